@@ -1,0 +1,120 @@
+"""The conversation of an `api` session on disk, so that a later execution can go on where one was killed.
+
+The file is replaced whole after each step: it holds the old state or the new one. A tool call that has no result in it
+was interrupted, and is answered so when the session goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from gitorch.errors import InvalidInput, NotFound, Refused
+
+Json: TypeAlias = dict[str, Any]
+
+INTERRUPTED = "Interrupted: the execution was stopped before this call had a result. Look at what it has done so far."
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+class Saved(msgspec.Struct, kw_only=True):
+    """What the file holds."""
+
+    id: str
+    model: str
+    messages: list[Json] = []
+    v: int = 1
+
+
+class Session:
+    """A conversation and its file."""
+
+    def __init__(self, path: Path, saved: Saved) -> None:
+        self.path = path
+        self.id = saved.id
+        self.model = saved.model
+        self.messages = saved.messages
+
+    def ask(self, prompt: str) -> None:
+        """Add the user's words as a message of their own, after answers for the tool calls that have none."""
+        for call in self._unanswered():
+            self.answer(call["id"], INTERRUPTED, is_error=True)
+        self.messages.append({"role": "user", "content": [{"type": "text", "text": prompt}]})
+
+    def reply(self, content: list[Json]) -> None:
+        """Add what the model said; nothing at all is no message."""
+        if content:
+            self.messages.append({"role": "assistant", "content": content})
+
+    def answer(self, call: str, text: str, *, is_error: bool) -> Json:
+        """Add the result of a tool call, and return its block; the results of one reply are one message."""
+        block = {"type": "tool_result", "tool_use_id": call, "content": text, "is_error": is_error}
+        if self.messages[-1]["role"] == "assistant":
+            self.messages.append({"role": "user", "content": []})
+        self.messages[-1]["content"].append(block)
+        return block
+
+    def remark(self, text: str) -> None:
+        """Add words of the loop to the results of the last reply."""
+        self.messages[-1]["content"].append({"type": "text", "text": text})
+
+    def save(self) -> None:
+        """Replace the file, for its owner only."""
+        saved = Saved(id=self.id, model=self.model, messages=self.messages)
+        beside = self.path.with_suffix(".new")
+        opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(opened, "wb") as file:
+            file.write(msgspec.json.encode(saved))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+
+    def _unanswered(self) -> list[Json]:
+        calls = [block for message in self.messages[-2:] for block in message["content"] if block["type"] == "tool_use"]
+        answered = {block.get("tool_use_id") for block in self.messages[-1]["content"]} if self.messages else set()
+        return [call for call in calls if call["id"] not in answered]
+
+
+def begin(folder: Path, name: str, model: str) -> Session:
+    """Return a new session in `folder`. Raises `Refused` when there is one of that name."""
+    path = _path(folder, name)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():
+        raise Refused("session-exists", f"Session {name} exists already.", fix=("resume it, or use another id",))
+    return Session(path, Saved(id=name, model=model))
+
+
+def resume(folder: Path, name: str, model: str) -> Session:
+    """Return the session `name` of `folder` to go on with. Raises `NotFound` or `Refused` when there is none to use.
+
+    Thinking is bound to the model that did it: with another model, it is left out.
+    """
+    path = _path(folder, name)
+    try:
+        saved = msgspec.json.decode(path.read_bytes(), type=Saved)
+    except FileNotFoundError:
+        raise NotFound("no-session", f"No conversation found with session {name}.") from None
+    except msgspec.DecodeError as error:
+        raise Refused("session-unreadable", f"Session {name} cannot be read.", why=str(error)) from None
+    if saved.model != model:
+        saved.messages = list(_without_thinking(saved.messages))
+        saved.model = model
+    return Session(path, saved)
+
+
+def _path(folder: Path, name: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput("session-name", f"{name!r} is no session id.")
+    return folder / f"{name}.json"
+
+
+def _without_thinking(messages: Iterable[Json]) -> Iterable[Json]:
+    for message in messages:
+        kept = [block for block in message["content"] if block["type"] not in ("thinking", "redacted_thinking")]
+        if kept:
+            yield {**message, "content": kept}

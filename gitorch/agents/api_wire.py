@@ -1,0 +1,175 @@
+"""The one place that talks to the Messages API, over the `anthropic` SDK: a request in, raw stream events out.
+
+Whatever can go wrong comes out as `ApiFailure`, with a name for it and whether a second try makes sense. The SDK's own
+retries are off: it honours any `retry-after`, an hour included, while nobody can see that it waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import anthropic
+
+Json: TypeAlias = dict[str, Any]
+Stream: TypeAlias = Callable[[Json], Iterator[Json]]
+
+CONNECT_SECONDS = 15.0
+# The API's own words for an error, and ours; the names are those of Claude Code's events.
+_NAMES = {
+    "authentication_error": "authentication_failed",
+    "permission_error": "authentication_failed",
+    "billing_error": "billing_error",
+    "rate_limit_error": "rate_limit",
+    "overloaded_error": "overloaded",
+    "not_found_error": "model_not_found",
+    "invalid_request_error": "invalid_request",
+    "request_too_large": "invalid_request",
+    "api_error": "server_error",
+    "timeout_error": "server_error",
+    "conflict_error": "server_error",
+}
+_STATUSES = {
+    401: "authentication_failed",
+    402: "billing_error",
+    403: "authentication_failed",
+    404: "model_not_found",
+    408: "server_error",
+    409: "server_error",
+    429: "rate_limit",
+    529: "overloaded",
+}
+_AGAIN = frozenset({"rate_limit", "overloaded", "server_error"})
+_SPENT = re.compile(r"reached your specified .{0,40}usage limits", re.I)
+_REGAIN = re.compile(r"regain access on (\d{4}-\d\d-\d\d)(?: at (\d\d:\d\d))?")
+
+
+class ApiFailure(Exception):
+    """A request that got no whole reply.
+
+    `error` is its name, `status` the HTTP status if there was one, `again` whether the same request may work later,
+    `retry_seconds` how long the server wants us to wait, `resets_at` (unix seconds) when a limit ends.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        error: str,
+        status: int | None = None,
+        again: bool = False,
+        retry_seconds: float | None = None,
+        resets_at: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error = error
+        self.status = status
+        self.again = again
+        self.retry_seconds = retry_seconds
+        self.resets_at = resets_at
+
+
+def connect(*, key: str, token: str, read_seconds: float) -> Stream:
+    """Return the function that sends a request and yields its events; `key` or, without one, the bearer `token`.
+
+    The base URL is `ANTHROPIC_BASE_URL` or the SDK's own. `read_seconds` is the longest silence within a reply.
+    """
+    import anthropic
+    import httpx2
+
+    timeout = httpx2.Timeout(read_seconds, connect=CONNECT_SECONDS)
+    client = anthropic.Anthropic(api_key=key or None, auth_token=None if key else token, max_retries=0, timeout=timeout)
+
+    def stream(request: Json) -> Iterator[Json]:
+        with _failures(), client.messages.create(**request, stream=True) as events:
+            for event in events:
+                yield event.to_dict()
+
+    return stream
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    import anthropic
+    import httpx2
+
+    try:
+        yield
+    except anthropic.APIStatusError as error:
+        raise of_status(error) from None
+    except anthropic.APITimeoutError:
+        raise ApiFailure("Request timed out", error="server_error", again=True) from None
+    except (anthropic.APIError, httpx2.HTTPError, httpx2.StreamError) as error:
+        words = str(error) or type(error).__name__
+        raise ApiFailure(f"Unable to connect to API ({words})", error="server_error", again=True) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        # The SDK lets both through as they are, for an event that is no JSON.
+        raise ApiFailure(f"Failed to parse the reply ({error})", error="server_error", again=True) from None
+
+
+def of_status(error: anthropic.APIStatusError) -> ApiFailure:
+    """Return what an error reply, or an error event within a stream, means."""
+    message = error.api_message or str(error)
+    headers = error.response.headers
+    # An error event comes in a reply that began well.
+    status = error.status_code if error.status_code >= 400 else None
+    name = _name(status, error.type or "", message)
+    wait = retry_after(headers, time.time())
+    return ApiFailure(
+        message,
+        error=name,
+        status=status,
+        again=_again(name, headers) and not _SPENT.search(message),
+        retry_seconds=wait,
+        resets_at=_resets_at(name, headers, message, wait),
+    )
+
+
+def _name(status: int | None, kind: str, message: str) -> str:
+    if _SPENT.search(message):
+        return "rate_limit"
+    if "credit balance" in message:
+        return "billing_error"
+    if "prompt is too long" in message:
+        return "prompt_too_long"
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if kind in _NAMES and (status is None or status < 500):
+        return _NAMES[kind]
+    return "invalid_request" if status is not None and status < 500 else "server_error"
+
+
+def _again(name: str, headers: Mapping[str, str]) -> bool:
+    said = headers.get("x-should-retry", "")
+    return said == "true" if said in ("true", "false") else name in _AGAIN
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that a server wants us to wait (`retry-after-ms`, `retry-after` in seconds or as a date)."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with contextlib.suppress(KeyError, ValueError):
+            return max(0.0, float(headers[name]) * unit)
+    with contextlib.suppress(KeyError, ValueError):
+        return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - now)
+    return None
+
+
+def _resets_at(name: str, headers: Mapping[str, str], message: str, wait: float | None) -> float | None:
+    if name != "rate_limit":
+        return None
+    if regain := _REGAIN.search(message):
+        day, clock = regain.groups()
+        return datetime.fromisoformat(f"{day}T{clock or '00:00'}").replace(tzinfo=UTC).timestamp()
+    if wait is not None:
+        return time.time() + wait
+    with contextlib.suppress(KeyError, ValueError):
+        return float(headers["anthropic-ratelimit-unified-reset"])
+    return None

@@ -1,0 +1,75 @@
+"""What an agent is to gitorch: argument lists, and how to read an event stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from gitorch.config import AgentSettings
+from gitorch.model.outcome import Event, Exit, Outcome, Probed
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution to start.
+
+    `prompt_file` holds the brief (UTF-8); `folder` is the execution's own folder, where an agent may
+    keep files; `common_dir` the repository's git folder; `session` a fresh UUID for a new session or,
+    with `resume`, the id of the one to go on with. `budget` is in dollars, 0 for none.
+    """
+
+    task: str
+    worktree: Path
+    common_dir: Path
+    folder: Path
+    prompt_file: Path
+    session: str
+    resume: bool = False
+    budget: float = 0.0
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """A process to start: arguments, further environment, and the file for its standard input."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = {}
+    stdin: Path | None = None
+
+
+class Agent(Protocol):
+    """One kind of agent. Stateless: everything it needs comes in as values."""
+
+    pass_env: tuple[str, ...]
+    """Names, or prefixes that end in `*`, taken over from the user's environment."""
+
+    resumable: bool
+    """Whether a session can be gone on with."""
+
+    usage_is_cumulative: bool
+    """Whether the usage of an execution is the total of its session so far."""
+
+    def probes(self, settings: AgentSettings) -> Sequence[tuple[str, ...]]:
+        """Return the commands whose results tell whether this agent can work."""
+
+    def judge(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
+        """Return the agent's version, or raise `SetupNeeded` when it is missing or not logged in.
+
+        `environment` is the one that the agent will get.
+        """
+
+    def launch(self, settings: AgentSettings, request: Request) -> Launch:
+        """Return the process that does `request`."""
+
+    def outcome(self, lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
+        """Read the whole event stream of one execution and say how it ended.
+
+        `lines` are its standard output, `stderr` the tail of its standard error.
+        """
+
+    def events(self, line: bytes) -> Iterator[Event]:
+        """Yield what one line of the stream tells a person; nothing for a line that does not parse."""
+
+
+__all__ = ["Agent", "Launch", "Probed", "Request"]

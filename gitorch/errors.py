@@ -1,0 +1,70 @@
+"""Every failure a user can meet: a stable code, an exit code, what happened, why, and the command that fixes it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GitorchError(Exception):
+    """A failure that a person can understand and mend.
+
+    One subclass for each exit code of the command line (SPEC 6). `code` is a stable name for
+    programs, `what` one line, `why` the cause, `fix` the commands to copy.
+    """
+
+    exit: ClassVar[int] = 1
+
+    def __init__(self, code: str, what: str, *, why: str = "", fix: tuple[str, ...] = ()) -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.why = why
+        self.fix = fix
+
+
+class InvalidInput(GitorchError):
+    """Wrong usage, or an invalid configuration or tasks file."""
+
+    exit = 2
+
+
+class NotFound(GitorchError):
+    """No such task or plan, or not inside a git repository."""
+
+    exit = 3
+
+
+class SetupNeeded(GitorchError):
+    """An agent is missing or not logged in, or git is too old."""
+
+    exit = 4
+
+
+class Refused(GitorchError):
+    """The state of things forbids it: not approved, dirty, lock held, called from inside an agent."""
+
+    exit = 5
+
+
+class Incomplete(GitorchError):
+    """It ran to its end, but a task or a required check failed."""
+
+    exit = 6
+
+
+class MergeConflict(GitorchError):
+    """Changes that git cannot combine."""
+
+    exit = 7
+
+
+class LimitReached(GitorchError):
+    """A budget, time or review limit stopped the run; the work is left in the queue."""
+
+    exit = 8
+
+
+class AnswerNeeded(GitorchError):
+    """A question had to be asked, and there was nobody to ask."""
+
+    exit = 9

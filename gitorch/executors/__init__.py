@@ -1,0 +1,1 @@
+"""Where work runs: processes that outlive the one that started them."""

@@ -1,0 +1,1 @@
+"""What happens to a task: one module for each stage; no stage knows another."""

@@ -1,0 +1,72 @@
+"""The commit on which a task's branch starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from gitorch.config import Config
+from gitorch.errors import NotFound
+from gitorch.git.replay import Conflicted, merge_heads
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.task import State, Task
+
+
+class Base(msgspec.Struct, frozen=True):
+    """A base, and the tasks whose work it holds."""
+
+    commit: Oid
+    before: tuple[Task, ...] = ()
+
+
+class BaseConflict(msgspec.Struct, frozen=True):
+    """Dependencies that cannot be combined: which, and in which paths."""
+
+    tasks: tuple[TaskId, ...]
+    paths: tuple[str, ...]
+
+
+def trunk(repository: Repository, config: Config, wanted: str = "") -> Oid:
+    """Return where work starts that waits for nothing.
+
+    That is `wanted`, else the configured base, else the branch the user is on; or the integration branch, where this
+    holds all of that and more. Raises `NotFound` when there is no such commit.
+    """
+    name = wanted or ("HEAD" if config.base == "auto" else config.base)
+    commit = repository.resolve(name)
+    if commit is None:
+        raise _no_base(name)
+    ref = branch_ref(config.integration)
+    integration = repository.refs(ref).get(ref)
+    if not wanted and integration and repository.is_ancestor(commit, integration):
+        return integration
+    return commit
+
+
+def choose_base(
+    repository: Repository, config: Config, task: Task, tasks: Mapping[TaskId, Task]
+) -> Base | BaseConflict:
+    """Return the base of a task's next attempt: its dependency's tip, or a merge of several tips made in memory."""
+    before = [tasks[name] for name in task.after if name in tasks]
+    start = trunk(repository, config, task.from_ref)
+    if not before:
+        return Base(start)
+    tips = [tip for one in before if one.state is not State.MERGED and (tip := one.tip)]
+    # what is merged already is on the integration branch
+    heads: Sequence[Oid] = tips if len(tips) == len(before) else [start, *tips]
+    combined = merge_heads(repository, heads, f"Bases of {task.id}: {', '.join(one.id for one in before)}\n")
+    if isinstance(combined, Conflicted):
+        return BaseConflict(tuple(one.id for one in before), combined.paths)
+    return Base(combined, tuple(before))
+
+
+def _no_base(name: str) -> NotFound:
+    if name == "HEAD":
+        return NotFound(
+            "no-commit",
+            "this repository has no commit yet: there is nothing to start a branch on",
+            fix=("git commit --allow-empty -m 'First commit'",),
+        )
+    return NotFound("no-base", f"there is no commit called {name}", fix=("git branch --list",))

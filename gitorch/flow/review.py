@@ -1,0 +1,142 @@
+"""What a branch changes and what deserves a second look: deterministic, from git and the attempt alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from gitorch.config import Config
+from gitorch.git.replay import Conflicted, replay
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.task import Task
+
+LARGE = 400
+_TEST = re.compile(r"(^|/)(tests?|spec|__tests__)/|(^|/)test_[^/]*$|_test\.[a-z]+$|\.(test|spec)\.[a-z]+$")
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One file of a branch diff: lines added and removed (None: binary), and how (A, D, M, T, R...)."""
+
+    path: str
+    status: str
+    added: int | None
+    removed: int | None
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """Something that deserves a second look. `weight` 3 is high, 1 low."""
+
+    weight: int
+    text: str
+    path: str = ""
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reviewer needs to see of one task before the diff itself."""
+
+    task: Task
+    changes: tuple[Change, ...]
+    commits: tuple[str, ...]
+    signals: tuple[Signal, ...]
+
+    @property
+    def added(self) -> int:
+        return sum(change.added or 0 for change in self.changes)
+
+    @property
+    def removed(self) -> int:
+        return sum(change.removed or 0 for change in self.changes)
+
+    @property
+    def risk(self) -> str:
+        heaviest = max((signal.weight for signal in self.signals), default=0)
+        return {0: "low", 1: "low", 2: "medium"}.get(heaviest, "high")
+
+
+def changes(repository: Repository, base: Oid, tip: Oid) -> tuple[Change, ...]:
+    """Return the files that differ between two commits."""
+    options = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
+    states = repository.git("diff-tree", "--name-status", *options, base, tip).fields()
+    counts = repository.git("diff-tree", "--numstat", *options, base, tip).fields()
+    kinds = dict(zip(states[1::2], states[::2], strict=True))
+    rows = (entry.split("\t", 2) for entry in counts)
+    return tuple(Change(path, kinds.get(path, "M"), _count(added), _count(removed)) for added, removed, path in rows)
+
+
+def _count(text: str) -> int | None:
+    return None if text == "-" else int(text)
+
+
+def card(repository: Repository, config: Config, task: Task) -> Card:
+    """Return the review card of a task that has commits."""
+    assert task.base is not None
+    assert task.tip is not None
+    changed = changes(repository, task.base, task.tip)
+    log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{task.base}..{task.tip}").stdout
+    subjects = tuple(entry for entry in log.decode("utf-8", "replace").split("\0") if entry)
+    found = [*_signals(task, config, changed), *_forecast(repository, config, task)]
+    ordered = sorted(found, key=lambda signal: -signal.weight)
+    return Card(task=task, changes=changed, commits=subjects, signals=tuple(ordered))
+
+
+def by_risk(cards: Sequence[Card]) -> list[Card]:
+    """Sort cards for reading: the riskiest first, then the largest."""
+    rank = {"high": 0, "medium": 1, "low": 2}
+    return sorted(cards, key=lambda one: (rank[one.risk], -(one.added + one.removed), one.task.number))
+
+
+def _signals(task: Task, config: Config, changed: Sequence[Change]) -> list[Signal]:
+    found = [Signal(3, f"check {result.name} fails") for result in task.results if not result.passed]
+    if not task.results:
+        found.append(Signal(2, "no check judged this"))
+    if task.stale:
+        found.append(Signal(2, "what it builds on has changed since"))
+    if task.attempt:
+        found += [Signal(2, f"the agent tried to move {ref}, and was stopped") for ref in task.attempt.alarms]
+        found += [Signal(1, f"the agent was refused: {what}") for what in task.attempt.denials]
+    size = sum((change.added or 0) + (change.removed or 0) for change in changed)
+    if size > LARGE:
+        found.append(Signal(2, f"{size} lines"))
+    for one in changed:
+        found += _path_signals(one, config, task)
+    return found
+
+
+def _path_signals(one: Change, config: Config, task: Task) -> list[Signal]:
+    found = []
+    if one.status == "D" and _TEST.search(one.path):
+        found.append(Signal(3, "a test was deleted", one.path))
+    elif _TEST.search(one.path) and (one.removed or 0) > (one.added or 0):
+        found.append(Signal(2, "a test got shorter", one.path))
+    if any(matches(one.path, pattern) for pattern in config.review.sensitive):
+        found.append(Signal(2, "sensitive", one.path))
+    if task.paths and not any(matches(one.path, pattern) for pattern in task.paths):
+        found.append(Signal(2, "outside the task's paths", one.path))
+    if one.added is None:
+        found.append(Signal(1, "binary", one.path))
+    return found
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Tell whether a path fits a glob: `*` stays within a folder, `**` does not; without a slash, at any depth."""
+    if "/" not in pattern:
+        pattern = f"**/{pattern}"
+    parts = [_GLOB.get(part, re.escape(part)) for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern) if part]
+    return re.fullmatch("".join(parts), path, re.DOTALL) is not None
+
+
+_GLOB = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
+
+
+def _forecast(repository: Repository, config: Config, task: Task) -> list[Signal]:
+    ref = branch_ref(config.integration)
+    tip = repository.refs(ref).get(ref)
+    if tip is None or task.base is None or task.tip is None:
+        return []
+    forecast = replay(repository, task.base, task.tip, tip)
+    if isinstance(forecast, Conflicted):
+        return [Signal(3, f"conflicts with {config.integration}", path) for path in forecast.paths]
+    return []

@@ -1,0 +1,226 @@
+"""Keeps the slots busy: which task starts next, and when to stop starting any."""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from gitorch.errors import GitorchError
+from gitorch.model import graph
+from gitorch.model.naming import TaskId
+from gitorch.model.outcome import Ending
+from gitorch.model.task import ALIVE, State, Task, change, urgency
+
+LOOK_SECONDS = 1.0
+"""How soon a run notices what another command changed."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run keeps to. `until` is a point in time; 0 means no limit for budget, reviews and disk."""
+
+    max_agents: int = 3
+    approved_only: bool = False
+    until: datetime | None = None
+    budget: float = 0.0
+    max_unreviewed: int = 0
+    min_free_disk: int = 0
+    stop_on_failure: bool = False
+    stop_on_limit: bool = False
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scheduler works on, as functions: it knows no git and no files but the disk that it watches.
+
+    `tasks` returns them as they stand now. `start` returns a queued task as running, or (when it cannot start now)
+    the same task with the reason. `carry` carries a running task on and yields it at each change. `failed` returns a
+    task as failed by an error.
+    """
+
+    tasks: Callable[[], Mapping[TaskId, Task]]
+    start: Callable[[Task], Task]
+    carry: Callable[[Task], Iterator[Task]]
+    failed: Callable[[Task, GitorchError], Task]
+    disk: Path
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """Why a run started nothing more, though there was work."""
+
+    reason: str
+
+
+class Schedule:
+    """One run of the queue."""
+
+    def __init__(self, work: Work, limits: Limits, stop: threading.Event) -> None:
+        self.work = work
+        self.limits = limits
+        self.stop = stop
+        self.stopped: Stopped | None = None
+        self.crashes: list[BaseException] = []
+        self.spent = 0.0
+        self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None]] = queue.Queue()
+        self._running: dict[TaskId, Future[None]] = {}
+        self._names: dict[Future[None], TaskId] = {}
+        self._held_agents: set[str] = set()
+        self._tried: dict[TaskId, tuple[object, ...]] = {}
+
+    def run(self) -> Iterator[list[Task]]:
+        """Work through the queue, yielding tasks that changed; the run goes on when they are durable.
+
+        Running tasks that an earlier orchestrator left are taken up first.
+        """
+        with ThreadPoolExecutor(max_workers=1_000, thread_name_prefix="attempt") as pool:
+            for task in sorted(self.work.tasks().values(), key=urgency):
+                if task.state is State.RUNNING:
+                    self._launch(pool, task)
+            while True:
+                yield from self._start_ready(pool)
+                if not self._running and not self._sleeps():
+                    return
+                yield from self._receive()
+
+    def _start_ready(self, pool: ThreadPoolExecutor) -> Iterator[list[Task]]:
+        while len(self._running) < self.limits.max_agents and not self.stop.is_set():
+            task = self._next()
+            if task is None or self._must_stop():
+                return
+            started = self._started(task)
+            if started != task:
+                yield [started]
+            if started.state is State.RUNNING:
+                self._launch(pool, started)
+
+    def _next(self) -> Task | None:
+        tasks = self.work.tasks()
+        awake = [task for task in tasks.values() if self._is_awake(task)]
+        ready = graph.ready(tasks, approved_only=self.limits.approved_only)
+        for task in sorted([*awake, *ready], key=urgency):
+            if task.id not in self._running and task.agent not in self._held_agents and self._is_news(task, tasks):
+                return task
+        return None
+
+    def _is_news(self, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
+        """Tell whether a task has not been tried on these very dependencies already."""
+        against = (task.attempts, *(tasks[name].tip for name in task.after if name in tasks))
+        return self._tried.get(task.id) != against
+
+    def _started(self, task: Task) -> Task:
+        tasks = self.work.tasks()
+        self._tried[task.id] = (task.attempts, *(tasks[name].tip for name in task.after if name in tasks))
+        try:
+            return self.work.start(task)
+        except GitorchError as error:
+            return change(task, reason=f"{error.what}{': ' + error.why if error.why else ''}")
+
+    def _launch(self, pool: ThreadPoolExecutor, task: Task) -> None:
+        future = pool.submit(self._carry, task)
+        self._running[task.id] = future
+        self._names[future] = task.id
+        future.add_done_callback(self._inbox.put)
+
+    def _carry(self, task: Task) -> None:
+        """Carry one task, in a thread of its own; each change waits until it is durable."""
+        latest = task
+        try:
+            for latest in self.work.carry(task):
+                self._hand_over(latest)
+        except GitorchError as error:
+            self._hand_over(self.work.failed(latest, error))
+
+    def _hand_over(self, task: Task) -> None:
+        durable = threading.Event()
+        self._inbox.put((task, durable))
+        durable.wait()
+
+    def _receive(self) -> Iterator[list[Task]]:
+        """Wait for changes, yield them together, and let their attempts go on."""
+        changed: dict[TaskId, Task] = {}
+        acknowledge: list[threading.Event] = []
+        for message in self._messages():
+            if isinstance(message, Future):
+                self._forget(message)
+            else:
+                task, durable = message
+                changed[task.id] = task
+                acknowledge.append(durable)
+                self._learn(task)
+        if changed:
+            yield list(changed.values())
+        for durable in acknowledge:
+            durable.set()
+
+    def _messages(self) -> Iterator[tuple[Task, threading.Event] | Future[None]]:
+        try:
+            yield self._inbox.get(timeout=LOOK_SECONDS)
+            while True:
+                yield self._inbox.get_nowait()
+        except queue.Empty:
+            return
+
+    def _forget(self, future: Future[None]) -> None:
+        name = self._names.pop(future)
+        self._running.pop(name, None)
+        if error := future.exception():
+            self.crashes.append(error)
+            self.stopped = Stopped(f"{name}: unexpected error: {error!r}")
+
+    def _learn(self, task: Task) -> None:
+        """Draw the conclusions that an ended attempt has for the rest of the run."""
+        last = task.attempt
+        if task.state in (State.RUNNING, State.CANCELLED) or last is None:
+            return
+        self.spent += (last.usage.usd or 0.0) if last.usage else 0.0
+        if last.ending == Ending.UNAUTHENTICATED:
+            self._held_agents.add(task.agent)
+            self.stopped = Stopped(f"{task.agent} is not logged in")
+        if last.ending == Ending.LIMITED and self.limits.stop_on_limit:
+            self.stopped = Stopped(f"{task.agent} has reached its limit")
+        failed = task.state is State.FAILED or task.passed is False
+        if failed and self.limits.stop_on_failure:
+            self.stopped = Stopped(f"{task.id} failed, and the run stops at the first failure")
+
+    def _must_stop(self) -> bool:
+        """Tell whether a limit forbids to start anything more, and remember which."""
+        if self.stopped and not self._held_agents:
+            return True
+        reason = self._reached()
+        if reason:
+            self.stopped = Stopped(reason)
+        return bool(reason)
+
+    def _reached(self) -> str:
+        limits = self.limits
+        if limits.until and datetime.now(UTC) >= limits.until:
+            return f"it is {limits.until.astimezone():%H:%M}"
+        if limits.budget and self.spent >= limits.budget:
+            return f"the budget of ${limits.budget:.2f} is used up (${self.spent:.2f})"
+        if limits.min_free_disk and shutil.disk_usage(self.work.disk).free < limits.min_free_disk:
+            return f"less than {limits.min_free_disk / 1e9:.1f} GB of disk are free"
+        unreviewed = sum(task.state is State.FINISHED for task in self.work.tasks().values())
+        if limits.max_unreviewed and unreviewed >= limits.max_unreviewed:
+            return f"{unreviewed} tasks wait for a review"
+        return ""
+
+    def _is_awake(self, task: Task) -> bool:
+        return task.state is State.WAITING and task.wake is not None and task.wake <= datetime.now(UTC)
+
+    def _sleeps(self) -> bool:
+        """Tell whether a task waits for a time that this run may see."""
+        if self.stop.is_set() or self.stopped:
+            return False
+        wakes = [t.wake for t in self.work.tasks().values() if t.state is State.WAITING and t.wake is not None]
+        horizon = self.limits.until or datetime.now(UTC) + timedelta(days=8)
+        return any(wake < horizon for wake in wakes)
+
+
+def unfinished(tasks: Mapping[TaskId, Task]) -> list[Task]:
+    """Return the tasks that a run left behind."""
+    return [task for task in tasks.values() if task.state in ALIVE]

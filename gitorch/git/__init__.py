@@ -1,0 +1,1 @@
+"""How git is spoken to: knows commits and refs, not tasks."""

@@ -1,0 +1,86 @@
+"""How an agent's commits come home: what its worktree holds passes a gate and moves its branch, in one function."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gitorch.git import worktrees
+from gitorch.git.repository import RefMove, Repository
+from gitorch.git.worktrees import Worktree
+from gitorch.model.naming import Oid, Ref
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt's work, on its branch: the tip, its tree, and how many own commits it has.
+
+    `completed` tells that gitorch committed files which the agent had left uncommitted.
+    """
+
+    tip: Oid
+    tree: Oid
+    commits: int
+    completed: bool
+
+
+class NoChanges(msgspec.Struct, frozen=True):
+    """The agent changed nothing."""
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """What the worktree holds does not pass the gate; it stays where it is. `reason` is for the user."""
+
+    reason: str
+
+
+Homecoming = Collected | NoChanges | Rejected
+
+_IN_PROGRESS = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
+
+
+def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oid, message: str) -> Homecoming:
+    """Bring what an attempt's worktree holds onto its branch.
+
+    Uncommitted files are committed with `message` (agents forget). The gate: no operation half done, no
+    repository inside, the branch still the task's own, its tip a descendant of `base`.
+    """
+    for name, operation in _IN_PROGRESS.items():
+        if (worktree.admin / name).exists():
+            return Rejected(f"a {operation} was left half done in the worktree")
+    on_branch = worktree.git(repository, "symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).text
+    if on_branch not in ("", branch):
+        return Rejected(f"the worktree was switched to another branch: {on_branch.removeprefix('refs/heads/')}")
+    found = worktrees.dirt(repository, worktree)
+    if found.nested:
+        return Rejected(f"there is a git repository inside the worktree: {found.nested[0]}")
+    if found:
+        worktrees.stage(repository, worktree, found)
+        _commit(repository, worktree, message)
+    return _admit(repository, worktree, branch, base, completed=bool(found))
+
+
+def _commit(repository: Repository, worktree: Worktree, message: str) -> None:
+    arguments = ("commit", "--quiet", "--no-verify", "--cleanup=verbatim", "--allow-empty-message", "--file=-")
+    # 1: all that was staged turned out to be no change
+    worktree.git(repository, *arguments, input=message.encode(), env=repository.identity(), ok=(0, 1))
+
+
+def _admit(repository: Repository, worktree: Worktree, branch: Ref, base: Oid, *, completed: bool) -> Homecoming:
+    tip = Oid(worktree.git(repository, "rev-parse", "--verify", "HEAD^{commit}").text)
+    if not repository.is_ancestor(base, tip):
+        return Rejected("the history before the task's base was rewritten")
+    own = int(repository.git("rev-list", "--count", f"{base}..{tip}").text)
+    if own == 0 or repository.tree(tip) == repository.tree(base):
+        return NoChanges()
+    at = repository.refs(branch).get(branch)
+    if at != tip:
+        if at is not None and not repository.is_ancestor(at, tip):
+            return Rejected("the worktree's commits do not build on the task's branch")
+        # the agent worked on a detached HEAD
+        repository.move([RefMove(branch, tip, at)], "collect an attempt's commits")
+    return Collected(tip=tip, tree=repository.tree(tip), commits=own, completed=completed)

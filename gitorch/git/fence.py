@@ -1,0 +1,274 @@
+"""What an attempt may touch: the environment that fences an agent's git in, and proof that nothing else moved."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from gitorch.errors import SetupNeeded
+from gitorch.git.repository import Output, Repository
+from gitorch.model.naming import NOTES, OWN_REFS, Ref
+
+TASK_REFS = "refs/heads/orch/"
+
+# what an agent's git must never do by itself, or to what it shares with everybody
+_PINS = {
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    # an agent that calls `git gc` by hand harms nobody's unreachable work, and moves no refs into packed-refs
+    "gc.packRefs": "false",
+    "gc.pruneExpire": "never",
+    "gc.reflogExpire": "never",
+    "gc.reflogExpireUnreachable": "never",
+    "gc.worktreePruneExpire": "never",
+    # a rebase that puts work into the shared stash, or moves the branches of other tasks on the way
+    "rebase.autoStash": "false",
+    "merge.autoStash": "false",
+    "rebase.updateRefs": "false",
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "advice.detachedHead": "false",
+}
+
+# nothing may wait for a person
+_UNATTENDED = {
+    "GIT_EDITOR": "true",
+    "GIT_SEQUENCE_EDITOR": "true",
+    "GIT_MERGE_AUTOEDIT": "no",
+    "GIT_PAGER": "cat",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "false",
+    "SSH_ASKPASS": "false",
+    "SSH_ASKPASS_REQUIRE": "force",
+}
+
+# of a checkout's git folder, beside HEAD and the index: a half-done operation, and where HEAD has been
+_CHECKOUT_FILES = ("ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "logs/HEAD")
+_SHARED_FILES = ("config", "config.worktree", "shallow", "objects/info/alternates")
+
+# larger files are told apart by size and time
+_HASHED_BYTES = 32 * 1024 * 1024
+_LONGEST_ALARM = 1024 * 1024
+
+_SWITCHED_OFF = {"GITORCH_NOTHING": "", "GITORCH_NO": "false"}
+
+
+class Fingerprint(msgspec.Struct, frozen=True):
+    """Everything that is the user's, at one instant: the name of each thing, and a digest of what it holds.
+
+    A name is a ref, `HEAD`, `index`, `entries` (what the index says, whatever its bytes), `stash COMMIT`, `file PATH`
+    in the checkout, or a path inside the git folder. Names come from hostile bytes: escape them before they are shown.
+    """
+
+    things: Mapping[str, str]
+
+
+def environment(
+    *,
+    hooks: Path,
+    user_hooks: Path,
+    git_dir: Path,
+    common_dir: Path,
+    branch: Ref,
+    task: str,
+    agent: str,
+    alarm: Path,
+) -> dict[str, str]:
+    """Return the variables for an agent's git.
+
+    `hooks` is `hooks_folder()`, `user_hooks` what `user_hooks()` found; `git_dir` the worktree's own git folder and
+    `common_dir` the repository's, by which the hooks know other repositories (a test suite's) and let them be.
+    `branch` is the full name of the one ref that may move; `alarm` the file to which refusals are appended.
+    """
+    pins = {"core.hooksPath": str(hooks), **_PINS}
+    config = {"GIT_CONFIG_COUNT": str(len(pins))}
+    for number, (key, value) in enumerate(pins.items()):
+        config |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return {
+        **_UNATTENDED,
+        **config,
+        "GITORCH_USER_HOOKS": str(user_hooks),
+        "GITORCH_GIT_DIR": str(git_dir),
+        "GITORCH_COMMON_DIR": str(common_dir),
+        "GITORCH_BRANCH": branch,
+        "GITORCH_TASK": task,
+        "GITORCH_AGENT": agent,
+        "GITORCH_ALARM": str(alarm),
+    }
+
+
+def hooks_folder() -> Path:
+    """Return the folder of gitorch's own hooks; raise `SetupNeeded` where git would pass over them without a word."""
+    folder = Path(__file__).resolve().parent.parent / "_hooks"
+    if not os.access(folder / "reference-transaction", os.X_OK):
+        raise SetupNeeded(
+            "hooks-missing",
+            "gitorch's git hooks are not installed, or not executable",
+            why=f"{folder} should hold them, on a file system that lets programs run",
+            fix=("python -m pip install --force-reinstall gitorch", f"chmod +x {folder}/*"),
+        )
+    return folder.resolve()
+
+
+def user_hooks(repository: Repository, worktree: Path | None = None) -> Path:
+    """Return the folder of the user's own hooks, as git would choose it without gitorch.
+
+    A relative `core.hooksPath` is relative to where the hooks run: `worktree`, or else the user's checkout.
+    """
+    key = ("--type=path", "--show-scope", "--get-all", "core.hooksPath")
+    fields = repository.git("config", "-z", *key, ok=(0, 1)).fields()
+    # the scope `command` is what gitorch itself says, on command lines and in an agent's environment
+    chosen = [path for scope, path in zip(fields[::2], fields[1::2], strict=True) if scope != "command"]
+    if not chosen:
+        return repository.common_dir / "hooks"
+    return (worktree or repository.work_tree or repository.common_dir) / chosen[-1]
+
+
+def refusals(alarm: Path) -> tuple[str, ...]:
+    """Return what the hooks refused, each once, oldest first: refs, and `push to NAME`.
+
+    The agent could write this file too, so it is read with care: it must be a plain file, and a megabyte is enough.
+    """
+    try:
+        plain = stat.S_ISREG(alarm.lstat().st_mode)
+    except FileNotFoundError:
+        return ()
+    if not plain:
+        return ("the alarm file was replaced",)
+    content = _read(alarm, _LONGEST_ALARM)
+    lines = content.split(b"\n")[:-1]
+    return tuple(dict.fromkeys(line.split(b"\t")[0].decode("utf-8", "backslashreplace") for line in lines))
+
+
+def fingerprint(repository: Repository, *, ours: Iterable[str] = (TASK_REFS,)) -> Fingerprint:
+    """Take the fingerprint of everything that gitorch promises to leave alone.
+
+    `ours` are refs beside `refs/gitorch/` and the notes that may move: full names, or prefixes that end in `/`. Of
+    the files in the checkout, those are read that differ from the index or that git does not know; ignored files and
+    submodules are not looked at. Writes nothing, and runs no program that a config names. Raises `GitFailed` where git
+    cannot read the repository (a config or index that somebody damaged).
+    """
+    shared = repository.common_dir
+    things = {name: _digest(shared / name) for name in ("HEAD", "index", *_CHECKOUT_FILES, *_SHARED_FILES)}
+    for folder in {shared / "hooks", shared / "info", user_hooks(repository)}:
+        things |= {_name(path, shared): _digest(path) for path in _files_below(folder)}
+    things |= _refs(repository, (OWN_REFS, NOTES, *ours)) | _stashed(repository)
+    if repository.work_tree is not None:
+        things |= _checkout(repository, repository.work_tree)
+    return Fingerprint({name: digest for name, digest in sorted(things.items()) if digest})
+
+
+def differences(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
+    """Name each thing that is not as it was, one line each; empty when nothing moved."""
+    names = sorted(before.things.keys() | after.things.keys())
+    moved = {name for name in names if before.things.get(name) != after.things.get(name)}
+    if "index" in moved and "entries" not in moved:
+        return ("index rewritten, with the same entries", *_lines(before, after, moved - {"index"}))
+    return _lines(before, after, moved - {"entries"} if "index" in moved else moved)
+
+
+def _lines(before: Fingerprint, after: Fingerprint, moved: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_line(name, before.things.get(name, ""), after.things.get(name, "")) for name in sorted(moved))
+
+
+def _line(name: str, old: str, new: str) -> str:
+    if not old and not name.startswith("file "):
+        return f"{name} appeared"
+    if not new and not name.startswith("file "):
+        return f"{name} disappeared"
+    return f"{name} moved from {old[:12]} to {new[:12]}" if name.startswith("refs/") else f"{name} changed"
+
+
+def _refs(repository: Repository, ours: Iterable[str]) -> dict[str, str]:
+    listing = repository.git("for-each-ref", "--format=%(objectname) %(symref) %(refname)").stdout
+    rows = (line.rsplit(b" ", 1) for line in listing.splitlines())
+    found = {
+        name.decode("utf-8", "backslashreplace"): value.decode("utf-8", "backslashreplace") for value, name in rows
+    }
+    return {name: value.rstrip() for name, value in found.items() if not _covered(name, ours)}
+
+
+def _stashed(repository: Repository) -> dict[str, str]:
+    # by commit, so that `git stash store` can bring back what somebody dropped
+    listing = repository.git("log", "-g", "--format=%H", "refs/stash", "--", ok=(0, 128))
+    return {f"stash {oid}": "kept" for oid in listing.text.split()} if listing.code == 0 else {}
+
+
+def _covered(name: str, ours: Iterable[str]) -> bool:
+    return any(name.startswith(own) if own.endswith("/") else name == own for own in ours)
+
+
+def _checkout(repository: Repository, work_tree: Path) -> dict[str, str]:
+    """Return what the index says, and each file that differs from it or is unknown to git."""
+    entries = _inspect(repository, work_tree, "ls-files", "--stage", "-v", "-z").stdout
+    status = _inspect(
+        repository,
+        work_tree,
+        *_without_filters(repository),
+        "status",
+        "--porcelain",
+        "-z",
+        "--untracked-files=all",
+        "--ignore-submodules=all",
+        "--no-renames",
+    )
+    # without renames an entry is two letters, a space and the path
+    files = {f"file {_printable(line[3:])}": f"{line[:2]} {_digest(work_tree / line[3:])}" for line in status.fields()}
+    return {"entries": hashlib.sha256(entries).hexdigest(), **files}
+
+
+def _inspect(repository: Repository, work_tree: Path, *args: str) -> Output:
+    # no lock on the user's index, and no fetch of what a partial clone lacks: a config could name a program for it
+    quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", **_SWITCHED_OFF}
+    return repository.git(*args, cwd=work_tree, git_dir=repository.common_dir, env=quiet)
+
+
+def _without_filters(repository: Repository) -> Iterator[str]:
+    """Yield options that switch every clean filter off: `git status` would run it on files whose time stamp moved.
+
+    A filter's name can hold `=`, so the options take their value from the environment.
+    """
+    pattern = r"^filter\..*\.(clean|process|required)$"
+    for key in repository.git("config", "-z", "--name-only", "--get-regexp", pattern, ok=(0, 1)).fields():
+        value = "GITORCH_NO" if key.endswith(".required") else "GITORCH_NOTHING"
+        yield f"--config-env={key}={value}"
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(folder):
+        yield from (Path(root, name) for name in names)
+
+
+def _name(path: Path, shared: Path) -> str:
+    return _printable(str(path.relative_to(shared) if path.is_relative_to(shared) else path))
+
+
+def _printable(name: str) -> str:
+    """Return a name that UTF-8 can hold, whatever bytes it was made of."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _digest(path: Path) -> str:
+    """Return what tells one state of a file from another, empty when there is none; follows no link, opens no pipe."""
+    try:
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            return "link " + hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
+        if not stat.S_ISREG(found.st_mode):
+            return f"mode {found.st_mode:o}"
+        if found.st_size > _HASHED_BYTES:
+            return f"mode {found.st_mode:o} size {found.st_size} time {found.st_mtime_ns}"
+        return f"{hashlib.sha256(_read(path, _HASHED_BYTES)).hexdigest()} mode {found.st_mode:o}"
+    except FileNotFoundError:
+        return ""
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Return a plain file's first bytes; raise `OSError` for a link, and never wait for a pipe."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        return file.read(limit)

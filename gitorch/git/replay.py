@@ -1,0 +1,156 @@
+"""Replay own commits onto another commit without a worktree, as `git rebase` would."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from gitorch.git.repository import Commit, Repository, parse_commit
+from gitorch.model.naming import Oid
+
+# merge-tree would take .gitattributes from the user's index; there is no such file
+_NO_INDEX = {"GIT_INDEX_FILE": os.devnull + "/none"}
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """Own commits on their new parent: the new tip, and which new commit stands for which old one.
+
+    A commit that was dropped, because its change is there already, has no pair.
+    """
+
+    tip: Oid
+    pairs: tuple[tuple[Oid, Oid], ...]
+
+
+class Conflicted(msgspec.Struct, frozen=True):
+    """A commit whose change cannot be combined with what is there: the commit, and the paths."""
+
+    commit: Oid
+    paths: tuple[str, ...]
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """The tree of a merge that combined cleanly."""
+
+    tree: Oid
+
+
+def replay(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> Replayed | Conflicted:
+    """Replay the own commits `base..tip` onto `onto`.
+
+    As `git rebase --onto` does: in topological order, merges left out, author, dates, encoding and message bytes
+    kept, a commit that is already on top kept as it is, a change that is already there dropped (by patch id), an
+    originally empty commit kept. Writes objects, moves no ref.
+    """
+    here = onto
+    pairs: list[tuple[Oid, Oid]] = []
+    for commit, duplicate in _own_commits(repository, base, tip, onto):
+        if duplicate and not _is_empty(repository, commit):
+            continue
+        picked = _pick(repository, commit, here)
+        if isinstance(picked, Conflicted):
+            return picked
+        if picked is not None:
+            here = picked
+            pairs.append((commit.oid, here))
+    return Replayed(here, tuple(pairs))
+
+
+def merge_trees(repository: Repository, ours: Oid, theirs: Oid) -> Merged | Conflicted:
+    """Merge two commits in memory."""
+    answer = repository.git(
+        "merge-tree", "--write-tree", "--no-messages", "--name-only", "-z", ours, theirs, ok=(0, 1), env=_NO_INDEX
+    )
+    tree, *paths = answer.fields()
+    return Conflicted(theirs, tuple(dict.fromkeys(paths))) if answer.code else Merged(Oid(tree))
+
+
+def merge_heads(repository: Repository, heads: Sequence[Oid], message: str) -> Oid | Conflicted:
+    """Merge several commits into one without a worktree; a single one is returned as it is.
+
+    Heads that others contain are left out. The merge commit depends on the heads and their dates alone, so that the
+    same heads give the same commit.
+    """
+    independent = [Oid(line) for line in repository.git("merge-base", "--independent", *heads).text.split("\n")]
+    ordered = [head for head in dict.fromkeys(heads) if head in independent]
+    here = ordered[0]
+    for head in ordered[1:]:
+        merged = merge_trees(repository, here, head)
+        if isinstance(merged, Conflicted):
+            return merged
+        newest = max(repository.git("log", "-1", "--format=%cI", one).text for one in (here, head))
+        stamp = {"GIT_AUTHOR_DATE": newest, "GIT_COMMITTER_DATE": newest}
+        here = Oid(
+            repository.git(
+                "commit-tree", merged.tree, "-p", here, "-p", head, input=message.encode(), env=_AS_GITORCH | stamp
+            ).text
+        )
+    return here
+
+
+_AS_GITORCH = {
+    "GIT_AUTHOR_NAME": "gitorch",
+    "GIT_AUTHOR_EMAIL": "gitorch@localhost",
+    "GIT_COMMITTER_NAME": "gitorch",
+    "GIT_COMMITTER_EMAIL": "gitorch@localhost",
+}
+
+
+def _own_commits(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> list[tuple[Commit, bool]]:
+    """Return the commits to replay, oldest first, each with whether `onto` has its change already."""
+    marked = repository.git(
+        *("rev-list", "--reverse", "--topo-order", "--no-merges", "--right-only", "--cherry-mark"),
+        *(f"{onto}...{tip}", f"^{base}"),
+    ).text.split("\n")
+    lines = [line for line in marked if line]
+    commits = repository.commits(Oid(line.lstrip("=+")) for line in lines)
+    return [(commit, line.startswith("=")) for commit, line in zip(commits, lines, strict=True)]
+
+
+def _is_empty(repository: Repository, commit: Commit) -> bool:
+    return bool(commit.parents) and repository.tree(commit.parents[0]) == commit.tree
+
+
+def _pick(repository: Repository, commit: Commit, here: Oid) -> Oid | Conflicted | None:
+    """Return the commit that stands for `commit` on top of `here`; None when it would change nothing."""
+    if commit.parents[:1] == (here,):
+        return commit.oid
+    there = repository.tree(here)
+    merged = merge_trees(repository, _stand_in(repository, there, commit), commit.oid)
+    if isinstance(merged, Conflicted):
+        return merged
+    if merged.tree == there and not _is_empty(repository, commit):
+        return None
+    return repository.write_commit(_rewritten(commit, merged.tree, here, repository.committer()))
+
+
+def _stand_in(repository: Repository, tree: Oid, commit: Commit) -> Oid:
+    """Make a commit with our tree and the picked commit's parent, so that this parent is the merge base.
+
+    `merge-tree --merge-base` says the same from git 2.40 on; this works on 2.38 too.
+    """
+    parents = b"".join(b"parent %s\n" % parent.encode() for parent in commit.parents[:1])
+    who = b"gitorch <gitorch@localhost> 0 +0000"
+    return repository.write_commit(b"tree %s\n%sauthor %s\ncommitter %s\n\n" % (tree.encode(), parents, who, who))
+
+
+def _rewritten(commit: Commit, tree: Oid, parent: Oid, committer: str) -> bytes:
+    """Return the commit's bytes with another tree, parent and committer; a signature cannot survive and is dropped."""
+    headers, _, message = commit.raw.partition(b"\n\n")
+    kept: list[bytes] = []
+    dropping = False
+    for line in headers.split(b"\n"):
+        continued = line.startswith(b" ")
+        dropping = dropping if continued else line.split(b" ")[0] in _REPLACED
+        if not dropping:
+            kept.append(line)
+    author, rest = kept[0], kept[1:]
+    new = [b"tree " + tree.encode(), b"parent " + parent.encode(), author, b"committer " + committer.encode(), *rest]
+    return b"\n".join(new) + b"\n\n" + message
+
+
+_REPLACED = (b"tree", b"parent", b"committer", b"gpgsig", b"gpgsig-sha256", b"mergetag")
+
+__all__ = ["Conflicted", "Merged", "Replayed", "merge_heads", "merge_trees", "parse_commit", "replay"]

@@ -1,0 +1,333 @@
+"""The one door to git: run a command, resolve names, read and make objects, move several refs in one step."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gitorch.errors import GitorchError, NotFound, Refused, SetupNeeded
+from gitorch.model.naming import Oid, Ref
+
+if TYPE_CHECKING:
+    import git
+
+OLDEST_GIT = (2, 38)
+
+# `git rev-parse --local-env-vars`: set by hooks and aliases, they would point our git at another repository
+LOCAL_VARIABLES = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CONFIG GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT GIT_OBJECT_DIRECTORY GIT_DIR "
+    "GIT_WORK_TREE GIT_IMPLICIT_WORK_TREE GIT_GRAFT_FILE GIT_INDEX_FILE GIT_NO_REPLACE_OBJECTS GIT_REPLACE_REF_BASE "
+    "GIT_PREFIX GIT_SHALLOW_FILE GIT_COMMON_DIR GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE"
+).split()
+
+# our own git runs no hooks and no daemons of anybody's, asks nothing, and writes durably
+_SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.fsync=all",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "commit.gpgSign=false",
+    "log.showSignature=false",
+    "advice.detachedHead=false",
+    "core.quotePath=false",
+    "submodule.recurse=false",
+)
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_EDITOR": "false",
+    "GIT_SEQUENCE_EDITOR": "false",
+    "GIT_PAGER": "cat",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_LFS_SKIP_SMUDGE": "0",
+}
+
+
+class GitFailed(GitorchError):
+    """A git command ended in a way that its caller did not expect."""
+
+
+class Output(msgspec.Struct, frozen=True):
+    """What a git command printed, and its exit code."""
+
+    stdout: bytes
+    stderr: bytes
+    code: int
+
+    @property
+    def text(self) -> str:
+        return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def fields(self) -> list[str]:
+        """Return output that was asked for with `-z` as a list of its entries."""
+        return self.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1] if self.stdout else []
+
+
+class RefMove(msgspec.Struct, frozen=True):
+    """One ref to move: its new value (None deletes) and the value that it must have now (None: must not exist)."""
+
+    ref: Ref
+    new: Oid | None
+    old: Oid | None
+
+
+class RefsMoved(Refused):
+    """A ref was not where it was expected: nothing was moved."""
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit as git stores it: `raw` is the object's bytes."""
+
+    oid: Oid
+    raw: bytes
+    tree: Oid
+    parents: tuple[Oid, ...]
+
+    @property
+    def message(self) -> str:
+        return self.raw.partition(b"\n\n")[2].decode("utf-8", "replace")
+
+    @property
+    def subject(self) -> str:
+        return self.message.partition("\n")[0]
+
+
+class Repository:
+    """A git repository: its common folder, and the work tree of the user (None in a bare repository)."""
+
+    def __init__(self, common_dir: Path, work_tree: Path | None) -> None:
+        self.common_dir = common_dir
+        self.work_tree = work_tree
+
+    @classmethod
+    def discover(cls, start: Path) -> Repository:
+        """Find the repository around a folder; raise `NotFound` where there is none.
+
+        From a linked worktree it finds the main one, so that every command sees the same state.
+        """
+        for name in LOCAL_VARIABLES:
+            os.environ.pop(name, None)
+        answer = _run(
+            ["git", "-C", str(start), "rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository"]
+        )
+        if answer.code != 0:
+            _refuse_discovery(start, answer)
+        *folder, bare = answer.text.split("\n")
+        common = Path("\n".join(folder))
+        return cls(common, None if bare == "true" else _main_work_tree(common))
+
+    @cached_property
+    def _door(self) -> git.Git:
+        # GitPython takes longer to import than `orchestrate status` takes in all, so only what works on commits pays
+        import git
+
+        return git.Git(self.common_dir)
+
+    def git(
+        self,
+        *args: str,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        git_dir: Path | None = None,
+        ok: Container[int] = (0,),
+    ) -> Output:
+        """Run git and return what it printed; raise `GitFailed` when its exit code is not in `ok`.
+
+        Without `cwd` it works on the repository with no work tree; with it, on the worktree there. `git_dir` names
+        that worktree's own git folder, so that nothing depends on the `.git` file that an agent could replace.
+        """
+        command = ["git", "--no-pager", *(word for setting in _SETTINGS for word in ("-c", setting))]
+        command += self._place(cwd, git_dir)
+        command += args
+        process: Any = self._door.execute(
+            command,
+            istream=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            as_process=True,
+            env={**_ENVIRONMENT, **(env or {})},
+            with_exceptions=False,
+        )
+        stdout, stderr = process.communicate(input)
+        output = Output(stdout, stderr, process.returncode)
+        if output.code not in ok:
+            raise failed(args, output)
+        return output
+
+    def _place(self, cwd: Path | None, git_dir: Path | None) -> list[str]:
+        if cwd is None:
+            return [f"--git-dir={git_dir or self.common_dir}"]
+        return ["-C", str(cwd), *([f"--git-dir={git_dir}", f"--work-tree={cwd}"] if git_dir else [])]
+
+    def refs(self, *patterns: str) -> dict[Ref, Oid]:
+        """Return the refs under these patterns with what they point at; all refs without one.
+
+        Runs git directly: `status` needs this and nothing else of git.
+        """
+        argv = ["git", f"--git-dir={self.common_dir}", "for-each-ref", "--format=%(objectname) %(refname)", *patterns]
+        answer = _run(argv)
+        if answer.code != 0:
+            raise failed(["for-each-ref"], answer)
+        pairs = (line.split(" ", 1) for line in answer.text.split("\n") if line)
+        return {Ref(name): Oid(oid) for oid, name in pairs}
+
+    def resolve(self, name: str) -> Oid | None:
+        """Return the commit that a name means; None when there is none."""
+        if name.startswith("-"):
+            return None
+        answer = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", ok=(0, 1, 128))
+        # 2.39 prints the end-of-options word back
+        return Oid(answer.text.split("\n")[-1]) if answer.code == 0 else None
+
+    def head(self) -> tuple[Ref | None, Oid | None]:
+        """Return the branch that the user is on (None: detached) and its commit (None: no commit yet)."""
+        answer = self.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1))
+        return (Ref(answer.text) if answer.code == 0 else None), self.resolve("HEAD")
+
+    def tree(self, commit: Oid) -> Oid:
+        """Return the tree of a commit."""
+        return Oid(self.git("rev-parse", "--verify", f"{commit}^{{tree}}").text)
+
+    def is_ancestor(self, older: Oid, newer: Oid) -> bool:
+        """Tell whether `older` is reachable from `newer`."""
+        return self.git("merge-base", "--is-ancestor", older, newer, ok=(0, 1)).code == 0
+
+    def exists(self, oid: str) -> bool:
+        """Tell whether the repository has this object."""
+        return self.git("cat-file", "-e", oid, ok=(0, 1, 128)).code == 0
+
+    def file(self, commit: Oid, path: str) -> bytes | None:
+        """Return a file as a commit has it; None where it has none."""
+        answer = self.git("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
+        return answer.stdout if answer.code == 0 else None
+
+    def commits(self, oids: Iterable[Oid]) -> list[Commit]:
+        """Read commits in one go, in the order asked for."""
+        wanted = list(oids)
+        if not wanted:
+            return []
+        stream = self.git("cat-file", "--batch", input="".join(f"{oid}\n" for oid in wanted).encode()).stdout
+        return list(_parse_commits(stream, wanted))
+
+    def write_commit(self, raw: bytes) -> Oid:
+        """Store a commit object of exactly these bytes."""
+        return Oid(self.git("hash-object", "-t", "commit", "-w", "--stdin", input=raw).text)
+
+    def identity(self) -> dict[str, str]:
+        """Return the environment that lets git commit: empty where the user has configured a name."""
+        if self.git("var", "GIT_COMMITTER_IDENT", ok=(0, 128)).code == 0:
+            return {}
+        name, mail = "gitorch", "gitorch@localhost"
+        return {
+            "GIT_AUTHOR_NAME": name,
+            "GIT_AUTHOR_EMAIL": mail,
+            "GIT_COMMITTER_NAME": name,
+            "GIT_COMMITTER_EMAIL": mail,
+        }
+
+    def committer(self) -> str:
+        """Return the committer line's value for a commit made now: name, mail, time, zone."""
+        return self.git("var", "GIT_COMMITTER_IDENT", env=self.identity()).text
+
+    def move(self, moves: Sequence[RefMove], reason: str) -> None:
+        """Move refs all together, each only from the value that it is expected to have.
+
+        Raises `RefsMoved`, with nothing moved, when one of them is elsewhere.
+        """
+        if not moves:
+            return
+        zero = "0" * len(next(oid for move in moves for oid in (move.new, move.old) if oid))
+        lines = ["start"]
+        lines += [f"update {move.ref}\0{move.new or zero}\0{move.old or zero}" for move in moves]
+        lines += ["prepare", "commit"]
+        done = self.git(
+            "update-ref",
+            "--create-reflog",
+            "-m",
+            f"gitorch: {reason}",
+            "-z",
+            "--stdin",
+            input="".join(f"{line}\0" for line in lines).encode(),
+            env=self.identity(),
+            ok=(0, 128),
+        )
+        if done.code != 0:
+            raise RefsMoved(
+                "refs-moved",
+                f"could not {reason}: a branch was moved at the same time, or its name is taken",
+                why=done.stderr.decode("utf-8", "replace").strip(),
+                fix=("run the command again",),
+            )
+
+    def version(self) -> tuple[int, ...]:
+        """Return git's version."""
+        words = self.git("version").text.split()
+        return tuple(int(part) for part in words[2].split(".")[:3] if part.isdigit())
+
+    def require_git(self) -> None:
+        """Raise `SetupNeeded` when git is too old for gitorch."""
+        found = self.version()
+        if found < OLDEST_GIT:
+            have, need = (".".join(map(str, version)) for version in (found, OLDEST_GIT))
+            raise SetupNeeded("git-too-old", f"git {have} is too old", why=f"gitorch needs git {need} or newer")
+
+
+def failed(args: Sequence[str], output: Output) -> GitFailed:
+    """Return the error for a git command that ended with an unexpected exit code."""
+    words = output.stderr.decode("utf-8", "replace").strip()
+    return GitFailed("git-failed", f"git {args[0]} ended with exit code {output.code}", why=words)
+
+
+def _run(argv: Sequence[str]) -> Output:
+    try:
+        done = subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    except FileNotFoundError as error:
+        if error.filename != argv[0]:
+            raise
+        raise SetupNeeded("git-missing", "git is not installed, or not on PATH") from error
+    return Output(done.stdout, done.stderr, done.returncode)
+
+
+def _refuse_discovery(start: Path, answer: Output) -> None:
+    words = answer.stderr.decode("utf-8", "replace").strip()
+    if "dubious ownership" in words:
+        raise NotFound("foreign-repository", "git does not trust this repository", why=words)
+    raise NotFound(
+        "not-a-repository",
+        f"{start} is not inside a git repository",
+        why=words,
+        fix=("git init && git commit --allow-empty -m 'First commit'", "orchestrate -C PATH ..."),
+    )
+
+
+def _main_work_tree(common: Path) -> Path | None:
+    answer = _run(["git", f"--git-dir={common}", "config", "--get", "core.worktree"])
+    if answer.code == 0 and answer.text:
+        return (common / answer.text).resolve()
+    return common.parent if common.name == ".git" else None
+
+
+def _parse_commits(stream: bytes, wanted: Sequence[Oid]) -> Iterable[Commit]:
+    at = 0
+    for oid in wanted:
+        end = stream.index(b"\n", at)
+        words = stream[at:end].split()
+        if words[1:2] != [b"commit"]:
+            raise GitFailed("object-missing", f"{oid} is not a commit of this repository")
+        length = int(words[2])
+        raw = stream[end + 1 : end + 1 + length]
+        at = end + 1 + length + 1
+        yield parse_commit(Oid(words[0].decode()), raw)
+
+
+def parse_commit(oid: Oid, raw: bytes) -> Commit:
+    """Read the headers of a commit object (`gitformat-commit`: `tree`, then any number of `parent`)."""
+    headers = raw.partition(b"\n\n")[0].split(b"\n")
+    tree = headers[0].removeprefix(b"tree ").decode()
+    parents = tuple(Oid(line[7:].decode()) for line in headers[1:] if line.startswith(b"parent "))
+    return Commit(oid=oid, raw=raw, tree=Oid(tree), parents=parents)

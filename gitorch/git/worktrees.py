@@ -1,0 +1,176 @@
+"""Linked worktrees: add one at a time, save what is uncommitted, remove without losing anything."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from gitorch.errors import Refused
+from gitorch.git.repository import Output, RefMove, Repository
+from gitorch.model.naming import Oid, Ref
+
+
+class Worktree(msgspec.Struct, frozen=True):
+    """A linked worktree: its folder, and its own git folder inside the repository."""
+
+    path: Path
+    admin: Path
+
+    def git(self, repository: Repository, *args: str, input: bytes | None = None, **options: object) -> Output:
+        """Run git in it, by its own git folder and not by the `.git` file that an agent could replace."""
+        return repository.git(*args, input=input, cwd=self.path, git_dir=self.admin, **options)  # type: ignore[arg-type]
+
+
+class Dirt(msgspec.Struct, frozen=True):
+    """What a worktree holds beside its commit: changed and new paths, and repositories inside it."""
+
+    paths: tuple[str, ...]
+    nested: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.paths or self.nested)
+
+
+def add(repository: Repository, path: Path, branch: str, reason: str) -> Worktree:
+    """Make a worktree of an existing branch, and check its files out.
+
+    Git's own `worktree add` fails when several run at once, so they take turns; the files are
+    written after the turn, side by side. Raises `Refused` when something is in the way.
+    """
+    if path.exists() and any(path.iterdir()):
+        raise Refused("worktree-in-the-way", f"{path} exists and is not empty", fix=(f"move it away: mv {path} ...",))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _turn(repository):
+        repository.git("worktree", "add", "--quiet", "--no-checkout", "--lock", "--reason", reason, str(path), branch)
+    worktree = find(repository, path)
+    assert worktree is not None, path
+    worktree.git(repository, "reset", "--quiet", "--hard")
+    return worktree
+
+
+def find(repository: Repository, path: Path) -> Worktree | None:
+    """Return the registered worktree at a path; None where there is none, or its folder is gone."""
+    admins = repository.common_dir / "worktrees"
+    likely = admins / path.name
+    if _points_to(likely, path):
+        return Worktree(path, likely) if path.is_dir() else None
+    for admin in sorted(admins.iterdir()) if admins.is_dir() else ():
+        if _points_to(admin, path):
+            return Worktree(path, admin) if path.is_dir() else None
+    return None
+
+
+def dirt(repository: Repository, worktree: Worktree) -> Dirt:
+    """Return what is not committed. Ignored files do not count; repositories inside are named apart."""
+    listing = worktree.git(
+        repository,
+        "status",
+        "--porcelain=v2",
+        "-z",
+        "--untracked-files=all",
+        "--no-renames",
+        "--ignore-submodules=dirty",
+    ).fields()
+    paths = [_path_of(entry) for entry in listing]
+    nested = tuple(path for path in paths if path.endswith("/"))
+    return Dirt(tuple(path for path in paths if not path.endswith("/")), nested)
+
+
+def stage(repository: Repository, worktree: Worktree, found: Dirt, *, index: Path | None = None) -> None:
+    """Put all uncommitted files into the index (or into a private one), except repositories inside."""
+    patterns = [b":(top)"] + [b":(top,exclude,literal)" + os.fsencode(path.rstrip("/")) for path in found.nested]
+    worktree.git(
+        repository,
+        "add",
+        "--all",
+        "--pathspec-from-file=-",
+        "--pathspec-file-nul",
+        input=b"\0".join(patterns),
+        env={"GIT_INDEX_FILE": str(index)} if index else {},
+    )
+
+
+def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -> Oid | None:
+    """Save uncommitted files as a commit under `ref`; None when there are none.
+
+    Branch, index and files stay as they are: the tree is made in a private index. Earlier rescue points
+    stay reachable as the first parent's line.
+    """
+    found = dirt(repository, worktree)
+    if not found.paths:
+        return None
+    index = worktree.admin / "gitorch-rescue-index"
+    env = {"GIT_INDEX_FILE": str(index)} | repository.identity()
+    try:
+        worktree.git(repository, "read-tree", "HEAD", env=env)
+        stage(repository, worktree, found, index=index)
+        tree = worktree.git(repository, "write-tree", env=env).text
+    finally:
+        index.unlink(missing_ok=True)
+    old = repository.refs(ref).get(ref)
+    head = worktree.git(repository, "rev-parse", "HEAD").text
+    parents = [word for oid in (old, head) if oid for word in ("-p", oid)]
+    new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=repository.identity()).text)
+    repository.move([RefMove(ref, new, old)], "save uncommitted work")
+    return new
+
+
+def remove(repository: Repository, worktree: Worktree, ref: Ref, message: str) -> None:
+    """Remove a worktree, after its uncommitted files were saved under `ref`.
+
+    Ignored files go with it. Raises `Refused` when a repository inside could not be saved.
+    """
+    if nested := dirt(repository, worktree).nested:
+        raise Refused(
+            "nested-repository",
+            f"{worktree.path} holds a git repository that is nowhere else: {nested[0]}",
+            fix=(f"move it away: mv {worktree.path / nested[0]} ...",),
+        )
+    rescue(repository, worktree, ref, message)
+    with _turn(repository):
+        # twice: once for files that git ignores, once for our own lock
+        repository.git("worktree", "remove", "--force", "--force", str(worktree.path))
+
+
+def discard_half_made(repository: Repository, path: Path) -> None:
+    """Remove what an interrupted `add` left. Only for a worktree in which no agent has run."""
+    with _turn(repository):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        admins = repository.common_dir / "worktrees"
+        for admin in admins.iterdir() if admins.is_dir() else ():
+            if _points_to(admin, path) or (admin.name == path.name and not (admin / "gitdir").exists()):
+                (admin / "locked").unlink(missing_ok=True)
+                for name in ("index.lock", "HEAD.lock"):
+                    (admin / name).unlink(missing_ok=True)
+                if path.is_dir():
+                    repository.git("worktree", "remove", "--force", str(path), ok=(0, 128))
+        repository.git("worktree", "prune", "--expire=now")
+
+
+def _path_of(entry: str) -> str:
+    """Return the path of an entry of `git status --porcelain=v2 -z` (no renames are asked for)."""
+    fields = {"1": 8, "u": 10, "?": 1, "!": 1}
+    return entry.split(" ", fields[entry[0]])[-1]
+
+
+def _points_to(admin: Path, path: Path) -> bool:
+    try:
+        return (admin / "gitdir").read_bytes().rstrip(b"\n") == os.fsencode(path / ".git")
+    except OSError:
+        return False
+
+
+@contextmanager
+def _turn(repository: Repository) -> Iterator[None]:
+    """Hold the repository's worktree lock: it is free the moment its holder dies."""
+    folder = repository.common_dir / "gitorch"
+    folder.mkdir(exist_ok=True)
+    with (folder / "worktrees.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

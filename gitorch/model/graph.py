@@ -1,0 +1,83 @@
+"""What may start, what merges before what, and what belongs together: pure functions over `after`."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Collection, Iterable, Mapping
+
+from gitorch.errors import InvalidInput
+from gitorch.model.naming import TaskId
+from gitorch.model.task import DONE, State, Task, by_id, urgency
+
+
+def refuse_broken(tasks: Mapping[TaskId, Task]) -> None:
+    """Raise `InvalidInput` for a dependency that is not there, and for a cycle, naming it."""
+    for task in tasks.values():
+        for needed in task.after:
+            if needed not in tasks:
+                raise InvalidInput(
+                    "unknown-dependency",
+                    f"{task.id} waits for {needed}, which does not exist",
+                    fix=("orchestrate status",),
+                )
+    try:
+        graphlib.TopologicalSorter({task.id: task.after for task in tasks.values()}).prepare()
+    except graphlib.CycleError as error:
+        cycle = " -> ".join(reversed(error.args[1]))
+        raise InvalidInput("cycle", f"these tasks wait for each other: {cycle}") from error
+
+
+def merge_order(chosen: Iterable[Task]) -> list[Task]:
+    """Sort tasks so that each comes after what it waits for, by priority and age where that leaves a choice."""
+    tasks = by_id(chosen)
+    sorter = graphlib.TopologicalSorter({task.id: [n for n in task.after if n in tasks] for task in tasks.values()})
+    sorter.prepare()
+    order: list[Task] = []
+    waiting: list[Task] = []
+    while sorter.is_active():
+        waiting = sorted([*waiting, *(tasks[name] for name in sorter.get_ready())], key=urgency)
+        first, *waiting = waiting
+        order.append(first)
+        sorter.done(first.id)
+    return order
+
+
+def closure(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> set[TaskId]:
+    """Return these tasks and all that they wait for, at any depth, as far as `tasks` knows them."""
+    reached: set[TaskId] = set()
+    open_names = list(names)
+    while open_names:
+        name = open_names.pop()
+        if name not in reached and name in tasks:
+            reached.add(name)
+            open_names.extend(tasks[name].after)
+    return reached
+
+
+def dependants(name: TaskId, tasks: Mapping[TaskId, Task]) -> set[TaskId]:
+    """Return all tasks that wait for this one, at any depth."""
+    reached: set[TaskId] = set()
+    fresh = {name}
+    while fresh:
+        fresh = {task.id for task in tasks.values() if fresh.intersection(task.after)} - reached
+        reached |= fresh
+    return reached
+
+
+def ready(tasks: Mapping[TaskId, Task], *, approved_only: bool = False) -> list[Task]:
+    """Return the queued tasks whose dependencies hold work to build on, most urgent first.
+
+    With `approved_only` a dependency counts once a person has approved it.
+    """
+    enough: Collection[State] = (State.APPROVED, State.MERGED) if approved_only else DONE
+    startable = (
+        task
+        for task in tasks.values()
+        if task.state is State.QUEUED and all(n not in tasks or tasks[n].state in enough for n in task.after)
+    )
+    return sorted(startable, key=urgency)
+
+
+def blockers(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
+    """Return the dependencies that keep this task from starting."""
+    return [tasks[name] for name in task.after if name in tasks and tasks[name].state not in DONE]

@@ -1,0 +1,84 @@
+"""Names: object ids, branches, task ids, and how names here become names in git."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from typing import NewType
+
+from gitorch.errors import InvalidInput
+
+Oid = NewType("Oid", str)
+"""A full object id in hexadecimal: 40 digits (SHA-1) or 64 (SHA-256)."""
+
+Ref = NewType("Ref", str)
+"""A full reference name: `refs/...`."""
+
+TaskId = NewType("TaskId", str)
+"""A task's slug: `add-a-users-table`."""
+
+NOTES = Ref("refs/notes/gitorch")
+OWN_REFS = "refs/gitorch/"
+
+RESERVED = frozenset({"integration", "candidate", "all"})
+"""Names that are branches of gitorch's own beside the tasks', or words of its command line."""
+
+LONGEST_ID = 50
+_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+def slug(title: str, taken: Collection[str] = ()) -> TaskId:
+    """Make a task id of a title: ASCII letters, digits and dashes, at most 50, unique beside `taken`."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    words = re.findall(r"[a-z0-9]+", plain.replace("'", ""))
+    name = ""
+    for word in words:
+        longer = f"{name}-{word}" if name else word[:LONGEST_ID]
+        if len(longer) > LONGEST_ID:
+            break
+        name = longer
+    return unused(name or "task", taken)
+
+
+def unused(name: str, taken: Collection[str]) -> TaskId:
+    """Return `name`, or `name-2`, `name-3`, ... when it is taken or reserved."""
+    if name not in taken and name not in RESERVED:
+        return TaskId(name)
+    number = 2
+    while f"{name}-{number}" in taken:
+        number += 1
+    return TaskId(f"{name}-{number}")
+
+
+def task_id(text: str) -> TaskId:
+    """Return `text` as a task id, or raise `InvalidInput`: a name that a file, a branch and a shell can all hold."""
+    if not _ID.fullmatch(text) or len(text) > LONGEST_ID or text.endswith("-") or text in RESERVED:
+        raise InvalidInput(
+            "task-id",
+            f"{text!r} cannot be a task's name",
+            why=f"a name has small letters, digits and dashes, at most {LONGEST_ID}; "
+            f"{', '.join(sorted(RESERVED))} are taken",
+            fix=(f"{slug(text)} would do",),
+        )
+    return TaskId(text)
+
+
+def branch_ref(branch: str) -> Ref:
+    """Return the full name of a branch."""
+    return Ref(f"refs/heads/{branch}")
+
+
+def attempt_ref(task: str, number: int) -> Ref:
+    """Return where an earlier attempt's tip is kept."""
+    return Ref(f"{OWN_REFS}attempts/{task}/{number}")
+
+
+def rescue_ref(task: str) -> Ref:
+    """Return where a task's uncommitted work is saved."""
+    return Ref(f"{OWN_REFS}rescue/{task}")
+
+
+def trash_ref(task: str, stamp: str) -> Ref:
+    """Return where a deleted branch is kept for undo."""
+    return Ref(f"{OWN_REFS}trash/{task}/{stamp}")

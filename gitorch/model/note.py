@@ -1,0 +1,143 @@
+"""The lines of git notes: what happened to commits, readable in any clone; and tasks read back from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from gitorch.model.naming import Oid, TaskId, slug
+from gitorch.model.redact import redacted
+from gitorch.model.task import Attempt, CheckResult, Comment, Phase, State, Task
+
+LONGEST = 65_536
+
+Line = dict[str, Any]
+
+
+def now() -> str:
+    """Return this moment as RFC 3339 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def attempt_line(task: Task) -> Line:
+    """Return the note of an ended attempt: who did what was asked, on what, and how it ended."""
+    last = task.attempt
+    assert last is not None
+    return {
+        "kind": "attempt",
+        "v": 1,
+        "task": task.id,
+        "number": last.number,
+        "agent": last.agent,
+        "role": task.role,
+        "session": last.session,
+        "base": task.base,
+        "started": msgspec.to_builtins(last.started),
+        "seconds": last.seconds,
+        "usage": msgspec.to_builtins(last.usage),
+        "exit": last.ending,
+        "state": task.state,
+        "title": redacted(task.title),
+        "prompt": redacted(task.prompt)[:LONGEST],
+        "after": list(task.after),
+        "task_number": task.number,
+        "created": msgspec.to_builtins(task.created),
+    }
+
+
+def check_line(result: CheckResult) -> Line:
+    """Return the note of one check's result on a tree."""
+    return {
+        "kind": "check",
+        "v": 1,
+        "name": result.name,
+        "tree": result.tree,
+        "command": redacted(result.command),
+        "exit_code": result.exit_code,
+        "seconds": result.seconds,
+    }
+
+
+def verdict_line(task: Task, verdict: str, who: str, comments: Sequence[Comment] = ()) -> Line:
+    """Return the note of a reviewer's verdict: approve, revise or reject."""
+    return {
+        "kind": "verdict",
+        "v": 1,
+        "task": task.id,
+        "who": who,
+        "verdict": verdict,
+        "comments": [msgspec.to_builtins(comment) for comment in comments],
+        "when": now(),
+    }
+
+
+def merged_line(task: TaskId, commit: Oid, integration: str) -> Line:
+    """Return the note of a commit that came from a task's commit by a merge."""
+    return {"kind": "merged", "v": 1, "task": task, "commit": commit, "integration": integration, "when": now()}
+
+
+def read_task(
+    name: str, number: int, branch: str, tip: Oid, base: Oid | None, lines: Iterable[Mapping[str, Any]]
+) -> Task:
+    """Make a task again from its branch and the notes on its tip.
+
+    Where no attempt was noted, the branch itself is all that is known: such a task is failed, with its branch kept.
+    """
+    found: Mapping[str, Any] = {}
+    results: list[CheckResult] = []
+    state, reason = State.FAILED, "rebuilt from its branch: how its attempt ended is not known"
+    for line in lines:
+        if line["kind"] == "attempt" and line.get("task") == name:
+            found, results = line, []
+            state, reason = _state(line), ""
+        elif line["kind"] == "check":
+            results.append(_result(line))
+        elif line["kind"] == "verdict" and found:
+            state = {"approve": State.APPROVED, "reject": State.REJECTED}.get(str(line.get("verdict")), state)
+    title = str(found.get("title") or name)
+    last = Attempt(
+        number=int(found.get("number") or 1),
+        agent=str(found.get("agent") or ""),
+        base=found.get("base") or base,
+        phase=Phase.ENDED,
+        session=str(found.get("session") or ""),
+        ending=str(found.get("exit") or ""),
+    )
+    return Task(
+        id=slug(name),
+        number=int(found.get("task_number") or number),
+        title=title,
+        prompt=str(found.get("prompt") or title),
+        agent=last.agent,
+        role=str(found.get("role") or ""),
+        after=tuple(TaskId(str(one)) for one in found.get("after") or ()),
+        state=state,
+        reason=reason,
+        branch=branch,
+        base=last.base,
+        tip=tip,
+        attempts=last.number,
+        attempt=last,
+        results=tuple(results),
+    )
+
+
+def _state(line: Mapping[str, Any]) -> State:
+    try:
+        state = State(str(line.get("state")))
+    except ValueError:
+        return State.FAILED
+    return State.FAILED if state in (State.RUNNING, State.MERGED) else state
+
+
+def _result(line: Mapping[str, Any]) -> CheckResult:
+    return CheckResult(
+        name=str(line.get("name")),
+        command=str(line.get("command")),
+        tree=Oid(str(line.get("tree"))),
+        exit_code=line.get("exit_code"),
+        seconds=float(line.get("seconds") or 0.0),
+    )

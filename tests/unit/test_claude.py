@@ -1,0 +1,389 @@
+"""How the claude adapter reads streams: captured ones of the real program, and hand-made last lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gitorch.agents.claude import Claude
+from gitorch.agents.protocol import Agent, Probed, Request
+from gitorch.config import AgentSettings
+from gitorch.errors import SetupNeeded
+from gitorch.model.outcome import Ending, Event, Exit, Outcome
+
+STREAMS = Path(__file__).parents[1] / "support" / "streams"
+SETTINGS = AgentSettings(kind="claude", path="claude")
+EXITED = Exit(cause="exited", exit_code=0, started=1.0)
+INIT = b'{"type":"system","subtype":"init","session_id":"s-1"}\n'
+
+claude: Agent = Claude()
+
+
+def captured(name: str) -> list[bytes]:
+    """Return the lines of a captured stream."""
+    return (STREAMS / f"claude-{name}.jsonl").read_bytes().splitlines(keepends=True)
+
+
+def line(**fields: Any) -> bytes:
+    """Return one line of a stream."""
+    return json.dumps(fields).encode() + b"\n"
+
+
+def failed(text: str, status: int | None = None, **fields: Any) -> bytes:
+    """Return a final line of a run that failed."""
+    return line(
+        type="result",
+        subtype="success",
+        is_error=True,
+        api_error_status=status,
+        result=text,
+        session_id="s-1",
+        **fields,
+    )
+
+
+def synthetic(error: str) -> bytes:
+    """Return the assistant event that goes before a failure."""
+    return line(type="assistant", error=error, message={"model": "<synthetic>", "content": []})
+
+
+def judged(*lines: bytes, stderr: str = "", ended: Exit = EXITED) -> Outcome:
+    """Return the outcome of a stream."""
+    return claude.outcome(lines, stderr, ended)
+
+
+CAPTURED = [
+    ("work", Ending.COMPLETED, ""),
+    ("denied", Ending.COMPLETED, ""),
+    ("subagent", Ending.COMPLETED, ""),
+    ("turns", Ending.EXHAUSTED, "Reached maximum number of turns (2)"),
+    ("budget", Ending.EXHAUSTED, "Reached maximum budget ($1)"),
+    ("400", Ending.FAILED, "API Error: 400 scripted failure"),
+    ("401", Ending.UNAUTHENTICATED, "Failed to authenticate. API Error: 401 scripted failure"),
+    ("403", Ending.UNAUTHENTICATED, "Failed to authenticate. API Error: 403 scripted failure"),
+    ("404", Ending.FAILED, "issue with the selected model"),
+    ("413", Ending.FAILED, "Request too large"),
+    ("429", Ending.LIMITED, "Request rejected (429)"),
+    ("500", Ending.TRANSIENT, "API Error: 500 scripted failure"),
+    ("529", Ending.TRANSIENT, "API Error: 529 scripted failure"),
+    ("drop", Ending.TRANSIENT, "Unable to connect to API (ECONNRESET)"),
+    ("refusal", Ending.DECLINED, "unable to respond to this request"),
+    ("limit", Ending.LIMITED, "You've hit your session limit"),
+    ("logged-out", Ending.UNAUTHENTICATED, "Not logged in"),
+]
+
+
+@pytest.mark.parametrize(("name", "ending", "reason"), CAPTURED, ids=[row[0] for row in CAPTURED])
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_captured_streams_end_as_the_table_says(name: str, ending: Ending, reason: str, exit_code: int) -> None:
+    """The ending and its reason come from the final event, whatever the exit code is."""
+    outcome = claude.outcome(captured(name), "", Exit(cause="exited", exit_code=exit_code))
+    assert outcome.ending is ending
+    assert reason in outcome.reason
+    assert bool(outcome.reason) is (ending is not Ending.COMPLETED)
+    assert len(outcome.session) == 36
+
+
+def test_a_completed_run_tells_its_words_and_usage() -> None:
+    """Summary, dollars, tokens and turns are those of the final event."""
+    outcome = claude.outcome(captured("work"), "", EXITED)
+    assert outcome.summary == "Done: `a.txt` 🦀"
+    assert outcome.usage is not None
+    assert (outcome.usage.input_tokens, outcome.usage.output_tokens, outcome.usage.turns) == (30, 15, 3)
+    assert outcome.usage.usd == pytest.approx(0.000525)
+
+
+def test_what_subagents_used_counts() -> None:
+    """Tokens are those of the whole run, as the dollars are; without the models' tables, those that are told."""
+    outcome = claude.outcome(captured("subagent"), "", EXITED)
+    assert outcome.usage is not None
+    assert (outcome.usage.input_tokens, outcome.usage.output_tokens) == (120, 110)
+    usage = {"input_tokens": 1, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 4, "output_tokens": 8}
+    plain = judged(line(type="result", subtype="success", is_error=False, usage=usage)).usage
+    assert plain is not None
+    assert (plain.input_tokens, plain.cached_tokens, plain.output_tokens) == (7, 4, 8)
+
+
+def test_refused_tool_calls_are_told() -> None:
+    """A run that ends well although it was refused a tool says which call."""
+    assert claude.outcome(captured("denied"), "", EXITED).denials == ("Bash: touch b.txt",)
+
+
+def test_the_reset_time_of_a_limit_is_the_services_own() -> None:
+    """`resets_at` is the rate_limit_event's number, and only for LIMITED."""
+    assert claude.outcome(captured("limit"), "", EXITED).resets_at == 1800000000
+    assert claude.outcome(captured("429"), "", EXITED).resets_at is None
+
+
+def test_a_warning_before_a_good_end_is_no_limit() -> None:
+    """A limit that was only near leaves no trace in the outcome."""
+    near = line(
+        type="rate_limit_event", rate_limit_info={"status": "allowed_warning", "resetsAt": 5, "utilization": 0.9}
+    )
+    outcome = judged(INIT, near, line(type="result", subtype="success", is_error=False, result="ok"))
+    assert (outcome.ending, outcome.resets_at) == (Ending.COMPLETED, None)
+
+
+ENDINGS = [
+    ([failed("Credit balance is too low", 400)], [synthetic("billing_error")], Ending.UNAUTHENTICATED),
+    ([failed("Prompt is too long", 400, terminal_reason="prompt_too_long")], [], Ending.FAILED),
+    ([failed("API Error: 503", 503)], [synthetic("server_error")], Ending.TRANSIENT),
+    ([failed("Repeated 529 Overloaded errors")], [synthetic("overloaded")], Ending.TRANSIENT),
+    ([failed("Repeated 529 Overloaded errors")], [], Ending.TRANSIENT),
+    ([failed("Request timed out")], [synthetic("unknown")], Ending.TRANSIENT),
+    ([failed("API Error: Failed to parse JSON")], [synthetic("unknown")], Ending.TRANSIENT),
+    ([failed("Organization not allowed", 403)], [synthetic("oauth_org_not_allowed")], Ending.UNAUTHENTICATED),
+    ([failed("too many output tokens")], [synthetic("max_output_tokens")], Ending.FAILED),
+    ([failed("something new", 418)], [synthetic("new_word")], Ending.FAILED),
+    ([failed("something new")], [], Ending.FAILED),
+    ([line(type="result", subtype="error_max_budget_usd", is_error=True, errors=["Reached"])], [], Ending.EXHAUSTED),
+    ([line(type="result", subtype="error_during_execution", is_error=True)], [], Ending.FAILED),
+    (
+        [line(type="result", subtype="error_during_execution", is_error=True, terminal_reason="aborted_tools")],
+        [],
+        Ending.STOPPED,
+    ),
+    ([line(type="result", subtype="success")], [], Ending.FAILED),
+]
+
+
+@pytest.mark.parametrize(("last", "before", "ending"), ENDINGS)
+def test_the_final_event_decides(last: list[bytes], before: list[bytes], ending: Ending) -> None:
+    """`subtype: success` and exit code 0 are never enough: `is_error` has to be false."""
+    assert judged(INIT, *before, *last).ending is ending
+
+
+def test_the_last_result_counts() -> None:
+    """A `result` in the middle is not the end, and what follows the last one changes nothing."""
+    good = line(type="result", subtype="success", is_error=False, result="second")
+    after = line(type="system", subtype="task_notification")
+    assert judged(INIT, failed("first", 500), good, after).summary == "second"
+    assert judged(INIT, good, failed("API Error", 500)).ending is Ending.TRANSIENT
+
+
+def test_an_error_that_was_overcome_does_not_colour_the_end() -> None:
+    """The kind of the failure is that of the last assistant event, and a subagent's failure is its own."""
+    fine = line(type="assistant", message={"content": [{"type": "text", "text": "on it"}]})
+    sub = line(type="assistant", error="authentication_failed", parent_tool_use_id="toolu_1", message={"content": []})
+    assert judged(INIT, synthetic("rate_limit"), fine, sub, failed("API Error: 500", 500)).ending is Ending.TRANSIENT
+
+
+STOPS = [
+    ("stopped", "stopped"),
+    ("timeout", "time limit reached"),
+    ("idle", "silent for too long"),
+]
+
+
+@pytest.mark.parametrize(("cause", "reason"), STOPS)
+def test_a_stopped_run_says_why(cause: str, reason: str) -> None:
+    """Without a final event, the cause of the exit is the ending; the last words are kept."""
+    said = line(type="assistant", message={"content": [{"type": "text", "text": "half way"}]})
+    outcome = judged(INIT, said, ended=Exit(cause=cause, signal=15))
+    assert (outcome.ending, outcome.reason) == (Ending.STOPPED, reason)
+    assert (outcome.summary, outcome.session) == ("half way", "s-1")
+
+
+def test_work_that_was_done_before_the_stop_is_done() -> None:
+    """A good final event counts, also when the process had to be ended afterwards."""
+    good = line(type="result", subtype="success", is_error=False, result="ok")
+    assert judged(INIT, good, ended=Exit(cause="stopped", signal=9)).ending is Ending.COMPLETED
+
+
+RETRIES = [
+    ("rate_limit", 429, Ending.LIMITED),
+    ("authentication_failed", 401, Ending.UNAUTHENTICATED),
+    ("unknown", None, Ending.TRANSIENT),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "ending"), RETRIES)
+def test_silence_while_waiting_for_the_service_is_the_services_trouble(
+    error: str, status: int | None, ending: Ending
+) -> None:
+    """Ended for its silence in the middle of retries, the run ends as what it was retrying."""
+    retry = line(type="system", subtype="api_retry", attempt=2, max_retries=10, error_status=status, error=error)
+    outcome = judged(INIT, retry, ended=Exit(cause="idle", signal=15))
+    assert outcome.ending is ending
+    assert "attempt 2 of 10" in outcome.reason
+    said = line(type="assistant", message={"content": [{"type": "text", "text": "on it"}]})
+    assert judged(INIT, retry, said, ended=Exit(cause="idle", signal=15)).ending is Ending.STOPPED
+
+
+LOST = [
+    (Exit(cause="exited", exit_code=0), "exit code 0"),
+    (Exit(cause="exited", signal=9), "signal 9"),
+    (Exit(cause="lost"), "lost"),
+]
+
+
+@pytest.mark.parametrize(("ended", "reason"), LOST)
+def test_a_stream_without_an_end_is_lost(ended: Exit, reason: str) -> None:
+    """Exit code 0 without a final event is not success."""
+    outcome = judged(INIT, ended=ended)
+    assert outcome.ending is Ending.LOST
+    assert reason in outcome.reason
+    assert judged(ended=ended).ending is Ending.LOST
+
+
+SILENT = [
+    ("error: unknown option '--nope'", Ending.FAILED),
+    ("Error: Session ID x is already in use.", Ending.FAILED),
+    ("Not logged in · Please run /login", Ending.UNAUTHENTICATED),
+]
+
+
+@pytest.mark.parametrize(("stderr", "ending"), SILENT)
+def test_words_on_standard_error_alone_are_the_reason(stderr: str, ending: Ending) -> None:
+    """Nothing on standard output: standard error tells."""
+    outcome = judged(stderr=stderr + "\n", ended=Exit(cause="exited", exit_code=1))
+    assert (outcome.ending, outcome.reason) == (ending, stderr)
+
+
+def test_what_could_not_be_started_failed() -> None:
+    """A program that did not start says so."""
+    outcome = judged(ended=Exit(cause="failed-to-start", message="no such file"))
+    assert (outcome.ending, outcome.reason) == (Ending.FAILED, "no such file")
+
+
+def test_lines_that_do_not_parse_are_skipped() -> None:
+    """Half lines, other JSON, deep nesting and half emoji neither end the reading nor raise."""
+    deep = b'{"type":"assistant","message":{"content":' + b"[" * 100_000 + b"]" * 100_000 + b"}}\n"
+    good = b'{"type":"result","subtype":"success","is_error":false,"result":"half \\ud83d emoji \xff"}\n'
+    outcome = judged(INIT, b"\x00\xff{", b"[1]\n", b"null\n", b'{"type":', deep, b"\n", good)
+    assert outcome.ending is Ending.COMPLETED
+    assert outcome.summary == "half ? emoji \ufffd"
+    assert msgspec.json.encode(outcome)
+
+
+def test_events_are_readable() -> None:
+    """A captured run reads as a list of what was said and done."""
+    events = [event for raw in captured("work") for event in claude.events(raw)]
+    assert events[0] == Event(kind="text", text="I add it.")
+    assert (events[1].kind, events[1].tool) == ("tool", "Bash")
+    assert "git commit -qm 'Add a'" in events[1].text
+    assert events[2] == Event(kind="result", text="one\ntwo")
+    assert [event.kind for event in events[3:]] == ["tool", "result", "thinking", "text", "end"]
+    assert events[5].text == "Let me think."
+
+
+def test_events_tell_limits_retries_and_errors() -> None:
+    """What went wrong is an event of its own kind."""
+    kinds = [event.kind for raw in captured("limit") for event in claude.events(raw)]
+    assert kinds == ["limit", "error", "end"]
+    retries = [event for raw in captured("500") for event in claude.events(raw) if event.kind == "retry"]
+    assert retries == [Event(kind="retry", text="server_error (500), attempt 1 of 1")]
+
+
+def test_a_long_result_is_shown_by_its_first_lines() -> None:
+    """An event never carries a whole file."""
+    content = [{"type": "tool_result", "content": [{"type": "text", "text": "x" * 10_000 + "\n" + "y\n" * 5000}]}]
+    [event] = claude.events(line(type="user", message={"content": content}))
+    assert len(event.text) < 2000
+
+
+SOME = st.text("a\n🦀\ud83d", max_size=4)
+NOISE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | SOME,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SOME, inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = (
+    "subtype",
+    "message",
+    "content",
+    "error",
+    "result",
+    "usage",
+    "errors",
+    "rate_limit_info",
+    "permission_denials",
+    "modelUsage",
+)
+TYPES = ("assistant", "user", "system", "result", "rate_limit_event", "stream_event", "new")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from(TYPES), st.dictionaries(st.sampled_from(KEYS), NOISE)), max_size=5))
+def test_no_stream_makes_the_reading_fail(rows: list[tuple[str, dict[str, Any]]]) -> None:
+    """Any JSON in any place gives an outcome and events that can be stored."""
+    lines = [line(type=kind, **fields) for kind, fields in rows]
+    assert msgspec.json.encode(judged(*lines))
+    assert msgspec.json.encode([list(claude.events(raw)) for raw in lines])
+
+
+def request(folder: Path, **changes: Any) -> Request:
+    """Return a request for a first execution."""
+    first = Request(
+        task="t",
+        worktree=folder / "tree",
+        common_dir=folder / ".git",
+        folder=folder,
+        prompt_file=folder / "prompt",
+        session="11111111-1111-4111-8111-111111111111",
+    )
+    return msgspec.structs.replace(first, **changes)
+
+
+def test_the_command_line_is_unattended(tmp_path: Path) -> None:
+    """The prompt comes by standard input, the session's id from outside, the user's arguments last."""
+    chosen = msgspec.structs.replace(SETTINGS, model="m", args=("--add-dir", "x y"))
+    launch = claude.launch(chosen, request(tmp_path, budget=2.5))
+    text = " ".join(launch.argv)
+    assert launch.stdin == tmp_path / "prompt"
+    assert launch.argv[-2:] == ("--add-dir", "x y")
+    assert "-p --output-format stream-json --verbose --permission-mode bypassPermissions" in text
+    assert "--session-id 11111111-1111-4111-8111-111111111111 --model m --max-budget-usd 2.500000" in text
+    assert launch.env["CLAUDE_CODE_DISABLE_AUTO_MEMORY"] == "1"
+    assert ("IS_SANDBOX" in launch.env) is (os.geteuid() == 0)
+
+
+def test_a_resumed_session_is_named_and_nothing_else_is_added(tmp_path: Path) -> None:
+    """`--resume` replaces `--session-id`; without a model and a budget, neither is named."""
+    argv = claude.launch(SETTINGS, request(tmp_path, resume=True)).argv
+    assert argv[-2:] == ("--resume", "11111111-1111-4111-8111-111111111111")
+    assert not {"--session-id", "--model", "--max-budget-usd"} & set(argv)
+
+
+def test_a_surrounding_sessions_state_is_not_passed_on() -> None:
+    """No pattern of the allow-list matches what claude sets for its own children."""
+    for name in ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT"):
+        assert not any(name == entry or (entry[-1] == "*" and name.startswith(entry[:-1])) for entry in Claude.pass_env)
+
+
+def probed(status: str, exit_code: int | None = 1, version: int | None = 0) -> tuple[Probed, Probed]:
+    """Return what came of the two probes."""
+    return (
+        Probed(argv=("claude", "--version"), exit_code=version, stdout="2.1.197 (Claude Code)\n", stderr="broken"),
+        Probed(argv=("claude", "auth", "status"), exit_code=exit_code, stdout=status),
+    )
+
+
+def test_a_login_is_believed() -> None:
+    """The program's own word makes it ready, and so does a key in the environment it will get."""
+    assert claude.judge(SETTINGS, {}, probed('{\n  "loggedIn": true\n}\n', 0)) == "2.1.197"
+    assert claude.judge(SETTINGS, {"ANTHROPIC_API_KEY": "k"}, probed('{"loggedIn": false}')) == "2.1.197"
+
+
+@pytest.mark.parametrize("status", ['{"loggedIn": false}', '{"loggedIn": "yes"}', "Logged in", ""])
+def test_anything_else_is_no_login(status: str) -> None:
+    """What is not a plain yes is a no, with the commands that mend it."""
+    with pytest.raises(SetupNeeded) as caught:
+        claude.judge(SETTINGS, {"ANTHROPIC_API_KEY": ""}, probed(status))
+    assert (caught.value.code, caught.value.fix[0]) == ("agent-login", "claude  (then /login)")
+
+
+@pytest.mark.parametrize("version", [None, 1])
+def test_a_program_that_does_not_answer_is_missing(version: int | None) -> None:
+    """A missing or broken program is `agent-missing`, with the command that installs it."""
+    with pytest.raises(SetupNeeded) as caught:
+        claude.judge(SETTINGS, {}, probed('{"loggedIn": true}', 0, version))
+    assert caught.value.code == "agent-missing"
+    assert caught.value.fix == ("npm install -g @anthropic-ai/claude-code",)
