@@ -28,10 +28,12 @@ from gitorch.operations import Moved, Operation, OperationLog, Restated
 from gitorch.store import Store, TaskMoved, Tasks
 
 if TYPE_CHECKING:
+    from gitorch.executors.local import Running
     from gitorch.flow.merger import Plan, Progress
     from gitorch.flow.review import Card
     from gitorch.flow.scheduler import Limits, Schedule, Work
     from gitorch.flow.verify import Judge
+    from gitorch.model.outcome import Event
     from gitorch.workshop import Means
 
 
@@ -133,6 +135,10 @@ class Orchestrator:
     @cached_property
     def roles(self) -> Mapping[str, Role]:
         return configuration.roles(self.config, self.repository.work_tree)
+
+    def roles_agent(self, role: str) -> str:
+        """Return the agent that suits a role; empty where the configuration's choice is as good."""
+        return self.roles[role].agent if role in self.roles else ""
 
     def _require_prefix(self) -> None:
         """Raise `Refused` when the user has a branch that leaves no room for ours."""
@@ -297,7 +303,7 @@ class Orchestrator:
             raise _unknown("agent", name, list(self.config.agents))
         settings = self.config.agents[name]
         agent = means.agents[settings.kind]
-        env = workshop.allowed(self.environment, (*agent.pass_env, *settings.pass_env)) | settings.env
+        env = workshop.agent_environment(means, name)
         return agent.judge(settings, env, [probe(argv, env) for argv in agent.probes(settings)])
 
     @contextmanager
@@ -367,6 +373,51 @@ class Orchestrator:
         for task in list(self.tasks.values()):
             if task.state is State.RUNNING:
                 runner.ask_to_stop(means, task, runner.INTERRUPTED, now=now)
+
+    def executions(self, task: Task, number: int | None = None) -> list[Path]:
+        """Return the folders of what an attempt executed, oldest first: prepare, agent and check executions."""
+        from gitorch.flow.runner import attempt_folder
+
+        folder = attempt_folder(self.folder, task, number)
+        found = [spec.parent for spec in folder.glob("*/spec.json")]
+        return sorted(found, key=lambda path: (path / "spec.json").stat().st_mtime_ns)
+
+    def running(self) -> list[tuple[Task, Path, Running]]:
+        """Return who is at work: each running task with its live execution, asked of the system itself."""
+        from gitorch.executors.local import LocalExecutor, Running
+
+        executor = LocalExecutor()
+        live = [task for task in self.tasks.values() if task.state is State.RUNNING]
+        handles = [(task, handle) for task in live for handle in self.executions(task)[-1:]]
+        polled = [(task, handle, executor.poll(handle)) for task, handle in handles]
+        return [(task, handle, status) for task, handle, status in polled if isinstance(status, Running)]
+
+    def transcript(self, task: Task, execution: Path) -> Iterator[Event]:
+        """Read what an execution said, as events."""
+        from gitorch.agents import AGENTS
+        from gitorch.agents.command import Command
+
+        name = task.attempt.agent if task.attempt else task.agent
+        settings = self.config.agents.get(name)
+        is_agent = execution.name.startswith("agent-") and settings is not None
+        agent = AGENTS[settings.kind] if is_agent and settings else Command()
+        path = execution / "stdout"
+        if path.exists():
+            with path.open("rb") as lines:
+                for line in lines:
+                    yield from agent.events(line)
+
+    def activity(self) -> dict[TaskId, str]:
+        """Return the last thing that each running task's agent said or did."""
+        return {task.id: self._last_words(task, handle) for task, handle, _ in self.running()}
+
+    def _last_words(self, task: Task, execution: Path) -> str:
+        if not execution.name.startswith("agent-"):
+            return execution.name.replace("-", " ", 1)
+        last = ""
+        for event in _tail_events(self, task, execution):
+            last = f"{event.tool} {event.text}".strip() or last
+        return last.splitlines()[0] if last else ""
 
     def retry(self, task: Task, *, agent: str = "") -> Task:
         """Queue a fresh attempt on a fresh base. What there was is kept under the attempt's own ref."""
@@ -622,6 +673,20 @@ def load_config(repository: Repository, assignments: Sequence[str], environment:
     layers = [layer for path in files if (layer := configuration.parse_file(path))]
     layers += [configuration.from_environment(environment), configuration.from_assignments(assignments)]
     return configuration.combine(layers)
+
+
+def _tail_events(orchestrator: Orchestrator, task: Task, execution: Path) -> Iterator[Event]:
+    """Read the events of a transcript's last part: enough for what is going on, however long it is."""
+    from gitorch.agents import AGENTS
+
+    settings = orchestrator.config.agents.get(task.agent)
+    path = execution / "stdout"
+    if settings is None or not path.exists():
+        return
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65_536))
+        for line in file.read().splitlines():
+            yield from AGENTS[settings.kind].events(line)
 
 
 def _renumbered(tasks: Sequence[Task]) -> list[Task]:

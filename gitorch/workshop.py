@@ -81,6 +81,14 @@ def allowed(environment: Mapping[str, str], names: Sequence[str]) -> dict[str, s
     return kept | {"TERM": "dumb", "NO_COLOR": "1", "CI": "1"}
 
 
+def agent_environment(means: Means, name: str) -> dict[str, str]:
+    """Return what an agent gets of the user's environment: the common list, its kind's own names, the configured ones."""
+    settings = means.config.agents[name]
+    keys = (settings.key["env"],) if "env" in settings.key else ()
+    names = (*means.agents[settings.kind].pass_env, *settings.pass_env, *keys)
+    return allowed(means.environment, names) | settings.env
+
+
 def _matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) if "*" in pattern else name == pattern
 

@@ -141,8 +141,11 @@ def main() -> int:
     finally:
         _ignore(_SIGNALS)
         execution.close()
-    with contextlib.suppress(BrokenPipeError):
+    try:
         report.end(end, execution.loop)
+    except BrokenPipeError:
+        # Nobody reads any more: without this, Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from gitorch.agents.api_prices import Tokens, dollars
 from gitorch.agents.api_session import Session
-from gitorch.agents.api_stream import Broken, Draft, Reply, scrubbed
+from gitorch.agents.api_stream import Broken, Draft, Reply, scrubbed, with_texts
 from gitorch.agents.api_tools import DEFINITIONS, Result, Tools
 from gitorch.agents.api_wire import ApiFailure, Stream
 
@@ -68,7 +68,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loop:
-    """One execution. `hidden` are the secrets that no tool's output may carry on."""
+    """One execution. `hidden` are the secrets that no text may carry on."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Loop:
                 result = Result("Error: the arguments of this call are not a JSON object in Unicode", is_error=True)
             else:
                 result = self._tools.run(call["name"], call["input"])
-            text = scrubbed(self.redacted(result.text))
+            text = scrubbed(self._redacted(result.text))
             block = self.session.answer(call["id"], text, is_error=result.is_error)
             self.session.save()
             self._emit({"type": "user", "message": {"role": "user", "content": [block]}, "session_id": self.session.id})
@@ -192,7 +192,8 @@ class Loop:
                 if time.monotonic() - alive > ALIVE_SECONDS:
                     alive = time.monotonic()
                     self._emit({"type": "system", "subtype": "status", "status": "receiving", "events": count})
-            return draft.reply()
+            reply = draft.reply()
+            return msgspec.structs.replace(reply, content=with_texts(reply.content, self._redacted))
         except Broken as broken:
             self._spend(draft.tokens)
             raise ApiFailure(str(broken), error="server_error", again=True) from None
@@ -247,8 +248,7 @@ class Loop:
             "session_id": self.session.id,
         }
 
-    def redacted(self, text: str) -> str:
-        """Return `text` without the secrets."""
+    def _redacted(self, text: str) -> str:
         for secret in self._hidden:
             text = text.replace(secret, "[redacted]")
         return text

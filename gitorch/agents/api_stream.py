@@ -7,7 +7,7 @@ arguments are not whole is never run.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -144,13 +144,18 @@ class Draft:
 
 def scrubbed(value: Any) -> Any:
     """Return `value` with what UTF-8 cannot express (lone surrogates) replaced in all its texts."""
+    return with_texts(value, lambda text: text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a JSON `value` with every text in it, names included, changed by `change`."""
     match value:
         case str():
-            return value.encode("utf-8", "replace").decode("utf-8")
+            return change(value)
         case dict():
-            return {scrubbed(name): scrubbed(part) for name, part in value.items()}
+            return {change(name): with_texts(part, change) for name, part in value.items()}
         case list():
-            return [scrubbed(part) for part in value]
+            return [with_texts(part, change) for part in value]
         case _:
             return value
 

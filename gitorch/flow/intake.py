@@ -219,7 +219,7 @@ def _recognised(text: str) -> Callable[[str, str], list[Draft]]:
     """Tell by its beginning what a file without a telling name is; what is not surely a format is plain text."""
     lines = text.removeprefix("\ufeff").split("\n", 200)
     first = next((line.strip() for line in lines if line.strip() and line.lstrip()[0] != "#"), "")
-    if _matter(text):
+    if (matter := _matter(text)) and re.match(r"\s*[\w-]+\s*[:=]", matter.header):
         return _from_markdown
     if re.fullmatch(r"\[\[\s*task\s*\]\]\s*(#.*)?|\[\s*defaults\s*\]\s*(#.*)?", first):
         return _from_toml
@@ -240,10 +240,14 @@ def _from_plain(text: str, name: str) -> list[Draft]:
 
 def _from_lines(text: str, name: str) -> list[Draft]:
     return [
-        _draft(_object(line, f"{name}:{number}"), lambda _key, at=f"{name}:{number}": at)  # type: ignore[misc]
+        _draft(_object(line, f"{name}:{number}"), _always(f"{name}:{number}"))
         for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1)
         if line.strip()
     ]
+
+
+def _always(origin: str) -> Locate:
+    return lambda _key: origin
 
 
 def _object(line: str, origin: str) -> Mapping[str, object]:
@@ -308,7 +312,11 @@ class _TomlPlaces:
 
 
 _TOML_TEXT = re.compile(
-    r'"""(?:[^"\\]|\\.|"(?!""))*"""' r"|'''(?:[^']|'(?!''))*'''" r'|"(?:[^"\\\n]|\\.)*"' r"|'[^'\n]*'" r"|\#[^\n]*",
+    r'"""(?:[^"\\]++|\\.|"(?!""))*+"""'
+    r"|'''(?:[^']++|'(?!''))*+'''"
+    r'|"(?:[^"\\\n]++|\\.)*+"'
+    r"|'[^'\n]*'"
+    r"|\#[^\n]*",
     re.DOTALL,
 )
 
@@ -333,7 +341,7 @@ def _from_markdown(text: str, name: str) -> list[Draft]:
     if matter := _matter(text):
         return [_with_matter(matter, name)]
     if _ITEM.search(text):
-        return list(_from_checklist(text, name))
+        return list(_from_checklist(text.removeprefix("\ufeff"), name))
     draft = from_text(text, origin=name)
     heading = _heading(text)
     return [msgspec.structs.replace(draft, title=heading) if heading else draft]
@@ -374,8 +382,11 @@ def _from_yaml(text: str, name: str) -> object:
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
-                raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=self.peek_event().start_mark)
+                raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=self._mark())
             return super().compose_node(parent, index)
+
+        def _mark(self) -> Any:
+            return self.peek_event().start_mark  # type: ignore[no-untyped-call]
 
     try:
         return {} if not text.strip() else yaml.load(text, Loader)  # noqa: S506 (a safe loader, made stricter)
@@ -452,9 +463,11 @@ def _of_item(item: _Item, items: Sequence[_Item], lines: Sequence[str], name: st
 
 def _dedented(line: str, indent: int) -> str:
     """Take off as much leading white space as the item's own text is indented by."""
-    body = line.lstrip(" \t")
-    width = len(line[: len(line) - len(body)].expandtabs(4))
-    return " " * (width - indent) + body if width > indent else body
+    at = column = 0
+    while column < indent and line[at : at + 1] in (" ", "\t"):
+        column += 1 if line[at] == " " else 4 - column % 4
+        at += 1
+    return line[at:]
 
 
 _READERS: dict[str, Callable[[str, str], list[Draft]]] = {
@@ -586,7 +599,7 @@ class _Names:
 
     def find(self, wanted: str, name: TaskId, origin: str) -> TaskId:
         """Return the one task that is meant, or raise `InvalidInput`."""
-        for found in self._candidates(wanted):
+        for found in self._candidates(wanted, name):
             if len(found) > 1:
                 raise InvalidInput(
                     "ambiguous-dependency",
@@ -602,12 +615,12 @@ class _Names:
             fix=("orchestrate status",),
         )
 
-    def _candidates(self, wanted: str) -> Iterator[set[TaskId]]:
+    def _candidates(self, wanted: str, name: TaskId) -> Iterator[set[TaskId]]:
         """Yield what the name could mean, the surest meaning first."""
-        everything = {*self.own, *self.existing}
         plain = slug(wanted) if re.search(r"[A-Za-z0-9]", wanted) else ""
-        yield {name for name in (TaskId(wanted),) if name in everything}
-        yield {name for name in (self.numbers.get(wanted.removeprefix("#")),) if name}
-        yield {name for name in (TaskId(plain),) if name in self.own}
-        yield set(self.titles.get(plain, ()))
-        yield {name for name in everything if wanted and name.startswith(wanted)}
+        yield {one for one in (TaskId(wanted),) if one in self.own}
+        yield {one for one in (TaskId(plain),) if one in self.own}
+        yield {one for one in self.titles.get(plain, ()) if one != name}
+        yield {one for one in (TaskId(wanted),) if one in self.existing}
+        yield {one for one in (self.numbers.get(wanted.removeprefix("#")),) if one}
+        yield {one for one in {*self.own, *self.existing} if wanted and one != name and one.startswith(wanted)}

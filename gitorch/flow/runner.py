@@ -167,7 +167,6 @@ def _keep_earlier(repository: Repository, task: Task, tip: Oid | None) -> None:
 
 def _environment(means: Means, task: Task, worktree: Worktree, folder: Path) -> dict[str, str]:
     """Return the environment of an attempt's programs: an allow-list, and the fence of its git."""
-    settings = means.config.agents[task.agent]
     fenced = fence.environment(
         hooks=fence.hooks_folder(),
         user_hooks=fence.user_hooks(means.repository, worktree.path),
@@ -179,8 +178,7 @@ def _environment(means: Means, task: Task, worktree: Worktree, folder: Path) -> 
         alarm=folder / "alarms",
     )
     given = workshop.variables(means.config, means.folder, task.id)
-    names = (*means.agents[settings.kind].pass_env, *settings.pass_env)
-    return workshop.allowed(means.environment, names) | fenced | given | settings.env
+    return workshop.agent_environment(means, task.agent) | fenced | given
 
 
 def _brief(means: Means, task: Task, checks: Mapping[str, str], before: tuple[Task, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Collection
@@ -45,10 +46,13 @@ def unused(name: str, taken: Collection[str]) -> TaskId:
     """Return `name`, or `name-2`, `name-3`, ... when it is taken or reserved."""
     if name not in taken and name not in RESERVED:
         return TaskId(name)
-    number = 2
-    while f"{name}-{number}" in taken:
-        number += 1
-    return TaskId(f"{name}-{number}")
+    numbered = (_numbered(name, number) for number in itertools.count(2))
+    return next(name for name in numbered if name not in taken)
+
+
+def _numbered(name: str, number: int) -> TaskId:
+    end = f"-{number}"
+    return TaskId(name[: LONGEST_ID - len(end)].rstrip("-") + end)
 
 
 def task_id(text: str) -> TaskId:

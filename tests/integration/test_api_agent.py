@@ -23,9 +23,11 @@ from gitorch.agents.api_bash import Shell as BashShell
 from gitorch.agents.api_bash import tool_environment
 from gitorch.agents.api_files import Files
 from gitorch.agents.api_loop import End, Limits, Loop
+from gitorch.agents.api_prices import Tokens as Tokens4
+from gitorch.agents.api_prices import dollars, tokens_of
 from gitorch.agents.api_session import INTERRUPTED, begin, resume
 from gitorch.agents.api_tools import EDITOR, Tools
-from gitorch.agents.api_wire import connect
+from gitorch.agents.api_wire import connect, retry_after
 from gitorch.agents.protocol import Launch, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput, SetupNeeded
@@ -251,7 +253,7 @@ def test_the_key_is_nowhere_but_in_the_request(place: Place) -> None:
     assert KEY not in " ".join(Api().launch(settings, request).argv)
     (place.folder / "home/.secret").unlink()
     holding = [path for path in place.folder.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
-    assert holding == [place.sessions / f"{request.session}.json"] or holding == []
+    assert holding == []
 
 
 def test_a_session_goes_on_after_kill_9_in_the_middle_of_a_call(place: Place) -> None:
@@ -299,6 +301,34 @@ def test_sigterm_ends_it_with_a_result_and_leaves_nothing_behind(place: Place) -
     assert (done.result["subtype"], done.result["is_error"]) == ("error_during_execution", True)
     assert done.outcome.ending is Ending.STOPPED
     assert alive(marker) == []
+
+
+@pytest.mark.parametrize("when", ["starting", "asking"])
+def test_sigterm_ends_it_with_a_result_whatever_it_does(place: Place, when: str) -> None:
+    """While it still loads the SDK, and while it waits for a reply that does not come."""
+    with ModelServer(script(Hang())) as server:
+        process = place.start(server.url, place.request("x", session=str(uuid4())))
+        assert process.stdout is not None
+        assert b"init" in process.stdout.readline()
+        if when == "asking":
+            server.wait_for(1)
+        process.send_signal(signal.SIGTERM)
+        done = finished(process)
+    assert done.exit_code == 143
+    assert done.outcome.ending is Ending.STOPPED
+
+
+def test_it_ends_when_nobody_reads_its_events(place: Place) -> None:
+    """Its parent is dead: it stops the work, quietly, instead of going on unseen."""
+    with ModelServer(script(Shell("echo x >> runs"))) as server:
+        process = place.start(server.url, place.request("x", session=str(uuid4())))
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        process.stderr.close()
+        assert process.wait(30) != 0
+    assert len(server.requests) <= 1
 
 
 def test_what_the_tools_left_running_ends_with_a_success_too(place: Place) -> None:
@@ -728,6 +758,30 @@ def test_without_a_key_it_says_what_to_do() -> None:
     for wrong in ({"command": "pass show key"}, {"env": ""}):
         with pytest.raises(InvalidInput):
             Api().judge(AgentSettings(kind="api", key=wrong), {"ANTHROPIC_API_KEY": "k"}, ())
+
+
+def test_prices_are_those_of_the_model_and_of_nothing_else() -> None:
+    """By exact name, with or without a date; a long prompt costs more where the price list says so."""
+    million = Tokens4(input_tokens=10**6)
+    assert dollars("claude-sonnet-4-5-20250929", million) == 3.0
+    assert dollars("claude-opus-5-5", Tokens4(cache_creation_input_tokens=10**6, output_tokens=10**6)) == 25.0
+    assert dollars("claude-haiku-5-5", million) == 0.5
+    assert dollars("claude-haiku-5-5", Tokens4(input_tokens=100_000)) == pytest.approx(0.01)
+    for unknown in ("claude-opus-5-6", "claude-sonnet-5-mini", "gpt-5", ""):
+        assert dollars(unknown, million) is None
+    assert tokens_of({"input_tokens": 3, "cache_read_input_tokens": None, "output_tokens": "x"}) == Tokens4(
+        input_tokens=3
+    )
+
+
+def test_a_wait_is_read_in_every_form_of_the_header() -> None:
+    """Milliseconds, seconds and a date; nonsense is no wait."""
+    assert retry_after({"retry-after-ms": "1500", "retry-after": "9"}, 0) == 1.5
+    assert retry_after({"retry-after": "7"}, 0) == 7.0
+    assert retry_after({"retry-after": "Thu, 01 Jan 1970 00:02:00 GMT"}, 100) == 20.0
+    assert retry_after({"retry-after": "-5"}, 0) == 0.0
+    assert retry_after({"retry-after": "soon"}, 0) is None
+    assert retry_after({}, 0) is None
 
 
 def test_the_command_line_says_all_that_was_asked(place: Place) -> None:

@@ -1,0 +1,153 @@
+"""The command line: words in, words out. Here errors become exit codes; each command is loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from gitorch import __version__
+from gitorch.cli.session import Session, with_common_options
+from gitorch.errors import GitorchError, InvalidInput
+
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "Start": {
+        "demo": ("start", "see the whole loop in a throw-away repository: no key, no network"),
+        "init": ("start", "write a commented .orchestrate.toml"),
+        "doctor": ("start", "what works, what does not, and the command that fixes it"),
+    },
+    "Evening": {
+        "submit": ("evening", "queue a task, or a file of tasks"),
+        "run": ("evening", "work through the queue: one branch for each task"),
+    },
+    "Night": {
+        "status": ("night", "whose turn it is"),
+        "watch": ("night", "the same, live"),
+        "agents": ("night", "who is at work now"),
+        "task": ("night", "everything about one task"),
+        "log": ("night", "what an agent said and did"),
+        "kill": ("night", "stop a task; its work stays on its branch"),
+        "retry": ("night", "queue a fresh attempt"),
+    },
+    "Morning": {
+        "review": ("morning", "go through finished work"),
+        "diff": ("morning", "what a task's branch changes"),
+        "comment": ("morning", "say something about a line, a file or the whole task"),
+        "approve": ("morning", "accept tasks for merging"),
+        "revise": ("morning", "send a task back with comments"),
+        "reject": ("morning", "drop a task; its branch is kept"),
+        "merge": ("morning", "rebase approved work onto the integration branch"),
+    },
+    "Upkeep": {
+        "cleanup": ("upkeep", "remove what is no longer needed"),
+        "config": ("upkeep", "show the configuration; agree to a repository's commands"),
+        "completion": ("upkeep", "print the completion script of a shell"),
+    },
+}
+
+
+class Commands(click.Group):
+    """The commands in the order of a day, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for group in COMMANDS.values() for name in group]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        for group in COMMANDS.values():
+            if cmd_name in group:
+                module = importlib.import_module(f"gitorch.cli.{group[cmd_name][0]}")
+                return with_common_options(getattr(module, f"{cmd_name}_command"))
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InvalidInput("no-such-command", f"there is no command {args[0]}{hint}", fix=("orchestrate -h",))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for title, group in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, about) for name, (_, about) in group.items()], col_spacing=3)
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="orchestrate COMMAND -h tells of one command.",
+)
+@click.version_option(__version__, "-V", "--version", message="gitorch %(version)s")
+@click.pass_context
+def orchestrate(ctx: click.Context) -> None:
+    """Queue work for coding agents tonight, review their branches tomorrow."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: the one place where errors become exit codes."""
+    session = Session()
+    try:
+        code = with_common_options(orchestrate).main(
+            args=list(arguments) if arguments is not None else None,
+            prog_name=_program(),
+            standalone_mode=False,
+            obj=session,
+        )
+        sys.exit(code or 0)
+    except GitorchError as error:
+        _fail(session, error)
+    except click.ClickException as error:
+        _fail(session, InvalidInput("usage", error.format_message(), fix=(_help_for(error),)))
+    except (click.Abort, KeyboardInterrupt):
+        session.say("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:  # the last line of defence: saved whole, told short
+        _crash(session, error)
+
+
+def _program() -> str:
+    name = Path(sys.argv[0]).name
+    return "git orchestrate" if name == "git-orchestrate" else name if name == "gitorch" else "orchestrate"
+
+
+def _help_for(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path if context else 'orchestrate'} -h"
+
+
+def _fail(session: Session, error: GitorchError) -> None:
+    session.fail(error)
+    sys.exit(error.exit)
+
+
+def _crash(session: Session, error: Exception) -> None:
+    from gitorch.model.redact import redacted
+
+    text = redacted("".join(traceback.format_exception(error)))
+    folder = session.crash_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"crash-{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    path.write_text(text, "utf-8")
+    last = f"{type(error).__name__}: {error}"
+    session.fail(GitorchError("unexpected", f"unexpected error: {last}", why=f"the traceback is in {path}"))
+    sys.exit(1)
+
+
+__all__ = ["main", "orchestrate"]

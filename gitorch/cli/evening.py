@@ -1,0 +1,332 @@
+"""`submit` and `run`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.errors import Incomplete, InvalidInput, LimitReached
+from gitorch.model.task import Priority, State, Task
+
+if TYPE_CHECKING:
+    from gitorch.flow.intake import Draft
+    from gitorch.flow.scheduler import Limits
+    from gitorch.orchestrator import Orchestrator, RunSummary
+
+
+@click.command("submit")
+@click.argument("text", nargs=-1)
+@click.option("-a", "--agent", default="", help="Who does it: an agent (claude, codex, api, ...) or a role.")
+@click.option("-r", "--role", default="", help="As which specialist.")
+@click.option("-p", "--priority", type=click.Choice([one.value for one in Priority]), help="How early it starts.")
+@click.option("--after", multiple=True, type=TASK, help="Wait for this task. May be given several times.")
+@click.option("--context", help="JSON for the agent, or @FILE.")
+@click.option("--check", "checks", multiple=True, metavar="CMD", help="A command that judges the work.")
+@click.option("--paths", multiple=True, metavar="GLOB", help="Where the work should stay.")
+@click.option("--base", default="", metavar="REF", help="Start here instead of on the configured base.")
+@click.option("--budget", default=0.0, metavar="DOLLARS", help="What one attempt may cost.")
+@click.option("--timeout", default="", metavar="TIME", help="How long one attempt may take: 45m, 2h.")
+@click.option("-F", "--file", "files", multiple=True, metavar="FILE", help="Tasks from a file or folder; - is stdin.")
+@click.option("-e", "--edit", is_flag=True, help="Write the task in your editor.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be queued.")
+@pass_session
+def submit_command(session: Session, /, **options: Any) -> None:
+    """Queue a task: TEXT is what the agent is asked. Several words are one text.
+
+    \b
+    orchestrate submit "Add a users table" --agent claude
+    orchestrate submit "Add a login page" --after add-a-users-table
+    orchestrate submit -F tasks.toml
+    """
+    orchestrator = session.orchestrator
+    tasks = _resolved(session, _drafts(session, options), options)
+    orchestrator.refuse_bare_names(tasks)
+    if not options["dry_run"]:
+        orchestrator.submit(tasks)
+    _tell_submitted(session, tasks, dry=options["dry_run"])
+
+
+def _drafts(session: Session, options: dict[str, Any]) -> list[Draft]:
+    from gitorch.flow import intake
+
+    text = " ".join(options["text"])
+    if options["files"]:
+        if text:
+            raise click.UsageError("give the text or a file, not both")
+        return [draft for name in options["files"] for draft in _read(session, name)]
+    if options["edit"]:
+        text = click.edit(text) or ""
+    elif text in ("", "-") and not sys.stdin.isatty():
+        text = sys.stdin.buffer.read().decode("utf-8", "strict")
+    elif not text:
+        if not session.interactive:
+            raise InvalidInput("empty-prompt", "there is nothing to do: the task has no text")
+        text = click.edit("") or ""
+    return [intake.from_text(text)]
+
+
+def _read(session: Session, name: str) -> list[Draft]:
+    from gitorch.flow import intake
+
+    if name == "-":
+        return intake.read(sys.stdin.buffer.read(), "-")
+    path = session.start / name
+    if path.is_dir():
+        return intake.read_folder(path)
+    try:
+        return intake.read(path.read_bytes(), name)
+    except OSError as error:
+        raise InvalidInput("no-file", f"{name} cannot be read", why=str(error)) from error
+
+
+def _resolved(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Task]:
+    from gitorch.flow import intake
+
+    orchestrator = session.orchestrator
+    role, agent = options["role"], options["agent"]
+    if agent and agent not in orchestrator.config.agents and agent in orchestrator.roles:
+        role, agent = agent, ""  # the seed's --agent means a role
+    overrides = {
+        "agent": agent,
+        "role": role,
+        "priority": options["priority"] or "",
+        "after": tuple(orchestrator.find(name).id for name in options["after"]),
+        "checks": _checks(options["checks"]),
+        "paths": options["paths"],
+        "context": _context(session, options["context"]),
+        "base": options["base"],
+        "budget": options["budget"],
+        "timeout": options["timeout"],
+    }
+    given = {name: value for name, value in overrides.items() if value}
+    import msgspec
+
+    drafts = [msgspec.structs.replace(draft, **given) for draft in drafts]
+    number = max((task.number for task in orchestrator.tasks.values()), default=0) + 1
+    tasks = intake.resolve(drafts, orchestrator.tasks, number, taken=orchestrator.taken())
+    return [_routed(orchestrator, task) for task in tasks]
+
+
+def _routed(orchestrator: Orchestrator, task: Task) -> Task:
+    """Give a task that names no role the one that its title calls for."""
+    import msgspec
+
+    from gitorch.model import roles
+
+    chosen = task.role or orchestrator.config.role
+    if chosen == "auto":
+        chosen = roles.route(task.title, orchestrator.roles)[0].name
+    return msgspec.structs.replace(task, role=chosen, agent=task.agent or orchestrator.roles_agent(chosen))
+
+
+def _checks(commands: Sequence[str]) -> dict[str, str]:
+    return {f"check-{number}" if number > 1 else "check": command for number, command in enumerate(commands, start=1)}
+
+
+def _context(session: Session, given: str | None) -> str:
+    if not given:
+        return ""
+    import json
+
+    text = (session.start / given[1:]).read_text("utf-8") if given.startswith("@") else given
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise InvalidInput("context", "--context is not JSON", why=str(error)) from error
+    return text
+
+
+def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool) -> None:
+    from gitorch.cli import shape
+    from gitorch.cli.safe import safe
+
+    lines = []
+    for task in tasks:
+        after = f"  after {', '.join(task.after)}" if task.after else ""
+        lines.append(f"{task.number:>4}  {task.id}  {task.agent or 'auto'}  {task.role}{after}  {safe(task.title)}")
+    session.answer("\n".join(lines), "submit", {"tasks": [shape.task(task) for task in tasks], "dry_run": dry})
+    if not session.json:
+        session.say("nothing was queued (dry run)" if dry else "next: orchestrate run")
+
+
+@click.command("run")
+@click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="How many agents work at once.")
+@click.option("--until", default=None, metavar="07:00", help="Start nothing after this time.")
+@click.option("--budget", type=float, metavar="DOLLARS", help="Start nothing once this much is spent.")
+@click.option("--max-unreviewed", type=int, metavar="N", help="Start nothing while N tasks wait for a review.")
+@click.option("--on-failure", type=click.Choice(["continue", "stop"]), default="continue", help="After a failed task.")
+@click.option("--detach", is_flag=True, help="Go on in the background.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would start, in which order.")
+@pass_session
+def run_command(session: Session, /, dry_run: bool, detach: bool, **options: Any) -> None:
+    """Work through the queue: each task in a worktree and on a branch of its own.
+
+    Ctrl-C asks the agents to stop; a second one stops them at once. Their work is kept, and the next run goes on
+    with it.
+    """
+    limits = _limits(session, options)
+    if dry_run:
+        _tell_plan(session)
+    elif detach:
+        _detach(session)
+    else:
+        _run(session, limits)
+
+
+def _limits(session: Session, options: dict[str, Any]) -> Limits:
+    from gitorch import config
+    from gitorch.flow.scheduler import Limits
+    from gitorch.orchestrator import at_clock
+
+    run = session.orchestrator.config.run
+
+    def chosen(name: str) -> Any:
+        return options[name] if options[name] is not None else getattr(run, name)
+
+    return Limits(
+        max_agents=chosen("max_agents"),
+        approved_only=run.start_after == "approved",
+        until=at_clock(chosen("until")),
+        budget=chosen("budget"),
+        max_unreviewed=chosen("max_unreviewed"),
+        min_free_disk=config.size(run.min_free_disk),
+        stop_on_failure=options["on_failure"] == "stop",
+        stop_on_limit=run.rate_limits == "stop",
+    )
+
+
+def _tell_plan(session: Session) -> None:
+    from gitorch.cli import shape
+    from gitorch.model import graph
+    from gitorch.model.task import ALIVE
+
+    alive = [task for task in session.orchestrator.tasks.values() if task.state in ALIVE]
+    order = graph.merge_order(alive)
+    lines = [
+        f"{at:>4}  {task.id}  {task.agent or 'auto'}" + (f"  after {', '.join(task.after)}" if task.after else "")
+        for at, task in enumerate(order, start=1)
+    ]
+    session.answer("\n".join(lines) or "the queue is empty", "run", {"order": [shape.task(task) for task in order]})
+
+
+def _detach(session: Session) -> None:
+    import subprocess
+
+    orchestrator = session.orchestrator
+    orchestrator.folder.mkdir(parents=True, exist_ok=True)
+    log = orchestrator.folder / "run.log"
+    arguments = [word for word in sys.argv[1:] if word != "--detach"]
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "gitorch", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    session.answer(
+        f"the run goes on in the background as process {child.pid}; it writes to {log}",
+        "run",
+        {"pid": child.pid, "log": str(log)},
+    )
+    session.say("next: orchestrate watch")
+    child.returncode = 0
+
+
+def _run(session: Session, limits: Limits) -> None:
+    orchestrator = session.orchestrator
+    stop = threading.Event()
+    with _polite_signals(session, stop):
+        summary = _show(session, orchestrator.run(limits, stop))
+    _tell_summary(session, summary)
+
+
+def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) -> RunSummary:
+    """Print each change as it comes, or keep a live board on a terminal."""
+    from gitorch.cli import board
+
+    orchestrator = session.orchestrator
+    if sys.stdout.isatty() and not session.json and not session.quiet:
+        return board.follow(changes, lambda: orchestrator.tasks, lambda: orchestrator.activity())
+    before: dict[str, Task] = {task.id: task for task in orchestrator.tasks.values()}
+    while True:
+        try:
+            tasks = next(changes)
+        except StopIteration as end:
+            summary: RunSummary = end.value
+            return summary
+        for task in tasks:
+            _tell_change(session, task, before.get(task.id))
+            before[task.id] = task
+
+
+def _tell_change(session: Session, task: Task, before: Task | None) -> None:
+    from gitorch.cli import render, shape
+
+    if session.json:
+        session.answer("", "event", {"at": shape.now(), "task": shape.task(task)})
+    elif line := render.event_line(task, before):
+        session.answer(line)
+
+
+@contextmanager
+def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
+    """Have the first Ctrl-C ask the agents to stop, the second stop them at once, and a third end this process."""
+    orchestrator = session.orchestrator
+    asked = 0
+
+    def asked_to_stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked += 1
+        stop.set()
+        if asked > 2:
+            raise KeyboardInterrupt
+        session.say("stopping the agents; their work is kept (again: at once)" if asked == 1 else "stopping at once")
+        threading.Thread(target=orchestrator.interrupt, kwargs={"now": asked > 1}, daemon=True).start()
+
+    before = {number: signal.signal(number, asked_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell_summary(session: Session, summary: RunSummary) -> None:
+    from gitorch.cli import render
+
+    tasks = session.orchestrator.tasks
+    changed = [tasks[name] for name in summary.changed if name in tasks]
+    counts = {state.value: sum(task.state is state for task in changed) for state in State}
+    fields = {
+        "stopped": summary.stopped or None,
+        "interrupted": summary.interrupted,
+        "seconds": round(summary.seconds, 3),
+        "usd": summary.spent,
+        "tasks": {state: count for state, count in counts.items() if count},
+    }
+    if session.json:
+        session.answer("", "run", fields)
+    else:
+        session.answer(render.run_summary(changed, summary.stopped, summary.seconds, summary.spent))
+    _exit_code(summary, changed)
+
+
+def _exit_code(summary: RunSummary, changed: Sequence[Task]) -> None:
+    if summary.interrupted:
+        sys.exit(130)
+    if summary.stopped:
+        if "not logged in" in summary.stopped:
+            sys.exit(4)
+        if "first failure" not in summary.stopped:
+            sys.exit(LimitReached.exit)
+    if any(task.state is State.FAILED or task.passed is False for task in changed):
+        sys.exit(Incomplete.exit)

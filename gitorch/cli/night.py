@@ -1,0 +1,250 @@
+"""`status`, `watch`, `agents`, `task`, `log`, `kill`, `retry`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.errors import InvalidInput, NotFound
+from gitorch.model.task import ALIVE, State, Task
+
+if TYPE_CHECKING:
+    from gitorch.model.outcome import Event
+
+
+@click.command("status")
+@click.option("--all", "show_all", is_flag=True, help="Show every task.")
+@click.option("--exit-code", is_flag=True, help="Exit with 6 when something waits for you.")
+@pass_session
+def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
+    """Show whose turn it is."""
+    from gitorch.cli import render, shape
+    from gitorch.cli.screen import Screen
+
+    orchestrator = session.orchestrator
+    tasks = orchestrator.tasks
+    tip = orchestrator.integration()
+    if session.json:
+        top = orchestrator.repository.work_tree or orchestrator.repository.common_dir
+        session.answer(
+            "", "status", shape.status(tasks.values(), repository=top, branch=orchestrator.config.integration, oid=tip)
+        )
+    else:
+        session.answer(
+            render.status(
+                tasks.values(),
+                screen=Screen.of_process(),
+                integration=orchestrator.config.integration,
+                tip=tip,
+                running=orchestrator.is_running(),
+                show_all=show_all,
+            )
+        )
+    if exit_code and any(task.state in (State.FINISHED, State.CONFLICTED, State.FAILED) for task in tasks.values()):
+        sys.exit(6)
+
+
+@click.command("watch")
+@click.option("--interval", default=1.0, help="Seconds between two looks.")
+@pass_session
+def watch_command(session: Session, interval: float) -> None:
+    """Watch the tasks live. Ctrl-C ends the watching, not the work."""
+    from gitorch.cli import board, render, shape
+
+    orchestrator = session.orchestrator
+    if sys.stdout.isatty() and not session.json:
+        board.watch(lambda: orchestrator.tasks, orchestrator.activity, interval=interval)
+        return
+    pause = threading.Event()
+    before: dict[str, Task] = {}
+    while True:
+        tasks = orchestrator.tasks
+        for task in tasks.values():
+            if task == before.get(task.id):
+                continue
+            if session.json:
+                session.answer("", "event", {"at": shape.now(), "task": shape.task(task)})
+            elif line := render.event_line(task, before.get(task.id)):
+                session.answer(line)
+        before = {task.id: task for task in tasks.values()}
+        if not orchestrator.is_running() and not any(task.state is State.RUNNING for task in tasks.values()):
+            return
+        pause.wait(interval)
+
+
+@click.command("agents")
+@pass_session
+def agents_command(session: Session) -> None:
+    """Show who is at work now, from any shell."""
+    from gitorch.cli import render, shape
+
+    rows = [
+        {
+            "task": task.id,
+            "agent": task.agent,
+            "attempt": task.attempts,
+            "doing": handle.name,
+            "pid": status.pid,
+            "started": shape.at(status.started),
+            **_used(status.pid),
+        }
+        for task, handle, status in session.orchestrator.running()
+    ]
+    session.answer(render.agents(rows), "agents", {"agents": rows})
+
+
+def _used(pid: int) -> dict[str, Any]:
+    """Return the memory in bytes and the processor seconds of an execution's processes."""
+    import psutil
+
+    memory, seconds = 0, 0.0
+    try:
+        for process in psutil.Process(pid).children(recursive=True):
+            memory += process.memory_info().rss
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    except psutil.NoSuchProcess:
+        pass  # it ended while we looked
+    return {"memory": memory, "cpu_seconds": round(seconds, 1)}
+
+
+@click.command("task")
+@click.argument("task", required=False, type=TASK)
+@click.option("--path", is_flag=True, help="Print its worktree alone, for cd.")
+@click.option("--brief", is_flag=True, help="Print what its agent was told.")
+@pass_session
+def task_command(session: Session, task: str | None, path: bool, brief: bool) -> None:
+    """Show everything about one task."""
+    from gitorch.cli import render, shape
+
+    found = session.find(task)
+    if path:
+        session.answer(found.worktree, "task", {"worktree": found.worktree})
+    elif brief:
+        session.answer(_brief(session, found), "task", {"brief": _brief(session, found)})
+    else:
+        fields = {"task": {**shape.task(found), "prompt": found.prompt}}
+        session.answer(render.task_page(found), "task", fields)
+
+
+def _brief(session: Session, task: Task) -> str:
+    for execution in session.orchestrator.executions(task):
+        if (execution / "prompt.md").exists():
+            return (execution / "prompt.md").read_text("utf-8")
+    raise NotFound("no-brief", f"{task.id} has not been started", fix=("orchestrate run",))
+
+
+@click.command("log")
+@click.argument("task", required=False, type=TASK)
+@click.option("-f", "--follow", is_flag=True, help="Go on as it grows.")
+@click.option("--attempt", type=int, help="Of an earlier attempt.")
+@click.option("--raw", is_flag=True, help="As the agent wrote it.")
+@pass_session
+def log_command(session: Session, task: str | None, follow: bool, attempt: int | None, raw: bool) -> None:
+    """Show what an agent said and did."""
+    found = session.find(task)
+    if not session.orchestrator.executions(found, attempt):
+        raise NotFound("no-log", f"{found.id} has not been started", why=found.reason, fix=("orchestrate run",))
+    if raw:
+        _tell_raw(session, found, attempt)
+        return
+    events = _following(session, found) if follow else _events(session, found, attempt)
+    for name, event in events:
+        _tell_event(session, name, event)
+
+
+def _tell_raw(session: Session, task: Task, attempt: int | None) -> None:
+    for execution in session.orchestrator.executions(task, attempt):
+        for name in ("stdout", "stderr"):
+            if (execution / name).exists():
+                sys.stdout.buffer.write((execution / name).read_bytes())
+    sys.stdout.flush()
+
+
+def _tell_event(session: Session, name: str, event: Event) -> None:
+    from gitorch.cli import render
+
+    session.answer(
+        render.event(event), "log", {"execution": name, "kind": event.kind, "tool": event.tool, "text": event.text}
+    )
+
+
+def _events(session: Session, task: Task, attempt: int | None = None) -> Iterator[tuple[str, Event]]:
+    for execution in session.orchestrator.executions(task, attempt):
+        for event in session.orchestrator.transcript(task, execution):
+            yield execution.name, event
+
+
+def _following(session: Session, task: Task) -> Iterator[tuple[str, Event]]:
+    """Yield events as they come, until the attempt is over."""
+    told = 0
+    pause = threading.Event()
+    orchestrator = session.orchestrator
+    while True:
+        live = orchestrator.tasks[task.id].state in ALIVE
+        events = list(_events(session, orchestrator.tasks[task.id]))
+        yield from events[told:]
+        told = len(events)
+        if not live:
+            return
+        pause.wait(0.5)
+
+
+@click.command("kill")
+@click.argument("tasks", nargs=-1, type=TASK)
+@click.option("--all", "every", is_flag=True, help="All that run.")
+@click.option("--now", is_flag=True, help="At once, without asking the agent first.")
+@pass_session
+def kill_command(session: Session, tasks: tuple[str, ...], every: bool, now: bool) -> None:
+    """Stop tasks, from any shell. What they did is kept on their branches."""
+    from gitorch import trust
+    from gitorch.cli import shape
+
+    trust.require_person("stop tasks")
+    orchestrator = session.orchestrator
+    if every:
+        chosen = [task for task in orchestrator.tasks.values() if task.state is State.RUNNING]
+    elif tasks:
+        chosen = [orchestrator.find(name) for name in tasks]
+    else:
+        raise InvalidInput("which-task", "which task? Name one, or pass --all")
+    orchestrator.kill(chosen, "killed", now=now)
+    ended = _until_stopped(session, chosen)
+    lines = [f"{task.id}  {task.state}" for task in ended] or ["nothing runs"]
+    session.answer("\n".join(lines), "kill", {"tasks": [shape.task(task) for task in ended]})
+
+
+def _until_stopped(session: Session, tasks: list[Task]) -> list[Task]:
+    """Wait until the run that holds the tasks has brought them to their end."""
+    orchestrator = session.orchestrator
+    pause = threading.Event()
+    while True:
+        now = [orchestrator.tasks[task.id] for task in tasks]
+        if not any(task.state is State.RUNNING for task in now) or not orchestrator.is_running():
+            return now
+        pause.wait(0.2)
+
+
+@click.command("retry")
+@click.argument("tasks", nargs=-1, required=True, type=TASK)
+@click.option("-a", "--agent", default="", help="By another agent.")
+@pass_session
+def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
+    """Queue a fresh attempt, on a fresh base. The earlier one is kept under refs/gitorch/attempts/."""
+    from gitorch import trust
+    from gitorch.cli import shape
+
+    trust.require_person("queue tasks")
+    orchestrator = session.orchestrator
+    queued = [orchestrator.retry(orchestrator.find(name), agent=agent) for name in tasks]
+    session.answer(
+        "\n".join(f"{task.id}  {task.state}" for task in queued),
+        "retry",
+        {"tasks": [shape.task(task) for task in queued]},
+    )
+    session.say("next: orchestrate run")

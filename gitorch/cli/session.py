@@ -1,0 +1,166 @@
+"""One call of the command line: the options that every command has, the repository, and where words go."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitorch.errors import AnswerNeeded, GitorchError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from gitorch.model.task import Task
+    from gitorch.orchestrator import Orchestrator
+
+
+class Session:
+    """What the common options say, and the doors that follow from them."""
+
+    def __init__(self) -> None:
+        self.start = Path.cwd()
+        self.assignments: list[str] = []
+        self.quiet = False
+        self.verbose = False
+        self.json = False
+        self.no_input = False
+
+    @cached_property
+    def orchestrator(self) -> Orchestrator:
+        from gitorch.orchestrator import Orchestrator
+
+        return Orchestrator.open(self.start, self.assignments)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked."""
+        return not self.no_input and not self.json and sys.stdin.isatty() and sys.stdout.isatty()
+
+    def find(self, name: str | None) -> Task:
+        """Return the task of a name; without one, the task whose worktree this is."""
+        if name:
+            return self.orchestrator.find(name)
+        here = self.orchestrator.task_here(self.start.resolve())
+        if here is None:
+            raise click.UsageError("which task? (inside a task's worktree it may be left out)")
+        return here
+
+    def answer(self, text: str, schema: str = "", fields: Mapping[str, Any] | None = None) -> None:
+        """Print the answer to stdout: `text`, or with `--json` the object."""
+        if self.json:
+            from gitorch.cli import shape
+
+            text = shape.dumps({"schema": f"gitorch/{schema}/1", **(fields or {})})
+        if text:
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+            sys.stdout.flush()
+        self.tell_notices()
+
+    def say(self, text: str) -> None:
+        """Print narration to stderr."""
+        if not self.quiet:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def tell_notices(self) -> None:
+        """Say what was mended while reading the state."""
+        if "orchestrator" in self.__dict__:
+            notices = self.orchestrator.store.notices
+            while notices:
+                self.say(f"note: {notices.pop(0)}")
+
+    def fail(self, error: GitorchError) -> None:
+        """Print an error: to stderr in words, or with `--json` to stdout as an object."""
+        if self.json:
+            from gitorch.cli import shape
+
+            sys.stdout.write(shape.dumps(shape.error(error)) + "\n")
+            return
+        from gitorch.cli import render
+
+        self.tell_notices()
+        sys.stderr.write(render.error(error))
+
+    def confirm(self, question: str, *, yes: bool, flag: str = "--yes") -> bool:
+        """Ask a person; without one, raise `AnswerNeeded` that names the flag to pass."""
+        if yes:
+            return True
+        if not self.interactive:
+            raise AnswerNeeded("answer-needed", question, why="there is nobody to ask", fix=(f"pass {flag}",))
+        return click.confirm(question, default=False, err=True)
+
+    def crash_folder(self) -> Path:
+        """Return where the traceback of an unexpected error goes."""
+        if "orchestrator" in self.__dict__:
+            return self.orchestrator.folder / "crashes"
+        return Path(tempfile.gettempdir()) / f"gitorch-{os.getuid()}"
+
+
+def with_common_options(command: click.Command) -> click.Command:
+    """Give a command the options that all have: they may stand before or after its name."""
+    if not any(option.name == "start_path" for option in command.params):
+        command.params.extend(_common_options())
+        command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+    return command
+
+
+def _common_options() -> Sequence[click.Option]:
+    return (
+        _option(("-C", "start_path"), _start, metavar="PATH", multiple=True, help="Work in PATH, as git -C does."),
+        _option(("-c", "assignments"), _assign, metavar="KEY=VALUE", multiple=True, help="Set a configuration value."),
+        _option(("-q", "--quiet"), _flag("quiet"), is_flag=True, help="Say less."),
+        _option(("-v", "--verbose"), _flag("verbose"), is_flag=True, help="Say more."),
+        _option(("--json", "as_json"), _flag("json"), is_flag=True, help="Answer as JSON."),
+        _option(("--no-input",), _flag("no_input"), is_flag=True, help="Never ask."),
+    )
+
+
+def _option(names: Sequence[str], apply: Callable[[Session, Any], None], **settings: Any) -> click.Option:
+    def callback(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        if value:
+            apply(ctx.ensure_object(Session), value)
+
+    return click.Option(list(names), expose_value=False, callback=callback, is_eager=True, **settings)
+
+
+def _start(session: Session, paths: Sequence[str]) -> None:
+    for path in paths:
+        session.start = session.start / path
+
+
+def _assign(session: Session, assignments: Sequence[str]) -> None:
+    session.assignments.extend(assignments)
+
+
+def _flag(name: str) -> Callable[[Session, Any], None]:
+    return lambda session, value: setattr(session, name, bool(value))
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+class TaskName(click.ParamType):
+    """A task, by slug, unique prefix or number; completes the slugs."""
+
+    name = "task"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        try:
+            tasks = ctx.ensure_object(Session).orchestrator.tasks
+        except GitorchError:
+            return []
+        return [CompletionItem(task.id, help=task.title) for task in tasks.values() if task.id.startswith(incomplete)]
+
+
+TASK = TaskName()

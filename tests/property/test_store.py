@@ -1,0 +1,179 @@
+"""The task file keeps every task as it is: through the readable snapshot, through the journal, through both."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import tomli
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Comment, State, Task, by_id
+from gitorch.store import Store, TaskMoved, render
+from tests.support.scale import scaled
+from tests.support.tasks import batches, tasks, texts
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name) / "gitorch"
+
+
+def task(number: int, **fields: object) -> Task:
+    return msgspec.convert({"id": f"t{number}", "number": number, "title": "T", "prompt": "Do it", **fields}, Task)
+
+
+@settings(max_examples=scaled(100))
+@given(batches)
+def test_a_snapshot_reads_back(batch: list[Task]) -> None:
+    """What `render` writes is TOML that holds the same tasks, value for value."""
+    document = tomli.loads(render(batch, 7).decode())
+    found = msgspec.convert(document.get("task", []), list[Task])
+    assert by_id(found) == by_id(batch)
+    assert document["end"] == {"tasks": len(batch), "generation": 7}
+
+
+@settings(max_examples=scaled(30))
+@given(batches, texts)
+@example([task(1, comments=[{"text": "one\r\ntwo"}])], "\r\n")
+def test_tasks_survive_journal_and_snapshot(batch: list[Task], text: str) -> None:
+    """Another reader sees each task as it was saved, before the snapshot and after it, and after a change."""
+    with folder() as place:
+        store = Store(place)
+        store.save(batch)
+        assert Store(place).load() == by_id(batch)
+        store.snapshot()
+        assert Store(place).load() == by_id(batch)
+        changed = [msgspec.structs.replace(one, prompt=text, comments=(Comment(text=text),)) for one in batch]
+        store.save(changed)
+        assert Store(place).load() == store.load() == by_id(changed)
+        store.snapshot()
+        assert Store(place).load() == by_id(changed)
+        assert store.notices == []
+
+
+@settings(max_examples=scaled(30))
+@given(tasks, st.data())
+def test_fields_go_back_to_their_defaults(one: Task, data: st.DataObject) -> None:
+    """A field that is cleared stays cleared for every reader."""
+    bare = Task(id=one.id, number=one.number, title="", prompt="")
+    with folder() as place:
+        store = Store(place)
+        store.save([one])
+        if data.draw(st.booleans()):
+            store.snapshot()
+        store.save([bare])
+        assert Store(place).load() == {one.id: bare}
+
+
+@settings(max_examples=scaled(30))
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["save", "drop", "snapshot", "load"])), max_size=20))
+def test_any_sequence_of_two_writers(steps: list[tuple[int, str]]) -> None:
+    """Two processes' stores that write in turns never lose, revive or change a task."""
+    with folder() as place:
+        stores, expected = (Store(place), Store(place)), dict[TaskId, Task]()
+        for at, (number, what) in enumerate(steps):
+            store = stores[at % 2]
+            store.load()
+            if what == "save":
+                changed = task(number, title=f"title {at}")
+                store.save([changed])
+                expected[changed.id] = changed
+            elif what == "drop":
+                store.save([], dropped=[TaskId(f"t{number}")])
+                expected.pop(TaskId(f"t{number}"), None)
+            elif what == "snapshot":
+                store.snapshot()
+            assert store.current() == expected
+            assert Store(place).load() == expected
+
+
+def test_changes_of_different_fields_come_together() -> None:
+    """Two writers that change different fields of one task both get their way."""
+    with folder() as place:
+        one, two = Store(place), Store(place)
+        one.save([task(1)])
+        two.load()
+        one.save([task(1, role="tester")])
+        two.save([task(1, stale=True)])
+        assert Store(place).load() == {"t1": task(1, role="tester", stale=True)}
+
+
+@pytest.mark.parametrize("second", [State.CANCELLED, State.RUNNING])
+def test_a_state_that_moved_meanwhile_is_not_overwritten(second: State) -> None:
+    """A writer whose task was moved by another one is told so, and nothing of its change is written."""
+    with folder() as place:
+        one, two = Store(place), Store(place)
+        one.save([task(1), task(2)])
+        two.load()
+        one.save([task(1, state="running")])
+        if second is State.RUNNING:
+            two.save([task(1, state="running")])  # both say the same
+            return
+        with pytest.raises(TaskMoved, match="t1 was changed by another command; it is running"):
+            two.save([task(2, role="x"), task(1, state=second)])
+        assert Store(place).load() == by_id([task(1, state="running"), task(2)])
+
+
+def test_the_same_name_twice_is_refused() -> None:
+    """Two commands that make a task of the same name do not end up with one of the two prompts."""
+    with folder() as place:
+        one, two = Store(place), Store(place)
+        one.load(), two.load()
+        one.save([task(1)])
+        with pytest.raises(TaskMoved):
+            two.save([task(1, prompt="Something else")])
+        assert Store(place).load() == {"t1": task(1)}
+
+
+@contextmanager
+def written() -> Iterator[dict[str, int]]:
+    """Count the bytes that this process writes and the times it waits for the disk."""
+    import threading
+
+    here = threading.get_ident()
+    counted = {"bytes": 0, "fsync": 0}
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        if counting and threading.get_ident() == here and event == "open" and isinstance(arguments[0], str):
+            opened.append(Path(arguments[0]))
+
+    counting, opened = True, list[Path]()
+    sys.addaudithook(count)
+    before = _io()
+    yield counted
+    counting = False
+    counted["bytes"] = _io() - before
+    counted["files"] = len(opened)
+
+
+def _io() -> int:
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("wchar")).split()[1])
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="only Linux counts a process's bytes")
+def test_the_cost_of_a_change_does_not_grow() -> None:
+    """One change writes the same few bytes, and opens as many files, among 5 tasks as among 2000."""
+    costs = []
+    for count in (5, 2000):
+        with folder() as place:
+            store = Store(place)
+            store.save([task(number) for number in range(count)])
+            store.snapshot()
+            store.save([task(3, role="warm")])
+            with written() as cost:
+                store.save([task(3, role="hot")])
+            costs.append(cost)
+    assert costs[0]["files"] == costs[1]["files"]
+    assert 0 < costs[0]["bytes"] <= costs[1]["bytes"] <= costs[0]["bytes"] + 8  # the generation has more digits
+    assert costs[1]["bytes"] < 200

@@ -1,0 +1,75 @@
+"""Plain git, as a person would use it, and the standard repository that tests start from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+DATE = "2026-11-22T12:00:00+00:00"
+
+CONFIG = """\
+[user]
+\tname = Una User
+\temail = una@example.com
+[init]
+\tdefaultBranch = main
+[advice]
+\tdetachedHead = false
+"""
+
+
+def run(
+    *args: str,
+    cwd: Path,
+    input: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    ok: Collection[int] = (0,),
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git in a folder; fail the test when its exit code is not in `ok`."""
+    done = subprocess.run(
+        ["git", *args], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, input=input or b""
+    )
+    assert done.returncode in ok, f"git {' '.join(args)}: {done.returncode}\n{done.stderr.decode(errors='replace')}"
+    return done
+
+
+def git(
+    *args: str,
+    cwd: Path,
+    input: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    ok: Collection[int] = (0,),
+) -> str:
+    """Run git in a folder and return what it printed, without the last line's end."""
+    done = run(*args, cwd=cwd, input=input, env=env, ok=ok)
+    return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def commit(cwd: Path, message: str, files: Mapping[str, str | bytes | None], **env: str) -> str:
+    """Write files (None deletes one), commit everything, and return the commit's id."""
+    for name, content in files.items():
+        path = cwd / name
+        if content is None:
+            path.unlink()
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    git("add", "--all", cwd=cwd)
+    git("commit", "--quiet", "--allow-empty", "--file=-", cwd=cwd, input=message.encode(), env=env)
+    return git("rev-parse", "HEAD", cwd=cwd)
+
+
+def standard(folder: Path) -> Path:
+    """Make the repository that most tests start from: three commits on `main`, an ordinary mix of files."""
+    folder.mkdir(parents=True)
+    git("init", "--quiet", cwd=folder)
+    lines = "".join(f"line {number}\n" for number in range(1, 21))
+    commit(folder, "Start\n", {"README.md": "# Example\n", "src/app.py": lines, ".gitignore": "*.log\nbuild/\n"})
+    (folder / "run.sh").write_text("#!/bin/sh\necho hello\n")
+    (folder / "run.sh").chmod(0o755)
+    (folder / "link").symlink_to("README.md")
+    commit(folder, "Add a script and a link\n", {"docs/naïve file.md": "text\n"})
+    commit(folder, "Add a library\n\nWith a body.\n", {"src/lib.py": "def f():\n    return 1\n", "data.bin": bytes(64)})
+    return folder

@@ -1,0 +1,79 @@
+"""Any task that could be, for property tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import strategies as st
+
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.outcome import Usage
+from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
+
+# what breaks formats: line ends of all kinds, quotes, TOML and JSON syntax, control characters
+_ODD = st.sampled_from(
+    ["\r\n", "\r", "\n", "\0", '"""', "'''", "\\", "\\u0041", "`;`", "[end]", "[[task]]", "#", "\x7f", "\x1b[31m", "🚀"]
+    + ["\u2028", "\u0085", "\ufeff", "  \n", '"', "\t", "\x0b", "\x1c", " "]
+)
+texts = st.one_of(st.text(), st.lists(_ODD | st.text(max_size=3), max_size=8).map("".join))
+names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True).map(TaskId)
+oids = st.text("0123456789abcdef", min_size=40, max_size=40).map(Oid)
+floats = st.floats(0, 1e9, allow_nan=False)
+times = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+counts = st.integers(0, 2**40)
+
+_usages = st.builds(Usage, usd=st.none() | floats, input_tokens=counts, output_tokens=counts, turns=counts)
+_comments = st.builds(Comment, text=texts, file=texts, line=counts, who=texts, attempt=counts)
+_results = st.builds(
+    CheckResult, name=texts, command=texts, tree=oids, exit_code=st.none() | st.integers(0, 255), seconds=floats
+)
+_attempts = st.builds(
+    Attempt,
+    number=counts,
+    agent=texts,
+    base=st.none() | oids,
+    phase=st.sampled_from(Phase),
+    session=texts,
+    started=st.none() | times,
+    seconds=st.none() | floats,
+    ending=texts,
+    summary=texts,
+    usage=st.none() | _usages,
+    denials=st.lists(texts, max_size=2).map(tuple),
+)
+
+tasks = st.builds(
+    Task,
+    id=names,
+    number=counts,
+    title=texts,
+    prompt=texts,
+    agent=texts,
+    role=texts,
+    priority=st.sampled_from(Priority),
+    after=st.lists(names, max_size=3).map(tuple),
+    checks=st.dictionaries(texts, texts, max_size=2),
+    paths=st.lists(texts, max_size=2).map(tuple),
+    context=texts,
+    from_ref=texts,
+    budget=floats,
+    timeout=floats,
+    created=st.none() | times,
+    state=st.sampled_from(State),
+    reason=texts,
+    branch=texts,
+    worktree=texts,
+    base=st.none() | oids,
+    tip=st.none() | oids,
+    attempts=counts,
+    attempt=st.none() | _attempts,
+    results=st.lists(_results, max_size=2).map(tuple),
+    comments=st.lists(_comments, max_size=2).map(tuple),
+    retried=counts,
+    wake=st.none() | times,
+    stale=st.booleans(),
+    adopted=st.booleans(),
+    merged_as=st.none() | oids,
+)
+
+batches = st.lists(tasks, max_size=4, unique_by=lambda task: task.id)
