@@ -212,6 +212,22 @@ def _head(text: str, room: int) -> str:
     return text
 
 
+def flow(line: Line, look: Look, indent: str = "  ") -> list[Line]:
+    """Break a line between its pieces where it is too long for the stream."""
+    if look.width is None:
+        return [line]
+    lines: list[Line] = [[]]
+    taken = 0
+    for text, style in line:
+        shown = clip(text, look.width - len(indent), look.ellipsis)
+        if taken and taken + cells(shown.rstrip()) > look.width:
+            lines.append([(indent, "")])
+            taken, shown = len(indent), shown.lstrip()
+        lines[-1].append((shown, style))
+        taken += cells(shown)
+    return lines
+
+
 def paint(lines: Iterable[Line], look: Look) -> str:
     """Return lines as one text, with ANSI styles where the stream shows colour; no line ends in spaces."""
     if not look.colour:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
 from gitorch.cli import words
-from gitorch.cli.layout import Column, Fit, Line, Look, Piece, fit, hidden_line, paint
-from gitorch.cli.safe import cells
+from gitorch.cli.layout import Column, Fit, Line, Look, Piece, fit, flow, hidden_line, paint, wrap
 from gitorch.cli.words import Turn, plural
 from gitorch.model.outcome import Usage
-from gitorch.model.task import Priority, Task
+from gitorch.model.task import Task, urgency
 
 PROGRAM = "orchestrate"
 NARROW = 60
@@ -88,7 +88,7 @@ def status(
     }
     rests = {one: _rest(one, len(group) - kept[one], look) for one, group in groups.items()}
     body = _two_lines(rows, rests, look) if look.width and look.width < NARROW else _columns(rows, rests, look)
-    lines += [*body, *_gap(look), summary(tasks.values(), look), *commands(_next(groups, place), look)]
+    lines += [*body, *_gap(look), *flow(summary(tasks.values(), look), look), *commands(_next(groups, place), look)]
     return paint(lines, look)
 
 
@@ -98,17 +98,9 @@ def grouped(tasks: Iterable[Task]) -> dict[Turn, list[Task]]:
     for task in tasks:
         groups[words.turn(task)].append(task)
     for one, group in groups.items():
-        group.sort(key=_order(one))
+        by = urgency if one is Turn.QUEUED else attrgetter("number")
+        group.sort(key=by, reverse=one in words.OVER)
     return {one: group for one, group in groups.items() if group}
-
-
-_RANK = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
-
-
-def _order(one: Turn):  # type: ignore[no-untyped-def]
-    if one in words.OVER:
-        return lambda task: -task.number
-    return lambda task: (_RANK[task.priority] if one is Turn.QUEUED else 0, task.number)
 
 
 def shares(groups: Mapping[Turn, Sequence[Task]], room: int) -> dict[Turn, int]:
@@ -122,3 +114,178 @@ def shares(groups: Mapping[Turn, Sequence[Task]], room: int) -> dict[Turn, int]:
         left -= more
     # a line that says "1 more" could as well be that one
     return {one: count + (len(groups[one]) - count == 1) for one, count in given.items()}
+
+
+def _header(place: Place, look: Look) -> list[Line]:
+    parts: Line = [(look.clean(place.repository), "bold")]
+    if place.branch:
+        parts.append((f"   on {look.clean(place.branch)}", ""))
+    if place.integration:
+        at = f" {place.integration_oid[:7]}" if place.integration_oid else " (nothing merged yet)"
+        parts.append((f"   {look.clean(place.integration)}{at}", ""))
+    if place.running:
+        parts.append(("   a run is going on", "blue"))
+    warnings = [_warning(text, look) for text in place.warnings]
+    warnings = [line for text in place.warnings for line in _warning(text, look)]
+    return [*flow(parts, look), *warnings, *_gap(look)]
+
+
+def _warning(text: str, look: Look) -> list[Line]:
+    first, *rest = wrap(look.clean(text), look, indent=2)
+    mark = look.pick("▲", "!")
+    return [[(f"{mark} ", "yellow"), (first, "yellow")], *([("  ", ""), (line, "yellow")] for line in rest)]
+
+
+def _nothing_yet(look: Look) -> list[Line]:
+    return [
+        [("No tasks yet.", "")],
+        *commands(
+            [
+                (f'{PROGRAM} submit "what should be done"', "queue the first one"),
+                (f"{PROGRAM} demo", "see the whole loop first, without any agent"),
+            ],
+            look,
+        ),
+    ]
+
+
+def _gap(look: Look) -> list[Line]:
+    return [[]] if look.width is not None else []
+
+
+def _row(task: Task, tasks: Mapping[str, Task], now: datetime, look: Look, known: Known) -> list[Piece]:
+    symbol, style = words.mark(task, look)
+    widest = None if look.width is None else max(16, look.width * 2 // 5)
+    next_text, next_style = _next_cell(task, tasks, now, look, known)
+    return [
+        (symbol, style),
+        (look.clean(task.id, widest), "bold" if words.turn(task) in words.YOURS else ""),
+        (f"{task.state}", words.style(words.turn(task))),
+        (str(task.attempts) if task.attempts else "", ""),
+        (words.took(task.attempt, now), ""),
+        (words.lines_changed(known.diffs.get(task.id)), ""),
+        words.checks(task, look),
+        (words.cost(task.spent), ""),
+        (next_text, next_style),
+    ]
+
+
+def _next_cell(task: Task, tasks: Mapping[str, Task], now: datetime, look: Look, known: Known) -> Piece:
+    verb, why = words.step(task, tasks, now, known.activity.get(task.id, ""))
+    parts = [part for part in (words.priority(task), why) if part and (part == why or not task.attempts)]
+    text = look.clean("; ".join(parts), look.width)
+    said = f"{verb}: {text}" if verb and text else verb or text
+    return said, _next_style(task, why)
+
+
+def _next_style(task: Task, why: str) -> str:
+    if words.turn(task) in (Turn.RESOLVE, Turn.MEND) or task.passed is False or "no check judged" in why:
+        return "red"
+    blocked = words.turn(task) is Turn.QUEUED and ("(" in why or task.reason)
+    return "yellow" if blocked or task.stale or words.turn(task) is Turn.ANSWER else ""
+
+
+def _rest(one: Turn, count: int, look: Look) -> Line:
+    if count <= 0:
+        return []
+    return [(f"{look.ellipsis} {count} more {one}, see them with {PROGRAM} status --all", "dim")]
+
+
+_Rows = Mapping[Turn, Sequence[list[Piece]]]
+_Rests = Mapping[Turn, Line]
+
+
+def _columns(rows: _Rows, rests: _Rests, look: Look) -> list[Line]:
+    """Lay all tasks out in the same columns, under the headings of their sections where a person reads them."""
+    indent = "" if look.width is None else "  "
+    fitted = fit(_COLUMNS, [row for group in rows.values() for row in group], look, indent)
+    lines: list[Line] = [fitted.header()]
+    for title, turns in _SECTIONS:
+        section = [line for one in turns for line in _section_lines(rows.get(one, ()), rests.get(one, []), fitted)]
+        if section and indent:
+            lines.append([(title, "bold")])
+        lines += section
+    return [*lines, *hidden_line(fitted, indent)]
+
+
+def _section_lines(rows: Sequence[list[Piece]], rest: Line, fitted: Fit) -> list[Line]:
+    return [*map(fitted.row, rows), *([[(fitted.indent, ""), *rest]] if rest else [])]
+
+
+def _two_lines(rows: _Rows, rests: _Rests, look: Look) -> list[Line]:
+    """Give each task two lines, where the terminal is too narrow for columns."""
+    lines: list[Line] = []
+    for one, group in rows.items():
+        for row in group:
+            lines += _pair(row, look)
+        if rests[one]:
+            lines.append([("  ", ""), (look.clean(rests[one][0][0], (look.width or NARROW) - 2), "dim")])
+    return lines
+
+
+def _pair(row: list[Piece], look: Look) -> list[Line]:
+    symbol, name, state, attempt, *middle, why = row
+    facts = [(f"attempt {attempt[0]}" if attempt[0] else "", ""), *middle]
+    told = look.dot.join(text for text, _ in facts if text)
+    room = (look.width or NARROW) - 2
+    second = [part for part in (why[0], told) if part]
+    lines: list[Line] = [[symbol, (" ", ""), name, ("  ", ""), state]]
+    return [*lines, [("  ", ""), (look.clean(look.dot.join(second), room), why[1] if why[0] else "dim")]]
+
+
+_SUMMARY_STYLES = {Turn.MEND: "bold red", Turn.RESOLVE: "bold red", Turn.REVIEW: "bold", Turn.ANSWER: "bold"}
+
+
+def summary(tasks: Iterable[Task], look: Look) -> Line:
+    """Return one line that counts tasks by whose turn they are, and what they cost."""
+    counted = list(tasks)
+    line: Line = [(f"{plural(len(counted), 'task')}: ", "")]
+    groups = grouped(counted)
+    for place, (one, group) in enumerate(groups.items(), start=1):
+        comma = ", " if place < len(groups) else ""
+        line.append((f"{len(group)} {one}{comma}", _SUMMARY_STYLES.get(one, "")))
+    spent = total(counted)
+    return [*line, (look.dot + spent, "dim")] if spent else line
+
+
+def total(tasks: Iterable[Task]) -> str:
+    """Return what the last attempts of tasks cost together: dollars where told, tokens where not."""
+    usages = [task.spent for task in tasks if task.spent]
+    priced = [usage.usd for usage in usages if usage.usd is not None]
+    unpriced = sum((usage for usage in usages if usage.usd is None), start=Usage())
+    parts = [words.dollars(sum(priced))] if priced else []
+    if tokens := words.cost(unpriced):
+        parts.append(f"{tokens} without a price")
+    return " + ".join(parts)
+
+
+def _next(groups: Mapping[Turn, Sequence[Task]], place: Place) -> list[tuple[str, str]]:
+    """Return the commands that are the user's to give now, the most urgent first."""
+    found = []
+    if one := groups.get(Turn.REVIEW):
+        found.append((f"{PROGRAM} review", f"{len(one)} to review"))
+    if one := groups.get(Turn.ANSWER):
+        found.append((f"{PROGRAM} resume {one[0].id}", "answer its question"))
+    if one := groups.get(Turn.RESOLVE):
+        found.append((f"{PROGRAM} merge -n", f"{len(one)} in conflict: with what, and where"))
+    if one := groups.get(Turn.MERGE):
+        found.append((f"{PROGRAM} merge", f"{len(one)} approved"))
+    if one := groups.get(Turn.MEND):
+        found.append((f"{PROGRAM} log {one[0].id}", "why it failed"))
+    if place.running:
+        found.append((f"{PROGRAM} watch", "the run that is going on"))
+    elif one := (groups.get(Turn.RUNNING) or groups.get(Turn.QUEUED)):
+        found.append((f"{PROGRAM} run", f"{len(one)} {words.turn(one[0])}, and no run is going on"))
+    return found[:3]
+
+
+def commands(found: Sequence[tuple[str, str]], look: Look) -> list[Line]:
+    """Return lines with commands to copy, and what each is for."""
+    widest = max((len(command) for command, _ in found), default=0)
+    arrow = look.pick("↳", "->")
+    lines: list[Line] = []
+    for command, why in found:
+        room = look.width is None or look.width >= widest + len(why) + 6
+        told = " " * (widest - len(command) + 3) + why if why and room else ""
+        lines.append([(f"{arrow} ", "dim"), (command, "bold"), (told, "dim")])
+    return lines

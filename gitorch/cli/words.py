@@ -208,7 +208,7 @@ def step(task: Task, tasks: Mapping[str, Task], now: datetime, activity: str = "
             return "", task.reason
 
 
-_STALE = "stale: what it builds on has changed since"
+_STALE = "stale, what it builds on has changed"
 
 
 def _reviewed(task: Task) -> str:
