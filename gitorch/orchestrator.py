@@ -31,21 +31,25 @@ if TYPE_CHECKING:
     from gitorch.executors.local import Running
     from gitorch.flow.merger import Plan, Progress
     from gitorch.flow.review import Card
-    from gitorch.flow.scheduler import Limits, Schedule, Work
+    from gitorch.flow.scheduler import Limits, Schedule, Stopped, Work
     from gitorch.flow.verify import Judge
     from gitorch.model.outcome import Event
     from gitorch.workshop import Means
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run leaves behind: the tasks that it changed, and why it stopped early (empty when it did not)."""
+    """What a run leaves behind: the tasks that it changed, and why it left others (None when nothing kept it).
+
+    `moved` names what changed meanwhile in the user's own checkout, refs and configuration, by whomever.
+    """
 
     changed: tuple[TaskId, ...]
-    stopped: str = ""
+    stopped: Stopped | None = None
     interrupted: bool = False
     started: datetime
     seconds: float = 0.0
     spent: float = 0.0
+    moved: tuple[str, ...] = ()
 
 
 class Orchestrator:
@@ -160,6 +164,7 @@ class Orchestrator:
         anything is made when an agent that is needed is missing or not logged in.
         """
         from gitorch.flow.scheduler import Schedule
+        from gitorch.git import fence
 
         begun = datetime.now(UTC)
         with self._run_lock():
@@ -170,26 +175,39 @@ class Orchestrator:
             self._preflight(means)
             schedule = Schedule(self._work(means), limits, stop)
             changed: dict[TaskId, None] = {}
+            untouched = fence.fingerprint(self.repository, ours=self._own_refs())
             for tasks in schedule.run():
                 changed.update(dict.fromkeys(task.id for task in tasks))
                 self.store.save(tasks)
                 self.store.snapshot_if_due()
                 yield tasks
             self.store.snapshot()
-            return self._summary(schedule, changed, stop, begun)
+            moved = fence.differences(untouched, fence.fingerprint(self.repository, ours=self._own_refs()))
+            return self._summary(schedule, changed, stop, begun, moved)
+
+    def _own_refs(self) -> tuple[str, ...]:
+        branches = [branch_ref(task.branch) for task in self.tasks.values() if task.branch]
+        under = [f"refs/heads/{self.config.prefix}"] if self.config.prefix.endswith("/") else branches
+        return (*under, branch_ref(self.config.integration))
 
     def _summary(
-        self, schedule: Schedule, changed: Iterable[TaskId], stop: threading.Event, begun: datetime
+        self,
+        schedule: Schedule,
+        changed: Iterable[TaskId],
+        stop: threading.Event,
+        begun: datetime,
+        moved: tuple[str, ...],
     ) -> RunSummary:
         if schedule.crashes:
             raise schedule.crashes[0]
         return RunSummary(
             changed=tuple(changed),
-            stopped=schedule.stopped.reason if schedule.stopped else "",
+            stopped=schedule.why_left(),
             interrupted=stop.is_set(),
             started=begun,
             seconds=(datetime.now(UTC) - begun).total_seconds(),
             spent=schedule.spent,
+            moved=moved,
         )
 
     def means(self) -> Means:

@@ -31,6 +31,8 @@ Raw = dict[str, dict[str, Any]]
 SNAPSHOT_SECONDS = 5.0
 SNAPSHOT_SHARE = 50.0  # at most one fiftieth of the time goes into snapshots
 
+_REPAIR = ("repair it, or move it away to have it rebuilt",)
+
 _HEADER = """\
 # Tasks of gitorch. You may repair this file by hand while no `orchestrate` command runs.
 # It ends with [end]: a file without that is taken for cut short, and set aside.
@@ -60,7 +62,6 @@ class Store:
         self.tasks: Tasks = {}
         self.generation = 0
         self._snapshot_generation = 0
-        self._snapshot_at = time.monotonic()
         self._snapshot_cost = 0.0
         self._journal_bytes: dict[str, int] = {}
         self._identity: tuple[int, int] | None = None
@@ -73,9 +74,9 @@ class Store:
         """Read the tasks as they stand now, without waiting for a writer."""
         try:
             self._read()
-        except Damaged as damage:
+        except Damaged:
             with self._locked():
-                self._recover(damage)
+                self._read_or_recover()
         return self.tasks
 
     def current(self) -> Tasks:
@@ -95,24 +96,39 @@ class Store:
     def _catch_up(self) -> None:
         """Read again when another process has written since. Call with the lock held."""
         if self._journal_bytes != _sizes(self.folder) or self._identity != _identity(self.file):
-            try:
-                self._read()
-            except Damaged as damage:
-                self._recover(damage)
+            self._read_or_recover()
+
+    def _read_or_recover(self) -> None:
+        """Read, and mend what is damaged. Call with the lock held: somebody else may just have mended it."""
+        try:
+            self._read()
+        except Damaged as damage:
+            self._recover(damage)
 
     def save(self, changed: Iterable[Task], *, dropped: Iterable[TaskId] = ()) -> None:
         """Make changes durable, all or none.
 
-        Each task's difference to what this store last saw is recorded. Raises `TaskMoved` when another process
-        has changed the state of one of them since.
+        Each task's difference to what this store last saw is recorded; a new task whose number another command has
+        just taken gets the next one. Raises `TaskMoved` when another process has changed the state of one of them
+        since, or taken its name.
         """
         before = dict(self.tasks)
         with self._locked():
             self._catch_up()
-            entries = [entry for task in changed if (entry := self._difference(before.get(task.id), task))]
+            numbered = self._numbered(changed)
+            entries = [entry for task in numbered if (entry := self._difference(before.get(task.id), task))]
             entries += [{"task": name, "drop": True} for name in dropped if name in self.tasks]
             if entries:
                 self._append(entries)
+
+    def _numbered(self, changed: Iterable[Task]) -> Iterator[Task]:
+        owners = {task.number: task.id for task in self.tasks.values()}
+        for task in changed:
+            number = task.number
+            if task.id not in self.tasks and owners.get(number, task.id) != task.id:
+                number = max(owners) + 1
+            owners[number] = task.id
+            yield task if number == task.number else msgspec.structs.replace(task, number=number)
 
     def _difference(self, seen: Task | None, task: Task) -> dict[str, Any] | None:
         now = self.tasks.get(task.id)
@@ -147,8 +163,8 @@ class Store:
 
     def snapshot_if_due(self) -> None:
         """Rewrite the readable file when its turn has come: at a bounded rate, and a bounded share of the time."""
-        since = time.monotonic() - self._snapshot_at
-        if since >= max(SNAPSHOT_SECONDS, SNAPSHOT_SHARE * self._snapshot_cost):
+        since = time.time() - (self._identity[1] / 1e9 if self._identity else 0.0)
+        if not 0 <= since < max(SNAPSHOT_SECONDS, SNAPSHOT_SHARE * self._snapshot_cost):
             self.snapshot()
 
     def snapshot(self) -> None:
@@ -175,8 +191,7 @@ class Store:
                 self._journal_bytes.pop(name, None)
         self._identity = _identity(self.file)
         self._snapshot_generation = self.generation
-        self._snapshot_at = time.monotonic()
-        self._snapshot_cost = self._snapshot_at - begun
+        self._snapshot_cost = time.monotonic() - begun
 
     def _recover(self, damage: Damaged) -> None:
         """Set a damaged file aside and make the state again. Call with the lock held."""
@@ -190,6 +205,8 @@ class Store:
         except Damaged:
             source = "branches, notes and the journal"
             raw, generation = {task.id: msgspec.to_builtins(task) for task in self.rebuild()}, 0
+            whole = {*raw, *(entry["task"] for entry in entries if _creates(entry))}
+            entries = [entry for entry in entries if entry["task"] in whole]
         self.tasks, self.generation = _folded(raw, generation, entries)
         self._write_snapshot()
         self.notices.append(f"tasks.toml was damaged ({damage}): set aside as {aside.name}, made again from {source}")
@@ -210,8 +227,8 @@ def render(tasks: Iterable[Task], generation: int) -> bytes:
     tables = [msgspec.to_builtins(task, builtin_types=(datetime,)) for task in ordered]
     document: dict[str, Any] = {"task": tables} if tables else {}
     document["end"] = {"tasks": len(tables), "generation": generation}
-    # multi-line strings would be easier on the eye, but TOML readers turn "\r\n" into "\n" in them
-    multiline = not any("\r" in task.prompt for task in ordered)
+    # multi-line strings are easier on the eye, but TOML readers turn "\r\n" into "\n" in them
+    multiline = rb"\r" not in msgspec.json.encode(tables)
     return (_HEADER + tomli_w.dumps(document, multiline_strings=multiline)).encode()
 
 
@@ -249,8 +266,10 @@ def _snapshot(path: Path, *, fresh: bool) -> tuple[Raw, int]:
             return {}, 0
         raise Damaged("it is missing") from None
     document = _parsed(content)
-    tables = document.get("task", [])
-    return {table["id"]: table for table in tables}, document["end"]["generation"]
+    try:
+        return {table["id"]: table for table in document.get("task", [])}, document["end"]["generation"]
+    except (KeyError, TypeError) as error:
+        raise InvalidInput("tasks-file", "tasks.toml: a [[task]] has no id", fix=_REPAIR) from error
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
@@ -314,10 +333,13 @@ def _folded(raw: Raw, generation: int, entries: Iterable[Mapping[str, Any]]) -> 
     try:
         tasks = msgspec.convert(list(tables.values()), list[Task])
     except msgspec.ValidationError as error:
-        raise InvalidInput(
-            "tasks-file", f"tasks.toml: {error}", fix=("repair it, or move it away to have it rebuilt",)
-        ) from error
+        raise InvalidInput("tasks-file", f"tasks.toml: {error}", fix=_REPAIR) from error
     return {task.id: task for task in tasks}, generation
+
+
+def _creates(entry: Mapping[str, Any]) -> bool:
+    """Tell whether a journal entry holds all that a task must have, so that it stands for one by itself."""
+    return "prompt" in entry.get("set", {}) and "number" in entry.get("set", {})
 
 
 def _fold(tasks: Tasks, entry: Mapping[str, Any]) -> None:

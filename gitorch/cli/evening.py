@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch.cli.session import TASK, Session, pass_session
-from gitorch.errors import Incomplete, InvalidInput, LimitReached
+from gitorch.errors import Incomplete, InvalidInput, LimitReached, SetupNeeded
 from gitorch.model.task import Priority, State, Task
 
 if TYPE_CHECKING:
@@ -149,9 +149,10 @@ def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool) -> No
     from gitorch.cli.safe import safe
 
     lines = []
+    configured = session.orchestrator.config.agent
     for task in tasks:
         after = f"  after {', '.join(task.after)}" if task.after else ""
-        lines.append(f"{task.number:>4}  {task.id}  {task.agent or 'auto'}  {task.role}{after}  {safe(task.title)}")
+        lines.append(f"{task.number:>4}  {task.id}  {task.agent or configured}  {task.role}{after}  {safe(task.title)}")
     session.answer("\n".join(lines), "submit", {"tasks": [shape.task(task) for task in tasks], "dry_run": dry})
     if not session.json:
         session.say("nothing was queued (dry run)" if dry else "next: orchestrate run")
@@ -244,6 +245,7 @@ def _detach(session: Session) -> None:
 def _run(session: Session, limits: Limits) -> None:
     orchestrator = session.orchestrator
     stop = threading.Event()
+    session.say("sandbox: none; agents are fenced by git hooks alone, which stop accidents and not malice")
     with _polite_signals(session, stop):
         summary = _show(session, orchestrator.run(limits, stop))
     _tell_summary(session, summary)
@@ -307,26 +309,28 @@ def _tell_summary(session: Session, summary: RunSummary) -> None:
     changed = [tasks[name] for name in summary.changed if name in tasks]
     counts = {state.value: sum(task.state is state for task in changed) for state in State}
     fields = {
-        "stopped": summary.stopped or None,
+        "stopped": summary.stopped.reason if summary.stopped else None,
         "interrupted": summary.interrupted,
         "seconds": round(summary.seconds, 3),
         "usd": summary.spent,
+        "moved": list(summary.moved),
         "tasks": {state: count for state, count in counts.items() if count},
     }
     if session.json:
         session.answer("", "run", fields)
     else:
-        session.answer(render.run_summary(changed, summary.stopped, summary.seconds, summary.spent))
+        session.answer(render.run_summary(changed, summary.stopped.reason if summary.stopped else "", summary.seconds, summary.spent))
     _exit_code(summary, changed)
 
 
 def _exit_code(summary: RunSummary, changed: Sequence[Task]) -> None:
+    from gitorch.flow.scheduler import Cause
+
     if summary.interrupted:
         sys.exit(130)
-    if summary.stopped:
-        if "not logged in" in summary.stopped:
-            sys.exit(4)
-        if "first failure" not in summary.stopped:
-            sys.exit(LimitReached.exit)
+    if summary.stopped and summary.stopped.cause is Cause.LOGIN:
+        sys.exit(SetupNeeded.exit)
+    if summary.stopped and summary.stopped.cause is Cause.LIMIT:
+        sys.exit(LimitReached.exit)
     if any(task.state is State.FAILED or task.passed is False for task in changed):
         sys.exit(Incomplete.exit)

@@ -63,6 +63,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     hidden: tuple[str, ...]
     indent: str
     natural: tuple[int, ...]
+    ellipsis: str
 
     def header(self) -> Line:
         """Return the line of titles."""
@@ -73,7 +74,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
         line: Line = [(self.indent, "")] if self.indent else []
         for place, (position, width) in enumerate(self.kept):
             text, style = row[position]
-            text = clip(text, width) if width else text or ("-" if dash else "")
+            text = clip(text, width, self.ellipsis) if width else text or ("-" if dash else "")
             last = place == len(self.kept) - 1
             line += _padded(text, style, self._room(position, width), self.columns[position].right, last)
         return line
@@ -104,20 +105,25 @@ def fit(columns: Sequence[Column], rows: Sequence[Sequence[Piece]], look: Look, 
     every = range(len(columns))
     if look.width is None:
         kept = tuple((at, 0) for at in every)
-        return Fit(columns=tuple(columns), kept=kept, hidden=(), indent=indent, natural=natural)
+        return _fitted(columns, kept, (), natural, look, indent)
     shown = [at for at in every if any(row[at][0] for row in rows)]
     room = look.width - len(indent)
     hidden = []
     while (victim := _victim(columns, shown)) is not None and _taken(natural, shown) > room:
         shown.remove(victim)
         hidden.append(columns[victim].title)
-    return Fit(
-        columns=tuple(columns),
-        kept=_widths(natural, shown, room),
-        hidden=tuple(reversed(hidden)),
-        indent=indent,
-        natural=natural,
-    )
+    return _fitted(columns, _widths(natural, shown, room), tuple(reversed(hidden)), natural, look, indent)
+
+
+def _fitted(
+    columns: Sequence[Column],
+    kept: tuple[tuple[int, int], ...],
+    hidden: tuple[str, ...],
+    natural: tuple[int, ...],
+    look: Look,
+    indent: str,
+) -> Fit:
+    return Fit(columns=tuple(columns), kept=kept, hidden=hidden, indent=indent, natural=natural, ellipsis=look.ellipsis)
 
 
 _LEAST_TEXT = 24

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,13 +25,12 @@ if TYPE_CHECKING:
 def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
     """Show whose turn it is."""
     from gitorch.cli import render, shape
-    from gitorch.cli.screen import Screen
 
     orchestrator = session.orchestrator
     tasks = orchestrator.tasks
     tip = orchestrator.integration()
+    top = orchestrator.repository.work_tree or orchestrator.repository.common_dir
     if session.json:
-        top = orchestrator.repository.work_tree or orchestrator.repository.common_dir
         session.answer(
             "", "status", shape.status(tasks.values(), repository=top, branch=orchestrator.config.integration, oid=tip)
         )
@@ -38,7 +38,7 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
         session.answer(
             render.status(
                 tasks.values(),
-                screen=Screen.of_process(),
+                repository=top.name,
                 integration=orchestrator.config.integration,
                 tip=tip,
                 running=orchestrator.is_running(),
@@ -90,7 +90,7 @@ def agents_command(session: Session) -> None:
             "attempt": task.attempts,
             "doing": handle.name,
             "pid": status.pid,
-            "started": shape.at(status.started),
+            "started": shape.at(datetime.fromtimestamp(status.started, UTC)),
             **_used(status.pid),
         }
         for task, handle, status in session.orchestrator.running()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
-
-import msgspec
+from typing import NamedTuple
 
 from gitorch.cli import words
 from gitorch.cli.layout import Column, Fit, Line, Look, Piece, fit, flow, hidden_line, paint, wrap
+from gitorch.cli.screen import of_stdout
 from gitorch.cli.words import Turn, plural
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Task, urgency
@@ -21,28 +21,20 @@ _LEAST_ROWS = 3
 _MOST_OVER = 5
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """What `status` says above the tasks: the repository, the branch the user is on, and where approved work goes.
-
-    `running` tells whether a run is going on; `warnings` is what the user must know first.
-    """
-
+class _Place(NamedTuple):
     repository: str
-    branch: str = ""
-    integration: str = ""
-    integration_oid: str | None = None
-    running: bool = False
-    warnings: tuple[str, ...] = ()
+    branch: str
+    integration: str
+    tip: str | None
+    running: bool
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known beside the task file: the size of diffs, and what agents do now, by task id."""
+class _Seen(NamedTuple):
+    tasks: Mapping[str, Task]
+    diffs: Mapping[str, words.Change]
+    activity: Mapping[str, str]
+    now: datetime
 
-    diffs: Mapping[str, words.Change] = {}
-    activity: Mapping[str, str] = {}
-
-
-NOTHING_MORE = Known()
 
 _COLUMNS = (
     Column(title=""),
@@ -66,29 +58,41 @@ _SECTIONS: tuple[tuple[str, tuple[Turn, ...]], ...] = (
 
 
 def status(
-    tasks: Mapping[str, Task],
-    place: Place,
+    tasks: Iterable[Task],
     *,
-    look: Look,
-    now: datetime,
+    integration: str = "",
+    tip: str | None = None,
+    repository: str = "",
+    branch: str = "",
+    running: bool = False,
+    warnings: Sequence[str] = (),
     show_all: bool = False,
-    known: Known = NOTHING_MORE,
+    diffs: Mapping[str, words.Change] | None = None,
+    activity: Mapping[str, str] | None = None,
+    look: Look | None = None,
+    now: datetime | None = None,
 ) -> str:
     """Return whose turn it is: first what waits for the user, then what goes on, then what is done.
 
-    `now` is in the zone in which times are shown. Without `show_all` the rest of a long group is only counted.
+    `repository` and `branch` name where the user is, `tip` the integration branch's commit, `running` tells whether a
+    run is going on, `warnings` is what the user must know first. `diffs` and `activity` hold what is known beside the
+    task file, by task id. Without `show_all` the rest of a long group is only counted. `look` is by default that of
+    stdout; times are shown in the zone of `now`.
     """
-    lines = _header(place, look)
-    if not tasks:
+    look, now = look or of_stdout(), now or datetime.now().astimezone()
+    place = _Place(repository=repository, branch=branch, integration=integration, tip=tip, running=running)
+    lines = [*_header(place, look), *(line for text in warnings for line in _warning(text, look)), *_gap(look)]
+    by_name: dict[str, Task] = {task.id: task for task in tasks}
+    if not by_name:
         return paint([*lines, *_nothing_yet(look)], look)
-    groups = grouped(tasks.values())
+    groups = grouped(by_name.values())
     kept = {one: len(group) for one, group in groups.items()} if show_all else shares(groups, ROWS)
-    rows = {
-        one: [_row(task, tasks, now, look, known) for task in group[: kept[one]]] for one, group in groups.items()
-    }
+    seen = _Seen(tasks=by_name, diffs=diffs or {}, activity=activity or {}, now=now)
+    rows = {one: [_row(task, seen, look) for task in group[: kept[one]]] for one, group in groups.items()}
     rests = {one: _rest(one, len(group) - kept[one], look) for one, group in groups.items()}
-    body = _two_lines(rows, rests, look) if look.width and look.width < NARROW else _columns(rows, rests, look)
-    lines += [*body, *_gap(look), *flow(summary(tasks.values(), look), look), *commands(_next(groups, place), look)]
+    narrow = look.width is not None and look.width < NARROW
+    lines += _two_lines(rows, rests, look) if narrow else _columns(rows, rests, look)
+    lines += [*_gap(look), *flow(summary(by_name.values(), look), look), *commands(_next(groups, place), look)]
     return paint(lines, look)
 
 
@@ -116,18 +120,18 @@ def shares(groups: Mapping[Turn, Sequence[Task]], room: int) -> dict[Turn, int]:
     return {one: count + (len(groups[one]) - count == 1) for one, count in given.items()}
 
 
-def _header(place: Place, look: Look) -> list[Line]:
-    parts: Line = [(look.clean(place.repository), "bold")]
+def _header(place: _Place, look: Look) -> list[Line]:
+    parts: Line = [(look.clean(place.repository), "bold")] if place.repository else []
     if place.branch:
         parts.append((f"   on {look.clean(place.branch)}", ""))
     if place.integration:
-        at = f" {place.integration_oid[:7]}" if place.integration_oid else " (nothing merged yet)"
-        parts.append((f"   {look.clean(place.integration)}{at}", ""))
+        at = f"at {place.tip[:7]}" if place.tip else "(nothing merged yet)"
+        parts.append((f"   {look.clean(place.integration)} {at}", ""))
     if place.running:
         parts.append(("   a run is going on", "blue"))
-    warnings = [_warning(text, look) for text in place.warnings]
-    warnings = [line for text in place.warnings for line in _warning(text, look)]
-    return [*flow(parts, look), *warnings, *_gap(look)]
+    if parts:
+        parts[0] = (parts[0][0].lstrip(), parts[0][1])
+    return flow(parts, look) if parts else []
 
 
 def _warning(text: str, look: Look) -> list[Line]:
@@ -153,25 +157,24 @@ def _gap(look: Look) -> list[Line]:
     return [[]] if look.width is not None else []
 
 
-def _row(task: Task, tasks: Mapping[str, Task], now: datetime, look: Look, known: Known) -> list[Piece]:
+def _row(task: Task, seen: _Seen, look: Look) -> list[Piece]:
     symbol, style = words.mark(task, look)
     widest = None if look.width is None else max(16, look.width * 2 // 5)
-    next_text, next_style = _next_cell(task, tasks, now, look, known)
     return [
         (symbol, style),
         (look.clean(task.id, widest), "bold" if words.turn(task) in words.YOURS else ""),
         (f"{task.state}", words.style(words.turn(task))),
         (str(task.attempts) if task.attempts else "", ""),
-        (words.took(task.attempt, now), ""),
-        (words.lines_changed(known.diffs.get(task.id)), ""),
+        (words.took(task.attempt, seen.now), ""),
+        (words.lines_changed(seen.diffs.get(task.id)), ""),
         words.checks(task, look),
         (words.cost(task.spent), ""),
-        (next_text, next_style),
+        _next_cell(task, seen, look),
     ]
 
 
-def _next_cell(task: Task, tasks: Mapping[str, Task], now: datetime, look: Look, known: Known) -> Piece:
-    verb, why = words.step(task, tasks, now, known.activity.get(task.id, ""))
+def _next_cell(task: Task, seen: _Seen, look: Look) -> Piece:
+    verb, why = words.step(task, seen.tasks, seen.now, seen.activity.get(task.id, ""))
     parts = [part for part in (words.priority(task), why) if part and (part == why or not task.attempts)]
     text = look.clean("; ".join(parts), look.width)
     said = f"{verb}: {text}" if verb and text else verb or text
@@ -259,13 +262,13 @@ def total(tasks: Iterable[Task]) -> str:
     return " + ".join(parts)
 
 
-def _next(groups: Mapping[Turn, Sequence[Task]], place: Place) -> list[tuple[str, str]]:
+def _next(groups: Mapping[Turn, Sequence[Task]], place: _Place) -> list[tuple[str, str]]:
     """Return the commands that are the user's to give now, the most urgent first."""
     found = []
     if one := groups.get(Turn.REVIEW):
         found.append((f"{PROGRAM} review", f"{len(one)} to review"))
     if one := groups.get(Turn.ANSWER):
-        found.append((f"{PROGRAM} resume {one[0].id}", "answer its question"))
+        found.append((f"{PROGRAM} log {one[0].id}", "what its agent asks"))
     if one := groups.get(Turn.RESOLVE):
         found.append((f"{PROGRAM} merge -n", f"{len(one)} in conflict: with what, and where"))
     if one := groups.get(Turn.MERGE):

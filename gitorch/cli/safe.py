@@ -126,7 +126,9 @@ def _is_silent(text: str, at: int, base: str) -> bool:
 
 
 def _is_symbol(character: str) -> bool:
-    return character > "\x7f" and (character == "ℹ" or unicodedata.category(character) in ("So", "Sk", "Sm", "Po"))
+    if character <= "\x7f":
+        return False
+    return character == "\u2139" or unicodedata.category(character) in ("So", "Sk", "Sm", "Po")
 
 
 @lru_cache(4096)
@@ -147,3 +149,22 @@ def _escaped(character: str) -> str:
     if code <= 0xFF:
         return _NAMED.get(character, f"\\x{code:02x}")
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def json_escaped(text: str) -> str:
+    """Return JSON text with every character that would be shown as an escape written as JSON's own `\\u....`.
+
+    JSON holds such characters only inside its strings, so the value stays the same.
+    """
+    return _NOT_PLAIN.sub(lambda found: "".join(map(_json_escaped, found[0])), text)
+
+
+@lru_cache(4096)
+def _json_escaped(character: str) -> str:
+    if _is_harmless(character):
+        return character
+    code = ord(character)
+    if code <= 0xFFFF:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _UNKNOWN_WIDTH = 80
 _UNKNOWN_HEIGHT = 24
-_SYMBOLS = "❯✗✓▶◔≠↺●–↳…▲├└│━"
+_SYMBOLS = "❯✗✓▶◔≠↺●–↳…▲├└│━"  # noqa: RUF001
 # a dumb terminal may show anything; the console of Linux has no glyphs for the symbols
 _PLAIN_TERMINALS = ("dumb", "linux")
 
@@ -47,6 +48,11 @@ class Screen:
         self.err = look(stderr, environment)
         self.animated = stdout.isatty() and environment.get("TERM", "dumb") != "dumb"
         self.interactive = stdin.isatty() and stdout.isatty()
+
+    @classmethod
+    def of_process(cls, *, quiet: bool = False, verbose: int = 0) -> Screen:
+        """Return the screen of this process's own streams."""
+        return cls(sys.stdin, sys.stdout, sys.stderr, os.environ, quiet=quiet, verbose=verbose)
 
     def answer(self, text: str) -> None:
         """Print what was asked for, in one write."""
@@ -84,6 +90,16 @@ class Screen:
     def error_console(self) -> Console:
         """The rich console of stderr."""
         return _console(self.stderr, self.err, animated=self.stderr.isatty() and self.animated)
+
+
+def of_stdout() -> Look:
+    """Return what the answer of this process may look like."""
+    return look(sys.stdout, os.environ)
+
+
+def of_stderr() -> Look:
+    """Return what the narration of this process may look like."""
+    return look(sys.stderr, os.environ)
 
 
 def look(stream: TextIO, environment: Mapping[str, str]) -> Look:
@@ -147,7 +163,7 @@ def _console(stream: TextIO, shown: Look, *, animated: bool) -> Console:
 
     return Console(
         file=stream,
-        width=shown.width,
+        width=None if animated else shown.width,  # a terminal is measured anew for each picture
         force_terminal=animated,
         no_color=not shown.colour,
         color_system="standard" if shown.colour else None,

@@ -108,6 +108,8 @@ def with_common_options(command: click.Command) -> click.Command:
     if not any(option.name == "start_path" for option in command.params):
         command.params.extend(_common_options())
         command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        for below in getattr(command, "commands", {}).values():
+            with_common_options(below)
     return command
 
 
@@ -146,7 +148,7 @@ def _flag(name: str) -> Callable[[Session, Any], None]:
 pass_session = click.make_pass_decorator(Session)
 
 
-class TaskName(click.ParamType):
+class TaskName(click.ParamType[str]):
     """A task, by slug, unique prefix or number; completes the slugs."""
 
     name = "task"

@@ -33,7 +33,7 @@ YOURS = (Turn.REVIEW, Turn.RESOLVE, Turn.ANSWER, Turn.MEND)
 OVER = (Turn.MERGED, Turn.DROPPED)
 
 _MARKS: dict[Turn, tuple[str, str, str]] = {
-    Turn.REVIEW: ("❯", ">", "bold cyan"),
+    Turn.REVIEW: ("❯", ">", "bold cyan"),  # noqa: RUF001
     Turn.RESOLVE: ("≠", "!", "bold red"),
     Turn.ANSWER: ("?", "?", "bold yellow"),
     Turn.MEND: ("✗", "x", "bold red"),
@@ -42,7 +42,7 @@ _MARKS: dict[Turn, tuple[str, str, str]] = {
     Turn.MERGE: ("✓", "+", "green"),
     Turn.QUEUED: ("·", ".", ""),
     Turn.MERGED: ("●", "=", "green"),
-    Turn.DROPPED: ("–", "-", "dim"),
+    Turn.DROPPED: ("–", "-", "dim"),  # noqa: RUF001
 }
 
 
@@ -153,7 +153,7 @@ def age(when: datetime, now: datetime) -> str:
 
 
 def clock(when: datetime, now: datetime) -> str:
-    """Return a point in time in the zone of `now`: `01:00` today and tonight, `Fri 01:00` this week, or with its date."""
+    """Return a point in time in the zone of `now`: `01:00` today, `Fri 01:00` within a week, or a date."""
     local = when.astimezone(now.tzinfo)
     days = abs((local.date() - now.date()).days)
     if days == 0:
@@ -176,6 +176,13 @@ def checks(task: Task, look: Look) -> Piece:
     return f"{symbol} {passed}/{len(task.results)}", "green" if good else "red"
 
 
+def checks_passed(task: Task) -> str:
+    """Return how many checks passed, in words; nothing where there is nothing to check yet."""
+    if not task.results:
+        return "checks none" if task.state in DONE else ""
+    return f"checks {sum(result.passed for result in task.results)}/{len(task.results)}"
+
+
 def verdict(result: CheckResult) -> str:
     """Return in words how a check ended."""
     if result.exit_code is None:
@@ -191,7 +198,7 @@ def step(task: Task, tasks: Mapping[str, Task], now: datetime, activity: str = "
         case Turn.RESOLVE:
             return "retry", task.reason or "conflicts with what is merged"
         case Turn.ANSWER:
-            return "resume", task.reason or "the agent asked a question"
+            return "answer", task.reason or "the agent asked a question"
         case Turn.MEND:
             return "retry", task.reason or "no reason was told"
         case Turn.RUNNING:

@@ -20,7 +20,7 @@ from gitorch import config
 from gitorch.errors import InvalidInput
 from gitorch.model.graph import refuse_broken
 from gitorch.model.naming import TaskId, slug, task_id
-from gitorch.model.task import Priority, Task, change
+from gitorch.model.task import Priority, Task, by_id
 
 TITLE_WIDTH = 72
 STDIN = "standard input"
@@ -145,9 +145,7 @@ def resolve(
         )
         for number, (name, draft) in enumerate(zip(ids, drafts, strict=True), start=next_number)
     ]
-    # what exists cannot wait for what is new; and what it waits for itself may have left the task file
-    settled = {name: change(task, after=()) for name, task in existing.items()}
-    refuse_broken(settled | {task.id: task for task in tasks})
+    refuse_broken(by_id(tasks), existing)
     return tasks
 
 
@@ -212,7 +210,7 @@ def _read(source: bytes, name: str) -> list[Draft]:
     except UnicodeDecodeError as error:
         raise InvalidInput("not-utf8", f"{name} is not UTF-8 text", why=str(error)) from error
     reader = _READERS.get(PurePath(name).suffix.lower()) or _recognised(text)
-    return reader(text, name)
+    return reader(text, STDIN if name == "-" else name)
 
 
 def _recognised(text: str) -> Callable[[str, str], list[Draft]]:

@@ -178,7 +178,7 @@ def _environment(means: Means, task: Task, worktree: Worktree, folder: Path) -> 
         alarm=folder / "alarms",
     )
     given = workshop.variables(means.config, means.folder, task.id)
-    return workshop.agent_environment(means, task.agent) | fenced | given
+    return means.repository.identity() | workshop.agent_environment(means, task.agent) | fenced | given
 
 
 def _brief(means: Means, task: Task, checks: Mapping[str, str], before: tuple[Task, ...]) -> str:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -50,9 +51,19 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     disk: Path
 
 
-class Stopped(msgspec.Struct, frozen=True):
-    """Why a run started nothing more, though there was work."""
+class Cause(StrEnum):
+    """What can keep a run from starting more, though there is work."""
 
+    LIMIT = "limit"  # of time, money, reviews, disk, or the agent's own
+    LOGIN = "login"
+    FAILURE = "failure"
+    CRASH = "crash"
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """Why a run started nothing more: what kept it, and in words."""
+
+    cause: Cause
     reason: str
 
 
@@ -69,7 +80,7 @@ class Schedule:
         self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None]] = queue.Queue()
         self._running: dict[TaskId, Future[None]] = {}
         self._names: dict[Future[None], TaskId] = {}
-        self._held_agents: set[str] = set()
+        self._held_agents: dict[str, Stopped] = {}
         self._tried: dict[TaskId, tuple[object, ...]] = {}
 
     def run(self) -> Iterator[list[Task]]:
@@ -170,7 +181,7 @@ class Schedule:
         self._running.pop(name, None)
         if error := future.exception():
             self.crashes.append(error)
-            self.stopped = Stopped(f"{name}: unexpected error: {error!r}")
+            self.stopped = Stopped(Cause.CRASH, f"{name}: unexpected error: {error!r}")
 
     def _learn(self, task: Task) -> None:
         """Draw the conclusions that an ended attempt has for the rest of the run."""
@@ -179,22 +190,22 @@ class Schedule:
             return
         self.spent += (last.usage.usd or 0.0) if last.usage else 0.0
         if last.ending == Ending.UNAUTHENTICATED:
-            self._held_agents.add(task.agent)
-            self.stopped = Stopped(f"{task.agent} is not logged in")
+            self._held_agents[task.agent] = Stopped(Cause.LOGIN, f"{task.agent} is not logged in")
         if last.ending == Ending.LIMITED and self.limits.stop_on_limit:
-            self.stopped = Stopped(f"{task.agent} has reached its limit")
+            self.stopped = Stopped(Cause.LIMIT, f"{task.agent} has reached its limit")
         failed = task.state is State.FAILED or task.passed is False
         if failed and self.limits.stop_on_failure:
-            self.stopped = Stopped(f"{task.id} failed, and the run stops at the first failure")
+            self.stopped = Stopped(Cause.FAILURE, f"{task.id} failed, and the run stops at the first failure")
 
     def _must_stop(self) -> bool:
         """Tell whether a limit forbids to start anything more, and remember which."""
-        if self.stopped and not self._held_agents:
-            return True
-        reason = self._reached()
-        if reason:
-            self.stopped = Stopped(reason)
-        return bool(reason)
+        if self.stopped is None and (reason := self._reached()):
+            self.stopped = Stopped(Cause.LIMIT, reason)
+        return self.stopped is not None
+
+    def why_left(self) -> Stopped | None:
+        """Return what kept this run from doing more; None when nothing did."""
+        return self.stopped or next(iter(self._held_agents.values()), None)
 
     def _reached(self) -> str:
         limits = self.limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -40,9 +41,9 @@ class Merged(msgspec.Struct, frozen=True):
 def replay(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> Replayed | Conflicted:
     """Replay the own commits `base..tip` onto `onto`.
 
-    As `git rebase --onto` does: in topological order, merges left out, author, dates, encoding and message bytes
-    kept, a commit that is already on top kept as it is, a change that is already there dropped (by patch id), an
-    originally empty commit kept. Writes objects, moves no ref.
+    As `git rebase` does, to the same commit ids: in topological order, merges left out, author, dates and message
+    kept (in UTF-8), a commit that is already on top kept as it is, a change that is already there dropped (by patch
+    id), an originally empty commit kept. Writes objects, moves no ref.
     """
     here = onto
     pairs: list[tuple[Oid, Oid]] = []
@@ -61,10 +62,17 @@ def replay(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> Replayed |
 def merge_trees(repository: Repository, ours: Oid, theirs: Oid) -> Merged | Conflicted:
     """Merge two commits in memory."""
     answer = repository.git(
-        "merge-tree", "--write-tree", "--no-messages", "--name-only", "-z", ours, theirs, ok=(0, 1), env=_NO_INDEX
+        *("merge-tree", "--write-tree", "--no-messages", "--name-only", "--allow-unrelated-histories", "-z"),
+        *(ours, theirs),
+        ok=(0, 1),
+        env=_NO_INDEX,
     )
     tree, *paths = answer.fields()
-    return Conflicted(theirs, tuple(dict.fromkeys(paths))) if answer.code else Merged(Oid(tree))
+    if not answer.code:
+        return Merged(Oid(tree))
+    # where one side has a file and the other a folder, git calls the file `name~COMMIT`
+    aside = re.compile(f"~(?:{ours}|{theirs})(?:_[0-9]+)?$")
+    return Conflicted(theirs, tuple(dict.fromkeys(aside.sub("", path) for path in paths)))
 
 
 def merge_heads(repository: Repository, heads: Sequence[Oid], message: str) -> Oid | Conflicted:
@@ -138,7 +146,7 @@ def _stand_in(repository: Repository, tree: Oid, commit: Commit) -> Oid:
 
 def _rewritten(commit: Commit, tree: Oid, parent: Oid, committer: str) -> bytes:
     """Return the commit's bytes with another tree, parent and committer; a signature cannot survive and is dropped."""
-    headers, _, message = commit.raw.partition(b"\n\n")
+    headers, _, message = _in_utf8(commit.raw).partition(b"\n\n")
     kept: list[bytes] = []
     dropping = False
     for line in headers.split(b"\n"):
@@ -148,9 +156,23 @@ def _rewritten(commit: Commit, tree: Oid, parent: Oid, committer: str) -> bytes:
             kept.append(line)
     author, rest = kept[0], kept[1:]
     new = [b"tree " + tree.encode(), b"parent " + parent.encode(), author, b"committer " + committer.encode(), *rest]
-    return b"\n".join(new) + b"\n\n" + message
+    # as git does: a message begins with its first line that is not empty
+    return b"\n".join(new) + b"\n\n" + message.lstrip(b"\n")
 
 
 _REPLACED = (b"tree", b"parent", b"committer", b"gpgsig", b"gpgsig-sha256", b"mergetag")
+
+
+def _in_utf8(raw: bytes) -> bytes:
+    """Return a commit that says it is in another encoding in UTF-8, as git does; one that is not what it says stays."""
+    headers = raw.partition(b"\n\n")[0].split(b"\n")
+    named = next((line for line in headers if line.startswith(b"encoding ")), None)
+    if named is None:
+        return raw
+    try:
+        return raw.replace(named + b"\n", b"", 1).decode(named[9:].decode("ascii")).encode()
+    except (LookupError, UnicodeError):
+        return raw
+
 
 __all__ = ["Conflicted", "Merged", "Replayed", "merge_heads", "merge_trees", "parse_commit", "replay"]

@@ -10,11 +10,15 @@ from gitorch.model.naming import TaskId
 from gitorch.model.task import DONE, State, Task, by_id, urgency
 
 
-def refuse_broken(tasks: Mapping[TaskId, Task]) -> None:
-    """Raise `InvalidInput` for a dependency that is not there, and for a cycle, naming it."""
+def refuse_broken(tasks: Mapping[TaskId, Task], existing: Collection[TaskId] = ()) -> None:
+    """Raise `InvalidInput` for a dependency that is not there, and for a cycle, naming it.
+
+    `existing` are tasks that these may wait for and that do not wait for these: what they wait for themselves may
+    have left the task file.
+    """
     for task in tasks.values():
         for needed in task.after:
-            if needed not in tasks:
+            if needed not in tasks and needed not in existing:
                 raise InvalidInput(
                     "unknown-dependency",
                     f"{task.id} waits for {needed}, which does not exist",

@@ -1,0 +1,86 @@
+"""Every code block of the README is run, in the order in which a reader meets it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+INSTALL = "python3 -m venv .venv && .venv/bin/pip install --quiet . && .venv/bin/orchestrate demo"
+GATE = ".ci/run"
+
+_AGENT = """\
+printf '%s\\n' "$GITORCH_TASK" >> "$GITORCH_TASK.txt"
+git add -A && git commit -q -m "Work on $GITORCH_TASK"
+"""
+_CONFIG = """\
+agent = "script"
+[agents.script]
+kind = "command"
+command = ["/bin/sh", "{agent}"]
+"""
+
+
+def blocks() -> list[list[str]]:
+    """Return the commands of each block, without their prompts."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert found
+    assert {language for language, _ in found} == {"console"}, "a block that no test runs"
+    return [[line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")] for _, text in found]
+
+
+def test_the_first_two_blocks_are_the_install_and_the_gate() -> None:
+    """A stranger needs two commands; the second is the one that runs this very test."""
+    assert blocks()[0] == [INSTALL]
+    assert blocks()[1] == [GATE]
+    assert os.access(ROOT / GATE, os.X_OK)
+    subprocess.run(["bash", "-n", GATE], cwd=ROOT, check=True)
+
+
+@pytest.mark.slow
+def test_the_install_block_runs_the_demo_from_a_clean_copy(tmp_path: Path) -> None:
+    """The first command of the README installs into a fresh environment and shows the whole loop."""
+    copy = tmp_path / "clone"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (ROOT / name).exists() or (ROOT / name).is_symlink():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(["bash", "-c", INSTALL], cwd=copy, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "shell scripts" in done.stderr
+    assert "merged" in done.stdout
+
+
+def test_the_other_blocks_work_in_a_repository(repository_folder: Path, tmp_path: Path) -> None:
+    """The loop and the first night of the README end without an error, one block after the other."""
+    (tmp_path / "agent.sh").write_text(_AGENT)
+    (repository_folder / ".orchestrate.toml").write_text(_CONFIG.format(agent=tmp_path / "agent.sh"))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "orchestrate").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitorch "$@"\n')
+    (programs / "orchestrate").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+    def run(command: str) -> None:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=repository_folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+    run("orchestrate config trust --yes")
+    for block in blocks()[2:]:
+        for command in block:
+            run(command)

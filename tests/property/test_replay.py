@@ -1,0 +1,228 @@
+"""Replaying commits without a worktree gives what `git rebase` gives: the same commit ids, the same conflicts."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from gitorch.git.replay import Conflicted, Merged, Replayed, merge_heads, merge_trees, replay
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid
+from tests.support.git import DATE, commit, git, run
+from tests.support.histories import History, write_histories
+from tests.support.scale import scaled
+
+HISTORIES = int(os.environ.get("GITORCH_TEST_HISTORIES") or scaled(60))
+
+
+@pytest.fixture(autouse=True)
+def _pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make both engines commit at the same moment."""
+    monkeypatch.setenv("GIT_COMMITTER_DATE", DATE)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Repository:
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    git("init", "--quiet", cwd=folder)
+    return Repository.discover(folder)
+
+
+def rebased(folder: Path, tip: Oid, onto: Oid) -> Oid | Conflicted:
+    """Do with `git rebase` what `replay` does: the truth."""
+    git("checkout", "--quiet", "--force", "--detach", tip, cwd=folder)
+    done = run("rebase", "--quiet", onto, cwd=folder, ok=(0, 1))
+    if done.returncode == 0:
+        return Oid(git("rev-parse", "HEAD", cwd=folder))
+    stages = git("ls-files", "--unmerged", "-z", cwd=folder).split("\0")[:-1]
+    stopped = Oid(git("rev-parse", "REBASE_HEAD", cwd=folder))
+    git("rebase", "--abort", cwd=folder)
+    git("clean", "-fdxq", cwd=folder)
+    # where one side has a file and the other a folder, git calls the file `name~HEAD`, or `name~1234567 (Subject)`
+    paths = {
+        re.sub(r"~(HEAD|[0-9a-f]{7,40} \(.*\)?)$", "", line.partition("\t")[2], flags=re.DOTALL) for line in stages
+    }
+    return Conflicted(stopped, tuple(sorted(paths)))
+
+
+def replayed(repository: Repository, history: History) -> Oid | Conflicted:
+    found = replay(repository, history.base, history.tip, history.onto)
+    return found.tip if isinstance(found, Replayed) else Conflicted(found.commit, tuple(sorted(found.paths)))
+
+
+def test_replay_is_rebase(empty: Repository) -> None:
+    """On random histories the tips have the same id, and conflicts come from the same commit in the same paths."""
+    assert empty.work_tree is not None
+    conflicts = 0
+    for history in write_histories(empty.work_tree, range(HISTORIES)):
+        expected = rebased(empty.work_tree, history.tip, history.onto)
+        assert replayed(empty, history) == expected, history
+        conflicts += isinstance(expected, Conflicted)
+    assert 0 < conflicts < HISTORIES, "a test that sees only one outcome says little"
+
+
+@pytest.fixture
+def folder(repo: Repository) -> Path:
+    assert repo.work_tree is not None
+    return repo.work_tree
+
+
+def branch(folder: Path, name: str, start: str, *changes: tuple[str, dict[str, str | bytes | None]]) -> Oid:
+    """Make commits on a new branch, and go back to `main`; return its tip."""
+    git("checkout", "--quiet", "-B", name, start, cwd=folder)
+    for message, files in changes:
+        commit(folder, message, files)
+    tip = Oid(git("rev-parse", "HEAD", cwd=folder))
+    git("checkout", "--quiet", "main", cwd=folder)
+    return tip
+
+
+def head(folder: Path, name: str = "HEAD") -> Oid:
+    return Oid(git("rev-parse", name, cwd=folder))
+
+
+def test_pairs_tell_which_commit_stands_for_which(repo: Repository, folder: Path) -> None:
+    """Each commit has its pair, but one whose change is there already has none."""
+    base = head(folder)
+    tip = branch(folder, "own", base, ("one", {"one": "1"}), ("two", {"two": "2"}), ("three", {"three": "3"}))
+    onto = branch(folder, "onto", base, ("other", {"other": "o"}), ("two again", {"two": "2"}))
+    found = replay(repo, base, tip, onto)
+    assert isinstance(found, Replayed)
+    subjects = {old: git("log", "-1", "--format=%s", new, cwd=folder) for old, new in found.pairs}
+    assert list(subjects.values()) == ["one", "three"]
+    assert {old: git("log", "-1", "--format=%s", old, cwd=folder) for old in subjects} == subjects
+    assert found.pairs[-1][1] == found.tip
+    assert found.tip == rebased(folder, tip, onto)
+
+
+def test_what_is_on_top_already_stays_as_it_is(repo: Repository, folder: Path) -> None:
+    """Where nothing has landed since, no commit is written anew."""
+    base = head(folder)
+    tip = branch(folder, "own", base, ("one", {"one": "1"}), ("two", {"two": "2"}))
+    found = replay(repo, base, tip, base)
+    assert isinstance(found, Replayed)
+    assert found.tip == tip
+    assert all(old == new for old, new in found.pairs)
+
+
+def test_a_stack_takes_only_its_own_commits(repo: Repository, folder: Path) -> None:
+    """With the base on another task's old tip, that task's commits are not replayed again."""
+    start = head(folder)
+    base = branch(folder, "below", start, ("below", {"below": "1"}))
+    tip = branch(folder, "own", base, ("own", {"own": "1"}))
+    onto = branch(folder, "onto", start, ("landed and amended", {"below": "2"}))
+    found = replay(repo, base, tip, onto)
+    assert isinstance(found, Replayed)
+    git("checkout", "--quiet", "--detach", tip, cwd=folder)
+    git("rebase", "--quiet", "--onto", onto, base, cwd=folder)
+    assert found.tip == head(folder)
+
+
+def test_a_history_without_a_common_commit(repo: Repository, folder: Path) -> None:
+    """An orphan branch is replayed as rebase does it."""
+    git("checkout", "--quiet", "--orphan", "orphan", cwd=folder)
+    git("rm", "-rfq", ".", cwd=folder)
+    tip = Oid(commit(folder, "alone", {"alone": "1"}))
+    git("checkout", "--quiet", "main", cwd=folder)
+    onto = head(folder)
+    found = replay(repo, onto, tip, onto)
+    assert isinstance(found, Replayed)
+    assert found.tip == rebased(folder, tip, onto)
+
+
+def test_signatures_and_encodings(repo: Repository, folder: Path) -> None:
+    """A signature, which cannot hold for the new commit, is dropped; a message's encoding ends as UTF-8."""
+    base = head(folder)
+    onto = branch(folder, "onto", base, ("other", {"other": "o"}))
+    tree = git("rev-parse", branch(folder, "own", base, ("one", {"one": "1"})) + "^{tree}", cwd=folder)
+    raw = f"tree {tree}\nparent {base}\nauthor A <a@b.c> 1 +0000\ncommitter A <a@b.c> 1 +0000\n".encode()
+    raw += b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----\n"
+    raw += b"encoding ISO-8859-1\n\ncaf\xe9\n"
+    tip = Oid(git("hash-object", "-t", "commit", "-w", "--stdin", cwd=folder, input=raw))
+    found = replay(repo, base, tip, onto)
+    assert isinstance(found, Replayed)
+    assert found.tip == rebased(folder, tip, onto)
+    written = run("cat-file", "commit", found.tip, cwd=folder).stdout
+    assert b"gpgsig" not in written
+    assert written.endswith("\n\ncafé\n".encode())
+
+
+def test_a_lie_about_the_encoding_loses_nothing(repo: Repository, folder: Path) -> None:
+    """A message that is not in the encoding that its commit names is kept byte for byte."""
+    base = head(folder)
+    onto = branch(folder, "onto", base, ("other", {"other": "o"}))
+    tree = git("rev-parse", branch(folder, "own", base, ("one", {"one": "1"})) + "^{tree}", cwd=folder)
+    raw = f"tree {tree}\nparent {base}\nauthor A <a@b.c> 1 +0000\ncommitter A <a@b.c> 1 +0000\n".encode()
+    raw += b"encoding no-such-thing\n\ncaf\xe9\n"
+    tip = Oid(git("hash-object", "-t", "commit", "-w", "--stdin", cwd=folder, input=raw))
+    found = replay(repo, base, tip, onto)
+    assert isinstance(found, Replayed)
+    assert run("cat-file", "commit", found.tip, cwd=folder).stdout.endswith(b"\nencoding no-such-thing\n\ncaf\xe9\n")
+
+
+def test_nothing_of_the_user_moves(repo: Repository, folder: Path) -> None:
+    """Neither a clean replay nor a conflict touches refs, index or files."""
+    base = head(folder)
+    tip = branch(folder, "own", base, ("ours", {"README.md": "ours\n"}))
+    onto = branch(folder, "onto", base, ("theirs", {"README.md": "theirs\n"}))
+    (folder / "src/app.py").write_text("unsaved work\n")
+    git("add", "src/app.py", cwd=folder)
+    (folder / "README.md").write_text("not even staged\n")
+
+    def seen() -> tuple[str, str, bytes]:
+        return (
+            git("for-each-ref", cwd=folder),
+            git("status", "--porcelain", cwd=folder),
+            (folder / ".git/index").read_bytes(),
+        )
+
+    before = seen()
+    assert replay(repo, base, tip, onto) == Conflicted(tip, ("README.md",))
+    assert isinstance(replay(repo, base, tip, base), Replayed)
+    assert seen() == before
+
+
+def test_a_tree_of_two_commits(repo: Repository, folder: Path) -> None:
+    """Two sides merge into the tree that `git merge` makes, or conflict in the same paths."""
+    base = head(folder)
+    one = branch(folder, "one", base, ("one", {"src/app.py": "x\n" + (folder / "src/app.py").read_text()}))
+    two = branch(folder, "two", base, ("two", {"src/app.py": (folder / "src/app.py").read_text() + "y\n"}))
+    three = branch(folder, "three", base, ("three", {"src/app.py": "z\n"}))
+    git("checkout", "--quiet", "--detach", one, cwd=folder)
+    git("merge", "--quiet", "-m", "m", two, cwd=folder)
+    assert merge_trees(repo, one, two) == Merged(Oid(git("rev-parse", "HEAD^{tree}", cwd=folder)))
+    assert merge_trees(repo, one, three) == Conflicted(three, ("src/app.py",))
+
+
+def test_heads_merge_to_the_same_commit_every_time(
+    repo: Repository, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merge of several tips depends on them alone: not on who merges, nor when, nor on heads that others hold."""
+    base = head(folder)
+    heads = [branch(folder, f"h{number}", base, (f"{number}", {f"f{number}": "x"})) for number in range(3)]
+    first = merge_heads(repo, heads, "Bases\n")
+    for name, value in {
+        "GIT_COMMITTER_DATE": "1999-01-01T00:00:00Z",
+        "GIT_COMMITTER_NAME": "Else",
+        "TZ": "Asia/Tokyo",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert merge_heads(repo, heads, "Bases\n") == first
+    assert merge_heads(repo, [base, *heads, heads[0]], "Bases\n") == first
+    assert isinstance(first, str)
+    assert sorted(git("ls-tree", "--name-only", first, cwd=folder).split()) >= ["f0", "f1", "f2"]
+    assert all(repo.is_ancestor(one, first) for one in heads)
+    assert merge_heads(repo, [heads[0]], "Bases\n") == heads[0]
+    assert merge_heads(repo, [base, heads[1]], "Bases\n") == heads[1]
+
+
+def test_heads_that_conflict(repo: Repository, folder: Path) -> None:
+    """The head that cannot be combined with those before it is named, and the paths."""
+    base = head(folder)
+    one = branch(folder, "one", base, ("one", {"README.md": "one\n"}))
+    two = branch(folder, "two", base, ("two", {"README.md": "two\n"}))
+    assert merge_heads(repo, [one, two], "Bases\n") == Conflicted(two, ("README.md",))

@@ -1,0 +1,194 @@
+"""Small random git histories: a base, work that landed on it since, and a task's own commits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gitorch.model.naming import Oid
+from tests.support.git import git
+
+Tree = dict[str, tuple[str, bytes]]
+Change = Callable[[Tree], None]
+
+_FILES = ("a.txt", "b.txt", "dir/c.txt", "dir/d.txt", "dir/sub/e.txt", "ü x.txt", "run.sh", 'odd "name"\\.txt')
+_FOLDERS = ("dir", "dir/sub", "new", "other/deep")
+_MESSAGES = (
+    b"Plain\n",
+    b"Subject\n\nBody of two\nlines.\n",
+    b"no newline at the end",
+    b"",
+    b"\n\n  leading blank lines\n",
+    b"trailing blank lines\n\n\n",
+    b"trailing space  \n# a comment?\n\tTab\n",
+    b"crlf\r\n\r\nbody\r\n",
+    "ünïcode 🚀 `ticks`; $(rm)\n".encode(),
+    b"fixup! Plain\n",
+    b"squash! Plain\n\nbody\n",
+    b"Subject\n\nSigned-off-by: A <a@example.com>\n(cherry picked from commit 123)\n",
+    b"diff --git a/a.txt b/a.txt\n--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-x\n+y\n",
+    b">From the beginning\nFrom here\n",
+)
+_PEOPLE = (b"Una User <una@example.com>", "Żółw Ö <z@example.com>".encode(), b'O\'Neil "Q" \\x <o@example.com>')
+_ZONES = (b"+0000", b"-0330", b"+1400")
+
+
+class History(msgspec.Struct, frozen=True):
+    """The commits of one history: where the task's own commits start, their tip, and what they are to be put on."""
+
+    seed: int
+    base: Oid
+    tip: Oid
+    onto: Oid
+
+
+def write_histories(repository: Path, seeds: Iterable[int]) -> list[History]:
+    """Make a history for each seed in a repository; no ref points at them."""
+    writer = _Writer()
+    marks = [(seed, *_history(random.Random(seed), writer)) for seed in seeds]
+    exported = repository / ".git" / "test-marks"
+    git(
+        "fast-import",
+        "--quiet",
+        "--date-format=raw-permissive",
+        f"--export-marks={exported}",
+        cwd=repository,
+        input=b"".join(
+            [*writer.stream, b"reset refs/heads/scratch\nfrom 0000000000000000000000000000000000000000\n\n"]
+        ),
+    )
+    oids = {int(mark[1:]): Oid(oid) for mark, oid in (line.split() for line in exported.read_text().splitlines())}
+    return [History(seed, *(oids[mark] for mark in three)) for seed, *three in marks]
+
+
+class _Writer:
+    """Commits as a stream for `git fast-import`."""
+
+    def __init__(self) -> None:
+        self.stream: list[bytes] = []
+        self.mark = 0
+
+    def commit(self, dice: random.Random, tree: Tree, parents: Sequence[int]) -> int:
+        self.mark += 1
+        message, encoding = _message(dice)
+        author = b"%s %d %s" % (dice.choice(_PEOPLE), dice.randrange(10**9, 2 * 10**9), dice.choice(_ZONES))
+        lines = [b"reset refs/heads/scratch\n\ncommit refs/heads/scratch\nmark :%d\n" % self.mark]
+        lines += [b"author %s\ncommitter C <c@example.com> 1500000000 +0000\n%s" % (author, encoding)]
+        lines += [b"data %d\n%s\n" % (len(message), message)]
+        lines += [b"%s :%d\n" % (b"merge" if at else b"from", parent) for at, parent in enumerate(parents)]
+        lines += [b"deleteall\n"]
+        for path, (mode, content) in tree.items():
+            lines += [b"M %s inline %s\ndata %d\n%s\n" % (mode.encode(), _quoted(path), len(content), content)]
+        self.stream += lines
+        return self.mark
+
+
+def _message(dice: random.Random) -> tuple[bytes, bytes]:
+    if dice.random() < 0.1:
+        return b"latin \xe9\xe8\n\nbody \xfc\n", b"encoding ISO-8859-1\n"
+    return dice.choice(_MESSAGES), b""
+
+
+def _quoted(path: str) -> bytes:
+    return b'"' + path.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
+
+
+def _history(dice: random.Random, writer: _Writer) -> tuple[int, int, int]:
+    start: Tree = {path: ("100644", _content(dice, path)) for path in _FILES}
+    base = writer.commit(dice, start, [])
+    own = [_change(dice) for _ in range(dice.randint(1, 4))]
+    landed = [_change(dice) for _ in range(dice.randint(0, 4))]
+    if dice.random() < 0.4:  # the same change on both sides
+        landed.insert(dice.randint(0, len(landed)), dice.choice(own))
+    onto = _line(dice, writer, start, base, landed, merges=False)
+    tip = _line(dice, writer, start, base, own, merges=dice.random() < 0.2)
+    return base, tip, onto
+
+
+def _line(
+    dice: random.Random, writer: _Writer, start: Tree, parent: int, changes: Sequence[Change], *, merges: bool
+) -> int:
+    tree = dict(start)
+    for number, change in enumerate(changes):
+        before, fork = dict(tree), parent
+        change(tree)
+        parent = writer.commit(dice, tree, [parent])
+        if merges and number == 0:
+            before["side.txt"] = ("100644", b"side\n")
+            side = writer.commit(dice, before, [fork])
+            tree["side.txt"] = before["side.txt"]
+            parent = writer.commit(dice, tree, [parent, side])
+    return parent
+
+
+def _content(dice: random.Random, path: str) -> bytes:
+    return b"".join(b"%s line %d %d\n" % (path.encode(), number, dice.randrange(3)) for number in range(12))
+
+
+def _change(dice: random.Random) -> Change:
+    """Return a change with its dice rolled: it does the same to whichever tree it is applied to."""
+    kind = dice.choice(
+        [_edit, _edit, _edit, _add, _delete, _rename, _rename, _move_folder, _mode, _link, _clash, _none]
+    )
+    seed = dice.random()
+    return lambda tree: kind(random.Random(seed), tree)
+
+
+def _file(dice: random.Random, tree: Tree) -> str:
+    return dice.choice(sorted(tree))
+
+
+def _edit(dice: random.Random, tree: Tree) -> None:
+    path = dice.choice(_FILES)
+    if path in tree:
+        lines = tree[path][1].splitlines(keepends=True)
+        at, what = dice.randrange(12), dice.randrange(4)
+        lines[at : at + dice.randrange(2)] = [b"edited %d\n" % what]
+        tree[path] = (tree[path][0], b"".join(lines))
+
+
+def _add(dice: random.Random, tree: Tree) -> None:
+    folder = dice.choice(_FOLDERS)
+    if not any(path == folder for path in tree):
+        tree[f"{folder}/added-{dice.randrange(4)}.txt"] = ("100644", b"added %d\n" % dice.randrange(3))
+
+
+def _delete(dice: random.Random, tree: Tree) -> None:
+    tree.pop(dice.choice(_FILES), None)
+
+
+def _rename(dice: random.Random, tree: Tree) -> None:
+    old, new = dice.choice(_FILES), f"{dice.choice(_FOLDERS)}/renamed-{dice.randrange(3)}.txt"
+    if old in tree:
+        mode, content = tree.pop(old)
+        tree[new] = (mode, content + (b"and changed\n" if dice.random() < 0.3 else b""))
+
+
+def _move_folder(dice: random.Random, tree: Tree) -> None:
+    old, new = dice.choice(("dir/", "dir/sub/")), dice.choice(("moved/", "new/"))
+    for path in [path for path in tree if path.startswith(old)]:
+        tree[new + path.removeprefix(old)] = tree.pop(path)
+
+
+def _mode(dice: random.Random, tree: Tree) -> None:
+    path = dice.choice(_FILES)
+    if path in tree and tree[path][0] != "120000":
+        tree[path] = ("100755", tree[path][1])
+
+
+def _link(dice: random.Random, tree: Tree) -> None:
+    tree[dice.choice(("link", "a.txt"))] = ("120000", dice.choice((b"b.txt", b"dir/c.txt")))
+
+
+def _clash(dice: random.Random, tree: Tree) -> None:
+    """Put a file where the other side may have a folder."""
+    folder = dice.choice(("dir/sub", "new"))
+    if not any(path.startswith(f"{folder}/") for path in tree):
+        tree[folder] = ("100644", b"a file now\n")
+
+
+def _none(dice: random.Random, tree: Tree) -> None:
+    """Change nothing: an empty commit."""

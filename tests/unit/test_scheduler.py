@@ -1,0 +1,220 @@
+"""The scheduler: who starts when, and what stops it. Work is plain functions; no git, no processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from gitorch.errors import GitorchError, Refused
+from gitorch.flow.scheduler import Cause, Limits, Schedule, Work
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.outcome import Ending, Usage
+from gitorch.model.task import Attempt, Priority, State, Task, change, change_attempt
+
+Carry = Callable[[Task], Iterator[Task]]
+
+
+def task(number: int, name: str = "", **fields: object) -> Task:
+    return Task(id=TaskId(name or f"t{number}"), number=number, title="", prompt="x", agent="a", **fields)  # type: ignore[arg-type]
+
+
+def finish(one: Task) -> Iterator[Task]:
+    yield change(one, state=State.FINISHED, tip=Oid(f"tip-{one.id}"))
+
+
+class Night:
+    """A run over tasks in memory: records who started, in which order, and how many ran at once."""
+
+    def __init__(self, *tasks: Task, carry: Carry = finish, **limits: object) -> None:
+        self.tasks = {one.id: one for one in tasks}
+        self.started: list[str] = []
+        self.most = 0
+        self._live = 0
+        self._carry = carry
+        self._count = threading.Lock()
+        self.refuse: dict[str, GitorchError] = {}
+        work = Work(
+            tasks=lambda: self.tasks, start=self._start, carry=self._counted, failed=self._failed, disk=Path.cwd()
+        )
+        self.stop = threading.Event()
+        self.schedule = Schedule(work, msgspec.convert(limits, Limits), self.stop)
+
+    def _start(self, one: Task) -> Task:
+        if one.id in self.refuse:
+            raise self.refuse[one.id]
+        self.started.append(one.id)
+        attempt = Attempt(number=one.attempts + 1, agent=one.agent)
+        return change(one, state=State.RUNNING, attempts=one.attempts + 1, attempt=attempt, wake=None)
+
+    def _counted(self, one: Task) -> Iterator[Task]:
+        with self._count:
+            self._live += 1
+            self.most = max(self.most, self._live)
+        yield from self._carry(one)
+        with self._count:
+            self._live -= 1
+
+    @staticmethod
+    def _failed(one: Task, error: GitorchError) -> Task:
+        return change(one, state=State.FAILED, reason=error.what)
+
+    def run(self) -> Night:
+        for changed in self.schedule.run():
+            self.tasks |= {one.id: one for one in changed}
+        return self
+
+    def states(self) -> dict[str, str]:
+        return {name: str(one.state) for name, one in self.tasks.items()}
+
+
+def test_priority_goes_before_age_across_agents() -> None:
+    """The seed went by agent first, so that a LOW task ran before two HIGH ones."""
+    low = task(1, priority=Priority.LOW)
+    high = msgspec.structs.replace(task(2, priority=Priority.HIGH), agent="other")
+    normal = task(3)
+    assert Night(low, high, normal, task(4), max_agents=1).run().started == ["t2", "t3", "t4", "t1"]
+
+
+def test_a_dependent_starts_after_what_it_waits_for() -> None:
+    """Edges are kept although the dependent is more urgent and there is a free slot."""
+    night = Night(task(1, after=(TaskId("t2"),), priority=Priority.HIGH), task(2), max_agents=5).run()
+    assert night.started == ["t2", "t1"]
+    assert set(night.states().values()) == {"finished"}
+
+
+def test_no_more_run_at_once_than_allowed() -> None:
+    """`max_agents` holds at every moment, and is made use of."""
+    gate = threading.Barrier(3, timeout=10)
+
+    def together(one: Task) -> Iterator[Task]:
+        gate.wait()
+        yield from finish(one)
+
+    assert Night(*map(task, range(1, 10)), carry=together, max_agents=3).run().most == 3
+
+
+def test_a_failed_dependency_leaves_its_dependent_in_the_queue() -> None:
+    """Nobody builds on work that is not there, and the run ends all the same."""
+
+    def fail(one: Task) -> Iterator[Task]:
+        yield change(one, state=State.FAILED, reason="no")
+
+    night = Night(task(1), task(2, after=(TaskId("t1"),)), carry=fail).run()
+    assert night.states() == {"t1": "failed", "t2": "queued"}
+
+
+def test_an_error_in_one_attempt_fails_that_task_alone() -> None:
+    """A worktree that is in the way is that task's trouble."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        if one.id == "t1":
+            raise Refused("x", "in the way")
+        yield from finish(one)
+
+    night = Night(task(1), task(2), carry=carry).run()
+    assert night.states() == {"t1": "failed", "t2": "finished"}
+    assert night.tasks[TaskId("t1")].reason == "in the way"
+
+
+def test_a_task_that_cannot_start_says_why_and_is_not_tried_for_ever() -> None:
+    """The seed tried a failed start again every two seconds."""
+    night = Night(task(1), task(2))
+    night.refuse["t1"] = Refused("x", "its base is gone")
+    night.run()
+    assert night.states() == {"t1": "queued", "t2": "finished"}
+    assert night.tasks[TaskId("t1")].reason == "its base is gone"
+
+
+def test_a_lost_login_holds_that_agent_and_no_other() -> None:
+    """Nights are not lost to a login: what another agent can do goes on."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        if one.agent == "a":
+            yield change(change_attempt(one, ending=Ending.UNAUTHENTICATED), state=State.QUEUED, reason="no login")
+        else:
+            yield from finish(one)
+
+    other = msgspec.structs.replace(task(9), agent="b")
+    night = Night(task(1), task(2), other, carry=carry, max_agents=1).run()
+    assert night.started == ["t1", "t9"]
+    assert night.states() == {"t1": "queued", "t2": "queued", "t9": "finished"}
+    left = night.schedule.why_left()
+    assert left is not None
+    assert left.cause is Cause.LOGIN
+
+
+def test_a_task_that_waits_for_a_limit_goes_on_when_it_resets() -> None:
+    """A limit is waited for to the moment, and counted once."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        if one.attempts == 1:
+            wake = datetime.now(UTC) + timedelta(seconds=0.2)
+            yield change(change_attempt(one, ending=Ending.LIMITED), state=State.WAITING, wake=wake)
+        else:
+            yield from finish(one)
+
+    night = Night(task(1), carry=carry).run()
+    assert night.started == ["t1", "t1"]
+    assert night.states() == {"t1": "finished"}
+
+
+def test_a_budget_stops_new_starts_and_says_so() -> None:
+    """What was begun ends; what was not stays in the queue."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        yield change(change_attempt(one, usage=Usage(usd=3.0)), state=State.FINISHED)
+
+    night = Night(task(1), task(2), carry=carry, max_agents=1, budget=2.5).run()
+    assert night.states() == {"t1": "finished", "t2": "queued"}
+    assert night.schedule.stopped is not None
+    assert "budget" in night.schedule.stopped.reason
+
+
+def test_other_limits_stop_new_starts() -> None:
+    """The clock, the reviews that wait, the disk, the first failure: each is named."""
+
+    def fail(one: Task) -> Iterator[Task]:
+        yield change(one, state=State.FAILED)
+
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    cases: list[tuple[Carry, dict[str, object], str]] = [
+        (finish, {"until": past}, "it is"),
+        (finish, {"max_unreviewed": 1}, "wait for a review"),
+        (finish, {"min_free_disk": 2**62}, "disk"),
+        (fail, {"stop_on_failure": True}, "first failure"),
+    ]
+    for carry, limits, word in cases:
+        night = Night(task(1), task(2), carry=carry, max_agents=1, **limits).run()
+        assert "t2" not in night.started, limits
+        assert night.schedule.stopped is not None
+        assert word in night.schedule.stopped.reason
+
+
+def test_a_stop_lets_nothing_more_start() -> None:
+    """After the first Ctrl-C what runs comes to its end, and no more."""
+    night = Night(*map(task, range(1, 6)), max_agents=1)
+
+    def carry(one: Task) -> Iterator[Task]:
+        night.stop.set()
+        yield from finish(one)
+
+    night._carry = carry
+    night.run()
+    assert night.started == ["t1"]
+
+
+def test_an_unexpected_error_is_kept_and_does_not_end_the_night_of_others() -> None:
+    """A fault of gitorch itself is raised at the end, when the others are home."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        if one.id == "t1":
+            raise ZeroDivisionError
+        yield from finish(one)
+
+    night = Night(task(1), task(2), carry=carry).run()
+    assert night.states()["t2"] == "finished"
+    assert [type(error) for error in night.schedule.crashes] == [ZeroDivisionError]
