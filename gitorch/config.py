@@ -167,6 +167,7 @@ _AVAILABLE: dict[str, tuple[object, ...]] = {
     "merge.auto": ("approved",),
     "merge.on_conflict": ("hold",),
     "remote.address": ("",),
+    "notify.command": ((),),
 }
 
 

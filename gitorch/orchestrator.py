@@ -173,7 +173,7 @@ class Orchestrator:
             trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
             means = self.means()
             self._preflight(means)
-            schedule = Schedule(self._work(means), limits, stop)
+            schedule = Schedule(self._work(means, stop), limits, stop)
             changed: dict[TaskId, None] = {}
             untouched = fence.fingerprint(self.repository, ours=self._own_refs())
             for tasks in schedule.run():
@@ -226,13 +226,15 @@ class Orchestrator:
             environment=dict(self.environment),
         )
 
-    def _work(self, means: Means) -> Work:
+    def _work(self, means: Means, stop: threading.Event) -> Work:
         from gitorch.flow import runner
         from gitorch.flow.scheduler import Work
 
         def carry(task: Task) -> Iterator[Task]:
             before = tuple(self.tasks[name] for name in task.after if name in self.tasks)
             checks = self.checks_for(task)
+            if stop.is_set():  # asked for while this task was being started
+                runner.ask_to_stop(means, task, runner.INTERRUPTED)
             yield from runner.attempt(means, task, checks, before)
 
         return Work(
@@ -461,20 +463,48 @@ class Orchestrator:
     def approve(self, tasks: Sequence[Task], who: str, *, force: bool = False, comment: str = "") -> list[Task]:
         """Accept tasks for merging. Failing checks are refused, unless forced."""
         trust.require_person("approve")
+        tasks = [self._as_branch(task) for task in tasks]
         for task in tasks:
-            if self.config.review.require_checks and task.passed is False and not force:
-                failing = ", ".join(result.name for result in task.results if not result.passed)
-                raise Refused(
-                    "checks-failed",
-                    f"{task.id} does not pass its checks: {failing}",
-                    fix=(f"orchestrate revise {task.id}", f"orchestrate approve {task.id} --force"),
-                )
+            if self.config.review.require_checks and not force:
+                self._require_checks(task)
         approved = [change(task, state=State.APPROVED, reason="") for task in tasks]
         said = (Comment(text=comment),) if comment else ()
         self._note_verdicts(tasks, "approve", who, said)
         self.store.save(approved)
         self.store.snapshot_if_due()
         return approved
+
+    def _require_checks(self, task: Task) -> None:
+        """Raise `Refused` when a check fails, or when there are checks and none has judged this very tree."""
+        failing = ", ".join(result.name for result in task.results if not result.passed)
+        unjudged = task.tip is not None and not task.results and bool(self.checks_for(task))
+        if failing or unjudged:
+            raise Refused(
+                "checks-failed",
+                f"{task.id} does not pass its checks: {failing}"
+                if failing
+                else f"no check has judged {task.id} as it is",
+                fix=(f"orchestrate revise {task.id} -m ...", f"orchestrate approve {task.id} --force"),
+            )
+
+    def _as_branch(self, task: Task) -> Task:
+        """Return a task with its branch's tip as it is now: a person may have committed to it by hand.
+
+        Raises `Refused` when the branch is gone or no longer holds what was reviewed.
+        """
+        ref = branch_ref(task.branch)
+        tip = self.repository.refs(ref).get(ref) if task.branch else None
+        if tip == task.tip or task.tip is None:
+            return task
+        if tip is None or not self.repository.is_ancestor(task.tip, tip):
+            raise Refused(
+                "branch-moved",
+                f"{task.branch} no longer holds the work that was checked",
+                why=f"{task.tip[:12]} was checked, the branch is at {tip[:12] if tip else 'no commit'}",
+                fix=(f"git branch --force {task.branch} {task.tip[:12]}", f"orchestrate retry {task.id}"),
+            )
+        same = self.repository.tree(tip) == self.repository.tree(task.tip)
+        return change(task, tip=tip, results=task.results if same else ())
 
     def comment(self, task: Task, comment: Comment) -> Task:
         """Add a reviewer's words to a task; `revise` sends them."""
@@ -620,8 +650,10 @@ class Orchestrator:
     # upkeep
 
     def removable(self) -> list[Task]:
-        """Return the tasks that `cleanup` would remove: merged and rejected ones."""
-        return [task for task in self.tasks.values() if task.state in (State.MERGED, State.REJECTED)]
+        """Return the tasks that `cleanup` would remove: merged and rejected ones that nothing waits for any more."""
+        over = {task.id: task for task in self.tasks.values() if task.state in (State.MERGED, State.REJECTED)}
+        needed = {name for task in self.tasks.values() if task.id not in over for name in task.after}
+        return [task for name, task in over.items() if name not in needed]
 
     def cleanup(self, tasks: Sequence[Task]) -> Iterator[Task]:
         """Remove worktrees and branches of tasks that are over, and the tasks from the file, yielding each.

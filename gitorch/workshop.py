@@ -84,7 +84,7 @@ def allowed(environment: Mapping[str, str], names: Sequence[str]) -> dict[str, s
 
 
 def agent_environment(means: Means, name: str) -> dict[str, str]:
-    """Return what an agent gets of the user's environment: the common list, its kind's own names, the configured ones."""
+    """Return an agent's part of the user's environment: the common list, its kind's names, the configured ones."""
     settings = means.config.agents[name]
     keys = (settings.key["env"],) if "env" in settings.key else ()
     names = (*means.agents[settings.kind].pass_env, *settings.pass_env, *keys)

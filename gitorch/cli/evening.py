@@ -319,7 +319,8 @@ def _tell_summary(session: Session, summary: RunSummary) -> None:
     if session.json:
         session.answer("", "run", fields)
     else:
-        session.answer(render.run_summary(changed, summary.stopped.reason if summary.stopped else "", summary.seconds, summary.spent))
+        left = summary.stopped.reason if summary.stopped else ""
+        session.answer(render.run_summary(changed, left, summary.seconds, summary.spent))
     _exit_code(summary, changed)
 
 

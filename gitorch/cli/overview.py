@@ -81,7 +81,7 @@ def status(
     """
     look, now = look or of_stdout(), now or datetime.now().astimezone()
     place = _Place(repository=repository, branch=branch, integration=integration, tip=tip, running=running)
-    lines = [*_header(place, look), *(line for text in warnings for line in _warning(text, look)), *_gap(look)]
+    lines = [*_header(place, look), *(line for text in warnings for line in _warning(text, look)), *gap(look)]
     by_name: dict[str, Task] = {task.id: task for task in tasks}
     if not by_name:
         return paint([*lines, *_nothing_yet(look)], look)
@@ -92,7 +92,7 @@ def status(
     rests = {one: _rest(one, len(group) - kept[one], look) for one, group in groups.items()}
     narrow = look.width is not None and look.width < NARROW
     lines += _two_lines(rows, rests, look) if narrow else _columns(rows, rests, look)
-    lines += [*_gap(look), *flow(summary(by_name.values(), look), look), *commands(_next(groups, place), look)]
+    lines += [*gap(look), *flow(summary(by_name.values(), look), look), *commands(_next(groups, place), look)]
     return paint(lines, look)
 
 
@@ -153,7 +153,8 @@ def _nothing_yet(look: Look) -> list[Line]:
     ]
 
 
-def _gap(look: Look) -> list[Line]:
+def gap(look: Look) -> list[Line]:
+    """Return an empty line where a person reads, nothing where a program does."""
     return [[]] if look.width is not None else []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitorch.cli import words
 from gitorch.cli.layout import FIELD_INDENT, Column, Line, Look, Piece, fields, flow, paint, table, wrap
-from gitorch.cli.overview import PROGRAM, commands
+from gitorch.cli.overview import PROGRAM, commands, gap
 from gitorch.cli.safe import cells, clip, safe_block
 from gitorch.cli.screen import of_stdout
 from gitorch.cli.words import plural
@@ -47,7 +47,7 @@ def review_list(cards: Sequence[Card], *, look: Look | None = None) -> str:
     count: Line = [(f"{plural(len(cards), 'task')} to review, +{added} -{removed} lines", "")]
     first = cards[0].task.id
     return paint(
-        [*table(_REVIEW_COLUMNS, rows, look), *_gap(look), count, *commands([(f"{PROGRAM} review {first}", "")], look)],
+        [*table(_REVIEW_COLUMNS, rows, look), *gap(look), count, *commands([(f"{PROGRAM} review {first}", "")], look)],
         look,
     )
 
@@ -66,10 +66,6 @@ def _review_row(number: int, one: Card, look: Look) -> list[Piece]:
 
 def _signal_words(signal: Signal) -> str:
     return f"{signal.text}: {signal.path}" if signal.path else signal.text
-
-
-def _gap(look: Look) -> list[Line]:
-    return [[]] if look.width is not None else []
 
 
 def card(one: Card, *, look: Look | None = None, now: datetime | None = None) -> str:
@@ -337,7 +333,9 @@ def merge_result(plan: Plan, integration: str, *, look: Look | None = None) -> s
         lines.append([mark, (f" {look.clean(task.id)}  ", "bold"), *said])
     if plan.red_base:
         lines.append([(f"{look.clean(integration)} fails by itself: {look.clean(plan.red_base)}", "bold red")])
-    return paint([*lines, *flow(_merge_count(plan, integration, look), look), *_merge_commands(plan, integration, look)], look)
+    return paint(
+        [*lines, *flow(_merge_count(plan, integration, look), look), *_merge_commands(plan, integration, look)], look
+    )
 
 
 def _merged_line(step: Step, look: Look) -> Line:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gitorch.cli import words
 from gitorch.cli.layout import FIELD_INDENT, Column, Line, Look, fields, flow, paint, table, wrap
-from gitorch.cli.overview import PROGRAM, commands, grouped, status
+from gitorch.cli.overview import PROGRAM, commands, gap, grouped, status
 from gitorch.cli.pages import card, check_lines, comment_lines, merge_plan, merge_result, review_list
 from gitorch.cli.safe import safe_block
 from gitorch.cli.screen import of_stderr, of_stdout
@@ -88,7 +88,7 @@ def task_page(
             ("Branch", _branch_lines(task, look)),
         ]
     )
-    return paint([*head, *body, *commands(_task_commands(task), look)], look)
+    return paint([*head, *body, *gap(look), *commands(_task_commands(task), look)], look)
 
 
 def _text_lines(text: str, look: Look) -> list[Line]:

@@ -10,7 +10,7 @@ from gitorch.git import notes
 from gitorch.git.replay import Conflicted, Replayed, replay
 from gitorch.git.repository import RefMove, Repository
 from gitorch.model import graph, note
-from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import CheckResult, State, Task
 
 MERGEABLE = frozenset({State.APPROVED, State.CONFLICTED})
@@ -88,8 +88,9 @@ def plan(
     clashes: list[Clash] = []
     held: list[Held] = []
     here = onto
+    heads = repository.refs("refs/heads")
     for task in chosen:
-        if reason := _missing(task, tasks, {step.task.id for step in steps}):
+        if reason := _missing(task, tasks, {step.task.id for step in steps}) or _moved(task, heads):
             held.append(Held(task, reason))
             continue
         assert task.base is not None
@@ -110,6 +111,11 @@ def _missing(task: Task, tasks: Mapping[TaskId, Task], going_in: Collection[Task
         if name in tasks and tasks[name].state is not State.MERGED and name not in going_in:
             return f"it builds on {name}, which is {tasks[name].state}"
     return ""
+
+
+def _moved(task: Task, heads: Mapping[Ref, Oid]) -> str:
+    now = heads.get(branch_ref(task.branch))
+    return "" if now == task.tip else f"{task.branch} has moved since it was approved: approve it again"
 
 
 def _clash(task: Task, conflict: Conflicted, steps: Sequence[Step]) -> Clash:

@@ -98,6 +98,8 @@ def attempt(means: Means, task: Task, checks: Mapping[str, str], before: tuple[T
     try:
         place = _settle_in(means, task)
         if task.attempt.phase is Phase.PREPARING:
+            found = place.worktree.git(means.repository, "rev-parse", "--verify", "HEAD").text
+            task = change_attempt(task, start=Oid(found))
             workshop.prepare(means, place.worktree, place.folder, place.env)
             _write_brief(place.folder / "agent-1", _brief(means, task, checks, before))
             task = change_attempt(task, phase=Phase.WORKING)
@@ -111,14 +113,15 @@ def _settle_in(means: Means, task: Task) -> Place:
     """Make the worktree, or find it again."""
     assert task.attempt is not None
     path = Path(task.worktree)
+    folder = attempt_folder(means.folder, task)
     if task.attempt.phase is Phase.PREPARING:
+        _end_preparations(means, folder)
         worktree = _fresh_worktree(means, task, path)
     else:
         found = worktrees.find(means.repository, path)
         if found is None:
             raise workshop.Failed(f"its worktree {path} is gone; its branch is kept")
         worktree = found
-    folder = attempt_folder(means.folder, task)
     folder.mkdir(parents=True, exist_ok=True)
     settings = means.config.agents[task.attempt.agent]
     agent = means.agents[settings.kind]
@@ -126,12 +129,21 @@ def _settle_in(means: Means, task: Task) -> Place:
     return Place(folder=folder, worktree=worktree, settings=settings, agent=agent, env=env)
 
 
+def _end_preparations(means: Means, folder: Path) -> None:
+    """End what an orchestrator that was killed had begun to prepare: it is all done again."""
+    for handle in means.executor.adopt(folder):
+        means.executor.cancel(handle, "prepared again", now=True)
+        means.executor.wait(handle)
+
+
 def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
     """Bring the branch and its worktree to where the attempt starts; keep what an earlier attempt made."""
     assert task.base is not None
     repository, ref = means.repository, branch_ref(task.branch)
-    start = task.tip or task.base
     at = repository.refs(ref).get(ref)
+    start = task.tip or task.base
+    if at is not None and task.tip is not None and repository.is_ancestor(task.tip, at):
+        start = at  # a person went on with the branch by hand
     if at is None:
         repository.move([RefMove(ref, start, None)], f"start {task.id}")
     elif task.attempts == 1 and at != start:
@@ -198,37 +210,53 @@ def _work(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> 
     while True:
         assert task.attempt is not None
         number = task.attempt.round
-        outcome = _execute_agent(means, task, place, number)
-        task = _account(task, place, outcome)
-        home = _bring_home(means, task, place, outcome)
-        if isinstance(home, Collected):
-            task = change(task, tip=home.tip)
-        if ended := _ended_early(means, task, place, outcome, home):
-            yield ended
-            return
-        assert isinstance(home, Collected)
-        task = change_attempt(task, phase=Phase.CHECKING)
-        yield task
-        results = workshop.judge(
-            means,
-            checks,
-            home.tree,
-            place.worktree.path,
-            place.folder / f"check-{number}",
-            place.env,
-            lambda spec: _execute(means, place, spec),
-        )
-        task = change(task, results=results)
+        # what was brought home before a crash is not collected again: the worktree may hold what checks left there
+        if task.attempt.phase is Phase.WORKING:
+            task = _let_work(means, task, place)
+            if task.attempt is None or task.attempt.phase is not Phase.CHECKING:
+                yield task
+                return
+            if checks:
+                yield task
+        task = change(task, results=_judge(means, task, place, checks))
         if stop := _stop_reason(place.folder):
             yield _end_stopped(means, task, stop)
             return
-        if all(result.passed for result in results) or not _may_fix(means, place, number):
+        if task.passed is not False or not _may_fix(means, place, number):
             yield _finish(means, task)
             return
         _tidy(means, task, place)
-        _write_brief(place.folder / f"agent-{number + 1}", brief.fix_brief(_failed_with_output(results)))
+        _write_brief(place.folder / f"agent-{number + 1}", brief.fix_brief(_failed_with_output(task.results)))
         task = change_attempt(task, phase=Phase.WORKING, round=number + 1)
         yield task
+
+
+def _let_work(means: Means, task: Task, place: Place) -> Task:
+    """Carry one round of the agent to its end; return the task with its commits at home, or ended."""
+    assert task.attempt is not None
+    outcome = _execute_agent(means, task, place, task.attempt.round)
+    task = _account(task, place, outcome)
+    home = _bring_home(means, task, place, outcome)
+    if isinstance(home, Collected):
+        task = change(task, tip=home.tip)
+    ended = _ended_early(means, task, place, outcome, home)
+    return ended or change_attempt(task, phase=Phase.CHECKING)
+
+
+def _judge(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> tuple[CheckResult, ...]:
+    if not checks:
+        return ()
+    assert task.attempt is not None
+    assert task.tip is not None
+    return workshop.judge(
+        means,
+        checks,
+        means.repository.tree(task.tip),
+        place.worktree.path,
+        place.folder / f"check-{task.attempt.round}",
+        place.env,
+        lambda spec: _execute(means, place, spec),
+    )
 
 
 def _execute_agent(means: Means, task: Task, place: Place, number: int) -> Outcome:
@@ -336,11 +364,17 @@ def _ended_early(means: Means, task: Task, place: Place, outcome: Outcome, home:
         return _end_stopped(means, task, stop)
     if outcome.ending is not Ending.COMPLETED:
         return _end_incomplete(means, task, outcome)
-    if isinstance(home, NoChanges):
+    if isinstance(home, NoChanges) or (isinstance(home, Collected) and _added_nothing(task, home)):
         return _end_failed(means, task, "no changes")
     if isinstance(home, Rejected):
         return _end_failed(means, task, home.reason)
     return None
+
+
+def _added_nothing(task: Task, home: Collected) -> bool:
+    """Tell whether an attempt that was sent back left its branch as it was. One that was cut off may have been done."""
+    last = task.attempt
+    return last is not None and home.tip == last.start and not last.resumed and last.round == 1
 
 
 def _end_incomplete(means: Means, task: Task, outcome: Outcome) -> Task:
@@ -423,7 +457,9 @@ def _end(means: Means, task: Task, **fields: Any) -> Task:
     task = change(change_attempt(task, phase=Phase.ENDED, seconds=_elapsed(task)), **fields)
     if task.tip is not None:
         lines = [note.attempt_line(task), *(note.check_line(result) for result in task.results)]
-        notes.append(means.repository, {task.tip: lines}, f"note attempt {task.attempts} of {task.id}")
+        # once, whenever this process was killed: the note comes first, then the task's state
+        once = ("kind", "task", "number")
+        notes.append(means.repository, {task.tip: lines}, f"note attempt {task.attempts} of {task.id}", once=once)
     return task
 
 

@@ -6,16 +6,19 @@ notes without saying so.
 
 from __future__ import annotations
 
+import fcntl
 import json
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gitorch.git.repository import RefMove, RefsMoved, Repository
-from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref
+from gitorch.model.naming import NOTES, OWN_REFS, Oid
 
 Line = Mapping[str, Any]
 _TRIES = 20
+_DEPTHS = 4
+_SCRATCH = f"{OWN_REFS}building".encode()
 
 
 def read(repository: Repository, commit: Oid) -> list[dict[str, Any]]:
@@ -31,40 +34,79 @@ def read_all(repository: Repository) -> dict[Oid, list[dict[str, Any]]]:
     if not pairs:
         return {}
     blobs = "".join(f"{blob}\n" for blob, _ in pairs).encode()
-    stream = repository.git("cat-file", "--batch", input=blobs).stdout
-    contents = _blobs(stream, len(pairs))
-    return {Oid(commit): _lines(content) for (_, commit), content in zip(pairs, contents, strict=True)}
+    found = _batch(repository.git("cat-file", "--batch", input=blobs).stdout, len(pairs))
+    return {Oid(commit): _lines(content or b"") for (_, commit), (_, content) in zip(pairs, found, strict=True)}
 
 
-def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]]) -> list[RefMove]:
-    """Make a notes commit with these lines appended, and return the moves that publish it.
+def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], once: Sequence[str] = ()) -> list[RefMove]:
+    """Make a notes commit with these lines appended, and return the move that publishes it.
 
-    Nothing is visible until the moves are made: together with other refs, if the caller wants.
+    Nothing is visible until the move is made: together with other refs, if the caller wants. With `once`, a commit
+    gets no lines when it has one already that equals the first of them in these fields. Call within `turn`.
     """
-    tip = repository.refs(NOTES).get(NOTES)
-    scratch = Ref(f"{OWN_REFS}building/{uuid.uuid4().hex}")
-    stream = [b"feature done\ncommit %s\nmark :1\n" % scratch.encode()]
+    tip, before = _existing(repository, list(additions))
+    fresh = {commit: lines for commit, lines in additions.items() if not _is_told(before[commit], lines[0], once)}
+    if not fresh:
+        return []
+    # the scratch ref takes the commit up within this one process, and is never written
+    stream = [b"feature done\ncommit %s\nmark :1\n" % _SCRATCH]
     stream.append(b"committer %s\n%s" % (repository.committer().encode(), _chunk(b"gitorch notes\n")))
     stream.append(b"from %s\n" % tip.encode() if tip else b"")
-    for commit, lines in additions.items():
-        old = repository.git("notes", f"--ref={NOTES}", "show", commit, ok=(0, 1)) if tip else None
-        before = old.stdout if old and old.code == 0 else b""
-        stream.append(b"N inline %s\n" % commit.encode() + _chunk(before + b"".join(map(_encoded, lines))))
-    stream.append(b"get-mark :1\ndone\n")
+    for commit, lines in fresh.items():
+        stream.append(b"N inline %s\n" % commit.encode())
+        stream.append(_chunk(before[commit] + b"".join(map(_encoded, lines))))
+    stream.append(b"get-mark :1\nreset %s\nfrom %s\n\ndone\n" % (_SCRATCH, b"0" * len(next(iter(fresh)))))
     answer = repository.git("fast-import", "--quiet", "--done", "--date-format=raw", input=b"".join(stream))
-    new = Oid(answer.text.split("\n")[-1])
-    return [RefMove(NOTES, new, tip), RefMove(scratch, None, new)]
+    return [RefMove(NOTES, Oid(answer.text.split("\n")[-1]), tip)]
 
 
-def append(repository: Repository, additions: Mapping[Oid, Sequence[Line]], reason: str) -> None:
-    """Append lines to the notes of commits, all or none, beside whoever else writes notes now."""
+def append(
+    repository: Repository, additions: Mapping[Oid, Sequence[Line]], reason: str, *, once: Sequence[str] = ()
+) -> None:
+    """Append lines to the notes of commits, all or none, beside whoever else writes notes now. `once` as in `build`."""
     for remaining in reversed(range(_TRIES)):
         try:
-            return repository.move(build(repository, additions), reason)
+            with turn(repository):
+                return repository.move(build(repository, additions, once), reason)
         except RefsMoved:
             if not remaining:
                 raise
     return None
+
+
+@contextmanager
+def turn(repository: Repository) -> Iterator[None]:
+    """Hold the notes for one writer of ours: it builds on the tip that it read. Free the moment its holder dies."""
+    folder = repository.common_dir / "gitorch"
+    folder.mkdir(exist_ok=True)
+    with (folder / "notes.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _existing(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid | None, dict[Oid, bytes]]:
+    """Return the notes' tip, and what is noted on each of these commits, in one process."""
+    # git spreads notes over folders of two digits once there are many
+    places = [f"{NOTES}:{_place(commit, depth)}" for commit in commits for depth in range(_DEPTHS)]
+    asked = "".join(f"{name}\n" for name in (NOTES, *places)).encode()
+    tip, *found = _batch(repository.git("cat-file", "--batch", input=asked).stdout, 1 + len(places))
+    contents = [found[at : at + _DEPTHS] for at in range(0, len(found), _DEPTHS)]
+    known = {
+        commit: next((content for _, content in tried if content is not None), b"")
+        for commit, tried in zip(commits, contents, strict=True)
+    }
+    return (Oid(tip[0]) if tip[1] is not None else None), known
+
+
+def _place(commit: Oid, depth: int) -> str:
+    folders = [commit[2 * at : 2 * at + 2] for at in range(depth)]
+    return "/".join([*folders, commit[2 * depth :]])
+
+
+def _is_told(before: bytes, line: Line, once: Sequence[str]) -> bool:
+    if not once:
+        return False
+    return any(all(told.get(name) == line[name] for name in once) for told in _lines(before))
 
 
 def _encoded(line: Line) -> bytes:
@@ -89,10 +131,16 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and isinstance(found.get("kind"), str) else None
 
 
-def _blobs(stream: bytes, count: int) -> Iterable[bytes]:
+def _batch(stream: bytes, count: int) -> Iterator[tuple[str, bytes | None]]:
+    """Read the answers of `git cat-file --batch`: object id and content; no content where there is no such object."""
     at = 0
     for _ in range(count):
         end = stream.index(b"\n", at)
-        length = int(stream[at:end].split()[2])
-        yield stream[end + 1 : end + 1 + length]
+        name, *words = stream[at:end].decode().rsplit(" ", 2)
+        if len(words) != 2:
+            yield name, None
+            at = end + 1
+            continue
+        length = int(words[1])
+        yield name, stream[end + 1 : end + 1 + length]
         at = end + length + 2

@@ -98,13 +98,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One execution of a task by an agent.
 
     `round` counts the executions of one session within it: 1, and one more each time that failing
-    checks went back to the agent. `resumed` tells that it goes on with the session of the attempt before; `usage` is
-    the sum of its ended rounds, and `session_usage` the session's total, for agents that count that way.
+    checks went back to the agent. `start` is the commit that it found on its branch; `resumed` tells that it goes on
+    with the session of the attempt before; `usage` is the sum of its ended rounds, and `session_usage` the session's
+    total, for agents that count that way.
     """
 
     number: int
     agent: str
     base: Oid | None = None
+    start: Oid | None = None
     phase: Phase = Phase.PREPARING
     round: int = 1
     session: str = ""

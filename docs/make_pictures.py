@@ -1,0 +1,131 @@
+"""Draw the README's pictures from what the real commands print on a real terminal.
+
+    orchestrate demo --keep
+    python docs/make_pictures.py REPOSITORY [FOLDER]
+
+REPOSITORY is a folder with tasks; for each picture FOLDER (default: this one) gets a light and a dark SVG. Nothing is
+drawn by hand: run it again after a change of what the commands print.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import io
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+from rich.text import Text
+
+COLUMNS = 112
+ROWS = 60
+HERE = Path(__file__).resolve().parent
+
+PICTURES: dict[str, tuple[str, ...]] = {
+    "status": ("status",),
+    "review": ("review", "--list"),
+    "merge": ("merge", "-n"),
+}
+
+
+def _theme(background: str, foreground: str, colours: str) -> TerminalTheme:
+    return TerminalTheme(_rgb(background), _rgb(foreground), [_rgb(one) for one in colours.split()])
+
+
+def _rgb(code: str) -> tuple[int, int, int]:
+    return int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)
+
+
+# black, red, green, yellow, blue, magenta, cyan, white
+_LIGHT = _theme("ffffff", "24292f", "24292f b4141e 146e32 8c5a00 095ac8 783cbe 006e82 505a64")
+_DARK = _theme("161b22", "e6edf3", "484f58 ff7b72 56d364 e3b341 79c0ff d2a8ff 56d4dd c9d1d9")
+THEMES = {"": _LIGHT, "-dark": _DARK}
+
+# rich's own frame loads a font over the network; a picture of ours loads nothing
+_FRAME = """\
+<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+  <style>
+    .{unique_id}-matrix {{
+      font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+      font-size: {char_height}px;
+      line-height: {line_height}px;
+      font-variant-east-asian: full-width;
+    }}
+    .{unique_id}-title {{ font-size: 18px; font-family: system-ui, sans-serif; }}
+    {styles}
+  </style>
+  <defs>
+    <clipPath id="{unique_id}-clip-terminal">
+      <rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+    </clipPath>
+    {lines}
+  </defs>
+  {chrome}
+  <g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+    {backgrounds}
+    <g class="{unique_id}-matrix">
+    {matrix}
+    </g>
+  </g>
+</svg>
+"""
+
+
+def printed(arguments: Sequence[str], repository: Path) -> str:
+    """Return what a command prints on a terminal of its own, with its colours."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
+    environment.pop("NO_COLOR", None)
+    command = [sys.executable, "-m", "gitorch", "-C", str(repository), *arguments]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment):
+        os.close(theirs)
+        content = _read(ours)
+    os.close(ours)
+    return content.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    """Read until the last process has closed the terminal."""
+    content = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65_536)
+        except OSError:  # how Linux says so
+            return content
+        if not piece:
+            return content
+        content += piece
+
+
+def drawn(command: str, text: str, name: str, theme: TerminalTheme) -> str:
+    """Return an SVG of a terminal in which `command` printed `text` (with ANSI styles)."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="standard")
+    console.print(Text.assemble(("$ ", "dim"), (command, "bold")))
+    console.print(Text.from_ansi(text))
+    return console.export_svg(title=command, theme=theme, code_format=_FRAME, unique_id=name)
+
+
+def main() -> None:
+    """Draw all pictures of one repository."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("repository", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=HERE)
+    chosen = parser.parse_args()
+    for name, arguments in PICTURES.items():
+        text = printed(arguments, chosen.repository)
+        for suffix, theme in THEMES.items():
+            picture = drawn(" ".join(("orchestrate", *arguments)), text, f"{name}{suffix}", theme)
+            (chosen.folder / f"{name}{suffix}.svg").write_text(picture, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
