@@ -22,8 +22,9 @@ _INTRO = """\
 
 Nothing has to be configured. Settings come from, the last one winning: what is built in, the user's `config.toml` in
 the platform's configuration folder, `.orchestrate.toml` at the root of the work tree (committed),
-`.orchestrate.local.toml` beside it (personal, not committed), `GITORCH_*` variables (`GITORCH_RUN_MAX_AGENTS=5`),
-`-c key=value`, and flags. Tables merge key by key; plain values and lists replace. `orchestrate config show --origin` names where each value comes from.
+`.orchestrate.local.toml` beside it (personal, not committed), `GITORCH_*` variables (`GITORCH_RUN_MAX_AGENTS=5`), `-c
+key=value`, and flags. Tables merge key by key; plain values and lists replace. `orchestrate config show --origin`
+names where each value comes from.
 
 Commands that a repository's own files would run (`prepare`, `checks`, `agents`, `notify`) run only after `orchestrate
 config trust` has shown them and you agreed; a change of them asks again. Checks are read from the *base commit* of each

@@ -6,15 +6,22 @@ what belongs together is one entry here first; the next command finds an entry t
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from gitorch.model.naming import Oid, Ref, TaskId
 from gitorch.model.task import State
+
+
+_CLOSING = b'{"closed"'
+_CLOSING_BYTES = 4096  # more than the line that closes an operation has
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -32,6 +39,7 @@ class Restated(msgspec.Struct, frozen=True):
     old: State
     new: State
     merged_as: Oid | None = None
+    reason: str = ""
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,6 +76,31 @@ class OperationLog:
         """Write down that it happened, or (not `done`) that nothing did."""
         self._append(Closed(operation.number, done))
 
+    @contextmanager
+    def turn(self, *, wait: bool = True) -> Iterator[IO[str] | None]:
+        """Hold the log for one operation from its opening to its closing: an open one that nobody holds was cut short.
+
+        Yields the locked file; without `wait`, None when another process holds it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_name("operations.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield None
+                return
+            yield file
+
+    def is_settled(self) -> bool:
+        """Tell, from the end of the log alone, that nothing in it was left open."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _CLOSING_BYTES))
+                last = file.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
+        except FileNotFoundError:
+            return True
+        return last.startswith(_CLOSING)
+
     def unfinished(self) -> list[Operation]:
         """Return the operations that a crash cut short, oldest first."""
         entries = list(self._entries())
@@ -87,7 +120,7 @@ class OperationLog:
             return
         for line in lines:
             if line.endswith(b"}\n"):  # a last line that was cut short announces nothing that has happened
-                closed = line.startswith(b'{"closed"')
+                closed = line.startswith(_CLOSING)
                 yield msgspec.json.decode(line, type=Closed) if closed else msgspec.json.decode(line, type=Operation)
 
     def _append(self, entry: Operation | Closed) -> None:

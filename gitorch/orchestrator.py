@@ -71,7 +71,9 @@ class Orchestrator:
         """Open the repository around a folder; raise `NotFound` where there is none, `InvalidInput` for its config."""
         repository = Repository.discover(start)
         environment = os.environ if environment is None else environment
-        return cls(repository, load_config(repository, assignments, environment), environment)
+        opened = cls(repository, load_config(repository, assignments, environment), environment)
+        opened.store.notices.extend(opened.recover())
+        return opened
 
     # what is there
 
@@ -167,7 +169,7 @@ class Orchestrator:
         from gitorch.git import fence
 
         begun = datetime.now(UTC)
-        with self._run_lock():
+        with self._run_lock(), self._after_orphans():
             self.recover()
             self.repository.require_git()
             trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
@@ -345,6 +347,14 @@ class Orchestrator:
             file.flush()
             yield
 
+    @contextmanager
+    def _after_orphans(self) -> Iterator[None]:
+        """Wait for the git processes that a killed run has left behind, and have those of this run waited for."""
+        with (self.folder / "git.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with self.repository.lending(file):
+                yield
+
     def is_running(self) -> bool:
         """Tell whether a run is at work in this repository."""
         try:
@@ -370,7 +380,7 @@ class Orchestrator:
             if task.state is State.RUNNING:
                 runner.ask_to_stop(means, task, reason, now=now)
         if not self.is_running():
-            with self._run_lock():
+            with self._run_lock(), self._after_orphans():
                 for task in tasks:
                     if self.tasks[task.id].state is State.RUNNING:
                         self._settle(means, self.tasks[task.id])
@@ -574,36 +584,57 @@ class Orchestrator:
     def publish(self, plan: Plan) -> None:
         """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
         from gitorch.flow import merger
+        from gitorch.git import notes
 
         trust.require_person("merge")
-        restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
-        restated += [
-            Restated(one.task.id, one.task.state, State.CONFLICTED)
-            for one in plan.clashes
-            if one.task.state is not State.CONFLICTED
-        ]
+        conflicted = self._conflicted(plan)
         if not plan.steps:
-            self.store.save(self._conflicted(plan))
+            self.store.save(conflicted)
             return
         self._refuse_checked_out(self.config.integration)
-        moves = merger.moves(self.repository, plan, self.config.integration)
-        refs = tuple(Moved(move.ref, move.old, move.new) for move in moves)
-        operation = self.operations.open("merge", refs, tuple(restated))
-        try:
-            self.repository.move(moves, f"merge {len(plan.steps)} tasks")
-        except GitorchError:
-            self.operations.close(operation, done=False)
-            raise
-        self.store.save([*self._merged(operation), *self._conflicted(plan)])
-        self.operations.close(operation, done=True)
+        restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
+        restated += [Restated(one.id, self.tasks[one.id].state, one.state, reason=one.reason) for one in conflicted]
+        with self.operations.turn() as lock, notes.turn(self.repository):
+            assert lock is not None
+            with self.repository.lending(lock):
+                moves = merger.moves(self.repository, plan, self.config.integration)
+                self._move_all("merge", moves, restated, f"merge {len(plan.steps)} tasks")
         self.store.snapshot_if_due()
 
-    def _merged(self, operation: Operation) -> list[Task]:
+    def _move_all(self, kind: str, moves: Sequence[RefMove], restated: Sequence[Restated], reason: str) -> None:
+        """Move refs and restate tasks, all or nothing; what a crash cuts short is carried through by `recover`."""
+        refs = tuple(Moved(move.ref, move.old, move.new) for move in moves)
+        operation = self.operations.open(kind, refs, tuple(restated))
+        try:
+            self.repository.move(moves, reason)
+        except GitorchError:
+            if not self._carry_through(operation):
+                raise
+        else:
+            self._carry_through(operation)
+
+    def _carry_through(self, operation: Operation) -> bool:
+        """Bring an operation to its end from wherever it stands; give it up, and return False, where nothing moved."""
+        moves = [RefMove(one.ref, one.new, one.old) for one in operation.refs if one.new != one.old]
+        now = self.repository.refs(*(move.ref for move in moves)) if moves else {}
+        ahead = [move for move in moves if now.get(move.ref) == move.old]
+        if moves and len(ahead) == len(moves):
+            self.operations.close(operation, done=False)
+            return False
+        # git's transactions are not atomic against a crash: what has not moved yet is moved now
+        self.repository.move(ahead, f"finish {operation.kind}")
+        self.store.save(self._restated(operation))
+        self.operations.close(operation, done=True)
+        return True
+
+    def _restated(self, operation: Operation) -> list[Task]:
+        # what somebody has changed since is left to them
         tasks = self.tasks
+        lasting = [one for one in operation.tasks if one.task in tasks and tasks[one.task].state is one.old]
         return [
-            change(tasks[one.task], state=one.new, reason="", merged_as=one.merged_as)
-            for one in operation.tasks
-            if one.new is State.MERGED and one.task in tasks and tasks[one.task].state is not State.MERGED
+            change(tasks[one.task], state=one.new, reason=one.reason, merged_as=one.merged_as)
+            for one in lasting
+            if one.new is not one.old
         ]
 
     def _conflicted(self, plan: Plan) -> list[Task]:
@@ -631,21 +662,17 @@ class Orchestrator:
 
     def recover(self) -> list[str]:
         """Finish what a killed command had begun, and return what was done in words."""
-        said = []
-        for operation in self.operations.unfinished():
-            moves = [RefMove(one.ref, one.new, one.old) for one in operation.refs]
-            now = self.repository.refs()
-            untouched = all(now.get(move.ref) == move.old for move in moves)
-            if untouched:
-                self.operations.close(operation, done=False)
-                said.append(f"{operation.kind} {operation.number} had moved nothing: given up")
-                continue
-            # git's transactions are not atomic against a crash: what has not moved yet is moved now
-            self.repository.move([m for m in moves if now.get(m.ref) != m.new], f"finish {operation.kind}")
-            self.store.save(self._merged(operation))
-            self.operations.close(operation, done=True)
-            said.append(f"{operation.kind} {operation.number} was cut short: finished")
-        return said
+        if self.operations.is_settled():
+            return []
+        with self.operations.turn(wait=False) as lock:
+            if lock is None:
+                return []  # its command lives
+            with self.repository.lending(lock):
+                return [self._told(operation) for operation in self.operations.unfinished()]
+
+    def _told(self, operation: Operation) -> str:
+        happened = self._carry_through(operation)
+        return f"{operation.kind} was cut short: " + ("finished now" if happened else "it had moved nothing")
 
     # upkeep
 
@@ -671,9 +698,10 @@ class Orchestrator:
                 worktrees.remove(self.repository, worktree, ref, f"uncommitted files of {task.id}")
             if task.branch and not task.adopted:
                 self._trash(task, stamp)
-            self.store.save([], dropped=[task.id])
+            # before the task: what is left of it would be taken for an execution of the next task of this name
             if (attempts := self.folder / "attempts" / task.id).exists():
                 shutil.rmtree(attempts)
+            self.store.save([], dropped=[task.id])
             yield task
         self.store.snapshot()
 

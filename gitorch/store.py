@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -59,6 +60,8 @@ class Store:
         self.folder = folder
         self.rebuild = rebuild
         self.notices: list[str] = []
+        # attempts look at other tasks from threads of their own
+        self._threads = threading.RLock()
         self.tasks: Tasks = {}
         self.generation = 0
         self._snapshot_generation = 0
@@ -71,19 +74,21 @@ class Store:
         return self.folder / "tasks.toml"
 
     def load(self) -> Tasks:
-        """Read the tasks as they stand now, without waiting for a writer."""
-        try:
-            self._read()
-        except Damaged:
-            with self._locked():
-                self._read_or_recover()
-        return self.tasks
+        """Read the tasks as they stand now, without waiting for another process that writes."""
+        with self._threads:
+            try:
+                self._read()
+            except Damaged:
+                with self._locked():
+                    self._read_or_recover()
+            return self.tasks
 
     def current(self) -> Tasks:
         """Return the tasks as they stand now; read again only when somebody else has written."""
-        if self._journal_bytes != _sizes(self.folder) or self._identity != _identity(self.file):
-            return self.load()
-        return self.tasks
+        with self._threads:
+            if self._journal_bytes != _sizes(self.folder) or self._identity != _identity(self.file):
+                return self.load()
+            return self.tasks
 
     def _read(self) -> None:
         # journals first: a snapshot that replaces them in between only holds more than they do
@@ -112,8 +117,8 @@ class Store:
         just taken gets the next one. Raises `TaskMoved` when another process has changed the state of one of them
         since, or taken its name.
         """
-        before = dict(self.tasks)
-        with self._locked():
+        with self._threads, self._locked():
+            before = dict(self.tasks)
             self._catch_up()
             numbered = self._numbered(changed)
             entries = [entry for task in numbered if (entry := self._difference(before.get(task.id), task))]
@@ -169,7 +174,7 @@ class Store:
 
     def snapshot(self) -> None:
         """Rewrite the readable file, if anything changed since."""
-        with self._locked():
+        with self._threads, self._locked():
             self._catch_up()
             if self.generation > self._snapshot_generation or not self.file.exists():
                 self._write_snapshot()

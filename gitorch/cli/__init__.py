@@ -99,18 +99,19 @@ def orchestrate(ctx: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: the one place where errors become exit codes."""
     session = Session()
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         code = with_common_options(orchestrate).main(
-            args=list(arguments) if arguments is not None else None,
+            args=words,
             prog_name=_program(),
             standalone_mode=False,
             obj=session,
         )
         sys.exit(code or 0)
     except GitorchError as error:
-        _fail(session, error)
+        _fail(session, error, words)
     except click.ClickException as error:
-        _fail(session, InvalidInput("usage", error.format_message(), fix=(_help_for(error),)))
+        _fail(session, InvalidInput("usage", error.format_message(), fix=(_help_for(error),)), words)
     except (click.Abort, KeyboardInterrupt):
         session.say("interrupted")
         sys.exit(130)
@@ -132,7 +133,9 @@ def _help_for(error: click.ClickException) -> str:
     return f"{context.command_path if context else 'orchestrate'} -h"
 
 
-def _fail(session: Session, error: GitorchError) -> None:
+def _fail(session: Session, error: GitorchError, words: Sequence[str]) -> None:
+    # what could not be read may have stood before --json
+    session.json = session.json or "--json" in words
     session.fail(error)
     sys.exit(error.exit)
 

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from gitorch.cli import words
-from gitorch.cli.layout import Column, Line, Look, Piece, fit
+from gitorch.cli.layout import Column, Line, Look, Piece, cut, fit
 from gitorch.cli.overview import grouped, total
 from gitorch.cli.safe import cells
 from gitorch.cli.screen import Screen
@@ -37,10 +37,10 @@ _COLUMNS = (
     Column(title=""),
     Column(title="Task"),
     Column(title="State"),
-    Column(title="Agent", hide=3),
-    Column(title="Took", right=True),
-    Column(title="Checks", hide=1),
-    Column(title="Cost", right=True, hide=2),
+    Column(title="Agent", hide=4),
+    Column(title="Took", right=True, hide=1),
+    Column(title="Checks", hide=2),
+    Column(title="Cost", right=True, hide=3),
     Column(title="What it does"),
 )
 
@@ -79,7 +79,7 @@ class Board:
             *([[(look.clean(self.hint, width), "dim")]] if self.hint else []),
         ]
         room = max(_FEWEST_ROWS, height - len(top) - len(bottom) - 1)
-        return [*top, *_rows(tasks, activity, now, look, room), *bottom]
+        return [cut(line, look) for line in (*top, *_rows(tasks, activity, now, look, room), *bottom)]
 
     def text(self, console: Console) -> Text:
         """Return the board as rich text for this console, as large as its terminal is now."""
@@ -162,7 +162,7 @@ def _counts(tasks: Tasks, look: Look) -> Line:
 
 
 @contextmanager
-def live(board: Board, screen: Screen, *, whole_screen: bool = False) -> Iterator[Live]:
+def live(board: Board, screen: Screen, *, whole_screen: bool = False) -> Iterator[None]:
     """Draw a board until the block ends; the last picture stays, unless it had the whole screen for itself."""
     console = screen.console
     with Live(
@@ -172,7 +172,8 @@ def live(board: Board, screen: Screen, *, whole_screen: bool = False) -> Iterato
         screen=whole_screen,
         vertical_overflow="crop",
     ) as drawn:
-        yield drawn
+        drawn.refresh()  # the first picture at once, not with the first tick
+        yield
 
 
 def watch(
@@ -186,12 +187,11 @@ def watch(
     """Show the board until Ctrl-C (or `stop`), looking again each `interval` seconds."""
     screen, stop = screen or Screen.of_process(), stop or threading.Event()
     board = Board(screen.out, hint="Ctrl-C ends the watching, not the work")
+    board.tasks, board.activity = dict(tasks()), dict(activity())
     try:
         with live(board, screen, whole_screen=True):
-            while True:
+            while not stop.wait(interval):
                 board.tasks, board.activity = dict(tasks()), dict(activity())
-                if stop.wait(interval):
-                    return
     except KeyboardInterrupt:
         return
 

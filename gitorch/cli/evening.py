@@ -65,7 +65,8 @@ def _drafts(session: Session, options: dict[str, Any]) -> list[Draft]:
     if options["edit"]:
         text = click.edit(text) or ""
     elif text in ("", "-") and not sys.stdin.isatty():
-        text = sys.stdin.buffer.read().decode("utf-8", "strict")
+        # what is not UTF-8 is refused with all other text that is not
+        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     elif not text:
         if not session.interactive:
             raise InvalidInput("empty-prompt", "there is nothing to do: the task has no text")
@@ -88,6 +89,7 @@ def _read(session: Session, name: str) -> list[Draft]:
 
 
 def _resolved(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Task]:
+    from gitorch import config
     from gitorch.flow import intake
 
     orchestrator = session.orchestrator
@@ -104,7 +106,7 @@ def _resolved(session: Session, drafts: Sequence[Draft], options: dict[str, Any]
         "context": _context(session, options["context"]),
         "base": options["base"],
         "budget": options["budget"],
-        "timeout": options["timeout"],
+        "timeout": config.seconds(options["timeout"]) if options["timeout"] else 0.0,
     }
     given = {name: value for name, value in overrides.items() if value}
     import msgspec

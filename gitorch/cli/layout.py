@@ -234,6 +234,20 @@ def flow(line: Line, look: Look, indent: str = "  ") -> list[Line]:
     return lines
 
 
+def cut(line: Line, look: Look) -> Line:
+    """Return a line cut at the width of its stream."""
+    if look.width is None:
+        return line
+    kept: Line = []
+    room = look.width
+    for text, style in line:
+        if cells(text) > room:
+            return [*kept, (clip(text, room, look.ellipsis), style)] if room else kept
+        kept.append((text, style))
+        room -= cells(text)
+    return kept
+
+
 def paint(lines: Iterable[Line], look: Look) -> str:
     """Return lines as one text, with ANSI styles where the stream shows colour; no line ends in spaces."""
     if not look.colour:

@@ -8,7 +8,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from gitorch.cli import words
-from gitorch.cli.layout import Column, Fit, Line, Look, Piece, fit, flow, hidden_line, paint, wrap
+from gitorch.cli.layout import Column, Fit, Line, Look, Piece, cut, fit, flow, hidden_line, paint, wrap
+from gitorch.cli.safe import cells
 from gitorch.cli.screen import of_stdout
 from gitorch.cli.words import Turn, plural
 from gitorch.model.outcome import Usage
@@ -16,7 +17,7 @@ from gitorch.model.task import Task, urgency
 
 PROGRAM = "orchestrate"
 NARROW = 60
-ROWS = 44
+ROWS = 38
 _LEAST_ROWS = 3
 _MOST_OVER = 5
 
@@ -146,7 +147,7 @@ def _nothing_yet(look: Look) -> list[Line]:
         *commands(
             [
                 (f'{PROGRAM} submit "what should be done"', "queue the first one"),
-                (f"{PROGRAM} demo", "see the whole loop first, without any agent"),
+                (f"{PROGRAM} demo", "see the whole loop, with no agent"),
             ],
             look,
         ),
@@ -176,8 +177,8 @@ def _row(task: Task, seen: _Seen, look: Look) -> list[Piece]:
 
 def _next_cell(task: Task, seen: _Seen, look: Look) -> Piece:
     verb, why = words.step(task, seen.tasks, seen.now, seen.activity.get(task.id, ""))
-    parts = [part for part in (words.priority(task), why) if part and (part == why or not task.attempts)]
-    text = look.clean("; ".join(parts), look.width)
+    urgent = "" if task.attempts else words.priority(task)
+    text = look.clean("; ".join(part for part in (urgent, why) if part), look.width)
     said = f"{verb}: {text}" if verb and text else verb or text
     return said, _next_style(task, why)
 
@@ -233,7 +234,7 @@ def _pair(row: list[Piece], look: Look) -> list[Line]:
     told = look.dot.join(text for text, _ in facts if text)
     room = (look.width or NARROW) - 2
     second = [part for part in (why[0], told) if part]
-    lines: list[Line] = [[symbol, (" ", ""), name, ("  ", ""), state]]
+    lines: list[Line] = [cut([symbol, (" ", ""), name, ("  ", ""), state], look)]
     return [*lines, [("  ", ""), (look.clean(look.dot.join(second), room), why[1] if why[0] else "dim")]]
 
 
@@ -284,12 +285,13 @@ def _next(groups: Mapping[Turn, Sequence[Task]], place: _Place) -> list[tuple[st
 
 
 def commands(found: Sequence[tuple[str, str]], look: Look) -> list[Line]:
-    """Return lines with commands to copy, and what each is for."""
-    widest = max((len(command) for command, _ in found), default=0)
+    """Return lines with commands to copy, never cut, and what each is for where that has room."""
+    shown = [(look.clean(command), why) for command, why in found]
+    widest = max((cells(command) for command, _ in shown), default=0)
     arrow = look.pick("↳", "->")
     lines: list[Line] = []
-    for command, why in found:
+    for command, why in shown:
         room = look.width is None or look.width >= widest + len(why) + 6
-        told = " " * (widest - len(command) + 3) + why if why and room else ""
+        told = " " * (widest - cells(command) + 3) + why if why and room else ""
         lines.append([(f"{arrow} ", "dim"), (command, "bold"), (told, "dim")])
     return lines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitorch.cli import words
 from gitorch.cli.layout import FIELD_INDENT, Column, Line, Look, Piece, fields, flow, paint, table, wrap
 from gitorch.cli.overview import PROGRAM, commands, gap
-from gitorch.cli.safe import cells, clip, safe_block
+from gitorch.cli.safe import cells, safe_block
 from gitorch.cli.screen import of_stdout
 from gitorch.cli.words import plural
 from gitorch.model.task import CheckResult, Comment, Task
@@ -328,9 +328,11 @@ def _held_words(held: Held, look: Look) -> Line:
 def merge_result(plan: Plan, integration: str, *, look: Look | None = None) -> str:
     """Return what a merge did: what went in and as what, what did not and why. That nothing went in is said in red."""
     look = look or of_stdout()
-    lines = [_merged_line(step, look) for step in plan.steps]
-    for task, mark, said in _left_out(plan, look).values():
-        lines.append([mark, (f" {look.clean(task.id)}  ", "bold"), *said])
+    left_out = _left_out(plan, look)
+    names = [*(step.task.id for step in plan.steps), *left_out]
+    widest = max((cells(look.clean(name)) for name in names), default=0)
+    lines = [_merged_line(step, widest, look) for step in plan.steps]
+    lines += [[mark, (f" {_padded(task, widest, look)}  ", "bold"), *said] for task, mark, said in left_out.values()]
     if plan.red_base:
         lines.append([(f"{look.clean(integration)} fails by itself: {look.clean(plan.red_base)}", "bold red")])
     return paint(
@@ -338,11 +340,16 @@ def merge_result(plan: Plan, integration: str, *, look: Look | None = None) -> s
     )
 
 
-def _merged_line(step: Step, look: Look) -> Line:
+def _padded(task: Task, widest: int, look: Look) -> str:
+    shown = look.clean(task.id)
+    return shown + " " * (widest - cells(shown))
+
+
+def _merged_line(step: Step, widest: int, look: Look) -> Line:
     commits = plural(len(step.replayed.pairs), "commit")
     return [
         (f"{look.pick('✓', '+')} ", "green"),
-        (clip(look.clean(step.task.id), 50), "bold"),
+        (_padded(step.task, widest, look), "bold"),
         (f"  {commits} as {step.replayed.tip[:7]}", ""),
     ]
 

@@ -78,7 +78,7 @@ def task_page(
     body = fields(
         [
             ("Next", _next_lines(task, tasks or {}, look, now)),
-            ("Asked", _asked_lines(task, look)),
+            ("Asked", _asked_lines(task, look, now)),
             ("After", _after_lines(task, tasks or {}, look)),
             ("Prompt", _text_lines(task.prompt, look)),
             ("Attempt", _attempt_lines(task.attempt, look, now)),
@@ -102,8 +102,9 @@ def _next_lines(task: Task, tasks: Mapping[str, Task], look: Look, now: datetime
     return [[(line, style)] for line in _clean_block(said, look, FIELD_INDENT)] if said else []
 
 
-def _asked_lines(task: Task, look: Look) -> list[Line]:
+def _asked_lines(task: Task, look: Look, now: datetime) -> list[Line]:
     parts = [
+        words.age(task.created, now) if task.created else "",
         f"agent {task.agent or 'auto'}",
         f"role {task.role or 'auto'}",
         words.priority(task),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from gitorch.cli.layout import Line, Look, paint
+from gitorch.cli.layout import Look, paint
 from gitorch.cli.safe import safe_block
 
 if TYPE_CHECKING:
@@ -68,28 +68,15 @@ class Screen:
         if self.verbose:
             _write(self.stderr, self.err, text)
 
-    def say_lines(self, lines: list[Line]) -> None:
-        """Tell what happens, in styled lines."""
-        self.say(paint(lines, self.err))
-
     def warn(self, text: str) -> None:
         """Say what the user has to know, even when quiet."""
         mark = self.err.pick("▲", "!")
         _write(self.stderr, self.err, paint([[(f"{mark} ", "yellow"), (safe_block(text), "")]], self.err))
 
-    def complain(self, text: str) -> None:
-        """Print an error (already laid out) on stderr."""
-        _write(self.stderr, self.err, text)
-
     @cached_property
     def console(self) -> Console:
-        """The rich console of stdout, for live boards and what rich lays out."""
+        """The rich console of stdout, for live boards."""
         return _console(self.stdout, self.out, animated=self.animated)
-
-    @cached_property
-    def error_console(self) -> Console:
-        """The rich console of stderr."""
-        return _console(self.stderr, self.err, animated=self.stderr.isatty() and self.animated)
 
 
 def of_stdout() -> Look:

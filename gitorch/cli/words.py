@@ -239,7 +239,7 @@ def _queued(task: Task, tasks: Mapping[str, Task]) -> str:
     parts = []
     if is_sent_back(task):
         parts.append(f"sent back with {plural(len(task.comments), 'comment')}")
-    if task.reason:
+    if task.reason and not (parts and task.reason == "sent back"):
         parts.append(task.reason)
     if waited := blockers(task.after, tasks):
         parts.append(f"after {', '.join(waited)}")

@@ -56,18 +56,25 @@ class LocalExecutor:
     The handle of an execution is its folder: it stays valid when this process dies.
     """
 
+    def __init__(self) -> None:
+        self._children: dict[Path, int] = {}
+
     def submit(self, spec: Spec) -> Path:
         """Start a program, unless it was started before; return its handle."""
         spec.folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(spec.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not _was_started(spec.folder):
-                self._start(spec, lock)
-        except BlockingIOError:
-            pass  # its supervisor lives
-        finally:
-            os.close(lock)
+        with (spec.folder / "submit.lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            lock = os.open(spec.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                # no supervisor lives, and none can start but by us: this waits only for those who look
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not _was_started(spec.folder):
+                    self._start(spec, lock)
+            except BlockingIOError:
+                pass  # its supervisor lives
+            finally:
+                os.close(lock)
         return spec.folder
 
     def _start(self, spec: Spec, lock: int) -> None:
@@ -93,12 +100,14 @@ class LocalExecutor:
             )
         # reaped by wait(); a Popen that is forgotten would warn about it
         child.returncode = 0
+        self._children[spec.folder] = child.pid
 
     def poll(self, handle: Path) -> Status:
         """Say how an execution stands, without waiting."""
         with _lock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB) as free:
-            if free:
-                return _ended(handle)
+            ended = _ended(handle) if free else None
+        if free:
+            return ended or _lost(handle)
         run = _record(handle)
         return Running(run.pid, run.started)
 
@@ -106,8 +115,10 @@ class LocalExecutor:
         """Wait until an execution has ended, whoever started it."""
         with _lock(handle, fcntl.LOCK_SH):
             ended = _ended(handle)
-        _reap(handle)
-        return ended
+        if pid := self._children.pop(handle, 0):
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        return ended or _lost(handle)
 
     def cancel(self, handle: Path, reason: str, *, now: bool = False) -> None:
         """Ask an execution to end: politely, or with `now` at once. `wait` tells when it has."""
@@ -158,23 +169,26 @@ def _lock(handle: Path, how: int) -> Iterator[bool]:
         os.close(file)
 
 
-def _ended(handle: Path) -> Exit | NotStarted:
-    """Read how an execution without a supervisor ended."""
+def _ended(handle: Path) -> Exit | NotStarted | None:
+    """Read how an execution without a supervisor ended; None when its supervisor did not live to say."""
     if (handle / "exit.json").exists():
         return msgspec.json.decode((handle / "exit.json").read_bytes(), type=Exit)
-    if not (handle / "run.json").exists():
-        return NotStarted()
-    # its supervisor was killed: what it did is not known, and that is never success
-    left = sweep(handle)
-    run = _record(handle)
-    lost = Exit(
-        cause="lost",
-        started=run.started,
-        leftover=left,
-        message="its supervisor was killed; what it did is not known",
-    )
-    supervisor.write(str(handle), "exit.json", msgspec.to_builtins(lost))
-    return lost
+    return None if (handle / "run.json").exists() else NotStarted()
+
+
+def _lost(handle: Path) -> Exit:
+    """Record the end of an execution whose supervisor was killed: what it did is not known, and never success."""
+    with _lock(handle, fcntl.LOCK_EX):
+        if isinstance(ended := _ended(handle), Exit):
+            return ended  # recorded by somebody else who looked
+        lost = Exit(
+            cause="lost",
+            started=_record(handle).started,
+            leftover=sweep(handle),
+            message="its supervisor was killed; what it did is not known",
+        )
+        supervisor.write(str(handle), "exit.json", msgspec.to_builtins(lost))
+        return lost
 
 
 def sweep(handle: Path) -> int:
@@ -217,10 +231,3 @@ def _record(handle: Path) -> _Run:
         return msgspec.json.decode((handle / "run.json").read_bytes(), type=_Run)
     except FileNotFoundError:
         return _Run()
-
-
-def _reap(handle: Path) -> None:
-    """Take leave of the supervisor, if it was started by this process."""
-    if pid := _record(handle).pid:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)

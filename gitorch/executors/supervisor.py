@@ -46,8 +46,9 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGUSR1, self._insist)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # not SIG_IGN, which the program would inherit: it shall end on SIGINT
+        signal.signal(signal.SIGHUP, lambda *_: None)
+        signal.signal(signal.SIGINT, lambda *_: None)
 
     def _ask(self, *_: object) -> None:
         self.asked_to_stop += 1
@@ -203,13 +204,13 @@ def children_seconds() -> float:
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time of a live process; 0 where the system does not tell."""
+    """Return the processor time of a live process and its ended children; 0 where the system does not tell."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def descendants() -> list[int]:

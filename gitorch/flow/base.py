@@ -39,7 +39,7 @@ def trunk(repository: Repository, config: Config, wanted: str = "") -> Oid:
     if commit is None:
         raise _no_base(name)
     ref = branch_ref(config.integration)
-    integration = repository.refs(ref).get(ref)
+    integration = repository.at(ref)
     if not wanted and integration and repository.is_ancestor(commit, integration):
         return integration
     return commit
@@ -50,12 +50,11 @@ def choose_base(
 ) -> Base | BaseConflict:
     """Return the base of a task's next attempt: its dependency's tip, or a merge of several tips made in memory."""
     before = [tasks[name] for name in task.after if name in tasks]
-    start = trunk(repository, config, task.from_ref)
     if not before:
-        return Base(start)
+        return Base(trunk(repository, config, task.from_ref))
     tips = [tip for one in before if one.state is not State.MERGED and (tip := one.tip)]
     # what is merged already is on the integration branch
-    heads: Sequence[Oid] = tips if len(tips) == len(before) else [start, *tips]
+    heads: Sequence[Oid] = tips if len(tips) == len(before) else [trunk(repository, config, task.from_ref), *tips]
     combined = merge_heads(repository, heads, f"Bases of {task.id}: {', '.join(one.id for one in before)}\n")
     if isinstance(combined, Conflicted):
         return BaseConflict(tuple(one.id for one in before), combined.paths)

@@ -140,7 +140,7 @@ def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
     """Bring the branch and its worktree to where the attempt starts; keep what an earlier attempt made."""
     assert task.base is not None
     repository, ref = means.repository, branch_ref(task.branch)
-    at = repository.refs(ref).get(ref)
+    at = repository.at(ref)
     start = task.tip or task.base
     if at is not None and task.tip is not None and repository.is_ancestor(task.tip, at):
         start = at  # a person went on with the branch by hand
@@ -173,7 +173,7 @@ def _keep_earlier(repository: Repository, task: Task, tip: Oid | None) -> None:
     if tip is None or task.attempts < 2:
         return
     ref = naming.attempt_ref(task.id, task.attempts - 1)
-    if ref not in repository.refs(ref):
+    if repository.at(ref) is None:
         repository.move([RefMove(ref, tip, None)], f"keep attempt {task.attempts - 1} of {task.id}")
 
 

@@ -52,16 +52,18 @@ def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oi
     for name, operation in _IN_PROGRESS.items():
         if (worktree.admin / name).exists():
             return Rejected(f"a {operation} was left half done in the worktree")
-    on_branch = worktree.git(repository, "symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).text
-    if on_branch not in ("", branch):
-        return Rejected(f"the worktree was switched to another branch: {on_branch.removeprefix('refs/heads/')}")
-    found = worktrees.dirt(repository, worktree)
-    if found.nested:
-        return Rejected(f"there is a git repository inside the worktree: {found.nested[0]}")
-    if found:
-        worktrees.stage(repository, worktree, found)
+    seen = worktrees.look(repository, worktree)
+    if seen.branch is not None and f"refs/heads/{seen.branch}" != branch:
+        return Rejected(f"the worktree was switched to another branch: {seen.branch}")
+    if seen.dirt.nested:
+        return Rejected(f"there is a git repository inside the worktree: {seen.dirt.nested[0]}")
+    if seen.dirt:
+        worktrees.stage(repository, worktree, seen.dirt)
         _commit(repository, worktree, message)
-    return _admit(repository, worktree, branch, base, completed=bool(found))
+    tip = seen.tip
+    if seen.dirt or tip is None:
+        tip = Oid(worktree.git(repository, "rev-parse", "--verify", "HEAD^{commit}").text)
+    return _admit(repository, tip, branch, base, completed=bool(seen.dirt))
 
 
 def _commit(repository: Repository, worktree: Worktree, message: str) -> None:
@@ -70,17 +72,18 @@ def _commit(repository: Repository, worktree: Worktree, message: str) -> None:
     worktree.git(repository, *arguments, input=message.encode(), env=repository.identity(), ok=(0, 1))
 
 
-def _admit(repository: Repository, worktree: Worktree, branch: Ref, base: Oid, *, completed: bool) -> Homecoming:
-    tip = Oid(worktree.git(repository, "rev-parse", "--verify", "HEAD^{commit}").text)
-    if not repository.is_ancestor(base, tip):
+def _admit(repository: Repository, tip: Oid, branch: Ref, base: Oid, *, completed: bool) -> Homecoming:
+    counts = repository.git("rev-list", "--left-right", "--count", f"{base}...{tip}").text
+    behind, own = map(int, counts.split())
+    if behind:
         return Rejected("the history before the task's base was rewritten")
-    own = int(repository.git("rev-list", "--count", f"{base}..{tip}").text)
-    if own == 0 or repository.tree(tip) == repository.tree(base):
+    tree, base_tree, at = repository.look_up(f"{tip}^{{tree}}", f"{base}^{{tree}}", branch)
+    if own == 0 or tree == base_tree:
         return NoChanges()
-    at = repository.refs(branch).get(branch)
     if at != tip:
         if at is not None and not repository.is_ancestor(at, tip):
             return Rejected("the worktree's commits do not build on the task's branch")
         # the agent worked on a detached HEAD
         repository.move([RefMove(branch, tip, at)], "collect an attempt's commits")
-    return Collected(tip=tip, tree=repository.tree(tip), commits=own, completed=completed)
+    assert tree is not None
+    return Collected(tip=tip, tree=tree, commits=own, completed=completed)

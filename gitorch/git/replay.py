@@ -81,6 +81,8 @@ def merge_heads(repository: Repository, heads: Sequence[Oid], message: str) -> O
     Heads that others contain are left out. The merge commit depends on the heads and their dates alone, so that the
     same heads give the same commit.
     """
+    if len(set(heads)) == 1:
+        return heads[0]
     independent = [Oid(line) for line in repository.git("merge-base", "--independent", *heads).text.split("\n")]
     ordered = [head for head in dict.fromkeys(heads) if head in independent]
     here = ordered[0]
@@ -88,8 +90,8 @@ def merge_heads(repository: Repository, heads: Sequence[Oid], message: str) -> O
         merged = merge_trees(repository, here, head)
         if isinstance(merged, Conflicted):
             return merged
-        newest = max(repository.git("log", "-1", "--format=%cI", one).text for one in (here, head))
-        stamp = {"GIT_AUTHOR_DATE": newest, "GIT_COMMITTER_DATE": newest}
+        newest = max(int(repository.git("log", "-1", "--format=%ct", one).text) for one in (here, head))
+        stamp = {"GIT_AUTHOR_DATE": f"@{newest} +0000", "GIT_COMMITTER_DATE": f"@{newest} +0000"}
         here = Oid(
             repository.git(
                 "commit-tree", merged.tree, "-p", here, "-p", head, input=message.encode(), env=_AS_GITORCH | stamp

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Container, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -98,12 +100,20 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         return self.message.partition("\n")[0]
 
 
+class _Lent(threading.local):
+    """The locks that git processes of this thread hold, too."""
+
+    files: tuple[int, ...] = ()
+
+
 class Repository:
     """A git repository: its common folder, and the work tree of the user (None in a bare repository)."""
 
     def __init__(self, common_dir: Path, work_tree: Path | None) -> None:
         self.common_dir = common_dir
         self.work_tree = work_tree
+        self._lent: tuple[int, ...] = ()
+        self._lent_here = _Lent()
 
     @classmethod
     def discover(cls, start: Path) -> Repository:
@@ -150,6 +160,7 @@ class Repository:
             command,
             istream=subprocess.PIPE if input is not None else subprocess.DEVNULL,
             as_process=True,
+            pass_fds=(*self._lent, *self._lent_here.files),
             env={**_ENVIRONMENT, **(env or {})},
             with_exceptions=False,
         )
@@ -158,6 +169,27 @@ class Repository:
         if output.code not in ok:
             raise failed(args, output)
         return output
+
+    @contextmanager
+    def lending(self, lock: IO[str] | int, *, everywhere: bool = True) -> Iterator[None]:
+        """Let the git processes that are started meanwhile hold a locked file, too; or only those of this thread.
+
+        When this process is killed, they live on for a moment; the lock is free when the last of them has ended.
+        What is lent `everywhere` must stay open until all threads are done.
+        """
+        file = lock if isinstance(lock, int) else lock.fileno()
+        lent, here = self._lent, self._lent_here.files
+        if everywhere:
+            self._lent = (*lent, file)
+        else:
+            self._lent_here.files = (*here, file)
+        try:
+            yield
+        finally:
+            if everywhere:
+                self._lent = lent
+            else:
+                self._lent_here.files = here
 
     def _place(self, cwd: Path | None, git_dir: Path | None) -> list[str]:
         if cwd is None:
@@ -175,6 +207,19 @@ class Repository:
             raise failed(["for-each-ref"], answer)
         pairs = (line.split(" ", 1) for line in answer.text.split("\n") if line)
         return {Ref(name): Oid(oid) for oid, name in pairs}
+
+    def look_up(self, *names: str) -> list[Oid | None]:
+        """Return the objects that names of our own making mean (`REF`, `COMMIT^{tree}`), in one process.
+
+        However many refs there are, it costs the same; `refs` reads a whole folder of them.
+        """
+        asked = "".join(f"{name}\n" for name in names).encode()
+        lines = self.git("cat-file", "--batch-check=%(objectname) found", input=asked).text.split("\n")
+        return [Oid(line.split(" ")[0]) if line.endswith(" found") else None for line in lines]
+
+    def at(self, ref: Ref) -> Oid | None:
+        """Return what a ref points at; None where there is no such ref."""
+        return self.look_up(ref)[0]
 
     def resolve(self, name: str) -> Oid | None:
         """Return the commit that a name means; None when there is none."""
@@ -220,6 +265,10 @@ class Repository:
 
     def identity(self) -> dict[str, str]:
         """Return the environment that lets git commit: empty where the user has configured a name."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> dict[str, str]:
         if self.git("var", "GIT_COMMITTER_IDENT", ok=(0, 128)).code == 0:
             return {}
         name, mail = "gitorch", "gitorch@localhost"
@@ -232,7 +281,16 @@ class Repository:
 
     def committer(self) -> str:
         """Return the committer line's value for a commit made now: name, mail, time, zone."""
+        if "GIT_COMMITTER_DATE" in os.environ:
+            return self._committer()
+        return f"{self._name_and_mail} {time.strftime('%s %z')}"
+
+    def _committer(self) -> str:
         return self.git("var", "GIT_COMMITTER_IDENT", env=self.identity()).text
+
+    @cached_property
+    def _name_and_mail(self) -> str:
+        return self._committer().rpartition(">")[0] + ">"
 
     def move(self, moves: Sequence[RefMove], reason: str) -> None:
         """Move refs all together, each only from the value that it is expected to have.

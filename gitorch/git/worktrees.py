@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,14 @@ class Dirt(msgspec.Struct, frozen=True):
         return bool(self.paths or self.nested)
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a worktree stands: HEAD's commit (None: not born), the branch it is on (None: detached), the dirt."""
+
+    tip: Oid | None
+    branch: str | None
+    dirt: Dirt
+
+
 def add(repository: Repository, path: Path, branch: str, reason: str) -> Worktree:
     """Make a worktree of an existing branch, and check its files out.
 
@@ -46,39 +56,54 @@ def add(repository: Repository, path: Path, branch: str, reason: str) -> Worktre
         raise Refused("worktree-in-the-way", f"{path} exists and is not empty", fix=(f"move it away: mv {path} ...",))
     path.parent.mkdir(parents=True, exist_ok=True)
     with _turn(repository):
+        for admin in _admins(repository, path):
+            _erase(repository, admin)  # its folder was removed by hand
         repository.git("worktree", "add", "--quiet", "--no-checkout", "--lock", "--reason", reason, str(path), branch)
     worktree = find(repository, path)
     assert worktree is not None, path
-    worktree.git(repository, "reset", "--quiet", "--hard")
+    with _checking_out(repository, worktree.admin):
+        worktree.git(repository, "reset", "--quiet", "--hard")
     return worktree
 
 
 def find(repository: Repository, path: Path) -> Worktree | None:
     """Return the registered worktree at a path; None where there is none, or its folder is gone."""
+    if not path.is_dir():
+        return None
     admins = repository.common_dir / "worktrees"
     likely = admins / path.name
     if _points_to(likely, path):
-        return Worktree(path, likely) if path.is_dir() else None
+        return Worktree(path, likely)
     for admin in sorted(admins.iterdir()) if admins.is_dir() else ():
         if _points_to(admin, path):
-            return Worktree(path, admin) if path.is_dir() else None
+            return Worktree(path, admin)
     return None
 
 
-def dirt(repository: Repository, worktree: Worktree) -> Dirt:
-    """Return what is not committed. Ignored files do not count; repositories inside are named apart."""
+def look(repository: Repository, worktree: Worktree) -> Standing:
+    """Return where a worktree's HEAD is, and what is not committed.
+
+    Ignored files do not count; repositories inside are named apart.
+    """
     listing = worktree.git(
         repository,
-        "status",
-        "--porcelain=v2",
-        "-z",
-        "--untracked-files=all",
-        "--no-renames",
-        "--ignore-submodules=dirty",
+        *("status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"),
+        *("--untracked-files=all", "--no-renames", "--ignore-submodules=dirty"),
     ).fields()
-    paths = [_path_of(entry) for entry in listing]
+    headers = dict(entry[2:].split(" ", 1) for entry in listing if entry.startswith("# "))
+    paths = [_path_of(entry) for entry in listing if not entry.startswith("# ")]
     nested = tuple(path for path in paths if path.endswith("/"))
-    return Dirt(tuple(path for path in paths if not path.endswith("/")), nested)
+    oid, branch = headers["branch.oid"], headers["branch.head"]
+    return Standing(
+        tip=None if oid == "(initial)" else Oid(oid),
+        branch=None if branch == "(detached)" else branch,
+        dirt=Dirt(tuple(path for path in paths if not path.endswith("/")), nested),
+    )
+
+
+def dirt(repository: Repository, worktree: Worktree) -> Dirt:
+    """Return what is not committed, as `look` does."""
+    return look(repository, worktree).dirt
 
 
 def stage(repository: Repository, worktree: Worktree, found: Dirt, *, index: Path | None = None) -> None:
@@ -107,13 +132,13 @@ def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
     index = worktree.admin / "gitorch-rescue-index"
     env = {"GIT_INDEX_FILE": str(index)} | repository.identity()
     try:
-        worktree.git(repository, "read-tree", "HEAD", env=env)
+        head = worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1)).text
+        worktree.git(repository, "read-tree", head or "--empty", env=env)
         stage(repository, worktree, found, index=index)
         tree = worktree.git(repository, "write-tree", env=env).text
     finally:
         index.unlink(missing_ok=True)
-    old = repository.refs(ref).get(ref)
-    head = worktree.git(repository, "rev-parse", "HEAD").text
+    old = repository.at(ref)
     parents = [word for oid in (old, head) if oid for word in ("-p", oid)]
     new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=repository.identity()).text)
     repository.move([RefMove(ref, new, old)], "save uncommitted work")
@@ -125,7 +150,7 @@ def remove(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
 
     Ignored files go with it. Raises `Refused` when a repository inside could not be saved.
     """
-    if nested := dirt(repository, worktree).nested:
+    if nested := (*dirt(repository, worktree).nested, *embedded(repository, worktree)):
         raise Refused(
             "nested-repository",
             f"{worktree.path} holds a git repository that is nowhere else: {nested[0]}",
@@ -140,17 +165,30 @@ def remove(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
 def discard_half_made(repository: Repository, path: Path) -> None:
     """Remove what an interrupted `add` left. Only for a worktree in which no agent has run."""
     with _turn(repository):
+        for admin in _admins(repository, path):
+            with _checking_out(repository, admin):
+                if path.exists():
+                    shutil.rmtree(path)
+                _erase(repository, admin)
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
-        admins = repository.common_dir / "worktrees"
-        for admin in admins.iterdir() if admins.is_dir() else ():
-            if _points_to(admin, path) or (admin.name == path.name and not (admin / "gitdir").exists()):
-                (admin / "locked").unlink(missing_ok=True)
-                for name in ("index.lock", "HEAD.lock"):
-                    (admin / name).unlink(missing_ok=True)
-                if path.is_dir():
-                    repository.git("worktree", "remove", "--force", str(path), ok=(0, 128))
-        repository.git("worktree", "prune", "--expire=now")
+
+
+def _admins(repository: Repository, path: Path) -> list[Path]:
+    """Return the git folders of a worktree at a path, also of one whose making was interrupted."""
+    folder = repository.common_dir / "worktrees"
+    return [
+        admin
+        for admin in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if _points_to(admin, path) or (admin.name == path.name and not (admin / "gitdir").exists())
+    ]
+
+
+def _erase(repository: Repository, admin: Path) -> None:
+    """Take a worktree's own git folder away in one step, and not those of others, as `git worktree prune` would."""
+    aside = repository.common_dir / "gitorch" / f"discarded-{uuid.uuid4().hex}"
+    admin.rename(aside)
+    shutil.rmtree(aside)
 
 
 def _path_of(entry: str) -> str:
@@ -161,9 +199,11 @@ def _path_of(entry: str) -> str:
 
 def _points_to(admin: Path, path: Path) -> bool:
     try:
-        return (admin / "gitdir").read_bytes().rstrip(b"\n") == os.fsencode(path / ".git")
+        target = os.fsdecode((admin / "gitdir").read_bytes().removesuffix(b"\n"))
     except OSError:
         return False
+    # it may be relative, and either may go through links
+    return os.path.realpath(admin / target) == os.path.realpath(path / ".git")
 
 
 @contextmanager
@@ -173,4 +213,17 @@ def _turn(repository: Repository) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     with (folder / "worktrees.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        with repository.lending(file, everywhere=False):
+            yield
+
+
+@contextmanager
+def _checking_out(repository: Repository, admin: Path) -> Iterator[None]:
+    """Wait for a checkout that outlived its gitorch, and let others wait for ours."""
+    folder = os.open(admin, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        with repository.lending(folder, everywhere=False):
+            yield
+    finally:
+        os.close(folder)

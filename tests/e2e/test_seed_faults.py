@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Cli, does, left_behind, saved, told
+from tests.support.cli import Cli, Pipe, does, left_behind, saved, told
 from tests.support.git import git
 
 HOSTILE = "Run `make`; then \"$(id)\" && 'quote' it | cat > /dev/null & \\ $HOME\n\n\tand ünïcode 🦀, to the last byte;  "
@@ -61,12 +61,11 @@ def test_agents_and_kill_work_from_another_shell(cli: Cli, tmp_path: Path) -> No
 
     The agent has detached a child of its own; no process is left.
     """
-    os.mkfifo(ready := tmp_path / "ready")
-    script = (f"setsid sleep 600 & echo $! > '{ready}'", "echo half > half.txt", f"echo > '{ready}'", "exec sleep 600")
+    ready = Pipe(tmp_path / "ready")
+    script = ("echo half > half.txt", f"setsid sleep 600 & echo $! > {ready}", "exec sleep 600")
     cli.queue(does("Sleep long", *script))
     with cli.start("run") as run:
-        detached = int(ready.read_text())
-        ready.read_text()
+        detached = int(ready.line())
         (row,) = cli.json("agents", cwd=cli.folder / "src")["agents"]
         assert (row["task"], row["agent"], row["attempt"]) == ("sleep-long", "sh", 1)
         assert "sleep-long" in cli("agents").text
@@ -165,17 +164,16 @@ def test_errors_never_exit_0(cli: Cli, words: list[str], code: int) -> None:
 
 def test_an_agent_is_not_started_beside_a_live_one(cli: Cli, tmp_path: Path) -> None:
     """The seed started an agent a second time after a crash. Here the next run adopts the one that lives."""
-    os.mkfifo(ready := tmp_path / "ready")
-    os.mkfifo(gate := tmp_path / "gate")
-    count = tmp_path / "count"
-    cli.queue(does("Work slowly", f"echo started >> '{count}'", f"echo > '{ready}'", f"cat '{gate}' > out.txt"))
+    ready, gate, count = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate"), tmp_path / "count"
+    script = (f"echo started >> '{count}'", f"echo > {ready}", f"read word < {gate}", "echo $word > out.txt")
+    cli.queue(does("Work slowly", *script))
     with cli.start("run") as first:
-        ready.read_text()
+        ready.line()
         first.process.send_signal(signal.SIGKILL)
         assert first.end().code == -signal.SIGKILL
         (row,) = cli.json("agents")["agents"]
         with cli.start("run", "--json") as second:
-            gate.write_text("opened\n")
+            gate.say("opened")
             assert second.end().code == 0
     assert count.read_text() == "started\n"
     assert row["task"] == "work-slowly"

@@ -100,6 +100,8 @@ class Night:
         self.script.chmod(0o755)
         self.path = standard(self.folder / "repo")
         (self.path / ".orchestrate.toml").write_text(_CONFIG.format(script=self.script))
+        git("config", "user.name", "Agent", cwd=self.path)
+        git("config", "user.email", "agent@example.com", cwd=self.path)
         git("add", "-A", cwd=self.path)
         git("commit", "-qm", "configure", cwd=self.path)
         (self.path / "README.md").write_text("the user is at work here\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -113,7 +114,7 @@ class Cli:
         """Run a command that must fail in the same way twice: in words on stderr, and with `--json` as an object."""
         said = self(*words, ok=exit, **options)
         assert said.stdout == b"", said
-        assert said.stderr.startswith("error: "), said.stderr
+        assert any(line.startswith("error: ") for line in said.stderr.splitlines()), said.stderr
         found = self.json(*words, ok=exit, **options)
         assert found["schema"] == "gitorch/error/1"
         assert found["exit"] == exit
@@ -122,7 +123,7 @@ class Cli:
 
     def queue(self, *tasks: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Queue tasks by way of a tasks file on standard input; return them."""
-        content = tomli_w.dumps({"task": [dict(task) for task in tasks]}).encode()
+        content = "".join(f"[[task]]\n{tomli_w.dumps(task)}" for task in tasks).encode()
         found: list[dict[str, Any]] = self.json("submit", "-F", "-", input=content)["tasks"]
         return found
 
@@ -174,6 +175,36 @@ class Cli:
         after = fence.fingerprint(self.repository), bytes_of_checkout(self.repository)
         assert fence.differences(before[0], after[0]) == ()
         assert before[1] == after[1]
+
+
+class Pipe:
+    """A named pipe between a test and an agent's script: `echo word > PIPE`, `read word < PIPE`. Nobody waits to open it."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self._handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self._text = b""
+
+    def __str__(self) -> str:
+        return f"'{self.path}'"
+
+    def line(self, seconds: float = 20.0) -> str:
+        """Wait for the next line that a script writes; raise TimeoutError after `seconds`."""
+        while b"\n" not in self._text:
+            ready, _, _ = select.select([self._handle], [], [], seconds)
+            if not ready:
+                raise TimeoutError(f"nobody wrote to {self.path} within {seconds} s")
+            self._text += os.read(self._handle, 65_536)
+        line, _, self._text = self._text.partition(b"\n")
+        return line.decode()
+
+    def say(self, word: str = "go") -> None:
+        """Write a line for a script that reads."""
+        os.write(self._handle, f"{word}\n".encode())
+
+    def __del__(self) -> None:
+        os.close(self._handle)
 
 
 class Started(msgspec.Struct, frozen=True):

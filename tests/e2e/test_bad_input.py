@@ -1,0 +1,390 @@
+"""Bad input and odd repositories: the documented behaviour or a clear error with its exit code, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import SECONDS, Cli, Pipe, does, saved, told
+from tests.support.git import commit, git
+
+WORK = told("Write a file", saved("new.txt", "new"))
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    return Cli(repository_folder)
+
+
+def works(cli: Cli, *, base: str = "HEAD") -> None:
+    """Assert that a task goes all the way to the integration branch, on top of `base`, and nothing else moves."""
+    start = git("rev-parse", base, cwd=cli.folder)
+    with cli.untouched():
+        (task,) = cli.json("submit", WORK)["tasks"]
+        cli.run()
+        cli("approve", task["id"])
+        merged = cli.json("merge")
+    assert [one["id"] for one in merged["merged"]] == [task["id"]]
+    assert git("show", "orch/integration:new.txt", cwd=cli.folder) == "new"
+    assert git("rev-parse", "orch/integration~1", cwd=cli.folder) == start
+
+
+# where there is no repository to work in
+
+
+def test_outside_of_a_repository_every_command_is_exit_3(tmp_path: Path) -> None:
+    """Outside of a repository, each kind of command says so and how to go on; nothing is written there."""
+    (tmp_path / "plain").mkdir()
+    cli = Cli(tmp_path / "plain")
+    for words in (("submit", "x"), ("run",), ("status",), ("merge",), ("cleanup",)):
+        found = cli.error(*words, exit=3)
+        assert found["code"] == "not-a-repository"
+        assert any("git init" in one for one in found["fix"])
+    assert list((tmp_path / "plain").iterdir()) == []
+
+
+def test_an_unborn_head_keeps_the_task_queued(tmp_path: Path) -> None:
+    """Without a first commit there is nothing to start on: said with the command that helps, and then it works."""
+    folder = tmp_path / "unborn"
+    git("init", "--quiet", str(folder), cwd=tmp_path)
+    cli = Cli(folder)
+    cli("submit", WORK)
+    found = cli.error("run", exit=3)
+    assert (found["code"], found["fix"]) == ("no-commit", ["git commit --allow-empty -m 'First commit'"])
+    (task,) = cli.tasks().values()
+    assert (task["state"], task["attempts"]) == ("queued", 0)
+    git("commit", "--quiet", "--allow-empty", "-m", "First commit", cwd=folder)
+    cli.run()
+    assert cli.states() == {"write-a-file": "finished"}
+
+
+# repositories of every kind
+
+
+def bare(cli: Cli) -> Cli:
+    git("clone", "--quiet", "--bare", str(cli.folder), "bare.git", cwd=cli.folder.parent)
+    return Cli(cli.folder.parent / "bare.git")
+
+
+def detached(cli: Cli) -> Cli:
+    git("checkout", "--quiet", "--detach", "HEAD~1", cwd=cli.folder)
+    return cli
+
+
+def shallow(cli: Cli) -> Cli:
+    git("clone", "--quiet", "--depth=1", f"file://{cli.folder}", "shallow", cwd=cli.folder.parent)
+    return Cli(cli.folder.parent / "shallow")
+
+
+def with_a_strange_path(cli: Cli) -> Cli:
+    folder = cli.folder.parent / "a folder\nwith 'quotes' \"and\" $lines"
+    cli.folder.rename(folder)
+    return Cli(folder)
+
+
+def with_names_that_are_not_utf8(cli: Cli) -> Cli:
+    name = os.path.join(os.fsencode(cli.folder), b"caf\xe9 \xff\n.txt")
+    Path(os.fsdecode(name)).write_text("latin\n")
+    git("add", "--all", cwd=cli.folder)
+    git("commit", "--quiet", "--message=Add a strange name", cwd=cli.folder)
+    Path(os.fsdecode(name + b"2")).write_text("not committed\n")
+    return cli
+
+
+def with_submodules(cli: Cli) -> Cli:
+    other = cli.folder.parent / "other"
+    git("init", "--quiet", str(other), cwd=cli.folder.parent)
+    commit(other, "Start\n", {"inside.txt": "inside\n"})
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "sub", cwd=cli.folder)
+    git("commit", "--quiet", "--message=Add a submodule", cwd=cli.folder)
+    (cli.folder / "sub" / "inside.txt").write_text("changed by the user\n")
+    return cli
+
+
+def sparse(cli: Cli) -> Cli:
+    git("sparse-checkout", "set", "--cone", "docs", cwd=cli.folder)
+    assert not (cli.folder / "src").exists()
+    return cli
+
+
+def with_a_dirty_checkout(cli: Cli) -> Cli:
+    (cli.folder / "README.md").write_text("stashed\n")
+    git("stash", cwd=cli.folder)
+    (cli.folder / "README.md").write_text("staged\n")
+    git("add", "README.md", cwd=cli.folder)
+    (cli.folder / "README.md").write_text("and edited\n")
+    (cli.folder / "untracked.txt").write_text("untracked\n")
+    return cli
+
+
+def with_sha256(cli: Cli) -> Cli:
+    folder = cli.folder.parent / "sha256"
+    git("init", "--quiet", "--object-format=sha256", str(folder), cwd=cli.folder.parent)
+    commit(folder, "Start\n", {"a.txt": "a\n"})
+    return Cli(folder)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        bare,
+        detached,
+        shallow,
+        with_a_strange_path,
+        with_names_that_are_not_utf8,
+        with_submodules,
+        sparse,
+        with_a_dirty_checkout,
+        with_sha256,
+    ],
+    ids=lambda kind: kind.__name__,
+)
+def test_it_works_in_every_kind_of_repository(cli: Cli, kind: Callable[[Cli], Cli]) -> None:
+    """A task is done, reviewed and merged, and the checkout is byte for byte what it was."""
+    works(kind(cli))
+
+
+# the task file
+
+
+def test_a_task_file_cut_in_half_is_set_aside(cli: Cli) -> None:
+    """A cut `tasks.toml` is kept beside, the state is made again with all that happened, and the user is told on stderr."""
+    works(cli)
+    cli("submit", "Still to do")
+    before = cli.tasks()
+    file = cli.folder / ".git" / "gitorch" / "tasks.toml"
+    cli("cleanup", "--dry-run")
+    half = file.read_bytes()[: file.stat().st_size // 2]
+    file.write_bytes(half)
+    told_then = cli("status", "--json")
+    assert "tasks.toml was damaged" in told_then.stderr
+    assert {task["id"]: task for task in told_then.json["tasks"]} == before
+    aside = list(file.parent.glob("tasks.toml.damaged-*"))
+    assert [one.read_bytes() for one in aside] == [half]
+    assert "damaged" not in cli("status").stderr
+
+
+def test_a_lost_state_is_rebuilt_from_branches_and_notes(cli: Cli) -> None:
+    """With the whole folder of the task file gone, branches and notes tell what was finished, approved and merged."""
+    cli.queue(*(does(name, saved(f"{name}.txt", name)) for name in ("one", "two", "three")))
+    cli.run()
+    cli("approve", "one", "two")
+    cli("merge", "one")
+    folder = cli.folder / ".git" / "gitorch"
+    shutil.rmtree(folder / "journal")
+    for file in folder.glob("tasks.toml*"):
+        file.write_bytes(b"")
+    answer = cli("status", "--json")
+    assert "damaged" in answer.stderr
+    found = {task["id"]: task["state"] for task in answer.json["tasks"]}
+    assert found == {"one": "merged", "two": "approved", "three": "finished"}
+    assert all(task["title"] in ("one", "two", "three") for task in answer.json["tasks"])
+
+
+# configuration
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[run]\nmax_agent = 3\n", (".orchestrate.toml:2", "max_agent", "did you mean max_agents")),
+        ("\n\nintegratoin = 'x'\n", (".orchestrate.toml:3", "did you mean integration")),
+        ("[agents.claude]\npaht = 'x'\n", (".orchestrate.toml:2", "did you mean path")),
+        ("[run]\n# words\nmax_agents = 'many'\n", (".orchestrate.toml:3", "run.max_agents", "int")),
+        ("[checks]\ntest = 3\n", (".orchestrate.toml:2", "checks.test", "str")),
+        ("[run]\nmax_agents = 0\n", ("max_agents", "at least 1")),
+        ("branch = 'no-place'\n", ("{task}",)),
+        ("[run]\nmax_agents = \n", (".orchestrate.toml:2:",)),
+        ("[run]\ntask_timeout = 'soon'\n", ("soon", "duration")),
+        ("[sandbox]\nmode = 'bwrap'\n", (".orchestrate.toml:2", "not available")),
+        (b"\xff\xfe", ("not UTF-8",)),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, str | bytes) else "",
+)
+def test_a_bad_configuration_is_exit_2(cli: Cli, text: str | bytes, words: tuple[str, ...]) -> None:
+    """An unknown key is named with its near miss, file and line; a wrong value with file and line; nothing is queued."""
+    (cli.folder / ".orchestrate.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    found = cli.error("submit", "x", exit=2)
+    assert all(word in f"{found['what']} {found['why']} {found['fix']}" for word in words), found
+    (cli.folder / ".orchestrate.toml").unlink()
+    assert cli.tasks() == {}
+
+
+# prompts
+
+
+def test_an_empty_prompt_is_exit_2(cli: Cli) -> None:
+    """Nothing to do is refused from every source."""
+    for words, given in (
+        (("submit", ""), b""),
+        (("submit", " \n\t"), b""),
+        (("submit",), b" \n"),
+        (("submit", "-F", "-"), b""),
+        (("submit", "-F", "-"), b'[[task]]\ntitle = ""\n'),
+        (("submit", "-F", "-"), b"---\ntitle: x\n"),
+    ):
+        answer = cli(*words, ok=(0, 2), input=given)
+        if answer.code == 0:
+            assert given.startswith(b"---"), (words, given)
+    assert set(cli.tasks()) <= {"title-x"}
+
+
+def test_text_that_is_not_utf8_is_exit_2(cli: Cli) -> None:
+    """Bytes that are not UTF-8 are refused as an argument, on standard input and in a file; nothing is guessed."""
+    (cli.folder.parent / "latin.md").write_bytes(b"caf\xe9\n")
+    for words, given in (
+        (("submit", os.fsdecode(b"caf\xe9")), b""),
+        (("submit",), b"caf\xe9"),
+        (("submit", "-F", "../latin.md"), b""),
+    ):
+        answer = cli(*words, ok=2, input=given)
+        assert "UTF-8" in answer.stderr
+    assert cli.tasks() == {}
+
+
+def test_a_prompt_of_5_mb_arrives(cli: Cli) -> None:
+    """Five megabytes go into the prompt and come back byte for byte."""
+    prompt = "Read all of this\n" + "".join(f"{number} 🦀 `x`;\r\n" for number in range(320_000))
+    assert len(prompt.encode()) > 5_000_000
+    cli.configure(
+        '[agents.keep]\nkind = "command"\ncommand = ["/bin/sh", "-c", "cat > brief.md; git add -A; git commit -qm x"]\n'
+    )
+    cli("submit", "--agent", "keep", input=prompt.encode())
+    assert cli.json("task", "read")["task"]["prompt"] == prompt
+    cli.run()
+    arrived = subprocess.run(
+        ["git", "show", "orch/read-all-of-this:brief.md"], cwd=cli.folder, capture_output=True, check=True
+    ).stdout
+    assert prompt.encode() in arrived
+    assert cli.states() == {"read-all-of-this": "finished"}
+
+
+# names
+
+
+def test_names_that_mean_nothing_or_two_things(cli: Cli) -> None:
+    """An unknown task and an ambiguous beginning are exit 3 with what there is; an unknown agent or role is exit 2."""
+    cli.queue({"title": "Add a page"}, {"title": "Add a table"})
+    assert "add-a-page" in str(cli.error("task", "ad-a-page", exit=3)["why"])
+    found = cli.error("task", "add", exit=3)
+    assert found["code"] == "ambiguous"
+    assert "add-a-page, add-a-table" in found["what"]
+    assert cli.json("task", "add-a-p")["task"]["number"] == 1
+    assert cli.json("task", "2")["task"]["id"] == "add-a-table"
+    assert "did you mean claude" in cli.error("submit", "x", "--agent", "cloude", exit=2)["what"]
+    assert cli.error("submit", "x", "--role", "plumber", exit=2)["code"] == "unknown-role"
+    assert len(cli.tasks()) == 2
+
+
+def test_a_branch_called_orch_is_in_the_way(cli: Cli) -> None:
+    """Where the user has a branch `orch`, the first command says so with the config line that helps, and that line helps."""
+    git("branch", "orch", cwd=cli.folder)
+    found = cli.error("submit", "x", exit=5)
+    assert found["code"] == "branch-prefix"
+    assert 'branch = "tasks/{task}"' in found["fix"][0]
+    line = 'branch = "tasks/{task}"\nintegration = "tasks/integration"\n'
+    (cli.folder / ".orchestrate.toml").write_text(line)
+    cli("submit", WORK)
+    cli.run()
+    assert git("show", "tasks/write-a-file:new.txt", cwd=cli.folder) == "new"
+    cli("approve", "--all")
+    cli("merge")
+    assert git("show", "tasks/integration:new.txt", cwd=cli.folder) == "new"
+
+
+# who may, and when
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("approve", "--all"),
+        ("merge",),
+        ("config", "trust", "--yes"),
+        ("run",),
+        ("submit", "x"),
+        ("revise", "write-a-file", "-m", "x"),
+        ("reject", "write-a-file"),
+        ("retry", "write-a-file"),
+        ("kill", "--all"),
+        ("cleanup", "--yes"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_from_inside_an_agent_a_persons_commands_are_refused(cli: Cli, words: tuple[str, ...]) -> None:
+    """What only a person may decide is exit 5 from inside an agent, and changes nothing."""
+    cli.queue(does("Write a file", saved("new.txt", "new")), does("Second", "true"))
+    cli.run("--on-failure", "continue", ok=6)
+    before = cli.tasks(), git("for-each-ref", cwd=cli.folder)
+    found = cli.error(*words, exit=5, env={"GITORCH_TASK": "write-a-file"})
+    assert found["code"] == "inside-agent"
+    assert (cli.tasks(), git("for-each-ref", cwd=cli.folder)) == before
+
+
+def test_a_second_run_is_refused(cli: Cli, tmp_path: Path) -> None:
+    """One run at a time: the second is exit 5 and names the process of the first, which goes on undisturbed."""
+    ready, gate = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate")
+    cli.queue(does("Wait", f"echo > {ready}", f"read word < {gate}", saved("new.txt", "new")))
+    with cli.start("run") as first:
+        ready.line()
+        found = cli.error("run", exit=5)
+        gate.say()
+        assert first.end().code == 0
+    assert (found["code"], found["why"]) == ("run-held", f"process {first.process.pid}")
+    assert cli.states() == {"wait": "finished"}
+
+
+def test_an_answer_that_nobody_can_give_is_exit_9(cli: Cli) -> None:
+    """Without a terminal, with `--no-input` and with `--json` a question is exit 9 that names the flag; nothing is done."""
+    works(cli)
+    (cli.folder / ".orchestrate.toml").write_text('[checks]\ntest = "true"\n')
+    refs = git("for-each-ref", cwd=cli.folder)
+    for words, flag in ((("cleanup",), "--yes"), (("config", "trust"), "--yes")):
+        for option in ((), ("--no-input",)):
+            assert flag in cli(*words, *option, ok=9).stderr
+        found = cli.json(*words, ok=9)
+        assert (found["code"], found["exit"]) == ("answer-needed", 9)
+    assert git("for-each-ref", cwd=cli.folder) == refs
+    cli("run", ok=5)
+
+
+def test_on_a_terminal_the_question_is_asked(cli: Cli) -> None:
+    """On a terminal `cleanup` asks: `n` removes nothing, `y` does; with `--no-input` nobody is asked there either."""
+    works(cli)
+    assert on_terminal(cli, b"", "cleanup", "--no-input") == 9
+    assert on_terminal(cli, b"n\n", "cleanup") == 0
+    assert set(cli.tasks()) == {"write-a-file"}
+    assert on_terminal(cli, b"y\n", "cleanup") == 0
+    assert cli.tasks() == {}
+
+
+def on_terminal(cli: Cli, typed: bytes, *words: str) -> int:
+    """Run a command on a terminal of its own, type on it, and return the exit code."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gitorch", *words],
+        cwd=cli.folder,
+        env={**cli.environment, "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    os.write(ours, typed)
+    try:
+        while select.select([ours], [], [], SECONDS)[0] and os.read(ours, 65_536):
+            pass
+    except OSError:
+        pass  # the other end is closed
+    finally:
+        os.close(ours)
+    return process.wait(SECONDS)

@@ -1,0 +1,72 @@
+"""Programs for executions in tests, and the proof that none of their processes is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+from pathlib import Path
+
+import psutil
+
+from gitorch.executors.local import MARKER, Spec
+
+# forks twice, leaves its session, ignores what asks politely, and stays
+DAEMON = """
+import os, signal, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        open(sys.argv[1], "w").write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+"""
+
+
+def shell(folder: Path, script: str, **options: object) -> Spec:
+    """Return a spec that runs a shell script."""
+    return program(folder, "/bin/sh", "-c", script, **options)
+
+
+def python(folder: Path, script: str, *args: str, **options: object) -> Spec:
+    """Return a spec that runs a Python script."""
+    return program(folder, sys.executable, "-c", script, *args, **options)
+
+
+def program(folder: Path, *argv: str, **options: object) -> Spec:
+    """Return a spec with an environment that holds little else than PATH."""
+    fields = {"cwd": folder.parent, "env": {"PATH": os.environ["PATH"]}, **options}
+    return Spec(folder=folder, argv=argv, **fields)  # type: ignore[arg-type]
+
+
+class Signal:
+    """A named pipe by which a program tells that it has come to a certain point."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self._reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    def wait(self, seconds: float = 20.0) -> str:
+        """Wait until something was written, and return it."""
+        ready, _, _ = select.select([self._reader], [], [], seconds)
+        assert ready, "the program did not come that far"
+        return os.read(self._reader, 4096).decode()
+
+    def close(self) -> None:
+        os.close(self._reader)
+
+
+def marked(folder: Path) -> list[psutil.Process]:
+    """Return the live processes that belong to an execution below a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            ours = process.environ().get(MARKER, "").startswith(str(folder))
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found

@@ -1,0 +1,252 @@
+"""The JSON that programs read: every field that SPEC 6 names, with its type, and null where something is not known."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from gitorch.cli import shape
+from gitorch.errors import GitorchError, InvalidInput, MergeConflict
+from gitorch.flow.merger import Clash, Failure, Held, Plan, Step
+from gitorch.flow.review import Card, Change, Signal
+from gitorch.git.replay import Replayed
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.outcome import Usage
+from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
+
+BASE, TIP, NEW, TREE = Oid("b" * 40), Oid("c" * 40), Oid("d" * 40), Oid("e" * 40)
+CEST = timezone(timedelta(hours=2))
+
+QUEUED = Task(id=TaskId("api"), number=2, title="Serve the API", prompt="Serve the API", after=(TaskId("schema"),))
+FINISHED = Task(
+    id=TaskId("schema"),
+    number=1,
+    title="Add a users table",
+    prompt="Add a users table",
+    agent="claude",
+    role="backend-systems-engineer",
+    priority=Priority.HIGH,
+    state=State.FINISHED,
+    reason="checks failed: lint",
+    branch="orch/schema",
+    worktree="/shop.orch/schema",
+    base=BASE,
+    tip=TIP,
+    attempts=2,
+    attempt=Attempt(
+        number=2,
+        agent="claude",
+        base=BASE,
+        phase=Phase.ENDED,
+        round=2,
+        session="8a0e",
+        started=datetime(2026, 7, 1, 1, 30, tzinfo=CEST),
+        seconds=61.25,
+        ending="completed",
+        summary="Done.",
+        usage=Usage(usd=1.2, input_tokens=300, cached_tokens=200, output_tokens=40, turns=5),
+        denials=("Bash: git push",),
+        alarms=("refs/heads/main",),
+    ),
+    results=(
+        CheckResult(name="test", command="pytest -q", tree=TREE, exit_code=0, seconds=1.5),
+        CheckResult(name="lint", command="ruff check", tree=TREE),
+    ),
+    comments=(Comment(text="why?", file="a.py", line=3, who="Ada", attempt=1), Comment(text="well")),
+    created=datetime(2026, 6, 30, 21, 0, tzinfo=UTC),
+)
+
+
+def test_a_task_that_has_not_started() -> None:
+    """All fields are there; what does not exist yet is null, and nothing is made up."""
+    assert shape.task(QUEUED) == {
+        "id": "api",
+        "number": 2,
+        "title": "Serve the API",
+        "state": "queued",
+        "agent": None,
+        "role": None,
+        "priority": "normal",
+        "after": ["schema"],
+        "branch": None,
+        "worktree": None,
+        "base": None,
+        "tip": None,
+        "attempts": 0,
+        "attempt": None,
+        "checks": {"passed": None, "results": []},
+        "stale": False,
+        "reason": None,
+        "cost": None,
+        "created": None,
+        "comments": [],
+    }
+
+
+def test_a_task_that_was_worked_on() -> None:
+    """Times are RFC 3339 in UTC, durations seconds; a check that could not be run has a null exit code."""
+    cost = {"usd": 1.2, "input_tokens": 300, "output_tokens": 40, "cached_tokens": 200, "turns": 5}
+    assert shape.task(FINISHED) == {
+        "id": "schema",
+        "number": 1,
+        "title": "Add a users table",
+        "state": "finished",
+        "agent": "claude",
+        "role": "backend-systems-engineer",
+        "priority": "high",
+        "after": [],
+        "branch": "orch/schema",
+        "worktree": "/shop.orch/schema",
+        "base": BASE,
+        "tip": TIP,
+        "attempts": 2,
+        "attempt": {
+            "number": 2,
+            "agent": "claude",
+            "base": BASE,
+            "phase": "ended",
+            "round": 2,
+            "session": "8a0e",
+            "resumed": False,
+            "started": "2026-06-30T23:30:00Z",
+            "seconds": 61.25,
+            "ending": "completed",
+            "summary": "Done.",
+            "cost": cost,
+            "denials": ["Bash: git push"],
+            "alarms": ["refs/heads/main"],
+        },
+        "checks": {
+            "passed": False,
+            "results": [
+                {"name": "test", "exit_code": 0, "seconds": 1.5, "command": "pytest -q", "tree": TREE},
+                {"name": "lint", "exit_code": None, "seconds": 0.0, "command": "ruff check", "tree": TREE},
+            ],
+        },
+        "stale": False,
+        "reason": "checks failed: lint",
+        "cost": cost,
+        "created": "2026-06-30T21:00:00Z",
+        "comments": [
+            {"file": "a.py", "line": 3, "text": "why?", "who": "Ada", "attempt": 1},
+            {"text": "well", "who": None, "attempt": None},
+        ],
+    }
+
+
+def test_fields_that_apply_to_some_tasks_are_absent_from_the_others() -> None:
+    """Absent means "does not apply": only a waiting task has a wake-up time, only a merged one its commit."""
+    wake = datetime(2026, 7, 1, 5, 0, 0, 250_000, tzinfo=UTC)
+    one = msgspec.structs.replace(QUEUED, wake=wake, merged_as=NEW, adopted=True, paths=("src/**",))
+    more = {name: value for name, value in shape.task(one).items() if name not in shape.task(QUEUED)}
+    assert more == {"wake": "2026-07-01T05:00:00.250Z", "merged_as": NEW, "adopted": True, "paths": ["src/**"]}
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_is_its_word(state: State) -> None:
+    """Programs get the words of the contract, in each state."""
+    assert shape.task(msgspec.structs.replace(QUEUED, state=state))["state"] == state.value
+
+
+def test_passed_is_null_where_nothing_was_checked() -> None:
+    """No false green: without a check, whether it passed is not known."""
+    green = msgspec.structs.replace(FINISHED, results=FINISHED.results[:1])
+    assert shape.task(green)["checks"]["passed"] is True
+    assert shape.task(QUEUED)["checks"]["passed"] is None
+
+
+def test_status() -> None:
+    """`gitorch/status/1` holds the repository, the integration branch and every task."""
+    found = shape.status([FINISHED, QUEUED], repository=Path("/shop"), branch="orch/integration", oid=None)
+    assert found == {
+        "schema": "gitorch/status/1",
+        "repository": "/shop",
+        "integration": {"branch": "orch/integration", "oid": None},
+        "tasks": [shape.task(FINISHED), shape.task(QUEUED)],
+    }
+
+
+def a_plan(**fields: Any) -> Plan:
+    return Plan(
+        before=BASE,
+        onto=BASE,
+        clashes=(Clash(task=QUEUED, paths=("a.py",), partners=(FINISHED.id,)),),
+        held=(Held(QUEUED, "it has no commits"),),
+        failures=(Failure(QUEUED, "test"),),
+        **fields,
+    )
+
+
+def test_a_merge() -> None:
+    """`gitorch/merge/1` tells for each task what became of it, and of which commit which one came."""
+    step = Step(task=FINISHED, replayed=Replayed(NEW, ((TIP, NEW),)), paths=frozenset(["a.py"]))
+    assert shape.merge(a_plan(steps=(step,), results=FINISHED.results[:1]), "orch/integration") == {
+        "schema": "gitorch/merge/1",
+        "integration": {"branch": "orch/integration", "before": BASE, "after": NEW},
+        "merged": [{"id": "schema", "old_tip": TIP, "new_tip": NEW, "commits": [{"old": TIP, "new": NEW}]}],
+        "conflicted": [{"id": "api", "paths": ["a.py"], "with": ["schema"]}],
+        "failed": [{"id": "api", "check": "test"}],
+        "held": [{"id": "api", "reason": "it has no commits"}],
+        "checks": [{"name": "test", "exit_code": 0, "seconds": 1.5, "command": "pytest -q", "tree": TREE}],
+    }
+
+
+def test_a_merge_of_nothing_moves_nothing() -> None:
+    """Where nothing went in, `after` is `before`; a red base is named."""
+    found = shape.merge(a_plan(red_base="test"), "orch/integration")
+    assert found["integration"] == {"branch": "orch/integration", "before": BASE, "after": BASE}
+    assert (found["merged"], found["red_base"]) == ([], "test")
+
+
+def test_a_card() -> None:
+    """A binary file has no line counts: null, not 0."""
+    changes = (Change("a.py", "M", 3, 1), Change("logo.png", "A", None, None))
+    one = Card(task=FINISHED, changes=changes, commits=("c1 x",), signals=(Signal(3, "bad", "a.py"), Signal(1, "odd")))
+    found = shape.card(one)
+    assert {name: found[name] for name in ("risk", "added", "removed", "commits")} == {
+        "risk": "high",
+        "added": 3,
+        "removed": 1,
+        "commits": ["c1 x"],
+    }
+    assert found["signals"] == [{"weight": 3, "text": "bad", "path": "a.py"}, {"weight": 1, "text": "odd"}]
+    assert found["files"][1] == {"path": "logo.png", "status": "A", "added": None, "removed": None}
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (
+            MergeConflict("merge-conflict", "api conflicts", why="a.py", fix=("orchestrate retry api",)),
+            {
+                "code": "merge-conflict",
+                "what": "api conflicts",
+                "why": "a.py",
+                "fix": ["orchestrate retry api"],
+                "exit": 7,
+            },
+        ),
+        (InvalidInput("usage", "no"), {"code": "usage", "what": "no", "why": None, "fix": [], "exit": 2}),
+        (GitorchError("unexpected", "boom"), {"code": "unexpected", "what": "boom", "why": None, "fix": [], "exit": 1}),
+    ],
+)
+def test_an_error(failure: GitorchError, expected: dict[str, Any]) -> None:
+    """`gitorch/error/1` carries the exit code of its kind."""
+    assert shape.error(failure) == {"schema": "gitorch/error/1", **expected}
+
+
+def test_all_of_it_is_json_on_one_line() -> None:
+    """Every shape is plain JSON values, on one line, and text comes back byte for byte."""
+    words = "`x`; 'q' \"w\" \n\t\\ 日本 🎉 \x1b[2J \u202e"
+    task = msgspec.structs.replace(FINISHED, title=words)
+    text = shape.dumps(shape.status([task], repository="/shop", branch="b", oid=TIP))
+    assert "\n" not in text
+    assert "\x1b" not in text
+    assert json.loads(text)["tasks"][0]["title"] == words
+    assert shape.now().endswith("Z")
+    assert shape.at(None) is None
