@@ -162,16 +162,19 @@ class Orchestrator:
     def run(self, limits: Limits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
         """Work through the queue, yielding tasks as they change; return a summary.
 
-        One run at a time in a repository: raises `Refused` when another one holds it. Raises `SetupNeeded` before
-        anything is made when an agent that is needed is missing or not logged in.
+        One run at a time in a repository: raises `Refused` when another one holds it. Raises before
+        anything is made: `SetupNeeded` when an agent that is needed is missing or not logged in, `NotFound` when there
+        is no commit to start on.
         """
         from gitorch.flow.scheduler import Schedule
         from gitorch.git import fence
 
+        trust.require_person("run the queue")
         begun = datetime.now(UTC)
         with self._run_lock(), self._after_orphans():
             self.recover()
             self.repository.require_git()
+            self._require_base()
             trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
             means = self.means()
             self._preflight(means)
@@ -276,6 +279,13 @@ class Orchestrator:
         at = next((at for at, one in enumerate(self.loaded.layers) if one.origin == FILE), 0)
         layers.insert(min(at, len(layers)), msgspec.structs.replace(layer, settings=checks))
         return configuration.combine(layers).config.checks | task.checks
+
+    def _require_base(self) -> None:
+        """Raise `NotFound` when there is no commit that a queued task could start on."""
+        from gitorch.flow import base
+
+        if any(task.state is State.QUEUED and not task.from_ref for task in self.tasks.values()):
+            base.trunk(self.repository, self.config)
 
     def agents_needed(self) -> dict[str, list[TaskId]]:
         """Return the agents that live tasks are for, with those tasks; "auto" where none is named."""

@@ -20,6 +20,7 @@ from gitorch.cli.overview import grouped, total
 from gitorch.cli.safe import cells
 from gitorch.cli.screen import Screen
 from gitorch.cli.words import Turn
+from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ FRAMES_PER_SECOND = 4
 _BAR_WIDTH = 40
 _FEWEST_ROWS = 3
 
-Tasks = Mapping[str, Task]
-Activity = Mapping[str, str]
+Tasks = Mapping[TaskId, Task]
+Activity = Mapping[TaskId, str]
 _Result = TypeVar("_Result")
 
 _COLUMNS = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.session import NO_SANDBOX, TASK, Session, pass_session
 from gitorch.errors import Incomplete, InvalidInput, LimitReached, SetupNeeded
 from gitorch.model.task import Priority, State, Task
 
@@ -247,7 +247,7 @@ def _detach(session: Session) -> None:
 def _run(session: Session, limits: Limits) -> None:
     orchestrator = session.orchestrator
     stop = threading.Event()
-    session.say("sandbox: none; agents are fenced by git hooks alone, which stop accidents and not malice")
+    session.screen.warn(NO_SANDBOX)
     with _polite_signals(session, stop):
         summary = _show(session, orchestrator.run(limits, stop))
     _tell_summary(session, summary)
@@ -258,7 +258,7 @@ def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) ->
     from gitorch.cli import board
 
     orchestrator = session.orchestrator
-    if sys.stdout.isatty() and not session.json and not session.quiet:
+    if session.screen.animated and not session.json and not session.quiet:
         return board.follow(changes, lambda: orchestrator.tasks, lambda: orchestrator.activity())
     before: dict[str, Task] = {task.id: task for task in orchestrator.tasks.values()}
     while True:
@@ -335,5 +335,6 @@ def _exit_code(summary: RunSummary, changed: Sequence[Task]) -> None:
         sys.exit(SetupNeeded.exit)
     if summary.stopped and summary.stopped.cause is Cause.LIMIT:
         sys.exit(LimitReached.exit)
-    if any(task.state is State.FAILED or task.passed is False for task in changed):
+    # what changed and is queued again could not start: its reason says why
+    if any(task.state in (State.FAILED, State.QUEUED) or task.passed is False for task in changed):
         sys.exit(Incomplete.exit)

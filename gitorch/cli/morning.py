@@ -222,10 +222,15 @@ def reject_command(session: Session, task: str | None, message: str) -> None:
 @pass_session
 def merge_command(session: Session, tasks: tuple[str, ...], dry_run: bool, skip: tuple[str, ...], verify: str) -> None:
     """Rebase approved work onto the integration branch, in dependency order. Your own branches stay as they are."""
+    from gitorch import trust
     from gitorch.cli import render, shape
 
     orchestrator = session.orchestrator
-    orchestrator.recover()
+    if not dry_run:
+        trust.require_person("merge")
+    if not dry_run:
+        for done in orchestrator.recover():
+            session.say(done)
     names = [orchestrator.find(name).id for name in tasks] or None
     plan = orchestrator.plan_merge(names, [orchestrator.find(name).id for name in skip])
     branch = orchestrator.config.integration

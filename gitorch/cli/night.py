@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.session import NO_SANDBOX, TASK, Session, pass_session
 from gitorch.errors import InvalidInput, NotFound
 from gitorch.model.task import ALIVE, State, Task
 
@@ -42,6 +42,7 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
                 integration=orchestrator.config.integration,
                 tip=tip,
                 running=orchestrator.is_running(),
+                warnings=(NO_SANDBOX,) if orchestrator.is_running() else (),
                 show_all=show_all,
             )
         )
@@ -57,7 +58,7 @@ def watch_command(session: Session, interval: float) -> None:
     from gitorch.cli import board, render, shape
 
     orchestrator = session.orchestrator
-    if sys.stdout.isatty() and not session.json:
+    if session.screen.animated and not session.json:
         board.watch(lambda: orchestrator.tasks, orchestrator.activity, interval=interval)
         return
     pause = threading.Event()

@@ -343,7 +343,8 @@ def _outcome(groups: Mapping[Turn, Sequence[Task]], look: Look) -> Line:
         return [(f"{look.pick('✗', 'x')} Nothing was done: no task could start", "bold red")]
     if not done:
         return _listed(f"{look.pick('✗', 'x')} No task was finished", others, "bold red", "bold red")
-    mark = (f"{look.pick('✓', '+')} ", "green") if not others else (f"{look.pick('▲', '!')} ", "yellow")
+    all_well = not others and all(task.passed for task in groups.get(Turn.REVIEW, ()))
+    mark = (f"{look.pick('✓', '+')} ", "green") if all_well else (f"{look.pick('▲', '!')} ", "yellow")
     return [mark, *_listed(f"{plural(done, 'task')} finished", others, "bold", "")]
 
 

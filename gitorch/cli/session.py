@@ -17,8 +17,12 @@ from gitorch.errors import AnswerNeeded, GitorchError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from gitorch.cli.screen import Screen
     from gitorch.model.task import Task
     from gitorch.orchestrator import Orchestrator
+
+
+NO_SANDBOX = "no sandbox: agents are fenced by git hooks alone, which stop accidents and not malice"
 
 
 class Session:
@@ -38,10 +42,17 @@ class Session:
 
         return Orchestrator.open(self.start, self.assignments)
 
+    @cached_property
+    def screen(self) -> Screen:
+        """The streams of this process, and what they can show."""
+        from gitorch.cli.screen import Screen
+
+        return Screen.of_process(quiet=self.quiet, verbose=int(self.verbose))
+
     @property
     def interactive(self) -> bool:
         """Whether a person can be asked."""
-        return not self.no_input and not self.json and sys.stdin.isatty() and sys.stdout.isatty()
+        return not self.no_input and not self.json and self.screen.interactive
 
     def find(self, name: str | None) -> Task:
         """Return the task of a name; without one, the task whose worktree this is."""
@@ -59,22 +70,19 @@ class Session:
 
             text = shape.dumps({"schema": f"gitorch/{schema}/1", **(fields or {})})
         if text:
-            sys.stdout.write(text if text.endswith("\n") else text + "\n")
-            sys.stdout.flush()
+            self.screen.answer(text.removesuffix("\n"))
         self.tell_notices()
 
     def say(self, text: str) -> None:
         """Print narration to stderr."""
-        if not self.quiet:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+        self.screen.say(text)
 
     def tell_notices(self) -> None:
         """Say what was mended while reading the state."""
         if "orchestrator" in self.__dict__:
             notices = self.orchestrator.store.notices
             while notices:
-                self.say(f"note: {notices.pop(0)}")
+                self.screen.warn(notices.pop(0))
 
     def fail(self, error: GitorchError) -> None:
         """Print an error: to stderr in words, or with `--json` to stdout as an object."""

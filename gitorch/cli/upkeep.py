@@ -21,6 +21,10 @@ def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
     Uncommitted files are saved under refs/gitorch/rescue/ first, and each branch's commits stay reachable under
     refs/gitorch/trash/.
     """
+    from gitorch import trust
+
+    if not dry_run:
+        trust.require_person("clean up")
     orchestrator = session.orchestrator
     found = orchestrator.removable()
     fields: dict[str, Any] = {"tasks": [task.id for task in found], "dry_run": dry_run}

@@ -62,8 +62,21 @@ def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oi
         _commit(repository, worktree, message)
     tip = seen.tip
     if seen.dirt or tip is None:
-        tip = Oid(worktree.git(repository, "rev-parse", "--verify", "HEAD^{commit}").text)
+        tip = Oid(worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", ok=(0, 1, 128)).text)
+    if not tip:
+        return Rejected("the task's branch has no commit any more")
+    if link := _bare_link(repository, worktree, base, tip):
+        return Rejected(f"there is a git repository inside the worktree: {link}")
     return _admit(repository, tip, branch, base, completed=bool(seen.dirt))
+
+
+def _bare_link(repository: Repository, worktree: Worktree, base: Oid, tip: Oid) -> str:
+    """Return a repository inside that was committed as a link: its commits and files are in no other place."""
+    fields = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", base, tip).fields()
+    changes = zip(fields[::2], fields[1::2], strict=True)
+    links = (path for change, path in changes if change.split()[1] == "160000")
+    # a real submodule's `.git` is a file
+    return next((path for path in links if (worktree.path / path / ".git").is_dir()), "")
 
 
 def _commit(repository: Repository, worktree: Worktree, message: str) -> None:

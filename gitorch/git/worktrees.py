@@ -89,6 +89,7 @@ def look(repository: Repository, worktree: Worktree) -> Standing:
         repository,
         *("status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"),
         *("--untracked-files=all", "--no-renames", "--ignore-submodules=dirty"),
+        env={"GIT_OPTIONAL_LOCKS": "0"},  # looking changes nothing, and gets in nobody's way
     ).fields()
     headers = dict(entry[2:].split(" ", 1) for entry in listing if entry.startswith("# "))
     paths = [_path_of(entry) for entry in listing if not entry.startswith("# ")]
@@ -104,6 +105,16 @@ def look(repository: Repository, worktree: Worktree) -> Standing:
 def dirt(repository: Repository, worktree: Worktree) -> Dirt:
     """Return what is not committed, as `look` does."""
     return look(repository, worktree).dirt
+
+
+def embedded(worktree: Worktree) -> tuple[str, ...]:
+    """Return the repositories inside a worktree that `git status` does not tell of: those in ignored folders, too."""
+    found = []
+    for folder, names, _ in os.walk(worktree.path):
+        if ".git" in names and Path(folder) != worktree.path:
+            found.append(os.path.relpath(folder, worktree.path) + "/")
+            names.clear()
+    return tuple(found)
 
 
 def stage(repository: Repository, worktree: Worktree, found: Dirt, *, index: Path | None = None) -> None:
@@ -150,7 +161,7 @@ def remove(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
 
     Ignored files go with it. Raises `Refused` when a repository inside could not be saved.
     """
-    if nested := (*dirt(repository, worktree).nested, *embedded(repository, worktree)):
+    if nested := (*dirt(repository, worktree).nested, *embedded(worktree)):
         raise Refused(
             "nested-repository",
             f"{worktree.path} holds a git repository that is nowhere else: {nested[0]}",

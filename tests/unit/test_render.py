@@ -32,7 +32,7 @@ from gitorch.flow.review import Card, Change, Signal
 from gitorch.git.replay import Replayed
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Event, Usage
-from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task, change, change_attempt
+from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task, by_id, change, change_attempt
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 22, 7, 12, tzinfo=UTC)
@@ -621,6 +621,14 @@ def test_a_night_without_work() -> None:
         """)
 
 
+@pytest.mark.parametrize(
+    ("name", "mark"), [("rate-limit", "✓ 1 task finished"), ("login-form", "▲ 1 task"), ("api-docs", "▲ 1 task")]
+)
+def test_only_a_green_night_is_ticked(name: str, mark: str) -> None:
+    """A night whose work fails its checks, or that nothing checked, gets no tick."""
+    assert render.run_summary([BY_NAME[name]], look=Look(width=80), now=NOW).startswith(mark)
+
+
 def test_an_empty_night() -> None:
     """A run that started nothing says so."""
     assert render.run_summary([], seconds=3, look=Look(width=80), now=NOW) == picture("""
@@ -834,7 +842,7 @@ def shown(board: Board, width: int, height: int) -> str:
 def a_board() -> Board:
     board = Board(Look(), started=NOW - timedelta(hours=5, minutes=8), hint="Ctrl-C ends the watching")
     board.tasks = {task.id: task for task in NIGHT}
-    board.activity = {"search-index": "Bash pytest tests/search -q"}
+    board.activity = {TaskId("search-index"): "Bash pytest tests/search -q"}
     return board
 
 
@@ -892,11 +900,11 @@ def a_screen(**environment: str) -> Screen:
 def test_following_returns_what_the_work_returns() -> None:
     """`follow` carries the changes to their end, shows the last state, and hands on the result."""
     screen = a_screen(COLUMNS="100")
-    tasks: dict[str, Task] = {}
+    tasks: dict[TaskId, Task] = {}
 
     def changes() -> Generator[list[Task], None, int]:
         yield []
-        tasks["db-schema"] = BY_NAME["db-schema"]
+        tasks[TaskId("db-schema")] = BY_NAME["db-schema"]
         return 42
 
     assert follow(changes(), lambda: tasks, dict, interval=0.01, screen=screen) == 42
@@ -921,16 +929,16 @@ def test_following_shows_what_agents_do_while_nothing_changes() -> None:
     screen = a_screen(COLUMNS="120")
     asked = threading.Event()
 
-    def activity() -> dict[str, str]:
+    def activity() -> dict[TaskId, str]:
         asked.set()
-        return {"search-index": "Bash pytest\x1b[2J"}
+        return {TaskId("search-index"): "Bash pytest\x1b[2J"}
 
     def changes() -> Generator[list[Task], None, None]:
         yield []
         assert asked.wait(10)
         assert _appears(screen.stdout, "Bash pytest\\x1b[2J")
 
-    follow(changes(), lambda: {"search-index": BY_NAME["search-index"]}, activity, interval=0.01, screen=screen)
+    follow(changes(), lambda: {TaskId("search-index"): BY_NAME["search-index"]}, activity, interval=0.01, screen=screen)
 
 
 def _appears(stream: TextIO, text: str) -> bool:
@@ -944,7 +952,7 @@ def test_watching_leaves_the_terminal_as_it_was() -> None:
     screen = a_screen()
     stop = threading.Event()
     stop.set()
-    watch(lambda: BY_NAME, dict, screen=screen, stop=stop)
+    watch(lambda: by_id(BY_NAME.values()), dict, screen=screen, stop=stop)
     text = written(screen.stdout)
     assert "rate-limit" in text
     assert text.index("\x1b[?1049h") < text.index("rate-limit") < text.rindex("\x1b[?1049l")
@@ -955,7 +963,7 @@ def test_a_board_without_colour_sends_no_colour() -> None:
     screen = a_screen(NO_COLOR="1")
     stop = threading.Event()
     stop.set()
-    watch(lambda: BY_NAME, dict, screen=screen, stop=stop)
+    watch(lambda: by_id(BY_NAME.values()), dict, screen=screen, stop=stop)
     assert not re.findall(r"\x1b\[[\d;]*m", written(screen.stdout))
 
 

@@ -1,0 +1,360 @@
+"""Linked worktrees with real git: made side by side, saved, removed, and made again after a kill."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gitorch.errors import Refused
+from gitorch.git import worktrees
+from gitorch.git.repository import Repository
+from gitorch.git.worktrees import Dirt, Worktree
+from gitorch.model.naming import Oid, Ref, rescue_ref
+from tests.support.git import commit, git, run
+from tests.support.scale import scaled
+
+FORK = multiprocessing.get_context("fork")
+RESCUE = rescue_ref("t")
+
+
+def home(repo: Repository) -> Path:
+    assert repo.work_tree is not None
+    return repo.work_tree
+
+
+def branches(repo: Repository, count: int) -> list[str]:
+    names = [f"orch/t{number}" for number in range(count)]
+    for name in names:
+        git("branch", name, "main", cwd=home(repo))
+    return names
+
+
+def added(repo: Repository, name: str = "t", place: str = "task trees/ünï") -> Worktree:
+    git("branch", f"orch/{name}", "main", cwd=home(repo))
+    return worktrees.add(repo, home(repo).parent / place / name, f"orch/{name}", "test")
+
+
+def files(folder: Path) -> dict[str, bytes | str]:
+    """Return all files below a folder, links as what they point at."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if (path.is_file() or path.is_symlink()) and ".git" not in path.relative_to(folder).parts
+    }
+
+
+def test_a_new_worktree(repo: Repository) -> None:
+    """It holds the branch's files, is locked with the reason, and is found again."""
+    worktree = added(repo)
+    assert files(worktree.path) == files(home(repo))
+    assert git("rev-parse", "--abbrev-ref", "HEAD", cwd=worktree.path) == "orch/t"
+    assert git("status", "--porcelain", cwd=worktree.path) == ""
+    assert "locked test" in git("worktree", "list", "--porcelain", cwd=home(repo))
+    assert worktrees.find(repo, worktree.path) == worktree
+    assert worktrees.find(repo, worktree.path.parent) is None
+    assert git("status", "--porcelain", cwd=home(repo)) == ""
+
+
+@pytest.mark.parametrize("name", ["with space", "línea\nnueva", "--force", "'\"`;$(x)", "t.lock", "a" * 200])
+def test_any_path(repo: Repository, name: str) -> None:
+    """A worktree can be at any path that the file system takes."""
+    git("branch", "orch/t", "main", cwd=home(repo))
+    path = home(repo).parent / name / name
+    worktree = worktrees.add(repo, path, "orch/t", "why `not`;\nthough")
+    assert worktrees.find(repo, path) == worktree
+    (path / "new").write_text("x")
+    assert worktrees.dirt(repo, worktree) == Dirt(("new",), ())
+    (path / "new").unlink()
+    worktrees.remove(repo, worktree, RESCUE, "m")
+    assert not path.exists()
+
+
+def test_a_path_through_a_link(repo: Repository) -> None:
+    """A folder that is reached through a symbolic link is the same worktree."""
+    real = home(repo).parent / "real"
+    real.mkdir()
+    (home(repo).parent / "link").symlink_to(real)
+    git("branch", "orch/t", "main", cwd=home(repo))
+    worktree = worktrees.add(repo, home(repo).parent / "link" / "t", "orch/t", "test")
+    assert worktrees.find(repo, real / "t") is not None
+    assert files(worktree.path) == files(home(repo))
+
+
+def test_what_is_in_the_way_stays(repo: Repository) -> None:
+    """A folder that is not empty is not written into."""
+    path = home(repo).parent / "t"
+    path.mkdir()
+    (path / "precious").write_text("mine")
+    git("branch", "orch/t", "main", cwd=home(repo))
+    with pytest.raises(Refused, match="exists and is not empty"):
+        worktrees.add(repo, path, "orch/t", "test")
+    assert (path / "precious").read_text() == "mine"
+
+
+def test_a_folder_that_was_removed_by_hand(repo: Repository) -> None:
+    """Where a person removed the folder, the worktree is made again."""
+    worktree = added(repo)
+    shutil.rmtree(worktree.path)
+    assert worktrees.find(repo, worktree.path) is None
+    again = worktrees.add(repo, worktree.path, "orch/t", "test")
+    assert files(again.path) == files(home(repo))
+
+
+def test_sixteen_threads(repo: Repository) -> None:
+    """Worktrees made at the same time by threads all succeed."""
+    names = branches(repo, 16)
+    with ThreadPoolExecutor(16) as pool:
+        made = list(pool.map(lambda name: worktrees.add(repo, home(repo).parent / name, name, "test"), names))
+    assert all(files(one.path) == files(home(repo)) for one in made)
+    assert [git("symbolic-ref", "--short", "HEAD", cwd=one.path) for one in made] == names
+
+
+def test_sixteen_processes(repo: Repository) -> None:
+    """So do those made by processes, also while others are removed."""
+    names = branches(repo, 16)
+    old = [added(repo, f"old{number}") for number in range(2)]
+
+    def make(name: str) -> None:
+        worktrees.add(repo, home(repo).parent / name, name, "test")
+
+    def drop(worktree: Worktree) -> None:
+        worktrees.remove(repo, worktree, RESCUE, "m")
+
+    children = [FORK.Process(target=make, args=(name,)) for name in names]
+    children += [FORK.Process(target=drop, args=(one,)) for one in old]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0] * 18
+    assert all(files(home(repo).parent / name) == files(home(repo)) for name in names)
+
+
+ODD_NAMES = [
+    "new",
+    "spa ce",
+    "new\nline",
+    "ünï/çode 🚀",
+    '"quoted"',
+    "-dash",
+    ":(top)x",
+    "*glob?[a]",
+    "tab\t",
+    "#x",
+    "a\\b",
+]
+
+
+def make_dirty(folder: Path) -> dict[str, bytes | str]:
+    """Change, add and delete files of all kinds, staged and not; return what the folder holds now."""
+    for name in ODD_NAMES:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"new \r\n\x00 " + name.encode())
+    Path(os.fsdecode(os.fsencode(folder) + b"/not-utf8-\xff")).write_bytes(b"bytes")
+    (folder / "src/app.py").write_text("changed\n")
+    (folder / "src/lib.py").unlink()
+    (folder / "link").unlink()
+    (folder / "link").symlink_to("src/app.py")
+    (folder / "run.sh").chmod(0o644)
+    (folder / "debug.log").write_text("ignored")
+    git("rm", "--quiet", "data.bin", cwd=folder)
+    git("add", "src/app.py", "new", cwd=folder)
+    (folder / "new").write_text("staged, and changed since")
+    git("mv", "README.md", "READ ME.md", cwd=folder)
+    return files(folder)
+
+
+def test_rescue_saves_everything_and_changes_nothing(repo: Repository) -> None:
+    """New, changed and deleted files with any name are in the rescue point; branch, index and files are as before."""
+    worktree = added(repo)
+    before = make_dirty(worktree.path)
+    tip, index = git("rev-parse", "HEAD", cwd=worktree.path), (worktree.admin / "index").read_bytes()
+    oid = worktrees.rescue(repo, worktree, RESCUE, "uncommitted `files`\n")
+    assert oid is not None
+    assert (worktree.admin / "index").read_bytes() == index
+    assert files(worktree.path) == before
+    assert git("rev-parse", "orch/t", cwd=home(repo)) == tip
+    assert sorted(path.name for path in worktree.admin.iterdir() if "rescue" in path.name) == []
+    assert checked_out(repo, oid) == {name: content for name, content in before.items() if name != "debug.log"}
+    assert git("log", "-1", "--format=%B", oid, cwd=home(repo)) == "uncommitted `files`"
+    assert git("ls-tree", oid, "run.sh", cwd=home(repo)).startswith("100644")
+
+
+def checked_out(repo: Repository, oid: Oid) -> dict[str, bytes | str]:
+    folder = home(repo).parent / f"seen-{oid}"
+    git("worktree", "add", "--quiet", "--detach", str(folder), oid, cwd=home(repo))
+    found = files(folder)
+    git("worktree", "remove", "--force", str(folder), cwd=home(repo))
+    return found
+
+
+def test_nothing_to_rescue(repo: Repository) -> None:
+    """A clean worktree, or one with ignored files alone, needs no rescue point."""
+    worktree = added(repo)
+    (worktree.path / "debug.log").write_text("ignored")
+    assert worktrees.rescue(repo, worktree, RESCUE, "m") is None
+    assert repo.refs(RESCUE) == {}
+
+
+def test_earlier_rescue_points_stay(repo: Repository) -> None:
+    """Each rescue point can be reached from the one after it."""
+    worktree = added(repo)
+    (worktree.path / "a").write_text("1")
+    first = worktrees.rescue(repo, worktree, RESCUE, "one")
+    (worktree.path / "a").write_text("2")
+    second = worktrees.rescue(repo, worktree, RESCUE, "two")
+    assert first is not None
+    assert second is not None
+    assert git("log", "--first-parent", "--format=%s", second, cwd=home(repo)).split("\n")[:2] == ["two", "one"]
+    assert repo.file(first, "a") == b"1"
+    assert repo.refs(RESCUE) == {RESCUE: second}
+
+
+def test_rescue_in_the_middle_of_a_conflict(repo: Repository) -> None:
+    """Files with conflict markers are saved as they are, and the merge stays half done."""
+    worktree = added(repo)
+    commit(home(repo), "theirs", {"README.md": "theirs\n"})
+    commit(worktree.path, "ours", {"README.md": "ours\n"})
+    run("merge", "main", cwd=worktree.path, ok=(1,))
+    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    assert oid is not None
+    assert b"<<<<<<<" in (repo.file(oid, "README.md") or b"")
+    assert git("ls-files", "--unmerged", cwd=worktree.path) != ""
+    assert (worktree.admin / "MERGE_HEAD").exists()
+
+
+def test_rescue_without_a_commit(repo: Repository) -> None:
+    """Work on a branch that has no commit yet is saved, too."""
+    worktree = added(repo)
+    git("checkout", "--quiet", "--orphan", "fresh", cwd=worktree.path)
+    (worktree.path / "a").write_text("1")
+    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    assert oid is not None
+    assert repo.file(oid, "a") == b"1"
+
+
+def test_a_replaced_git_file_changes_nothing(repo: Repository) -> None:
+    """What an agent writes into `.git` of its worktree does not decide which repository is looked at."""
+    worktree = added(repo)
+    other = home(repo).parent / "other"
+    other.mkdir()
+    git("init", "--quiet", cwd=other)
+    (worktree.path / ".git").write_text(f"gitdir: {other}/.git\n")
+    (worktree.path / "a").write_text("1")
+    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    assert oid is not None
+    assert repo.file(oid, "a") == b"1"
+
+
+def test_a_repository_inside(repo: Repository) -> None:
+    """A repository inside is named apart, kept out of the rescue point, and never removed."""
+    worktree = added(repo)
+    inside = worktree.path / "vendor/in side"
+    inside.mkdir(parents=True)
+    git("init", "--quiet", cwd=inside)
+    commit(inside, "precious", {"x": "x"})
+    (worktree.path / "a").write_text("1")
+    assert worktrees.dirt(repo, worktree) == Dirt(("a",), ("vendor/in side/",))
+    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    assert oid is not None
+    assert git("ls-tree", "-r", "--name-only", oid, "vendor", cwd=home(repo)) == ""
+    with pytest.raises(Refused, match="holds a git repository"):
+        worktrees.remove(repo, worktree, RESCUE, "m")
+    assert git("log", "--format=%s", cwd=inside) == "precious"
+
+
+def test_a_repository_inside_that_was_added_as_a_link(repo: Repository) -> None:
+    """So is one that an agent committed as a bare link, whose commits are nowhere else."""
+    worktree = added(repo)
+    inside = worktree.path / "vendor"
+    inside.mkdir()
+    git("init", "--quiet", cwd=inside)
+    commit(inside, "precious", {"x": "x"})
+    git("add", "--all", cwd=worktree.path)
+    git("commit", "--quiet", "-m", "add", cwd=worktree.path)
+    assert worktrees.embedded(worktree) == ("vendor/",)
+    with pytest.raises(Refused, match="holds a git repository"):
+        worktrees.remove(repo, worktree, RESCUE, "m")
+    assert (inside / ".git").is_dir()
+
+
+def test_remove(repo: Repository) -> None:
+    """Removing saves what is uncommitted first, takes ignored files along, and keeps the branch."""
+    worktree = added(repo)
+    before = make_dirty(worktree.path)
+    worktrees.remove(repo, worktree, RESCUE, "m")
+    assert not worktree.path.exists()
+    assert not worktree.admin.exists()
+    saved = checked_out(repo, repo.refs(RESCUE)[RESCUE])
+    assert saved == {name: content for name, content in before.items() if name != "debug.log"}
+    assert Ref("refs/heads/orch/t") in repo.refs()
+
+
+def _kill(target: Callable[[], object], seconds: float, *, git_too: bool) -> None:
+    """Run something in a process, and kill it after some time: alone, or with the git that it started."""
+
+    def alone() -> None:
+        os.setsid()
+        target()
+
+    child = FORK.Process(target=alone)
+    child.start()
+    time.sleep(seconds)
+    assert child.pid is not None
+    try:
+        (os.killpg if git_too else os.kill)(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        os.kill(child.pid, signal.SIGKILL)  # it has no session of its own yet
+    child.join()
+
+
+@pytest.mark.parametrize("git_too", [True, False])
+def test_killed_while_a_worktree_is_made(repo: Repository, git_too: bool) -> None:
+    """Killed at any moment of `add`, with git or with git living on, what is half made is removed, and made again."""
+    dice = random.Random(3)
+    git("branch", "orch/t", "main", cwd=home(repo))
+    user = home(repo).parent / "unplugged"
+    git("worktree", "add", "--quiet", "--detach", str(user), cwd=home(repo))
+    user.rename(home(repo).parent / "elsewhere")  # as if on a disk that is not there now
+    path = home(repo).parent / "task tree"
+    for _ in range(scaled(15)):
+        _kill(lambda: worktrees.add(repo, path, "orch/t", "test"), dice.uniform(0, 0.08), git_too=git_too)
+        worktrees.discard_half_made(repo, path)
+        worktree = worktrees.add(repo, path, "orch/t", "test")
+        assert files(path) == files(home(repo))
+        assert worktrees.dirt(repo, worktree) == Dirt((), ())
+        worktrees.discard_half_made(repo, path)
+        assert not path.exists()
+    listed = git("worktree", "list", "--porcelain", cwd=home(repo))
+    assert str(user) in listed, "another worktree of the user was pruned"
+    assert listed.count("worktree ") == 2
+    assert [found.name for found in (repo.common_dir / "gitorch").iterdir()] == ["worktrees.lock"]
+
+
+def test_discarding_twice(repo: Repository) -> None:
+    """There may be nothing to discard."""
+    path = home(repo).parent / "t"
+    worktrees.discard_half_made(repo, path)
+    path.mkdir()
+    worktrees.discard_half_made(repo, path)
+    assert not path.exists()
+
+
+def test_two_worktrees_of_one_name(repo: Repository) -> None:
+    """Discarding one leaves alone another of the same name somewhere else."""
+    one = added(repo, "t", "here")
+    git("branch", "other", "main", cwd=home(repo))
+    two = worktrees.add(repo, home(repo).parent / "there/t", "other", "test")
+    worktrees.discard_half_made(repo, two.path)
+    assert worktrees.find(repo, one.path) == one
+    assert worktrees.find(repo, two.path) is None
+    assert files(one.path) == files(home(repo))
