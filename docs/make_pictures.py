@@ -1,15 +1,11 @@
-"""Draw the README's pictures from what the real commands print on a real terminal.
+"""Draw the README's pictures from what the real commands print on a real terminal: `python docs/make_pictures.py`.
 
-    orchestrate demo --keep
-    python docs/make_pictures.py REPOSITORY [FOLDER]
-
-REPOSITORY is a folder with tasks; for each picture FOLDER (default: this one) gets a light and a dark SVG. Nothing is
-drawn by hand: run it again after a change of what the commands print.
+Each picture is taken in the demo's throw-away repository, after the steps of the demo that come before it, and is
+written as a light and a dark SVG. Nothing is drawn by hand: run it again after a change of what commands print.
 """
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import io
 import os
@@ -17,23 +13,27 @@ import pty
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+from gitorch import demo
+from gitorch.demo import Demo
+
 COLUMNS = 112
 ROWS = 60
 HERE = Path(__file__).resolve().parent
 
-PICTURES: dict[str, tuple[str, ...]] = {
-    "status": ("status",),
-    "review": ("review", "--list"),
-    "merge": ("merge", "-n"),
+PICTURES = {
+    "orchestrate status": "status",
+    "orchestrate review": "review",
+    "orchestrate merge --dry-run": "merge",
 }
+"""The demo's steps that are drawn, and the names of their pictures."""
 
 
 def _theme(background: str, foreground: str, colours: str) -> TerminalTheme:
@@ -79,17 +79,20 @@ _FRAME = """\
 """
 
 
-def printed(arguments: Sequence[str], repository: Path) -> str:
+def printed(command: str, made: Demo) -> str:
     """Return what a command prints on a terminal of its own, with its colours."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
+    environment = {**made.environment, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
     environment.pop("NO_COLOR", None)
-    command = [sys.executable, "-m", "gitorch", "-C", str(repository), *arguments]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment):
-        os.close(theirs)
-        content = _read(ours)
+    words = [sys.executable, "-m", "gitorch", *command.split()[1:]]
+    process = subprocess.Popen(
+        words, cwd=made.repository, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    content = _read(ours)
     os.close(ours)
+    process.wait()
     return content.decode().replace("\r\n", "\n")
 
 
@@ -114,17 +117,22 @@ def drawn(command: str, text: str, name: str, theme: TerminalTheme) -> str:
     return console.export_svg(title=command, theme=theme, code_format=_FRAME, unique_id=name)
 
 
+def draw(name: str, command: str, text: str) -> None:
+    """Write a picture, light and dark."""
+    for suffix, theme in THEMES.items():
+        (HERE / f"{name}{suffix}.svg").write_text(drawn(command, text, f"{name}{suffix}", theme), "utf-8")
+
+
 def main() -> None:
-    """Draw all pictures of one repository."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("repository", type=Path)
-    parser.add_argument("folder", type=Path, nargs="?", default=HERE)
-    chosen = parser.parse_args()
-    for name, arguments in PICTURES.items():
-        text = printed(arguments, chosen.repository)
-        for suffix, theme in THEMES.items():
-            picture = drawn(" ".join(("orchestrate", *arguments)), text, f"{name}{suffix}", theme)
-            (chosen.folder / f"{name}{suffix}.svg").write_text(picture, "utf-8")
+    """Go through the demo and draw what is to be seen, where it is to be seen first."""
+    left = dict(PICTURES)
+    with tempfile.TemporaryDirectory(prefix="gitorch-pictures-") as folder:
+        made = demo.build(Path(folder), os.environ)
+        for _, command in demo.LOOP:
+            if command in left:
+                draw(left.pop(command), command, printed(command, made))
+            else:
+                demo.call(made, command)
 
 
 if __name__ == "__main__":

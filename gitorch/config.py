@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli
@@ -176,7 +176,7 @@ def parse(text: str, origin: str) -> Layer:
     try:
         return Layer(origin=origin, settings=tomli.loads(text), text=text)
     except tomli.TOMLDecodeError as error:
-        line = text.splitlines()[error.lineno - 1] if 0 < error.lineno <= len(text.splitlines()) else ""
+        line = [*text.split("\n"), ""][error.lineno - 1]
         raise InvalidInput(
             "toml-syntax",
             f"{origin}:{error.lineno}:{error.colno}  {error.msg}",
@@ -215,7 +215,7 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
         names = {"GITORCH_" + name.upper().replace(".", "_"): name for name in _scalar_names()}
         for variable, name in names.items():
             if variable in environment:
-                _store(settings, name, _literal(environment[variable]))
+                _store(settings, name, _literal(environment[variable], name))
     return Layer(origin="the environment", settings=settings)
 
 
@@ -226,7 +226,7 @@ def from_assignments(assignments: Sequence[str]) -> Layer:
         name, equals, value = assignment.partition("=")
         if not equals:
             raise InvalidInput("config-assignment", f"-c {assignment}: it must be KEY=VALUE")
-        _store(settings, name.strip(), _literal(value))
+        _store(settings, name.strip(), _literal(value, name.strip()))
     return Layer(origin="-c", settings=settings)
 
 
@@ -268,19 +268,35 @@ def combine(layers: Sequence[Layer]) -> Loaded:
 def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequence[Layer]) -> Config:
     try:
         config = msgspec.convert(merged, Config)
-        seconds(config.run.task_timeout)
-        seconds(config.run.idle_timeout)
-        size(config.run.min_free_disk)
     except msgspec.ValidationError as error:
-        path = str(error).rpartition("`$.")[2].rstrip("`")
-        what = str(error).partition(" - at")[0]
+        what, _, at = str(error).partition(" - at `$.")
+        path = _whole_path(at.rstrip("`"), merged)
         raise InvalidInput("config-invalid", f"{_place(path, origins, layers)}: {path}: {what}") from error
+    for name, read in (("task_timeout", seconds), ("idle_timeout", seconds), ("min_free_disk", size)):
+        try:
+            read(getattr(config.run, name))
+        except InvalidInput as error:
+            where = _place(f"run.{name}", origins, layers)
+            raise InvalidInput("config-invalid", f"{where}: run.{name}: {error}", fix=error.fix) from error
     _refuse_unavailable(config, origins, layers)
     if "{task}" not in config.branch or "{task}" not in config.worktrees:
         raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
     if config.run.max_agents < 1:
         raise InvalidInput("config-invalid", f"run.max_agents must be at least 1, not {config.run.max_agents}")
     return config
+
+
+def _whole_path(path: str, merged: Mapping[str, Any]) -> str:
+    """Return the dotted name of a value; the names in open tables, which the checker leaves out, are found again."""
+    table, unnamed, rest = path.partition("[...]")
+    kind = get_type_hints(Config).get(table)
+    if unnamed and get_origin(kind) is dict:
+        for key, value in merged[table].items():
+            try:
+                msgspec.convert(value, get_args(kind)[1])
+            except msgspec.ValidationError:
+                return f"{table}.{key}{rest}"
+    return path
 
 
 def _refuse_unavailable(config: Config, origins: Mapping[str, str], layers: Sequence[Layer]) -> None:
@@ -297,7 +313,9 @@ def _refuse_unavailable(config: Config, origins: Mapping[str, str], layers: Sequ
 
 
 def _place(name: str, origins: Mapping[str, str], layers: Sequence[Layer]) -> str:
-    origin = origins.get(name, "")
+    name = name.partition("[")[0]
+    below = (origin for other, origin in reversed(origins.items()) if other.startswith(f"{name}."))
+    origin = origins.get(name) or next(below, "")
     for layer in layers:
         if layer.origin == origin and layer.text:
             return f"{origin}:{_line(layer.text, name)}"
@@ -308,7 +326,7 @@ def _line(text: str, name: str) -> int:
     """Return the line of a key, searched for within its table (no TOML reader tells positions)."""
     table, _, key = name.rpartition(".")
     inside = not table
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
             inside = header[1] == table
             if header[1] == name:
@@ -374,32 +392,47 @@ def _store(settings: dict[str, Any], name: str, value: Any) -> None:
     *tables, key = name.split(".")
     for table in tables:
         settings = settings.setdefault(table, {})
+        if not isinstance(settings, dict):
+            raise InvalidInput("config-assignment", f"-c {name}: {table} is not a table")
     settings[key] = value
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str, name: str) -> Any:
+    """Read a value that was given without quotes: TOML, or plain text where TOML or the setting says so."""
     try:
-        return tomli.loads(f"value = {text}")["value"]
+        value = tomli.loads(f"value = {text}")["value"]
     except tomli.TOMLDecodeError:
         return text
+    return text if _is_text(name) and not isinstance(value, str) else value
 
 
+def _is_text(name: str) -> bool:
+    kind: Any = Config
+    for part in name.split("."):
+        if isinstance(kind, type) and issubclass(kind, Section):
+            kind = get_type_hints(kind).get(part)
+        else:
+            kind = get_args(kind)[1] if get_origin(kind) is dict else None
+    return kind is str
+
+
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def seconds(text: str) -> float:
     """Read a duration: `90m`, `1h30m`, `45` (seconds); 0 means no limit."""
-    parts = re.findall(r"([\d.]+)\s*([smhd]?)", text.lower())
-    if not parts or re.sub(r"[\d.]+\s*[smhd]?|\s", "", text.lower()):
+    if not re.fullmatch(rf"\s*(?:{_NUMBER}\s*[smhd]?\s*)+", text.lower()):
         raise InvalidInput("duration", f"{text!r} is not a duration", fix=("write it as 45s, 90m or 1h30m",))
+    parts = re.findall(rf"({_NUMBER})\s*([smhd]?)", text.lower())
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def size(text: str) -> int:
     """Read a size in bytes: `2GB`, `500MB`."""
-    match = re.fullmatch(r"([\d.]+)\s*([kmgt]?b?)", text.strip().lower())
-    if match is None or match[2] not in _SIZES:
+    match = re.fullmatch(rf"({_NUMBER})\s*([kmgt]?)b?", text.strip().lower())
+    if match is None:
         raise InvalidInput("size", f"{text!r} is not a size", fix=("write it as 500MB or 2GB",))
     return int(float(match[1]) * _SIZES[match[2]])
 

@@ -77,18 +77,14 @@ class OperationLog:
         self._append(Closed(operation.number, done))
 
     @contextmanager
-    def turn(self, *, wait: bool = True) -> Iterator[IO[str] | None]:
-        """Hold the log for one operation from its opening to its closing: an open one that nobody holds was cut short.
+    def turn(self) -> Iterator[IO[str]]:
+        """Hold the log for one operation, from its opening to its closing: an open one that nobody holds was cut short.
 
-        Yields the locked file; without `wait`, None when another process holds it.
+        Yields the locked file, for git processes to hold too.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_name("operations.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield None
-                return
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield file
 
     def is_settled(self) -> bool:

@@ -604,11 +604,9 @@ class Orchestrator:
         self._refuse_checked_out(self.config.integration)
         restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
         restated += [Restated(one.id, self.tasks[one.id].state, one.state, reason=one.reason) for one in conflicted]
-        with self.operations.turn() as lock, notes.turn(self.repository):
-            assert lock is not None
-            with self.repository.lending(lock):
-                moves = merger.moves(self.repository, plan, self.config.integration)
-                self._move_all("merge", moves, restated, f"merge {len(plan.steps)} tasks")
+        with self.operations.turn() as lock, notes.turn(self.repository), self.repository.lending(lock):
+            moves = merger.moves(self.repository, plan, self.config.integration)
+            self._move_all("merge", moves, restated, f"merge {len(plan.steps)} tasks")
         self.store.snapshot_if_due()
 
     def _move_all(self, kind: str, moves: Sequence[RefMove], restated: Sequence[Restated], reason: str) -> None:
@@ -674,11 +672,8 @@ class Orchestrator:
         """Finish what a killed command had begun, and return what was done in words."""
         if self.operations.is_settled():
             return []
-        with self.operations.turn(wait=False) as lock:
-            if lock is None:
-                return []  # its command lives
-            with self.repository.lending(lock):
-                return [self._told(operation) for operation in self.operations.unfinished()]
+        with self.operations.turn() as lock, self.repository.lending(lock):
+            return [self._told(operation) for operation in self.operations.unfinished()]
 
     def _told(self, operation: Operation) -> str:
         happened = self._carry_through(operation)

@@ -303,30 +303,31 @@ def test_a_branch_called_orch_is_in_the_way(cli: Cli) -> None:
 # who may, and when
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("approve", "--all"),
-        ("merge",),
-        ("config", "trust", "--yes"),
-        ("run",),
-        ("submit", "x"),
-        ("revise", "write-a-file", "-m", "x"),
-        ("reject", "write-a-file"),
-        ("retry", "write-a-file"),
-        ("kill", "--all"),
-        ("cleanup", "--yes"),
-    ],
-    ids=lambda words: words[0],
+FOR_PEOPLE = (
+    ("approve", "--all"),
+    ("merge",),
+    ("config", "trust", "--yes"),
+    ("run",),
+    ("submit", "x"),
+    ("revise", "write-a-file", "-m", "x"),
+    ("reject", "write-a-file"),
+    ("retry", "write-a-file"),
+    ("kill", "--all"),
+    ("cleanup", "--yes"),
 )
-def test_from_inside_an_agent_a_persons_commands_are_refused(cli: Cli, words: tuple[str, ...]) -> None:
-    """What only a person may decide is exit 5 from inside an agent, and changes nothing."""
+
+
+def test_from_inside_an_agent_a_persons_commands_are_refused(cli: Cli) -> None:
+    """What only a person may decide is exit 5 from inside an agent, and changes nothing; reading is allowed."""
     cli.queue(does("Write a file", saved("new.txt", "new")), does("Second", "true"))
     cli.run("--on-failure", "continue", ok=6)
     before = cli.tasks(), git("for-each-ref", cwd=cli.folder)
-    found = cli.error(*words, exit=5, env={"GITORCH_TASK": "write-a-file"})
-    assert found["code"] == "inside-agent"
+    inside = {"GITORCH_TASK": "write-a-file"}
+    for words in FOR_PEOPLE:
+        assert cli.json(*words, ok=5, env=inside)["code"] == "inside-agent", words
     assert (cli.tasks(), git("for-each-ref", cwd=cli.folder)) == before
+    assert cli.json("status", env=inside)["tasks"] == list(before[0].values())
+    assert "new.txt" in cli("diff", "write-a-file", env=inside).text
 
 
 def test_a_second_run_is_refused(cli: Cli, tmp_path: Path) -> None:

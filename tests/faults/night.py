@@ -134,14 +134,20 @@ class Night:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                start_new_session=True,
             )
 
-    def survives(self, seconds: float) -> bool:
-        """Run and kill -9 after some time; return whether there was something to kill, False when it was done."""
+    def survives(self, seconds: float, *, with_git: bool = False) -> bool:
+        """Run and kill -9 after some time; return whether there was something to kill, False when it was done.
+
+        With `with_git` the git processes that are at work for it are killed, too. Agents go on in any case.
+        """
         run = self.start()
         try:
             code = run.wait(seconds)
         except subprocess.TimeoutExpired:
+            if with_git:
+                os.killpg(run.pid, signal.SIGKILL)
             run.send_signal(signal.SIGKILL)
             run.wait()
             return True

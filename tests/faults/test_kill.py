@@ -29,7 +29,7 @@ def test_every_task_finishes_once_however_often_the_orchestrator_is_killed(tmp_p
     while left:
         nights += 1
         night = Night(tmp_path / str(nights), chance.randint(10, 16), chance)
-        while left and night.survives(chance.uniform(0.1, NIGHT_SECONDS)):
+        while left and night.survives(chance.uniform(0.1, NIGHT_SECONDS), with_git=chance.random() < 0.5):
             left -= 1
         night.finish()
         night.verify()
