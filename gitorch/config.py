@@ -314,7 +314,7 @@ def _refuse_unavailable(config: Config, origins: Mapping[str, str], layers: Sequ
 
 def _place(name: str, origins: Mapping[str, str], layers: Sequence[Layer]) -> str:
     name = name.partition("[")[0]
-    below = (origin for other, origin in reversed(origins.items()) if other.startswith(f"{name}."))
+    below = (origin for other, origin in reversed([*origins.items()]) if other.startswith(f"{name}."))
     origin = origins.get(name) or next(below, "")
     for layer in layers:
         if layer.origin == origin and layer.text:

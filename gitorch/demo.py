@@ -120,8 +120,8 @@ def build(folder: Path, environment: Mapping[str, str]) -> Demo:
     (repository / ".orchestrate.toml").write_text(config, "utf-8")
     demo = Demo(folder, repository, _sealed(folder, environment))
     for command in ("git init -q -b main", "git add -A", "git commit -q -m 'A small shop'"):
-        call(demo, command, check=True)
-    call(demo, "orchestrate config trust --yes --quiet", check=True)
+        call(demo, command, check=True, aside=True)
+    call(demo, "orchestrate config trust --yes --quiet", check=True, aside=True)
     return demo
 
 
@@ -143,9 +143,13 @@ def _sealed(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
     return kept | who | seal
 
 
-def call(demo: Demo, command: str, *, check: bool = False) -> int:
-    """Run one command of the demo in its repository, on this terminal; return its exit code."""
+def call(demo: Demo, command: str, *, check: bool = False, aside: bool = False) -> int:
+    """Run one command of the demo in its repository, on this terminal; return its exit code.
+
+    With `aside` all that it says goes to stderr.
+    """
     words = shlex.split(command)
     if words[0] == "orchestrate":
         words = [sys.executable, "-m", "gitorch", *words[1:]]
-    return subprocess.run(words, cwd=demo.repository, env=dict(demo.environment), check=check).returncode
+    output = sys.stderr if aside else None
+    return subprocess.run(words, cwd=demo.repository, env=dict(demo.environment), check=check, stdout=output).returncode

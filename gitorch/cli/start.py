@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitorch.cli.session import Session, pass_session
-from gitorch.errors import GitorchError, Refused, SetupNeeded
+from gitorch.errors import GitorchError, Incomplete, Refused, SetupNeeded
 
 if TYPE_CHECKING:
     from gitorch.orchestrator import Orchestrator
@@ -32,7 +32,7 @@ def demo_command(session: Session, keep: bool) -> None:
         made = demo.build(folder, os.environ)
         for word, command in demo.LOOP:
             _tell_step(session, word, command)
-            codes[command] = demo.call(made, command)
+            codes[command] = demo.call(made, command, aside=session.json)
     finally:
         if not keep:
             shutil.rmtree(folder)
@@ -40,6 +40,8 @@ def demo_command(session: Session, keep: bool) -> None:
     session.say(f"\nThat was the loop, with scripts for agents; {where}.")
     if session.json:
         session.answer("", "demo", {"repository": str(made.repository) if keep else None, "exit_codes": codes})
+    if broken := [command for command, code in codes.items() if code == GitorchError.exit]:
+        raise Incomplete("demo-failed", f"a step of the demo did not work: {broken[0]}", fix=("orchestrate doctor",))
     session.say('next, in a repository of yours: orchestrate submit "..."')
 
 

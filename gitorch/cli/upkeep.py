@@ -95,14 +95,14 @@ def trust_config(session: Session, yes: bool) -> None:
     found = config.commands(orchestrator.loaded.layers)
     common = orchestrator.repository.common_dir
     if trust.is_trusted(common, found):
-        session.answer("nothing to agree to" if not found else "agreed to already", "trust", {"commands": found})
+        session.answer("nothing to agree to" if not found else "agreed to already", "config", {"commands": found})
         return
     session.say(safe_block(json.dumps(found, indent=2, ensure_ascii=False)))
     agreed = session.confirm("Run these commands in this repository from now on?", yes=yes)
     if agreed:
         trust.agree(common, found)
     fields = {"commands": found, "digest": config.digest(found), "agreed": agreed}
-    session.answer("agreed; a change of these commands asks again" if agreed else "not agreed", "trust", fields)
+    session.answer("agreed; a change of these commands asks again" if agreed else "not agreed", "config", fields)
 
 
 def _flat(value: Any) -> dict[str, Any]:
@@ -127,14 +127,11 @@ def _flat(value: Any) -> dict[str, Any]:
 @pass_session
 def completion_command(session: Session, shell: str) -> None:
     """Print the completion script of a shell: orchestrate completion bash >> ~/.bashrc"""
-    import contextlib
-    import io
-
-    from click.shell_completion import shell_complete
+    from click.shell_completion import get_completion_class
 
     from gitorch.cli import orchestrate
 
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        shell_complete(orchestrate, {}, "orchestrate", "_ORCHESTRATE_COMPLETE", f"{shell}_source")
-    session.answer(output.getvalue(), "completion", {"shell": shell, "script": output.getvalue()})
+    kind = get_completion_class(shell)
+    assert kind is not None
+    script = kind(orchestrate, {}, "orchestrate", "_ORCHESTRATE_COMPLETE").source()
+    session.answer(script, "completion", {"shell": shell, "script": script})

@@ -23,6 +23,7 @@ from gitorch.model.naming import TaskId, slug, task_id
 from gitorch.model.task import Priority, Task, by_id
 
 TITLE_WIDTH = 72
+_LONGEST_LINE = 4096
 STDIN = "standard input"
 
 Locate = Callable[[str], str]
@@ -151,10 +152,13 @@ def resolve(
 
 def headline(text: str) -> str:
     """Return the first line that says something, cut at a word to what a terminal shows well."""
-    lines = [" ".join(_visible(line).split()) for line in text.removeprefix("\ufeff").splitlines()]
-    filled = [line for line in lines if line]
-    said = next((line for line in filled if any(character.isalnum() for character in line)), "")
-    return shortened(re.sub(r"^#{1,6} ", "", said or next(iter(filled), "task")))
+    cleaned = (" ".join(_visible(line[:_LONGEST_LINE]).split()) for line in text.removeprefix("\ufeff").splitlines())
+    first = ""
+    for line in filter(None, cleaned):
+        if any(character.isalnum() for character in line):
+            return shortened(re.sub(r"^#{1,6} ", "", line))
+        first = first or line
+    return shortened(first or "task")
 
 
 def shortened(line: str, width: int = TITLE_WIDTH) -> str:
@@ -289,23 +293,23 @@ class _TomlPlaces:
         self.headers = [at for at, line in enumerate(self.lines) if re.match(r"\s*\[\[\s*task\s*\]\]", line)]
 
     def of_top(self, key: str) -> str:
-        return self._in(0, len(self.lines), rf"\s*\[*\s*{re.escape(key)}\b")
+        return self._in(key, 0, len(self.lines), rf"\s*\[*\s*{re.escape(key)}\b")
 
     def of_default(self, key: str) -> str:
         start = next((at for at, line in enumerate(self.lines) if re.match(r"\s*\[\s*defaults\b", line)), 0)
-        return self._in(start, len(self.lines), rf"(\s*\[\s*defaults\s*\.)?\s*{re.escape(key)}\b")
+        return self._in(key, start, len(self.lines), rf"(\s*\[\s*defaults\s*\.)?\s*{re.escape(key)}\b")
 
     def of_task(self, number: int) -> Locate:
         def locate(key: str) -> str:
             if number >= len(self.headers):  # written inline: `task = [{...}]`
                 return self.of_top("task")
             end = self.headers[number + 1] if number + 1 < len(self.headers) else len(self.lines)
-            return self._in(self.headers[number], end, rf"(\s*\[\s*task\s*\.)?\s*{re.escape(key)}\b")
+            return self._in(key, self.headers[number], end, rf"(\s*\[\s*task\s*\.)?\s*{re.escape(key)}\b")
 
         return locate
 
-    def _in(self, start: int, end: int, pattern: str) -> str:
-        found = (at for at in range(start, end) if re.match(pattern, self.lines[at]))
+    def _in(self, key: str, start: int, end: int, pattern: str) -> str:
+        found = (at for at in range(start, end) if key and re.match(pattern, self.lines[at]))
         return f"{self.name}:{next(found, start) + 1}"
 
 
@@ -357,7 +361,7 @@ def _with_matter(matter: _Matter, name: str) -> Draft:
     if "prompt" in table and matter.body.strip():
         raise InvalidInput("task-invalid", f"{places('prompt')}: the prompt is the text below, and cannot be a key too")
     body = {"prompt": matter.body} if matter.body.strip() else {}
-    heading = {"title": _heading(matter.body)} if not table.get("title") else {}
+    heading = {"title": _heading(matter.body)} if "title" not in table else {}
     return _draft({**table, **body, **heading}, places)
 
 
@@ -368,7 +372,8 @@ class _MatterPlaces:
         self.lines, self.name = header.split("\n"), name
 
     def __call__(self, key: str) -> str:
-        found = (at for at, line in enumerate(self.lines) if re.match(rf"\s*\[?[\"']?{re.escape(key)}\b", line))
+        pattern = rf"\s*\[?[\"']?{re.escape(key)}\b"
+        found = (at for at, line in enumerate(self.lines) if key and re.match(pattern, line))
         return f"{self.name}:{next(found, -1) + 2}"
 
 
@@ -406,7 +411,7 @@ def _heading(text: str) -> str:
 
 _ITEM = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[[ xX]\](?=\s|$)", re.MULTILINE)
 _BOX = re.compile(r"\[[ xX]\](?:\s+|$)")
-_AFTER = re.compile(r"\s*\(after:?\s+([^()]+)\)\s*$", re.IGNORECASE)
+_AFTER = re.compile(r"[ \t]*\(after:?[ \t]+([^()\r\n]+)\)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _SPEC_KIT = re.compile(r"(T\d{3,})\s+(?:\[P\]\s+)?")
 
 
@@ -445,8 +450,9 @@ def _of_item(item: _Item, items: Sequence[_Item], lines: Sequence[str], name: st
     before, _, first = lines[item.start].partition("[ ]")
     indent = len(before.expandtabs(4))
     words = first.lstrip(" \t") + "".join(_dedented(line, indent) for line in lines[item.start + 1 : item.words_end])
+    words = words.replace("\r\n", "\n")
     after = _AFTER.search(words)
-    words = words[: after.start()] if after else words.rstrip("\r\n")
+    words = (words[: after.start()] + words[after.end() :] if after else words).rstrip("\n")
     number = _SPEC_KIT.match(words)
     inside = {at for other in items if item.start < other.start < item.end for at in range(other.start, other.end)}
     rest = [_dedented(lines[at], indent) for at in range(item.words_end, item.end) if at not in inside]

@@ -209,7 +209,9 @@ def table(clock: Clock, count: int) -> None:
     last = (count - 1) // EDGE
     columns = [parts_of(clock, bucket) for bucket in (None, 0, last)]
     sizes = [count, min(EDGE, count), count - last * EDGE]
-    print(f"\n{'ms a task, in its own thread':44} {'all':>8} {'share':>6} {'first':>8} {'share':>6} {'last':>8} {'share':>6}")
+    print(
+        f"\n{'ms a task, in its own thread':44} {'all':>8} {'share':>6} {'first':>8} {'share':>6} {'last':>8} {'share':>6}"
+    )
     for part, words in PARTS.items():
         cells = [
             f"{1000 * column[part] / size:8.2f} {column[part] / column['total']:6.1%}"
@@ -221,9 +223,7 @@ def table(clock: Clock, count: int) -> None:
     )
     print(f"{'total':44} {totals}")
     for part in ("git", "save", "snapshot", "worktree add"):
-        cells = [
-            f"{1000 * column[part] / size:8.2f} {'':6}" for column, size in zip(columns, sizes, strict=True)
-        ]
+        cells = [f"{1000 * column[part] / size:8.2f} {'':6}" for column, size in zip(columns, sizes, strict=True)]
         print(f"{'  of it: ' + part:44} {' '.join(cells)}")
     calls = sum(calls for (_, part), calls in clock.calls.items() if part == "git")
     print(f"git commands of gitorch's own, a task: {calls / count:.1f}")

@@ -157,7 +157,7 @@ def test_it_works_in_every_kind_of_repository(cli: Cli, kind: Callable[[Cli], Cl
 
 
 def test_a_task_file_cut_in_half_is_set_aside(cli: Cli) -> None:
-    """A cut `tasks.toml` is kept beside, the state is made again with all that happened, and the user is told on stderr."""
+    """A cut `tasks.toml` is kept beside, the state is made again whole, and the user is told on stderr."""
     works(cli)
     cli("submit", "Still to do")
     before = cli.tasks()
@@ -210,7 +210,7 @@ def test_a_lost_state_is_rebuilt_from_branches_and_notes(cli: Cli) -> None:
     ids=lambda value: repr(value) if isinstance(value, str | bytes) else "",
 )
 def test_a_bad_configuration_is_exit_2(cli: Cli, text: str | bytes, words: tuple[str, ...]) -> None:
-    """An unknown key is named with its near miss, file and line; a wrong value with file and line; nothing is queued."""
+    """An unknown key is named with near miss, file and line, a wrong value with its place; nothing is queued."""
     (cli.folder / ".orchestrate.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
     found = cli.error("submit", "x", exit=2)
     assert all(word in f"{found['what']} {found['why']} {found['fix']}" for word in words), found
@@ -285,7 +285,7 @@ def test_names_that_mean_nothing_or_two_things(cli: Cli) -> None:
 
 
 def test_a_branch_called_orch_is_in_the_way(cli: Cli) -> None:
-    """Where the user has a branch `orch`, the first command says so with the config line that helps, and that line helps."""
+    """Beside a branch `orch` the first command says which config line helps, and that line helps."""
     git("branch", "orch", cwd=cli.folder)
     found = cli.error("submit", "x", exit=5)
     assert found["code"] == "branch-prefix"
@@ -344,7 +344,7 @@ def test_a_second_run_is_refused(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_an_answer_that_nobody_can_give_is_exit_9(cli: Cli) -> None:
-    """Without a terminal, with `--no-input` and with `--json` a question is exit 9 that names the flag; nothing is done."""
+    """Without a terminal, and with `--json`, a question is exit 9 that names the flag; nothing is done."""
     works(cli)
     (cli.folder / ".orchestrate.toml").write_text('[checks]\ntest = "true"\n')
     refs = git("for-each-ref", cwd=cli.folder)

@@ -1,4 +1,4 @@
-"""The faults of the seed that must not come back (SPEC 9): each test fails on what the seed did, told in its docstring."""
+"""The faults of the seed that must not come back (SPEC 9): each test fails on what its docstring tells of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 from tests.support.cli import Cli, Pipe, does, left_behind, saved, told
 from tests.support.git import git
 
-HOSTILE = "Run `make`; then \"$(id)\" && 'quote' it | cat > /dev/null & \\ $HOME\n\n\tand ünïcode 🦀, to the last byte;  "
+HOSTILE = (
+    "Run `make`; then \"$(id)\" && 'quote' it | cat > /dev/null & \\ $HOME\n\n\tand ünïcode 🦀, to the last byte;  "
+)
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def test_an_agent_sees_the_repository(cli: Cli) -> None:
 
 
 def test_a_description_may_hold_anything(cli: Cli) -> None:
-    """The seed refused a description because of a backtick or a `;`. Here every byte reaches the agent, and nothing runs."""
+    """The seed refused a description because of a backtick or a `;`. Here every byte reaches the agent."""
     cli.configure('agent = "keep"\n[agents.keep]\nkind = "command"\ncommand = ["/bin/sh", "-c", "cat > brief.md"]\n')
     (task,) = cli.json("submit", HOSTILE)["tasks"]
     assert cli.json("task", task["id"])["task"]["prompt"] == HOSTILE
@@ -47,7 +49,9 @@ def test_a_low_task_never_starts_before_a_high_one(cli: Cli, slots: int) -> None
     priorities = ["low", "low", "normal", "low", "normal", "high", "high", "high"]
     agents = ["one", "one", "one", "two", "two", "two", "one", "two"]
     pairs = enumerate(zip(priorities, agents, strict=True))
-    cli.queue(*({"title": f"T{at} {one}", "prompt": "x", "priority": one, "agent": agent} for at, (one, agent) in pairs))
+    cli.queue(
+        *({"title": f"T{at} {one}", "prompt": "x", "priority": one, "agent": agent} for at, (one, agent) in pairs)
+    )
     events = cli.run("-m", str(slots), "--json", ok=6).stream[:-1]
     started = [event["task"]["priority"] for event in events if event["task"]["state"] == "running"]
     starts = list(dict.fromkeys(event["task"]["id"] for event in events if event["task"]["state"] == "running"))
@@ -57,7 +61,7 @@ def test_a_low_task_never_starts_before_a_high_one(cli: Cli, slots: int) -> None
 
 
 def test_agents_and_kill_work_from_another_shell(cli: Cli, tmp_path: Path) -> None:
-    """In the seed `agents` and `kill` were blind outside of the process that ran. Here any shell sees and stops all of it.
+    """In the seed `agents` and `kill` were blind in another shell. Here any shell sees who works, and stops it.
 
     The agent has detached a child of its own; no process is left.
     """
@@ -184,7 +188,7 @@ def test_an_agent_is_not_started_beside_a_live_one(cli: Cli, tmp_path: Path) -> 
 
 
 def test_a_failed_start_is_not_retried_for_ever(cli: Cli, tmp_path: Path) -> None:
-    """The seed retried a failed start for ever. Here what cannot start fails once; what dies unseen is tried once more."""
+    """The seed retried a failed start for ever. Here it fails once; what dies unseen is tried once more."""
     count = tmp_path / "count"
     cli.configure(
         '[agents.broken]\nkind = "command"\ncommand = ["{worktree}/no-such-tool"]\n'

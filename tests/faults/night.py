@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from gitorch.flow import intake
 from gitorch.git import fence, notes
 from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import Repository
-from gitorch.model.naming import TaskId, branch_ref
+from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from gitorch.operations import OperationLog
 from gitorch.orchestrator import Orchestrator
@@ -48,7 +49,7 @@ check-*)
 agent-*-one)
     echo $task > $task.txt; sleep {pause}; git add -A; git commit -qm "work of $task" ;;
 agent-*-two)
-    echo $task > $task.txt; git add -A; git commit -qm "work of $task"; sleep {pause}
+    echo $task > $task.txt; git add -A; git commit -qm "work of $task"; say half; sleep {pause}
     echo more > $task-more.txt; git add -A; git commit -qm "more of $task" ;;
 agent-*-left)
     echo $task > $task.txt; sleep {pause} ;;
@@ -75,22 +76,34 @@ _SUBJECTS = {
 }
 
 
-def tasks_of(count: int, script: Path, chance: random.Random) -> list[intake.Draft]:
+def drafts_of(
+    count: int, script: Path, chance: random.Random, kinds: Sequence[str], *, chained: bool
+) -> list[intake.Draft]:
     """Return drafts: all kinds of agents, most of them built on one or two earlier ones, some with a check."""
     drafts: list[intake.Draft] = []
     for number in range(count):
-        name = TaskId(f"t{number}-{chance.choice(list(_SUBJECTS))}")
-        after = tuple({draft.id for draft in chance.sample(drafts, min(len(drafts), chance.randrange(3)))})
+        name = TaskId(f"t{number}-{chance.choice(kinds)}")
+        most = min(len(drafts), chance.randrange(3)) if chained else 0
+        after = tuple(draft.id for draft in chance.sample(drafts, most) if draft.id)
         checks = {"check": f"{script} check {name}"} if chance.random() < 0.5 else {}
         draft = intake.from_text(name)
-        drafts.append(msgspec.structs.replace(draft, id=name, after=after, checks=checks))
+        drafts.append(msgspec.structs.replace(draft, id=name, after=after, checks=checks, agent="scripted"))
     return drafts
 
 
 class Night:
     """One repository with a queue of scripted tasks, and a log of everything that ran for them."""
 
-    def __init__(self, folder: Path, count: int, chance: random.Random, *, pause: float = 0.05) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        chance: random.Random,
+        *,
+        kinds: Sequence[str] = tuple(_SUBJECTS),
+        chained: bool = True,
+        pause: float = 0.05,
+    ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder.resolve()
         self.log = self.folder / "log"
@@ -107,7 +120,7 @@ class Night:
         (self.path / "README.md").write_text("the user is at work here\n")
         library = self.open()
         trust.agree(library.repository.common_dir, config.commands(library.loaded.layers))
-        library.submit(intake.resolve(tasks_of(count, self.script, chance), library.tasks, 1))
+        library.submit(intake.resolve(drafts_of(count, self.script, chance, kinds, chained=chained), library.tasks, 1))
         self.untouched = self.fingerprint()
 
     def open(self) -> Orchestrator:
@@ -170,6 +183,11 @@ class Night:
     def processes(self) -> list[int]:
         """Return the processes that belong to an execution of this repository."""
         return [pid for pid, env in _environments() if env.get(MARKER, "").startswith(f"{self.path}/")]
+
+    def kill_supervisor(self, execution: str) -> None:
+        """Kill -9 the process that keeps an execution's clocks and record."""
+        run = json.loads((self.path / ".git/gitorch/attempts" / execution / "run.json").read_text())
+        os.kill(run["pid"], signal.SIGKILL)
 
     def tasks(self) -> Mapping[TaskId, Task]:
         return Store(self.path / ".git/gitorch").load()
@@ -254,15 +272,12 @@ def _environments() -> Iterator[tuple[int, dict[str, str]]]:
             continue  # it has ended, or is somebody else's
 
 
-def await_act(night: Night, act: str, seconds: float = 20.0) -> tuple[str, str]:
-    """Wait until something was done; return its task and execution."""
+def await_act(night: Night, act: str, *, attempt: str = "1", seconds: float = 20.0) -> tuple[str, str]:
+    """Wait until something was done in an attempt; return its task and execution."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for found, task, execution in night.acts():
-            if found == act:
+            if found == act and execution.split("/")[1] == attempt:
                 return task, execution
         time.sleep(0.01)
     raise AssertionError(f"no {act} within {seconds} s: {night.told()}")
-
-
-__all__ = ["Night", "await_act", "branch_ref", "tasks_of"]

@@ -1,31 +1,86 @@
-"""kill -9 is a normal way to stop: whatever dies, the next command finds a true state and goes on from it."""
+"""kill -9 is a normal way to stop: whatever dies, the next command finds a true state and goes on from it.
+
+`GITORCH_KILLS=300 pytest tests/faults/test_kill.py -k random` is the long soak; `GITORCH_SEED` repeats a run.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.faults.night import Night
+from gitorch.errors import Incomplete
+from gitorch.flow import merger, runner
+from gitorch.git import notes, worktrees
+from gitorch.model.outcome import Ending
+from gitorch.model.task import State, Task, change
+from gitorch.operations import Moved, Restated
+from tests.faults.night import Night, await_act
+from tests.support.git import git
+from tests.support.scale import scaled
 
 KILLS = int(os.environ.get("GITORCH_KILLS") or 30)
 SEED = int(os.environ.get("GITORCH_SEED") or random.randrange(1_000_000))
 NIGHT_SECONDS = 1.4
+_WRITES = os.O_WRONLY | os.O_RDWR
 
 
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
-    """Random numbers that the environment variable GITORCH_SEED makes again."""
+    """Random numbers that GITORCH_SEED makes again."""
     print(f"GITORCH_SEED={SEED}")
     return random.Random(f"{SEED} {request.node.name}")
 
 
-def test_every_task_finishes_once_however_often_the_orchestrator_is_killed(tmp_path: Path, chance: random.Random) -> None:
-    """After kills at random moments the next run ends with every task done once, nothing lost and nothing left."""
-    left = KILLS
-    nights = 0
+def killed(work: Callable[[], object], seconds: float) -> bool:
+    """Do some work in a child, and kill -9 it and its git after some time; return whether it was still at work."""
+    child = os.fork()
+    if not child:
+        os.setsid()
+        work()
+        os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    # it may have been killed before it had a group, or be done
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def killed_at(work: Callable[[], object], step: int) -> bool:
+    """Do some work in a child that kills itself at its n-th step outwards; return whether it came to that."""
+    child = os.fork()
+    if not child:
+        left = step
+
+        def count(event: str, args: tuple[Any, ...]) -> None:
+            nonlocal left
+            if event in ("os.rename", "os.remove", "subprocess.Popen") or (event == "open" and args[2] & _WRITES):
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(count)
+        work()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def test_every_task_finishes_once_whatever_the_random_moments_at_which_the_orchestrator_is_killed(
+    tmp_path: Path, chance: random.Random
+) -> None:
+    """After each kill the next run goes on; in the end every task is done once, nothing is lost, nothing is left."""
+    left, nights = KILLS, 0
     while left:
         nights += 1
         night = Night(tmp_path / str(nights), chance.randint(10, 16), chance)
@@ -33,4 +88,173 @@ def test_every_task_finishes_once_however_often_the_orchestrator_is_killed(tmp_p
             left -= 1
         night.finish()
         night.verify()
+        shutil.rmtree(night.folder)
     print(f"{KILLS} kills in {nights} nights")
+
+
+def test_a_task_whose_supervisor_is_killed_is_done_again_once(tmp_path: Path, chance: random.Random) -> None:
+    """The attempt counts as lost, never as done; what it had committed is kept, and no process of it is left."""
+    night = Night(tmp_path / "night", 1, chance, kinds=("two",), pause=0.4)
+    run = night.start()
+    _, execution = await_act(night, "agent-half")
+    night.kill_supervisor(execution)
+    assert run.wait(60) == 0, night.told()
+    night.verify(lost=1)
+    (task,) = night.tasks().values()
+    assert task.attempts == 2
+    told = notes.read_all(night.repository).values()
+    ends = {line["number"]: line["exit"] for lines in told for line in lines if line["kind"] == "attempt"}
+    assert ends == {1: Ending.LOST, 2: Ending.COMPLETED}
+
+
+def test_a_task_whose_supervisors_keep_dying_fails(tmp_path: Path, chance: random.Random) -> None:
+    """A second loss is not tried again: the task fails and says why."""
+    night = Night(tmp_path / "night", 1, chance, kinds=("two",), pause=0.4)
+    run = night.start()
+    for number in ("1", "2"):
+        _, execution = await_act(night, "agent-start", attempt=number)
+        night.kill_supervisor(execution)
+    assert run.wait(60) == Incomplete.exit, night.told()
+    (task,) = night.tasks().values()
+    assert (task.state, task.attempts) == (State.FAILED, 2)
+    assert "supervisor was killed" in task.reason
+    assert night.processes() == []
+
+
+def test_a_worktree_that_was_cut_short_is_made_again(tmp_path: Path, chance: random.Random) -> None:
+    """Wherever `git worktree add` and its check-out are killed, the next run makes the worktree anew."""
+    night = Night(tmp_path / "night", scaled(12), chance, chained=False)
+    library = night.open()
+    means = library.means()
+    main = library.repository.resolve("main")
+    assert main is not None
+    cut = 0
+    for task in list(library.tasks.values()):
+        started = runner.begin(means, task, main)
+        library.store.save([started])
+        path = Path(started.worktree)
+        library.repository.git("branch", started.branch, "main")
+
+        def add(path: Path = path, branch: str = started.branch) -> None:
+            worktrees.add(night.repository, path, branch, "cut short")
+
+        cut += killed(add, chance.uniform(0.005, 0.04))
+    night.finish()
+    night.verify()
+    print(f"{cut} of {len(library.tasks)} were cut short")
+
+
+class Morning:
+    """Approved tasks, and the repository as it was before they were merged."""
+
+    def __init__(self, folder: Path, chance: random.Random) -> None:
+        self.night = Night(folder / "night", 4, chance, chained=False)
+        self.night.finish()
+        library = self.night.open()
+        library.approve(list(library.tasks.values()), "una")
+        self.before = folder / "before"
+        self.git_dir = self.night.path / ".git"
+        shutil.copytree(self.git_dir, self.before, symlinks=True)
+
+    def reset(self) -> None:
+        """Put everything back as it was before the merge."""
+        shutil.rmtree(self.git_dir)
+        shutil.copytree(self.before, self.git_dir, symlinks=True)
+
+    def merge(self) -> None:
+        """Merge all that is approved."""
+        library = self.night.open()
+        library.publish(library.plan_merge(None))
+
+    def merged(self) -> bool:
+        """Return whether the merge has happened for the next command; refs, notes and task states must agree."""
+        library = self.night.open()
+        states = {task.state for task in library.tasks.values()}
+        tip = library.integration()
+        told = notes.read_all(library.repository)
+        lines = Counter(line["task"] for lines in told.values() for line in lines if line["kind"] == "merged")
+        if states == {State.APPROVED}:
+            assert (tip, lines) == (None, {})
+            return False
+        assert states == {State.MERGED}
+        assert lines == {task.id: _commits(self.night, task) for task in library.tasks.values()}
+        assert {task.merged_as for task in library.tasks.values()} <= set(_history(self.night, str(tip)))
+        assert library.tasks[max(library.tasks, key=lambda name: library.tasks[name].number)].merged_as == tip
+        return True
+
+
+def _commits(night: Night, task: Task) -> int:
+    return int(git("rev-list", "--count", f"{task.base}..{task.tip}", cwd=night.path))
+
+
+def _history(night: Night, tip: str) -> list[str]:
+    return git("rev-list", tip, cwd=night.path).split("\n")
+
+
+def test_a_merge_that_is_killed_at_any_step_happened_or_did_not(tmp_path: Path, chance: random.Random) -> None:
+    """Killed before each of its steps outwards in turn, a merge is all there for the next command, or not at all."""
+    morning = Morning(tmp_path, chance)
+    library = morning.night.open()
+    plan = library.plan_merge(None)
+    outcomes, step = Counter[bool](), 1
+    while killed_at(lambda: library.publish(plan), step):
+        outcomes[morning.merged()] += 1
+        morning.reset()
+        step += 1
+    assert morning.merged()
+    print(f"{outcomes[False]} times nothing had moved, {outcomes[True]} times it was finished")
+    assert outcomes[True], "the steps after the move were not met"
+    assert outcomes[False], "the steps before the move were not met"
+    morning.night.verify()
+
+
+def test_a_merge_that_is_killed_with_its_git_happened_or_did_not(tmp_path: Path, chance: random.Random) -> None:
+    """The same at random moments, where git itself dies in the middle of what it does; a second merge completes it."""
+    morning = Morning(tmp_path, chance)
+    begun = time.perf_counter()
+    morning.merge()
+    seconds = time.perf_counter() - begun
+    for _ in range(scaled(25)):
+        morning.reset()
+        killed(morning.merge, chance.uniform(0.2, 1.1) * seconds)
+        if not morning.merged():
+            morning.merge()
+            assert morning.merged()
+    morning.night.verify()
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: random.Random, moved: int) -> None:
+    """Git's transactions are not atomic against a crash: whichever ref moved alone, the other follows."""
+    morning = Morning(tmp_path, chance)
+    library = morning.night.open()
+    plan = library.plan_merge(None)
+    moves = merger.moves(library.repository, plan, library.config.integration)
+    restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
+    library.operations.open("merge", tuple(Moved(one.ref, one.old, one.new) for one in moves), tuple(restated))
+    assert len(moves) == 2
+    library.repository.move([moves[moved]], "a part of it")
+    assert morning.merged()
+    morning.night.verify()
+
+
+def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chance: random.Random) -> None:
+    """An operation that is finished late moves no ref and no task that somebody has moved meanwhile."""
+    morning = Morning(tmp_path, chance)
+    library = morning.night.open()
+    plan = library.plan_merge(None)
+    moves = merger.moves(library.repository, plan, library.config.integration)
+    restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
+    operation = library.operations.open(
+        "merge", tuple(Moved(one.ref, one.old, one.new) for one in moves), tuple(restated)
+    )
+    library.repository.move(moves, "all of it")
+    sent_back = plan.steps[0].task
+    library.store.save([change(sent_back, state=State.QUEUED)])
+    elsewhere = git("commit-tree", f"{plan.tip}^{{tree}}", "-p", plan.tip, "-m", "by hand", cwd=morning.night.path)
+    git("update-ref", moves[0].ref, elsewhere, cwd=morning.night.path)
+    after = morning.night.open()
+    assert after.integration() == elsewhere
+    assert after.tasks[sent_back.id].state is State.QUEUED
+    assert {task.state for task in after.tasks.values()} == {State.QUEUED, State.MERGED}
+    assert operation not in after.operations.unfinished()

@@ -130,9 +130,10 @@ def test_what_works_is_not_idle(place: Path, script: str) -> None:
 
 
 TIDY = """
-import sys, time
+import os, sys, time
+ready = os.open(sys.argv[1], os.O_WRONLY)
 try:
-    open(sys.argv[1], "w").write("ready")
+    os.write(ready, b"ready")
     time.sleep(600)
 except KeyboardInterrupt:
     print("tidied up")

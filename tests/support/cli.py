@@ -178,7 +178,7 @@ class Cli:
 
 
 class Pipe:
-    """A named pipe between a test and an agent's script: `echo word > PIPE`, `read word < PIPE`. Nobody waits to open it."""
+    """A named pipe between a test and an agent's script (`echo word > PIPE`, `read word < PIPE`), always open."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)

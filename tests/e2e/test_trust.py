@@ -1,0 +1,128 @@
+"""Commands of a repository's own file run only after a person has agreed to exactly them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Cli, does, saved
+from tests.support.git import commit, git
+
+CONFIG = """\
+agent = "own"
+[run]
+max_agents = 2
+[checks]
+test = "echo checked >> '{marks}/check'"
+[prepare]
+run = ["echo prepared >> '{marks}/prepare'"]
+[agents.own]
+kind = "command"
+command = ["/bin/sh", "-c", "echo worked >> '{marks}/agent'; echo x > x.txt"]
+"""
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    """A folder in which every command of the repository leaves its mark."""
+    (tmp_path / "marks").mkdir()
+    return tmp_path / "marks"
+
+
+@pytest.fixture
+def cli(repository_folder: Path, marks: Path) -> Cli:
+    """A repository whose committed file names commands, as if it had just been cloned."""
+    commit(repository_folder, "Configure\n", {".orchestrate.toml": CONFIG.format(marks=marks)})
+    return Cli(repository_folder, "")
+
+
+def edit(cli: Cli, old: str, new: str) -> None:
+    """Change the repository's file, and commit it."""
+    text = (cli.folder / ".orchestrate.toml").read_text()
+    assert old in text
+    commit(cli.folder, "Change the configuration\n", {".orchestrate.toml": text.replace(old, new)})
+
+
+def test_nothing_runs_before_a_person_agreed(cli: Cli, marks: Path) -> None:
+    """In a fresh clone none of its commands runs, whatever is called; `run` is exit 5 and names them."""
+    cli("submit", "Work")
+    for words in (("status",), ("doctor",), ("config", "show"), ("review",), ("merge", "-n"), ("task", "work")):
+        cli(*words, ok=(0, 4))
+    found = cli.error("run", exit=5)
+    assert (found["code"], found["fix"]) == ("untrusted", ["orchestrate config trust"])
+    assert all(name in found["why"] for name in ("checks.test", "prepare.run", "agents.own"))
+    assert list(marks.iterdir()) == []
+    assert cli.states() == {"work": "queued"}
+    assert git("for-each-ref", "refs/heads/orch", cwd=cli.folder) == ""
+
+
+def test_agreeing_shows_the_commands_and_lets_them_run(cli: Cli, marks: Path) -> None:
+    """`config trust` shows what would run, is exit 9 when nobody can answer, and with `--yes` agrees."""
+    cli("submit", "Work")
+    asked = cli("config", "trust", ok=9)
+    assert f"echo checked >> '{marks}/check'" in asked.stderr
+    cli("run", ok=5)
+    found = cli.json("config", "trust", "--yes")["commands"]
+    assert set(found) == {"checks", "prepare", "agents"}
+    cli.run()
+    assert sorted(mark.name for mark in marks.iterdir()) == ["agent", "check", "prepare"]
+    assert cli("config", "trust").text == "agreed to already\n"
+
+
+def test_a_change_of_the_commands_asks_again(cli: Cli, marks: Path) -> None:
+    """A changed, added or personal command takes the agreement away; taking the change back restores it."""
+    cli("config", "trust", "--yes")
+    cli("submit", "Work")
+    before = (cli.folder / ".orchestrate.toml").read_text()
+    edit(cli, "echo checked", "echo changed")
+    cli("run", ok=5)
+    edit(cli, "echo changed", "echo checked")
+    (cli.folder / ".orchestrate.local.toml").write_text("[checks]\nmore = 'echo more'\n")
+    cli("run", ok=5)
+    (cli.folder / ".orchestrate.local.toml").unlink()
+    assert (cli.folder / ".orchestrate.toml").read_text() == before
+    assert list(marks.iterdir()) == []
+    cli.run()
+
+
+def test_other_keys_ask_nothing(cli: Cli) -> None:
+    """Settings that run nothing may change, and comments too; the agreement stands."""
+    cli("config", "trust", "--yes")
+    cli("submit", "Work")
+    edit(cli, "max_agents = 2", "# fewer\nmax_agents = 1\nretries = 0")
+    cli.run()
+    assert cli.states() == {"work": "finished"}
+
+
+def test_a_base_with_other_checks_asks_too(cli: Cli, marks: Path) -> None:
+    """The checks of a task's base are agreed to on their own: a branch from elsewhere cannot bring commands along."""
+    cli("config", "trust", "--yes")
+    git("switch", "--quiet", "--create", "elsewhere", cwd=cli.folder)
+    edit(cli, "echo checked", "echo smuggled")
+    git("switch", "--quiet", "main", cwd=cli.folder)
+    cli("submit", "Work", "--base", "elsewhere")
+    cli.run(ok=6)
+    (task,) = cli.tasks().values()
+    assert (task["state"], task["attempts"]) == ("queued", 0)
+    assert "agreed" in task["reason"]
+    assert list(marks.iterdir()) == []
+
+
+def test_an_agreement_is_for_one_repository_and_one_person(cli: Cli, tmp_path: Path) -> None:
+    """A clone of a trusted repository asks anew, and another person's configuration folder knows of nothing."""
+    cli("config", "trust", "--yes")
+    cli("submit", "Work")
+    git("clone", "--quiet", str(cli.folder), "clone", cwd=tmp_path)
+    clone = Cli(tmp_path / "clone", "")
+    clone("submit", "Work")
+    clone("run", ok=5)
+    cli("run", ok=5, env={"XDG_CONFIG_HOME": str(tmp_path / "somebody")})
+
+
+def test_the_persons_own_commands_need_no_agreement(repository_folder: Path) -> None:
+    """What the user's own file names runs without a question: it is theirs."""
+    cli = Cli(repository_folder)
+    cli.queue(does("Work", saved("a.txt", "a")))
+    cli.run()
+    assert cli.states() == {"work": "finished"}
