@@ -12,6 +12,7 @@ from gitorch.cli.layout import Column, Fit, Line, Look, Piece, cut, fit, flow, h
 from gitorch.cli.safe import cells
 from gitorch.cli.screen import of_stdout
 from gitorch.cli.words import Turn, plural
+from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Task, urgency
 
@@ -31,7 +32,7 @@ class _Place(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    tasks: Mapping[str, Task]
+    tasks: Mapping[TaskId, Task]
     diffs: Mapping[str, words.Change]
     activity: Mapping[str, str]
     now: datetime
@@ -83,7 +84,7 @@ def status(
     look, now = look or of_stdout(), now or datetime.now().astimezone()
     place = _Place(repository=repository, branch=branch, integration=integration, tip=tip, running=running)
     lines = [*_header(place, look), *(line for text in warnings for line in _warning(text, look)), *gap(look)]
-    by_name: dict[str, Task] = {task.id: task for task in tasks}
+    by_name: dict[TaskId, Task] = {task.id: task for task in tasks}
     if not by_name:
         return paint([*lines, *_nothing_yet(look)], look)
     groups = grouped(by_name.values())

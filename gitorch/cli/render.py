@@ -17,6 +17,7 @@ from gitorch.cli.safe import safe_block
 from gitorch.cli.screen import of_stderr, of_stdout
 from gitorch.cli.words import Turn, plural
 from gitorch.errors import GitorchError
+from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Event, Usage
 from gitorch.model.task import Attempt, Phase, State, Task
 
@@ -64,7 +65,7 @@ def _clean_block(text: str, look: Look, indent: int) -> list[str]:
 
 
 def task_page(
-    task: Task, tasks: Mapping[str, Task] | None = None, *, look: Look | None = None, now: datetime | None = None
+    task: Task, tasks: Mapping[TaskId, Task] | None = None, *, look: Look | None = None, now: datetime | None = None
 ) -> str:
     """Return everything about one task: what was asked, who did it, what came of it, and what can be done next."""
     look, now = look or of_stdout(), now or datetime.now().astimezone()
@@ -95,7 +96,7 @@ def _text_lines(text: str, look: Look) -> list[Line]:
     return [[(line, "")] for line in _clean_block(text, look, FIELD_INDENT)] if text.strip() else []
 
 
-def _next_lines(task: Task, tasks: Mapping[str, Task], look: Look, now: datetime) -> list[Line]:
+def _next_lines(task: Task, tasks: Mapping[TaskId, Task], look: Look, now: datetime) -> list[Line]:
     verb, why = words.step(task, tasks, now)
     said = f"{verb}: {why}" if verb and why else verb or why
     style = "red" if words.turn(task) in (Turn.MEND, Turn.RESOLVE) or task.passed is False else ""
@@ -117,7 +118,7 @@ def _asked_lines(task: Task, look: Look, now: datetime) -> list[Line]:
     return _text_lines(look.dot.join(part for part in parts if part), look)
 
 
-def _after_lines(task: Task, tasks: Mapping[str, Task], look: Look) -> list[Line]:
+def _after_lines(task: Task, tasks: Mapping[TaskId, Task], look: Look) -> list[Line]:
     names = [f"{name} ({tasks[name].state})" if name in tasks else name for name in task.after]
     return _text_lines(", ".join(names), look)
 

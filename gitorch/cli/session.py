@@ -162,7 +162,10 @@ class TaskName(click.ParamType[str]):
     name = "task"
 
     def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
+        self,
+        ctx: click.Context,
+        param: click.Parameter,
+        incomplete: str,  # noqa: ARG002
     ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gitorch.cli.layout import Look, Piece
+from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import DONE, Attempt, CheckResult, Phase, Priority, State, Task
 
@@ -190,7 +191,7 @@ def verdict(result: CheckResult) -> str:
     return "passed" if result.passed else f"exit code {result.exit_code}"
 
 
-def step(task: Task, tasks: Mapping[str, Task], now: datetime, activity: str = "") -> tuple[str, str]:
+def step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity: str = "") -> tuple[str, str]:
     """Return what happens next with a task: the verb (a command's name, where it is the user's turn), and why."""
     match turn(task):
         case Turn.REVIEW:
@@ -235,7 +236,7 @@ def _paused(task: Task, now: datetime) -> str:
     return f"goes on at {clock(task.wake, now)}" + (f": {why}" if why else "")
 
 
-def _queued(task: Task, tasks: Mapping[str, Task]) -> str:
+def _queued(task: Task, tasks: Mapping[TaskId, Task]) -> str:
     parts = []
     if is_sent_back(task):
         parts.append(f"sent back with {plural(len(task.comments), 'comment')}")
@@ -246,7 +247,7 @@ def _queued(task: Task, tasks: Mapping[str, Task]) -> str:
     return "; ".join(parts)
 
 
-def blockers(after: Sequence[str], tasks: Mapping[str, Task]) -> list[str]:
+def blockers(after: Sequence[TaskId], tasks: Mapping[TaskId, Task]) -> list[str]:
     """Return what a task waits for, with the state of what will not come by itself."""
     names = []
     for name in after:

@@ -150,6 +150,7 @@ def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
         raise workshop.Failed(f"a branch {task.branch} exists already, and is not this task's")
     worktree = worktrees.find(repository, path)
     if worktree is not None and (task.attempts > 1 or _is_whole(worktree)):
+        worktrees.unlock(repository, worktree, ref)
         worktrees.rescue(repository, worktree, naming.rescue_ref(task.id), f"uncommitted files of {task.id}")
         _keep_earlier(repository, task, at)
         worktree.git(repository, "checkout", "--quiet", "--force", task.branch)

@@ -52,6 +52,7 @@ def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oi
     for name, operation in _IN_PROGRESS.items():
         if (worktree.admin / name).exists():
             return Rejected(f"a {operation} was left half done in the worktree")
+    worktrees.unlock(repository, worktree, branch)
     seen = worktrees.look(repository, worktree)
     if seen.branch is not None and f"refs/heads/{seen.branch}" != branch:
         return Rejected(f"the worktree was switched to another branch: {seen.branch}")

@@ -81,7 +81,8 @@ def turn(repository: Repository) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     with (folder / "notes.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        with repository.lending(file, everywhere=False):
+            yield
 
 
 def _existing(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid | None, dict[Oid, bytes]]:

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import git
 
 OLDEST_GIT = (2, 38)
+
+STALE_SECONDS = 2.0
+"""A git that lives holds the lock of a ref or an index for milliseconds."""
 
 # `git rev-parse --local-env-vars`: set by hooks and aliases, they would point our git at another repository
 LOCAL_VARIABLES = (
@@ -304,17 +307,9 @@ class Repository:
         lines = ["start"]
         lines += [f"update {move.ref}\0{move.new or zero}\0{move.old or zero}" for move in moves]
         lines += ["prepare", "commit"]
-        done = self.git(
-            "update-ref",
-            "--create-reflog",
-            "-m",
-            f"gitorch: {reason}",
-            "-z",
-            "--stdin",
-            input="".join(f"{line}\0" for line in lines).encode(),
-            env=self.identity(),
-            ok=(0, 128),
-        )
+        done = self._update_refs(lines, reason)
+        if done.code != 0 and self.free(*(self.common_dir / f"{move.ref}.lock" for move in moves)):
+            done = self._update_refs(lines, reason)
         if done.code != 0:
             raise RefsMoved(
                 "refs-moved",
@@ -322,6 +317,27 @@ class Repository:
                 why=done.stderr.decode("utf-8", "replace").strip(),
                 fix=("run the command again",),
             )
+
+    def _update_refs(self, lines: Sequence[str], reason: str) -> Output:
+        return self.git(
+            *("update-ref", "--create-reflog", "-m", f"gitorch: {reason}", "-z", "--stdin"),
+            input="".join(f"{line}\0" for line in lines).encode(),
+            env=self.identity(),
+            ok=(0, 128),
+        )
+
+    def free(self, *locks: Path) -> bool:
+        """Remove lock files of a git that was killed; return whether any was there. Only for what is gitorch's own.
+
+        One that is younger than `STALE_SECONDS` may be somebody's who lives, and is given that time.
+        """
+        found = [lock for lock in locks if lock.exists()]
+        for lock in found:
+            with suppress(FileNotFoundError):
+                time.sleep(max(0.0, STALE_SECONDS - abs(time.time() - lock.stat().st_mtime)))
+                if abs(time.time() - lock.stat().st_mtime) >= STALE_SECONDS:
+                    lock.unlink()
+        return bool(found)
 
     def version(self) -> tuple[int, ...]:
         """Return git's version."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -102,6 +103,12 @@ def look(repository: Repository, worktree: Worktree) -> Standing:
     )
 
 
+def unlock(repository: Repository, worktree: Worktree, branch: Ref) -> None:
+    """Remove the locks that a git left which was killed in a worktree. Only while nobody works there."""
+    admin, shared = worktree.admin, repository.common_dir
+    repository.free(admin / "index.lock", admin / "HEAD.lock", shared / f"{branch}.lock")
+
+
 def dirt(repository: Repository, worktree: Worktree) -> Dirt:
     """Return what is not committed, as `look` does."""
     return look(repository, worktree).dirt
@@ -188,9 +195,12 @@ def discard_half_made(repository: Repository, path: Path) -> None:
 def _admins(repository: Repository, path: Path) -> list[Path]:
     """Return the git folders of a worktree at a path, also of one whose making was interrupted."""
     folder = repository.common_dir / "worktrees"
+    # git names them after the last part of the path, with a number where that is taken
+    ours = re.compile(re.escape(path.name) + "[0-9]*")
+    admins = [folder / name for name in sorted(os.listdir(folder)) if ours.fullmatch(name)] if folder.is_dir() else []
     return [
         admin
-        for admin in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        for admin in admins
         if _points_to(admin, path) or (admin.name == path.name and not (admin / "gitdir").exists())
     ]
 

@@ -38,7 +38,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
     """Random numbers that GITORCH_SEED makes again."""
-    print(f"GITORCH_SEED={SEED}")
+    print(f"GITORCH_SEED={SEED}", flush=True)
     return random.Random(f"{SEED} {request.node.name}")
 
 

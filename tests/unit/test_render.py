@@ -32,7 +32,18 @@ from gitorch.flow.review import Card, Change, Signal
 from gitorch.git.replay import Replayed
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Event, Usage
-from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task, by_id, change, change_attempt
+from gitorch.model.task import (
+    Attempt,
+    CheckResult,
+    Comment,
+    Phase,
+    Priority,
+    State,
+    Task,
+    by_id,
+    change,
+    change_attempt,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 22, 7, 12, tzinfo=UTC)
@@ -524,7 +535,7 @@ def test_nothing_to_review() -> None:
 
 def test_the_page_of_a_task() -> None:
     """Everything about one task."""
-    assert render.task_page(the_card().task, BY_NAME, look=Look(width=80), now=NOW) == picture("""
+    assert render.task_page(the_card().task, by_id(BY_NAME.values()), look=Look(width=80), now=NOW) == picture("""
         ❯ rate-limit  #3  finished
           Limit login attempts. Five failures in ten minutes lock the account for
           fifteen.
@@ -772,7 +783,7 @@ def everywhere() -> Iterator[str]:
         here = Look(width=width)
         one = msgspec.structs.replace(task, state=state)
         yield render.status([one], repository=HOSTILE, branch=HOSTILE, integration=HOSTILE, look=here, now=NOW)
-        yield render.task_page(one, {HOSTILE: one}, look=here, now=NOW)
+        yield render.task_page(one, {TaskId(HOSTILE): one}, look=here, now=NOW)
         yield render.event_line(one, None, look=here, now=NOW)
         yield render.run_summary([one], HOSTILE, 3.0, look=here, now=NOW)
     for width in (None, 45, 80, 200):

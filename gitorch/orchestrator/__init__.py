@@ -1,0 +1,14 @@
+"""The library: wires the stages together and remembers what they give back; no logic of its own."""
+
+from gitorch.orchestrator.morning import Morning
+from gitorch.orchestrator.night import Night, RunSummary, at_clock
+from gitorch.orchestrator.upkeep import Upkeep
+from gitorch.orchestrator.watching import Watching
+from gitorch.orchestrator.workspace import load_config
+
+
+class Orchestrator(Night, Watching, Morning, Upkeep):
+    """All that can be done in one repository."""
+
+
+__all__ = ["Orchestrator", "RunSummary", "at_clock", "load_config"]

@@ -1,0 +1,177 @@
+"""Review what was done, and merge what was approved."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
+
+from gitorch import trust
+from gitorch.errors import InvalidInput, Refused
+from gitorch.model import note
+from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.task import Comment, State, Task, change
+from gitorch.operations import Restated
+from gitorch.orchestrator.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gitorch.flow.merger import Plan, Progress
+    from gitorch.flow.review import Card
+    from gitorch.flow.verify import Judge
+
+
+class Morning(Workspace):
+    """The morning: verdicts and merges."""
+
+    def card(self, task: Task) -> Card:
+        """Return what a reviewer needs to see of a task."""
+        from gitorch.flow import review
+
+        if task.tip is None:
+            raise Refused(
+                "no-commits", f"{task.id} has no commits yet", why=task.reason, fix=(f"orchestrate log {task.id}",)
+            )
+        return review.card(self.repository, self.config, task)
+
+    def approve(self, tasks: Sequence[Task], who: str, *, force: bool = False, comment: str = "") -> list[Task]:
+        """Accept tasks for merging. Failing checks are refused, unless forced."""
+        trust.require_person("approve")
+        tasks = [self._as_branch(task) for task in tasks]
+        for task in tasks:
+            if self.config.review.require_checks and not force:
+                self._require_checks(task)
+        approved = [change(task, state=State.APPROVED, reason="") for task in tasks]
+        said = (Comment(text=comment),) if comment else ()
+        self._note_verdicts(tasks, "approve", who, said)
+        self.store.save(approved)
+        self.store.snapshot_if_due()
+        return approved
+
+    def _require_checks(self, task: Task) -> None:
+        """Raise `Refused` when a check fails, or when there are checks and none has judged this very tree."""
+        failing = ", ".join(result.name for result in task.results if not result.passed)
+        unjudged = task.tip is not None and not task.results and bool(self.checks_for(task))
+        if failing or unjudged:
+            raise Refused(
+                "checks-failed",
+                f"{task.id} does not pass its checks: {failing}"
+                if failing
+                else f"no check has judged {task.id} as it is",
+                fix=(f"orchestrate revise {task.id} -m ...", f"orchestrate approve {task.id} --force"),
+            )
+
+    def _as_branch(self, task: Task) -> Task:
+        """Return a task with its branch's tip as it is now: a person may have committed to it by hand.
+
+        Raises `Refused` when the branch is gone or no longer holds what was reviewed.
+        """
+        ref = branch_ref(task.branch)
+        tip = self.repository.refs(ref).get(ref) if task.branch else None
+        if tip == task.tip or task.tip is None:
+            return task
+        if tip is None or not self.repository.is_ancestor(task.tip, tip):
+            raise Refused(
+                "branch-moved",
+                f"{task.branch} no longer holds the work that was checked",
+                why=f"{task.tip[:12]} was checked, the branch is at {tip[:12] if tip else 'no commit'}",
+                fix=(f"git branch --force {task.branch} {task.tip[:12]}", f"orchestrate retry {task.id}"),
+            )
+        same = self.repository.tree(tip) == self.repository.tree(task.tip)
+        return change(task, tip=tip, results=task.results if same else ())
+
+    def comment(self, task: Task, comment: Comment) -> Task:
+        """Add a reviewer's words to a task; `revise` sends them."""
+        commented = change(task, comments=(*task.comments, comment))
+        self.store.save([commented])
+        return commented
+
+    def revise(self, task: Task, who: str, comments: Sequence[Comment]) -> Task:
+        """Send a task back: the next attempt goes on with its branch and gets the comments."""
+        trust.require_person("send work back")
+        every = (*task.comments, *comments)
+        if not every:
+            raise InvalidInput(
+                "no-comment", "say what should be different", fix=(f'orchestrate revise {task.id} -m "..."',)
+            )
+        revised = change(task, state=State.QUEUED, reason="sent back", comments=every, retried=0)
+        self._note_verdicts([task], "revise", who, every)
+        self.store.save([revised, *self._made_stale(task)])
+        self.store.snapshot_if_due()
+        return revised
+
+    def reject(self, task: Task, who: str, comment: str = "") -> Task:
+        """Drop a task. Its branch is kept."""
+        trust.require_person("reject work")
+        rejected = change(task, state=State.REJECTED, reason=comment)
+        self._note_verdicts([task], "reject", who, (Comment(text=comment),) if comment else ())
+        self.store.save([rejected, *self._made_stale(task)])
+        self.store.snapshot_if_due()
+        return rejected
+
+    def _note_verdicts(self, tasks: Sequence[Task], verdict: str, who: str, comments: Sequence[Comment]) -> None:
+        from gitorch.git import notes
+
+        lines = {task.tip: [note.verdict_line(task, verdict, who, comments)] for task in tasks if task.tip}
+        if lines:
+            notes.append(self.repository, lines, f"note verdict {verdict}")
+
+    def plan_merge(self, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = ()) -> Plan:
+        """Say what a merge would do, without doing anything."""
+        from gitorch.flow import base, merger
+
+        tasks = self.tasks
+        for name in names or ():
+            if tasks[name].state not in merger.MERGEABLE:
+                raise Refused(
+                    "not-approved", f"{name} is {tasks[name].state}, not approved", fix=(f"orchestrate approve {name}",)
+                )
+        before = self.integration()
+        onto = before or base.trunk(self.repository, self.config)
+        return merger.plan(self.repository, tasks, merger.choose(tasks, names, skip), before, onto)
+
+    def verify_merge(self, plan: Plan, verify: str) -> Generator[Progress, None, Plan]:
+        """Check the trees that a plan would publish; return the plan of what stays green."""
+        from gitorch.flow import merger
+
+        judge = self._judge(plan.onto)
+        return (yield from merger.verified(self.repository, self.tasks, plan, judge.check, verify))
+
+    def publish(self, plan: Plan) -> None:
+        """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
+        from gitorch.flow import merger
+        from gitorch.git import notes
+
+        trust.require_person("merge")
+        conflicted = self._conflicted(plan)
+        if not plan.steps:
+            self.store.save(conflicted)
+            return
+        self._refuse_checked_out(self.config.integration)
+        restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
+        restated += [Restated(one.id, self.tasks[one.id].state, one.state, reason=one.reason) for one in conflicted]
+        with self.operations.turn() as lock, notes.turn(self.repository), self.repository.lending(lock):
+            moves = merger.moves(self.repository, plan, self.config.integration)
+            self._move_all("merge", moves, restated, f"merge {len(plan.steps)} tasks")
+        self.store.snapshot_if_due()
+
+    def _conflicted(self, plan: Plan) -> list[Task]:
+        found = []
+        for clash in plan.clashes:
+            partners = ", ".join(clash.partners) or self.config.integration
+            reason = f"conflicts with {partners} in {', '.join(clash.paths)}"
+            found.append(change(self.tasks[clash.task.id], state=State.CONFLICTED, reason=reason))
+        return found
+
+    def _judge(self, base: Oid) -> Judge:
+        from gitorch.flow.verify import Judge
+
+        tree = Task(id=TaskId("integration"), number=0, title="", prompt="", base=base)
+        return Judge(self.means(), self.checks_for(tree))
+
+    def _refuse_checked_out(self, branch: str) -> None:
+        """Raise `Refused` when a worktree has this branch checked out: moving it would make that look dirty."""
+        listing = self.repository.git("worktree", "list", "--porcelain", "-z").stdout.decode("utf-8", "surrogateescape")
+        for entry in listing.split("\0\0"):
+            lines = entry.split("\0")
+            if f"branch {branch_ref(branch)}" in lines:
+                where = lines[0].removeprefix("worktree ")
+                raise Refused("checked-out", f"{branch} is checked out in {where}", fix=(f"git -C {where} switch -",))

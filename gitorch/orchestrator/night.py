@@ -1,0 +1,321 @@
+"""Queue tasks, work through them, and see what goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitorch import config as configuration
+from gitorch import trust
+from gitorch.config import FILE
+from gitorch.errors import GitorchError, InvalidInput, Refused, SetupNeeded
+from gitorch.model import graph
+from gitorch.model.naming import TaskId, branch_ref
+from gitorch.model.task import State, Task, change
+from gitorch.orchestrator.workspace import Workspace, unknown
+
+if TYPE_CHECKING:
+    from gitorch.flow.scheduler import Limits, Schedule, Stopped, Work
+    from gitorch.workshop import Means
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run leaves behind: the tasks that it changed, and why it left others (None when nothing kept it).
+
+    `moved` names what changed meanwhile in the user's own checkout, refs and configuration, by whomever.
+    """
+
+    changed: tuple[TaskId, ...]
+    stopped: Stopped | None = None
+    interrupted: bool = False
+    started: datetime
+    seconds: float = 0.0
+    spent: float = 0.0
+    moved: tuple[str, ...] = ()
+
+
+class Night(Workspace):
+    """The evening and the night: queueing, running, stopping, watching."""
+
+    def submit(self, tasks: Sequence[Task]) -> list[Task]:
+        """Queue tasks, all or none; a cycle or an unknown dependency is refused."""
+        trust.require_person("queue tasks")
+        self._require_prefix()
+        graph.refuse_broken({**self.tasks, **{task.id: task for task in tasks}})
+        self.store.save(tasks)
+        self.store.snapshot_if_due()
+        return list(tasks)
+
+    def taken(self) -> set[str]:
+        """Return the names that a new task cannot have: those of tasks, and of branches where its own would be."""
+        refs = self.repository.refs(f"refs/heads/{self.config.prefix}".rstrip("/"))
+        branches = (ref.removeprefix("refs/heads/") for ref in refs)
+        return {*self.tasks, *(branch.removeprefix(self.config.prefix) for branch in branches)}
+
+    def refuse_bare_names(self, tasks: Iterable[Task]) -> None:
+        """Raise `InvalidInput` for an agent or a role that is not configured."""
+        roles = self.roles
+        for task in tasks:
+            if task.agent and task.agent not in self.config.agents:
+                raise unknown("agent", task.agent, [*self.config.agents, *roles])
+            if task.role and task.role not in roles:
+                raise unknown("role", task.role, list(roles))
+
+    def _require_prefix(self) -> None:
+        """Raise `Refused` when the user has a branch that leaves no room for ours."""
+        first = self.config.branch.partition("/")[0]
+        if "/" in self.config.branch and branch_ref(first) in self.repository.refs(branch_ref(first)):
+            raise Refused(
+                "branch-prefix",
+                f"there is a branch called {first}, so no branch {self.config.branch} can be made",
+                why="git keeps branches like files: a name cannot be a folder too",
+                fix=(f'add to {FILE}: branch = "tasks/{{task}}" and integration = "tasks/integration"',),
+            )
+
+    def retry(self, task: Task, *, agent: str = "") -> Task:
+        """Queue a fresh attempt on a fresh base. What there was is kept under the attempt's own ref."""
+        again = change(
+            task,
+            state=State.QUEUED,
+            reason="",
+            agent=agent or task.agent,
+            base=None,
+            tip=None,
+            results=(),
+            comments=(),
+            retried=0,
+            wake=None,
+            stale=False,
+        )
+        self.refuse_bare_names([again])
+        self.store.save([again, *self._made_stale(task)])
+        return again
+
+    def run(self, limits: Limits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
+        """Work through the queue, yielding tasks as they change; return a summary.
+
+        One run at a time in a repository: raises `Refused` when another one holds it. Raises before
+        anything is made: `SetupNeeded` when an agent that is needed is missing or not logged in, `NotFound` when there
+        is no commit to start on.
+        """
+        from gitorch.flow.scheduler import Schedule
+        from gitorch.git import fence
+
+        trust.require_person("run the queue")
+        begun = datetime.now(UTC)
+        with self._run_lock(), self._after_orphans():
+            self.recover()
+            self.repository.require_git()
+            self._require_base()
+            trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
+            means = self.means()
+            self._preflight(means)
+            schedule = Schedule(self._work(means, stop), limits, stop)
+            changed: dict[TaskId, None] = {}
+            untouched = fence.fingerprint(self.repository, ours=self._own_refs())
+            for tasks in schedule.run():
+                changed.update(dict.fromkeys(task.id for task in tasks))
+                self.store.save(tasks)
+                self.store.snapshot_if_due()
+                yield tasks
+            self.store.snapshot()
+            moved = fence.differences(untouched, fence.fingerprint(self.repository, ours=self._own_refs()))
+            return self._summary(schedule, changed, stop, begun, moved)
+
+    def _own_refs(self) -> tuple[str, ...]:
+        branches = [branch_ref(task.branch) for task in self.tasks.values() if task.branch]
+        under = [f"refs/heads/{self.config.prefix}"] if self.config.prefix.endswith("/") else branches
+        return (*under, branch_ref(self.config.integration))
+
+    def _summary(
+        self,
+        schedule: Schedule,
+        changed: Iterable[TaskId],
+        stop: threading.Event,
+        begun: datetime,
+        moved: tuple[str, ...],
+    ) -> RunSummary:
+        if schedule.crashes:
+            raise schedule.crashes[0]
+        return RunSummary(
+            changed=tuple(changed),
+            stopped=schedule.why_left(),
+            interrupted=stop.is_set(),
+            started=begun,
+            seconds=(datetime.now(UTC) - begun).total_seconds(),
+            spent=schedule.spent,
+            moved=moved,
+        )
+
+    def _work(self, means: Means, stop: threading.Event) -> Work:
+        from gitorch.flow import runner
+        from gitorch.flow.scheduler import Work
+
+        def carry(task: Task) -> Iterator[Task]:
+            before = tuple(self.tasks[name] for name in task.after if name in self.tasks)
+            checks = self.checks_for(task)
+            if stop.is_set():  # asked for while this task was being started
+                runner.ask_to_stop(means, task, runner.INTERRUPTED)
+            yield from runner.attempt(means, task, checks, before)
+
+        return Work(
+            tasks=lambda: self.tasks,
+            start=lambda task: self._start(means, task),
+            carry=carry,
+            failed=runner.failed_by,
+            disk=self.repository.common_dir,
+        )
+
+    def _start(self, means: Means, task: Task) -> Task:
+        """Return a queued task as running on its base; or as it is, with the reason why it cannot start now."""
+        from gitorch.flow import base, runner
+
+        found = base.choose_base(self.repository, self.config, task, self.tasks)
+        if isinstance(found, base.BaseConflict):
+            names, paths = " and ".join(found.tasks), ", ".join(found.paths)
+            return change(task, reason=f"waits: {names} conflict in {paths}")
+        started = runner.begin(means, task, found.commit)
+        self.checks_for(started)  # refuse what is not trusted before anything is made
+        return started
+
+    def _require_base(self) -> None:
+        """Raise `NotFound` when there is no commit that a queued task could start on."""
+        from gitorch.flow import base
+
+        if any(task.state is State.QUEUED and not task.from_ref for task in self.tasks.values()):
+            base.trunk(self.repository, self.config)
+
+    def agents_needed(self) -> dict[str, list[TaskId]]:
+        """Return the agents that live tasks are for, with those tasks; "auto" where none is named."""
+        needed: dict[str, list[TaskId]] = {}
+        for task in self.tasks.values():
+            if task.state in (State.QUEUED, State.WAITING, State.RUNNING):
+                role = self.roles.get(task.role)
+                name = task.agent or (role.agent if role else "") or self.config.agent
+                needed.setdefault(name, []).append(task.id)
+        return needed
+
+    def _preflight(self, means: Means) -> None:
+        """See that every agent that is needed can work, and give the tasks that name none the first that can."""
+        changed: list[Task] = []
+        for name, names in self.agents_needed().items():
+            chosen = name
+            if name == "auto":
+                chosen = self._first_able(means)
+            else:
+                self.probe(means, name)
+            changed += [change(self.tasks[one], agent=chosen) for one in names if self.tasks[one].agent != chosen]
+        if changed:
+            self.store.save(changed)
+
+    def _first_able(self, means: Means) -> str:
+        problems: list[str] = []
+        for name in ("claude", "codex", "api"):
+            try:
+                self.probe(means, name)
+            except SetupNeeded as problem:
+                problems.append(f"{name}: {problem.what}")
+            else:
+                return name
+        raise SetupNeeded(
+            "no-agent",
+            "no agent can work: none is installed and logged in",
+            why="; ".join(problems),
+            fix=("npm install -g @anthropic-ai/claude-code   then log in with: claude", "orchestrate demo"),
+        )
+
+    @contextmanager
+    def _run_lock(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "run.lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise Refused(
+                    "run-held",
+                    "another run is at work in this repository",
+                    why=f"process {file.read().strip()}",
+                    fix=("orchestrate watch",),
+                ) from None
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    @contextmanager
+    def _after_orphans(self) -> Iterator[None]:
+        """Wait for the git processes that a killed run has left behind, and have those of this run waited for."""
+        with (self.folder / "git.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with self.repository.lending(file):
+                yield
+
+    def is_running(self) -> bool:
+        """Tell whether a run is at work in this repository."""
+        try:
+            with (self.folder / "run.lock").open("a+") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
+
+    def kill(self, tasks: Sequence[Task], reason: str, *, now: bool = False) -> list[Task]:
+        """Stop tasks, from any process. Their committed and uncommitted work is kept on their branches.
+
+        Where no run is at work, the attempts are brought to their end here.
+        """
+        from gitorch.flow import runner
+
+        means = self.means()
+        idle = [task for task in tasks if task.state is not State.RUNNING]
+        self.store.save([change(task, state=State.CANCELLED, reason=reason) for task in idle])
+        for task in tasks:
+            if task.state is State.RUNNING:
+                runner.ask_to_stop(means, task, reason, now=now)
+        if not self.is_running():
+            with self._run_lock(), self._after_orphans():
+                for task in tasks:
+                    if self.tasks[task.id].state is State.RUNNING:
+                        self._settle(means, self.tasks[task.id])
+        return [self.tasks[task.id] for task in tasks]
+
+    def _settle(self, means: Means, task: Task) -> None:
+        from gitorch.flow import runner
+
+        try:
+            for changed in runner.attempt(means, task, self.checks_for(task)):
+                self.store.save([changed])
+        except GitorchError as error:
+            self.store.save([runner.failed_by(self.tasks[task.id], error)])
+
+    def interrupt(self, *, now: bool = False) -> None:
+        """Ask every running attempt to stop, so that it can go on with the next run."""
+        from gitorch.flow import runner
+
+        means = self.means()
+        for task in list(self.tasks.values()):
+            if task.state is State.RUNNING:
+                runner.ask_to_stop(means, task, runner.INTERRUPTED, now=now)
+
+
+def at_clock(text: str) -> datetime | None:
+    """Read `07:00` as the next time that a clock shows it; empty text is no time."""
+    if not text:
+        return None
+    try:
+        wanted = datetime.strptime(text, "%H:%M").time()
+    except ValueError:
+        raise InvalidInput("time", f"{text!r} is not a time", fix=("write it as 07:00",)) from None
+    now = datetime.now().astimezone()
+    then = now.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0)
+    return (then if then > now else then + timedelta(days=1)).astimezone(UTC)

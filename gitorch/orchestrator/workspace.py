@@ -1,0 +1,255 @@
+"""One repository with its tasks, its configuration and its operation log: what every stage stands on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from gitorch import config as configuration
+from gitorch import trust
+from gitorch.config import FILE, PERSONAL, Loaded
+from gitorch.errors import GitorchError, InvalidInput, NotFound
+from gitorch.git.repository import RefMove, Repository
+from gitorch.model import graph, naming, note
+from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.roles import Role
+from gitorch.model.task import State, Task, change
+from gitorch.operations import Moved, Operation, OperationLog, Restated
+from gitorch.store import Store, Tasks
+
+if TYPE_CHECKING:
+    from gitorch.workshop import Means
+
+
+class Workspace:
+    """All that is known of one repository. Every method sees the true state, whoever changed it last."""
+
+    def __init__(self, repository: Repository, loaded: Loaded, environment: Mapping[str, str]) -> None:
+        self.repository = repository
+        self.loaded = loaded
+        self.config = loaded.config
+        self.environment = environment
+        self.folder = repository.common_dir / "gitorch"
+        self.store = Store(self.folder, self._tasks_of_branches)
+        self.operations = OperationLog(self.folder / "operations.jsonl")
+
+    @classmethod
+    def open(cls, start: Path, assignments: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Self:
+        """Open the repository around a folder; raise `NotFound` where there is none, `InvalidInput` for its config."""
+        repository = Repository.discover(start)
+        environment = os.environ if environment is None else environment
+        opened = cls(repository, load_config(repository, assignments, environment), environment)
+        opened.store.notices.extend(opened.recover())
+        return opened
+
+    @property
+    def tasks(self) -> Tasks:
+        return self.store.current()
+
+    def find(self, name: str) -> Task:
+        """Return the task that a slug, a unique prefix or a number names; raise `NotFound` otherwise."""
+        tasks = self.tasks
+        if name in tasks:
+            return tasks[TaskId(name)]
+        by_number = [task for task in tasks.values() if name.isdigit() and task.number == int(name)]
+        found = by_number or [task for task in tasks.values() if name and task.id.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        raise _not_found(name, found, tasks)
+
+    def integration(self) -> Oid | None:
+        """Return the tip of the integration branch; None before the first merge."""
+        ref = branch_ref(self.config.integration)
+        return self.repository.refs(ref).get(ref)
+
+    def task_here(self, folder: Path) -> Task | None:
+        """Return the task whose worktree a folder is in."""
+        inside = [task for task in self.tasks.values() if task.worktree and folder.is_relative_to(task.worktree)]
+        return inside[0] if inside else None
+
+    @cached_property
+    def roles(self) -> Mapping[str, Role]:
+        return configuration.roles(self.config, self.repository.work_tree)
+
+    def roles_agent(self, role: str) -> str:
+        """Return the agent that suits a role; empty where the configuration's choice is as good."""
+        return self.roles[role].agent if role in self.roles else ""
+
+    def means(self) -> Means:
+        """Return what attempts are made with."""
+        from gitorch.agents import AGENTS
+        from gitorch.executors.local import LocalExecutor
+        from gitorch.workshop import Means
+
+        return Means(
+            repository=self.repository,
+            config=self.config,
+            executor=LocalExecutor(),
+            agents=AGENTS,
+            roles=self.roles,
+            folder=self.folder,
+            environment=dict(self.environment),
+        )
+
+    def checks_for(self, task: Task) -> dict[str, str]:
+        """Return the commands that judge a task's tree: those of its base commit's file, and the task's own.
+
+        An agent cannot weaken its own judge: what it changes in that file does not count.
+        """
+        assert task.base is not None
+        text = self.repository.file(task.base, FILE)
+        if text is None:
+            return self.config.checks | task.checks
+        layer = configuration.parse(configuration.decode(text, FILE), FILE)
+        checks = {"checks": layer.settings.get("checks", {})}
+        if checks["checks"]:
+            trust.require(self.repository.common_dir, checks, f"{FILE} of the base commit {task.base[:12]}")
+        layers = [one for one in self.loaded.layers if one.origin != FILE]
+        at = next((at for at, one in enumerate(self.loaded.layers) if one.origin == FILE), 0)
+        layers.insert(min(at, len(layers)), msgspec.structs.replace(layer, settings=checks))
+        return configuration.combine(layers).config.checks | task.checks
+
+    def probe(self, means: Means, name: str) -> str:
+        """Return an agent's version, or raise `SetupNeeded` when it cannot work."""
+        from gitorch import workshop
+        from gitorch.executors.local import probe
+
+        if name not in self.config.agents:
+            raise unknown("agent", name, list(self.config.agents))
+        settings = self.config.agents[name]
+        agent = means.agents[settings.kind]
+        env = workshop.agent_environment(means, name)
+        return agent.judge(settings, env, [probe(argv, env) for argv in agent.probes(settings)])
+
+    def _made_stale(self, task: Task) -> list[Task]:
+        """Return the tasks that build on this one, marked: what they build on is no longer what it was."""
+        tasks = self.tasks
+        below = (tasks[name] for name in graph.dependants(task.id, tasks))
+        return [change(one, stale=True) for one in below if one.base is not None and one.state is not State.MERGED]
+
+    def _move_all(self, kind: str, moves: Sequence[RefMove], restated: Sequence[Restated], reason: str) -> None:
+        """Move refs and restate tasks, all or nothing; what a crash cuts short is carried through by `recover`."""
+        refs = tuple(Moved(move.ref, move.old, move.new) for move in moves)
+        operation = self.operations.open(kind, refs, tuple(restated))
+        try:
+            self.repository.move(moves, reason)
+        except GitorchError:
+            if not self._carry_through(operation):
+                raise
+        else:
+            self._carry_through(operation)
+
+    def _carry_through(self, operation: Operation) -> bool:
+        """Bring an operation to its end from wherever it stands; give it up, and return False, where nothing moved."""
+        moves = [RefMove(one.ref, one.new, one.old) for one in operation.refs if one.new != one.old]
+        now = self.repository.refs(*(move.ref for move in moves)) if moves else {}
+        ahead = [move for move in moves if now.get(move.ref) == move.old]
+        if moves and len(ahead) == len(moves):
+            self.operations.close(operation, done=False)
+            return False
+        # git's transactions are not atomic against a crash: what has not moved yet is moved now
+        self.repository.move(ahead, f"finish {operation.kind}")
+        self.store.save(self._restated(operation))
+        self.operations.close(operation, done=True)
+        return True
+
+    def _restated(self, operation: Operation) -> list[Task]:
+        # what somebody has changed since is left to them
+        tasks = self.tasks
+        lasting = [one for one in operation.tasks if one.task in tasks and tasks[one.task].state is one.old]
+        return [
+            change(tasks[one.task], state=one.new, reason=one.reason, merged_as=one.merged_as)
+            for one in lasting
+            if one.new is not one.old
+        ]
+
+    def recover(self) -> list[str]:
+        """Finish what a killed command had begun, and return what was done in words."""
+        if self.operations.is_settled():
+            return []
+        with self.operations.turn() as lock, self.repository.lending(lock):
+            return [self._told(operation) for operation in self.operations.unfinished()]
+
+    def _told(self, operation: Operation) -> str:
+        happened = self._carry_through(operation)
+        return f"{operation.kind} was cut short: " + ("finished now" if happened else "it had moved nothing")
+
+    def _tasks_of_branches(self) -> list[Task]:
+        """Make tasks again from branches and notes, where the task file and its journal are gone."""
+        from gitorch.git import notes
+
+        prefix = self.config.prefix
+        ours = self.repository.refs(f"refs/heads/{prefix}**" if not prefix.endswith("/") else f"refs/heads/{prefix}")
+        told = notes.read_all(self.repository)
+        merged = {str(line.get("task")) for lines in told.values() for line in lines if line["kind"] == "merged"}
+        found = []
+        for number, (ref, tip) in enumerate(sorted(ours.items()), start=1):
+            branch = ref.removeprefix("refs/heads/")
+            name = branch.removeprefix(prefix)
+            if name not in naming.RESERVED and branch != self.config.integration:
+                task = note.read_task(name, number, branch, tip, self._fork(tip), told.get(tip, ()))
+                if name in merged and task.state is not State.REJECTED:
+                    task = msgspec.structs.replace(task, state=State.MERGED)
+                found.append(self._placed(task))
+        return _renumbered(found)
+
+    def _placed(self, task: Task) -> Task:
+        from gitorch import workshop
+
+        path = workshop.worktree_path(self.repository, self.config, task.id)
+        return msgspec.structs.replace(task, worktree=str(path)) if path.is_dir() else task
+
+    def _fork(self, tip: Oid) -> Oid | None:
+        head = self.repository.resolve("HEAD")
+        answer = self.repository.git("merge-base", head, tip, ok=(0, 1)) if head else None
+        return Oid(answer.text) if answer and answer.code == 0 else None
+
+
+def load_config(repository: Repository, assignments: Sequence[str], environment: Mapping[str, str]) -> Loaded:
+    """Read all layers of the configuration of a repository."""
+    files = [configuration.user_file()]
+    if repository.work_tree is not None:
+        files += [repository.work_tree / FILE, repository.work_tree / PERSONAL]
+    layers = [layer for path in files if (layer := configuration.parse_file(path))]
+    layers += [configuration.from_environment(environment), configuration.from_assignments(assignments)]
+    return configuration.combine(layers)
+
+
+def _renumbered(tasks: Sequence[Task]) -> list[Task]:
+    """Give tasks that lost their number a free one."""
+    used: set[int] = set()
+    result = []
+    for task in sorted(tasks, key=lambda one: one.number):
+        number = task.number if task.number not in used else max(used) + 1
+        used.add(number)
+        result.append(msgspec.structs.replace(task, number=number))
+    return result
+
+
+def _not_found(name: str, found: Sequence[Task], tasks: Tasks) -> NotFound:
+    import difflib
+
+    if found:
+        return NotFound("ambiguous", f"{name} can mean {', '.join(task.id for task in found[:5])}")
+    near = difflib.get_close_matches(name, tasks, n=3)
+    return NotFound(
+        "no-such-task",
+        f"there is no task {name}",
+        why=f"there is {', '.join(near)}" if near else "",
+        fix=("orchestrate status",),
+    )
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> InvalidInput:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return InvalidInput(
+        f"unknown-{what}", f"there is no {what} {name}{hint}", why=f"there is {', '.join(sorted(known))}"
+    )
