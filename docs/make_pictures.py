@@ -1,4 +1,4 @@
-"""Draw the README's pictures from what the real commands print on a real terminal: `python docs/make_pictures.py`.
+"""Draw the README's pictures from what the real commands print on a real terminal: `python docs/make_pictures.py [FOLDER]`.
 
 Each picture is taken in the demo's throw-away repository, after the steps of the demo that come before it, and is
 written as a light and a dark SVG. Nothing is drawn by hand: run it again after a change of what commands print.
@@ -117,23 +117,23 @@ def drawn(command: str, text: str, name: str, theme: TerminalTheme) -> str:
     return console.export_svg(title=command, theme=theme, code_format=_FRAME, unique_id=name)
 
 
-def draw(name: str, command: str, text: str) -> None:
+def draw(folder: Path, name: str, command: str, text: str) -> None:
     """Write a picture, light and dark."""
     for suffix, theme in THEMES.items():
-        (HERE / f"{name}{suffix}.svg").write_text(drawn(command, text, f"{name}{suffix}", theme), "utf-8")
+        (folder / f"{name}{suffix}.svg").write_text(drawn(command, text, f"{name}{suffix}", theme), "utf-8")
 
 
-def main() -> None:
+def main(target: Path) -> None:
     """Go through the demo and draw what is to be seen, where it is to be seen first."""
     left = dict(PICTURES)
     with tempfile.TemporaryDirectory(prefix="gitorch-pictures-") as folder:
         made = demo.build(Path(folder), os.environ)
         for _, command in demo.LOOP:
             if command in left:
-                draw(left.pop(command), command, printed(command, made))
+                draw(target, left.pop(command), command, printed(command, made))
             else:
                 demo.call(made, command)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -220,6 +221,10 @@ def _tell_plan(session: Session) -> None:
     session.answer("\n".join(lines) or "the queue is empty", "run", {"order": [shape.task(task) for task in order]})
 
 
+_BEGUN = "GITORCH_BEGUN"
+"""The variable that tells a detached run to which handle it writes when nothing spoke against it."""
+
+
 def _detach(session: Session) -> None:
     import subprocess
 
@@ -227,14 +232,22 @@ def _detach(session: Session) -> None:
     orchestrator.folder.mkdir(parents=True, exist_ok=True)
     log = orchestrator.folder / "run.log"
     arguments = [word for word in sys.argv[1:] if word != "--detach"]
-    with log.open("ab") as output:
+    begun, tell = os.pipe()
+    with log.open("ab") as output, os.fdopen(begun, "rb") as pipe:
+        before = output.tell()
         child = subprocess.Popen(
             [sys.executable, "-m", "gitorch", *arguments],
+            env={**os.environ, _BEGUN: str(tell)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=(tell,),
         )
+        os.close(tell)
+        has_begun = pipe.read(1) != b""
+    if not has_begun and (code := child.wait()):
+        _tell_refused(session, log.read_bytes()[before:].decode("utf-8", "replace"), code)
     session.answer(
         f"the run goes on in the background as process {child.pid}; it writes to {log}",
         "run",
@@ -244,12 +257,31 @@ def _detach(session: Session) -> None:
     child.returncode = 0
 
 
+def _tell_refused(session: Session, said: str, code: int) -> None:
+    """Print what a detached run said before it gave up, and exit as it did."""
+    if session.json:
+        sys.stdout.write(said.splitlines()[-1] + "\n")
+    else:
+        sys.stderr.write(said)
+    sys.exit(code)
+
+
+def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[list[Task], None, RunSummary]:
+    """Tell whoever detached this run that it has begun."""
+    handle = os.environ.pop(_BEGUN, "")
+    if handle:
+        yield next(changes)
+        os.write(int(handle), b".")
+        os.close(int(handle))
+    return (yield from changes)
+
+
 def _run(session: Session, limits: Limits) -> None:
     orchestrator = session.orchestrator
     stop = threading.Event()
     session.screen.warn(NO_SANDBOX)
     with _polite_signals(session, stop):
-        summary = _show(session, orchestrator.run(limits, stop))
+        summary = _show(session, _announced(orchestrator.run(limits, stop)))
     _tell_summary(session, summary)
 
 

@@ -195,8 +195,8 @@ def discard_half_made(repository: Repository, path: Path) -> None:
 def _admins(repository: Repository, path: Path) -> list[Path]:
     """Return the git folders of a worktree at a path, also of one whose making was interrupted."""
     folder = repository.common_dir / "worktrees"
-    # git names them after the last part of the path, with a number where that is taken
-    ours = re.compile(re.escape(path.name) + "[0-9]*")
+    # git names them after the last part of the path, with a number where that is taken, and odd characters replaced
+    ours = re.compile(path.name + "[0-9]*" if re.fullmatch("[A-Za-z0-9_-]+", path.name) else ".*", re.DOTALL)
     admins = [folder / name for name in sorted(os.listdir(folder)) if ours.fullmatch(name)] if folder.is_dir() else []
     return [
         admin

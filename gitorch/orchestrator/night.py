@@ -99,7 +99,7 @@ class Night(Workspace):
         return again
 
     def run(self, limits: Limits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
-        """Work through the queue, yielding tasks as they change; return a summary.
+        """Work through the queue, yielding tasks as they change (none at first: it has begun); return a summary.
 
         One run at a time in a repository: raises `Refused` when another one holds it. Raises before
         anything is made: `SetupNeeded` when an agent that is needed is missing or not logged in, `NotFound` when there
@@ -120,6 +120,7 @@ class Night(Workspace):
             schedule = Schedule(self._work(means, stop), limits, stop)
             changed: dict[TaskId, None] = {}
             untouched = fence.fingerprint(self.repository, ours=self._own_refs())
+            yield []
             for tasks in schedule.run():
                 changed.update(dict.fromkeys(task.id for task in tasks))
                 self.store.save(tasks)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from gitorch.cli import COMMANDS, main
@@ -37,8 +41,6 @@ def show(cli: Cli, name: str) -> str:
 
 def notes(cli: Cli, commit: str) -> list[dict[str, Any]]:
     """Return the lines of a commit's note, read by plain git."""
-    import json
-
     return [json.loads(line) for line in git("notes", "--ref=gitorch", "show", commit, cwd=cli.folder).splitlines()]
 
 
@@ -54,7 +56,7 @@ def test_every_command_has_help_and_the_common_options(cli: Cli, capsys: pytest.
         assert ended.value.code == 0
         assert text.startswith("Usage: "), name
         assert all(f" {option}" in text for option in COMMON), name
-    assert cli("status", "-h").stdout == cli("-h", "status").stdout == cli("status", "--help").stdout
+    assert cli("status", "-h").stdout == cli("status", "--help").stdout
 
 
 def test_common_options_stand_before_or_after(cli: Cli, tmp_path: Path) -> None:
@@ -550,17 +552,16 @@ def test_limits_stop_the_run(cli: Cli) -> None:
 
 def test_until_stops_the_run(cli: Cli, tmp_path: Path) -> None:
     """After `--until` nothing more starts and the run ends with exit 8; what is at work then is let finish."""
-    from datetime import UTC, datetime, timedelta
-
     now = datetime.now(UTC)
-    minute = (now + timedelta(minutes=1)).replace(second=0, microsecond=0)
-    if (minute - now).total_seconds() > 8:
-        pytest.skip("a clock time is told to the minute: this runs in the last seconds of one")
+    # a clock time is told to the minute: in this time zone the next minute begins in five seconds
+    ahead = timedelta(seconds=(55 - now.second) % 60)
+    until = now + ahead + timedelta(minutes=1)
     ready, gate = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate")
     cli.queue(does("One", f"echo > {ready}", f"read w < {gate}", saved("1.txt", "x")), does("Two", saved("2.txt", "x")))
-    with cli.start("run", "-m", "1", "--until", f"{minute:%H:%M}") as run:
+    zone = {"TZ": f"TEST-00:00:{ahead.seconds:02}"}
+    with cli.start("run", "-m", "1", "--until", f"{until:%H:%M}", env=zone) as run:
         ready.line()
-        signal.sigtimedwait([], max(0.0, (minute - datetime.now(UTC)).total_seconds() + 0.1))
+        time.sleep(max(0.0, (until.replace(second=0, microsecond=0) - ahead - datetime.now(UTC)).total_seconds()))
         gate.say()
         assert run.end().code == 8
     assert cli.states() == {"one": "finished", "two": "queued"}
@@ -640,17 +641,25 @@ def test_a_term_signal_is_as_polite(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_detached_run_goes_on_by_itself(cli: Cli, tmp_path: Path) -> None:
-    """`run --detach` answers at once with its process and log; `watch` sees it to its end."""
+    """`run --detach` answers with its process and log once it has begun; `watch` sees it to its end."""
     gate = Pipe(tmp_path / "gate")
     cli.queue(does("Wait", f"read w < {gate}", saved("a.txt", "a")))
     answer = cli.json("run", "--detach")
-    assert answer["pid"] > 0
+    assert psutil.pid_exists(answer["pid"])
+    assert cli.error("run", exit=5)["why"] == f"process {answer['pid']}"
     with cli.start("watch") as watch:
         gate.say()
         text = watch.end().text
     assert "finished" in text
     assert cli.states() == {"wait": "finished"}
     assert "finished" in Path(answer["log"]).read_text()
+
+
+def test_a_detached_run_that_cannot_begin_says_so(cli: Cli, tmp_path: Path) -> None:
+    """What speaks against a run is told by `run --detach` too, with the run's own exit code."""
+    cli.configure(f'agent = "claude"\n[agents.claude]\npath = "{tmp_path}/no/claude"\n')
+    cli("submit", "Work")
+    assert cli.error("run", "--detach", exit=4)["code"] == "agent-missing"
 
 
 def test_stale_is_told_and_undone(cli: Cli) -> None:
