@@ -19,7 +19,6 @@ import msgspec
 from gitorch.model.naming import Oid, Ref, TaskId
 from gitorch.model.task import State
 
-
 _CLOSING = b'{"closed"'
 _CLOSING_BYTES = 4096  # more than the line that closes an operation has
 

@@ -35,11 +35,11 @@ def trunk(repository: Repository, config: Config, wanted: str = "") -> Oid:
     holds all of that and more. Raises `NotFound` when there is no such commit.
     """
     name = wanted or ("HEAD" if config.base == "auto" else config.base)
-    commit = repository.resolve(name)
+    if not name.isprintable():
+        raise _no_base(name)
+    commit, integration = repository.look_up(f"{name}^{{commit}}", branch_ref(config.integration))
     if commit is None:
         raise _no_base(name)
-    ref = branch_ref(config.integration)
-    integration = repository.at(ref)
     if not wanted and integration and repository.is_ancestor(commit, integration):
         return integration
     return commit

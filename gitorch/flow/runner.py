@@ -162,7 +162,7 @@ def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
     _keep_earlier(repository, task, at)
     if at is not None and at != start:
         repository.move([RefMove(ref, start, at)], f"start {task.id} afresh")
-    return worktrees.add(repository, path, task.branch, f"gitorch {task.id}")
+    return worktrees.add(repository, path, task.branch, f"gitorch {task.id}", new=at is None)
 
 
 def _is_whole(worktree: Worktree) -> bool:

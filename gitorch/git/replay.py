@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePath
 
 import msgspec
 
 from gitorch.git.repository import Commit, Repository, parse_commit
 from gitorch.model.naming import Oid
 
-# merge-tree would take .gitattributes from the user's index; there is no such file
+# merge-tree takes .gitattributes from the user's files or index, and not from what it merges; there is no such index
 _NO_INDEX = {"GIT_INDEX_FILE": os.devnull + "/none"}
+
+
+class Attributes(msgspec.Struct, frozen=True):
+    """A `.gitattributes` file of a commit: where it is, and its content's id."""
+
+    path: str
+    blob: Oid
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -47,10 +57,12 @@ def replay(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> Replayed |
     """
     here = onto
     pairs: list[tuple[Oid, Oid]] = []
+    attributes = _attributes(repository, onto)
+    same = attributes == _attributes(repository, tip)
     for commit, duplicate in _own_commits(repository, base, tip, onto):
         if duplicate and not _is_empty(repository, commit):
             continue
-        picked = _pick(repository, commit, here)
+        picked = _pick(repository, commit, here, attributes if same else None)
         if isinstance(picked, Conflicted):
             return picked
         if picked is not None:
@@ -59,14 +71,19 @@ def replay(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> Replayed |
     return Replayed(here, tuple(pairs))
 
 
-def merge_trees(repository: Repository, ours: Oid, theirs: Oid) -> Merged | Conflicted:
-    """Merge two commits in memory."""
-    answer = repository.git(
-        *("merge-tree", "--write-tree", "--no-messages", "--name-only", "--allow-unrelated-histories", "-z"),
-        *(ours, theirs),
-        ok=(0, 1),
-        env=_NO_INDEX,
-    )
+def merge_trees(
+    repository: Repository, ours: Oid, theirs: Oid, attributes: Sequence[Attributes] | None = None
+) -> Merged | Conflicted:
+    """Merge two commits in memory, by the `.gitattributes` of the first, or by the given ones."""
+    with _laid_out(repository, _attributes(repository, ours) if attributes is None else attributes) as place:
+        answer = repository.git(
+            *("merge-tree", "--write-tree", "--no-messages", "--name-only", "--allow-unrelated-histories", "-z"),
+            *(ours, theirs),
+            cwd=place,
+            git_dir=repository.common_dir,
+            ok=(0, 1),
+            env=_NO_INDEX,
+        )
     tree, *paths = answer.fields()
     if not answer.code:
         return Merged(Oid(tree))
@@ -123,17 +140,44 @@ def _is_empty(repository: Repository, commit: Commit) -> bool:
     return bool(commit.parents) and repository.tree(commit.parents[0]) == commit.tree
 
 
-def _pick(repository: Repository, commit: Commit, here: Oid) -> Oid | Conflicted | None:
+def _pick(
+    repository: Repository, commit: Commit, here: Oid, attributes: Sequence[Attributes] | None
+) -> Oid | Conflicted | None:
     """Return the commit that stands for `commit` on top of `here`; None when it would change nothing."""
     if commit.parents[:1] == (here,):
         return commit.oid
     there = repository.tree(here)
-    merged = merge_trees(repository, _stand_in(repository, there, commit), commit.oid)
+    merged = merge_trees(repository, _stand_in(repository, there, commit), commit.oid, attributes)
     if isinstance(merged, Conflicted):
         return merged
     if merged.tree == there and not _is_empty(repository, commit):
         return None
     return repository.write_commit(_rewritten(commit, merged.tree, here, repository.committer()))
+
+
+def _attributes(repository: Repository, commit: Oid) -> list[Attributes]:
+    """Return the `.gitattributes` files of a commit: they say how files are merged (`merge=union`, `binary`)."""
+    entries = (entry.partition("\t") for entry in repository.git("ls-tree", "-r", "-z", commit).fields())
+    return [
+        Attributes(path, Oid(words.split()[2]))
+        for words, _, path in entries
+        if path.endswith(".gitattributes") and PurePath(path).name == ".gitattributes" and words.startswith("100")
+    ]
+
+
+@contextmanager
+def _laid_out(repository: Repository, attributes: Sequence[Attributes]) -> Iterator[Path | None]:
+    """Put `.gitattributes` files where git looks for them: not in commits, but in a work tree."""
+    if not attributes:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
+        for one in attributes:
+            place = Path(folder, one.path)
+            if ".." not in place.parts:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(repository.git("cat-file", "blob", one.blob).stdout)
+        yield Path(folder)
 
 
 def _stand_in(repository: Repository, tree: Oid, commit: Commit) -> Oid:
@@ -177,4 +221,4 @@ def _in_utf8(raw: bytes) -> bytes:
         return raw
 
 
-__all__ = ["Conflicted", "Merged", "Replayed", "merge_heads", "merge_trees", "parse_commit", "replay"]
+__all__ = ["Attributes", "Conflicted", "Merged", "Replayed", "merge_heads", "merge_trees", "parse_commit", "replay"]

@@ -222,8 +222,12 @@ class Repository:
         return [Oid(line.split(" ")[0]) if line.endswith(" found") else None for line in lines]
 
     def at(self, ref: Ref) -> Oid | None:
-        """Return what a ref points at; None where there is no such ref."""
-        return self.look_up(ref)[0]
+        """Return what a ref points at; None where there is no such ref.
+
+        Runs git directly, as `refs` does.
+        """
+        answer = _run(["git", f"--git-dir={self.common_dir}", "show-ref", "--verify", "--hash", ref])
+        return Oid(answer.text) if answer.code == 0 else None
 
     def resolve(self, name: str) -> Oid | None:
         """Return the commit that a name means; None when there is none."""

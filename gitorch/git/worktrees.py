@@ -47,11 +47,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     dirt: Dirt
 
 
-def add(repository: Repository, path: Path, branch: str, reason: str) -> Worktree:
+def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bool = False) -> Worktree:
     """Make a worktree of an existing branch, and check its files out.
 
     Git's own `worktree add` fails when several run at once, so they take turns; the files are
-    written after the turn, side by side. Raises `Refused` when something is in the way.
+    written after the turn, side by side. A `new` branch, made just now, spares git half of its looks at all other
+    worktrees: whether one has it checked out. Raises `Refused` when something is in the way.
     """
     if path.exists() and any(path.iterdir()):
         raise Refused("worktree-in-the-way", f"{path} exists and is not empty", fix=(f"move it away: mv {path} ...",))
@@ -59,7 +60,8 @@ def add(repository: Repository, path: Path, branch: str, reason: str) -> Worktre
     with _turn(repository):
         for admin in _admins(repository, path):
             _erase(repository, admin)  # its folder was removed by hand
-        repository.git("worktree", "add", "--quiet", "--no-checkout", "--lock", "--reason", reason, str(path), branch)
+        options = ("--quiet", "--no-checkout", *(("--force",) if new else ()), "--lock", "--reason", reason)
+        repository.git("worktree", "add", *options, str(path), branch)
     worktree = find(repository, path)
     assert worktree is not None, path
     with _checking_out(repository, worktree.admin):
@@ -197,7 +199,7 @@ def _admins(repository: Repository, path: Path) -> list[Path]:
     folder = repository.common_dir / "worktrees"
     # git names them after the last part of the path, with a number where that is taken, and odd characters replaced
     ours = re.compile(path.name + "[0-9]*" if re.fullmatch("[A-Za-z0-9_-]+", path.name) else ".*", re.DOTALL)
-    admins = [folder / name for name in sorted(os.listdir(folder)) if ours.fullmatch(name)] if folder.is_dir() else []
+    admins = [admin for admin in sorted(folder.iterdir()) if ours.fullmatch(admin.name)] if folder.is_dir() else []
     return [
         admin
         for admin in admins

@@ -37,6 +37,7 @@ class Workspace:
         self.folder = repository.common_dir / "gitorch"
         self.store = Store(self.folder, self._tasks_of_branches)
         self.operations = OperationLog(self.folder / "operations.jsonl")
+        self._files: dict[Oid, bytes | None] = {}
 
     @classmethod
     def open(cls, start: Path, assignments: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Self:
@@ -64,8 +65,7 @@ class Workspace:
 
     def integration(self) -> Oid | None:
         """Return the tip of the integration branch; None before the first merge."""
-        ref = branch_ref(self.config.integration)
-        return self.repository.refs(ref).get(ref)
+        return self.repository.at(branch_ref(self.config.integration))
 
     def task_here(self, folder: Path) -> Task | None:
         """Return the task whose worktree a folder is in."""
@@ -102,7 +102,10 @@ class Workspace:
         An agent cannot weaken its own judge: what it changes in that file does not count.
         """
         assert task.base is not None
-        text = self.repository.file(task.base, FILE)
+        # a commit's file never changes
+        if task.base not in self._files:
+            self._files[task.base] = self.repository.file(task.base, FILE)
+        text = self._files[task.base]
         if text is None:
             return self.config.checks | task.checks
         layer = configuration.parse(configuration.decode(text, FILE), FILE)

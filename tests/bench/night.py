@@ -116,7 +116,7 @@ class Clock:
         with contextlib.ExitStack() as stack:
             for owner, name, part in seams:
                 stack.enter_context(self.timed(owner, name, part))
-            LocalExecutor.wait = wait  # type: ignore[method-assign]
+            setattr(LocalExecutor, "wait", wait)  # noqa: B010
             stack.callback(setattr, LocalExecutor, "wait", plain)
             yield
 
@@ -209,9 +209,8 @@ def table(clock: Clock, count: int) -> None:
     last = (count - 1) // EDGE
     columns = [parts_of(clock, bucket) for bucket in (None, 0, last)]
     sizes = [count, min(EDGE, count), count - last * EDGE]
-    print(
-        f"\n{'ms a task, in its own thread':44} {'all':>8} {'share':>6} {'first':>8} {'share':>6} {'last':>8} {'share':>6}"
-    )
+    heads = " ".join(f"{name:>8} {'share':>6}" for name in ("all", "first", "last"))
+    print(f"\n{'ms a task, in its own thread':44} {heads}")
     for part, words in PARTS.items():
         cells = [
             f"{1000 * column[part] / size:8.2f} {column[part] / column['total']:6.1%}"

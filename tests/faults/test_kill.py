@@ -12,10 +12,11 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -47,14 +48,13 @@ def killed(work: Callable[[], object], seconds: float) -> bool:
     child = os.fork()
     if not child:
         os.setsid()
-        work()
-        os._exit(0)
+        _work_and_exit(work)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     # it may have been killed before it had a group, or be done
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    return _was_killed(child)
 
 
 def killed_at(work: Callable[[], object], step: int) -> bool:
@@ -71,9 +71,24 @@ def killed_at(work: Callable[[], object], step: int) -> bool:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(count)
+        _work_and_exit(work)
+    return _was_killed(child)
+
+
+def _work_and_exit(work: Callable[[], object]) -> NoReturn:
+    # nothing of the child may go on in pytest
+    try:
         work()
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _was_killed(child: int) -> bool:
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the work itself failed"
+    return os.WIFSIGNALED(status)
 
 
 def test_every_task_finishes_once_whatever_the_random_moments_at_which_the_orchestrator_is_killed(
@@ -152,6 +167,8 @@ class Morning:
         self.night.finish()
         library = self.night.open()
         library.approve(list(library.tasks.values()), "una")
+        # its commits are part of what was there before
+        self.plan = library.plan_merge(None)
         self.before = folder / "before"
         self.git_dir = self.night.path / ".git"
         shutil.copytree(self.git_dir, self.before, symlinks=True)
@@ -195,9 +212,8 @@ def test_a_merge_that_is_killed_at_any_step_happened_or_did_not(tmp_path: Path, 
     """Killed before each of its steps outwards in turn, a merge is all there for the next command, or not at all."""
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
-    plan = library.plan_merge(None)
     outcomes, step = Counter[bool](), 1
-    while killed_at(lambda: library.publish(plan), step):
+    while killed_at(lambda: library.publish(morning.plan), step):
         outcomes[morning.merged()] += 1
         morning.reset()
         step += 1
@@ -214,7 +230,7 @@ def test_a_merge_that_is_killed_with_its_git_happened_or_did_not(tmp_path: Path,
     begun = time.perf_counter()
     morning.merge()
     seconds = time.perf_counter() - begun
-    for _ in range(scaled(25)):
+    for _ in range(scaled(8)):
         morning.reset()
         killed(morning.merge, chance.uniform(0.2, 1.1) * seconds)
         if not morning.merged():

@@ -221,7 +221,7 @@ def test_the_same_folder_runs_once(place: Path) -> None:
 
 def test_looking_does_not_keep_it_from_starting(place: Path) -> None:
     """Whoever looks at an execution while it is submitted is not taken for its supervisor."""
-    specs = [shell(place / f"e{number}", "exit 5") for number in range(30)]
+    specs = [shell(place / f"e{number}", "exit 5") for number in range(20)]
     for spec in specs:
         spec.folder.mkdir()
         (spec.folder / "lock").touch()

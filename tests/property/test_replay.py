@@ -164,6 +164,23 @@ def test_a_lie_about_the_encoding_loses_nothing(repo: Repository, folder: Path) 
     assert run("cat-file", "commit", found.tip, cwd=folder).stdout.endswith(b"\nencoding no-such-thing\n\ncaf\xe9\n")
 
 
+@pytest.mark.parametrize("place", ["", "src/"])
+def test_attributes_say_how_files_merge(repo: Repository, folder: Path, place: str) -> None:
+    """A union driver merges and a binary file conflicts, as in a checkout; whatever the user has checked out."""
+    git("checkout", "--quiet", "-b", "start", cwd=folder)
+    commit(folder, "rules", {f"{place}.gitattributes": "list.txt merge=union\n*.lock binary\n"})
+    base = Oid(commit(folder, "files", {f"{place}list.txt": "a\n", f"{place}x.lock": "1\n2\n3\n4\n5\n6\n"}))
+    for name, one, two in (("list.txt", "a\nb\n", "a\nc\n"), ("x.lock", "0\n2\n3\n4\n5\n6\n", "1\n2\n3\n4\n5\n7\n")):
+        tip = branch(folder, "own", base, ("own", {place + name: one}))
+        onto = branch(folder, "onto", base, ("landed", {place + name: two}))
+        history = History(0, base, tip, onto)
+        assert replayed(repo, history) == rebased(folder, tip, onto)
+        git("checkout", "--quiet", "main", cwd=folder)
+        found = replayed(repo, history)
+        assert isinstance(found, Conflicted) == (name == "x.lock")
+        assert isinstance(merge_heads(repo, [onto, tip], "m"), Conflicted) == (name == "x.lock")
+
+
 def test_nothing_of_the_user_moves(repo: Repository, folder: Path) -> None:
     """Neither a clean replay nor a conflict touches refs, index or files."""
     base = head(folder)

@@ -31,7 +31,7 @@ def task(number: int, **fields: object) -> Task:
     return msgspec.convert({"id": f"t{number}", "number": number, "title": "T", "prompt": "Do it", **fields}, Task)
 
 
-@settings(max_examples=scaled(100))
+@settings(max_examples=scaled(60))
 @given(batches)
 def test_a_snapshot_reads_back(batch: list[Task]) -> None:
     """What `render` writes is TOML that holds the same tasks, value for value."""

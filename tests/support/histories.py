@@ -98,6 +98,7 @@ def _quoted(path: str) -> bytes:
 
 def _history(dice: random.Random, writer: _Writer) -> tuple[int, int, int]:
     start: Tree = {path: ("100644", _content(dice, path)) for path in _FILES}
+    start |= _attributes(dice)
     base = writer.commit(dice, start, [])
     own = [_change(dice) for _ in range(dice.randint(1, 4))]
     landed = [_change(dice) for _ in range(dice.randint(0, 4))]
@@ -106,6 +107,14 @@ def _history(dice: random.Random, writer: _Writer) -> tuple[int, int, int]:
     onto = _line(dice, writer, start, base, landed, merges=False)
     tip = _line(dice, writer, start, base, own, merges=dice.random() < 0.2)
     return base, tip, onto
+
+
+def _attributes(dice: random.Random) -> Tree:
+    """Say how some files are merged, in some histories."""
+    if dice.random() < 0.7:
+        return {}
+    rules = [b"*.txt merge=union\n", b"a.txt binary\nb.txt merge=union\n", b"c.txt -merge\n", b"*.txt merge=binary\n"]
+    return {dice.choice((".gitattributes", "dir/.gitattributes")): ("100644", dice.choice(rules))}
 
 
 def _line(
