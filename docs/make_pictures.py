@@ -1,4 +1,4 @@
-"""Draw the README's pictures from what the real commands print on a real terminal: `python docs/make_pictures.py [FOLDER]`.
+"""Draw the README's pictures from what real commands print on a real terminal: `python docs/make_pictures.py [TO]`.
 
 Each picture is taken in the demo's throw-away repository, after the steps of the demo that come before it, and is
 written as a light and a dark SVG. Nothing is drawn by hand: run it again after a change of what commands print.
