@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import json
 import os
 import re
@@ -346,6 +344,8 @@ def _unknown_keys(layer: Layer) -> list[str]:
 
 
 def _unknown(layer: Layer, name: str, known: Sequence[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     where = f"{layer.origin}:{_line(layer.text, name)}" if layer.text else layer.origin
@@ -451,6 +451,8 @@ def commands(layers: Sequence[Layer], origins: Sequence[str] = (FILE, PERSONAL))
 
 def digest(found: Mapping[str, Any]) -> str:
     """Return the hash that a set of commands is trusted by."""
+    import hashlib
+
     return hashlib.sha256(json.dumps(found, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 

@@ -9,7 +9,6 @@ damaged can be made again from `tasks.toml.prev` and the journals.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import threading
 import time
@@ -301,7 +300,7 @@ def _journals(folder: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:
             continue  # a writer has just made a snapshot of it
         content = content[: content.rfind(b"\n") + 1]
         whole[name] = len(content)
-        entries += [json.loads(line) for line in content.splitlines()]
+        entries += map(msgspec.json.decode, content.splitlines())
     return entries, whole
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -141,6 +140,8 @@ def _fail(session: Session, error: GitorchError, words: Sequence[str]) -> None:
 
 
 def _crash(session: Session, error: Exception) -> None:
+    import traceback
+
     from gitorch.model.redact import redacted
 
     text = redacted("".join(traceback.format_exception(error)))

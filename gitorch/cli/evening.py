@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--check", "checks", multiple=True, metavar="CMD", help="A command that judges the work.")
 @click.option("--paths", multiple=True, metavar="GLOB", help="Where the work should stay.")
 @click.option("--base", default="", metavar="REF", help="Start here instead of on the configured base.")
-@click.option("--budget", default=0.0, metavar="DOLLARS", help="What one attempt may cost.")
+@click.option("--budget", type=click.FloatRange(0), default=0.0, metavar="DOLLARS", help="What one attempt may cost.")
 @click.option("--timeout", default="", metavar="TIME", help="How long one attempt may take: 45m, 2h.")
 @click.option("-F", "--file", "files", multiple=True, metavar="FILE", help="Tasks from a file or folder; - is stdin.")
 @click.option("-e", "--edit", is_flag=True, help="Write the task in your editor.")
@@ -81,10 +82,12 @@ def _read(session: Session, name: str) -> list[Draft]:
     if name == "-":
         return intake.read(sys.stdin.buffer.read(), "-")
     path = session.start / name
-    if path.is_dir():
-        return intake.read_folder(path)
+    return intake.read_folder(path) if path.is_dir() else intake.read(_content(path, name), name)
+
+
+def _content(path: Path, name: str) -> bytes:
     try:
-        return intake.read(path.read_bytes(), name)
+        return path.read_bytes()
     except OSError as error:
         raise InvalidInput("no-file", f"{name} cannot be read", why=str(error)) from error
 
@@ -139,9 +142,13 @@ def _context(session: Session, given: str | None) -> str:
         return ""
     import json
 
-    text = (session.start / given[1:]).read_text("utf-8") if given.startswith("@") else given
+    from gitorch import config
+
+    name = given.removeprefix("@")
+    text = config.decode(_content(session.start / name, name), name) if given != name else given
     try:
         json.loads(text)
+        text.encode()
     except ValueError as error:
         raise InvalidInput("context", "--context is not JSON", why=str(error)) from error
     return text
@@ -164,8 +171,10 @@ def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool) -> No
 @click.command("run")
 @click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="How many agents work at once.")
 @click.option("--until", default=None, metavar="07:00", help="Start nothing after this time.")
-@click.option("--budget", type=float, metavar="DOLLARS", help="Start nothing once this much is spent.")
-@click.option("--max-unreviewed", type=int, metavar="N", help="Start nothing while N tasks wait for a review.")
+@click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Start nothing once this much is spent.")
+@click.option(
+    "--max-unreviewed", type=click.IntRange(0), metavar="N", help="Start nothing while N tasks wait for a review."
+)
 @click.option("--on-failure", type=click.Choice(["continue", "stop"]), default="continue", help="After a failed task.")
 @click.option("--detach", is_flag=True, help="Go on in the background.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would start, in which order.")

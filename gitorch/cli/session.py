@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -108,6 +107,8 @@ class Session:
         """Return where the traceback of an unexpected error goes."""
         if "orchestrator" in self.__dict__:
             return self.orchestrator.folder / "crashes"
+        import tempfile
+
         return Path(tempfile.gettempdir()) / f"gitorch-{os.getuid()}"
 
 

@@ -19,7 +19,10 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # every module more is a wait more, for every agent and every check
+    from typing import Any
 
 POLITE_SECONDS = 3.0  # after SIGINT: coding agents end their own tool processes on it, and only on it
 FIRM_SECONDS = 5.0  # after SIGTERM
@@ -93,7 +96,7 @@ class Supervisor:
         """Wait for the program's end, a request to stop, or a clock; say which."""
         assert self.program is not None
         wall, idle = self.spec["timeout"], self.spec["idle"]
-        sign = self._signs_of_life() if idle else None
+        sign = None
         quiet_since = time.monotonic()
         while self.program.poll() is None:
             now = time.monotonic()
@@ -154,14 +157,15 @@ class Supervisor:
     def _sweep(self) -> int:
         """End what the program left running, and return how many processes that were."""
         assert self.program is not None
-        left = descendants()
+        # orphans become children here: without a child there is nothing to look for among all processes
+        left = descendants() if reap() else []
         for pid in left:
             signal_quietly(pid, signal.SIGTERM)
         end = time.monotonic() + TAIL_SECONDS
-        while descendants() and time.monotonic() < end:
+        while left and descendants() and time.monotonic() < end:
             self._sleep(end - time.monotonic())
             reap()
-        while remaining := descendants():
+        while left and (remaining := descendants()):
             for pid in remaining:
                 signal_quietly(pid, signal.SIGKILL)
             self._sleep(0.05)
@@ -248,11 +252,13 @@ def signal_quietly(pid: int, sign: signal.Signals) -> None:
         os.kill(pid, sign)
 
 
-def reap() -> None:
-    """Take leave of every child that has ended."""
+def reap() -> bool:
+    """Take leave of every child that has ended; return whether others live."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+        return True
+    return False
 
 
 def become_subreaper() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -58,6 +59,7 @@ def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bo
         raise Refused("worktree-in-the-way", f"{path} exists and is not empty", fix=(f"move it away: mv {path} ...",))
     path.parent.mkdir(parents=True, exist_ok=True)
     with _turn(repository):
+        _clear_unfinished(repository)
         for admin in _admins(repository, path):
             _erase(repository, admin)  # its folder was removed by hand
         options = ("--quiet", "--no-checkout", *(("--force",) if new else ()), "--lock", "--reason", reason)
@@ -185,6 +187,7 @@ def remove(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
 def discard_half_made(repository: Repository, path: Path) -> None:
     """Remove what an interrupted `add` left. Only for a worktree in which no agent has run."""
     with _turn(repository):
+        _clear_unfinished(repository)
         for admin in _admins(repository, path):
             with _checking_out(repository, admin):
                 if path.exists():
@@ -205,6 +208,31 @@ def _admins(repository: Repository, path: Path) -> list[Path]:
         for admin in admins
         if _points_to(admin, path) or (admin.name == path.name and not (admin / "gitdir").exists())
     ]
+
+
+def _clear_unfinished(repository: Repository) -> None:
+    """Remove what a git that was killed with us left of any worktree: the next `git worktree add` fails over it.
+
+    Call in turn: nobody else of us is making one now. What git itself locks meanwhile, for a person, stays.
+    """
+    folder = repository.common_dir / "worktrees"
+    for admin in sorted(folder.iterdir()) if folder.is_dir() else ():
+        written = [_content(admin / name) for name in ("gitdir", "HEAD", "commondir")]
+        if not all(written) and _content(admin / "locked") not in ("", "initializing"):
+            if written[0]:
+                # no file was checked out yet
+                link = Path(written[0])
+                link.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    link.parent.rmdir()
+            _erase(repository, admin)
+
+
+def _content(path: Path) -> str:
+    try:
+        return os.fsdecode(path.read_bytes()).removesuffix("\n")
+    except FileNotFoundError:
+        return ""
 
 
 def _erase(repository: Repository, admin: Path) -> None:

@@ -56,7 +56,7 @@ class Clock:
         self.ended = 0
         self.seconds: dict[tuple[int, str], float] = defaultdict(float)
         self.calls: dict[tuple[int, str], int] = defaultdict(int)
-        self.elapsed: list[tuple[int, float]] = []
+        self.passed: dict[int, tuple[float, float]] = {}
         self._turn = threading.Lock()
 
     def add(self, part: str, seconds: float) -> None:
@@ -67,7 +67,7 @@ class Clock:
     def end_one(self) -> None:
         with self._turn:
             self.ended += 1
-            self.elapsed.append((self.ended, time.perf_counter()))
+            self.passed[self.ended] = (time.perf_counter(), used())
 
     @contextlib.contextmanager
     def timed(self, owner: Any, name: str, part: str) -> Iterator[None]:
@@ -123,7 +123,8 @@ class Clock:
 
 def sealed(folder: Path) -> None:
     """Give this process a home of its own, and a git that reads nothing of this machine's."""
-    for name in [name for name in os.environ if name.startswith(("GIT_", "XDG_"))]:
+    # compiled modules are part of what is measured
+    for name in [name for name in os.environ if name.startswith(("GIT_", "XDG_")) or name == "PYTHONDONTWRITEBYTECODE"]:
         del os.environ[name]
     (folder / "home").mkdir()
     (folder / "home/.gitconfig").write_text(CONFIG)
@@ -228,10 +229,11 @@ def table(clock: Clock, count: int) -> None:
     print(f"git commands of gitorch's own, a task: {calls / count:.1f}")
 
 
-def pace(clock: Clock, first: int, last: int) -> float:
-    """Return the wall seconds a task between two tasks of the night."""
-    at = dict(clock.elapsed)
-    return (at[last] - at[first]) / (last - first)
+def pace(clock: Clock, first: int, last: int) -> tuple[float, float]:
+    """Return wall and processor milliseconds a task between two tasks of the night."""
+    before, after = clock.passed[first], clock.passed[last]
+    wall, processor = (1000 * (late - early) / (last - first) for early, late in zip(before, after, strict=True))
+    return wall, processor
 
 
 def main() -> None:
@@ -262,12 +264,13 @@ def report(folder: Path, count: int, agents: int, rounds: int) -> None:
         cells = " ".join(f"{1000 * statistics.median(found[step]):15.2f}" for found in (before, after))
         print(f"  {step:42} {cells}")
     print(f"  {'together':42} {' '.join(f'{1000 * floor:15.2f}' for floor in floors)}")
-    cpus = (cpu_before / rounds, cpu / count, cpu_after / rounds)
-    print("processor ms: by hand {:.1f}, a task {:.1f}, by hand after it {:.1f}".format(*(1000 * one for one in cpus)))
-    print(f"a task is {cpus[1] / ((cpus[0] + cpus[2]) / 2):.2f} times plain git by hand in processor time")
+    hand = [1000 * cpu / rounds for cpu in (cpu_before, cpu_after)]
+    print(f"processor ms, with no worktree and with {count}: by hand {hand[0]:.1f} and {hand[1]:.1f}")
+    print(f"  a task, on average {1000 * cpu / count:.1f}, {2000 * cpu / count / sum(hand):.2f} times the mean by hand")
     if count > 2 * EDGE:
-        early, late = pace(clock, 20, EDGE), pace(clock, count - EDGE, count - 20)
-        print(f"wall ms a task: {1000 * early:.1f} in tasks 20-{EDGE}, {1000 * late:.1f} in the last {EDGE}")
+        for first, last in ((EDGE // 5, EDGE), (count - EDGE, count - EDGE // 5)):
+            wall, processor = pace(clock, first, last)
+            print(f"  in tasks {first}-{last}: {processor:.1f}; {wall:.1f} ms a task by the wall clock")
     table(clock, count)
 
 

@@ -244,6 +244,7 @@ def test_text_that_is_not_utf8_is_exit_2(cli: Cli) -> None:
         (("submit", os.fsdecode(b"caf\xe9")), b""),
         (("submit",), b"caf\xe9"),
         (("submit", "-F", "../latin.md"), b""),
+        (("submit", "x", "--context", "@../latin.md"), b""),
     ):
         answer = cli(*words, ok=2, input=given)
         assert "UTF-8" in answer.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -16,7 +17,7 @@ import pytest
 
 from gitorch.errors import Refused
 from gitorch.git import worktrees
-from gitorch.git.repository import Repository
+from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktrees import Dirt, Worktree
 from gitorch.model.naming import Oid, Ref, rescue_ref
 from tests.support.git import commit, git, run
@@ -338,6 +339,36 @@ def test_killed_while_a_worktree_is_made(repo: Repository, git_too: bool) -> Non
     assert str(user) in listed, "another worktree of the user was pruned"
     assert listed.count("worktree ") == 2
     assert [found.name for found in (repo.common_dir / "gitorch").iterdir()] == ["worktrees.lock"]
+
+
+PARTS = {"locked": "test\n", "gitdir": "", "HEAD": f"{'0' * 40}\n", "commondir": "../..\n"}
+
+
+@pytest.mark.parametrize("person", [False, True])
+@pytest.mark.parametrize("last", PARTS)
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_git_left_unfinished_is_in_nobodys_way(repo: Repository, last: str, cut: bool, person: bool) -> None:
+    """Wherever git was killed, other worktrees can be made, and then this one; what a person's git makes stays."""
+    names, path = branches(repo, 2), home(repo).parent / "here/t"
+    admin = repo.common_dir / "worktrees/t"
+    admin.mkdir(parents=True)
+    parts = PARTS | {"gitdir": f"{path}/.git\n"} | ({"locked": "initializing\n"} if person else {})
+    for name, content in parts.items():
+        (admin / name).write_text("" if cut and name == last else content)
+        if name == last:
+            break
+    if last in ("HEAD", "commondir"):
+        path.mkdir(parents=True)
+        (path / ".git").write_text(f"gitdir: {admin}\n")
+    if person:
+        run("worktree", "add", "-q", str(home(repo).parent / "x"), names[0], cwd=home(repo), ok=(0, 128))
+        with contextlib.suppress(GitFailed):
+            worktrees.add(repo, home(repo).parent / "other", names[1], "test")
+        assert admin.is_dir()
+        return
+    assert files(worktrees.add(repo, home(repo).parent / "other", names[0], "test").path) == files(home(repo))
+    worktrees.discard_half_made(repo, path)
+    assert files(worktrees.add(repo, path, names[1], "test").path) == files(home(repo))
 
 
 def test_discarding_twice(repo: Repository) -> None:

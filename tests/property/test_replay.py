@@ -40,7 +40,8 @@ def rebased(folder: Path, tip: Oid, onto: Oid) -> Oid | Conflicted:
         return Oid(git("rev-parse", "HEAD", cwd=folder))
     stages = git("ls-files", "--unmerged", "-z", cwd=folder).split("\0")[:-1]
     stopped = Oid(git("rev-parse", "REBASE_HEAD", cwd=folder))
-    git("rebase", "--abort", cwd=folder)
+    git("rebase", "--quit", cwd=folder)
+    git("reset", "--quiet", "--hard", cwd=folder)
     git("clean", "-fdxq", cwd=folder)
     # where one side has a file and the other a folder, git calls the file `name~HEAD`, or `name~1234567 (Subject)`
     paths = {
@@ -60,7 +61,10 @@ def test_replay_is_rebase(empty: Repository) -> None:
     conflicts = 0
     for history in write_histories(empty.work_tree, range(HISTORIES)):
         expected = rebased(empty.work_tree, history.tip, history.onto)
-        assert replayed(empty, history) == expected, history
+        found = replayed(empty, history)
+        if isinstance(found, Conflicted) and isinstance(expected, Conflicted) and not expected.paths:
+            found = Conflicted(found.commit, ())  # git failed over its own conflict, and could not write an index
+        assert found == expected, history
         conflicts += isinstance(expected, Conflicted)
     assert 0 < conflicts < HISTORIES, "a test that sees only one outcome says little"
 

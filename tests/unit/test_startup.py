@@ -1,0 +1,47 @@
+"""Start-up is a feature: what is asked for all the time loads nothing that it does not need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitorch.orchestrator import Orchestrator
+from tests.bench.status import FOREIGN, loaded, thousand
+
+_LAZY = {"gitorch.agents", "gitorch.agents.api", "gitorch.executors.local", "gitorch.flow.runner", "concurrent.futures"}
+
+
+def _with_ten_tasks(folder: Path) -> None:
+    store = Orchestrator.open(folder).store
+    store.save(thousand(10))
+    store.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        (("status",), {}),
+        (("status", "--json"), {}),
+        (("-h",), {}),
+        (("run", "-h"), {}),
+        ((), {"_ORCHESTRATE_COMPLETE": "bash_complete", "COMP_WORDS": "orchestrate ta", "COMP_CWORD": "1"}),
+        ((), {"_ORCHESTRATE_COMPLETE": "bash_complete", "COMP_WORDS": "orchestrate task t", "COMP_CWORD": "2"}),
+    ],
+)
+def test_a_quick_command_loads_little(
+    repository_folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    """Neither the API's library nor GitPython, nor what only a run needs, is loaded to look at ten tasks."""
+    _with_ten_tasks(repository_folder)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = loaded(repository_folder, *words)
+    assert "gitorch.cli" in found, "the command did not run"
+    assert found & {*FOREIGN, *_LAZY} == set()
+
+
+def test_the_check_sees_what_a_command_loads(repository_folder: Path) -> None:
+    """A command that needs more does load it: the sets above can tell."""
+    _with_ten_tasks(repository_folder)
+    assert "gitorch.executors.local" in loaded(repository_folder, "agents")
