@@ -17,6 +17,7 @@ import click
 from gitorch.cli.session import NO_SANDBOX, TASK, Session, pass_session
 from gitorch.errors import Incomplete, InvalidInput, LimitReached, SetupNeeded
 from gitorch.model.task import Priority, State, Task
+from gitorch.store import TaskMoved
 
 if TYPE_CHECKING:
     from gitorch.flow.intake import Draft
@@ -48,12 +49,19 @@ def submit_command(session: Session, /, **options: Any) -> None:
     orchestrate submit "Add a login page" --after add-a-users-table
     orchestrate submit -F tasks.toml
     """
-    orchestrator = session.orchestrator
-    tasks = _resolved(session, _drafts(session, options), options)
-    orchestrator.refuse_bare_names(tasks)
-    if not options["dry_run"]:
-        orchestrator.submit(tasks)
+    drafts = _drafts(session, options)
+    tasks = _resolved(session, drafts, options) if options["dry_run"] else _queued(session, drafts, options)
     _tell_submitted(session, tasks, dry=options["dry_run"])
+
+
+def _queued(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Task]:
+    """Queue the tasks; under other names, when another command has just taken theirs."""
+    while True:
+        tasks = _resolved(session, drafts, options)
+        try:
+            return session.orchestrator.submit(tasks)
+        except TaskMoved:
+            session.screen.detail("another command took a name: choosing again")
 
 
 def _drafts(session: Session, options: dict[str, Any]) -> list[Draft]:
@@ -118,7 +126,9 @@ def _resolved(session: Session, drafts: Sequence[Draft], options: dict[str, Any]
     drafts = [msgspec.structs.replace(draft, **given) for draft in drafts]
     number = max((task.number for task in orchestrator.tasks.values()), default=0) + 1
     tasks = intake.resolve(drafts, orchestrator.tasks, number, taken=orchestrator.taken())
-    return [_routed(orchestrator, task) for task in tasks]
+    routed = [_routed(orchestrator, task) for task in tasks]
+    orchestrator.refuse_bare_names(routed)
+    return routed
 
 
 def _routed(orchestrator: Orchestrator, task: Task) -> Task:

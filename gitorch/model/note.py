@@ -16,6 +16,8 @@ LONGEST = 65_536
 
 Line = dict[str, Any]
 
+UNKNOWN_END = "rebuilt from its branch: how its attempt ended is not known"
+
 
 def now() -> str:
     """Return this moment as RFC 3339 in UTC."""
@@ -88,7 +90,7 @@ def read_task(
     """
     found: Mapping[str, Any] = {}
     results: list[CheckResult] = []
-    state, reason = State.FAILED, "rebuilt from its branch: how its attempt ended is not known"
+    state, reason = State.FAILED, UNKNOWN_END
     for line in lines:
         if line["kind"] == "attempt" and line.get("task") == name:
             found, results = line, []

@@ -18,7 +18,7 @@ from gitorch.config import FILE
 from gitorch.errors import GitorchError, InvalidInput, Refused, SetupNeeded
 from gitorch.model import graph
 from gitorch.model.naming import TaskId, branch_ref
-from gitorch.model.task import State, Task, change
+from gitorch.model.task import State, Task, by_id, change
 from gitorch.orchestrator.workspace import Workspace, unknown
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ class Night(Workspace):
         """Queue tasks, all or none; a cycle or an unknown dependency is refused."""
         trust.require_person("queue tasks")
         self._require_prefix()
-        graph.refuse_broken({**self.tasks, **{task.id: task for task in tasks}})
+        graph.refuse_broken(by_id(tasks), self.tasks)
         self.store.save(tasks)
         self.store.snapshot_if_due()
-        return list(tasks)
+        return [self.tasks[task.id] for task in tasks]  # another command may have taken the same number
 
     def taken(self) -> set[str]:
         """Return the names that a new task cannot have: those of tasks, and of branches where its own would be."""

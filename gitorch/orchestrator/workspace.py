@@ -46,7 +46,18 @@ class Workspace:
         environment = os.environ if environment is None else environment
         opened = cls(repository, load_config(repository, assignments, environment), environment)
         opened.store.notices.extend(opened.recover())
+        opened._rebuild_if_gone()
         return opened
+
+    def _rebuild_if_gone(self) -> None:
+        """Make the state again where its whole folder is gone and notes tell that there was one."""
+        if self.folder.exists() or not self.repository.refs(naming.NOTES):
+            return
+        found = [task for task in self._tasks_of_branches() if task.reason != note.UNKNOWN_END]
+        if found:
+            self.store.save(found)
+            self.store.snapshot()
+            self.store.notices.append(f"{self.folder} was gone: {len(found)} tasks made again from branches and notes")
 
     @property
     def tasks(self) -> Tasks:
@@ -175,7 +186,7 @@ class Workspace:
         """Finish what a killed command had begun, and return what was done in words."""
         if self.operations.is_settled():
             return []
-        with self.operations.turn() as lock, self.repository.lending(lock):
+        with self.operations.turn() as lock, self.repository.lending(lock, everywhere=False):
             return [self._told(operation) for operation in self.operations.unfinished()]
 
     def _told(self, operation: Operation) -> str:

@@ -1,16 +1,10 @@
-"""What a person hands in, as drafts of tasks: words, tasks files, Markdown, checklists, NDJSON; and drafts as tasks.
-
-Nothing is asked and nothing is guessed: a key that nobody knows, a dependency that is not there and a name that
-means two tasks are errors which say where. Prompts stay as they are, byte for byte.
-"""
+"""Tasks files, Markdown, checklists, NDJSON and plain text, read as drafts."""
 
 from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, NamedTuple
 
@@ -18,39 +12,11 @@ import msgspec
 
 from gitorch import config
 from gitorch.errors import InvalidInput
-from gitorch.model.graph import refuse_broken
-from gitorch.model.naming import TaskId, slug, task_id
-from gitorch.model.task import Priority, Task, by_id
-
-TITLE_WIDTH = 72
-_LONGEST_LINE = 4096
-STDIN = "standard input"
+from gitorch.flow.intake.draft import STDIN, Draft, from_text, headline, place_of
+from gitorch.model.task import Priority
 
 Locate = Callable[[str], str]
 """Returns where a key stands: `tasks.toml:12`; for "" where its task begins."""
-
-
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as it was asked for, before it has a name and a place among the others.
-
-    `after` holds names as they were written; `context` is JSON text; `base` a git revision; `budget` dollars and
-    `timeout` seconds (0: the configured ones); `origin` tells where it stands: `tasks.toml:12`.
-    """
-
-    title: str
-    prompt: str
-    id: str = ""
-    agent: str = ""
-    role: str = ""
-    priority: Priority = Priority.NORMAL
-    after: tuple[str, ...] = ()
-    checks: dict[str, str] = {}
-    paths: tuple[str, ...] = ()
-    context: str = ""
-    base: str = ""
-    budget: float = 0.0
-    timeout: float = 0.0
-    origin: str = ""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,19 +38,12 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _KEYS = _Entry.__struct_fields__
+
+
 _DEFAULTS = tuple(key for key in _KEYS if key not in ("id", "title", "prompt"))
+
+
 _MEANT = {"depends_on": "after", "dependencies": "after", "needs": "after", "description": "prompt", "name": "id"}
-
-
-def from_text(text: str, *, origin: str = "") -> Draft:
-    """Return the draft of a task that is described by `text`: the prompt is all of it, the title its first line.
-
-    Raises `InvalidInput` for text that is blank, or that was not UTF-8 when it came in.
-    """
-    if not text.strip():
-        raise InvalidInput("empty-prompt", f"{_at(origin)}there is nothing to do: the task's text is empty")
-    _refuse_surrogates(text, origin)
-    return Draft(title=headline(text), prompt=text, origin=origin)
 
 
 def read(source: bytes, name: str) -> list[Draft]:
@@ -109,69 +68,6 @@ def read_folder(folder: Path) -> list[Draft]:
     return drafts
 
 
-def resolve(
-    drafts: Sequence[Draft],
-    existing: Mapping[TaskId, Task],
-    next_number: int,
-    *,
-    taken: Collection[str] = (),
-    created: datetime | None = None,
-) -> list[Task]:
-    """Return the tasks of these drafts, each with an id of its own, and with the ids of what it waits for.
-
-    A name in `after` may be an id, a number, a title or a unique beginning of an id, of the same batch first.
-    `taken` are further ids that cannot be used. Raises `InvalidInput`, naming names, for an id that is taken, a
-    dependency that is unknown or could be two, and a cycle.
-    """
-    ids = _identified(drafts, {*existing, *taken})
-    names = _Names(drafts, ids, existing)
-    when = created or datetime.now(UTC)
-    tasks = [
-        Task(
-            id=name,
-            number=number,
-            title=draft.title,
-            prompt=draft.prompt,
-            agent=draft.agent,
-            role=draft.role,
-            priority=draft.priority,
-            after=tuple(dict.fromkeys(names.find(wanted, name, draft.origin) for wanted in draft.after)),
-            checks=draft.checks,
-            paths=draft.paths,
-            context=draft.context,
-            from_ref=draft.base,
-            budget=draft.budget,
-            timeout=draft.timeout,
-            created=when,
-        )
-        for number, (name, draft) in enumerate(zip(ids, drafts, strict=True), start=next_number)
-    ]
-    refuse_broken(by_id(tasks), existing)
-    return tasks
-
-
-def headline(text: str) -> str:
-    """Return the first line that says something, cut at a word to what a terminal shows well."""
-    cleaned = (" ".join(_visible(line[:_LONGEST_LINE]).split()) for line in text.removeprefix("\ufeff").splitlines())
-    first = ""
-    for line in filter(None, cleaned):
-        if any(character.isalnum() for character in line):
-            return shortened(re.sub(r"^#{1,6} ", "", line))
-        first = first or line
-    return shortened(first or "task")
-
-
-def shortened(line: str, width: int = TITLE_WIDTH) -> str:
-    """Cut a line to this many display columns, at a word where there is one, with an ellipsis."""
-    if _width(line) <= width:
-        return line
-    at = total = 0
-    while (total := total + _width(line[at])) < width:
-        at += 1
-    space = line.rfind(" ", 0, at + 1)
-    return line[: space if space > at // 2 else at].rstrip() + "…"
-
-
 def context_text(value: object) -> str:
     """Return a task's context as JSON text: text that is JSON already stays as it is."""
     if isinstance(value, str):
@@ -181,31 +77,6 @@ def context_text(value: object) -> str:
             return msgspec.json.encode(value).decode()
         return value
     return msgspec.json.encode(value).decode()
-
-
-def _visible(line: str) -> str:
-    return "".join(" " if unicodedata.category(character) == "Cc" else character for character in line)
-
-
-def _width(text: str) -> int:
-    return sum(
-        0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
-        for character in text
-    )
-
-
-def _at(origin: str) -> str:
-    return f"{origin}: " if origin else ""
-
-
-def _refuse_surrogates(text: str, origin: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidInput("not-utf8", f"{_at(origin)}the text is not UTF-8", why=str(error)) from error
-
-
-# reading files
 
 
 def _read(source: bytes, name: str) -> list[Draft]:
@@ -323,9 +194,6 @@ _TOML_TEXT = re.compile(
 )
 
 
-# Markdown
-
-
 class _Matter(NamedTuple):
     """Front matter and what follows it."""
 
@@ -410,8 +278,14 @@ def _heading(text: str) -> str:
 
 
 _ITEM = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[[ xX]\](?=\s|$)", re.MULTILINE)
+
+
 _BOX = re.compile(r"\[[ xX]\](?:\s+|$)")
+
+
 _AFTER = re.compile(r"[ \t]*\(after:?[ \t]+([^()\r\n]+)\)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+
+
 _SPEC_KIT = re.compile(r"(T\d{3,})\s+(?:\[P\]\s+)?")
 
 
@@ -484,9 +358,6 @@ _READERS: dict[str, Callable[[str, str], list[Draft]]] = {
 }
 
 
-# one task of a file
-
-
 def _draft(table: Mapping[str, object], locate: Locate) -> Draft:
     _refuse_unknown(table, _KEYS, locate)
     entry = _entry(table, locate)
@@ -557,74 +428,4 @@ def _refuse_unencodable(draft: Draft, origin: str) -> None:
     try:
         msgspec.json.encode(draft)
     except UnicodeEncodeError as error:
-        raise InvalidInput("not-utf8", f"{_at(origin)}the text is not UTF-8", why=str(error)) from error
-
-
-# names
-
-
-def _identified(drafts: Iterable[Draft], existing: Collection[str]) -> list[TaskId]:
-    """Return an id for each draft: the one it asks for, else one made of its title beside all others."""
-    wanted: dict[str, Draft] = {}
-    for draft in drafts:
-        if draft.id:
-            _refuse_taken(draft, wanted, existing)
-            wanted[draft.id] = draft
-    used = {*existing, *wanted}
-    ids = []
-    for draft in drafts:
-        ids.append(TaskId(draft.id) if draft.id else slug(draft.title, used))
-        used.add(ids[-1])
-    return ids
-
-
-def _refuse_taken(draft: Draft, wanted: Mapping[str, Draft], existing: Collection[str]) -> None:
-    try:
-        task_id(draft.id)
-    except InvalidInput as error:
-        raise InvalidInput(error.code, f"{_at(draft.origin)}{error.what}", why=error.why, fix=error.fix) from error
-    if draft.id in existing:
-        raise InvalidInput("duplicate-id", f"{_at(draft.origin)}there is a task called {draft.id} already")
-    if draft.id in wanted:
-        first = wanted[draft.id].origin
-        raise InvalidInput("duplicate-id", f"{_at(draft.origin)}two tasks are called {draft.id}", why=f"also {first}")
-
-
-class _Names:
-    """All names that a dependency may be called by."""
-
-    def __init__(self, drafts: Sequence[Draft], ids: Sequence[TaskId], existing: Mapping[TaskId, Task]) -> None:
-        self.own = set(ids)
-        self.existing = existing
-        self.numbers = {str(task.number): name for name, task in existing.items()}
-        self.titles: dict[str, list[TaskId]] = {}
-        for draft, name in zip(drafts, ids, strict=True):
-            self.titles.setdefault(slug(draft.title), []).append(name)
-
-    def find(self, wanted: str, name: TaskId, origin: str) -> TaskId:
-        """Return the one task that is meant, or raise `InvalidInput`."""
-        for found in self._candidates(wanted, name):
-            if len(found) > 1:
-                raise InvalidInput(
-                    "ambiguous-dependency",
-                    f"{_at(origin)}{name} waits for {wanted}, which could be {', '.join(sorted(found))}",
-                )
-            if found:
-                return found.pop()
-        near = difflib.get_close_matches(slug(wanted), [*self.own, *self.existing], n=1)
-        raise InvalidInput(
-            "unknown-dependency",
-            f"{_at(origin)}{name} waits for {wanted}, which does not exist",
-            why=f"did you mean {near[0]}?" if near else "",
-            fix=("orchestrate status",),
-        )
-
-    def _candidates(self, wanted: str, name: TaskId) -> Iterator[set[TaskId]]:
-        """Yield what the name could mean, the surest meaning first."""
-        plain = slug(wanted) if re.search(r"[A-Za-z0-9]", wanted) else ""
-        yield {one for one in (TaskId(wanted),) if one in self.own}
-        yield {one for one in (TaskId(plain),) if one in self.own}
-        yield {one for one in self.titles.get(plain, ()) if one != name}
-        yield {one for one in (TaskId(wanted),) if one in self.existing}
-        yield {one for one in (self.numbers.get(wanted.removeprefix("#")),) if one}
-        yield {one for one in {*self.own, *self.existing} if wanted and one != name and one.startswith(wanted)}
+        raise InvalidInput("not-utf8", f"{place_of(origin)}the text is not UTF-8", why=str(error)) from error
