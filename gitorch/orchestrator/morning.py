@@ -148,7 +148,11 @@ class Morning(Workspace):
         self._refuse_checked_out(self.config.integration)
         restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
         restated += [Restated(one.id, self.tasks[one.id].state, one.state, reason=one.reason) for one in conflicted]
-        with self.operations.turn() as lock, notes.turn(self.repository), self.repository.lending(lock, everywhere=False):
+        with (
+            self.operations.turn() as lock,
+            notes.turn(self.repository),
+            self.repository.lending(lock, everywhere=False),
+        ):
             moves = merger.moves(self.repository, plan, self.config.integration)
             self._move_all("merge", moves, restated, f"merge {len(plan.steps)} tasks")
         self.store.snapshot_if_due()

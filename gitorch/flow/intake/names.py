@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from gitorch.errors import InvalidInput
-from gitorch.flow.intake.draft import Draft
+from gitorch.flow.intake.draft import Draft, place_of
 from gitorch.model.graph import refuse_broken
 from gitorch.model.naming import TaskId, slug, task_id
 from gitorch.model.task import Task, by_id
