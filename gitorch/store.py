@@ -9,10 +9,12 @@ damaged can be made again from `tasks.toml.prev` and the journals.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -229,11 +231,33 @@ def render(tasks: Iterable[Task], generation: int) -> bytes:
 
     ordered = sorted(tasks, key=lambda task: task.number)
     tables = [msgspec.to_builtins(task, builtin_types=(datetime,)) for task in ordered]
-    document: dict[str, Any] = {"task": tables} if tables else {}
-    document["end"] = {"tasks": len(tables), "generation": generation}
     # multi-line strings are easier on the eye, but TOML readers turn "\r\n" into "\n" in them
     multiline = rb"\r" not in msgspec.json.encode(tables)
-    return (_HEADER + tomli_w.dumps(document, multiline_strings=multiline)).encode()
+    long = _set_aside(tables)
+    document: dict[str, Any] = {"task": tables} if tables else {}
+    document["end"] = {"tasks": len(tables), "generation": generation}
+    text = tomli_w.dumps(document, multiline_strings=multiline)
+    for place, content in long.items():
+        text = text.replace(f'"{place}"', content, 1)
+    return (_HEADER + text).encode()
+
+
+_LONG = 16_384
+
+
+def _set_aside(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Put a place holder for each long prompt, and return what belongs there, as TOML.
+
+    tomli-w takes quadratic time for a long text. A JSON string is a TOML one, but for one character that JSON need
+    not escape.
+    """
+    places: dict[str, str] = {}
+    for table in tables:
+        if len(table["prompt"]) > _LONG:
+            place = uuid.uuid4().hex
+            places[place] = json.dumps(table["prompt"], ensure_ascii=False).replace("\x7f", "\\u007f")
+            table["prompt"] = place
+    return places
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config, seconds
 from gitorch.executors.local import LocalExecutor, Spec
+from gitorch.git.notes import Notebook
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, slug
@@ -58,6 +59,7 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     roles: Mapping[str, Role]
     folder: Path
     environment: Mapping[str, str]
+    notebook: Notebook
 
 
 class Failed(Exception):

@@ -21,7 +21,7 @@ from gitorch.agents.protocol import Agent, Request
 from gitorch.config import AgentSettings, seconds
 from gitorch.errors import GitorchError
 from gitorch.executors.local import Spec
-from gitorch.git import fence, notes, worktrees
+from gitorch.git import fence, worktrees
 from gitorch.git.collect import Collected, NoChanges, Rejected, collect
 from gitorch.git.repository import RefMove, Repository
 from gitorch.git.worktrees import Worktree
@@ -458,9 +458,8 @@ def _end(means: Means, task: Task, **fields: Any) -> Task:
     task = change(change_attempt(task, phase=Phase.ENDED, seconds=_elapsed(task)), **fields)
     if task.tip is not None:
         lines = [note.attempt_line(task), *(note.check_line(result) for result in task.results)]
-        # once, whenever this process was killed: the note comes first, then the task's state
-        once = ("kind", "task", "number")
-        notes.append(means.repository, {task.tip: lines}, f"note attempt {task.attempts} of {task.id}", once=once)
+        # the note comes first, then the task's state: a crash between the two notes it once
+        means.notebook.append(task.tip, lines)
     return task
 
 

@@ -41,13 +41,14 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
     `tasks` returns them as they stand now. `start` returns a queued task as running, or (when it cannot start now)
     the same task with the reason. `carry` carries a running task on and yields it at each change. `failed` returns a
-    task as failed by an error.
+    task as failed by an error. `agent` tells who a task is for.
     """
 
     tasks: Callable[[], Mapping[TaskId, Task]]
     start: Callable[[Task], Task]
     carry: Callable[[Task], Iterator[Task]]
     failed: Callable[[Task, GitorchError], Task]
+    agent: Callable[[Task], str]
     disk: Path
 
 
@@ -114,7 +115,11 @@ class Schedule:
         awake = [task for task in tasks.values() if self._is_awake(task)]
         ready = graph.ready(tasks, approved_only=self.limits.approved_only)
         for task in sorted([*awake, *ready], key=urgency):
-            if task.id not in self._running and task.agent not in self._held_agents and self._is_news(task, tasks):
+            if (
+                task.id not in self._running
+                and self.work.agent(task) not in self._held_agents
+                and self._is_news(task, tasks)
+            ):
                 return task
         return None
 

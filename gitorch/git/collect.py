@@ -81,9 +81,13 @@ def _bare_link(repository: Repository, worktree: Worktree, base: Oid, tip: Oid) 
 
 
 def _commit(repository: Repository, worktree: Worktree, message: str) -> None:
-    arguments = ("commit", "--quiet", "--no-verify", "--cleanup=verbatim", "--allow-empty-message", "--file=-")
+    # from a file: a git that outlives us would take a pipe that ends early for the whole message
+    words = worktree.admin / "gitorch-message"
+    words.write_bytes(message.encode())
+    options = ("--quiet", "--no-verify", "--cleanup=verbatim", "--allow-empty-message", f"--file={words}")
     # 1: all that was staged turned out to be no change
-    worktree.git(repository, *arguments, input=message.encode(), env=repository.identity(), ok=(0, 1))
+    worktree.git(repository, "commit", *options, env=repository.identity(), ok=(0, 1))
+    words.unlink()
 
 
 def _admit(repository: Repository, tip: Oid, branch: Ref, base: Oid, *, completed: bool) -> Homecoming:

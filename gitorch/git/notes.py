@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -72,6 +73,47 @@ def append(
             if not remaining:
                 raise
     return None
+
+
+class Notebook:
+    """Takes notes for many threads: those that come while one write goes on are written together by the next.
+
+    `once` as in `build`.
+    """
+
+    def __init__(self, repository: Repository, once: Sequence[str]) -> None:
+        self.repository = repository
+        self.once = once
+        self._waiting: list[_Entry] = []
+        self._turn = threading.Lock()
+
+    def append(self, commit: Oid, lines: Sequence[Line]) -> None:
+        """Append lines to the notes of a commit; return when they are there."""
+        entry = _Entry(commit, lines)
+        self._waiting.append(entry)
+        with self._turn:
+            try:
+                while not entry.written:
+                    self._write()
+            finally:
+                if not entry.written:
+                    self._waiting.remove(entry)
+
+    def _write(self) -> None:
+        # of several for one commit, the first
+        batch = {entry.commit: entry for entry in reversed(self._waiting[:])}
+        lines = {commit: entry.lines for commit, entry in batch.items()}
+        append(self.repository, lines, f"note {len(batch)} attempts", once=self.once)
+        for entry in batch.values():
+            entry.written = True
+            self._waiting.remove(entry)
+
+
+class _Entry:
+    def __init__(self, commit: Oid, lines: Sequence[Line]) -> None:
+        self.commit = commit
+        self.lines = lines
+        self.written = False
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import Refused
-from gitorch.git.repository import Output, RefMove, Repository
+from gitorch.git.repository import GitFailed, Output, RefMove, Repository
 from gitorch.model.naming import Oid, Ref
 
 
@@ -59,11 +59,15 @@ def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bo
         raise Refused("worktree-in-the-way", f"{path} exists and is not empty", fix=(f"move it away: mv {path} ...",))
     path.parent.mkdir(parents=True, exist_ok=True)
     with _turn(repository):
-        _clear_unfinished(repository)
         for admin in _admins(repository, path):
             _erase(repository, admin)  # its folder was removed by hand
         options = ("--quiet", "--no-checkout", *(("--force",) if new else ()), "--lock", "--reason", reason)
-        repository.git("worktree", "add", *options, str(path), branch)
+        try:
+            repository.git("worktree", "add", *options, str(path), branch)
+        except GitFailed:
+            if not _clear_unfinished(repository):
+                raise
+            repository.git("worktree", "add", *options, str(path), branch)
     worktree = find(repository, path)
     assert worktree is not None, path
     with _checking_out(repository, worktree.admin):
@@ -202,20 +206,22 @@ def _admins(repository: Repository, path: Path) -> list[Path]:
     folder = repository.common_dir / "worktrees"
     # git names them after the last part of the path, with a number where that is taken, and odd characters replaced
     ours = re.compile(path.name + "[0-9]*" if re.fullmatch("[A-Za-z0-9_-]+", path.name) else ".*", re.DOTALL)
-    admins = [admin for admin in sorted(folder.iterdir()) if ours.fullmatch(admin.name)] if folder.is_dir() else []
+    names = [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
     return [
         admin
-        for admin in admins
+        for admin in (folder / name for name in sorted(names) if ours.fullmatch(name))
         if _points_to(admin, path) or (admin.name == path.name and not (admin / "gitdir").exists())
     ]
 
 
-def _clear_unfinished(repository: Repository) -> None:
+def _clear_unfinished(repository: Repository) -> bool:
     """Remove what a git that was killed with us left of any worktree: the next `git worktree add` fails over it.
 
+    Returns whether there was any. It reads three files of every worktree: not for the common case.
     Call in turn: nobody else of us is making one now. What git itself locks meanwhile, for a person, stays.
     """
     folder = repository.common_dir / "worktrees"
+    found = False
     for admin in sorted(folder.iterdir()) if folder.is_dir() else ():
         written = [_content(admin / name) for name in ("gitdir", "HEAD", "commondir")]
         if not all(written) and _content(admin / "locked") not in ("", "initializing"):
@@ -226,6 +232,8 @@ def _clear_unfinished(repository: Repository) -> None:
                 with contextlib.suppress(OSError):
                     link.parent.rmdir()
             _erase(repository, admin)
+            found = True
+    return found
 
 
 def _content(path: Path) -> str:

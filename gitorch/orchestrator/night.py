@@ -8,7 +8,8 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
@@ -171,6 +172,7 @@ class Night(Workspace):
             start=lambda task: self._start(means, task),
             carry=carry,
             failed=runner.failed_by,
+            agent=lambda task: self._able.get(self._named(task), task.agent),
             disk=self.repository.common_dir,
         )
 
@@ -182,7 +184,7 @@ class Night(Workspace):
         if isinstance(found, base.BaseConflict):
             names, paths = " and ".join(found.tasks), ", ".join(found.paths)
             return change(task, reason=f"waits: {names} conflict in {paths}")
-        started = runner.begin(means, task, found.commit)
+        started = runner.begin(means, change(task, agent=self._agent(means, self._named(task))), found.commit)
         self.checks_for(started)  # refuse what is not trusted before anything is made
         return started
 
@@ -198,23 +200,31 @@ class Night(Workspace):
         needed: dict[str, list[TaskId]] = {}
         for task in self.tasks.values():
             if task.state in (State.QUEUED, State.WAITING, State.RUNNING):
-                role = self.roles.get(task.role)
-                name = task.agent or (role.agent if role else "") or self.config.agent
-                needed.setdefault(name, []).append(task.id)
+                needed.setdefault(self._named(task), []).append(task.id)
         return needed
 
     def _preflight(self, means: Means) -> None:
-        """See that every agent that is needed can work, and give the tasks that name none the first that can."""
-        changed: list[Task] = []
-        for name, names in self.agents_needed().items():
-            chosen = name
-            if name == "auto":
-                chosen = self._first_able(means)
-            else:
+        """See that every agent that is needed can work."""
+        self._able.clear()
+        for name in self.agents_needed():
+            self._agent(means, name)
+
+    @cached_property
+    def _able(self) -> dict[str, str]:
+        """The agents that can work, by the name that tasks use for them."""
+        return {}
+
+    def _agent(self, means: Means, name: str) -> str:
+        """Return the agent that a name stands for in this run, once it is known that it can work."""
+        if name not in self._able:
+            if name != "auto":
                 self.probe(means, name)
-            changed += [change(self.tasks[one], agent=chosen) for one in names if self.tasks[one].agent != chosen]
-        if changed:
-            self.store.save(changed)
+            self._able[name] = self._first_able(means) if name == "auto" else name
+        return self._able[name]
+
+    def _named(self, task: Task) -> str:
+        """Return the agent that a task is for: its own, its role's, or the configured one; "auto" is for any."""
+        return task.agent or self.roles_agent(task.role) or self.config.agent
 
     def _first_able(self, means: Means) -> str:
         problems: list[str] = []
@@ -236,16 +246,14 @@ class Night(Workspace):
     def _run_lock(self) -> Iterator[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "run.lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _locked_soon(file):
                 file.seek(0)
                 raise Refused(
                     "run-held",
                     "another run is at work in this repository",
                     why=f"process {file.read().strip()}",
                     fix=("orchestrate watch",),
-                ) from None
+                )
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()
@@ -307,6 +315,18 @@ class Night(Workspace):
         for task in list(self.tasks.values()):
             if task.state is State.RUNNING:
                 runner.ask_to_stop(means, task, runner.INTERRUPTED, now=now)
+
+
+def _locked_soon(file: IO[str]) -> bool:
+    """Take a lock that others hold for a whole run, or for the moment in which they ask whether there is one."""
+    for _ in range(5):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            threading.Event().wait(0.05)
+        else:
+            return True
+    return False
 
 
 def at_clock(text: str) -> datetime | None:

@@ -95,6 +95,7 @@ class Workspace:
         """Return what attempts are made with."""
         from gitorch.agents import AGENTS
         from gitorch.executors.local import LocalExecutor
+        from gitorch.git.notes import Notebook
         from gitorch.workshop import Means
 
         return Means(
@@ -105,6 +106,7 @@ class Workspace:
             roles=self.roles,
             folder=self.folder,
             environment=dict(self.environment),
+            notebook=Notebook(self.repository, once=("kind", "task", "number")),
         )
 
     def checks_for(self, task: Task) -> dict[str, str]:

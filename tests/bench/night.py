@@ -97,7 +97,7 @@ class Clock:
             (workshop, "prepare", "prepare"),
             (runner, "_execute_agent", "execution"),
             (runner, "_bring_home", "collect"),
-            (notes, "append", "notes"),
+            (notes.Notebook, "append", "notes"),
             (scheduler.Schedule, "_hand_over", "state"),
             (scheduler.Schedule, "_carry", "attempt"),
             (Store, "save", "save"),

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
 import os
 import random
 import shutil
@@ -23,6 +25,9 @@ import pytest
 from gitorch.errors import Incomplete
 from gitorch.flow import merger, runner
 from gitorch.git import notes, worktrees
+from gitorch.git.collect import Collected, Homecoming, collect
+from gitorch.git.repository import Repository
+from gitorch.model.naming import branch_ref
 from gitorch.model.outcome import Ending
 from gitorch.model.task import State, Task, change
 from gitorch.operations import Moved, Restated
@@ -43,7 +48,7 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{SEED} {request.node.name}")
 
 
-def killed(work: Callable[[], object], seconds: float) -> bool:
+def killed(work: Callable[[], object], seconds: float, *, with_git: bool = True) -> bool:
     """Do some work in a child, and kill -9 it and its git after some time; return whether it was still at work."""
     child = os.fork()
     if not child:
@@ -53,7 +58,8 @@ def killed(work: Callable[[], object], seconds: float) -> bool:
     os.kill(child, signal.SIGKILL)
     # it may have been killed before it had a group, or be done
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child, signal.SIGKILL)
+        if with_git:
+            os.killpg(child, signal.SIGKILL)
     return _was_killed(child)
 
 
@@ -157,6 +163,38 @@ def test_a_worktree_that_was_cut_short_is_made_again(tmp_path: Path, chance: ran
     night.finish()
     night.verify()
     print(f"{cut} of {len(library.tasks)} were cut short")
+
+
+@pytest.mark.parametrize("with_git", [False, True])
+def test_what_an_agent_left_is_committed_whole_and_once(
+    repo: Repository, tmp_path: Path, chance: random.Random, with_git: bool
+) -> None:
+    """Killed while it commits an agent's files, with its git or without, gitorch commits them once, under full words."""
+    base = repo.resolve("HEAD")
+    assert base is not None
+    words, cut = "Add what was left\n\nTask: t\n", 0
+    for number in range(scaled(15)):
+        branch = f"orch/t{number}"
+        repo.git("branch", branch, base)
+        worktree = worktrees.add(repo, tmp_path / "trees" / f"t{number}", branch, "test", new=True)
+        (worktree.path / "left.txt").write_text("left\n")
+        waiting = (repo, worktree, tmp_path / "lock")
+        collected = functools.partial(_collected, *waiting, branch=branch_ref(branch), base=base, message=words)
+        cut += killed(collected, chance.uniform(0, 0.05), with_git=with_git)
+        home = collected()
+        assert isinstance(home, Collected)
+        assert home.commits == 1
+        assert git("log", "-1", "--format=%B", branch, cwd=worktree.path) == words
+        assert worktrees.look(repo, worktree).dirt == worktrees.Dirt((), ())
+    assert cut
+
+
+def _collected(repository: Repository, worktree: worktrees.Worktree, lock: Path, **what: Any) -> Homecoming:
+    """Collect as a run does, which waits for what the one before it left."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with repository.lending(file):
+            return collect(repository, worktree, **what)
 
 
 class Morning:

@@ -38,7 +38,12 @@ class Night:
         self._count = threading.Lock()
         self.refuse: dict[str, GitorchError] = {}
         work = Work(
-            tasks=lambda: self.tasks, start=self._start, carry=self._counted, failed=self._failed, disk=Path.cwd()
+            tasks=lambda: self.tasks,
+            start=self._start,
+            carry=self._counted,
+            failed=self._failed,
+            agent=lambda one: one.agent,
+            disk=Path.cwd(),
         )
         self.stop = threading.Event()
         self.schedule = Schedule(work, msgspec.convert(limits, Limits), self.stop)
