@@ -169,7 +169,7 @@ def test_a_worktree_that_was_cut_short_is_made_again(tmp_path: Path, chance: ran
 def test_what_an_agent_left_is_committed_whole_and_once(
     repo: Repository, tmp_path: Path, chance: random.Random, with_git: bool
 ) -> None:
-    """Killed while it commits an agent's files, with its git or without, gitorch commits them once, under full words."""
+    """Killed while it commits what an agent left, with its git or without, gitorch commits it once, with all words."""
     base = repo.resolve("HEAD")
     assert base is not None
     words, cut = "Add what was left\n\nTask: t\n", 0
@@ -184,7 +184,7 @@ def test_what_an_agent_left_is_committed_whole_and_once(
         home = collected()
         assert isinstance(home, Collected)
         assert home.commits == 1
-        assert git("log", "-1", "--format=%B", branch, cwd=worktree.path) == words
+        assert git("log", "-1", "--format=%B", branch, cwd=worktree.path) == words.strip()
         assert worktrees.look(repo, worktree).dirt == worktrees.Dirt((), ())
     assert cut
 
