@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -106,18 +108,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             standalone_mode=False,
             obj=session,
         )
-        sys.exit(code or 0)
+        _leave(code or 0)
     except GitorchError as error:
         _fail(session, error, words)
     except click.ClickException as error:
         _fail(session, InvalidInput("usage", error.format_message(), fix=(_help_for(error),)), words)
     except (click.Abort, KeyboardInterrupt):
         session.say("interrupted")
-        sys.exit(130)
+        _leave(130)
     except BrokenPipeError:
         # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _leave(141)
+    except SystemExit as leaving:  # a command's own exit code; click's, when our output could not be written
+        _leave(leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code)))
     except Exception as error:  # the last line of defence: saved whole, told short
         _crash(session, error)
 
@@ -136,7 +140,7 @@ def _fail(session: Session, error: GitorchError, words: Sequence[str]) -> None:
     # what could not be read may have stood before --json
     session.json = session.json or "--json" in words
     session.fail(error)
-    sys.exit(error.exit)
+    _leave(error.exit)
 
 
 def _crash(session: Session, error: Exception) -> None:
@@ -151,7 +155,16 @@ def _crash(session: Session, error: Exception) -> None:
     path.write_text(text, "utf-8")
     last = f"{type(error).__name__}: {error}"
     session.fail(GitorchError("unexpected", f"unexpected error: {last}", why=f"the traceback is in {path}"))
-    sys.exit(1)
+    _leave(1)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit without waiting for the threads of a run that broke off: the next run adopts the agents they wait for."""
+    if threading.active_count() == 1:
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 __all__ = ["main", "orchestrate"]

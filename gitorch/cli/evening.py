@@ -343,7 +343,7 @@ def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
         asked += 1
         stop.set()
         if asked > 2:
-            raise KeyboardInterrupt
+            os._exit(130)  # attempts are threads that wait for agents; the next run adopts those
         session.say("stopping the agents; their work is kept (again: at once)" if asked == 1 else "stopping at once")
         threading.Thread(target=orchestrator.interrupt, kwargs={"now": asked > 1}, daemon=True).start()
 

@@ -89,15 +89,20 @@ class Schedule:
 
         Running tasks that an earlier orchestrator left are taken up first.
         """
-        with ThreadPoolExecutor(max_workers=1_000, thread_name_prefix="attempt") as pool:
+        pool = ThreadPoolExecutor(max_workers=1_000, thread_name_prefix="attempt")
+        try:
             for task in sorted(self.work.tasks().values(), key=urgency):
                 if task.state is State.RUNNING:
                     self._launch(pool, task)
             while True:
                 yield from self._start_ready(pool)
                 if not self._running and not self._sleeps():
-                    return
+                    break
                 yield from self._receive()
+        except BaseException:
+            pool.shutdown(wait=False)  # its threads wait for agents, or for somebody who is gone
+            raise
+        pool.shutdown()
 
     def _start_ready(self, pool: ThreadPoolExecutor) -> Iterator[list[Task]]:
         while len(self._running) < self.limits.max_agents and not self.stop.is_set():

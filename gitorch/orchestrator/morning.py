@@ -80,6 +80,8 @@ class Morning(Workspace):
 
     def comment(self, task: Task, comment: Comment) -> Task:
         """Add a reviewer's words to a task; `revise` sends them."""
+        if task.state is State.RUNNING:
+            raise Refused("running", f"{task.id} is being worked on: there is nothing to comment on yet")
         commented = change(task, comments=(*task.comments, comment))
         self.store.save([commented])
         return commented

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -674,3 +676,16 @@ def test_stale_is_told_and_undone(cli: Cli) -> None:
     cli.run()
     tasks = cli.tasks()
     assert (tasks["b"]["stale"], tasks["b"]["base"]) == (False, tasks["a"]["tip"])
+
+
+def test_a_run_whose_reader_has_gone_does_not_hang(repository_folder: Path, tmp_path: Path) -> None:
+    """`run | head -1`: the run ends at once, its agent lives on, and the next run adopts it."""
+    cli = Cli(repository_folder)
+    pipe = Pipe(tmp_path / "go")
+    cli.queue(does("One", f"read word < {pipe}", saved("one.txt", "1")), does("Two", saved("two.txt", "2")))
+    command = f"'{sys.executable}' -m gitorch run | head -1"
+    subprocess.run(["bash", "-c", command], cwd=cli.folder, env=cli.environment, check=True, timeout=30)
+    pipe.say()
+    cli.run()
+    assert cli.states() == {"one": "finished", "two": "finished"}
+    assert cli.tasks()["one"]["attempts"] == 1

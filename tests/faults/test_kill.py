@@ -173,7 +173,7 @@ def test_what_an_agent_left_is_committed_whole_and_once(
     base = repo.resolve("HEAD")
     assert base is not None
     words, cut = "Add what was left\n\nTask: t\n", 0
-    for number in range(scaled(15)):
+    for number in range(scaled(8)):
         branch = f"orch/t{number}"
         repo.git("branch", branch, base)
         worktree = worktrees.add(repo, tmp_path / "trees" / f"t{number}", branch, "test", new=True)

@@ -75,4 +75,4 @@ tasks = st.builds(
     merged_as=st.none() | oids,
 )
 
-batches = st.lists(tasks, max_size=4, unique_by=lambda task: task.id)
+batches = st.lists(tasks, max_size=4, unique_by=(lambda task: task.id, lambda task: task.number))
