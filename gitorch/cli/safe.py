@@ -77,6 +77,8 @@ def _cells(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me") or "\u1160" <= character <= "\u11ff":
         return 0
     wide = unicodedata.east_asian_width(character) in ("W", "F") or _is_new_emoji(character)
+    # trigrams and monograms: wide since Unicode 16, which older Pythons do not know
+    wide = wide or "\u2630" <= character <= "\u2637" or "\u268a" <= character <= "\u268f"
     return 2 if wide else 1
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gitorch.errors import InvalidInput
@@ -636,6 +636,7 @@ def test_any_batch_becomes_sound_tasks(batch: list[tuple[str, list[int]]]) -> No
     first = resolve(drafts, {}, 1)
     assert len({task.id for task in first}) == len(batch)
     assert all(task_id(task.id) for task in first)
+    assume(not any(task.id[0].isdigit() for task in first))  # a name that could be meant by a number
     numbered = [
         msgspec.structs.replace(one, id="", after=tuple(str(n + 1) for n in wanted if n < len(batch)))
         for one, (_, wanted) in zip(drafts, batch, strict=True)
