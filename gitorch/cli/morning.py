@@ -16,6 +16,7 @@ from gitorch.model.task import Comment, State, Task
 if TYPE_CHECKING:
     from gitorch.flow.merger import Plan
     from gitorch.flow.review import Card
+    from gitorch.git.replay import Replayer
 
 
 @click.command("review")
@@ -224,6 +225,7 @@ def merge_command(session: Session, tasks: tuple[str, ...], dry_run: bool, skip:
     """Rebase approved work onto the integration branch, in dependency order. Your own branches stay as they are."""
     from gitorch import trust
     from gitorch.cli import render, shape
+    from gitorch.git.replay import Replayer
 
     orchestrator = session.orchestrator
     if not dry_run:
@@ -232,18 +234,19 @@ def merge_command(session: Session, tasks: tuple[str, ...], dry_run: bool, skip:
         for done in orchestrator.recover():
             session.say(done)
     names = [orchestrator.find(name).id for name in tasks] or None
-    plan = orchestrator.plan_merge(names, [orchestrator.find(name).id for name in skip])
     branch = orchestrator.config.integration
-    if not dry_run:
-        plan = _verified(session, plan, verify or orchestrator.config.merge.verify)
-        orchestrator.publish(plan)
+    with Replayer(orchestrator.repository) as replayer:
+        plan = orchestrator.plan_merge(replayer, names, [orchestrator.find(name).id for name in skip])
+        if not dry_run:
+            plan = _verified(session, replayer, plan, verify or orchestrator.config.merge.verify)
+            orchestrator.publish(replayer, plan)
     text = render.merge_plan(plan, branch) if dry_run else render.merge_result(plan, branch)
     session.answer(text, "merge", {**shape.merge(plan, branch), "dry_run": dry_run})
     _exit_for(plan)
 
 
-def _verified(session: Session, plan: Plan, verify: str) -> Plan:
-    steps = session.orchestrator.verify_merge(plan, verify)
+def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str) -> Plan:
+    steps = session.orchestrator.verify_merge(replayer, plan, verify)
     while True:
         try:
             progress = next(steps)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gitorch.flow.merger import Plan, Progress
     from gitorch.flow.review import Card
     from gitorch.flow.verify import Judge
+    from gitorch.git.replay import Replayer
 
 
 class Morning(Workspace):
@@ -116,7 +117,7 @@ class Morning(Workspace):
         if lines:
             notes.append(self.repository, lines, f"note verdict {verdict}")
 
-    def plan_merge(self, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = ()) -> Plan:
+    def plan_merge(self, replayer: Replayer, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = ()) -> Plan:
         """Say what a merge would do, without doing anything."""
         from gitorch.flow import base, merger
 
@@ -128,16 +129,16 @@ class Morning(Workspace):
                 )
         before = self.integration()
         onto = before or base.trunk(self.repository, self.config)
-        return merger.plan(self.repository, tasks, merger.choose(tasks, names, skip), before, onto)
+        return merger.plan(replayer, tasks, merger.choose(tasks, names, skip), before, onto)
 
-    def verify_merge(self, plan: Plan, verify: str) -> Generator[Progress, None, Plan]:
+    def verify_merge(self, replayer: Replayer, plan: Plan, verify: str) -> Generator[Progress, None, Plan]:
         """Check the trees that a plan would publish; return the plan of what stays green."""
         from gitorch.flow import merger
 
         judge = self._judge(plan.onto)
-        return (yield from merger.verified(self.repository, self.tasks, plan, judge.check, verify))
+        return (yield from merger.verified(replayer, self.tasks, plan, judge.check, verify))
 
-    def publish(self, plan: Plan) -> None:
+    def publish(self, replayer: Replayer, plan: Plan) -> None:
         """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
         from gitorch.flow import merger
         from gitorch.git import notes
@@ -148,6 +149,7 @@ class Morning(Workspace):
             self.store.save(conflicted)
             return
         self._refuse_checked_out(self.config.integration)
+        replayer.keep(plan.tip)
         restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
         restated += [Restated(one.id, self.tasks[one.id].state, one.state, reason=one.reason) for one in conflicted]
         with (

@@ -26,6 +26,7 @@ from gitorch.errors import Incomplete
 from gitorch.flow import merger, runner
 from gitorch.git import notes, worktrees
 from gitorch.git.collect import Collected, Homecoming, collect
+from gitorch.git.replay import Replayer
 from gitorch.git.repository import Repository
 from gitorch.model.naming import branch_ref
 from gitorch.model.outcome import Ending
@@ -206,7 +207,9 @@ class Morning:
         library = self.night.open()
         library.approve(list(library.tasks.values()), "una")
         # its commits are part of what was there before
-        self.plan = library.plan_merge(None)
+        self.replayer = Replayer(library.repository)
+        self.plan = library.plan_merge(self.replayer, None)
+        self.replayer.keep(self.plan.tip)
         self.before = folder / "before"
         self.git_dir = self.night.path / ".git"
         shutil.copytree(self.git_dir, self.before, symlinks=True)
@@ -219,7 +222,8 @@ class Morning:
     def merge(self) -> None:
         """Merge all that is approved."""
         library = self.night.open()
-        library.publish(library.plan_merge(None))
+        with Replayer(library.repository) as replayer:
+            library.publish(replayer, library.plan_merge(replayer, None))
 
     def merged(self) -> bool:
         """Return whether the merge has happened for the next command; refs, notes and task states must agree."""
@@ -251,7 +255,7 @@ def test_a_merge_that_is_killed_at_any_step_happened_or_did_not(tmp_path: Path, 
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
     outcomes, step = Counter[bool](), 1
-    while killed_at(lambda: library.publish(morning.plan), step):
+    while killed_at(lambda: library.publish(morning.replayer, morning.plan), step):
         outcomes[morning.merged()] += 1
         morning.reset()
         step += 1
@@ -282,7 +286,7 @@ def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: rand
     """Git's transactions are not atomic against a crash: whichever ref moved alone, the other follows."""
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
-    plan = library.plan_merge(None)
+    plan = library.plan_merge(Replayer(library.repository), None)
     moves = merger.moves(library.repository, plan, library.config.integration)
     restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
     library.operations.open("merge", tuple(Moved(one.ref, one.old, one.new) for one in moves), tuple(restated))
@@ -296,7 +300,7 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     """An operation that is finished late moves no ref and no task that somebody has moved meanwhile."""
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
-    plan = library.plan_merge(None)
+    plan = library.plan_merge(Replayer(library.repository), None)
     moves = merger.moves(library.repository, plan, library.config.integration)
     restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
     operation = library.operations.open(

@@ -11,6 +11,7 @@ import pytest
 from gitorch.flow import merger
 from gitorch.flow.merger import Plan
 from gitorch.git import notes
+from gitorch.git.replay import Replayer
 from gitorch.git.repository import RefMove, RefsMoved, Repository
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import CheckResult, Priority, State, Task
@@ -62,7 +63,7 @@ class Branches:
 
     def plan(self, *skip: str) -> Plan:
         chosen = merger.choose(self.tasks, None, [TaskId(name) for name in skip])
-        return merger.plan(self.repo, self.tasks, chosen, None, self.main)
+        return merger.plan(Replayer(self.repo), self.tasks, chosen, None, self.main)
 
     def verified(self, plan: Plan, red: Callable[[set[str]], bool], verify: str) -> tuple[Plan, list[set[str]]]:
         """Verify with a check that judges by the names of the files in the tree; return what was looked at too."""
@@ -74,7 +75,7 @@ class Branches:
             tree = Oid(self.git("rev-parse", f"{commit}^{{tree}}"))
             return (CheckResult(name="test", command="x", tree=tree, exit_code=1 if red(names) else 0),)
 
-        steps = merger.verified(self.repo, self.tasks, plan, check, verify)
+        steps = merger.verified(Replayer(self.repo), self.tasks, plan, check, verify)
         while True:
             try:
                 next(steps)

@@ -1,4 +1,4 @@
-"""Replay own commits onto another commit without a worktree, as `git rebase` would."""
+"""Replay with one git process for each step: the plainest of the engines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path, PurePath
 
 import msgspec
 
-from gitorch.git.repository import Commit, Repository, parse_commit
+from gitorch.git.replay.values import Conflicted, Merged, Own, Replayed, Stage
+from gitorch.git.repository import Commit, Repository
 from gitorch.model.naming import Oid
 
 # merge-tree takes .gitattributes from the user's files or index, and not from what it merges; there is no such index
@@ -25,31 +26,8 @@ class Attributes(msgspec.Struct, frozen=True):
     blob: Oid
 
 
-class Replayed(msgspec.Struct, frozen=True):
-    """Own commits on their new parent: the new tip, and which new commit stands for which old one.
-
-    A commit that was dropped, because its change is there already, has no pair.
-    """
-
-    tip: Oid
-    pairs: tuple[tuple[Oid, Oid], ...]
-
-
-class Conflicted(msgspec.Struct, frozen=True):
-    """A commit whose change cannot be combined with what is there: the commit, and the paths."""
-
-    commit: Oid
-    paths: tuple[str, ...]
-
-
-class Merged(msgspec.Struct, frozen=True):
-    """The tree of a merge that combined cleanly."""
-
-    tree: Oid
-
-
-def replay(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> Replayed | Conflicted:
-    """Replay the own commits `base..tip` onto `onto`.
+def replay_spawned(repository: Repository, own: Own, onto: Oid) -> Replayed | Conflicted:
+    """Replay own commits onto `onto`.
 
     As `git rebase` does, to the same commit ids: in topological order, merges left out, author, dates and message
     kept (in UTF-8), a commit that is already on top kept as it is, a change that is already there dropped (by patch
@@ -57,18 +35,22 @@ def replay(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> Replayed |
     """
     here = onto
     pairs: list[tuple[Oid, Oid]] = []
+    dropped: list[Oid] = []
     attributes = _attributes(repository, onto)
-    same = attributes == _attributes(repository, tip)
-    for commit, duplicate in _own_commits(repository, base, tip, onto):
+    same = attributes == _attributes(repository, own.tip)
+    for commit, duplicate in _own_commits(repository, own, onto):
         if duplicate and not _is_empty(repository, commit):
+            dropped.append(commit.oid)
             continue
         picked = _pick(repository, commit, here, attributes if same else None)
         if isinstance(picked, Conflicted):
             return picked
-        if picked is not None:
+        if picked is None:
+            dropped.append(commit.oid)
+        else:
             here = picked
             pairs.append((commit.oid, here))
-    return Replayed(here, tuple(pairs))
+    return Replayed(here, tuple(pairs), tuple(dropped))
 
 
 def merge_trees(
@@ -77,19 +59,26 @@ def merge_trees(
     """Merge two commits in memory, by the `.gitattributes` of the first, or by the given ones."""
     with _laid_out(repository, _attributes(repository, ours) if attributes is None else attributes) as place:
         answer = repository.git(
-            *("merge-tree", "--write-tree", "--no-messages", "--name-only", "--allow-unrelated-histories", "-z"),
+            *("merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories", "-z"),
             *(ours, theirs),
             cwd=place,
             git_dir=repository.common_dir,
             ok=(0, 1),
             env=_NO_INDEX,
         )
-    tree, *paths = answer.fields()
+    tree, *entries = answer.fields()
     if not answer.code:
         return Merged(Oid(tree))
     # where one side has a file and the other a folder, git calls the file `name~COMMIT`
     aside = re.compile(f"~(?:{ours}|{theirs})(?:_[0-9]+)?$")
-    return Conflicted(theirs, tuple(dict.fromkeys(aside.sub("", path) for path in paths)))
+    stages = tuple(_stage(entry, aside) for entry in entries)
+    return Conflicted(theirs, tuple(dict.fromkeys(stage.path for stage in stages)), stages, Oid(tree))
+
+
+def _stage(entry: str, aside: re.Pattern[str]) -> Stage:
+    words, _, path = entry.partition("\t")
+    mode, blob, number = words.split(" ")
+    return Stage(aside.sub("", path), int(number), mode, Oid(blob))
 
 
 def merge_heads(repository: Repository, heads: Sequence[Oid], message: str) -> Oid | Conflicted:
@@ -125,11 +114,11 @@ _AS_GITORCH = {
 }
 
 
-def _own_commits(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> list[tuple[Commit, bool]]:
+def _own_commits(repository: Repository, own: Own, onto: Oid) -> list[tuple[Commit, bool]]:
     """Return the commits to replay, oldest first, each with whether `onto` has its change already."""
     marked = repository.git(
         *("rev-list", "--reverse", "--topo-order", "--no-merges", "--right-only", "--cherry-mark"),
-        *(f"{onto}...{tip}", f"^{base}"),
+        *(f"{onto}...{own.tip}", f"^{own.base}", *(f"^{other}" for other in own.others)),
     ).text.split("\n")
     lines = [line for line in marked if line]
     commits = repository.commits(Oid(line.lstrip("=+")) for line in lines)
@@ -219,6 +208,3 @@ def _in_utf8(raw: bytes) -> bytes:
         return raw.replace(named + b"\n", b"", 1).decode(named[9:].decode("ascii")).encode()
     except (LookupError, UnicodeError):
         return raw
-
-
-__all__ = ["Attributes", "Conflicted", "Merged", "Replayed", "merge_heads", "merge_trees", "parse_commit", "replay"]

@@ -1,0 +1,28 @@
+"""What a merge moves: the integration branch, and the notes that follow the commits."""
+
+from __future__ import annotations
+
+from gitorch.flow.merger.plan import Plan
+from gitorch.git import notes
+from gitorch.git.repository import RefMove, Repository
+from gitorch.model import note
+from gitorch.model.naming import Oid, branch_ref
+
+
+def moves(repository: Repository, made: Plan, integration: str) -> list[RefMove]:
+    """Return the ref moves that publish a plan: the integration branch, and the notes that follow the commits."""
+    return [
+        RefMove(branch_ref(integration), made.tip, made.before),
+        *notes.build(repository, _note_lines(repository, made, integration)),
+    ]
+
+
+def _note_lines(repository: Repository, made: Plan, integration: str) -> dict[Oid, list[note.Line]]:
+    lines: dict[Oid, list[note.Line]] = {}
+    for step in made.steps:
+        for old, new in step.replayed.pairs:
+            carried = notes.read(repository, old) if new != old else []
+            lines.setdefault(new, []).extend([*carried, note.merged_line(step.task.id, old, integration)])
+    if made.results:
+        lines.setdefault(made.tip, []).extend(note.check_line(result) for result in made.results)
+    return lines
