@@ -1,0 +1,70 @@
+"""A planning session: the plan as it stands, what was said about it, how it came to be, and whether it is agreed to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from gitorch.model.naming import TaskId
+from gitorch.model.outcome import Usage
+from gitorch.model.plan.values import Plan
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One contribution to the conversation: `who` is `person` or `planner`; `model` and `usage` are the planner's."""
+
+    who: str
+    text: str
+    at: datetime | None = None
+    model: str = ""
+    usage: Usage | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One change of the plan: what was done in words, and when."""
+
+    what: str
+    at: datetime | None = None
+
+
+class PlanSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that is kept of a plan. `revision` counts its saves; `queued` names the tasks that approval made of it."""
+
+    id: str
+    plan: Plan
+    revision: int = 0
+    constraints: tuple[str, ...] = ()
+    agent: str = ""
+    conversation: tuple[Said, ...] = ()
+    history: tuple[Step, ...] = ()
+    created: datetime | None = None
+    approved: datetime | None = None
+    queued: tuple[TaskId, ...] = ()
+
+    @property
+    def spent(self) -> Usage | None:
+        """What the model calls of the whole session consumed."""
+        known = [said.usage for said in self.conversation if said.usage]
+        return sum(known[1:], start=known[0]) if known else None
+
+
+class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a planner answers: a valid plan, words for the person, and which model it cost how much (all its rounds)."""
+
+    plan: Plan
+    reply: str = ""
+    model: str = ""
+    usage: Usage | None = None
+
+
+class Planner(Protocol):
+    """Draws up plans: a model, or heuristics. Raises `GitorchError` where no valid plan can be had."""
+
+    def plan(self, goal: str, constraints: Sequence[str]) -> Proposed:
+        """Break a goal into tasks."""
+
+    def discuss(self, plan: Plan, conversation: Sequence[Said], words: str) -> Proposed:
+        """Answer a person's words with the whole plan as it should be: the same one where it should stay."""
