@@ -3,7 +3,7 @@
 from gitorch.model.plan.difference import Changed, Difference, difference
 from gitorch.model.plan.edits import add, link, modify, remove, reorder, split, unlink
 from gitorch.model.plan.reading import SCHEMA, read_plan
-from gitorch.model.plan.session import Planner, PlanSession, Proposed, Said, Step
+from gitorch.model.plan.session import Approval, Planner, PlanSession, Proposed, Said, Step
 from gitorch.model.plan.shape import critical_path, find, phases
 from gitorch.model.plan.values import (
     BY_HAND,
@@ -23,6 +23,7 @@ __all__ = [
     "LONGEST_TEXT",
     "MOST_TASKS",
     "SCHEMA",
+    "Approval",
     "Changed",
     "Difference",
     "Plan",

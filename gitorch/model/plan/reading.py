@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -97,7 +96,7 @@ def _read_task(table: object, at: int) -> PlannedTask:
 
 
 def _foreign(task: PlannedTask, roles: Collection[str], agents: Collection[str]) -> Iterator[Problem]:
-    """Yield what only an author who is not the user can get wrong: names that are not there, and escape codes."""
+    """Yield what only an author who is not the user can get wrong: names that are not there."""
     name = quoted(task.id)
     if task.role and task.role not in roles:
         yield Problem("unknown-role", f"{name} has the unknown role {quoted(task.role)}; there is {', '.join(roles)}")
@@ -105,13 +104,3 @@ def _foreign(task: PlannedTask, roles: Collection[str], agents: Collection[str])
         yield Problem(
             "unknown-agent", f"{name} has the unknown agent {quoted(task.agent)}; there is {', '.join(agents)}"
         )
-    if any(_is_control(character) for text in _texts(task) for character in text):
-        yield Problem("control-characters", f"{name} holds control characters, such as escape codes of a terminal")
-
-
-def _texts(task: PlannedTask) -> tuple[str, ...]:
-    return (task.title, task.prompt, *task.paths, *task.acceptance)
-
-
-def _is_control(character: str) -> bool:
-    return unicodedata.category(character) == "Cc" and character not in "\n\t\r"

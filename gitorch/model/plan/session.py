@@ -30,8 +30,23 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime | None = None
 
 
+class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a plan was agreed to, and the tasks that it became.
+
+    It is written before they are queued, and marked `done` afterwards: `at` is when they say that they were created,
+    so that a command that comes after a crash in between can tell what happened.
+    """
+
+    at: datetime
+    tasks: tuple[TaskId, ...]
+    done: bool = False
+
+
 class PlanSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that is kept of a plan. `revision` counts its saves; `queued` names the tasks that approval made of it."""
+    """All that is kept of a plan. `revision` counts its saves.
+
+    `agent` is who draws it up ("" = heuristics), `proposal` what the planner proposed last and nobody has answered.
+    """
 
     id: str
     plan: Plan
@@ -41,8 +56,13 @@ class PlanSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     conversation: tuple[Said, ...] = ()
     history: tuple[Step, ...] = ()
     created: datetime | None = None
-    approved: datetime | None = None
-    queued: tuple[TaskId, ...] = ()
+    proposal: Plan | None = None
+    approval: Approval | None = None
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether its tasks are queued."""
+        return self.approval is not None and self.approval.done
 
     @property
     def spent(self) -> Usage | None:

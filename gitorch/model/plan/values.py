@@ -138,8 +138,10 @@ def problems_of_task(task: PlannedTask) -> Iterator[Problem]:
         yield Problem(error.code, f"{name} cannot be a task's name: {error.why}")
     if not task.title.strip():
         yield Problem("empty-title", f"{name} has no title")
-    if any(unicodedata.category(character) == "Cc" for character in task.title):
-        yield Problem("title", f"the title of {name} holds line breaks or control characters")
+    if any(character in task.title for character in "\n\r\t"):
+        yield Problem("title", f"the title of {name} has more than one line")
+    if any(_is_control(character) for text in texts_of(task) for character in text):
+        yield Problem("control-characters", f"{name} holds control characters, such as escape codes of a terminal")
     if not task.prompt.strip():
         yield Problem("empty-prompt", f"{name} has an empty prompt")
     yield from _too_long(f"the title of {name}", task.title, LONGEST_TITLE)
@@ -149,6 +151,15 @@ def problems_of_task(task: PlannedTask) -> Iterator[Problem]:
     for path in task.paths:
         if path.startswith("/") or ".." in path.split("/"):
             yield Problem("path", f"{quoted(path)}, a path of {name}, leads out of the repository")
+
+
+def texts_of(task: PlannedTask) -> tuple[str, ...]:
+    """Return all text of a task that its author chose freely."""
+    return (task.title, task.prompt, *task.paths, *task.acceptance)
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) == "Cc" and character not in "\n\t\r"
 
 
 def _problems_of_entries(what: str, entries: Sequence[str]) -> Iterator[Problem]:
