@@ -9,8 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +59,8 @@ class PlanStore:
     def create(self, session: PlanSession) -> PlanSession:
         """Save a new plan as its first revision, under a name like its id that no other plan has; return it so."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
+        beside = self.folder / _unfinished()
+        beside.mkdir()
         while True:
             first = msgspec.structs.replace(session, id=naming.unused(session.id, self.names()), revision=1)
             _write(beside / _file(1), first)
@@ -72,9 +72,8 @@ class PlanStore:
         """Save the next revision of a plan and return it; raise `PlanMoved` when somebody else has saved one since."""
         following = msgspec.structs.replace(session, revision=session.revision + 1)
         folder = self.folder / session.id
-        handle, beside = tempfile.mkstemp(prefix=".new-", dir=folder)
-        os.close(handle)
-        _write(Path(beside), following)
+        beside = folder / _unfinished()
+        _write(beside, following)
         try:
             # unlike a rename it fails where there is one
             os.link(beside, folder / _file(following.revision))
@@ -85,7 +84,7 @@ class PlanStore:
                 fix=(f"orchestrate plan show {session.id}",),
             ) from None
         finally:
-            Path(beside).unlink()
+            beside.unlink()
         sync(folder)
         return following
 
@@ -126,6 +125,10 @@ def _file(revision: int) -> str:
     return f"{revision:06}.json"
 
 
+def _unfinished() -> str:
+    return f".new-{uuid.uuid4().hex}"
+
+
 def _write(path: Path, session: PlanSession) -> None:
     with path.open("wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(session), indent=1))
@@ -151,7 +154,6 @@ def _is_taken_by(beside: Path, target: Path) -> bool:
         beside.rename(target)
     except OSError:
         if not target.is_dir():
-            shutil.rmtree(beside)
             raise
         return False
     return True
