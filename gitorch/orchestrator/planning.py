@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from gitorch.model.plan import (
 )
 from gitorch.orchestrator.approving import Approving, discuss_command
 from gitorch.orchestrator.workspace import unknown
+from gitorch.plans import PlanMoved
 
 MODELS = ("api", "claude", "codex")
 """Kinds of agents that can draw up plans, in the order in which they are tried: the first costs the least start-up."""
@@ -64,6 +65,18 @@ class Planning(Approving):
             except SetupNeeded as problem:
                 problems.append(f"{name}: {problem.what}")
         return Chosen("", Heuristics(self.roles), "; ".join(problems))
+
+    def choose_model(self, agent: str = "") -> Chosen:
+        """Return a model to talk with; raise `SetupNeeded` that says why there is none."""
+        chosen = self.choose_planner(agent)
+        if chosen.agent:
+            return chosen
+        raise SetupNeeded(
+            "no-model",
+            "there is no model to discuss the plan with",
+            why=chosen.why,
+            fix=("orchestrate doctor", "change it yourself: add, remove, modify, split, link, unlink, order, edit"),
+        )
 
     def _models(self) -> list[str]:
         """Return the agents that a plan may be asked of, in the order in which they are tried."""
@@ -148,6 +161,16 @@ class Planning(Approving):
         self._refuse_approved(session)
         self.refuse_foreign(plan)
         return self._saved(session, plan, what)
+
+    def edit_plan(self, name: str, edit: Callable[[Plan], tuple[Plan, str]]) -> PlanSession:
+        """Change a plan by a function that returns the new one and what it did, whoever else changes it meanwhile."""
+        while True:
+            session = self.find_plan(name)
+            self._refuse_approved(session)
+            try:
+                return self.change_plan(session, *edit(session.plan))
+            except PlanMoved:
+                continue
 
     def refuse_foreign(self, plan: Plan) -> None:
         """Raise `InvalidInput` for an agent or a role that is not configured."""

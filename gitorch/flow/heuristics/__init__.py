@@ -31,12 +31,7 @@ class Heuristics:
 
     def discuss(self, plan: Plan, conversation: Sequence[Said], words: str) -> Proposed:  # noqa: ARG002
         """Raise `SetupNeeded`: heuristics do not understand what is said."""
-        raise SetupNeeded(
-            "no-model",
-            "there is no model to discuss the plan with",
-            why="this plan is drawn up by heuristics; they cannot read what you say",
-            fix=("orchestrate doctor", "change it yourself: add, remove, modify, split, link, unlink, order, edit"),
-        )
+        raise SetupNeeded("no-model", "heuristics cannot discuss a plan", fix=("orchestrate doctor",))
 
     def _of_list(self, goal: str) -> list[PlannedTask]:
         found = enumerated(goal)

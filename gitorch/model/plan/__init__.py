@@ -1,7 +1,7 @@
 """A plan: a goal broken into a graph of tasks, not yet queued. Every function returns a valid plan or says why not."""
 
 from gitorch.model.plan.difference import Changed, Difference, difference
-from gitorch.model.plan.edits import add, link, modify, remove, reorder, split, unlink
+from gitorch.model.plan.edits import add, link, modify, named, parts_of, remove, reorder, split, task_of, unlink
 from gitorch.model.plan.reading import SCHEMA, read_plan
 from gitorch.model.plan.session import Approval, Planner, PlanSession, Proposed, Said, Step
 from gitorch.model.plan.shape import critical_path, find, phases
@@ -40,12 +40,15 @@ __all__ = [
     "find",
     "link",
     "modify",
+    "named",
+    "parts_of",
     "phases",
     "problems",
     "read_plan",
     "remove",
     "reorder",
     "split",
+    "task_of",
     "unlink",
     "valid",
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from gitorch.errors import InvalidInput
-from gitorch.model.naming import TaskId
-from gitorch.model.plan.values import Plan, PlannedTask, quoted, valid
+from gitorch.model.naming import TaskId, slug, unused
+from gitorch.model.plan.values import Plan, PlannedTask, Size, quoted, valid
 
 Renaming = Callable[[TaskId], Sequence[TaskId]]
 
@@ -82,6 +82,38 @@ def reorder(plan: Plan, names: Sequence[TaskId]) -> Plan:
     if len(set(names)) < len(names):
         raise InvalidInput("duplicate-id", "a task is named twice in the new order")
     return _with(plan, [*first, *(task for task in plan.tasks if task.id not in names)])
+
+
+def task_of(fields: dict[str, Any]) -> PlannedTask:
+    """Return a task of these fields; raise `InvalidInput` for a field of the wrong kind."""
+    return _converted(fields)
+
+
+def named(plan: Plan, task: PlannedTask, *, chosen: bool, after: Sequence[TaskId] = ()) -> PlannedTask:
+    """Return a new task that waits for `after`, under a name that the plan does not have; a `chosen` one is kept."""
+    name = task.id if chosen else unused(task.id, plan.by_id)
+    return msgspec.structs.replace(task, id=name, after=tuple(dict.fromkeys(after)))
+
+
+def parts_of(plan: Plan, task: PlannedTask, titles: Mapping[str, str]) -> list[PlannedTask]:
+    """Return the parts that a task is split into: `titles` maps the text of each to its title.
+
+    They have the role, agent, priority and paths of the task, are one size smaller, and tell what they are parts of.
+    """
+    taken = {one.id for one in plan.tasks if one.id != task.id}
+    parts: list[PlannedTask] = []
+    for text, title in titles.items():
+        name = slug(title, {*taken, *(part.id for part in parts)})
+        prompt = f"{text}\n\nThis is a part of a larger task, whose other parts are somebody else's:\n\n{task.prompt}"
+        parts.append(
+            msgspec.structs.replace(
+                task, id=name, title=title, prompt=prompt, after=(), acceptance=(), size=_SMALLER[task.size]
+            )
+        )
+    return parts
+
+
+_SMALLER = {Size.LARGE: Size.MEDIUM, Size.MEDIUM: Size.SMALL, Size.SMALL: Size.SMALL}
 
 
 def _with(plan: Plan, tasks: Sequence[PlannedTask]) -> Plan:
