@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from gitorch.cli.session import Session, pass_session
 from gitorch.errors import GitorchError, InvalidInput, Refused
 
 if TYPE_CHECKING:
+    from gitorch.flow.intake import Draft
     from gitorch.model.plan import PlanSession
     from gitorch.model.task import Task
     from gitorch.orchestrator.planning import Chosen
@@ -217,6 +218,27 @@ def run_queue(ctx: click.Context, **options: object) -> None:
     from gitorch.cli.evening import run_command
 
     ctx.invoke(run_command, **options)
+
+
+def decompose(session: Session, goal: str, given: dict[str, Any], *, dry: bool) -> tuple[PlanSession, list[Task]]:
+    """Make a plan and queue it at once, each task with the fields `given`; with `dry` it stays a plan.
+
+    What waits for nothing in the plan waits for the tasks of `given`.
+    """
+    import msgspec
+
+    orchestrator = session.orchestrator
+    chosen = orchestrator.choose_planner()
+    found = _drawn_up(session, orchestrator.begin_plan(goal, agent=chosen.agent), chosen)
+    session.say(f"plan {found.id}: {found.plan.made_by}")
+
+    def adjusted(drafts: list[Draft]) -> list[Draft]:
+        own = [{**given, **({"after": draft.after} if draft.after else {})} for draft in drafts]
+        return [msgspec.structs.replace(draft, **fields) for draft, fields in zip(drafts, own, strict=True)]
+
+    if dry:
+        return found, orchestrator.tasks_of(found.plan, datetime.now(UTC), adjusted)
+    return orchestrator.approve_plan(found, adjusted)
 
 
 @plan_command.command("drop")

@@ -22,6 +22,7 @@ class Heuristics:
 
     def plan(self, goal: str, constraints: Sequence[str]) -> Proposed:
         """Break a goal into what it enumerates, else into the known parts of its kind, else leave it one task."""
+        valid(Plan(goal=goal))
         tasks = self._of_list(goal) or self._of_shape(goal) or [self._task(goal, ())]
         asked = "".join(f"\n- {one}" for one in constraints)
         if asked:

@@ -65,9 +65,7 @@ def read_plan(
     """
     tables = found.get("tasks")
     if not isinstance(tables, list) or not tables:
-        raise InvalidInput(
-            "plan-invalid", "the plan has no list of tasks", why="tasks must be a list that is not empty"
-        )
+        raise InvalidInput("plan-invalid", "the plan has no tasks", why="tasks must be a list that is not empty")
     if len(tables) > MOST_TASKS:
         raise InvalidInput("too-many-tasks", f"the plan has {len(tables)} tasks; the most is {MOST_TASKS}")
     tasks, unreadable = [], []
