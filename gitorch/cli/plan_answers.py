@@ -31,7 +31,11 @@ def edit_command(session: Session, plan: str, file: str | None) -> None:
     found = orchestrator.find_plan(plan)
     kept = orchestrator.plans.draft_file(found)
     text = _read(session, file) if file else _edited(session, found)
-    if not text or not text.strip():
+    if text is None:
+        waits = f"; the text that was not a valid plan still waits in {kept}" if kept.exists() else ""
+        session.answer(f"nothing was changed{waits}", "plan", _fields(found))
+        return
+    if not text.strip():
         kept.unlink(missing_ok=True)
         session.answer("nothing was changed", "plan", _fields(found))
         return
@@ -82,8 +86,7 @@ def _edited(session: Session, found: PlanSession) -> str | None:
     kept = session.orchestrator.plans.draft_file(found)
     text = kept.read_text("utf-8", "surrogateescape") if kept.exists() else plan_pages.toml(found.plan)
     edited = click.edit(text, extension=".toml")
-    # what was kept is wrong already: left as it is, it is told again
-    return edited if edited is not None and (edited != text or kept.exists()) else None
+    return None if edited == text else edited
 
 
 @click.command("discuss")

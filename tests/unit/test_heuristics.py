@@ -30,7 +30,7 @@ def shape(goal: str) -> list[list[str]]:
         ("Build the API, write tests, and deploy it", [["build-the-api"], ["write-tests", "deploy-it"]]),
         ("First add a table, then fix the API and then test it", [["add-a-table"], ["fix-the-api"], ["test-it"]]),
         ("1. Add a table\n2. Write the API\n   in Go\n3. Go live", [["add-a-table"], ["write-the-api"], ["go-live"]]),
-        ("Do:\n- users\n  - with names\n- login page\n- [ ] tests of both", [["users", "login-page"], ["tests-of-both"]]),
+        ("Do:\n- users\n  - with names\n- login\n- [ ] tests of both", [["users", "login"], ["tests-of-both"]]),
         ("* a\n* a\n* a", [["a", "a-2", "a-3"]]),
     ],
 )  # fmt: skip

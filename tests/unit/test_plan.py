@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ KNOWN: dict[str, Any] = {
     "roles": ["generalist", "llm-architect"],
     "agents": ["claude"],
 }
+
+API, DOCS, NODES = TaskId("api"), TaskId("docs"), TaskId("nodes")
 
 
 def table(name: str, **fields: object) -> dict[str, object]:
@@ -111,19 +114,19 @@ def test_the_schema_can_be_enforced_strictly() -> None:
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda plan: planning.remove(plan, "nodes"), "there is no task nodes in the plan"),
-        (lambda plan: planning.link(plan, "docs", "api"), "docs waits for api already"),
-        (lambda plan: planning.link(plan, "api", "docs"), "these tasks wait for each other"),
-        (lambda plan: planning.unlink(plan, "api", "docs"), "api does not wait for docs"),
-        (lambda plan: planning.split(plan, "api", [plan.tasks[0]]), "give at least two parts"),
-        (lambda plan: planning.modify(plan, "api", state="done"), "a task of a plan has no state"),
-        (lambda plan: planning.modify(plan, "api", size="huge"), "the task cannot be changed like this"),
-        (lambda plan: planning.modify(plan, "api", id="docs"), "2 tasks are called docs"),
-        (lambda plan: planning.reorder(plan, ["api", "api"]), "a task is named twice in the new order"),
+        (lambda plan: planning.remove(plan, NODES), "there is no task nodes in the plan"),
+        (lambda plan: planning.link(plan, DOCS, API), "docs waits for api already"),
+        (lambda plan: planning.link(plan, API, DOCS), "these tasks wait for each other"),
+        (lambda plan: planning.unlink(plan, API, DOCS), "api does not wait for docs"),
+        (lambda plan: planning.split(plan, API, [plan.tasks[0]]), "give at least two parts"),
+        (lambda plan: planning.modify(plan, API, state="done"), "a task of a plan has no state"),
+        (lambda plan: planning.modify(plan, API, size="huge"), "the task cannot be changed like this"),
+        (lambda plan: planning.modify(plan, API, id="docs"), "2 tasks are called docs"),
+        (lambda plan: planning.reorder(plan, [API, API]), "a task is named twice in the new order"),
         (lambda plan: planning.add(plan, plan.tasks[0]), "2 tasks are called api"),
     ],
 )
-def test_an_impossible_edit_says_why(edit: Any, words: str) -> None:
+def test_an_impossible_edit_says_why(edit: Callable[[Plan], Plan], words: str) -> None:
     """An edit that would not leave a valid plan names what stands against it."""
     plan = plan_of(table("api"), table("docs", after=["api"]))
     with pytest.raises(InvalidInput) as refused:
