@@ -1,4 +1,4 @@
-"""A person's configuration for planning: no model at all, or the API agent on a scripted server; and a model's words."""
+"""Configurations for planning: no model at all, or the API agent on a scripted server; and what a model says."""
 
 from __future__ import annotations
 
