@@ -211,11 +211,6 @@ class Repository:
 
         return git.Git(self.common_dir)
 
-    @cached_property
-    def id_bytes(self) -> int:
-        """How long object ids are: 20 bytes (SHA-1) or 32 (SHA-256)."""
-        return 32 if self.git("rev-parse", "--show-object-format").text == "sha256" else 20
-
     def git(
         self,
         *args: str,

@@ -154,6 +154,7 @@ def _sequence(dice: random.Random, writer: _Writer) -> tuple[int, list[tuple[int
     for _ in range(dice.randint(2, 6)):
         on = dice.randrange(len(grown)) if grown and dice.random() < 0.4 else None
         start = dice.choice(trunk) if on is None else dice.choice(grown[on][-2:])
+        on = None if start in trunk else on
         commits = [start]
         for _ in range(dice.randint(1, 4)):
             commits.append(_step(dice, writer, *commits[-1], shared))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from gitorch.git.replay import trees
 from gitorch.git.replay.mergetree import Attributes
-from gitorch.git.replay.objects import TREE, Objects
+from gitorch.git.replay.objects import Objects
 
 _NAME = b".gitattributes"
 
@@ -30,18 +30,19 @@ class AttributesOf:
         waiting = [root]
         while waiting:  # a level at a time, so that many trees are read at once
             self.objects.fetch_trees(waiting)
-            below = [entry[1] for tree in waiting for entry in self.objects.entries(tree).values() if entry[0] == TREE]
+            entries = (whole for tree in waiting for whole in self.objects.entries(tree).values())
+            below = filter(None, map(self.objects.below, entries))
             waiting = [tree for tree in below if tree not in self._known]
         return self._collected(root)
 
     def _collected(self, tree: bytes) -> Attributes:
         if tree not in self._known:
             found: list[tuple[bytes, bytes]] = []
-            for name, (mode, oid) in self.objects.entries(tree).items():
-                if mode == TREE:
-                    found += [(name + b"/" + path, blob) for path, blob in self._collected(oid)]
-                elif name == _NAME and _is_file(mode):
-                    found.append((name, oid))
+            for name, whole in self.objects.entries(tree).items():
+                if below := self.objects.below(whole):
+                    found += [(name + b"/" + path, blob) for path, blob in self._collected(below)]
+                elif name == _NAME and _is_file(whole):
+                    found.append((name, self.objects.entry(whole)[1]))
             self._known[tree] = tuple(sorted(found))
         return self._known[tree]
 

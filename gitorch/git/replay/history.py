@@ -38,6 +38,7 @@ class History:
         self.repository = repository
         self._tips: set[Oid] = set()
         self._bases: set[Oid] = set()
+        self._others: tuple[Oid, ...] = ()  # the last ones that were seen to be read, of a sequence that grows
         self._parents: dict[Oid, tuple[Oid, ...]] = {}
         self._changes: dict[Oid, Changes] = {}
         self._foreign: tuple[tuple[Oid, ...], set[Oid]] = ((), set())
@@ -45,11 +46,11 @@ class History:
 
     def read(self, owns: Iterable[Own], onto: Oid) -> None:
         """Read all commits between these branches' tips and what all of them have in common with `onto`."""
-        wanted = list(owns)
+        wanted = [own for own in owns if not self._has_read(own, onto)]
+        if not wanted:
+            return
         tips = {onto, *(own.tip for own in wanted), *(one for own in wanted for one in own.others)}
         bases = {onto, *(own.base for own in wanted)}
-        if tips <= self._tips and bases <= self._bases:
-            return
         # always all of it: two readings with different ends would not tell what lies between them
         self._tips |= tips
         self._bases |= bases
@@ -59,6 +60,14 @@ class History:
         self._trunk = None
         fresh = [line for line in listing.splitlines() if Oid(line.partition(" ")[0]) not in self._changes]
         self._changes |= _changes(self.repository, fresh)
+
+    def _has_read(self, own: Own, onto: Oid) -> bool:
+        if {onto, own.tip} <= self._tips and {onto, own.base} <= self._bases:
+            checked = self._others if own.others[: len(self._others)] == self._others else ()
+            if self._tips.issuperset(own.others[len(checked) :]):
+                self._others = own.others
+                return True
+        return False
 
     def _listing(self) -> str:
         common = self._common()

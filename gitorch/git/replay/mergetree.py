@@ -106,13 +106,14 @@ def _unbuffering() -> tuple[str, ...] | None:
 def _outcome(clean: bool, tree: str, entries: list[str], ours: Oid, theirs: Oid) -> Merged | Conflicted:
     if clean:
         return Merged(Oid(tree))
-    # where one side has a file and the other a folder, git calls the file `name~COMMIT`
-    aside = re.compile(f"~(?:{ours}|{theirs})(?:_[0-9]+)?$")
-    stages = tuple(_stage(entry, aside) for entry in entries)
+    stages = tuple(_stage(entry, (ours, theirs)) for entry in entries)
     return Conflicted(theirs, tuple(dict.fromkeys(stage.path for stage in stages)), stages, Oid(tree))
 
 
-def _stage(entry: str, aside: re.Pattern[str]) -> Stage:
+def _stage(entry: str, sides: tuple[Oid, Oid]) -> Stage:
     words, _, path = entry.partition("\t")
     mode, blob, number = words.split(" ")
-    return Stage(aside.sub("", path), int(number), mode, Oid(blob))
+    if any(f"~{side}" in path for side in sides):
+        # where one side has a file and the other a folder, git calls the file `name~COMMIT`
+        path = re.sub(f"~(?:{'|'.join(sides)})(?:_[0-9]+)?$", "", path)
+    return Stage(path, int(number), mode, Oid(blob))

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gitorch.git.repository import Dialogue, GitFailed, Repository
 from gitorch.model.naming import Oid
 
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+_SHA1_BYTES = 20
 TREE = b"40000"
+"""A folder's mode; no other begins with a 4."""
+_SHORT = 512
 _CHUNK = 400
 """How many ids are asked for at once: the question fits into a pipe, so that asking never waits for the answers."""
 
 Entry = tuple[bytes, bytes]
 """A tree's entry: mode, and the object's id in binary."""
 
-Entries = Mapping[bytes, Entry]
-"""A tree: its entries by name, in git's order."""
+Entries = Mapping[bytes, bytes]
+"""A tree: by name and in git's order, its entries as git writes them (mode, space, name, NUL, binary id)."""
 
 _NOTHING: Entries = MappingProxyType({})
 
@@ -46,8 +55,20 @@ class Objects:
         self.made: dict[bytes, Made] = {}
         self._reader: Dialogue | None = None
         self._trees: dict[bytes, Entries] = {}
-        self._pattern = re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % repository.id_bytes, re.DOTALL)
-        self._hash = hashlib.sha1 if repository.id_bytes == 20 else hashlib.sha256
+        self._id_bytes = _SHA1_BYTES
+
+    def use_ids_like(self, oid: Oid) -> None:
+        """Take the repository's kind of object ids, SHA-1 or SHA-256, from one of them."""
+        self._id_bytes = len(oid) // 2
+
+    @cached_property
+    def hash(self) -> Callable[[bytes], Hash]:
+        """The hash that makes ids."""
+        return hashlib.sha1 if self._id_bytes == _SHA1_BYTES else hashlib.sha256
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        return re.compile(rb"([0-7]+ ([^\0]+)\0.{%d})" % self._id_bytes, re.DOTALL)
 
     def close(self) -> None:
         if self._reader is not None:
@@ -55,7 +76,7 @@ class Objects:
 
     def add(self, made: Made) -> bytes:
         """Take in a new object, and return its id."""
-        name = self._hash(b"%s %d\0%s" % (made.kind, len(made.content), made.content)).digest()
+        name = self.hash(b"%s %d\0%s" % (made.kind, len(made.content), made.content)).digest()
         self.made.setdefault(name, made)
         return name
 
@@ -92,9 +113,17 @@ class Objects:
         """Remember the entries of a tree that was made from them."""
         self._trees[tree] = entries
 
-    def parsed(self, content: bytes) -> dict[bytes, Entry]:
-        """Read a tree object: mode, space, name, NUL, binary id, and so on (`gitformat-pack` has no word on it)."""
-        return {name: (mode, oid) for mode, name, oid in self._pattern.findall(content)}
+    def parsed(self, content: bytes) -> dict[bytes, bytes]:
+        """Read a tree object: one entry after the other."""
+        return {name: whole for whole, name in self._pattern.findall(content)}
+
+    def entry(self, whole: bytes) -> Entry:
+        """Return what an entry says: mode and id."""
+        return whole[: whole.index(b" ")], whole[-self._id_bytes :]
+
+    def below(self, whole: bytes | None) -> bytes:
+        """Return the tree that an entry leads to; the empty id where it is none, or a file."""
+        return whole[-self._id_bytes :] if whole is not None and whole.startswith(TREE) else b""
 
     def _asked(self, names: list[bytes]) -> list[bytes]:
         if self._reader is None:
@@ -110,11 +139,15 @@ class Objects:
         return reader.exactly(int(words[2]) + 1)[:-1]
 
 
-def serialized(entries: Entries) -> bytes:
-    """Return a tree's content; its entries must be in git's order."""
-    return b"".join([b"%s %s\0%s" % (mode, name, oid) for name, (mode, oid) in entries.items()])
-
-
-def in_order(entries: Entries) -> dict[bytes, Entry]:
+def in_order(entries: Entries) -> dict[bytes, bytes]:
     """Sort entries as git does: folders as if their names ended with a slash."""
-    return dict(sorted(entries.items(), key=lambda item: item[0] + b"/" if item[1][0] == TREE else item[0]))
+    return dict(sorted(entries.items(), key=lambda item: item[0] + b"/" if item[1].startswith(TREE) else item[0]))
+
+
+def deflated(content: bytes) -> bytes:
+    """Return content in zlib's format (RFC 1950), as it is where it is short: compressing costs more than it spares."""
+    if len(content) > _SHORT:
+        return zlib.compress(content, 1)
+    length = len(content).to_bytes(2, "little")
+    complement = (len(content) ^ 0xFFFF).to_bytes(2, "little")
+    return b"\x78\x01\x01" + length + complement + content + zlib.adler32(content).to_bytes(4, "big")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from gitorch.git.replay.objects import Made
-from gitorch.git.repository import Repository
+from gitorch.git.replay.objects import Made, Objects, deflated
 
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3}
 _DELTA_BY_OFFSET = 6
@@ -16,11 +13,12 @@ _LONGEST_COPY = 0xFFFFFF
 _LONGEST_INSERT = 0x7F
 
 
-def store(repository: Repository, made: Mapping[bytes, Made], roots: Iterable[bytes], stored: set[bytes]) -> None:
+def store(objects: Objects, roots: Iterable[bytes], stored: set[bytes]) -> None:
     """Store these new objects and all new ones that they lead to, but not the `stored` ones, which it adds them to."""
-    names = [name for root in roots for name in _below(made, root, stored)]
+    names = [name for root in roots for name in _below(objects.made, root, stored)]
     if names:
-        repository.git("index-pack", "--stdin", input=_packed(names, made, repository.id_bytes))
+        content = _packed(names, objects.made)
+        objects.repository.git("index-pack", "--stdin", input=content + objects.hash(content).digest())
 
 
 def _below(made: Mapping[bytes, Made], root: bytes, stored: set[bytes]) -> Iterator[bytes]:
@@ -37,7 +35,7 @@ def _below(made: Mapping[bytes, Made], root: bytes, stored: set[bytes]) -> Itera
             waiting.extend((below, False) for below in (*one.below, one.base))
 
 
-def _packed(names: list[bytes], made: Mapping[bytes, Made], id_bytes: int) -> bytes:
+def _packed(names: list[bytes], made: Mapping[bytes, Made]) -> bytes:
     pieces = [b"PACK" + (2).to_bytes(4, "big") + len(names).to_bytes(4, "big")]
     length = len(pieces[0])
     places: dict[bytes, tuple[int, int]] = {}  # where an object begins, and how many deltas deep it is
@@ -46,14 +44,13 @@ def _packed(names: list[bytes], made: Mapping[bytes, Made], id_bytes: int) -> by
         at, depth = places.get(one.base, (0, _DEEPEST))
         delta = _delta(made[one.base].content, one.content) if depth < _DEEPEST else None
         if delta is None:
-            piece = _header(_KINDS[one.kind], len(one.content)) + zlib.compress(one.content, 1)
+            piece = _header(_KINDS[one.kind], len(one.content)) + deflated(one.content)
         else:
-            piece = _header(_DELTA_BY_OFFSET, len(delta)) + _distance(length - at) + zlib.compress(delta, 1)
+            piece = _header(_DELTA_BY_OFFSET, len(delta)) + _distance(length - at) + deflated(delta)
         places[name] = (length, depth + 1 if delta is not None else 0)
         pieces.append(piece)
         length += len(piece)
-    whole = b"".join(pieces)
-    return whole + (hashlib.sha1 if id_bytes == 20 else hashlib.sha256)(whole).digest()
+    return b"".join(pieces)
 
 
 def _header(kind: int, size: int) -> bytes:
@@ -82,8 +79,9 @@ def _distance(back: int) -> bytes:
 
 def _delta(old: bytes, new: bytes) -> bytes | None:
     """Return how to make `new` of `old`: their common begin and end, and what is new between; None if that is most."""
-    begin = _common(old, new)
-    end = _common(old[begin:][::-1], new[begin:][::-1])
+    shared = min(len(old), len(new))
+    begin = _same_begin(old[:shared], new[:shared])
+    end = min(_same_end(old[-shared:], new[-shared:]), shared - begin)
     middle = new[begin : len(new) - end]
     if 2 * len(middle) > len(new) or max(begin, end) > _LONGEST_COPY:
         return None
@@ -92,16 +90,16 @@ def _delta(old: bytes, new: bytes) -> bytes | None:
     return _size(len(old)) + _size(len(new)) + b"".join(steps)
 
 
-def _common(one: bytes, other: bytes) -> int:
-    """Return how many bytes two strings begin with in common."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _same_begin(one: bytes, other: bytes) -> int:
+    """Return how many bytes two strings of one length begin with in common: as one number, far faster than a loop."""
+    differing = int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
+    return len(one) - (differing.bit_length() + 7) // 8
+
+
+def _same_end(one: bytes, other: bytes) -> int:
+    """Return how many bytes two strings of one length end with in common."""
+    differing = int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
+    return ((differing & -differing).bit_length() - 1) // 8 if differing else len(one)
 
 
 def _copy(offset: int, size: int) -> bytes:
@@ -109,8 +107,10 @@ def _copy(offset: int, size: int) -> bytes:
     if not size:
         return b""
     bits, parts = 0x80, bytearray()
-    for bit, byte in enumerate([*offset.to_bytes(4, "little"), *size.to_bytes(3, "little")]):
-        if byte:
-            bits |= 1 << bit
-            parts.append(byte)
+    for number, bit in ((offset, 0x01), (size, 0x10)):
+        while number:
+            if number & 0xFF:
+                bits |= bit
+                parts.append(number & 0xFF)
+            number, bit = number >> 8, bit << 1
     return bytes([bits]) + bytes(parts)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from gitorch.git.replay.objects import TREE, Made, Objects
+from gitorch.git.replay.objects import TREE, Made, Objects, deflated
 from gitorch.git.repository import Repository
 
 _NAME = "gitorch-objects-"
@@ -27,6 +27,7 @@ class Quarantine:
         self.repository = repository
         self.objects = objects
         self._written: set[bytes] = set()
+        self._folders: set[str] = set()
 
     @cached_property
     def folder(self) -> Path:
@@ -63,8 +64,11 @@ class Quarantine:
         if made is None or tree in self._written:
             return
         self._written.add(tree)
-        for _, oid in self.objects.entries(tree).values():
-            self.write_tree(oid)
+        for whole in self.objects.entries(tree).values():
+            if below := self.objects.below(whole):
+                self.write_tree(below)
+            elif (blob := self.objects.entry(whole)[1]) in self.objects.made:
+                self.write(blob)
         self._store(tree, made)
 
     def take_in(self, name: bytes, beside: bytes = b"") -> bool:
@@ -75,7 +79,7 @@ class Quarantine:
         if name in self.objects.made:
             return True
         try:
-            raw = zlib.decompress(self._path(name).read_bytes())
+            raw = zlib.decompress(Path(self._path(name)[1]).read_bytes())
         except FileNotFoundError:
             return False
         self._written.add(name)
@@ -88,23 +92,26 @@ class Quarantine:
     def _below(self, content: bytes, beside: bytes) -> tuple[bytes, ...]:
         known = self.objects.entries(beside)
         fresh = []
-        for name, (mode, oid) in self.objects.parsed(content).items():
+        for name, whole in self.objects.parsed(content).items():
             old = known.get(name)
-            if old == (mode, oid):
-                continue
-            both = mode == TREE and old is not None and old[0] == TREE
-            if self.take_in(oid, old[1] if both and old else b""):
+            oid = self.objects.entry(whole)[1]
+            if old != whole and self.take_in(oid, self.objects.below(old) if whole.startswith(TREE) else b""):
                 fresh.append(oid)
         return tuple(fresh)
 
     def _store(self, name: bytes, made: Made) -> None:
-        path = self._path(name)
-        path.parent.mkdir(exist_ok=True, parents=True)
-        path.write_bytes(zlib.compress(b"%s %d\0%s" % (made.kind, len(made.content), made.content), 1))
+        folder, path = self._path(name)
+        if folder not in self._folders:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 (pathlib takes as long as the write)
+            self._folders.add(folder)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(file, deflated(b"%s %d\0%s" % (made.kind, len(made.content), made.content)))
+        os.close(file)
 
-    def _path(self, name: bytes) -> Path:
+    def _path(self, name: bytes) -> tuple[str, str]:
         digits = name.hex()
-        return Path(self.environment["GIT_OBJECT_DIRECTORY"], digits[:2], digits[2:])
+        folder = f"{self.environment['GIT_OBJECT_DIRECTORY']}/{digits[:2]}"
+        return folder, f"{folder}/{digits[2:]}"
 
 
 def _place(common_dir: Path) -> Path:

@@ -78,6 +78,7 @@ class Replayer:
     def read(self, owns: Iterable[Own], onto: Oid) -> None:
         """Read what these replays onto `onto` will need, all at once: an optimisation, never needed."""
         wanted = list(owns)
+        self._objects.use_ids_like(onto)
         self._history.read(wanted, self._real(onto))
         picks = [pick.oid for own in wanted for pick in self._history.picks(own, self._real(onto))]
         self._raw |= zip(picks, self._objects.read_all(map(bytes.fromhex, picks)), strict=True)
@@ -115,6 +116,7 @@ class Replayer:
 
     def picks(self, own: Own, onto: Oid) -> list[Pick]:
         """Return the own commits that a replay onto a commit would pick, oldest first."""
+        self._objects.use_ids_like(onto)
         real = self._real(onto)
         self._history.read([own], real)
         return self._history.picks(own, real)
@@ -126,6 +128,7 @@ class Replayer:
 
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits, by the `.gitattributes` of the first."""
+        self._objects.use_ids_like(ours)
         self._show(ours)
         self._show(theirs)
         return self._taken(self._merges.merge(ours, theirs, self._attributes.all(self._tree(ours))), self._tree(ours))
@@ -142,11 +145,11 @@ class Replayer:
     def keep(self, *tips: Oid) -> None:
         """Store all that these commits need in the repository, durably. No ref is moved."""
         line = [oid for tip in tips for oid in reversed([*self._made_below(tip)])]
-        pack.store(self.repository, self._objects.made, map(bytes.fromhex, line), self._kept)
+        pack.store(self._objects, map(bytes.fromhex, line), self._kept)
 
     def keep_tree(self, tree: Oid) -> None:
         """Store a tree that a merge made in the repository, durably."""
-        pack.store(self.repository, self._objects.made, [bytes.fromhex(tree)], self._kept)
+        pack.store(self._objects, [bytes.fromhex(tree)], self._kept)
 
     def _made_below(self, tip: Oid) -> Iterator[Oid]:
         while tip in self._landed:

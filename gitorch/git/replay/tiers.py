@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
 from gitorch.git.replay import trees
@@ -62,9 +60,3 @@ def _folder_renamed(objects: Objects, changes: Changes, here: bytes, before: byt
         and trees.folder(objects, after, one) is None
         for one in left
     )
-
-
-def touched(found: Overlay) -> Iterator[bytes]:
-    """Yield the paths that an overlay changes."""
-    yield from found.entries
-    yield from (change.path for change, _ in found.contents)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitorch.git.replay.objects import TREE, Entry, Made, Objects, in_order, serialized
+from gitorch.git.replay.objects import TREE, Entry, Made, Objects, in_order
 
 Changes = Mapping[bytes, Entry | None]
 """Paths with their new entries; None deletes."""
@@ -25,13 +25,14 @@ def find(objects: Objects, root: bytes, path: bytes) -> Entry | InTheWay | None:
     *folders, name = path.split(b"/")
     tree = root
     for folder in folders:
-        entry = objects.entries(tree).get(folder)
-        if entry is None:
+        whole = objects.entries(tree).get(folder)
+        if whole is None:
             return None
-        if entry[0] != TREE:
+        tree = objects.below(whole)
+        if not tree:
             return IN_THE_WAY
-        tree = entry[1]
-    return objects.entries(tree).get(name)
+    found = objects.entries(tree).get(name)
+    return objects.entry(found) if found is not None else None
 
 
 def folder(objects: Objects, root: bytes, path: bytes) -> bytes | None:
@@ -65,28 +66,28 @@ def _changed(objects: Objects, tree: bytes, nested: _Nested) -> bytes | None:
     below: list[bytes] = []
     grown = False
     for name, change in nested.items():
-        entry = _entry(objects, old.get(name), change)
+        before = old.get(name)
+        entry = _entry(objects, before, change)
         if entry is None:
             entries.pop(name, None)
             continue
-        grown |= name not in old or (old[name][0] == TREE) != (entry[0] == TREE)
-        entries[name] = entry
+        grown |= before is None or before.startswith(TREE) != (entry[0] == TREE)
+        entries[name] = b"%s %s\0%s" % (entry[0], name, entry[1])
         below.append(entry[1])
     if not entries:
         return None
     if grown:
         entries = in_order(entries)
-    made = objects.add(Made(b"tree", serialized(entries), tuple(below), tree))
+    made = objects.add(Made(b"tree", b"".join(entries.values()), tuple(below), tree))
     objects.know(made, entries)
     return made
 
 
-def _entry(objects: Objects, old: Entry | None, change: Any) -> Entry | None:
+def _entry(objects: Objects, old: bytes | None, change: Any) -> Entry | None:
     if not isinstance(change, dict):
         entry: Entry | None = change
         return entry
-    below = old[1] if old is not None and old[0] == TREE else b""
-    tree = _changed(objects, below, change)
+    tree = _changed(objects, objects.below(old), change)
     return (TREE, tree) if tree is not None else None
 
 
@@ -103,14 +104,14 @@ def differences(objects: Objects, old: bytes, new: bytes, at: bytes = b"") -> di
         one, other = before.get(name), after.get(name)
         if one == other:
             continue
-        ours, theirs = _below(one), _below(other)
+        ours, theirs = objects.below(one), objects.below(other)
         if ours or theirs:
             found |= differences(objects, ours, theirs, at + name + b"/")
-        files = (None if ours else one, None if theirs else other)
+        files = (_file(objects, one), _file(objects, other))
         if files != (None, None):
             found[at + name] = files
     return found
 
 
-def _below(entry: Entry | None) -> bytes:
-    return entry[1] if entry is not None and entry[0] == TREE else b""
+def _file(objects: Objects, whole: bytes | None) -> Entry | None:
+    return objects.entry(whole) if whole is not None and not whole.startswith(TREE) else None
