@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git.replay import Conflicted, Merged, Own, Replayed, Replayer, merge_heads, replay
+from gitorch.git.replay import Conflicted, Merged, Own, Rebaser, Replayed, Replayer, merge_heads, replay
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from tests.support.git import DATE, commit, git, run
@@ -92,6 +92,23 @@ def clash(found: object) -> tuple[Oid, tuple[str, ...]] | None:
 
 def head(folder: Path, name: str = "HEAD") -> Oid:
     return Oid(git("rev-parse", name, cwd=folder))
+
+
+def test_the_reference_engine_says_the_same(empty: Repository, tmp_path: Path) -> None:
+    """`git rebase` as an engine gives the same tips, pairs and conflicting commits as the engine in memory."""
+    assert empty.work_tree is not None
+    for queue in write_sequences(empty.work_tree, range(scaled(6))):
+        with Replayer(empty) as replayer, Rebaser(empty, tmp_path / "rebases") as rebaser:
+            here, others = queue.onto, tuple[Oid, ...]()
+            for line in queue.lines:
+                one, other = (engine.replay(Own(line.base, line.tip, others), here) for engine in (replayer, rebaser))
+                if isinstance(one, Conflicted):
+                    assert isinstance(other, Conflicted)
+                    assert one.commit == other.commit
+                    continue
+                assert one == other, queue
+                replayer.keep(one.tip)
+                here, others = one.tip, (*others, line.tip)
 
 
 def test_pairs_tell_which_commit_stands_for_which(repo: Repository, folder: Path) -> None:
