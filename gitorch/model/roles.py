@@ -134,4 +134,6 @@ def _plain(text: str) -> str:
 
 @lru_cache(4096)
 def _pattern(word: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(_plain(word))}(?:e?s)?(?!\w)")
+    plain = _plain(word)
+    plural = f"(?:{re.escape(plain)}(?:e?s)?|{re.escape(plain[:-1])}ies)" if plain.endswith("y") else f"{re.escape(plain)}(?:e?s)?"
+    return re.compile(rf"(?<!\w){plural}(?!\w)")

@@ -46,13 +46,14 @@ when two requests come at once. Authentication and authorisation are checked on 
 Test through the interface that callers use: the good case, each refusal, and the boundary values.
 Hand over: the interface as callers see it (paths, fields, status codes, errors), the migrations and their order,
 new settings with their defaults, and what will behave differently under load.""",
-        "backend,rest,graphql,grpc,oauth,oauth2,jwt,fastapi,flask,django,crud,microservice,middleware,n 1 query,"
-        "http 500,returns 500,user service,memory leak in service",
-        "endpoint,api,apis,server,database,postgres,postgresql,mysql,redis,sqlite,memcached,webhook,authentication,"
-        "auth,sql,deadlock,background worker,job queue,service,monolith,idempotency,rate limit,refund,transaction,"
-        "session storage,sso,login endpoint",
-        "cache,queue,login,session,payment,migration,table,request,response,permission,tenant,exponential backoff,"
-        "users,worker,post,get,put,endpoint for,repository",
+        "backend,rest api,rest endpoint,graphql,grpc,oauth,oauth2,jwt,fastapi,flask,django,rails,express js,crud,microservice,"
+        "middleware,n 1 query,connection pool,soft delete,background job,http status,returns 500",
+        "endpoint,api,server,database,db,postgres,postgresql,mysql,redis,sqlite,memcached,webhook,authentication,"
+        "authorization,auth,sql,orm,deadlock,background worker,job queue,service,monolith,idempotency,rate limit,"
+        "transaction,session storage,sso,password reset,message broker,rabbitmq,celery,websocket,full text search,"
+        "prometheus metrics,unique constraint,foreign key,404,401,403,500,502,503",
+        "cache,queue,login,session,payment,migration,table,row,request,response,permission,tenant,exponential backoff,"
+        "user,account,worker,post,get,put,upload,invoice,order,under load,mail,gateway,refund,background,rest",
         "**/server/** **/backend/** **/api/** **/migrations/** **/*.sql **/routes/** **/models/**",
     ),
     Specialist(
@@ -69,10 +70,13 @@ Test what the user sees and does, not how the component is made; add a story or 
 Hand over: which views changed and how to reach them, the states that you covered, what you checked by keyboard, and
 texts that need a translation.""",
         "frontend,front end,react,vue,svelte,angular,css,html,next js,storybook,tailwind,jsx,tsx,screen reader,"
-        "dark mode,login page,settings page,landing page,pricing page,dropdown,tooltip,modal,sidebar,hydration,ui,ux",
-        "responsive,accessibility,a11y,button,toast,stylesheet,date picker,spinner,header,navbar,mobile safari,"
-        "form field,form validation,web page,layout,hover,avatar,checkbox,placeholder,animation,admin dashboard",
-        "page,form,forms,component,menu,icon,field,mobile,dashboard,browser,label,search results,focus,font,color,theme",
+        "dark mode,login page,settings page,landing page,web page,dropdown,tooltip,modal,sidebar,hydration,ui,ux,"
+        "drag and drop,empty state,keyboard navigation,widget,user interface,typescript component",
+        "responsive,accessibility,a11y,button,toast,stylesheet,date picker,spinner,navbar,mobile safari,screen,autocomplete,"
+        "form field,form validation,layout,hover,avatar,checkbox,radio button,animation,admin dashboard,retina,viewport,"
+        "breakpoint,carousel,tab bar,font,svg,favicon,localstorage,redux,class component,pagination control,breadcrumb",
+        "page,form,component,menu,icon,field,mobile,dashboard,browser,label,search results,focus,color,theme,header,view,"
+        "sticky,hook,placeholder,scroll,click,display,safari,chrome,pricing,inbox,calendar,contrast,settings,image",
         "**/web/** **/frontend/** **/ui/** **/components/** **/*.tsx **/*.jsx **/*.vue **/*.svelte **/*.css **/*.html",
     ),
     Specialist(
@@ -91,8 +95,10 @@ bad records, and the checks that would notice a silent gap.""",
         "etl,elt,airflow,spark,kafka,dbt,snowflake,dag,data pipeline,backfill,ingestion,cdc,flink,clickstream,parquet,"
         "bigquery,redshift",
         "pipeline,streaming job,late events,watermark,warehouse,deduplicate,batch job,data lake,consumer lag,incremental,"
-        "stream processing",
-        "ingest,batch,partition,events table,sftp,vendor,every night,nightly,streaming,records,transformation,events",
+        "stream processing,avro,daily import,nightly import,nightly export,exporter job,importer,delta lake,iceberg,"
+        "spark job,upsert,reprocess,orchestration of jobs",
+        "ingest,batch,partition,events table,sftp,vendor,every night,nightly,daily,hourly,streaming,record,transformation,"
+        "event,idempotent,csv,import,export,schedule,late,raw,feed,dataset,lag",
         "**/pipelines/** **/dags/** **/etl/** **/dbt/**",
     ),
     Specialist(
@@ -112,8 +118,10 @@ variables and secrets that a person has to set, and the plan's output where you 
         "lambda function,lambda trigger,sqs,sns,dynamodb,pulumi,ansible,codedeploy,gcp,azure,blue green,nginx,"
         "github actions",
         "infrastructure,autoscaling,deploy,secrets manager,liveness probe,pod,ingress,load balancer,container,cluster,"
-        "ci pipeline,bucket",
-        "deployment,staging,prod,lambda,replica,image,rollout,multi stage build,region",
+        "ci pipeline,ci runner,bucket,spot instance,docker compose,cloudwatch,staging environment,tls certificate,dns,"
+        "remote state,cdn,route53,security group,bastion,node pool,memory limit,disaster recovery,hosting",
+        "deployment,staging,prod,production,lambda,replica,image,rollout,multi stage build,region,certificate,environment,"
+        "instance,ci,secret,cloud,network,subnet,provision,failover,behind",
         "**/terraform/** **/*.tf **/infra/** **/k8s/** **/helm/** **/Dockerfile **/docker-compose*.yml .github/workflows/**",
     ),
     Specialist(
@@ -131,10 +139,12 @@ features, and the refusal of bad input.
 Hand over: data and split, metric against the baseline with its spread, how to train and evaluate again, what the model
 must not be used for, and what to watch in production.""",
         "machine learning,ml,pytorch,tensorflow,scikit learn,sklearn,xgboost,mlflow,mlops,onnx,feature store,model drift,"
-        "hyperparameter,prediction model,prediction system,train a model,training run,churn,neural,recommendation model,"
+        "hyperparameter,prediction model,prediction system,train a model,training run,training script,churn prediction,neural,recommendation model,"
         "classifier,fine tuning a classifier,fraud model,ranking model,model serving,feature engineering",
-        "training,inference,gpu,epoch,predict,prediction,batch size,model registry,dataloader,random seed,train,model",
-        "recommendation,feature,fraud,ranking,seed,reproducible,accuracy",
+        "training,inference,gpu,epoch,predict,prediction,batch size,model registry,dataloader,random seed,validation loss,"
+        "cross validation,early stopping,quantize,quantization,loss function,checkpointing,learning rate,overfitting,"
+        "train test split,drift,anomaly detection,train the,gradient,confusion matrix,backpropagation,test set",
+        "recommendation,feature,fraud,ranking,seed,reproducible,accuracy,model,train,score,label,experiment,serve,online",
         "**/ml/** **/training/** **/models/train*",
     ),
     Specialist(
@@ -153,8 +163,10 @@ files that hold the result, and how to run it again.""",
         "eda,exploratory analysis,statistical,statistics,cohort,jupyter,a b test,notebook,data analysis,data visualization,"
         "regression analysis,outlier,data quality validation",
         "analysis,analyze,analyse,plot,distribution,significant,forecast,histogram,correlation,visualization,pandas,"
-        "regression of,conversion rate,hypothesis,retention by",
-        "chart,compare the,quarter,revenue,measurements,signups,before and after,by country,by month,metric,trend,find",
+        "regression of,conversion rate,hypothesis,retention by,confidence interval,funnel,survey,p value,sample size,"
+        "descriptive,time series,segmentation,percentile of,seasonality,scatter,heat map,box plot",
+        "chart,compare the,quarter,revenue,measurement,signup,before and after,by country,by month,metric,trend,find,"
+        "report,per region,why did,median,average,churned,exit",
         "**/notebooks/** **/*.ipynb **/analysis/**",
     ),
     Specialist(
@@ -171,8 +183,11 @@ Hand over: the model as a diagram in text or as DDL, a dictionary of terms, owne
 rules as checks, decisions with their alternatives, and the order of migration.""",
         "data model,governance,gdpr,lineage,data dictionary,pii,data catalog,entity relationship,master data,retention period,"
         "retention policy,data ownership,personal data,data quality rule,canonical schema,anonymize,pseudonymize",
-        "schema,taxonomy,data quality,classification,retention,data steward,er diagram,data contract",
-        "classify,columns,catalog,compliance,owners,privacy,policies,domain,booking domain,billing domain",
+        "schema,taxonomy,data quality,classification,data steward,er diagram,data contract,owner for,valid from,"
+        "definitions of,consent,right to be forgotten,naming convention for columns,source of truth,data owner,hipaa,"
+        "reference data,conceptual model,dimension model,star schema,data retention,audit trail",
+        "classify,column,catalog,compliance,owner,privacy,policy,domain,definition,dataset,delete,unify,entity,retention,"
+        "customer,months,sensitive",
         "**/schemas/** **/*.avsc **/governance/**",
     ),
     Specialist(
@@ -190,8 +205,9 @@ Hand over: the list of deliverables with order and acceptance, the critical path
 that a person has to answer.""",
         "roadmap,milestone,sprint,backlog,release plan,release checklist,rollout plan,risk register,stakeholder,"
         "deliverable,status update,estimate the effort,project plan,gantt,kanban board",
-        "estimate,scope,prioritize,timeline,delivery,groom,effort,break down,okr",
-        "release,planning,issues,deadline,checklist,risk",
+        "estimate,scope,prioritize,prioritise,timeline,groom,effort,okr,epic,retrospective,next release,go live,"
+        "can ship,into stories,into tasks,work breakdown,dependency map,kickoff,definition of done,triage",
+        "release,planning,issue,deadline,checklist,risk,beta,ship,delivery,story,bug,left,split,break,plan,quarter",
         "**/roadmap* **/planning/**",
     ),
     Specialist(
@@ -211,8 +227,10 @@ call, and known failures.""",
         "llm,rag,chatbot,gpt,system prompt,prompt injection,prompt template,retrieval augmented,fine tune,fine tuning,"
         "langchain,openai,anthropic,hallucinate,hallucination,token cost,prompt variant,vector store,agentic,"
         "claude assistant,tool use",
-        "prompts,embedding,golden set,assistant,summarizer,completion,retrieval,support bot,context window,few shot",
-        "prompt,token,claude,bot,multilingual,evaluate,model",
+        "prompts,embedding,golden set,assistant,summarizer,completion,retrieval,support bot,context window,few shot,"
+        "tool call,knowledge base,structured output,mcp,chunk documents,guardrail,jailbreak,temperature,reranker,gemini,"
+        "mistral,llama,ollama,chain of thought,intent classification,language model,function calling",
+        "prompt,token,claude,bot,multilingual,evaluate,model,agent,intent,answer,document,chunk,conversation,refuse",
         "**/prompts/** **/evals/** **/llm/**",
     ),
     Specialist(
@@ -231,8 +249,9 @@ Hand over: what a reader can do now, which statements you verified and how, cont
 needs a decision.""",
         "documentation,readme,rfc,adr,changelog,docstring,tutorial,specification,acceptance criteria,openapi spec,"
         "requirements for,user guide,build guide,how to guide,release notes,runbook,getting started,api reference,docs",
-        "document the,requirement,spec,specs,write docs,guideline,glossary,user story,man page,write an adr,code comments",
-        "explain,guide,document,describe,reference,clarify,wiki",
+        "document the,requirement,spec,write docs,guideline,glossary,user story,man page,manual,code comment,handbook,faq,"
+        "contributing guide,broken link,mermaid diagram,sequence diagram,describe the,explain how,explain the,help text",
+        "explain,guide,document,describe,reference,clarify,wiki,write,example,comment,note",
         "docs/** **/*.md **/*.rst **/*.adoc",
     ),
 )
