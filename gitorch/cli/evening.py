@@ -137,10 +137,14 @@ def _routed(orchestrator: Orchestrator, task: Task) -> Task:
 
     from gitorch.model import roles
 
-    chosen = task.role or orchestrator.config.role
+    chosen, why = task.role or orchestrator.config.role, ""
     if chosen == "auto":
-        chosen = roles.route(task.title, orchestrator.roles)[0].name
-    return msgspec.structs.replace(task, role=chosen, agent=task.agent or orchestrator.roles_agent(chosen))
+        # the title is the prompt's first line: what the prompt adds is the rest
+        rest = task.prompt.removeprefix(task.title)
+        role, why = roles.route(task.title, orchestrator.roles, prompt=rest, paths=task.paths)
+        chosen = role.name
+    agent = task.agent or orchestrator.roles_agent(chosen)
+    return msgspec.structs.replace(task, role=chosen, role_why=why, agent=agent)
 
 
 def _checks(commands: Sequence[str]) -> dict[str, str]:
@@ -175,7 +179,15 @@ def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool) -> No
         lines.append(f"{task.number:>4}  {task.id}  {task.agent or configured}  {task.role}{after}  {safe(task.title)}")
     session.answer("\n".join(lines), "submit", {"tasks": [shape.task(task) for task in tasks], "dry_run": dry})
     if not session.json:
+        for task in tasks:
+            session.say(safe(_role_words(session.orchestrator, task)))
         session.say("nothing was queued (dry run)" if dry else "next: orchestrate run")
+
+
+def _role_words(orchestrator: Orchestrator, task: Task) -> str:
+    """Say as which specialist a task will be done, why, and where that one comes from."""
+    why = f": {task.role_why}" if task.role_why else " as you chose"
+    return f"{task.id}: role {task.role}{why} ({orchestrator.roles[task.role].origin})"
 
 
 @click.command("run")

@@ -350,6 +350,23 @@ class Repository:
         answer = self.git("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
         return answer.stdout if answer.code == 0 else None
 
+    def plain_files(self, commit: str, folder: str, *, most: int, largest: int) -> dict[str, bytes]:
+        """Return the plain files right in a folder as a commit has them, by path: no links, none over `largest` bytes.
+
+        Runs git directly, as `refs` does. Without such a commit or folder there are none.
+        """
+        if not commit.isprintable():
+            return {}
+        where = [f"--git-dir={self.common_dir}"]
+        listing = _run(["git", *where, "ls-tree", "-z", "-l", "--end-of-options", commit, f"{folder}/"])
+        found: dict[str, bytes] = {}
+        for entry in listing.fields() if listing.code == 0 else []:
+            kind, _, path = entry.partition("\t")
+            mode, _, oid, size = kind.split()
+            if mode.startswith("100") and int(size) <= largest and len(found) < most:
+                found[path] = _run(["git", *where, "cat-file", "blob", oid]).stdout
+        return found
+
     def commits(self, oids: Iterable[Oid]) -> list[Commit]:
         """Read commits in one go, in the order asked for."""
         wanted = list(oids)

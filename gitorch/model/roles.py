@@ -53,7 +53,7 @@ def _built_in(one: Specialist) -> Role:
         name=one.name,
         purpose=one.purpose,
         instructions=one.instructions,
-        match={word: count for words, count in points for word in words.split(",")},
+        match={word: count for words, count in points for word in map(str.strip, words.split(","))},
         paths=tuple(one.paths.split()),
     )
 
@@ -105,7 +105,7 @@ _FILE = re.compile(r"(?<![\w/])(?:[\w.-]+/)*[\w-]+\.[a-z]{1,6}(?!\w)")
 
 
 def _evidence(role: Role, text: str, files: Sequence[str]) -> dict[str, int]:
-    """Return the words and paths that speak for a role, with their points. A word inside a longer phrase is not told twice."""
+    """Return the words and paths that speak for a role, with their points; not a word inside a longer one."""
     plain = _plain(text)
     words = [word for word in role.match if _pattern(word).search(plain)]
     found = {word: role.match[word] for word in words if not any(_within(word, other) for other in words)}
@@ -135,5 +135,9 @@ def _plain(text: str) -> str:
 @lru_cache(4096)
 def _pattern(word: str) -> re.Pattern[str]:
     plain = _plain(word)
-    plural = f"(?:{re.escape(plain)}(?:e?s)?|{re.escape(plain[:-1])}ies)" if plain.endswith("y") else f"{re.escape(plain)}(?:e?s)?"
+    plural = (
+        f"(?:{re.escape(plain)}(?:e?s)?|{re.escape(plain[:-1])}ies)"
+        if plain.endswith("y")
+        else f"{re.escape(plain)}(?:e?s)?"
+    )
     return re.compile(rf"(?<!\w){plural}(?!\w)")
