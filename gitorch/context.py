@@ -5,8 +5,10 @@ Lines are only ever appended, under a lock. The file lies outside of every work 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -185,8 +187,20 @@ def _note(line: bytes, number: int, run: int) -> SharedNote | None:
 
 
 def _plain(path: Path, flags: int) -> IO[bytes]:
-    """Open a file that must not be a link: an agent could have put one there."""
-    mode = "rb" if flags == os.O_RDONLY else "a+b"
-    file = os.fdopen(os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), mode)
+    """Open a file that must not be a link or a pipe: an agent could have put one there."""
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise _foreign(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _foreign(path)
+    file = os.fdopen(descriptor, "rb" if flags == os.O_RDONLY else "a+b")
     file.seek(0)
     return file
+
+
+def _foreign(path: Path) -> Refused:
+    return Refused("context-foreign", f"{path} is not a plain file", why="gitorch did not make it", fix=(f"rm {path}",))
