@@ -103,7 +103,9 @@ def with_program(env: Mapping[str, str], folder: Path) -> dict[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         script.write_text(content, "utf-8")
         script.chmod(0o755)
-    return {**env, "PATH": os.pathsep.join(filter(None, (str(folder), env.get("PATH", ""))))}
+    path = os.pathsep.join(filter(None, (str(folder), env.get("PATH", ""))))
+    # a login shell, such as codex's, makes a PATH of its own; a variable survives that
+    return {**env, "PATH": path, "GITORCH_PROGRAM": str(script)}
 
 
 def _matches(name: str, pattern: str) -> bool:

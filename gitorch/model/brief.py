@@ -71,7 +71,8 @@ _END_AS_BEFORE = "End with a message that covers the whole task, in the form tha
 
 _SHARED = """\
 They work at the same time, in worktrees of their own. `orchestrate context list` shows what they want each other to
-know; `orchestrate context add "..."` adds a name, an interface or a decision of yours that others depend on."""
+know; `orchestrate context add "..."` adds a name, an interface or a decision of yours that others depend on.
+Where the shell does not find `orchestrate`, it is `"$GITORCH_PROGRAM"`."""
 
 _FINISH = """\
 You work alone and unattended in a git worktree of your own, on the branch `{branch}`. Nobody can answer questions:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.test_night import configured, person
+from tests.support import real
 from tests.support.cli import Cli, does, saved
 from tests.support.git import commit, git
+from tests.support.model_server import ModelServer, Say, Shell, write_file
 
 AGENT = """\
 ---
@@ -210,3 +213,52 @@ def test_a_hostile_summary_is_bounded_wherever_it_goes(cli: Cli) -> None:
     assert "\x1b" not in brief
     assert len(json.dumps(noted(cli, "orch/one")["handoff"])) < 40_000
     assert "\x1b" not in cli("context", "show", "one").text
+
+
+LAST_WORDS = "## Done\nA table.\n## Decided\nIts name.\n## Left open\nAn index.\n## How to check\nLook at it."
+
+
+@pytest.mark.real_agents
+@pytest.mark.parametrize("agent", ["claude", "codex", "api"])
+def test_the_shells_of_real_agents_find_the_program(repository_folder: Path, agent: str) -> None:
+    """An agent's own shell runs the program, also in a worktree whose PYTHONPATH holds a `gitorch.py`.
+
+    Codex's is a login shell, which forgets the PATH that it was given: the brief names the variable for that.
+    """
+    call = '"$GITORCH_PROGRAM" context'
+    script = Shell(
+        f"echo 'raise SystemExit(9)' > gitorch.py && export PYTHONPATH=. && {call} add 'called accounts' && {call} list"
+        " > list.txt && rm gitorch.py && git add -A && git commit -qm Table"
+    )
+    with ModelServer(lambda request: script if request.turn == 0 else Say(LAST_WORDS)) as server:
+        cli = person(repository_folder, server)
+        cli("submit", "Work", "--agent", agent)
+        cli.run()
+    (note,) = cli.json("context", "list")["notes"]
+    assert (note["task"], note["text"]) == ("work", "called accounts")
+    assert "called accounts" in git("show", "orch/work:list.txt", cwd=cli.folder)
+    handoff = noted(cli, "orch/work")["handoff"]
+    assert {name: handoff[name] for name in ("done", "decided", "open", "check")} == {
+        "done": "A table.",
+        "decided": "Its name.",
+        "open": "An index.",
+        "check": "Look at it.",
+    }
+
+
+@pytest.mark.real_agents
+def test_a_role_chooses_the_model_of_claude_where_the_user_has_not(repository_folder: Path) -> None:
+    """The model that a repository's role names is what claude asks for; the user's own choice goes before it."""
+    commit(repository_folder, "Agents\n", {".claude/agents/reviewer.md": AGENT.replace("sonnet", "claude-haiku-4-5")})
+    asked = []
+    with ModelServer(lambda request: write_file("a.txt", "a") if request.turn == 0 else Say("ok")) as server:
+        cli = person(repository_folder, server)
+        chosen = real.claude_settings(server).model
+        for text in (configured(server), configured(server).replace(f"model = {json.dumps(chosen)}", "", 1)):
+            cli.configure(text)
+            cli("submit", "Work", "--agent", "claude", "--role", "code-reviewer")
+            before = len(server.requests)
+            cli.run()
+            asked.append({request.body["model"] for request in server.requests[before:]})
+    assert asked[0] == {chosen}
+    assert "claude-haiku-4-5" in asked[1]
