@@ -162,7 +162,7 @@ def test_submit_says_which_role_and_why(cli: Cli) -> None:
         named = cli.json("submit", "Fix the backend", *words)["tasks"][0]
         assert named["role"] == "llm-architect"
         assert "role_why" not in named
-    assert "role llm-architect as you chose (built-in)" in cli("submit", "Fix it", "-r", "llm-architect").stderr
+    assert "role llm-architect, as named (built-in)" in cli("submit", "Fix it", "-r", "llm-architect").stderr
 
 
 def test_roles_of_the_repository_come_from_its_commit(cli: Cli) -> None:
