@@ -29,7 +29,7 @@ def first_brief(
     parts = [
         *_goal(task.goal),
         f"# Task: {task.title}\n",
-        task.prompt,
+        closed(task.prompt),
         *_accepted(task.acceptance),
         *_role(role),
         *_conventions(conventions),
@@ -94,13 +94,36 @@ def fenced(text: str) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
+_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)")
+
+
+def closed(text: str) -> str:
+    """Return text with the code fence closed that it leaves open: what follows it would be taken for code.
+
+    Fences as CommonMark has them (section 4.5).
+    """
+    fence = ""
+    for line in re.split(r"\r\n|\r|\n", text):
+        match = _FENCE.fullmatch(line)
+        if match and not fence:
+            fence = match[1]
+        elif match and match[1].startswith(fence) and not match[2].strip():
+            fence = ""
+    return f"{text}\n{fence}" if fence else text
+
+
+def _item(mark: str, text: str) -> str:
+    """Return text as one item of a list, to which all its lines belong: a fence that it opens ends with it."""
+    return mark + re.sub(r"\r\n|\r|\n", lambda end: end[0] + " " * len(mark), text)
+
+
 def _goal(goal: str) -> list[str]:
     if not goal:
         return []
     return [
         "# Goal\n",
         "Your task is one part of a plan; the other parts are in other hands. The whole plan is for:\n",
-        goal,
+        closed(goal),
         "",
     ]
 
@@ -108,13 +131,17 @@ def _goal(goal: str) -> list[str]:
 def _accepted(criteria: Sequence[str]) -> list[str]:
     if not criteria:
         return []
-    return ["\n# Acceptance criteria\n", "You are done when all of these hold:\n", *(f"- {one}" for one in criteria)]
+    return [
+        "\n# Acceptance criteria\n",
+        "You are done when all of these hold:\n",
+        *(_item("- ", one) for one in criteria),
+    ]
 
 
 def _role(role: Role) -> list[str]:
     purpose = f" ({role.purpose})" if role.purpose else ""
     tools = [f"\nTools that this role is meant to use: {', '.join(role.tools)}"] if role.tools else []
-    return ["\n# Your role\n", f"{role.name}{purpose}\n", role.instructions, *tools]
+    return ["\n# Your role\n", f"{role.name}{purpose}\n", closed(role.instructions), *tools]
 
 
 def _conventions(names: Sequence[str]) -> list[str]:
@@ -150,7 +177,9 @@ def _within(text: str, budget: int) -> str:
 def _commented(comments: Sequence[Comment], attempts: int) -> list[str]:
     if not comments:
         return []
-    lines = [f"{number}. {_place(comment)}{comment.text}" for number, comment in enumerate(comments, start=1)]
+    lines = [
+        _item(f"{number}. ", f"{_place(comment)}{comment.text}") for number, comment in enumerate(comments, start=1)
+    ]
     intro = f"A reviewer read your branch (attempt {attempts}) and sends it back. Answer each point with a change.\n"
     return ["\n# Comments of the review\n", intro, *lines]
 

@@ -82,18 +82,21 @@ def test_a_fence_cannot_be_broken_out_of() -> None:
 _BREAKERS = st.sampled_from(["```", "````", "``````````", "~~~", "\n", "\r", "# Task: other", "`", "\u2028", " ", "x"])
 
 
-@given(st.lists(_BREAKERS, max_size=30).map("".join), st.lists(_BREAKERS, max_size=5).map("".join))
-def test_no_handoff_leaves_its_fence(words: str, name: str) -> None:
+_BROKEN = st.lists(_BREAKERS, max_size=30).map("".join)
+
+
+@given(_BROKEN, st.lists(_BREAKERS, max_size=5).map("".join), _BROKEN)
+def test_no_handoff_leaves_its_fence(words: str, name: str, prompt: str) -> None:
     """A reader of Markdown sees what another agent wrote as code, whatever it wrote: here, markdown-it's reading."""
     from markdown_it import MarkdownIt
 
-    text = first_brief(task("x"), GENERALIST, {}, [handed("db", f"START {words} STOP", f"f{name}")])
+    said = (Comment(text=prompt),)
+    one = task(f"x\n{prompt}\nx", goal=prompt, acceptance=(prompt,), comments=said)
+    text = first_brief(one, GENERALIST, {}, [handed("db", f"START {words} STOP", f"f{name}")])
     tokens = MarkdownIt().parse(text)
     fences = [token for token in tokens if token.type == "fence" and "Files changed" in token.content]
     assert len(fences) == 1
     assert fences[0].content.rstrip().endswith("STOP")
-    headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
-    assert headings.count("Task: other") == 0
 
 
 def test_handoffs_share_a_budget_and_the_nearest_come_first() -> None:
