@@ -161,7 +161,7 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
         if fresh:
-            _sync(folder)
+            sync(folder)
         self._journal_bytes[path.name] = path.stat().st_size
         for entry in numbered:
             _fold(self.tasks, entry)
@@ -268,10 +268,11 @@ def replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,5 +1,7 @@
 """The process of the `api` agent: the prompt on standard input, one JSON event a line on standard output.
 
+With `--question`, standard input is a `Question` as JSON, and the last event's `result` the answer's JSON.
+
 Exit codes: 0 the model says that it is done, 1 it ended otherwise, 2 it could not start, 128 + n after a signal. The
 last event is always a `result`, also after SIGTERM; nothing that the tools started outlives the process.
 """
@@ -19,13 +21,15 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from gitorch.agents.api_asking import Asking
 from gitorch.agents.api_bash import Shell, tool_environment
+from gitorch.agents.api_calls import Caller, End, Limits
 from gitorch.agents.api_files import Files
-from gitorch.agents.api_loop import End, Limits, Loop
+from gitorch.agents.api_loop import Loop
 from gitorch.agents.api_prices import Tokens, priced
 from gitorch.agents.api_session import begin, resume
 from gitorch.agents.api_tools import BASH, EDITOR, Tools
-from gitorch.agents.api_wire import connect
+from gitorch.agents.api_wire import Stream, connect
 from gitorch.errors import GitorchError, InvalidInput, SetupNeeded
 
 Json: TypeAlias = dict[str, Any]
@@ -75,7 +79,7 @@ class Report:
         sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
 
-    def end(self, end: End, loop: Loop | None) -> None:
+    def end(self, end: End, caller: Caller | None) -> None:
         """Write the result."""
         event: Json = {
             "type": "result",
@@ -84,11 +88,11 @@ class Report:
             "error": end.error or None,
             "api_error_status": end.status,
             "result": end.text,
-            "stop_reason": loop.stop_reason if loop else "",
+            "stop_reason": caller.stop_reason if caller else "",
             "resets_at": end.resets_at,
-            "num_turns": loop.turns if loop else 0,
-            "total_cost_usd": loop.usd if loop else None,
-            "usage": msgspec.to_builtins(loop.tokens if loop else Tokens()),
+            "num_turns": caller.turns if caller else 0,
+            "total_cost_usd": caller.usd if caller else None,
+            "usage": msgspec.to_builtins(caller.tokens if caller else Tokens()),
             "duration_ms": round((time.monotonic() - self._started) * 1000),
             "session_id": self._options.session,
         }
@@ -96,29 +100,41 @@ class Report:
 
 
 class Execution:
-    """One execution and what it holds: the tools, and the loop once it could be made."""
+    """One execution and what it holds: the tools, and the one who calls the API once it could be made."""
 
     def __init__(self, options: argparse.Namespace, secrets: Secrets, report: Report) -> None:
         self.options = options
-        self.loop: Loop | None = None
+        self.caller: Caller | None = None
         self._secrets = secrets
         self._report = report
         self._tools: Tools | None = None
 
     def work(self) -> End:
-        """Make the loop and run it on the prompt. Raises `GitorchError` or `OSError` when it cannot start."""
+        """Do what standard input asks for. Raises `GitorchError` or `OSError` when it cannot start."""
         options, secrets = self.options, self._secrets
         limits = _limits(options)
         self._report.emit(_init(options))
         if not secrets.values:
             raise SetupNeeded("authentication_failed", f"No key: {options.key_env or KEY} is not set.")
         prompt = _prompt(sys.stdin.buffer.read())
+        made = self._asking(limits) if options.question else self._loop(limits)
+        self.caller = made.caller
+        return made.run(prompt)
+
+    def _loop(self, limits: Limits) -> Loop:
+        options, secrets = self.options, self._secrets
         open_session = resume if options.resume else begin
         session = open_session(options.sessions, options.session, options.model)
         self._tools = _tools(options.worktree, secrets)
-        stream = connect(key=secrets.key, token=secrets.token, read_seconds=options.read_seconds)
-        self.loop = Loop(limits, stream, self._tools, session, self._report.emit, hidden=secrets.values)
-        return self.loop.run(prompt)
+        return Loop(limits, self._stream(), self._tools, session, self._report.emit, hidden=secrets.values)
+
+    def _asking(self, limits: Limits) -> Asking:
+        session, hidden = self.options.session, self._secrets.values
+        return Asking(limits, self._stream(), self._report.emit, session=session, hidden=hidden)
+
+    def _stream(self) -> Stream:
+        secrets = self._secrets
+        return connect(key=secrets.key, token=secrets.token, read_seconds=self.options.read_seconds)
 
     def close(self) -> None:
         """End everything that the tools started."""
@@ -142,7 +158,7 @@ def main() -> int:
         _ignore(_SIGNALS)
         execution.close()
     try:
-        report.end(end, execution.loop)
+        report.end(end, execution.caller)
     except BrokenPipeError:
         # Nobody reads any more: without this, Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -157,7 +173,7 @@ def _end_of(execution: Execution) -> tuple[End, int]:
     except GitorchError as error:
         return End(error=error.code, text=" ".join(filter(None, (str(error), error.why)))), 2
     except OSError as error:
-        return End(error="unknown", text=str(error)), 2 if execution.loop is None else 1
+        return End(error="unknown", text=str(error)), 2 if execution.caller is None else 1
     return end, int(bool(end.error))
 
 
@@ -204,7 +220,7 @@ def _init(options: argparse.Namespace) -> Json:
         "subtype": "init",
         "cwd": str(options.worktree),
         "session_id": options.session,
-        "tools": [BASH, EDITOR],
+        "tools": [] if options.question else [BASH, EDITOR],
         "model": options.model,
         "resumed": options.resume,
     }
@@ -249,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--session", required=True)
     parser.add_argument("--sessions", type=Path, required=True)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--question", action="store_true")
     parser.add_argument("--key-env", default="")
     parser.add_argument("--budget", type=float, default=0.0)
     defaults = Limits(model="")

@@ -20,7 +20,7 @@ _INSTALL = "npm install -g @anthropic-ai/claude-code"
 
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     # Its memory folder is named after the main repository: tasks in sibling worktrees would leak into each other.
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
@@ -179,7 +179,7 @@ def _version(text: str) -> str:
 
 def _launch_environment() -> dict[str, str]:
     # As root it refuses to work without asking, unless it is told that it cannot do harm.
-    return {**_ENVIRONMENT, "IS_SANDBOX": "1"} if os.geteuid() == 0 else _ENVIRONMENT
+    return {**ENVIRONMENT, "IS_SANDBOX": "1"} if os.geteuid() == 0 else ENVIRONMENT
 
 
 def _take_in(seen: _Seen, record: Record) -> None:

@@ -76,8 +76,8 @@ class Codex:
 
     def probes(self, settings: AgentSettings) -> Sequence[tuple[str, ...]]:
         """Return the commands that tell the version and whether somebody is logged in."""
-        program = _program(settings)
-        return (program, "--version"), (program, "login", "status")
+        name = program(settings)
+        return (name, "--version"), (name, "login", "status")
 
     def judge(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
         """Return the version, or raise `SetupNeeded` with `agent-missing` or `agent-login`."""
@@ -97,7 +97,7 @@ class Codex:
 
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         """Return the unattended command line; the prompt comes by standard input."""
-        argv = [_program(settings), "exec", "--json", "-C", str(request.worktree)]
+        argv = [program(settings), "exec", "--json", "-C", str(request.worktree)]
         # Codex's own sandbox keeps .git read-only, so `git commit` fails in it: what confines the agent is gitorch's.
         argv += ["-s", "danger-full-access"]
         # Otherwise each execution ends five seconds late where the vendor's host cannot be reached.
@@ -153,7 +153,7 @@ class Codex:
                 pass
 
 
-def _program(settings: AgentSettings) -> str:
+def program(settings: AgentSettings) -> str:
     """Return the executable to start, past npm's Node shim: killed, the shim leaves its child running."""
     named = settings.path or "codex"
     found = shutil.which(named, path=settings.env.get("PATH"))

@@ -25,6 +25,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Evening": {
         "submit": ("evening", "queue a task, or a file of tasks"),
+        "plan": ("planning", "break a goal into tasks, and queue them once you agree"),
         "run": ("evening", "work through the queue: one branch for each task"),
     },
     "Night": {
@@ -53,6 +54,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 
+OTHER_SPELLINGS = {"plan-list": "planning", "plan-continue": "planning", "execute-plan": "planning"}
+"""Commands that are understood and not listed."""
+
 
 class Commands(click.Group):
     """The commands in the order of a day, each imported when it is called."""
@@ -61,16 +65,18 @@ class Commands(click.Group):
         return [name for group in COMMANDS.values() for name in group]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        for group in COMMANDS.values():
-            if cmd_name in group:
-                module = importlib.import_module(f"gitorch.cli.{group[cmd_name][0]}")
-                return with_common_options(getattr(module, f"{cmd_name}_command"))
-        return None
+        listed = {name: module for group in COMMANDS.values() for name, (module, _) in group.items()}
+        found = (listed | OTHER_SPELLINGS).get(cmd_name)
+        if found is None:
+            return None
+        module = importlib.import_module(f"gitorch.cli.{found}")
+        return with_common_options(getattr(module, f"{cmd_name.replace('-', '_')}_command"))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+        known = {*self.list_commands(ctx), *OTHER_SPELLINGS}
+        if args and not args[0].startswith("-") and args[0] not in known:
             import difflib
 
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)

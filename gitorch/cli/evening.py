@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 @click.command("submit")
 @click.argument("text", nargs=-1)
+@click.option("-d", "--decompose", is_flag=True, help="Break it into tasks by a plan, and queue those at once.")
 @click.option("-a", "--agent", default="", help="Who does it: an agent (claude, codex, api, ...) or a role.")
 @click.option("-r", "--role", default="", help="As which specialist.")
 @click.option("-p", "--priority", type=click.Choice([one.value for one in Priority]), help="How early it starts.")
@@ -48,10 +49,27 @@ def submit_command(session: Session, /, **options: Any) -> None:
     orchestrate submit "Add a users table" --agent claude
     orchestrate submit "Add a login page" --after add-a-users-table
     orchestrate submit -F tasks.toml
+    orchestrate submit -d "Create a blog platform"
     """
+    if options["decompose"]:
+        _decompose(session, options)
+        return
     drafts = _drafts(session, options)
     tasks = _resolved(session, drafts, options) if options["dry_run"] else _queued(session, drafts, options)
     _tell_submitted(session, tasks, dry=options["dry_run"])
+
+
+def _decompose(session: Session, options: dict[str, Any]) -> None:
+    from gitorch.cli import planning
+
+    if options["files"]:
+        raise click.UsageError("--decompose is for a text, not for a file")
+    drafts = _drafts(session, options)
+    # whatever is wrong with the options is told before a model is asked
+    _resolved(session, drafts, options)
+    given = _overrides(session, options)
+    found, tasks = planning.decompose(session, drafts[0].prompt, given, dry=options["dry_run"])
+    _tell_submitted(session, tasks, dry=options["dry_run"], plan=found.id)
 
 
 def _queued(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Task]:
@@ -101,8 +119,23 @@ def _content(path: Path, name: str) -> bytes:
 
 
 def _resolved(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Task]:
-    from gitorch import config
+    import msgspec
+
     from gitorch.flow import intake
+
+    orchestrator = session.orchestrator
+    given = _overrides(session, options)
+    drafts = [msgspec.structs.replace(draft, **given) for draft in drafts]
+    number = max((task.number for task in orchestrator.tasks.values()), default=0) + 1
+    tasks = intake.resolve(drafts, orchestrator.tasks, number, taken=orchestrator.taken())
+    routed = [orchestrator.routed(task) for task in tasks]
+    orchestrator.refuse_bare_names(routed)
+    return routed
+
+
+def _overrides(session: Session, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that options set, by their names in a draft."""
+    from gitorch import config
 
     orchestrator = session.orchestrator
     role, agent = options["role"], options["agent"]
@@ -120,31 +153,7 @@ def _resolved(session: Session, drafts: Sequence[Draft], options: dict[str, Any]
         "budget": options["budget"],
         "timeout": config.seconds(options["timeout"]) if options["timeout"] else 0.0,
     }
-    given = {name: value for name, value in overrides.items() if value}
-    import msgspec
-
-    drafts = [msgspec.structs.replace(draft, **given) for draft in drafts]
-    number = max((task.number for task in orchestrator.tasks.values()), default=0) + 1
-    tasks = intake.resolve(drafts, orchestrator.tasks, number, taken=orchestrator.taken())
-    routed = [_routed(orchestrator, task) for task in tasks]
-    orchestrator.refuse_bare_names(routed)
-    return routed
-
-
-def _routed(orchestrator: Orchestrator, task: Task) -> Task:
-    """Give a task that names no role the one that its title calls for."""
-    import msgspec
-
-    from gitorch.model import roles
-
-    chosen, why = task.role or orchestrator.config.role, ""
-    if chosen == "auto":
-        # the title is the prompt's first line: what the prompt adds is the rest
-        rest = task.prompt.removeprefix(task.title)
-        role, why = roles.route(task.title, orchestrator.roles, prompt=rest, paths=task.paths)
-        chosen = role.name
-    agent = task.agent or orchestrator.roles_agent(chosen)
-    return msgspec.structs.replace(task, role=chosen, role_why=why, agent=agent)
+    return {name: value for name, value in overrides.items() if value}
 
 
 def _checks(commands: Sequence[str]) -> dict[str, str]:
@@ -168,7 +177,7 @@ def _context(session: Session, given: str | None) -> str:
     return text
 
 
-def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool) -> None:
+def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool, plan: str = "") -> None:
     from gitorch.cli import shape
     from gitorch.cli.safe import safe
 
@@ -177,11 +186,14 @@ def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool) -> No
     for task in tasks:
         after = f"  after {', '.join(task.after)}" if task.after else ""
         lines.append(f"{task.number:>4}  {task.id}  {task.agent or configured}  {task.role}{after}  {safe(task.title)}")
-    session.answer("\n".join(lines), "submit", {"tasks": [shape.task(task) for task in tasks], "dry_run": dry})
+    fields = {"tasks": [shape.task(task) for task in tasks], "dry_run": dry, **({"plan": plan} if plan else {})}
+    session.answer("\n".join(lines), "submit", fields)
     if not session.json:
         for task in tasks:
             session.say(safe(_role_words(session.orchestrator, task)))
         session.say("nothing was queued (dry run)" if dry else "next: orchestrate run")
+        if dry and plan:
+            session.say(f"next: orchestrate plan approve {plan}")
 
 
 def _role_words(orchestrator: Orchestrator, task: Task) -> str:

@@ -170,3 +170,19 @@ def _json_escaped(character: str) -> str:
         return f"\\u{code:04x}"
     high, low = divmod(code - 0x10000, 0x400)
     return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+
+
+def toml_escaped(text: str) -> str:
+    """Return a TOML document with every character that a terminal would obey as TOML's own `\\u....`.
+
+    TOML as tomli-w writes it holds such characters only inside its strings, beside line ends.
+    """
+    return _NOT_PLAIN.sub(lambda found: "".join(map(_toml_escaped, found[0])), text)
+
+
+@lru_cache(4096)
+def _toml_escaped(character: str) -> str:
+    if character in "\n\t" or _is_harmless(character):
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -34,6 +34,7 @@ class Session:
         self.verbose = False
         self.json = False
         self.no_input = False
+        self.talking = False  # in a planning session, whose prompt tells what can come next
 
     @cached_property
     def orchestrator(self) -> Orchestrator:

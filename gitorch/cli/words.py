@@ -271,7 +271,12 @@ def doing(task: Task) -> str:
 
 def priority(task: Task) -> str:
     """Return a priority that is worth a word."""
-    return "" if task.priority is Priority.NORMAL else f"{task.priority} priority"
+    return of_priority(task.priority)
+
+
+def of_priority(of: Priority) -> str:
+    """Return a priority that is worth a word."""
+    return "" if of is Priority.NORMAL else f"{of} priority"
 
 
 def plural(number: int, noun: str) -> str:

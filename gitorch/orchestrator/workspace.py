@@ -17,7 +17,7 @@ from gitorch.errors import GitorchError, InvalidInput, NotFound
 from gitorch.git.repository import RefMove, Repository
 from gitorch.model import graph, naming, note, subagents
 from gitorch.model.naming import Oid, TaskId, branch_ref
-from gitorch.model.roles import Role
+from gitorch.model.roles import Role, route
 from gitorch.model.task import State, Task, change
 from gitorch.operations import Moved, Operation, OperationLog, Restated
 from gitorch.store import Store, Tasks
@@ -102,6 +102,17 @@ class Workspace:
     def roles_agent(self, role: str) -> str:
         """Return the agent that suits a role; empty where the configuration's choice is as good."""
         return self.roles[role].agent if role in self.roles else ""
+
+    def routed(self, task: Task) -> Task:
+        """Return a task with the role that it names, or that its words and paths call for, and the agent that suits."""
+        chosen, why = task.role or self.config.role, ""
+        if chosen == "auto":
+            # the title is the prompt's first line: what the prompt adds is the rest
+            rest = task.prompt.removeprefix(task.title)
+            role, why = route(task.title, self.roles, prompt=rest, paths=task.paths)
+            chosen = role.name
+        agent = task.agent or self.roles_agent(chosen)
+        return msgspec.structs.replace(task, role=chosen, role_why=why, agent=agent)
 
     def means(self) -> Means:
         """Return what attempts are made with."""

@@ -21,8 +21,9 @@ import pytest
 from gitorch.agents.api import Api
 from gitorch.agents.api_bash import Shell as BashShell
 from gitorch.agents.api_bash import tool_environment
+from gitorch.agents.api_calls import End, Limits
 from gitorch.agents.api_files import Files
-from gitorch.agents.api_loop import End, Limits, Loop
+from gitorch.agents.api_loop import Loop
 from gitorch.agents.api_prices import Tokens as Tokens4
 from gitorch.agents.api_prices import dollars, tokens_of
 from gitorch.agents.api_session import INTERRUPTED, begin, resume
@@ -441,9 +442,9 @@ def outcome_of(end: End, loop: Loop) -> Outcome:
         "error": end.error or None,
         "result": end.text,
         "resets_at": end.resets_at,
-        "usage": msgspec.to_builtins(loop.tokens),
-        "total_cost_usd": loop.usd,
-        "num_turns": loop.turns,
+        "usage": msgspec.to_builtins(loop.caller.tokens),
+        "total_cost_usd": loop.caller.usd,
+        "num_turns": loop.caller.turns,
     }
     return Api().outcome([msgspec.json.encode(result)], "", Exit(cause="exited", exit_code=1))
 
@@ -535,7 +536,7 @@ def test_what_passes_is_tried_again(run: Callable[..., Ran], fault: Turn) -> Non
     assert [retry["attempt"] for retry in ran.retries] == [1]
     first, second = ran.requests
     assert first.body == second.body
-    assert ran.loop.turns == 1
+    assert ran.loop.caller.turns == 1
 
 
 @pytest.mark.parametrize(
@@ -563,7 +564,7 @@ def test_tries_are_bounded(run: Callable[..., Ran], fault: Turn, ending: Ending)
 def test_tokens_of_a_broken_reply_are_counted(run: Callable[..., Ran]) -> None:
     """A request whose stream breaks has been paid for all the same."""
     ran = run(one_by_one(CLOSED, Say("fine", tokens=Tokens(10, 0, 5))))
-    assert (ran.loop.tokens.input_tokens, ran.loop.tokens.output_tokens) == (17, 5)
+    assert (ran.loop.caller.tokens.input_tokens, ran.loop.caller.tokens.output_tokens) == (17, 5)
 
 
 def test_waits_grow_and_are_capped(run: Callable[..., Ran]) -> None:
@@ -576,7 +577,7 @@ def test_a_refusal_is_neither_success_nor_failure(run: Callable[..., Ran]) -> No
     """The model's no ends the execution as declined, and is not kept in the conversation."""
     ran = run(script(Say("I will not.", stop="refusal")))
     assert (ran.outcome.ending, ran.outcome.reason) == (Ending.DECLINED, "I will not.")
-    assert ran.loop.stop_reason == "refusal"
+    assert ran.loop.caller.stop_reason == "refusal"
 
 
 def test_a_reply_that_is_cut_off_is_continued_but_not_for_ever(run: Callable[..., Ran]) -> None:
@@ -620,7 +621,7 @@ def test_turns_and_dollars_are_limited(run: Callable[..., Ran]) -> None:
         "error_max_budget_usd",
         2,
     )
-    assert spent.loop.usd == pytest.approx(0.6)
+    assert spent.loop.caller.usd == pytest.approx(0.6)
 
 
 def test_the_cost_of_an_unknown_model_is_unknown(run: Callable[..., Ran]) -> None:

@@ -33,6 +33,9 @@ Json: TypeAlias = dict[str, Any]
 SHELLS = {"Bash": "command", "bash": "command", "exec_command": "cmd", "shell_command": "command"}
 """Names under which agents offer a shell, and the argument that takes the command."""
 
+STRUCTURED = "StructuredOutput"
+"""The tool by which claude asks for an answer of a given shape."""
+
 
 class Tokens(msgspec.Struct, frozen=True):
     """The usage that a reply reports; `input` does not count what came from the cache."""
@@ -68,6 +71,13 @@ class Shell(msgspec.Struct, frozen=True, tag="shell"):
     tokens: Tokens = Tokens()
 
 
+class Give(msgspec.Struct, frozen=True, tag="give"):
+    """A structured answer, in the way in which the client asks for one: a tool of its own, or JSON as words."""
+
+    value: Any
+    tokens: Tokens = Tokens()
+
+
 class Fault(msgspec.Struct, frozen=True, tag="fault"):
     """An HTTP reply as it is; without a body, an error object such as the real service sends."""
 
@@ -97,7 +107,7 @@ class Hang(msgspec.Struct, frozen=True, tag="hang"):
     midstream: bool = False
 
 
-Turn: TypeAlias = Say | Call | Shell | Fault | StreamFault | Drop | Hang
+Turn: TypeAlias = Say | Call | Shell | Give | Fault | StreamFault | Drop | Hang
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
@@ -237,7 +247,13 @@ class ModelServer:
             self._log.append(request)
             self._changed.notify_all()
         turn = self.brain(request)
-        return _shell_call(turn, request) if isinstance(turn, Shell) else turn
+        match turn:
+            case Shell():
+                return _shell_call(turn, request)
+            case Give():
+                return _given(turn, request)
+            case _:
+                return turn
 
     def start(self) -> ModelServer:
         """Serve in a thread of its own."""
@@ -330,8 +346,8 @@ class _Connection(BaseHTTPRequestHandler):
                 self._send(200, msgspec.json.encode(_whole(request, turn)))
             case Say() | Call() | StreamFault() | Drop() | Hang():
                 self._stream(request, turn)
-            case Shell():
-                raise AssertionError("a Shell turn is a Call by now")
+            case Shell() | Give():
+                raise AssertionError("a turn in terms of the client's tools is another one by now")
 
     def _stream(self, request: ModelRequest, turn: Say | Call | StreamFault | Drop | Hang) -> None:
         self.send_response(200)
@@ -366,6 +382,12 @@ def _shell_call(turn: Shell, request: ModelRequest) -> Turn:
     if name is None:
         return _error(400, f"the script wants a shell, the client offers {', '.join(request.tools) or 'no tool'}")
     return Call(name, {SHELLS[name]: turn.command}, turn.text, turn.tokens)
+
+
+def _given(turn: Give, request: ModelRequest) -> Turn:
+    if STRUCTURED in request.tools:
+        return Call(STRUCTURED, turn.value, tokens=turn.tokens)
+    return Say(msgspec.json.encode(turn.value).decode(), turn.tokens)
 
 
 def _error(status: int, message: str) -> Fault:

@@ -1,0 +1,258 @@
+"""Plans as text: the tree by phases, one task, a difference, the list; and as Mermaid, DOT and TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from gitorch.cli import words
+from gitorch.cli.layout import Column, Line, Look, Piece, fields, fit, flow, hidden_line, paint, table, wrap
+from gitorch.cli.safe import safe, safe_block, toml_escaped
+from gitorch.cli.screen import of_stdout
+from gitorch.cli.words import plural
+from gitorch.model.plan import (
+    BY_HEURISTICS,
+    Difference,
+    Plan,
+    PlannedTask,
+    PlanSession,
+    Said,
+    critical_path,
+    phases,
+)
+from gitorch.model.plan.values import texts_of
+from gitorch.model.task import Task
+
+_COLUMNS = (
+    Column(title="#", right=True),
+    Column(title="Task"),
+    Column(title="Role", hide=2),
+    Column(title="Size", hide=3),
+    Column(title="Agent", hide=4),
+    Column(title="After", hide=1),
+    Column(title="What"),
+)
+
+
+def tree(session: PlanSession, *, look: Look | None = None) -> str:
+    """Return a plan by phases: each task with its role, its size, what it waits for and what it is."""
+    look = look or of_stdout()
+    plan = session.plan
+    lines = [*_head(session, look), []]
+    groups = phases(plan)
+    numbers = {task.id: number for number, task in enumerate(plan.tasks, start=1)}
+    fitted = fit(_COLUMNS, [_row(task, numbers[task.id], look) for task in plan.tasks], look, "   ")
+    for at, group in enumerate(groups, start=1):
+        together = f"  {len(group)} in parallel" if len(group) > 1 else ""
+        lines.append([(f"Phase {at}", "bold"), (together, "dim")])
+        for task in group:
+            fork = look.pick("└─ ", "`- ") if task is group[-1] else look.pick("├─ ", "|- ")
+            lines.append([(fork, "dim"), *fitted.row(_row(task, numbers[task.id], look), dash=False)[1:]])
+    lines += hidden_line(fitted) if groups else [[("no tasks yet", "yellow")]]
+    lines += _longest(plan, look)
+    if session.proposal is not None:
+        lines += [[], [("the planner proposes a change: take or leave it", "yellow")]]
+    return paint(lines, look)
+
+
+def _head(session: PlanSession, look: Look) -> list[Line]:
+    plan = session.plan
+    goal = wrap(safe_block(plan.goal.strip()), look)
+    state = ("approved", "green") if session.is_approved else ("not approved", "yellow")
+    made: Piece = (look.clean(plan.made_by), "yellow" if plan.made_by == BY_HEURISTICS else "")
+    parts: list[Piece] = [(session.id, "cyan"), state, (plural(len(plan.tasks), "task"), ""), made, *_spent(session)]
+    line: Line = []
+    for part in parts:
+        line += ([(look.dot, "dim")] if line and part[0] else []) + ([part] if part[0] else [])
+    return [*([(text, "bold")] for text in goal[:6]), *flow(line, look)]
+
+
+def _spent(session: PlanSession) -> list[Piece]:
+    usage = session.spent
+    if usage is None:
+        return []
+    tokens = f"{words.count(usage.input_tokens)} tokens in, {words.count(usage.output_tokens)} out"
+    return [(tokens, ""), (words.dollars(usage.usd) if usage.usd is not None else "", "")]
+
+
+def _row(task: PlannedTask, number: int, look: Look) -> list[Piece]:
+    urgent = words.of_priority(task.priority)
+    return [
+        (str(number), "dim"),
+        (task.id, "bold"),
+        (look.clean(task.role), "cyan"),
+        (str(task.size), ""),
+        (look.clean(task.agent), ""),
+        (", ".join(task.after), "dim"),
+        (look.clean(task.title + (f" ({urgent})" if urgent else "")), ""),
+    ]
+
+
+def _longest(plan: Plan, look: Look) -> list[Line]:
+    chain = critical_path(plan)
+    if len(chain) < 2:
+        return []
+    arrow = look.pick(" → ", " -> ")
+    pieces: Line = [("longest chain: ", "dim")]
+    for at, task in enumerate(chain):
+        pieces.append((f"{arrow if at else ''}{task.id}", ""))
+    return [[], *flow(pieces, look)]
+
+
+def task_page(plan: Plan, task: PlannedTask, *, look: Look | None = None) -> str:
+    """Return everything about one task of a plan."""
+    look = look or of_stdout()
+    waiting = [one.id for one in plan.tasks if task.id in one.after]
+    lists: list[tuple[str, Sequence[Line]]] = [
+        ("After", _one(", ".join(task.after))),
+        ("Before", _one(", ".join(waiting))),
+        ("Role", _one(look.clean(task.role))),
+        ("Agent", _one(look.clean(task.agent))),
+        ("Priority", _one(str(task.priority))),
+        ("Size", _one(str(task.size))),
+        ("Paths", [[(look.clean(path), "")] for path in task.paths]),
+        ("Done when", [[(look.clean(one), "")] for one in task.acceptance]),
+    ]
+    head: list[Line] = [[(task.id, "bold")], [("  " + look.clean(task.title), "")], []]
+    prompt: list[Line] = [[], *([("  " + line, "")] for line in wrap(safe_block(task.prompt.strip("\n")), look, 2))]
+    return paint([*head, *fields(lists), *prompt], look)
+
+
+def _one(text: str) -> list[Line]:
+    return [[(text, "")]] if text else []
+
+
+def difference(found: Difference, *, look: Look | None = None) -> str:
+    """Return what would change, one line for each task that comes or goes and for each field that changes."""
+    look = look or of_stdout()
+    lines: list[Line] = []
+    for task in found.added:
+        after = f"  after {', '.join(task.after)}" if task.after else ""
+        lines.append([("+ ", "green"), (task.id, "bold"), (f"  {look.clean(task.title)}", ""), (after, "dim")])
+    lines += [[("- ", "red"), (task.id, "bold"), (f"  {look.clean(task.title)}", "")] for task in found.removed]
+    for change in found.changed:
+        arrow = look.pick(" → ", " -> ")
+        before, now = (_value(value, look) for value in (change.before, change.after))
+        lines.append(
+            [("~ ", "yellow"), (change.task, "bold"), (f"  {change.field}: ", "dim"), (f"{before}{arrow}{now}", "")]
+        )
+    lines += [[("~ ", "yellow"), ("the order in which tasks take their turn", "")]] if found.reordered else []
+    return paint(lines or [[("nothing would change", "dim")]], look)
+
+
+def _value(value: Any, look: Look) -> str:
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    return look.clean(text, 160) if text else "(none)"
+
+
+def conversation(said: Sequence[Said], *, look: Look | None = None) -> str:
+    """Return what was said, who said it first."""
+    look = look or of_stdout()
+    lines: list[Line] = []
+    for one in said:
+        who = "you" if one.who == "person" else look.clean(one.model) or "planner"
+        lines.append([(who, "bold" if one.who == "person" else "cyan")])
+        lines += [[("  " + line, "")] for line in wrap(safe_block(one.text.strip("\n")), look, 2)]
+    return paint(lines, look)
+
+
+def listing(sessions: Sequence[PlanSession], now: datetime, *, look: Look | None = None) -> str:
+    """Return all plans, one a line."""
+    look = look or of_stdout()
+    if not sessions:
+        return paint([[("no plans", ""), ('   orchestrate plan "what you want to reach"', "green")]], look)
+    columns = (
+        Column(title="Plan"),
+        Column(title="State"),
+        Column(title="Tasks", right=True),
+        Column(title="Made by", hide=1),
+        Column(title="Begun", hide=2),
+        Column(title="Goal"),
+    )
+    rows: list[list[Piece]] = [
+        [
+            (one.id, "bold"),
+            ("approved", "green") if one.is_approved else ("not approved", "yellow"),
+            (str(len(one.plan.tasks)), ""),
+            (look.clean("heuristics" if one.plan.made_by == BY_HEURISTICS else one.plan.made_by), ""),
+            (words.age(one.created, now) if one.created else "", ""),
+            (look.clean(" ".join(one.plan.goal.split())), ""),
+        ]
+        for one in sessions
+    ]
+    return paint(table(columns, rows, look), look)
+
+
+def queued(tasks: Sequence[Task], configured: str, *, look: Look | None = None) -> str:
+    """Return the tasks that a plan became, as `submit` shows them; `configured` is the agent of those without one."""
+    look = look or of_stdout()
+    lines: list[Line] = []
+    for task in tasks:
+        after = f"  after {', '.join(task.after)}" if task.after else ""
+        told = f"{task.number:>4}  {task.id}  {task.agent or configured}  {task.role}{after}  "
+        lines.append([(told, ""), (look.clean(task.title), "")])
+    return paint(lines, look)
+
+
+# ------------------------------------------------------------------------------------------------------- formats
+
+
+def mermaid(plan: Plan) -> str:
+    """Return a Mermaid flowchart: an arrow leads from what comes first to what waits for it."""
+    names = {task.id: f"t{number}" for number, task in enumerate(plan.tasks, start=1)}
+    lines = ["flowchart LR"]
+    for at, group in enumerate(phases(plan), start=1):
+        lines.append(f"  subgraph phase{at}[Phase {at}]")
+        lines += [f'    {names[task.id]}["{_entities(_label(task))}"]' for task in group]
+        lines.append("  end")
+    lines += [f"  {names[needed]} --> {names[task.id]}" for task in plan.tasks for needed in task.after]
+    return "\n".join(lines)
+
+
+def dot(plan: Plan) -> str:
+    """Return a graph for Graphviz: an arrow leads from what comes first to what waits for it."""
+    nodes = [f"  {_dot_text(task.id)} [label={_dot_text(_label(task))}];" for task in plan.tasks]
+    edges = [f"  {_dot_text(needed)} -> {_dot_text(task.id)};" for task in plan.tasks for needed in task.after]
+    ranks = ["  { rank=same; " + " ".join(f"{_dot_text(task.id)};" for task in one) + " }" for one in phases(plan)]
+    return "\n".join(["digraph plan {", "  rankdir=LR;", "  node [shape=box];", *nodes, *ranks, *edges, "}"])
+
+
+def _label(task: PlannedTask) -> str:
+    return safe(f"{task.title} ({task.role})" if task.role else task.title, width=100)
+
+
+def _entities(text: str) -> str:
+    """Write what means something in a Mermaid label as entities."""
+    return "".join(f"#{ord(one)};" if one in '"#&<>[]{}()|`\\' else one for one in text)
+
+
+def _dot_text(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_EDIT_HEADER = """\
+# A plan. Change what you like, save, and leave the editor; an empty file changes nothing.
+# A [[task]] needs id, title and prompt. It may have role, agent, priority ("high", "normal", "low"),
+# after (ids of tasks that it waits for), paths (globs), acceptance (what must be true when it is done),
+# size ("small", "medium", "large").
+
+"""
+
+
+def toml(plan: Plan) -> str:
+    """Return a plan as TOML that `plan edit` reads back."""
+    import msgspec
+    import tomli_w
+
+    tables = [msgspec.to_builtins(task) for task in plan.tasks]
+    # TOML readers turn "\r\n" into "\n" in multi-line strings
+    multiline = not any("\r" in text for text in _all_texts(plan))
+    document: dict[str, Any] = {"goal": plan.goal} | ({"task": tables} if tables else {})
+    return _EDIT_HEADER + toml_escaped(tomli_w.dumps(document, multiline_strings=multiline))
+
+
+def _all_texts(plan: Plan) -> Iterator[str]:
+    yield plan.goal
+    yield from (text for task in plan.tasks for text in texts_of(task))

@@ -1,0 +1,165 @@
+"""A map of the repository that fits into a question, however large the repository is; read from a commit."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from gitorch.git.repository import Repository
+from gitorch.model.brief import fenced
+from gitorch.model.naming import Oid
+from gitorch.model.redact import redacted
+
+WHOLE_LISTING = 150
+"""Up to so many files are named one by one."""
+
+FOLDERS = 100
+TOP_FILES = 40
+HEAD_CHARACTERS = 4_000
+COMMITS = 20
+LINE = 160
+
+_LANGUAGES = {
+    **dict.fromkeys((".py", ".pyi"), "Python"),
+    **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx"), "JavaScript"),
+    **dict.fromkeys((".ts", ".tsx", ".mts"), "TypeScript"),
+    **dict.fromkeys((".c", ".h"), "C"),
+    **dict.fromkeys((".cc", ".cpp", ".cxx", ".hpp", ".hh"), "C++"),
+    **dict.fromkeys((".sh", ".bash", ".zsh"), "shell"),
+    **dict.fromkeys((".yml", ".yaml"), "YAML"),
+    **dict.fromkeys((".html", ".htm"), "HTML"),
+    **dict.fromkeys((".css", ".scss", ".less"), "CSS"),
+    **dict.fromkeys((".md", ".rst", ".adoc", ".txt"), "prose"),
+    **dict.fromkeys((".tf", ".tfvars"), "Terraform"),
+    **{".go": "Go", ".rs": "Rust", ".java": "Java", ".kt": "Kotlin", ".swift": "Swift", ".rb": "Ruby", ".php": "PHP"},
+    **{".cs": "C#", ".scala": "Scala", ".ex": "Elixir", ".dart": "Dart", ".lua": "Lua", ".r": "R", ".sql": "SQL"},
+    **{
+        ".vue": "Vue",
+        ".svelte": "Svelte",
+        ".json": "JSON",
+        ".toml": "TOML",
+        ".ipynb": "notebooks",
+        ".proto": "protobuf",
+    },
+}
+_TOLD = re.compile(r"(readme|agents|claude|contributing)(\.(md|rst|txt|adoc))?", re.IGNORECASE)
+
+
+def survey(repository: Repository, commit: Oid | None, checks: Mapping[str, str]) -> str:
+    """Return what somebody who plans work wants to know of a commit, in at most some 25,000 characters.
+
+    Everything that comes from the repository stands in code fences, with secrets and unprintable characters replaced.
+    """
+    if commit is None:
+        return "The repository has no commit yet: it is empty."
+    paths = repository.git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).fields()
+    parts = [
+        f"{len(paths)} tracked files, by language: {_languages(paths)}.",
+        "Its files:"
+        if len(paths) <= WHOLE_LISTING
+        else "Its folders, each with all files below it, and the files at the top:",
+        fenced("\n".join(_listing(paths))),
+        *_heads(repository, commit, paths),
+        *_checked(checks),
+        "The subjects of its newest commits, newest first:",
+        fenced("\n".join(_history(repository, commit))),
+    ]
+    return "\n\n".join(parts)
+
+
+def _languages(paths: Iterable[str]) -> str:
+    counts = Counter(_language(path) for path in paths)
+    shown = counts.most_common(10)
+    rest = sum(counts.values()) - sum(count for _, count in shown)
+    named = [f"{name} {count}" for name, count in shown]
+    return ", ".join([*named, *([f"others {rest}"] if rest else [])]) or "none"
+
+
+def _language(path: str) -> str:
+    suffix = PurePosixPath(path).suffix.lower()
+    return _LANGUAGES.get(suffix) or (suffix if suffix[1:].isalnum() and len(suffix) <= 12 else "others")
+
+
+def _listing(paths: Sequence[str]) -> list[str]:
+    if len(paths) <= WHOLE_LISTING:
+        return [_shown(path) for path in paths] or ["(no files)"]
+    top = [path for path in paths if "/" not in path]
+    more = [f"({len(top) - TOP_FILES} more files at the top)"] if len(top) > TOP_FILES else []
+    return [*_folders(paths), *(_shown(path) for path in top[:TOP_FILES]), *more]
+
+
+def _folders(paths: Sequence[str]) -> list[str]:
+    """Return a line for each of the folders that tell most: the largest is opened first, until there are enough."""
+    sizes: Counter[str] = Counter()
+    below: defaultdict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        for folder, parent in _above(path):
+            sizes[folder] += 1
+            below[parent].add(folder)
+    chosen: set[str] = set()
+    waiting = [(-sizes[folder], folder) for folder in below[""]]
+    heapq.heapify(waiting)
+    while waiting and len(chosen) < FOLDERS:
+        _, folder = heapq.heappop(waiting)
+        chosen.add(folder)
+        for inner in below[folder]:
+            heapq.heappush(waiting, (-sizes[inner], inner))
+    kinds = _kinds(paths, chosen)
+    left = len(sizes) - len(chosen)
+    lines = [f"{_shown(folder)}/  {sizes[folder]}: {_told(kinds[folder])}" for folder in sorted(chosen)]
+    return [*lines, *([f"({left} smaller folders are not shown)"] if left else [])]
+
+
+def _above(path: str) -> Iterable[tuple[str, str]]:
+    """Yield each folder that a file is in, with the folder above it ("" for the top)."""
+    at, parent = path.find("/"), ""
+    while at >= 0:
+        folder = path[:at]
+        yield folder, parent
+        at, parent = path.find("/", at + 1), folder
+
+
+def _kinds(paths: Sequence[str], folders: set[str]) -> dict[str, Counter[str]]:
+    kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for path in paths:
+        language = _language(path)
+        for folder, _ in _above(path):
+            if folder in folders:
+                kinds[folder][language] += 1
+    return kinds
+
+
+def _told(kinds: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in kinds.most_common(4))
+
+
+def _shown(text: str) -> str:
+    """Return text from the repository on one line: unprintable characters as escapes, cut where it is long."""
+    plain = text if text.isprintable() else ascii(text)
+    return redacted(plain if len(plain) <= LINE else plain[:LINE] + "…")
+
+
+def _heads(repository: Repository, commit: Oid, paths: Iterable[str]) -> list[str]:
+    """Return the beginnings of the pages at the top that tell what this is and how one works here."""
+    parts = []
+    for path in [path for path in paths if _TOLD.fullmatch(path)][:4]:
+        text = (repository.file(commit, path) or b"")[: 4 * HEAD_CHARACTERS].decode("utf-8", "replace")
+        clean = "".join(character for character in text if character.isprintable() or character in "\n\t")
+        # Redacted before it is cut: half a secret would not be known for one.
+        parts += [f"The beginning of {path}:", fenced(redacted(clean)[:HEAD_CHARACTERS].strip())]
+    return parts
+
+
+def _checked(checks: Mapping[str, str]) -> list[str]:
+    if not checks:
+        return ["No checks are configured: nothing but a reviewer judges the work."]
+    lines = [f"{_shown(name)}: {_shown(command)}" for name, command in checks.items()]
+    return ["These commands judge each finished task:", fenced("\n".join(lines))]
+
+
+def _history(repository: Repository, commit: Oid) -> list[str]:
+    oids = repository.git("rev-list", f"--max-count={COMMITS}", commit).text.split("\n")
+    return [_shown(one.subject) for one in repository.commits(map(Oid, oids))]

@@ -1,0 +1,54 @@
+"""A plan: a goal broken into a graph of tasks, not yet queued. Every function returns a valid plan or says why not."""
+
+from gitorch.model.plan.difference import Changed, Difference, difference
+from gitorch.model.plan.edits import add, link, modify, named, parts_of, remove, reorder, split, task_of, unlink
+from gitorch.model.plan.reading import SCHEMA, read_plan
+from gitorch.model.plan.session import Approval, Planner, PlanSession, Proposed, Said, Step
+from gitorch.model.plan.shape import critical_path, find, phases
+from gitorch.model.plan.values import (
+    BY_HAND,
+    BY_HEURISTICS,
+    LONGEST_TEXT,
+    MOST_TASKS,
+    Plan,
+    PlannedTask,
+    Size,
+    problems,
+    valid,
+)
+
+__all__ = [
+    "BY_HAND",
+    "BY_HEURISTICS",
+    "LONGEST_TEXT",
+    "MOST_TASKS",
+    "SCHEMA",
+    "Approval",
+    "Changed",
+    "Difference",
+    "Plan",
+    "PlanSession",
+    "PlannedTask",
+    "Planner",
+    "Proposed",
+    "Said",
+    "Size",
+    "Step",
+    "add",
+    "critical_path",
+    "difference",
+    "find",
+    "link",
+    "modify",
+    "named",
+    "parts_of",
+    "phases",
+    "problems",
+    "read_plan",
+    "remove",
+    "reorder",
+    "split",
+    "task_of",
+    "unlink",
+    "valid",
+]

@@ -1,0 +1,54 @@
+"""What distinguishes two plans: tasks that came, went, or changed, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gitorch.model.naming import TaskId
+from gitorch.model.plan.values import Plan, PlannedTask
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A field of a task that is in both plans, before and after."""
+
+    task: TaskId
+    field: str
+    before: Any
+    after: Any
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What would change; falsy when nothing would. `reordered` tells that tasks of both take their turn otherwise."""
+
+    added: tuple[PlannedTask, ...] = ()
+    removed: tuple[PlannedTask, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    reordered: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed or self.reordered)
+
+
+def difference(before: Plan, after: Plan) -> Difference:
+    """Compare two plans, task by task of the same id."""
+    old, new = before.by_id, after.by_id
+    return Difference(
+        added=tuple(task for task in after.tasks if task.id not in old),
+        removed=tuple(task for task in before.tasks if task.id not in new),
+        changed=tuple(
+            Changed(name, field, getattr(old[name], field), getattr(new[name], field))
+            for name in old
+            if name in new
+            for field in PlannedTask.__struct_fields__
+            if _compared(old[name], field) != _compared(new[name], field)
+        ),
+        reordered=[name for name in old if name in new] != [name for name in new if name in old],
+    )
+
+
+def _compared(task: PlannedTask, field: str) -> Any:
+    """Return a field's value as far as its order means something."""
+    value = getattr(task, field)
+    return frozenset(value) if field in ("after", "paths") else value

@@ -1,0 +1,143 @@
+"""Changes of a plan: each returns the whole new plan, valid, or raises `InvalidInput` that says why it cannot be."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from gitorch.errors import InvalidInput
+from gitorch.model.naming import TaskId, slug, unused
+from gitorch.model.plan.values import Plan, PlannedTask, Size, quoted, valid
+
+Renaming = Callable[[TaskId], Sequence[TaskId]]
+
+
+def add(plan: Plan, task: PlannedTask) -> Plan:
+    """Put a task at the end of a plan."""
+    return _with(plan, [*plan.tasks, task])
+
+
+def remove(plan: Plan, name: TaskId) -> Plan:
+    """Take a task out. What waited for it now waits for what it waited for itself, so that the order stays."""
+    gone = _task(plan, name)
+    rest = [task for task in plan.tasks if task.id != name]
+    return _with(plan, [_renamed(task, lambda at: gone.after if at == name else (at,)) for task in rest])
+
+
+def modify(plan: Plan, name: TaskId, **fields: Any) -> Plan:
+    """Change fields of a task. A new `id` is followed by the tasks that wait for it."""
+    task = _task(plan, name)
+    if unknown := [field for field in fields if field not in PlannedTask.__struct_fields__]:
+        known = ", ".join(PlannedTask.__struct_fields__)
+        raise InvalidInput("unknown-field", f"a task of a plan has no {', '.join(unknown)}", why=f"it has {known}")
+    changed = _converted({**msgspec.to_builtins(task), **fields})
+    others = [_renamed(one, lambda at: (changed.id,) if at == name else (at,)) for one in plan.tasks]
+    return _with(plan, [changed if before.id == name else one for before, one in zip(plan.tasks, others, strict=True)])
+
+
+def split(plan: Plan, name: TaskId, parts: Sequence[PlannedTask], *, chain: bool = False) -> Plan:
+    """Put several tasks in the place of one.
+
+    Each part waits for what the task waited for and for what it names itself, in a `chain` also for the part before;
+    what waited for the task waits for all parts. One of them may keep the task's name.
+    """
+    task = _task(plan, name)
+    if len(parts) < 2:
+        raise InvalidInput("split", f"{name} would be split into {len(parts)}: give at least two parts")
+    earlier: list[tuple[TaskId, ...]] = [(), *((part.id,) for part in parts[:-1])]
+    pieces = [
+        msgspec.structs.replace(part, after=_once(*task.after, *part.after, *(before if chain else ())))
+        for part, before in zip(parts, earlier, strict=True)
+    ]
+    last = (parts[-1].id,) if chain else tuple(part.id for part in parts)
+    rest = [[_renamed(one, lambda at: last if at == name else (at,))] for one in plan.tasks]
+    placed = [pieces if before.id == name else one for before, one in zip(plan.tasks, rest, strict=True)]
+    return _with(plan, [one for some in placed for one in some])
+
+
+def link(plan: Plan, name: TaskId, after: TaskId) -> Plan:
+    """Have a task wait for another one."""
+    task = _task(plan, name)
+    _task(plan, after)
+    if after in task.after:
+        raise InvalidInput("linked", f"{name} waits for {after} already")
+    return modify(plan, name, after=(*task.after, after))
+
+
+def unlink(plan: Plan, name: TaskId, after: TaskId) -> Plan:
+    """Have a task no longer wait for another one."""
+    task = _task(plan, name)
+    if after not in task.after:
+        waits = f"it waits for {', '.join(task.after)}" if task.after else "it waits for nothing"
+        raise InvalidInput("not-linked", f"{name} does not wait for {after}", why=waits)
+    return modify(plan, name, after=tuple(one for one in task.after if one != after))
+
+
+def reorder(plan: Plan, names: Sequence[TaskId]) -> Plan:
+    """Have these tasks take their turn first, in this order; the others follow as they were."""
+    first = [_task(plan, name) for name in names]
+    if len(set(names)) < len(names):
+        raise InvalidInput("duplicate-id", "a task is named twice in the new order")
+    return _with(plan, [*first, *(task for task in plan.tasks if task.id not in names)])
+
+
+def task_of(fields: dict[str, Any]) -> PlannedTask:
+    """Return a task of these fields; raise `InvalidInput` for a field of the wrong kind."""
+    return _converted(fields)
+
+
+def named(plan: Plan, task: PlannedTask, *, chosen: bool, after: Sequence[TaskId] = ()) -> PlannedTask:
+    """Return a new task that waits for `after`, under a name that the plan does not have; a `chosen` one is kept."""
+    name = task.id if chosen else unused(task.id, plan.by_id)
+    return msgspec.structs.replace(task, id=name, after=tuple(dict.fromkeys(after)))
+
+
+def parts_of(plan: Plan, task: PlannedTask, titles: Mapping[str, str]) -> list[PlannedTask]:
+    """Return the parts that a task is split into: `titles` maps the text of each to its title.
+
+    They have the role, agent, priority and paths of the task, are one size smaller, and tell what they are parts of.
+    """
+    taken = {one.id for one in plan.tasks if one.id != task.id}
+    parts: list[PlannedTask] = []
+    for text, title in titles.items():
+        name = slug(title, {*taken, *(part.id for part in parts)})
+        prompt = f"{text}\n\nThis is a part of a larger task, whose other parts are somebody else's:\n\n{task.prompt}"
+        parts.append(
+            msgspec.structs.replace(
+                task, id=name, title=title, prompt=prompt, after=(), acceptance=(), size=_SMALLER[task.size]
+            )
+        )
+    return parts
+
+
+_SMALLER = {Size.LARGE: Size.MEDIUM, Size.MEDIUM: Size.SMALL, Size.SMALL: Size.SMALL}
+
+
+def _with(plan: Plan, tasks: Sequence[PlannedTask]) -> Plan:
+    return valid(msgspec.structs.replace(plan, tasks=tuple(tasks)))
+
+
+def _task(plan: Plan, name: TaskId) -> PlannedTask:
+    if name in plan.by_id:
+        return plan.by_id[name]
+    near = difflib.get_close_matches(name, plan.by_id, n=1)
+    why = f"did you mean {near[0]}?" if near else ""
+    raise InvalidInput("no-such-task", f"there is no task {quoted(name)} in the plan", why=why)
+
+
+def _renamed(task: PlannedTask, renaming: Renaming) -> PlannedTask:
+    return msgspec.structs.replace(task, after=_once(*(new for old in task.after for new in renaming(old))))
+
+
+def _once(*names: TaskId) -> tuple[TaskId, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _converted(table: dict[str, Any]) -> PlannedTask:
+    try:
+        return msgspec.convert(table, PlannedTask)
+    except msgspec.ValidationError as error:
+        raise InvalidInput("task-invalid", f"the task cannot be changed like this: {error}") from error

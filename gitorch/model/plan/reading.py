@@ -1,0 +1,104 @@
+"""A plan that somebody else wrote, a model or an editor: checked as a whole before a word of it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from gitorch.errors import InvalidInput
+from gitorch.model.plan.values import MOST_TASKS, Plan, PlannedTask, Problem, Size, problems, quoted, refuse
+from gitorch.model.task import Priority
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+
+
+def _described(kind: Mapping[str, Any], description: str) -> dict[str, Any]:
+    return {**kind, "description": description}
+
+
+_TASK: dict[str, Any] = {
+    "id": _described(_TEXT, "a short name, unique in the plan: small letters, digits and dashes, at most 50"),
+    "title": _described(_TEXT, "one line that says what will be different when it is done"),
+    "prompt": _described(
+        _TEXT, "all that an engineer who sees only the repository and this text has to know to do it well"
+    ),
+    "role": _described(_TEXT, "the role that suits it, by name; empty when none stands out"),
+    "agent": _described(_TEXT, "the agent that must do it, by name; empty unless the user asked for one"),
+    "priority": _described({"type": "string", "enum": [one.value for one in Priority]}, "how early it starts"),
+    "after": _described(_TEXTS, "ids of the tasks whose work it needs to be there; empty when it can start at once"),
+    "paths": _described(_TEXTS, "globs of the files it should keep to, relative to the repository; empty for any"),
+    "acceptance": _described(_TEXTS, "what must be true when it is done, each checkable by a reviewer"),
+    "size": _described({"type": "string", "enum": [one.value for one in Size]}, "how much work it is"),
+}
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "reply": _described(_TEXT, "what you say to the person about the plan, in a few plain sentences"),
+        "tasks": {
+            "type": "array",
+            "description": f"the tasks, at most {MOST_TASKS}; those without a path between them run in parallel",
+            "items": {
+                "type": "object",
+                "properties": _TASK,
+                "required": list(_TASK),
+                "additionalProperties": False,
+            },
+        },
+    },
+    "required": ["reply", "tasks"],
+    "additionalProperties": False,
+}
+"""The JSON schema of what a model is asked for; all of it can be enforced by a strict tool or structured output."""
+
+
+def read_plan(
+    found: Mapping[str, Any], *, goal: str, made_by: str, roles: Collection[str], agents: Collection[str]
+) -> Plan:
+    """Return the plan that untrusted data of the shape of `SCHEMA` describes; a `reply` in it is not looked at.
+
+    Fields of a task that have a default may be missing. Raises `InvalidInput` whose `why` names everything that is
+    wrong, so that whoever wrote it can mend it: wrong types, unknown keys, names, roles and agents, cycles, too much.
+    """
+    tables = found.get("tasks")
+    if not isinstance(tables, list) or not tables:
+        raise InvalidInput("plan-invalid", "the plan has no tasks", why="tasks must be a list that is not empty")
+    if len(tables) > MOST_TASKS:
+        raise InvalidInput("too-many-tasks", f"the plan has {len(tables)} tasks; the most is {MOST_TASKS}")
+    tasks, unreadable = [], []
+    for at, table in enumerate(tables, start=1):
+        try:
+            tasks.append(_read_task(table, at))
+        except InvalidInput as error:
+            unreadable.append(Problem(error.code, error.what))
+    plan = Plan(goal=goal, tasks=tuple(tasks), made_by=made_by)
+    foreign = [problem for task in tasks for problem in _foreign(task, roles, agents)]
+    # what waits for a task that could not be read is not to blame
+    refuse([*unreadable, *([] if unreadable else problems(plan)), *foreign])
+    return plan
+
+
+def _read_task(table: object, at: int) -> PlannedTask:
+    if not isinstance(table, dict):
+        raise InvalidInput("plan-invalid", f"task {at} is not an object with fields")
+    name = quoted(table["id"]) if isinstance(table.get("id"), str) else f"task {at}"
+    if unknown := [str(key) for key in table if key not in _TASK]:
+        raise InvalidInput("plan-invalid", f"{name} has unknown fields: {', '.join(map(quoted, unknown[:5]))}")
+    try:
+        return msgspec.convert(table, PlannedTask)
+    except msgspec.ValidationError as error:
+        raise InvalidInput("plan-invalid", f"{name}: {error}") from error
+
+
+def _foreign(task: PlannedTask, roles: Collection[str], agents: Collection[str]) -> Iterator[Problem]:
+    """Yield what only an author who is not the user can get wrong: names that are not there."""
+    name = quoted(task.id)
+    if task.role and task.role not in roles:
+        yield Problem("unknown-role", f"{name} has the unknown role {quoted(task.role)}; there is {', '.join(roles)}")
+    if task.agent and task.agent not in agents:
+        yield Problem(
+            "unknown-agent", f"{name} has the unknown agent {quoted(task.agent)}; there is {', '.join(agents)}"
+        )

@@ -1,0 +1,69 @@
+"""What a plan's graph says: what can run in parallel, what takes longest, and which task a name means."""
+
+from __future__ import annotations
+
+import difflib
+
+from gitorch.errors import NotFound
+from gitorch.model.naming import TaskId
+from gitorch.model.plan.values import Plan, PlannedTask
+
+
+def phases(plan: Plan) -> tuple[tuple[PlannedTask, ...], ...]:
+    """Return the tasks of a valid plan in phases: what is in one can run in parallel, after all of those before."""
+    depth: dict[TaskId, int] = {}
+    for task in in_order(plan):
+        depth[task.id] = 1 + max((depth[name] for name in task.after), default=-1)
+    count = max(depth.values(), default=-1) + 1
+    return tuple(tuple(task for task in plan.tasks if depth[task.id] == at) for at in range(count))
+
+
+def critical_path(plan: Plan) -> tuple[PlannedTask, ...]:
+    """Return the chain of tasks that takes longest by their sizes: the plan cannot be done sooner."""
+    weight: dict[TaskId, int] = {}
+    before: dict[TaskId, TaskId | None] = {}
+    for task in in_order(plan):
+        longest = max(task.after, key=lambda name: weight[name], default=None)
+        before[task.id] = longest
+        weight[task.id] = task.size.weight + (weight[longest] if longest else 0)
+    chain: list[PlannedTask] = []
+    at = max(weight, key=lambda name: weight[name], default=None)
+    while at is not None:
+        chain.append(plan.by_id[at])
+        at = before[at]
+    return tuple(reversed(chain))
+
+
+def in_order(plan: Plan) -> list[PlannedTask]:
+    """Return the tasks of a valid plan so that each comes after what it waits for, else as the plan has them."""
+    done: set[TaskId] = set()
+    order: list[PlannedTask] = []
+    left = list(plan.tasks)
+    while left:
+        ready = [task for task in left if done.issuperset(task.after)]
+        assert ready, "the plan has a cycle"
+        order += ready
+        done.update(task.id for task in ready)
+        left = [task for task in left if task.id not in done]
+    return order
+
+
+def find(plan: Plan, name: str) -> PlannedTask:
+    """Return the task that an id, a unique beginning of one, or a place in the plan (1, 2, ...) names.
+
+    Raises `NotFound` for none, and for more than one.
+    """
+    tasks = plan.by_id
+    if name in tasks:
+        return tasks[TaskId(name)]
+    if name.isascii() and name.isdigit() and 1 <= int(name) <= len(plan.tasks):
+        return plan.tasks[int(name) - 1]
+    found = [task for task in plan.tasks if name and task.id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NotFound("ambiguous", f"{name} can mean {', '.join(task.id for task in found[:5])}")
+    near = difflib.get_close_matches(name, tasks, n=3)
+    raise NotFound(
+        "no-such-task", f"there is no task {name} in the plan", why=f"there is {', '.join(near)}" if near else ""
+    )

@@ -1,0 +1,196 @@
+"""A plan as a value, and what makes one valid."""
+
+from __future__ import annotations
+
+import graphlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from gitorch.errors import InvalidInput
+from gitorch.model.naming import TaskId, task_id
+from gitorch.model.task import Priority
+
+MOST_TASKS = 100
+LONGEST_TITLE = 200
+LONGEST_TEXT = 20_000
+"""Characters of a goal or a prompt."""
+
+MOST_ENTRIES = 50
+"""Paths, or acceptance criteria, of one task."""
+
+LONGEST_ENTRY = 1_000
+
+BY_HEURISTICS = "made by heuristics, not by a model"
+BY_HAND = "made by hand"
+
+
+class Size(StrEnum):
+    """How much work a task is, roughly; `weight` compares them."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+    @property
+    def weight(self) -> int:
+        return {"small": 1, "medium": 2, "large": 4}[self.value]
+
+
+class PlannedTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One task of a plan. Its id is a name within the plan; empty `role` and `agent` are chosen when it is queued."""
+
+    id: TaskId
+    title: str
+    prompt: str
+    role: str = ""
+    agent: str = ""
+    priority: Priority = Priority.NORMAL
+    after: tuple[TaskId, ...] = ()
+    paths: tuple[str, ...] = ()
+    acceptance: tuple[str, ...] = ()
+    size: Size = Size.MEDIUM
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A goal and the tasks that reach it, in the order in which they take their turn where the graph leaves a choice.
+
+    `made_by` says who drew it up: a model's name, or `BY_HEURISTICS`.
+    """
+
+    goal: str
+    tasks: tuple[PlannedTask, ...] = ()
+    made_by: str = ""
+
+    @property
+    def by_id(self) -> dict[TaskId, PlannedTask]:
+        return {task.id: task for task in self.tasks}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a plan is not valid: a stable code for programs, and words."""
+
+    code: str
+    text: str
+
+
+def valid(plan: Plan) -> Plan:
+    """Return the plan, or raise `InvalidInput` that names everything that is wrong with it."""
+    refuse(list(problems(plan)))
+    return plan
+
+
+def refuse(found: Sequence[Problem]) -> None:
+    """Raise `InvalidInput` for problems, if there are any: the first as what happened, all of them as why."""
+    if not found:
+        return
+    first, *more = found
+    told = "; ".join(one.text for one in found[:20]) + (f"; and {len(found) - 20} more" if len(found) > 20 else "")
+    what = f"{first.text} (and {len(more)} more problems)" if more else first.text
+    raise InvalidInput(first.code, what, why=told if more else "")
+
+
+def problems(plan: Plan) -> Iterator[Problem]:
+    """Yield what is wrong with a plan, the worst first; nothing for a valid one."""
+    if len(plan.tasks) > MOST_TASKS:
+        yield Problem("too-many-tasks", f"the plan has {len(plan.tasks)} tasks; the most is {MOST_TASKS}")
+        return
+    yield from _problems_of_goal(plan.goal)
+    counts = Counter(task.id for task in plan.tasks)
+    yield from (
+        Problem("duplicate-id", f"{count} tasks are called {quoted(name)}")
+        for name, count in counts.items()
+        if count > 1
+    )
+    for task in plan.tasks:
+        yield from problems_of_task(task)
+        yield from _problems_of_after(task, counts)
+    if cycle := cycle_in({task.id: task.after for task in plan.tasks}):
+        yield Problem("cycle", f"these tasks wait for each other: {' -> '.join(map(quoted, cycle))}")
+
+
+def _problems_of_goal(goal: str) -> Iterator[Problem]:
+    if not goal.strip():
+        yield Problem("empty-goal", "the plan has no goal")
+    yield from _too_long("the goal", goal, LONGEST_TEXT)
+
+
+def _problems_of_after(task: PlannedTask, known: Mapping[TaskId, int]) -> Iterator[Problem]:
+    for needed in task.after:
+        if needed not in known:
+            yield Problem(
+                "unknown-dependency", f"{quoted(task.id)} waits for {quoted(needed)}, which is not in the plan"
+            )
+    for needed, count in Counter(task.after).items():
+        if count > 1:
+            yield Problem("duplicate-dependency", f"{quoted(task.id)} waits for {quoted(needed)} {count} times")
+
+
+def problems_of_task(task: PlannedTask) -> Iterator[Problem]:
+    """Yield what is wrong with a task by itself, whatever else is in the plan."""
+    name = quoted(task.id)
+    try:
+        task_id(task.id)
+    except InvalidInput as error:
+        yield Problem(error.code, f"{name} cannot be a task's name: {error.why}")
+    if not task.title.strip():
+        yield Problem("empty-title", f"{name} has no title")
+    if any(character in task.title for character in "\n\r\t"):
+        yield Problem("title", f"the title of {name} has more than one line")
+    if any(_is_control(character) for text in texts_of(task) for character in text):
+        yield Problem("control-characters", f"{name} holds control characters, such as escape codes of a terminal")
+    if not task.prompt.strip():
+        yield Problem("empty-prompt", f"{name} has an empty prompt")
+    yield from _too_long(f"the title of {name}", task.title, LONGEST_TITLE)
+    yield from _too_long(f"the prompt of {name}", task.prompt, LONGEST_TEXT)
+    yield from _problems_of_entries(f"the paths of {name}", task.paths)
+    yield from _problems_of_entries(f"the acceptance criteria of {name}", task.acceptance)
+    for path in task.paths:
+        if path.startswith("/") or ".." in path.split("/"):
+            yield Problem("path", f"{quoted(path)}, a path of {name}, leads out of the repository")
+
+
+def texts_of(task: PlannedTask) -> tuple[str, ...]:
+    """Return all text of a task that its author chose freely."""
+    return (task.title, task.prompt, *task.paths, *task.acceptance)
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) == "Cc" and character not in "\n\t\r"
+
+
+def _problems_of_entries(what: str, entries: Sequence[str]) -> Iterator[Problem]:
+    if len(entries) > MOST_ENTRIES:
+        yield Problem("too-long", f"{what} are {len(entries)}; the most is {MOST_ENTRIES}")
+    if any(not entry.strip() for entry in entries):
+        yield Problem("empty-entry", f"one of {what} is empty")
+    for entry in entries:
+        yield from _too_long(f"one of {what}", entry, LONGEST_ENTRY)
+
+
+def _too_long(what: str, text: str, most: int) -> Iterator[Problem]:
+    if len(text) > most:
+        yield Problem("too-long", f"{what} has {len(text)} characters; the most is {most}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        yield Problem("not-utf8", f"{what} is not UTF-8 text")
+
+
+def quoted(name: str) -> str:
+    """Return a name as it may stand in a message: as it is where it could be a task's, else quoted and cut."""
+    if name and all(character.isascii() and (character.isalnum() or character == "-") for character in name[:60]):
+        return name if len(name) <= 60 else name[:60] + "…"
+    return ascii(name[:60]) + ("…" if len(name) > 60 else "")
+
+
+def cycle_in(after: Mapping[TaskId, Iterable[TaskId]]) -> list[TaskId]:
+    """Return a cycle, its first name again at the end, each waiting for the next; nothing where there is none."""
+    try:
+        graphlib.TopologicalSorter(after).prepare()
+    except graphlib.CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
