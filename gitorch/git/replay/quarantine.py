@@ -32,9 +32,9 @@ class Quarantine:
     @cached_property
     def folder(self) -> Path:
         """The folder, in memory where there is room for it: creating files on a disk is most of a merge's cost."""
-        place = _place(self.repository.common_dir)
-        _sweep(place)
-        return Path(tempfile.mkdtemp(prefix=f"{_NAME}{os.getpid()}-", dir=place))
+        above = place(self.repository.common_dir)
+        _sweep(above)
+        return Path(tempfile.mkdtemp(prefix=f"{_NAME}{os.getpid()}-", dir=above))
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -114,7 +114,8 @@ class Quarantine:
         return folder, f"{folder}/{digits[2:]}"
 
 
-def _place(common_dir: Path) -> Path:
+def place(common_dir: Path) -> Path:
+    """Return where such folders are made for a repository."""
     with suppress(OSError):
         if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
             return _MEMORY
@@ -123,16 +124,16 @@ def _place(common_dir: Path) -> Path:
     return ours
 
 
-def _sweep(place: Path) -> None:
+def _sweep(above: Path) -> None:
     """Remove what a killed merge left behind."""
-    for path in _ours(place):
+    for path in _ours(above):
         owner = re.match(rf"{_NAME}(\d+)-", path.name)
         if owner and not _lives(int(owner[1])):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _ours(place: Path) -> Iterable[Path]:
-    for path in place.glob(f"{_NAME}*"):
+def _ours(above: Path) -> Iterable[Path]:
+    for path in above.glob(f"{_NAME}*"):
         with suppress(FileNotFoundError):
             if path.stat().st_uid == os.getuid():
                 yield path
