@@ -17,6 +17,7 @@ WHOLE_LISTING = 150
 """Up to so many files are named one by one."""
 
 FOLDERS = 100
+TOP_FOLDERS = 50
 TOP_FILES = 40
 HEAD_CHARACTERS = 4_000
 COMMITS = 20
@@ -71,16 +72,13 @@ def survey(repository: Repository, commit: Oid | None, checks: Mapping[str, str]
 
 
 def _languages(paths: Iterable[str]) -> str:
-    counts = Counter(_language(path) for path in paths)
-    shown = counts.most_common(10)
-    rest = sum(counts.values()) - sum(count for _, count in shown)
-    named = [f"{name} {count}" for name, count in shown]
-    return ", ".join([*named, *([f"others {rest}"] if rest else [])]) or "none"
+    return _told(Counter(map(_language, paths)), 10) or "none"
 
 
 def _language(path: str) -> str:
+    """Return a file's language, its suffix where that means none to us, or "" where it has none to speak of."""
     suffix = PurePosixPath(path).suffix.lower()
-    return _LANGUAGES.get(suffix) or (suffix if suffix[1:].isalnum() and len(suffix) <= 12 else "others")
+    return _LANGUAGES.get(suffix) or (suffix if suffix[1:].isalnum() and len(suffix) <= 12 else "")
 
 
 def _listing(paths: Sequence[str]) -> list[str]:
@@ -92,15 +90,16 @@ def _listing(paths: Sequence[str]) -> list[str]:
 
 
 def _folders(paths: Sequence[str]) -> list[str]:
-    """Return a line for each of the folders that tell most: the largest is opened first, until there are enough."""
+    """Return a line for each folder at the top, and for those below them: the largest is opened first."""
     sizes: Counter[str] = Counter()
     below: defaultdict[str, set[str]] = defaultdict(set)
     for path in paths:
         for folder, parent in _above(path):
             sizes[folder] += 1
             below[parent].add(folder)
-    chosen: set[str] = set()
-    waiting = [(-sizes[folder], folder) for folder in below[""]]
+    largest = sorted(below[""], key=lambda folder: -sizes[folder])
+    chosen = set(largest[:TOP_FOLDERS])
+    waiting = [(-sizes[inner], inner) for folder in largest for inner in below[folder]]
     heapq.heapify(waiting)
     while waiting and len(chosen) < FOLDERS:
         _, folder = heapq.heappop(waiting)
@@ -109,7 +108,7 @@ def _folders(paths: Sequence[str]) -> list[str]:
             heapq.heappush(waiting, (-sizes[inner], inner))
     kinds = _kinds(paths, chosen)
     left = len(sizes) - len(chosen)
-    lines = [f"{_shown(folder)}/  {sizes[folder]}: {_told(kinds[folder])}" for folder in sorted(chosen)]
+    lines = [f"{_shown(folder)}/  {sizes[folder]}: {_told(kinds[folder], 4)}" for folder in sorted(chosen)]
     return [*lines, *([f"({left} smaller folders are not shown)"] if left else [])]
 
 
@@ -132,8 +131,10 @@ def _kinds(paths: Sequence[str], folders: set[str]) -> dict[str, Counter[str]]:
     return kinds
 
 
-def _told(kinds: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in kinds.most_common(4))
+def _told(kinds: Counter[str], most: int) -> str:
+    named = [(name, count) for name, count in kinds.most_common() if name][:most]
+    rest = kinds.total() - sum(count for _, count in named)
+    return ", ".join(f"{name} {count}" for name, count in [*named, *([("others", rest)] if rest else [])])
 
 
 def _shown(text: str) -> str:

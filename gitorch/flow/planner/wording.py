@@ -27,8 +27,8 @@ given schema and with nothing else.
 
 How the plan is carried out: each task becomes a git branch in a worktree of its own, where one agent works \
 unattended. The agent sees the repository, the work of the tasks that its task waits for, and the task's title, \
-prompt and acceptance criteria; it sees nothing else of the plan and cannot ask. Tasks without a path between them run at the \
-same time. Afterwards a person reviews each branch, and the branches are rebased onto one another.
+prompt and acceptance criteria; it sees nothing else of the plan and cannot ask. Tasks without a path between them \
+run at the same time. Afterwards a person reviews each branch, and the branches are rebased onto one another.
 
 A good plan:
 - has as many tasks as the goal needs and no more, at most {MOST_TASKS}. A task is one coherent change that a person \
