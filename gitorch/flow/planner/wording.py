@@ -15,7 +15,8 @@ from gitorch.model.roles import Role
 
 PURPOSE = 240
 CONVERSATION = 30
-"""So many of the latest contributions are sent."""
+BEGINNING = 2
+"""So many contributions are sent: how it began, which is what must hold, and the latest."""
 
 CONTRIBUTION = 4_000
 ANSWER = 60_000
@@ -71,7 +72,10 @@ def opening(goal: str, constraints: Sequence[str] = ()) -> Message:
 
 def discussion(plan: Plan, conversation: Sequence[Said], words: str) -> tuple[Message, ...]:
     """Return the conversation so far, the plan as it stands, and what the user says to it."""
-    earlier = [_as_message(said) for said in conversation[-CONVERSATION:]]
+    # the goal is how every session begins, and it is said already
+    earlier = [_as_message(said) for said in conversation if said.text != plan.goal]
+    if len(earlier) > CONVERSATION:
+        earlier = [*earlier[:BEGINNING], *earlier[BEGINNING - CONVERSATION :]]
     now = [
         "# The plan as it stands now\n",
         fenced(as_json(plan.tasks)),
