@@ -220,7 +220,7 @@ def test_what_keeps_a_model_from_answering_is_said(
     assert caught.value.code == code
     assert kind in caught.value.what
     assert caught.value.why
-    assert caught.value.fix[-1] == "orchestrate plan GOAL --agent OTHER"
+    assert "orchestrate plan GOAL --agent OTHER" in caught.value.fix
     assert len(bench.kept) == 1
 
 
@@ -397,6 +397,16 @@ def test_no_more_caches_than_the_api_takes() -> None:
     conversation = [Said(who="person" if n % 2 == 0 else "planner", text=f"line {n}") for n in range(8)]
     request = request_of(question(*wording.discussion(PLAN, conversation, "more tests")), LIMITS)
     assert msgspec.json.encode(request).count(b'"cache_control"') == 4
+
+
+def test_of_a_long_conversation_the_beginning_and_the_end_are_sent() -> None:
+    """What must hold is said first and never dropped; the goal, which every request begins with, is not repeated."""
+    conversation = [Said(who="person", text=text) for text in (f"hold {n}" if n == 0 else f"n{n}." for n in range(100))]
+    texts = [one.text for one in wording.discussion(PLAN, [*conversation, Said(who="person", text=GOAL)], "go")]
+    assert texts[1] == "hold 0"
+    assert texts[-2] == "n99."
+    assert len(texts) == wording.CONVERSATION + 2
+    assert sum(GOAL in text for text in texts) == 1
 
 
 def test_hostile_words_in_a_conversation_are_sent() -> None:
