@@ -449,6 +449,7 @@ def test_a_question_is_put_far_from_the_checkout(repository_folder: Path, tmp_pa
     assert listed == []
     assert "SECRET_OF_THE_USER" not in environment
     assert environment["CLAUDE_CODE_DISABLE_AUTO_MEMORY"] == "1"
+    assert environment["CLAUDE_CODE_MAX_RETRIES"] == "0"  # the user's own
     assert GOAL in prompt
 
 

@@ -55,9 +55,10 @@ def test_a_huge_repository_fits(repository_folder: Path) -> None:
 
 def test_a_deep_repository_fits(repository_folder: Path) -> None:
     """Folders in folders without end, with names as long as they can be, stay within the bound."""
-    deep = b"/".join([b"d" * 200] * 15)
-    text = committed(repository_folder, [b"%b/%d/f.py" % (deep, n) for n in range(300)])
-    assert len(text) < MOST
+    long, deep = b"/".join([b"d" * 200] * 15), b"/".join([b"d"] * 1_500)
+    for folder in (long, deep):
+        text = committed(repository_folder, [b"%b/%d/f.py" % (folder, n) for n in range(300)])
+        assert len(text) < MOST
 
 
 def test_hostile_names_stay_names(repository_folder: Path) -> None:

@@ -6,7 +6,6 @@ import heapq
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from gitorch.git.repository import Repository
 from gitorch.model.brief import fenced
@@ -18,6 +17,7 @@ WHOLE_LISTING = 150
 
 FOLDERS = 100
 TOP_FOLDERS = 50
+DEPTH = 6
 TOP_FILES = 40
 HEAD_CHARACTERS = 4_000
 COMMITS = 20
@@ -77,8 +77,10 @@ def _languages(paths: Iterable[str]) -> str:
 
 def _language(path: str) -> str:
     """Return a file's language, its suffix where that means none to us, or "" where it has none to speak of."""
-    suffix = PurePosixPath(path).suffix.lower()
-    return _LANGUAGES.get(suffix) or (suffix if suffix[1:].isalnum() and len(suffix) <= 12 else "")
+    stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
+    if not (stem and dot and suffix.isalnum() and len(suffix) <= 12):
+        return ""
+    return _LANGUAGES.get(f".{suffix.lower()}", f".{suffix.lower()}")
 
 
 def _listing(paths: Sequence[str]) -> list[str]:
@@ -89,45 +91,35 @@ def _listing(paths: Sequence[str]) -> list[str]:
     return [*_folders(paths), *(_shown(path) for path in top[:TOP_FILES]), *more]
 
 
-def _folders(paths: Sequence[str]) -> list[str]:
+def _folders(paths: Iterable[str]) -> list[str]:
     """Return a line for each folder at the top, and for those below them: the largest is opened first."""
-    sizes: Counter[str] = Counter()
-    below: defaultdict[str, set[str]] = defaultdict(set)
-    for path in paths:
-        for folder, parent in _above(path):
-            sizes[folder] += 1
-            below[parent].add(folder)
-    largest = sorted(below[""], key=lambda folder: -sizes[folder])
+    kinds = _kinds(paths)
+    below: defaultdict[str, list[str]] = defaultdict(list)
+    for folder in kinds:
+        below[folder.rpartition("/")[0]].append(folder)
+    largest = sorted(below[""], key=lambda folder: -kinds[folder].total())
     chosen = set(largest[:TOP_FOLDERS])
-    waiting = [(-sizes[inner], inner) for folder in largest for inner in below[folder]]
+    waiting = [(-kinds[inner].total(), inner) for folder in largest for inner in below[folder]]
     heapq.heapify(waiting)
     while waiting and len(chosen) < FOLDERS:
         _, folder = heapq.heappop(waiting)
         chosen.add(folder)
         for inner in below[folder]:
-            heapq.heappush(waiting, (-sizes[inner], inner))
-    kinds = _kinds(paths, chosen)
-    left = len(sizes) - len(chosen)
-    lines = [f"{_shown(folder)}/  {sizes[folder]}: {_told(kinds[folder], 4)}" for folder in sorted(chosen)]
+            heapq.heappush(waiting, (-kinds[inner].total(), inner))
+    left = len(kinds) - len(chosen)
+    lines = [f"{_shown(folder)}/  {kinds[folder].total()}: {_told(kinds[folder], 4)}" for folder in sorted(chosen)]
     return [*lines, *([f"({left} smaller folders are not shown)"] if left else [])]
 
 
-def _above(path: str) -> Iterable[tuple[str, str]]:
-    """Yield each folder that a file is in, with the folder above it ("" for the top)."""
-    at, parent = path.find("/"), ""
-    while at >= 0:
-        folder = path[:at]
-        yield folder, parent
-        at, parent = path.find("/", at + 1), folder
-
-
-def _kinds(paths: Sequence[str], folders: set[str]) -> dict[str, Counter[str]]:
+def _kinds(paths: Iterable[str]) -> dict[str, Counter[str]]:
+    """Return the languages of all files below each folder down to a depth, with their counts."""
+    # split only so far: a tree can be made that is deeper than it is large
+    here = Counter(("/".join(path.split("/", DEPTH)[:-1]), _language(path)) for path in paths)
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for path in paths:
-        language = _language(path)
-        for folder, _ in _above(path):
-            if folder in folders:
-                kinds[folder][language] += 1
+    for (folder, language), count in here.items():
+        while folder:
+            kinds[folder][language] += count
+            folder = folder.rpartition("/")[0]
     return kinds
 
 
