@@ -112,7 +112,7 @@ BAD: dict[str, tuple[dict[str, Any] | str, str]] = {
     "agent": (answered(task("a", agent="\x1b[1m")), "unknown agent '\\x1b[1m'"),
     "dependency": (answered(task("a", "b")), "waits for b, which is not in the plan"),
     "duplicate": (answered(task("a"), task("a")), "2 tasks are called a"),
-    "empty": (answered(), "no list of tasks"),
+    "empty": (answered(), "the plan has no tasks"),
     "cut": ('{"reply": "x", "tasks": [', "the answer is not a JSON object"),
     "words": ("I would rather talk about it.", "the answer is not a JSON object"),
     "list": ("[]", "the answer is not a JSON object"),
