@@ -254,6 +254,23 @@ def test_only_a_whole_reply_of_the_api_is_an_answer(turn: Turn, error: str, monk
     assert bool(asking.caller.tokens.prompt) == (not isinstance(turn, Fault) and turn != Drop())
 
 
+def test_a_question_that_is_none_is_not_sent() -> None:
+    """The process that asks the API refuses an input that it does not understand."""
+    asking = Asking(Limits(model="m"), lambda request: iter(()), lambda event: None, session="s")
+    with pytest.raises(InvalidInput, match="not understood"):
+        asking.run('{"instructions": 1}')
+
+
+def test_an_asking_process_that_is_killed_has_not_answered(repository_folder: Path, tmp_path: Path) -> None:
+    """Half an answer, and then nothing: lost is never an answer."""
+    body = 'import os\nprint(\'{"type": "system"}\', flush=True)\nos.kill(os.getpid(), 9)\n'
+    means = means_of(repository_folder, tmp_path, claude=scripted(tmp_path, body))
+    with pytest.raises(Incomplete) as caught:
+        model_planner(means, "claude").plan(GOAL)
+    assert caught.value.code == "model-failed"
+    assert "signal 9" in caught.value.why
+
+
 @pytest.mark.real_agents
 def test_a_limit_says_until_when(repository_folder: Path, tmp_path: Path) -> None:
     """A limit whose end the service tells is shown with it."""
