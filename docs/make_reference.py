@@ -42,7 +42,7 @@ _WHAT = {
     "branch": "a task's branch",
     "worktrees": "a task's worktree, relative to the work tree",
     "agent": "who works when a task names nobody; `auto` is the first of claude, codex, api that is ready",
-    "role": "as which specialist; `auto` goes by the words of the title",
+    "role": "as which specialist; `auto` goes by the title's words and the task's paths, then by the prompt",
     "prepare.copy": "ignored files to copy into each worktree (globs)",
     "prepare.run": "commands to run in each worktree before its agent starts; a failure fails the task",
     "prepare.env": "variables for everything that runs in a worktree; `{port}` is free, and stable for each task",
@@ -90,9 +90,15 @@ _TABLES = """
 | key | what |
 |---|---|
 | `prompt`, `prompt_file` | the specialist's instructions |
-| `match` | words of a title that call for this role |
-| `paths` | where its work belongs |
+| `purpose` | what it is for, in one line |
+| `match` | words and phrases of a title that call for this role: each is enough, unless another role is as near |
+| `paths` | globs: a task that is confined to such paths, or whose title names such a file, calls for this role |
 | `agent` | the agent that suits it |
+
+A repository's `.claude/agents/NAME.md` are roles, too, as the commit that work starts on has them: the body is the
+instructions, `description` the purpose, `model` the model of claude where none is configured, and `tools` is told to
+the agent (gitorch does not enforce it). Such a file does not take the place of a built-in specialist; `prompt_file`
+here does. A `prompt_file` of the repository's own file must lie inside of the repository.
 """
 
 

@@ -72,6 +72,7 @@ class RoleSettings(Section, frozen=True, kw_only=True):
 
     prompt: str = ""
     prompt_file: str = ""
+    purpose: str = ""
     match: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     agent: str = ""
@@ -456,26 +457,45 @@ def digest(found: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
-def roles(config: Config, root: Path | None) -> dict[str, Role]:
-    """Return the specialists: the built-in ones, changed and added to by the configuration.
+_LONGEST_ROLE = 65_536
 
-    `prompt_file` is read relative to `root`, the top of the work tree.
+
+def roles(loaded: Loaded, root: Path | None, below: Mapping[str, Role] = BUILT_IN) -> dict[str, Role]:
+    """Return the specialists: those `below`, changed and added to by the configuration.
+
+    `prompt_file` is read relative to `root`, the top of the work tree; a repository's own file cannot name one outside.
     """
-    known = dict(BUILT_IN)
-    for name, settings in config.roles.items():
-        below = known.get(name, Role(name=name, instructions=""))
+    known = dict(below)
+    for name, settings in loaded.config.roles.items():
+        before = known.get(name, Role(name=name, instructions=""))
+        told = {key: origin for key, origin in loaded.origins.items() if key.startswith(f"roles.{name}.")}
         text = settings.prompt
         if settings.prompt_file:
-            path = (root or Path.cwd()) / settings.prompt_file
-            try:
-                text = path.read_text("utf-8")
-            except OSError as error:
-                raise InvalidInput("role-prompt", f"roles.{name}.prompt_file cannot be read: {error}") from error
+            text = _role_file(name, settings.prompt_file, root, told.get(f"roles.{name}.prompt_file", ""))
+        changed = ", ".join(dict.fromkeys(told.values()))
         known[name] = msgspec.structs.replace(
-            below,
-            instructions=text or below.instructions,
-            match=settings.match or below.match,
-            paths=settings.paths or below.paths,
-            agent=settings.agent or below.agent,
+            before,
+            instructions=text or before.instructions,
+            purpose=settings.purpose or before.purpose,
+            # a repository's own words decide by themselves
+            match=dict.fromkeys(settings.match, 3) or before.match,
+            paths=settings.paths or before.paths,
+            agent=settings.agent or before.agent,
+            origin=f"{BUILT_IN[name].origin}, changed by {changed}" if name in BUILT_IN else changed or before.origin,
         )
     return known
+
+
+def _role_file(name: str, file: str, root: Path | None, origin: str) -> str:
+    top = root or Path.cwd()
+    path = (top / Path(file).expanduser()).resolve()
+    if origin in (FILE, PERSONAL) and not path.is_relative_to(top.resolve()):
+        raise InvalidInput("role-prompt", f"roles.{name}.prompt_file leads outside of the repository: {file}")
+    try:
+        with path.open("rb") as content:
+            raw = content.read(_LONGEST_ROLE + 1)
+    except OSError as error:
+        raise InvalidInput("role-prompt", f"roles.{name}.prompt_file cannot be read: {error}") from error
+    if len(raw) > _LONGEST_ROLE:
+        raise InvalidInput("role-prompt", f"roles.{name}.prompt_file is longer than {_LONGEST_ROLE} bytes: {file}")
+    return decode(raw, file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import socket
 import sys
 import zlib
@@ -91,6 +92,20 @@ def agent_environment(means: Means, name: str) -> dict[str, str]:
     keys = (settings.key["env"],) if "env" in settings.key else ()
     names = (*means.agents[settings.kind].pass_env, *settings.pass_env, *keys)
     return allowed(means.environment, names) | settings.env
+
+
+def with_program(env: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return an environment in which `orchestrate` is this very program, whether or not it was on the user's PATH."""
+    script = folder / "orchestrate"
+    # -E and -P: neither the worktree nor what the agent puts into PYTHONPATH stands in for gitorch
+    content = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -E -P -m gitorch "$@"\n'
+    if not script.exists() or script.read_text("utf-8") != content:
+        folder.mkdir(parents=True, exist_ok=True)
+        script.write_text(content, "utf-8")
+        script.chmod(0o755)
+    path = os.pathsep.join(filter(None, (str(folder), env.get("PATH", ""))))
+    # a login shell, such as codex's, makes a PATH of its own; a variable survives that
+    return {**env, "PATH": path, "GITORCH_PROGRAM": str(script)}
 
 
 def _matches(name: str, pattern: str) -> bool:

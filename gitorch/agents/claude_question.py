@@ -14,6 +14,9 @@ from gitorch.agents.streams import Record, rows, table, word
 from gitorch.config import AgentSettings
 from gitorch.model.outcome import Ending, Exit
 
+# Somebody waits for the answer: its own ten tries take three minutes, also where a key is wrong.
+_PATIENCE = {"CLAUDE_CODE_MAX_RETRIES": "3"}
+
 
 class ClaudeQuestions:
     """`claude -p --json-schema`: the answer is the input of a tool of the CLI's own, or, where the model did not call
@@ -30,7 +33,7 @@ class ClaudeQuestions:
         argv += ["--permission-mode", "dontAsk", "--no-session-persistence"]
         if settings.model:
             argv += ["--model", settings.model]
-        return Sent(argv=(*argv, *settings.args), stdin=as_prompt(question).encode(), env=ENVIRONMENT)
+        return Sent(argv=(*argv, *settings.args), stdin=as_prompt(question).encode(), env=ENVIRONMENT | _PATIENCE)
 
     def answer(self, settings: AgentSettings, lines: Iterable[bytes], stderr: str, ended: Exit) -> Answer:  # noqa: ARG002
         """Read the stream; the answer is `structured_output` of its last result."""

@@ -40,9 +40,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that puts a question: its arguments, further environment, input, and the files that it wants first.
+    """A process that puts a question: its arguments, input, and the files that it wants in its working folder.
 
-    The names of `files` are relative to its working folder, which is empty and of its own.
+    The folder is otherwise empty and its own. `env` holds for what the user's environment does not say.
     """
 
     argv: tuple[str, ...]

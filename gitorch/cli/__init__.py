@@ -47,6 +47,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "merge": ("morning", "rebase approved work onto the integration branch"),
     },
     "Upkeep": {
+        "context": ("context", "notes that the agents of a run share"),
         "cleanup": ("upkeep", "remove what is no longer needed"),
         "config": ("upkeep", "show the configuration; agree to a repository's commands"),
         "completion": ("upkeep", "print the completion script of a shell"),

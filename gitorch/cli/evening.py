@@ -128,7 +128,7 @@ def _resolved(session: Session, drafts: Sequence[Draft], options: dict[str, Any]
     drafts = [msgspec.structs.replace(draft, **given) for draft in drafts]
     number = max((task.number for task in orchestrator.tasks.values()), default=0) + 1
     tasks = intake.resolve(drafts, orchestrator.tasks, number, taken=orchestrator.taken())
-    routed = [_routed(orchestrator, task) for task in tasks]
+    routed = [orchestrator.routed(task) for task in tasks]
     orchestrator.refuse_bare_names(routed)
     return routed
 
@@ -154,18 +154,6 @@ def _overrides(session: Session, options: dict[str, Any]) -> dict[str, Any]:
         "timeout": config.seconds(options["timeout"]) if options["timeout"] else 0.0,
     }
     return {name: value for name, value in overrides.items() if value}
-
-
-def _routed(orchestrator: Orchestrator, task: Task) -> Task:
-    """Give a task that names no role the one that its title calls for."""
-    import msgspec
-
-    from gitorch.model import roles
-
-    chosen = task.role or orchestrator.config.role
-    if chosen == "auto":
-        chosen = roles.route(task.title, orchestrator.roles)[0].name
-    return msgspec.structs.replace(task, role=chosen, agent=task.agent or orchestrator.roles_agent(chosen))
 
 
 def _checks(commands: Sequence[str]) -> dict[str, str]:
@@ -201,9 +189,17 @@ def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool, plan:
     fields = {"tasks": [shape.task(task) for task in tasks], "dry_run": dry, **({"plan": plan} if plan else {})}
     session.answer("\n".join(lines), "submit", fields)
     if not session.json:
+        for task in tasks:
+            session.say(safe(_role_words(session.orchestrator, task)))
         session.say("nothing was queued (dry run)" if dry else "next: orchestrate run")
         if dry and plan:
             session.say(f"next: orchestrate plan approve {plan}")
+
+
+def _role_words(orchestrator: Orchestrator, task: Task) -> str:
+    """Say as which specialist a task will be done, why, and where that one comes from."""
+    why = f": {task.role_why}" if task.role_why else ", as named"
+    return f"{task.id}: role {task.role}{why} ({orchestrator.roles[task.role].origin})"
 
 
 @click.command("run")

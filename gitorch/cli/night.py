@@ -117,27 +117,22 @@ def _used(pid: int) -> dict[str, Any]:
 @click.command("task")
 @click.argument("task", required=False, type=TASK)
 @click.option("--path", is_flag=True, help="Print its worktree alone, for cd.")
-@click.option("--brief", is_flag=True, help="Print what its agent was told.")
+@click.option("--brief", is_flag=True, help="Print what its agent was told, or will be.")
 @pass_session
 def task_command(session: Session, task: str | None, path: bool, brief: bool) -> None:
     """Show everything about one task."""
     from gitorch.cli import render, shape
+    from gitorch.cli.safe import safe_block
 
     found = session.find(task)
     if path:
         session.answer(found.worktree, "task", {"worktree": found.worktree})
     elif brief:
-        session.answer(_brief(session, found), "task", {"brief": _brief(session, found)})
+        text, sent = session.orchestrator.brief(found)
+        session.answer(safe_block(text), "task", {"brief": text, "sent": sent})
     else:
-        fields = {"task": {**shape.task(found), "prompt": found.prompt}}
+        fields = {"task": {**shape.task(found), "prompt": found.prompt, **shape.asked(found)}}
         session.answer(render.task_page(found), "task", fields)
-
-
-def _brief(session: Session, task: Task) -> str:
-    for execution in session.orchestrator.executions(task):
-        if (execution / "prompt.md").exists():
-            return (execution / "prompt.md").read_text("utf-8")
-    raise NotFound("no-brief", f"{task.id} has not been started", fix=("orchestrate run",))
 
 
 @click.command("log")

@@ -81,7 +81,9 @@ def task_page(
             ("Next", _next_lines(task, tasks or {}, look, now)),
             ("Asked", _asked_lines(task, look, now)),
             ("After", _after_lines(task, tasks or {}, look)),
+            ("Goal", _text_lines(task.goal, look)),
             ("Prompt", _text_lines(task.prompt, look)),
+            ("Accepted", _text_lines("\n".join(f"- {one}" for one in task.acceptance), look)),
             ("Attempt", _attempt_lines(task.attempt, look, now)),
             ("Agent", _text_lines(task.attempt.summary if task.attempt else "", look)),
             ("Checks", check_lines(task, look)),
@@ -107,7 +109,7 @@ def _asked_lines(task: Task, look: Look, now: datetime) -> list[Line]:
     parts = [
         words.age(task.created, now) if task.created else "",
         f"agent {task.agent or 'auto'}",
-        f"role {task.role or 'auto'}",
+        f"role {task.role or 'auto'}" + (f" ({task.role_why})" if task.role_why else ""),
         words.priority(task),
         f"base {task.from_ref}" if task.from_ref else "",
         f"budget {words.dollars(task.budget)}" if task.budget else "",

@@ -57,7 +57,15 @@ def _sometimes(one: Task) -> Json:
         found["adopted"] = True
     if one.paths:
         found["paths"] = list(one.paths)
+    if one.role_why:
+        found["role_why"] = one.role_why
     return found
+
+
+def asked(one: Task) -> Json:
+    """Return what a plan said of a task, where it comes from one."""
+    goal: Json = {"goal": one.goal} if one.goal else {}
+    return {**goal, "acceptance": list(one.acceptance)} if one.acceptance else goal
 
 
 def attempt(last: Attempt) -> Json:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gitorch import workshop
+from gitorch import briefing, workshop
 from gitorch.agents.protocol import Agent, Request
 from gitorch.config import AgentSettings, seconds
 from gitorch.errors import GitorchError
@@ -29,7 +29,7 @@ from gitorch.model import brief, naming, note
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.outcome import Ending, Exit, Outcome
 from gitorch.model.redact import redacted
-from gitorch.model.roles import GENERALIST
+from gitorch.model.roles import GENERALIST, Role
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task, change, change_attempt
 from gitorch.workshop import Means
 
@@ -91,8 +91,8 @@ def _goes_on(means: Means, task: Task) -> bool:
 def attempt(means: Means, task: Task, checks: Mapping[str, str], before: tuple[Task, ...] = ()) -> Iterator[Task]:
     """Carry a running task's attempt to its end, from wherever it stands; yield it each time that it changed.
 
-    `checks` are the commands that judge the tree, `before` the tasks that it builds on. Ends with the task finished,
-    failed, waiting, cancelled, or back in the queue.
+    `checks` are the commands that judge the tree, `before` all tasks that it builds on, nearest first. Ends
+    with the task finished, failed, waiting, cancelled, or back in the queue.
     """
     assert task.attempt is not None
     try:
@@ -101,7 +101,7 @@ def attempt(means: Means, task: Task, checks: Mapping[str, str], before: tuple[T
             found = place.worktree.git(means.repository, "rev-parse", "--verify", "HEAD").text
             task = change_attempt(task, start=Oid(found))
             workshop.prepare(means, place.worktree, place.folder, place.env)
-            _write_brief(place.folder / "agent-1", _brief(means, task, checks, before))
+            _write_brief(place.folder / "agent-1", brief_of(means, task, checks, before))
             task = change_attempt(task, phase=Phase.WORKING)
             yield task
         yield from _work(means, task, place, checks)
@@ -123,10 +123,17 @@ def _settle_in(means: Means, task: Task) -> Place:
             raise workshop.Failed(f"its worktree {path} is gone; its branch is kept")
         worktree = found
     folder.mkdir(parents=True, exist_ok=True)
-    settings = means.config.agents[task.attempt.agent]
+    settings = _suited(means.config.agents[task.attempt.agent], means.roles.get(task.role, GENERALIST))
     agent = means.agents[settings.kind]
     env = _environment(means, task, worktree, folder)
     return Place(folder=folder, worktree=worktree, settings=settings, agent=agent, env=env)
+
+
+def _suited(settings: AgentSettings, role: Role) -> AgentSettings:
+    """Return an agent's settings with the model that a role asks for, where the user has chosen none."""
+    if settings.kind != "claude" or settings.model or not role.model:
+        return settings
+    return msgspec.structs.replace(settings, model=role.model)
 
 
 def _end_preparations(means: Means, folder: Path) -> None:
@@ -191,14 +198,16 @@ def _environment(means: Means, task: Task, worktree: Worktree, folder: Path) -> 
         alarm=folder / "alarms",
     )
     given = workshop.variables(means.config, means.folder, task.id)
-    return means.repository.identity() | workshop.agent_environment(means, task.agent) | fenced | given
+    env = means.repository.identity() | workshop.agent_environment(means, task.agent) | fenced | given
+    return workshop.with_program(env, folder / "bin")
 
 
-def _brief(means: Means, task: Task, checks: Mapping[str, str], before: tuple[Task, ...]) -> str:
+def brief_of(means: Means, task: Task, checks: Mapping[str, str], before: Sequence[Task]) -> str:
+    """Return what the agent of a task is told whose attempt has begun; `before` as in `attempt`."""
     assert task.attempt is not None
     if task.attempt.resumed:
         return brief.go_on_brief()
-    return brief.first_brief(task, means.roles.get(task.role, GENERALIST), checks, before)
+    return briefing.compose(means.repository, task, means.roles.get(task.role, GENERALIST), checks, before)
 
 
 def _write_brief(folder: Path, text: str) -> None:
@@ -457,7 +466,8 @@ def _finish(means: Means, task: Task) -> Task:
 def _end(means: Means, task: Task, **fields: Any) -> Task:
     task = change(change_attempt(task, phase=Phase.ENDED, seconds=_elapsed(task)), **fields)
     if task.tip is not None:
-        lines = [note.attempt_line(task), *(note.check_line(result) for result in task.results)]
+        files = briefing.changed_files(means.repository, task)
+        lines = [note.attempt_line(task, files), *(note.check_line(result) for result in task.results)]
         # the note comes first, then the task's state: a crash between the two notes it once
         means.notebook.append(task.tip, lines)
     return task

@@ -28,6 +28,13 @@ def read(repository: Repository, commit: Oid) -> list[dict[str, Any]]:
     return _lines(answer.stdout) if answer.code == 0 else []
 
 
+def read_many(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, list[dict[str, Any]]]:
+    """Return the lines on these commits, oldest first, in one process."""
+    if not commits:
+        return {}
+    return {commit: _lines(content) for commit, content in _existing(repository, commits)[1].items()}
+
+
 def read_all(repository: Repository) -> dict[Oid, list[dict[str, Any]]]:
     """Return all notes, by commit."""
     listing = repository.git("notes", f"--ref={NOTES}", "list", ok=(0, 1)).text

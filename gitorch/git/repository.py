@@ -104,6 +104,74 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         return self.message.partition("\n")[0]
 
 
+_LAST_WORDS = 4_096
+
+
+class Dialogue:
+    """A git process that is asked many times."""
+
+    def __init__(self, process: Any, what: str) -> None:
+        self._kept = process  # GitPython ends the process when this is gone
+        self._process = process.proc
+        self._what = what
+        self._words = b""
+        # a full pipe of warnings would stop the process
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        for line in self._process.stderr:
+            self._words = (self._words + line)[-_LAST_WORDS:]
+
+    def ask(self, question: bytes) -> None:
+        """Send a question. What is sent before an answer is read must fit into a pipe (64 kB)."""
+        try:
+            self._process.stdin.write(question)
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise self._ended() from error
+
+    def line(self) -> bytes:
+        """Return the next line of the answer."""
+        found: bytes = self._process.stdout.readline()
+        if not found.endswith(b"\n"):
+            raise self._ended()
+        return found
+
+    def exactly(self, count: int) -> bytes:
+        """Return the next bytes of the answer."""
+        found: bytes = self._process.stdout.read(count)
+        if len(found) != count:
+            raise self._ended()
+        return found
+
+    def until(self, end: bytes) -> bytes:
+        """Return the answer up to `end`, with which what has been written so far ends."""
+        found = b""
+        while not found.endswith(end):
+            more: bytes = self._process.stdout.read1(65_536)
+            if not more:
+                raise self._ended()
+            found += more
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+        self._listener.join()
+        self._process.stdout.close()
+        self._process.stderr.close()
+
+    def _ended(self) -> GitFailed:
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        code = self._process.wait()
+        self._listener.join()
+        return failed([self._what], Output(b"", self._words, code))
+
+
 class _Lent(threading.local):
     """The locks that git processes of this thread hold, too."""
 
@@ -157,22 +225,45 @@ class Repository:
         Without `cwd` it works on the repository with no work tree; with it, on the worktree there. `git_dir` names
         that worktree's own git folder, so that nothing depends on the `.git` file that an agent could replace.
         """
-        command = ["git", "--no-pager", *(word for setting in _SETTINGS for word in ("-c", setting))]
-        command += self._place(cwd, git_dir)
-        command += args
-        process: Any = self._door.execute(
-            command,
-            istream=subprocess.PIPE if input is not None else subprocess.DEVNULL,
-            as_process=True,
-            pass_fds=(*self._lent, *self._lent_here.files),
-            env={**_ENVIRONMENT, **(env or {})},
-            with_exceptions=False,
-        )
+        process = self._started(args, env, cwd, git_dir, asked=input is not None)
         stdout, stderr = process.communicate(input)
         output = Output(stdout, stderr, process.returncode)
         if output.code not in ok:
             raise failed(args, output)
         return output
+
+    def converse(
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        git_dir: Path | None = None,
+        through: Sequence[str] = (),
+    ) -> Dialogue:
+        """Start a git process that answers many questions; `through` is a program that starts it (`stdbuf -o0`)."""
+        return Dialogue(self._started(args, env, cwd, git_dir, asked=True, through=through), args[0])
+
+    def _started(
+        self,
+        args: Sequence[str],
+        env: Mapping[str, str] | None,
+        cwd: Path | None,
+        git_dir: Path | None,
+        *,
+        asked: bool,
+        through: Sequence[str] = (),
+    ) -> Any:
+        command = [*through, "git", "--no-pager", *(word for setting in _SETTINGS for word in ("-c", setting))]
+        command += self._place(cwd, git_dir)
+        command += args
+        return self._door.execute(
+            command,
+            istream=subprocess.PIPE if asked else subprocess.DEVNULL,
+            as_process=True,
+            pass_fds=(*self._lent, *self._lent_here.files),
+            env={**_ENVIRONMENT, **(env or {})},
+            with_exceptions=False,
+        )
 
     @contextmanager
     def lending(self, lock: IO[str] | int, *, everywhere: bool = True) -> Iterator[None]:
@@ -258,6 +349,23 @@ class Repository:
         """Return a file as a commit has it; None where it has none."""
         answer = self.git("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
         return answer.stdout if answer.code == 0 else None
+
+    def plain_files(self, commit: str, folder: str, *, most: int, largest: int) -> dict[str, bytes]:
+        """Return the plain files right in a folder as a commit has them, by path: no links, none over `largest` bytes.
+
+        Runs git directly, as `refs` does. Without such a commit or folder there are none.
+        """
+        if not commit.isprintable():
+            return {}
+        where = [f"--git-dir={self.common_dir}"]
+        listing = _run(["git", *where, "ls-tree", "-z", "-l", "--end-of-options", commit, f"{folder}/"])
+        found: dict[str, bytes] = {}
+        for entry in listing.fields() if listing.code == 0 else []:
+            kind, _, path = entry.partition("\t")
+            mode, _, oid, size = kind.split()
+            if mode.startswith("100") and int(size) <= largest and len(found) < most:
+                found[path] = _run(["git", *where, "cat-file", "blob", oid]).stdout
+        return found
 
     def commits(self, oids: Iterable[Oid]) -> list[Commit]:
         """Read commits in one go, in the order asked for."""
@@ -345,6 +453,10 @@ class Repository:
 
     def version(self) -> tuple[int, ...]:
         """Return git's version."""
+        return self._version
+
+    @cached_property
+    def _version(self) -> tuple[int, ...]:
         words = self.git("version").text.split()
         return tuple(int(part) for part in words[2].split(".")[:3] if part.isdigit())
 

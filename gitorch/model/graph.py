@@ -58,6 +58,17 @@ def closure(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> set[TaskId
     return reached
 
 
+def nearest_first(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
+    """Return all that a task waits for, at any depth, each once: its own dependencies first, then theirs."""
+    found: dict[TaskId, None] = {}
+    level = list(task.after)
+    while level:
+        fresh = [name for name in dict.fromkeys(level) if name in tasks and name not in found]
+        found.update(dict.fromkeys(fresh))
+        level = [below for name in fresh for below in tasks[name].after]
+    return [tasks[name] for name in found]
+
+
 def dependants(name: TaskId, tasks: Mapping[TaskId, Task]) -> set[TaskId]:
     """Return all tasks that wait for this one, at any depth."""
     reached: set[TaskId] = set()

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from gitorch.model import handoff
 from gitorch.model.naming import Oid, TaskId, slug
 from gitorch.model.redact import redacted
 from gitorch.model.task import Attempt, CheckResult, Comment, Phase, State, Task
@@ -24,8 +25,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def attempt_line(task: Task) -> Line:
-    """Return the note of an ended attempt: who did what was asked, on what, and how it ended."""
+def attempt_line(task: Task, files: Sequence[str] = ()) -> Line:
+    """Return the note of an ended attempt: who did what was asked, on what, how it ended, and what is handed over.
+
+    `files` are the paths that it changed.
+    """
     last = task.attempt
     assert last is not None
     return {
@@ -47,6 +51,9 @@ def attempt_line(task: Task) -> Line:
         "after": list(task.after),
         "task_number": task.number,
         "created": msgspec.to_builtins(task.created),
+        "handoff": msgspec.to_builtins(handoff.read(last.summary, files)),
+        **({"goal": redacted(task.goal)[:LONGEST]} if task.goal else {}),
+        **({"acceptance": [redacted(one) for one in task.acceptance]} if task.acceptance else {}),
     }
 
 
@@ -106,6 +113,7 @@ def read_task(
         base=found.get("base") or base,
         phase=Phase.ENDED,
         session=str(found.get("session") or ""),
+        summary=_summary(found.get("handoff")),
         ending=str(found.get("exit") or ""),
     )
     return Task(
@@ -115,6 +123,8 @@ def read_task(
         prompt=str(found.get("prompt") or title),
         agent=last.agent,
         role=str(found.get("role") or ""),
+        goal=str(found.get("goal") or ""),
+        acceptance=tuple(map(str, found.get("acceptance") or ())),
         after=tuple(TaskId(str(one)) for one in found.get("after") or ()),
         state=state,
         reason=reason,
@@ -125,6 +135,14 @@ def read_task(
         attempt=last,
         results=tuple(results),
     )
+
+
+def _summary(told: object) -> str:
+    """Return an agent's last words again, from the handoff that was noted."""
+    try:
+        return handoff.said(msgspec.convert(told, handoff.Handoff)) if told else ""
+    except msgspec.ValidationError:
+        return ""  # anybody can write notes
 
 
 def _state(line: Mapping[str, Any]) -> State:

@@ -3,107 +3,141 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import msgspec
 
+from gitorch.model import specialists
+from gitorch.model.specialists import Specialist
+
+BUILT_IN_ORIGIN = "built-in"
+
+_ENOUGH = 2
+"""Points that a title must give a role: one word with other meanings does not decide."""
+
+_ENOUGH_IN_PROMPT = 4
+_LEAD_IN_PROMPT = 2
+_READ_OF_PROMPT = 4000
+_POINTS_FOR_PATH = 3
+
 
 class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """A specialist: instructions for the agent, the words and paths by which a task finds it, and its agent."""
+    """A specialist: what it is for, its instructions, and the words and paths by which a task finds it.
+
+    `match` gives each word its points (1 to 3); `paths` are globs; `agent` the agent that suits it, and `model` that
+    agent's model ("" = the configuration's choice); `tools` what it is meant to use. `origin` tells where it comes
+    from: built-in, a configuration file, or a file of the repository at a commit.
+    """
 
     name: str
     instructions: str
-    match: tuple[str, ...] = ()
+    purpose: str = ""
+    match: Mapping[str, int] = {}
     paths: tuple[str, ...] = ()
     agent: str = ""
+    model: str = ""
+    tools: tuple[str, ...] = ()
+    origin: str = BUILT_IN_ORIGIN
 
 
 GENERALIST = Role(
-    name="generalist",
-    instructions="Work as an experienced software engineer. Follow the conventions of this repository.",
+    name=specialists.GENERALIST[0], purpose=specialists.GENERALIST[1], instructions=specialists.GENERALIST[2]
 )
 
-_BUILT_IN = (
-    (
-        "backend-systems-engineer",
-        "You build services, APIs and data access. Validate input at the edge, handle every error path, keep "
-        "interfaces stable, and cover behaviour with tests.",
-        "api apis endpoint endpoints backend server service services database auth authentication oauth oauth2 rest "
-        "graphql middleware migration crud fastapi flask django queue cache",
-    ),
-    (
-        "frontend-ui-engineer",
-        "You build user interfaces. Keep components small and accessible, handle loading, empty and error states, and "
-        "test what the user sees.",
-        "ui frontend react vue svelte css html component components page layout button form forms responsive "
-        "accessibility stylesheet dashboard",
-    ),
-    (
-        "data-pipeline-engineer",
-        "You build data pipelines. Make every step idempotent and restartable, check data at the borders, and say "
-        "what happens to bad records.",
-        "etl pipeline pipelines airflow spark kafka ingestion dag dbt snowflake batch streaming warehouse",
-    ),
-    (
-        "aws-cloud-architect",
-        "You build infrastructure as code. Least privilege, no secrets in files, everything reproducible and "
-        "destroyable.",
-        "aws terraform cloudformation lambda s3 ec2 kubernetes k8s docker infrastructure deploy deployment cdk iam",
-    ),
-    (
-        "ml-systems-architect",
-        "You build machine learning systems. Separate training from serving, fix seeds, version data and models, and "
-        "measure before you claim.",
-        "ml machine-learning model-training training inference pytorch tensorflow feature-store embeddings mlops churn",
-    ),
-    (
-        "data-science-analyst",
-        "You analyse data. State the question, show the method, quantify uncertainty, and keep the analysis "
-        "reproducible.",
-        "analysis analyze eda statistics statistical visualization notebook pandas plot regression forecast cohort",
-    ),
-    (
-        "data-architect-governance",
-        "You design data models and their rules: names, ownership, lineage, retention and privacy.",
-        "schema data-model governance lineage retention gdpr catalog warehouse-model entity-relationship",
-    ),
-    (
-        "project-delivery-manager",
-        "You turn goals into deliverable steps: scope, order, risks, and what done means.",
-        "roadmap milestone milestones sprint release-plan backlog delivery",
-    ),
-    (
-        "llm-architect",
-        "You build systems around language models: prompts, tools, retrieval, evaluation, cost and safety.",
-        "llm llms prompt prompts rag gpt chatbot retrieval-augmented fine-tune fine-tuning",
-    ),
-    (
-        "specifications-engineer",
-        "You write specifications and documentation: precise, complete, testable, with examples that run.",
-        "spec specification specifications requirements documentation docs readme rfc adr changelog docstring tutorial",
-    ),
-)
 
-BUILT_IN: dict[str, Role] = {GENERALIST.name: GENERALIST} | {
-    name: Role(name=name, instructions=instructions, match=tuple(words.split()))
-    for name, instructions, words in _BUILT_IN
+def _built_in(one: Specialist) -> Role:
+    points = ((one.three, 3), (one.two, 2), (one.one, 1))
+    return Role(
+        name=one.name,
+        purpose=one.purpose,
+        instructions=one.instructions,
+        match={word: count for words, count in points for word in map(str.strip, words.split(","))},
+        paths=tuple(one.paths.split()),
+    )
+
+
+BUILT_IN: dict[str, Role] = {
+    GENERALIST.name: GENERALIST,
+    **{one.name: _built_in(one) for one in specialists.SPECIALISTS},
 }
 
 
-def route(title: str, roles: Mapping[str, Role]) -> tuple[Role, tuple[str, ...]]:
-    """Choose the role whose words occur most often in a title, and say which words those were.
+def route(title: str, roles: Mapping[str, Role], *, prompt: str = "", paths: Sequence[str] = ()) -> tuple[Role, str]:
+    """Choose the role that a task calls for, and say why in words.
 
-    Words match whole, never inside others ("email" holds no "ml"). A tie, or no word at all, is for the generalist.
+    What decides are the title's words and the files it names, and the `paths` that the task is confined to. Only where
+    they say nothing at all is the `prompt` read, and then it has to be clear. Words match whole, never inside others
+    ("email" holds no "ml"). A tie, or too little, is for the generalist.
     """
-    text = " ".join(re.findall(r"[\w]+", title.lower()))
-    hits = {role.name: tuple(word for word in role.match if _occurs(word, text)) for role in roles.values()}
-    most = max((len(found) for found in hits.values()), default=0)
-    best = [name for name, found in hits.items() if len(found) == most]
-    if most == 0 or len(best) > 1:
-        return roles[GENERALIST.name], ()
-    return roles[best[0]], hits[best[0]]
+    files = (*paths, *_FILE.findall(title))
+    found = {name: _evidence(role, title, files) for name, role in roles.items()}
+    if any(found.values()):
+        return _best(found, roles, enough=_ENOUGH, lead=1)
+    found = {name: _evidence(role, prompt[:_READ_OF_PROMPT], ()) for name, role in roles.items()}
+    return _best(found, roles, enough=_ENOUGH_IN_PROMPT, lead=_LEAD_IN_PROMPT)
 
 
-def _occurs(word: str, text: str) -> bool:
-    phrase = re.escape(" ".join(re.findall(r"[\w]+", word.lower())))
-    return re.search(rf"(?<!\w){phrase}(?!\w)", text) is not None
+def _best(
+    found: Mapping[str, Mapping[str, int]], roles: Mapping[str, Role], *, enough: int, lead: int
+) -> tuple[Role, str]:
+    points = sorted(((sum(evidence.values()), name) for name, evidence in found.items()), reverse=True)
+    (most, first), (next_most, second) = points[0], points[1] if len(points) > 1 else (0, "")
+    if most < enough:
+        weak = ", ".join(found[first]) if most else ""
+        return roles[GENERALIST.name], f"no specialist stands out ({weak} is too little)" if weak else _NOTHING
+    if most - next_most < lead:
+        return roles[GENERALIST.name], f"{first} and {second} are equally near: {_told(found[first], found[second])}"
+    return roles[first], _told(found[first])
+
+
+_NOTHING = "no word or path calls for a specialist"
+
+
+def _told(*found: Mapping[str, int]) -> str:
+    words = {word: None for evidence in found for word in sorted(evidence, key=lambda one: -evidence[one])}
+    return ", ".join(words)
+
+
+# a name with a folder or an extension: `src/ui/button.tsx`, `parser.py`
+_FILE = re.compile(r"(?<![\w/])(?:[\w.-]+/)*[\w-]+\.[a-z]{1,6}(?!\w)")
+
+
+def _evidence(role: Role, text: str, files: Sequence[str]) -> dict[str, int]:
+    """Return the words and paths that speak for a role, with their points; not a word inside a longer one."""
+    plain = _plain(text)
+    words = [word for word in role.match if _pattern(word).search(plain)]
+    found = {word: role.match[word] for word in words if not any(_within(word, other) for other in words)}
+    return found | dict(_matching_paths(role, files))
+
+
+def _matching_paths(role: Role, files: Sequence[str]) -> Iterator[tuple[str, int]]:
+    for file in files:
+        if any(_covers(pattern, file) for pattern in role.paths):
+            yield file, _POINTS_FOR_PATH
+
+
+def _covers(pattern: str, path: str) -> bool:
+    # `**/web/**` is meant for `web/x` at the top, too
+    return fnmatchcase(path, pattern) or fnmatchcase(f"/{path}", pattern)
+
+
+def _within(word: str, other: str) -> bool:
+    return word != other and _pattern(word).search(_plain(other)) is not None
+
+
+@lru_cache(1024)
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+@lru_cache(4096)
+def _pattern(word: str) -> re.Pattern[str]:
+    plain = _plain(word)
+    plural = (
+        f"(?:{re.escape(plain)}(?:e?s)?|{re.escape(plain[:-1])}ies)"
+        if plain.endswith("y")
+        else f"{re.escape(plain)}(?:e?s)?"
+    )
+    return re.compile(rf"(?<!\w){plural}(?!\w)")

@@ -128,7 +128,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     the work should stay in; `from_ref` the base that was asked for ("" = the configured one); `budget` dollars and
     `timeout` seconds (0 = the configured ones). `base` and `tip` are those of the branch when it was last looked at;
     without a base the next attempt starts afresh. `retried` counts the attempts that gitorch started by itself,
-    `wake` is when a task that waits for a limit goes on.
+    `wake` is when a task that waits for a limit goes on. `goal` is that of the plan it came from, `acceptance` what
+    must hold at the end; `role_why` tells what called for its role ("" = it was named).
     """
 
     id: TaskId
@@ -137,7 +138,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt: str
     agent: str = ""
     role: str = ""
+    role_why: str = ""
     priority: Priority = Priority.NORMAL
+    goal: str = ""
+    acceptance: tuple[str, ...] = ()
     after: tuple[TaskId, ...] = ()
     checks: dict[str, str] = {}
     paths: tuple[str, ...] = ()

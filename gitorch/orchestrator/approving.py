@@ -12,7 +12,7 @@ import msgspec
 from gitorch import trust
 from gitorch.errors import GitorchError, InvalidInput, Refused
 from gitorch.model.naming import TaskId, unused
-from gitorch.model.plan import Approval, Plan, PlannedTask, PlanSession, Step
+from gitorch.model.plan import Approval, Plan, PlanSession, Step
 from gitorch.model.task import Task
 from gitorch.orchestrator.night import Night
 from gitorch.plans import PlanMoved, PlanStore
@@ -108,19 +108,10 @@ class Approving(Night):
         existing, taken = self.tasks, self.taken()
         drafts = adjusted(drafts_of(plan, taken))
         number = max((task.number for task in existing.values()), default=0) + 1
-        tasks = [self._routed(one) for one in intake.resolve(drafts, existing, number, taken=taken, created=created)]
+        tasks = [self.routed(one) for one in intake.resolve(drafts, existing, number, taken=taken, created=created)]
         self.refuse_bare_names(tasks)
         refuse_broken(by_id(tasks), existing)
         return tasks
-
-    def _routed(self, task: Task) -> Task:
-        """Give a task that names no role the one that its title calls for."""
-        from gitorch.model import roles
-
-        chosen = task.role or self.config.role
-        if chosen == "auto":
-            chosen = roles.route(task.title, self.roles)[0].name
-        return msgspec.structs.replace(task, role=chosen, agent=task.agent or self.roles_agent(chosen))
 
     def _saved(self, session: PlanSession, plan: Plan, what: str, **fields: Any) -> PlanSession:
         """Save the next revision, with what was done in its history."""
@@ -137,7 +128,7 @@ class Approving(Night):
 
 
 def drafts_of(plan: Plan, taken: set[str]) -> list[Draft]:
-    """Return the tasks of a plan as drafts, under names that are not in `taken`; their prompts hold all they need."""
+    """Return the tasks of a plan as drafts, under names that are not in `taken`."""
     from gitorch.flow.intake import Draft
 
     names = _free_names(plan, taken)
@@ -145,7 +136,9 @@ def drafts_of(plan: Plan, taken: set[str]) -> list[Draft]:
         Draft(
             id=names[task.id],
             title=task.title,
-            prompt=_prompt(plan, task),
+            prompt=task.prompt,
+            goal="" if plan.goal.strip() == task.prompt.strip() else plan.goal[:_GOAL_SHOWN],
+            acceptance=task.acceptance,
             role=task.role,
             agent=task.agent,
             priority=task.priority,
@@ -162,19 +155,6 @@ def _free_names(plan: Plan, taken: set[str]) -> dict[TaskId, TaskId]:
         others = {one.id for one in plan.tasks if one.id != task.id}
         names[task.id] = unused(task.id, {*taken, *others, *names.values()})
     return names
-
-
-def _prompt(plan: Plan, task: PlannedTask) -> str:
-    """Return what the agent is asked: its task in the planner's words, how it is judged, and what it is part of."""
-    parts = [task.prompt]
-    if task.acceptance:
-        parts.append("Done means:\n" + "\n".join(f"- {one}" for one in task.acceptance))
-    if plan.goal.strip() != task.prompt.strip():
-        goal = plan.goal if len(plan.goal) <= _GOAL_SHOWN else plan.goal[:_GOAL_SHOWN] + "…"
-        parts.append(
-            f"This is one task of a plan, whose other tasks are somebody else's. The goal of the plan:\n\n{goal}"
-        )
-    return "\n\n".join(part.strip("\n") for part in parts) if len(parts) > 1 else task.prompt
 
 
 def discuss_command(session: PlanSession) -> str:

@@ -16,10 +16,11 @@ import msgspec
 from gitorch import config as configuration
 from gitorch import trust
 from gitorch.config import FILE
+from gitorch.context import SharedNotes
 from gitorch.errors import GitorchError, InvalidInput, Refused, SetupNeeded
 from gitorch.model import graph
 from gitorch.model.naming import TaskId, branch_ref
-from gitorch.model.task import State, Task, by_id, change
+from gitorch.model.task import ALIVE, State, Task, by_id, change
 from gitorch.orchestrator.workspace import Workspace, unknown
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ class Night(Workspace):
                 self.store.snapshot_if_due()
                 yield tasks
             self.store.snapshot()
+            # a run that leaves attempts unfinished goes on with the next one, and so do its notes
+            if not any(task.attempts and task.state in ALIVE for task in self.tasks.values()):
+                SharedNotes(self.folder / "context").close()
             moved = fence.differences(untouched, fence.fingerprint(self.repository, ours=self._own_refs()))
             return self._summary(schedule, changed, stop, begun, moved)
 
@@ -161,7 +165,7 @@ class Night(Workspace):
         from gitorch.flow.scheduler import Work
 
         def carry(task: Task) -> Iterator[Task]:
-            before = tuple(self.tasks[name] for name in task.after if name in self.tasks)
+            before = tuple(graph.nearest_first(task, self.tasks))
             checks = self.checks_for(task)
             if stop.is_set():  # asked for while this task was being started
                 runner.ask_to_stop(means, task, runner.INTERRUPTED)

@@ -138,7 +138,7 @@ class Planning(Approving):
         said = Said(who="person", text=words, at=datetime.now(UTC))
         asked = msgspec.structs.replace(session, conversation=(*session.conversation, said), proposal=None)
         self.plans.save(asked)
-        proposed = chosen.planner.discuss(session.plan, session.conversation, words)
+        proposed = chosen.planner.discuss(session.plan, [*_held(session), *session.conversation], words)
         now = self.plans.find(session.id)
         fits = now.plan == session.plan and bool(difference(now.plan, proposed.plan))
         proposal = proposed.plan if fits else None
@@ -194,6 +194,12 @@ class Planning(Approving):
         """Take a plan away; return where it is kept."""
         trust.require_person("drop a plan")
         return str(self.plans.drop(session))
+
+
+def _held(session: PlanSession) -> tuple[Said, ...]:
+    """Return what the plan must keep to, as the person's words: a planner that is talked with was not told before."""
+    held = "".join(f"\n- {constraint}" for constraint in session.constraints)
+    return (Said(who="person", text=f"What must hold:{held}"),) if held else ()
 
 
 def _with_answer(session: PlanSession, proposed: Proposed) -> PlanSession:

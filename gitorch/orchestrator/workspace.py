@@ -15,9 +15,9 @@ from gitorch import trust
 from gitorch.config import FILE, PERSONAL, Loaded
 from gitorch.errors import GitorchError, InvalidInput, NotFound
 from gitorch.git.repository import RefMove, Repository
-from gitorch.model import graph, naming, note
+from gitorch.model import graph, naming, note, subagents
 from gitorch.model.naming import Oid, TaskId, branch_ref
-from gitorch.model.roles import Role
+from gitorch.model.roles import Role, route
 from gitorch.model.task import State, Task, change
 from gitorch.operations import Moved, Operation, OperationLog, Restated
 from gitorch.store import Store, Tasks
@@ -85,11 +85,34 @@ class Workspace:
 
     @cached_property
     def roles(self) -> Mapping[str, Role]:
-        return configuration.roles(self.config, self.repository.work_tree)
+        """The specialists: built in, described by the repository, and changed by the configuration.
+
+        The repository's are read from the commit that work starts on, as checks are: neither a file that an agent
+        leaves in a work tree nor a branch of the night changes what the next agent is told.
+        """
+        base = "HEAD" if self.config.base == "auto" else self.config.base
+        files = self.repository.plain_files(
+            base, subagents.FOLDER, most=subagents.MOST_FILES, largest=subagents.LARGEST
+        )
+        commit = (self.repository.resolve(base) if files else None) or base
+        found = (subagents.read(content, path, commit) for path, content in files.items() if path.endswith(".md"))
+        below = subagents.add(role for role in found if role is not None)
+        return configuration.roles(self.loaded, self.repository.work_tree, below)
 
     def roles_agent(self, role: str) -> str:
         """Return the agent that suits a role; empty where the configuration's choice is as good."""
         return self.roles[role].agent if role in self.roles else ""
+
+    def routed(self, task: Task) -> Task:
+        """Return a task with the role that it names, or that its words and paths call for, and the agent that suits."""
+        chosen, why = task.role or self.config.role, ""
+        if chosen == "auto":
+            # the title is the prompt's first line: what the prompt adds is the rest
+            rest = task.prompt.removeprefix(task.title)
+            role, why = route(task.title, self.roles, prompt=rest, paths=task.paths)
+            chosen = role.name
+        agent = task.agent or self.roles_agent(chosen)
+        return msgspec.structs.replace(task, role=chosen, role_why=why, agent=agent)
 
     def means(self) -> Means:
         """Return what attempts are made with."""

@@ -126,7 +126,7 @@ def sealed(folder: Path) -> None:
     # compiled modules are part of what is measured
     for name in [name for name in os.environ if name.startswith(("GIT_", "XDG_")) or name == "PYTHONDONTWRITEBYTECODE"]:
         del os.environ[name]
-    (folder / "home").mkdir()
+    (folder / "home").mkdir(exist_ok=True)
     (folder / "home/.gitconfig").write_text(CONFIG)
     os.environ |= {"HOME": str(folder / "home"), "GIT_CONFIG_NOSYSTEM": "1", "XDG_CONFIG_HOME": str(folder / "home")}
 

@@ -110,6 +110,7 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
         return cli(*words, "--json", ok=ok).stream
 
     assert call("doctor")["findings"]
+    assert call("context", "list")["notes"] == []
     assert call("init", "--print")["text"]
     assert call("config", "show")["schema"] == "gitorch/config/1"
     assert "orchestrate" in call("completion", "bash")["script"]

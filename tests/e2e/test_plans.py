@@ -323,9 +323,10 @@ def test_approval_queues_the_plan_whole(plan: Cli) -> None:
         "go-live": ["fix-the-api-2"],
     }
     assert (tasks["fix-the-api-2"]["agent"], tasks["fix-the-api-2"]["priority"]) == ("codex", "high")
-    prompt = Orchestrator.open(plan.folder).find("fix-the-api-2").prompt
-    assert prompt.startswith("Fix the API\n\nDone means:\n- all green\n\n")
-    assert prompt.endswith(f"The goal of the plan:\n\n{STEPS}")
+    fixing = Orchestrator.open(plan.folder).find("fix-the-api-2")
+    assert (fixing.prompt, fixing.acceptance, fixing.goal) == ("Fix the API", ("all green",), STEPS)
+    brief = plan("task", "fix-the-api-2", "--brief").text
+    assert brief.index(STEPS) < brief.index("# Task: Fix the API") < brief.index("- all green")
     other = b"[[task]]\nid='a'\ntitle='A'\nprompt='x'"
     for verb, *rest in (("approve",), ("add", "x"), ("remove", "go"), ("edit", "-F", "-")):
         assert refused(plan, verb, "1-add", *rest, exit=5, input=other) == "plan-approved"

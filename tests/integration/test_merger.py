@@ -23,6 +23,7 @@ class Branches:
     def __init__(self, repo: Repository) -> None:
         assert repo.work_tree is not None
         self.repo = repo
+        self.replayer = Replayer(repo)
         self.top = repo.work_tree
         self.main = self.at("HEAD")
         self.tasks: dict[TaskId, Task] = {}
@@ -63,7 +64,9 @@ class Branches:
 
     def plan(self, *skip: str) -> Plan:
         chosen = merger.choose(self.tasks, None, [TaskId(name) for name in skip])
-        return merger.plan(Replayer(self.repo), self.tasks, chosen, None, self.main)
+        made = merger.plan(self.replayer, self.tasks, chosen, None, self.main)
+        self.replayer.keep(made.tip)
+        return made
 
     def verified(self, plan: Plan, red: Callable[[set[str]], bool], verify: str) -> tuple[Plan, list[set[str]]]:
         """Verify with a check that judges by the names of the files in the tree; return what was looked at too."""
@@ -75,7 +78,7 @@ class Branches:
             tree = Oid(self.git("rev-parse", f"{commit}^{{tree}}"))
             return (CheckResult(name="test", command="x", tree=tree, exit_code=1 if red(names) else 0),)
 
-        steps = merger.verified(Replayer(self.repo), self.tasks, plan, check, verify)
+        steps = merger.verified(self.replayer, self.tasks, plan, check, verify)
         while True:
             try:
                 next(steps)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git.replay import Conflicted, Merged, Replayed, merge_heads, merge_trees, replay
+from gitorch.git.replay import Conflicted, Merged, Own, Rebaser, Replayed, Replayer, merge_heads, replay
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from tests.support.git import DATE, commit, git, run
-from tests.support.histories import History, write_histories
+from tests.support.histories import History, Line, Queue, write_histories, write_sequences
 from tests.support.scale import scaled
 
 HISTORIES = int(os.environ.get("GITORCH_TEST_HISTORIES") or scaled(60))
@@ -32,10 +32,10 @@ def empty(tmp_path: Path) -> Repository:
     return Repository.discover(folder)
 
 
-def rebased(folder: Path, tip: Oid, onto: Oid) -> Oid | Conflicted:
+def rebased(folder: Path, tip: Oid, *onto: str) -> Oid | Conflicted:
     """Do with `git rebase` what `replay` does: the truth."""
     git("checkout", "--quiet", "--force", "--detach", tip, cwd=folder)
-    done = run("rebase", "--quiet", onto, cwd=folder, ok=(0, 1))
+    done = run("rebase", "--quiet", *onto, cwd=folder, ok=(0, 1))
     if done.returncode == 0:
         return Oid(git("rev-parse", "HEAD", cwd=folder))
     stages = git("ls-files", "--unmerged", "-z", cwd=folder).split("\0")[:-1]
@@ -87,11 +87,28 @@ def branch(folder: Path, name: str, start: str, *changes: tuple[str, dict[str, s
 
 def clash(found: object) -> tuple[Oid, tuple[str, ...]] | None:
     """Return which commit conflicts, and where; None for anything else."""
-    return (found.commit, found.paths) if isinstance(found, Conflicted) else None
+    return (found.commit, tuple(sorted(found.paths))) if isinstance(found, Conflicted) else None
 
 
 def head(folder: Path, name: str = "HEAD") -> Oid:
     return Oid(git("rev-parse", name, cwd=folder))
+
+
+def test_the_reference_engine_says_the_same(empty: Repository, tmp_path: Path) -> None:
+    """`git rebase` as an engine gives the same tips, pairs and conflicting commits as the engine in memory."""
+    assert empty.work_tree is not None
+    for queue in write_sequences(empty.work_tree, range(scaled(6))):
+        with Replayer(empty) as replayer, Rebaser(empty, tmp_path / "rebases") as rebaser:
+            here, others = queue.onto, tuple[Oid, ...]()
+            for line in queue.lines:
+                one, other = (engine.replay(Own(line.base, line.tip, others), here) for engine in (replayer, rebaser))
+                if isinstance(one, Conflicted):
+                    assert isinstance(other, Conflicted)
+                    assert one.commit == other.commit
+                    continue
+                assert one == other, queue
+                replayer.keep(one.tip)
+                here, others = one.tip, (*others, line.tip)
 
 
 def test_pairs_tell_which_commit_stands_for_which(repo: Repository, folder: Path) -> None:
@@ -220,8 +237,9 @@ def test_a_tree_of_two_commits(repo: Repository, folder: Path) -> None:
     three = branch(folder, "three", base, ("three", {"src/app.py": "z\n"}))
     git("checkout", "--quiet", "--detach", one, cwd=folder)
     git("merge", "--quiet", "-m", "m", two, cwd=folder)
-    assert merge_trees(repo, one, two) == Merged(Oid(git("rev-parse", "HEAD^{tree}", cwd=folder)))
-    assert clash(merge_trees(repo, one, three)) == (three, ("src/app.py",))
+    with Replayer(repo) as replayer:
+        assert replayer.merge(one, two) == Merged(Oid(git("rev-parse", "HEAD^{tree}", cwd=folder)))
+        assert clash(replayer.merge(one, three)) == (three, ("src/app.py",))
 
 
 def test_heads_merge_to_the_same_commit_every_time(
@@ -252,3 +270,32 @@ def test_heads_that_conflict(repo: Repository, folder: Path) -> None:
     one = branch(folder, "one", base, ("one", {"README.md": "one\n"}))
     two = branch(folder, "two", base, ("two", {"README.md": "two\n"}))
     assert clash(merge_heads(repo, [one, two], "Bases\n")) == (two, ("README.md",))
+
+
+SEQUENCES = int(os.environ.get("GITORCH_TEST_SEQUENCES") or scaled(40))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_sequence_is_rebased_branch_by_branch(empty: Repository, whole: bool) -> None:
+    """Branches and stacks put on each other in memory, by either way, are what `git rebase` makes one by one."""
+    assert empty.work_tree is not None
+    for queue in write_sequences(empty.work_tree, range(SEQUENCES)):
+        with Replayer(empty, whole=whole) as replayer:
+            replayer.read([Own(line.base, line.tip) for line in queue.lines], queue.onto)
+            here, landed = queue.onto, set[int]()
+            for number, line in enumerate(queue.lines):
+                others = tuple(queue.lines[one].tip for one in sorted(landed))
+                found = replayer.replay(Own(line.base, line.tip, others), here)
+                if isinstance(found, Replayed):
+                    replayer.keep(found.tip)
+                expected = truth(empty.work_tree, queue, line, here)
+                assert (found.tip if isinstance(found, Replayed) else clash(found)) == expected, (queue, number)
+                if isinstance(found, Replayed):
+                    here = found.tip
+                    landed.add(number)
+
+
+def truth(folder: Path, queue: Queue, line: Line, here: Oid) -> Oid | tuple[Oid, tuple[str, ...]]:
+    rebase = [here] if line.on is None else ["--onto", here, line.base]
+    expected = rebased(folder, line.tip, *rebase)
+    return expected if isinstance(expected, str) else (expected.commit, expected.paths)

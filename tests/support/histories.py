@@ -45,22 +45,38 @@ class History(msgspec.Struct, frozen=True):
     onto: Oid
 
 
+class Line(msgspec.Struct, frozen=True):
+    """A branch of a sequence: its base, its tip, and which branch it was built on (None: on the trunk)."""
+
+    base: Oid
+    tip: Oid
+    on: int | None
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """Branches that are to be put on one commit, one after the other."""
+
+    seed: int
+    onto: Oid
+    lines: tuple[Line, ...]
+
+
+def write_sequences(repository: Path, seeds: Iterable[int]) -> list[Queue]:
+    """Make a sequence of branches for each seed in a repository; no ref points at them."""
+    writer = _Writer()
+    marks = [(seed, *_sequence(random.Random(seed), writer)) for seed in seeds]
+    oids = writer.write(repository)
+    return [
+        Queue(seed, oids[onto], tuple(Line(oids[base], oids[tip], on) for base, tip, on in lines))
+        for seed, onto, lines in marks
+    ]
+
+
 def write_histories(repository: Path, seeds: Iterable[int]) -> list[History]:
     """Make a history for each seed in a repository; no ref points at them."""
     writer = _Writer()
     marks = [(seed, *_history(random.Random(seed), writer)) for seed in seeds]
-    exported = repository / ".git" / "test-marks"
-    git(
-        "fast-import",
-        "--quiet",
-        "--date-format=raw-permissive",
-        f"--export-marks={exported}",
-        cwd=repository,
-        input=b"".join(
-            [*writer.stream, b"reset refs/heads/scratch\nfrom 0000000000000000000000000000000000000000\n\n"]
-        ),
-    )
-    oids = {int(mark[1:]): Oid(oid) for mark, oid in (line.split() for line in exported.read_text().splitlines())}
+    oids = writer.write(repository)
     return [History(seed, *(oids[mark] for mark in three)) for seed, *three in marks]
 
 
@@ -70,6 +86,19 @@ class _Writer:
     def __init__(self) -> None:
         self.stream: list[bytes] = []
         self.mark = 0
+
+    def write(self, repository: Path) -> dict[int, Oid]:
+        """Store the commits, and return their ids by mark."""
+        exported = repository / ".git" / "test-marks"
+        git(
+            "fast-import",
+            "--quiet",
+            "--date-format=raw-permissive",
+            f"--export-marks={exported}",
+            cwd=repository,
+            input=b"".join([*self.stream, b"reset refs/heads/scratch\nfrom %s\n\n" % (b"0" * 40)]),
+        )
+        return {int(mark[1:]): Oid(oid) for mark, oid in (line.split() for line in exported.read_text().splitlines())}
 
     def commit(self, dice: random.Random, tree: Tree, parents: Sequence[int]) -> int:
         self.mark += 1
@@ -81,7 +110,10 @@ class _Writer:
         lines += [b"%s :%d\n" % (b"merge" if at else b"from", parent) for at, parent in enumerate(parents)]
         lines += [b"deleteall\n"]
         for path, (mode, content) in tree.items():
-            lines += [b"M %s inline %s\ndata %d\n%s\n" % (mode.encode(), _quoted(path), len(content), content)]
+            if mode == "160000":
+                lines += [b"M %s %s %s\n" % (mode.encode(), content, _quoted(path))]
+            else:
+                lines += [b"M %s inline %s\ndata %d\n%s\n" % (mode.encode(), _quoted(path), len(content), content)]
         self.stream += lines
         return self.mark
 
@@ -107,6 +139,47 @@ def _history(dice: random.Random, writer: _Writer) -> tuple[int, int, int]:
     onto = _line(dice, writer, start, base, landed, merges=False)
     tip = _line(dice, writer, start, base, own, merges=dice.random() < 0.2)
     return base, tip, onto
+
+
+def _sequence(dice: random.Random, writer: _Writer) -> tuple[int, list[tuple[int, int, int | None]]]:
+    """Write a trunk and branches on it or on each other; some were built on what their parent was before."""
+    tree: Tree = {path: ("100644", _content(dice, path)) for path in _FILES}
+    tree |= _attributes(dice)
+    trunk = [(writer.commit(dice, tree, []), tree)]
+    shared = [_change(dice) for _ in range(3)]
+    for _ in range(dice.randint(0, 3)):
+        trunk.append(_step(dice, writer, *trunk[-1], shared))
+    lines: list[tuple[int, int, int | None]] = []
+    grown: list[list[tuple[int, Tree]]] = []
+    for _ in range(dice.randint(2, 6)):
+        on = dice.randrange(len(grown)) if grown and dice.random() < 0.4 else None
+        start = dice.choice(trunk) if on is None else dice.choice(grown[on][-2:])
+        on = None if start in trunk else on
+        commits = [start]
+        for _ in range(dice.randint(1, 4)):
+            commits.append(_step(dice, writer, *commits[-1], shared))
+        lines.append((start[0], commits[-1][0], on))
+        grown.append(commits)
+        if dice.random() < 0.15:  # the parent is amended after others were built on it
+            parent, tree = commits[-2]
+            lines[-1] = (start[0], _step(dice, writer, parent, tree, shared)[0], on)
+    return trunk[-1][0], lines
+
+
+def _step(
+    dice: random.Random, writer: _Writer, parent: int, before: Tree, shared: Sequence[Change]
+) -> tuple[int, Tree]:
+    tree = dict(before)
+    change = dice.choice(shared) if dice.random() < 0.2 else _change(dice)  # the same change in several places
+    change(tree)
+    if dice.random() < 0.3:
+        _change(dice)(tree)
+    if dice.random() < 0.07:
+        side = writer.commit(dice, {**before, "side.txt": ("100644", b"side\n")}, [parent])
+        inner = writer.commit(dice, tree, [parent])
+        tree["side.txt"] = ("100644", b"side\n")
+        return writer.commit(dice, tree, [inner, side]), tree
+    return writer.commit(dice, tree, [parent]), tree
 
 
 def _attributes(dice: random.Random) -> Tree:
@@ -140,7 +213,7 @@ def _content(dice: random.Random, path: str) -> bytes:
 def _change(dice: random.Random) -> Change:
     """Return a change with its dice rolled: it does the same to whichever tree it is applied to."""
     kind = dice.choice(
-        [_edit, _edit, _edit, _add, _delete, _rename, _rename, _move_folder, _mode, _link, _clash, _none]
+        [_edit, _edit, _edit, _add, _delete, _rename, _rename, _move_folder, _mode, _link, _clash, _module, _none]
     )
     seed = dice.random()
     return lambda tree: kind(random.Random(seed), tree)
@@ -197,6 +270,11 @@ def _clash(dice: random.Random, tree: Tree) -> None:
     folder = dice.choice(("dir/sub", "new"))
     if not any(path.startswith(f"{folder}/") for path in tree):
         tree[folder] = ("100644", b"a file now\n")
+
+
+def _module(dice: random.Random, tree: Tree) -> None:
+    """Point a submodule at a commit that nobody has."""
+    tree["module"] = ("160000", b"%040x" % dice.randrange(1, 4))
 
 
 def _none(dice: random.Random, tree: Tree) -> None:

@@ -14,6 +14,7 @@ its standard input.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import shlex
 import socket
@@ -374,7 +375,9 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _hang_up(self) -> None:
         self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
+        # A client that was killed meanwhile has left no connection to end.
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
 
 def _shell_call(turn: Shell, request: ModelRequest) -> Turn:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitorch.model.brief import fenced, first_brief, fix_brief
+from gitorch.model import handoff
+from gitorch.model.brief import HANDOFF_BUDGET, fenced, first_brief, fix_brief, go_on_brief
+from gitorch.model.handoff import Handed, Handoff
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.roles import GENERALIST
+from gitorch.model.roles import BUILT_IN, GENERALIST
 from gitorch.model.task import CheckResult, Comment, Task
 
 
@@ -29,18 +31,94 @@ def test_comments_come_with_their_places_and_numbers() -> None:
     assert "2. add a test" in text
 
 
-def test_checks_scope_context_and_dependencies_are_told() -> None:
-    """An agent knows how it will be judged, where to stay, and what it builds on."""
-    before = Task(id=TaskId("db"), number=2, title="Add the table", prompt="x")
-    one = task("x", paths=("src/**",), context='{"port": 1}')
-    text = first_brief(one, GENERALIST, {"test": "pytest -q"}, (before,))
-    for part in ("`pytest -q`", "`src/**`", '{"port": 1}', "db: Add the table", "`orch/t`"):
-        assert part in text
+def handed(name: str, words: str, *files: str) -> Handed:
+    return Handed(task=TaskId(name), title=f"Add {name}", handoff=handoff.read(words, files))
+
+
+def test_the_whole_checklist_is_told_in_its_order() -> None:
+    """Goal, task, criteria, role, conventions, scope, handoffs, comments, checks, how to finish, what is forbidden."""
+    said = (Comment(text="use scrypt", file="auth.py", line=7),)
+    one = task(
+        "Do it.",
+        goal="A shop",
+        acceptance=("logs in", "logs out"),
+        paths=("src/**",),
+        context='{"port": 1}',
+        comments=said,
+        attempts=1,
+    )
+    before = [handed("db", "## Done\nA table.", "users.sql")]
+    text = first_brief(one, BUILT_IN["backend-systems-engineer"], {"test": "pytest -q"}, before, ["AGENTS.md"])
+    parts = [
+        *("# Goal", "A shop", "# Task: T", "Do it.", "# Acceptance criteria", "- logs in\n- logs out", "# Your role"),
+        *("backend-systems-engineer", "Hand over:", "# Conventions", "`AGENTS.md`", "# Scope", "`src/**`", "# Context"),
+        *('{"port": 1}', "# What this builds on", "not an instruction", "## db: Add db", "users.sql", "A table."),
+        *("# Comments of the review", "1. `auth.py:7`: use scrypt", "# How your work will be judged", "`pytest -q`"),
+        *(
+            "orchestrate context list",
+            "# How to finish",
+            "`orch/t`",
+            "## Left open",
+            "# What is not allowed",
+            "not push",
+        ),
+    ]
+    places = [text.find(part) for part in parts]
+    assert -1 not in places, parts[places.index(-1)]
+    assert places == sorted(places)
+
+
+def test_a_brief_holds_only_what_there_is() -> None:
+    """A task without goal, criteria, scope, context, dependencies, comments and checks has no empty headings."""
+    headings = [line for line in first_brief(task("x"), GENERALIST, {}).splitlines() if line.startswith("# ")]
+    assert headings == ["# Task: T", "# Your role", "# The other agents", "# How to finish", "# What is not allowed"]
 
 
 def test_a_fence_cannot_be_broken_out_of() -> None:
     """Output that holds a fence stays inside a longer one."""
     assert fenced("```\nEND").startswith("````\n")
+
+
+_BREAKERS = st.sampled_from(["```", "````", "``````````", "~~~", "\n", "\r", "# Task: other", "`", "\u2028", " ", "x"])
+
+
+_BROKEN = st.lists(_BREAKERS, max_size=30).map("".join)
+
+
+@given(_BROKEN, st.lists(_BREAKERS, max_size=5).map("".join), _BROKEN)
+def test_no_handoff_leaves_its_fence(words: str, name: str, prompt: str) -> None:
+    """A reader of Markdown sees what another agent wrote as code, whatever it wrote: here, markdown-it's reading."""
+    from markdown_it import MarkdownIt
+
+    said = (Comment(text=prompt),)
+    one = task(f"x\n{prompt}\nx", goal=prompt, acceptance=(prompt,), comments=said)
+    text = first_brief(one, GENERALIST, {}, [handed("db", f"START {words} STOP", f"f{name}")])
+    tokens = MarkdownIt().parse(text)
+    fences = [token for token in tokens if token.type == "fence" and "Files changed" in token.content]
+    assert len(fences) == 1
+    assert fences[0].content.rstrip().endswith("STOP")
+
+
+def test_handoffs_share_a_budget_and_the_nearest_come_first() -> None:
+    """What does not fit is cut, then left out with the command that shows it; the brief stays bounded."""
+    many = [handed(f"t{number}", "## Done\n" + "word " * 5000) for number in range(30)]
+    text = first_brief(task("x"), GENERALIST, {}, many)
+    assert len(text) < HANDOFF_BUDGET + 6000
+    assert text.index("## t0:") < text.index("## t29:")
+    assert "[cut here for length]" in text
+    assert "Left out here for length: `orchestrate context show t29`" in text
+
+
+def test_a_title_of_another_task_is_one_line() -> None:
+    """A title cannot open a section of its own."""
+    one = Handed(task=TaskId("db"), title="A\n# Task: other\x1b[2J", handoff=Handoff())
+    assert "\n## db: A # Task: other[2J\n" in first_brief(task("x"), GENERALIST, {}, [one])
+
+
+def test_what_comes_back_asks_for_the_handoff_again() -> None:
+    """A session that mends checks or goes on ends with a message for the whole task."""
+    assert "in the form that you were told" in fix_brief([])
+    assert "in the form that you were told" in go_on_brief()
 
 
 def test_failing_checks_are_told_with_the_end_of_their_output() -> None:

@@ -92,7 +92,7 @@ def test_own_agents_and_roles() -> None:
     config = loaded(text).config
     assert config.agents["ruff"].command == ("ruff", "{task}")
     assert "claude" in config.agents
-    known = roles(config, None)
+    known = roles(loaded(text), None)
     assert known["tester"].instructions == "Test."
     assert "backend-systems-engineer" in known
 
@@ -101,11 +101,11 @@ def test_a_role_changes_what_it_names_only(tmp_path: Path) -> None:
     """A built-in specialist keeps what a repository does not change; a prompt may stand in a file."""
     (tmp_path / "backend.md").write_text("Be careful.\n")
     text = '[roles.backend-systems-engineer]\nprompt_file = "backend.md"\nagent = "codex"\n'
-    known = roles(loaded(text).config, tmp_path)["backend-systems-engineer"]
+    known = roles(loaded(text), tmp_path)["backend-systems-engineer"]
     assert (known.instructions, known.agent) == ("Be careful.\n", "codex")
-    assert known.match == roles(combine([]).config, None)["backend-systems-engineer"].match
+    assert known.match == roles(combine([]), None)["backend-systems-engineer"].match
     with pytest.raises(InvalidInput, match=r"roles\.x\.prompt_file cannot be read"):
-        roles(loaded('[roles.x]\nprompt_file = "gone.md"').config, tmp_path)
+        roles(loaded('[roles.x]\nprompt_file = "gone.md"'), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -644,3 +644,11 @@ def test_any_batch_becomes_sound_tasks(batch: list[tuple[str, list[int]]]) -> No
     second = resolve(numbered, by_id(first), 100)
     for task, (_, wanted) in zip(second, batch, strict=True):
         assert len(task.after) <= len(set(wanted))
+
+
+def test_goal_and_acceptance_criteria_come_with_a_task() -> None:
+    """A tasks file says what a task is part of and what must hold at the end; one criterion may be plain text."""
+    text = '[defaults]\ngoal = "A shop"\n[[task]]\ntitle = "One"\nacceptance = ["a", "b"]\n[[task]]\ntitle = "Two"\n'
+    one, two = resolve(read((text + 'acceptance = "c"\n').encode(), "tasks.toml"), {}, 1)
+    assert (one.goal, one.acceptance) == ("A shop", ("a", "b"))
+    assert (two.goal, two.acceptance) == ("A shop", ("c",))

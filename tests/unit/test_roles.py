@@ -1,31 +1,122 @@
-"""Routing: which specialist a title calls for."""
+"""Routing: which specialist a task calls for."""
 
 from __future__ import annotations
 
-import pytest
+import string
+from collections import Counter
+from pathlib import Path
 
-from gitorch.model.roles import BUILT_IN, route
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitorch.model.roles import BUILT_IN, GENERALIST, Role, route
+
+TABLES = Path(__file__).parents[1] / "support"
+
+
+def titles(name: str) -> list[tuple[str, str]]:
+    """Return the lines of a table: a title, and the specialist that a person would send it to."""
+    lines = (TABLES / name).read_text("utf-8").splitlines()
+    pairs = (line.split("\t") for line in lines if line and not line.startswith("#"))
+    return [(title, role) for role, title in pairs]
+
+
+def chosen(title: str) -> str:
+    return route(title, BUILT_IN)[0].name
+
+
+def test_nine_of_ten_titles_go_where_a_person_would_send_them() -> None:
+    """The table was written before the weights; at least 90 % of it goes right."""
+    table = titles("titles.tsv")
+    assert len(table) >= 80
+    shares = Counter(role for _, role in table)
+    assert set(shares) == set(BUILT_IN)
+    assert shares[GENERALIST.name] >= len(table) / 4
+    missed = [(title, role, chosen(title)) for title, role in table if chosen(title) != role]
+    assert len(missed) <= len(table) / 10, missed
+
+
+@pytest.mark.parametrize("table", ["titles-held-out.tsv", "titles-third.tsv"])
+def test_what_is_not_known_goes_to_the_generalist(table: str) -> None:
+    """On other titles most mistakes are the harmless ones: a wrong specialist gets one in ten, and no general work."""
+    found = titles(table)
+    wrong = [(title, role, chosen(title)) for title, role in found if chosen(title) not in (role, GENERALIST.name)]
+    assert len(wrong) <= len(found) / 10, wrong
+    assert not [title for title, role, _ in wrong if role == GENERALIST.name]
 
 
 @pytest.mark.parametrize(
-    ("title", "role"),
+    ("title", "never"),
     [
-        ("Fix email template", "generalist"),  # the seed saw "ai" in "email"
-        ("Update the build guide", "generalist"),  # and "ui" in "build guide"
-        ("Add a REST endpoint for orders", "backend-systems-engineer"),
-        ("Add a login page", "frontend-ui-engineer"),
-        ("Create an ETL pipeline to Snowflake", "data-pipeline-engineer"),
-        ("Write terraform for the S3 bucket", "aws-cloud-architect"),
-        ("Write the API documentation", "generalist"),  # a tie is for the generalist
-        ("Rename a variable", "generalist"),
+        ("Fix email template", "ml-systems-architect"),  # the seed saw "ai" in "email"
+        ("Fix email template", "llm-architect"),
+        ("Update the build guide", "frontend-ui-engineer"),  # and "ui" in "build guide"
+        ("Separate the retired accounts", "backend-systems-engineer"),
     ],
 )
-def test_words_match_whole_or_not_at_all(title: str, role: str) -> None:
+def test_words_match_whole_or_not_at_all(title: str, never: str) -> None:
     """A word inside another word says nothing about the work."""
-    assert route(title, BUILT_IN)[0].name == role
+    assert chosen(title) != never
 
 
-def test_all_specialists_of_the_seed_are_there() -> None:
-    """The ten names of the seed are names of roles."""
+@given(st.sampled_from(sorted(BUILT_IN)), st.text(string.ascii_letters, min_size=1, max_size=5), st.data())
+def test_a_word_with_letters_around_it_is_another_word(name: str, around: str, data: st.DataObject) -> None:
+    """No signal of any role fires inside a longer word."""
+    word = data.draw(st.sampled_from(sorted(BUILT_IN[name].match) or ["x"]))
+    one = Role(name="one", instructions="x", match={word: 3})
+    roles = {GENERALIST.name: GENERALIST, "one": one}
+    assert route(f"Do {word} now", roles)[0].name == "one"
+    assert route(f"Do z{around}{word} now", roles)[0].name == GENERALIST.name
+    assert route(f"Do {word}q{around} now", roles)[0].name == GENERALIST.name
+
+
+def test_a_tie_is_for_the_generalist_and_said() -> None:
+    """Two specialists that are equally near are told, with what spoke for them."""
+    role, why = route("Terraform the backend", BUILT_IN)
+    assert role is GENERALIST
+    assert why == "backend-systems-engineer and aws-cloud-architect are equally near: backend, terraform"
+
+
+def test_a_choice_is_explained_by_what_decided_it() -> None:
+    """The reason names the words, the strongest first; where none speaks, it says that."""
+    assert route("Add a page to the React frontend", BUILT_IN)[1] == "frontend, react, page"
+    assert route("Rename a variable", BUILT_IN)[1] == "no word or path calls for a specialist"
+    assert route("Handle a table", BUILT_IN)[1] == "no specialist stands out (table is too little)"
+
+
+def test_paths_count_like_words() -> None:
+    """What a task is confined to, and files that its title names, tell the specialist."""
+    assert route("Fix the rounding", BUILT_IN, paths=("web/cart/**",))[0].name == "frontend-ui-engineer"
+    assert route("Fix the rounding in src/components/cart.tsx", BUILT_IN)[0].name == "frontend-ui-engineer"
+    role, why = route("Tidy infra/main.tf", BUILT_IN)
+    assert (role.name, why) == ("aws-cloud-architect", "infra/main.tf")
+    assert route("Fix the rounding", BUILT_IN, paths=("src/money.py",))[0] is GENERALIST
+
+
+def test_the_prompt_is_read_where_the_title_says_nothing() -> None:
+    """A title decides alone; without one that speaks, the prompt does if it is clear, and one word in it is not."""
+    clear = "Orders time out. Look at the SQL of the REST endpoint and at the database's connection pool."
+    assert route("See below", BUILT_IN, prompt=clear)[0].name == "backend-systems-engineer"
+    assert route("Write a tutorial", BUILT_IN, prompt=clear)[0].name == "specifications-engineer"
+    assert route("See below", BUILT_IN, prompt="It says so in the docs.")[0] is GENERALIST
+    assert route("See below", BUILT_IN, prompt="x" * 10_000 + clear)[0] is GENERALIST
+
+
+@given(st.text(max_size=200), st.text(max_size=200), st.lists(st.text(max_size=20), max_size=3))
+def test_any_text_has_a_role(title: str, prompt: str, paths: list[str]) -> None:
+    """Routing is total: whatever somebody writes, one of the roles is chosen and a reason is given."""
+    role, why = route(title, BUILT_IN, prompt=prompt, paths=paths)
+    assert BUILT_IN[role.name] is role
+    assert why
+
+
+def test_the_specialists_of_the_seed_are_there_with_instructions_worth_reading() -> None:
+    """Each of the ten says what good work is, how it is done and what is handed over, and no two say the same."""
     assert len(BUILT_IN) == 11
-    assert all(role.instructions for role in BUILT_IN.values())
+    for role in BUILT_IN.values():
+        assert role.purpose
+        assert "Good work" in role.instructions
+        assert "How you work:" in role.instructions
+        assert "Hand over:" in role.instructions
+    assert len({role.instructions for role in BUILT_IN.values()}) == 11

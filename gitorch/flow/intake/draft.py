@@ -35,6 +35,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[str, ...] = ()
     checks: dict[str, str] = {}
     paths: tuple[str, ...] = ()
+    goal: str = ""
+    acceptance: tuple[str, ...] = ()
     context: str = ""
     base: str = ""
     budget: float = 0.0

@@ -31,6 +31,8 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[str | int, ...] | str | int = ()
     checks: dict[str, str] = {}
     paths: tuple[str, ...] | str = ()
+    goal: str = ""
+    acceptance: tuple[str, ...] | str = ()
     context: Any = ""
     base: str = ""
     budget: Annotated[float, msgspec.Meta(ge=0)] = 0.0
@@ -374,6 +376,8 @@ def _draft(table: Mapping[str, object], locate: Locate) -> Draft:
         after=tuple(str(name) for name in ((entry.after,) if isinstance(entry.after, str | int) else entry.after)),
         checks=entry.checks,
         paths=(entry.paths,) if isinstance(entry.paths, str) else entry.paths,
+        goal=entry.goal,
+        acceptance=(entry.acceptance,) if isinstance(entry.acceptance, str) else entry.acceptance,
         context=_context(entry.context, locate),
         base=entry.base,
         budget=entry.budget,

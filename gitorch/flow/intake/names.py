@@ -43,6 +43,8 @@ def resolve(
             after=tuple(dict.fromkeys(names.find(wanted, name, draft.origin) for wanted in draft.after)),
             checks=draft.checks,
             paths=draft.paths,
+            goal=draft.goal,
+            acceptance=draft.acceptance,
             context=draft.context,
             from_ref=draft.base,
             budget=draft.budget,

@@ -19,9 +19,11 @@ def moves(repository: Repository, made: Plan, integration: str) -> list[RefMove]
 
 def _note_lines(repository: Repository, made: Plan, integration: str) -> dict[Oid, list[note.Line]]:
     lines: dict[Oid, list[note.Line]] = {}
+    rewritten = [old for step in made.steps for old, new in step.replayed.pairs if new != old]
+    known = notes.read_many(repository, rewritten)
     for step in made.steps:
         for old, new in step.replayed.pairs:
-            carried = notes.read(repository, old) if new != old else []
+            carried = known[old] if new != old else []
             lines.setdefault(new, []).extend([*carried, note.merged_line(step.task.id, old, integration)])
     if made.results:
         lines.setdefault(made.tip, []).extend(note.check_line(result) for result in made.results)

@@ -24,7 +24,7 @@ SECONDS = 900.0
 _KEPT = 5
 _STDERR_TAIL = 4_000
 _INSTALL = {"claude": "npm install -g @anthropic-ai/claude-code", "codex": "npm install -g @openai/codex"}
-_OTHER = "orchestrate plan GOAL --agent OTHER"
+OTHERWISE = ("orchestrate plan GOAL --agent OTHER", "orchestrate plan GOAL --heuristic   needs no model")
 
 
 def ask(means: Means, agent: str, question: Question, *, seconds: float = SECONDS) -> Answer:
@@ -35,7 +35,7 @@ def ask(means: Means, agent: str, question: Question, *, seconds: float = SECOND
     """
     settings = means.config.agents[agent]
     if settings.kind not in QUESTIONERS:
-        raise InvalidInput("agent-has-no-model", f"{agent} is a command: it cannot be asked", fix=(_OTHER,))
+        raise InvalidInput("agent-has-no-model", f"{agent} is a command: it cannot be asked", fix=OTHERWISE)
     place = means.folder / "questions" / uuid.uuid4().hex
     _forget_old(means, place.parent)
     ended = _run(means, agent, QUESTIONERS[settings.kind].send(settings, question), place, seconds)
@@ -94,16 +94,16 @@ def _forget_old(means: Means, folder: Path) -> None:
 def _refusal(agent: str, settings: AgentSettings, answer: Answer, ended: Exit, place: Path) -> GitorchError:
     if ended.cause == "failed-to-start":
         install = _INSTALL.get(settings.kind, "orchestrate doctor")
-        return SetupNeeded("agent-missing", f"{agent} cannot be started", why=ended.message, fix=(install, _OTHER))
+        return SetupNeeded("agent-missing", f"{agent} cannot be started", why=ended.message, fix=(install, *OTHERWISE))
     if ended.cause == "timeout":
         what = f"{agent} has not answered within {ended.seconds:.0f} seconds"
-        return LimitReached("model-timeout", what, why=answer.outcome.reason, fix=("try again", _OTHER))
+        return LimitReached("model-timeout", what, why=answer.outcome.reason, fix=("try again", *OTHERWISE))
     if answer.outcome.ending not in _REFUSALS:
         why = answer.outcome.reason or answer.outcome.ending
-        return Incomplete("model-failed", f"{agent} gave no answer", why=why, fix=(f"less {place}/stdout", _OTHER))
+        return Incomplete("model-failed", f"{agent} gave no answer", why=why, fix=(f"less {place}/stdout", *OTHERWISE))
     error, code, what, fix = _REFUSALS[answer.outcome.ending]
     fix = fix or _LOGIN.get(settings.kind) or f"export {key_env(settings)}=..."
-    return error(code, f"{what.format(agent)}{_until(answer)}", why=answer.outcome.reason, fix=(fix, _OTHER))
+    return error(code, f"{what.format(agent)}{_until(answer)}", why=answer.outcome.reason, fix=(fix, *OTHERWISE))
 
 
 def _until(answer: Answer) -> str:

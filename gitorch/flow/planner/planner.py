@@ -8,7 +8,7 @@ from functools import cached_property
 from gitorch.agents.question import Answer, Message, Question
 from gitorch.errors import Incomplete, InvalidInput
 from gitorch.flow.planner import wording
-from gitorch.flow.planner.asking import SECONDS, ask
+from gitorch.flow.planner.asking import OTHERWISE, SECONDS, ask
 from gitorch.flow.planner.survey import survey
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.outcome import Usage
@@ -50,7 +50,7 @@ class ModelPlanner:
             "plan-invalid",
             f"{self._agent} was asked twice and gave no usable plan: {problem.what}",
             why=". ".join(part for part in (problem.why, _bill(usage)) if part),
-            fix=("say the goal in other words, or in smaller parts", "orchestrate plan GOAL --agent OTHER"),
+            fix=("say the goal in other words, or in smaller parts", *OTHERWISE),
         )
 
     def _read(self, goal: str, answer: Answer, usage: Usage | None) -> Proposed:

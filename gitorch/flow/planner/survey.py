@@ -6,7 +6,6 @@ import heapq
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from gitorch.git.repository import Repository
 from gitorch.model.brief import fenced
@@ -17,6 +16,8 @@ WHOLE_LISTING = 150
 """Up to so many files are named one by one."""
 
 FOLDERS = 100
+TOP_FOLDERS = 50
+DEPTH = 6
 TOP_FILES = 40
 HEAD_CHARACTERS = 4_000
 COMMITS = 20
@@ -71,16 +72,15 @@ def survey(repository: Repository, commit: Oid | None, checks: Mapping[str, str]
 
 
 def _languages(paths: Iterable[str]) -> str:
-    counts = Counter(_language(path) for path in paths)
-    shown = counts.most_common(10)
-    rest = sum(counts.values()) - sum(count for _, count in shown)
-    named = [f"{name} {count}" for name, count in shown]
-    return ", ".join([*named, *([f"others {rest}"] if rest else [])]) or "none"
+    return _told(Counter(map(_language, paths)), 10) or "none"
 
 
 def _language(path: str) -> str:
-    suffix = PurePosixPath(path).suffix.lower()
-    return _LANGUAGES.get(suffix) or (suffix if suffix[1:].isalnum() and len(suffix) <= 12 else "others")
+    """Return a file's language, its suffix where that means none to us, or "" where it has none to speak of."""
+    stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
+    if not (stem and dot and suffix.isalnum() and len(suffix) <= 12):
+        return ""
+    return _LANGUAGES.get(f".{suffix.lower()}", f".{suffix.lower()}")
 
 
 def _listing(paths: Sequence[str]) -> list[str]:
@@ -91,49 +91,42 @@ def _listing(paths: Sequence[str]) -> list[str]:
     return [*_folders(paths), *(_shown(path) for path in top[:TOP_FILES]), *more]
 
 
-def _folders(paths: Sequence[str]) -> list[str]:
-    """Return a line for each of the folders that tell most: the largest is opened first, until there are enough."""
-    sizes: Counter[str] = Counter()
-    below: defaultdict[str, set[str]] = defaultdict(set)
-    for path in paths:
-        for folder, parent in _above(path):
-            sizes[folder] += 1
-            below[parent].add(folder)
-    chosen: set[str] = set()
-    waiting = [(-sizes[folder], folder) for folder in below[""]]
+def _folders(paths: Iterable[str]) -> list[str]:
+    """Return a line for each folder at the top, and for those below them: the largest is opened first."""
+    kinds = _kinds(paths)
+    below: defaultdict[str, list[str]] = defaultdict(list)
+    for folder in kinds:
+        below[folder.rpartition("/")[0]].append(folder)
+    largest = sorted(below[""], key=lambda folder: -kinds[folder].total())
+    chosen = set(largest[:TOP_FOLDERS])
+    waiting = [(-kinds[inner].total(), inner) for folder in largest for inner in below[folder]]
     heapq.heapify(waiting)
     while waiting and len(chosen) < FOLDERS:
         _, folder = heapq.heappop(waiting)
         chosen.add(folder)
         for inner in below[folder]:
-            heapq.heappush(waiting, (-sizes[inner], inner))
-    kinds = _kinds(paths, chosen)
-    left = len(sizes) - len(chosen)
-    lines = [f"{_shown(folder)}/  {sizes[folder]}: {_told(kinds[folder])}" for folder in sorted(chosen)]
+            heapq.heappush(waiting, (-kinds[inner].total(), inner))
+    left = len(kinds) - len(chosen)
+    lines = [f"{_shown(folder)}/  {kinds[folder].total()}: {_told(kinds[folder], 4)}" for folder in sorted(chosen)]
     return [*lines, *([f"({left} smaller folders are not shown)"] if left else [])]
 
 
-def _above(path: str) -> Iterable[tuple[str, str]]:
-    """Yield each folder that a file is in, with the folder above it ("" for the top)."""
-    at, parent = path.find("/"), ""
-    while at >= 0:
-        folder = path[:at]
-        yield folder, parent
-        at, parent = path.find("/", at + 1), folder
-
-
-def _kinds(paths: Sequence[str], folders: set[str]) -> dict[str, Counter[str]]:
+def _kinds(paths: Iterable[str]) -> dict[str, Counter[str]]:
+    """Return the languages of all files below each folder down to a depth, with their counts."""
+    # split only so far: a tree can be made that is deeper than it is large
+    here = Counter(("/".join(path.split("/", DEPTH)[:-1]), _language(path)) for path in paths)
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for path in paths:
-        language = _language(path)
-        for folder, _ in _above(path):
-            if folder in folders:
-                kinds[folder][language] += 1
+    for (folder, language), count in here.items():
+        while folder:
+            kinds[folder][language] += count
+            folder = folder.rpartition("/")[0]
     return kinds
 
 
-def _told(kinds: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in kinds.most_common(4))
+def _told(kinds: Counter[str], most: int) -> str:
+    named = [(name, count) for name, count in kinds.most_common() if name][:most]
+    rest = kinds.total() - sum(count for _, count in named)
+    return ", ".join(f"{name} {count}" for name, count in [*named, *([("others", rest)] if rest else [])])
 
 
 def _shown(text: str) -> str:

@@ -15,7 +15,8 @@ from gitorch.model.roles import Role
 
 PURPOSE = 240
 CONVERSATION = 30
-"""So many of the latest contributions are sent."""
+BEGINNING = 2
+"""So many contributions are sent: how it began, which is what must hold, and the latest."""
 
 CONTRIBUTION = 4_000
 ANSWER = 60_000
@@ -27,8 +28,8 @@ given schema and with nothing else.
 
 How the plan is carried out: each task becomes a git branch in a worktree of its own, where one agent works \
 unattended. The agent sees the repository, the work of the tasks that its task waits for, and the task's title, \
-prompt and acceptance criteria; it sees nothing else of the plan and cannot ask. Tasks without a path between them run at the \
-same time. Afterwards a person reviews each branch, and the branches are rebased onto one another.
+prompt and acceptance criteria; it sees nothing else of the plan and cannot ask. Tasks without a path between them \
+run at the same time. Afterwards a person reviews each branch, and the branches are rebased onto one another.
 
 A good plan:
 - has as many tasks as the goal needs and no more, at most {MOST_TASKS}. A task is one coherent change that a person \
@@ -71,7 +72,10 @@ def opening(goal: str, constraints: Sequence[str] = ()) -> Message:
 
 def discussion(plan: Plan, conversation: Sequence[Said], words: str) -> tuple[Message, ...]:
     """Return the conversation so far, the plan as it stands, and what the user says to it."""
-    earlier = [_as_message(said) for said in conversation[-CONVERSATION:]]
+    # the goal is how every session begins, and it is said already
+    earlier = [_as_message(said) for said in conversation if said.text != plan.goal]
+    if len(earlier) > CONVERSATION:
+        earlier = [*earlier[:BEGINNING], *earlier[BEGINNING - CONVERSATION :]]
     now = [
         "# The plan as it stands now\n",
         fenced(as_json(plan.tasks)),

@@ -1,7 +1,8 @@
 """Replay own commits onto another commit without a worktree, as `git rebase` would."""
 
+from gitorch.git.replay.heads import merge_heads
+from gitorch.git.replay.reference import Rebaser
 from gitorch.git.replay.replayer import Replayer, replay
-from gitorch.git.replay.spawned import merge_heads, merge_trees
 from gitorch.git.replay.values import Conflicted, Merged, Own, Replayed, Stage
 
-__all__ = ["Conflicted", "Merged", "Own", "Replayed", "Replayer", "Stage", "merge_heads", "merge_trees", "replay"]
+__all__ = ["Conflicted", "Merged", "Own", "Rebaser", "Replayed", "Replayer", "Stage", "merge_heads", "replay"]

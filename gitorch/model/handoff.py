@@ -1,0 +1,122 @@
+"""What an agent hands over at the end of its attempt: read from its last words, bounded, and material to others.
+
+An agent is asked to end with four headings (`ASKED`). It may not; then all that it said counts as what was done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from gitorch.model.naming import TaskId
+from gitorch.model.redact import redacted
+from gitorch.model.visible import visible
+
+LONGEST = 4_000
+"""Characters of one part."""
+
+MOST_FILES = 100
+_LONGEST_NAME = 200
+_READ = 65_536
+
+ASKED = """\
+## Done
+What you did, and where.
+## Decided
+What you decided where the task left a choice, and why.
+## Left open
+What is missing, what you are not sure of, what you saw and left alone.
+## How to check
+Commands, and what they should show."""
+
+
+class Handoff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one attempt hands over: the agent's words in four parts, and by git's account the files that it changed."""
+
+    done: str = ""
+    decided: str = ""
+    open: str = ""
+    check: str = ""
+    files: tuple[str, ...] = ()
+    more_files: int = 0
+
+
+class Handed(msgspec.Struct, frozen=True, kw_only=True):
+    """A handoff with the task that it comes from."""
+
+    task: TaskId
+    title: str
+    handoff: Handoff
+
+
+_PARTS = {"done": "done", "decided": "decided", "left open": "open", "how to check": "check"}
+_HEADING = re.compile(
+    r" {0,3}(?:#{1,6} *|\*\*)?(done|decided|left open|how to check)(?P<end>\*\*:?|:\*\*|:|[ \t]*#*)[ \t]*(?P<rest>.*)",
+    re.IGNORECASE,
+)
+
+
+def read(words: str, files: Sequence[str] = ()) -> Handoff:
+    """Return the handoff that an agent's last words hold: credentials and hidden characters are taken out first."""
+    parts = _parts(visible(redacted(words[:_READ])))
+    return Handoff(
+        **{name: _shortened(text.strip()) for name, text in parts.items()},
+        files=tuple(_name(file) for file in files[:MOST_FILES]),
+        more_files=max(0, len(files) - MOST_FILES),
+    )
+
+
+def _parts(text: str) -> dict[str, str]:
+    """Return the text under each heading; what stands before the first one counts where nothing else was done."""
+    found: dict[str, list[str]] = {"": []}
+    part, fence = "", ""
+    for line in text.split("\n"):
+        mark = re.match(r" {0,3}(`{3,}|~{3,})", line)
+        if mark and (not fence or line.strip().startswith(fence)):
+            fence = "" if fence else mark[1]
+        heading = None if fence else _heading(line)
+        if heading:
+            part, line = heading
+            found[part] = []  # said again, the later one holds
+        found[part].append(line)
+    before = found.pop("")
+    if not any("".join(lines).strip() for lines in found.values()) or "done" not in found:
+        found["done"] = before
+    return {name: "\n".join(lines) for name, lines in found.items()}
+
+
+def _heading(line: str) -> tuple[str, str] | None:
+    match = _HEADING.fullmatch(line)
+    if match is None:
+        return None
+    is_marked = line.lstrip().startswith(("#", "**")) or ":" in match["end"]
+    if not is_marked or (match["rest"] and ":" not in match["end"]):
+        return None
+    return _PARTS[match[1].lower()], match["rest"]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n[cut: {len(text) - LONGEST} characters more]"
+
+
+def _name(file: str) -> str:
+    # names are bytes to git: what is not UTF-8, and line ends, are shown as escapes
+    shown = file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    shown = visible(shown.replace("\n", "\\n"))
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}[...]"
+
+
+def written(handoff: Handoff) -> str:
+    """Return a handoff as plain text: what git says first, so that no agent's words can pass for it."""
+    count = len(handoff.files) + handoff.more_files
+    more = f", and {handoff.more_files} more" if handoff.more_files else ""
+    files = f"Files changed ({count}): {', '.join(handoff.files)}{more}" if count else "Files changed: none"
+    return f"{files}\n{said(handoff) or 'Its agent said nothing at the end.'}"
+
+
+def said(handoff: Handoff) -> str:
+    """Return the words of a handoff under their headings; `read` understands them."""
+    parts = (("Done", handoff.done), ("Decided", handoff.decided), ("Left open", handoff.open))
+    return "\n".join(f"{title}:\n{text}" for title, text in (*parts, ("How to check", handoff.check)) if text)
