@@ -93,6 +93,11 @@ def agent_environment(means: Means, name: str) -> dict[str, str]:
     return allowed(means.environment, names) | settings.env
 
 
+def check_environment(means: Means) -> dict[str, str]:
+    """Return the part of the user's environment that checks of merged trees get: no keys, nothing of an agent's."""
+    return _without_credentials(allowed(means.environment, ()))
+
+
 def _matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) if "*" in pattern else name == pattern
 
@@ -129,8 +134,8 @@ def _is_free(port: int) -> bool:
 
 def prepare(means: Means, worktree: Worktree, folder: Path, env: Mapping[str, str]) -> None:
     """Copy the configured files into a worktree and run the configured commands there; `Failed` ends it."""
-    sources = _sources(means.repository, means.config)
-    steps = [_copy_command(source, worktree.path / name) for name, source in sources]
+    copied = sources(means.repository, means.config)
+    steps = [_copy_command(source, worktree.path / name) for name, source in copied]
     steps += [_shell(command) for command in means.config.prepare.run]
     for number, argv in enumerate(steps, start=1):
         # a preparation that was cut short is done again from the start: its folder is a new one
@@ -210,8 +215,8 @@ def _not_lost(folder: Path) -> Path:
     return at
 
 
-def _sources(repository: Repository, config: Config) -> list[tuple[str, Path]]:
-    """Return the files to copy, with their names relative to the work tree."""
+def sources(repository: Repository, config: Config) -> list[tuple[str, Path]]:
+    """Return the files to copy, with their names relative to the work tree; raise `Failed` where there are none."""
     top = repository.work_tree
     if top is None:
         if config.prepare.copy:

@@ -131,12 +131,17 @@ class Morning(Workspace):
         onto = before or base.trunk(self.repository, self.config)
         return merger.plan(replayer, tasks, merger.choose(tasks, names, skip), before, onto)
 
-    def verify_merge(self, replayer: Replayer, plan: Plan, verify: str) -> Generator[Progress, None, Plan]:
-        """Check the trees that a plan would publish; return the plan of what stays green."""
+    def verify_merge(
+        self, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool = False
+    ) -> Generator[Progress, None, Plan]:
+        """Check the trees that a plan would publish; return the plan of what stays green.
+
+        With `recheck` what earlier commands found does not count.
+        """
         from gitorch.flow import merger
 
-        judge = self._judge(plan.onto)
-        return (yield from merger.verified(replayer, self.tasks, plan, judge.check, verify))
+        with self._judge(plan.onto, recheck=recheck) as judge:
+            return (yield from merger.verified(replayer, self.tasks, plan, judge.check, verify, judge.width))
 
     def publish(self, replayer: Replayer, plan: Plan) -> None:
         """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
@@ -169,11 +174,11 @@ class Morning(Workspace):
             found.append(change(self.tasks[clash.task.id], state=State.CONFLICTED, reason=reason))
         return found
 
-    def _judge(self, base: Oid) -> Judge:
+    def _judge(self, base: Oid, *, recheck: bool) -> Judge:
         from gitorch.flow.verify import Judge
 
         tree = Task(id=TaskId("integration"), number=0, title="", prompt="", base=base)
-        return Judge(self.means(), self.checks_for(tree))
+        return Judge(self.means(), self.checks_for(tree), recheck=recheck)
 
     def _refuse_checked_out(self, branch: str) -> None:
         """Raise `Refused` when a worktree has this branch checked out: moving it would make that look dirty."""
