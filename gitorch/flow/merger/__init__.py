@@ -2,6 +2,7 @@
 
 from gitorch.flow.merger.checking import verified
 from gitorch.flow.merger.plan import changed_paths, choose, plan
+from gitorch.flow.merger.proof import faults
 from gitorch.flow.merger.publishing import moves
 from gitorch.flow.merger.trials import Check
 from gitorch.flow.merger.values import MERGEABLE, Clash, Failure, Held, Plan, Progress, Step
@@ -17,6 +18,7 @@ __all__ = [
     "Step",
     "changed_paths",
     "choose",
+    "faults",
     "moves",
     "plan",
     "verified",

@@ -155,12 +155,14 @@ class Planner:
         """Return with which of the tasks that go in this one clashes: those without which it would not."""
         inside = by_id(step.task for step in steps)
         below = graph.closure(task.after, inside)
-        near = [step for step in steps if step.task.id not in below and step.paths.intersection(conflict.paths)]
         if self.union([*self._closed(below, inside), task]) is None:
             return tuple(step.task.id for step in steps if step.task.id in below and self._touch(step, conflict))
-        together = [step.task.id for step in near]
-        found = [name for name in together[:_MOST_PARTNERS] if self._clashes_with(task, name, inside)]
-        return tuple(found or together or self._first(task, below, steps))
+        beside = [step for step in steps if step.task.id not in below]
+        near = [step.task.id for step in beside if self._touch(step, conflict)]
+        far = [step.task.id for step in beside if step.paths.intersection(self.paths[task.id])]
+        tried = list(dict.fromkeys([*near, *far]))[:_MOST_PARTNERS]
+        found = {name for name in tried if self._clashes_with(task, name, inside)} or {*near}
+        return tuple(name for name in inside if name in found) or tuple(self._first(task, below, steps))
 
     def _touch(self, step: Step, conflict: Conflicted) -> bool:
         return bool(step.paths.intersection(conflict.paths))
