@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -142,8 +142,6 @@ def test_another_tree_than_the_checks_saw_is_found(branches: Branches) -> None:
     assert "did not pass" in faults(branches, red)[0]
 
 
-Change = Callable[[Branches], None]
-
 RENAMES: dict[str, tuple[dict[str, str | None], dict[str, str | None]]] = {
     "a file that others renamed": (
         {"src/app.py": None, "src/main.py": "APP"},
@@ -168,6 +166,8 @@ def test_renames_explain_other_paths(branches: Branches, case: str) -> None:
     first, second = (
         {path: known.get(text, text) if text else None for path, text in files.items()} for files in RENAMES[case]
     )
+    # by itself git calls a file in a renamed folder a conflict
+    branches.git("config", "merge.directoryRenames", "true")
     branches.task("first", first)
     branches.task("second", second)
     plan = kept(branches)

@@ -86,7 +86,7 @@ def test_where_two_clash_the_order_that_lets_more_go_in_is_taken(branches: Branc
     plan = branches.plan()
     assert merged(plan) == ["second", "third", "apart"]
     assert [(one.task.id, one.partners) for one in plan.clashes] == [("first", ("second", "third"))]
-    assert branches.plan() == plan
+    assert merged(branches.plan()) == merged(plan)
 
 
 def test_a_stack_goes_before_what_it_clashes_with(branches: Branches) -> None:
