@@ -25,12 +25,6 @@ def branches(repo: Repository) -> Iterator[Branches]:
         yield Branches(repo, replayer)
 
 
-def kept(branches: Branches) -> Plan:
-    plan = branches.plan()
-    branches.replayer.keep(plan.tip)
-    return plan
-
-
 def faults(branches: Branches, plan: Plan) -> list[str]:
     return merger.faults(branches.repo, branches.tasks, plan)
 
@@ -41,7 +35,7 @@ def a_stack(branches: Branches) -> Plan:
     branches.task("two", {"two.txt": "x\n", "README.md": "# Two\n"})
     branches.task("low", {"low.txt": "x\n"})
     branches.task("top", {"top.txt": "x\n"}, after="low")
-    return kept(branches)
+    return branches.plan()
 
 
 def with_step(plan: Plan, at: int, **fields: object) -> Plan:
@@ -67,7 +61,7 @@ def test_a_stack_whose_bottom_is_merged_holds(branches: Branches) -> None:
         TaskId("top"): branches.tasks[TaskId("top")],
     }
     branches.main = plan.steps[2].replayed.tip
-    again = kept(branches)
+    again = branches.plan()
     assert merged(again) == ["top"]
     assert faults(branches, again) == []
 
@@ -76,7 +70,7 @@ def test_a_duplicate_is_dropped_with_its_reason(branches: Branches) -> None:
     """A change that is there already is dropped, and the plan says so."""
     branches.task("one", {"same.txt": "x\n"})
     branches.task("two", {"same.txt": "x\n"})
-    plan = kept(branches)
+    plan = branches.plan()
     assert [len(step.replayed.dropped) for step in plan.steps] == [0, 1]
     assert faults(branches, plan) == []
     assert "neither merged nor dropped" in faults(branches, with_step(plan, 1, dropped=()))[0]
@@ -170,7 +164,7 @@ def test_renames_explain_other_paths(branches: Branches, case: str) -> None:
     branches.git("config", "merge.directoryRenames", "true")
     branches.task("first", first)
     branches.task("second", second)
-    plan = kept(branches)
+    plan = branches.plan()
     assert merged(plan) == ["first", "second"]
     old, new = (
         set(branches.git("diff-tree", "-r", "--no-commit-id", "--name-only", "--no-renames", oid).split("\n"))
@@ -186,7 +180,7 @@ def test_it_takes_four_processes_however_many_tasks(branches: Branches) -> None:
     for count in (3, 30):
         branches.tasks.clear()
         branches.many(count)
-        plan = kept(branches)
+        plan = branches.plan()
         assert len(plan.steps) == count
         counts.append(started(branches, plan))
     assert counts[0] == counts[1] <= 4

@@ -79,7 +79,9 @@ class Branches:
     def plan(self, *skip: str, names: Sequence[str] | None = None) -> Plan:
         named = [TaskId(name) for name in names] if names is not None else None
         chosen = merger.choose(self.tasks, named, [TaskId(name) for name in skip])
-        return merger.plan(self.replayer, self.tasks, chosen, None, self.main)
+        made = merger.plan(self.replayer, self.tasks, chosen, None, self.main)
+        self.replayer.keep(made.tip)
+        return made
 
     def verified(self, plan: Plan, red: Red, verify: str = "batch", width: int = 1) -> Plan:
         """Verify with a check that judges by the names of the files in a tree; `seen` has the trees it looked at."""

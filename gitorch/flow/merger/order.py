@@ -10,8 +10,8 @@ from gitorch.model import graph
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task, by_id
 
-_TRIALS_EACH = 4
-_TRIALS_MORE = 200
+_TRIALS_EACH = 2
+_TRIALS_MORE = 100
 """How many replays may go into trying other orders: a few for each task, so that the time stays in proportion."""
 
 

@@ -56,7 +56,9 @@ class Planner:
     def read(self, chosen: Sequence[Task]) -> None:
         """Read what these tasks change, all at once."""
         whole = [task for task in chosen if task.base is not None and task.tip is not None]
-        self.replayer.read([self._own(task, self.merged) for task in whole], self.onto)
+        owns = [self._own(task, self.merged) for task in whole]
+        # a task that goes in first may be kept as it is: the others are then replayed on its own tip
+        self.replayer.read([*owns, *(Own(own.tip, own.tip) for own in owns)], self.onto)
         pairs = [(task.base, task.tip) for task in whole if task.base and task.tip]
         found = changed_paths(self.replayer.repository, pairs)
         self.paths.update({task.id: paths for task, paths in zip(whole, found, strict=True)})
