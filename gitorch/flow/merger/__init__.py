@@ -1,7 +1,7 @@
 """Approved tasks onto the integration branch: planned in memory, checked, and then published in one step."""
 
 from gitorch.flow.merger.checking import verified
-from gitorch.flow.merger.plan import changed_paths, choose, plan
+from gitorch.flow.merger.plan import choose, plan
 from gitorch.flow.merger.proof import faults
 from gitorch.flow.merger.publishing import moves
 from gitorch.flow.merger.trials import Check
@@ -16,7 +16,6 @@ __all__ = [
     "Plan",
     "Progress",
     "Step",
-    "changed_paths",
     "choose",
     "faults",
     "moves",

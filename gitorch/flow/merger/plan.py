@@ -7,7 +7,6 @@ from functools import cached_property
 
 from gitorch.flow.merger.values import MERGEABLE, Clash, Held, Plan, Step
 from gitorch.git.replay import Conflicted, Own, Replayed, Replayer
-from gitorch.git.repository import Repository
 from gitorch.model import graph
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import State, Task, by_id
@@ -59,9 +58,7 @@ class Planner:
         owns = [self._own(task, self.merged) for task in whole]
         # a task that goes in first may be kept as it is: the others are then replayed on its own tip
         self.replayer.read([*owns, *(Own(own.tip, own.tip) for own in owns)], self.onto)
-        pairs = [(task.base, task.tip) for task in whole if task.base and task.tip]
-        found = changed_paths(self.replayer.repository, pairs)
-        self.paths.update({task.id: paths for task, paths in zip(whole, found, strict=True)})
+        self.paths |= {task.id: self.replayer.paths(own, self.onto) for task, own in zip(whole, owns, strict=True)}
 
     def lay(self, order: Sequence[Task], left_out: Mapping[TaskId, str] | None = None) -> Plan:
         """Return the plan of these tasks in this order; `left_out` says why others of them do not go in."""
@@ -189,20 +186,3 @@ class Planner:
 
 def _standing(task: Task) -> str:
     return "which is left out" if task.state in MERGEABLE else f"which is {task.state}, not approved"
-
-
-def changed_paths(repository: Repository, pairs: Sequence[tuple[Oid, Oid]]) -> list[frozenset[str]]:
-    """Return the paths that differ between the two commits of each pair, in one process."""
-    if not pairs:
-        return []
-    # a commit followed by another is compared with that one as if it were its parent
-    asked = "".join(f"{tip} {base}\n" for base, tip in pairs).encode()
-    options = ("--stdin", "--always", "-r", "-z", "--raw", "--no-renames")
-    fields = iter(repository.git("diff-tree", *options, input=asked).fields())
-    found: list[set[str]] = []
-    for field in fields:
-        if field.startswith(":"):
-            found[-1].add(next(fields))
-        else:
-            found.append(set())
-    return [frozenset(paths) for paths in found]
