@@ -66,6 +66,35 @@ def test_a_stack_whose_bottom_is_merged_holds(branches: Branches) -> None:
     assert faults(branches, again) == []
 
 
+def test_a_deep_stack_holds(branches: Branches) -> None:
+    """Thirty that build on each other go in behind another one, each with its own commit alone."""
+    branches.task("first", {"first.txt": "x\n"})
+    names = [f"s{number:02}" for number in range(30)]
+    for below, name in zip(["", *names], names, strict=False):
+        branches.task(name, {f"{name}.txt": "x\n"}, after=below)
+    plan = branches.plan()
+    assert merged(plan) == ["first", *names]
+    assert [len(step.replayed.pairs) for step in plan.steps] == [1] * 31
+    assert faults(branches, plan) == []
+
+
+def test_a_stack_whose_bottom_was_amended_holds(branches: Branches) -> None:
+    """What stands on the commit before is replayed on the new one, and the old one is nobody's own."""
+    low = branches.task("low", {"low.txt": "1\n"})
+    branches.task("top", {"top.txt": "x\n"}, after="low")
+    branches.git("checkout", "-q", low.branch)
+    (branches.top / "low.txt").write_text("2\n")
+    branches.git("commit", "-q", "-a", "--amend", "-m", "low, amended")
+    amended = branches.at("HEAD")
+    branches.git("checkout", "-q", "main")
+    branches.tasks[low.id] = msgspec.structs.replace(low, tip=amended)
+    plan = branches.plan()
+    assert merged(plan) == ["low", "top"]
+    assert branches.git("show", f"{plan.tip}:low.txt") == "2"
+    assert branches.git("rev-list", "--count", f"{branches.main}..{plan.tip}") == "2"
+    assert faults(branches, plan) == []
+
+
 def test_a_duplicate_is_dropped_with_its_reason(branches: Branches) -> None:
     """A change that is there already is dropped, and the plan says so."""
     branches.task("one", {"same.txt": "x\n"})

@@ -235,6 +235,15 @@ def test_a_tree_that_cannot_be_prepared_is_red(court: Court) -> None:
         assert "test ! -f bad.txt" in Path(result.output).read_text()
 
 
+def test_a_preparation_that_fails_once_is_a_flake(court: Court) -> None:
+    """What passes only because it was prepared a second time is told, too."""
+    prepare = f"prepare.run=[\"mkdir '{court.place}/once' || exit 0; exit 1\"]"
+    tree = court.commit(a="x")
+    with court.judge(prepare) as judge:
+        assert [one.name for one in judge.check(tree)] == ["prepare"]
+        assert [(one.name, one.exit_code, one.flaky) for one in judge.check(tree, again=True)] == [("test", 0, True)]
+
+
 def test_torn_lines_say_nothing(court: Court) -> None:
     """A line that a crash cut short is no verdict, and does not swallow the next one."""
     tree = court.commit(a="x")

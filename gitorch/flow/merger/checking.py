@@ -34,7 +34,8 @@ def verified(
     planner.adopt(first)
     search = Search(planner, Trials(replayer, check, width))
     made = yield from _judged(search, planner, msgspec.structs.replace(first, verify=verify))
-    return msgspec.structs.replace(made, flakes=tuple(search.trials.flakes))
+    known = [result for result in made.results if result.flaky]
+    return msgspec.structs.replace(made, flakes=tuple(dict.fromkeys([*search.trials.flakes, *known])))
 
 
 def _judged(search: Search, planner: Planner, first: Plan) -> Watched:
@@ -63,11 +64,10 @@ def _again(planner: Planner, first: Plan, found: Sequence[Guilty]) -> Plan:
     failures = left_out(found, asked)
     reasons = {one.task.id: f"which fails check {one.check}" for one in failures}
     order = [task for task in asked if task.id not in reasons]
-    known = [task for task in order if task.id not in planner.paths]
-    if known:
-        planner.read(known)
+    if unread := [task for task in order if task.id not in planner.paths]:
+        planner.read(unread)
     made = planner.lay(order, reasons)
-    return msgspec.structs.replace(made, failures=failures, verify=first.verify)
+    return msgspec.structs.replace(first, steps=made.steps, clashes=made.clashes, held=made.held, failures=failures)
 
 
 def _without(first: Plan, reason: str, *, red_base: str = "") -> Plan:

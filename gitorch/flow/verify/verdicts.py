@@ -48,11 +48,13 @@ class Judged(msgspec.Struct, frozen=True):
     def combined(self, later: Judged) -> Judged:
         """Return both as one: what passed one of the two times passes, and is flaky."""
         before = {result.name: result for result in self.results}
-        both = [_either(before.get(result.name, result), result) for result in later.results]
+        both = [_either(before.get(result.name), result) for result in later.results]
         return Judged(tuple(both), self.times + later.times)
 
 
-def _either(first: CheckResult, second: CheckResult) -> CheckResult:
+def _either(first: CheckResult | None, second: CheckResult) -> CheckResult:
+    if first is None:  # the first time, the tree could not even be prepared
+        return msgspec.structs.replace(second, flaky=second.passed)
     if first.passed == second.passed:
         return second
     return msgspec.structs.replace(first if first.passed else second, flaky=True)
