@@ -89,6 +89,7 @@ class MergeSettings(Section, frozen=True, kw_only=True):
     """`[merge]`: how approved work reaches the integration branch."""
 
     verify: Literal["each", "batch", "end", "never"] = "batch"
+    max_checks: int = 0
     auto: Literal["approved", "finished"] = "approved"
     on_conflict: Literal["hold", "agent"] = "hold"
 
@@ -282,6 +283,8 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
         raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
     if config.run.max_agents < 1:
         raise InvalidInput("config-invalid", f"run.max_agents must be at least 1, not {config.run.max_agents}")
+    if config.merge.max_checks < 0:
+        raise InvalidInput("config-invalid", f"merge.max_checks cannot be {config.merge.max_checks}")
     return config
 
 

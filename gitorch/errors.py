@@ -22,6 +22,10 @@ class GitorchError(Exception):
         self.fix = fix
 
 
+class ProofFailed(GitorchError):
+    """What was about to be published is not what was planned and checked: a fault of gitorch, and nothing was moved."""
+
+
 class InvalidInput(GitorchError):
     """Wrong usage, or an invalid configuration or tasks file."""
 

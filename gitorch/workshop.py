@@ -108,6 +108,11 @@ def with_program(env: Mapping[str, str], folder: Path) -> dict[str, str]:
     return {**env, "PATH": path, "GITORCH_PROGRAM": str(script)}
 
 
+def check_environment(means: Means) -> dict[str, str]:
+    """Return the part of the user's environment that checks of merged trees get: no keys, nothing of an agent's."""
+    return _without_credentials(allowed(means.environment, ()))
+
+
 def _matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) if "*" in pattern else name == pattern
 
@@ -144,8 +149,8 @@ def _is_free(port: int) -> bool:
 
 def prepare(means: Means, worktree: Worktree, folder: Path, env: Mapping[str, str]) -> None:
     """Copy the configured files into a worktree and run the configured commands there; `Failed` ends it."""
-    sources = _sources(means.repository, means.config)
-    steps = [_copy_command(source, worktree.path / name) for name, source in sources]
+    copied = sources(means.repository, means.config)
+    steps = [_copy_command(source, worktree.path / name) for name, source in copied]
     steps += [_shell(command) for command in means.config.prepare.run]
     for number, argv in enumerate(steps, start=1):
         # a preparation that was cut short is done again from the start: its folder is a new one
@@ -225,8 +230,8 @@ def _not_lost(folder: Path) -> Path:
     return at
 
 
-def _sources(repository: Repository, config: Config) -> list[tuple[str, Path]]:
-    """Return the files to copy, with their names relative to the work tree."""
+def sources(repository: Repository, config: Config) -> list[tuple[str, Path]]:
+    """Return the files to copy, with their names relative to the work tree; raise `Failed` where there are none."""
     top = repository.work_tree
     if top is None:
         if config.prepare.copy:

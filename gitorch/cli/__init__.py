@@ -44,7 +44,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "approve": ("morning", "accept tasks for merging"),
         "revise": ("morning", "send a task back with comments"),
         "reject": ("morning", "drop a task; its branch is kept"),
-        "merge": ("morning", "rebase approved work onto the integration branch"),
+        "merge": ("merging", "rebase approved work onto the integration branch"),
     },
     "Upkeep": {
         "context": ("context", "notes that the agents of a run share"),

@@ -1,4 +1,4 @@
-"""`review`, `diff`, `comment`, `approve`, `revise`, `reject`, `merge`."""
+"""`review`, `diff`, `comment`, `approve`, `revise`, `reject`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from gitorch.errors import GitorchError, InvalidInput, Refused
 from gitorch.model.task import Comment, State, Task
 
 if TYPE_CHECKING:
-    from gitorch.flow.merger import Plan
     from gitorch.flow.review import Card
-    from gitorch.git.replay import Replayer
 
 
 @click.command("review")
@@ -213,51 +211,3 @@ def reject_command(session: Session, task: str | None, message: str) -> None:
 
     rejected = session.orchestrator.reject(session.find(task), _who(session), message)
     session.answer(f"{rejected.id}  {rejected.state}", "reject", {"task": shape.task(rejected)})
-
-
-@click.command("merge")
-@click.argument("tasks", nargs=-1, type=TASK)
-@click.option("-n", "--dry-run", is_flag=True, help="Show the plan and the conflicts it would meet.")
-@click.option("--skip", multiple=True, type=TASK, metavar="TASK", help="Leave this one out.")
-@click.option("--verify", type=click.Choice(["each", "batch", "end", "never"]), help="How often the checks run.")
-@pass_session
-def merge_command(session: Session, tasks: tuple[str, ...], dry_run: bool, skip: tuple[str, ...], verify: str) -> None:
-    """Rebase approved work onto the integration branch, in dependency order. Your own branches stay as they are."""
-    from gitorch import trust
-    from gitorch.cli import render, shape
-    from gitorch.git.replay import Replayer
-
-    orchestrator = session.orchestrator
-    if not dry_run:
-        trust.require_person("merge")
-    if not dry_run:
-        for done in orchestrator.recover():
-            session.say(done)
-    names = [orchestrator.find(name).id for name in tasks] or None
-    branch = orchestrator.config.integration
-    with Replayer(orchestrator.repository) as replayer:
-        plan = orchestrator.plan_merge(replayer, names, [orchestrator.find(name).id for name in skip])
-        if not dry_run:
-            plan = _verified(session, replayer, plan, verify or orchestrator.config.merge.verify)
-            orchestrator.publish(replayer, plan)
-    text = render.merge_plan(plan, branch) if dry_run else render.merge_result(plan, branch)
-    session.answer(text, "merge", {**shape.merge(plan, branch), "dry_run": dry_run})
-    _exit_for(plan)
-
-
-def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str) -> Plan:
-    steps = session.orchestrator.verify_merge(replayer, plan, verify)
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            verified: Plan = end.value
-            return verified
-        session.say(f"{progress.step}/{progress.of}  {progress.doing}")
-
-
-def _exit_for(plan: Plan) -> None:
-    if plan.clashes:
-        sys.exit(7)
-    if plan.failures or plan.red_base or any("union fails" in one.reason for one in plan.held):
-        sys.exit(6)

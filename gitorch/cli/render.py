@@ -11,8 +11,9 @@ from typing import Any
 
 from gitorch.cli import words
 from gitorch.cli.layout import FIELD_INDENT, Column, Line, Look, fields, flow, paint, table, wrap
+from gitorch.cli.merge_pages import merge_order, merge_plan, merge_progress, merge_result
 from gitorch.cli.overview import PROGRAM, commands, gap, grouped, status
-from gitorch.cli.pages import card, check_lines, comment_lines, merge_plan, merge_result, review_list
+from gitorch.cli.pages import card, check_lines, comment_lines, review_list
 from gitorch.cli.safe import safe_block
 from gitorch.cli.screen import of_stderr, of_stdout
 from gitorch.cli.words import Turn, plural
@@ -27,7 +28,9 @@ __all__ = [
     "error",
     "event",
     "event_line",
+    "merge_order",
     "merge_plan",
+    "merge_progress",
     "merge_result",
     "review_list",
     "run_summary",

@@ -63,6 +63,15 @@ class Screen:
         if not self.quiet:
             _write(self.stderr, self.err, text)
 
+    def passing(self, text: str) -> None:
+        """Tell what happens just now: on a terminal in one line that the next call takes away, else line by line."""
+        if not (self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"):
+            if text:
+                self.say(text)
+        elif not self.quiet:
+            self.stderr.write("\r\x1b[2K" + text.encode(self.err.charset, "backslashreplace").decode(self.err.charset))
+            self.stderr.flush()
+
     def detail(self, text: str) -> None:
         """Tell what only a curious reader wants to know (`-v`)."""
         if self.verbose:

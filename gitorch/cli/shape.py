@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gitorch.errors import GitorchError
+from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, Task
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from gitorch.flow.merger import Plan
+    from gitorch.flow.merger import Clash, Failure, Plan
     from gitorch.flow.review import Card
+    from gitorch.git.hunks import Hunk
 
 Json = dict[str, Any]
 
@@ -96,6 +98,7 @@ def check(result: CheckResult) -> Json:
         "seconds": result.seconds,
         "command": result.command,
         "tree": result.tree,
+        **({"flaky": True} if result.flaky else {}),
     }
 
 
@@ -149,8 +152,8 @@ def card(one: Card) -> Json:
     }
 
 
-def merge(plan: Plan, integration: str) -> Json:
-    """Return `gitorch/merge/1`: what a merge did, or would do."""
+def merge(plan: Plan, integration: str, hunks: Mapping[TaskId, Sequence[Hunk]] | None = None) -> Json:
+    """Return `gitorch/merge/1`: what a merge did, or would do; `hunks` are the places of each conflict."""
     return {
         "schema": "gitorch/merge/1",
         "integration": {"branch": integration, "before": plan.before, "after": plan.tip if plan.steps else plan.before},
@@ -163,14 +166,35 @@ def merge(plan: Plan, integration: str) -> Json:
             }
             for step in plan.steps
         ],
-        "conflicted": [
-            {"id": clash.task.id, "paths": list(clash.paths), "with": list(clash.partners)} for clash in plan.clashes
-        ],
-        "failed": [{"id": failure.task.id, "check": failure.check} for failure in plan.failures],
+        "conflicted": [conflict(clash, (hunks or {}).get(clash.task.id, ())) for clash in plan.clashes],
+        "failed": [failed(failure) for failure in plan.failures],
         "held": [{"id": held.task.id, "reason": held.reason} for held in plan.held],
         "checks": [check(result) for result in plan.results],
+        **({"flakes": [check(result) for result in plan.flakes]} if plan.flakes else {}),
         **({"red_base": plan.red_base} if plan.red_base else {}),
     }
+
+
+def conflict(clash: Clash, hunks: Sequence[Hunk] = ()) -> Json:
+    """Return a conflict: the stages are git's (1 base, 2 ours, 3 theirs), `line` is that of our file."""
+    found: Json = {"id": clash.task.id, "paths": list(clash.paths), "with": list(clash.partners)}
+    if clash.conflict is not None:
+        found["commit"] = clash.conflict.commit
+        found["stages"] = [
+            {"path": stage.path, "stage": stage.number, "mode": stage.mode, "oid": stage.blob}
+            for stage in clash.conflict.stages
+        ]
+        found["hunks"] = [
+            {"path": hunk.path, "line": hunk.line, "ours": list(hunk.ours), "theirs": list(hunk.theirs)}
+            for hunk in hunks
+        ]
+    return found
+
+
+def failed(failure: Failure) -> Json:
+    """Return a task that a check fails with; whether it passes alone is null where that is not known."""
+    found: Json = {"id": failure.task.id, "check": failure.check, "with": list(failure.partners)}
+    return {**found, "alone": failure.alone, "output": failure.output or None}
 
 
 def error(failure: GitorchError) -> Json:

@@ -67,6 +67,7 @@ def check_line(result: CheckResult) -> Line:
         "command": redacted(result.command),
         "exit_code": result.exit_code,
         "seconds": result.seconds,
+        **({"flaky": True} if result.flaky else {}),
     }
 
 

@@ -61,7 +61,10 @@ _RANK = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a check said of one tree. `exit_code` is None when it could not be run to its end."""
+    """What a check said of one tree. `exit_code` is None when it could not be run to its end.
+
+    A `flaky` one failed and then passed, or passed and then failed, on this very tree.
+    """
 
     name: str
     command: str
@@ -69,6 +72,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     exit_code: int | None = None
     seconds: float = 0.0
     output: str = ""  # the file that holds what it printed
+    flaky: bool = False
 
     @property
     def passed(self) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitorch import trust
-from gitorch.errors import InvalidInput, Refused
+from gitorch.errors import InvalidInput, ProofFailed, Refused
 from gitorch.model import note
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import Comment, State, Task, change
@@ -14,9 +18,10 @@ from gitorch.operations import Restated
 from gitorch.orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
-    from gitorch.flow.merger import Plan, Progress
+    from gitorch.flow.merger import Clash, Plan, Progress
     from gitorch.flow.review import Card
     from gitorch.flow.verify import Judge
+    from gitorch.git.hunks import Hunk
     from gitorch.git.replay import Replayer
 
 
@@ -131,12 +136,23 @@ class Morning(Workspace):
         onto = before or base.trunk(self.repository, self.config)
         return merger.plan(replayer, tasks, merger.choose(tasks, names, skip), before, onto)
 
-    def verify_merge(self, replayer: Replayer, plan: Plan, verify: str) -> Generator[Progress, None, Plan]:
-        """Check the trees that a plan would publish; return the plan of what stays green."""
+    def hunks(self, replayer: Replayer, clash: Clash) -> tuple[Hunk, ...]:
+        """Return the places in which a task's change cannot be combined with what goes in before it."""
+        from gitorch.git import hunks
+
+        return hunks.cut(replayer, clash.conflict) if clash.conflict else ()
+
+    def verify_merge(
+        self, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool = False
+    ) -> Generator[Progress, None, Plan]:
+        """Check the trees that a plan would publish; return the plan of what stays green.
+
+        With `recheck` what earlier commands found does not count.
+        """
         from gitorch.flow import merger
 
-        judge = self._judge(plan.onto)
-        return (yield from merger.verified(replayer, self.tasks, plan, judge.check, verify))
+        with self._judge(plan.onto, recheck=recheck) as judge:
+            return (yield from merger.verified(replayer, self.tasks, plan, judge.check, verify, judge.width))
 
     def publish(self, replayer: Replayer, plan: Plan) -> None:
         """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
@@ -150,6 +166,7 @@ class Morning(Workspace):
             return
         self._refuse_checked_out(self.config.integration)
         replayer.keep(plan.tip)
+        self._prove(plan)
         restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
         restated += [Restated(one.id, self.tasks[one.id].state, one.state, reason=one.reason) for one in conflicted]
         with (
@@ -161,6 +178,21 @@ class Morning(Workspace):
             self._move_all("merge", moves, restated, f"merge {len(plan.steps)} tasks")
         self.store.snapshot_if_due()
 
+    def _prove(self, plan: Plan) -> None:
+        """Raise `ProofFailed`, with all that is known saved, when a plan's commits are not what it says they are."""
+        from gitorch.flow import merger
+
+        if found := merger.faults(self.repository, self.tasks, plan):
+            path = self.folder / "crashes" / f"proof-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(msgspec.to_builtins({"faults": found, "plan": plan})), "ascii")
+            raise ProofFailed(
+                "proof-failed",
+                f"the merge is not what was planned: {found[0]}",
+                why=f"nothing was moved; {len(found)} faults and the plan are in {path}",
+                fix=("orchestrate merge --verify each",),
+            )
+
     def _conflicted(self, plan: Plan) -> list[Task]:
         found = []
         for clash in plan.clashes:
@@ -169,11 +201,11 @@ class Morning(Workspace):
             found.append(change(self.tasks[clash.task.id], state=State.CONFLICTED, reason=reason))
         return found
 
-    def _judge(self, base: Oid) -> Judge:
+    def _judge(self, base: Oid, *, recheck: bool) -> Judge:
         from gitorch.flow.verify import Judge
 
         tree = Task(id=TaskId("integration"), number=0, title="", prompt="", base=base)
-        return Judge(self.means(), self.checks_for(tree))
+        return Judge(self.means(), self.checks_for(tree), recheck=recheck)
 
     def _refuse_checked_out(self, branch: str) -> None:
         """Raise `Refused` when a worktree has this branch checked out: moving it would make that look dirty."""

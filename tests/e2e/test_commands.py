@@ -174,6 +174,7 @@ def test_merge_is_as_promised(cli: Cli) -> None:
         does("One", "echo 1 > README.md", "git commit -qam one", "echo x > x.txt"),
         does("Clash", "echo 2 > README.md", "git commit -qam clash"),
         does("Above", saved("above.txt", "a"), after=["clash"]),
+        does("Upper", saved("upper.txt", "u"), after=["one"]),
         does("Bad", saved("bad.txt", "b")),
         does("Worse", saved("worse.txt", "w")),
     )
@@ -186,7 +187,7 @@ def test_merge_is_as_promised(cli: Cli) -> None:
     assert set(merged) >= {"schema", "integration", "merged", "conflicted", "failed", "held"}
     after = git("rev-parse", "orch/integration", cwd=cli.folder)
     assert merged["integration"] == {"branch": "orch/integration", "before": None, "after": after}
-    assert [one["id"] for one in merged["merged"]] == ["one", "bad"]
+    assert [one["id"] for one in merged["merged"]] == ["one", "upper", "bad"]
     first = merged["merged"][0]
     assert set(first) == {"id", "old_tip", "new_tip", "commits"}
     assert first["old_tip"] == tips["one"]
@@ -194,8 +195,18 @@ def test_merge_is_as_promised(cli: Cli) -> None:
     assert git("rev-list", "--reverse", f"{start}..{after}", cwd=cli.folder).split() == [
         pair["new"] for one in merged["merged"] for pair in one["commits"]
     ]
-    assert merged["conflicted"] == plan["conflicted"] == [{"id": "clash", "paths": ["README.md"], "with": ["one"]}]
-    assert merged["failed"] == [{"id": "worse", "check": "test"}]
+    (conflict,) = plan["conflicted"]
+    assert merged["conflicted"] == [conflict]
+    assert {name: conflict[name] for name in ("id", "paths", "with")} == {
+        "id": "clash",
+        "paths": ["README.md"],
+        "with": ["one"],
+    }
+    assert [(one["path"], one["stage"]) for one in conflict["stages"]] == [("README.md", n) for n in (1, 2, 3)]
+    assert conflict["hunks"] == [{"path": "README.md", "line": 1, "ours": ["1"], "theirs": ["2"]}]
+    (failed,) = merged["failed"]
+    assert Path(failed.pop("output")).exists()
+    assert failed == {"id": "worse", "check": "test", "with": ["bad"], "alone": True}
     (held,) = merged["held"]
     assert held["id"] == "above"
     assert "clash" in held["reason"]
@@ -464,7 +475,7 @@ def test_a_conflict_leaves_the_branch_as_it_was(cli: Cli) -> None:
     cli("approve", "--all")
     with cli.untouched():
         merged = cli.json("merge", ok=7)
-    assert merged["conflicted"] == [{"id": "two", "paths": ["README.md"], "with": ["one"]}]
+    assert [(one["id"], one["paths"], one["with"]) for one in merged["conflicted"]] == [("two", ["README.md"], ["one"])]
     assert (git("rev-parse", "orch/two", cwd=cli.folder), (worktree / "README.md").read_text()) == before
     assert git("status", "--porcelain", cwd=worktree) == ""
     task = cli.tasks()["two"]
@@ -487,7 +498,9 @@ def test_a_red_union_is_named(cli: Cli) -> None:
     held = cli.json("merge", "--verify", "end", ok=6)
     assert (held["merged"], len(held["held"])) == ([], 3)
     merged = cli.json("merge", ok=6)
-    assert merged["failed"] == [{"id": "b", "check": "test"}]
+    assert [(one["id"], one["check"], one["with"], one["alone"]) for one in merged["failed"]] == [
+        ("b", "test", ["a"], True)
+    ]
     assert [one["id"] for one in merged["merged"]] == ["a", "c"]
     assert git("ls-tree", "--name-only", "orch/integration", "a.txt", "b.txt", "c.txt", cwd=cli.folder).split() == [
         "a.txt",
@@ -497,6 +510,75 @@ def test_a_red_union_is_named(cli: Cli) -> None:
     tree = git("rev-parse", "orch/integration^{tree}", cwd=cli.folder)
     assert any(line["tree"] == tree and line["exit_code"] == 0 for line in noted)
     assert cli.states()["b"] == "approved"
+
+
+def test_a_merge_shows_its_work(cli: Cli) -> None:
+    """The order as a tree, then a line for each check, then what came of it and the commands that follow."""
+    checked(cli, test="test ! -f a.txt || test ! -f b.txt")
+    cli.queue(
+        does("A", saved("a.txt", "a")), does("B", saved("b.txt", "b")), does("C", saved("c.txt", "c"), after=["a"])
+    )
+    cli.run()
+    cli("approve", "--all")
+    answer = cli("merge", ok=6)
+    told = answer.stderr.splitlines()
+    assert [line.split()[:2] for line in told[:3]] == [["1", "a"], ["3", "└─"], ["2", "b"]]
+    assert told[3:6] == [
+        "1/1  check the union · test of 3 tasks: a, b, c",
+        "2/2  check the base · test",
+        "3/3  check once more · test of 3 tasks: a, b, c",
+    ]
+    assert "✗ b  green alone, check test is red together with a" in answer.text
+    assert "2 tasks merged into orch/integration" in answer.text
+    assert "orchestrate revise b" in answer.text
+    assert "orchestrate merge --recheck" in answer.text
+    assert cli("-q", "merge", ok=6).stderr == ""
+
+
+def test_a_plan_shows_where_a_conflict_is(cli: Cli) -> None:
+    """Before anything is done: the place, and what the two sides have there."""
+    cli.queue(
+        does("One", "echo 1 > README.md; git commit -qam one"),
+        does("Two", "echo 2 > README.md; git commit -qam two"),
+    )
+    cli.run()
+    cli("approve", "--all")
+    shown = cli("merge", "-n", ok=7).text
+    at = shown.index("  README.md:1\n")
+    assert shown[at:].split("\n")[:5] == ["  README.md:1", "    one", "      1", "    two", "      2"]
+
+
+def test_a_tree_is_not_tested_twice_over_commands(cli: Cli, tmp_path: Path) -> None:
+    """What an earlier merge found is known to the next one, red and green; `--recheck` asks anew."""
+    looks = tmp_path / "looks"
+    checked(cli, test=f"case $PWD in */integration*) echo look >> '{looks}';; esac; test ! -f a.txt || test ! -f b.txt")
+    cli.queue(does("A", saved("a.txt", "a")), does("B", saved("b.txt", "b")))
+    cli.run()
+    cli("approve", "--all")
+
+    def count() -> int:
+        before = len(looks.read_text().splitlines()) if looks.exists() else 0
+        looks.unlink(missing_ok=True)
+        return before
+
+    cli("merge", "--verify", "end", ok=6)
+    assert count() == 3  # the union, the base, the union once more
+    cli("merge", ok=6)
+    assert count() == 2  # a, and b, alone
+    cli("merge", ok=6)
+    assert count() == 0  # a is the base now, and both together are known
+    cli("merge", "--recheck", ok=6)
+    assert count() > 0
+
+
+def test_what_an_attempts_checks_saw_is_no_verdict(cli: Cli) -> None:
+    """A file that git ignores made the attempt's check green: the merge checks the tree alone, and finds it red."""
+    checked(cli, test="test -f build/made")
+    cli.queue(does("A", "mkdir build; touch build/made", saved("a.txt", "a")))
+    cli.run()
+    assert cli.tasks()["a"]["checks"]["passed"] is True
+    cli("approve", "--all")
+    assert cli.json("merge", ok=6)["merged"] == []
 
 
 def test_unapproved_work_is_not_merged(cli: Cli) -> None:

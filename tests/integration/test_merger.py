@@ -2,98 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gitorch.flow import merger
-from gitorch.flow.merger import Plan
-from gitorch.git import notes
+from gitorch.git import hunks, notes
 from gitorch.git.replay import Replayer
 from gitorch.git.repository import RefMove, RefsMoved, Repository
-from gitorch.model.naming import Oid, TaskId, branch_ref
-from gitorch.model.task import CheckResult, Priority, State, Task
-
-
-class Branches:
-    """Makes tasks with one commit each, in plain git."""
-
-    def __init__(self, repo: Repository) -> None:
-        assert repo.work_tree is not None
-        self.repo = repo
-        self.replayer = Replayer(repo)
-        self.top = repo.work_tree
-        self.main = self.at("HEAD")
-        self.tasks: dict[TaskId, Task] = {}
-
-    def git(self, *words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=self.top, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def at(self, name: str) -> Oid:
-        return Oid(self.git("rev-parse", name))
-
-    def task(self, name: str, files: dict[str, str], *, after: str = "", **fields: object) -> Task:
-        """Add an approved task whose branch changes these files, on main or on the branch it waits for."""
-        base = self.tasks[TaskId(after)].tip if after else self.main
-        assert base is not None
-        self.git("checkout", "-q", "-B", f"orch/{name}", base)
-        for path, text in files.items():
-            (self.top / path).write_text(text)
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", f"work of {name}")
-        tip = self.at("HEAD")
-        self.git("checkout", "-q", "main")
-        number = len(self.tasks) + 1
-        one = Task(
-            id=TaskId(name),
-            number=number,
-            title=name,
-            prompt=name,
-            after=(TaskId(after),) if after else (),
-            state=State.APPROVED,
-            branch=f"orch/{name}",
-            base=base,
-            tip=tip,
-            **fields,  # type: ignore[arg-type]
-        )
-        self.tasks[one.id] = one
-        return one
-
-    def plan(self, *skip: str) -> Plan:
-        chosen = merger.choose(self.tasks, None, [TaskId(name) for name in skip])
-        made = merger.plan(self.replayer, self.tasks, chosen, None, self.main)
-        self.replayer.keep(made.tip)
-        return made
-
-    def verified(self, plan: Plan, red: Callable[[set[str]], bool], verify: str) -> tuple[Plan, list[set[str]]]:
-        """Verify with a check that judges by the names of the files in the tree; return what was looked at too."""
-        seen: list[set[str]] = []
-
-        def check(commit: Oid) -> tuple[CheckResult, ...]:
-            names = set(self.git("ls-tree", "-r", "--name-only", commit).split())
-            seen.append(names)
-            tree = Oid(self.git("rev-parse", f"{commit}^{{tree}}"))
-            return (CheckResult(name="test", command="x", tree=tree, exit_code=1 if red(names) else 0),)
-
-        steps = merger.verified(self.replayer, self.tasks, plan, check, verify)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                found: Plan = end.value
-                return found, seen
+from gitorch.model.naming import branch_ref
+from gitorch.model.task import Priority, State
+from tests.support.branches import Branches, held, merged
 
 
 @pytest.fixture
-def branches(repo: Repository) -> Branches:
-    return Branches(repo)
-
-
-def merged(plan: Plan) -> list[str]:
-    return [step.task.id for step in plan.steps]
+def branches(repo: Repository) -> Iterator[Branches]:
+    with Replayer(repo) as replayer:
+        yield Branches(repo, replayer)
 
 
 def test_dependencies_go_before_urgency(branches: Branches) -> None:
@@ -118,14 +44,15 @@ def test_a_stack_is_replayed_without_its_parents_commits(branches: Branches) -> 
 def test_a_conflict_names_paths_and_partner_and_leaves_everything(branches: Branches) -> None:
     """The branch that clashes is left as it was; what builds on it is held; the rest goes in."""
     branches.task("first", {"same.txt": "one\n"})
+    branches.task("above", {"above.txt": "one\n"}, after="first")
     branches.task("second", {"same.txt": "two\n", "more.txt": "x\n"})
     branches.task("third", {"third.txt": "x\n"}, after="second")
     branches.task("fourth", {"fourth.txt": "x\n"})
     before = branches.repo.refs()
     plan = branches.plan()
-    assert merged(plan) == ["first", "fourth"]
+    assert merged(plan) == ["first", "above", "fourth"]
     assert [(one.task.id, one.paths, one.partners) for one in plan.clashes] == [("second", ("same.txt",), ("first",))]
-    assert [(one.task.id, one.reason) for one in plan.held] == [("third", "it builds on second, which is approved")]
+    assert [(one.task.id, one.reason) for one in plan.held] == [("third", "it builds on second, which conflicts")]
     assert branches.repo.refs() == before
 
 
@@ -147,56 +74,135 @@ def test_a_branch_that_moved_since_is_held(branches: Branches) -> None:
     assert "moved" in plan.held[0].reason
 
 
-def test_a_green_union_is_checked_once(branches: Branches) -> None:
-    """`batch` asks for the union's tree, and for no other when it is green."""
-    for name in ("a", "b", "c"):
-        branches.task(name, {f"{name}.txt": "x\n"})
-    plan, seen = branches.verified(branches.plan(), lambda _: False, "batch")
-    assert merged(plan) == ["a", "b", "c"]
-    assert len(seen) == 1
-    assert {"a.txt", "b.txt", "c.txt"} <= seen[0]
-    assert plan.results[0].tree == branches.repo.tree(plan.tip)
+# the order
 
 
-def test_who_turns_the_union_red_is_named_and_the_rest_goes_in(branches: Branches) -> None:
-    """Two tasks that are green alone and red together: the second is named, what builds on it is held."""
-    for name in ("a", "b", "c"):
-        branches.task(name, {f"{name}.txt": "x\n"})
-    branches.task("d", {"d.txt": "x\n"}, after="b")
-    plan, _ = branches.verified(branches.plan(), lambda names: {"a.txt", "b.txt"} <= names, "batch")
-    assert merged(plan) == ["a", "c"]
-    assert [(one.task.id, one.check) for one in plan.failures] == [("b", "test")]
-    assert [one.task.id for one in plan.held] == ["d"]
-    assert plan.results[0].tree == branches.repo.tree(plan.tip)
+def test_where_two_clash_the_order_that_lets_more_go_in_is_taken(branches: Branches) -> None:
+    """The first clashes with both others, which do not clash with each other: it is the one that stays out."""
+    branches.task("first", {"a.txt": "1\n", "b.txt": "1\n"}, priority=Priority.HIGH)
+    branches.task("second", {"a.txt": "2\n"})
+    branches.task("third", {"b.txt": "3\n"})
+    branches.task("apart", {"apart.txt": "x\n"})
+    plan = branches.plan()
+    assert merged(plan) == ["second", "third", "apart"]
+    assert [(one.task.id, one.partners) for one in plan.clashes] == [("first", ("second", "third"))]
+    assert merged(branches.plan()) == merged(plan)
 
 
-def test_no_task_is_blamed_for_a_red_base(branches: Branches) -> None:
-    """When the base fails its checks already, that is what is said."""
-    branches.task("a", {"a.txt": "x\n"})
-    plan, _ = branches.verified(branches.plan(), lambda _: True, "batch")
-    assert merged(plan) == []
-    assert plan.failures == ()
-    assert plan.red_base == "test"
+def test_a_stack_goes_before_what_it_clashes_with(branches: Branches) -> None:
+    """Three that build on each other weigh more than the one that is older."""
+    branches.task("old", {"same.txt": "1\n"})
+    branches.task("low", {"same.txt": "2\n"})
+    branches.task("mid", {"mid.txt": "x\n"}, after="low")
+    branches.task("top", {"top.txt": "x\n"}, after="mid")
+    plan = branches.plan()
+    assert merged(plan) == ["low", "mid", "top"]
+    assert [(one.task.id, one.partners) for one in plan.clashes] == [("old", ("low",))]
 
 
-def test_end_takes_the_union_or_leaves_it(branches: Branches) -> None:
-    """`end` looks for no culprit."""
-    for name in ("a", "b"):
-        branches.task(name, {f"{name}.txt": "x\n"})
-    plan, seen = branches.verified(branches.plan(), lambda names: {"a.txt", "b.txt"} <= names, "end")
-    assert merged(plan) == []
-    assert plan.failures == ()
-    assert len(seen) == 2
+def test_equal_orders_are_decided_by_priority_and_age(branches: Branches) -> None:
+    """One against one: the urgent goes in, and of two alike the older."""
+    branches.task("older", {"a.txt": "1\n"})
+    branches.task("younger", {"a.txt": "2\n"})
+    branches.task("slow", {"b.txt": "1\n"}, priority=Priority.LOW)
+    branches.task("urgent", {"b.txt": "2\n"}, priority=Priority.HIGH)
+    assert merged(branches.plan()) == ["urgent", "older"]
 
 
-def test_each_checks_every_step_and_never_checks_none(branches: Branches) -> None:
-    """The two ends of the scale."""
-    for name in ("a", "b"):
-        branches.task(name, {f"{name}.txt": "x\n"})
-    _, every = branches.verified(branches.plan(), lambda _: False, "each")
-    _, none = branches.verified(branches.plan(), lambda _: False, "never")
-    assert [("a.txt" in names, "b.txt" in names) for names in every][1:3] == [(True, False), (True, True)]
-    assert none == []
+def test_a_clash_with_what_is_merged_has_no_partner(branches: Branches) -> None:
+    """Who touches the same path but is not the reason is not named."""
+    branches.task("harmless", {"other.txt": "x\n"})
+    branches.task("late", {"same.txt": "2\n", "other.txt": "y\n"})
+    branches.git("checkout", "-q", "-b", "moved", "main")
+    (branches.top / "same.txt").write_text("0\n")
+    branches.git("add", "-A")
+    branches.git("commit", "-q", "-m", "in the way")
+    branches.main = branches.at("HEAD")
+    branches.git("checkout", "-q", "main")
+    (clash,) = branches.plan("harmless").clashes
+    assert (clash.paths, clash.partners) == (("same.txt",), ())
+
+
+def test_only_those_are_partners_without_whom_it_goes_in(branches: Branches) -> None:
+    """Two change the file, but the one that changes other lines is no partner."""
+    text = "".join(f"{number}\n" for number in range(40))
+    branches.git("checkout", "-q", "main")
+    (branches.top / "long.txt").write_text(text)
+    branches.git("add", "-A")
+    branches.git("commit", "-q", "-m", "long")
+    branches.main = branches.at("HEAD")
+    branches.task("head", {"long.txt": text.replace("1\n", "one\n", 1)})
+    branches.task("tail", {"long.txt": text.replace("39\n", "last\n")})
+    branches.task("more", {"long.txt": text.replace("39\n", "end\n")}, priority=Priority.LOW)
+    (clash,) = branches.plan().clashes
+    assert (clash.task.id, clash.partners) == ("more", ("tail",))
+
+
+def test_a_partner_without_a_common_path_is_found(branches: Branches) -> None:
+    """A folder that was renamed and a file that was added to it: the one who renamed is named."""
+    branches.task("other", {"other.txt": "x\n"}, priority=Priority.HIGH)
+    branches.task("renames", {"src/app.py": None, "src/lib.py": None, "lib": "in the way\n"})
+    branches.task("adds", {"lib/new.py": "x\n"}, priority=Priority.LOW)
+    (clash,) = branches.plan().clashes
+    assert (clash.task.id, clash.partners) == ("adds", ("renames",))
+
+
+def test_a_named_task_brings_what_it_builds_on(branches: Branches) -> None:
+    """The closure goes in, and nothing else that is approved."""
+    for name, after in (("a", ""), ("b", "a"), ("c", "b"), ("d", "")):
+        branches.task(name, {f"{name}.txt": "x\n"}, after=after)
+    assert merged(branches.plan(names=["c"])) == ["a", "b", "c"]
+    assert merged(branches.plan(names=["b", "d"])) == ["a", "b", "d"]
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.QUEUED, State.REJECTED])
+def test_a_named_task_waits_for_what_is_not_approved(branches: Branches, state: State) -> None:
+    """Which dependency is missing is said, at any depth; the others go in."""
+    branches.task("a", {"a.txt": "x\n"}, state=state)
+    branches.task("b", {"b.txt": "x\n"}, after="a")
+    branches.task("c", {"c.txt": "x\n"}, after="b")
+    branches.task("d", {"d.txt": "x\n"})
+    plan = branches.plan(names=["c", "d"])
+    assert merged(plan) == ["d"]
+    assert held(plan) == {
+        "b": f"it builds on a, which is {state}, not approved",
+        "c": "it builds on b, which waits",
+    }
+
+
+def test_what_builds_on_a_skipped_task_says_so(branches: Branches) -> None:
+    """The reason names the task that was left out."""
+    branches.task("below", {"below.txt": "x\n"})
+    branches.task("above", {"above.txt": "x\n"}, after="below")
+    assert held(branches.plan("below")) == {"above": "it builds on below, which is left out"}
+
+
+def test_a_conflict_is_a_value_with_stages_and_hunks(branches: Branches) -> None:
+    """Both sides of each place, with our line number; markers in the files themselves are text."""
+    odd = "<<<<<<< mine\na\n=======\nb\n>>>>>>> yours\n"
+    branches.task("first", {"doc.txt": odd + "one\n" + "same\n" * 9 + "1\n"})
+    branches.task("second", {"doc.txt": odd + "two\n2\n" + "same\n" * 9 + "3\n"})
+    (clash,) = branches.plan().clashes
+    assert clash.conflict is not None
+    assert [(stage.path, stage.number) for stage in clash.conflict.stages] == [("doc.txt", 2), ("doc.txt", 3)]
+    found = hunks.cut(branches.replayer, clash.conflict)
+    assert [(one.path, one.line, one.ours, one.theirs) for one in found] == [
+        ("doc.txt", 6, ("one",), ("two", "2")),
+        ("doc.txt", 16, ("1",), ("3",)),
+    ]
+
+
+def test_a_file_without_marks_has_no_hunks(branches: Branches) -> None:
+    """One side deleted what the other changed: the stages tell, and nothing is made up."""
+    branches.task("gone", {"README.md": None})
+    branches.task("changed", {"README.md": "# Other\n"})
+    (clash,) = branches.plan().clashes
+    assert clash.conflict is not None
+    assert [stage.number for stage in clash.conflict.stages] == [1, 3]
+    assert hunks.cut(branches.replayer, clash.conflict) == ()
+
+
+# publication
 
 
 def test_branch_and_notes_move_together_or_not_at_all(branches: Branches) -> None:

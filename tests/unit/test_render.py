@@ -27,8 +27,9 @@ from gitorch.cli.layout import Look
 from gitorch.cli.safe import cells
 from gitorch.cli.screen import Screen, look
 from gitorch.errors import InvalidInput, MergeConflict
-from gitorch.flow.merger import Clash, Failure, Held, Plan, Step
+from gitorch.flow.merger import Clash, Failure, Held, Plan, Progress, Step
 from gitorch.flow.review import Card, Change, Signal
+from gitorch.git.hunks import Hunk
 from gitorch.git.replay import Replayed
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Event, Usage
@@ -597,9 +598,120 @@ def test_a_merge() -> None:
         – changelog   waits: it builds on rate-limit, which is finished
         4 tasks merged into orch/integration (4bc72dc..1d7be04)
           · 2 checks passed on this very tree
-        ↳ orchestrate retry rate-limit   a fresh attempt, on top of the others
-        ↳ git merge orch/integration     take it into the branch you are on
+        ↳ orchestrate retry rate-limit    a fresh attempt, on top of the others
+        ↳ orchestrate revise login-form   send it back with what fails
+        ↳ orchestrate merge --recheck     test again what was found red
+        ↳ git merge orch/integration      take it into the branch you are on
         """)
+
+
+RED = Failure(
+    BY_NAME["login-form"], "test", partners=(TaskId("auth-hash"),), alone=True, output="merges/4a/check-test/stdout"
+)
+
+
+def test_a_merge_that_names_who_fails_together() -> None:
+    """Green alone and red together is said with the partner and the output; a flake is told, without colour too."""
+    plan = msgspec.structs.replace(
+        a_plan(), clashes=(), held=(), failures=(RED,), flakes=(msgspec.structs.replace(results(0)[0], flaky=True),)
+    )
+    assert render.merge_result(plan, "orch/integration", look=Look(width=120)) == picture("""
+        ✓ db-schema   2 commits as 1d7be04
+        ✓ auth-hash   1 commit as 1d7be04
+        ✓ old-thing   2 commits as 1d7be04
+        ✓ api-docs    2 commits as 1d7be04
+        ✗ login-form  green alone, check test is red together with auth-hash
+          see merges/4a/check-test/stdout
+        ↺ test failed and passed on the same tree 9f3c21a: a flake
+        4 tasks merged into orch/integration (4bc72dc..1d7be04) · 2 checks passed on this very tree
+        ↳ orchestrate revise login-form   send it back with what fails
+        ↳ orchestrate merge --recheck     test again what was found red
+        ↳ git merge orch/integration      take it into the branch you are on
+        """)
+
+
+def test_a_merge_onto_a_red_base() -> None:
+    """The base is named, and that it was checked without any of the tasks."""
+    held = (Held(BY_NAME["db-schema"], "the integration branch fails its checks without it"),)
+    plan = Plan(before=BASE, onto=BASE, held=held, red_base="test")
+    assert render.merge_result(plan, "orch/integration", look=Look(width=80)) == picture("""
+        – db-schema  waits: the integration branch fails its checks without it
+        orch/integration fails by itself: test: no task is blamed
+        Nothing was merged: 1 left out. orch/integration is unchanged.
+        ↳ orchestrate merge --recheck   test again what was found red
+        """)
+
+
+def test_a_merge_plan_shows_the_places_of_a_conflict() -> None:
+    """Each place with its line and both sides, cut at the width; what is more is counted."""
+    hunk = Hunk(
+        path="src/auth.py", line=31, ours=("def login(user):",), theirs=("def login(user, limit):", "x" * 90, "z")
+    )
+    plan = msgspec.structs.replace(a_plan(), held=(), failures=(), steps=a_plan().steps[:2])
+    hunks = {TaskId("rate-limit"): (hunk, msgspec.structs.replace(hunk, line=40, ours=()), hunk, hunk, hunk)}
+    shown = render.merge_plan(plan, "orch/integration", hunks=hunks, look=Look(width=80)).splitlines()
+    assert "\n".join(shown[:19]) == picture("""
+        Into orch/integration at 4bc72dc, in this order. Nothing has been changed.
+
+          1  db-schema      2 commits, 2 files
+          2  auth-hash      1 commit, 2 files
+          ≠  └─ rate-limit  conflicts in src/auth.py with auth-hash
+
+          src/auth.py:31
+            auth-hash
+              def login(user):
+            rate-limit
+              def login(user, limit):
+              xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+              … 1 more line
+
+          src/auth.py:40
+            auth-hash
+              (nothing)
+            rate-limit
+              def login(user, limit):
+        """)
+    assert (
+        shown[-5:]
+        == picture("""
+          … 2 more places of rate-limit
+
+        2 of 3 would go in, 1 conflict
+        ↳ orchestrate retry rate-limit   a fresh attempt, on top of the others
+        ↳ orchestrate merge              merge 2 tasks
+        """).splitlines()
+    )
+
+
+def test_what_a_merge_is_doing_is_one_line() -> None:
+    """Which tree of how many, what for, which check, of which tasks; it never breaks into two lines."""
+    names = tuple(TaskId(f"task-{number}") for number in range(20))
+    one = Progress("check the union", 0, 1, names, "test")
+    assert render.merge_progress(one, look=Look(width=120)) == (
+        "1/1  check the union · test of 20 tasks: task-0, task-1, task-2 and 17 more"
+    )
+    assert render.merge_progress(Progress("check a alone", 3, 4, names[:1], "lint"), look=Look(width=120)) == (
+        "4/4  check a alone · lint of task-0"
+    )
+    assert (
+        render.merge_progress(Progress("check the base", 1, 2, (), "test"), look=Look()) == "2/2  check the base · test"
+    )
+    assert cells(render.merge_progress(one, look=Look(width=40))) <= 40
+
+
+def test_the_order_of_a_merge_without_colour() -> None:
+    """The order that is about to be merged is a tree in plain characters, too."""
+    shown = render.merge_order(a_plan(), look=Look(width=80, symbols=False))
+    assert [line[2:] for line in shown.splitlines()] == picture("""
+          1  db-schema        2 commits, 2 files
+          3  `- old-thing     2 commits, 2 files
+          2  auth-hash        1 commit, 2 files
+          4  |- api-docs      2 commits, 2 files, builds on db-schema, auth-hash
+          !  `- rate-limit    conflicts in src/auth.py with auth-hash
+          -     `- changelog  waits: it builds on rate-limit, which is finished
+          x  login-form       left out: check test fails with it
+        """).splitlines()
+    assert render.merge_order(Plan(before=None, onto=BASE), look=Look()) == ""
 
 
 def test_an_empty_merge() -> None:
@@ -792,6 +904,9 @@ def everywhere() -> Iterator[str]:
         yield render.review_list([card], look=here)
         yield render.merge_plan(plan, HOSTILE, look=here)
         yield render.merge_result(plan, HOSTILE, look=here)
+        hunk = Hunk(path=HOSTILE, line=1, ours=(HOSTILE,), theirs=(HOSTILE,))
+        yield render.merge_plan(plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.clashes}, look=here)
+        yield render.merge_progress(Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), look=here)
         yield render.error(InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), look=here)
         yield render.agents([{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], look=here)
         for kind in ("text", "thinking", "tool", "result", "error", "retry", "limit", "end", "new"):

@@ -14,7 +14,8 @@ from gitorch.cli import shape
 from gitorch.errors import GitorchError, InvalidInput, MergeConflict
 from gitorch.flow.merger import Clash, Failure, Held, Plan, Step
 from gitorch.flow.review import Card, Change, Signal
-from gitorch.git.replay import Replayed
+from gitorch.git.hunks import Hunk
+from gitorch.git.replay import Conflicted, Replayed, Stage
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
@@ -190,10 +191,43 @@ def test_a_merge() -> None:
         "integration": {"branch": "orch/integration", "before": BASE, "after": NEW},
         "merged": [{"id": "schema", "old_tip": TIP, "new_tip": NEW, "commits": [{"old": TIP, "new": NEW}]}],
         "conflicted": [{"id": "api", "paths": ["a.py"], "with": ["schema"]}],
-        "failed": [{"id": "api", "check": "test"}],
+        "failed": [{"id": "api", "check": "test", "with": [], "alone": None, "output": None}],
         "held": [{"id": "api", "reason": "it has no commits"}],
         "checks": [{"name": "test", "exit_code": 0, "seconds": 1.5, "command": "pytest -q", "tree": TREE}],
     }
+
+
+def test_a_conflict_has_its_stages_and_hunks() -> None:
+    """A program gets git's stages and the places in the files, beside the paths and partners of SPEC."""
+    stages = tuple(Stage("a.py", number, "100644", Oid(f"{number}" * 40)) for number in (1, 2, 3))
+    clash = Clash(
+        task=QUEUED, paths=("a.py",), partners=(), conflict=Conflicted(commit=TIP, paths=("a.py",), stages=stages)
+    )
+    assert shape.conflict(clash, (Hunk(path="a.py", line=3, ours=("x",), theirs=("y", "z")),)) == {
+        "id": "api",
+        "paths": ["a.py"],
+        "with": [],
+        "commit": TIP,
+        "stages": [
+            {"path": "a.py", "stage": number, "mode": "100644", "oid": f"{number}" * 40} for number in (1, 2, 3)
+        ],
+        "hunks": [{"path": "a.py", "line": 3, "ours": ["x"], "theirs": ["y", "z"]}],
+    }
+
+
+def test_a_failure_names_who_it_fails_with() -> None:
+    """Green alone and red together is told apart from red alone, and from not known; a flake is marked."""
+    failure = Failure(QUEUED, "test", partners=(FINISHED.id,), alone=True, output="merges/x/stdout")
+    assert shape.failed(failure) == {
+        "id": "api",
+        "check": "test",
+        "with": ["schema"],
+        "alone": True,
+        "output": "merges/x/stdout",
+    }
+    flake = msgspec.structs.replace(FINISHED.results[0], flaky=True)
+    assert shape.merge(a_plan(flakes=(flake,)), "orch/integration")["flakes"] == [shape.check(flake)]
+    assert shape.check(flake)["flaky"] is True
 
 
 def test_a_merge_of_nothing_moves_nothing() -> None:

@@ -1,8 +1,11 @@
-"""Approved tasks onto the integration branch: planned in memory, verified, and then published in one step."""
+"""Approved tasks onto the integration branch: planned in memory, checked, and then published in one step."""
 
-from gitorch.flow.merger.checking import Check, verified
-from gitorch.flow.merger.plan import MERGEABLE, Clash, Failure, Held, Plan, Progress, Step, changed_paths, choose, plan
+from gitorch.flow.merger.checking import verified
+from gitorch.flow.merger.plan import choose, plan
+from gitorch.flow.merger.proof import faults
 from gitorch.flow.merger.publishing import moves
+from gitorch.flow.merger.trials import Check
+from gitorch.flow.merger.values import MERGEABLE, Clash, Failure, Held, Plan, Progress, Step
 
 __all__ = [
     "MERGEABLE",
@@ -13,8 +16,8 @@ __all__ = [
     "Plan",
     "Progress",
     "Step",
-    "changed_paths",
     "choose",
+    "faults",
     "moves",
     "plan",
     "verified",

@@ -2,76 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import msgspec
 
-from gitorch.flow.merger.plan import Failure, Held, Plan, Progress, plan
+from gitorch.flow.merger.blame import Guilty, left_out
+from gitorch.flow.merger.plan import Planner
+from gitorch.flow.merger.search import Search
+from gitorch.flow.merger.trials import Check, Trials, failing
+from gitorch.flow.merger.values import Held, Plan, Progress
 from gitorch.git.replay import Replayer
-from gitorch.model.naming import Oid, TaskId
+from gitorch.model.naming import TaskId
 from gitorch.model.task import CheckResult, Task
 
-Check = Callable[[Oid], tuple[CheckResult, ...]]
-"""Judges the tree of a commit."""
+Watched = Generator[Progress, None, Plan]
 
 
 def verified(
-    replayer: Replayer,
-    tasks: Mapping[TaskId, Task],
-    first: Plan,
-    check: Check,
-    verify: str,
-) -> Generator[Progress, None, Plan]:
-    """Check the trees of a plan as `verify` says, and return the plan of what stays green.
+    replayer: Replayer, tasks: Mapping[TaskId, Task], first: Plan, check: Check, verify: str, width: int = 1
+) -> Watched:
+    """Check the trees of a plan as `verify` says, `width` of them at once, and return the plan of what stays green.
 
-    `batch` checks the union and, where that is red, goes task by task to find who turns it red; `each` goes task by
-    task at once; `end` checks the union and takes it or leaves it. A base that is red already is named, and no
-    task is blamed for it.
+    `batch` checks the union, and where that is red looks for the smallest sets of tasks that turn it red; `each`
+    checks what each task makes of those before it; `end` takes the union or leaves it. The largest part of the plan
+    that holds none of those sets goes on, after it was checked as a whole. A base that is red already is named, and
+    no task is blamed for it. What fails once and then passes on one and the same tree is a flake, and told.
     """
     if verify == "never" or not first.steps:
         return first
-    if verify in ("batch", "end"):
-        yield Progress("check the union", 1, 1)
-        replayer.keep(first.tip)
-        results = check(first.tip)
-        if _green(results):
-            return msgspec.structs.replace(first, results=results)
-    yield Progress("check the base", 1, 1)
-    if not _green(base_results := check(first.onto)):
-        red = ", ".join(result.name for result in base_results if not result.passed)
-        return _without(first, "the integration branch fails its checks without it", red_base=red)
-    if verify == "end":
-        return _without(first, "the union fails its checks")
-    return (yield from _one_by_one(replayer, tasks, first, check))
+    planner = Planner(replayer, tasks, first.before, first.onto)
+    planner.adopt(first)
+    search = Search(planner, Trials(replayer, check, width))
+    made = yield from _judged(search, planner, msgspec.structs.replace(first, verify=verify))
+    known = [result for result in made.results if result.flaky]
+    return msgspec.structs.replace(made, flakes=tuple(dict.fromkeys([*search.trials.flakes, *known])))
 
 
-def _one_by_one(
-    replayer: Replayer, tasks: Mapping[TaskId, Task], first: Plan, check: Check
-) -> Generator[Progress, None, Plan]:
-    chosen = [step.task for step in first.steps]
-    failures: list[Failure] = []
-    current = first
-    at = 0
-    while at < len(current.steps):
-        step = current.steps[at]
-        yield Progress(f"check {step.task.id}", at + 1, len(current.steps))
-        replayer.keep(step.replayed.tip)
-        results = check(step.replayed.tip)
-        if _green(results):
-            at += 1
-            continue
-        failures.append(Failure(step.task, next(result.name for result in results if not result.passed)))
-        chosen.remove(step.task)
-        # what passed so far keeps its place; what comes after is replayed without the one that failed
-        current = plan(replayer, tasks, chosen, first.before, first.onto)
-    final = check(current.tip) if current.steps else ()
-    return msgspec.structs.replace(
-        current,
-        clashes=(*first.clashes, *current.clashes),
-        held=(*first.held, *current.held),
-        failures=tuple(failures),
-        results=final,
-    )
+def _judged(search: Search, planner: Planner, first: Plan) -> Watched:
+    found: list[Guilty] = []
+    made = first
+    while made.steps:
+        red = yield from search.first_red(made)
+        if red is None:
+            results = search.trials.results(made.tip)
+            return msgspec.structs.replace(made, results=results)
+        if base := search.red_base:
+            return _without(first, "the integration branch fails its checks without it", red_base=_names(base))
+        if first.verify == "end":
+            return _without(first, "the union fails its checks")
+        guilty = yield from search.guilty([step.task for step in made.steps], red)
+        if guilty is None:
+            continue  # what was red is a flake
+        found.append(guilty)
+        made = _again(planner, first, found)
+    return made
+
+
+def _again(planner: Planner, first: Plan, found: Sequence[Guilty]) -> Plan:
+    """Plan once more, without the fewest tasks that break up all that is red together."""
+    asked = first.order or tuple(step.task for step in first.steps)
+    failures = left_out(found, asked)
+    reasons = {one.task.id: f"which fails check {one.check}" for one in failures}
+    order = [task for task in asked if task.id not in reasons]
+    if unread := [task for task in order if task.id not in planner.paths]:
+        planner.read(unread)
+    made = planner.lay(order, reasons)
+    return msgspec.structs.replace(first, steps=made.steps, clashes=made.clashes, held=made.held, failures=failures)
 
 
 def _without(first: Plan, reason: str, *, red_base: str = "") -> Plan:
@@ -79,5 +75,5 @@ def _without(first: Plan, reason: str, *, red_base: str = "") -> Plan:
     return msgspec.structs.replace(first, steps=(), held=(*first.held, *held), red_base=red_base)
 
 
-def _green(results: Sequence[CheckResult]) -> bool:
-    return all(result.passed for result in results)
+def _names(results: Sequence[CheckResult]) -> str:
+    return ", ".join(result.name for result in failing(results))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitorch.flow.merger.plan import Plan
+from gitorch.flow.merger.values import Plan
 from gitorch.git import notes
 from gitorch.git.repository import RefMove, Repository
 from gitorch.model import note
@@ -25,6 +25,6 @@ def _note_lines(repository: Repository, made: Plan, integration: str) -> dict[Oi
         for old, new in step.replayed.pairs:
             carried = known[old] if new != old else []
             lines.setdefault(new, []).extend([*carried, note.merged_line(step.task.id, old, integration)])
-    if made.results:
-        lines.setdefault(made.tip, []).extend(note.check_line(result) for result in made.results)
+    if judged := (*made.results, *(flake for flake in made.flakes if flake not in made.results)):
+        lines.setdefault(made.tip, []).extend(note.check_line(result) for result in judged)
     return lines

@@ -1,0 +1,74 @@
+"""`merge`: approved work onto the integration branch."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gitorch.cli.session import TASK, Session, pass_session
+
+if TYPE_CHECKING:
+    from gitorch.flow.merger import Plan
+    from gitorch.git.replay import Replayer
+
+
+@click.command("merge")
+@click.argument("tasks", nargs=-1, type=TASK)
+@click.option("-n", "--dry-run", is_flag=True, help="Show the plan and the conflicts it would meet.")
+@click.option("--skip", multiple=True, type=TASK, metavar="TASK", help="Leave this one out.")
+@click.option("--verify", type=click.Choice(["each", "batch", "end", "never"]), help="How often the checks run.")
+@click.option("--recheck", is_flag=True, help="Check again what an earlier command found red or green.")
+@pass_session
+def merge_command(
+    session: Session, tasks: tuple[str, ...], dry_run: bool, skip: tuple[str, ...], verify: str, recheck: bool
+) -> None:
+    """Rebase approved work onto the integration branch, in dependency order. Your own branches stay as they are.
+
+    Named TASKS go in with what they build on.
+    """
+    from gitorch import trust
+    from gitorch.cli import render, shape
+    from gitorch.git.replay import Replayer
+
+    orchestrator = session.orchestrator
+    if not dry_run:
+        trust.require_person("merge")
+        for done in orchestrator.recover():
+            session.say(done)
+    names = [orchestrator.find(name).id for name in tasks] or None
+    branch = orchestrator.config.integration
+    with Replayer(orchestrator.repository) as replayer:
+        plan = orchestrator.plan_merge(replayer, names, [orchestrator.find(name).id for name in skip])
+        hunks = {clash.task.id: orchestrator.hunks(replayer, clash) for clash in plan.clashes}
+        if not dry_run:
+            if picture := render.merge_order(plan):
+                session.say(picture)
+            verify = verify or orchestrator.config.merge.verify
+            plan = _verified(session, replayer, plan, verify, recheck=recheck)
+            orchestrator.publish(replayer, plan)
+    text = render.merge_plan(plan, branch, hunks=hunks) if dry_run else render.merge_result(plan, branch)
+    session.answer(text, "merge", {**shape.merge(plan, branch, hunks), "dry_run": dry_run})
+    _exit_for(plan)
+
+
+def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool) -> Plan:
+    from gitorch.cli import render
+
+    steps = session.orchestrator.verify_merge(replayer, plan, verify, recheck=recheck)
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            session.screen.passing("")
+            verified: Plan = end.value
+            return verified
+        session.screen.passing(render.merge_progress(progress))
+
+
+def _exit_for(plan: Plan) -> None:
+    if plan.clashes:
+        sys.exit(7)
+    if plan.failures or plan.red_base or any("union fails" in one.reason for one in plan.held):
+        sys.exit(6)

@@ -1,0 +1,130 @@
+"""Approved tasks with branches of their own, in plain git, and the plans and verdicts that the merger makes of them."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from gitorch.flow import merger
+from gitorch.flow.merger import Plan, Progress
+from gitorch.git.replay import Replayer
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.task import CheckResult, State, Task
+
+Red = Callable[[set[str]], bool]
+"""Whether the check fails on a tree with files of these names."""
+
+
+class Branches:
+    """Makes tasks with one commit each, plans them, and judges unions by the names of their files."""
+
+    def __init__(self, repo: Repository, replayer: Replayer) -> None:
+        assert repo.work_tree is not None
+        self.repo = repo
+        self.replayer = replayer
+        self.top = repo.work_tree
+        self.main = self.at("HEAD")
+        self.tasks: dict[TaskId, Task] = {}
+        self.seen: list[set[str]] = []
+        self.told: list[Progress] = []
+
+    def git(self, *words: str, input: str = "") -> str:
+        done = subprocess.run(["git", *words], cwd=self.top, check=True, capture_output=True, text=True, input=input)
+        return done.stdout.strip()
+
+    def at(self, name: str) -> Oid:
+        return Oid(self.git("rev-parse", name))
+
+    def task(self, name: str, files: dict[str, str | None], *, after: str = "", **fields: object) -> Task:
+        """Add an approved task whose branch changes these files, on main or on the branch it waits for."""
+        base = self.tasks[TaskId(after)].tip if after else self.main
+        assert base is not None
+        self.git("checkout", "-q", "-B", f"orch/{name}", base)
+        for path, text in files.items():
+            if text is None:
+                self.git("rm", "-q", path)
+                continue
+            (self.top / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.top / path).write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", f"work of {name}")
+        tip = self.at("HEAD")
+        self.git("checkout", "-q", "main")
+        return self._approved(name, base, tip, after=(TaskId(after),) if after else (), **fields)
+
+    def many(self, count: int) -> list[str]:
+        """Add tasks t000, t001, ... with a file of their own each, all in one process."""
+        names = [f"t{number:03}" for number in range(count)]
+        who = "committer Una User <una@example.com> 1700000000 +0000"
+        stream = "".join(
+            f"commit refs/heads/orch/{name}\nmark :{at}\n{who}\ndata {len(name)}\n{name}\nfrom {self.main}\n"
+            f"M 644 inline {name}.txt\ndata 2\nx\n\n"
+            for at, name in enumerate(names, start=1)
+        )
+        self.git("fast-import", "--quiet", input=stream)
+        tips = self.git("rev-parse", *(f"orch/{name}" for name in names)).split()
+        for name, tip in zip(names, tips, strict=True):
+            self._approved(name, self.main, Oid(tip))
+        return names
+
+    def _approved(self, name: str, base: Oid, tip: Oid, **fields: object) -> Task:
+        defaults = {"title": name, "prompt": name, "state": State.APPROVED, "branch": f"orch/{name}"}
+        given = {**defaults, "number": len(self.tasks) + 1, "base": base, "tip": tip, **fields}
+        one = Task(id=TaskId(name), **given)  # type: ignore[arg-type]
+        self.tasks[one.id] = one
+        return one
+
+    def plan(self, *skip: str, names: Sequence[str] | None = None) -> Plan:
+        named = [TaskId(name) for name in names] if names is not None else None
+        chosen = merger.choose(self.tasks, named, [TaskId(name) for name in skip])
+        made = merger.plan(self.replayer, self.tasks, chosen, None, self.main)
+        self.replayer.keep(made.tip)
+        return made
+
+    def verified(self, plan: Plan, red: Red, verify: str = "batch", width: int = 1) -> Plan:
+        """Verify with a check that judges by the names of the files in a tree; `seen` has the trees it looked at."""
+        self.seen.clear()
+        self.told.clear()
+        turn = threading.Lock()
+
+        def check(
+            commit: Oid, *, again: bool = False, saying: Callable[[str], None] = lambda _: None
+        ) -> tuple[CheckResult, ...]:
+            saying("test")
+            names = self.names(commit)
+            with turn:
+                self.seen.append(names)
+                code = 1 if red(names) else 0
+            tree = Oid(self.git("rev-parse", f"{commit}^{{tree}}"))
+            return (CheckResult(name="test", command="x", tree=tree, exit_code=code, flaky=again and not code),)
+
+        steps = merger.verified(self.replayer, self.tasks, plan, check, verify, width)
+        return self._end(steps)
+
+    def _end(self, steps: Iterator[Progress]) -> Plan:
+        while True:
+            try:
+                self.told.append(next(steps))
+            except StopIteration as end:
+                found: Plan = end.value
+                return found
+
+    def names(self, commit: str) -> set[str]:
+        """Return the names of a commit's files, without `.txt`."""
+        found = self.git("ls-tree", "-r", "-z", "--name-only", commit).split("\0")
+        return {name.removesuffix(".txt") for name in found}
+
+
+def merged(plan: Plan) -> list[str]:
+    return [step.task.id for step in plan.steps]
+
+
+def failed(plan: Plan) -> list[tuple[str, tuple[str, ...], bool | None]]:
+    """Return who is left out, with whom it is red, and whether it is green alone."""
+    return [(one.task.id, tuple(one.partners), one.alone) for one in plan.failures]
+
+
+def held(plan: Plan) -> dict[str, str]:
+    return {one.task.id: one.reason for one in plan.held}
