@@ -128,11 +128,17 @@ def commands() -> str:
         for name in group:
             command = orchestrate.get_command(root, name)
             assert command is not None
-            context = click.Context(
-                command, info_name=name, parent=root, terminal_width=100, **command.context_settings
-            )
-            parts.append(f"### `orchestrate {name}`\n\n```text\n{command.get_help(context)}\n```\n")
+            parts += helps(command, name, root)
     return "\n".join(parts)
+
+
+def helps(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:
+    """Yield the help of a command and of those below it."""
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=100, **command.context_settings)
+    yield f"### `{context.command_path}`\n\n```text\n{command.get_help(context)}\n```\n"
+    for below, one in getattr(command, "commands", {}).items():
+        if not one.hidden:
+            yield from helps(one, below, context)
 
 
 PAGES = {"configuration.md": configuration, "commands.md": commands}

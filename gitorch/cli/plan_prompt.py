@@ -73,8 +73,6 @@ def _carry_out(session: Session, group: click.Group, name: str, line: str) -> bo
         session.fail(InvalidInput("usage", error.format_message(), fix=("help",)))
     except (KeyboardInterrupt, click.Abort):
         session.say("\ninterrupted; the plan is as it was")
-    except SystemExit:
-        return False  # a run that ended with its own exit code
     return not session.orchestrator.find_plan(name).is_approved
 
 

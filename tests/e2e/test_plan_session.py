@@ -18,7 +18,7 @@ FIRST = says(
     planned("schema", role="data-architect-governance", prompt=told("schema", saved("schema", "1"))),
     planned("api", "schema", prompt=told("api", "test -f schema", saved("api", "1"))),
 )
-DOCS = planned("docs", "schema", title="Write the docs", prompt=told("docs", saved("docs", "1")))
+DOCS = planned("docs", "schema", title="Write the docs", prompt=told("docs", saved("docs.txt", "1")))
 SECOND = says(
     planned("schema", role="data-architect-governance", prompt=told("schema", saved("schema", "1"))),
     planned("api", "schema", prompt=told("api", "test -f schema", saved("api", "1")), size="large"),
