@@ -44,6 +44,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "revise": ("morning", "send a task back with comments"),
         "reject": ("morning", "drop a task; its branch is kept"),
         "merge": ("merging", "rebase approved work onto the integration branch"),
+        "undo": ("undoing", "take back the last operation"),
+        "redo": ("undoing", "bring back what undo took back"),
     },
     "Upkeep": {
         "cleanup": ("upkeep", "remove what is no longer needed"),

@@ -2,12 +2,13 @@
 
 from gitorch.orchestrator.morning import Morning
 from gitorch.orchestrator.night import Night, RunSummary, at_clock
+from gitorch.orchestrator.undoing import Undoing
 from gitorch.orchestrator.upkeep import Upkeep
 from gitorch.orchestrator.watching import Watching
 from gitorch.orchestrator.workspace import load_config
 
 
-class Orchestrator(Night, Watching, Morning, Upkeep):
+class Orchestrator(Night, Watching, Morning, Upkeep, Undoing):
     """All that can be done in one repository."""
 
 
