@@ -25,6 +25,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Evening": {
         "submit": ("evening", "queue a task, or a file of tasks"),
+        "adopt": ("adopting", "make finished tasks of existing branches"),
         "run": ("evening", "work through the queue: one branch for each task"),
     },
     "Night": {

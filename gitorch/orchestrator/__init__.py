@@ -1,14 +1,14 @@
 """The library: wires the stages together and remembers what they give back; no logic of its own."""
 
-from gitorch.orchestrator.morning import Morning
-from gitorch.orchestrator.night import Night, RunSummary, at_clock
+from gitorch.orchestrator.adopting import Adopting
+from gitorch.orchestrator.night import RunSummary, at_clock
 from gitorch.orchestrator.undoing import Undoing
 from gitorch.orchestrator.upkeep import Upkeep
 from gitorch.orchestrator.watching import Watching
 from gitorch.orchestrator.workspace import load_config
 
 
-class Orchestrator(Night, Watching, Morning, Upkeep, Undoing):
+class Orchestrator(Adopting, Watching, Upkeep, Undoing):
     """All that can be done in one repository."""
 
 
