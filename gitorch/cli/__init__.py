@@ -26,6 +26,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Evening": {
         "submit": ("evening", "queue a task, or a file of tasks"),
         "plan": ("planning", "break a goal into tasks, and queue them once you agree"),
+        "adopt": ("adopting", "make finished tasks of existing branches"),
         "run": ("evening", "work through the queue: one branch for each task"),
     },
     "Night": {
@@ -45,6 +46,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "revise": ("morning", "send a task back with comments"),
         "reject": ("morning", "drop a task; its branch is kept"),
         "merge": ("merging", "rebase approved work onto the integration branch"),
+        "undo": ("undoing", "take back the last operation"),
+        "redo": ("undoing", "bring back what undo took back"),
     },
     "Upkeep": {
         "context": ("context", "notes that the agents of a run share"),
