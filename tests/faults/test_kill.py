@@ -291,7 +291,9 @@ def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: rand
     """Git's transactions are not atomic against a crash: whichever ref moved alone, the other follows."""
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
-    plan = library.plan_merge(Replayer(library.repository), None)
+    with Replayer(library.repository) as replayer:
+        plan = library.plan_merge(replayer, None)
+        replayer.keep(plan.tip)
     moves = merger.moves(library.repository, plan, library.config.integration)
     library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
     assert len(moves) == 2
@@ -304,7 +306,9 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     """An operation that is finished late moves no ref and no task that somebody has moved meanwhile."""
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
-    plan = library.plan_merge(Replayer(library.repository), None)
+    with Replayer(library.repository) as replayer:
+        plan = library.plan_merge(replayer, None)
+        replayer.keep(plan.tip)
     moves = merger.moves(library.repository, plan, library.config.integration)
     operation = library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
     library.repository.move(moves, "all of it")
