@@ -15,12 +15,13 @@ import pytest
 from gitorch.agents.api_asking import Asking, request_of
 from gitorch.agents.api_calls import Limits
 from gitorch.agents.api_wire import connect
-from gitorch.agents.question import Message, Question
+from gitorch.agents.question import Message, Question, as_prompt
 from gitorch.config import AgentSettings
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
 from gitorch.flow.planner import ModelPlanner, ask, model_planner, wording
 from gitorch.model.outcome import Usage
 from gitorch.model.plan import MOST_TASKS, SCHEMA, Planner, Proposed, Said, read_plan
+from gitorch.model.roles import Role
 from gitorch.orchestrator.workspace import Workspace
 from tests.support import real
 from tests.support.capture import USAGE_LIMIT
@@ -363,10 +364,10 @@ def outside_fences(text: str) -> str:
     """Return the lines that stand in no code fence, by the rule that a fence ends with its own length."""
     fence, kept = "", []
     for line in text.split("\n"):
-        ticks = line if line and set(line) == {"`"} and len(line) >= 3 else ""
+        ticks = line if line and set(line) in ({"`"}, {"~"}) and len(line) >= 3 else ""
         if not fence and ticks:
             fence = ticks
-        elif ticks and len(ticks) >= len(fence):
+        elif ticks[:1] == fence[:1] and len(ticks) >= len(fence) > 0:
             fence = ""
         elif not fence:
             kept.append(line)
@@ -424,6 +425,20 @@ def test_of_a_long_conversation_the_beginning_and_the_end_are_sent() -> None:
     assert texts[-2] == "n99."
     assert len(texts) == wording.CONVERSATION + 2
     assert sum(GOAL in text for text in texts) == 1
+
+
+def test_a_fence_that_somebody_left_open_makes_no_material_of_what_follows() -> None:
+    """A goal, an answer or a contribution that ends in a code fence does not swallow the words after it."""
+    plan = msgspec.structs.replace(PLAN, goal="Run\n```\nmake")
+    conversation = [Said(who="planner", text="So:\n````\nx"), Said(who="person", text="~~~\ny")]
+    asked = question(*wording.discussion(plan, conversation, "Do it\n```"), *wording.complaint("```\n{", BROKEN))
+    text = outside_fences(as_prompt(asked))
+    assert text.count("# The user said") == 4
+    assert "The user says" in text
+    assert "broken" in text
+
+
+BROKEN = InvalidInput("plan-invalid", "broken")
 
 
 def test_hostile_words_in_a_conversation_are_sent() -> None:
@@ -492,6 +507,18 @@ def test_the_key_is_in_no_file(repository_folder: Path, tmp_path: Path) -> None:
     files = [path for path in bench.kept[0].rglob("*") if stat.S_ISREG(path.stat().st_mode)]
     assert files
     assert [path for path in files if real.KEY.encode() in path.read_bytes()] == []
+
+
+def test_roles_are_told_with_what_they_are_for() -> None:
+    """A role's purpose, else the beginning of its instructions, in one bounded line."""
+    roles = [
+        Role(name="a", purpose="Tables\nand views", instructions="Work."),
+        Role(name="b", instructions="You mend things. Always."),
+        Role(name="c", purpose="x" * 1_000, instructions=""),
+    ]
+    text = wording.material("", {role.name: role for role in roles}, {})
+    assert "\na: Tables and views\nb: You mend things\nc: xxx" in text
+    assert len(text) < 500
 
 
 # --- discussing ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import msgspec
 from gitorch.agents.question import Message
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput
-from gitorch.model.brief import fenced
+from gitorch.model.brief import closed, fenced
 from gitorch.model.plan import MOST_TASKS, Plan, PlannedTask, Said
 from gitorch.model.roles import Role
 
@@ -64,7 +64,7 @@ def material(map_of_repository: str, roles: Mapping[str, Role], agents: Mapping[
 
 def opening(goal: str, constraints: Sequence[str] = ()) -> Message:
     """Return the message that asks for a plan."""
-    parts = ["# The goal\n", goal]
+    parts = ["# The goal\n", closed(goal)]
     if constraints:
         parts += ["\n# What must hold\n", *(f"- {constraint}" for constraint in constraints)]
     return Message("user", _sendable("\n".join(parts)))
@@ -80,7 +80,7 @@ def discussion(plan: Plan, conversation: Sequence[Said], words: str) -> tuple[Me
         "# The plan as it stands now\n",
         fenced(as_json(plan.tasks)),
         "\n# The user says\n",
-        words,
+        closed(words),
         "\nAnswer with the whole plan as it should be now, also where it stays as it is: every task that you leave out "
         "is taken out of it. Keep the ids of tasks that stay.",
     ]
@@ -91,7 +91,9 @@ def complaint(text: str, problem: InvalidInput) -> tuple[Message, Message]:
     """Return an answer that cannot be used, and the message that says why and asks for a better one."""
     why = f"\n{problem.why}" if problem.why else ""
     asked = f"This cannot be used as a plan: {problem.what}{why}\n\nAnswer with the whole plan again, mended, as JSON."
-    return Message("assistant", _sendable(text[:ANSWER]).strip() or "(nothing)"), Message("user", _sendable(asked))
+    return Message("assistant", _sendable(closed(text[:ANSWER])).strip() or "(nothing)"), Message(
+        "user", _sendable(asked)
+    )
 
 
 def as_json(tasks: Collection[PlannedTask]) -> str:
@@ -101,13 +103,13 @@ def as_json(tasks: Collection[PlannedTask]) -> str:
 
 
 def _as_message(said: Said) -> Message:
-    text = said.text[:CONTRIBUTION].strip() or "(nothing)"
+    text = closed(said.text[:CONTRIBUTION]).strip() or "(nothing)"
     return Message("assistant" if said.who == "planner" else "user", _sendable(text))
 
 
 def _purpose(role: Role) -> str:
-    first = " ".join(role.instructions.split()).partition(". ")[0]
-    return first if len(first) <= PURPOSE else first[:PURPOSE] + "…"
+    told = " ".join((role.purpose or role.instructions.partition(". ")[0]).split())
+    return told if len(told) <= PURPOSE else told[:PURPOSE] + "…"
 
 
 def _sendable(text: str) -> str:
