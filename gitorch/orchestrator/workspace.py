@@ -18,7 +18,7 @@ from gitorch.git.repository import RefMove, Repository
 from gitorch.model import graph, naming, note, subagents
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.roles import Role, route
-from gitorch.model.task import State, Task, change
+from gitorch.model.task import State, Task, change, towards
 from gitorch.operations import Moved, Operation, OperationLog, Restated
 from gitorch.store import Store, Tasks
 
@@ -188,7 +188,7 @@ class Workspace:
         moves = [RefMove(one.ref, one.new, one.old) for one in operation.refs if one.new != one.old]
         now = self.repository.refs(*(move.ref for move in moves)) if moves else {}
         ahead = [move for move in moves if now.get(move.ref) == move.old]
-        if moves and len(ahead) == len(moves):
+        if moves and not any(now.get(move.ref) == move.new for move in moves):
             self.operations.close(operation, done=False)
             return False
         # git's transactions are not atomic against a crash: what has not moved yet is moved now
@@ -202,7 +202,7 @@ class Workspace:
         tasks = self.tasks
         lasting = [one for one in operation.tasks if one.task in tasks and tasks[one.task].state is one.old]
         return [
-            change(tasks[one.task], state=one.new, reason=one.reason, merged_as=one.merged_as)
+            change(towards(tasks[one.task], one.new), state=one.new, reason=one.reason, merged_as=one.merged_as)
             for one in lasting
             if one.new is not one.old
         ]
