@@ -66,7 +66,7 @@ _WHAT = {
     "review.sensitive": "paths that deserve a second look",
     "merge.verify": "check the union and find who turns it red (`batch`), every step (`each`), the union alone (`end`)",
     "merge.max_checks": "how many trees are checked at once; 0 is two, or one where there is one processor",
-    "merge.auto": "what may be merged by itself: in this version only what was approved, by `orchestrate merge`",
+    "merge.auto": "what a run merges by itself: what is approved meanwhile; `finished`: also finished, green work",
     "merge.on_conflict": "a conflict is reported, and the branch left as it was",
     "remote.address": "there are no remote workers in this version",
     "notify.command": "not called in this version",

@@ -138,6 +138,11 @@ class Config(Section, frozen=True, kw_only=True):
         return self.branch.replace("{task}", task)
 
     @property
+    def candidate(self) -> str:
+        """Return the branch of the night's candidate."""
+        return self.branch_of("candidate")
+
+    @property
     def prefix(self) -> str:
         """Return what all task branches start with: `orch/`."""
         return self.branch.partition("{task}")[0]
@@ -164,7 +169,6 @@ _AVAILABLE: dict[str, tuple[object, ...]] = {
     "sandbox.mode": ("auto", "off"),
     "sandbox.network": ("on",),
     "run.rate_limits": ("wait", "stop"),
-    "merge.auto": ("approved",),
     "merge.on_conflict": ("hold",),
     "remote.address": ("",),
     "notify.command": ((),),

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.live import Live
 from rich.text import Text
 
-from gitorch.cli import words
+from gitorch.cli import foresight, words
 from gitorch.cli.layout import Column, Line, Look, Piece, cut, fit
 from gitorch.cli.overview import grouped, total
 from gitorch.cli.safe import cells
 from gitorch.cli.screen import Screen
 from gitorch.cli.words import Turn
+from gitorch.model.forecast import Foreseen
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 FRAMES_PER_SECOND = 4
 _BAR_WIDTH = 40
 _FEWEST_ROWS = 3
+_MOST_CONFLICTS = 3
 
 Tasks = Mapping[TaskId, Task]
 Activity = Mapping[TaskId, str]
@@ -68,6 +70,7 @@ class Board:
         self.hint = hint
         self.tasks: Tasks = {}
         self.activity: Activity = {}
+        self.foreseen: Foreseen = ((), None)
 
     def lines(self, now: datetime, width: int, height: int) -> list[Line]:
         """Return the board as lines that fit into `width` cells and `height` lines."""
@@ -76,6 +79,8 @@ class Board:
         top = [_clock_line(tasks, self.started, now, look), []]
         bottom: list[Line] = [
             [],
+            *foresight.will_conflict(self.foreseen[0][:_MOST_CONFLICTS], look),
+            *foresight.candidate(self.foreseen[1], look)[:_MOST_CONFLICTS],
             _counts(tasks, look),
             *([[(look.clean(self.hint, width), "dim")]] if self.hint else []),
         ]
@@ -180,6 +185,7 @@ def live(board: Board, screen: Screen, *, whole_screen: bool = False) -> Iterato
 def watch(
     tasks: Callable[[], Tasks],
     activity: Callable[[], Activity],
+    foreseen: Callable[[], Foreseen] = lambda: ((), None),
     *,
     interval: float = 1.0,
     screen: Screen | None = None,
@@ -188,11 +194,11 @@ def watch(
     """Show the board until Ctrl-C (or `stop`), looking again each `interval` seconds."""
     screen, stop = screen or Screen.of_process(), stop or threading.Event()
     board = Board(screen.out, hint="Ctrl-C ends the watching, not the work")
-    board.tasks, board.activity = dict(tasks()), dict(activity())
+    board.tasks, board.activity, board.foreseen = dict(tasks()), dict(activity()), foreseen()
     try:
         with live(board, screen, whole_screen=True):
             while not stop.wait(interval):
-                board.tasks, board.activity = dict(tasks()), dict(activity())
+                board.tasks, board.activity, board.foreseen = dict(tasks()), dict(activity()), foreseen()
     except KeyboardInterrupt:
         return
 
@@ -201,6 +207,7 @@ def follow(
     changes: Generator[Iterable[Task], None, _Result],
     tasks: Callable[[], Tasks],
     activity: Callable[[], Activity],
+    foreseen: Callable[[], Foreseen] = lambda: ((), None),
     *,
     interval: float = 1.0,
     screen: Screen | None = None,
@@ -217,7 +224,7 @@ def follow(
 
     def look_again() -> None:
         while not over.wait(interval):
-            board.activity = dict(activity())
+            board.activity, board.foreseen = dict(activity()), foreseen()
 
     looking = threading.Thread(target=look_again, name="board", daemon=True)
     with live(board, screen):
@@ -227,7 +234,7 @@ def follow(
         finally:
             over.set()
             looking.join()
-            board.hint, board.activity = "", {}
+            board.hint, board.activity, board.foreseen = "", {}, ((), None)
 
 
 def _carried(changes: Generator[Iterable[Task], None, _Result], tasks: Callable[[], Tasks], board: Board) -> _Result:

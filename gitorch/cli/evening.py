@@ -334,7 +334,7 @@ def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) ->
 
     orchestrator = session.orchestrator
     if session.screen.animated and not session.json and not session.quiet:
-        return board.follow(changes, lambda: orchestrator.tasks, lambda: orchestrator.activity())
+        return board.follow(changes, lambda: orchestrator.tasks, lambda: orchestrator.activity(), orchestrator.foreseen)
     before: dict[str, Task] = {task.id: task for task in orchestrator.tasks.values()}
     while True:
         try:
@@ -380,7 +380,7 @@ def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
 
 
 def _tell_summary(session: Session, summary: RunSummary) -> None:
-    from gitorch.cli import render
+    from gitorch.cli import render, shape
 
     tasks = session.orchestrator.tasks
     changed = [tasks[name] for name in summary.changed if name in tasks]
@@ -392,12 +392,24 @@ def _tell_summary(session: Session, summary: RunSummary) -> None:
         "usd": summary.spent,
         "moved": list(summary.moved),
         "tasks": {state: count for state, count in counts.items() if count},
+        **shape.foreseen(summary.conflicts, summary.candidate, session.orchestrator.config.integration),
+        "troubles": list(summary.troubles),
     }
     if session.json:
         session.answer("", "run", fields)
     else:
         left = summary.stopped.reason if summary.stopped else ""
-        session.answer(render.run_summary(changed, left, summary.seconds, summary.spent))
+        session.answer(
+            render.run_summary(
+                changed,
+                left,
+                summary.seconds,
+                summary.spent,
+                conflicts=summary.conflicts,
+                candidate=summary.candidate,
+                troubles=summary.troubles,
+            )
+        )
     _exit_code(summary, changed)
 
 

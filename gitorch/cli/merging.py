@@ -48,8 +48,13 @@ def merge_command(
             verify = verify or orchestrator.config.merge.verify
             plan = _verified(session, replayer, plan, verify, recheck=recheck)
             orchestrator.publish(replayer, plan)
+        conflicts = orchestrator.foresee(replayer) if dry_run else ()
+    if not dry_run:
+        session.refresh()
     text = render.merge_plan(plan, branch, hunks=hunks) if dry_run else render.merge_result(plan, branch)
-    session.answer(text, "merge", {**shape.merge(plan, branch, hunks), "dry_run": dry_run})
+    text = "\n".join(part for part in (render.foreseen(conflicts), text) if part)
+    known = {"conflicts": [shape.foreseen_conflict(one, branch) for one in conflicts]} if dry_run else {}
+    session.answer(text, "merge", {**shape.merge(plan, branch, hunks), **known, "dry_run": dry_run})
     if plan.steps and not dry_run:
         session.say(WAY_BACK)
     _exit_for(plan)

@@ -45,6 +45,7 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
     for at, one in enumerate(cards, start=1):
         if not _ask_verdict(session, one, f"{at} of {len(cards)}"):
             break
+    session.refresh()
 
 
 _KEYS = "[d]iff  [a]pprove  [r]evise  [x] reject  [c]omment  [l]og  [n]ext  [q]uit"
@@ -198,6 +199,7 @@ def revise_command(session: Session, task: str | None, message: str) -> None:
     words = message or (_words("") if session.interactive and not found.comments else "")
     said = [Comment(text=words, who=_who(session), attempt=found.attempts)] if words else []
     revised = session.orchestrator.revise(found, _who(session), said)
+    session.refresh()
     session.answer(f"{revised.id}  {revised.state}", "revise", {"task": shape.task(revised)})
     session.say(WAY_BACK)
     session.say("next: orchestrate run")
@@ -212,5 +214,6 @@ def reject_command(session: Session, task: str | None, message: str) -> None:
     from gitorch.cli import shape
 
     rejected = session.orchestrator.reject(session.find(task), _who(session), message)
+    session.refresh()
     session.answer(f"{rejected.id}  {rejected.state}", "reject", {"task": shape.task(rejected)})
     session.say(WAY_BACK)

@@ -15,6 +15,7 @@ from gitorch.errors import InvalidInput, NotFound
 from gitorch.model.task import ALIVE, State, Task
 
 if TYPE_CHECKING:
+    from gitorch.model.forecast import Foreseen
     from gitorch.model.outcome import Event
 
 
@@ -31,9 +32,10 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
     tip = orchestrator.integration()
     top = orchestrator.repository.work_tree or orchestrator.repository.common_dir
     if session.json:
-        session.answer(
-            "", "status", shape.status(tasks.values(), repository=top, branch=orchestrator.config.integration, oid=tip)
-        )
+        branch = orchestrator.config.integration
+        fields = shape.status(tasks.values(), repository=top, branch=branch, oid=tip)
+        foreseen = shape.foreseen(orchestrator.conflicts(), orchestrator.candidate(), branch)
+        session.answer("", "status", {**fields, **foreseen})
     else:
         session.answer(
             render.status(
@@ -44,6 +46,8 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
                 running=orchestrator.is_running(),
                 warnings=(NO_SANDBOX,) if orchestrator.is_running() else (),
                 show_all=show_all,
+                conflicts=orchestrator.conflicts(),
+                candidate=orchestrator.candidate(),
             )
         )
     if exit_code and any(task.state in (State.FINISHED, State.CONFLICTED, State.FAILED) for task in tasks.values()):
@@ -59,11 +63,13 @@ def watch_command(session: Session, interval: float) -> None:
 
     orchestrator = session.orchestrator
     if session.screen.animated and not session.json:
-        board.watch(lambda: orchestrator.tasks, orchestrator.activity, interval=interval)
+        board.watch(lambda: orchestrator.tasks, orchestrator.activity, orchestrator.foreseen, interval=interval)
         return
     pause = threading.Event()
     before: dict[str, Task] = {}
+    foreseen: Foreseen = ((), None)
     while True:
+        foreseen = _tell_foreseen(session, foreseen)
         tasks = orchestrator.tasks
         for task in tasks.values():
             if task == before.get(task.id):
@@ -76,6 +82,20 @@ def watch_command(session: Session, interval: float) -> None:
         if not orchestrator.is_running() and not any(task.state is State.RUNNING for task in tasks.values()):
             return
         pause.wait(interval)
+
+
+def _tell_foreseen(session: Session, before: Foreseen) -> Foreseen:
+    """Print what is foreseen where it has changed; return it."""
+    from gitorch.cli import render, shape
+
+    found = session.orchestrator.foreseen()
+    if found != before:
+        if session.json:
+            fields = shape.foreseen(*found, session.orchestrator.config.integration)
+            session.answer("", "event", {"at": shape.now(), **fields})
+        elif text := render.foreseen(*found):
+            session.answer(text)
+    return found
 
 
 @click.command("agents")
@@ -123,6 +143,7 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
     """Show everything about one task."""
     from gitorch.cli import render, shape
     from gitorch.cli.safe import safe_block
+    from gitorch.model.forecast import of_task
 
     found = session.find(task)
     if path:
@@ -131,8 +152,11 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
         text, sent = session.orchestrator.brief(found)
         session.answer(safe_block(text), "task", {"brief": text, "sent": sent})
     else:
-        fields = {"task": {**shape.task(found), "prompt": found.prompt, **shape.asked(found)}}
-        session.answer(render.task_page(found), "task", fields)
+        branch = session.orchestrator.config.integration
+        conflicts = of_task(session.orchestrator.conflicts(), found.id)
+        fields: dict[str, Any] = {"task": {**shape.task(found), "prompt": found.prompt, **shape.asked(found)}}
+        fields["conflicts"] = [shape.foreseen_conflict(one, branch) for one in conflicts]
+        session.answer(render.task_page(found, conflicts=conflicts), "task", fields)
 
 
 @click.command("log")

@@ -7,14 +7,15 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from gitorch.cli import words
+from gitorch.cli import foresight, words
 from gitorch.cli.layout import Column, Fit, Line, Look, Piece, cut, fit, flow, hidden_line, paint, wrap
 from gitorch.cli.safe import cells
 from gitorch.cli.screen import of_stdout
 from gitorch.cli.words import Turn, plural
+from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.task import Task, urgency
+from gitorch.model.task import State, Task, urgency
 
 PROGRAM = "orchestrate"
 NARROW = 60
@@ -35,6 +36,7 @@ class _Seen(NamedTuple):
     tasks: Mapping[TaskId, Task]
     diffs: Mapping[str, words.Change]
     activity: Mapping[str, str]
+    conflicts: Mapping[TaskId, str]
     now: datetime
 
 
@@ -71,6 +73,8 @@ def status(
     show_all: bool = False,
     diffs: Mapping[str, words.Change] | None = None,
     activity: Mapping[str, str] | None = None,
+    conflicts: Sequence[Conflict] = (),
+    candidate: Candidate | None = None,
     look: Look | None = None,
     now: datetime | None = None,
 ) -> str:
@@ -78,7 +82,8 @@ def status(
 
     `repository` and `branch` name where the user is, `tip` the integration branch's commit, `running` tells whether a
     run is going on, `warnings` is what the user must know first. `diffs` and `activity` hold what is known beside the
-    task file, by task id. Without `show_all` the rest of a long group is only counted. `look` is by default that of
+    task file, by task id; `conflicts` and `candidate` what is foreseen of the merge.
+    Without `show_all` the rest of a long group is only counted. `look` is by default that of
     stdout; times are shown in the zone of `now`.
     """
     look, now = look or of_stdout(), now or datetime.now().astimezone()
@@ -89,11 +94,15 @@ def status(
         return paint([*lines, *_nothing_yet(look)], look)
     groups = grouped(by_name.values())
     kept = {one: len(group) for one, group in groups.items()} if show_all else shares(groups, ROWS)
-    seen = _Seen(tasks=by_name, diffs=diffs or {}, activity=activity or {}, now=now)
+    seen = _Seen(
+        tasks=by_name, diffs=diffs or {}, activity=activity or {}, conflicts=foresight.marks(conflicts), now=now
+    )
     rows = {one: [_row(task, seen, look) for task in group[: kept[one]]] for one, group in groups.items()}
     rests = {one: _rest(one, len(group) - kept[one], look) for one, group in groups.items()}
     narrow = look.width is not None and look.width < NARROW
     lines += _two_lines(rows, rests, look) if narrow else _columns(rows, rests, look)
+    if known := [*foresight.will_conflict(conflicts, look), *foresight.candidate(candidate, look)]:
+        lines += [*gap(look), *known]
     lines += [*gap(look), *flow(summary(by_name.values(), look), look), *commands(_next(groups, place), look)]
     return paint(lines, look)
 
@@ -179,7 +188,8 @@ def _row(task: Task, seen: _Seen, look: Look) -> list[Piece]:
 def _next_cell(task: Task, seen: _Seen, look: Look) -> Piece:
     verb, why = words.step(task, seen.tasks, seen.now, seen.activity.get(task.id, ""))
     urgent = "" if task.attempts else words.priority(task)
-    text = look.clean("; ".join(part for part in (urgent, why) if part), look.width)
+    will = "" if task.state is State.CONFLICTED else seen.conflicts.get(task.id, "")
+    text = look.clean("; ".join(part for part in (urgent, why, will) if part), look.width)
     said = f"{verb}: {text}" if verb and text else verb or text
     return said, _next_style(task, why)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gitorch.cli import words
+from gitorch.cli import foresight, words
 from gitorch.cli.layout import FIELD_INDENT, Column, Line, Look, fields, flow, paint, table, wrap
 from gitorch.cli.merge_pages import merge_order, merge_plan, merge_progress, merge_result
 from gitorch.cli.overview import PROGRAM, commands, gap, grouped, status
@@ -18,6 +18,7 @@ from gitorch.cli.safe import safe_block
 from gitorch.cli.screen import of_stderr, of_stdout
 from gitorch.cli.words import Turn, plural
 from gitorch.errors import GitorchError
+from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Event, Usage
 from gitorch.model.task import Attempt, Phase, State, Task
@@ -28,6 +29,7 @@ __all__ = [
     "error",
     "event",
     "event_line",
+    "foreseen",
     "merge_order",
     "merge_plan",
     "merge_progress",
@@ -68,7 +70,12 @@ def _clean_block(text: str, look: Look, indent: int) -> list[str]:
 
 
 def task_page(
-    task: Task, tasks: Mapping[TaskId, Task] | None = None, *, look: Look | None = None, now: datetime | None = None
+    task: Task,
+    tasks: Mapping[TaskId, Task] | None = None,
+    *,
+    conflicts: Sequence[Conflict] = (),
+    look: Look | None = None,
+    now: datetime | None = None,
 ) -> str:
     """Return everything about one task: what was asked, who did it, what came of it, and what can be done next."""
     look, now = look or of_stdout(), now or datetime.now().astimezone()
@@ -90,6 +97,7 @@ def task_page(
             ("Attempt", _attempt_lines(task.attempt, look, now)),
             ("Agent", _text_lines(task.attempt.summary if task.attempt else "", look)),
             ("Checks", check_lines(task, look)),
+            ("Conflicts", foresight.with_others(conflicts, task.id, look)),
             ("Comments", comment_lines(task.comments, look)),
             ("Branch", _branch_lines(task, look)),
         ]
@@ -319,12 +327,22 @@ def _facts(task: Task, now: datetime, look: Look, diff: words.Change | None) -> 
     ]
 
 
+def foreseen(conflicts: Sequence[Conflict], candidate: Candidate | None = None, *, look: Look | None = None) -> str:
+    """Return what is known before the morning; empty where there is nothing to say."""
+    look = look or of_stdout()
+    lines = [*foresight.will_conflict(conflicts, look), *foresight.candidate(candidate, look)]
+    return paint(lines, look) if lines else ""
+
+
 def run_summary(
     changed: Sequence[Task],
     stopped: str = "",
     seconds: float = 0.0,
     spent: float = 0.0,
     *,
+    conflicts: Sequence[Conflict] = (),
+    candidate: Candidate | None = None,
+    troubles: Sequence[str] = (),
     look: Look | None = None,
     now: datetime | None = None,
 ) -> str:
@@ -336,6 +354,8 @@ def run_summary(
     lines = [*flow(head, look), *_went_wrong(groups, look, now)]
     if stopped:
         lines.append([("stopped early: ", "bold yellow"), (look.clean(stopped), "yellow")])
+    lines += [*foresight.will_conflict(conflicts, look), *foresight.candidate(candidate, look)]
+    lines += [[("beside the run: ", "bold yellow"), (look.clean(text), "yellow")] for text in troubles]
     return paint([*lines, *commands(_after_run(groups), look)], look)
 
 

@@ -79,6 +79,12 @@ class Session:
         """Print narration to stderr."""
         self.screen.say(text)
 
+    def refresh(self) -> None:
+        """Bring what is foreseen up to date after a change by hand; a run that is going on does it by itself."""
+        if not self.orchestrator.is_running():
+            for trouble in self.orchestrator.refresh():
+                self.say(trouble)
+
     def tell_notices(self) -> None:
         """Say what was mended while reading the state."""
         if "orchestrator" in self.__dict__:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gitorch.errors import GitorchError
+from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, Task
@@ -130,6 +131,41 @@ def status(tasks: Iterable[Task], *, repository: str | PathLike[str], branch: st
         "repository": str(repository),
         "integration": {"branch": branch, "oid": oid},
         "tasks": [task(one) for one in tasks],
+    }
+
+
+def foreseen_conflict(one: Conflict, integration: str) -> Json:
+    """Return a foreseen conflict; `with` names the integration branch where it is with what is merged."""
+    among = {"with": integration} if len(one.tasks) == 1 else {}
+    return {"tasks": list(one.tasks), "paths": list(one.paths), **among}
+
+
+def foreseen(conflicts: Iterable[Conflict], candidate: Candidate | None, integration: str) -> Json:
+    """Return what is known before the morning: the fields `conflicts` and `candidate` (null: there is none yet)."""
+    return {
+        "conflicts": [foreseen_conflict(one, integration) for one in conflicts],
+        "candidate": _candidate(candidate) if candidate else None,
+    }
+
+
+def _candidate(one: Candidate) -> Json:
+    return {
+        "branch": one.branch,
+        "tip": one.tip,
+        "tree": one.tree,
+        "onto": one.onto,
+        "when": at(one.when),
+        "tasks": list(one.tasks),
+        "left_out": [
+            {"id": left.task, "reason": left.reason, "with": list(left.partners), "paths": list(left.paths)}
+            for left in one.left_out
+        ],
+        "checks": {"judgement": str(one.judgement), "results": [check(result) for result in one.results]},
+        "red": [
+            {"id": red.task, "check": red.check, "with": list(red.partners), "alone": red.alone} for red in one.red
+        ],
+        "held": one.held or None,
+        "reason": one.reason or None,
     }
 
 

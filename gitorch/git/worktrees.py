@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import Refused
-from gitorch.git.repository import GitFailed, Output, RefMove, Repository
+from gitorch.git.repository import GitFailed, Output, RefMove, RefsMoved, Repository
 from gitorch.model.naming import Oid, Ref
 
 
@@ -166,28 +167,67 @@ def stage(repository: Repository, worktree: Worktree, found: Dirt, *, index: Pat
 
 
 def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -> Oid | None:
-    """Save uncommitted files as a commit under `ref`; None when there are none.
+    """Save uncommitted files as a commit under `ref`, and return it; None when there are none.
 
     Branch, index and files stay as they are: the tree is made in a private index. Earlier rescue points
-    stay reachable as the first parent's line.
+    stay reachable as the first parent's line; what one of them holds already is not saved again. Several may save the
+    same worktree at the same time.
     """
     found = dirt(repository, worktree)
     if not found.paths:
         return None
-    index = worktree.admin / "gitorch-rescue-index"
+    head, tree = snapshot(repository, worktree, found)
+    for remaining in reversed(range(_TRIES)):
+        old = repository.at(ref)
+        if old and _holds(repository, old, tree, head):
+            return old
+        parents = [word for oid in (old, head) if oid for word in ("-p", oid)]
+        new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=repository.identity()).text)
+        try:
+            repository.move([RefMove(ref, new, old)], "save uncommitted work")
+        except RefsMoved:
+            if not remaining:
+                raise
+        else:
+            return new
+    return None
+
+
+_TRIES = 5
+_INDEX = "gitorch-rescue-index-"
+_LEFT_SECONDS = 3600.0
+
+
+def snapshot(repository: Repository, worktree: Worktree, found: Dirt) -> tuple[str, str]:
+    """Return HEAD's commit (empty: not born) and the tree of all files as they are, by way of a private index."""
+    for left in worktree.admin.glob(f"{_INDEX}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _LEFT_SECONDS:  # of one that was killed
+                left.unlink()
+    index = worktree.admin / f"{_INDEX}{uuid.uuid4().hex}"
     env = {"GIT_INDEX_FILE": str(index)} | repository.identity()
+    head = worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1)).text
     try:
-        head = worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1)).text
-        worktree.git(repository, "read-tree", head or "--empty", env=env)
+        # the worktree's own index knows when files were last read: what has not changed since is not read again
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(worktree.admin / "index", index)
+        if worktree.git(repository, "read-tree", *_onto(head), env=env, ok=(0, 128)).code:
+            index.unlink(missing_ok=True)  # the copy was of no use: begin with none
+            worktree.git(repository, "read-tree", *_onto(head), env=env)
         stage(repository, worktree, found, index=index)
-        tree = worktree.git(repository, "write-tree", env=env).text
+        return head, worktree.git(repository, "write-tree", env=env).text
     finally:
         index.unlink(missing_ok=True)
-    old = repository.at(ref)
-    parents = [word for oid in (old, head) if oid for word in ("-p", oid)]
-    new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=repository.identity()).text)
-    repository.move([RefMove(ref, new, old)], "save uncommitted work")
-    return new
+
+
+def _onto(head: str) -> tuple[str, ...]:
+    return ("--reset", head) if head else ("--empty",)
+
+
+def _holds(repository: Repository, saved: Oid, tree: str, head: str) -> bool:
+    """Tell whether a rescue point holds this very tree on top of this commit."""
+    (commit,) = repository.commits([saved])
+    return commit.tree == tree and (not head or commit.parents[-1:] == (head,))
 
 
 def remove(repository: Repository, worktree: Worktree, ref: Ref, message: str) -> None:

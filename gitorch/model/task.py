@@ -188,6 +188,12 @@ def change(task: Task, **fields: Any) -> Task:
     return msgspec.structs.replace(task, **fields)
 
 
+def towards(task: Task, state: State) -> Task:
+    """Return a task as it must stand to take a state: finished work that a run merges by itself is approved first."""
+    by_itself = task.state is State.FINISHED and state is State.MERGED
+    return change(task, state=State.APPROVED) if by_itself else task
+
+
 def change_attempt(task: Task, **fields: Any) -> Task:
     """Return the task with these fields of its last attempt changed."""
     assert task.attempt is not None, f"{task.id} has no attempt"

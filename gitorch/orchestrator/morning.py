@@ -19,7 +19,7 @@ from gitorch.orchestrator.workspace import Workspace
 from gitorch.store import Pair
 
 if TYPE_CHECKING:
-    from gitorch.flow.merger import Clash, Plan, Progress
+    from gitorch.flow.merger import Clash, Plan, Progress, Said
     from gitorch.flow.review import Card
     from gitorch.flow.verify import Judge
     from gitorch.git.hunks import Hunk
@@ -130,7 +130,7 @@ class Morning(Workspace):
 
     def plan_merge(self, replayer: Replayer, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = ()) -> Plan:
         """Say what a merge would do, without doing anything."""
-        from gitorch.flow import base, merger
+        from gitorch.flow import merger
 
         tasks = self.tasks
         for name in names or ():
@@ -138,9 +138,15 @@ class Morning(Workspace):
                 raise Refused(
                     "not-approved", f"{name} is {tasks[name].state}, not approved", fix=(f"orchestrate approve {name}",)
                 )
+        return self.plan_of(replayer, merger.choose(tasks, names, skip))
+
+    def plan_of(self, replayer: Replayer, chosen: Sequence[Task]) -> Plan:
+        """Say what a merge of these tasks would do."""
+        from gitorch.flow import base, merger
+
         before = self.integration()
         onto = before or base.trunk(self.repository, self.config)
-        return merger.plan(replayer, tasks, merger.choose(tasks, names, skip), before, onto)
+        return merger.plan(replayer, self.tasks, chosen, before, onto)
 
     def hunks(self, replayer: Replayer, clash: Clash) -> tuple[Hunk, ...]:
         """Return the places in which a task's change cannot be combined with what goes in before it."""
@@ -157,11 +163,14 @@ class Morning(Workspace):
         """
         from gitorch.flow import merger
 
-        with self._judge(plan.onto, recheck=recheck) as judge:
+        with self.judge_of(plan.onto, recheck=recheck) as judge:
             return (yield from merger.verified(replayer, self.tasks, plan, judge.check, verify, judge.width))
 
-    def publish(self, replayer: Replayer, plan: Plan) -> None:
-        """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
+    def publish(self, replayer: Replayer, plan: Plan, said: Said | None = None) -> None:
+        """Move the integration branch, the notes and the tasks to a plan's result, all or nothing.
+
+        `said` are lines for the notes of new commits, beside those that tell of the merge.
+        """
         from gitorch.flow import merger
         from gitorch.git import notes
 
@@ -181,7 +190,7 @@ class Morning(Workspace):
             notes.turn(self.repository),
             self.repository.lending(lock, everywhere=False),
         ):
-            moves = merger.moves(self.repository, plan, self.config.integration)
+            moves = merger.moves(self.repository, plan, self.config.integration, said)
             self._move_all("merge", moves, restated, words("merge", [step.task for step in plan.steps]))
         self.store.snapshot_if_due()
 
@@ -208,11 +217,12 @@ class Morning(Workspace):
             found.append(change(self.tasks[clash.task.id], state=State.CONFLICTED, reason=reason))
         return found
 
-    def _judge(self, base: Oid, *, recheck: bool) -> Judge:
+    def judge_of(self, base: Oid, name: str = "integration", *, recheck: bool = False) -> Judge:
+        """Return who judges merged trees by the checks of `base`, in worktrees of this name."""
         from gitorch.flow.verify import Judge
 
-        tree = Task(id=TaskId("integration"), number=0, title="", prompt="", base=base)
-        return Judge(self.means(), self.checks_for(tree), recheck=recheck)
+        tree = Task(id=TaskId(name), number=0, title="", prompt="", base=base)
+        return Judge(self.means(), self.checks_for(tree), name=name, recheck=recheck)
 
     def _refuse_checked_out(self, branch: str) -> None:
         """Raise `Refused` when a worktree has this branch checked out: moving it would make that look dirty."""

@@ -19,20 +19,24 @@ from gitorch.config import FILE
 from gitorch.context import SharedNotes
 from gitorch.errors import GitorchError, InvalidInput, Refused, SetupNeeded
 from gitorch.model import graph
+from gitorch.model.forecast import Candidate, Conflict, Judgement
 from gitorch.model.naming import TaskId, branch_ref
 from gitorch.model.task import ALIVE, State, Task, by_id, change
 from gitorch.operations import words
-from gitorch.orchestrator.workspace import Workspace, unknown
+from gitorch.orchestrator.forecasting import Forecasting, unchecked
+from gitorch.orchestrator.workspace import unknown
 
 if TYPE_CHECKING:
     from gitorch.flow.scheduler import Limits, Schedule, Stopped, Work
+    from gitorch.orchestrator.beside import Beside
     from gitorch.workshop import Means
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a run leaves behind: the tasks that it changed, and why it left others (None when nothing kept it).
 
-    `moved` names what changed meanwhile in the user's own checkout, refs and configuration, by whomever.
+    `moved` names what changed meanwhile in the user's own checkout, refs and configuration, by whomever. `conflicts`
+    and `candidate` are what is known of the morning's merge, `troubles` what kept gitorch from knowing more.
     """
 
     changed: tuple[TaskId, ...]
@@ -42,9 +46,12 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     spent: float = 0.0
     moved: tuple[str, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    candidate: Candidate | None = None
+    troubles: tuple[str, ...] = ()
 
 
-class Night(Workspace):
+class Night(Forecasting):
     """The evening and the night: queueing, running, stopping, watching."""
 
     def submit(self, tasks: Sequence[Task]) -> list[Task]:
@@ -114,22 +121,43 @@ class Night(Workspace):
             changed: dict[TaskId, None] = {}
             untouched = fence.fingerprint(self.repository, ours=self._own_refs())
             yield []
-            for tasks in schedule.run():
-                changed.update(dict.fromkeys(task.id for task in tasks))
-                self.store.save(tasks)
-                self.store.snapshot_if_due()
-                yield tasks
+            with self._beside() as beside:
+                for tasks in schedule.run():
+                    changed.update(dict.fromkeys(task.id for task in tasks))
+                    self.store.save(tasks)
+                    self.store.snapshot_if_due()
+                    beside.keeper.tell()
+                    yield tasks
+                beside.keeper.settle(stop)
+                if merged := beside.published():
+                    changed.update(dict.fromkeys(task.id for task in merged))
+                    yield merged
             self.store.snapshot()
             # a run that leaves attempts unfinished goes on with the next one, and so do its notes
             if not any(task.attempts and task.state in ALIVE for task in self.tasks.values()):
                 SharedNotes(self.folder / "context").close()
             moved = fence.differences(untouched, fence.fingerprint(self.repository, ours=self._own_refs()))
-            return self._summary(schedule, changed, stop, begun, moved)
+            summary = self._summary(schedule, changed, stop, begun, moved)
+            return msgspec.structs.replace(
+                summary, conflicts=self.conflicts(), candidate=self.candidate(), troubles=beside.troubles()
+            )
+
+    @contextmanager
+    def _beside(self) -> Iterator[Beside]:
+        """Keep the forecast and the candidate current beside a run."""
+        from gitorch.orchestrator.beside import Beside
+
+        beside = Beside(self)
+        beside.keeper.start()
+        try:
+            yield beside
+        finally:
+            beside.close()
 
     def _own_refs(self) -> tuple[str, ...]:
         branches = [branch_ref(task.branch) for task in self.tasks.values() if task.branch]
         under = [f"refs/heads/{self.config.prefix}"] if self.config.prefix.endswith("/") else branches
-        return (*under, branch_ref(self.config.integration))
+        return (*under, branch_ref(self.config.integration), branch_ref(self.config.candidate))
 
     def _summary(
         self,
@@ -261,6 +289,12 @@ class Night(Workspace):
             fcntl.flock(file, fcntl.LOCK_EX)
             with self.repository.lending(file):
                 yield
+
+    def candidate(self) -> Candidate | None:
+        """Return the night's candidate as it was last made; None before the first."""
+        found = super().candidate()
+        cut_short = found is not None and found.judgement is Judgement.CHECKING and not self.is_running()
+        return unchecked(found) if found and cut_short else found
 
     def is_running(self) -> bool:
         """Tell whether a run is at work in this repository."""

@@ -10,7 +10,7 @@ from gitorch.errors import GitorchError
 from gitorch.git.repository import RefMove, RefsMoved, Repository
 from gitorch.model import note
 from gitorch.model.naming import Oid
-from gitorch.model.task import Task, change
+from gitorch.model.task import Task, change, towards
 from gitorch.operations import (
     Moved,
     Operation,
@@ -89,7 +89,7 @@ class Operating:
             )
         if one.new is one.old:
             return None
-        return now, change(now, state=one.new, reason=one.reason, merged_as=one.merged_as)
+        return now, change(towards(now, one.new), state=one.new, reason=one.reason, merged_as=one.merged_as)
 
     def _operate(
         self,

@@ -154,7 +154,7 @@ def test_status_is_as_promised(cli: Cli) -> None:
     assert task["checks"] == {"passed": None, "results": []}
     cli.run()
     found = cli.json("status")
-    assert set(found) == {"schema", "repository", "integration", "tasks"}
+    assert set(found) == {"schema", "repository", "integration", "tasks", "conflicts", "candidate"}
     assert (found["schema"], found["repository"]) == ("gitorch/status/1", str(cli.folder))
     assert found["integration"] == {"branch": "orch/integration", "oid": None}
     (task,) = found["tasks"]
@@ -461,7 +461,7 @@ def test_cleanup_removes_and_keeps_everything_reachable(cli: Cli) -> None:
     assert set(cli.tasks()) == {"three"}
     assert sorted(path.name for path in (cli.folder.parent / "repo.orch").iterdir() if path.name in tips) == ["three"]
     branches = git("for-each-ref", "--format=%(refname:short)", "refs/heads", cwd=cli.folder).split()
-    assert branches == ["main", "orch/integration", "orch/three"]
+    assert branches == ["main", "orch/candidate", "orch/integration", "orch/three"]
     reachable = git("rev-list", "--glob=refs/gitorch", cwd=cli.folder).split()
     assert {tips["one"], tips["two"]} <= set(reachable)
     assert show(cli, "refs/gitorch/rescue/two:late.txt") == "late"

@@ -72,6 +72,48 @@ def write_sequences(repository: Path, seeds: Iterable[int]) -> list[Queue]:
     ]
 
 
+class Flock(msgspec.Struct, frozen=True):
+    """Branches in flight: what they stand on in the end, and of each its base and tip, some on others' tips."""
+
+    seed: int
+    onto: Oid
+    branches: tuple[tuple[Oid, Oid], ...]
+
+
+def write_flocks(repository: Path, seeds: Iterable[int], size: int = 6) -> list[Flock]:
+    """Make a flock of branches for each seed in a repository; no ref points at them."""
+    writer = _Writer()
+    marks = [(seed, *_flock(random.Random(seed), writer, size)) for seed in seeds]
+    oids = writer.write(repository)
+    return [
+        Flock(seed, oids[onto], tuple((oids[base], oids[tip]) for base, tip in branches))
+        for seed, onto, branches in marks
+    ]
+
+
+def _flock(dice: random.Random, writer: _Writer, size: int) -> tuple[int, list[tuple[int, int]]]:
+    tree: Tree = {path: ("100644", _content(dice, path)) for path in _FILES} | _attributes(dice)
+    base = writer.commit(dice, tree, [])
+    later, onto = dict(tree), base
+    for _ in range(dice.choice((0, 1, 3))):
+        onto = _committed(dice, writer, later, onto)
+    stands = [(base, tree), (base, tree), (onto, later)]
+    branches = []
+    for _ in range(size):
+        foot, found = dice.choice(stands)
+        mine, tip = dict(found), foot
+        for _ in range(dice.randint(1, 3)):
+            tip = _committed(dice, writer, mine, tip)
+        branches.append((foot, tip))
+        stands.append((tip, mine))
+    return onto, branches
+
+
+def _committed(dice: random.Random, writer: _Writer, tree: Tree, parent: int) -> int:
+    _change(dice)(tree)
+    return writer.commit(dice, tree, [parent])
+
+
 def write_histories(repository: Path, seeds: Iterable[int]) -> list[History]:
     """Make a history for each seed in a repository; no ref points at them."""
     writer = _Writer()

@@ -3,7 +3,7 @@
 from gitorch.flow.merger.checking import verified
 from gitorch.flow.merger.plan import choose, plan
 from gitorch.flow.merger.proof import faults
-from gitorch.flow.merger.publishing import moves
+from gitorch.flow.merger.publishing import Said, moves
 from gitorch.flow.merger.trials import Check
 from gitorch.flow.merger.values import MERGEABLE, Clash, Failure, Held, Plan, Progress, Step
 
@@ -15,6 +15,7 @@ __all__ = [
     "Held",
     "Plan",
     "Progress",
+    "Said",
     "Step",
     "choose",
     "faults",

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from gitorch.flow.merger.values import Plan
 from gitorch.git import notes
 from gitorch.git.repository import RefMove, Repository
 from gitorch.model import note
 from gitorch.model.naming import Oid, branch_ref
 
+Said = Mapping[Oid, Sequence[note.Line]]
 
-def moves(repository: Repository, made: Plan, integration: str) -> list[RefMove]:
-    """Return the ref moves that publish a plan: the integration branch, and the notes that follow the commits."""
-    return [
-        RefMove(branch_ref(integration), made.tip, made.before),
-        *notes.build(repository, _note_lines(repository, made, integration)),
-    ]
+
+def moves(repository: Repository, made: Plan, integration: str, said: Said | None = None) -> list[RefMove]:
+    """Return the ref moves that publish a plan: the integration branch, and the notes that follow the commits.
+
+    `said` are further lines for the notes of new commits.
+    """
+    lines = _note_lines(repository, made, integration)
+    for commit, more in (said or {}).items():
+        lines.setdefault(commit, []).extend(more)
+    return [RefMove(branch_ref(integration), made.tip, made.before), *notes.build(repository, lines)]
 
 
 def _note_lines(repository: Repository, made: Plan, integration: str) -> dict[Oid, list[note.Line]]:

@@ -55,6 +55,10 @@ class Judge:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End what runs, from any thread; what it would have said is not known."""
         self._stopped.set()
         for handle in self.means.executor.adopt(self.folder):
             self.means.executor.cancel(handle, "nobody waits for it any more", now=True)

@@ -1,0 +1,67 @@
+"""Which paths differ between commits, for many pairs of them in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid
+
+Span = tuple[Oid, Oid]
+"""From which commit to which."""
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """The paths that differ over a span; which of them are new; and the folders that are no longer there at its end."""
+
+    paths: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+
+
+def changes(repository: Repository, spans: Iterable[Span]) -> dict[Span, Changes]:
+    """Return what differs over each span, without looking for renames: one is a path deleted and one added."""
+    wanted = list(dict.fromkeys(spans))
+    if not wanted:
+        return {}
+    asked = "".join(f"{tip} {base}\n" for base, tip in wanted).encode()
+    options = ("-r", "-t", "-z", "--raw", "--no-renames", "--no-abbrev", "--always")
+    fields = repository.git("diff-tree", "--stdin", *options, input=asked).fields()
+    return dict(zip(wanted, _sections(fields), strict=True))
+
+
+_FOLDER = "040000"
+
+
+def _sections(fields: Iterable[str]) -> Iterator[Changes]:
+    """Read `diff-tree --stdin -z`: a commit's id, then its entries, each two fields, then the next id."""
+    entries: list[tuple[str, str]] | None = None
+    stream = iter(fields)
+    for field in stream:
+        if field.startswith(":"):
+            assert entries is not None, field
+            entries.append((field, next(stream)))
+            continue
+        if entries is not None:
+            yield _read(entries)
+        entries = []
+    if entries is not None:
+        yield _read(entries)
+
+
+def _read(entries: Iterable[tuple[str, str]]) -> Changes:
+    paths: set[str] = set()
+    added: set[str] = set()
+    gone: set[str] = set()
+    for words, path in entries:
+        before, after, *_, status = words[1:].split(" ")
+        if before == _FOLDER:
+            if status == "D":
+                gone.add(path)
+        elif after != _FOLDER:
+            paths.add(path)
+            if status == "A":
+                added.add(path)
+    return Changes(frozenset(paths), frozenset(added), frozenset(gone))

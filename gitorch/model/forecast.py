@@ -1,0 +1,117 @@
+"""What is known before the morning: which branches will conflict, and how the night's candidate stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.task import CheckResult, State, Task
+
+IN_FLIGHT = frozenset({State.RUNNING, State.WAITING, State.FINISHED, State.APPROVED, State.CONFLICTED})
+"""States in which a task's branch may meet the others at a merge."""
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """Two tasks whose work git cannot combine, and where; a single task conflicts with what is merged already."""
+
+    tasks: tuple[TaskId, ...]
+    paths: tuple[str, ...]
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """The conflicts among all branches in flight, as of `when`: what each task held then, and what it was put on."""
+
+    when: datetime
+    onto: Oid
+    tips: dict[TaskId, Oid]
+    conflicts: tuple[Conflict, ...] = ()
+
+
+class Judgement(StrEnum):
+    """What the checks say of a candidate."""
+
+    GREEN = "green"
+    RED = "red"
+    CHECKING = "being checked"
+    UNCHECKED = "not checked"
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished task that is not in the candidate: why, with whom it conflicts, and where."""
+
+    task: TaskId
+    reason: str
+    partners: tuple[TaskId, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+class Red(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that turns the union red: which check, together with whom, and whether it is green alone (None: not
+    known)."""
+
+    task: TaskId
+    check: str
+    partners: tuple[TaskId, ...] = ()
+    alone: bool | None = None
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """The night's candidate: a branch with all completed work, in the order in which it went in.
+
+    `tasks` holds the tips of what went in, `made_of` those of all that was to go in. `before` is where the branch was
+    (None: nowhere, or where gitorch had not put it); `held` tells why it could not be moved, and `reason` what there
+    is to say beside the checks' results: why there are none, or that the integration branch is red by itself.
+    """
+
+    branch: str
+    tip: Oid
+    tree: Oid
+    onto: Oid
+    before: Oid | None
+    when: datetime
+    tasks: dict[TaskId, Oid]
+    made_of: dict[TaskId, Oid]
+    left_out: tuple[LeftOut, ...] = ()
+    judgement: Judgement = Judgement.UNCHECKED
+    results: tuple[CheckResult, ...] = ()
+    red: tuple[Red, ...] = ()
+    held: str = ""
+    reason: str = ""
+
+
+Foreseen = tuple[tuple[Conflict, ...], Candidate | None]
+"""The conflicts that are foreseen, and the candidate."""
+
+
+def still_true(conflicts: Iterable[Conflict], tasks: Mapping[TaskId, Task]) -> tuple[Conflict, ...]:
+    """Return the conflicts whose tasks are all still in flight."""
+    return tuple(
+        one for one in conflicts if all(name in tasks and tasks[name].state in IN_FLIGHT for name in one.tasks)
+    )
+
+
+def of_task(conflicts: Iterable[Conflict], name: TaskId) -> tuple[Conflict, ...]:
+    """Return the conflicts of one task."""
+    return tuple(one for one in conflicts if name in one.tasks)
+
+
+Record = TypeVar("Record", Forecast, Candidate)
+
+
+def encoded(record: Forecast | Candidate) -> bytes:
+    """Return a record as JSON; a path that is not UTF-8 keeps its bytes as escapes."""
+    return json.dumps(msgspec.to_builtins(record)).encode("ascii")
+
+
+def decoded(raw: bytes, kind: type[Record]) -> Record | None:
+    """Read a record; None where it is not one of this version's: it is only ever made again."""
+    try:
+        return msgspec.convert(json.loads(raw), kind)
+    except ValueError:  # msgspec's ValidationError is one
+        return None
