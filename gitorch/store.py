@@ -29,6 +29,8 @@ from gitorch.model.task import Task
 
 Tasks = dict[TaskId, Task]
 Raw = dict[str, dict[str, Any]]
+Pair = tuple[Task | None, Task | None]
+"""A change of one task: as it was seen (None: it is new), and as it is to be (None: it is dropped)."""
 
 SNAPSHOT_SECONDS = 5.0
 SNAPSHOT_SHARE = 50.0  # at most one fiftieth of the time goes into snapshots
@@ -63,6 +65,7 @@ class Store:
         self.notices: list[str] = []
         # attempts look at other tasks from threads of their own
         self._threads = threading.RLock()
+        self._is_held = False
         self.tasks: Tasks = {}
         self.generation = 0
         self._snapshot_generation = 0
@@ -127,6 +130,37 @@ class Store:
             if entries:
                 self._append(entries)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep all other writers out, so that what is read stays true until it is saved. Readers never wait."""
+        with self._threads, self._locked():
+            yield
+
+    def rebased(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Return changes of tasks as they are to be made now: each task as it is, and as it will be. Call while `held`.
+
+        Raises `TaskMoved` as `save` does; what others changed beside the task's state is kept.
+        """
+        self._catch_up()
+        numbered = self._numbered(new for _, new in pairs if new is not None)
+        return [
+            (self._dropped(seen), None) if new is None else self._rebased(seen, next(numbered)) for seen, new in pairs
+        ]
+
+    def _rebased(self, seen: Task | None, new: Task) -> Pair:
+        entry = self._difference(seen, new)
+        now = self.tasks.get(new.id)
+        if entry is None:
+            return now, now
+        return now, msgspec.convert({**(msgspec.to_builtins(now) if now else {}), **entry["set"]}, Task)
+
+    def _dropped(self, seen: Task | None) -> Task:
+        assert seen is not None
+        now = self.tasks.get(seen.id)
+        if now is None or now.state is not seen.state:
+            raise _moved(seen.id, now)
+        return now
+
     def _numbered(self, changed: Iterable[Task]) -> Iterator[Task]:
         owners = {task.number: task.id for task in self.tasks.values()}
         for task in changed:
@@ -139,9 +173,7 @@ class Store:
     def _difference(self, seen: Task | None, task: Task) -> dict[str, Any] | None:
         now = self.tasks.get(task.id)
         if (seen is None) != (now is None) or (seen and now and task.state != seen.state != now.state):
-            raise TaskMoved(
-                "task-moved", f"{task.id} was changed by another command; it is {now.state if now else 'gone'}"
-            )
+            raise _moved(task.id, now)
         fields = {
             name: value
             for name in Task.__struct_fields__
@@ -219,10 +251,22 @@ class Store:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        """Hold the lock, if this thread does not hold it already. Call with `_threads`."""
+        if self._is_held:
+            yield
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "tasks.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            self._is_held = True
+            try:
+                yield
+            finally:
+                self._is_held = False
+
+
+def _moved(name: TaskId, now: Task | None) -> TaskMoved:
+    return TaskMoved("task-moved", f"{name} was changed by another command; it is {now.state if now else 'gone'}")
 
 
 def render(tasks: Iterable[Task], generation: int) -> bytes:

@@ -45,6 +45,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "revise": ("morning", "send a task back with comments"),
         "reject": ("morning", "drop a task; its branch is kept"),
         "merge": ("merging", "rebase approved work onto the integration branch"),
+        "undo": ("undoing", "take back the last operation"),
+        "redo": ("undoing", "bring back what undo took back"),
     },
     "Upkeep": {
         "context": ("context", "notes that the agents of a run share"),

@@ -237,7 +237,7 @@ def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
 
     trust.require_person("queue tasks")
     orchestrator = session.orchestrator
-    queued = [orchestrator.retry(orchestrator.find(name), agent=agent) for name in tasks]
+    queued = orchestrator.retry([orchestrator.find(name) for name in tasks], agent=agent)
     session.answer(
         "\n".join(f"{task.id}  {task.state}" for task in queued),
         "retry",

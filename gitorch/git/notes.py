@@ -42,7 +42,7 @@ def read_all(repository: Repository) -> dict[Oid, list[dict[str, Any]]]:
     if not pairs:
         return {}
     blobs = "".join(f"{blob}\n" for blob, _ in pairs).encode()
-    found = _batch(repository.git("cat-file", "--batch", input=blobs).stdout, len(pairs))
+    found = batch(repository.git("cat-file", "--batch", input=blobs).stdout, len(pairs))
     return {Oid(commit): _lines(content or b"") for (_, commit), (_, content) in zip(pairs, found, strict=True)}
 
 
@@ -52,20 +52,25 @@ def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], once:
     Nothing is visible until the move is made: together with other refs, if the caller wants. With `once`, a commit
     gets no lines when it has one already that equals the first of them in these fields. Call within `turn`.
     """
-    tip, before = _existing(repository, list(additions))
+    tip, before = existing(repository, list(additions))
     fresh = {commit: lines for commit, lines in additions.items() if not _is_told(before[commit], lines[0], once)}
-    if not fresh:
-        return []
+    contents = {commit: before[commit] + b"".join(map(_encoded, lines)) for commit, lines in fresh.items()}
+    return [rewritten(repository, tip, contents)] if contents else []
+
+
+def rewritten(repository: Repository, tip: Oid | None, contents: Mapping[Oid, bytes]) -> RefMove:
+    """Make a notes commit on top of `tip` with these notes; empty content removes one. Nothing is visible yet."""
     # the scratch ref takes the commit up within this one process, and is never written
     stream = [b"feature done\ncommit %s\nmark :1\n" % _SCRATCH]
     stream.append(b"committer %s\n%s" % (repository.committer().encode(), _chunk(b"gitorch notes\n")))
     stream.append(b"from %s\n" % tip.encode() if tip else b"")
-    for commit, lines in fresh.items():
-        stream.append(b"N inline %s\n" % commit.encode())
-        stream.append(_chunk(before[commit] + b"".join(map(_encoded, lines))))
-    stream.append(b"get-mark :1\nreset %s\nfrom %s\n\ndone\n" % (_SCRATCH, b"0" * len(next(iter(fresh)))))
+    nothing = b"0" * len(next(iter(contents)))
+    for commit, content in contents.items():
+        stream.append(b"N %s %s\n" % (b"inline" if content else nothing, commit.encode()))
+        stream.append(_chunk(content) if content else b"")
+    stream.append(b"get-mark :1\nreset %s\nfrom %s\n\ndone\n" % (_SCRATCH, nothing))
     answer = repository.git("fast-import", "--quiet", "--done", "--date-format=raw", input=b"".join(stream))
-    return [RefMove(NOTES, Oid(answer.text.split("\n")[-1]), tip)]
+    return RefMove(NOTES, Oid(answer.text.split("\n")[-1]), tip)
 
 
 def append(
@@ -134,12 +139,12 @@ def turn(repository: Repository) -> Iterator[None]:
             yield
 
 
-def _existing(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid | None, dict[Oid, bytes]]:
+def existing(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid | None, dict[Oid, bytes]]:
     """Return the notes' tip, and what is noted on each of these commits, in one process."""
     # git spreads notes over folders of two digits once there are many
     places = [f"{NOTES}:{_place(commit, depth)}" for commit in commits for depth in range(_DEPTHS)]
     asked = "".join(f"{name}\n" for name in (NOTES, *places)).encode()
-    tip, *found = _batch(repository.git("cat-file", "--batch", input=asked).stdout, 1 + len(places))
+    tip, *found = batch(repository.git("cat-file", "--batch", input=asked).stdout, 1 + len(places))
     contents = [found[at : at + _DEPTHS] for at in range(0, len(found), _DEPTHS)]
     known = {
         commit: next((content for _, content in tried if content is not None), b"")
@@ -181,7 +186,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and isinstance(found.get("kind"), str) else None
 
 
-def _batch(stream: bytes, count: int) -> Iterator[tuple[str, bytes | None]]:
+def batch(stream: bytes, count: int) -> Iterator[tuple[str, bytes | None]]:
     """Read the answers of `git cat-file --batch`: object id and content; no content where there is no such object."""
     at = 0
     for _ in range(count):

@@ -89,6 +89,17 @@ def find(repository: Repository, path: Path) -> Worktree | None:
     return None
 
 
+def checked_out(repository: Repository) -> dict[Ref, Path]:
+    """Return where each branch is checked out, in the user's work tree and in linked ones."""
+    listing = repository.git("worktree", "list", "--porcelain", "-z").stdout.decode("utf-8", "surrogateescape")
+    found: dict[Ref, Path] = {}
+    for entry in listing.split("\0\0"):
+        lines = entry.strip("\0").split("\0")
+        where = Path(lines[0].removeprefix("worktree "))
+        found |= {Ref(line.removeprefix("branch ")): where for line in lines if line.startswith("branch ")}
+    return found
+
+
 def look(repository: Repository, worktree: Worktree) -> Standing:
     """Return where a worktree's HEAD is, and what is not committed.
 

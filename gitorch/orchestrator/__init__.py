@@ -4,11 +4,12 @@ from gitorch.orchestrator.morning import Morning
 from gitorch.orchestrator.night import Night, RunSummary, at_clock
 from gitorch.orchestrator.planning import Planning
 from gitorch.orchestrator.sharing import Sharing
+from gitorch.orchestrator.undoing import Undoing
 from gitorch.orchestrator.upkeep import Upkeep
 from gitorch.orchestrator.workspace import load_config
 
 
-class Orchestrator(Planning, Night, Sharing, Morning, Upkeep):
+class Orchestrator(Planning, Night, Sharing, Morning, Upkeep, Undoing):
     """All that can be done in one repository."""
 
 

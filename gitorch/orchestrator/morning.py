@@ -14,8 +14,9 @@ from gitorch.errors import InvalidInput, ProofFailed, Refused
 from gitorch.model import note
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import Comment, State, Task, change
-from gitorch.operations import Restated
+from gitorch.operations import Restated, words
 from gitorch.orchestrator.workspace import Workspace
+from gitorch.store import Pair
 
 if TYPE_CHECKING:
     from gitorch.flow.merger import Clash, Plan, Progress
@@ -41,16 +42,13 @@ class Morning(Workspace):
     def approve(self, tasks: Sequence[Task], who: str, *, force: bool = False, comment: str = "") -> list[Task]:
         """Accept tasks for merging. Failing checks are refused, unless forced."""
         trust.require_person("approve")
-        tasks = [self._as_branch(task) for task in tasks]
-        for task in tasks:
+        found = [self._as_branch(task) for task in tasks]
+        for task in found:
             if self.config.review.require_checks and not force:
                 self._require_checks(task)
-        approved = [change(task, state=State.APPROVED, reason="") for task in tasks]
+        approved = [change(task, state=State.APPROVED, reason="") for task in found]
         said = (Comment(text=comment),) if comment else ()
-        self._note_verdicts(tasks, "approve", who, said)
-        self.store.save(approved)
-        self.store.snapshot_if_due()
-        return approved
+        return self._judge_tasks("approve", list(zip(tasks, approved, strict=True)), found, who, said)
 
     def _require_checks(self, task: Task) -> None:
         """Raise `Refused` when a check fails, or when there are checks and none has judged this very tree."""
@@ -89,8 +87,7 @@ class Morning(Workspace):
         if task.state is State.RUNNING:
             raise Refused("running", f"{task.id} is being worked on: there is nothing to comment on yet")
         commented = change(task, comments=(*task.comments, comment))
-        self.store.save([commented])
-        return commented
+        return self._change("comment", [(task, commented)], f"comment on {task.id}")[0]
 
     def revise(self, task: Task, who: str, comments: Sequence[Comment]) -> Task:
         """Send a task back: the next attempt goes on with its branch and gets the comments."""
@@ -101,26 +98,27 @@ class Morning(Workspace):
                 "no-comment", "say what should be different", fix=(f'orchestrate revise {task.id} -m "..."',)
             )
         revised = change(task, state=State.QUEUED, reason="sent back", comments=every, retried=0)
-        self._note_verdicts([task], "revise", who, every)
-        self.store.save([revised, *self._made_stale(task)])
-        self.store.snapshot_if_due()
-        return revised
+        pairs = [(task, revised), *self._made_stale(task)]
+        return self._judge_tasks("revise", pairs, [task], who, every)[0]
 
     def reject(self, task: Task, who: str, comment: str = "") -> Task:
         """Drop a task. Its branch is kept."""
         trust.require_person("reject work")
         rejected = change(task, state=State.REJECTED, reason=comment)
-        self._note_verdicts([task], "reject", who, (Comment(text=comment),) if comment else ())
-        self.store.save([rejected, *self._made_stale(task)])
+        pairs = [(task, rejected), *self._made_stale(task)]
+        return self._judge_tasks("reject", pairs, [task], who, (Comment(text=comment),) if comment else ())[0]
+
+    def _judge_tasks(
+        self, verdict: str, pairs: Sequence[Pair], judged: Sequence[Task], who: str, comments: Sequence[Comment]
+    ) -> list[Task]:
+        """Change tasks by a verdict on some of them, which is noted on their tips; return them changed."""
+        lines: dict[Oid, list[note.Line]] = {}
+        for task in judged:
+            if task.tip:
+                lines.setdefault(task.tip, []).append(note.verdict_line(task, verdict, who, comments))
+        changed = self._change_noting(verdict, pairs, lines, words(verdict, judged))
         self.store.snapshot_if_due()
-        return rejected
-
-    def _note_verdicts(self, tasks: Sequence[Task], verdict: str, who: str, comments: Sequence[Comment]) -> None:
-        from gitorch.git import notes
-
-        lines = {task.tip: [note.verdict_line(task, verdict, who, comments)] for task in tasks if task.tip}
-        if lines:
-            notes.append(self.repository, lines, f"note verdict {verdict}")
+        return changed
 
     def plan_merge(self, replayer: Replayer, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = ()) -> Plan:
         """Say what a merge would do, without doing anything."""
@@ -162,7 +160,8 @@ class Morning(Workspace):
         trust.require_person("merge")
         conflicted = self._conflicted(plan)
         if not plan.steps:
-            self.store.save(conflicted)
+            pairs = [(self.tasks[one.id], one) for one in conflicted]
+            self._change("merge", pairs, f"merge: {len(pairs)} in conflict")
             return
         self._refuse_checked_out(self.config.integration)
         replayer.keep(plan.tip)

@@ -21,6 +21,7 @@ from gitorch.errors import GitorchError, InvalidInput, Refused, SetupNeeded
 from gitorch.model import graph
 from gitorch.model.naming import TaskId, branch_ref
 from gitorch.model.task import ALIVE, State, Task, by_id, change
+from gitorch.operations import words
 from gitorch.orchestrator.workspace import Workspace, unknown
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ class Night(Workspace):
         trust.require_person("queue tasks")
         self._require_prefix()
         graph.refuse_broken(by_id(tasks), self.tasks)
-        self.store.save(tasks)
+        queued = self._change("submit", [(None, task) for task in tasks], words("submit", tasks))
         self.store.snapshot_if_due()
-        return [self.tasks[task.id] for task in tasks]  # another command may have taken the same number
+        return queued  # another command may have taken the same number
 
     def taken(self) -> set[str]:
         """Return the names that a new task cannot have: those of tasks, and of branches where its own would be."""
@@ -81,24 +82,14 @@ class Night(Workspace):
                 fix=(f'add to {FILE}: branch = "tasks/{{task}}" and integration = "tasks/integration"',),
             )
 
-    def retry(self, task: Task, *, agent: str = "") -> Task:
-        """Queue a fresh attempt on a fresh base. What there was is kept under the attempt's own ref."""
-        again = change(
-            task,
-            state=State.QUEUED,
-            reason="",
-            agent=agent or task.agent,
-            base=None,
-            tip=None,
-            results=(),
-            comments=(),
-            retried=0,
-            wake=None,
-            stale=False,
-        )
-        self.refuse_bare_names([again])
-        self.store.save([again, *self._made_stale(task)])
-        return again
+    def retry(self, tasks: Sequence[Task], *, agent: str = "") -> list[Task]:
+        """Queue fresh attempts on a fresh base. What there was is kept under the attempts' own refs."""
+        again = [(task, _afresh(task, agent)) for task in tasks]
+        self.refuse_bare_names(new for _, new in again)
+        asked = {task.id for task in tasks}
+        stale = {one.id: (one, marked) for task in tasks for one, marked in self._made_stale(task)}
+        below = [pair for name, pair in stale.items() if name not in asked]
+        return self._change("retry", [*again, *below], words("retry", tasks))[: len(again)]
 
     def run(self, limits: Limits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
         """Work through the queue, yielding tasks as they change (none at first: it has begun); return a summary.
@@ -291,7 +282,9 @@ class Night(Workspace):
 
         means = self.means()
         idle = [task for task in tasks if task.state is not State.RUNNING]
-        self.store.save([change(task, state=State.CANCELLED, reason=reason) for task in idle])
+        if idle:
+            cancelled = [(task, change(task, state=State.CANCELLED, reason=reason)) for task in idle]
+            self._change("kill", cancelled, words("kill", idle))
         for task in tasks:
             if task.state is State.RUNNING:
                 runner.ask_to_stop(means, task, reason, now=now)
@@ -319,6 +312,22 @@ class Night(Workspace):
         for task in list(self.tasks.values()):
             if task.state is State.RUNNING:
                 runner.ask_to_stop(means, task, runner.INTERRUPTED, now=now)
+
+
+def _afresh(task: Task, agent: str) -> Task:
+    return change(
+        task,
+        state=State.QUEUED,
+        reason="",
+        agent=agent or task.agent,
+        base=None,
+        tip=None,
+        results=(),
+        comments=(),
+        retried=0,
+        wake=None,
+        stale=False,
+    )
 
 
 def _locked_soon(file: IO[str]) -> bool:

@@ -6,17 +6,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gitorch import trust
 from gitorch.git.repository import RefMove
 from gitorch.model import naming
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import State, Task
+from gitorch.operations import Shifted, words
 from gitorch.orchestrator.workspace import Workspace
-
-if TYPE_CHECKING:
-    pass
 
 
 class Upkeep(Workspace):
@@ -33,27 +30,44 @@ class Upkeep(Workspace):
 
         Uncommitted files go to a rescue point, the branch's commits stay under `refs/gitorch/trash/`.
         """
-        from gitorch.git import worktrees
-
         trust.require_person("clean up")
-        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
         for task in tasks:
-            worktree = worktrees.find(self.repository, Path(task.worktree)) if task.worktree else None
-            if worktree is not None:
-                ref = naming.rescue_ref(task.id)
-                worktrees.remove(self.repository, worktree, ref, f"uncommitted files of {task.id}")
-            if task.branch and not task.adopted:
-                self._trash(task, stamp)
-            # before the task: what is left of it would be taken for an execution of the next task of this name
-            if (attempts := self.folder / "attempts" / task.id).exists():
-                shutil.rmtree(attempts)
-            self.store.save([], dropped=[task.id])
-            yield task
+            self._remove_worktree(task)
+        self._empty_trash()
+        gone = [task for task in tasks if (self.folder / "attempts" / task.id).exists()]
+        # out of the way: what is left of a task would be taken for an execution of the next one of this name
+        folders = [Shifted(f"attempts/{task.id}", f"trash/{stamp}/{task.id}") for task in gone]
+        with self._turn():
+            self._operate(
+                "cleanup",
+                [(task, None) for task in tasks],
+                self._trash(tasks, stamp),
+                said=words("clean up", tasks),
+                folders=folders,
+            )
+        yield from tasks
         self.store.snapshot()
 
-    def _trash(self, task: Task, stamp: str) -> None:
-        ref = branch_ref(task.branch)
-        tip = self.repository.refs(ref).get(ref)
-        if tip is not None:
-            keep = RefMove(naming.trash_ref(task.id, stamp), tip, None)
-            self.repository.move([keep, RefMove(ref, None, tip)], f"clean up {task.id}")
+    def _remove_worktree(self, task: Task) -> None:
+        from gitorch.git import worktrees
+
+        worktree = worktrees.find(self.repository, Path(task.worktree)) if task.worktree else None
+        if worktree is not None:
+            ref = naming.rescue_ref(task.id)
+            worktrees.remove(self.repository, worktree, ref, f"uncommitted files of {task.id}")
+
+    def _empty_trash(self) -> None:
+        """Remove what the tasks of earlier clean-ups printed: one clean-up long it can be brought back."""
+        if (trash := self.folder / "trash").exists():
+            shutil.rmtree(trash)
+
+    def _trash(self, tasks: Sequence[Task], stamp: str) -> list[RefMove]:
+        """Return the moves that delete branches and keep their commits; what was adopted stays where it is."""
+        branches = {branch_ref(task.branch): task for task in tasks if task.branch and not self._is_foreign(task)}
+        tips = self.repository.refs(*branches) if branches else {}
+        kept = [RefMove(naming.trash_ref(branches[ref].id, stamp), tip, None) for ref, tip in tips.items()]
+        return [*kept, *(RefMove(ref, None, tip) for ref, tip in tips.items())]
+
+    def _is_foreign(self, task: Task) -> bool:
+        return task.adopted and task.branch != self.config.branch_of(task.id)

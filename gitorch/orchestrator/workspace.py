@@ -13,20 +13,21 @@ import msgspec
 from gitorch import config as configuration
 from gitorch import trust
 from gitorch.config import FILE, PERSONAL, Loaded
-from gitorch.errors import GitorchError, InvalidInput, NotFound
-from gitorch.git.repository import RefMove, Repository
+from gitorch.errors import InvalidInput, NotFound
+from gitorch.git.repository import Repository
 from gitorch.model import graph, naming, note, subagents
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.roles import Role, route
 from gitorch.model.task import State, Task, change
-from gitorch.operations import Moved, Operation, OperationLog, Restated
+from gitorch.operations import OperationLog
+from gitorch.orchestrator.operating import Operating
 from gitorch.store import Store, Tasks
 
 if TYPE_CHECKING:
     from gitorch.workshop import Means
 
 
-class Workspace:
+class Workspace(Operating):
     """All that is known of one repository. Every method sees the true state, whoever changed it last."""
 
     def __init__(self, repository: Repository, loaded: Loaded, environment: Mapping[str, str]) -> None:
@@ -165,58 +166,12 @@ class Workspace:
         env = workshop.agent_environment(means, name)
         return agent.judge(settings, env, [probe(argv, env) for argv in agent.probes(settings)])
 
-    def _made_stale(self, task: Task) -> list[Task]:
-        """Return the tasks that build on this one, marked: what they build on is no longer what it was."""
+    def _made_stale(self, task: Task) -> list[tuple[Task, Task]]:
+        """Return the tasks that build on this one, as they are and marked: what they build on has changed."""
         tasks = self.tasks
         below = (tasks[name] for name in graph.dependants(task.id, tasks))
-        return [change(one, stale=True) for one in below if one.base is not None and one.state is not State.MERGED]
-
-    def _move_all(self, kind: str, moves: Sequence[RefMove], restated: Sequence[Restated], reason: str) -> None:
-        """Move refs and restate tasks, all or nothing; what a crash cuts short is carried through by `recover`."""
-        refs = tuple(Moved(move.ref, move.old, move.new) for move in moves)
-        operation = self.operations.open(kind, refs, tuple(restated))
-        try:
-            self.repository.move(moves, reason)
-        except GitorchError:
-            if not self._carry_through(operation):
-                raise
-        else:
-            self._carry_through(operation)
-
-    def _carry_through(self, operation: Operation) -> bool:
-        """Bring an operation to its end from wherever it stands; give it up, and return False, where nothing moved."""
-        moves = [RefMove(one.ref, one.new, one.old) for one in operation.refs if one.new != one.old]
-        now = self.repository.refs(*(move.ref for move in moves)) if moves else {}
-        ahead = [move for move in moves if now.get(move.ref) == move.old]
-        if moves and len(ahead) == len(moves):
-            self.operations.close(operation, done=False)
-            return False
-        # git's transactions are not atomic against a crash: what has not moved yet is moved now
-        self.repository.move(ahead, f"finish {operation.kind}")
-        self.store.save(self._restated(operation))
-        self.operations.close(operation, done=True)
-        return True
-
-    def _restated(self, operation: Operation) -> list[Task]:
-        # what somebody has changed since is left to them
-        tasks = self.tasks
-        lasting = [one for one in operation.tasks if one.task in tasks and tasks[one.task].state is one.old]
-        return [
-            change(tasks[one.task], state=one.new, reason=one.reason, merged_as=one.merged_as)
-            for one in lasting
-            if one.new is not one.old
-        ]
-
-    def recover(self) -> list[str]:
-        """Finish what a killed command had begun, and return what was done in words."""
-        if self.operations.is_settled():
-            return []
-        with self.operations.turn() as lock, self.repository.lending(lock, everywhere=False):
-            return [self._told(operation) for operation in self.operations.unfinished()]
-
-    def _told(self, operation: Operation) -> str:
-        happened = self._carry_through(operation)
-        return f"{operation.kind} was cut short: " + ("finished now" if happened else "it had moved nothing")
+        marked = [one for one in below if one.base is not None and one.state is not State.MERGED]
+        return [(one, change(one, stale=True)) for one in marked]
 
     def _tasks_of_branches(self) -> list[Task]:
         """Make tasks again from branches and notes, where the task file and its journal are gone."""

@@ -31,7 +31,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import branch_ref
 from gitorch.model.outcome import Ending
 from gitorch.model.task import State, Task, change
-from gitorch.operations import Moved, Restated
+from gitorch.operations import Changed, Moved, difference
 from tests.faults.night import Night, await_act
 from tests.support.git import git
 from tests.support.scale import scaled
@@ -242,6 +242,11 @@ class Morning:
         return True
 
 
+def _changes(plan: merger.Plan) -> list[Changed]:
+    merged = ((step.task, change(step.task, state=State.MERGED, merged_as=step.replayed.tip)) for step in plan.steps)
+    return [difference(old, new) for old, new in merged]
+
+
 def _commits(night: Night, task: Task) -> int:
     return int(git("rev-list", "--count", f"{task.base}..{task.tip}", cwd=night.path))
 
@@ -288,8 +293,7 @@ def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: rand
     library = morning.night.open()
     plan = library.plan_merge(Replayer(library.repository), None)
     moves = merger.moves(library.repository, plan, library.config.integration)
-    restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
-    library.operations.open("merge", tuple(Moved(one.ref, one.old, one.new) for one in moves), tuple(restated))
+    library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
     assert len(moves) == 2
     library.repository.move([moves[moved]], "a part of it")
     assert morning.merged()
@@ -302,10 +306,7 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     library = morning.night.open()
     plan = library.plan_merge(Replayer(library.repository), None)
     moves = merger.moves(library.repository, plan, library.config.integration)
-    restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
-    operation = library.operations.open(
-        "merge", tuple(Moved(one.ref, one.old, one.new) for one in moves), tuple(restated)
-    )
+    operation = library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
     library.repository.move(moves, "all of it")
     sent_back = plan.steps[0].task
     library.store.save([change(sent_back, state=State.QUEUED)])

@@ -1,0 +1,179 @@
+"""Every change that a person asks for is one operation: refs, notes and tasks together, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitorch.errors import GitorchError
+from gitorch.git.repository import RefMove, RefsMoved, Repository
+from gitorch.model import note
+from gitorch.model.naming import Oid
+from gitorch.model.task import Task, change
+from gitorch.operations import (
+    Moved,
+    Operation,
+    OperationLog,
+    Restated,
+    Shifted,
+    applied,
+    difference,
+    fingerprint,
+)
+from gitorch.store import Pair, Store, TaskMoved
+
+_TRIES = 20
+
+
+class Operating:
+    """Makes changes whole: written down, made, and closed; what a crash cuts short is brought to an end."""
+
+    repository: Repository
+    store: Store
+    operations: OperationLog
+    folder: Path
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Hold the operation log: one changing command at a time."""
+        with self.operations.turn() as lock, self.repository.lending(lock, everywhere=False):
+            yield
+
+    def _change(self, kind: str, pairs: Sequence[Pair], said: str) -> list[Task]:
+        """Change tasks alone, as one operation; return them as they are now."""
+        with self._turn():
+            self._operate(kind, pairs, said=said)
+        return self._as_now(pairs)
+
+    def _change_noting(
+        self, kind: str, pairs: Sequence[Pair], lines: Mapping[Oid, Sequence[note.Line]], said: str
+    ) -> list[Task]:
+        """Change tasks and append lines to the notes of commits, as one operation, beside whoever else writes notes."""
+        from gitorch.git import notes
+
+        for remaining in reversed(range(_TRIES)):
+            try:
+                with self._turn(), notes.turn(self.repository):
+                    self._operate(kind, pairs, notes.build(self.repository, lines) if lines else (), said=said)
+                    break
+            except RefsMoved:
+                if not remaining:
+                    raise
+        return self._as_now(pairs)
+
+    def _as_now(self, pairs: Sequence[Pair]) -> list[Task]:
+        tasks = self.store.current()
+        return [tasks[new.id] for _, new in pairs if new is not None]
+
+    def _move_all(self, kind: str, moves: Sequence[RefMove], restated: Sequence[Restated], reason: str) -> None:
+        """Move refs and restate tasks, all or nothing; call within the log's turn."""
+        self._operate(kind, [pair for one in restated if (pair := self._restated(one))], moves, said=reason)
+
+    def _restated(self, one: Restated) -> Pair | None:
+        now = self.store.current().get(one.task)
+        if now is None or now.state is not one.old:
+            raise TaskMoved(
+                "task-moved",
+                f"{one.task} was changed by another command; it is {now.state if now else 'gone'}",
+                fix=("run the command again",),
+            )
+        if one.new is one.old:
+            return None
+        return now, change(now, state=one.new, reason=one.reason, merged_as=one.merged_as)
+
+    def _operate(
+        self,
+        kind: str,
+        pairs: Sequence[Pair],
+        moves: Sequence[RefMove] = (),
+        *,
+        said: str,
+        folders: Sequence[Shifted] = (),
+        of: int = 0,
+    ) -> Operation | None:
+        """Change tasks, each given as it was seen and as it is to be, and move refs: all or nothing.
+
+        Returns the operation, None where there was nothing to do. A ref whose old and new value are the same is written
+        down and not touched. Call within the log's turn. Raises `TaskMoved` or `RefsMoved`, with nothing changed, when
+        somebody was faster.
+        """
+        if not self.operations.is_settled():
+            self._conclude_all()
+        with self.store.held():
+            made = self.store.rebased(pairs)
+            changes = [difference(now, new) for now, new in made if now != new]
+            refs = [Moved(move.ref, move.old, move.new) for move in moves]
+            if not (changes or refs):
+                return None
+            operation = self.operations.open(kind, refs, changes, said=said, folders=folders, of=of)
+            try:
+                self.repository.move([move for move in moves if move.old != move.new], said)
+            except GitorchError:
+                if not self._conclude(operation):
+                    raise
+            else:
+                self._finish(operation)
+            return operation
+
+    def _finish(self, operation: Operation) -> None:
+        """Make what comes after the refs: folders, then tasks; and close the operation."""
+        self._shift(operation.folders)
+        tasks = self.store.current()
+        # what somebody has changed since a crash is left to them
+        lasting = [one for one in operation.changes if fingerprint(tasks.get(one.task)) == one.before]
+        made = [(one.task, applied(one, tasks.get(one.task))) for one in lasting]
+        self.store.save(
+            [task for _, task in made if task is not None], dropped=[name for name, task in made if task is None]
+        )
+        self.operations.close(operation, done=True)
+
+    def _shift(self, folders: Sequence[Shifted]) -> None:
+        for one in folders:
+            source, target = self.folder / one.old, self.folder / one.new
+            if source.exists() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source.rename(target)
+
+    def _conclude(self, operation: Operation) -> bool:
+        """Bring an operation that was cut short to an end, whole; return whether it has happened.
+
+        It is carried through where something has moved, and given up where nothing had; where somebody has changed a
+        task since, what had moved goes back.
+        """
+        moves = [RefMove(one.ref, one.new, one.old) for one in operation.refs if one.new != one.old]
+        with self.store.held():
+            at = self.repository.refs(*(move.ref for move in moves)) if moves else {}
+            behind = [move for move in moves if at.get(move.ref) == move.old]
+            ahead = [move for move in moves if at.get(move.ref) == move.new]
+            tasks = self.store.current()
+            prints = [(fingerprint(tasks.get(one.task)), one) for one in operation.changes]
+            if any(found == one.after for found, one in prints):
+                self.operations.close(operation, done=True)  # the tasks come last
+                return True
+            taken = any(found != one.before for found, one in prints)
+            if not ahead or (taken and len(ahead) + len(behind) == len(moves)):
+                self._give_up(operation, ahead)
+                return False
+            # git's transactions are not atomic against a crash: what has not moved yet is moved now
+            self.repository.move(behind, f"finish {operation.kind}")
+            self._finish(operation)
+            return True
+
+    def _give_up(self, operation: Operation, ahead: Sequence[RefMove]) -> None:
+        self.repository.move([RefMove(move.ref, move.old, move.new) for move in ahead], f"give up {operation.kind}")
+        self._shift([Shifted(one.new, one.old) for one in operation.folders])
+        self.operations.close(operation, done=False)
+
+    def recover(self) -> list[str]:
+        """Finish what a killed command had begun, and return what was done in words."""
+        if self.operations.is_settled():
+            return []
+        with self._turn():
+            return self._conclude_all()
+
+    def _conclude_all(self) -> list[str]:
+        return [
+            f"{one.kind} was cut short: " + ("finished now" if self._conclude(one) else "it had moved nothing")
+            for one in self.operations.unfinished()
+        ]

@@ -1,0 +1,95 @@
+"""Take back the last operation, and bring it back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitorch import trust
+from gitorch.errors import Refused
+from gitorch.model.naming import rescue_ref
+from gitorch.operations import Operation
+from gitorch.orchestrator.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gitorch.flow.undo import Past
+
+
+_Which = Callable[[], Iterator[Operation]]
+
+
+class TakenBack(msgspec.Struct, frozen=True, kw_only=True):
+    """What an undo or a redo did: the operation that it was about, its own, and what it could not bring back."""
+
+    about: Operation
+    made: Operation
+    missing: tuple[str, ...] = ()
+
+
+class Undoing(Workspace):
+    """The operation log, backwards."""
+
+    def undo(self) -> TakenBack:
+        """Take the last operation back: refs, notes and tasks as they were before it.
+
+        Raises `Refused`, with nothing moved, where that cannot be done exactly, and says why.
+        """
+        trust.require_person("take operations back")
+        return self._take_back(self.operations.undoable, "there is nothing to take back")
+
+    def redo(self) -> TakenBack:
+        """Bring back what the last undo took back, as it was; nothing once something new was done."""
+        trust.require_person("bring operations back")
+        return self._take_back(self.operations.redoable, "there is nothing to bring back")
+
+    def past(self, most: int | None = None) -> tuple[list[Past], list[Past]]:
+        """Return what `redo` and what `undo` would take back, the next first: at most so many of each."""
+        from gitorch.flow import undo
+
+        self.recover()
+        found = [
+            list(itertools.islice(which(), most)) for which in (self.operations.redoable, self.operations.undoable)
+        ]
+        here = undo.scene(self.repository, self.config, self.tasks, [*found[0], *found[1]])
+        return undo.past(found[0], here), undo.past(found[1], here)
+
+    def _take_back(self, which: _Which, nothing: str) -> TakenBack:
+        from gitorch.flow import undo
+        from gitorch.git import notes
+
+        with self._turn(), notes.turn(self.repository):
+            self._conclude_all()
+            operation = next(which(), None)
+            if operation is None:
+                raise Refused("nothing-to-undo", nothing, fix=("orchestrate undo --list",))
+            with self.store.held():
+                here = undo.scene(self.repository, self.config, self.store.current(), [operation])
+                if refusal := undo.obstacle(operation, here):
+                    raise refusal
+                made = self._operate(
+                    undo.inverse_kind(operation),
+                    undo.inverse_pairs(operation, here),
+                    undo.inverse_moves(self.repository, operation, here),
+                    said=operation.said,
+                    folders=undo.inverse_folders(operation),
+                    of=operation.origin,
+                )
+                assert made is not None
+        self.store.snapshot_if_due()
+        return TakenBack(about=operation, made=made, missing=tuple(self._missing(made)))
+
+    def _missing(self, made: Operation) -> Iterator[str]:
+        """Tell what was not refs, notes or tasks, and is gone."""
+        for folder in made.folders:
+            if not (self.folder / folder.new).exists():
+                yield f"what {Path(folder.new).name} printed is no longer there"
+        came_back = [self.tasks[one.task] for one in made.changes if one.old is None and one.task in self.tasks]
+        for task in came_back:
+            if task.worktree and not Path(task.worktree).exists():
+                rescue = rescue_ref(task.id)
+                saved = f"; its uncommitted files are in {rescue}" if self.repository.at(rescue) else ""
+                yield f"the worktree of {task.id} is gone{saved}"
