@@ -74,7 +74,8 @@ class Shifted(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One changing command: its refs, tasks and folders, before and after.
 
-    `said` is what it does in words; `of` the operation that an undo or a redo is about.
+    `said` is what it does in words; `of` and `command` are the number and the kind of the command's own operation, where
+    this one takes that back or brings it back.
     """
 
     number: int
@@ -86,11 +87,17 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     changes: tuple[Changed, ...] = ()
     folders: tuple[Shifted, ...] = ()
     of: int = 0
+    command: str = ""
 
     @property
     def origin(self) -> int:
         """The number of the command's own operation: not that of its undo or redo."""
         return self.of or self.number
+
+    @property
+    def asked(self) -> str:
+        """The command's own kind, in the same way."""
+        return self.command or self.kind
 
     @property
     def is_exact(self) -> bool:
@@ -166,9 +173,9 @@ class OperationLog:
         *,
         said: str = "",
         folders: Sequence[Shifted] = (),
-        of: int = 0,
+        about: Operation | None = None,
     ) -> Operation:
-        """Write down what is about to happen, durably, and return it."""
+        """Write down what is about to happen, durably, and return it; `about` is what it takes back."""
         last = next((entry.number for entry in self._backwards() if isinstance(entry, Operation)), 0)
         operation = Operation(
             number=last + 1,
@@ -179,7 +186,8 @@ class OperationLog:
             refs=tuple(refs),
             changes=tuple(changes),
             folders=tuple(folders),
-            of=of,
+            of=about.origin if about else 0,
+            command=about.asked if about else "",
         )
         self._append(operation, durably=True)
         return operation

@@ -26,6 +26,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Evening": {
         "submit": ("evening", "queue a task, or a file of tasks"),
         "plan": ("planning", "break a goal into tasks, and queue them once you agree"),
+        "adopt": ("adopting", "make finished tasks of existing branches"),
         "run": ("evening", "work through the queue: one branch for each task"),
     },
     "Night": {

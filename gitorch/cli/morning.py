@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 from gitorch.errors import GitorchError, InvalidInput, Refused
 from gitorch.model.task import Comment, State, Task
 
@@ -182,6 +182,7 @@ def approve_command(session: Session, tasks: tuple[str, ...], every: bool, force
         {"tasks": [shape.task(task) for task in approved]},
     )
     if approved:
+        session.say(WAY_BACK)
         session.say("next: orchestrate merge --dry-run")
 
 
@@ -198,6 +199,7 @@ def revise_command(session: Session, task: str | None, message: str) -> None:
     said = [Comment(text=words, who=_who(session), attempt=found.attempts)] if words else []
     revised = session.orchestrator.revise(found, _who(session), said)
     session.answer(f"{revised.id}  {revised.state}", "revise", {"task": shape.task(revised)})
+    session.say(WAY_BACK)
     session.say("next: orchestrate run")
 
 
@@ -211,3 +213,4 @@ def reject_command(session: Session, task: str | None, message: str) -> None:
 
     rejected = session.orchestrator.reject(session.find(task), _who(session), message)
     session.answer(f"{rejected.id}  {rejected.state}", "reject", {"task": shape.task(rejected)})
+    session.say(WAY_BACK)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NO_SANDBOX = "no sandbox: agents are fenced by git hooks alone, which stop accidents and not malice"
 
+WAY_BACK = "take it back: orchestrate undo"
+
 
 class Session:
     """What the common options say, and the doors that follow from them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitorch.cli.session import Session, pass_session
+from gitorch.cli.session import WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
     from gitorch.flow.undo import Past
@@ -43,7 +43,7 @@ def undo_command(session: Session, listing: bool, every: bool) -> None:
 def redo_command(session: Session) -> None:
     """Bring back what the last undo took back, as it was. A new operation ends that."""
     _tell(session, "redo", "brought back", session.orchestrator.redo())
-    session.say("take it back: orchestrate undo")
+    session.say(WAY_BACK)
 
 
 def _tell(session: Session, command: str, done: str, taken: TakenBack) -> None:
@@ -113,7 +113,7 @@ def _shape(operation: Operation) -> dict[str, Any]:
 
     return {
         "number": operation.origin,
-        "kind": operation.kind,
+        "kind": operation.asked,
         "what": operation.said,
         "when": shape.at(operation.when),
         "tasks": [change.task for change in operation.changes],

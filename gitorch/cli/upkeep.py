@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gitorch.cli.session import Session, pass_session
+from gitorch.cli.session import WAY_BACK, Session, pass_session
 from gitorch.errors import InvalidInput
 
 
@@ -40,6 +40,7 @@ def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
     for task in orchestrator.cleanup(found):
         session.say(f"removed {task.id}")
     session.answer(f"{len(found)} tasks removed", "cleanup", fields)
+    session.say(WAY_BACK)
 
 
 @click.group("config", invoke_without_command=True)

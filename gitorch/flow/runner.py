@@ -53,7 +53,10 @@ def attempt_folder(state: Path, task: Task, number: int | None = None) -> Path:
 
 
 def begin(means: Means, task: Task, base: Oid) -> Task:
-    """Return the task with a new attempt that starts on `base`, or on its branch where that holds earlier work."""
+    """Return the task with a new attempt that starts on `base`, or on its branch where that holds earlier work.
+
+    The branch of an adopted task stays as it is: the attempt goes on from its tip on a branch of ours.
+    """
     continued = task.base is not None and task.tip is not None
     number = task.attempts + 1
     start = task.base if continued else base
@@ -74,6 +77,7 @@ def begin(means: Means, task: Task, base: Oid) -> Task:
         wake=None,
         attempts=number,
         attempt=new,
+        adopted=False,
     )
 
 

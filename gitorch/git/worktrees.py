@@ -122,6 +122,14 @@ def look(repository: Repository, worktree: Worktree) -> Standing:
     )
 
 
+def is_dirty(repository: Repository, path: Path) -> bool:
+    """Tell whether a worktree, also the user's own, has uncommitted files; one whose folder is gone has none."""
+    if not path.is_dir():
+        return False
+    words = ("status", "--porcelain", "-z", "--ignore-submodules=dirty")
+    return bool(repository.git(*words, cwd=path, env={"GIT_OPTIONAL_LOCKS": "0"}, ok=(0, 128)).stdout)
+
+
 def unlock(repository: Repository, worktree: Worktree, branch: Ref) -> None:
     """Remove the locks that a git left which was killed in a worktree. Only while nobody works there."""
     admin, shared = worktree.admin, repository.common_dir

@@ -17,6 +17,8 @@ LONGEST = 65_536
 
 Line = dict[str, Any]
 
+_VERDICTS = {"approve": State.APPROVED, "reject": State.REJECTED}
+
 UNKNOWN_END = "rebuilt from its branch: how its attempt ended is not known"
 
 
@@ -55,6 +57,49 @@ def attempt_line(task: Task, files: Sequence[str] = ()) -> Line:
         **({"goal": redacted(task.goal)[:LONGEST]} if task.goal else {}),
         **({"acceptance": [redacted(one) for one in task.acceptance]} if task.acceptance else {}),
     }
+
+
+def adopted_line(task: Task) -> Line:
+    """Return the note of a branch that became a task; it stands on the branch's tip."""
+    return {
+        "kind": "adopted",
+        "v": 1,
+        "task": task.id,
+        "branch": task.branch,
+        "base": task.base,
+        "tip": task.tip,
+        "title": redacted(task.title),
+        "prompt": redacted(task.prompt)[:LONGEST],
+        "after": list(task.after),
+        "task_number": task.number,
+        "created": msgspec.to_builtins(task.created),
+    }
+
+
+def read_adopted(lines: Sequence[Mapping[str, Any]], tip: Oid) -> Task | None:
+    """Make an adopted task again from the notes on its tip; None where these tell of none.
+
+    A merge copies notes to the commits that stand for others: those tell of another tip.
+    """
+    found = next((line for line in lines if line["kind"] == "adopted" and line.get("tip") == tip), None)
+    if found is None:
+        return None
+    name = str(found.get("task"))
+    verdicts = [str(line.get("verdict")) for line in lines if line["kind"] == "verdict" and line.get("task") == name]
+    title = str(found.get("title") or name)
+    return Task(
+        id=slug(name),
+        number=int(found.get("task_number") or 0),
+        title=title,
+        prompt=str(found.get("prompt") or title),
+        after=tuple(TaskId(str(one)) for one in found.get("after") or ()),
+        state=_VERDICTS.get(verdicts[-1], State.FINISHED) if verdicts else State.FINISHED,
+        branch=str(found.get("branch")),
+        base=found.get("base"),
+        tip=tip,
+        results=tuple(_result(line) for line in lines if line["kind"] == "check"),
+        adopted=True,
+    )
 
 
 def check_line(result: CheckResult) -> Line:
@@ -106,7 +151,7 @@ def read_task(
         elif line["kind"] == "check":
             results.append(_result(line))
         elif line["kind"] == "verdict" and found:
-            state = {"approve": State.APPROVED, "reject": State.REJECTED}.get(str(line.get("verdict")), state)
+            state = _VERDICTS.get(str(line.get("verdict")), state)
     title = str(found.get("title") or name)
     last = Attempt(
         number=int(found.get("number") or 1),

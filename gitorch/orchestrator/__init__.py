@@ -1,7 +1,7 @@
 """The library: wires the stages together and remembers what they give back; no logic of its own."""
 
-from gitorch.orchestrator.morning import Morning
-from gitorch.orchestrator.night import Night, RunSummary, at_clock
+from gitorch.orchestrator.adopting import Adopting
+from gitorch.orchestrator.night import RunSummary, at_clock
 from gitorch.orchestrator.planning import Planning
 from gitorch.orchestrator.sharing import Sharing
 from gitorch.orchestrator.undoing import Undoing
@@ -9,7 +9,7 @@ from gitorch.orchestrator.upkeep import Upkeep
 from gitorch.orchestrator.workspace import load_config
 
 
-class Orchestrator(Planning, Night, Sharing, Morning, Upkeep, Undoing):
+class Orchestrator(Planning, Adopting, Sharing, Upkeep, Undoing):
     """All that can be done in one repository."""
 
 

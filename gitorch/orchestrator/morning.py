@@ -60,7 +60,10 @@ class Morning(Workspace):
                 f"{task.id} does not pass its checks: {failing}"
                 if failing
                 else f"no check has judged {task.id} as it is",
-                fix=(f"orchestrate revise {task.id} -m ...", f"orchestrate approve {task.id} --force"),
+                fix=(
+                    f"orchestrate revise {task.id} -m ..." if failing else f"orchestrate adopt --check {task.branch}",
+                    f"orchestrate approve {task.id} --force",
+                ),
             )
 
     def _as_branch(self, task: Task) -> Task:
@@ -77,7 +80,9 @@ class Morning(Workspace):
                 "branch-moved",
                 f"{task.branch} no longer holds the work that was checked",
                 why=f"{task.tip[:12]} was checked, the branch is at {tip[:12] if tip else 'no commit'}",
-                fix=(f"git branch --force {task.branch} {task.tip[:12]}", f"orchestrate retry {task.id}"),
+                fix=(f"orchestrate reject {task.id}", f"orchestrate adopt {task.branch}")
+                if task.adopted
+                else (f"git branch --force {task.branch} {task.tip[:12]}", f"orchestrate retry {task.id}"),
             )
         same = self.repository.tree(tip) == self.repository.tree(task.tip)
         return change(task, tip=tip, results=task.results if same else ())

@@ -47,15 +47,24 @@ class Operating:
         return self._as_now(pairs)
 
     def _change_noting(
-        self, kind: str, pairs: Sequence[Pair], lines: Mapping[Oid, Sequence[note.Line]], said: str
+        self,
+        kind: str,
+        pairs: Sequence[Pair],
+        lines: Mapping[Oid, Sequence[note.Line]],
+        said: str,
+        moves: Sequence[RefMove] = (),
     ) -> list[Task]:
-        """Change tasks and append lines to the notes of commits, as one operation, beside whoever else writes notes."""
+        """Change tasks, append lines to the notes of commits and move refs, as one operation.
+
+        Others may write notes at the same time.
+        """
         from gitorch.git import notes
 
         for remaining in reversed(range(_TRIES)):
             try:
                 with self._turn(), notes.turn(self.repository):
-                    self._operate(kind, pairs, notes.build(self.repository, lines) if lines else (), said=said)
+                    noted = notes.build(self.repository, lines) if lines else []
+                    self._operate(kind, pairs, [*moves, *noted], said=said)
                     break
             except RefsMoved:
                 if not remaining:
@@ -90,7 +99,7 @@ class Operating:
         *,
         said: str,
         folders: Sequence[Shifted] = (),
-        of: int = 0,
+        about: Operation | None = None,
     ) -> Operation | None:
         """Change tasks, each given as it was seen and as it is to be, and move refs: all or nothing.
 
@@ -106,7 +115,7 @@ class Operating:
             refs = [Moved(move.ref, move.old, move.new) for move in moves]
             if not (changes or refs):
                 return None
-            operation = self.operations.open(kind, refs, changes, said=said, folders=folders, of=of)
+            operation = self.operations.open(kind, refs, changes, said=said, folders=folders, about=about)
             try:
                 self.repository.move([move for move in moves if move.old != move.new], said)
             except GitorchError:

@@ -76,7 +76,7 @@ class Undoing(Workspace):
                     undo.inverse_moves(self.repository, operation, here),
                     said=operation.said,
                     folders=undo.inverse_folders(operation),
-                    of=operation.origin,
+                    about=operation,
                 )
                 assert made is not None
         self.store.snapshot_if_due()

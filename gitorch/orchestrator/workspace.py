@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -190,7 +190,17 @@ class Workspace(Operating):
                 if name in merged and task.state is not State.REJECTED:
                     task = msgspec.structs.replace(task, state=State.MERGED)
                 found.append(self._placed(task))
-        return _renumbered(found)
+        names = {task.id for task in found}
+        return _renumbered([*found, *(task for task in self._adopted(told, merged) if task.id not in names)])
+
+    def _adopted(self, told: Mapping[Oid, Sequence[note.Line]], merged: Container[str]) -> Iterator[Task]:
+        """Make adopted tasks again, whose branches have any name."""
+        branches = self.repository.refs("refs/heads")
+        for tip, lines in told.items():
+            task = note.read_adopted(lines, tip)
+            if task is not None and branch_ref(task.branch) in branches:
+                over = task.id in merged and task.state is not State.REJECTED
+                yield msgspec.structs.replace(task, state=State.MERGED) if over else task
 
     def _placed(self, task: Task) -> Task:
         from gitorch import workshop
