@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import msgspec
 
+from gitorch.errors import InvalidInput
 from gitorch.model.naming import Oid, Ref, TaskId
 from gitorch.model.task import State, Task
 
@@ -74,8 +75,8 @@ class Shifted(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One changing command: its refs, tasks and folders, before and after.
 
-    `said` is what it does in words; `of` and `command` are the number and the kind of the command's own operation, where
-    this one takes that back or brings it back.
+    `said` is what it does in words. Of an undo or a redo, `of` and `command` are the number and the kind of the
+    command's own operation.
     """
 
     number: int
@@ -125,7 +126,15 @@ def fingerprint(task: Task | None) -> str:
     """Return what a task as a whole is known again by; empty text for none."""
     if task is None:
         return ""
-    return hashlib.blake2b(msgspec.json.encode(task, order="deterministic"), digest_size=16).hexdigest()
+    plain = _without_zeros(msgspec.to_builtins(task, order="deterministic"))
+    return hashlib.blake2b(msgspec.json.encode(plain), digest_size=16).hexdigest()
+
+
+def _without_zeros(value: Any) -> Any:
+    """Leave out numbers that msgspec takes for a default or not, depending on where they were read."""
+    if isinstance(value, dict):
+        return {key: _without_zeros(one) for key, one in value.items() if not (isinstance(one, float) and one == 0)}
+    return [_without_zeros(one) for one in value] if isinstance(value, list) else value
 
 
 def difference(old: Task | None, new: Task | None) -> Changed:
@@ -270,8 +279,9 @@ class OperationLog:
         for line in _lines_backwards(self.path):
             try:
                 entry = _closed(line) if line.startswith(_CLOSING) else msgspec.json.decode(line, type=Operation)
-            except msgspec.ValidationError:
-                raise
+            except msgspec.ValidationError as error:
+                fix = (f"mv {self.path} {self.path}.damaged",)
+                raise InvalidInput("operations-log", f"{self.path.name}: {error}", fix=fix) from error
             except msgspec.DecodeError:
                 continue
             yield entry

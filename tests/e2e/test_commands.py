@@ -137,6 +137,11 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     assert call("reject", "two", "-m", "Never")["task"]["reason"] == "Never"
     assert [one["id"] for one in call("merge")["merged"]] == ["one"]
     assert call("cleanup", "--yes")["tasks"] == ["one", "two"]
+    assert call("undo", "--list")["operations"][0]["kind"] == "cleanup"
+    assert [task["state"] for task in call("undo")["tasks"]] == ["merged", "rejected"]
+    assert call("redo")["removed"] == ["one", "two"]
+    git("branch", "by-hand", "orch/integration", cwd=cli.folder)
+    assert call("adopt", "by-h*")["left"][0]["branch"] == "by-hand"
     assert set(NAMES) - seen == {"demo"}  # which has tests of its own
 
 

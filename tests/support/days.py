@@ -1,0 +1,87 @@
+"""A repository in which work was done, without waiting for agents: branches made by hand, adopted as finished tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gitorch.git.replay import Replayer
+from gitorch.model.task import State, Task, by_id
+from gitorch.orchestrator import Orchestrator
+from gitorch.store import Store
+from tests.support.git import git
+
+WHO = "Una User <una@example.com>"
+
+
+def branch(folder: Path, name: str, *paths: str, base: str = "main") -> str:
+    """Make a branch with a commit for each path, touching no work tree; return its tip."""
+    here = git("rev-parse", base, cwd=folder)
+    for path in paths:
+        blob = git("hash-object", "-w", "--stdin", cwd=folder, input=f"{path} of {name}\n".encode())
+        index = {"GIT_INDEX_FILE": str(folder / ".git" / "branch-index")}
+        git("read-tree", here, cwd=folder, env=index)
+        git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", cwd=folder, env=index)
+        tree = git("write-tree", cwd=folder, env=index)
+        here = git("commit-tree", tree, "-p", here, "-m", f"Add {path}\n\nFor {name}.", cwd=folder)
+    git("update-ref", f"refs/heads/{name}", here, cwd=folder)
+    return here
+
+
+def finished(folder: Path, *names: str) -> Orchestrator:
+    """Make a branch `work/NAME` for each name and adopt it; return the library with these finished tasks."""
+    for name in names:
+        branch(folder, f"work/{name}", f"{name}.txt")
+    library = Orchestrator.open(folder)
+    if names:
+        adopt(library, *(f"work/{name}" for name in names))
+    return library
+
+
+def adopt(library: Orchestrator, *patterns: str, **options: Any) -> Sequence[Task]:
+    """Adopt branches."""
+    return library.adopt(library.plan_adoption(patterns, **options)).tasks
+
+
+def submit(library: Orchestrator, *names: str, **fields: Any) -> list[Task]:
+    """Queue a task for each name."""
+    from gitorch.flow import intake
+
+    number = max((task.number for task in library.tasks.values()), default=0) + 1
+    tasks = intake.resolve([intake.from_text(name) for name in names], library.tasks, number)
+    return library.submit([msgspec.structs.replace(task, **fields) for task in tasks])
+
+
+def approve(library: Orchestrator, *names: str) -> list[Task]:
+    """Approve tasks that no check has judged."""
+    return library.approve([library.find(name) for name in names], WHO, force=True)
+
+
+def merge(library: Orchestrator, *names: str) -> None:
+    """Merge what is approved, unchecked."""
+    with Replayer(library.repository) as replayer:
+        library.publish(replayer, library.plan_merge(replayer, [library.find(name).id for name in names] or None))
+
+
+def whole(folder: Path) -> dict[str, Any]:
+    """Return all that an undo has to put back: every ref but what is kept for it, every note, every task."""
+    refs = git("for-each-ref", "--format=%(refname) %(objectname)", cwd=folder).splitlines()
+    tasks = Store(folder / ".git/gitorch").load().values()
+    notes = git("notes", "--ref=gitorch", "list", cwd=folder, ok=(0, 1)).splitlines()
+    return {
+        "refs": [line for line in refs if not line.startswith("refs/gitorch/trash/undo-")],
+        "notes": [git("cat-file", "blob", line.split()[0], cwd=folder) for line in notes],
+        "tasks": by_id(tasks),
+        "head": git("rev-parse", "--symbolic-full-name", "HEAD", cwd=folder),
+        "status": git("status", "--porcelain", cwd=folder),
+    }
+
+
+def finish_by_hand(library: Orchestrator, name: str, **fields: Any) -> Task:
+    """Change a task as a run does: past the operation log."""
+    changed = msgspec.structs.replace(library.find(name), **{"state": State.RUNNING, **fields})
+    library.store.save([changed])
+    return changed
