@@ -310,7 +310,7 @@ def _messages(repository: Repository, own: Sequence[Own]) -> dict[Oid, Commit]:
 
 
 def _title(one: Own, told: Mapping[Oid, Commit]) -> str:
-    return redacted(told[one.commits[-1]].subject.strip()) or one.branch.name
+    return redacted(told[one.commits[-1]].message.strip().partition("\n")[0].strip()) or one.branch.name
 
 
 def _prompt(one: Own, told: Mapping[Oid, Commit]) -> str:

@@ -32,7 +32,7 @@ def read_many(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, list[
     """Return the lines on these commits, oldest first, in one process."""
     if not commits:
         return {}
-    return {commit: _lines(content) for commit, content in _existing(repository, commits)[1].items()}
+    return {commit: _lines(content) for commit, content in existing(repository, commits)[1].items()}
 
 
 def read_all(repository: Repository) -> dict[Oid, list[dict[str, Any]]]:

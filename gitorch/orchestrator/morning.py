@@ -179,7 +179,7 @@ class Morning(Workspace):
             self.repository.lending(lock, everywhere=False),
         ):
             moves = merger.moves(self.repository, plan, self.config.integration)
-            self._move_all("merge", moves, restated, f"merge {len(plan.steps)} tasks")
+            self._move_all("merge", moves, restated, words("merge", [step.task for step in plan.steps]))
         self.store.snapshot_if_due()
 
     def _prove(self, plan: Plan) -> None:

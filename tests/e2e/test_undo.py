@@ -1,0 +1,111 @@
+"""`undo` and `redo` as people and scripts meet them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Cli, does, saved
+from tests.support.days import whole
+from tests.support.git import git
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    return Cli(repository_folder)
+
+
+def test_a_morning_taken_back_and_brought_again(cli: Cli) -> None:
+    """After a real night, verdicts, merge and clean-up are taken back one by one; the agents' work is not."""
+    cli.queue(does("One", saved("one.txt", "1"), id="one"), does("Two", saved("two.txt", "2"), id="two"))
+    cli.run()
+    states = [whole(cli.folder)]
+    with cli.untouched():
+        for words in (("approve", "one"), ("reject", "two"), ("merge",), ("cleanup", "--yes")):
+            cli(*words)
+            states.append(whole(cli.folder))
+        for at, kind in zip((3, 2, 1, 0), ("cleanup", "merge", "reject", "approve"), strict=True):
+            found = cli.json("undo")
+            assert found["operation"]["kind"] == kind
+            assert whole(cli.folder) == states[at]
+        error = cli.error("undo", exit=5)
+        assert error["code"] == "undo-refused"
+        assert "has changed since" in error["what"]
+        for at in (1, 2, 3, 4):
+            cli("redo")
+            assert whole(cli.folder) == states[at]
+        assert cli.error("redo", exit=5)["code"] == "nothing-to-undo"
+
+
+def test_undo_says_what_it_did_and_what_is_gone(cli: Cli) -> None:
+    """In words: the operation, the tasks as they are now, what could not be brought back, and the way forward."""
+    cli.queue(does("One", "date +%N > one.txt; git add -A; git commit -qm One", id="one"))
+    cli.run()
+    assert "take it back: orchestrate undo" in cli("approve", "one").stderr
+    assert "take it back: orchestrate undo" in cli("merge").stderr
+    answer = cli("undo")
+    assert answer.text.splitlines() == ["taken back: merge one", "one  approved"]
+    assert answer.stderr.splitlines() == ["bring it back: orchestrate redo"]
+    assert cli("redo").text.splitlines() == ["brought back: merge one", "one  merged"]
+    cli("cleanup", "--yes")
+    answer = cli("undo")
+    assert "the worktree of one is gone" in answer.stderr
+    assert cli.json("undo", "--list")["undone"][0]["what"] == "clean up one"
+    cli("log", "one")
+    cli("undo")
+    cli("undo")
+    cli("revise", "one", "-m", "Once more")
+    cli.run()
+    assert cli.states() == {"one": "finished"}
+
+
+def test_the_list_tells_what_can_be_taken_back(cli: Cli) -> None:
+    """A table of number, when, what and which tasks; the last twenty, or all; what was undone stands on top."""
+    assert cli("undo", "--list").text == "nothing has been done yet\n"
+    for number in range(22):
+        cli.queue({"prompt": f"Task {number}", "id": f"t{number}"})
+    answer = cli("undo", "--list")
+    lines = answer.text.splitlines()
+    assert len(lines) == 21
+    assert lines[0].split() == ["#", "when", "what", "tasks"]
+    assert lines[1].split()[0] == "22"
+    assert lines[1].split()[2:] == ["submit", "t21", "t21", "undo"]
+    assert "orchestrate undo --list --all" in answer.stderr
+    assert len(cli("undo", "--list", "--all").text.splitlines()) == 23
+    cli("undo")
+    found = cli.json("undo", "--list")
+    assert (found["more"], len(found["operations"])) == (True, 20)
+    (undone,) = found["undone"]
+    assert (undone["number"], undone["kind"], undone["tasks"], undone["possible"]) == (22, "submit", ["t21"], True)
+    assert cli("undo", "--list").text.splitlines()[1].split()[-1] == "redo"
+    cli.queue({"prompt": "New", "id": "new"})
+    assert cli.json("undo", "--list")["undone"] == [], "something new ends redo"
+    assert cli("undo", "--all", ok=2).stderr.startswith("error: --all goes with --list")
+
+
+def test_several_tasks_of_one_command_are_one_operation(cli: Cli) -> None:
+    """What one command did to several tasks is taken back by one undo."""
+    cli.queue({"prompt": "One"}, {"prompt": "Two"})
+    cli("kill", "one", "two")
+    before = whole(cli.folder)
+    cli("retry", "one", "two")
+    cli("undo")
+    assert whole(cli.folder) == before
+    assert cli.states() == {"one": "cancelled", "two": "cancelled"}
+    cli("undo")
+    cli("undo")
+    assert cli.states() == {}
+
+
+def test_undo_in_a_repository_without_commits(tmp_path: Path) -> None:
+    """The first task of an empty repository can be taken back, too."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    git("init", "--quiet", cwd=folder)
+    cli = Cli(folder)
+    cli("submit", "Begin")
+    cli("undo")
+    assert cli.states() == {}
+    cli("redo")
+    assert cli.states() == {"begin": "queued"}
