@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
     from gitorch.flow.merger import Plan
@@ -50,6 +50,8 @@ def merge_command(
             orchestrator.publish(replayer, plan)
     text = render.merge_plan(plan, branch, hunks=hunks) if dry_run else render.merge_result(plan, branch)
     session.answer(text, "merge", {**shape.merge(plan, branch, hunks), "dry_run": dry_run})
+    if plan.steps and not dry_run:
+        session.say(WAY_BACK)
     _exit_for(plan)
 
 

@@ -88,8 +88,8 @@ class Adopting(Night, Morning):
         """Return the tasks that these branches are already and that nobody has judged as they are."""
         refs = {one.ref for one in found}
         finished = [task for task in self.tasks.values() if task.state is State.FINISHED and task.tip]
-        mine = [self._as_branch(task) for task in finished if task.branch and branch_ref(task.branch) in refs]
-        return [task for task in mine if not task.results]
+        mine = [task for task in finished if task.branch and branch_ref(task.branch) in refs]
+        return [task for task in self._as_branches(mine) if not task.results]
 
     def _unsaved(self, branches: Sequence[Found]) -> list[tuple[str, Path]]:
         from gitorch.git import worktrees

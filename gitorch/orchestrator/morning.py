@@ -42,7 +42,7 @@ class Morning(Workspace):
     def approve(self, tasks: Sequence[Task], who: str, *, force: bool = False, comment: str = "") -> list[Task]:
         """Accept tasks for merging. Failing checks are refused, unless forced."""
         trust.require_person("approve")
-        found = [self._as_branch(task) for task in tasks]
+        found = self._as_branches(tasks)
         for task in found:
             if self.config.review.require_checks and not force:
                 self._require_checks(task)
@@ -66,13 +66,16 @@ class Morning(Workspace):
                 ),
             )
 
-    def _as_branch(self, task: Task) -> Task:
-        """Return a task with its branch's tip as it is now: a person may have committed to it by hand.
+    def _as_branches(self, tasks: Sequence[Task]) -> list[Task]:
+        """Return tasks with their branches' tips as they are now: a person may have committed to one by hand.
 
-        Raises `Refused` when the branch is gone or no longer holds what was reviewed.
+        Raises `Refused` when a branch is gone or no longer holds what was reviewed.
         """
-        ref = branch_ref(task.branch)
-        tip = self.repository.refs(ref).get(ref) if task.branch else None
+        refs = [branch_ref(task.branch) for task in tasks if task.branch]
+        tips = self.repository.refs(*refs) if refs else {}
+        return [self._as_branch(task, tips.get(branch_ref(task.branch))) for task in tasks]
+
+    def _as_branch(self, task: Task, tip: Oid | None) -> Task:
         if tip == task.tip or task.tip is None:
             return task
         if tip is None or not self.repository.is_ancestor(task.tip, tip):
