@@ -11,11 +11,13 @@ import pytest
 from gitorch.errors import Refused
 from gitorch.flow import intake
 from gitorch.git import notes
+from gitorch.git.replay import Replayer
 from gitorch.git.repository import RefMove
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.task import Comment, State, Task
 from gitorch.operations import Operation, Restated
 from gitorch.orchestrator import Orchestrator
+from gitorch.store import TaskMoved
 from tests.support.days import WHO, adopt, approve, branch, finish_by_hand, finished, merge, submit, whole
 from tests.support.git import git
 from tests.support.scale import scaled
@@ -428,3 +430,16 @@ def test_any_operations_are_undone_one_by_one(repository_folder: Path, seed: int
     for at, operation in enumerate(done, start=1):
         library.redo()
         assert whole(repository_folder) == states[at], operation
+
+
+def test_a_task_that_was_sent_back_meanwhile_is_not_published(library: Orchestrator, folder: Path) -> None:
+    """What is published is what is approved at that moment: a plan of before is refused, and nothing moves."""
+    approve(library, "one", "two")
+    with Replayer(library.repository) as replayer:
+        plan = library.plan_merge(replayer, None)
+        other = Orchestrator.open(folder)
+        other.revise(other.find("two"), WHO, [Comment(text="again")])
+        before = whole(folder)
+        with pytest.raises(TaskMoved, match="two was changed by another command; it is queued"):
+            library.publish(replayer, plan)
+    assert whole(folder) == before
