@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,6 @@ from gitorch.store import Pair
 
 if TYPE_CHECKING:
     from gitorch.flow.adopt import Found, Left
-    from gitorch.flow.verify import Judge
 
 _LOOKED_AT = 16  # worktrees whose files are looked at, one git each
 
@@ -107,32 +107,30 @@ class Adopting(Night, Morning):
 
         Raises `Refused` where there is no check to run.
         """
+        from gitorch.flow.verify import Judge
+
         every = [*planned.tasks, *planned.judged]
         checks = {task.id: self.checks_for(task) for task in every}
         if every and not any(checks.values()):
             raise Refused(
                 "no-checks", "there is no check to judge them by", fix=("orchestrate init", "orchestrate config show")
             )
-        judges: dict[str, Judge] = {}
         results: dict[TaskId, tuple[CheckResult, ...]] = {}
-        for step, task in enumerate(every, start=1):
-            yield Judging(task.id, step, len(every))
-            results[task.id] = self._results(task, checks[task.id], judges)
+        with ExitStack() as open_judges:
+            judges: dict[str, Judge] = {}
+            for step, task in enumerate(every, start=1):
+                yield Judging(task.id, step, len(every))
+                assert task.tip is not None
+                key = repr(sorted(checks[task.id].items()))
+                if key not in judges:
+                    judges[key] = open_judges.enter_context(Judge(self.means(), checks[task.id]))
+                results[task.id] = judges[key].check(task.tip)
         with_results = {task.id: _judged(task, results[task.id]) for task in every}
         return msgspec.structs.replace(
             planned,
             tasks=tuple(with_results[task.id] for task in planned.tasks),
             judged=tuple(with_results[task.id] for task in planned.judged),
         )
-
-    def _results(self, task: Task, checks: dict[str, str], judges: dict[str, Judge]) -> tuple[CheckResult, ...]:
-        from gitorch.flow.verify import Judge
-
-        assert task.tip is not None
-        key = repr(sorted(checks.items()))
-        if key not in judges:
-            judges[key] = Judge(self.means(), checks)
-        return judges[key].check(task.tip)
 
     def adopt(self, planned: Adoption) -> Adoption:
         """Make the tasks of an adoption, all or none. The branches themselves are not moved.
