@@ -132,7 +132,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     the work should stay in; `from_ref` the base that was asked for ("" = the configured one); `budget` dollars and
     `timeout` seconds (0 = the configured ones). `base` and `tip` are those of the branch when it was last looked at;
     without a base the next attempt starts afresh. `retried` counts the attempts that gitorch started by itself,
-    `wake` is when a task that waits for a limit goes on.
+    `wake` is when a task that waits for a limit goes on; `standoff` the commit that holds the conflict which the next
+    attempt has to solve.
     """
 
     id: TaskId
@@ -164,6 +165,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     wake: datetime | None = None
     stale: bool = False
     adopted: bool = False
+    standoff: Oid | None = None
     merged_as: Oid | None = None
 
     @property

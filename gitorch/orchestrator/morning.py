@@ -15,7 +15,7 @@ from gitorch.model import note
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import Comment, State, Task, change
 from gitorch.operations import Restated
-from gitorch.orchestrator.workspace import Workspace
+from gitorch.orchestrator.merging import Merging, nothing_merged
 
 if TYPE_CHECKING:
     from gitorch.flow.merger import Clash, Plan, Progress
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gitorch.git.replay import Replayer
 
 
-class Morning(Workspace):
+class Morning(Merging):
     """The morning: verdicts and merges."""
 
     def card(self, task: Task) -> Card:
@@ -41,7 +41,9 @@ class Morning(Workspace):
     def approve(self, tasks: Sequence[Task], who: str, *, force: bool = False, comment: str = "") -> list[Task]:
         """Accept tasks for merging. Failing checks are refused, unless forced."""
         trust.require_person("approve")
-        tasks = [self._as_branch(task) for task in tasks]
+        merged = [task for task in tasks if task.state is State.MERGED]
+        self._approve_merged(merged, who, comment)
+        tasks = [self._as_branch(task) for task in tasks if task not in merged]
         for task in tasks:
             if self.config.review.require_checks and not force:
                 self._require_checks(task)
@@ -50,7 +52,7 @@ class Morning(Workspace):
         self._note_verdicts(tasks, "approve", who, said)
         self.store.save(approved)
         self.store.snapshot_if_due()
-        return approved
+        return [*approved, *merged]
 
     def _require_checks(self, task: Task) -> None:
         """Raise `Refused` when a check fails, or when there are checks and none has judged this very tree."""
@@ -122,9 +124,12 @@ class Morning(Workspace):
         if lines:
             notes.append(self.repository, lines, f"note verdict {verdict}")
 
-    def plan_merge(self, replayer: Replayer, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = ()) -> Plan:
-        """Say what a merge would do, without doing anything."""
+    def plan_merge(
+        self, replayer: Replayer, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = (), into: str = ""
+    ) -> Plan:
+        """Say what a merge would do, without doing anything; with `into`, to which branch of the user's besides."""
         from gitorch.flow import base, merger
+        from gitorch.git.replay import Conflicted
 
         tasks = self.tasks
         for name in names or ():
@@ -132,9 +137,20 @@ class Morning(Workspace):
                 raise Refused(
                     "not-approved", f"{name} is {tasks[name].state}, not approved", fix=(f"orchestrate approve {name}",)
                 )
+        target = self._target(into)
         before = self.integration()
-        onto = before or base.trunk(self.repository, self.config)
-        return merger.plan(replayer, tasks, merger.choose(tasks, names, skip), before, onto)
+        if target is not None:
+            self._require_approved(target, before)
+        rebased = self._rebased(replayer, before, target) if before else None
+        onto = before or (target.before if target else base.trunk(self.repository, self.config))
+        chosen = merger.choose(tasks, names, skip)
+        extra = {"rebased": rebased, "target": target}
+        if isinstance(rebased, merger.Rebased):
+            if isinstance(rebased.replayed, Conflicted):
+                stuck = merger.Plan(before=before, onto=onto, rebased=rebased, target=target)
+                return msgspec.structs.replace(stuck, held=self._stuck(stuck, chosen))
+            onto = rebased.replayed.tip
+        return msgspec.structs.replace(merger.plan(replayer, tasks, chosen, before, onto), **extra)
 
     def hunks(self, replayer: Replayer, clash: Clash) -> tuple[Hunk, ...]:
         """Return the places in which a task's change cannot be combined with what goes in before it."""
@@ -151,8 +167,12 @@ class Morning(Workspace):
         """
         from gitorch.flow import merger
 
+        if plan.is_stuck:
+            return plan
+        replayer.keep(plan.onto)
         with self._judge(plan.onto, recheck=recheck) as judge:
-            return (yield from merger.verified(replayer, self.tasks, plan, judge.check, verify, judge.width))
+            made = yield from merger.verified(replayer, self.tasks, plan, judge.check, verify, judge.width)
+            return (yield from self._check_target(made, judge.check, verify))
 
     def publish(self, replayer: Replayer, plan: Plan) -> None:
         """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
@@ -161,21 +181,29 @@ class Morning(Workspace):
 
         trust.require_person("merge")
         conflicted = self._conflicted(plan)
-        if not plan.steps:
+        if not plan.steps and (plan.target is None or plan.is_stuck):
             self.store.save(conflicted)
             return
-        self._refuse_checked_out(self.config.integration)
+        if not plan.steps and plan.before is None:
+            raise nothing_merged(self.config.integration)
+        if plan.tip != plan.before:
+            self._refuse_checked_out(self.config.integration)
         replayer.keep(plan.tip)
         self._prove(plan)
+        self._record_base(plan)
         restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
         restated += [Restated(one.id, self.tasks[one.id].state, one.state, reason=one.reason) for one in conflicted]
+        restated += self._moved_merges(plan)
         with (
             self.operations.turn() as lock,
             notes.turn(self.repository),
             self.repository.lending(lock, everywhere=False),
         ):
             moves = merger.moves(self.repository, plan, self.config.integration)
-            self._move_all("merge", moves, restated, f"merge {len(plan.steps)} tasks")
+            kind = "merge --into" if plan.target else "merge"
+            reason = f"merge {len(plan.steps)} tasks" + (f" into {plan.target.branch}" if plan.target else "")
+            if moves or restated:
+                self._move_all(kind, moves, restated, reason)
         self.store.snapshot_if_due()
 
     def _prove(self, plan: Plan) -> None:

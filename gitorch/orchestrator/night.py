@@ -20,7 +20,8 @@ from gitorch.errors import GitorchError, InvalidInput, Refused, SetupNeeded
 from gitorch.model import graph
 from gitorch.model.naming import TaskId, branch_ref
 from gitorch.model.task import State, Task, by_id, change
-from gitorch.orchestrator.workspace import Workspace, unknown
+from gitorch.orchestrator.conflicts import Conflicts
+from gitorch.orchestrator.workspace import unknown
 
 if TYPE_CHECKING:
     from gitorch.flow.scheduler import Limits, Schedule, Stopped, Work
@@ -42,7 +43,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     moved: tuple[str, ...] = ()
 
 
-class Night(Workspace):
+class Night(Conflicts):
     """The evening and the night: queueing, running, stopping, watching."""
 
     def submit(self, tasks: Sequence[Task]) -> list[Task]:
@@ -94,6 +95,7 @@ class Night(Workspace):
             retried=0,
             wake=None,
             stale=False,
+            standoff=None,
         )
         self.refuse_bare_names([again])
         self.store.save([again, *self._made_stale(task)])
@@ -116,6 +118,7 @@ class Night(Workspace):
             self.repository.require_git()
             self._require_base()
             trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
+            self.queue_conflicted()
             means = self.means()
             self._preflight(means)
             schedule = Schedule(self._work(means, stop), limits, stop)
@@ -165,7 +168,7 @@ class Night(Workspace):
             checks = self.checks_for(task)
             if stop.is_set():  # asked for while this task was being started
                 runner.ask_to_stop(means, task, runner.INTERRUPTED)
-            yield from runner.attempt(means, task, checks, before)
+            yield from runner.attempt(means, task, checks, before, self._opponents(task))
 
         return Work(
             tasks=lambda: self.tasks,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -16,7 +16,7 @@ from gitorch.config import FILE, PERSONAL, Loaded
 from gitorch.errors import GitorchError, InvalidInput, NotFound
 from gitorch.git.repository import RefMove, Repository
 from gitorch.model import graph, naming, note
-from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.roles import Role
 from gitorch.model.task import State, Task, change
 from gitorch.operations import Moved, Operation, OperationLog, Restated
@@ -150,6 +150,7 @@ class Workspace:
 
     def _move_all(self, kind: str, moves: Sequence[RefMove], restated: Sequence[Restated], reason: str) -> None:
         """Move refs and restate tasks, all or nothing; what a crash cuts short is carried through by `recover`."""
+        self._require_ready(moves)
         refs = tuple(Moved(move.ref, move.old, move.new) for move in moves)
         operation = self.operations.open(kind, refs, tuple(restated))
         try:
@@ -170,9 +171,38 @@ class Workspace:
             return False
         # git's transactions are not atomic against a crash: what has not moved yet is moved now
         self.repository.move(ahead, f"finish {operation.kind}")
+        self._bring_along(moves)
         self.store.save(self._restated(operation))
         self.operations.close(operation, done=True)
         return True
+
+    def _require_ready(self, moves: Sequence[RefMove]) -> None:
+        """Raise `Refused` when a branch of the user's is to move and a checkout of it could not follow."""
+        from gitorch.git import checkouts
+
+        for ref, old, new in self._users(moves):
+            checkouts.require_ready(self.repository, ref, old, new)
+
+    def _bring_along(self, moves: Sequence[RefMove]) -> None:
+        """Bring the checkouts of the user's branches to where these have moved."""
+        from gitorch.git import checkouts
+
+        for ref, old, new in self._users(moves):
+            for path in checkouts.follow(self.repository, ref, old, new):
+                self.store.notices.append(f"{path} was changed meanwhile, and is left as it is")
+
+    def _users(self, moves: Sequence[RefMove]) -> Iterator[tuple[Ref, Oid, Oid]]:
+        """Yield the moves of branches that are the user's: those that `merge --into` names."""
+        for move in moves:
+            branch = move.ref.removeprefix("refs/heads/")
+            if branch != move.ref and move.old and move.new and not self._is_ours(branch):
+                yield move.ref, move.old, move.new
+
+    def _is_ours(self, branch: str) -> bool:
+        """Tell whether a branch is gitorch's own: the integration branch, a task's, or one that could be."""
+        prefix = self.config.prefix
+        reserved = bool(prefix) and branch.startswith(prefix)
+        return reserved or branch == self.config.integration or any(one.branch == branch for one in self.tasks.values())
 
     def _restated(self, operation: Operation) -> list[Task]:
         # what somebody has changed since is left to them
@@ -181,7 +211,7 @@ class Workspace:
         return [
             change(tasks[one.task], state=one.new, reason=one.reason, merged_as=one.merged_as)
             for one in lasting
-            if one.new is not one.old
+            if one.new is not one.old or one.merged_as != tasks[one.task].merged_as
         ]
 
     def recover(self) -> list[str]:
