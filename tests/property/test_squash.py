@@ -12,7 +12,7 @@ from gitorch.git.replay import Conflicted, Own, Replayer
 from gitorch.git.repository import Repository
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
-from tests.support.git import git
+from tests.support.git import DATE, git
 from tests.support.histories import write_histories
 
 HISTORIES = int(os.environ.get("GITORCH_TEST_SCALE") or 1) * 40
@@ -25,9 +25,10 @@ def empty(tmp_path: Path) -> Repository:
     return Repository.discover(tmp_path / "repo")
 
 
-def test_a_squashed_task_has_the_tree_of_its_replay(empty: Repository) -> None:
+def test_a_squashed_task_has_the_tree_of_its_replay(empty: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     """On random histories: the same tree or the same conflict, one commit on top, a pair for every original."""
     assert empty.work_tree is not None
+    monkeypatch.setenv("GIT_COMMITTER_DATE", DATE)
     squashed = 0
     for history in write_histories(empty.work_tree, range(HISTORIES)):
         task = Task(id=TaskId("t"), number=1, title="The whole", prompt="", base=history.base, tip=history.tip)
