@@ -14,11 +14,21 @@ from gitorch.model.task import Task
 CONVENTIONS = ("AGENTS.md", "CLAUDE.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", "docs/CONTRIBUTING.md")
 
 
-def compose(repository: Repository, task: Task, role: Role, checks: Mapping[str, str], before: Sequence[Task]) -> str:
-    """Return the brief of a task that has its base; `before` is all that it builds on, nearest first."""
+def compose(
+    repository: Repository,
+    task: Task,
+    role: Role,
+    checks: Mapping[str, str],
+    before: Sequence[Task],
+    conflict: Sequence[str] = (),
+) -> str:
+    """Return the brief of a task that has its base; `before` is all that it builds on, nearest first.
+
+    `conflict` are the lines on a conflict that is to be solved.
+    """
     assert task.base is not None
     handed = [Handed(task=one.id, title=one.title, handoff=handoff_of(repository, one)) for one in before]
-    return brief.first_brief(task, role, checks, handed, conventions(repository, task.base))
+    return brief.first_brief(task, role, checks, handed, conventions(repository, task.base), conflict)
 
 
 def conventions(repository: Repository, commit: Oid) -> list[str]:

@@ -87,7 +87,7 @@ class Operating:
                 f"{one.task} was changed by another command; it is {now.state if now else 'gone'}",
                 fix=("run the command again",),
             )
-        if one.new is one.old:
+        if one.new is one.old and one.merged_as == now.merged_as:
             return None
         return now, change(towards(now, one.new), state=one.new, reason=one.reason, merged_as=one.merged_as)
 
@@ -112,6 +112,7 @@ class Operating:
         with self.store.held():
             made = self.store.rebased(pairs)
             changes = [difference(now, new) for now, new in made if now != new]
+            self._require_ready(moves)
             refs = [Moved(move.ref, move.old, move.new) for move in moves]
             if not (changes or refs):
                 return None
@@ -126,7 +127,8 @@ class Operating:
             return operation
 
     def _finish(self, operation: Operation) -> None:
-        """Make what comes after the refs: folders, then tasks; and close the operation."""
+        """Make what comes after the refs: checkouts, folders, then tasks; and close the operation."""
+        self._bring_along([RefMove(one.ref, one.new, one.old) for one in operation.refs if one.new != one.old])
         self._shift(operation.folders)
         tasks = self.store.current()
         # what somebody has changed since a crash is left to them
@@ -136,6 +138,14 @@ class Operating:
             [task for _, task in made if task is not None], dropped=[name for name, task in made if task is None]
         )
         self.operations.close(operation, done=True)
+
+    def _require_ready(self, moves: Sequence[RefMove]) -> None:
+        """Raise `Refused` when a branch of the user's is to move and a checkout of it could not follow."""
+        raise NotImplementedError
+
+    def _bring_along(self, moves: Sequence[RefMove]) -> None:
+        """Bring the checkouts of the user's branches to where these have moved."""
+        raise NotImplementedError
 
     def _shift(self, folders: Sequence[Shifted]) -> None:
         for one in folders:
