@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 @click.option("--verify", type=click.Choice(["each", "batch", "end", "never"]), help="How often the checks run.")
 @click.option("--recheck", is_flag=True, help="Check again what an earlier command found red or green.")
 @click.option("--squash", is_flag=True, help="Make one commit of each task.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "merge-tree", "git-rebase"]),
+    default="auto",
+    help="What replays the commits, to the same result: in memory, by git's merge alone, or by git rebase.",
+)
 @click.option("--into", default="", metavar="BRANCH", help="Bring this branch of yours to the result, too.")
 @pass_session
 def merge_command(
@@ -31,6 +37,7 @@ def merge_command(
     verify: str,
     recheck: bool,
     squash: bool,
+    engine: str,
     into: str,
 ) -> None:
     """Rebase approved work onto the integration branch, in dependency order.
@@ -41,6 +48,7 @@ def merge_command(
     """
     from gitorch import trust
     from gitorch.cli import render, shape
+    from gitorch.orchestrator import Engine
 
     orchestrator = session.orchestrator
     if not dry_run:
@@ -49,7 +57,7 @@ def merge_command(
             session.say(done)
     names = [orchestrator.find(name).id for name in tasks] or None
     branch = orchestrator.config.integration
-    with orchestrator.replaying(squash=squash, dry_run=dry_run) as replayer:
+    with orchestrator.replaying(squash=squash, dry_run=dry_run, engine=Engine(engine)) as replayer:
         plan = orchestrator.plan_merge(replayer, names, [orchestrator.find(name).id for name in skip], into)
         hunks = {clash.task.id: orchestrator.hunks(replayer, clash) for clash in plan.clashes}
         if not dry_run:

@@ -1,6 +1,7 @@
 """The library: wires the stages together and remembers what they give back; no logic of its own."""
 
 from gitorch.orchestrator.adopting import Adopting
+from gitorch.orchestrator.merging import Engine
 from gitorch.orchestrator.night import RunSummary, at_clock
 from gitorch.orchestrator.planning import Planning
 from gitorch.orchestrator.sharing import Sharing
@@ -13,4 +14,4 @@ class Orchestrator(Planning, Adopting, Sharing, Upkeep, Undoing):
     """All that can be done in one repository."""
 
 
-__all__ = ["Orchestrator", "RunSummary", "at_clock", "load_config"]
+__all__ = ["Engine", "Orchestrator", "RunSummary", "at_clock", "load_config"]

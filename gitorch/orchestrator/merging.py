@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
     from gitorch.git.replay import Replayer
 
 
+class Engine(StrEnum):
+    """What replays commits: the same result, at different speeds."""
+
+    AUTO = "auto"
+    MERGE_TREE = "merge-tree"
+    GIT_REBASE = "git-rebase"
+
+
 class OpenConflict(msgspec.Struct, frozen=True):
     """A conflict that nobody has solved yet: whose, of which tip, and the three sides of each file."""
 
@@ -37,21 +46,22 @@ class Merging(Workspace):
     """The parts of a merge beside its order and its checks."""
 
     @contextmanager
-    def replaying(self, *, squash: bool = False, dry_run: bool = False) -> Iterator[Replayer]:
+    def replaying(
+        self, *, squash: bool = False, dry_run: bool = False, engine: Engine = Engine.AUTO
+    ) -> Iterator[Replayer]:
         """Yield what a merge replays with: it solves known conflicts and, if asked to, squashes each task.
 
-        A dry run runs no commands and remembers nothing.
+        A dry run runs no commands and remembers nothing. The `engine` makes no difference to the result.
         """
         from gitorch.flow import merger
         from gitorch.flow.verify.maker import Maker
-        from gitorch.git.replay import Replayer
 
         commands = self.config.merge.regenerate
         maker = None
         if commands and not dry_run:
             trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
             maker = Maker(self.means())
-        with Replayer(self.repository) as plain:
+        with self._engine(engine) as plain:
             resolver = merger.Resolver(plain, commands, maker.make if maker else None)
             if not dry_run:
                 self._learn(resolver)
@@ -59,6 +69,15 @@ class Merging(Workspace):
             if not dry_run:
                 self._remember_open(resolver)
             self.store.notices.extend(maker.failures if maker else ())
+
+    def _engine(self, engine: Engine) -> Replayer:
+        from gitorch import workshop
+        from gitorch.git.replay import Rebaser, Replayer
+
+        if engine is Engine.GIT_REBASE:
+            # no task can have this name, and so no worktree of a task is here
+            return Rebaser(self.repository, workshop.worktree_path(self.repository, self.config, ".rebase"))
+        return Replayer(self.repository, whole=engine is Engine.MERGE_TREE)
 
     def _learn(self, resolver: Resolver) -> None:
         """Learn from the tasks that were in conflict and came back with another tip."""
