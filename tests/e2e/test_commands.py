@@ -111,6 +111,7 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
 
     assert call("doctor")["findings"]
     assert call("context", "list")["notes"] == []
+    assert call("plan", "list")["plans"] == []
     assert call("init", "--print")["text"]
     assert call("config", "show")["schema"] == "gitorch/config/1"
     assert "orchestrate" in call("completion", "bash")["script"]
