@@ -206,11 +206,16 @@ def _within(text: str, budget: int) -> str:
 def _commented(comments: Sequence[Comment], attempts: int) -> list[str]:
     if not comments:
         return []
-    lines = [
-        _item(f"{number}. ", f"{_place(comment)}{comment.text}") for number, comment in enumerate(comments, start=1)
-    ]
+    lines = [_said(number, comment) for number, comment in enumerate(comments, start=1)]
     intro = f"A reviewer read your branch (attempt {attempts}) and sends it back. Answer each point with a change.\n"
     return ["\n# Comments of the review\n", intro, *lines]
+
+
+def _said(number: int, comment: Comment) -> str:
+    """Return a comment as a paragraph of its own, to the byte: as one of a list, its later lines would be indented."""
+    line_end = re.search(r"\r\n|\r|\n", comment.text)
+    at = line_end.end() if line_end else len(comment.text)
+    return f"Comment {number}. {_place(comment)}{comment.text[:at]}{closed(comment.text[at:])}\n"
 
 
 def _place(comment: Comment) -> str:
