@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from gitorch.cli import COMMANDS, main
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, left_behind, saved
-from tests.support.git import commit, git
+from tests.support.git import DATE, commit, git
 
 OID = re.compile(r"[0-9a-f]{40}")
 NAMES = [name for group in COMMANDS.values() for name in group]
@@ -778,3 +779,24 @@ def test_a_run_whose_reader_has_gone_does_not_hang(repository_folder: Path, tmp_
     cli.run()
     assert cli.states() == {"one": "finished", "two": "finished"}
     assert cli.tasks()["one"]["attempts"] == 1
+
+
+def test_every_engine_publishes_the_same_commits(cli: Cli, tmp_path: Path) -> None:
+    """`merge --engine` chooses how commits are replayed, and never what comes out: the same ids, to the last commit."""
+    cli.queue(
+        does("One", "echo 1 >> README.md", "git commit -qam one"),
+        does("Two", saved("two.txt", "2"), "echo 2 >> src/lib.py"),
+        does("Clash", "echo 3 >> README.md", "git commit -qam clash"),
+    )
+    cli.run()
+    cli("approve", "--all")
+    found = {}
+    for engine in ("auto", "merge-tree", "git-rebase"):
+        place = tmp_path / engine / "repo"
+        shutil.copytree(cli.folder, place, symlinks=True)
+        one = Cli(place, GIT_COMMITTER_DATE=DATE)
+        one("merge", "--engine", engine, ok=7)
+        found[engine] = git("rev-parse", "orch/integration", cwd=place)
+        assert one.states()["clash"] == "conflicted"
+    assert len(set(found.values())) == 1, found
+    assert cli("merge", "--engine", "other", ok=2).stderr
