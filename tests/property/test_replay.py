@@ -125,6 +125,22 @@ def test_pairs_tell_which_commit_stands_for_which(repo: Repository, folder: Path
     assert found.tip == rebased(folder, tip, onto)
 
 
+def test_a_mode_is_part_of_a_patch(repo: Repository, folder: Path) -> None:
+    """The same edit with a new mode is not the same patch: what has moved away since still gets the mode."""
+    base = head(folder)
+    git("checkout", "--quiet", "-B", "own", base, cwd=folder)
+    (folder / "src/lib.py").chmod(0o755)
+    tip = Oid(commit(folder, "edit and mode", {"src/lib.py": "def f():\n    return 2\n"}))
+    git("checkout", "--quiet", "main", cwd=folder)
+    edit = ("edit", {"src/lib.py": "def f():\n    return 2\n"})
+    moved = ("move", {"src/lib.py": None, "lib/lib.py": "def f():\n    return 2\n"})
+    onto = branch(folder, "onto", base, edit, moved)
+    found = replay(repo, base, tip, onto)
+    assert isinstance(found, Replayed)
+    assert found.tip == rebased(folder, tip, onto)
+    assert git("ls-tree", found.tip, "lib/lib.py", cwd=folder).startswith("100755 ")
+
+
 def test_what_is_on_top_already_stays_as_it_is(repo: Repository, folder: Path) -> None:
     """Where nothing has landed since, no commit is written anew."""
     base = head(folder)

@@ -26,7 +26,6 @@ _PATCH = (
     "--full-index",
 )
 _END = b"that is all\n"
-_MODES = (b"old mode ", b"new mode ")
 
 
 def outline(changes: Changes) -> Outline:
@@ -70,7 +69,7 @@ class Patches:
                 index = line
             elif line.startswith(b"Binary files "):
                 text.update(index)
-            elif not line.startswith((b"@@", b"\\ ", *_MODES)):
+            elif not line.startswith((b"@@", b"\\ ")):
                 text.update(b"".join(line.split()))
             line = self._dialogue.line()
         return text.digest()
