@@ -129,16 +129,17 @@ def test_a_mode_is_part_of_a_patch(repo: Repository, folder: Path) -> None:
     """The same edit with a new mode is not the same patch: what has moved away since still gets the mode."""
     base = head(folder)
     git("checkout", "--quiet", "-B", "own", base, cwd=folder)
-    (folder / "src/lib.py").chmod(0o755)
-    tip = Oid(commit(folder, "edit and mode", {"src/lib.py": "def f():\n    return 2\n"}))
+    edited = (folder / "src/app.py").read_text().replace("line 3\n", "line three\n")
+    (folder / "src/app.py").chmod(0o755)
+    tip = Oid(commit(folder, "edit and mode", {"src/app.py": edited}))
     git("checkout", "--quiet", "main", cwd=folder)
-    edit = ("edit", {"src/lib.py": "def f():\n    return 2\n"})
-    moved = ("move", {"src/lib.py": None, "lib/lib.py": "def f():\n    return 2\n"})
-    onto = branch(folder, "onto", base, edit, moved)
+    onto = branch(
+        folder, "onto", base, ("edit", {"src/app.py": edited}), ("move", {"src/app.py": None, "new.py": edited})
+    )
     found = replay(repo, base, tip, onto)
     assert isinstance(found, Replayed)
     assert found.tip == rebased(folder, tip, onto)
-    assert git("ls-tree", found.tip, "lib/lib.py", cwd=folder).startswith("100755 ")
+    assert git("ls-tree", found.tip, "new.py", cwd=folder).startswith("100755 ")
 
 
 def test_what_is_on_top_already_stays_as_it_is(repo: Repository, folder: Path) -> None:
