@@ -34,6 +34,8 @@ _COLUMNS = (
     Column(title="What"),
 )
 
+_GOAL_LINES = 6
+
 
 def tree(session: PlanSession, *, look: Look | None = None) -> str:
     """Return a plan by phases: each task with its role, its size, what it waits for and what it is."""
@@ -65,7 +67,8 @@ def _head(session: PlanSession, look: Look) -> list[Line]:
     line: Line = []
     for part in parts:
         line += ([(look.dot, "dim")] if line and part[0] else []) + ([part] if part[0] else [])
-    return [*([(text, "bold")] for text in goal[:6]), *flow(line, look)]
+    cut = [look.ellipsis] if len(goal) > _GOAL_LINES else []
+    return [*([(text, "bold")] for text in goal[:_GOAL_LINES] + cut), *flow(line, look)]
 
 
 def _spent(session: PlanSession) -> list[Piece]:

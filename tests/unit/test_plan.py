@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from gitorch.cli import plan_pages
+from gitorch.cli.layout import Look
 from gitorch.errors import InvalidInput, NotFound
 from gitorch.model import plan as planning
 from gitorch.model.naming import TaskId
@@ -243,3 +245,13 @@ def test_a_dropped_plan_is_kept_aside(tmp_path: Path) -> None:
     assert store.names() == []
     with pytest.raises(NotFound, match="there is no plan a-plan"):
         store.find("a-plan")
+
+
+def test_a_long_goal_is_cut_visibly() -> None:
+    """The tree shows the first lines of a goal and says that there are more; a short one is shown whole."""
+    goal = "\n".join(f"line {at}" for at in range(9))
+    text = plan_pages.tree(session(), look=Look())
+    assert text.startswith("G\na-plan")
+    long = msgspec.structs.replace(session().plan, goal=goal)
+    text = plan_pages.tree(msgspec.structs.replace(session(), plan=long), look=Look())
+    assert "line 5\n…\na-plan" in text
