@@ -55,6 +55,7 @@ class Beside:
         self._clean: set[TaskId] = set()
         self._records = threading.Lock()
         self._merging = False
+        self._handed: tuple[Plan, Candidate] | None = None
         self._tried: object = None
         self._unmerged: GitorchError | None = None
         self._judge: Judge | None = None
@@ -88,10 +89,12 @@ class Beside:
         with Replayer(self.orchestrator.repository) as replayer:
             self.orchestrator.foresee(replayer, self._known, self._clean)
             with self._records:
-                candidate = self.orchestrator.rebuild_candidate(replayer, checked=True)
-        self._seen = seen
+                under_way = self._handed[1] if self._handed else None
+                built = self.orchestrator.rebuild_candidate(replayer, checked=True, under_way=under_way)
+        self._seen, self._handed = seen, built or self._handed
         merging = self._merge_key() not in (None, self._tried)
-        return Job(candidate, merging) if candidate or merging else None
+        # the newest job is the only one: it takes over a candidate whose check has not come to its end
+        return Job(self._handed, merging) if built or merging else None
 
     def _save_running(self) -> None:
         """Save what running tasks have not committed yet, each at a bounded rate."""
@@ -143,7 +146,7 @@ class Beside:
         from gitorch.flow.merger import candidate
         from gitorch.git.replay import Replayer
 
-        if made.judgement is not Judgement.CHECKING or not self._is_newest(made):
+        if not self._is_newest(made):
             return
         with Replayer(self.orchestrator.repository) as replayer:
             found = self._verified(replayer, plan, "batch", outdated)
@@ -153,7 +156,7 @@ class Beside:
 
     def _is_newest(self, made: Candidate) -> bool:
         now = self.orchestrator.candidate()
-        return now is not None and (now.tip, now.onto, now.when) == (made.tip, made.onto, made.when)
+        return now == made and made.judgement is Judgement.CHECKING
 
     def _verified(self, replayer: Replayer, plan: Plan, verify: str, outdated: threading.Event) -> Plan:
         from gitorch.flow import merger

@@ -119,11 +119,14 @@ class Forecasting(Morning):
         message = f"work of {task.id} that goes on"
         return worktrees.rescue(self.repository, worktree, naming.rescue_ref(task.id), message)
 
-    def rebuild_candidate(self, replayer: Replayer, *, checked: bool = False) -> tuple[Plan, Candidate] | None:
+    def rebuild_candidate(
+        self, replayer: Replayer, *, checked: bool = False, under_way: Candidate | None = None
+    ) -> tuple[Plan, Candidate] | None:
         """Make the candidate again of all completed work, and move its branch; None when it is as it should be.
 
-        With `checked` somebody is going to check it. A branch that is checked out stays where it is, and the
-        candidate says so; what somebody else has put there is kept under `refs/gitorch/trash/`.
+        With `checked` somebody is going to check it, unless it is the one `under_way` already. A branch that is checked
+        out stays where it is, and the candidate says so; what somebody else has put there is kept under
+        `refs/gitorch/trash/`.
         """
         from gitorch.flow import base
         from gitorch.flow.merger import candidate
@@ -131,7 +134,7 @@ class Forecasting(Morning):
         gathered = candidate.gather(self.tasks)
         onto = self.integration() or base.trunk(self.repository, self.config)
         at, known = self.repository.at(branch_ref(self.config.candidate)), self.candidate()
-        if self._is_settled(known, gathered, onto, at, checked=checked):
+        if self._is_settled(known, gathered, onto, at, checked=checked and known != under_way):
             return None
         plan = self.plan_of(replayer, gathered.chosen)
         made = candidate.record(

@@ -99,6 +99,16 @@ def test_green_alone_and_red_together_is_known(cli: Cli) -> None:
     assert cli.json("status")["integration"]["oid"] is None, "nothing is published by itself"
 
 
+def test_a_check_is_not_begun_again_without_a_reason(cli: Cli, tmp_path: Path) -> None:
+    """A candidate that nothing has outdated is checked once, however long that takes."""
+    looks = tmp_path / "looks"
+    cli.configure(checking(f"case $PWD in *candidate) echo look >> {looks}; sleep 6;; esac"))
+    cli.queue(does("a", saved("a.txt", "a"), id="a"))
+    cli.run()
+    assert cli.json("status")["candidate"]["checks"]["judgement"] == "green"
+    assert looks.read_text() == "look\n"
+
+
 def test_a_green_union_is_said_to_be_green(cli: Cli) -> None:
     """The judgement is of the candidate's own tree; with `merge.verify = "never"` nothing is called green."""
     cli.configure(checking("true"))
