@@ -50,6 +50,7 @@ def _tell(session: Session, command: str, done: str, taken: TakenBack) -> None:
     from gitorch.cli import shape
     from gitorch.cli.safe import safe
 
+    session.refresh()
     made = taken.made
     tasks = session.orchestrator.tasks
     changed = [one.task for one in made.changes]

@@ -276,9 +276,13 @@ def test_checks_that_nobody_agreed_to_are_not_run(cli: Cli, tmp_path: Path) -> N
 
 def test_an_adopted_task_that_is_sent_back_goes_on_elsewhere(cli: Cli) -> None:
     """The next attempt starts at the branch's tip on a branch of its own; the branch itself is not moved."""
-    tip = branch(cli.folder, "mine", "mine.txt")
+    words = told("Begin", "echo more > more.txt; git add -A; git commit -qm More").encode()
+    tip = git(
+        "commit-tree", branch(cli.folder, "mine", "mine.txt") + "^{tree}", "-p", "main", cwd=cli.folder, input=words
+    )
+    git("branch", "--force", "mine", tip, cwd=cli.folder)
     cli("adopt", "mine")
-    cli("revise", "mine", "-m", told("More", "echo more > more.txt; git add -A; git commit -qm More"))
+    cli("revise", "mine", "-m", "There is more to do")
     with cli.untouched():
         cli.run()
     task = cli.tasks()["mine"]

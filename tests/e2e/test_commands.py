@@ -139,6 +139,7 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     assert call("reject", "two", "-m", "Never")["task"]["reason"] == "Never"
     assert [one["id"] for one in call("merge")["merged"]] == ["one"]
     assert call("cleanup", "--yes")["tasks"] == ["one", "two"]
+    assert call("plan", "list")["plans"] == []
     assert call("undo", "--list")["operations"][0]["kind"] == "cleanup"
     assert [task["state"] for task in call("undo")["tasks"]] == ["merged", "rejected"]
     assert call("redo")["removed"] == ["one", "two"]

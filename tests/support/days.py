@@ -14,6 +14,8 @@ from gitorch.orchestrator import Orchestrator
 from gitorch.store import Store
 from tests.support.git import git
 
+_BESIDE = ("refs/gitorch/trash/undo-", "refs/heads/orch/candidate ")
+
 WHO = "Una User <una@example.com>"
 
 
@@ -67,12 +69,15 @@ def merge(library: Orchestrator, *names: str) -> None:
 
 
 def whole(folder: Path) -> dict[str, Any]:
-    """Return all that an undo has to put back: every ref but what is kept for it, every note, every task."""
+    """Return all that an undo has to put back: every ref, every note, every task.
+
+    What is kept for it is left out, and the candidate, which is made again of what there is.
+    """
     refs = git("for-each-ref", "--format=%(refname) %(objectname)", cwd=folder).splitlines()
     tasks = Store(folder / ".git/gitorch").load().values()
     notes = git("notes", "--ref=gitorch", "list", cwd=folder, ok=(0, 1)).splitlines()
     return {
-        "refs": [line for line in refs if not line.startswith("refs/gitorch/trash/undo-")],
+        "refs": [line for line in refs if not line.startswith(_BESIDE)],
         "notes": [git("cat-file", "blob", line.split()[0], cwd=folder) for line in notes],
         "tasks": by_id(tasks),
         "head": git("rev-parse", "--symbolic-full-name", "HEAD", cwd=folder),
