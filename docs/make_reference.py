@@ -26,9 +26,9 @@ the platform's configuration folder, `.orchestrate.toml` at the root of the work
 key=value`, and flags. Tables merge key by key; plain values and lists replace. `orchestrate config show --origin`
 names where each value comes from.
 
-Commands that a repository's own files would run (`prepare`, `checks`, `agents`, `notify`) run only after `orchestrate
-config trust` has shown them and you agreed; a change of them asks again. Checks are read from the *base commit* of each
-task, so that an agent cannot weaken its own judge.
+Commands that a repository's own files would run (`prepare`, `checks`, `agents`, `notify`, `merge.regenerate`) run only
+after `orchestrate config trust` has shown them and you agreed; a change of them asks again. Checks are read from the
+*base commit* of each task, so that an agent cannot weaken its own judge.
 
 A setting that this version cannot keep is refused, not ignored.
 
@@ -67,7 +67,9 @@ _WHAT = {
     "merge.verify": "check the union and find who turns it red (`batch`), every step (`each`), the union alone (`end`)",
     "merge.max_checks": "how many trees are checked at once; 0 is two, or one where there is one processor",
     "merge.auto": "what a run merges by itself: what is approved meanwhile; `finished`: also finished, green work",
-    "merge.on_conflict": "a conflict is reported, and the branch left as it was",
+    "merge.on_conflict": "a conflict is reported and the branch left as it was (`hold`), or the next `run` has an "
+    "agent solve it on top of what is merged (`agent`); its result needs approval like any work",
+    "merge.regenerate": 'files that a command makes, by name or path: `"uv.lock" = "uv lock"`; never merged as text',
     "remote.address": "there are no remote workers in this version",
     "notify.command": "not called in this version",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gitorch.git import standoff
 from gitorch.git.repository import Repository
 from gitorch.model import brief, handoff
 from gitorch.model.handoff import Handed, Handoff
@@ -14,11 +15,23 @@ from gitorch.model.task import Task
 CONVENTIONS = ("AGENTS.md", "CLAUDE.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", "docs/CONTRIBUTING.md")
 
 
-def compose(repository: Repository, task: Task, role: Role, checks: Mapping[str, str], before: Sequence[Task]) -> str:
-    """Return the brief of a task that has its base; `before` is all that it builds on, nearest first."""
+def compose(
+    repository: Repository,
+    task: Task,
+    role: Role,
+    checks: Mapping[str, str],
+    before: Sequence[Task],
+    opponents: Sequence[Task] = (),
+) -> str:
+    """Return the brief of a task that has its base.
+
+    `before` is all that it builds on, nearest first, `opponents` what it is to come to terms with.
+    """
     assert task.base is not None
     handed = [Handed(task=one.id, title=one.title, handoff=handoff_of(repository, one)) for one in before]
-    return brief.first_brief(task, role, checks, handed, conventions(repository, task.base))
+    hunks = standoff.hunks(repository, task.standoff) if task.standoff else {}
+    conflict = brief.conflict(task, hunks, opponents) if task.standoff else ()
+    return brief.first_brief(task, role, checks, handed, conventions(repository, task.base), conflict)
 
 
 def conventions(repository: Repository, commit: Oid) -> list[str]:

@@ -92,6 +92,7 @@ class MergeSettings(Section, frozen=True, kw_only=True):
     max_checks: int = 0
     auto: Literal["approved", "finished"] = "approved"
     on_conflict: Literal["hold", "agent"] = "hold"
+    regenerate: dict[str, str] = {}
 
 
 class RemoteSettings(Section, frozen=True, kw_only=True):
@@ -169,7 +170,6 @@ _AVAILABLE: dict[str, tuple[object, ...]] = {
     "sandbox.mode": ("auto", "off"),
     "sandbox.network": ("on",),
     "run.rate_limits": ("wait", "stop"),
-    "merge.on_conflict": ("hold",),
     "remote.address": ("",),
     "notify.command": ((),),
 }
@@ -454,6 +454,8 @@ def commands(layers: Sequence[Layer], origins: Sequence[str] = (FILE, PERSONAL))
     for layer in layers:
         if layer.origin in origins:
             _overlay(found, {key: layer.settings[key] for key in _RUNS_COMMANDS if key in layer.settings}, {}, "")
+            merge = layer.settings.get("merge", {})
+            _overlay(found, {"merge": {"regenerate": made}} if (made := merge.get("regenerate")) else {}, {}, "")
     return {key: value for key, value in found.items() if value}
 
 

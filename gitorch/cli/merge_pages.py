@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from gitorch.cli import ground
 from gitorch.cli.layout import Line, Look, Piece, cut, flow, paint
 from gitorch.cli.overview import PROGRAM, commands
 from gitorch.cli.safe import cells
@@ -29,14 +31,18 @@ def merge_plan(
     into = look.clean(integration)
     onto = f" on top of {plan.onto[:7]}" if plan.before is None else f" at {plan.onto[:7]}"
     head: Line = [("Into ", ""), (into, "bold"), (f"{onto}, in this order. Nothing has been changed.", "")]
+    below = ground.base_lines(plan, integration, look)
+    above = [*ground.resolved_lines(plan, look), *ground.target_lines(plan, look, dry_run=True)]
     if not (plan.steps or plan.clashes or plan.held or plan.failures):
-        return paint([[("Nothing is approved: there is nothing to merge.", "")], *_to_review(look)], look)
+        nothing: Line = [("Nothing is approved: there is nothing to merge.", "")]
+        return paint([*below, nothing, *above, *_to_review(look)], look)
     tree = _tree(plan, look)
     count: Line = [(f"{len(plan.steps)} of {_count(plan)} would go in", "bold" if plan.steps else "bold red")]
     if plan.clashes:
         count.append((f", {plural(len(plan.clashes), 'conflict')}", "bold red"))
     places = _conflict_lines(plan, hunks or {}, look)
-    return paint([*flow(head, look), [], *tree, *places, [], count, *commands(_plan_commands(plan), look)], look)
+    lines = [*flow(head, look), *below, [], *tree, *places, [], count, *above]
+    return paint([*lines, *commands(_plan_commands(plan, integration, look), look)], look)
 
 
 def merge_order(plan: Plan, *, look: Look | None = None) -> str:
@@ -91,11 +97,15 @@ def _to_review(look: Look) -> list[Line]:
     return commands([(f"{PROGRAM} review", "approve what is good")], look)
 
 
-def _plan_commands(plan: Plan) -> list[tuple[str, str]]:
+def _plan_commands(plan: Plan, integration: str, look: Look) -> list[tuple[str, str]]:
+    if plan.is_stuck:
+        return ground.rebase_command(plan, integration, look)
     found = [
         (f"{PROGRAM} retry {clash.task.id}", "a fresh attempt, on top of the others") for clash in plan.clashes[:2]
     ]
-    return [*found, (f"{PROGRAM} merge", f"merge {plural(len(plan.steps), 'task')}")] if plan.steps else found
+    into = f" --into {shlex.quote(plan.target.branch)}" if plan.target else ""
+    command = look.clean(f"{PROGRAM} merge{into}")
+    return [*found, (command, f"merge {plural(len(plan.steps), 'task')}")] if plan.steps else found
 
 
 _Node = tuple[Task, Piece, Line]
@@ -213,7 +223,8 @@ def merge_result(plan: Plan, integration: str, *, look: Look | None = None) -> s
     left_out = _left_out(plan, look)
     names = [*(step.task.id for step in plan.steps), *left_out]
     widest = max((cells(look.clean(name)) for name in names), default=0)
-    lines = [_merged_line(step, widest, look) for step in plan.steps]
+    lines = ground.base_lines(plan, integration, look)
+    lines += [_merged_line(step, widest, look) for step in plan.steps]
     outputs = {failure.task.id: failure.output for failure in plan.failures if failure.output}
     for task, mark, said in left_out.values():
         lines.append([mark, (f" {_padded(task, widest, look)}  ", "bold"), *said])
@@ -227,9 +238,10 @@ def merge_result(plan: Plan, integration: str, *, look: Look | None = None) -> s
     for flake in plan.flakes:
         again = f"{look.clean(flake.name)} failed and passed on the same tree {flake.tree[:7]}: a flake"
         lines.append([(f"{look.pick('↺', '~')} {again}", "yellow")])
-    return paint(
-        [*lines, *flow(_merge_count(plan, integration, look), look), *_merge_commands(plan, integration, look)], look
-    )
+    lines += ground.resolved_lines(plan, look)
+    lines += flow(_merge_count(plan, integration, look), look)
+    lines += ground.target_lines(plan, look, dry_run=False)
+    return paint([*lines, *_merge_commands(plan, integration, look)], look)
 
 
 def _padded(task: Task, widest: int, look: Look) -> str:
@@ -250,7 +262,8 @@ def _merge_count(plan: Plan, integration: str, look: Look) -> Line:
     into = look.clean(integration)
     if not plan.steps:
         why = "nothing is approved" if not _count(plan) else f"{_count(plan)} left out"
-        return [(f"Nothing was merged: {why}. ", "bold red"), (f"{into} is unchanged.", "")]
+        as_it_was = f"{into} is unchanged." if plan.tip == plan.before or plan.target is None else ""
+        return [(f"Nothing was merged: {why}. ", "bold red"), (as_it_was, "")]
     checked = f"{plural(len(plan.results), 'check')} passed on this very tree" if plan.results else "no check judged it"
     was = f"{plan.before[:7]}..{plan.tip[:7]}" if plan.before else f"new, at {plan.tip[:7]}"
     line: Line = [(f"{plural(len(plan.steps), 'task')} merged into {into} ", "bold"), (f"({was})", "")]
@@ -258,8 +271,10 @@ def _merge_count(plan: Plan, integration: str, look: Look) -> Line:
 
 
 def _merge_commands(plan: Plan, integration: str, look: Look) -> list[Line]:
-    if not plan.steps and not _count(plan):
-        return _to_review(look)
+    if plan.is_stuck:
+        return commands(ground.rebase_command(plan, integration, look), look)
+    if not plan.steps and not _count(plan) and not plan.red_base:
+        return commands(ground.target_commands(plan, look), look) if plan.target else _to_review(look)
     found = [
         (f"{PROGRAM} retry {clash.task.id}", "a fresh attempt, on top of the others") for clash in plan.clashes[:2]
     ]
@@ -267,4 +282,4 @@ def _merge_commands(plan: Plan, integration: str, look: Look) -> list[Line]:
     if plan.failures or plan.red_base:
         found.append((f"{PROGRAM} merge --recheck", "test again what was found red"))
     take = [(f"git merge {look.clean(integration)}", "take it into the branch you are on")] if plan.steps else []
-    return commands([*found, *take], look)
+    return commands([*found, *(ground.target_commands(plan, look) or take)], look)

@@ -20,17 +20,27 @@ if TYPE_CHECKING:
 @click.option("--skip", multiple=True, type=TASK, metavar="TASK", help="Leave this one out.")
 @click.option("--verify", type=click.Choice(["each", "batch", "end", "never"]), help="How often the checks run.")
 @click.option("--recheck", is_flag=True, help="Check again what an earlier command found red or green.")
+@click.option("--squash", is_flag=True, help="Make one commit of each task.")
+@click.option("--into", default="", metavar="BRANCH", help="Bring this branch of yours to the result, too.")
 @pass_session
 def merge_command(
-    session: Session, tasks: tuple[str, ...], dry_run: bool, skip: tuple[str, ...], verify: str, recheck: bool
+    session: Session,
+    tasks: tuple[str, ...],
+    dry_run: bool,
+    skip: tuple[str, ...],
+    verify: str,
+    recheck: bool,
+    squash: bool,
+    into: str,
 ) -> None:
-    """Rebase approved work onto the integration branch, in dependency order. Your own branches stay as they are.
+    """Rebase approved work onto the integration branch, in dependency order.
 
-    Named TASKS go in with what they build on.
+    Named TASKS go in with what they build on. Where the base branch moved on, the integration branch is replayed on it
+    first. Your own branches stay as they are, but the one that --into names: it is moved forward to the result, and the
+    files of a clean checkout of it follow.
     """
     from gitorch import trust
     from gitorch.cli import render, shape
-    from gitorch.git.replay import Replayer
 
     orchestrator = session.orchestrator
     if not dry_run:
@@ -39,8 +49,8 @@ def merge_command(
             session.say(done)
     names = [orchestrator.find(name).id for name in tasks] or None
     branch = orchestrator.config.integration
-    with Replayer(orchestrator.repository) as replayer:
-        plan = orchestrator.plan_merge(replayer, names, [orchestrator.find(name).id for name in skip])
+    with orchestrator.replaying(squash=squash, dry_run=dry_run) as replayer:
+        plan = orchestrator.plan_merge(replayer, names, [orchestrator.find(name).id for name in skip], into)
         hunks = {clash.task.id: orchestrator.hunks(replayer, clash) for clash in plan.clashes}
         if not dry_run:
             if picture := render.merge_order(plan):
@@ -75,7 +85,7 @@ def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str, *, 
 
 
 def _exit_for(plan: Plan) -> None:
-    if plan.clashes:
+    if plan.clashes or plan.is_stuck:
         sys.exit(7)
     if plan.failures or plan.red_base or any("union fails" in one.reason for one in plan.held):
         sys.exit(6)

@@ -15,7 +15,7 @@ from gitorch.model.task import Attempt, CheckResult, Comment, Task
 if TYPE_CHECKING:
     from os import PathLike
 
-    from gitorch.flow.merger import Clash, Failure, Plan
+    from gitorch.flow.merger import Clash, Failure, Kept, Plan, Rebased, Target
     from gitorch.flow.review import Card
     from gitorch.git.hunks import Hunk
 
@@ -192,7 +192,7 @@ def merge(plan: Plan, integration: str, hunks: Mapping[TaskId, Sequence[Hunk]] |
     """Return `gitorch/merge/1`: what a merge did, or would do; `hunks` are the places of each conflict."""
     return {
         "schema": "gitorch/merge/1",
-        "integration": {"branch": integration, "before": plan.before, "after": plan.tip if plan.steps else plan.before},
+        "integration": {"branch": integration, "before": plan.before, "after": _integrated(plan)},
         "merged": [
             {
                 "id": step.task.id,
@@ -207,8 +207,40 @@ def merge(plan: Plan, integration: str, hunks: Mapping[TaskId, Sequence[Hunk]] |
         "held": [{"id": held.task.id, "reason": held.reason} for held in plan.held],
         "checks": [check(result) for result in plan.results],
         **({"flakes": [check(result) for result in plan.flakes]} if plan.flakes else {}),
+        "resolved": [
+            {"id": step.task.id, "paths": list(one.paths), "by": one.by}
+            for step in plan.steps
+            for one in step.replayed.resolved
+        ],
+        **({"base": rebased(plan.rebased)} if plan.rebased else {}),
+        **({"into": into(plan.target, _integrated(plan))} if plan.target else {}),
         **({"red_base": plan.red_base} if plan.red_base else {}),
     }
+
+
+def _integrated(plan: Plan) -> str | None:
+    """Return where the integration branch is in the end."""
+    moves = plan.steps or (plan.target is not None and plan.before is not None and not plan.is_stuck)
+    return plan.tip if moves else plan.before
+
+
+def rebased(found: Rebased | Kept) -> Json:
+    """Return what became of the integration branch when its base moved on: replayed on it, in conflict, or kept."""
+    from gitorch.flow.merger import Kept
+    from gitorch.git.replay import Conflicted
+
+    told: Json = {"branch": found.branch, "ahead": found.ahead}
+    if isinstance(found, Kept):
+        return {**told, "replayed": None, "reason": found.reason}
+    if isinstance(found.replayed, Conflicted):
+        clash = {"commit": found.replayed.commit, "paths": list(found.replayed.paths)}
+        return {**told, "replayed": None, "conflict": clash}
+    return {**told, "replayed": [{"old": old, "new": new} for old, new in found.replayed.pairs]}
+
+
+def into(target: Target, tip: str | None) -> Json:
+    """Return the branch of the user's that was brought along: from where to where."""
+    return {"branch": target.branch, "before": target.before, "after": tip or target.before}
 
 
 def conflict(clash: Clash, hunks: Sequence[Hunk] = ()) -> Json:

@@ -21,7 +21,7 @@ from gitorch.agents.protocol import Agent, Request
 from gitorch.config import AgentSettings, seconds
 from gitorch.errors import GitorchError
 from gitorch.executors.local import Spec
-from gitorch.git import fence, worktrees
+from gitorch.git import fence, standoff, worktrees
 from gitorch.git.collect import Collected, NoChanges, Rejected, collect
 from gitorch.git.repository import RefMove, Repository
 from gitorch.git.worktrees import Worktree
@@ -92,11 +92,17 @@ def _goes_on(means: Means, task: Task) -> bool:
     return bool(last.session) and means.agents[means.config.agents[task.agent].kind].resumable
 
 
-def attempt(means: Means, task: Task, checks: Mapping[str, str], before: tuple[Task, ...] = ()) -> Iterator[Task]:
+def attempt(
+    means: Means,
+    task: Task,
+    checks: Mapping[str, str],
+    before: tuple[Task, ...] = (),
+    opponents: tuple[Task, ...] = (),
+) -> Iterator[Task]:
     """Carry a running task's attempt to its end, from wherever it stands; yield it each time that it changed.
 
-    `checks` are the commands that judge the tree, `before` all tasks that it builds on, nearest first. Ends
-    with the task finished, failed, waiting, cancelled, or back in the queue.
+    `checks` are the commands that judge the tree, `before` all tasks that it builds on, nearest first, `opponents`
+    those that it is in conflict with. Ends with the task finished, failed, waiting, cancelled, or back in the queue.
     """
     assert task.attempt is not None
     try:
@@ -104,8 +110,10 @@ def attempt(means: Means, task: Task, checks: Mapping[str, str], before: tuple[T
         if task.attempt.phase is Phase.PREPARING:
             found = place.worktree.git(means.repository, "rev-parse", "--verify", "HEAD").text
             task = change_attempt(task, start=Oid(found))
+            if task.standoff is not None:
+                standoff.lay_out(means.repository, place.worktree, task.standoff)
             workshop.prepare(means, place.worktree, place.folder, place.env)
-            _write_brief(place.folder / "agent-1", brief_of(means, task, checks, before))
+            _write_brief(place.folder / "agent-1", brief_of(means, task, checks, before, opponents))
             task = change_attempt(task, phase=Phase.WORKING)
             yield task
         yield from _work(means, task, place, checks)
@@ -206,12 +214,15 @@ def _environment(means: Means, task: Task, worktree: Worktree, folder: Path) -> 
     return workshop.with_program(env, folder / "bin")
 
 
-def brief_of(means: Means, task: Task, checks: Mapping[str, str], before: Sequence[Task]) -> str:
-    """Return what the agent of a task is told whose attempt has begun; `before` as in `attempt`."""
+def brief_of(
+    means: Means, task: Task, checks: Mapping[str, str], before: Sequence[Task], opponents: Sequence[Task] = ()
+) -> str:
+    """Return what the agent of a task is told whose attempt has begun; `before` and `opponents` as in `attempt`."""
     assert task.attempt is not None
     if task.attempt.resumed:
         return brief.go_on_brief()
-    return briefing.compose(means.repository, task, means.roles.get(task.role, GENERALIST), checks, before)
+    role = means.roles.get(task.role, GENERALIST)
+    return briefing.compose(means.repository, task, role, checks, before, opponents)
 
 
 def _write_brief(folder: Path, text: str) -> None:
@@ -382,7 +393,8 @@ def _ended_early(means: Means, task: Task, place: Place, outcome: Outcome, home:
         return _end_failed(means, task, "no changes")
     if isinstance(home, Rejected):
         return _end_failed(means, task, home.reason)
-    return None
+    left = standoff.unsolved(means.repository, task.standoff, task.tip) if task.standoff and task.tip else []
+    return _end_failed(means, task, f"conflict markers are left in {', '.join(left)}") if left else None
 
 
 def _added_nothing(task: Task, home: Collected) -> bool:
@@ -464,7 +476,7 @@ def _end_failed(means: Means, task: Task, reason: str) -> Task:
 def _finish(means: Means, task: Task) -> Task:
     failed = [result.name for result in task.results if not result.passed]
     reason = f"checks failed: {', '.join(failed)}" if failed else ""
-    return _end(means, task, state=State.FINISHED, reason=reason, comments=(), retried=0)
+    return _end(means, task, state=State.FINISHED, reason=reason, comments=(), retried=0, standoff=None)
 
 
 def _end(means: Means, task: Task, **fields: Any) -> Task:

@@ -113,7 +113,7 @@ def look(repository: Repository, worktree: Worktree) -> Standing:
         env={"GIT_OPTIONAL_LOCKS": "0"},  # looking changes nothing, and gets in nobody's way
     ).fields()
     headers = dict(entry[2:].split(" ", 1) for entry in listing if entry.startswith("# "))
-    paths = [_path_of(entry) for entry in listing if not entry.startswith("# ")]
+    paths = [path_of(entry) for entry in listing if not entry.startswith("# ")]
     nested = tuple(path for path in paths if path.endswith("/"))
     oid, branch = headers["branch.oid"], headers["branch.head"]
     return Standing(
@@ -309,7 +309,7 @@ def _erase(repository: Repository, admin: Path) -> None:
     shutil.rmtree(aside)
 
 
-def _path_of(entry: str) -> str:
+def path_of(entry: str) -> str:
     """Return the path of an entry of `git status --porcelain=v2 -z` (no renames are asked for)."""
     fields = {"1": 8, "u": 10, "?": 1, "!": 1}
     return entry.split(" ", fields[entry[0]])[-1]

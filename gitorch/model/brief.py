@@ -19,12 +19,18 @@ _LEAST = 300
 
 
 def first_brief(
-    task: Task, role: Role, checks: Mapping[str, str], before: Sequence[Handed] = (), conventions: Sequence[str] = ()
+    task: Task,
+    role: Role,
+    checks: Mapping[str, str],
+    before: Sequence[Handed] = (),
+    conventions: Sequence[str] = (),
+    conflict: Sequence[str] = (),
 ) -> str:
     """Return the brief of an attempt: the task's own words, unchanged, and what an unattended agent has to know.
 
     `checks` are the commands that will judge the work, `before` what the tasks that it builds on handed over, nearest
-    first, `conventions` the files in which the repository says how it wants to be worked on.
+    first, `conventions` the files in which the repository says how it wants to be worked on, `conflict` the lines on a
+    conflict that is to be solved.
     """
     parts = [
         *_goal(task.goal),
@@ -36,6 +42,7 @@ def first_brief(
         *_given(task),
         *_built_on(before),
         *_commented(task.comments, task.attempts),
+        *conflict,
         *_judged(checks),
         "\n# The other agents\n",
         _SHARED,
@@ -45,6 +52,28 @@ def first_brief(
         _NOT_ALLOWED,
     ]
     return "\n".join(parts) + "\n"
+
+
+def conflict(task: Task, hunks: Mapping[str, str], opponents: Sequence[Task]) -> list[str]:
+    """Return what an agent is told whose task is in conflict with what was merged meanwhile.
+
+    `hunks` are the places in conflict, by file, with git's markers; `opponents` the tasks on the other side.
+    """
+    parts = ["\n# What is to be done now: solve a conflict\n", _CONFLICT.format(branch=task.branch)]
+    for one in opponents:
+        parts.append(f"\n## The other side: {one.title}\n\n{fenced(one.prompt)}")
+    for path, text in hunks.items():
+        parts.append(f"\n## In `{path}`\n\n{fenced(text)}")
+    if not hunks:
+        parts.append("\nThe files hold what git made of both sides. See that it does what both tasks want.")
+    return parts
+
+
+_CONFLICT = """\
+The task was done, and its work conflicts with work that was merged meanwhile. The branch `{branch}` has been put on top
+of that; what did not fit is in the worktree, not committed, and both versions stand between conflict markers: what is
+merged first, this task's second. Edit these files so that they do what both tasks want; do not just take one side.
+Leave no marker, and commit all that is in the worktree. What the task asked for is above."""
 
 
 def fix_brief(failed: Sequence[tuple[CheckResult, str]]) -> str:

@@ -21,6 +21,8 @@ TaskId = NewType("TaskId", str)
 
 NOTES = Ref("refs/notes/gitorch")
 OWN_REFS = "refs/gitorch/"
+BASE = Ref(f"{OWN_REFS}base")
+"""A symbolic ref: the branch that the integration branch was begun on, where the configuration names none."""
 
 RESERVED = frozenset({"integration", "candidate", "all"})
 """Names that are branches of gitorch's own beside the tasks', or words of its command line."""
@@ -86,3 +88,13 @@ def rescue_ref(task: str) -> Ref:
 def trash_ref(task: str, stamp: str) -> Ref:
     """Return where a deleted branch is kept for undo."""
     return Ref(f"{OWN_REFS}trash/{task}/{stamp}")
+
+
+def standoff_ref(task: str) -> Ref:
+    """Return where a task's conflict is kept, laid out for an agent."""
+    return Ref(f"{OWN_REFS}standoff/{task}")
+
+
+def original_ref(branch: str, tip: str) -> Ref:
+    """Return where the tip of a branch is kept that was replayed."""
+    return Ref(f"{OWN_REFS}orig/{branch}/{tip[:12]}")

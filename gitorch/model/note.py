@@ -134,6 +134,11 @@ def merged_line(task: TaskId, commit: Oid, integration: str) -> Line:
     return {"kind": "merged", "v": 1, "task": task, "commit": commit, "integration": integration, "when": now()}
 
 
+def resolved_line(task: TaskId, paths: Sequence[str], by: str) -> Line:
+    """Return the note of a commit whose conflict in these files was solved on the way: by what."""
+    return {"kind": "resolved", "v": 1, "task": task, "paths": [redacted(path) for path in paths], "by": by}
+
+
 def read_task(
     name: str, number: int, branch: str, tip: Oid, base: Oid | None, lines: Iterable[Mapping[str, Any]]
 ) -> Task:

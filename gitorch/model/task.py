@@ -133,7 +133,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `timeout` seconds (0 = the configured ones). `base` and `tip` are those of the branch when it was last looked at;
     without a base the next attempt starts afresh. `retried` counts the attempts that gitorch started by itself,
     `wake` is when a task that waits for a limit goes on. `goal` is that of the plan it came from, `acceptance` what
-    must hold at the end; `role_why` tells what called for its role ("" = it was named).
+    must hold at the end; `role_why` tells what called for its role ("" = it was named). `standoff` is the commit that
+    holds the conflict which the next attempt has to solve.
     """
 
     id: TaskId
@@ -168,6 +169,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     wake: datetime | None = None
     stale: bool = False
     adopted: bool = False
+    standoff: Oid | None = None
     merged_as: Oid | None = None
 
     @property

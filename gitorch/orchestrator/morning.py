@@ -15,7 +15,7 @@ from gitorch.model import note
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import Comment, State, Task, change
 from gitorch.operations import Restated, words
-from gitorch.orchestrator.workspace import Workspace
+from gitorch.orchestrator.merging import Merging, nothing_merged
 from gitorch.store import Pair
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gitorch.git.replay import Replayer
 
 
-class Morning(Workspace):
+class Morning(Merging):
     """The morning: verdicts and merges."""
 
     def card(self, task: Task) -> Card:
@@ -42,13 +42,16 @@ class Morning(Workspace):
     def approve(self, tasks: Sequence[Task], who: str, *, force: bool = False, comment: str = "") -> list[Task]:
         """Accept tasks for merging. Failing checks are refused, unless forced."""
         trust.require_person("approve")
+        merged = [task for task in tasks if task.state is State.MERGED]
+        tasks = [task for task in tasks if task not in merged]
         found = self._as_branches(tasks)
         for task in found:
             if self.config.review.require_checks and not force:
                 self._require_checks(task)
         approved = [change(task, state=State.APPROVED, reason="") for task in found]
         said = (Comment(text=comment),) if comment else ()
-        return self._judge_tasks("approve", list(zip(tasks, approved, strict=True)), found, who, said)
+        pairs = list(zip(tasks, approved, strict=True))
+        return [*self._judge_tasks("approve", pairs, [*found, *merged], who, said), *merged]
 
     def _require_checks(self, task: Task) -> None:
         """Raise `Refused` when a check fails, or when there are checks and none has judged this very tree."""
@@ -122,15 +125,19 @@ class Morning(Workspace):
         """Change tasks by a verdict on some of them, which is noted on their tips; return them changed."""
         lines: dict[Oid, list[note.Line]] = {}
         for task in judged:
-            if task.tip:
-                lines.setdefault(task.tip, []).append(note.verdict_line(task, verdict, who, comments))
+            # what is merged by itself has its verdict where it is now
+            if at := task.merged_as or task.tip:
+                lines.setdefault(at, []).append(note.verdict_line(task, verdict, who, comments))
         changed = self._change_noting(verdict, pairs, lines, words(verdict, judged))
         self.store.snapshot_if_due()
         return changed
 
-    def plan_merge(self, replayer: Replayer, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = ()) -> Plan:
-        """Say what a merge would do, without doing anything."""
-        from gitorch.flow import merger
+    def plan_merge(
+        self, replayer: Replayer, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = (), into: str = ""
+    ) -> Plan:
+        """Say what a merge would do, without doing anything; with `into`, to which branch of the user's besides."""
+        from gitorch.flow import base, merger
+        from gitorch.git.replay import Conflicted
 
         tasks = self.tasks
         for name in names or ():
@@ -138,10 +145,24 @@ class Morning(Workspace):
                 raise Refused(
                     "not-approved", f"{name} is {tasks[name].state}, not approved", fix=(f"orchestrate approve {name}",)
                 )
-        return self.plan_of(replayer, merger.choose(tasks, names, skip))
+        target = self._target(into)
+        before = self.integration()
+        if target is not None:
+            self._require_approved(target, before)
+        rebased = self._rebased(replayer, before, target) if before else None
+        onto = before or (target.before if target else base.trunk(self.repository, self.config))
+        chosen = merger.choose(tasks, names, skip)
+        extra = {"rebased": rebased, "target": target}
+        if isinstance(rebased, merger.Rebased):
+            if isinstance(rebased.replayed, Conflicted):
+                stuck = merger.Plan(before=before, onto=onto, rebased=rebased, target=target)
+                return msgspec.structs.replace(stuck, held=self._stuck(stuck, chosen))
+            onto = rebased.replayed.tip
+            replayer.keep(onto)
+        return msgspec.structs.replace(merger.plan(replayer, tasks, chosen, before, onto), **extra)
 
     def plan_of(self, replayer: Replayer, chosen: Sequence[Task]) -> Plan:
-        """Say what a merge of these tasks would do."""
+        """Say what a merge of these tasks onto the integration branch as it is would do."""
         from gitorch.flow import base, merger
 
         before = self.integration()
@@ -163,8 +184,11 @@ class Morning(Workspace):
         """
         from gitorch.flow import merger
 
+        if plan.is_stuck:
+            return plan
         with self.judge_of(plan.onto, recheck=recheck) as judge:
-            return (yield from merger.verified(replayer, self.tasks, plan, judge.check, verify, judge.width))
+            made = yield from merger.verified(replayer, self.tasks, plan, judge.check, verify, judge.width)
+            return (yield from self._check_target(made, judge.check, verify))
 
     def publish(self, replayer: Replayer, plan: Plan, said: Said | None = None) -> None:
         """Move the integration branch, the notes and the tasks to a plan's result, all or nothing.
@@ -176,22 +200,30 @@ class Morning(Workspace):
 
         trust.require_person("merge")
         conflicted = self._conflicted(plan)
-        if not plan.steps:
+        if not plan.steps and (plan.target is None or plan.is_stuck):
             pairs = [(self.tasks[one.id], one) for one in conflicted]
             self._change("merge", pairs, f"merge: {len(pairs)} in conflict")
             return
-        self._refuse_checked_out(self.config.integration)
+        if not plan.steps and plan.before is None:
+            raise nothing_merged(self.config.integration)
+        if plan.tip != plan.before:
+            self._refuse_checked_out(self.config.integration)
         replayer.keep(plan.tip)
         self._prove(plan)
+        self._record_base(plan)
         restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
         restated += [Restated(one.id, self.tasks[one.id].state, one.state, reason=one.reason) for one in conflicted]
+        restated += self._moved_merges(plan)
         with (
             self.operations.turn() as lock,
             notes.turn(self.repository),
             self.repository.lending(lock, everywhere=False),
         ):
             moves = merger.moves(self.repository, plan, self.config.integration, said)
-            self._move_all("merge", moves, restated, words("merge", [step.task for step in plan.steps]))
+            told = words("merge", [step.task for step in plan.steps])
+            if plan.target is not None:
+                told = f"{told} into {plan.target.branch}" if plan.steps else f"merge into {plan.target.branch}"
+            self._move_all("merge --into" if plan.target else "merge", moves, restated, told)
         self.store.snapshot_if_due()
 
     def _prove(self, plan: Plan) -> None:

@@ -23,6 +23,7 @@ from gitorch.model.forecast import Candidate, Conflict, Judgement
 from gitorch.model.naming import TaskId, branch_ref
 from gitorch.model.task import ALIVE, State, Task, by_id, change
 from gitorch.operations import words
+from gitorch.orchestrator.conflicts import Conflicts
 from gitorch.orchestrator.forecasting import Forecasting, unchecked
 from gitorch.orchestrator.workspace import unknown
 
@@ -51,7 +52,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     troubles: tuple[str, ...] = ()
 
 
-class Night(Forecasting):
+class Night(Conflicts, Forecasting):
     """The evening and the night: queueing, running, stopping, watching."""
 
     def submit(self, tasks: Sequence[Task]) -> list[Task]:
@@ -115,6 +116,7 @@ class Night(Forecasting):
             self.repository.require_git()
             self._require_base()
             trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
+            self.queue_conflicted()
             means = self.means()
             self._preflight(means)
             schedule = Schedule(self._work(means, stop), limits, stop)
@@ -188,7 +190,7 @@ class Night(Forecasting):
             checks = self.checks_for(task)
             if stop.is_set():  # asked for while this task was being started
                 runner.ask_to_stop(means, task, runner.INTERRUPTED)
-            yield from runner.attempt(means, task, checks, before)
+            yield from runner.attempt(means, task, checks, before, self._opponents(task))
 
         return Work(
             tasks=lambda: self.tasks,
@@ -361,6 +363,7 @@ def _afresh(task: Task, agent: str) -> Task:
         retried=0,
         wake=None,
         stale=False,
+        standoff=None,
     )
 
 

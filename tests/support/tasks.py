@@ -76,6 +76,7 @@ tasks = st.builds(
     stale=st.booleans(),
     adopted=st.booleans(),
     merged_as=st.none() | oids,
+    standoff=st.none() | oids,
 )
 
 batches = st.lists(tasks, max_size=4, unique_by=(lambda task: task.id, lambda task: task.number))

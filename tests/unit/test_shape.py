@@ -194,6 +194,7 @@ def test_a_merge() -> None:
         "failed": [{"id": "api", "check": "test", "with": [], "alone": None, "output": None}],
         "held": [{"id": "api", "reason": "it has no commits"}],
         "checks": [{"name": "test", "exit_code": 0, "seconds": 1.5, "command": "pytest -q", "tree": TREE}],
+        "resolved": [],
     }
 
 

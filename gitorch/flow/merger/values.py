@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gitorch.flow.merger.into import Kept, Rebased, Target
 from gitorch.git.replay import Conflicted, Replayed
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
@@ -57,7 +58,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `order` is that of all tasks that were asked for. `verify` is how the trees were checked (`never`: they were not),
     `results` what the checks said of the tip's tree, `flakes` those that failed and passed on one and the same tree,
-    `red_base` the checks that fail without any of the tasks.
+    `red_base` the checks that fail without any of the tasks. `before` is where the integration branch is, `onto` what
+    the tasks go onto: the same, or (`rebased`) the integration branch replayed on a base that moved; `target` the
+    branch of the user's that it is brought to.
     """
 
     before: Oid | None
@@ -71,6 +74,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     flakes: tuple[CheckResult, ...] = ()
     red_base: str = ""
     verify: str = "never"
+    rebased: Rebased | Kept | None = None
+    target: Target | None = None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the integration branch cannot be replayed on the branch that moved: nothing goes in."""
+        return isinstance(self.rebased, Rebased) and isinstance(self.rebased.replayed, Conflicted)
 
     @property
     def tip(self) -> Oid:

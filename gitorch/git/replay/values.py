@@ -27,15 +27,25 @@ class Stage(msgspec.Struct, frozen=True):
     blob: Oid
 
 
+class Resolved(msgspec.Struct, frozen=True):
+    """A conflict that was solved on the way: the original commit, the paths, and by what (`memory`, `rerere`, ...)."""
+
+    commit: Oid
+    paths: tuple[str, ...]
+    by: str
+
+
 class Replayed(msgspec.Struct, frozen=True):
     """Own commits on their new parent: the new tip, and which new commit stands for which old one.
 
-    `dropped` are those that have no pair, because their change is there already.
+    `dropped` are those that have no pair, because their change is there already; `resolved` are the conflicts that
+    were solved on the way.
     """
 
     tip: Oid
     pairs: tuple[tuple[Oid, Oid], ...]
     dropped: tuple[Oid, ...] = ()
+    resolved: tuple[Resolved, ...] = ()
 
 
 class Conflicted(msgspec.Struct, frozen=True):

@@ -1,0 +1,205 @@
+"""What goes with a merge: the base that moved on, the branch that it is brought to, and help with conflicts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitorch import config as configuration
+from gitorch import trust
+from gitorch.config import FILE
+from gitorch.errors import NotFound, Refused
+from gitorch.git.resolutions import Sides
+from gitorch.model import naming
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.task import State, Task
+from gitorch.operations import Restated
+from gitorch.orchestrator.workspace import Workspace
+from gitorch.store import replace
+
+if TYPE_CHECKING:
+    from gitorch.flow.merger import Check, Held, Kept, Plan, Progress, Rebased, Resolver, Target
+    from gitorch.git.replay import Replayer
+
+
+class OpenConflict(msgspec.Struct, frozen=True):
+    """A conflict that nobody has solved yet: whose, of which tip, and the three sides of each file."""
+
+    task: TaskId
+    tip: Oid
+    files: dict[str, Sides]
+
+
+class Merging(Workspace):
+    """The parts of a merge beside its order and its checks."""
+
+    @contextmanager
+    def replaying(self, *, squash: bool = False, dry_run: bool = False) -> Iterator[Replayer]:
+        """Yield what a merge replays with: it solves known conflicts and, if asked to, squashes each task.
+
+        A dry run runs no commands and remembers nothing.
+        """
+        from gitorch.flow import merger
+        from gitorch.flow.verify.maker import Maker
+        from gitorch.git.replay import Replayer
+
+        commands = self.config.merge.regenerate
+        maker = None
+        if commands and not dry_run:
+            trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
+            maker = Maker(self.means())
+        with Replayer(self.repository) as plain:
+            resolver = merger.Resolver(plain, commands, maker.make if maker else None)
+            if not dry_run:
+                self._learn(resolver)
+            yield merger.Squasher(resolver, self.tasks.values()) if squash else resolver
+            if not dry_run:
+                self._remember_open(resolver)
+            self.store.notices.extend(maker.failures if maker else ())
+
+    def _learn(self, resolver: Resolver) -> None:
+        """Learn from the tasks that were in conflict and came back with another tip."""
+        from gitorch.flow import merger
+
+        for file in sorted((self.folder / "conflicts").glob("*.json")):
+            known = msgspec.json.decode(file.read_bytes(), type=OpenConflict)
+            task = self.tasks.get(known.task)
+            if task is not None and task.tip in (known.tip, None):
+                continue
+            if task is not None and task.tip is not None:
+                for commit in merger.answers(self.repository, known.files, task.base, task.tip):
+                    resolver.learn(merger.outcomes(self.repository, commit, known.files))
+            file.unlink()
+
+    def _remember_open(self, resolver: Resolver) -> None:
+        from gitorch.git.resolutions import sides
+
+        tips = {task.tip: task for task in self.tasks.values() if task.state is State.CONFLICTED}
+        for tip, conflict in resolver.unsolved.items():
+            files = {path: one for path, one in sides(conflict).items() if one is not None}
+            if tip in tips and files:
+                folder = self.folder / "conflicts"
+                folder.mkdir(exist_ok=True)
+                known = OpenConflict(tips[tip].id, tip, files)
+                replace(folder / f"{known.task}.json", msgspec.json.encode(known))
+
+    def _target(self, name: str) -> Target | None:
+        """Return the branch that `--into` names, ready to be moved as far as can be told now."""
+        from gitorch.flow import merger
+        from gitorch.git import checkouts
+
+        if not name:
+            return None
+        target = merger.find_target(self.repository, name, self.config.integration, self._is_ours)
+        checkouts.require_ready(self.repository, target.ref, target.before, target.before)
+        return target
+
+    def _rebased(self, replayer: Replayer, integration: Oid, target: Target | None) -> Rebased | Kept | None:
+        """Replay the integration branch on the branch it is brought to, or on its base, where that moved on."""
+        from gitorch.flow import merger
+
+        branch, moved = (target.branch, target.before) if target else self._base_branch()
+        if moved is None:
+            return None
+        found = merger.rebase(replayer, integration, branch, moved, self._is_known)
+        if target is not None and isinstance(found, merger.Kept):
+            raise Refused(
+                "into-diverged",
+                f"{branch} moved on by {found.ahead} commits, and {self.config.integration} cannot be replayed on it",
+                why=found.reason,
+                fix=(f"git switch {branch} && git merge {self.config.integration}",),
+            )
+        return found
+
+    def _is_known(self, branch: str) -> bool:
+        """Tell whether a branch is gitorch's own, or one that was adopted: what is merged of it may be written anew."""
+        return self._is_ours(branch) or any(task.branch == branch for task in self.tasks.values())
+
+    def _base_branch(self) -> tuple[str, Oid | None]:
+        """Return the branch that the integration branch stands on, and where it is; None where that is not known.
+
+        With `base = "auto"` it is the branch that the integration branch was begun on, and not the one that the user
+        happens to be on now.
+        """
+        name = self.config.base
+        if name == "auto":
+            found = self.repository.git("symbolic-ref", "--quiet", naming.BASE, ok=(0, 1, 128))
+            name = found.text.removeprefix("refs/heads/") if found.code == 0 else ""
+        return name, self.repository.resolve(name) if name.isprintable() and name not in ("", "HEAD") else None
+
+    def _record_base(self, plan: Plan) -> None:
+        """Remember the branch that a new integration branch is begun on."""
+        if plan.before is None and self.config.base == "auto":
+            branch, commit = self.repository.head()
+            if branch is not None and commit == plan.onto:
+                self.repository.git("symbolic-ref", naming.BASE, branch)
+
+    def _require_approved(self, target: Target, integration: Oid | None) -> None:
+        """Raise `Refused` when what nobody has approved would reach a branch of the user's.
+
+        It can be on the integration branch where `merge.auto = "finished"` lets it.
+        """
+        from gitorch.flow import merger
+        from gitorch.git import notes
+        from gitorch.orchestrator.beside import AUTO
+
+        if self.config.merge.auto != "finished" or integration is None:
+            return
+        listing = self.repository.git("rev-list", integration, f"^{target.before}").text.split("\n")
+        commits = [Oid(line) for line in listing if line]
+        tips = {str(task.id): task.tip for task in self.tasks.values() if task.tip}
+        if found := merger.unapproved(notes.read_all(self.repository), commits, tips, AUTO):
+            names = " ".join(found)
+            raise Refused(
+                "not-approved",
+                f"{self.config.integration} holds work that nobody has approved: {names}",
+                fix=(f"orchestrate approve {names}",),
+            )
+
+    def _stuck(self, plan: Plan, tasks: Sequence[Task]) -> tuple[Held, ...]:
+        """Return the tasks of a plan that cannot go in, because the integration branch conflicts with its base."""
+        from gitorch.flow import merger
+        from gitorch.git.replay import Conflicted
+
+        assert isinstance(plan.rebased, merger.Rebased)
+        assert isinstance(plan.rebased.replayed, Conflicted)
+        paths = ", ".join(plan.rebased.replayed.paths)
+        reason = f"{self.config.integration} conflicts in {paths} with {plan.rebased.branch}, which moved on"
+        return tuple(merger.Held(task, reason) for task in tasks)
+
+    def _moved_merges(self, plan: Plan) -> list[Restated]:
+        """Return what becomes of merged tasks when the integration branch is replayed: their commits are others."""
+        from gitorch.flow import merger
+        from gitorch.git.replay import Replayed
+
+        if not isinstance(plan.rebased, merger.Rebased) or not isinstance(plan.rebased.replayed, Replayed):
+            return []
+        new: Mapping[Oid | None, Oid] = dict(plan.rebased.replayed.pairs)
+        merged = [(task, task.merged_as) for task in self.tasks.values() if task.state is State.MERGED]
+        return [Restated(task.id, task.state, task.state, new[old], task.reason) for task, old in merged if old in new]
+
+    def _check_target(self, plan: Plan, check: Check, verify: str) -> Generator[Progress, None, Plan]:
+        """Check what would be brought to a branch of the user's, where no task's merge has checked it."""
+        from gitorch.flow import merger
+
+        if plan.target is None or plan.steps or verify == "never" or plan.is_stuck:
+            return plan
+        yield merger.Progress("check the integration branch", 1, 1)
+        results = check(plan.onto)
+        red = ", ".join(result.name for result in results if not result.passed)
+        if red:
+            onto = plan.before or plan.onto
+            return msgspec.structs.replace(plan, target=None, rebased=None, onto=onto, red_base=red)
+        return msgspec.structs.replace(plan, results=results)
+
+
+def nothing_merged(integration: str) -> NotFound:
+    """Return the error for `--into` before anything was merged."""
+    return NotFound(
+        "nothing-merged",
+        f"there is no {integration} yet, and nothing is approved that could go there",
+        fix=("orchestrate review",),
+    )

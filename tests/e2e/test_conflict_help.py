@@ -1,0 +1,187 @@
+"""Conflict help from end to end: what is remembered, what is made anew, and an agent that solves what is left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Cli, does, saved
+from tests.support.git import commit, git
+
+AGENT = """\
+agent = "sh"
+[merge]
+on_conflict = "agent"
+[agents.sh]
+kind = "command"
+command = ["{script}", "{{prompt_file}}"]
+"""
+
+SCRIPT = r"""#!/bin/sh -e
+if grep -q 'solve a conflict' "$1"; then
+  cp "$1" "$BRIEFS"/$(git branch --show-current | tr / -)
+  git status --porcelain >> "$BRIEFS/status"
+  exec sh -e "$BRIEFS/solve"
+fi
+sed -n '/^#!do$/,/^#!end$/p' "$1" | sh -e
+"""
+
+
+@pytest.fixture
+def cli(repository_folder: Path, tmp_path: Path) -> Cli:
+    """Two tasks that change the same line, the first one merged; an agent that does what a file says in a conflict."""
+    script = tmp_path / "agent"
+    script.write_text(SCRIPT.replace("$BRIEFS", str(tmp_path)))
+    script.chmod(0o755)
+    cli = Cli(repository_folder, AGENT.format(script=script))
+    cli.queue(
+        does("Louder", "sed -i 's/^line 3$/LINE 3/' src/app.py; git commit -qam louder"),
+        does(
+            "Number", saved("before.txt", "b", "Before"), "sed -i 's/^line 3$/line three/' src/app.py", "echo x > new"
+        ),
+    )
+    cli.run()
+    cli("approve", "--all")
+    merged = cli.json("merge", ok=7)
+    assert [one["id"] for one in merged["conflicted"]] == ["number"]
+    return cli
+
+
+def solves(cli: Cli, *script: str) -> None:
+    (cli.folder.parent / "solve").write_text("\n".join(script) + "\n")
+
+
+def test_an_agent_solves_what_is_in_conflict(cli: Cli) -> None:
+    """It finds both versions in its files and both tasks in its brief; what it makes needs approval, then goes in."""
+    old = git("rev-parse", "orch/number", cwd=cli.folder)
+    integration = git("rev-parse", "orch/integration", cwd=cli.folder)
+    solves(cli, "sed -i -e '/^<<<<<<< /,/^>>>>>>> /c LINE THREE' src/app.py", "git add -A; git commit -qm Solved")
+    with cli.untouched():
+        cli.run()
+    said = (cli.folder.parent / "orch-number").read_text()
+    for word in ("Louder", "Number", "LINE 3", "line three", "## In `src/app.py`"):
+        assert word in said, word
+    assert (cli.folder.parent / "status").read_text().splitlines() == [" M src/app.py", "?? new"]
+    task = cli.tasks()["number"]
+    assert (task["state"], task["attempts"], task["base"]) == ("finished", 2, integration)
+    assert git("log", "--format=%s", "--reverse", f"{integration}..orch/number", cwd=cli.folder).split("\n") == [
+        "Before",
+        "Solved",
+    ]
+    assert git("rev-parse", "refs/gitorch/attempts/number/1", cwd=cli.folder) == old
+    assert cli.json("merge")["merged"] == [], "what an agent solved is not approved by that"
+    cli("approve", "number")
+    merged = cli.json("merge")
+    assert [one["id"] for one in merged["merged"]] == ["number"]
+    assert "LINE THREE" in git("show", "orch/integration:src/app.py", cwd=cli.folder).splitlines()
+    assert git("show", "orch/integration:new", cwd=cli.folder) == "x"
+    # and it was learned from: the same conflict solves itself
+    assert git("for-each-ref", "refs/gitorch/resolved", cwd=cli.folder)
+
+
+def test_markers_that_are_left_are_not_a_solution(cli: Cli) -> None:
+    """An agent that commits the conflict as it is has failed, and the task says in which file; nothing is lost."""
+    old = git("rev-parse", "orch/number", cwd=cli.folder)
+    solves(cli, "git add -A; git commit -qm Done")
+    cli.run(ok=6)
+    task = cli.tasks()["number"]
+    assert (task["state"], task["reason"]) == ("failed", "conflict markers are left in src/app.py")
+    assert git("rev-parse", "refs/gitorch/attempts/number/1", cwd=cli.folder) == old
+
+
+def test_what_an_agent_leaves_uncommitted_counts(cli: Cli) -> None:
+    """Files that are solved and not committed are committed for it, as with any work."""
+    solves(cli, "sed -i -e '/^<<<<<<< /,/^>>>>>>> /c LINE THREE' src/app.py")
+    cli.run()
+    assert cli.states()["number"] == "finished"
+    assert git("show", "orch/number:new", cwd=cli.folder) == "x"
+
+
+def test_hold_holds(cli: Cli) -> None:
+    """Without the setting a conflict waits for a person, and no agent is started."""
+    cli.run("-c", "merge.on_conflict=hold")
+    assert cli.states()["number"] == "conflicted"
+    assert cli.tasks()["number"]["attempts"] == 1
+
+
+def test_a_conflict_that_is_gone_needs_no_agent(cli: Cli) -> None:
+    """Where the branch fits by now, it is approved as before, and its next merge takes it."""
+    tree = git("rev-parse", "main^{tree}", cwd=cli.folder)
+    back = git("commit-tree", tree, "-p", "orch/integration", "-m", "Back", cwd=cli.folder)
+    git("update-ref", "refs/heads/orch/integration", back, cwd=cli.folder)
+    solves(cli, "exit 1")
+    cli.run()
+    assert cli.states()["number"] == "approved"
+    assert [one["id"] for one in cli.json("merge")["merged"]] == ["number"]
+
+
+def test_a_person_who_merges_into_the_branch_has_solved_it(cli: Cli) -> None:
+    """The merge on the branch is left out by the replay, and what it solved is not: the plan says by what."""
+    worktree = Path(cli.tasks()["number"]["worktree"])
+    git("merge", "--quiet", "--no-commit", "orch/integration", cwd=worktree, ok=(0, 1))
+    lines = (worktree / "src/app.py").read_text()
+    head, _, tail = lines.partition("<<<<<<< ")
+    (worktree / "src/app.py").write_text(head + "LINE THREE\n" + tail.partition(">>>>>>> ")[2].partition("\n")[2])
+    git("commit", "--quiet", "--all", "-m", "Solved by hand", cwd=worktree)
+    cli("approve", "number")
+    plan = cli.json("merge", "-n")
+    assert plan["resolved"] == [{"id": "number", "paths": ["src/app.py"], "by": "memory"}]
+    assert "was solved by memory" in cli("merge", "-n").text
+    merged = cli.json("merge")
+    assert merged["resolved"] == plan["resolved"]
+    assert "LINE THREE" in git("show", "orch/integration:src/app.py", cwd=cli.folder).splitlines()
+    pairs = merged["merged"][0]["commits"]
+    told = [git("notes", "--ref=gitorch", "show", pair["new"], cwd=cli.folder).splitlines() for pair in pairs]
+    kinds = [[json.loads(line)["kind"] for line in lines] for lines in told]
+    assert sum("resolved" in one for one in kinds) == 1
+
+
+LOCKED = "[merge.regenerate]\n'made.lock' = 'cat parts/* > made.lock; echo $MADE >> made.lock'\n"
+
+
+def locked(folder: Path, config: str = LOCKED) -> Cli:
+    """A repository with a file that a command makes of others, and two tasks that each add to both."""
+    cli = Cli(folder)
+    commit(cli.folder, "Parts\n", {".orchestrate.toml": config, "parts/a": "a\n", "made.lock": "a\n\n"})
+    cli("config", "trust", "--yes")
+    for name in "bc":
+        script = (
+            f"echo {name} > parts/{name}; cat parts/* > made.lock; echo >> made.lock",
+            "git add -A; git commit -qm m",
+        )
+        cli.queue(does(name.upper(), *script))
+    cli.run()
+    cli("approve", "--all")
+    return cli
+
+
+def test_a_file_that_a_command_makes_is_made_anew(repository_folder: Path) -> None:
+    """`[merge.regenerate]`: no text merge, but the command on the merged tree; the tree that is published has it."""
+    cli = locked(repository_folder)
+    plan = cli.json("merge", "-n")
+    assert plan["resolved"] == [{"id": "c", "paths": ["made.lock"], "by": "regenerate"}]
+    merged = cli.json("merge")
+    assert merged["resolved"] == plan["resolved"]
+    assert git("show", "orch/integration:made.lock", cwd=cli.folder) == "a\nb\nc"
+    assert git("status", "--porcelain", cwd=cli.folder) == ""
+
+
+def test_a_command_that_fails_is_named(repository_folder: Path) -> None:
+    """The conflict stays a conflict, and what failed is said."""
+    cli = locked(repository_folder, "[merge.regenerate]\n'made.lock' = 'exit 3'\n")
+    told = cli("merge", ok=7)
+    assert "exit 3 (it makes made.lock) ended with exit code 3" in told.stderr
+    assert cli.states() == {"b": "merged", "c": "conflicted"}
+
+
+def test_commands_need_trust(repository_folder: Path) -> None:
+    """A command that a repository's file names is not run before the user agreed to it; a dry run runs none."""
+    cli = locked(repository_folder)
+    changed = LOCKED.replace("cat", "touch ../ran; cat")
+    (cli.folder / ".orchestrate.toml").write_text(changed)
+    cli("merge", "-n")
+    assert cli.error("merge", exit=5)["code"] == "untrusted"
+    assert "merge.regenerate" in cli.json("merge", ok=5)["why"]
+    assert cli.states() == {"b": "approved", "c": "approved"}

@@ -1,0 +1,338 @@
+"""`merge --into`, `merge --squash`, and a base that moved on: the one command that touches a branch of the user's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Cli, bytes_of_checkout, does, saved
+from tests.support.git import commit, git
+
+_MADE: list[Path] = []
+
+
+@pytest.fixture
+def cli(repository_folder: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """Two approved tasks on `main`: a night that is run once, and copied."""
+    if not _MADE:
+        night = shutil.copytree(repository_folder, tmp_path_factory.mktemp("night") / "repo", symlinks=True)
+        cli = Cli(night)
+        cli.queue(
+            does("One", saved("one.txt", "1")),
+            does("Two", "git mv README.md READ.md; git commit -qm 'Move it'"),
+        )
+        cli.run()
+        cli("approve", "--all")
+        _MADE.append(night)
+    shutil.rmtree(repository_folder)
+    return Cli(shutil.copytree(_MADE[0], repository_folder, symlinks=True))
+
+
+def at(cli: Cli, name: str) -> str:
+    return git("rev-parse", "--verify", "--quiet", name, cwd=cli.folder, ok=(0, 1))
+
+
+def status(cli: Cli, folder: Path | None = None) -> str:
+    return git("status", "--porcelain", "--ignored", cwd=folder or cli.folder)
+
+
+def kinds(cli: Cli, name: str) -> list[str]:
+    lines = git("notes", "--ref=gitorch", "show", name, cwd=cli.folder).splitlines()
+    return [json.loads(line)["kind"] for line in lines]
+
+
+def test_a_branch_is_moved_forward_and_a_clean_checkout_follows(cli: Cli) -> None:
+    """Branch, index and files are as `git merge --ff-only` would have left them; untracked files stay."""
+    (cli.folder / "mine.txt").write_text("untracked\n")
+    before = at(cli, "main")
+    told = cli.json("merge", "--into", "main")
+    tip = at(cli, "orch/integration")
+    assert told["into"] == {"branch": "main", "before": before, "after": tip}
+    assert at(cli, "main") == at(cli, "HEAD") == tip
+    assert (cli.folder / "one.txt").read_text() == "1\n"
+    assert (cli.folder / "READ.md").exists()
+    assert not (cli.folder / "README.md").exists()
+    assert status(cli) == "?? mine.txt"
+    assert git("write-tree", cwd=cli.folder) == at(cli, "main^{tree}")
+    assert git("reflog", "-1", "--format=%H", "HEAD", cwd=cli.folder) == tip
+    again = cli.json("merge", "--into", "main")
+    assert again["into"] == {"branch": "main", "before": tip, "after": tip}
+    assert again["merged"] == []
+
+
+def test_what_was_merged_before_is_brought_along(cli: Cli) -> None:
+    """With nothing newly approved, `--into` brings what is merged; `-n` says so and moves nothing."""
+    cli("merge")
+    with cli.untouched():
+        told = cli.json("merge", "-n", "--into", "main")
+    assert told["into"]["after"] == at(cli, "orch/integration")
+    assert "would be moved forward" in cli("merge", "-n", "--into", "main").text
+    said = cli("merge", "--into", "main").text
+    assert "main was moved forward" in said
+    assert "no check judged it" in said
+    assert at(cli, "main") == at(cli, "orch/integration")
+
+
+def test_a_branch_that_moved_on_is_built_upon(cli: Cli) -> None:
+    """The integration branch is replayed on it first, with its notes; the commits that it had are kept."""
+    cli("merge")
+    old = at(cli, "orch/integration")
+    moved = commit(cli.folder, "Mine\n", {"mine.txt": "m\n"})
+    told = cli.json("merge", "--into", "main")
+    tip = at(cli, "main")
+    assert git("merge-base", moved, tip, cwd=cli.folder) == moved
+    assert [pair["new"] for pair in told["base"]["replayed"]] == git(
+        "rev-list", "--reverse", f"{moved}..{tip}", cwd=cli.folder
+    ).split()
+    assert (told["base"]["branch"], told["base"]["ahead"]) == ("main", 1)
+    assert at(cli, "orch/integration") == tip
+    assert "merged" in kinds(cli, tip)
+    assert git("for-each-ref", "--format=%(objectname)", "refs/gitorch/orig", cwd=cli.folder) == old
+    assert (cli.folder / "mine.txt").read_text() == "m\n"
+    assert (cli.folder / "one.txt").read_text() == "1\n"
+    assert status(cli) == ""
+
+
+def test_a_base_that_moved_is_said_and_built_upon(cli: Cli) -> None:
+    """A plain merge replays what is merged on the base that moved, says so in the plan, and leaves the base alone."""
+    cli("merge", "one")
+    old = at(cli, "orch/integration")
+    moved = commit(cli.folder, "Mine\n", {"mine.txt": "m\n"})
+    assert "main moved by 1 commit: 1 merged commit is replayed on it first" in cli("merge", "-n").text
+    with cli.untouched():
+        told = cli.json("merge")
+    tip = at(cli, "orch/integration")
+    assert told["integration"] == {"branch": "orch/integration", "before": old, "after": tip}
+    assert git("log", "--format=%s", "--reverse", f"{moved}..{tip}", cwd=cli.folder).splitlines() == [
+        "Write one.txt",
+        "Move it",
+    ]
+    assert at(cli, "main") == moved
+    assert old in git("rev-list", "--glob=refs/gitorch/orig", cwd=cli.folder).split()
+    merged_as = json.loads(cli("task", "one", "--json").stdout)["task"].get("merged_as")
+    assert merged_as in (None, at(cli, f"{tip}~"))
+
+
+def test_another_branch_that_one_is_on_is_not_the_base(cli: Cli) -> None:
+    """With `base = "auto"` the base is the branch that the first merge was on, wherever the user is now."""
+    cli("merge", "one")
+    old = at(cli, "orch/integration")
+    git("switch", "--quiet", "--create", "aside", cwd=cli.folder)
+    aside = commit(cli.folder, "Aside\n", {"aside.txt": "a\n"})
+    told = cli.json("merge")
+    assert "base" not in told
+    assert git("merge-base", old, at(cli, "orch/integration"), cwd=cli.folder) == old
+    assert git("merge-base", aside, at(cli, "orch/integration"), cwd=cli.folder) != aside
+
+
+def test_a_base_that_conflicts_stops_the_merge(cli: Cli) -> None:
+    """The conflict is named, exit 7, nothing moves, and the command that helps keeps the notes."""
+    cli("merge", "one")
+    commit(cli.folder, "Mine\n", {"one.txt": "other\n"})
+    refs = git("for-each-ref", cwd=cli.folder)
+    for words in (("-n",), (), ("--into", "main")):
+        told = cli.json("merge", *words, ok=7)
+        assert told["base"]["conflict"]["paths"] == ["one.txt"]
+        assert [one["id"] for one in told["held"]] == ["two"]
+        assert told["integration"]["after"] == told["integration"]["before"]
+    assert git("for-each-ref", cwd=cli.folder) == refs
+    assert "rewriteRef" in cli("merge", ok=7).text
+
+
+def test_commits_of_another_branch_are_not_written_anew(cli: Cli) -> None:
+    """Where the integration branch's commits are on a branch of the user's, too, they stay, and that is said."""
+    cli("merge", "one")
+    git("branch", "taken", "orch/integration", cwd=cli.folder)
+    commit(cli.folder, "Mine\n", {"mine.txt": "m\n"})
+    told = cli.json("merge")
+    assert told["base"]["reason"] == "its commits are on taken, too"
+    assert git("merge-base", "taken", "orch/integration", cwd=cli.folder) == at(cli, "taken")
+    assert cli.error("merge", "--into", "main", exit=5)["code"] == "into-diverged"
+
+
+def lay(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text("mine\n")
+
+
+REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "changed": (lambda top: (top / "data.bin").write_text("x"), "checkout-dirty"),
+    "staged": (lambda top: ((top / "new").write_text("x"), git("add", "new", cwd=top)), "checkout-dirty"),
+    "untracked": (lambda top: (top / "one.txt").write_text("mine\n"), "checkout-in-the-way"),
+    "ignored": (
+        lambda top: ((top / ".git/info/exclude").write_text("one.txt\n"), (top / "one.txt").write_text("mine\n")),
+        "checkout-in-the-way",
+    ),
+    "folder": (
+        lambda top: lay(top / "one.txt/x"),
+        "checkout-in-the-way",
+    ),
+    "bisect": (lambda top: git("bisect", "start", cwd=top), "checkout-busy"),
+    "rebase": (
+        lambda top: git(
+            "-c", "sequence.editor=sed -i 1s/pick/edit/", "rebase", "-q", "-i", "HEAD~1", cwd=top, ok=(0, 1)
+        ),
+        "checkout-busy",
+    ),
+    "merge": (lambda top: git("update-ref", "MERGE_HEAD", "HEAD~1", cwd=top), "checkout-busy"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_checkout_that_cannot_follow_is_refused(cli: Cli, name: str) -> None:
+    """Whatever of the user's would be lost or disturbed: nothing moves, not even the integration branch."""
+    make, code = REFUSALS[name]
+    make(cli.folder)
+    refs = git("for-each-ref", cwd=cli.folder)
+    before = bytes_of_checkout(cli.repository)
+    assert cli.error("merge", "--into", "main", exit=5)["code"] == code
+    found = {line for line in git("for-each-ref", cwd=cli.folder).splitlines() if "refs/gitorch/base" not in line}
+    assert found == set(refs.splitlines())
+    after = bytes_of_checkout(cli.repository)
+    for one in (before, after):
+        one.pop("index", None)
+    assert after == before
+    assert set(cli.states().values()) == {"approved"}
+
+
+def test_a_checkout_in_another_worktree_follows_or_refuses(cli: Cli, tmp_path: Path) -> None:
+    """A linked worktree of the user's counts like the main one."""
+    other = tmp_path / "other"
+    git("worktree", "add", "-q", "-b", "release/1.0-ü", str(other), "main", cwd=cli.folder)
+    (other / "README.md").write_text("mine\n")
+    assert cli.error("merge", "--into", "release/1.0-ü", exit=5)["code"] == "checkout-dirty"
+    git("checkout", "-q", "README.md", cwd=other)
+    main = at(cli, "main")
+    cli("merge", "--into", "release/1.0-ü")
+    assert (other / "one.txt").exists()
+    assert status(cli, other) == ""
+    assert at(cli, "main") == main
+    assert status(cli) == ""
+
+
+def test_names_that_are_no_branch_of_the_users(cli: Cli) -> None:
+    """A branch that is not there, one of a remote, one of gitorch's own: each is refused with what helps."""
+    git("update-ref", "refs/remotes/origin/main", "HEAD", cwd=cli.folder)
+    missing = cli.error("merge", "--into", "mian", exit=3)
+    assert (missing["code"], missing["why"]) == ("no-branch", "there is main")
+    remote = cli.error("merge", "--into", "origin/main", exit=5)
+    assert (remote["code"], remote["fix"]) == ("remote-branch", ["git push origin orch/integration:main"])
+    cli("merge", "one")
+    for own in ("orch/integration", "orch/one"):
+        assert cli.error("merge", "--into", own, exit=5)["code"] == "own-branch"
+    for odd in ("-x", "a b", "HEAD", "refs/tags/x", "x\ny"):
+        assert cli.error("merge", f"--into={odd}", exit=3)["code"] == "no-branch"
+
+
+def test_the_push_is_the_users(cli: Cli, tmp_path: Path) -> None:
+    """Nothing is pushed; the command that would is the last line."""
+    git("init", "--quiet", "--bare", str(tmp_path / "origin.git"), cwd=cli.folder)
+    git("remote", "add", "origin", str(tmp_path / "origin.git"), cwd=cli.folder)
+    git("push", "--quiet", "--set-upstream", "origin", "main:trunk", cwd=cli.folder)
+    said = cli("merge", "--into", "main").text
+    assert "git push origin main:trunk" in said.splitlines()[-1]
+    assert git("rev-parse", "trunk", cwd=tmp_path / "origin.git") != at(cli, "main")
+
+
+def test_nothing_to_bring(repository_folder: Path) -> None:
+    """Before anything was merged or approved there is nothing that could be brought to a branch."""
+    cli = Cli(repository_folder)
+    assert cli.error("merge", "--into", "main", exit=3)["code"] == "nothing-merged"
+
+
+def test_what_is_brought_is_checked(repository_folder: Path) -> None:
+    """A tree that no check has judged is judged before a branch of the user's gets it; a red one does not get there."""
+    cli = Cli(repository_folder)
+    commit(cli.folder, "Add checks\n", {".orchestrate.toml": "[checks]\ntest = 'test ! -f bad.txt'\n"})
+    cli("config", "trust", "--yes")
+    cli.queue(does("One", saved("one.txt", "1")), does("Bad", saved("bad.txt", "b")))
+    cli.run(ok=(0, 6))
+    cli("approve", "one", "bad", "--force")
+    cli("merge", "one")
+    told = cli.json("merge", "--into", "main", "--skip", "bad")
+    assert [one["name"] for one in told["checks"]] == ["test"]
+    main = at(cli, "main")
+    cli("merge", "--verify", "never")
+    told = cli.json("merge", "--into", "main", ok=6)
+    assert told["red_base"] == "test"
+    assert "into" not in told
+    assert at(cli, "main") == main
+
+
+def test_squash_makes_one_commit_of_each_task(repository_folder: Path) -> None:
+    """Its message has all that was said, its notes are those of the commits that it stands for."""
+    cli = Cli(repository_folder)
+    other = "GIT_AUTHOR_NAME=Ann GIT_AUTHOR_EMAIL=ann@example.com git commit -qm"
+    cli.queue(
+        does(
+            "First thing", saved("a", "1", "Add a"), saved("b", "2", "Add b"), f"echo 3 >c; git add c; {other} 'Add c'"
+        ),
+        does("On top", saved("d", "4", "Add d"), saved("e", "5", "Add e"), after=["first-thing"]),
+        does("Single", saved("f", "6", "Only this")),
+    )
+    cli.run()
+    cli("approve", "--all")
+    plain = cli.json("merge", "-n")
+    told = cli.json("merge", "--squash")
+    assert [len({pair["new"] for pair in one["commits"]}) for one in told["merged"]] == [1, 1, 1]
+    tip = at(cli, "orch/integration")
+    assert git("log", "--format=%s", "--reverse", f"main..{tip}", cwd=cli.folder).splitlines() == [
+        "First thing",
+        "On top",
+        "Only this",
+    ]
+    first = told["merged"][0]["new_tip"]
+    message = git("log", "-1", "--format=%B", first, cwd=cli.folder)
+    assert [message.index(word) for word in ("* Add a", "* Add b", "* Add c")] == sorted(
+        message.index(word) for word in ("* Add a", "* Add b", "* Add c")
+    )
+    assert "Co-authored-by: Ann <ann@example.com>" in message.splitlines()
+    assert git("log", "-1", "--format=%an", first, cwd=cli.folder) != "Ann"
+    assert set(git("ls-tree", "--name-only", tip, cwd=cli.folder).split()) >= set("abcdef")
+    lines = [json.loads(line) for line in git("notes", "--ref=gitorch", "show", first, cwd=cli.folder).splitlines()]
+    merged = [line["commit"] for line in lines if line["kind"] == "merged"]
+    assert merged == [pair["old"] for pair in plain["merged"][0]["commits"]]
+    assert {"attempt", "verdict"} <= {line["kind"] for line in lines}
+    # the originals are still there
+    for pair in told["merged"][0]["commits"]:
+        assert git("branch", "--contains", pair["old"], cwd=cli.folder).strip()
+
+
+def test_a_task_on_a_squashed_one_goes_in_later(repository_folder: Path) -> None:
+    """What builds on a task that was squashed brings its own commits alone."""
+    cli = Cli(repository_folder)
+    cli.queue(
+        does("Below", saved("a", "1", "Add a"), saved("a", "2", "Change a")),
+        does("Above", saved("a", "3", "Change a again"), after=["below"]),
+    )
+    cli.run()
+    cli("approve", "below")
+    cli("merge", "--squash")
+    cli("approve", "above")
+    told = cli.json("merge")
+    assert len(told["merged"][0]["commits"]) == 1
+    assert git("show", "orch/integration:a", cwd=cli.folder) == "3"
+    assert git("rev-list", "--count", "main..orch/integration", cwd=cli.folder) == "2"
+
+
+def test_only_a_person_brings_it(cli: Cli) -> None:
+    """An agent that asks for it is refused."""
+    with cli.untouched():
+        assert cli.error("merge", "--into", "main", exit=5, env={"GITORCH_TASK": "one"})["code"] == "inside-agent"
+
+
+def test_two_at_once(cli: Cli) -> None:
+    """Of two merges at the same time both end well, or one says that something moved; the branch has it all once."""
+    with cli.start("merge", "--into", "main") as one, cli.start("merge", "--into", "main") as two:
+        codes = {one.end().code, two.end().code}
+    assert codes <= {0, 5}
+    assert 0 in codes
+    assert at(cli, "main") == at(cli, "orch/integration")
+    assert git("rev-list", "--count", "HEAD", cwd=cli.folder) == "5"
+    assert status(cli) == ""
+    subprocess.run(["git", "fsck", "--strict"], cwd=cli.folder, check=True, capture_output=True)
