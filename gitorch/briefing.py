@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gitorch.git import standoff
 from gitorch.git.repository import Repository
 from gitorch.model import brief, handoff
 from gitorch.model.handoff import Handed, Handoff
@@ -20,14 +21,16 @@ def compose(
     role: Role,
     checks: Mapping[str, str],
     before: Sequence[Task],
-    conflict: Sequence[str] = (),
+    opponents: Sequence[Task] = (),
 ) -> str:
-    """Return the brief of a task that has its base; `before` is all that it builds on, nearest first.
+    """Return the brief of a task that has its base.
 
-    `conflict` are the lines on a conflict that is to be solved.
+    `before` is all that it builds on, nearest first, `opponents` what it is to come to terms with.
     """
     assert task.base is not None
     handed = [Handed(task=one.id, title=one.title, handoff=handoff_of(repository, one)) for one in before]
+    hunks = standoff.hunks(repository, task.standoff) if task.standoff else {}
+    conflict = brief.conflict(task, hunks, opponents) if task.standoff else ()
     return brief.first_brief(task, role, checks, handed, conventions(repository, task.base), conflict)
 
 

@@ -215,20 +215,14 @@ def _environment(means: Means, task: Task, worktree: Worktree, folder: Path) -> 
 
 
 def brief_of(
-    means: Means,
-    task: Task,
-    checks: Mapping[str, str],
-    before: Sequence[Task],
-    opponents: Sequence[Task] = (),
+    means: Means, task: Task, checks: Mapping[str, str], before: Sequence[Task], opponents: Sequence[Task] = ()
 ) -> str:
     """Return what the agent of a task is told whose attempt has begun; `before` and `opponents` as in `attempt`."""
     assert task.attempt is not None
     if task.attempt.resumed:
         return brief.go_on_brief()
-    hunks = standoff.hunks(means.repository, task.standoff) if task.standoff else {}
-    conflict = brief.conflict(task, hunks, opponents) if task.standoff else ()
     role = means.roles.get(task.role, GENERALIST)
-    return briefing.compose(means.repository, task, role, checks, before, conflict)
+    return briefing.compose(means.repository, task, role, checks, before, opponents)
 
 
 def _write_brief(folder: Path, text: str) -> None:

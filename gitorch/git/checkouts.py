@@ -6,6 +6,8 @@ This is the only place where gitorch writes where the user works, for the one co
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -68,7 +70,8 @@ def follow(repository: Repository, branch: Ref, old: Oid, new: Oid) -> list[str]
     for checkout in _all(repository):
         if _head(checkout) != branch or repository.at(branch) != new:
             continue
-        _refresh(repository, checkout)
+        # a file that was touched and not changed would look changed to read-tree
+        checkout.git(repository, "update-index", "-q", "--refresh", ok=(0, 1, 128))
         done = checkout.git(repository, "read-tree", "-m", "-u", old, new, ok=(0, 1, 128))
         if done.code != 0:
             left += [str(checkout.path / path) for path in _follow_by_path(repository, checkout, old, new)]
@@ -136,17 +139,15 @@ def _obstacles(top: Path, path: str, going: Collection[str]) -> Iterator[str]:
             return
 
 
-def _refresh(repository: Repository, checkout: Worktree) -> None:
-    # a file that was touched and not changed would look changed to read-tree
-    checkout.git(repository, "update-index", "-q", "--refresh", ok=(0, 1, 128))
-
-
 def _require_dry_run(repository: Repository, checkout: Worktree, name: str, old: Oid, new: Oid) -> None:
     if old == new:
         return
-    _refresh(repository, checkout)
     try:
-        checkout.git(repository, "read-tree", "-n", "-m", "-u", old, new)
+        # on a copy of the index: a git that is killed leaves no lock behind in the user's checkout
+        with tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
+            env = {"GIT_INDEX_FILE": str(shutil.copy(checkout.admin / "index", folder))}
+            checkout.git(repository, "update-index", "-q", "--refresh", env=env, ok=(0, 1))
+            checkout.git(repository, "read-tree", "-n", "-m", "-u", old, new, env=env)
     except GitFailed as error:
         raise Refused(
             "checkout-stuck",

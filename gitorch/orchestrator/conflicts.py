@@ -29,7 +29,7 @@ class Conflicts(Workspace):
         waiting = [one for one in self.tasks.values() if one.state is State.CONFLICTED and not one.adopted]
         with Replayer(self.repository) as replayer:
             queued = [again for task in waiting if (again := self._queued(replayer, task, tip)) is not None]
-        self.store.save([*queued, *(marked for task in queued for _, marked in self._made_stale(task))])
+        self.store.save([*queued, *(below for task in queued for _, below in self._made_stale(task))])
         return queued
 
     def _queued(self, replayer: Replayer, task: Task, tip: Oid) -> Task | None:

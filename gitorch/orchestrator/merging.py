@@ -14,10 +14,10 @@ from gitorch import trust
 from gitorch.config import FILE
 from gitorch.errors import NotFound, Refused
 from gitorch.git.resolutions import Sides
-from gitorch.model import naming, note
+from gitorch.model import naming
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import Comment, State, Task
-from gitorch.operations import Restated, words
+from gitorch.model.task import State, Task
+from gitorch.operations import Restated
 from gitorch.orchestrator.workspace import Workspace
 from gitorch.store import replace
 
@@ -123,7 +123,7 @@ class Merging(Workspace):
         branch, moved = (target.branch, target.before) if target else self._base_branch()
         if moved is None:
             return None
-        found = merger.rebase(replayer, integration, branch, moved, self._is_ours)
+        found = merger.rebase(replayer, integration, branch, moved, self._is_known)
         if target is not None and isinstance(found, merger.Kept):
             raise Refused(
                 "into-diverged",
@@ -132,6 +132,10 @@ class Merging(Workspace):
                 fix=(f"git switch {branch} && git merge {self.config.integration}",),
             )
         return found
+
+    def _is_known(self, branch: str) -> bool:
+        """Tell whether a branch is gitorch's own, or one that was adopted: what is merged of it may be written anew."""
+        return self._is_ours(branch) or any(task.branch == branch for task in self.tasks.values())
 
     def _base_branch(self) -> tuple[str, Oid | None]:
         """Return the branch that the integration branch stands on, and where it is; None where that is not known.
@@ -159,25 +163,20 @@ class Merging(Workspace):
         """
         from gitorch.flow import merger
         from gitorch.git import notes
+        from gitorch.orchestrator.beside import AUTO
 
         if self.config.merge.auto != "finished" or integration is None:
             return
         listing = self.repository.git("rev-list", integration, f"^{target.before}").text.split("\n")
         commits = [Oid(line) for line in listing if line]
         tips = {str(task.id): task.tip for task in self.tasks.values() if task.tip}
-        if found := merger.unapproved(notes.read_all(self.repository), commits, tips):
+        if found := merger.unapproved(notes.read_all(self.repository), commits, tips, AUTO):
             names = " ".join(found)
             raise Refused(
                 "not-approved",
                 f"{self.config.integration} holds work that nobody has approved: {names}",
                 fix=(f"orchestrate approve {names}",),
             )
-
-    def _approve_merged(self, tasks: Sequence[Task], who: str, said: Sequence[Comment]) -> None:
-        """Note the approval of work that is merged already: `merge.auto = "finished"` merges without one."""
-        lines = {task.merged_as: [note.verdict_line(task, "approve", who, said)] for task in tasks if task.merged_as}
-        if lines:
-            self._change_noting("approve", [], lines, words("approve", tasks))
 
     def _stuck(self, plan: Plan, tasks: Sequence[Task]) -> tuple[Held, ...]:
         """Return the tasks of a plan that cannot go in, because the integration branch conflicts with its base."""

@@ -43,16 +43,15 @@ class Morning(Merging):
         """Accept tasks for merging. Failing checks are refused, unless forced."""
         trust.require_person("approve")
         merged = [task for task in tasks if task.state is State.MERGED]
-        waiting = [task for task in tasks if task.state is not State.MERGED]
-        found = self._as_branches(waiting)
+        tasks = [task for task in tasks if task not in merged]
+        found = self._as_branches(tasks)
         for task in found:
             if self.config.review.require_checks and not force:
                 self._require_checks(task)
         approved = [change(task, state=State.APPROVED, reason="") for task in found]
         said = (Comment(text=comment),) if comment else ()
-        self._approve_merged(merged, who, said)
-        pairs = list(zip(waiting, approved, strict=True))
-        return [*(self._judge_tasks("approve", pairs, found, who, said) if found else ()), *merged]
+        pairs = list(zip(tasks, approved, strict=True))
+        return [*self._judge_tasks("approve", pairs, [*found, *merged], who, said), *merged]
 
     def _require_checks(self, task: Task) -> None:
         """Raise `Refused` when a check fails, or when there are checks and none has judged this very tree."""
@@ -126,8 +125,9 @@ class Morning(Merging):
         """Change tasks by a verdict on some of them, which is noted on their tips; return them changed."""
         lines: dict[Oid, list[note.Line]] = {}
         for task in judged:
-            if task.tip:
-                lines.setdefault(task.tip, []).append(note.verdict_line(task, verdict, who, comments))
+            # what is merged by itself has its verdict where it is now
+            if at := task.merged_as or task.tip:
+                lines.setdefault(at, []).append(note.verdict_line(task, verdict, who, comments))
         changed = self._change_noting(verdict, pairs, lines, words(verdict, judged))
         self.store.snapshot_if_due()
         return changed
@@ -158,6 +158,7 @@ class Morning(Merging):
                 stuck = merger.Plan(before=before, onto=onto, rebased=rebased, target=target)
                 return msgspec.structs.replace(stuck, held=self._stuck(stuck, chosen))
             onto = rebased.replayed.tip
+            replayer.keep(onto)
         return msgspec.structs.replace(merger.plan(replayer, tasks, chosen, before, onto), **extra)
 
     def plan_of(self, replayer: Replayer, chosen: Sequence[Task]) -> Plan:
@@ -185,7 +186,6 @@ class Morning(Merging):
 
         if plan.is_stuck:
             return plan
-        replayer.keep(plan.onto)
         with self.judge_of(plan.onto, recheck=recheck) as judge:
             made = yield from merger.verified(replayer, self.tasks, plan, judge.check, verify, judge.width)
             return (yield from self._check_target(made, judge.check, verify))
@@ -220,10 +220,10 @@ class Morning(Merging):
             self.repository.lending(lock, everywhere=False),
         ):
             moves = merger.moves(self.repository, plan, self.config.integration, said)
-            kind = "merge --into" if plan.target else "merge"
-            what = words(kind, [step.task for step in plan.steps])
-            if moves or restated:
-                self._move_all(kind, moves, restated, f"{what} {plan.target.branch}" if plan.target else what)
+            told = words("merge", [step.task for step in plan.steps])
+            if plan.target is not None:
+                told = f"{told} into {plan.target.branch}" if plan.steps else f"merge into {plan.target.branch}"
+            self._move_all("merge --into" if plan.target else "merge", moves, restated, told)
         self.store.snapshot_if_due()
 
     def _prove(self, plan: Plan) -> None:

@@ -52,7 +52,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     troubles: tuple[str, ...] = ()
 
 
-class Night(Forecasting, Conflicts):
+class Night(Conflicts, Forecasting):
     """The evening and the night: queueing, running, stopping, watching."""
 
     def submit(self, tasks: Sequence[Task]) -> list[Task]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from gitorch.config import Config
 from gitorch.errors import GitorchError
 from gitorch.git.repository import RefMove, RefsMoved, Repository
 from gitorch.model import note
-from gitorch.model.naming import Oid
+from gitorch.model.naming import Oid, Ref
 from gitorch.model.task import Task, change, towards
 from gitorch.operations import (
     Moved,
@@ -33,6 +34,7 @@ class Operating:
     store: Store
     operations: OperationLog
     folder: Path
+    config: Config
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -87,8 +89,9 @@ class Operating:
                 f"{one.task} was changed by another command; it is {now.state if now else 'gone'}",
                 fix=("run the command again",),
             )
-        if one.new is one.old and one.merged_as == now.merged_as:
-            return None
+        if one.new is one.old:
+            # the integration branch was replayed: what is merged is so as another commit
+            return (now, change(now, merged_as=one.merged_as)) if one.merged_as else None
         return now, change(towards(now, one.new), state=one.new, reason=one.reason, merged_as=one.merged_as)
 
     def _operate(
@@ -111,8 +114,8 @@ class Operating:
             self._conclude_all()
         with self.store.held():
             made = self.store.rebased(pairs)
-            changes = [difference(now, new) for now, new in made if now != new]
             self._require_ready(moves)
+            changes = [difference(now, new) for now, new in made if now != new]
             refs = [Moved(move.ref, move.old, move.new) for move in moves]
             if not (changes or refs):
                 return None
@@ -127,8 +130,8 @@ class Operating:
             return operation
 
     def _finish(self, operation: Operation) -> None:
-        """Make what comes after the refs: checkouts, folders, then tasks; and close the operation."""
-        self._bring_along([RefMove(one.ref, one.new, one.old) for one in operation.refs if one.new != one.old])
+        """Make what comes after the refs: the user's checkouts, folders, then tasks; and close the operation."""
+        self._bring_along(RefMove(one.ref, one.new, one.old) for one in operation.refs)
         self._shift(operation.folders)
         tasks = self.store.current()
         # what somebody has changed since a crash is left to them
@@ -139,13 +142,37 @@ class Operating:
         )
         self.operations.close(operation, done=True)
 
-    def _require_ready(self, moves: Sequence[RefMove]) -> None:
-        """Raise `Refused` when a branch of the user's is to move and a checkout of it could not follow."""
-        raise NotImplementedError
+    def _users(self, moves: Iterable[RefMove]) -> Iterator[tuple[Ref, Oid, Oid]]:
+        """Yield the moves of branches that are the user's: those that `merge --into` names."""
+        for move in moves:
+            branch = move.ref.removeprefix("refs/heads/")
+            if branch != move.ref and move.old and move.new and not self._is_ours(branch):
+                yield move.ref, move.old, move.new
 
-    def _bring_along(self, moves: Sequence[RefMove]) -> None:
+    def _is_ours(self, branch: str) -> bool:
+        """Tell whether a branch is gitorch's own: the integration branch, a task's, or one that could be."""
+        prefix = self.config.prefix
+        reserved = bool(prefix) and branch.startswith(prefix)
+        return reserved or branch in (self.config.integration, self.config.candidate) or self._is_tasks(branch)
+
+    def _is_tasks(self, branch: str) -> bool:
+        return any(one.branch == branch and not one.adopted for one in self.store.current().values())
+
+    def _require_ready(self, moves: Iterable[RefMove]) -> None:
+        """Raise `Refused` when a branch of the user's is to move and a checkout of it could not follow."""
+        from gitorch.git import checkouts
+
+        for ref, old, new in self._users(moves):
+            checkouts.require_ready(self.repository, ref, old, new)
+
+    def _bring_along(self, moves: Iterable[RefMove]) -> None:
         """Bring the checkouts of the user's branches to where these have moved."""
-        raise NotImplementedError
+        from gitorch.git import checkouts
+
+        for ref, old, new in self._users(moves):
+            if old != new:
+                for path in checkouts.follow(self.repository, ref, old, new):
+                    self.store.notices.append(f"{path} was changed meanwhile, and is left as it is")
 
     def _shift(self, folders: Sequence[Shifted]) -> None:
         for one in folders:
@@ -180,7 +207,9 @@ class Operating:
             return True
 
     def _give_up(self, operation: Operation, ahead: Sequence[RefMove]) -> None:
-        self.repository.move([RefMove(move.ref, move.old, move.new) for move in ahead], f"give up {operation.kind}")
+        back = [RefMove(move.ref, move.old, move.new) for move in ahead]
+        self.repository.move(back, f"give up {operation.kind}")
+        self._bring_along(back)
         self._shift([Shifted(one.new, one.old) for one in operation.folders])
         self.operations.close(operation, done=False)
 

@@ -14,9 +14,9 @@ from gitorch import config as configuration
 from gitorch import trust
 from gitorch.config import FILE, PERSONAL, Loaded
 from gitorch.errors import InvalidInput, NotFound
-from gitorch.git.repository import RefMove, Repository
+from gitorch.git.repository import Repository
 from gitorch.model import graph, naming, note, subagents
-from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
+from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.roles import Role, route
 from gitorch.model.task import State, Task, change
 from gitorch.operations import OperationLog
@@ -172,34 +172,6 @@ class Workspace(Operating):
         below = (tasks[name] for name in graph.dependants(task.id, tasks))
         marked = [one for one in below if one.base is not None and one.state is not State.MERGED]
         return [(one, change(one, stale=True)) for one in marked]
-
-    def _require_ready(self, moves: Sequence[RefMove]) -> None:
-        """Raise `Refused` when a branch of the user's is to move and a checkout of it could not follow."""
-        from gitorch.git import checkouts
-
-        for ref, old, new in self._users(moves):
-            checkouts.require_ready(self.repository, ref, old, new)
-
-    def _bring_along(self, moves: Sequence[RefMove]) -> None:
-        """Bring the checkouts of the user's branches to where these have moved."""
-        from gitorch.git import checkouts
-
-        for ref, old, new in self._users(moves):
-            for path in checkouts.follow(self.repository, ref, old, new):
-                self.store.notices.append(f"{path} was changed meanwhile, and is left as it is")
-
-    def _users(self, moves: Sequence[RefMove]) -> Iterator[tuple[Ref, Oid, Oid]]:
-        """Yield the moves of branches that are the user's: those that `merge --into` names."""
-        for move in moves:
-            branch = move.ref.removeprefix("refs/heads/")
-            if branch != move.ref and move.old and move.new and not self._is_ours(branch):
-                yield move.ref, move.old, move.new
-
-    def _is_ours(self, branch: str) -> bool:
-        """Tell whether a branch is gitorch's own: the integration branch, a task's, or one that could be."""
-        prefix = self.config.prefix
-        reserved = bool(prefix) and branch.startswith(prefix)
-        return reserved or branch == self.config.integration or any(one.branch == branch for one in self.tasks.values())
 
     def _tasks_of_branches(self) -> list[Task]:
         """Make tasks again from branches and notes, where the task file and its journal are gone."""

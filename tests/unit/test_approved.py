@@ -33,6 +33,12 @@ def test_the_last_word_counts() -> None:
     assert unapproved({NEW: [MERGED, verdict("approve", task="two")]}, [NEW], {}) == ["one"]
 
 
+def test_what_approves_by_itself_is_nobody() -> None:
+    """A verdict that a run has noted in the place of a person does not count."""
+    notes = {NEW: [MERGED, {**verdict("approve"), "who": "merge.auto"}]}
+    assert unapproved(notes, [NEW], {}, "merge.auto") == ["one"]
+
+
 def test_commits_of_no_task_need_no_approval() -> None:
     """What a person has committed there by hand is theirs."""
     assert unapproved({}, [NEW], {}) == []

@@ -140,10 +140,11 @@ Notes = Mapping[Oid, Sequence[Mapping[str, Any]]]
 """The lines of notes, by commit."""
 
 
-def unapproved(notes: Notes, commits: Sequence[Oid], tips: Mapping[str, Oid]) -> list[str]:
+def unapproved(notes: Notes, commits: Sequence[Oid], tips: Mapping[str, Oid], automatic: str = "") -> list[str]:
     """Return the tasks whose work is in these commits and that nobody has approved as they are.
 
-    `tips` are the tips of the tasks that are known: where their verdicts were noted.
+    `tips` are the tips of the tasks that are known: where their verdicts were noted. `automatic` is who approves in
+    nobody's name.
     """
     places: dict[str, list[Oid]] = {}
     for commit in commits:
@@ -152,11 +153,12 @@ def unapproved(notes: Notes, commits: Sequence[Oid], tips: Mapping[str, Oid]) ->
                 task = str(line.get("task"))
                 at = places.setdefault(task, [tips[task]] if task in tips else [])
                 at += [commit, Oid(str(line.get("commit")))]
-    return [task for task, at in places.items() if not _is_approved(task, at, notes)]
+    return [task for task, at in places.items() if not _is_approved(task, at, notes, automatic)]
 
 
-def _is_approved(task: str, places: Sequence[Oid], notes: Notes) -> bool:
-    said = [line for commit in places for line in notes.get(commit, ()) if line["kind"] == "verdict"]
+def _is_approved(task: str, places: Sequence[Oid], notes: Notes, automatic: str) -> bool:
+    noted = (line for commit in places for line in notes.get(commit, ()) if line["kind"] == "verdict")
+    said = [line for line in noted if line.get("who") != automatic]
     verdicts = sorted((str(line.get("when")), str(line.get("verdict"))) for line in said if line.get("task") == task)
     return bool(verdicts) and verdicts[-1][1] == "approve"
 
