@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import fcntl
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,12 +73,20 @@ class Forecasting(Morning):
         from gitorch.git.replay import Replayer
 
         try:
-            with Replayer(self.repository) as replayer:
+            with self._one_at_a_time(), Replayer(self.repository) as replayer:
                 self.foresee(replayer)
                 self.rebuild_candidate(replayer)
         except GitorchError as error:
             return [f"the candidate was not made again: {error.what}"]
         return []
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Wait for another command that does the same: what it wrote would be replaced under its hands."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "forecast.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _in_flight(self, clean: Collection[TaskId]) -> list[Branch]:
         """Return the branches in flight as they are now; of a running task, what it has not committed yet, too."""

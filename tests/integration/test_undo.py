@@ -375,6 +375,7 @@ def test_two_who_undo_at_once_take_turns(library: Orchestrator, folder: Path) ->
         cli.start("undo", "--json") as third,
     ):
         answers = [one.end() for one in (first, second, third)]
+    assert all(answer.code == 0 for answer in answers), answers
     assert sorted(answer.json["operation"]["tasks"] for answer in answers) == [["one"], ["top"], ["two"]]
     assert whole(folder) == before
 
