@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Cli, does, saved
-from tests.support.days import whole
+from tests.support.days import branch, whole
 from tests.support.git import git
 
 
@@ -109,3 +109,24 @@ def test_undo_in_a_repository_without_commits(tmp_path: Path) -> None:
     assert cli.states() == {}
     cli("redo")
     assert cli.states() == {"begin": "queued"}
+
+
+def test_what_merge_into_published_is_taken_back_by_its_owner_first(cli: Cli) -> None:
+    """`merge --into main` moved a branch of the user's: undo says how to move it back, and then does the rest."""
+    branch(cli.folder, "work/one", "one.txt")
+    before = git("rev-parse", "main", cwd=cli.folder)
+    cli("adopt", "work/one")
+    cli("approve", "one")
+    states = whole(cli.folder)
+    git("checkout", "--quiet", "--detach", cwd=cli.folder)
+    cli("merge", "--into", "main")
+    assert git("rev-parse", "main", cwd=cli.folder) != before
+    error = cli.error("undo", exit=5)
+    assert "it was published to main" in error["what"]
+    assert error["fix"] == [f"git branch --force main {before}", "orchestrate undo"]
+    git(*error["fix"][0].split()[1:], cwd=cli.folder)
+    cli("undo")
+    now = whole(cli.folder)
+    assert {key: now[key] for key in ("refs", "notes", "tasks")} == {
+        key: states[key] for key in ("refs", "notes", "tasks")
+    }
