@@ -21,8 +21,6 @@ TaskId = NewType("TaskId", str)
 
 NOTES = Ref("refs/notes/gitorch")
 OWN_REFS = "refs/gitorch/"
-BASE = Ref(f"{OWN_REFS}base")
-"""A symbolic ref: the branch that the integration branch was begun on, where the configuration names none."""
 
 RESERVED = frozenset({"integration", "candidate", "all"})
 """Names that are branches of gitorch's own beside the tasks', or words of its command line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,6 @@ from gitorch import trust
 from gitorch.config import FILE
 from gitorch.errors import NotFound, Refused
 from gitorch.git.resolutions import Sides
-from gitorch.model import naming
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task
 from gitorch.operations import Restated
@@ -145,8 +145,7 @@ class Merging(Workspace):
         """
         name = self.config.base
         if name == "auto":
-            found = self.repository.git("symbolic-ref", "--quiet", naming.BASE, ok=(0, 1, 128))
-            name = found.text.removeprefix("refs/heads/") if found.code == 0 else ""
+            name = self._base_record.read_text("utf-8") if self._base_record.exists() else ""
         return name, self.repository.resolve(name) if name.isprintable() and name not in ("", "HEAD") else None
 
     def _record_base(self, plan: Plan) -> None:
@@ -154,7 +153,11 @@ class Merging(Workspace):
         if plan.before is None and self.config.base == "auto":
             branch, commit = self.repository.head()
             if branch is not None and commit == plan.onto:
-                self.repository.git("symbolic-ref", naming.BASE, branch)
+                replace(self._base_record, branch.removeprefix("refs/heads/").encode())
+
+    @property
+    def _base_record(self) -> Path:
+        return self.folder / "base"
 
     def _require_approved(self, target: Target, integration: Oid | None) -> None:
         """Raise `Refused` when what nobody has approved would reach a branch of the user's.

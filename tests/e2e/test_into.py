@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Cli, bytes_of_checkout, does, saved
+from tests.support.cli import OBEDIENT, Cli, bytes_of_checkout, does, saved
 from tests.support.git import commit, git
 
 _MADE: list[Path] = []
@@ -191,8 +191,7 @@ def test_a_checkout_that_cannot_follow_is_refused(cli: Cli, name: str) -> None:
     refs = git("for-each-ref", cwd=cli.folder)
     before = bytes_of_checkout(cli.repository)
     assert cli.error("merge", "--into", "main", exit=5)["code"] == code
-    found = {line for line in git("for-each-ref", cwd=cli.folder).splitlines() if "refs/gitorch/base" not in line}
-    assert found == set(refs.splitlines())
+    assert git("for-each-ref", cwd=cli.folder) == refs
     after = bytes_of_checkout(cli.repository)
     for one in (before, after):
         one.pop("index", None)
@@ -336,3 +335,34 @@ def test_two_at_once(cli: Cli) -> None:
     assert git("rev-list", "--count", "HEAD", cwd=cli.folder) == "5"
     assert status(cli) == ""
     subprocess.run(["git", "fsck", "--strict"], cwd=cli.folder, check=True, capture_output=True)
+
+
+def test_undo_takes_no_commits_from_a_branch_of_the_users(cli: Cli) -> None:
+    """It is refused while the branch has them, with the command that takes them back; then the rest is undone."""
+    before = at(cli, "main")
+    cli("merge", "--into", "main")
+    refused = cli.error("undo", exit=5)
+    assert refused["code"] == "undo-refused"
+    assert at(cli, "main") == at(cli, "orch/integration")
+    (command,) = (line for line in refused["fix"] if line.startswith("git "))
+    subprocess.run(command, shell=True, check=True, capture_output=True)
+    cli("undo")
+    assert (at(cli, "main"), at(cli, "orch/integration")) == (before, "")
+    assert status(cli) == ""
+    assert set(cli.states().values()) == {"approved"}
+
+
+def test_what_a_run_has_merged_by_itself_needs_approval_here(repository_folder: Path) -> None:
+    """With `merge.auto = "finished"` work is on the integration branch that nobody has seen: `--into` asks."""
+    cli = Cli(repository_folder)
+    cli.configure(OBEDIENT.replace("[agents.sh]", '[merge]\nauto = "finished"\n[agents.sh]'))
+    commit(cli.folder, "Add checks\n", {".orchestrate.toml": "[checks]\ntest = 'true'\n"})
+    cli("config", "trust", "--yes")
+    cli.queue(does("One", saved("one.txt", "1")))
+    cli.run()
+    assert cli.states() == {"one": "merged"}
+    refused = cli.error("merge", "--into", "main", exit=5)
+    assert (refused["code"], refused["fix"]) == ("not-approved", ["orchestrate approve one"])
+    cli("approve", "one")
+    cli("merge", "--into", "main")
+    assert (cli.folder / "one.txt").read_text() == "1\n"
