@@ -179,15 +179,11 @@ def _context(session: Session, given: str | None) -> str:
 
 def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool, plan: str = "") -> None:
     from gitorch.cli import shape
+    from gitorch.cli.queued import queued
     from gitorch.cli.safe import safe
 
-    lines = []
-    configured = session.orchestrator.config.agent
-    for task in tasks:
-        after = f"  after {', '.join(task.after)}" if task.after else ""
-        lines.append(f"{task.number:>4}  {task.id}  {task.agent or configured}  {task.role}{after}  {safe(task.title)}")
     fields = {"tasks": [shape.task(task) for task in tasks], "dry_run": dry, **({"plan": plan} if plan else {})}
-    session.answer("\n".join(lines), "submit", fields)
+    session.answer(queued(tasks, session.orchestrator.config.agent), "submit", fields)
     if not session.json:
         for task in tasks:
             session.say(safe(_role_words(session.orchestrator, task)))

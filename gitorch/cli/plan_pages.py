@@ -22,7 +22,6 @@ from gitorch.model.plan import (
     phases,
 )
 from gitorch.model.plan.values import texts_of
-from gitorch.model.task import Task
 
 _COLUMNS = (
     Column(title="#", right=True),
@@ -185,17 +184,6 @@ def listing(sessions: Sequence[PlanSession], now: datetime, *, look: Look | None
         for one in sessions
     ]
     return paint(table(columns, rows, look), look)
-
-
-def queued(tasks: Sequence[Task], configured: str, *, look: Look | None = None) -> str:
-    """Return the tasks that a plan became, as `submit` shows them; `configured` is the agent of those without one."""
-    look = look or of_stdout()
-    lines: list[Line] = []
-    for task in tasks:
-        after = f"  after {', '.join(task.after)}" if task.after else ""
-        told = f"{task.number:>4}  {task.id}  {task.agent or configured}  {task.role}{after}  "
-        lines.append([(told, ""), (look.clean(task.title), "")])
-    return paint(lines, look)
 
 
 # ------------------------------------------------------------------------------------------------------- formats

@@ -207,10 +207,11 @@ def approve_command(ctx: click.Context, plan: str, run: bool) -> None:
 
 def tell_queued(session: Session, approved: PlanSession, tasks: Sequence[Task]) -> None:
     """Show the tasks that a plan became."""
-    from gitorch.cli import plan_pages, plan_shape, shape
+    from gitorch.cli import plan_shape, shape
+    from gitorch.cli.queued import queued
 
     fields = {"plan": plan_shape.plan(approved), "tasks": [shape.task(task) for task in tasks]}
-    session.answer(plan_pages.queued(tasks, session.orchestrator.config.agent), "plan", fields)
+    session.answer(queued(tasks, session.orchestrator.config.agent), "plan", fields)
 
 
 def run_queue(ctx: click.Context, **options: object) -> None:
