@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -104,7 +105,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         return self.message.partition("\n")[0]
 
 
-_LAST_WORDS = 4_096
+_LAST_WORDS = 40  # lines
 
 
 class Dialogue:
@@ -114,14 +115,10 @@ class Dialogue:
         self._kept = process  # GitPython ends the process when this is gone
         self._process = process.proc
         self._what = what
-        self._words = b""
-        # a full pipe of warnings would stop the process
-        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._words: deque[bytes] = deque(maxlen=_LAST_WORDS)
+        # a full pipe of warnings would stop the process; the thread does not hold what ends it
+        self._listener = threading.Thread(target=self._words.extend, args=(self._process.stderr,), daemon=True)
         self._listener.start()
-
-    def _listen(self) -> None:
-        for line in self._process.stderr:
-            self._words = (self._words + line)[-_LAST_WORDS:]
 
     def ask(self, question: bytes) -> None:
         """Send a question. What is sent before an answer is read must fit into a pipe (64 kB)."""
@@ -169,7 +166,7 @@ class Dialogue:
             self._process.stdin.close()
         code = self._process.wait()
         self._listener.join()
-        return failed([self._what], Output(b"", self._words, code))
+        return failed([self._what], Output(b"", b"".join(self._words), code))
 
 
 class _Lent(threading.local):
