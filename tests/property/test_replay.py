@@ -125,6 +125,22 @@ def test_pairs_tell_which_commit_stands_for_which(repo: Repository, folder: Path
     assert found.tip == rebased(folder, tip, onto)
 
 
+def test_what_a_branch_does_again_is_done_again(repo: Repository, folder: Path) -> None:
+    """A file that a branch adds, removes and adds again is there in the end, and each commit has its pair."""
+    base = head(folder)
+    one, two = ("add", {"a": "1\n"}), ("remove", {"a": None})
+    onto = branch(folder, "onto", base, ("other", {"other": "o"}))
+    git("checkout", "--quiet", "-B", "own", base, cwd=folder)
+    tip = base
+    for message, files in (one, two, one, two, one):
+        tip = Oid(commit(folder, message, files))
+    git("checkout", "--quiet", "main", cwd=folder)
+    found = replay(repo, base, tip, onto)
+    assert isinstance(found, Replayed)
+    assert len(found.pairs) == 5
+    assert found.tip == rebased(folder, tip, onto)
+
+
 def test_a_mode_is_part_of_a_patch(repo: Repository, folder: Path) -> None:
     """The same edit with a new mode is not the same patch: what has moved away since still gets the mode."""
     base = head(folder)

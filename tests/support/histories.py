@@ -200,6 +200,10 @@ def _sequence(dice: random.Random, writer: _Writer) -> tuple[int, list[tuple[int
         commits = [start]
         for _ in range(dice.randint(1, 4)):
             commits.append(_step(dice, writer, *commits[-1], shared))
+        if dice.random() < 0.1:  # back to what it was, and the same again
+            (here, now), before = commits[-1], commits[-2][1]
+            back = writer.commit(dice, before, [here])
+            commits += [(back, before), (writer.commit(dice, now, [back]), now)]
         lines.append((start[0], commits[-1][0], on))
         grown.append(commits)
         if dice.random() < 0.15:  # the parent is amended after others were built on it

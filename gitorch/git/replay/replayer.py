@@ -104,7 +104,7 @@ class Replayer:
         pairs: list[tuple[Oid, Oid]] = []
         dropped: list[Oid] = []
         for pick in self.picks(own, onto):
-            picked = self._picked(pick, own, here)
+            picked = self._picked(pick, own, onto, here)
             if isinstance(picked, Conflicted):
                 return picked
             if picked is None:
@@ -184,15 +184,15 @@ class Replayer:
             self._raw[oid] = self._objects.commit(oid)
         return self._raw[oid]
 
-    def _picked(self, pick: Pick, own: Own, here: Oid) -> Oid | Conflicted | None:
-        """Return the commit that stands for a pick on top of `here`; None when it would change nothing."""
+    def _picked(self, pick: Pick, own: Own, onto: Oid, here: Oid) -> Oid | Conflicted | None:
+        """Return the commit that stands for a pick on top of `here`; None when `onto` or `here` has its change."""
         if pick.parent == here:
             return pick.oid
         there = self._tree(here)
         combined = self._combined(pick, there) if pick.changes else (there, ())
         if combined == (there, ()) and pick.changes:
             return None
-        if pick.changes and self._is_there(pick, own, here):
+        if pick.changes and self._is_there(pick, own, onto):
             return None
         return combined if isinstance(combined, Conflicted) else self._write(pick, here, *combined)
 
@@ -269,9 +269,12 @@ class Replayer:
             self._quarantine.write_tree(self._tree(oid))
             self._quarantine.write(bytes.fromhex(oid))
 
-    def _is_there(self, pick: Pick, own: Own, here: Oid) -> bool:
-        """Tell whether what `here` has and the branch has not makes the same change as a pick."""
-        chain = self._stack(here)
+    def _is_there(self, pick: Pick, own: Own, onto: Oid) -> bool:
+        """Tell whether what `onto` has and the branch has not makes the same change as a pick.
+
+        What the branch itself does twice (add, remove, add again) is done twice.
+        """
+        chain = self._stack(onto)
         if self._history.is_stack(own, chain.real):
             return False
         outlined = outline(pick.changes)
