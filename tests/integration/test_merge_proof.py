@@ -105,6 +105,21 @@ def test_a_duplicate_is_dropped_with_its_reason(branches: Branches) -> None:
     assert "neither merged nor dropped" in faults(branches, with_step(plan, 1, dropped=()))[0]
 
 
+def test_a_commit_that_was_left_out_for_nothing_is_found(branches: Branches) -> None:
+    """That an engine says `dropped` is not believed: git must find the change where the commit would stand."""
+    branches.task("one", {"one.txt": "x\n"})
+    branches.task("two", {"two.txt": "x\n"})
+    branches.task("same", {"one.txt": "x\n"})
+    plan = branches.plan()
+    assert plan.steps[2].replayed.dropped
+    assert faults(branches, plan) == []
+    tip = branches.tasks[TaskId("two")].tip
+    assert tip is not None
+    without = with_step(plan, 1, pairs=(), dropped=(tip,), tip=plan.steps[0].replayed.tip)
+    found = [fault for fault in faults(branches, without) if "was left out" in fault]
+    assert found == [f"two: its commit {tip[:12]} was left out, and what it changes is not there"]
+
+
 def test_a_lost_commit_is_found(branches: Branches) -> None:
     """A task whose own commit is nowhere is not merged."""
     plan = a_stack(branches)

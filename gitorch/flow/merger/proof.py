@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from gitorch.flow.merger.drops import unfounded
 from gitorch.flow.merger.values import Plan
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
@@ -32,8 +33,9 @@ def faults(repository: Repository, tasks: Mapping[TaskId, Task], made: Plan) -> 
     """Return all that is wrong with a plan whose commits are in the repository; empty for a plan that holds.
 
     Wrong is: a tree that the checks did not see, or saw red; a commit between the base and the tip that stands for
-    none, or is not on the one before it; an own commit of a task that is neither merged nor dropped; a change of
-    paths that the original does not change, and no rename explains. Four processes of git, however many tasks.
+    none, or is not on the one before it; an own commit of a task that is neither merged nor dropped, or dropped though
+    what it changes is not there; a change of paths that the original does not change, and no rename explains. Four
+    processes of git, however many tasks, and a few more for each task of which something was dropped.
     """
     if not made.steps:
         return []
@@ -45,6 +47,7 @@ def faults(repository: Repository, tasks: Mapping[TaskId, Task], made: Plan) -> 
         *_line_faults(made, graph),
         *_own_faults(tasks, made, graph),
         *_path_faults(repository, strays, paths, graph),
+        *unfounded(repository, made, graph),
     ]
 
 
