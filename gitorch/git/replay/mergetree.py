@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from gitorch.git.replay.quarantine import Quarantine
@@ -44,14 +45,20 @@ class MergeTrees:
 
     def merge(self, ours: Oid, theirs: Oid, attributes: Attributes = ()) -> Merged | Conflicted:
         """Merge two commits; their merge base is found in their history."""
-        version = self.repository.version()
-        unbuffered = () if version >= FLUSHES else _unbuffering()
-        if version < MANY or unbuffered is None:
+        if self._through is None:
             return self._merge_alone(ours, theirs, attributes)
-        dialogue = self._dialogue(attributes, unbuffered)
+        dialogue = self._dialogue(attributes, self._through)
         dialogue.ask(f"{ours} {theirs}\n".encode())
         clean, tree, *entries = dialogue.until(b"\0\0").decode("utf-8", "surrogateescape").split("\0")[:-2]
         return _outcome(clean == "1", tree, entries, ours, theirs)
+
+    @cached_property
+    def _through(self) -> tuple[str, ...] | None:
+        """What a process for many merges is started by; None where there can be none."""
+        version = self.repository.version()
+        if version >= FLUSHES:
+            return ()
+        return ("stdbuf", "-o0") if version >= MANY and shutil.which("stdbuf") else None
 
     def _merge_alone(self, ours: Oid, theirs: Oid, attributes: Attributes) -> Merged | Conflicted:
         folder, common, env = self._circumstances(attributes)
@@ -97,10 +104,6 @@ class MergeTrees:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(self._contents(blob))
         return folder
-
-
-def _unbuffering() -> tuple[str, ...] | None:
-    return ("stdbuf", "-o0") if shutil.which("stdbuf") else None
 
 
 def _outcome(clean: bool, tree: str, entries: list[str], ours: Oid, theirs: Oid) -> Merged | Conflicted:
