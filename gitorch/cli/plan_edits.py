@@ -2,60 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitorch.cli.session import Session, pass_session
-from gitorch.errors import GitorchError
+from gitorch.cli.session import Name, Session, pass_session
 from gitorch.model.task import Priority
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from gitorch.model.naming import TaskId
     from gitorch.model.plan import Plan, PlannedTask, PlanSession
 
 
-class PlanName(click.ParamType[str]):
+class PlanName(Name):
     """A plan, by id or unique prefix; completes the ids."""
 
     name = "plan"
 
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
-
-        try:
-            names = ctx.ensure_object(Session).orchestrator.plans.names()
-        except GitorchError:
-            return []
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        """Return the plans."""
+        return ((name, "") for name in ctx.ensure_object(Session).orchestrator.plans.names())
 
 
-class PlannedName(click.ParamType[str]):
+class PlannedName(Name):
     """A task of the plan that stands before it, by id, unique prefix or place; completes the ids."""
 
     name = "task"
 
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
-
-        try:
-            plan = ctx.ensure_object(Session).orchestrator.find_plan(ctx.params.get("plan") or "").plan
-        except GitorchError:
-            return []
-        return [CompletionItem(task.id, help=task.title) for task in plan.tasks if task.id.startswith(incomplete)]
+    def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        """Return the plan's tasks with their titles."""
+        plan = ctx.ensure_object(Session).orchestrator.find_plan(ctx.params.get("plan") or "").plan
+        return ((task.id, task.title) for task in plan.tasks)
 
 
 PLAN = PlanName()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,10 +166,12 @@ def _flag(name: str) -> Callable[[Session, Any], None]:
 pass_session = click.make_pass_decorator(Session)
 
 
-class TaskName(click.ParamType[str]):
-    """A task, by slug, unique prefix or number; completes the slugs."""
+class Name(click.ParamType[str]):
+    """A name of something that the repository knows; completes what begins as it does."""
 
-    name = "task"
+    def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        """Return the names that there are, each with a word about it."""
+        raise NotImplementedError
 
     def shell_complete(
         self,
@@ -180,10 +182,20 @@ class TaskName(click.ParamType[str]):
         from click.shell_completion import CompletionItem
 
         try:
-            tasks = ctx.ensure_object(Session).orchestrator.tasks
+            known = [*self.known(ctx)]
         except GitorchError:
             return []
-        return [CompletionItem(task.id, help=task.title) for task in tasks.values() if task.id.startswith(incomplete)]
+        return [CompletionItem(name, help=about or None) for name, about in known if name.startswith(incomplete)]
+
+
+class TaskName(Name):
+    """A task, by slug, unique prefix or number; completes the slugs."""
+
+    name = "task"
+
+    def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        """Return the tasks with their titles."""
+        return ((task.id, task.title) for task in ctx.ensure_object(Session).orchestrator.tasks.values())
 
 
 TASK = TaskName()
