@@ -183,6 +183,7 @@ class Repository:
         self.work_tree = work_tree
         self._lent: tuple[int, ...] = ()
         self._lent_here = _Lent()
+        self._committers: dict[str, str] = {}  # by the date that the environment pins
 
     @classmethod
     def discover(cls, start: Path) -> Repository:
@@ -238,7 +239,8 @@ class Repository:
         through: Sequence[str] = (),
     ) -> Dialogue:
         """Start a git process that answers many questions; `through` is a program that starts it (`stdbuf -o0`)."""
-        return Dialogue(self._started(args, env, cwd, git_dir, asked=True, through=through), args[0])
+        process = self._started(args, env, cwd, git_dir, asked=True, through=through)
+        return Dialogue(process, next(word for word in args if word[0] != "-" and "=" not in word))
 
     def _started(
         self,
@@ -399,7 +401,10 @@ class Repository:
         return f"{self._name_and_mail} {time.strftime('%s %z')}"
 
     def _committer(self) -> str:
-        return self.git("var", "GIT_COMMITTER_IDENT", env=self.identity()).text
+        pinned = os.environ.get("GIT_COMMITTER_DATE", "")
+        if pinned not in self._committers:
+            self._committers[pinned] = self.git("var", "GIT_COMMITTER_IDENT", env=self.identity()).text
+        return self._committers[pinned]
 
     @cached_property
     def _name_and_mail(self) -> str:

@@ -24,7 +24,8 @@ FLUSHES = (2, 49)
 Attributes = tuple[tuple[bytes, bytes], ...]
 """The `.gitattributes` of a tree: paths and blobs."""
 
-_ARGUMENTS = ("merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories")
+# what is tried out need not last
+_ARGUMENTS = ("-c", "core.fsync=none", "merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories")
 _MOST = 4
 """So many processes at once, each with its own attributes."""
 
