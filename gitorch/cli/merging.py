@@ -66,9 +66,8 @@ def merge_command(
             verify = verify or orchestrator.config.merge.verify
             plan = _verified(session, replayer, plan, verify, recheck=recheck)
             orchestrator.publish(replayer, plan)
+            session.refresh(replayer)
         conflicts = orchestrator.foresee(replayer) if dry_run else ()
-    if not dry_run:
-        session.refresh()
     text = render.merge_plan(plan, branch, hunks=hunks) if dry_run else render.merge_result(plan, branch)
     text = "\n".join(part for part in (render.foreseen(conflicts), text) if part)
     known = {"conflicts": [shape.foreseen_conflict(one, branch) for one in conflicts]} if dry_run else {}

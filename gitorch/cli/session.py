@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from gitorch.cli.screen import Screen
+    from gitorch.git.replay import Replayer
     from gitorch.model.task import Task
     from gitorch.orchestrator import Orchestrator
 
@@ -79,10 +80,10 @@ class Session:
         """Print narration to stderr."""
         self.screen.say(text)
 
-    def refresh(self) -> None:
+    def refresh(self, known: Replayer | None = None) -> None:
         """Bring what is foreseen up to date after a change by hand; a run that is going on does it by itself."""
         if not self.orchestrator.is_running():
-            for trouble in self.orchestrator.refresh():
+            for trouble in self.orchestrator.refresh(known):
                 self.say(trouble)
 
     def tell_notices(self) -> None:

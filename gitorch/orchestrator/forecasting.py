@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,14 +68,19 @@ class Forecasting(Morning):
         replace(self.folder / "forecast.json", model.encoded(made))
         return found
 
-    def refresh(self) -> list[str]:
-        """Make the forecast and the candidate again, where no run does; return what kept it from that, in words."""
+    def refresh(self, known: Replayer | None = None) -> list[str]:
+        """Make the forecast and the candidate again, where no run does; return what kept it from that, in words.
+
+        `known` is a replayer of this process that has read much of what is needed.
+        """
+        from gitorch.flow import merger
         from gitorch.git.replay import Replayer
 
         try:
-            with self._one_at_a_time(), Replayer(self.repository) as replayer:
-                self.foresee(replayer)
-                self.rebuild_candidate(replayer)
+            with self._one_at_a_time(), ExitStack() as stack:
+                plain = merger.unwrapped(known) if known else stack.enter_context(Replayer(self.repository))
+                self.foresee(plain)
+                self.rebuild_candidate(plain)
         except GitorchError as error:
             return [f"the candidate was not made again: {error.what}"]
         return []

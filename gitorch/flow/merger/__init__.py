@@ -9,6 +9,7 @@ from gitorch.flow.merger.resolving import Resolver, answers, outcomes
 from gitorch.flow.merger.squash import Squasher
 from gitorch.flow.merger.trials import Check
 from gitorch.flow.merger.values import MERGEABLE, Clash, Failure, Held, Plan, Progress, Step
+from gitorch.flow.merger.wrapping import unwrapped
 
 __all__ = [
     "MERGEABLE",
@@ -34,5 +35,6 @@ __all__ = [
     "plan",
     "rebase",
     "unapproved",
+    "unwrapped",
     "verified",
 ]

@@ -52,3 +52,10 @@ class Wrapper(Replayer):
     def keep_tree(self, tree: Oid) -> None:
         """Store a tree as the replayer inside."""
         self.inner.keep_tree(tree)
+
+
+def unwrapped(replayer: Replayer) -> Replayer:
+    """Return the replayer inside all wrappers: it solves nothing and squashes nothing."""
+    while isinstance(replayer, Wrapper):
+        replayer = replayer.inner
+    return replayer
