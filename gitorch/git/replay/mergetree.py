@@ -61,6 +61,20 @@ class MergeTrees:
             return ()
         return ("stdbuf", "-o0") if version >= MANY and shutil.which("stdbuf") else None
 
+    @cached_property
+    def may_have_attributes(self) -> bool:
+        """Whether attributes can come from beside the tree: the repository's, the user's or the system's own file."""
+        home = Path(os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME", "/"), ".config"))
+        installed = Path(shutil.which("git") or "/usr/bin/git").resolve().parents[1]
+        files = (
+            self.repository.common_dir / "info/attributes",
+            home / "git/attributes",
+            Path("/etc/gitattributes"),
+            installed / "etc/gitattributes",
+        )
+        asked = self.repository.git("config", "--get", "core.attributesFile", ok=(0, 1))
+        return asked.code == 0 or any(file.exists() for file in files)
+
     def _merge_alone(self, ours: Oid, theirs: Oid, attributes: Attributes) -> Merged | Conflicted:
         folder, common, env = self._circumstances(attributes)
         words = (*_ARGUMENTS, "-z", ours, theirs)

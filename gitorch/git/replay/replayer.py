@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from types import TracebackType
@@ -124,7 +124,7 @@ class Replayer:
     def paths(self, own: Own, onto: Oid) -> frozenset[str]:
         """Return the paths that own commits change."""
         changes = (change for pick in self.picks(own, onto) for change in pick.changes)
-        return frozenset(change.path.decode("utf-8", "surrogateescape") for change in changes)
+        return frozenset(_text(change.path) for change in changes)
 
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits, by the `.gitattributes` of the first."""
@@ -213,12 +213,8 @@ class Replayer:
 
     def _laid_over(self, pick: Pick, found: Overlay, there: bytes) -> tuple[bytes, Changes] | Conflicted:
         entries = dict(found.entries)
-        outcome = self._merged_alone(found, there) if found.contents else None
-        if outcome is not None and outcome.tree is not None:
-            result = bytes.fromhex(outcome.tree)
-            for change, _ in found.contents:
-                entry = trees.find(self._objects, result, change.path)
-                entries[change.path] = entry if isinstance(entry, tuple) else None
+        outcome, merged_entries = self._merged_alone(found, there) if found.contents else (None, {})
+        entries.update(merged_entries)
         tree = trees.changed(self._objects, there, entries) if entries else there
         if isinstance(outcome, Conflicted):
             return msgspec.structs.replace(outcome, commit=pick.oid, tree=Oid(tree.hex()))
@@ -229,14 +225,23 @@ class Replayer:
         changes = (*own, *(change for change in merged if change.old != change.new))
         return tree, tuple(sorted(changes, key=lambda change: change.path))
 
-    def _merged_alone(self, found: Overlay, there: bytes) -> Merged | Conflicted:
-        """Merge the files that both sides changed, in trees that hold nothing else."""
+    def _merged_alone(self, found: Overlay, there: bytes) -> tuple[Merged | Conflicted, dict[bytes, Entry | None]]:
+        """Merge the files that both sides changed, in trees that hold nothing else; return their entries, too."""
         paths = [change.path for change, _ in found.contents]
-        base = self._side({change.path: change.old for change, _ in found.contents}, None)
-        ours = self._side({change.path: entry for change, entry in found.contents}, base)
-        theirs = self._side({change.path: change.new for change, _ in found.contents}, base)
-        outcome = self._merges.merge(ours, theirs, self._attributes.paths(there, paths))
-        return self._taken(outcome, self._tree(ours))
+        attributes = self._attributes.paths(there, paths)
+        names = dict(
+            zip(paths, paths if attributes or self._merges.may_have_attributes else _shortened(paths), strict=True)
+        )
+        base = self._side({names[change.path]: change.old for change, _ in found.contents}, None)
+        ours = self._side({names[change.path]: entry for change, entry in found.contents}, base)
+        theirs = self._side({names[change.path]: change.new for change, _ in found.contents}, base)
+        outcome = self._taken(self._merges.merge(ours, theirs, attributes), self._tree(ours))
+        assert outcome.tree is not None
+        result = bytes.fromhex(outcome.tree)
+        entries = {path: trees.find(self._objects, result, name) for path, name in names.items()}
+        return _renamed(outcome, names), {
+            path: entry if isinstance(entry, tuple) else None for path, entry in entries.items()
+        }
 
     def _side(self, entries: Mapping[bytes, Entry | None], base: Oid | None) -> Oid:
         return self._stand_in(trees.changed(self._objects, b"", entries), base)
@@ -296,6 +301,25 @@ class Replayer:
                     found.setdefault(outline(pick.changes), []).append(pick)
             self._earlier = (real, found)
         return self._earlier[1]
+
+
+def _shortened(paths: Sequence[bytes]) -> list[bytes]:
+    """Return names for files that are merged alone, in few folders: the fewer, the less has to be written and read."""
+    names = [path.rpartition(b"/")[2] for path in paths]
+    return names if len(names) == 1 else [b"%d/%s" % (number, name) for number, name in enumerate(names)]
+
+
+def _renamed(outcome: Merged | Conflicted, names: Mapping[bytes, bytes]) -> Merged | Conflicted:
+    """Return an outcome that tells of the files by their own paths."""
+    if isinstance(outcome, Merged):
+        return outcome
+    own = {_text(name): _text(path) for path, name in names.items()}
+    stages = tuple(msgspec.structs.replace(stage, path=own[stage.path]) for stage in outcome.stages)
+    return msgspec.structs.replace(outcome, paths=tuple(own[path] for path in outcome.paths), stages=stages)
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
 
 
 def replay(repository: Repository, base: Oid, tip: Oid, onto: Oid) -> Replayed | Conflicted:
