@@ -54,7 +54,7 @@ def killed(work: Callable[[], object], seconds: float, *, with_git: bool = True)
     child = os.fork()
     if not child:
         os.setsid()
-        _work_and_exit(work)
+        work_and_exit(work)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     # it may have been killed before it had a group, or be done
@@ -78,11 +78,11 @@ def killed_at(work: Callable[[], object], step: int) -> bool:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(count)
-        _work_and_exit(work)
+        work_and_exit(work)
     return _was_killed(child)
 
 
-def _work_and_exit(work: Callable[[], object]) -> NoReturn:
+def work_and_exit(work: Callable[[], object]) -> NoReturn:
     # nothing of the child may go on in pytest
     try:
         work()
