@@ -6,17 +6,16 @@ Lines are only ever appended, under a lock. The file lies outside of every work 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
+from gitorch import locks
 from gitorch.errors import InvalidInput, NotFound, Refused
 from gitorch.model.redact import redacted
 from gitorch.model.visible import visible
@@ -96,7 +95,7 @@ class SharedNotes:
         Raises `InvalidInput` for an empty or too long one, `Refused` when the run, or this task, has enough.
         """
         text = _accepted(text)
-        with self._turn():
+        with locks.turn(self.folder / "lock"):
             run = self.run
             with _plain(self._file(run), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
                 before = file.read(MOST_BYTES + 1)
@@ -115,7 +114,7 @@ class SharedNotes:
         """End the run's notes: what is added from now on is the next one's."""
         if not self.folder.exists():
             return
-        with self._turn():
+        with locks.turn(self.folder / "lock"):
             run = self.run
             if self._file(run).exists():
                 replace(self.folder / "run", f"{run + 1}\n".encode())
@@ -131,13 +130,6 @@ class SharedNotes:
                 f"{task} has written {MOST_OF_ONE} notes" if own >= MOST_OF_ONE else f"the notes of run {run} are full"
             )
             raise Refused("context-full", whose, why="notes are for what others must know")
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def writer(state: Path, environment: Mapping[str, str]) -> str:

@@ -9,7 +9,6 @@ appended to, and read from its end.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import IO, Any
 
 import msgspec
 
+from gitorch import locks
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import Oid, Ref, TaskId
 from gitorch.model.task import State, Task
@@ -214,9 +214,7 @@ class OperationLog:
 
         Yields the locked file, for git processes to hold too.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_name("operations.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locks.turn(self.path.with_name("operations.lock")) as file:
             yield file
 
     def is_settled(self) -> bool:

@@ -6,7 +6,6 @@ and of two that write the same number one is refused. Nothing is ever overwritte
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import uuid
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import locks
 from gitorch.errors import InvalidInput, NotFound, Refused
 from gitorch.model import naming
 from gitorch.model.plan import PlanSession
@@ -100,9 +100,7 @@ class PlanStore:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Hold the lock under which plans become tasks."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locks.turn(self.folder / ".lock"):
             yield
 
     def draft_file(self, session: PlanSession) -> Path:

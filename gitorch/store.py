@@ -8,7 +8,6 @@ damaged can be made again from `tasks.toml.prev` and the journals.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import threading
@@ -23,6 +22,7 @@ from typing import Any
 import msgspec
 import tomli
 
+from gitorch import locks
 from gitorch.errors import InvalidInput, Refused
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
@@ -255,9 +255,7 @@ class Store:
         if self._is_held:
             yield
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "tasks.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locks.turn(self.folder / "tasks.lock"):
             self._is_held = True
             try:
                 yield

@@ -6,13 +6,13 @@ notes without saying so.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from gitorch import locks
 from gitorch.git.repository import RefMove, RefsMoved, Repository
 from gitorch.model.naming import NOTES, OWN_REFS, Oid
 
@@ -131,12 +131,9 @@ class _Entry:
 @contextmanager
 def turn(repository: Repository) -> Iterator[None]:
     """Hold the notes for one writer of ours: it builds on the tip that it read. Free the moment its holder dies."""
-    folder = repository.common_dir / "gitorch"
-    folder.mkdir(exist_ok=True)
-    with (folder / "notes.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with repository.lending(file, everywhere=False):
-            yield
+    place = repository.common_dir / "gitorch" / "notes.lock"
+    with locks.turn(place) as file, repository.lending(file, everywhere=False):
+        yield
 
 
 def existing(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid | None, dict[Oid, bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import locks
 from gitorch.git.replay import Conflicted
 from gitorch.git.repository import RefMove, RefsMoved, Repository
 from gitorch.model.naming import OWN_REFS, Oid, Ref
@@ -160,14 +160,11 @@ class Hunks:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Hold the cache for one user of it; what a killed one left of its turn is gone first."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "gitorch.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            with self.repository.lending(file, everywhere=False):
-                self._make()
-                for name in ("MERGE_RR", "MERGE_RR.lock"):
-                    (self.folder / name).unlink(missing_ok=True)
-                yield
+        with locks.turn(self.folder / "gitorch.lock") as file, self.repository.lending(file, everywhere=False):
+            self._make()
+            for name in ("MERGE_RR", "MERGE_RR.lock"):
+                (self.folder / name).unlink(missing_ok=True)
+            yield
 
     def _make(self) -> None:
         alternates = self.folder / "objects" / "info" / "alternates"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import locks
 from gitorch.errors import Refused
 from gitorch.git.repository import GitFailed, Output, RefMove, RefsMoved, Repository
 from gitorch.model.naming import Oid, Ref
@@ -327,12 +328,9 @@ def _points_to(admin: Path, path: Path) -> bool:
 @contextmanager
 def _turn(repository: Repository) -> Iterator[None]:
     """Hold the repository's worktree lock: it is free the moment its holder dies."""
-    folder = repository.common_dir / "gitorch"
-    folder.mkdir(exist_ok=True)
-    with (folder / "worktrees.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with repository.lending(file, everywhere=False):
-            yield
+    place = repository.common_dir / "gitorch" / "worktrees.lock"
+    with locks.turn(place) as file, repository.lending(file, everywhere=False):
+        yield
 
 
 @contextmanager

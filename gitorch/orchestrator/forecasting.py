@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitorch import locks
 from gitorch.errors import GitorchError, Refused
 from gitorch.git.repository import RefMove
 from gitorch.model import forecast as model
@@ -88,9 +88,7 @@ class Forecasting(Morning):
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
         """Wait for another command that does the same: what it wrote would be replaced under its hands."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "forecast.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locks.turn(self.folder / "forecast.lock"):
             yield
 
     def _in_flight(self, clean: Collection[TaskId]) -> list[Branch]:

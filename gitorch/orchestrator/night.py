@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from gitorch import config as configuration
-from gitorch import trust
+from gitorch import locks, trust
 from gitorch.config import FILE
 from gitorch.context import SharedNotes
 from gitorch.errors import GitorchError, InvalidInput, Refused, SetupNeeded
@@ -287,10 +287,8 @@ class Night(Conflicts, Forecasting):
     @contextmanager
     def _after_orphans(self) -> Iterator[None]:
         """Wait for the git processes that a killed run has left behind, and have those of this run waited for."""
-        with (self.folder / "git.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            with self.repository.lending(file):
-                yield
+        with locks.turn(self.folder / "git.lock") as file, self.repository.lending(file):
+            yield
 
     def candidate(self) -> Candidate | None:
         """Return the night's candidate as it was last made; None before the first."""

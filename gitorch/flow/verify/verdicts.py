@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -10,12 +9,11 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from gitorch import workshop
+from gitorch import locks, workshop
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
 from gitorch.store import replace
@@ -113,7 +111,7 @@ class Verdicts:
             )
             for result in judged.results
         ]
-        with self._turn():
+        with locks.turn(self.folder / "verdicts.lock"):
             self._append(lines)
 
     def _append(self, lines: Iterable[Verdict]) -> None:
@@ -146,13 +144,6 @@ class Verdicts:
                 yield msgspec.json.decode(line, type=Verdict)
             except msgspec.DecodeError:
                 continue
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "verdicts.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def _result(name: str, one: Verdict) -> CheckResult:
