@@ -10,7 +10,8 @@ import pytest
 from tests.support import real
 from tests.support.cli import Cli
 from tests.support.model_server import Fault, Give, ModelServer, Say, Tokens, script
-from tests.support.planning import GOOD, answered, in_turn, task
+from tests.support.planner import one_by_one
+from tests.support.planning import GOOD, answered, task
 
 GOAL = 'Build a REST API with `auth`; say "hi" 🦀'
 ONCE = 'agents.api.args=["--retries", "0"]'
@@ -30,7 +31,7 @@ def ask(user: Cli, *words: str, **options: Any) -> dict[str, Any]:
 def test_a_goal_becomes_a_plan_that_is_talked_over_approved_and_queued(repository_folder: Path) -> None:
     """The API draws it up and says what it cost; a discussion proposes a change; what is approved is queued."""
     more = answered(*GOOD["tasks"], task("docs", "api"), reply="Docs at the end.")
-    with ModelServer(in_turn(Give(GOOD, Tokens(1000, 0, 100)), Give(more))) as server:
+    with ModelServer(one_by_one(Give(GOOD, Tokens(1000, 0, 100)), Give(more))) as server:
         user = cli(repository_folder, server)
         with user.untouched():
             made = ask(user, GOAL, "--agent", "api", "--constraint", "no Java")["plan"]
@@ -55,7 +56,7 @@ def test_a_goal_becomes_a_plan_that_is_talked_over_approved_and_queued(repositor
 def test_which_model_and_what_it_cost_is_told(repository_folder: Path) -> None:
     """The model's name, its tokens and dollars are on the terminal, also for a round that was mended."""
     bad = Give(answered(task("a", "b")), Tokens(1_000_000, 0, 0))
-    with ModelServer(in_turn(bad, Give(GOOD, Tokens(1_000_000, 0, 0)))) as server:
+    with ModelServer(one_by_one(bad, Give(GOOD, Tokens(1_000_000, 0, 0)))) as server:
         said = cli(repository_folder, server)("plan", GOAL, "--agent", "api", "--no-input", "-c", ONCE)
     assert "claude-sonnet-5" in said.text + said.stderr
     assert "$4.00" in said.text + said.stderr

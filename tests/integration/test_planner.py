@@ -40,7 +40,8 @@ from tests.support.model_server import (
     Turn,
     script,
 )
-from tests.support.planning import CYCLE, GOOD, KINDS, Bench, answered, in_turn, means_of, scripted, settings_of, task
+from tests.support.planner import one_by_one
+from tests.support.planning import CYCLE, GOOD, KINDS, Bench, answered, means_of, scripted, settings_of, task
 
 GOAL = 'Build a REST API with `auth`; say "hi" 🦀'
 
@@ -87,7 +88,7 @@ def test_whoever_is_asked_the_same_goal_gives_the_same_plan(repository_folder: P
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_answer_is_mended_in_one_round(kind: str, repository_folder: Path, tmp_path: Path) -> None:
     """The model is told exactly what is wrong, with its own answer before it; the bill counts both rounds."""
-    with ModelServer(in_turn(Give(CYCLE, Tokens(10, 0, 5)), Give(GOOD, Tokens(20, 0, 7)))) as server:
+    with ModelServer(one_by_one(Give(CYCLE, Tokens(10, 0, 5)), Give(GOOD, Tokens(20, 0, 7)))) as server:
         proposed = Bench(kind, repository_folder, tmp_path, server).planner().plan(GOAL)
         first, second = server.requests
     assert proposed == expected(proposed)

@@ -14,27 +14,16 @@ from gitorch.flow.planner import ModelPlanner
 from gitorch.orchestrator.workspace import Workspace
 from gitorch.workshop import Means
 from tests.support import real
-from tests.support.model_server import Brain, ModelRequest, ModelServer, Turn
+from tests.support.model_server import ModelServer
+from tests.support.planner import planned
 
 REAL = pytest.mark.real_agents
 KINDS = ["api", pytest.param("claude", marks=REAL), pytest.param("codex", marks=REAL)]
 
 
 def task(name: str, *after: str, **fields: Any) -> dict[str, Any]:
-    """Return a task as a model writes it, every field of the schema filled in."""
-    return {
-        "id": name,
-        "title": f"Do {name}",
-        "prompt": f"Write {name} 🦀, with `tests`.",
-        "role": "",
-        "agent": "",
-        "priority": "normal",
-        "after": list(after),
-        "paths": [],
-        "acceptance": ["it works"],
-        "size": "small",
-        **fields,
-    }
+    """Return a task as a model writes it, with something to check it by."""
+    return planned(name, *after, **{"acceptance": ["it works"], **fields})
 
 
 def answered(*tasks: dict[str, Any], reply: str = "First the schema, then the API.") -> dict[str, Any]:
@@ -44,16 +33,6 @@ def answered(*tasks: dict[str, Any], reply: str = "First the schema, then the AP
 
 GOOD = answered(task("schema"), task("api", "schema", role="backend-systems-engineer", paths=["src/**"]))
 CYCLE = answered(task("schema", "api"), task("api", "schema"))
-
-
-def in_turn(*turns: Turn) -> Brain:
-    """Return a brain that plays `turns` request by request, whatever is asked; the last one repeats."""
-    left = list(turns)
-
-    def brain(request: ModelRequest) -> Turn:
-        return left.pop(0) if len(left) > 1 else left[0]
-
-    return brain
 
 
 def settings_of(kind: str, server: ModelServer) -> AgentSettings:
