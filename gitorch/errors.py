@@ -56,12 +56,6 @@ class Incomplete(GitorchError):
     exit = 6
 
 
-class MergeConflict(GitorchError):
-    """Changes that git cannot combine."""
-
-    exit = 7
-
-
 class LimitReached(GitorchError):
     """A budget, time or review limit stopped the run; the work is left in the queue."""
 

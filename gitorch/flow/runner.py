@@ -33,7 +33,6 @@ from gitorch.model.roles import GENERALIST, Role
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task, change, change_attempt
 from gitorch.workshop import Means
 
-KILLED = "killed"
 INTERRUPTED = "interrupted"
 
 

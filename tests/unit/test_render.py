@@ -26,7 +26,7 @@ from gitorch.cli.board import Board, follow, watch
 from gitorch.cli.layout import Look
 from gitorch.cli.safe import cells
 from gitorch.cli.screen import Screen, look
-from gitorch.errors import InvalidInput, MergeConflict
+from gitorch.errors import InvalidInput, LimitReached
 from gitorch.flow.merger import Clash, Failure, Held, Plan, Progress, Step
 from gitorch.flow.review import Card, Change, Signal
 from gitorch.git.hunks import Hunk
@@ -787,7 +787,7 @@ def test_who_works() -> None:
 def test_an_error() -> None:
     """What, why, and the commands that mend it."""
     assert render.error(
-        MergeConflict(
+        LimitReached(
             "merge-conflict",
             "rate-limit conflicts with auth-hash",
             why="both change\nlines 7-9",

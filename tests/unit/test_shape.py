@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from gitorch.cli import shape
-from gitorch.errors import GitorchError, InvalidInput, MergeConflict
+from gitorch.errors import GitorchError, InvalidInput, LimitReached
 from gitorch.flow.merger import Clash, Failure, Held, Plan, Step
 from gitorch.flow.review import Card, Change, Signal
 from gitorch.git.hunks import Hunk
@@ -257,13 +257,13 @@ def test_a_card() -> None:
     ("failure", "expected"),
     [
         (
-            MergeConflict("merge-conflict", "api conflicts", why="a.py", fix=("orchestrate retry api",)),
+            LimitReached("merge-conflict", "api conflicts", why="a.py", fix=("orchestrate retry api",)),
             {
                 "code": "merge-conflict",
                 "what": "api conflicts",
                 "why": "a.py",
                 "fix": ["orchestrate retry api"],
-                "exit": 7,
+                "exit": 8,
             },
         ),
         (InvalidInput("usage", "no"), {"code": "usage", "what": "no", "why": None, "fix": [], "exit": 2}),
