@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -422,7 +422,7 @@ class Repository:
         lines += [f"update {move.ref}\0{move.new or zero}\0{move.old or zero}" for move in moves]
         lines += ["prepare", "commit"]
         done = self._update_refs(lines, reason)
-        if done.code != 0 and self.free(*(self.common_dir / f"{move.ref}.lock" for move in moves)):
+        if done.code != 0 and self.free(*self._locks([move.ref for move in moves])):
             done = self._update_refs(lines, reason)
         if done.code != 0:
             raise RefsMoved(
@@ -431,6 +431,13 @@ class Repository:
                 why=done.stderr.decode("utf-8", "replace").strip(),
                 fix=("run the command again",),
             )
+
+    def _locks(self, refs: Collection[Ref]) -> list[Path]:
+        """Return the lock files of refs, with that of HEAD where one of them is checked out: git moves both."""
+        names = [*refs]
+        if self.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).text in refs:
+            names.append(Ref("HEAD"))
+        return [self.common_dir / f"{name}.lock" for name in names]
 
     def _update_refs(self, lines: Sequence[str], reason: str) -> Output:
         return self.git(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import time
@@ -139,6 +140,15 @@ def test_killed_with_its_git_it_happened_or_did_not(morning: Morning, chance: ra
             morning.publish()
             assert morning.happened()
     print(dict(outcomes))
+
+
+def test_a_lock_on_head_is_not_left(morning: Morning) -> None:
+    """git locks HEAD, too, where it moves the branch that is checked out: a killed one's lock stops no command."""
+    (morning.top / ".git/HEAD.lock").touch()
+    os.utime(morning.top / ".git/HEAD.lock", (1, 1))
+    morning.publish()
+    assert morning.happened()
+    assert not (morning.top / ".git/HEAD.lock").exists()
 
 
 def test_files_that_git_had_begun_to_write_are_completed(morning: Morning) -> None:
