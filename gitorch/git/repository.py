@@ -105,7 +105,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         return self.message.partition("\n")[0]
 
 
-_LAST_WORDS = 40  # lines
+_LAST_WORDS = 8  # of at most 4 kB each
 
 
 class Dialogue:
@@ -116,8 +116,10 @@ class Dialogue:
         self._process = process.proc
         self._what = what
         self._words: deque[bytes] = deque(maxlen=_LAST_WORDS)
-        # a full pipe of warnings would stop the process; the thread does not hold what ends it
-        self._listener = threading.Thread(target=self._words.extend, args=(self._process.stderr,), daemon=True)
+        # a full pipe of warnings would stop the process; the thread has an end of its own, so that it neither holds
+        # what ends the process nor is in the way of whoever closes the pipe
+        heard = (os.dup(self._process.stderr.fileno()), self._words)
+        self._listener = threading.Thread(target=_listen, args=heard, daemon=True)
         self._listener.start()
 
     def ask(self, question: bytes) -> None:
@@ -167,6 +169,14 @@ class Dialogue:
         code = self._process.wait()
         self._listener.join()
         return failed([self._what], Output(b"", b"".join(self._words), code))
+
+
+def _listen(descriptor: int, words: deque[bytes]) -> None:
+    """Read to the end of a pipe, and close it."""
+    with suppress(OSError):
+        while heard := os.read(descriptor, 4_096):
+            words.append(heard)
+    os.close(descriptor)
 
 
 class _Lent(threading.local):

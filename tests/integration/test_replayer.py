@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,26 @@ def test_an_object_that_is_missing_is_said(tmp_path: Path) -> None:
     base, tip, _ = grown(folder)
     with Replayer(Repository.discover(folder)) as replayer, pytest.raises(GitFailed):
         replayer.replay(Own(base, tip), Oid("1" * 40))
+
+
+def test_a_replayer_that_nobody_closed_ends_with_its_process(tmp_path: Path) -> None:
+    """A process that leaves without closing its replayer ends as it meant to, and its git processes with it."""
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    git("init", "--quiet", cwd=folder)
+    base, tip, onto = grown(folder)
+    script = f"""
+import pathlib, sys
+from gitorch.git.replay import Own, Replayer
+from gitorch.git.repository import Repository
+replayer = Replayer(Repository.discover(pathlib.Path({str(folder)!r})))
+print(replayer.replay(Own({base!r}, {tip!r}), {onto!r}).tip)
+sys.exit(5)
+"""
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": root}, capture_output=True, timeout=60
+    )
+    assert done.returncode == 5, done.stderr
+    assert len(done.stdout.strip()) == 40
+    assert done.stderr == b""
