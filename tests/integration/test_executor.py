@@ -180,7 +180,7 @@ def test_the_whole_family_is_stopped(place: Path, ready: Signal) -> None:
     """Cancelling ends a program's children and what detached itself, too."""
     script = place / "daemon.py"
     script.write_text(DAEMON)
-    handle = executor.submit(shell(place / "e", f"{sys.executable} {script} {ready.path}; sleep 600 & sleep 600"))
+    handle = executor.submit(shell(place / "e", f"sleep 600 & {sys.executable} {script} {ready.path}; sleep 600"))
     daemon = int(ready.wait())
     assert psutil.pid_exists(daemon)
     executor.cancel(handle, "stop", now=True)
