@@ -394,7 +394,9 @@ class Repository:
 
     @cached_property
     def _identity(self) -> dict[str, str]:
-        if self.git("var", "GIT_COMMITTER_IDENT", ok=(0, 128)).code == 0:
+        answer = self.git("var", "GIT_COMMITTER_IDENT", ok=(0, 128))
+        if answer.code == 0:
+            self._committers[os.environ.get("GIT_COMMITTER_DATE", "")] = answer.text
             return {}
         name, mail = "gitorch", "gitorch@localhost"
         return {

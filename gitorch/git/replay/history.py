@@ -12,7 +12,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """What a commit does to one path: its entry before and after (None: there is none)."""
 
     path: bytes
@@ -23,7 +23,7 @@ class Change(msgspec.Struct, frozen=True):
 Changes = tuple[Change, ...]
 
 
-class Pick(msgspec.Struct, frozen=True):
+class Pick(msgspec.Struct, frozen=True, gc=False):
     """A commit to replay: its first parent (None: it has none), and what it changes."""
 
     oid: Oid

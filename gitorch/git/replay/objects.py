@@ -22,6 +22,8 @@ _SHA1_BYTES = 20
 TREE = b"40000"
 """A folder's mode; no other begins with a 4."""
 _SHORT = 512
+_SMALL_WINDOW, _SMALL_MEMORY = 12, 5
+"""zlib's window (4 kB) and memory for what fits: to clear its usual 256 kB takes longer than to compress a tree."""
 _CHUNK = 400
 """How many ids are asked for at once: the question fits into a pipe, so that asking never waits for the answers."""
 
@@ -34,7 +36,7 @@ Entries = Mapping[bytes, bytes]
 _NOTHING: Entries = MappingProxyType({})
 
 
-class Made(msgspec.Struct, frozen=True):
+class Made(msgspec.Struct, frozen=True, gc=False):
     """An object that the repository does not have yet.
 
     `below` are the ids of further such objects that it leads to. A tree was made from the tree `base`, all but a few of
@@ -147,7 +149,9 @@ def in_order(entries: Entries) -> dict[bytes, bytes]:
 def deflated(content: bytes) -> bytes:
     """Return content in zlib's format (RFC 1950), as it is where it is short: compressing costs more than it spares."""
     if len(content) > _SHORT:
-        return zlib.compress(content, 1)
+        window, memory = (_SMALL_WINDOW, _SMALL_MEMORY) if len(content) <= 1 << _SMALL_WINDOW else (zlib.MAX_WBITS, 8)
+        compressor = zlib.compressobj(1, zlib.DEFLATED, window, memory)
+        return compressor.compress(content) + compressor.flush()
     length = len(content).to_bytes(2, "little")
     complement = (len(content) ^ 0xFFFF).to_bytes(2, "little")
     return b"\x78\x01\x01" + length + complement + content + zlib.adler32(content).to_bytes(4, "big")

@@ -18,7 +18,7 @@ def store(objects: Objects, roots: Iterable[bytes], stored: set[bytes]) -> None:
     names = [name for root in roots for name in _below(objects.made, root, stored)]
     if names:
         content = _packed(names, objects.made)
-        objects.repository.git("index-pack", "--stdin", input=content + objects.hash(content).digest())
+        objects.repository.git("index-pack", "--threads=1", "--stdin", input=content + objects.hash(content).digest())
 
 
 def _below(made: Mapping[bytes, Made], root: bytes, stored: set[bytes]) -> Iterator[bytes]:
@@ -79,9 +79,7 @@ def _distance(back: int) -> bytes:
 
 def _delta(old: bytes, new: bytes) -> bytes | None:
     """Return how to make `new` of `old`: their common begin and end, and what is new between; None if that is most."""
-    shared = min(len(old), len(new))
-    begin = _same_begin(old[:shared], new[:shared])
-    end = min(_same_end(old[-shared:], new[-shared:]), shared - begin)
+    begin, end = _same_ends(old, new)
     middle = new[begin : len(new) - end]
     if 2 * len(middle) > len(new) or max(begin, end) > _LONGEST_COPY:
         return None
@@ -90,16 +88,20 @@ def _delta(old: bytes, new: bytes) -> bytes | None:
     return _size(len(old)) + _size(len(new)) + b"".join(steps)
 
 
-def _same_begin(one: bytes, other: bytes) -> int:
-    """Return how many bytes two strings of one length begin with in common: as one number, far faster than a loop."""
-    differing = int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
-    return len(one) - (differing.bit_length() + 7) // 8
+def _same_ends(old: bytes, new: bytes) -> tuple[int, int]:
+    """Return how many bytes two strings begin and end with in common, none counted twice."""
+    shared = min(len(old), len(new))
+    begin, end = _alike(old[:shared], new[:shared])
+    if len(old) != len(new):
+        end = _alike(old[-shared:], new[-shared:])[1]
+    return begin, min(end, shared - begin)
 
 
-def _same_end(one: bytes, other: bytes) -> int:
-    """Return how many bytes two strings of one length end with in common."""
+def _alike(one: bytes, other: bytes) -> tuple[int, int]:
+    """As `_same_ends`, for strings of one length: compared as two numbers, far faster than by a loop."""
     differing = int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
-    return ((differing & -differing).bit_length() - 1) // 8 if differing else len(one)
+    begin = len(one) - (differing.bit_length() + 7) // 8
+    return begin, ((differing & -differing).bit_length() - 1) // 8 if differing else len(one)
 
 
 def _copy(offset: int, size: int) -> bytes:

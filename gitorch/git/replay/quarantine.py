@@ -41,10 +41,17 @@ class Quarantine:
         """What makes a git process read and write here, and read the repository's objects."""
         theirs = str(self.repository.common_dir / "objects")
         quoted = '"' + theirs.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        (self.folder / "objects").mkdir()
-        return {"GIT_OBJECT_DIRECTORY": str(self.folder / "objects"), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted}
+        return {"GIT_OBJECT_DIRECTORY": self._store_folder, "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted}
+
+    @cached_property
+    def _store_folder(self) -> str:
+        folder = self.folder / "objects"
+        folder.mkdir()
+        return str(folder)
 
     def close(self) -> None:
+        if "_store_folder" in self.__dict__:
+            _emptied(self._store_folder)
         if "folder" in self.__dict__:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -78,9 +85,8 @@ class Quarantine:
         """
         if name in self.objects.made:
             return True
-        try:
-            raw = zlib.decompress(Path(self._path(name)[1]).read_bytes())
-        except FileNotFoundError:
+        raw = self._loose(name)
+        if raw is None:
             return False
         self._written.add(name)
         kind, _, content = raw.partition(b"\0")
@@ -108,9 +114,16 @@ class Quarantine:
         os.write(file, deflated(b"%s %d\0%s" % (made.kind, len(made.content), made.content)))
         os.close(file)
 
+    def _loose(self, name: bytes) -> bytes | None:
+        try:
+            with open(self._path(name)[1], "rb", buffering=0) as file:  # noqa: PTH123 (pathlib takes longer than the read)
+                return zlib.decompress(file.readall())
+        except FileNotFoundError:
+            return None
+
     def _path(self, name: bytes) -> tuple[str, str]:
         digits = name.hex()
-        folder = f"{self.environment['GIT_OBJECT_DIRECTORY']}/{digits[:2]}"
+        folder = f"{self._store_folder}/{digits[:2]}"
         return folder, f"{folder}/{digits[2:]}"
 
 
@@ -122,6 +135,16 @@ def place(common_dir: Path) -> Path:
     ours = common_dir / "gitorch"
     ours.mkdir(exist_ok=True)
     return ours
+
+
+def _emptied(folder: str) -> None:
+    """Remove the files of an object folder, in a fraction of the time that a walk of any tree would take."""
+    with suppress(OSError), os.scandir(folder) as fans:
+        for fan in fans:
+            if fan.is_dir(follow_symlinks=False):
+                for name in os.listdir(fan.path):  # noqa: PTH208 (as above)
+                    os.unlink(f"{fan.path}/{name}")  # noqa: PTH108 (as above)
+                os.rmdir(fan.path)  # noqa: PTH106
 
 
 def _sweep(above: Path) -> None:

@@ -24,7 +24,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 
 
-class _Landed(msgspec.Struct, frozen=True):
+class _Landed(msgspec.Struct, frozen=True, gc=False):
     """A commit that was made here: what it stands on, and what it changes there."""
 
     parent: Oid
@@ -57,6 +57,7 @@ class Replayer:
         self._patches = Patches(repository, self._objects, self._quarantine)
         self._attributes = AttributesOf(self._objects)
         self._landed: dict[Oid, _Landed] = {}
+        self._trees: dict[Oid, bytes] = {}
         self._chain: _Chain | None = None
         self._earlier: tuple[Oid, dict[Outline, list[Pick]]] | None = None
         self._kept: set[bytes] = set()
@@ -177,7 +178,10 @@ class Replayer:
         return chain
 
     def _tree(self, commit: Oid) -> bytes:
-        return bytes.fromhex(self._commit(commit).partition(b"\n")[0].removeprefix(b"tree ").decode("ascii"))
+        if commit not in self._trees:
+            line = self._commit(commit).partition(b"\n")[0]
+            self._trees[commit] = bytes.fromhex(line.removeprefix(b"tree ").decode("ascii"))
+        return self._trees[commit]
 
     def _commit(self, oid: Oid) -> bytes:
         if oid not in self._raw:
@@ -200,6 +204,7 @@ class Replayer:
         raw = rewritten(self._commit(pick.oid), tree.hex(), here, self._committer)
         oid = Oid(self._objects.add(Made(b"commit", raw, (tree,))).hex())
         self._landed[oid] = _Landed(here, changes)
+        self._trees[oid] = tree
         return oid
 
     def _combined(self, pick: Pick, there: bytes) -> tuple[bytes, Changes] | Conflicted:
