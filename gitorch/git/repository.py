@@ -414,8 +414,9 @@ class Repository:
 
     def _committer(self) -> str:
         pinned = os.environ.get("GIT_COMMITTER_DATE", "")
+        named = self.identity()  # its own question may have answered this one
         if pinned not in self._committers:
-            self._committers[pinned] = self.git("var", "GIT_COMMITTER_IDENT", env=self.identity()).text
+            self._committers[pinned] = self.git("var", "GIT_COMMITTER_IDENT", env=named).text
         return self._committers[pinned]
 
     @cached_property
