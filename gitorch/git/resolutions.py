@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gitorch import locks
-from gitorch.git.replay import Conflicted
 from gitorch.git.repository import RefMove, RefsMoved, Repository
 from gitorch.model.naming import OWN_REFS, Oid, Ref
+
+if TYPE_CHECKING:
+    from gitorch.git.replay import Conflicted
 
 RESOLVED = Ref(f"{OWN_REFS}resolved")
 """A commit whose tree holds the solved files, so that they stay: the name of each is the hash of its three sides."""

@@ -9,7 +9,14 @@ import pytest
 from gitorch.orchestrator import Orchestrator
 from tests.bench.status import FOREIGN, loaded, thousand
 
-_LAZY = {"gitorch.agents", "gitorch.agents.api", "gitorch.executors.local", "gitorch.flow.runner", "concurrent.futures"}
+_LAZY = {
+    "concurrent.futures",
+    "gitorch.agents",
+    "gitorch.agents.api",
+    "gitorch.executors.local",
+    "gitorch.flow.runner",
+    "gitorch.git.replay",
+}
 
 
 def _with_ten_tasks(folder: Path) -> None:
