@@ -1,25 +1,21 @@
-"""The one door to git: run a command, resolve names, read and make objects, move several refs in one step."""
+"""What a repository is asked: to resolve names, read and make objects, and move several refs in one step."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import threading
 import time
-from collections import deque
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
-from gitorch.errors import GitorchError, NotFound, Refused, SetupNeeded
+from gitorch.errors import NotFound, Refused, SetupNeeded
+from gitorch.git.door import Dialogue, Door, GitFailed, Output, failed, run
 from gitorch.model.naming import Oid, Ref
 
-if TYPE_CHECKING:
-    import git
+__all__ = ["Commit", "Dialogue", "GitFailed", "Output", "RefMove", "RefsMoved", "Repository", "parse_commit"]
 
 OLDEST_GIT = (2, 38)
 
@@ -32,48 +28,6 @@ LOCAL_VARIABLES = (
     "GIT_WORK_TREE GIT_IMPLICIT_WORK_TREE GIT_GRAFT_FILE GIT_INDEX_FILE GIT_NO_REPLACE_OBJECTS GIT_REPLACE_REF_BASE "
     "GIT_PREFIX GIT_SHALLOW_FILE GIT_COMMON_DIR GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE"
 ).split()
-
-# our own git runs no hooks and no daemons of anybody's, asks nothing, and writes durably
-_SETTINGS = (
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.fsync=all",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "commit.gpgSign=false",
-    "log.showSignature=false",
-    "advice.detachedHead=false",
-    "core.quotePath=false",
-    "submodule.recurse=false",
-)
-_ENVIRONMENT = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_EDITOR": "false",
-    "GIT_SEQUENCE_EDITOR": "false",
-    "GIT_PAGER": "cat",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_LFS_SKIP_SMUDGE": "0",
-}
-
-
-class GitFailed(GitorchError):
-    """A git command ended in a way that its caller did not expect."""
-
-
-class Output(msgspec.Struct, frozen=True):
-    """What a git command printed, and its exit code."""
-
-    stdout: bytes
-    stderr: bytes
-    code: int
-
-    @property
-    def text(self) -> str:
-        return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
-
-    def fields(self) -> list[str]:
-        """Return output that was asked for with `-z` as a list of its entries."""
-        return self.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1] if self.stdout else []
 
 
 class RefMove(msgspec.Struct, frozen=True):
@@ -105,94 +59,12 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         return self.message.partition("\n")[0]
 
 
-_LAST_WORDS = 8  # of at most 4 kB each
-
-
-class Dialogue:
-    """A git process that is asked many times."""
-
-    def __init__(self, process: Any, what: str) -> None:
-        self._kept = process  # GitPython ends the process when this is gone
-        self._process = process.proc
-        self._what = what
-        self._words: deque[bytes] = deque(maxlen=_LAST_WORDS)
-        # a full pipe of warnings would stop the process; the thread has an end of its own, so that it neither holds
-        # what ends the process nor is in the way of whoever closes the pipe
-        heard = (os.dup(self._process.stderr.fileno()), self._words)
-        self._listener = threading.Thread(target=_listen, args=heard, daemon=True)
-        self._listener.start()
-
-    def ask(self, question: bytes) -> None:
-        """Send a question. What is sent before an answer is read must fit into a pipe (64 kB)."""
-        try:
-            self._process.stdin.write(question)
-            self._process.stdin.flush()
-        except BrokenPipeError as error:
-            raise self._ended() from error
-
-    def line(self) -> bytes:
-        """Return the next line of the answer."""
-        found: bytes = self._process.stdout.readline()
-        if not found.endswith(b"\n"):
-            raise self._ended()
-        return found
-
-    def exactly(self, count: int) -> bytes:
-        """Return the next bytes of the answer."""
-        found: bytes = self._process.stdout.read(count)
-        if len(found) != count:
-            raise self._ended()
-        return found
-
-    def until(self, end: bytes) -> bytes:
-        """Return the answer up to `end`, with which what has been written so far ends."""
-        found = b""
-        while not found.endswith(end):
-            more: bytes = self._process.stdout.read1(65_536)
-            if not more:
-                raise self._ended()
-            found += more
-        return found
-
-    def close(self) -> None:
-        """End the process."""
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.wait()
-        self._listener.join()
-        self._process.stdout.close()
-        self._process.stderr.close()
-
-    def _ended(self) -> GitFailed:
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        code = self._process.wait()
-        self._listener.join()
-        return failed([self._what], Output(b"", b"".join(self._words), code))
-
-
-def _listen(descriptor: int, words: deque[bytes]) -> None:
-    """Read to the end of a pipe, and close it."""
-    with suppress(OSError):
-        while heard := os.read(descriptor, 4_096):
-            words.append(heard)
-    os.close(descriptor)
-
-
-class _Lent(threading.local):
-    """The locks that git processes of this thread hold, too."""
-
-    files: tuple[int, ...] = ()
-
-
-class Repository:
+class Repository(Door):
     """A git repository: its common folder, and the work tree of the user (None in a bare repository)."""
 
     def __init__(self, common_dir: Path, work_tree: Path | None) -> None:
-        self.common_dir = common_dir
+        super().__init__(common_dir)
         self.work_tree = work_tree
-        self._lent: tuple[int, ...] = ()
-        self._lent_here = _Lent()
         self._committers: dict[str, str] = {}  # by the date that the environment pins
 
     @classmethod
@@ -203,7 +75,7 @@ class Repository:
         """
         for name in LOCAL_VARIABLES:
             os.environ.pop(name, None)
-        answer = _run(
+        answer = run(
             ["git", "-C", str(start), "rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository"]
         )
         if answer.code != 0:
@@ -212,101 +84,13 @@ class Repository:
         common = Path("\n".join(folder))
         return cls(common, None if bare == "true" else _main_work_tree(common))
 
-    @cached_property
-    def _door(self) -> git.Git:
-        # GitPython takes longer to import than `orchestrate status` takes in all, so only what works on commits pays
-        import git
-
-        return git.Git(self.common_dir)
-
-    def git(
-        self,
-        *args: str,
-        input: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        git_dir: Path | None = None,
-        ok: Container[int] = (0,),
-    ) -> Output:
-        """Run git and return what it printed; raise `GitFailed` when its exit code is not in `ok`.
-
-        Without `cwd` it works on the repository with no work tree; with it, on the worktree there. `git_dir` names
-        that worktree's own git folder, so that nothing depends on the `.git` file that an agent could replace.
-        """
-        process = self._started(args, env, cwd, git_dir, asked=input is not None)
-        stdout, stderr = process.communicate(input)
-        output = Output(stdout, stderr, process.returncode)
-        if output.code not in ok:
-            raise failed(args, output)
-        return output
-
-    def converse(
-        self,
-        *args: str,
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        git_dir: Path | None = None,
-        through: Sequence[str] = (),
-    ) -> Dialogue:
-        """Start a git process that answers many questions; `through` is a program that starts it (`stdbuf -o0`)."""
-        process = self._started(args, env, cwd, git_dir, asked=True, through=through)
-        return Dialogue(process, next(word for word in args if word[0] != "-" and "=" not in word))
-
-    def _started(
-        self,
-        args: Sequence[str],
-        env: Mapping[str, str] | None,
-        cwd: Path | None,
-        git_dir: Path | None,
-        *,
-        asked: bool,
-        through: Sequence[str] = (),
-    ) -> Any:
-        command = [*through, "git", "--no-pager", *(word for setting in _SETTINGS for word in ("-c", setting))]
-        command += self._place(cwd, git_dir)
-        command += args
-        return self._door.execute(
-            command,
-            istream=subprocess.PIPE if asked else subprocess.DEVNULL,
-            as_process=True,
-            pass_fds=(*self._lent, *self._lent_here.files),
-            env={**_ENVIRONMENT, **(env or {})},
-            with_exceptions=False,
-        )
-
-    @contextmanager
-    def lending(self, lock: IO[str] | int, *, everywhere: bool = True) -> Iterator[None]:
-        """Let the git processes that are started meanwhile hold a locked file, too; or only those of this thread.
-
-        When this process is killed, they live on for a moment; the lock is free when the last of them has ended.
-        What is lent `everywhere` must stay open until all threads are done.
-        """
-        file = lock if isinstance(lock, int) else lock.fileno()
-        lent, here = self._lent, self._lent_here.files
-        if everywhere:
-            self._lent = (*lent, file)
-        else:
-            self._lent_here.files = (*here, file)
-        try:
-            yield
-        finally:
-            if everywhere:
-                self._lent = lent
-            else:
-                self._lent_here.files = here
-
-    def _place(self, cwd: Path | None, git_dir: Path | None) -> list[str]:
-        if cwd is None:
-            return [f"--git-dir={git_dir or self.common_dir}"]
-        return ["-C", str(cwd), *([f"--git-dir={git_dir}", f"--work-tree={cwd}"] if git_dir else [])]
-
     def refs(self, *patterns: str) -> dict[Ref, Oid]:
         """Return the refs under these patterns with what they point at; all refs without one.
 
         Runs git directly: `status` needs this and nothing else of git.
         """
         argv = ["git", f"--git-dir={self.common_dir}", "for-each-ref", "--format=%(objectname) %(refname)", *patterns]
-        answer = _run(argv)
+        answer = run(argv)
         if answer.code != 0:
             raise failed(["for-each-ref"], answer)
         pairs = (line.split(" ", 1) for line in answer.text.split("\n") if line)
@@ -326,7 +110,7 @@ class Repository:
 
         Runs git directly, as `refs` does.
         """
-        answer = _run(["git", f"--git-dir={self.common_dir}", "show-ref", "--verify", "--hash", ref])
+        answer = run(["git", f"--git-dir={self.common_dir}", "show-ref", "--verify", "--hash", ref])
         return Oid(answer.text) if answer.code == 0 else None
 
     def resolve(self, name: str) -> Oid | None:
@@ -367,13 +151,13 @@ class Repository:
         if not commit.isprintable():
             return {}
         where = [f"--git-dir={self.common_dir}"]
-        listing = _run(["git", *where, "ls-tree", "-z", "-l", "--end-of-options", commit, f"{folder}/"])
+        listing = run(["git", *where, "ls-tree", "-z", "-l", "--end-of-options", commit, f"{folder}/"])
         found: dict[str, bytes] = {}
         for entry in listing.fields() if listing.code == 0 else []:
             kind, _, path = entry.partition("\t")
             mode, _, oid, size = kind.split()
             if mode.startswith("100") and int(size) <= largest and len(found) < most:
-                found[path] = _run(["git", *where, "cat-file", "blob", oid]).stdout
+                found[path] = run(["git", *where, "cat-file", "blob", oid]).stdout
         return found
 
     def commits(self, oids: Iterable[Oid]) -> list[Commit]:
@@ -490,22 +274,6 @@ class Repository:
             raise SetupNeeded("git-too-old", f"git {have} is too old", why=f"gitorch needs git {need} or newer")
 
 
-def failed(args: Sequence[str], output: Output) -> GitFailed:
-    """Return the error for a git command that ended with an unexpected exit code."""
-    words = output.stderr.decode("utf-8", "replace").strip()
-    return GitFailed("git-failed", f"git {args[0]} ended with exit code {output.code}", why=words)
-
-
-def _run(argv: Sequence[str]) -> Output:
-    try:
-        done = subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)
-    except FileNotFoundError as error:
-        if error.filename != argv[0]:
-            raise
-        raise SetupNeeded("git-missing", "git is not installed, or not on PATH") from error
-    return Output(done.stdout, done.stderr, done.returncode)
-
-
 def _refuse_discovery(start: Path, answer: Output) -> None:
     words = answer.stderr.decode("utf-8", "replace").strip()
     if "dubious ownership" in words:
@@ -519,7 +287,7 @@ def _refuse_discovery(start: Path, answer: Output) -> None:
 
 
 def _main_work_tree(common: Path) -> Path | None:
-    answer = _run(["git", f"--git-dir={common}", "config", "--get", "core.worktree"])
+    answer = run(["git", f"--git-dir={common}", "config", "--get", "core.worktree"])
     if answer.code == 0 and answer.text:
         return (common / answer.text).resolve()
     return common.parent if common.name == ".git" else None
