@@ -16,10 +16,10 @@ from typing import IO
 import msgspec
 
 from gitorch import locks
+from gitorch.durable import replace
 from gitorch.errors import InvalidInput, NotFound, Refused
 from gitorch.model.redact import redacted
 from gitorch.model.visible import visible
-from gitorch.store import replace
 
 LONGEST = 4_000
 """Characters of one note."""

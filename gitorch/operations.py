@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import msgspec
 
-from gitorch import locks
+from gitorch import durable, locks
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import Oid, Ref, TaskId
 from gitorch.model.task import State, Task
@@ -286,14 +286,7 @@ class OperationLog:
 
     def _append(self, entry: Entry, *, durably: bool) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab+") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 1))
-            torn = size > 0 and file.read(1) != b"\n"
-            file.write((b"\n" if torn else b"") + msgspec.json.encode(entry) + b"\n")
-            file.flush()
-            if durably:
-                os.fsync(file.fileno())
+        durable.append(self.path, [msgspec.json.encode(entry)], durably=durably)
 
 
 def _closed(line: bytes) -> Entry:

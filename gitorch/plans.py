@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 
 from gitorch import locks
+from gitorch.durable import sync
 from gitorch.errors import InvalidInput, NotFound, Refused
 from gitorch.model import naming
 from gitorch.model.plan import PlanSession
-from gitorch.store import sync
 
 _REVISION = re.compile(r"(\d{6,})\.json")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gitorch import config
+from gitorch.durable import replace
 from gitorch.errors import Refused
-from gitorch.store import replace
 
 
 def _record() -> Path:

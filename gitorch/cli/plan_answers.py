@@ -46,7 +46,7 @@ def edit_command(session: Session, plan: str, file: str | None) -> None:
 
 def _of_toml(session: Session, found: PlanSession, text: str, *, keep: bool) -> PlanSession:
     from gitorch import config
-    from gitorch.store import replace
+    from gitorch.durable import replace
 
     orchestrator = session.orchestrator
     try:

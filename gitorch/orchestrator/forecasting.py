@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitorch import locks
+from gitorch.durable import replace
 from gitorch.errors import GitorchError, Refused
 from gitorch.git.repository import RefMove
 from gitorch.model import forecast as model
@@ -19,7 +20,6 @@ from gitorch.model.forecast import IN_FLIGHT, Candidate, Conflict, Forecast, For
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import Phase, State, Task
 from gitorch.orchestrator.morning import Morning
-from gitorch.store import replace
 
 if TYPE_CHECKING:
     from gitorch.flow.forecast import Branch, Known

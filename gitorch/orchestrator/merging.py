@@ -13,13 +13,13 @@ import msgspec
 from gitorch import config as configuration
 from gitorch import trust
 from gitorch.config import FILE
+from gitorch.durable import replace
 from gitorch.errors import NotFound, Refused
 from gitorch.git.resolutions import Sides
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task
 from gitorch.operations import Restated
 from gitorch.orchestrator.workspace import Workspace
-from gitorch.store import replace
 
 if TYPE_CHECKING:
     from gitorch.flow.merger import Check, Held, Kept, Plan, Progress, Rebased, Resolver, Target

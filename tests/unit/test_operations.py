@@ -28,7 +28,7 @@ from gitorch.operations import (
     restored,
     words,
 )
-from gitorch.store import render
+from gitorch.store.snapshot import render
 from tests.support import tasks as any_tasks
 
 TASK = Task(id=TaskId("one"), number=1, title="One", prompt="Do it")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import re
 import shutil
@@ -13,10 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch import locks, workshop
+from gitorch import durable, locks, workshop
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
-from gitorch.store import replace
 from gitorch.workshop import Means
 
 FRESH_SECONDS = 7 * 86_400.0
@@ -115,19 +113,13 @@ class Verdicts:
             self._append(lines)
 
     def _append(self, lines: Iterable[Verdict]) -> None:
-        with self.path.open("ab+") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 1))
-            torn = size > 0 and file.read(1) != b"\n"
-            file.write((b"\n" if torn else b"") + b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
+        durable.append(self.path, map(msgspec.json.encode, lines))
         known = list(self._lines())
         if len(known) > _MOST:
             self._shorten(known[-_KEPT:])
 
     def _shorten(self, kept: list[Verdict]) -> None:
-        replace(self.path, b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
+        durable.replace(self.path, b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
         wanted = {Path(line.output).parents[2] for line in kept if line.output}
         for run in (self.folder / "merges").iterdir():
             if run not in wanted and time.time() - run.stat().st_mtime > _OUTPUT_SECONDS:
