@@ -8,25 +8,45 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gitorch import config
+from gitorch.config import FILE, PERSONAL, Layer, overlay, user_folder
 from gitorch.durable import replace
 from gitorch.errors import Refused
 
+_RUNS_COMMANDS = ("prepare", "checks", "agents", "notify")
+
 
 def _record() -> Path:
-    return config.user_folder() / "trusted.json"
+    return user_folder() / "trusted.json"
+
+
+def commands(layers: Sequence[Layer]) -> dict[str, Any]:
+    """Return all that a repository's own files would have run on this machine: the tables that name commands."""
+    found: dict[str, Any] = {}
+    for layer in layers:
+        if layer.origin in (FILE, PERSONAL):
+            overlay(found, {key: layer.settings[key] for key in _RUNS_COMMANDS if key in layer.settings}, {}, "")
+            merge = layer.settings.get("merge", {})
+            overlay(found, {"merge": {"regenerate": made}} if (made := merge.get("regenerate")) else {}, {}, "")
+    return {key: value for key, value in found.items() if value}
+
+
+def digest(found: Mapping[str, Any]) -> str:
+    """Return the hash that a set of commands is trusted by."""
+    import hashlib
+
+    return hashlib.sha256(json.dumps(found, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 def is_trusted(repository: Path, found: Mapping[str, Any]) -> bool:
     """Tell whether these commands of this repository were agreed to; no commands need no agreement."""
-    return not found or config.digest(found) in _agreed().get(str(repository), [])
+    return not found or digest(found) in _agreed().get(str(repository), [])
 
 
 def agree(repository: Path, found: Mapping[str, Any]) -> None:
     """Remember that the user agreed to these commands, as a whole and to their checks alone."""
     agreed = _agreed()
     # checks are read from each task's base commit, where the rest of the file may be another
-    digests = [config.digest(found), config.digest({"checks": found.get("checks", {})})]
+    digests = [digest(found), digest({"checks": found.get("checks", {})})]
     agreed[str(repository)] = list(dict.fromkeys([*agreed.get(str(repository), []), *digests]))
     _record().parent.mkdir(parents=True, exist_ok=True)
     replace(_record(), json.dumps(agreed, indent=1).encode())

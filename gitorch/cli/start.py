@@ -169,7 +169,7 @@ def _findings(session: Session) -> list[tuple[bool | None, str, str]]:
 
     look(f"git {'.'.join(map(str, repository.version()))}", repository.require_git)
     look(f"repository {repository.common_dir}", lambda: base.trunk(repository, orchestrator.config))
-    found = config.commands(orchestrator.loaded.layers)
+    found = trust.commands(orchestrator.loaded.layers)
     look("commands of this repository are agreed to", lambda: trust.require(repository.common_dir, found, config.FILE))
     agents = _detected_agents(orchestrator)
     ready = [name for name, said in agents.items() if said.startswith("ready")]

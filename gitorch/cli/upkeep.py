@@ -88,12 +88,12 @@ def read_config(session: Session, name: str) -> None:
 @pass_session
 def trust_config(session: Session, yes: bool) -> None:
     """Show the commands that this repository's files would run on your machine, and agree to them."""
-    from gitorch import config, trust
+    from gitorch import trust
     from gitorch.cli.safe import safe_block
 
     trust.require_person("agree to commands")
     orchestrator = session.orchestrator
-    found = config.commands(orchestrator.loaded.layers)
+    found = trust.commands(orchestrator.loaded.layers)
     common = orchestrator.repository.common_dir
     if trust.is_trusted(common, found):
         session.answer("nothing to agree to" if not found else "agreed to already", "config", {"commands": found})
@@ -102,7 +102,7 @@ def trust_config(session: Session, yes: bool) -> None:
     agreed = session.confirm("Run these commands in this repository from now on?", yes=yes)
     if agreed:
         trust.agree(common, found)
-    fields = {"commands": found, "digest": config.digest(found), "agreed": agreed}
+    fields = {"commands": found, "digest": trust.digest(found), "agreed": agreed}
     session.answer("agreed; a change of these commands asks again" if agreed else "not agreed", "config", fields)
 
 

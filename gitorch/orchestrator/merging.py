@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitorch import config as configuration
-from gitorch import trust
-from gitorch.config import FILE
 from gitorch.durable import replace
 from gitorch.errors import NotFound, Refused
 from gitorch.git.resolutions import Sides
@@ -59,7 +56,7 @@ class Merging(Workspace):
         commands = self.config.merge.regenerate
         maker = None
         if commands and not dry_run:
-            trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
+            self.require_trust()
             maker = Maker(self.means())
         with self._engine(engine) as plain:
             resolver = merger.Resolver(plain, commands, maker.make if maker else None)

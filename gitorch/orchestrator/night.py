@@ -13,7 +13,6 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from gitorch import config as configuration
 from gitorch import locks, trust
 from gitorch.config import FILE
 from gitorch.context import SharedNotes
@@ -115,7 +114,7 @@ class Night(Conflicts, Forecasting):
             self.recover()
             self.repository.require_git()
             self._require_base()
-            trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
+            self.require_trust()
             self.queue_conflicted()
             means = self.means()
             self._preflight(means)

@@ -8,9 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gitorch import config as configuration
 from gitorch import trust
-from gitorch.config import FILE
 from gitorch.errors import InvalidInput, Refused, SetupNeeded
 from gitorch.model.naming import slug
 from gitorch.model.plan import (
@@ -55,7 +53,7 @@ class Planning(Approving):
         if heuristic:
             return Chosen("", Heuristics(self.roles), "asked for")
         trust.require_person("ask a model for a plan")
-        trust.require(self.repository.common_dir, configuration.commands(self.loaded.layers), FILE)
+        self.require_trust()
         if agent and agent != "auto":
             return Chosen(agent, self._model(agent))
         problems = []

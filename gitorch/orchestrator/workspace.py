@@ -154,6 +154,10 @@ class Workspace(Operating):
         layers.insert(min(at, len(layers)), msgspec.structs.replace(layer, settings=checks))
         return configuration.combine(layers).config.checks | task.checks
 
+    def require_trust(self) -> None:
+        """Raise `Refused` when the repository's own files name commands that nobody has agreed to."""
+        trust.require(self.repository.common_dir, trust.commands(self.loaded.layers), FILE)
+
     def probe(self, means: Means, name: str) -> str:
         """Return an agent's version, or raise `SetupNeeded` when it cannot work."""
         from gitorch import workshop

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from gitorch import cli, config, trust, workshop
+from gitorch import cli, trust, workshop
 from gitorch.executors.local import LocalExecutor
 from gitorch.flow import intake, runner, scheduler
 from gitorch.git import notes, worktrees
@@ -143,7 +143,7 @@ def repository(folder: Path, count: int) -> Path:
     git("add", "-A", cwd=path)
     git("commit", "-qm", "configure", cwd=path)
     library = Orchestrator.open(path)
-    trust.agree(library.repository.common_dir, config.commands(library.loaded.layers))
+    trust.agree(library.repository.common_dir, trust.commands(library.loaded.layers))
     drafts = [intake.from_text(f"task {number}") for number in range(1, count + 1)]
     library.submit(intake.resolve(drafts, library.tasks, 1))
     return path

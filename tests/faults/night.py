@@ -18,7 +18,7 @@ import psutil
 import tomli
 
 import gitorch
-from gitorch import config, trust
+from gitorch import trust
 from gitorch.executors.local import MARKER
 from gitorch.flow import intake
 from gitorch.git import fence, notes
@@ -119,7 +119,7 @@ class Night:
         git("commit", "-qm", "configure", cwd=self.path)
         (self.path / "README.md").write_text("the user is at work here\n")
         library = self.open()
-        trust.agree(library.repository.common_dir, config.commands(library.loaded.layers))
+        trust.agree(library.repository.common_dir, trust.commands(library.loaded.layers))
         library.submit(intake.resolve(drafts_of(count, self.script, chance, kinds, chained=chained), library.tasks, 1))
         self.untouched = self.fingerprint()
 

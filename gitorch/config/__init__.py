@@ -1,0 +1,40 @@
+"""The configuration: `.orchestrate.toml` and its layers as one frozen `Config`, with the origin of each value."""
+
+from gitorch.config.combining import Loaded, combine, overlay
+from gitorch.config.layers import (
+    FILE,
+    PERSONAL,
+    Layer,
+    decode,
+    from_assignments,
+    from_environment,
+    parse,
+    parse_file,
+    user_file,
+    user_folder,
+)
+from gitorch.config.measures import seconds, size
+from gitorch.config.settings import AgentSettings, Config, Section
+from gitorch.config.specialists import roles
+
+__all__ = [
+    "FILE",
+    "PERSONAL",
+    "AgentSettings",
+    "Config",
+    "Layer",
+    "Loaded",
+    "Section",
+    "combine",
+    "decode",
+    "from_assignments",
+    "from_environment",
+    "overlay",
+    "parse",
+    "parse_file",
+    "roles",
+    "seconds",
+    "size",
+    "user_file",
+    "user_folder",
+]

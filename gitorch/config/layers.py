@@ -1,0 +1,137 @@
+"""Where settings come from: files, the environment and the command line, each read as a layer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+import tomli
+
+from gitorch.config.settings import Config, Section
+from gitorch.errors import InvalidInput
+
+FILE = ".orchestrate.toml"
+PERSONAL = ".orchestrate.local.toml"
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings from one place: a file, the environment, or the command line."""
+
+    origin: str
+    settings: dict[str, Any]
+    text: str = ""
+
+
+def parse(text: str, origin: str) -> Layer:
+    """Read TOML text as a layer, or raise `InvalidInput` that points at the line and column."""
+    try:
+        return Layer(origin=origin, settings=tomli.loads(text), text=text)
+    except tomli.TOMLDecodeError as error:
+        line = [*text.split("\n"), ""][error.lineno - 1]
+        raise InvalidInput(
+            "toml-syntax",
+            f"{origin}:{error.lineno}:{error.colno}  {error.msg}",
+            why=f"{error.lineno} | {line.strip()}",
+        ) from error
+
+
+def parse_file(path: Path) -> Layer | None:
+    """Read a configuration file as a layer; None when there is none."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return parse(decode(raw, path.name), path.name)
+
+
+def decode(raw: bytes, origin: str) -> str:
+    """Return UTF-8 bytes as text, or raise `InvalidInput` that names the file."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput("not-utf8", f"{origin} is not UTF-8 text", why=str(error)) from error
+
+
+def from_environment(environment: Mapping[str, str]) -> Layer:
+    """Read `GITORCH_*` (`GITORCH_RUN_MAX_AGENTS=5`) and the seed's `USE_API_MODE` and `MAX_AGENTS`.
+
+    Inside an agent `GITORCH_*` tells of its task and is not read as configuration.
+    """
+    settings: dict[str, Any] = {}
+    if environment.get("USE_API_MODE", "").lower() in ("1", "true", "yes"):
+        settings["agent"] = "api"
+    if environment.get("MAX_AGENTS", "").isdigit():
+        _store(settings, "run.max_agents", int(environment["MAX_AGENTS"]))
+    if "GITORCH_TASK" not in environment:
+        names = {"GITORCH_" + name.upper().replace(".", "_"): name for name in _scalar_names()}
+        for variable, name in names.items():
+            if variable in environment:
+                _store(settings, name, _literal(environment[variable], name))
+    return Layer(origin="the environment", settings=settings)
+
+
+def from_assignments(assignments: Sequence[str]) -> Layer:
+    """Read the command line's `-c key=value` words; a value that is not TOML is taken as text."""
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise InvalidInput("config-assignment", f"-c {assignment}: it must be KEY=VALUE")
+        _store(settings, name.strip(), _literal(value, name.strip()))
+    return Layer(origin="-c", settings=settings)
+
+
+def user_file() -> Path:
+    """Return the user's own configuration file, in the platform's configuration folder."""
+    return user_folder() / "config.toml"
+
+
+def user_folder() -> Path:
+    """Return the folder for what belongs to the user and not to a repository."""
+    if home := os.environ.get("XDG_CONFIG_HOME"):
+        return Path(home) / "gitorch"
+    # platformdirs takes 30 ms to import, and on Linux the answer is this line
+    if os.name == "posix" and os.uname().sysname == "Linux":
+        return Path.home() / ".config" / "gitorch"
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("gitorch", appauthor=False))
+
+
+def _scalar_names() -> Iterator[str]:
+    for name, kind in get_type_hints(Config).items():
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from (f"{name}.{key}" for key in kind.__struct_fields__)
+        elif name not in ("agents", "roles", "checks"):
+            yield name
+
+
+def _store(settings: dict[str, Any], name: str, value: Any) -> None:
+    *tables, key = name.split(".")
+    for table in tables:
+        settings = settings.setdefault(table, {})
+        if not isinstance(settings, dict):
+            raise InvalidInput("config-assignment", f"-c {name}: {table} is not a table")
+    settings[key] = value
+
+
+def _literal(text: str, name: str) -> Any:
+    """Read a value that was given without quotes: TOML, or plain text where TOML or the setting says so."""
+    try:
+        value = tomli.loads(f"value = {text}")["value"]
+    except tomli.TOMLDecodeError:
+        return text
+    return text if _is_text(name) and not isinstance(value, str) else value
+
+
+def _is_text(name: str) -> bool:
+    kind: Any = Config
+    for part in name.split("."):
+        if isinstance(kind, type) and issubclass(kind, Section):
+            kind = get_type_hints(kind).get(part)
+        else:
+            kind = get_args(kind)[1] if get_origin(kind) is dict else None
+    return kind is str

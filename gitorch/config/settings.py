@@ -1,0 +1,137 @@
+"""What can be set: each table of `.orchestrate.toml` as a frozen value, with what holds where nobody sets it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the configuration."""
+
+
+class PrepareSettings(Section, frozen=True, kw_only=True):
+    """`[prepare]`: what happens in a worktree before its agent starts."""
+
+    copy: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+
+
+class RunSettings(Section, frozen=True, kw_only=True):
+    """`[run]`: how many agents, how long, how often."""
+
+    max_agents: int = 3
+    start_after: Literal["finished", "approved"] = "finished"
+    task_timeout: str = "90m"
+    idle_timeout: str = "15m"
+    retries: int = 1
+    fix_checks: int = 1
+    rate_limits: Literal["wait", "switch", "stop"] = "wait"
+    max_unreviewed: int = 0
+    until: str = ""
+    budget: float = 0.0
+    min_free_disk: str = "2GB"
+
+
+class SandboxSettings(Section, frozen=True, kw_only=True):
+    """`[sandbox]`: what an agent is wrapped in."""
+
+    mode: Literal["auto", "bwrap", "off"] = "auto"
+    network: Literal["on", "off"] = "on"
+
+
+class AgentSettings(Section, frozen=True, kw_only=True):
+    """One `[agents.NAME]` table: the kind, the executable, the model, and what it is started with."""
+
+    kind: Literal["claude", "codex", "api", "command"]
+    path: str = ""
+    model: str = ""
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    pass_env: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    key: dict[str, str] = {}
+
+
+class RoleSettings(Section, frozen=True, kw_only=True):
+    """One `[roles.NAME]` table: changes a built-in specialist, or adds one."""
+
+    prompt: str = ""
+    prompt_file: str = ""
+    purpose: str = ""
+    match: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    agent: str = ""
+
+
+class ReviewSettings(Section, frozen=True, kw_only=True):
+    """`[review]`: what approval asks for, and what deserves a second look."""
+
+    require_checks: bool = True
+    sensitive: tuple[str, ...] = ("**/auth/**", ".github/**", "*.lock")
+
+
+class MergeSettings(Section, frozen=True, kw_only=True):
+    """`[merge]`: how approved work reaches the integration branch."""
+
+    verify: Literal["each", "batch", "end", "never"] = "batch"
+    max_checks: int = 0
+    auto: Literal["approved", "finished"] = "approved"
+    on_conflict: Literal["hold", "agent"] = "hold"
+    regenerate: dict[str, str] = {}
+
+
+class RemoteSettings(Section, frozen=True, kw_only=True):
+    """`[remote]`: agents on other machines."""
+
+    address: str = ""
+
+
+class NotifySettings(Section, frozen=True, kw_only=True):
+    """`[notify]`: a command that gets each event as JSON on its standard input."""
+
+    command: tuple[str, ...] = ()
+
+
+BUILT_IN_AGENTS: dict[str, dict[str, str]] = {
+    "claude": {"kind": "claude", "path": "claude"},
+    "codex": {"kind": "codex", "path": "codex"},
+    "api": {"kind": "api"},
+}
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """All settings in force."""
+
+    base: str = "auto"
+    integration: str = "orch/integration"
+    branch: str = "orch/{task}"
+    worktrees: str = "../{repo}.orch/{task}"
+    agent: str = "auto"
+    role: str = "auto"
+    prepare: PrepareSettings = PrepareSettings()
+    run: RunSettings = RunSettings()
+    checks: dict[str, str] = {}
+    sandbox: SandboxSettings = SandboxSettings()
+    agents: dict[str, AgentSettings] = {}
+    roles: dict[str, RoleSettings] = {}
+    review: ReviewSettings = ReviewSettings()
+    merge: MergeSettings = MergeSettings()
+    remote: RemoteSettings = RemoteSettings()
+    notify: NotifySettings = NotifySettings()
+
+    def branch_of(self, task: str) -> str:
+        """Return the branch of a task."""
+        return self.branch.replace("{task}", task)
+
+    @property
+    def candidate(self) -> str:
+        """Return the branch of the night's candidate."""
+        return self.branch_of("candidate")
+
+    @property
+    def prefix(self) -> str:
+        """Return what all task branches start with: `orch/`."""
+        return self.branch.partition("{task}")[0]
