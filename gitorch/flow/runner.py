@@ -172,8 +172,7 @@ def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
         worktrees.rescue(repository, worktree, naming.rescue_ref(task.id), f"uncommitted files of {task.id}")
         _keep_earlier(repository, task, at)
         worktree.git(repository, "checkout", "--quiet", "--force", task.branch)
-        worktree.git(repository, "reset", "--quiet", "--hard", start)
-        worktree.git(repository, "clean", "--quiet", "-d", "--force")
+        worktrees.restore(repository, worktree, start)
         return worktree
     if worktree is not None:
         worktrees.discard_half_made(repository, path)
@@ -436,8 +435,7 @@ def _tidy(means: Means, task: Task, place: Place) -> None:
     worktrees.rescue(
         means.repository, place.worktree, naming.rescue_ref(task.id), f"files that checks of {task.id} left"
     )
-    place.worktree.git(means.repository, "reset", "--quiet", "--hard")
-    place.worktree.git(means.repository, "clean", "--quiet", "-d", "--force")
+    worktrees.restore(means.repository, place.worktree)
 
 
 def _stop_reason(folder: Path) -> str:

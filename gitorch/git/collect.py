@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gitorch.git import worktrees
+from gitorch.git import indexes, worktrees
 from gitorch.git.repository import RefMove, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref
@@ -46,8 +46,8 @@ _IN_PROGRESS = {
 def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oid, message: str) -> Homecoming:
     """Bring what an attempt's worktree holds onto its branch.
 
-    Uncommitted files are committed with `message` (agents forget). The gate: no operation half done, no
-    repository inside, the branch still the task's own, its tip a descendant of `base`.
+    Uncommitted files are committed with `message` (agents forget), hidden from git or not. The gate: no operation half
+    done, no repository inside, the branch still the task's own, its tip a descendant of `base`.
     """
     for name, operation in _IN_PROGRESS.items():
         if (worktree.admin / name).exists():
@@ -59,7 +59,7 @@ def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oi
     if seen.dirt.nested:
         return Rejected(f"there is a git repository inside the worktree: {seen.dirt.nested[0]}")
     if seen.dirt:
-        worktrees.stage(repository, worktree, seen.dirt)
+        indexes.stage(repository, worktree, seen.dirt)
         _commit(repository, worktree, message)
     tip = seen.tip
     if seen.dirt or tip is None:
@@ -68,6 +68,8 @@ def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oi
         return Rejected("the task's branch has no commit any more")
     if link := _bare_link(repository, worktree, base, tip):
         return Rejected(f"there is a git repository inside the worktree: {link}")
+    if seen.hidden.absent:  # checks judge the files here: what was hidden and taken away is in the tip all the same
+        indexes.bring_back(repository, worktree)
     return _admit(repository, tip, branch, base, completed=bool(seen.dirt))
 
 

@@ -7,9 +7,8 @@ import fcntl
 import os
 import re
 import shutil
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +16,8 @@ import msgspec
 
 from gitorch import locks
 from gitorch.errors import Refused
+from gitorch.git import indexes
+from gitorch.git.indexes import Hidden, Staged
 from gitorch.git.repository import GitFailed, Output, RefMove, RefsMoved, Repository
 from gitorch.model.naming import Oid, Ref
 
@@ -33,21 +34,29 @@ class Worktree(msgspec.Struct, frozen=True):
 
 
 class Dirt(msgspec.Struct, frozen=True):
-    """What a worktree holds beside its commit: changed and new paths, and repositories inside it."""
+    """What a worktree holds beside its commit: changed and new paths, and repositories inside it.
+
+    `staged` is what its index has of such paths, where there is a file or the checkout leaves it out.
+    """
 
     paths: tuple[str, ...]
     nested: tuple[str, ...]
+    staged: tuple[Staged, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.paths or self.nested)
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a worktree stands: HEAD's commit (None: not born), the branch it is on (None: detached), the dirt."""
+    """Where a worktree stands: HEAD's commit (None: not born), the branch it is on (None: detached), the dirt.
+
+    `hidden` is what git was told not to look at; the dirt tells of it all the same.
+    """
 
     tip: Oid | None
     branch: str | None
     dirt: Dirt
+    hidden: Hidden
 
 
 def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bool = False) -> Worktree:
@@ -105,23 +114,33 @@ def checked_out(repository: Repository) -> dict[Ref, Path]:
 def look(repository: Repository, worktree: Worktree) -> Standing:
     """Return where a worktree's HEAD is, and what is not committed.
 
-    Ignored files do not count; repositories inside are named apart.
+    Ignored files do not count; repositories inside are named apart. What git was told not to look at counts.
     """
-    listing = worktree.git(
-        repository,
-        *("status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"),
-        *("--untracked-files=all", "--no-renames", "--ignore-submodules=dirty"),
-        env={"GIT_OPTIONAL_LOCKS": "0"},  # looking changes nothing, and gets in nobody's way
-    ).fields()
+    with indexes.honest(repository, worktree) as (env, hidden):
+        listing = worktree.git(
+            repository,
+            *("status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"),
+            *("--untracked-files=all", "--no-renames", "--ignore-submodules=dirty"),
+            env={"GIT_OPTIONAL_LOCKS": "0", **env},  # looking changes nothing, and gets in nobody's way
+        ).fields()
     headers = dict(entry[2:].split(" ", 1) for entry in listing if entry.startswith("# "))
-    paths = [path_of(entry) for entry in listing if not entry.startswith("# ")]
+    entries = [entry for entry in listing if not entry.startswith("# ")]
+    paths = [path_of(entry) for entry in entries]
     nested = tuple(path for path in paths if path.endswith("/"))
     oid, branch = headers["branch.oid"], headers["branch.head"]
     return Standing(
         tip=None if oid == "(initial)" else Oid(oid),
         branch=None if branch == "(detached)" else branch,
-        dirt=Dirt(tuple(path for path in paths if not path.endswith("/")), nested),
+        dirt=Dirt(tuple(path for path in paths if not path.endswith("/")), nested, _staged(entries)),
+        hidden=hidden,
     )
+
+
+def _staged(entries: Sequence[str]) -> tuple[Staged, ...]:
+    """Read what is in the index and not in HEAD from entries of `git status --porcelain=v2 -z`."""
+    words = [entry.split(" ", 8) for entry in entries if entry.startswith("1 ") and entry[2] not in ".D"]
+    # what is gone from the folder was deleted after it was staged
+    return tuple(Staged(mode, blob, path) for _, changed, _, _, mode, _, _, blob, path in words if changed[1] != "D")
 
 
 def is_dirty(repository: Repository, path: Path) -> bool:
@@ -153,20 +172,6 @@ def embedded(worktree: Worktree) -> tuple[str, ...]:
     return tuple(found)
 
 
-def stage(repository: Repository, worktree: Worktree, found: Dirt, *, index: Path | None = None) -> None:
-    """Put all uncommitted files into the index (or into a private one), except repositories inside."""
-    patterns = [b":(top)"] + [b":(top,exclude,literal)" + os.fsencode(path.rstrip("/")) for path in found.nested]
-    worktree.git(
-        repository,
-        "add",
-        "--all",
-        "--pathspec-from-file=-",
-        "--pathspec-file-nul",
-        input=b"\0".join(patterns),
-        env={"GIT_INDEX_FILE": str(index)} if index else {},
-    )
-
-
 def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -> Oid | None:
     """Save uncommitted files as a commit under `ref`, and return it; None when there are none.
 
@@ -177,7 +182,7 @@ def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
     found = dirt(repository, worktree)
     if not found.paths:
         return None
-    head, tree = snapshot(repository, worktree, found)
+    head, tree = indexes.snapshot(repository, worktree, found)
     for remaining in reversed(range(_TRIES)):
         old = repository.at(ref)
         if old and _holds(repository, old, tree, head):
@@ -195,34 +200,6 @@ def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
 
 
 _TRIES = 5
-_INDEX = "gitorch-rescue-index-"
-_LEFT_SECONDS = 3600.0
-
-
-def snapshot(repository: Repository, worktree: Worktree, found: Dirt) -> tuple[str, str]:
-    """Return HEAD's commit (empty: not born) and the tree of all files as they are, by way of a private index."""
-    for left in worktree.admin.glob(f"{_INDEX}*"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > _LEFT_SECONDS:  # of one that was killed
-                left.unlink()
-    index = worktree.admin / f"{_INDEX}{uuid.uuid4().hex}"
-    env = {"GIT_INDEX_FILE": str(index)} | repository.identity()
-    head = worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1)).text
-    try:
-        # the worktree's own index knows when files were last read: what has not changed since is not read again
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(worktree.admin / "index", index)
-        if worktree.git(repository, "read-tree", *_onto(head), env=env, ok=(0, 128)).code:
-            index.unlink(missing_ok=True)  # the copy was of no use: begin with none
-            worktree.git(repository, "read-tree", *_onto(head), env=env)
-        stage(repository, worktree, found, index=index)
-        return head, worktree.git(repository, "write-tree", env=env).text
-    finally:
-        index.unlink(missing_ok=True)
-
-
-def _onto(head: str) -> tuple[str, ...]:
-    return ("--reset", head) if head else ("--empty",)
 
 
 def _holds(repository: Repository, saved: Oid, tree: str, head: str) -> bool:
@@ -246,6 +223,18 @@ def remove(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
     with _turn(repository):
         # twice: once for files that git ignores, once for our own lock
         repository.git("worktree", "remove", "--force", "--force", str(worktree.path))
+
+
+def restore(repository: Repository, worktree: Worktree, commit: Oid | None = None) -> None:
+    """Bring a worktree's branch, index and files to a commit (None: HEAD's), with nothing else in it but ignored files.
+
+    What the index hides, git would pass over.
+    """
+    found = indexes.uncover(repository, worktree)
+    worktree.git(repository, "reset", "--quiet", "--hard", *((commit,) if commit else ()))
+    worktree.git(repository, "clean", "--quiet", "-d", "--force")
+    if found.absent:
+        indexes.bring_back(repository, worktree)
 
 
 def discard_half_made(repository: Repository, path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gitorch.git import worktrees
+from gitorch.git import indexes, worktrees
 from gitorch.git.repository import Repository
 from gitorch.model.forecast import Candidate, Judgement, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
@@ -320,7 +320,7 @@ def test_a_worktree_with_a_broken_index_is_saved_all_the_same(night: Night) -> N
     index = worktree.admin / "index"
     whole = index.read_bytes()
     index.write_bytes(b"no index")
-    head, tree = worktrees.snapshot(repository, worktree, found)
+    head, tree = indexes.snapshot(repository, worktree, found)
     index.write_bytes(whole)
     assert night.git("show", f"{tree}:busy.txt") == "mine"
     assert head == night.git("rev-parse", "orch/busy")

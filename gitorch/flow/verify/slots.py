@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from gitorch import workshop
-from gitorch.git import worktrees
+from gitorch.git import indexes, worktrees
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
 from gitorch.workshop import Means
@@ -75,9 +75,12 @@ class Slot:
             worktrees.discard_half_made(repository, path)
             found = worktrees.add(repository, path, commit, _REASON)
         repository.free(found.admin / "index.lock", found.admin / "HEAD.lock")
+        hidden = indexes.uncover(repository, found)  # git would leave it as the last check had it
         found.git(repository, "checkout", "--quiet", "--force", "--detach", commit)
         # twice: repositories that checks made inside, too
         found.git(repository, "clean", "--quiet", "-d", "--force", "--force", "-x")
+        if hidden.absent:
+            indexes.bring_back(repository, found)
         self.worktree = found
         return found
 
