@@ -5,11 +5,14 @@ The board holds plain values; a thread of rich draws it, at most four times a se
 
 from __future__ import annotations
 
+import os
+import sys
+import termios
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.live import Live
 from rich.text import Text
@@ -31,6 +34,7 @@ FRAMES_PER_SECOND = 4
 _BAR_WIDTH = 40
 _FEWEST_ROWS = 3
 _MOST_CONFLICTS = 3
+_LOCAL_MODES = 3  # the place of `lflag` in what termios tells
 
 Tasks = Mapping[TaskId, Task]
 Activity = Mapping[TaskId, str]
@@ -171,15 +175,45 @@ def _counts(tasks: Tasks, look: Look) -> Line:
 def live(board: Board, screen: Screen, *, whole_screen: bool = False) -> Iterator[None]:
     """Draw a board until the block ends; the last picture stays, unless it had the whole screen for itself."""
     console = screen.console
-    with Live(
-        get_renderable=lambda: board.text(console),
-        console=console,
-        refresh_per_second=FRAMES_PER_SECOND,
-        screen=whole_screen,
-        vertical_overflow="crop",
-    ) as drawn:
+    with (
+        _without_echo(),
+        Live(
+            get_renderable=lambda: board.text(console),
+            console=console,
+            refresh_per_second=FRAMES_PER_SECOND,
+            screen=whole_screen,
+            vertical_overflow="crop",
+        ) as drawn,
+    ):
         drawn.refresh()  # the first picture at once, not with the first tick
         yield
+
+
+@contextmanager
+def _without_echo() -> Iterator[None]:
+    """Let the terminal not show what is typed: each Enter would push the picture up by a line, and leave half of it."""
+    keyboard = _keyboard()
+    if keyboard is None:
+        yield
+        return
+    descriptor, before = keyboard
+    quiet = [*before]
+    quiet[_LOCAL_MODES] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _keyboard() -> tuple[int, list[Any]] | None:
+    """Return the terminal that is typed on, and its modes; None where there is none, or another program has it."""
+    try:
+        descriptor = sys.stdin.fileno()
+        ours = os.tcgetpgrp(descriptor) == os.getpgrp()
+        return (descriptor, termios.tcgetattr(descriptor)) if ours else None
+    except (OSError, ValueError, AttributeError, termios.error):
+        return None
 
 
 def watch(
