@@ -24,10 +24,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("start", "what works, what does not, and the command that fixes it"),
     },
     "Evening": {
-        "submit": ("evening", "queue a task, or a file of tasks"),
+        "submit": ("submitting", "queue a task, or a file of tasks"),
         "plan": ("planning", "break a goal into tasks, and queue them once you agree"),
         "adopt": ("adopting", "make finished tasks of existing branches"),
-        "run": ("evening", "work through the queue: one branch for each task"),
+        "run": ("running", "work through the queue: one branch for each task"),
     },
     "Night": {
         "status": ("night", "whose turn it is"),

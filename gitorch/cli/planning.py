@@ -216,7 +216,7 @@ def tell_queued(session: Session, approved: PlanSession, tasks: Sequence[Task]) 
 
 def run_queue(ctx: click.Context, **options: object) -> None:
     """Go on with `run`."""
-    from gitorch.cli.evening import run_command
+    from gitorch.cli.running import run_command
 
     ctx.invoke(run_command, **options)
 
