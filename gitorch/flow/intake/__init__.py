@@ -5,7 +5,8 @@ means two tasks are errors which say where. Prompts stay as they are, byte for b
 """
 
 from gitorch.flow.intake.draft import STDIN, Draft, from_text, headline, shortened
-from gitorch.flow.intake.formats import context_text, read, read_folder
+from gitorch.flow.intake.entry import context_text
+from gitorch.flow.intake.formats import read, read_folder
 from gitorch.flow.intake.names import resolve
 
 __all__ = [

@@ -1,0 +1,135 @@
+"""One task as a file spells it: its keys, checked, as a draft."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from gitorch import config
+from gitorch.errors import InvalidInput
+from gitorch.flow.intake.draft import Draft, from_text, place_of
+from gitorch.model.task import Priority
+
+Locate = Callable[[str], str]
+"""Returns where a key stands: `tasks.toml:12`; for "" where its task begins."""
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One task as a file spells it."""
+
+    id: str = ""
+    title: str = ""
+    prompt: str = ""
+    agent: str = ""
+    role: str = ""
+    priority: Priority = Priority.NORMAL
+    after: tuple[str | int, ...] | str | int = ()
+    checks: dict[str, str] = {}
+    paths: tuple[str, ...] | str = ()
+    goal: str = ""
+    acceptance: tuple[str, ...] | str = ()
+    context: Any = ""
+    base: str = ""
+    budget: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    timeout: Annotated[float, msgspec.Meta(ge=0)] | str = 0.0
+
+
+_KEYS = _Entry.__struct_fields__
+
+
+DEFAULTS = tuple(key for key in _KEYS if key not in ("id", "title", "prompt"))
+
+
+_MEANT = {"depends_on": "after", "dependencies": "after", "needs": "after", "description": "prompt", "name": "id"}
+
+
+def to_draft(table: Mapping[str, object], locate: Locate) -> Draft:
+    """Return the draft that a table of keys describes; raise `InvalidInput` that says where a wrong one stands."""
+    refuse_unknown(table, _KEYS, locate)
+    entry = _entry(table, locate)
+    origin = locate("")
+    prompt = entry.prompt if entry.prompt.strip() else entry.title
+    stated = from_text(prompt, origin=origin)
+    draft = msgspec.structs.replace(
+        stated,
+        title=" ".join(entry.title.split()) or stated.title,
+        id=entry.id,
+        agent=entry.agent,
+        role=entry.role,
+        priority=entry.priority,
+        after=tuple(str(name) for name in ((entry.after,) if isinstance(entry.after, str | int) else entry.after)),
+        checks=entry.checks,
+        paths=(entry.paths,) if isinstance(entry.paths, str) else entry.paths,
+        goal=entry.goal,
+        acceptance=(entry.acceptance,) if isinstance(entry.acceptance, str) else entry.acceptance,
+        context=_context(entry.context, locate),
+        base=entry.base,
+        budget=entry.budget,
+        timeout=_seconds(entry.timeout, locate),
+    )
+    _refuse_unencodable(draft, origin)
+    return draft
+
+
+def refuse_unknown(table: Mapping[str, object], known: Sequence[str], locate: Locate) -> None:
+    """Raise `InvalidInput` that names every key which is not `known`, with its near miss."""
+    unknown = [str(key) for key in table if key not in known]
+    if unknown:
+        problems = [f"{locate(key)}: unknown key {key}{_hint(key, known)}" for key in unknown]
+        raise InvalidInput("task-invalid", "; ".join(problems), why=f"the keys are {', '.join(known)}")
+
+
+def _hint(key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    meant = near[0] if near else _MEANT.get(key)
+    return f"; did you mean {meant}?" if meant in known else ""
+
+
+def _entry(table: Mapping[str, object], locate: Locate) -> _Entry:
+    priority = table.get("priority")
+    folded = {"priority": priority.lower()} if isinstance(priority, str) else {}
+    try:
+        return msgspec.convert({**table, **folded}, _Entry)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$.")
+        key = re.split(r"[.\[]", path.rstrip("`"))[0]
+        hint = "; it must be high, normal or low" if key == "priority" else ""
+        raise InvalidInput("task-invalid", f"{locate(key)}: {key}: {what}{hint}") from error
+
+
+def context_text(value: object) -> str:
+    """Return a task's context as JSON text: text that is JSON already stays as it is."""
+    if isinstance(value, str):
+        try:
+            msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            return msgspec.json.encode(value).decode()
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def _context(value: object, locate: Locate) -> str:
+    try:
+        return context_text(value) if value != "" else ""
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput("task-invalid", f"{locate('context')}: context: {error}") from error
+
+
+def _seconds(value: float | str, locate: Locate) -> float:
+    if isinstance(value, float | int):
+        return float(value)
+    try:
+        return config.seconds(value)
+    except InvalidInput as error:
+        raise InvalidInput("task-invalid", f"{locate('timeout')}: timeout: {error}", fix=error.fix) from error
+
+
+def _refuse_unencodable(draft: Draft, origin: str) -> None:
+    try:
+        msgspec.json.encode(draft)
+    except UnicodeEncodeError as error:
+        raise InvalidInput("not-utf8", f"{place_of(origin)}the text is not UTF-8", why=str(error)) from error
