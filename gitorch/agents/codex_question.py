@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gitorch.agents.codex import Codex, program
+from gitorch.agents import codex_stream
+from gitorch.agents.codex import program
 from gitorch.agents.question import Answer, Question, Sent, as_prompt, object_in
 from gitorch.config import AgentSettings
 from gitorch.model.outcome import Ending, Exit
@@ -43,6 +44,6 @@ class CodexQuestions:
 
     def answer(self, settings: AgentSettings, lines: Iterable[bytes], stderr: str, ended: Exit) -> Answer:
         """Read the stream; the stream does not name the model, so only a configured one is known."""
-        outcome = Codex().outcome(lines, stderr, ended)
+        outcome = codex_stream.outcome(lines, stderr, ended)
         value = object_in(outcome.summary) if outcome.ending is Ending.COMPLETED else None
         return Answer(outcome=outcome, value=value, text=outcome.summary, model=settings.model)
