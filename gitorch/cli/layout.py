@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from gitorch.cli.safe import cells, clip, safe
+from gitorch.cli.safe import cells, clip, safe, safe_block
 
 Piece = tuple[str, str]
 """Text, which is harmless already, and its style: words of `_CODES`."""
@@ -188,6 +188,12 @@ def wrap(text: str, look: Look, indent: int = 0) -> list[str]:
         return lines
     room = max(20, min(look.width, _WIDEST_TEXT + indent) - indent)
     return [part for line in lines for part in _broken(line, room)]
+
+
+def block(text: str, look: Look, indent: int = 0) -> list[str]:
+    """Return foreign text of several lines as harmless lines that fit, in characters that the stream can take."""
+    lines = wrap(safe_block(text.strip("\n")), look, indent)
+    return [look.clean(line) if look.charset != "utf-8" else line for line in lines]
 
 
 def _broken(line: str, room: int) -> list[str]:

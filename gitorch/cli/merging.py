@@ -47,7 +47,7 @@ def merge_command(
     files of a clean checkout of it follow.
     """
     from gitorch import trust
-    from gitorch.cli import render, shape
+    from gitorch.cli import merge_pages, run_pages, shape
     from gitorch.orchestrator import Engine
 
     orchestrator = session.orchestrator
@@ -61,15 +61,15 @@ def merge_command(
         plan = orchestrator.plan_merge(replayer, names, [orchestrator.find(name).id for name in skip], into)
         hunks = {clash.task.id: orchestrator.hunks(replayer, clash) for clash in plan.clashes}
         if not dry_run:
-            if picture := render.merge_order(plan):
+            if picture := merge_pages.merge_order(plan):
                 session.say(picture)
             verify = verify or orchestrator.config.merge.verify
             plan = _verified(session, replayer, plan, verify, recheck=recheck)
             orchestrator.publish(replayer, plan)
             session.refresh(replayer)
         conflicts = orchestrator.foresee(replayer) if dry_run else ()
-    text = render.merge_plan(plan, branch, hunks=hunks) if dry_run else render.merge_result(plan, branch)
-    text = "\n".join(part for part in (render.foreseen(conflicts), text) if part)
+    text = merge_pages.merge_plan(plan, branch, hunks=hunks) if dry_run else merge_pages.merge_result(plan, branch)
+    text = "\n".join(part for part in (run_pages.foreseen(conflicts), text) if part)
     known = {"conflicts": [shape.foreseen_conflict(one, branch) for one in conflicts]} if dry_run else {}
     session.answer(text, "merge", {**shape.merge(plan, branch, hunks), **known, "dry_run": dry_run})
     if plan.steps and not dry_run:
@@ -78,7 +78,7 @@ def merge_command(
 
 
 def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool) -> Plan:
-    from gitorch.cli import render
+    from gitorch.cli import merge_pages
 
     steps = session.orchestrator.verify_merge(replayer, plan, verify, recheck=recheck)
     while True:
@@ -88,7 +88,7 @@ def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str, *, 
             session.screen.passing("")
             verified: Plan = end.value
             return verified
-        session.screen.passing(render.merge_progress(progress))
+        session.screen.passing(merge_pages.merge_progress(progress))
 
 
 def _exit_for(plan: Plan) -> None:

@@ -26,7 +26,7 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
 
     On a terminal each task is shown with the keys for a verdict.
     """
-    from gitorch.cli import render, shape
+    from gitorch.cli import review_pages, shape
     from gitorch.flow import review
 
     orchestrator = session.orchestrator
@@ -37,11 +37,11 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
         cards = review.by_risk([orchestrator.card(one) for one in waiting])
     asking = session.interactive and not only_list
     if not asking:
-        text = render.card(cards[0]) if task else render.review_list(cards)
+        text = review_pages.card(cards[0]) if task else review_pages.review_list(cards)
         session.answer(text, "review", {"tasks": [shape.card(one) for one in cards]})
         return
     if not task:
-        session.answer(render.review_list(cards))
+        session.answer(review_pages.review_list(cards))
     for at, one in enumerate(cards, start=1):
         if not _ask_verdict(session, one, f"{at} of {len(cards)}"):
             break
@@ -53,9 +53,9 @@ _KEYS = "[d]iff  [a]pprove  [r]evise  [x] reject  [c]omment  [l]og  [n]ext  [q]u
 
 def _ask_verdict(session: Session, card: Card, place: str) -> bool:
     """Show one task and carry out the reviewer's keys; return whether to go on with the next."""
-    from gitorch.cli import render
+    from gitorch.cli import review_pages
 
-    session.answer(render.card(card))
+    session.answer(review_pages.card(card))
     while True:
         click.echo(f"{place}  {_KEYS} ", nl=False, err=True)
         key = click.getchar()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @pass_session
 def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
     """Show whose turn it is."""
-    from gitorch.cli import render, shape
+    from gitorch.cli import overview, shape
 
     orchestrator = session.orchestrator
     tasks = orchestrator.tasks
@@ -38,7 +38,7 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
         session.answer("", "status", {**fields, **foreseen})
     else:
         session.answer(
-            render.status(
+            overview.status(
                 tasks.values(),
                 repository=top.name,
                 integration=orchestrator.config.integration,
@@ -59,7 +59,8 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
 @pass_session
 def watch_command(session: Session, interval: float) -> None:
     """Watch the tasks live. Ctrl-C ends the watching, not the work."""
-    from gitorch.cli import board, render, shape
+    from gitorch.cli import board
+    from gitorch.cli.running import tell_change
 
     orchestrator = session.orchestrator
     if session.screen.animated and not session.json:
@@ -72,12 +73,8 @@ def watch_command(session: Session, interval: float) -> None:
         foreseen = _tell_foreseen(session, foreseen)
         tasks = orchestrator.tasks
         for task in tasks.values():
-            if task == before.get(task.id):
-                continue
-            if session.json:
-                session.answer("", "event", {"at": shape.now(), "task": shape.task(task)})
-            elif line := render.event_line(task, before.get(task.id)):
-                session.answer(line)
+            if task != before.get(task.id):
+                tell_change(session, task, before.get(task.id))
         before = {task.id: task for task in tasks.values()}
         if not orchestrator.is_running() and not any(task.state is State.RUNNING for task in tasks.values()):
             return
@@ -86,14 +83,14 @@ def watch_command(session: Session, interval: float) -> None:
 
 def _tell_foreseen(session: Session, before: Foreseen) -> Foreseen:
     """Print what is foreseen where it has changed; return it."""
-    from gitorch.cli import render, shape
+    from gitorch.cli import run_pages, shape
 
     found = session.orchestrator.foreseen()
     if found != before:
         if session.json:
             fields = shape.foreseen(*found, session.orchestrator.config.integration)
             session.answer("", "event", {"at": shape.now(), **fields})
-        elif text := render.foreseen(*found):
+        elif text := run_pages.foreseen(*found):
             session.answer(text)
     return found
 
@@ -102,7 +99,7 @@ def _tell_foreseen(session: Session, before: Foreseen) -> Foreseen:
 @pass_session
 def agents_command(session: Session) -> None:
     """Show who is at work now, from any shell."""
-    from gitorch.cli import render, shape
+    from gitorch.cli import run_pages, shape
 
     rows = [
         {
@@ -116,7 +113,7 @@ def agents_command(session: Session) -> None:
         }
         for task, handle, status in session.orchestrator.running()
     ]
-    session.answer(render.agents(rows), "agents", {"agents": rows})
+    session.answer(run_pages.agents(rows), "agents", {"agents": rows})
 
 
 def _used(pid: int) -> dict[str, Any]:
@@ -141,7 +138,7 @@ def _used(pid: int) -> dict[str, Any]:
 @pass_session
 def task_command(session: Session, task: str | None, path: bool, brief: bool) -> None:
     """Show everything about one task."""
-    from gitorch.cli import render, shape
+    from gitorch.cli import shape, task_pages
     from gitorch.cli.safe import safe_block
     from gitorch.model.forecast import of_task
 
@@ -156,7 +153,7 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
         conflicts = of_task(session.orchestrator.conflicts(), found.id)
         fields: dict[str, Any] = {"task": {**shape.task(found), "prompt": found.prompt, **shape.asked(found)}}
         fields["conflicts"] = [shape.foreseen_conflict(one, branch) for one in conflicts]
-        session.answer(render.task_page(found, conflicts=conflicts), "task", fields)
+        session.answer(task_pages.task_page(found, conflicts=conflicts), "task", fields)
 
 
 @click.command("log")
@@ -187,10 +184,10 @@ def _tell_raw(session: Session, task: Task, attempt: int | None) -> None:
 
 
 def _tell_event(session: Session, name: str, event: Event) -> None:
-    from gitorch.cli import render
+    from gitorch.cli import events
 
     session.answer(
-        render.event(event), "log", {"execution": name, "kind": event.kind, "tool": event.tool, "text": event.text}
+        events.event(event), "log", {"execution": name, "kind": event.kind, "tool": event.tool, "text": event.text}
     )
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from gitorch.cli import words
-from gitorch.cli.layout import Column, Line, Look, Piece, fields, fit, flow, hidden_line, paint, table, wrap
-from gitorch.cli.safe import safe, safe_block, toml_escaped
+from gitorch.cli.layout import Column, Line, Look, Piece, block, fields, fit, flow, hidden_line, paint, table
+from gitorch.cli.safe import safe, toml_escaped
 from gitorch.cli.screen import of_stdout
 from gitorch.cli.words import plural
 from gitorch.model.plan import (
@@ -59,7 +59,7 @@ def tree(session: PlanSession, *, look: Look | None = None) -> str:
 
 def _head(session: PlanSession, look: Look) -> list[Line]:
     plan = session.plan
-    goal = wrap(safe_block(plan.goal.strip()), look)
+    goal = block(plan.goal.strip(), look)
     state = ("approved", "green") if session.is_approved else ("not approved", "yellow")
     made: Piece = (look.clean(plan.made_by), "yellow" if plan.made_by == BY_HEURISTICS else "")
     parts: list[Piece] = [(session.id, "cyan"), state, (plural(len(plan.tasks), "task"), ""), made, *_spent(session)]
@@ -117,7 +117,7 @@ def task_page(plan: Plan, task: PlannedTask, *, look: Look | None = None) -> str
         ("Done when", [[(look.clean(one), "")] for one in task.acceptance]),
     ]
     head: list[Line] = [[(task.id, "bold")], [("  " + look.clean(task.title), "")], []]
-    prompt: list[Line] = [[], *([("  " + line, "")] for line in wrap(safe_block(task.prompt.strip("\n")), look, 2))]
+    prompt: list[Line] = [[], *([("  " + line, "")] for line in block(task.prompt, look, 2))]
     return paint([*head, *fields(lists), *prompt], look)
 
 
@@ -155,7 +155,7 @@ def conversation(said: Sequence[Said], *, look: Look | None = None) -> str:
     for one in said:
         who = "you" if one.who == "person" else look.clean(one.model) or "planner"
         lines.append([(who, "bold" if one.who == "person" else "cyan")])
-        lines += [[("  " + line, "")] for line in wrap(safe_block(one.text.strip("\n")), look, 2)]
+        lines += [[("  " + line, "")] for line in block(one.text, look, 2)]
     return paint(lines, look)
 
 

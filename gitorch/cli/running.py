@@ -163,16 +163,17 @@ def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) ->
             summary: RunSummary = end.value
             return summary
         for task in tasks:
-            _tell_change(session, task, before.get(task.id))
+            tell_change(session, task, before.get(task.id))
             before[task.id] = task
 
 
-def _tell_change(session: Session, task: Task, before: Task | None) -> None:
-    from gitorch.cli import render, shape
+def tell_change(session: Session, task: Task, before: Task | None) -> None:
+    """Print what changed in a task since `before`, where it is worth a line."""
+    from gitorch.cli import events, shape
 
     if session.json:
         session.answer("", "event", {"at": shape.now(), "task": shape.task(task)})
-    elif line := render.event_line(task, before):
+    elif line := events.event_line(task, before):
         session.answer(line)
 
 
@@ -200,7 +201,7 @@ def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
 
 
 def _tell_summary(session: Session, summary: RunSummary) -> None:
-    from gitorch.cli import render, shape
+    from gitorch.cli import run_pages, shape
 
     tasks = session.orchestrator.tasks
     changed = [tasks[name] for name in summary.changed if name in tasks]
@@ -220,7 +221,7 @@ def _tell_summary(session: Session, summary: RunSummary) -> None:
     else:
         left = summary.stopped.reason if summary.stopped else ""
         session.answer(
-            render.run_summary(
+            run_pages.run_summary(
                 changed,
                 left,
                 summary.seconds,

@@ -100,10 +100,10 @@ class Session:
 
             sys.stdout.write(shape.dumps(shape.error(error)) + "\n")
             return
-        from gitorch.cli import render
+        from gitorch.cli import error_pages
 
         self.tell_notices()
-        sys.stderr.write(render.error(error))
+        sys.stderr.write(error_pages.error(error))
 
     def confirm(self, question: str, *, yes: bool, flag: str = "--yes") -> bool:
         """Ask a person; without one, raise `AnswerNeeded` that names the flag to pass."""

@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from gitorch.cli import render, words
+from gitorch.cli import error_pages, events, merge_pages, overview, review_pages, run_pages, task_pages, words
 from gitorch.cli.board import Board, follow, watch
 from gitorch.cli.layout import Look
 from gitorch.cli.safe import cells
@@ -119,7 +119,7 @@ WHERE: dict[str, Any] = {"repository": "shop", "branch": "main", "integration": 
 
 
 def night(width: int | None, **fields: Any) -> str:
-    return render.status(NIGHT, **WHERE, diffs=DIFFS, look=Look(width=width, **fields), now=NOW)
+    return overview.status(NIGHT, **WHERE, diffs=DIFFS, look=Look(width=width, **fields), now=NOW)
 
 
 def picture(text: str) -> str:
@@ -388,7 +388,7 @@ def test_what_is_not_judged_is_said_in_words_and_red() -> None:
 
 def test_an_empty_queue_says_what_to_type() -> None:
     """Where there is nothing yet, the page is the way to start."""
-    assert render.status([], repository="shop", look=Look(width=80), now=NOW) == picture("""
+    assert overview.status([], repository="shop", look=Look(width=80), now=NOW) == picture("""
         shop
 
         No tasks yet.
@@ -399,7 +399,7 @@ def test_an_empty_queue_says_what_to_type() -> None:
 
 def test_a_run_that_goes_on_and_a_warning_stand_at_the_top() -> None:
     """What the user must know first comes first, and the hint follows the run."""
-    shown = render.status(
+    shown = overview.status(
         NIGHT[10:12], repository="shop", running=True, warnings=("no sandbox\x1b[2J",), look=Look(width=80), now=NOW
     ).splitlines()
     assert shown[:2] == ["shop   a run is going on", r"▲ no sandbox\x1b[2J"]
@@ -419,7 +419,7 @@ def a_thousand() -> list[Task]:
 
 def test_a_thousand_tasks_fit_on_a_page() -> None:
     """The page stays about sixty lines, every group keeps a few, and the rest is counted with the way to see it."""
-    lines = render.status(a_thousand(), **WHERE, look=Look(width=100), now=NOW).splitlines()
+    lines = overview.status(a_thousand(), **WHERE, look=Look(width=100), now=NOW).splitlines()
     assert len(lines) <= 66
     shown = [line.split()[2] for line in lines if line.startswith("  ") and len(line.split()) > 2]
     assert {task.state for task in NIGHT} <= set(shown)
@@ -430,7 +430,7 @@ def test_a_thousand_tasks_fit_on_a_page() -> None:
 
 def test_all_shows_all() -> None:
     """With `show_all` each of a thousand tasks has its line."""
-    text = render.status(a_thousand(), look=Look(width=100), now=NOW, show_all=True)
+    text = overview.status(a_thousand(), look=Look(width=100), now=NOW, show_all=True)
     assert "more" not in text
     assert all(f" {task.id} " in text for task in a_thousand())
 
@@ -438,7 +438,7 @@ def test_all_shows_all() -> None:
 def test_one_left_over_is_shown_and_not_counted() -> None:
     """No line says "1 more": that line can as well hold the task."""
     tasks = [a_task(f"t{number}", number, State.MERGED) for number in range(1, 7)]
-    text = render.status(tasks, look=Look(width=80), now=NOW)
+    text = overview.status(tasks, look=Look(width=80), now=NOW)
     assert "more" not in text
     assert "t1" in text
 
@@ -486,7 +486,7 @@ def the_card() -> Card:
 
 def test_a_card() -> None:
     """What a reviewer needs before the diff."""
-    assert render.card(the_card(), look=Look(width=80), now=NOW) == picture("""
+    assert review_pages.card(the_card(), look=Look(width=80), now=NOW) == picture("""
         rate-limit · attempt 2 · claude · 38m18s · $1.10   orch/rate-limit on auth-hash
           Limit login attempts. Five failures in ten minutes lock the account for
           fifteen.
@@ -513,7 +513,7 @@ def test_a_card() -> None:
 
 def test_the_review_list() -> None:
     """What waits, with the reason for its place."""
-    assert render.review_list(
+    assert review_pages.review_list(
         [the_card(), Card(task=BY_NAME["api-docs"], changes=(Change("a.md", "M", 96, 4),), commits=(), signals=())],
         look=Look(width=80),
     ) == picture("""
@@ -528,7 +528,7 @@ def test_the_review_list() -> None:
 
 def test_nothing_to_review() -> None:
     """An empty list says so."""
-    assert render.review_list([], look=Look(width=80)) == picture("""
+    assert review_pages.review_list([], look=Look(width=80)) == picture("""
         Nothing waits for a review.
         ↳ orchestrate status   whose turn it is
         """)
@@ -536,7 +536,7 @@ def test_nothing_to_review() -> None:
 
 def test_the_page_of_a_task() -> None:
     """Everything about one task."""
-    assert render.task_page(the_card().task, by_id(BY_NAME.values()), look=Look(width=80), now=NOW) == picture("""
+    assert task_pages.task_page(the_card().task, by_id(BY_NAME.values()), look=Look(width=80), now=NOW) == picture("""
         ❯ rate-limit  #3  finished
           Limit login attempts. Five failures in ten minutes lock the account for
           fifteen.
@@ -569,7 +569,7 @@ def test_the_page_of_a_task() -> None:
 
 def test_a_merge_plan() -> None:
     """A tree in dependency order; numbers tell the order, conflicts their partners."""
-    assert render.merge_plan(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
+    assert merge_pages.merge_plan(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
         Into orch/integration at 4bc72dc, in this order. Nothing has been changed.
 
           1  db-schema        2 commits, 2 files
@@ -588,7 +588,7 @@ def test_a_merge_plan() -> None:
 
 def test_a_merge() -> None:
     """What went in and as what, and what did not and why."""
-    assert render.merge_result(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
+    assert merge_pages.merge_result(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
         ✓ db-schema   2 commits as 1d7be04
         ✓ auth-hash   1 commit as 1d7be04
         ✓ old-thing   2 commits as 1d7be04
@@ -615,7 +615,7 @@ def test_a_merge_that_names_who_fails_together() -> None:
     plan = msgspec.structs.replace(
         a_plan(), clashes=(), held=(), failures=(RED,), flakes=(msgspec.structs.replace(results(0)[0], flaky=True),)
     )
-    assert render.merge_result(plan, "orch/integration", look=Look(width=120)) == picture("""
+    assert merge_pages.merge_result(plan, "orch/integration", look=Look(width=120)) == picture("""
         ✓ db-schema   2 commits as 1d7be04
         ✓ auth-hash   1 commit as 1d7be04
         ✓ old-thing   2 commits as 1d7be04
@@ -634,7 +634,7 @@ def test_a_merge_onto_a_red_base() -> None:
     """The base is named, and that it was checked without any of the tasks."""
     held = (Held(BY_NAME["db-schema"], "the integration branch fails its checks without it"),)
     plan = Plan(before=BASE, onto=BASE, held=held, red_base="test")
-    assert render.merge_result(plan, "orch/integration", look=Look(width=80)) == picture("""
+    assert merge_pages.merge_result(plan, "orch/integration", look=Look(width=80)) == picture("""
         – db-schema  waits: the integration branch fails its checks without it
         orch/integration fails by itself: test: no task is blamed
         Nothing was merged: 1 left out. orch/integration is unchanged.
@@ -649,7 +649,7 @@ def test_a_merge_plan_shows_the_places_of_a_conflict() -> None:
     )
     plan = msgspec.structs.replace(a_plan(), held=(), failures=(), steps=a_plan().steps[:2])
     hunks = {TaskId("rate-limit"): (hunk, msgspec.structs.replace(hunk, line=40, ours=()), hunk, hunk, hunk)}
-    shown = render.merge_plan(plan, "orch/integration", hunks=hunks, look=Look(width=80)).splitlines()
+    shown = merge_pages.merge_plan(plan, "orch/integration", hunks=hunks, look=Look(width=80)).splitlines()
     assert "\n".join(shown[:19]) == picture("""
         Into orch/integration at 4bc72dc, in this order. Nothing has been changed.
 
@@ -687,21 +687,22 @@ def test_what_a_merge_is_doing_is_one_line() -> None:
     """Which tree of how many, what for, which check, of which tasks; it never breaks into two lines."""
     names = tuple(TaskId(f"task-{number}") for number in range(20))
     one = Progress("check the union", 0, 1, names, "test")
-    assert render.merge_progress(one, look=Look(width=120)) == (
+    assert merge_pages.merge_progress(one, look=Look(width=120)) == (
         "1/1  check the union · test of 20 tasks: task-0, task-1, task-2 and 17 more"
     )
-    assert render.merge_progress(Progress("check a alone", 3, 4, names[:1], "lint"), look=Look(width=120)) == (
+    assert merge_pages.merge_progress(Progress("check a alone", 3, 4, names[:1], "lint"), look=Look(width=120)) == (
         "4/4  check a alone · lint of task-0"
     )
     assert (
-        render.merge_progress(Progress("check the base", 1, 2, (), "test"), look=Look()) == "2/2  check the base · test"
+        merge_pages.merge_progress(Progress("check the base", 1, 2, (), "test"), look=Look())
+        == "2/2  check the base · test"
     )
-    assert cells(render.merge_progress(one, look=Look(width=40))) <= 40
+    assert cells(merge_pages.merge_progress(one, look=Look(width=40))) <= 40
 
 
 def test_the_order_of_a_merge_without_colour() -> None:
     """The order that is about to be merged is a tree in plain characters, too."""
-    shown = render.merge_order(a_plan(), look=Look(width=80, symbols=False))
+    shown = merge_pages.merge_order(a_plan(), look=Look(width=80, symbols=False))
     assert [line[2:] for line in shown.splitlines()] == picture("""
           1  db-schema        2 commits, 2 files
           3  `- old-thing     2 commits, 2 files
@@ -711,12 +712,12 @@ def test_the_order_of_a_merge_without_colour() -> None:
           -     `- changelog  waits: it builds on rate-limit, which is finished
           x  login-form       left out: check test fails with it
         """).splitlines()
-    assert render.merge_order(Plan(before=None, onto=BASE), look=Look()) == ""
+    assert merge_pages.merge_order(Plan(before=None, onto=BASE), look=Look()) == ""
 
 
 def test_an_empty_merge() -> None:
     """Nothing merged is never told as done."""
-    assert render.merge_result(Plan(before=None, onto=BASE), "orch/integration", look=Look(width=80)) == picture("""
+    assert merge_pages.merge_result(Plan(before=None, onto=BASE), "orch/integration", look=Look(width=80)) == picture("""
         Nothing was merged: nothing is approved. orch/integration is unchanged.
         ↳ orchestrate review   approve what is good
         """)
@@ -724,7 +725,7 @@ def test_an_empty_merge() -> None:
 
 def test_the_end_of_a_run() -> None:
     """What came of the night, what went wrong by name, and the next command."""
-    assert render.run_summary(NIGHT, "it is 07:00", 18_000, 6.41, look=Look(width=80), now=NOW) == picture("""
+    assert run_pages.run_summary(NIGHT, "it is 07:00", 18_000, 6.41, look=Look(width=80), now=NOW) == picture("""
         ▲ 6 tasks finished, 1 in conflict, 1 with a question, 1 failed, 1 running,
           1 waiting for a limit, 3 queued, 1 dropped · 5h00m · $6.41
           ✗ upgrade-deps  no changes
@@ -737,7 +738,7 @@ def test_the_end_of_a_run() -> None:
 
 def test_a_night_without_work() -> None:
     """A night in which nothing was finished says so first."""
-    assert render.run_summary([BY_NAME["upgrade-deps"]], seconds=60, look=Look(width=80), now=NOW) == picture("""
+    assert run_pages.run_summary([BY_NAME["upgrade-deps"]], seconds=60, look=Look(width=80), now=NOW) == picture("""
         ✗ No task was finished, 1 failed · 1m00s
           ✗ upgrade-deps  no changes
         ↳ orchestrate log upgrade-deps   why it failed
@@ -749,12 +750,12 @@ def test_a_night_without_work() -> None:
 )
 def test_only_a_green_night_is_ticked(name: str, mark: str) -> None:
     """A night whose work fails its checks, or that nothing checked, gets no tick."""
-    assert render.run_summary([BY_NAME[name]], look=Look(width=80), now=NOW).startswith(mark)
+    assert run_pages.run_summary([BY_NAME[name]], look=Look(width=80), now=NOW).startswith(mark)
 
 
 def test_an_empty_night() -> None:
     """A run that started nothing says so."""
-    assert render.run_summary([], seconds=3, look=Look(width=80), now=NOW) == picture("""
+    assert run_pages.run_summary([], seconds=3, look=Look(width=80), now=NOW) == picture("""
         ✗ Nothing was done: no task could start · 3s
         ↳ orchestrate status   whose turn it is
         """)
@@ -762,7 +763,7 @@ def test_an_empty_night() -> None:
 
 def test_who_works() -> None:
     """Who works, since when, and with what it was last seen."""
-    assert render.agents(
+    assert run_pages.agents(
         [
             {
                 "task": "search-index",
@@ -786,7 +787,7 @@ def test_who_works() -> None:
 
 def test_an_error() -> None:
     """What, why, and the commands that mend it."""
-    assert render.error(
+    assert error_pages.error(
         LimitReached(
             "merge-conflict",
             "rate-limit conflicts with auth-hash",
@@ -832,24 +833,24 @@ def test_an_event_is_one_line(task: str, before: State | None, expected: str) ->
     """A change of state is one line of columns that stay where they are."""
     now = BY_NAME[task]
     then = None if before is None else msgspec.structs.replace(now, state=before)
-    assert render.event_line(now, then, look=Look(), now=NOW, diff=DIFFS.get(task)) == expected
+    assert events.event_line(now, then, look=Look(), now=NOW, diff=DIFFS.get(task)) == expected
 
 
 def test_what_is_no_news_has_no_line() -> None:
     """A task that changed in nothing worth a line gives none; the beginning of checks and of mending gives one."""
     running = BY_NAME["search-index"]
-    assert render.event_line(running, running, look=Look(), now=NOW) == ""
+    assert events.event_line(running, running, look=Look(), now=NOW) == ""
     working = change_attempt(running, phase=Phase.WORKING)
-    assert "  checking    search-index" in render.event_line(running, working, look=Look(), now=NOW)
-    assert render.event_line(working, working, look=Look(), now=NOW) == ""
+    assert "  checking    search-index" in events.event_line(running, working, look=Look(), now=NOW)
+    assert events.event_line(working, working, look=Look(), now=NOW) == ""
     again = change_attempt(working, round=2)
-    assert "  mending     search-index" in render.event_line(again, running, look=Look(), now=NOW)
+    assert "  mending     search-index" in events.event_line(again, running, look=Look(), now=NOW)
 
 
 def test_a_line_is_never_cut_for_a_program() -> None:
     """Without a terminal a long reason stays whole, on its one line."""
     task = change(BY_NAME["upgrade-deps"], reason="because " * 100)
-    line = render.event_line(task, None, look=Look(), now=NOW)
+    line = events.event_line(task, None, look=Look(), now=NOW)
     assert line.count("because") == 100
     assert "\n" not in line
 
@@ -894,23 +895,23 @@ def everywhere() -> Iterator[str]:
     for width, state in itertools.product((None, 45, 80, 200), State):
         here = Look(width=width)
         one = msgspec.structs.replace(task, state=state)
-        yield render.status([one], repository=HOSTILE, branch=HOSTILE, integration=HOSTILE, look=here, now=NOW)
-        yield render.task_page(one, {TaskId(HOSTILE): one}, look=here, now=NOW)
-        yield render.event_line(one, None, look=here, now=NOW)
-        yield render.run_summary([one], HOSTILE, 3.0, look=here, now=NOW)
+        yield overview.status([one], repository=HOSTILE, branch=HOSTILE, integration=HOSTILE, look=here, now=NOW)
+        yield task_pages.task_page(one, {TaskId(HOSTILE): one}, look=here, now=NOW)
+        yield events.event_line(one, None, look=here, now=NOW)
+        yield run_pages.run_summary([one], HOSTILE, 3.0, look=here, now=NOW)
     for width in (None, 45, 80, 200):
         here = Look(width=width)
-        yield render.card(card, look=here, now=NOW)
-        yield render.review_list([card], look=here)
-        yield render.merge_plan(plan, HOSTILE, look=here)
-        yield render.merge_result(plan, HOSTILE, look=here)
+        yield review_pages.card(card, look=here, now=NOW)
+        yield review_pages.review_list([card], look=here)
+        yield merge_pages.merge_plan(plan, HOSTILE, look=here)
+        yield merge_pages.merge_result(plan, HOSTILE, look=here)
         hunk = Hunk(path=HOSTILE, line=1, ours=(HOSTILE,), theirs=(HOSTILE,))
-        yield render.merge_plan(plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.clashes}, look=here)
-        yield render.merge_progress(Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), look=here)
-        yield render.error(InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), look=here)
-        yield render.agents([{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], look=here)
+        yield merge_pages.merge_plan(plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.clashes}, look=here)
+        yield merge_pages.merge_progress(Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), look=here)
+        yield error_pages.error(InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), look=here)
+        yield run_pages.agents([{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], look=here)
         for kind in ("text", "thinking", "tool", "result", "error", "retry", "limit", "end", "new"):
-            yield render.event(Event(kind=kind, text=HOSTILE, tool=HOSTILE), look=here)
+            yield events.event(Event(kind=kind, text=HOSTILE, tool=HOSTILE), look=here)
         board = Board(here)
         board.tasks, board.activity = {task.id: task}, {task.id: HOSTILE}
         yield "\n".join("".join(text for text, _ in line) for line in board.lines(NOW, width or 80, 24))

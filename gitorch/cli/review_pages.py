@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gitorch.cli import words
-from gitorch.cli.layout import FIELD_INDENT, Column, Line, Look, Piece, fields, flow, paint, table, wrap
+from gitorch.cli.layout import FIELD_INDENT, Column, Line, Look, Piece, block, fields, flow, paint, table
 from gitorch.cli.overview import PROGRAM, commands, gap
-from gitorch.cli.safe import cells, safe_block
+from gitorch.cli.safe import cells
 from gitorch.cli.screen import of_stdout
 from gitorch.cli.words import plural
 from gitorch.model.task import CheckResult, Comment, Task
@@ -80,7 +80,7 @@ def card(one: Card, *, look: Look | None = None, now: datetime | None = None) ->
             ("Commits", _shortened([[(_fitted(text, look), "")] for text in one.commits], _MOST_COMMITS, look)),
             ("Files", _file_lines(one, look)),
             ("Comments", comment_lines(task.comments, look)),
-            ("Agent", _block(last.summary if last else "", look)),
+            ("Agent", text_lines(last.summary if last else "", look)),
         ]
     )
     return paint([*_card_head(task, look, now), [], *body], look)
@@ -101,8 +101,8 @@ def _card_head(task: Task, look: Look, now: datetime) -> list[Line]:
     if task.after:
         head.append((f" on {', '.join(look.clean(name) for name in task.after)}", "dim"))
     stale: list[Line] = [[("  stale: what it builds on has changed since", "yellow")]] if task.stale else []
-    title = wrap(safe_block(task.title), look, 2)
-    return [*flow(head, look), *([(f"  {look.clean(line)}", "")] for line in title), *stale]
+    title = block(task.title, look, 2)
+    return [*flow(head, look), *([(f"  {line}", "")] for line in title), *stale]
 
 
 def check_lines(task: Task, look: Look) -> list[Line]:
@@ -134,12 +134,10 @@ def comment_lines(comments: Iterable[Comment], look: Look) -> list[Line]:
     lines: list[Line] = []
     for number, comment in enumerate(comments, start=1):
         place = look.clean(f"{comment.file}:{comment.line}" if comment.line else comment.file)
-        text = wrap(safe_block(comment.text), look, FIELD_INDENT + 3)
+        text = block(comment.text, look, FIELD_INDENT + 3)
         if place:
             lines.append([(f"{number}. ", ""), (place, "cyan")])
-        lines += [
-            [("   " if at or place else f"{number}. ", ""), (look.clean(line), "")] for at, line in enumerate(text)
-        ]
+        lines += [[("   " if at or place else f"{number}. ", ""), (line, "")] for at, line in enumerate(text)]
     return lines
 
 
@@ -181,7 +179,6 @@ def _shortened(lines: list[Line], most: int, look: Look) -> list[Line]:
     return lines if more <= 1 else [*lines[:most], [(f"{look.ellipsis} {more} more", "dim")]]
 
 
-def _block(text: str, look: Look) -> list[Line]:
-    if not text.strip():
-        return []
-    return [[(look.clean(line), "")] for line in wrap(safe_block(text.strip("\n")), look, FIELD_INDENT)]
+def text_lines(text: str, look: Look) -> list[Line]:
+    """Return foreign text as the lines of a field; none where it says nothing."""
+    return [[(line, "")] for line in block(text, look, FIELD_INDENT)] if text.strip() else []
