@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
 class GitorchError(Exception):
     """A failure that a person can understand and mend.
 
-    One subclass for each exit code of the command line (SPEC 6). `code` is a stable name for
+    One subclass for each exit code of the command line. `code` is a stable name for
     programs, `what` one line, `why` the cause, `fix` the commands to copy.
     """
 
@@ -66,3 +67,22 @@ class AnswerNeeded(GitorchError):
     """A question had to be asked, and there was nobody to ask."""
 
     exit = 9
+
+
+def did_you_mean(name: str, known: Iterable[str], lead: str = "") -> str:
+    """Return `did you mean NAME?` of the known name that is nearest, after a `lead`; empty where none is near."""
+    near = _nearest(name, known, most=1)
+    return f"{lead}did you mean {near[0]}?" if near else ""
+
+
+def there_is(name: str, known: Iterable[str]) -> str:
+    """Return `there is A, B, C` of the known names that are near; empty where none is."""
+    near = _nearest(name, known, most=3)
+    return f"there is {', '.join(near)}" if near else ""
+
+
+def _nearest(name: str, known: Iterable[str], *, most: int) -> list[str]:
+    # only a mistake has to wait for its import
+    import difflib
+
+    return difflib.get_close_matches(name, [*known], n=most)

@@ -17,7 +17,7 @@ import msgspec
 
 from gitorch import locks
 from gitorch.durable import sync
-from gitorch.errors import InvalidInput, NotFound, Refused
+from gitorch.errors import InvalidInput, NotFound, Refused, there_is
 from gitorch.model import naming
 from gitorch.model.plan import PlanSession
 
@@ -158,10 +158,7 @@ def _is_taken_by(beside: Path, target: Path) -> bool:
 
 
 def _not_found(name: str, found: list[str], names: list[str]) -> NotFound:
-    import difflib
-
     if len(found) > 1:
         return NotFound("ambiguous", f"{name} can mean {', '.join(found[:5])}")
-    near = difflib.get_close_matches(name, names, n=3)
-    why = f"there is {', '.join(near)}" if near else ""
+    why = there_is(name, names)
     return NotFound("no-such-plan", f"there is no plan {name}", why=why, fix=("orchestrate plan list",))

@@ -15,7 +15,7 @@ import click
 
 from gitorch import __version__
 from gitorch.cli.session import Session, with_common_options
-from gitorch.errors import GitorchError, InvalidInput
+from gitorch.errors import GitorchError, InvalidInput, did_you_mean
 
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Start": {
@@ -80,10 +80,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         known = {*self.list_commands(ctx), *OTHER_SPELLINGS}
         if args and not args[0].startswith("-") and args[0] not in known:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(args[0], self.list_commands(ctx), lead="; ")
             raise InvalidInput("no-such-command", f"there is no command {args[0]}{hint}", fix=("orchestrate -h",))
         return super().resolve_command(ctx, args)
 

@@ -1,4 +1,4 @@
-"""Values as JSON: the fields that SPEC 6 promises to programs. Absent means "does not apply", null "not known"."""
+"""Values as JSON: the fields that programs are promised. Absent means "does not apply", null "not known"."""
 
 from __future__ import annotations
 

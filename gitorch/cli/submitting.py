@@ -134,7 +134,7 @@ def _overrides(session: Session, options: dict[str, Any]) -> dict[str, Any]:
     orchestrator = session.orchestrator
     role, agent = options["role"], options["agent"]
     if agent and agent not in orchestrator.config.agents and agent in orchestrator.roles:
-        role, agent = agent, ""  # the seed's --agent means a role
+        role, agent = agent, ""  # --agent may name a role, too
     overrides = {
         "agent": agent,
         "role": role,

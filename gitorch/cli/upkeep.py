@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gitorch.cli.session import WAY_BACK, Session, pass_session
-from gitorch.errors import InvalidInput
+from gitorch.errors import InvalidInput, did_you_mean
 
 
 @click.command("cleanup")
@@ -74,10 +74,7 @@ def read_config(session: Session, name: str) -> None:
     """Print one setting."""
     values = _flat(session.orchestrator.config)
     if name not in values:
-        import difflib
-
-        near = difflib.get_close_matches(name, values, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, values, lead="; ")
         raise InvalidInput("no-such-key", f"there is no setting {name}{hint}", fix=("orchestrate config show",))
     value = values[name]
     session.answer(value if isinstance(value, str) else json.dumps(value), "config", {"name": name, "value": value})

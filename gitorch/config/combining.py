@@ -12,7 +12,7 @@ import msgspec
 from gitorch.config.layers import Layer
 from gitorch.config.measures import seconds, size
 from gitorch.config.settings import BUILT_IN_AGENTS, AgentSettings, Config, RoleSettings, Section
-from gitorch.errors import InvalidInput
+from gitorch.errors import InvalidInput, did_you_mean
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,10 +134,7 @@ def _unknown_keys(layer: Layer) -> list[str]:
 
 
 def _unknown(layer: Layer, name: str, known: Sequence[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name.rpartition(".")[2], known, lead="; ")
     where = f"{layer.origin}:{_line(layer.text, name)}" if layer.text else layer.origin
     return f"{where}: unknown key {name}{hint}"
 

@@ -56,7 +56,7 @@ def decode(raw: bytes, origin: str) -> str:
 
 
 def from_environment(environment: Mapping[str, str]) -> Layer:
-    """Read `GITORCH_*` (`GITORCH_RUN_MAX_AGENTS=5`) and the seed's `USE_API_MODE` and `MAX_AGENTS`.
+    """Read `GITORCH_*` (`GITORCH_RUN_MAX_AGENTS=5`) and the older `USE_API_MODE` and `MAX_AGENTS`.
 
     Inside an agent `GITORCH_*` tells of its task and is not read as configuration.
     """

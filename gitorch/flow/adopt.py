@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from gitorch.config import Config
-from gitorch.errors import NotFound, Refused
+from gitorch.errors import NotFound, Refused, there_is
 from gitorch.git.repository import Commit, Repository
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref, slug
 from gitorch.model.redact import redacted
@@ -102,13 +102,10 @@ def _matching(pattern: str, known: Mapping[str, Found]) -> list[Found]:
 
 
 def _no_branch(pattern: str, known: Mapping[str, Found]) -> NotFound:
-    import difflib
-
-    near = difflib.get_close_matches(pattern, known, n=3)
     return NotFound(
         "no-branch",
         f"there is no branch {pattern}",
-        why=f"there is {', '.join(near)}" if near else "",
+        why=there_is(pattern, known),
         fix=("git branch --all",),
     )
 

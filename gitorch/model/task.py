@@ -15,7 +15,7 @@ from gitorch.model.outcome import Usage
 
 
 class State(StrEnum):
-    """Where a task stands (SPEC 4)."""
+    """Where a task stands."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -41,7 +41,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset({State.QUEUED}),
     State.MERGED: frozenset(),
 }
-"""The one table of moves: beside SPEC's picture, a conflicted task may merge when the conflict is gone,
+"""The one table of moves: a conflicted task may merge when the conflict is gone,
 and what was rejected, cancelled or failed may be asked for again."""
 
 ALIVE = frozenset({State.QUEUED, State.RUNNING, State.WAITING})

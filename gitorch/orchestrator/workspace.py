@@ -13,7 +13,7 @@ import msgspec
 from gitorch import config as configuration
 from gitorch import trust
 from gitorch.config import FILE, PERSONAL, Loaded
-from gitorch.errors import InvalidInput, NotFound
+from gitorch.errors import InvalidInput, NotFound, did_you_mean, there_is
 from gitorch.git.repository import Repository
 from gitorch.model import graph, naming, note, subagents
 from gitorch.model.naming import Oid, TaskId, branch_ref
@@ -240,24 +240,18 @@ def _renumbered(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _not_found(name: str, found: Sequence[Task], tasks: Tasks) -> NotFound:
-    import difflib
-
     if found:
         return NotFound("ambiguous", f"{name} can mean {', '.join(task.id for task in found[:5])}")
-    near = difflib.get_close_matches(name, tasks, n=3)
     return NotFound(
         "no-such-task",
         f"there is no task {name}",
-        why=f"there is {', '.join(near)}" if near else "",
+        why=there_is(name, tasks),
         fix=("orchestrate status",),
     )
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> InvalidInput:
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, known, lead="; ")
     return InvalidInput(
         f"unknown-{what}", f"there is no {what} {name}{hint}", why=f"there is {', '.join(sorted(known))}"
     )

@@ -1,4 +1,4 @@
-"""Each command as SPEC 6 has it: its options, its JSON, its exit codes, and what it leaves behind."""
+"""Each command: its options, its JSON, its exit codes, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
 
 
 def test_status_is_as_promised(cli: Cli) -> None:
-    """`status --json` has SPEC's fields, with null for what is not known and values of the promised kinds."""
+    """`status --json` has the promised fields, with null for what is not known and values of the promised kinds."""
     checked(cli, test="test -f one.txt")
     (task,) = cli.queue(does("One", saved("one.txt", "1"), priority="high", agent="sh"))
     assert TASK.issubset(task)
@@ -175,7 +175,7 @@ def test_status_is_as_promised(cli: Cli) -> None:
 
 
 def test_merge_is_as_promised(cli: Cli) -> None:
-    """`merge --json` has SPEC's fields for what went in, what clashed, what failed its check and what waits."""
+    """`merge --json` has the promised fields for what went in, what clashed, what failed its check and what waits."""
     checked(cli, test="test ! -f bad.txt || test ! -f worse.txt")
     start = git("rev-parse", "main", cwd=cli.folder)
     cli.queue(

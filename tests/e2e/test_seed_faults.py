@@ -1,4 +1,4 @@
-"""The faults of the seed that must not come back (SPEC 9): each test fails on what its docstring tells of."""
+"""The faults of the seed that must not come back: each test fails on what its docstring tells of."""
 
 from __future__ import annotations
 

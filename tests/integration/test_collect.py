@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import worktrees
 from gitorch.git.collect import Collected, Homecoming, NoChanges, Rejected, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
@@ -16,20 +15,6 @@ from tests.support.git import commit, git, run
 
 BRANCH = Ref("refs/heads/orch/t")
 MESSAGE = "Add `things`; 🚀\n\n# not a comment\n"
-
-
-@pytest.fixture
-def worktree(repo: Repository) -> Worktree:
-    assert repo.work_tree is not None
-    git("branch", "orch/t", "main", cwd=repo.work_tree)
-    return worktrees.add(repo, repo.work_tree.parent / "t", "orch/t", "test")
-
-
-@pytest.fixture
-def base(repo: Repository) -> Oid:
-    found = repo.resolve("main")
-    assert found is not None
-    return found
 
 
 def collected(repo: Repository, worktree: Worktree, base: Oid) -> Homecoming:

@@ -28,20 +28,6 @@ FLAGS = {
 ODD = ("two words", "new\nline", "ünï/çode 🚀", '"quoted"', "-dash", ":(top)x", "*glob?[a]", "a\\b", "tab\t")
 
 
-@pytest.fixture
-def worktree(repo: Repository) -> Worktree:
-    assert repo.work_tree is not None
-    git("branch", "orch/t", "main", cwd=repo.work_tree)
-    return worktrees.add(repo, repo.work_tree.parent / "t", "orch/t", "test")
-
-
-@pytest.fixture
-def base(repo: Repository) -> Oid:
-    found = repo.resolve("main")
-    assert found is not None
-    return found
-
-
 def hide(worktree: Worktree, *paths: str, flags: tuple[str, ...] = ("--skip-worktree",)) -> None:
     """Do what an agent does that wants to keep its changes to itself."""
     for flag in flags:

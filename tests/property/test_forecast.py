@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from pathlib import Path
-
-import pytest
 
 from gitorch.flow.forecast import Branch, Known, candidates, forecast
 from gitorch.git.replay import Conflicted, Merged, Replayer
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
-from tests.support.git import git
 from tests.support.histories import Flock, write_flocks
 from tests.support.scale import scaled
 
 FLOCKS = int(os.environ.get("GITORCH_TEST_HISTORIES") or scaled(25))
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Repository:
-    folder = tmp_path / "repo"
-    folder.mkdir()
-    git("init", "--quiet", cwd=folder)
-    return Repository.discover(folder)
 
 
 def branches_of(flock: Flock) -> list[Branch]:

@@ -24,14 +24,6 @@ def _pinned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_COMMITTER_DATE", DATE)
 
 
-@pytest.fixture
-def empty(tmp_path: Path) -> Repository:
-    folder = tmp_path / "repo"
-    folder.mkdir()
-    git("init", "--quiet", cwd=folder)
-    return Repository.discover(folder)
-
-
 def rebased(folder: Path, tip: Oid, *onto: str) -> Oid | Conflicted:
     """Do with `git rebase` what `replay` does: the truth."""
     git("checkout", "--quiet", "--force", "--detach", tip, cwd=folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +15,6 @@ from tests.support.git import DATE, git
 from tests.support.histories import write_histories
 
 HISTORIES = int(os.environ.get("GITORCH_TEST_SCALE") or 1) * 40
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Repository:
-    (tmp_path / "repo").mkdir()
-    git("init", "--quiet", cwd=tmp_path / "repo")
-    return Repository.discover(tmp_path / "repo")
 
 
 def test_a_squashed_task_has_the_tree_of_its_replay(empty: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

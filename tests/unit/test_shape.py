@@ -1,4 +1,4 @@
-"""The JSON that programs read: every field that SPEC 6 names, with its type, and null where something is not known."""
+"""The JSON that programs read: each promised field with its type, and null where something is not known."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_merge() -> None:
 
 
 def test_a_conflict_has_its_stages_and_hunks() -> None:
-    """A program gets git's stages and the places in the files, beside the paths and partners of SPEC."""
+    """A program gets git's stages and the places in the files, beside the paths and partners."""
     stages = tuple(Stage("a.py", number, "100644", Oid(f"{number}" * 40)) for number in (1, 2, 3))
     clash = Clash(
         task=QUEUED, paths=("a.py",), partners=(), conflict=Conflicted(commit=TIP, paths=("a.py",), stages=stages)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from gitorch.errors import InvalidInput
+from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.flow.intake.draft import Draft, place_of
 from gitorch.model.graph import refuse_broken
 from gitorch.model.naming import TaskId, slug, task_id
@@ -107,11 +106,10 @@ class _Names:
                 )
             if found:
                 return found.pop()
-        near = difflib.get_close_matches(slug(wanted), [*self.own, *self.existing], n=1)
         raise InvalidInput(
             "unknown-dependency",
             f"{place_of(origin)}{name} waits for {wanted}, which does not exist",
-            why=f"did you mean {near[0]}?" if near else "",
+            why=did_you_mean(slug(wanted), [*self.own, *self.existing]),
             fix=("orchestrate status",),
         )
 

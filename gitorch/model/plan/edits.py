@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from gitorch.errors import InvalidInput
+from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.model.naming import TaskId, slug, unused
 from gitorch.model.plan.values import Plan, PlannedTask, Size, quoted, valid
 
@@ -123,8 +122,7 @@ def _with(plan: Plan, tasks: Sequence[PlannedTask]) -> Plan:
 def _task(plan: Plan, name: TaskId) -> PlannedTask:
     if name in plan.by_id:
         return plan.by_id[name]
-    near = difflib.get_close_matches(name, plan.by_id, n=1)
-    why = f"did you mean {near[0]}?" if near else ""
+    why = did_you_mean(name, plan.by_id)
     raise InvalidInput("no-such-task", f"there is no task {quoted(name)} in the plan", why=why)
 
 

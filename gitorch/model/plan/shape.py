@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
-from gitorch.errors import NotFound
+from gitorch.errors import NotFound, there_is
 from gitorch.model.naming import TaskId
 from gitorch.model.plan.values import Plan, PlannedTask
 
@@ -63,7 +61,4 @@ def find(plan: Plan, name: str) -> PlannedTask:
         return found[0]
     if found:
         raise NotFound("ambiguous", f"{name} can mean {', '.join(task.id for task in found[:5])}")
-    near = difflib.get_close_matches(name, tasks, n=3)
-    raise NotFound(
-        "no-such-task", f"there is no task {name} in the plan", why=f"there is {', '.join(near)}" if near else ""
-    )
+    raise NotFound("no-such-task", f"there is no task {name} in the plan", why=there_is(name, tasks))
