@@ -24,7 +24,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """One program to run under supervision.
 
     `folder` is the execution's identity: one folder runs one program, once. `stdin` is a file; `timeout` (wall
-    clock) and `idle` (no output and no processor time) are seconds, 0 for none.
+    clock) and `idle` (no output and no processor time) are seconds, 0 for none; `polite` is how many seconds the
+    program has to end by itself after SIGINT, on which coding agents end their own tool processes.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     stdin: Path | None = None
     timeout: float = 0.0
     idle: float = 0.0
+    polite: float = 3.0
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -84,6 +86,7 @@ class LocalExecutor:
             "stdin": str(spec.stdin) if spec.stdin else "",
             "timeout": spec.timeout,
             "idle": spec.idle,
+            "polite": spec.polite,
         }
         supervisor.write(str(spec.folder), "spec.json", content)
         with (spec.folder / "supervisor.log").open("ab") as log:
@@ -122,7 +125,10 @@ class LocalExecutor:
 
     def cancel(self, handle: Path, reason: str, *, now: bool = False) -> None:
         """Ask an execution to end: politely, or with `now` at once. `wait` tells when it has."""
-        (handle / "stop").write_text(reason, "utf-8")  # a supervisor that is only just starting looks for it
+        # a supervisor that is only just starting looks for it, and one that is just ending reads it: it is there whole
+        beside = handle / f"stop-{os.urandom(4).hex()}"
+        beside.write_text(reason, "utf-8")
+        beside.replace(handle / "stop")
         status = self.poll(handle)
         if isinstance(status, Running) and status.pid:
             with contextlib.suppress(ProcessLookupError):
@@ -195,14 +201,16 @@ def sweep(handle: Path) -> int:
     """Kill every process that belongs to an execution, and return how many there were."""
     import psutil
 
-    killed = 0
+    killed, clean = 0, 0
     marker = str(handle)
     for _ in range(20):
         mine = [process for process in psutil.process_iter() if _environment(process).get(MARKER) == marker]
         for process in mine:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        if not mine:
+        # a process that is just becoming another program shows no environment: one look is not enough
+        clean = 0 if mine else clean + 1
+        if clean == 2:
             break
         killed += len(mine)
         psutil.wait_procs(mine, timeout=1)

@@ -24,7 +24,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # every module more is a wait more, for every agent and every check
     from typing import Any
 
-POLITE_SECONDS = 3.0  # after SIGINT: coding agents end their own tool processes on it, and only on it
 FIRM_SECONDS = 5.0  # after SIGTERM
 TAIL_SECONDS = 1.0  # after SIGTERM to what an agent left behind
 LOOK_SECONDS = 30.0  # how often an idle clock looks, at the most
@@ -134,25 +133,23 @@ class Supervisor:
     def _stop(self) -> None:
         """End the program: ask politely, then firmly, then not at all. A second request skips the asking."""
         assert self.program is not None
-        hurry = self.asked_to_stop > 1
-        for sign, seconds in ((signal.SIGINT, POLITE_SECONDS), (signal.SIGTERM, FIRM_SECONDS)):
-            if hurry or self._ended_within(0):
+        for sign, seconds in ((signal.SIGINT, self.spec["polite"]), (signal.SIGTERM, FIRM_SECONDS)):
+            if self.asked_to_stop > 1 or self.program.poll() is not None:
                 break
             with contextlib.suppress(ProcessLookupError):
                 self.program.send_signal(sign)
-            self._ended_within(seconds)
-            hurry = self.asked_to_stop > 1
+            self._let_end(seconds)
         if self.program.poll() is None:
             self.program.kill()
             self.program.wait()
 
-    def _ended_within(self, seconds: float) -> bool:
+    def _let_end(self, seconds: float) -> None:
+        """Wait until the program has ended, the time is over, or nobody wants to wait any longer."""
         assert self.program is not None
-        asked = self.asked_to_stop
         end = time.monotonic() + seconds
-        while self.program.poll() is None and time.monotonic() < end and self.asked_to_stop == asked:
-            self._sleep(end - time.monotonic())
-        return self.program.poll() is not None
+        # not "asked since": a second request may have come before this began
+        while self.program.poll() is None and (left := end - time.monotonic()) > 0 and self.asked_to_stop < 2:
+            self._sleep(left)
 
     def _sweep(self) -> int:
         """End what the program left running, and return how many processes that were."""
@@ -162,14 +159,13 @@ class Supervisor:
         for pid in left:
             signal_quietly(pid, signal.SIGTERM)
         end = time.monotonic() + TAIL_SECONDS
-        while left and descendants() and time.monotonic() < end:
-            self._sleep(end - time.monotonic())
-            reap()
-        while left and (remaining := descendants()):
-            for pid in remaining:
+        while reap() and (remaining := end - time.monotonic()) > 0:
+            self._sleep(remaining)
+        # asked of the kernel: in a listing of all processes, one may be missing that is handed on meanwhile
+        while reap():
+            for pid in descendants():
                 signal_quietly(pid, signal.SIGKILL)
             self._sleep(0.05)
-            reap()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.program.pid, signal.SIGKILL)
         return len(left)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from gitorch.cli import COMMANDS, main
-from tests.support.cli import OBEDIENT, Cli, Pipe, does, left_behind, saved
+from tests.support.cli import OBEDIENT, SECONDS, Cli, Pipe, does, left_behind, saved
 from tests.support.git import DATE, commit, git
 
 OID = re.compile(r"[0-9a-f]{40}")
@@ -646,19 +646,24 @@ def test_limits_stop_the_run(cli: Cli) -> None:
 
 def test_until_stops_the_run(cli: Cli, tmp_path: Path) -> None:
     """After `--until` nothing more starts and the run ends with exit 8; what is at work then is let finish."""
-    now = datetime.now(UTC)
-    # a clock time is told to the minute: in this time zone the next minute begins in five seconds
-    ahead = timedelta(seconds=(55 - now.second) % 60)
-    until = now + ahead + timedelta(minutes=1)
+    begun = time.monotonic()
+    cli.queue(does("Measure", "true"))
+    cli.run(ok=6)
+    # a run has to have begun by then, on a slow machine as well
+    margin = min(50, 5 + round(4 * (time.monotonic() - begun)))
     ready, gate = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate")
     cli.queue(does("One", f"echo > {ready}", f"read w < {gate}", saved("1.txt", "x")), does("Two", saved("2.txt", "x")))
+    now = datetime.now(UTC)
+    # a clock time is told to the minute: in this time zone the next minute begins soon
+    ahead = timedelta(seconds=(60 - margin - now.second) % 60)
+    until = (now + ahead + timedelta(minutes=1)).replace(second=0, microsecond=0)
     zone = {"TZ": f"TEST-00:00:{ahead.seconds:02}"}
     with cli.start("run", "-m", "1", "--until", f"{until:%H:%M}", env=zone) as run:
         ready.line()
-        time.sleep(max(0.0, (until.replace(second=0, microsecond=0) - ahead - datetime.now(UTC)).total_seconds()))
+        time.sleep(max(0.0, (until - ahead - datetime.now(UTC)).total_seconds()))
         gate.say()
         assert run.end().code == 8
-    assert cli.states() == {"one": "finished", "two": "queued"}
+    assert cli.states() == {"measure": "failed", "one": "finished", "two": "queued"}
 
 
 def test_dependencies_that_conflict_wait_and_the_rest_goes_on(cli: Cli) -> None:
@@ -776,7 +781,7 @@ def test_a_run_whose_reader_has_gone_does_not_hang(repository_folder: Path, tmp_
     pipe = Pipe(tmp_path / "go")
     cli.queue(does("One", f"read word < {pipe}", saved("one.txt", "1")), does("Two", saved("two.txt", "2")))
     command = f"'{sys.executable}' -m gitorch run | head -1"
-    subprocess.run(["bash", "-c", command], cwd=cli.folder, env=cli.environment, check=True, timeout=30)
+    subprocess.run(["bash", "-c", command], cwd=cli.folder, env=cli.environment, check=True, timeout=SECONDS)
     pipe.say()
     cli.run()
     assert cli.states() == {"one": "finished", "two": "finished"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from tests.support.cli import Cli, left_behind
@@ -10,14 +9,12 @@ from tests.support.git import git
 
 
 def test_the_demo_shows_the_loop_and_leaves_nothing(tmp_path: Path) -> None:
-    """In under 30 s, with no key and no repository: each command of the loop, and then the folder is gone."""
+    """With no key and no repository: each command of the loop, and then the folder is gone."""
     (tmp_path / "anywhere").mkdir()
     (tmp_path / "scratch").mkdir()
     cli = Cli(tmp_path / "anywhere", TMPDIR=str(tmp_path / "scratch"))
     assert not any("KEY" in name or "TOKEN" in name for name in cli.environment)
-    begun = time.monotonic()
     answer = cli("demo")
-    assert time.monotonic() - begun < 30
     text = answer.text + answer.stderr
     assert "scripts" in text.lower()
     assert "no model" in text

@@ -34,27 +34,28 @@ from tests.support.git import git, standard
 # one short line by O_APPEND is written whole, whoever else writes
 _SCRIPT = """\
 #!/bin/sh
-what=$1 task=$2
+what=$1 task=$2 pause={pause}
+if test $what = agent && test -e '{folder}/hold'; then pause=600; fi
 say() {{ echo "$what-$1 $task ${{GITORCH_EXECUTION##*/attempts/}}" >> '{log}'; }}
 say start
 case $what-$task in
 prepare-*)
     mkdir '{folder}/preparing-'$task || say overlap
-    sleep {pause}
+    sleep $pause
     rmdir '{folder}/preparing-'$task ;;
 check-*)
     test -f $task.txt || exit 1
     echo litter > left-by-the-check.txt
-    sleep {pause} ;;
+    sleep $pause ;;
 agent-*-one)
-    echo $task > $task.txt; sleep {pause}; git add -A; git commit -qm "work of $task" ;;
+    echo $task > $task.txt; sleep $pause; git add -A; git commit -qm "work of $task" ;;
 agent-*-two)
-    echo $task > $task.txt; git add -A; git commit -qm "work of $task"; say half; sleep {pause}
+    echo $task > $task.txt; git add -A; git commit -qm "work of $task"; say half; sleep $pause
     echo more > $task-more.txt; git add -A; git commit -qm "more of $task" ;;
 agent-*-left)
-    echo $task > $task.txt; sleep {pause} ;;
+    echo $task > $task.txt; sleep $pause ;;
 agent-*-both)
-    echo $task > $task.txt; git add -A; git commit -qm "work of $task"; sleep {pause}; echo left > $task-left.txt ;;
+    echo $task > $task.txt; git add -A; git commit -qm "work of $task"; sleep $pause; echo left > $task-left.txt ;;
 esac
 say end
 """
@@ -91,6 +92,10 @@ def drafts_of(
     return drafts
 
 
+SECONDS = 600.0
+"""How long a run may take before it counts as hanging."""
+
+
 class Night:
     """One repository with a queue of scripted tasks, and a log of everything that ran for them."""
 
@@ -122,6 +127,14 @@ class Night:
         trust.agree(library.repository.common_dir, trust.commands(library.loaded.layers))
         library.submit(intake.resolve(drafts_of(count, self.script, chance, kinds, chained=chained), library.tasks, 1))
         self.untouched = self.fingerprint()
+
+    def hold(self) -> None:
+        """Have agents that start from now on stay at work for ever, half done."""
+        (self.folder / "hold").touch()
+
+    def let_go(self) -> None:
+        """Have agents that start from now on come to their end."""
+        (self.folder / "hold").unlink()
 
     def open(self) -> Orchestrator:
         """Return the library as a new process would see it."""
@@ -169,7 +182,7 @@ class Night:
 
     def finish(self) -> None:
         """Run to the end of the queue."""
-        assert self.start().wait(120) == 0, self.told()
+        assert self.start().wait(SECONDS) == 0, self.told()
 
     def told(self) -> str:
         """Return the end of what all runs printed, and the whole log."""
@@ -272,7 +285,7 @@ def _environments() -> Iterator[tuple[int, dict[str, str]]]:
             continue  # it has ended, or is somebody else's
 
 
-def await_act(night: Night, act: str, *, attempt: str = "1", seconds: float = 20.0) -> tuple[str, str]:
+def await_act(night: Night, act: str, *, attempt: str = "1", seconds: float = SECONDS) -> tuple[str, str]:
     """Wait until something was done in an attempt; return its task and execution."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -32,7 +32,7 @@ from gitorch.model.naming import branch_ref
 from gitorch.model.outcome import Ending
 from gitorch.model.task import State, Task, change
 from gitorch.operations import Changed, Moved, difference
-from tests.faults.night import Night, await_act
+from tests.faults.night import SECONDS, Night, await_act
 from tests.support.git import git
 from tests.support.scale import scaled
 
@@ -64,10 +64,11 @@ def killed(work: Callable[[], object], seconds: float, *, with_git: bool = True)
     return _was_killed(child)
 
 
-def killed_at(work: Callable[[], object], step: int) -> bool:
+def killed_at(work: Callable[[], object], step: int, *, with_git: bool = False) -> bool:
     """Do some work in a child that kills itself at its n-th step outwards; return whether it came to that."""
     child = os.fork()
     if not child:
+        os.setsid()
         left = step
 
         def count(event: str, args: tuple[Any, ...]) -> None:
@@ -75,7 +76,7 @@ def killed_at(work: Callable[[], object], step: int) -> bool:
             if event in ("os.rename", "os.remove", "subprocess.Popen") or (event == "open" and args[2] & _WRITES):
                 left -= 1
                 if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    os.killpg(0, signal.SIGKILL) if with_git else os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(count)
         work_and_exit(work)
@@ -116,11 +117,13 @@ def test_every_task_finishes_once_whatever_the_random_moments_at_which_the_orche
 
 def test_a_task_whose_supervisor_is_killed_is_done_again_once(tmp_path: Path, chance: random.Random) -> None:
     """The attempt counts as lost, never as done; what it had committed is kept, and no process of it is left."""
-    night = Night(tmp_path / "night", 1, chance, kinds=("two",), pause=0.4)
+    night = Night(tmp_path / "night", 1, chance, kinds=("two",))
+    night.hold()
     run = night.start()
     _, execution = await_act(night, "agent-half")
+    night.let_go()
     night.kill_supervisor(execution)
-    assert run.wait(60) == 0, night.told()
+    assert run.wait(SECONDS) == 0, night.told()
     night.verify(lost=1)
     (task,) = night.tasks().values()
     assert task.attempts == 2
@@ -131,12 +134,13 @@ def test_a_task_whose_supervisor_is_killed_is_done_again_once(tmp_path: Path, ch
 
 def test_a_task_whose_supervisors_keep_dying_fails(tmp_path: Path, chance: random.Random) -> None:
     """A second loss is not tried again: the task fails and says why."""
-    night = Night(tmp_path / "night", 1, chance, kinds=("two",), pause=0.4)
+    night = Night(tmp_path / "night", 1, chance, kinds=("two",))
+    night.hold()
     run = night.start()
     for number in ("1", "2"):
         _, execution = await_act(night, "agent-start", attempt=number)
         night.kill_supervisor(execution)
-    assert run.wait(60) == Incomplete.exit, night.told()
+    assert run.wait(SECONDS) == Incomplete.exit, night.told()
     (task,) = night.tasks().values()
     assert (task.state, task.attempts) == (State.FAILED, 2)
     assert "supervisor was killed" in task.reason
@@ -181,7 +185,10 @@ def test_what_an_agent_left_is_committed_whole_and_once(
         (worktree.path / "left.txt").write_text("left\n")
         waiting = (repo, worktree, tmp_path / "lock")
         collected = functools.partial(_collected, *waiting, branch=branch_ref(branch), base=base, message=words)
-        cut += killed(collected, chance.uniform(0, 0.05), with_git=with_git)
+        if number % 2:
+            killed(collected, chance.uniform(0, 0.05), with_git=with_git)
+        else:
+            cut += killed_at(collected, chance.randint(1, 6), with_git=with_git)
         home = collected()
         assert isinstance(home, Collected)
         assert home.commits == 1

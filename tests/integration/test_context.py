@@ -51,7 +51,7 @@ def test_a_note_reads_back(notes: SharedNotes) -> None:
 def test_many_add_at_once_and_nothing_is_lost(notes: SharedNotes) -> None:
     """Six processes add 20 notes each: all are there, whole, each author's in the order of writing."""
     writers = [adder(notes, f"t{number}", 20) for number in range(6)]
-    assert [process.wait(120) for process in writers] == [0] * 6
+    assert [process.wait(600) for process in writers] == [0] * 6
     found = notes.read(1)
     assert [note.number for note in found] == list(range(1, 121))
     for number in range(6):

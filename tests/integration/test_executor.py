@@ -21,6 +21,8 @@ from gitorch.model.outcome import Exit
 from tests.support.executions import DAEMON, Signal, marked, program, python, shell
 
 FORK = multiprocessing.get_context("fork")
+LONG = 120.0
+"""A polite time that no machine is too slow for."""
 
 
 @pytest.fixture
@@ -52,12 +54,14 @@ def finished(spec: object) -> Exit:
 
 def test_output_and_exit_code(place: Path) -> None:
     """What a program prints is in files, its exit code and times in the record."""
+    before, clock = time.time(), time.monotonic()
     ended = finished(shell(place / "e", "echo out; echo err >&2; exit 7"))
+    passed = time.monotonic() - clock
     assert (place / "e/stdout").read_bytes() == b"out\n"
     assert (place / "e/stderr").read_bytes() == b"err\n"
     assert (ended.cause, ended.exit_code, ended.signal, ended.leftover) == ("exited", 7, None, 0)
-    assert 0 <= ended.seconds < 20
-    assert abs(ended.started - time.time()) < 60
+    assert 0 <= ended.seconds <= passed
+    assert before <= ended.started <= time.time()
 
 
 def test_surroundings(place: Path) -> None:
@@ -104,29 +108,41 @@ def test_wall_clock(place: Path) -> None:
     """A program that takes longer than its time is stopped, busy or not."""
     ended = finished(shell(place / "e", "while :; do echo busy; done", timeout=0.5))
     assert (ended.cause, ended.exit_code) == ("timeout", None)
-    assert 0.5 <= ended.seconds < 15
+    assert ended.seconds >= 0.5
 
 
 def test_idle_clock(place: Path) -> None:
     """A program that neither prints nor computes is stopped."""
     ended = finished(shell(place / "e", "echo begun; exec sleep 600", idle=0.4))
     assert ended.cause == "idle"
-    assert 0.4 <= ended.seconds < 15
+    assert ended.seconds >= 0.4
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        pytest.param("for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.15; done", id="prints"),
-        pytest.param("for i in 1 2 3 4 5 6 7 8; do echo $i >&2; sleep 0.15; done", id="prints-errors"),
-        pytest.param(f"{sys.executable} -c 'import time\nwhile time.process_time() < 1: pass'", id="computes"),
-    ],
-)
-def test_what_works_is_not_idle(place: Path, script: str) -> None:
+# each does something ten times a second, for longer than it may be idle
+_LIVELY = {
+    "prints": "sys.stdout.write('x'); sys.stdout.flush()",
+    "prints errors": "sys.stderr.write('x'); sys.stderr.flush()",
+    "computes": "busy(0.1)",
+    "a child of it computes": "subprocess.run([sys.executable, '-c', 'for _ in range(3_000_000): pass'])",
+}
+_BUSY = """
+import subprocess, sys, time
+def busy(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end: pass
+end = time.monotonic() + 6
+while time.monotonic() < end:
+    {act}
+    time.sleep(0.1)
+"""
+
+
+def test_what_works_is_not_idle(place: Path) -> None:
     """Output and processor time, of children too, are signs of life."""
-    ended = finished(shell(place / "e", script, idle=0.6))
-    assert (ended.cause, ended.exit_code) == ("exited", 0)
-    assert ended.seconds > 0.6
+    specs = [python(place / name, _BUSY.format(act=act), idle=5.0) for name, act in _LIVELY.items()]
+    endings = [executor.wait(handle) for handle in [executor.submit(spec) for spec in specs]]
+    assert [(ended.cause, ended.exit_code) for ended in endings if isinstance(ended, Exit)] == [("exited", 0)] * 4
+    assert all(ended.seconds > 5 for ended in endings if isinstance(ended, Exit))
 
 
 TIDY = """
@@ -143,7 +159,7 @@ except KeyboardInterrupt:
 
 def test_cancel_is_polite(place: Path, ready: Signal) -> None:
     """A program is asked by SIGINT first, and what it does then is in the record."""
-    handle = executor.submit(python(place / "e", TIDY, str(ready.path)))
+    handle = executor.submit(python(place / "e", TIDY, str(ready.path), polite=LONG))
     ready.wait()
     executor.cancel(handle, "enough for today")
     ended = executor.wait(handle)
@@ -152,28 +168,41 @@ def test_cancel_is_polite(place: Path, ready: Signal) -> None:
     assert (place / "e/stdout").read_text() == "tidied up\n"
 
 
+# it ends for SIGTERM alone, which comes when the polite time is over
 STUBBORN = """
-import signal, sys, time
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.SIG_IGN)
-open(sys.argv[1], "w").write("ready")
-time.sleep(600)
+import os, signal, sys, time
+ready = os.open(sys.argv[1], os.O_WRONLY)
+signal.signal(signal.SIGINT, lambda *_: os.write(ready, b"asked"))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
+os.write(ready, b"ready")
+while True:
+    time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("polite_first", [False, True])
-def test_cancel_now(place: Path, ready: Signal, polite_first: bool) -> None:
+@pytest.mark.parametrize("asked", ["not at all", "in the same breath", "before"])
+def test_cancel_now(place: Path, ready: Signal, asked: str) -> None:
     """What does not want to end is ended at once, also when it was asked politely before."""
-    handle = executor.submit(python(place / "e", STUBBORN, str(ready.path)))
+    handle = executor.submit(python(place / "e", STUBBORN, str(ready.path), polite=LONG))
     ready.wait()
-    begun = time.monotonic()
-    if polite_first:
+    if asked != "not at all":
         executor.cancel(handle, "please")
+    if asked == "before":
+        assert ready.wait() == "asked"
     executor.cancel(handle, "now", now=True)
     ended = executor.wait(handle)
     assert isinstance(ended, Exit)
-    assert (ended.cause, ended.signal, ended.message) == ("stopped", signal.SIGKILL, "now")
-    assert time.monotonic() - begun < 2.9  # before the polite time is over
+    assert (ended.cause, ended.exit_code, ended.signal, ended.message) == ("stopped", None, signal.SIGKILL, "now")
+
+
+def test_who_does_not_end_when_asked_is_made_to(place: Path, ready: Signal) -> None:
+    """After SIGINT a program has its polite time, and then SIGTERM comes."""
+    handle = executor.submit(python(place / "e", STUBBORN, str(ready.path), polite=0.1))
+    ready.wait()
+    executor.cancel(handle, "please")
+    ended = executor.wait(handle)
+    assert isinstance(ended, Exit)
+    assert (ended.cause, ended.exit_code, ended.message) == ("stopped", 9, "please")
 
 
 def test_the_whole_family_is_stopped(place: Path, ready: Signal) -> None:
@@ -268,8 +297,9 @@ def test_how_it_stands(place: Path, ready: Signal) -> None:
 
 def test_no_zombies(place: Path) -> None:
     """Who waited for an execution keeps no dead child."""
+    before = set(psutil.Process().children())  # other tests' own
     finished(shell(place / "e", "true"))
-    assert [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE] == []
+    assert set(psutil.Process().children()) <= before
 
 
 def _supervisor(handle: Path) -> int:
@@ -343,7 +373,7 @@ def test_a_submitter_killed_at_any_time(place: Path) -> None:
 
 def test_a_terminal_that_hangs_up_does_not_matter(place: Path, ready: Signal) -> None:
     """Signals of a terminal that is closed reach neither supervisor nor program."""
-    handle = executor.submit(python(place / "e", TIDY, str(ready.path)))
+    handle = executor.submit(python(place / "e", TIDY, str(ready.path), polite=LONG))
     ready.wait()
     pid = _supervisor(handle)
     assert os.getsid(pid) == pid != os.getsid(0)

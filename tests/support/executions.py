@@ -44,14 +44,15 @@ def program(folder: Path, *argv: str, **options: object) -> Spec:
 
 
 class Signal:
-    """A named pipe by which a program tells that it has come to a certain point."""
+    """A named pipe by which a program tells that it has come to a certain point, or waits for a word."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
         self.path = path
-        self._reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        # for both: a program that opens it to read, after the word was written, does not wait for another writer
+        self._reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
-    def wait(self, seconds: float = 20.0) -> str:
+    def wait(self, seconds: float = 120.0) -> str:
         """Wait until something was written, and return it."""
         ready, _, _ = select.select([self._reader], [], [], seconds)
         assert ready, "the program did not come that far"

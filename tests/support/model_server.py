@@ -235,7 +235,7 @@ class ModelServer:
         with self._changed:
             return tuple(self._log)
 
-    def wait_for(self, count: int, *, seconds: float = 20.0) -> tuple[ModelRequest, ...]:
+    def wait_for(self, count: int, *, seconds: float = 300.0) -> tuple[ModelRequest, ...]:
         """Wait until `count` requests have come and return all; raise TimeoutError after `seconds`."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._log) >= count, timeout=seconds):

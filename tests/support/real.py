@@ -119,7 +119,7 @@ class Running:
     def _open(self, name: str) -> BinaryIO:
         return (self.folder / name).open("wb")
 
-    def end(self, *, seconds: float = 60.0, cause: str = "exited") -> Ran:
+    def end(self, *, seconds: float = 300.0, cause: str = "exited") -> Ran:
         """Wait for the end and return what was written; `cause` is how the caller brought the end about."""
         try:
             code = self.process.wait(timeout=seconds)
@@ -141,7 +141,7 @@ def probe(argv: tuple[str, ...], environment: Mapping[str, str]) -> Probed:
     """Run one probe command as `doctor` does."""
     try:
         done = subprocess.run(
-            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
         )
     except FileNotFoundError:
         return Probed(argv=argv, exit_code=None)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 NEEDED = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt-get install tmux")
-SECONDS = 60.0
+SECONDS = 300.0
 
 
 class Terminal:

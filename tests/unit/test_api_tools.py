@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -33,7 +34,7 @@ def worktree(tmp_path: Path) -> Path:
 @pytest.fixture
 def tools(worktree: Path) -> Iterator[Tools]:
     environment = tool_environment({"PATH": os.environ["PATH"], "HOME": str(worktree)}, hidden=())
-    made = Tools(Shell(worktree, environment, seconds=20), Files(worktree))
+    made = Tools(Shell(worktree, environment, seconds=120), Files(worktree))
     yield made
     made.close()
 
@@ -46,14 +47,14 @@ def bash(tools: Tools, command: str) -> Result:
     return tools.run(BASH, {"command": command})
 
 
-def gone(pid: int, *, seconds: float = 5.0) -> bool:
+def gone(pid: int, *, seconds: float = 120.0) -> bool:
     """Wait for the end of a process, which may be a zombie whose new parent has not yet looked."""
-    try:
-        psutil.Process(pid).wait(seconds)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.TimeoutExpired:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    end = time.monotonic() + seconds
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
     return True
 
 
@@ -270,8 +271,8 @@ def test_a_folder_that_becomes_a_link_while_it_is_used_does_not_lead_outside(wor
     swapper = threading.Thread(target=swap)
     swapper.start()
     seen: set[str] = set()
-    end = time.monotonic() + 10
-    while time.monotonic() < end and not ({"inside", "refused"} <= seen and time.monotonic() > end - 9.5):
+    begun = time.monotonic()
+    while (passed := time.monotonic() - begun) < 0.5 or (not {"inside", "refused"} <= seen and passed < 120):
         try:
             seen.add(files.read("d/secret.txt"))
         except Refusal:
@@ -337,9 +338,7 @@ def test_no_output_can_pass_for_the_end_of_a_command(tools: Tools) -> None:
 
 def test_a_command_has_no_input_to_wait_for(tools: Tools) -> None:
     """`cat` and `read` end at once: nobody is there to type."""
-    started = time.monotonic()
     assert bash(tools, "cat; read x; echo done; wait; echo waited").text == "done\nwaited"
-    assert time.monotonic() - started < 5
 
 
 def test_a_command_that_ends_the_shell_gets_its_answer(tools: Tools) -> None:
@@ -353,12 +352,12 @@ def test_a_command_that_ends_the_shell_gets_its_answer(tools: Tools) -> None:
 
 def test_a_command_over_its_time_is_killed_with_all_its_processes(worktree: Path) -> None:
     """The group dies, and with it a child in a session of its own; what was printed before is told."""
-    shell = Shell(worktree, tool_environment({"PATH": os.environ["PATH"]}, hidden=()), seconds=1.5)
+    shell = Shell(worktree, tool_environment({"PATH": os.environ["PATH"]}, hidden=()), seconds=4)
     tools = Tools(shell, Files(worktree))
     command = "echo before; sleep 300 & echo $! >> pids; setsid sleep 300 & echo $! >> pids; echo $$ >> pids; wait"
     killed = bash(tools, command)
     assert killed.is_error
-    assert killed.text.startswith("before\n[killed after 1.5 seconds")
+    assert killed.text.startswith("before\n[killed after 4 seconds")
     assert all(gone(int(pid)) for pid in (worktree / "pids").read_text().split())
     assert bash(tools, "echo fresh").text == "fresh"
     tools.close()
@@ -366,9 +365,7 @@ def test_a_command_over_its_time_is_killed_with_all_its_processes(worktree: Path
 
 def test_a_background_process_does_not_hold_up_its_command(tools: Tools, worktree: Path) -> None:
     """A server can be started in the background, used by the next command, and is ended with the shell."""
-    started = time.monotonic()
     assert bash(tools, "sleep 300 & echo $! > pid; echo started").text == "started"
-    assert time.monotonic() - started < 5
     assert bash(tools, "kill -0 $(cat pid) && echo alive").text == "alive"
     tools.close()
     assert gone(int((worktree / "pid").read_text()))
@@ -431,7 +428,7 @@ def test_the_shell_dies_with_the_process_that_holds_it(worktree: Path) -> None:
     )
     root = str(Path(__file__).parents[2])
     holder = subprocess.Popen([sys.executable, "-c", program], cwd=worktree, env={**os.environ, "PYTHONPATH": root})
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while not (worktree / "go").exists():
         assert time.monotonic() < deadline
         assert holder.poll() is None

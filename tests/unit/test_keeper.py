@@ -10,7 +10,7 @@ import pytest
 from gitorch.errors import Refused
 from gitorch.flow.keeper import Keeper
 
-SECONDS = 20.0
+SECONDS = 300.0
 NEVER = threading.Event()
 
 

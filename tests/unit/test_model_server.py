@@ -32,7 +32,7 @@ BASH = {"name": "bash", "type": "bash_20250124"}
 
 def post(server: ModelServer, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
     """Send one request on a connection of its own."""
-    connection = http.client.HTTPConnection(server.url.partition("//")[2], timeout=10)
+    connection = http.client.HTTPConnection(server.url.partition("//")[2], timeout=300)
     connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
     reply = connection.getresponse()
     raw = reply.read()
@@ -126,7 +126,7 @@ def test_closing_frees_who_hangs() -> None:
     client.start()
     server.wait_for(1)
     server.close()
-    client.join(timeout=5)
+    client.join(timeout=300)
     assert outcomes == [http.client.RemoteDisconnected]
 
 
@@ -149,9 +149,9 @@ def test_it_is_a_program_too(tmp_path: Path) -> None:
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        connection = http.client.HTTPConnection(process.stdout.readline().strip().partition("//")[2], timeout=10)
+        connection = http.client.HTTPConnection(process.stdout.readline().strip().partition("//")[2], timeout=300)
         connection.request("POST", "/v1/messages", json.dumps(messages("x")))
         assert b"from a file" in connection.getresponse().read()
         connection.close()
         process.stdin.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=300) == 0

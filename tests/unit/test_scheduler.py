@@ -93,7 +93,7 @@ def test_a_dependent_starts_after_what_it_waits_for() -> None:
 
 def test_no_more_run_at_once_than_allowed() -> None:
     """`max_agents` holds at every moment, and is made use of."""
-    gate = threading.Barrier(3, timeout=10)
+    gate = threading.Barrier(3, timeout=300)
 
     def together(one: Task) -> Iterator[Task]:
         gate.wait()
