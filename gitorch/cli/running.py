@@ -244,5 +244,5 @@ def _exit_code(summary: RunSummary, changed: Sequence[Task]) -> None:
     if summary.stopped and summary.stopped.cause is Cause.LIMIT:
         sys.exit(LimitReached.exit)
     # what changed and is queued again could not start: its reason says why
-    if any(task.state in (State.FAILED, State.QUEUED) or task.passed is False for task in changed):
+    if any(task.state in (State.FAILED, State.QUEUED, State.CONFLICTED) or task.passed is False for task in changed):
         sys.exit(Incomplete.exit)

@@ -101,9 +101,13 @@ def attempt(
     """Carry a running task's attempt to its end, from wherever it stands; yield it each time that it changed.
 
     `checks` are the commands that judge the tree, `before` all tasks that it builds on, nearest first, `opponents`
-    those that it is in conflict with. Ends with the task finished, failed, waiting, cancelled, or back in the queue.
+    those that it is in conflict with. Ends with the task finished, failed, waiting, cancelled, back in the queue, or in
+    conflict as before.
     """
     assert task.attempt is not None
+    if task.attempt.phase is Phase.ENDED:
+        yield in_conflict_again(means, task)
+        return
     try:
         place = _settle_in(means, task)
         if task.attempt.phase is Phase.PREPARING:
@@ -115,9 +119,40 @@ def attempt(
             _write_brief(place.folder / "agent-1", brief_of(means, task, checks, before, opponents))
             task = change_attempt(task, phase=Phase.WORKING)
             yield task
-        yield from _work(means, task, place, checks)
+        for changed in _work(means, task, place, checks):
+            yield from _settled(means, changed)
     except workshop.Failed as failure:
-        yield _stopped_or(means, task, failure.reason)
+        yield from _settled(means, _stopped_or(means, task, failure.reason))
+
+
+def _settled(means: Means, task: Task) -> Iterator[Task]:
+    """Yield a task as an attempt leaves it; where a conflict was to be solved and is not, in conflict as before."""
+    if task.state is not State.FAILED or task.contested is None:
+        yield task
+        return
+    # how it ended is durable before its traces go: what comes after can be done again
+    yield msgspec.structs.replace(task, state=State.RUNNING)
+    yield in_conflict_again(means, task)
+
+
+def in_conflict_again(means: Means, task: Task) -> Task:
+    """Return a task as it was before an attempt to solve its conflict, with its branch, and what that attempt did."""
+    assert task.contested is not None
+    before, place = task.contested, worktrees.find(means.repository, Path(task.worktree))
+    standoff.give_up(means.repository, place, task.id, task.attempts, task.branch, before.tip)
+    return msgspec.structs.replace(
+        task,
+        state=State.CONFLICTED,
+        reason=f"{before.reason}; attempt {task.attempts} did not solve it: {task.reason}",
+        base=before.base,
+        tip=before.tip,
+        results=before.results,
+        standoff=None,
+        contested=None,
+        tried=before.about,
+        retried=0,
+        wake=None,
+    )
 
 
 def _settle_in(means: Means, task: Task) -> Place:
@@ -171,8 +206,7 @@ def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
         worktrees.unlock(repository, worktree, ref)
         worktrees.rescue(repository, worktree, naming.rescue_ref(task.id), f"uncommitted files of {task.id}")
         _keep_earlier(repository, task, at)
-        worktree.git(repository, "checkout", "--quiet", "--force", task.branch)
-        worktrees.restore(repository, worktree, start)
+        worktrees.restore(repository, worktree, branch=task.branch, commit=start)
         return worktree
     if worktree is not None:
         worktrees.discard_half_made(repository, path)
@@ -473,7 +507,7 @@ def _end_failed(means: Means, task: Task, reason: str) -> Task:
 def _finish(means: Means, task: Task) -> Task:
     failed = [result.name for result in task.results if not result.passed]
     reason = f"checks failed: {', '.join(failed)}" if failed else ""
-    return _end(means, task, state=State.FINISHED, reason=reason, comments=(), retried=0, standoff=None)
+    return _end(means, task, state=State.FINISHED, reason=reason, comments=(), retried=0, standoff=None, contested=None)
 
 
 def _end(means: Means, task: Task, **fields: Any) -> Task:
@@ -486,7 +520,16 @@ def _end(means: Means, task: Task, **fields: Any) -> Task:
     return task
 
 
-def failed_by(task: Task, error: GitorchError) -> Task:
-    """Return a running task as failed by an error that its attempt met."""
+def failed_by(means: Means, task: Task, error: GitorchError) -> Task:
+    """Return a running task as failed by an error that its attempt met.
+
+    Where it was to solve a conflict, the task is in conflict again; where that fails, too, the next run sees to it.
+    """
     why = f": {error.why}" if error.why else ""
-    return change(task, state=State.FAILED, reason=redacted(f"{error.what}{why}"))
+    failed = change(task, state=State.FAILED, reason=redacted(f"{error.what}{why}"))
+    if failed.contested is None:
+        return failed
+    try:
+        return in_conflict_again(means, failed)
+    except GitorchError:
+        return failed

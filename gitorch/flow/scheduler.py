@@ -203,7 +203,8 @@ class Schedule:
             self._held_agents[task.agent] = Stopped(Cause.LOGIN, f"{task.agent} is not logged in")
         if last.ending == Ending.LIMITED and self.limits.stop_on_limit:
             self.stopped = Stopped(Cause.LIMIT, f"{task.agent} has reached its limit")
-        failed = task.state is State.FAILED or task.passed is False
+        # one that is in conflict was to be solved
+        failed = task.state in (State.FAILED, State.CONFLICTED) or task.passed is False
         if failed and self.limits.stop_on_failure:
             self.stopped = Stopped(Cause.FAILURE, f"{task.id} failed, and the run stops at the first failure")
 

@@ -175,14 +175,15 @@ def embedded(worktree: Worktree) -> tuple[str, ...]:
 def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -> Oid | None:
     """Save uncommitted files as a commit under `ref`, and return it; None when there are none.
 
-    Branch, index and files stay as they are: the tree is made in a private index. Earlier rescue points
+    Commits that are on no branch are saved with them: HEAD may be detached. Branch, index and files stay as they are:
+    the tree is made in a private index. Earlier rescue points
     stay reachable as the first parent's line; what one of them holds already is not saved again. Several may save the
     same worktree at the same time.
     """
-    found = dirt(repository, worktree)
-    if not found.paths:
+    seen = look(repository, worktree)
+    if not seen.dirt.paths and not _is_loose(repository, seen):
         return None
-    head, tree = indexes.snapshot(repository, worktree, found)
+    head, tree = indexes.snapshot(repository, worktree, seen.dirt)
     for remaining in reversed(range(_TRIES)):
         old = repository.at(ref)
         if old and _holds(repository, old, tree, head):
@@ -200,6 +201,15 @@ def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
 
 
 _TRIES = 5
+_SEQUENCES = ("rebase-merge", "rebase-apply", "sequencer")
+"""What git keeps of a rebase or of several picks: a reset ends a merge or a single pick, and these not."""
+
+
+def _is_loose(repository: Repository, seen: Standing) -> bool:
+    """Tell whether HEAD is the only one that holds its commits."""
+    if seen.branch is not None or seen.tip is None:
+        return False
+    return not repository.git("for-each-ref", "--count=1", f"--contains={seen.tip}", "--format=%(refname)").stdout
 
 
 def _holds(repository: Repository, saved: Oid, tree: str, head: str) -> bool:
@@ -225,13 +235,17 @@ def remove(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
         repository.git("worktree", "remove", "--force", "--force", str(worktree.path))
 
 
-def restore(repository: Repository, worktree: Worktree, commit: Oid | None = None) -> None:
-    """Bring a worktree's branch, index and files to a commit (None: HEAD's), with nothing else in it but ignored files.
+def restore(repository: Repository, worktree: Worktree, *, branch: str = "", commit: str = "HEAD") -> None:
+    """Bring a worktree (to its `branch`, and both) to a commit, with nothing else there but what git ignores.
 
-    What the index hides, git would pass over.
+    What the index hides, git would pass over; what was left half done is over.
     """
     found = indexes.uncover(repository, worktree)
-    worktree.git(repository, "reset", "--quiet", "--hard", *((commit,) if commit else ()))
+    for name in _SEQUENCES:
+        shutil.rmtree(worktree.admin / name, ignore_errors=True)
+    if branch:
+        worktree.git(repository, "checkout", "--quiet", "--force", branch)
+    worktree.git(repository, "reset", "--quiet", "--hard", commit)
     worktree.git(repository, "clean", "--quiet", "-d", "--force")
     if found.absent:
         indexes.bring_back(repository, worktree)

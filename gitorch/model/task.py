@@ -34,15 +34,16 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.RUNNING: frozenset({State.FINISHED, State.FAILED, State.WAITING, State.QUEUED, State.CANCELLED}),
     State.WAITING: frozenset({State.QUEUED, State.RUNNING, State.FAILED, State.CANCELLED}),
     State.FINISHED: frozenset({State.APPROVED, State.REJECTED, State.QUEUED}),
-    State.FAILED: frozenset({State.QUEUED, State.REJECTED, State.CANCELLED}),
+    State.FAILED: frozenset({State.QUEUED, State.REJECTED, State.CANCELLED, State.CONFLICTED}),
     State.APPROVED: frozenset({State.MERGED, State.CONFLICTED, State.FINISHED, State.QUEUED, State.REJECTED}),
     State.CONFLICTED: frozenset({State.QUEUED, State.APPROVED, State.MERGED, State.REJECTED}),
     State.REJECTED: frozenset({State.QUEUED}),
     State.CANCELLED: frozenset({State.QUEUED}),
     State.MERGED: frozenset(),
 }
-"""The one table of moves: a conflicted task may merge when the conflict is gone,
-and what was rejected, cancelled or failed may be asked for again."""
+"""The one table of moves: beside SPEC's picture, a conflicted task may merge when the conflict is gone,
+what was rejected, cancelled or failed may be asked for again, and where an attempt to solve a conflict failed, the task
+is in conflict as before."""
 
 ALIVE = frozenset({State.QUEUED, State.RUNNING, State.WAITING})
 DONE = frozenset({State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED})
@@ -125,6 +126,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alarms: tuple[str, ...] = ()
 
 
+class Contested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a task in conflict stood before the attempt to solve it: what it goes back to when that fails.
+
+    `about` is what this conflict is known again by, `reason` what was said of it; `below` are the tasks that build on
+    this one and became stale by the attempt.
+    """
+
+    about: str
+    base: Oid
+    tip: Oid
+    reason: str = ""
+    results: tuple[CheckResult, ...] = ()
+    below: tuple[TaskId, ...] = ()
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One piece of work: what was asked, and where it stands.
 
@@ -134,7 +150,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     without a base the next attempt starts afresh. `retried` counts the attempts that gitorch started by itself,
     `wake` is when a task that waits for a limit goes on. `goal` is that of the plan it came from, `acceptance` what
     must hold at the end; `role_why` tells what called for its role ("" = it was named). `standoff` is the commit that
-    holds the conflict which the next attempt has to solve.
+    holds the conflict which the next attempt has to solve, `contested` how the task stood before; `tried` tells the
+    conflict that an attempt has failed to solve.
     """
 
     id: TaskId
@@ -170,6 +187,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stale: bool = False
     adopted: bool = False
     standoff: Oid | None = None
+    contested: Contested | None = None
+    tried: str = ""
     merged_as: Oid | None = None
 
     @property

@@ -115,8 +115,8 @@ class Night(Conflicts, Forecasting):
             self.repository.require_git()
             self._require_base()
             self.require_trust()
-            self.queue_conflicted()
             means = self.means()
+            self.queue_conflicted(means)
             self._preflight(means)
             schedule = Schedule(self._work(means, stop), limits, stop)
             changed: dict[TaskId, None] = {}
@@ -125,7 +125,7 @@ class Night(Conflicts, Forecasting):
             with self._beside() as beside:
                 for tasks in schedule.run():
                     changed.update(dict.fromkeys(task.id for task in tasks))
-                    self.store.save(tasks)
+                    self.store.save([*tasks, *self.as_before(tasks)])
                     self.store.snapshot_if_due()
                     beside.keeper.tell()
                     yield tasks
@@ -195,7 +195,7 @@ class Night(Conflicts, Forecasting):
             tasks=lambda: self.tasks,
             start=lambda task: self._start(means, task),
             carry=carry,
-            failed=runner.failed_by,
+            failed=lambda task, error: runner.failed_by(means, task, error),
             agent=lambda task: self._able.get(self._named(task), task.agent),
             disk=self.repository.common_dir,
         )
@@ -335,7 +335,7 @@ class Night(Conflicts, Forecasting):
             for changed in runner.attempt(means, task, self.checks_for(task)):
                 self.store.save([changed])
         except GitorchError as error:
-            self.store.save([runner.failed_by(self.tasks[task.id], error)])
+            self.store.save([runner.failed_by(means, self.tasks[task.id], error)])
 
     def interrupt(self, *, now: bool = False) -> None:
         """Ask every running attempt to stop, so that it can go on with the next run."""
@@ -361,6 +361,8 @@ def _afresh(task: Task, agent: str) -> Task:
         wake=None,
         stale=False,
         standoff=None,
+        contested=None,
+        tried="",
     )
 
 

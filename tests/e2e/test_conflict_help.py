@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from gitorch.model.task import Phase, State, change_attempt
+from gitorch.orchestrator import Orchestrator
 from tests.support.cli import Cli, does, saved
 from tests.support.git import commit, git
 
@@ -20,6 +23,7 @@ command = ["{script}", "{{prompt_file}}"]
 """
 
 SCRIPT = r"""#!/bin/sh -e
+if [ -f "$BRIEFS/next" ]; then exec sh -e "$BRIEFS/next"; fi
 if grep -q 'solve a conflict' "$1"; then
   cp "$1" "$BRIEFS"/$(git branch --show-current | tr / -)
   git status --porcelain >> "$BRIEFS/status"
@@ -81,14 +85,146 @@ def test_an_agent_solves_what_is_in_conflict(cli: Cli) -> None:
     assert git("for-each-ref", "refs/gitorch/resolved", cwd=cli.folder)
 
 
-def test_markers_that_are_left_are_not_a_solution(cli: Cli) -> None:
-    """An agent that commits the conflict as it is has failed, and the task says in which file; nothing is lost."""
-    old = git("rev-parse", "orch/number", cwd=cli.folder)
-    solves(cli, "git add -A; git commit -qm Done")
+REASON = "conflicts with louder in src/app.py"
+FAILURES = {
+    "conflict markers are left in src/app.py": ("git add -A; git commit -qm Done",),
+    "exit code 7": ("echo half > half; git add -A; git commit -qm Half; echo more > more", "exit 7"),
+    "a rebase was left half done in the worktree": (
+        "git add -A; git commit -qm Mine",
+        "git rebase --exec false HEAD~1 || true",
+    ),
+    "the worktree was switched to another branch: my/own": ("git symbolic-ref HEAD refs/heads/my/own",),
+    "the history before the task's base was rewritten": ("git add -A; git commit -qm x; git reset -q --soft main~2",),
+}
+
+
+@pytest.mark.parametrize("why", FAILURES)
+def test_an_attempt_that_solves_nothing_leaves_the_conflict(cli: Cli, why: str) -> None:
+    """The task is in conflict as before, says what the attempt did, and all that the attempt made is kept."""
+    before, old = cli.tasks()["number"], git("rev-parse", "orch/number", cwd=cli.folder)
+    solves(cli, *FAILURES[why])
+    ended = cli.run(ok=6)
+    after = cli.tasks()["number"]
+    assert (after["state"], after["attempts"]) == ("conflicted", 2)
+    assert after["reason"].startswith(f"{REASON}; attempt 2 did not solve it: ")
+    assert why in after["reason"]
+    assert "did not solve it" in ended.stderr + ended.text
+    assert git("rev-parse", "orch/number", cwd=cli.folder) == old
+    assert {key: after[key] for key in ("base", "tip", "branch", "stale", "checks")} == {
+        key: before[key] for key in ("base", "tip", "branch", "stale", "checks")
+    }
+    worktree = Path(after["worktree"])
+    assert git("status", "--porcelain", "--branch", cwd=worktree) == "## orch/number"
+    assert git("rev-parse", "HEAD", cwd=worktree) == old
+    kept = git("for-each-ref", "--format=%(refname)", "refs/gitorch/attempts", "refs/gitorch/rescue", cwd=cli.folder)
+    found = [git("grep", "-c", "LINE 3", ref, "--", "src/app.py", cwd=cli.folder, ok=(0, 1)) for ref in kept.split()]
+    assert any(found), "what the attempt had made is nowhere"
+
+
+def test_what_a_failed_attempt_made_is_kept(cli: Cli) -> None:
+    """Its commits are the attempt's ref, its files a rescue point."""
+    solves(cli, "rm src/app.py; echo half > half; git add -A; git commit -qm Half; echo more > more", "exit 7")
     cli.run(ok=6)
+    kept = git("log", "--format=%s", "refs/gitorch/attempts/number/2", cwd=cli.folder).splitlines()
+    assert "Half" in kept
+    shown = [git("show", f"{kept}:more", cwd=cli.folder, ok=(0, 128)) for kept in _kept(cli)]
+    assert "more" in shown
+
+
+def _kept(cli: Cli) -> list[str]:
+    patterns = ("refs/gitorch/attempts/number", "refs/gitorch/rescue/number")
+    return git("for-each-ref", "--format=%(refname)", *patterns, cwd=cli.folder).splitlines()
+
+
+def test_the_same_conflict_is_tried_once(cli: Cli) -> None:
+    """An attempt that failed is not made again by every run, also when other work was merged; new work is tried."""
+    solves(cli, "exit 7")
+    cli.run(ok=6)
+    cli.run()
+    cli.queue(does("Other", saved("other", "x")))
+    cli.run()
+    cli("approve", "other", "number")
+    cli("merge", ok=7)
+    assert cli.states() == {"louder": "merged", "number": "conflicted", "other": "merged"}
+    cli.run()
+    assert cli.tasks()["number"]["attempts"] == 2
+    worktree = Path(cli.tasks()["number"]["worktree"])
+    git("commit", "--quiet", "--allow-empty", "-m", "By hand", cwd=worktree)
+    cli("approve", "number")
+    cli("merge", ok=7)
+    cli.run(ok=6)
+    assert cli.tasks()["number"]["attempts"] == 3
+
+
+def test_a_conflict_that_was_not_solved_can_be_worked_on(cli: Cli) -> None:
+    """It can be approved again, sent back and begun afresh, as any conflict; an attempt afresh is not on top of it."""
+    old = git("rev-parse", "orch/number", cwd=cli.folder)
+    solves(cli, "git add -A; git commit -qm Mine; git rebase --exec false HEAD~1 || true")
+    cli.run(ok=6)
+    cli("approve", "number")
+    assert cli.states()["number"] == "approved"
+    cli("merge", ok=7)
+    (cli.folder.parent / "next").write_text("git log -1 --format=%H > seen; git add -A; git commit -qm Seen\n")
+    cli("revise", "number", "-m", "look again")
+    cli.run()
+    assert cli.states()["number"] == "finished"
+    assert git("show", "orch/number:seen", cwd=cli.folder) == old
+    cli("retry", "number")
+    cli.run()
+    assert git("merge-base", "orch/number", "main", cwd=cli.folder) == git("rev-parse", "main", cwd=cli.folder)
+
+
+def test_what_builds_on_it_is_stale_only_while_it_is_tried(cli: Cli) -> None:
+    """A task on top of one in conflict is as good as before when the attempt has changed nothing in the end."""
+    cli.queue(does("Above", saved("above", "x"), after=["number"]))
+    cli.run("-c", "merge.on_conflict=hold")
+    assert not cli.tasks()["above"]["stale"]
+    solves(cli, "exit 7")
+    cli.run(ok=6)
+    assert cli.states() == {"louder": "merged", "number": "conflicted", "above": "finished"}
+    assert not cli.tasks()["above"]["stale"]
+    solves(cli, "sed -i -e '/^<<<<<<< /,/^>>>>>>> /c LINE THREE' src/app.py")
+    git("commit", "--quiet", "--allow-empty", "-m", "By hand", cwd=Path(cli.tasks()["number"]["worktree"]))
+    cli("approve", "number")
+    cli("merge", ok=7)
+    cli.run()
+    assert cli.states()["number"] == "finished"
+    assert cli.tasks()["above"]["stale"]
+
+
+def test_a_preparation_that_fails_leaves_the_conflict(cli: Cli) -> None:
+    """The agent has not even begun: the branch is as it was all the same."""
+    old = git("rev-parse", "orch/number", cwd=cli.folder)
+    cli.run("-c", "prepare.run=['exit 9']", ok=6)
     task = cli.tasks()["number"]
-    assert (task["state"], task["reason"]) == ("failed", "conflict markers are left in src/app.py")
-    assert git("rev-parse", "refs/gitorch/attempts/number/1", cwd=cli.folder) == old
+    assert task["state"] == "conflicted"
+    assert "prepare failed with exit code 9" in task["reason"]
+    assert git("rev-parse", "orch/number", cwd=cli.folder) == old
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_stepping_back_is_made_good(cli: Cli, killed: bool) -> None:
+    """Where it is cut short, or git refuses it, nothing is taken away, and the next run brings it to its end."""
+    old = git("rev-parse", "orch/number", cwd=cli.folder)
+    solves(cli, "echo half > half; git add -A; git commit -qm Half; exit 7")
+    in_the_way = "refs/gitorch/attempts/number/2/in-the-way"
+    git("update-ref", in_the_way, "main", cwd=cli.folder)
+    cli.run(ok=6)
+    assert cli.states()["number"] == "failed"
+    assert git("log", "-1", "--format=%s", "orch/number", cwd=cli.folder) == "Half"
+    cli.run()
+    assert cli.states()["number"] == "failed"
+    git("update-ref", "-d", in_the_way, cwd=cli.folder)
+    if killed:
+        library = Orchestrator.open(cli.folder)
+        ended = change_attempt(library.find("number"), phase=Phase.ENDED)
+        library.store.save([msgspec.structs.replace(ended, state=State.RUNNING, reason="exit code 7")])
+    cli.run(ok=6 if killed else 0)
+    task = cli.tasks()["number"]
+    assert task["state"] == "conflicted"
+    assert "did not solve it" in task["reason"]
+    assert git("rev-parse", "orch/number", cwd=cli.folder) == old
+    assert git("log", "-1", "--format=%s", "refs/gitorch/attempts/number/2", cwd=cli.folder) == "Half"
 
 
 def test_what_an_agent_leaves_uncommitted_counts(cli: Cli) -> None:

@@ -261,7 +261,7 @@ def test_a_worktree_is_brought_to_a_commit_whole(
     hide(worktree, "README.md", "run.sh", flags=flags)
     (worktree.path / "README.md").write_text("of the attempt before\n")
     (worktree.path / "run.sh").unlink()
-    worktrees.restore(repo, worktree, base)
+    worktrees.restore(repo, worktree, branch="orch/t", commit=base)
     assert (worktree.path / "README.md").read_text() == "# Example\n"
     assert os.access(worktree.path / "run.sh", os.X_OK)
     assert [line for line in git("ls-files", "-v", cwd=worktree.path).splitlines() if line[0] != "H"] == []

@@ -233,6 +233,33 @@ def test_rescue_in_the_middle_of_a_conflict(repo: Repository) -> None:
     assert (worktree.admin / "MERGE_HEAD").exists()
 
 
+def test_commits_on_no_branch_are_saved(repo: Repository) -> None:
+    """Work that was committed on a detached HEAD would go with the worktree: it is in the rescue point, once."""
+    worktree = added(repo)
+    git("checkout", "--quiet", "--detach", cwd=worktree.path)
+    assert worktrees.rescue(repo, worktree, RESCUE, "m") is None
+    loose = commit(worktree.path, "loose", {"a": "1"})
+    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    assert oid is not None
+    assert repo.is_ancestor(Oid(loose), oid)
+    assert worktrees.rescue(repo, worktree, RESCUE, "m") is None
+    last = commit(worktree.path, "looser", {"a": "2"})
+    worktrees.remove(repo, worktree, RESCUE, "m")
+    assert repo.is_ancestor(Oid(last), repo.refs(RESCUE)[RESCUE])
+
+
+def test_a_rebase_that_was_left_half_done_is_over(repo: Repository) -> None:
+    """Bringing a worktree to a commit ends whatever was begun there: the next attempt is not told of it."""
+    worktree = added(repo)
+    base = git("rev-parse", "HEAD", cwd=worktree.path)
+    commit(worktree.path, "one", {"a": "1"})
+    run("rebase", "--exec", "false", "HEAD~1", cwd=worktree.path, ok=(1,))
+    worktrees.restore(repo, worktree, branch="orch/t", commit=base)
+    assert git("status", "--porcelain", "--branch", cwd=worktree.path) == "## orch/t"
+    assert not (worktree.admin / "rebase-merge").exists()
+    assert git("rev-parse", "orch/t", cwd=worktree.path) == base
+
+
 def test_rescue_without_a_commit(repo: Repository) -> None:
     """Work on a branch that has no commit yet is saved, too."""
     worktree = added(repo)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
+from gitorch.model.task import Attempt, CheckResult, Comment, Contested, Phase, Priority, State, Task
 
 # what breaks formats: line ends of all kinds, quotes, TOML and JSON syntax, control characters
 _ODD = st.sampled_from(
@@ -77,6 +77,17 @@ tasks = st.builds(
     adopted=st.booleans(),
     merged_as=st.none() | oids,
     standoff=st.none() | oids,
+    contested=st.none()
+    | st.builds(
+        Contested,
+        about=texts,
+        base=oids,
+        tip=oids,
+        reason=texts,
+        results=st.lists(_results, max_size=1).map(tuple),
+        below=st.lists(names, max_size=2).map(tuple),
+    ),
+    tried=texts,
 )
 
 batches = st.lists(tasks, max_size=4, unique_by=(lambda task: task.id, lambda task: task.number))

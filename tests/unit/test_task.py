@@ -16,7 +16,7 @@ queued: running cancelled
 running: finished failed waiting queued cancelled
 waiting: queued running failed cancelled
 finished: approved rejected queued
-failed: queued rejected cancelled
+failed: queued rejected cancelled conflicted
 approved: merged conflicted finished queued rejected
 conflicted: queued approved merged rejected
 rejected: queued
