@@ -24,7 +24,7 @@ from gitorch.errors import InvalidInput
 from gitorch.model.naming import Oid, Ref, TaskId
 from gitorch.model.task import State, Task
 
-UNDO, REDO = "undo", "redo"
+SUBMIT, UNDO, REDO = "submit", "undo", "redo"
 
 _CLOSING = b'{"closed"'
 _CLOSING_BYTES = 4096  # more than the line that closes an operation has
@@ -72,11 +72,19 @@ class Shifted(msgspec.Struct, frozen=True):
     new: str
 
 
+class Agreed(msgspec.Struct, frozen=True):
+    """A plan whose approval an operation is, takes back or brings back: its id, when it was approved, and its print."""
+
+    plan: str
+    at: datetime
+    print: str
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One changing command: its refs, tasks and folders, before and after.
 
-    `said` is what it does in words. Of an undo or a redo, `of` and `command` are the number and the kind of the
-    command's own operation.
+    `said` is what it does in words; `plan` is the one that its tasks come of. Of an undo or a redo, `of` and `command`
+    are the number and the kind of the command's own operation.
     """
 
     number: int
@@ -87,6 +95,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refs: tuple[Moved, ...] = ()
     changes: tuple[Changed, ...] = ()
     folders: tuple[Shifted, ...] = ()
+    plan: Agreed | None = None
     of: int = 0
     command: str = ""
 
@@ -122,11 +131,11 @@ def words(verb: str, tasks: Sequence[Task]) -> str:
     return f"{verb} {names}" + (f" and {len(tasks) - _NAMED} more" if len(tasks) > _NAMED else "")
 
 
-def fingerprint(task: Task | None) -> str:
-    """Return what a task as a whole is known again by; empty text for none."""
-    if task is None:
+def fingerprint(value: msgspec.Struct | None) -> str:
+    """Return what a task (or a plan) as a whole is known again by; empty text for none."""
+    if value is None:
         return ""
-    plain = _without_zeros(msgspec.to_builtins(task, order="deterministic"))
+    plain = _without_zeros(msgspec.to_builtins(value, order="deterministic"))
     return hashlib.blake2b(msgspec.json.encode(plain), digest_size=16).hexdigest()
 
 
@@ -182,6 +191,7 @@ class OperationLog:
         *,
         said: str = "",
         folders: Sequence[Shifted] = (),
+        plan: Agreed | None = None,
         about: Operation | None = None,
     ) -> Operation:
         """Write down what is about to happen, durably, and return it; `about` is what it takes back."""
@@ -195,6 +205,7 @@ class OperationLog:
             refs=tuple(refs),
             changes=tuple(changes),
             folders=tuple(folders),
+            plan=plan,
             of=about.origin if about else 0,
             command=about.asked if about else "",
         )
@@ -247,6 +258,13 @@ class OperationLog:
                 closed.setdefault(entry.closed, entry.done)
             elif closed.pop(entry.number, False):
                 yield entry
+
+    def last_about(self, plan: str, at: datetime) -> Operation | None:
+        """Return what made, took back or brought back a plan's approval of a moment last; None where nothing did.
+
+        Reads as much of the log as was written since.
+        """
+        return next((one for one in self.done() if one.plan and (one.plan.plan, one.plan.at) == (plan, at)), None)
 
     def undoable(self) -> Iterator[Operation]:
         """Yield what repeated `undo` takes back, in that order: operations that no undo has taken back already."""

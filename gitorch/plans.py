@@ -44,14 +44,14 @@ class PlanStore:
 
     def all(self) -> list[PlanSession]:
         """Return all plans as they stand, the oldest first."""
-        found = [session for name in self.names() if (session := self._last(name)) is not None]
+        found = [session for name in self.names() if (session := self.last(name)) is not None]
         return sorted(found, key=lambda one: (one.created.timestamp() if one.created else 0.0, one.id))
 
     def find(self, name: str) -> PlanSession:
         """Return the plan that an id or a unique beginning of one names; raise `NotFound` otherwise."""
         names = self.names()
         found = [name] if name in names else [one for one in names if name and one.startswith(name)]
-        session = self._last(found[0]) if len(found) == 1 else None
+        session = self.last(found[0]) if len(found) == 1 else None
         if session is None:
             raise _not_found(name, found, names)
         return session
@@ -107,8 +107,8 @@ class PlanStore:
         """Return where a text that somebody edited waits until it is a valid plan."""
         return self.folder / session.id / "edited.toml"
 
-    def _last(self, name: str) -> PlanSession | None:
-        """Read a plan's last revision; None when the folder holds none, or was just dropped."""
+    def last(self, name: str) -> PlanSession | None:
+        """Return the plan of an id as it was saved last; None when there is none, or it was just dropped."""
         try:
             found = [match for entry in os.scandir(self.folder / name) if (match := _REVISION.fullmatch(entry.name))]
         except FileNotFoundError:

@@ -36,6 +36,8 @@ def undo_command(session: Session, listing: bool, every: bool) -> None:
     taken = session.orchestrator.undo()
     _tell(session, "undo", "taken back", taken)
     session.say("bring it back: orchestrate redo")
+    if taken.plan:
+        session.say(f"change the plan: orchestrate plan continue {taken.plan.id}")
 
 
 @click.command("redo")
@@ -56,6 +58,8 @@ def _tell(session: Session, command: str, done: str, taken: TakenBack) -> None:
     changed = [one.task for one in made.changes]
     lines = [f"{done}: {safe(made.said)}"]
     lines += [f"{name}  {tasks[name].state if name in tasks else 'gone'}" for name in changed]
+    if taken.plan:
+        lines.append(f"plan {taken.plan.id}  {'approved' if taken.plan.is_approved else 'not approved'}")
     fields: dict[str, Any] = {
         "operation": _shape(taken.about),
         "tasks": [shape.task(tasks[name]) for name in changed if name in tasks],
@@ -63,6 +67,8 @@ def _tell(session: Session, command: str, done: str, taken: TakenBack) -> None:
         "refs": [{"ref": one.ref, "before": one.old, "after": one.new} for one in made.refs if one.old != one.new],
         "missing": list(taken.missing),
     }
+    if taken.plan:
+        fields["plan"] = {"id": taken.plan.id, "state": "approved" if taken.plan.is_approved else "draft"}
     session.answer("\n".join(lines), command, fields)
     if not session.json:
         for what in taken.missing:

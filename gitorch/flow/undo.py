@@ -12,13 +12,14 @@ from gitorch.errors import Refused
 from gitorch.git import unnoting, worktrees
 from gitorch.git.repository import RefMove, Repository
 from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref, TaskId, branch_ref, trash_ref
+from gitorch.model.plan import PlanSession
 from gitorch.model.task import State, Task
 from gitorch.operations import REDO, UNDO, Changed, Moved, Operation, Shifted, fingerprint, restored
 from gitorch.store import Pair
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operation would be taken back from: refs, tasks, and where branches are checked out.
+    """What an operation would be taken back from: refs, tasks, plans, and where branches are checked out.
 
     `ours` are the refs that gitorch may move; a name that ends in a slash is a whole folder.
     """
@@ -27,6 +28,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     tasks: Mapping[TaskId, Task]
     checked_out: Mapping[Ref, Path]
     ours: tuple[str, ...]
+    plans: Mapping[str, PlanSession] = {}
 
     def is_ours(self, ref: Ref) -> bool:
         folders = tuple(name for name in self.ours if name.endswith("/"))
@@ -41,9 +43,13 @@ class Past(msgspec.Struct, frozen=True):
 
 
 def scene(
-    repository: Repository, config: Config, tasks: Mapping[TaskId, Task], operations: Sequence[Operation]
+    repository: Repository,
+    config: Config,
+    tasks: Mapping[TaskId, Task],
+    operations: Sequence[Operation],
+    plans: Mapping[str, PlanSession],
 ) -> Scene:
-    """Look at what these operations moved, as it is now."""
+    """Look at what these operations moved, as it is now; `plans` are those that they are about."""
     names = {moved.ref for operation in operations for moved in operation.refs}
     branches = any(name.startswith("refs/heads/") for name in names)
     return Scene(
@@ -51,6 +57,7 @@ def scene(
         tasks=tasks,
         checked_out=worktrees.checked_out(repository) if branches else {},
         ours=(OWN_REFS, NOTES, branch_ref(config.integration), *_task_refs(config, operations)),
+        plans=plans,
     )
 
 
@@ -67,6 +74,7 @@ def obstacle(operation: Operation, here: Scene) -> Refused | None:
     found = (
         *(_ref_obstacle(operation, moved, here) for moved in operation.refs),
         *(_task_obstacle(operation, one, here) for one in operation.changes),
+        _plan_obstacle(operation, here),
     )
     return next((one for one in found if one is not None), None)
 
@@ -127,6 +135,20 @@ def _task_obstacle(operation: Operation, one: Changed, here: Scene) -> Refused |
         others = set(waiting) - {each.task for each in operation.changes}
         if others:
             return _refused(operation, f"{min(others)} waits for {one.task}")
+    return None
+
+
+def _plan_obstacle(operation: Operation, here: Scene) -> Refused | None:
+    """Return what keeps a plan from being approved again: what was agreed to is that plan and no other."""
+    agreed = operation.plan
+    if agreed is None or operation.kind != UNDO:
+        return None  # an approved plan cannot change; one that was dropped stays so
+    session = here.plans.get(agreed.plan)
+    if session is None:
+        return _refused(operation, f"its plan {agreed.plan} was dropped since")
+    if session.approval is not None or fingerprint(session.plan) != agreed.print:
+        again = f"orchestrate plan approve {agreed.plan}"
+        return _refused(operation, f"its plan {agreed.plan} has changed since", "agree to it as it is now", again)
     return None
 
 

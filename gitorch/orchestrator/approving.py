@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gitorch import trust
-from gitorch.errors import GitorchError, InvalidInput, Refused
+from gitorch.errors import InvalidInput, Refused
 from gitorch.model.naming import TaskId, unused
 from gitorch.model.plan import Approval, Plan, PlanSession, Step
 from gitorch.model.task import Task
+from gitorch.operations import REDO, SUBMIT, UNDO, Agreed, Operation, fingerprint
 from gitorch.orchestrator.night import Night
 from gitorch.plans import PlanMoved, PlanStore
 from gitorch.store import TaskMoved
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from gitorch.flow.intake import Draft
 
 _GOAL_SHOWN = 2_000
+_WHAT = {
+    SUBMIT: "approved: {tasks} queued",
+    UNDO: "the approval was taken back: {tasks} queued no more",
+    REDO: "approved again: {tasks} queued",
+}
 
 
 class Approving(Night):
@@ -49,7 +56,8 @@ class Approving(Night):
         """
         trust.require_person("approve a plan")
         with self.plans.turn():
-            now = self._concluded(self.plans.find(session.id))
+            self.recover()
+            now = self._concluded(session.id)
             self._refuse_approved(now)
             if now.plan != session.plan:
                 raise PlanMoved("plan-moved", f"the plan {now.id} is no longer what you saw", fix=(show_command(now),))
@@ -60,42 +68,73 @@ class Approving(Night):
                 try:
                     return self._queue(now, approval, adjusted)
                 except TaskMoved:
-                    now = self.plans.find(session.id)  # another command took a name: choose again
+                    now = self._concluded(session.id)  # another command took a name: choose again
 
     def _queue(
         self, session: PlanSession, approval: Approval, adjusted: Callable[[list[Draft]], list[Draft]]
     ) -> tuple[PlanSession, list[Task]]:
         tasks = self.tasks_of(session.plan, approval.at, adjusted)
-        approval = msgspec.structs.replace(approval, tasks=tuple(task.id for task in tasks))
-        begun = self.plans.save(msgspec.structs.replace(session, approval=approval, proposal=None))
+        begun = self._begin(session, approval.at, tuple(task.id for task in tasks))
         try:
-            queued = self.submit(tasks)
-        except GitorchError:
-            self.plans.save(msgspec.structs.replace(begun, approval=None))
-            raise
-        return self._approved(begun), queued
+            queued = self.submit(tasks, plan=Agreed(begun.id, approval.at, fingerprint(begun.plan)))
+        finally:
+            concluded = self._concluded(begun.id)
+        return concluded, queued
 
-    def _approved(self, session: PlanSession) -> PlanSession:
-        assert session.approval is not None
-        done = msgspec.structs.replace(session.approval, done=True)
-        return self._saved(session, session.plan, f"approved: {len(done.tasks)} tasks queued", approval=done)
+    def _begin(self, session: PlanSession, at: datetime, tasks: tuple[TaskId, ...]) -> PlanSession:
+        """Mark a plan as one whose approval is being made or taken back: whoever looks at it finds out what came of it.
+
+        Call within the plans' turn, before the tasks are touched.
+        """
+        return self.plans.save(msgspec.structs.replace(session, approval=Approval(at=at, tasks=tasks), proposal=None))
 
     def _settled(self, session: PlanSession) -> PlanSession:
-        """Return a plan as it stands when nobody is just approving it."""
+        """Return a plan as it stands when nobody is just approving it, or taking that back."""
         if session.approval is None or session.approval.done:
             return session
         with self.plans.turn():
-            return self._concluded(self.plans.find(session.id))
+            self.recover()
+            return self._concluded(session.id)
 
-    def _concluded(self, session: PlanSession) -> PlanSession:
-        """Bring an approval to its end that a crash cut short: its tasks are queued, or they are not."""
-        approval = session.approval
-        if approval is None or approval.done:
-            return session
+    def _concluded(self, name: str) -> PlanSession:
+        """Return a plan; where its approval was on the way, find out what came of it, and say so in the plan.
+
+        Call within the plans' turn, when no operation is open.
+        """
+        while True:
+            session = self.plans.find(name)
+            approval = session.approval
+            if approval is None or approval.done:
+                return session
+            with contextlib.suppress(PlanMoved):  # words about it may be saved at any time
+                return self._told(session, approval)
+
+    def _told(self, session: PlanSession, approval: Approval) -> PlanSession:
+        """Save what came of an approval: what was done about it last, or that nothing was."""
+        last = self.operations.last_about(session.id, approval.at)
         tasks = self.tasks
-        if any(name in tasks and tasks[name].created == approval.at for name in approval.tasks):
-            return self._approved(session)
-        return self.plans.save(msgspec.structs.replace(session, approval=None))
+        there = any(name in tasks and tasks[name].created == approval.at for name in approval.tasks)
+        kind = last.kind if last else SUBMIT if there else ""
+        if not kind:
+            return self.plans.save(msgspec.structs.replace(session, approval=None))
+        what = _WHAT[kind].format(tasks="1 task" if len(approval.tasks) == 1 else f"{len(approval.tasks)} tasks")
+        told = session.history[-1:] and session.history[-1].what == what  # an undo that was cut short took nothing back
+        history = session.history if told else (*session.history, Step(what=what, at=datetime.now(UTC)))
+        done = None if kind == UNDO else msgspec.structs.replace(approval, done=True)
+        return self.plans.save(msgspec.structs.replace(session, approval=done, proposal=None, history=history))
+
+    def _plan_of(self, operation: Operation) -> PlanSession | None:
+        """Return the plan whose approval an operation made or took back; None when there is none, or it was dropped.
+
+        Call within the plans' turn, when no operation is open.
+        """
+        agreed = operation.plan
+        if agreed is None or self.plans.last(agreed.plan) is None:
+            return None
+        session = self._concluded(agreed.plan)
+        # the id of a plan that was dropped may be another's by now
+        of_it = session.approval is not None and session.approval.at == agreed.at
+        return session if of_it or operation.kind == UNDO else None
 
     def tasks_of(
         self, plan: Plan, created: datetime, adjusted: Callable[[list[Draft]], list[Draft]] = list

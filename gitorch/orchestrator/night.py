@@ -21,7 +21,7 @@ from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Conflict, Judgement
 from gitorch.model.naming import TaskId, branch_ref
 from gitorch.model.task import ALIVE, State, Task, by_id, change
-from gitorch.operations import words
+from gitorch.operations import SUBMIT, Agreed, words
 from gitorch.orchestrator.conflicts import Conflicts
 from gitorch.orchestrator.forecasting import Forecasting, unchecked
 from gitorch.orchestrator.workspace import unknown
@@ -54,12 +54,12 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 class Night(Conflicts, Forecasting):
     """The evening and the night: queueing, running, stopping, watching."""
 
-    def submit(self, tasks: Sequence[Task]) -> list[Task]:
-        """Queue tasks, all or none; a cycle or an unknown dependency is refused."""
+    def submit(self, tasks: Sequence[Task], *, plan: Agreed | None = None) -> list[Task]:
+        """Queue tasks, all or none: those of a plan, where one is named. A cycle, an unknown dependency are refused."""
         trust.require_person("queue tasks")
         self._require_prefix()
         graph.refuse_broken(by_id(tasks), self.tasks)
-        queued = self._change("submit", [(None, task) for task in tasks], words("submit", tasks))
+        queued = self._change(SUBMIT, [(None, task) for task in tasks], words("submit", tasks), plan)
         self.store.snapshot_if_due()
         return queued  # another command may have taken the same number
 

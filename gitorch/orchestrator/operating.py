@@ -13,6 +13,7 @@ from gitorch.model import note
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.task import Task, change, towards
 from gitorch.operations import (
+    Agreed,
     Moved,
     Operation,
     OperationLog,
@@ -42,10 +43,10 @@ class Operating:
         with self.operations.turn() as lock, self.repository.lending(lock, everywhere=False):
             yield
 
-    def _change(self, kind: str, pairs: Sequence[Pair], said: str) -> list[Task]:
+    def _change(self, kind: str, pairs: Sequence[Pair], said: str, plan: Agreed | None = None) -> list[Task]:
         """Change tasks alone, as one operation; return them as they are now."""
         with self._turn():
-            self._operate(kind, pairs, said=said)
+            self._operate(kind, pairs, said=said, plan=plan)
         return self._as_now(pairs)
 
     def _change_noting(
@@ -102,6 +103,7 @@ class Operating:
         *,
         said: str,
         folders: Sequence[Shifted] = (),
+        plan: Agreed | None = None,
         about: Operation | None = None,
     ) -> Operation | None:
         """Change tasks, each given as it was seen and as it is to be, and move refs: all or nothing.
@@ -119,7 +121,7 @@ class Operating:
             refs = [Moved(move.ref, move.old, move.new) for move in moves]
             if not (changes or refs):
                 return None
-            operation = self.operations.open(kind, refs, changes, said=said, folders=folders, about=about)
+            operation = self.operations.open(kind, refs, changes, said=said, folders=folders, plan=plan, about=about)
             try:
                 self.repository.move([move for move in moves if move.old != move.new], said)
             except GitorchError:

@@ -191,7 +191,8 @@ class Planning(Approving):
     def drop_plan(self, session: PlanSession) -> str:
         """Take a plan away; return where it is kept."""
         trust.require_person("drop a plan")
-        return str(self.plans.drop(session))
+        with self.plans.turn():
+            return str(self.plans.drop(session))
 
 
 def _held(session: PlanSession) -> tuple[Said, ...]:

@@ -12,8 +12,9 @@ import msgspec
 from gitorch import trust
 from gitorch.errors import Refused
 from gitorch.model.naming import rescue_ref
+from gitorch.model.plan import PlanSession
 from gitorch.operations import Operation
-from gitorch.orchestrator.workspace import Workspace
+from gitorch.orchestrator.approving import Approving
 
 if TYPE_CHECKING:
     from gitorch.flow.undo import Past
@@ -23,14 +24,18 @@ _Which = Callable[[], Iterator[Operation]]
 
 
 class TakenBack(msgspec.Struct, frozen=True, kw_only=True):
-    """What an undo or a redo did: the operation that it was about, its own, and what it could not bring back."""
+    """What an undo or a redo did: the operation that it was about, its own, and what it could not bring back.
+
+    `plan` is the one whose approval was taken back or brought back, as it is now.
+    """
 
     about: Operation
     made: Operation
+    plan: PlanSession | None = None
     missing: tuple[str, ...] = ()
 
 
-class Undoing(Workspace):
+class Undoing(Approving):
     """The operation log, backwards."""
 
     def undo(self) -> TakenBack:
@@ -50,37 +55,50 @@ class Undoing(Workspace):
         """Return what `redo` and what `undo` would take back, the next first: at most so many of each."""
         from gitorch.flow import undo
 
-        self.recover()
-        found = [
-            list(itertools.islice(which(), most)) for which in (self.operations.redoable, self.operations.undoable)
-        ]
-        here = undo.scene(self.repository, self.config, self.tasks, [*found[0], *found[1]])
+        ways = (self.operations.redoable, self.operations.undoable)
+        with self.plans.turn():
+            self.recover()
+            found = [list(itertools.islice(which(), most)) for which in ways]
+            every = [*found[0], *found[1]]
+            plans = {one.id: one for operation in every if (one := self._plan_of(operation))}
+        here = undo.scene(self.repository, self.config, self.tasks, every, plans)
         return undo.past(found[0], here), undo.past(found[1], here)
 
     def _take_back(self, which: _Which, nothing: str) -> TakenBack:
         from gitorch.flow import undo
         from gitorch.git import notes
 
-        with self._turn(), notes.turn(self.repository):
+        with self.plans.turn(), self._turn(), notes.turn(self.repository):
             self._conclude_all()
             operation = next(which(), None)
             if operation is None:
                 raise Refused("nothing-to-undo", nothing, fix=("orchestrate undo --list",))
+            plan = self._plan_of(operation)
             with self.store.held():
-                here = undo.scene(self.repository, self.config, self.store.current(), [operation])
+                plans = {plan.id: plan} if plan else {}
+                here = undo.scene(self.repository, self.config, self.store.current(), [operation], plans)
                 if refusal := undo.obstacle(operation, here):
                     raise refusal
+                if plan and operation.plan:
+                    self._begin(plan, operation.plan.at, tuple(one.task for one in operation.changes))
                 made = self._operate(
                     undo.inverse_kind(operation),
                     undo.inverse_pairs(operation, here),
                     undo.inverse_moves(self.repository, operation, here),
                     said=operation.said,
                     folders=undo.inverse_folders(operation),
+                    plan=operation.plan if plan else None,
                     about=operation,
                 )
                 assert made is not None
+            plan = self._concluded(plan.id) if plan else None
         self.store.snapshot_if_due()
-        return TakenBack(about=operation, made=made, missing=tuple(self._missing(made)))
+        missing = (*self._missing(made), *self._missing_plan(operation, made))
+        return TakenBack(about=operation, made=made, plan=plan, missing=missing)
+
+    def _missing_plan(self, operation: Operation, made: Operation) -> Iterator[str]:
+        if operation.plan and not made.plan:
+            yield f"the plan {operation.plan.plan} was dropped, and stays so"
 
     def _missing(self, made: Operation) -> Iterator[str]:
         """Tell what was not refs, notes or tasks, and is gone."""

@@ -375,6 +375,34 @@ def test_an_approval_that_was_cut_short_is_settled(plan: Cli, queued: bool) -> N
     assert sorted(plan.tasks()) == sorted(CHAIN)
 
 
+def test_an_approval_is_taken_back_and_the_plan_goes_on(plan: Cli) -> None:
+    """`undo` makes a draft of the plan again and says so; what was changed is approved anew, and not by `redo`."""
+    plan("plan", "approve", "1-add")
+    answer = plan("undo")
+    assert answer.text.splitlines()[1:] == [
+        *(f"{name}  gone" for name in CHAIN),
+        f"plan {shown(plan)['id']}  not approved",
+    ]
+    assert f"change the plan: orchestrate plan continue {shown(plan)['id']}" in answer.stderr
+    assert (plan.tasks(), shown(plan)["state"]) == ({}, "draft")
+    assert plan.json("redo")["plan"] == {"id": shown(plan)["id"], "state": "approved"}
+    assert plan.json("undo")["plan"] == {"id": shown(plan)["id"], "state": "draft"}
+    plan("plan", "remove", "1-add", "go")
+    error = plan.error("redo", exit=5)
+    assert (error["code"], error["fix"]) == ("undo-refused", [f"orchestrate plan approve {shown(plan)['id']}"])
+    assert plan.json("undo", "--list")["undone"][0]["possible"] is False
+    plan("plan", "approve", "1-add")
+    assert sorted(plan.tasks()) == ["add-a-table", "fix-the-api"]
+    assert [step["what"] for step in shown(plan)["history"]][-6:] == [
+        "approved: 3 tasks queued",
+        "the approval was taken back: 3 tasks queued no more",
+        "approved again: 3 tasks queued",
+        "the approval was taken back: 3 tasks queued no more",
+        "removed go-live",
+        "approved: 2 tasks queued",
+    ]
+
+
 def test_a_plan_that_has_changed_since_is_not_approved(plan: Cli) -> None:
     """Whoever agreed to a plan agreed to that one: a change in the meantime is refused."""
     opened = Orchestrator.open(plan.folder)
@@ -457,6 +485,17 @@ def test_submit_decompose_plans_and_queues(cli: Cli) -> None:
     said = cli("submit", "--decompose", "Add a, b and c")
     assert f"plan add-a-b-and-c: {LABEL}" in said.stderr
     assert "there is no model to ask" in said.stderr
+
+
+def test_submit_decompose_is_taken_back_to_a_plan(cli: Cli) -> None:
+    """Undo of `submit -d` leaves its plan as a draft, and redo brings the tasks with the options they were given."""
+    cli("submit", "-d", "Add a, b and c", "-p", "high")
+    tasks = cli.tasks()
+    assert cli.json("undo")["plan"] == {"id": "add-a-b-and-c", "state": "draft"}
+    assert (cli.tasks(), shown(cli, "add-a")["state"]) == ({}, "draft")
+    cli("redo")
+    assert (cli.tasks(), shown(cli, "add-a")["state"]) == (tasks, "approved")
+    assert {task["priority"] for task in tasks.values()} == {"high"}
 
 
 def test_submit_decompose_refuses_before_it_plans(cli: Cli) -> None:

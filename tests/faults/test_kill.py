@@ -73,7 +73,9 @@ def killed_at(work: Callable[[], object], step: int, *, with_git: bool = False) 
 
         def count(event: str, args: tuple[Any, ...]) -> None:
             nonlocal left
-            if event in ("os.rename", "os.remove", "subprocess.Popen") or (event == "open" and args[2] & _WRITES):
+            if event in ("os.rename", "os.link", "os.remove", "subprocess.Popen") or (
+                event == "open" and args[2] & _WRITES
+            ):
                 left -= 1
                 if left == 0:
                     os.killpg(0, signal.SIGKILL) if with_git else os.kill(os.getpid(), signal.SIGKILL)

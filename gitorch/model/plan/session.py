@@ -33,8 +33,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When a plan was agreed to, and the tasks that it became.
 
-    It is written before they are queued, and marked `done` afterwards: `at` is when they say that they were created,
-    so that a command that comes after a crash in between can tell what happened.
+    It is written before they are queued, and marked `done` afterwards; when that is taken back or brought back, it is
+    not `done` meanwhile. `at` is when they say that they were created, and names the approval in the operation log, so
+    that a command that comes after a crash in between can tell what happened.
     """
 
     at: datetime
