@@ -15,22 +15,22 @@ LOOK_SECONDS = 2.0
 _REST = 9.0
 """How many times as long as a refresh took it rests after it: beside a run it takes a tenth of a processor."""
 
-_Job = TypeVar("_Job")
+_Case = TypeVar("_Case")
 
 
-class Keeper(Generic[_Job]):
+class Keeper(Generic[_Case]):
     """Two threads beside a run that never keep it waiting.
 
-    `refresh` makes what is kept again, and returns a job for the judge when there is something new to judge. `judge`
-    takes its time; the event that it gets is set, and `abandon` called, when a newer job `outdates` the one it has.
+    `refresh` makes what is kept again, and returns a case for the judge when there is something new to judge. `judge`
+    takes its time; the event that it gets is set, and `abandon` called, when a newer case `outdates` the one it has.
     An error of either that a person can mend is told in `troubles`, and the next change tries again.
     """
 
     def __init__(
         self,
-        refresh: Callable[[], _Job | None],
-        judge: Callable[[_Job, threading.Event], None],
-        outdates: Callable[[_Job, _Job], bool],
+        refresh: Callable[[], _Case | None],
+        judge: Callable[[_Case, threading.Event], None],
+        outdates: Callable[[_Case, _Case], bool],
         abandon: Callable[[], None],
     ) -> None:
         self.refresh = refresh
@@ -44,8 +44,8 @@ class Keeper(Generic[_Job]):
         self._refreshing = False
         self._rested = 0.0
         self._settling = False
-        self._next: _Job | None = None
-        self._judged: _Job | None = None
+        self._next: _Case | None = None
+        self._judged: _Case | None = None
         self._outdated = threading.Event()
         self._over = False
         self._threads = [
@@ -106,13 +106,13 @@ class Keeper(Generic[_Job]):
                     return
                 self._told, self._refreshing = False, True
             begun = time.monotonic()
-            job = self._tried("refresh", self.refresh)
+            case = self._tried("refresh", self.refresh)
             with self._changed:
                 self._refreshing = False
                 self._rested = time.monotonic() + _REST * (time.monotonic() - begun)
-                if job is not None:
-                    self._next = job
-                outdated = job is not None and self._judged is not None and self.outdates(job, self._judged)
+                if case is not None:
+                    self._next = case
+                outdated = case is not None and self._judged is not None and self.outdates(case, self._judged)
                 if outdated:
                     self._outdated.set()
                 self._changed.notify_all()
@@ -125,16 +125,16 @@ class Keeper(Generic[_Job]):
                 self._changed.wait_for(lambda: self._next is not None or self._over)
                 if self._over:
                     return
-                job, self._next = self._next, None
-                assert job is not None
-                self._judged, self._outdated = job, threading.Event()
+                case, self._next = self._next, None
+                assert case is not None
+                self._judged, self._outdated = case, threading.Event()
                 outdated = self._outdated
-            self._tried("judge", lambda job=job, outdated=outdated: self.judge(job, outdated))  # type: ignore[misc]
+            self._tried("judge", lambda case=case, outdated=outdated: self.judge(case, outdated))  # type: ignore[misc]
             with self._changed:
                 self._judged, self._told = None, True
                 self._changed.notify_all()
 
-    def _tried(self, what: str, action: Callable[[], _Job | None]) -> _Job | None:
+    def _tried(self, what: str, action: Callable[[], _Case | None]) -> _Case | None:
         try:
             done = action()
         except GitorchError as error:

@@ -31,7 +31,7 @@ AUTO = "merge.auto"
 """Who approved what a run merged by itself."""
 
 
-class Job(msgspec.Struct, frozen=True):
+class Case(msgspec.Struct, frozen=True):
     """What is to be judged: the candidate with the plan that it was made by, and whether there is work to merge."""
 
     candidate: tuple[Plan, Candidate] | None
@@ -47,7 +47,7 @@ class Beside:
 
     def __init__(self, orchestrator: Forecasting) -> None:
         self.orchestrator = orchestrator
-        self.keeper: Keeper[Job] = Keeper(self.refresh, self.judge, self.outdates, self.abandon)
+        self.keeper: Keeper[Case] = Keeper(self.refresh, self.judge, self.outdates, self.abandon)
         self._published: list[TaskId] = []
         self._known = Known()
         self._seen: object = None
@@ -78,7 +78,7 @@ class Beside:
 
     # ------------------------------------------------------------------------------------------- kept current
 
-    def refresh(self) -> Job | None:
+    def refresh(self) -> Case | None:
         """Make the forecast and the candidate again where something has changed."""
         from gitorch.git.replay import Replayer
 
@@ -93,8 +93,8 @@ class Beside:
                 built = self.orchestrator.rebuild_candidate(replayer, checked=True, under_way=under_way)
         self._seen, self._handed = seen, built or self._handed
         merging = self._merge_key() not in (None, self._tried)
-        # the newest job is the only one: it takes over a candidate whose check has not come to its end
-        return Job(self._handed, merging) if built or merging else None
+        # the newest case is the only one: it takes over a candidate whose check has not come to its end
+        return Case(self._handed, merging) if built or merging else None
 
     def _save_running(self) -> None:
         """Save what running tasks have not committed yet, each at a bounded rate."""
@@ -114,13 +114,13 @@ class Beside:
 
     # ------------------------------------------------------------------------------------------------- judged
 
-    def judge(self, job: Job, outdated: threading.Event) -> None:
+    def judge(self, case: Case, outdated: threading.Event) -> None:
         """Merge what may be merged by itself, and check the candidate."""
         try:
-            if job.merging:
+            if case.merging:
                 self._unmerged = self._kept_from_merging(outdated)
-            if job.candidate:
-                self._check(*job.candidate, outdated)
+            if case.candidate:
+                self._check(*case.candidate, outdated)
         except Outdated:
             return
 
@@ -132,8 +132,8 @@ class Beside:
             return error
         return None
 
-    def outdates(self, newer: Job, judged: Job) -> bool:  # noqa: ARG002
-        """Tell whether a newer job ends the one that is being judged: not while it merges, which takes work further."""
+    def outdates(self, newer: Case, judged: Case) -> bool:  # noqa: ARG002
+        """Tell whether a newer case ends the one that is judged: not while it merges, which takes work further."""
         return not self._merging
 
     def abandon(self) -> None:

@@ -20,7 +20,6 @@ from gitorch.cli import COMMANDS, main
 from tests.support.cli import OBEDIENT, SECONDS, Cli, Pipe, does, left_behind, saved
 from tests.support.git import DATE, commit, git
 
-OID = re.compile(r"[0-9a-f]{40}")
 NAMES = [name for group in COMMANDS.values() for name in group]
 COMMON = ("-C", "-c", "-q", "-v", "--json", "--no-input", "-h")
 

@@ -1,4 +1,4 @@
-"""What is kept beside a run: changes are met together, the newest job wins, and nobody is kept waiting."""
+"""What is kept beside a run: changes are met together, the newest case wins, and nobody is kept waiting."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Kept:
         self.made = self.wanted
         return self.made
 
-    def judge(self, job: int, outdated: threading.Event) -> None:
+    def judge(self, case: int, outdated: threading.Event) -> None:
         self.judging.set()
         while not (self.go_on.wait(0.01) or outdated.is_set()):
             pass
         if not outdated.is_set():
-            self.judged.append(job)
+            self.judged.append(case)
 
     def want(self, number: int) -> None:
         self.wanted = number
@@ -68,7 +68,7 @@ def test_what_was_told_is_made_and_judged(kept: Kept) -> None:
 
 
 def test_the_newest_wins(kept: Kept) -> None:
-    """A job that is being judged is abandoned for a newer one."""
+    """A case that is being judged is abandoned for a newer one."""
     kept.go_on.clear()
     kept.wanted = 1
     kept.keeper.start()
@@ -82,7 +82,7 @@ def test_the_newest_wins(kept: Kept) -> None:
 
 
 def test_what_is_not_outdated_goes_on(kept: Kept) -> None:
-    """Where a newer job does not outdate it, a job is judged to its end, and the newest comes next."""
+    """Where a newer case does not outdate it, a case is judged to its end, and the newest comes next."""
     kept.outdates = lambda newer, judged: False
     kept.go_on.clear()
     kept.wanted = 1
@@ -133,7 +133,7 @@ def test_what_a_person_can_mend_is_told(kept: Kept) -> None:
 def test_a_crash_is_not_swallowed(kept: Kept) -> None:
     """What nobody foresaw ends the keeper, and is there for the run to raise."""
 
-    def crash(job: int, outdated: threading.Event) -> None:
+    def crash(case: int, outdated: threading.Event) -> None:
         raise ZeroDivisionError
 
     kept.keeper.judge = crash

@@ -23,7 +23,7 @@ def resolve(
 ) -> list[Task]:
     """Return the tasks of these drafts, each with an id of its own, and with the ids of what it waits for.
 
-    A name in `after` may be an id, a number, a title or a unique beginning of an id, of the same batch first.
+    A name in `after` may be an id, a number, a title or a unique beginning of an id, of these drafts first.
     `taken` are further ids that cannot be used. Raises `InvalidInput`, naming names, for an id that is taken, a
     dependency that is unknown or could be two, and a cycle.
     """
