@@ -181,7 +181,8 @@ class Beside:
 
     def published(self) -> list[Task]:
         """Return the tasks that were merged since this was last asked."""
-        names, self._published = self._published, []
+        # one by one: the thread that merges may be adding more
+        names = [self._published.pop(0) for _ in range(len(self._published))]
         return [self.orchestrator.tasks[name] for name in names]
 
     def _mergeable(self) -> list[Task]:
@@ -201,16 +202,17 @@ class Beside:
         """Merge all that may be, together, as far as it neither conflicts nor turns the checks red."""
         from gitorch.git.replay import Replayer
 
-        self._tried = self._merge_key()
+        # in this order: a newer job that need not merge because this one does must not end this one
         self._merging = True
         try:
+            self._tried = self._merge_key()
             with Replayer(self.orchestrator.repository) as replayer:
                 plan = self.orchestrator.plan_of(replayer, graph.merge_order(self._mergeable()))
                 found = self._verified(replayer, plan, self.orchestrator.config.merge.verify, outdated)
                 if found.steps and all(self._is_unchanged(step.task) for step in found.steps):
                     # what conflicts stays as it is: nobody has asked to merge it
                     self.orchestrator.publish(replayer, msgspec.structs.replace(found, clashes=()), _verdicts(found))
-                    self._published += [step.task.id for step in found.steps]
+                    self._published.extend(step.task.id for step in found.steps)
         finally:
             self._merging = False
 

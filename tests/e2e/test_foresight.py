@@ -75,8 +75,7 @@ def test_uncommitted_work_of_a_running_agent_is_foreseen(cli: Cli, tmp_path: Pat
     with cli.start("run") as run:
         assert pipe.line() == "written"
         with cli.start("watch", "--json") as watch:
-            while not any(b"same.txt" in line for line in watch.log.with_suffix(".out").read_bytes().splitlines()):
-                assert run.process.poll() is None
+            run.goes_on_until(lambda: b"same.txt" in watch.log.with_suffix(".out").read_bytes())
             assert cli.states()["two"] == "running"
             status = git("status", "--porcelain", cwd=Path(cli.tasks()["two"]["worktree"]))
             assert status == "?? same.txt"
@@ -157,11 +156,9 @@ def test_what_is_approved_during_a_run_is_merged_by_it(cli: Cli, tmp_path: Path)
         does("slow", f"read word < {go}", saved("slow.txt", "slow"), id="slow"),
     )
     with cli.start("run") as run:
-        while [cli.states()[name] for name in ("a", "b")] != ["finished", "finished"]:
-            assert run.process.poll() is None
+        run.goes_on_until(lambda: [cli.states()[name] for name in ("a", "b")] == ["finished", "finished"])
         cli("approve", "a")
-        while cli.states()["a"] != "merged":
-            assert run.process.poll() is None
+        run.goes_on_until(lambda: cli.states()["a"] == "merged")
         go.say()
         assert run.end().code == 0
     assert cli.states() == {"a": "merged", "b": "finished", "slow": "finished"}

@@ -11,7 +11,8 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,14 @@ class Started(msgspec.Struct, frozen=True):
     process: subprocess.Popen[bytes]
     log: Path
     words: tuple[str, ...]
+
+    def goes_on_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so, which must be before the command ends."""
+        end = time.monotonic() + SECONDS
+        while not condition():
+            assert self.process.poll() is None, self.log.with_suffix(".err").read_text()
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
     def end(self, seconds: float = SECONDS) -> Answer:
         """Wait for its end."""
