@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import locks
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config, seconds
 from gitorch.executors.local import LocalExecutor, Spec
@@ -100,9 +101,7 @@ def with_program(env: Mapping[str, str], folder: Path) -> dict[str, str]:
     # -E and -P: neither the worktree nor what the agent puts into PYTHONPATH stands in for gitorch
     content = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -E -P -m gitorch "$@"\n'
     if not script.exists() or script.read_text("utf-8") != content:
-        folder.mkdir(parents=True, exist_ok=True)
-        script.write_text(content, "utf-8")
-        script.chmod(0o755)
+        _put(script, content, mode=0o755)
     path = os.pathsep.join(filter(None, (str(folder), env.get("PATH", ""))))
     # a login shell, such as codex's, makes a PATH of its own; a variable survives that
     return {**env, "PATH": path, "GITORCH_PROGRAM": str(script)}
@@ -122,7 +121,9 @@ def variables(config: Config, state: Path, task: str) -> dict[str, str]:
     values = config.prepare.env
     if not any("{port}" in value for value in values.values()):
         return {name: value.replace("{task}", task) for name, value in values.items()}
-    port = str(_port(state / "attempts" / task / "port"))
+    # attempts begin side by side: each sees what the others have taken
+    with locks.turn(state / "ports.lock"):
+        port = str(_port(state / "attempts" / task / "port"))
     return {name: value.replace("{port}", port).replace("{task}", task) for name, value in values.items()}
 
 
@@ -133,9 +134,17 @@ def _port(record: Path) -> int:
     start = zlib.crc32(os.fsencode(str(record.parent))) % len(_PORTS)
     candidates = (_PORTS[(start + step) % len(_PORTS)] for step in range(len(_PORTS)))
     port = next(port for port in candidates if port not in taken and _is_free(port))
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(str(port), "ascii")
+    _put(record, str(port))
     return port
+
+
+def _put(path: Path, content: str, *, mode: int = 0o644) -> None:
+    """Make a file that others may read or run at this moment: they find it whole, or as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}-{os.urandom(4).hex()}")
+    beside.write_text(content, "utf-8")
+    beside.chmod(mode)
+    beside.replace(path)
 
 
 def _is_free(port: int) -> bool:

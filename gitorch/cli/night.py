@@ -70,13 +70,15 @@ def watch_command(session: Session, interval: float) -> None:
     before: dict[str, Task] = {}
     foreseen: Foreseen = ((), None)
     while True:
+        # asked first: what a run changes last is seen after it
+        goes_on = orchestrator.is_running()
         foreseen = _tell_foreseen(session, foreseen)
         tasks = orchestrator.tasks
         for task in tasks.values():
             if task != before.get(task.id):
                 tell_change(session, task, before.get(task.id))
         before = {task.id: task for task in tasks.values()}
-        if not orchestrator.is_running() and not any(task.state is State.RUNNING for task in tasks.values()):
+        if not goes_on and not any(task.state is State.RUNNING for task in tasks.values()):
             return
         pause.wait(interval)
 
@@ -241,8 +243,10 @@ def _until_stopped(session: Session, tasks: list[Task]) -> list[Task]:
     orchestrator = session.orchestrator
     pause = threading.Event()
     while True:
+        # asked first: a run that ends meanwhile has brought them to their end before
+        goes_on = orchestrator.is_running()
         now = [orchestrator.tasks[task.id] for task in tasks]
-        if not any(task.state is State.RUNNING for task in now) or not orchestrator.is_running():
+        if not any(task.state is State.RUNNING for task in now) or not goes_on:
             return now
         pause.wait(0.2)
 

@@ -292,8 +292,10 @@ class Night(Conflicts, Forecasting):
     def candidate(self) -> Candidate | None:
         """Return the night's candidate as it was last made; None before the first."""
         found = super().candidate()
-        cut_short = found is not None and found.judgement is Judgement.CHECKING and not self.is_running()
-        return unchecked(found) if found and cut_short else found
+        if found is None or found.judgement is not Judgement.CHECKING or self.is_running():
+            return found
+        found = super().candidate()  # the run may have finished its check, and ended, since
+        return unchecked(found) if found and found.judgement is Judgement.CHECKING else found
 
     def is_running(self) -> bool:
         """Tell whether a run is at work in this repository."""
@@ -368,14 +370,26 @@ def _afresh(task: Task, agent: str) -> Task:
 
 def _locked_soon(file: IO[str]) -> bool:
     """Take a lock that others hold for a whole run, or for the moment in which they ask whether there is one."""
-    for _ in range(5):
+    waits = 0
+    while waits < 5:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            # who asks shares it, and may be slow to give it back; a run does not share
+            waits += not _is_shared(file)
             threading.Event().wait(0.05)
         else:
             return True
     return False
+
+
+def _is_shared(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return True
 
 
 def at_clock(text: str) -> datetime | None:
