@@ -48,7 +48,7 @@ def test_what_is_enumerated_becomes_tasks(goal: str, expected: list[list[str]]) 
         ("Create an ETL pipeline to process daily sales data from S3 to Snowflake", {"data-pipeline-engineer"}),
         ("Build a churn prediction system", {"ml-systems-architect"}),
         ("Create a chatbot that answers from our handbook", {"llm-architect"}),
-        ("Describe the AWS infrastructure with terraform", {"aws-cloud-architect"}),
+        ("Build a REST API with a Terraform deployment", {"aws-cloud-architect"}),
     ],
 )
 def test_goals_of_a_known_kind_have_their_parts(goal: str, roles: set[str]) -> None:

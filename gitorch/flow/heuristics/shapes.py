@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from gitorch.flow.heuristics.features import Featured
+from gitorch.flow.heuristics.words import head
 from gitorch.model.plan import Size
 
 
@@ -22,10 +24,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     size: Size = Size.MEDIUM
 
 
-_BUILT = tuple(
-    "schema api auth ui ingest transform quality schedule features train serve retrieval prompts command-line "
-    "infrastructure".split()
-)
+_LAST = ("tests", "docs")
+"""What is about all others, and waits for them."""
 
 _BLOCKS = (
     Block(
@@ -168,7 +168,6 @@ _BLOCKS = (
         prompt="Write tests that go through all parts together the way a user does, beside the tests that each part "
         "has.",
         role="generalist",
-        after=_BUILT,
         acceptance=("one command runs all tests", "a test goes through the main path of the goal from end to end"),
     ),
     Block(
@@ -176,7 +175,6 @@ _BLOCKS = (
         title="Write the documentation",
         prompt="Document how to install, use, change and check what was built, with examples that run.",
         role="specifications-engineer",
-        after=_BUILT,
         acceptance=("the examples were run as they stand",),
         size=Size.SMALL,
     ),
@@ -185,8 +183,10 @@ _BLOCKS = (
 _SHAPES = (
     ("rest(?:ful)?|apis?|endpoints?|backend|microservices?|web service", "schema api"),
     ("graphql|fastapi|flask|django|express", "schema api"),
-    ("auth|authentication|authorization|log-?in|sign-?(?:in|up)|oauth2?|jwt|user accounts?", "auth"),
-    ("ui|front-?end|user interface|react|vue|svelte|angular|web pages?|landing page|dashboards?", "ui"),
+    ("auth|authentication|authorization|oauth2?|jwt|sso|user accounts?", "auth"),
+    (r"(?:log-?in|sign-?(?:in|up))(?! (?:page|form|screen|view|button))", "auth"),
+    ("ui|front-?end|user interface|react|vue|svelte|angular|dashboards?", "ui"),
+    (r"pages?(?=$|[.,;:]| (?:with|for|that|where|and|in|on|to|of)\b)", "ui"),
     ("(?:web|mobile|full-?stack) ?(?:app|application|site)s?|websites?|saas|portal", "schema api ui"),
     ("blogs?|blogging|forum|wiki|cms", "schema api auth ui"),
     ("e-?commerce|online shop|online store|marketplace|shopping", "schema api auth ui"),
@@ -201,29 +201,114 @@ _SHAPES = (
 """Words that tell a kind of goal, as a pattern, and the parts that such goals have beside tests and documentation."""
 
 
-_CHANGE = re.compile(
-    r"\s*(?:fix|mend|refactor|rename|update|upgrade|bump|remove|delete|drop|move|improve|optimi[sz]e|reduce|review|"
-    r"document|test|change|replace|clean)\b",
-    re.IGNORECASE,
+_PARTS = (
+    *_SHAPES,
+    ("(?:data )?quality(?: checks?)?|validation of (?:the )?data", "quality"),
+    ("(?:\\w+ )?schedul(?:e|es|ing)", "schedule"),
+    ("(?:\\w+ )?(?:tests|testing|test suite|test coverage)", "tests"),
+    ("(?:\\w+ )?(?:documentation|docs|readme)", "docs"),
 )
-"""Goals that change something there is: it has its parts already."""
+"""The same for one feature of a goal."""
+
+_WITH_KIND = re.compile(r"\b(?:with|including)\b.*", re.IGNORECASE)
+_PAGE = re.compile(r"\b(?:pages?|screens?|views?|dashboards?|forms?)$", re.IGNORECASE)
+_THERE = re.compile(
+    r"\b(?:existing|current|present|our) (?:\w+ )?(?:database|schema|tables|data model)\b", re.IGNORECASE
+)
 
 
-def blocks_of(goal: str) -> list[Block]:
-    """Return the parts of a goal whose words are those of known kinds, in an order to read them in; none for others."""
-    if _CHANGE.match(goal):
-        return []
-    wanted = {key for words, keys in _SHAPES if _occurs(words, goal) for key in keys.split()}
-    if not wanted:
-        return []
-    found = [block for block in _BLOCKS if block.key in {*wanted, "tests", "docs"}]
+def kinds_of(goal: str) -> list[str]:
+    """Return the keys of the parts that goals have whose words are those of known kinds; none for others.
+
+    What a goal is for or does is not what it asks for: "caching for the API" is no API.
+    """
+    named = head(goal) + " ".join(_WITH_KIND.findall(goal))
+    wanted = {key for words, keys in _SHAPES if _occurs(words, named) for key in keys.split()}
+    if _THERE.search(goal):
+        wanted.discard("schema")
+    return [block.key for block in _BLOCKS if block.key in wanted]
+
+
+def blocks_of(keys: Iterable[str], own: Sequence[Block] = ()) -> list[Block]:
+    """Return known parts with tests and documentation, and a goal's own ones before these, in an order to read them in.
+
+    Where the goal is of no known kind there are its own parts alone.
+    """
+    wanted = {*keys, "tests", "docs"} if keys else set[str]()
+    known = [block for block in _BLOCKS if block.key in wanted]
+    built = [*(block for block in known if block.key not in _LAST), *own]
+    last = [_later(block, [one.key for one in built]) for block in known if block.key in _LAST]
+    found = [*built, *last]
     return [msgspec.structs.replace(block, after=tuple(_nearest(block, found))) for block in found]
+
+
+def _later(block: Block, keys: Sequence[str]) -> Block:
+    return msgspec.structs.replace(block, after=tuple(keys))
+
+
+def features_of(goal: str, found: Featured) -> list[Block]:
+    """Return the parts of something that is to be made: those of its kind, and those that its features name.
+
+    None where the features are only what it is made with.
+    """
+    base = kinds_of(found.base)
+    named = {item: _kinds_of_feature(item) for item in found.features}
+    known = {key for keys in named.values() for key in keys}
+    rest = [item for item in found.features if not named[item] and not _is_tool(item)]
+    pages = [item for item in found.features if _PAGE.search(item) and not found.is_ability]
+    if not base and known - set(_LAST) and not rest and not pages:
+        return blocks_of(known)
+    if not (base or len(rest) + len(pages) > 1):
+        return []
+    start = base or ["base"]
+    own = [] if base else [Block(key="base", title=_capital(found.base), prompt=goal, role="")]
+    for item in found.features:
+        if item in pages:
+            own.append(_page(item, start))
+        elif item in rest:
+            own.append(_feature(item, start, is_ability=found.is_ability))
+    return blocks_of({*base, *known} if base else (), own)
+
+
+def _kinds_of_feature(item: str) -> list[str]:
+    """Return the keys of the known parts that a feature is; a page is a part of its own."""
+    wanted = {_principal(keys.split()) for words, keys in _PARTS if _occurs(words, item)} - {""}
+    if _PAGE.search(item):
+        wanted.discard("ui")
+    return [block.key for block in _BLOCKS if block.key in wanted]
+
+
+def _principal(keys: list[str]) -> str:
+    """Return the part that the words of a kind mean as a feature; none for kinds of whole systems."""
+    return "" if len(keys) > 2 else keys[-1] if keys[0] == "schema" else keys[0]
+
+
+def _is_tool(item: str) -> bool:
+    """Tell whether a feature is a name ("FastAPI", "Tailwind CSS"): what something is made with."""
+    words = item.split()
+    return all(word[:1].isupper() for word in words) and any(any(map(str.islower, word)) for word in words)
+
+
+def _page(item: str, start: Sequence[str]) -> Block:
+    (ui,) = (block for block in _BLOCKS if block.key == "ui")
+    prompt = f"Build {item}, with its loading, empty and error states."
+    after = (*start, "schema", "api", "auth", "ui")
+    return msgspec.structs.replace(ui, key=item, title=f"Build {item}", prompt=prompt, after=after, size=Size.MEDIUM)
+
+
+def _feature(item: str, start: Sequence[str], *, is_ability: bool) -> Block:
+    title = _capital(item) if is_ability else f"Add {item}"
+    return Block(key=item, title=title, prompt=f"{title}, as the goal asks for it.", role="", after=tuple(start))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _nearest(block: Block, found: list[Block]) -> Iterator[str]:
     """Yield what a block waits for, without what it waits for anyway by way of another one."""
     there = {one.key: one for one in found}
-    direct = [key for key in block.after if key in there]
+    direct = [key for key in dict.fromkeys(block.after) if key in there and key != block.key]
     return (key for key in direct if not any(key in _behind(there[other], there) for other in direct))
 
 
