@@ -112,6 +112,8 @@ def _drawn_up(session: Session, begun: PlanSession, chosen: Chosen) -> PlanSessi
         session.orchestrator.plans.drop(begun)
         raise
     tell_cost(session, found)
+    if not chosen.agent and len(found.plan.tasks) == 1:
+        session.say(found.conversation[-1].text)
     return found
 
 

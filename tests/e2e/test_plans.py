@@ -67,6 +67,12 @@ def test_without_a_model_a_plan_is_made_by_heuristics_and_says_so(cli: Cli) -> N
     assert found["critical_path"][0] == "design-the-data-model"
 
 
+def test_a_goal_without_parts_stays_one_task_and_says_so(cli: Cli) -> None:
+    """Nothing is invented for a goal that names no parts, and the way on is told; one with parts needs no words."""
+    assert "stays one task: split it yourself" in cli("plan", "--heuristic", "Fix the parser").stderr
+    assert "stays one task" not in cli("plan", "--heuristic", "Add a, b and c").stderr
+
+
 def test_heuristics_can_be_asked_for(cli: Cli) -> None:
     """With --heuristic nobody is asked and nothing is warned of; constraints reach the prompts."""
     said = cli("plan", "--heuristic", "--constraint", "no new dependency", "Add a, b and c")

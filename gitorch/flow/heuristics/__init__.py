@@ -120,7 +120,7 @@ def _title(text: str) -> str:
     line = next(" ".join(line.split()) for line in text.splitlines() if line.strip())
     line = "".join(character for character in line if character.isprintable()) or "Task"
     if len(line) <= _TITLE_WIDTH:
-        return line.rstrip(".:")
+        return line.rstrip(".:") or line
     return line[:_TITLE_WIDTH].rsplit(" ", 1)[0] + "…"
 
 

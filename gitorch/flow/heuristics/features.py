@@ -49,7 +49,8 @@ def _abilities(text: str) -> Featured | None:
     if len(items) < 2 or not all(map(_is_short, items)) or not all(map(is_order, items[1:])):
         return None
     who = match["who"].strip()
-    return Featured(text[: match.start()], tuple(f"{who} can {item}" for item in items), is_ability=True)
+    abilities = dict.fromkeys(f"{who} can {item}" for item in items)
+    return Featured(text[: match.start()], tuple(abilities), is_ability=True)
 
 
 def _doings(text: str) -> Featured | None:
@@ -59,7 +60,7 @@ def _doings(text: str) -> Featured | None:
         return None
     items = [as_order(item) for item in split_items(match["what"])]
     is_list = len(items) > 2 and all(item and _is_short(item) for item in items)
-    return Featured(text[: match.start()], tuple(items), is_ability=True) if is_list else None
+    return Featured(text[: match.start()], tuple(dict.fromkeys(items)), is_ability=True) if is_list else None
 
 
 def _features(text: str) -> Featured | None:
@@ -70,7 +71,7 @@ def _features(text: str) -> Featured | None:
             and items
             and all(_is_short(item) and not _WITH.search(f" {item} ") for item in items)
         ):
-            return Featured(base, tuple(items))
+            return Featured(base, tuple(dict.fromkeys(items)))
     return None
 
 

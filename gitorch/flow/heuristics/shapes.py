@@ -293,12 +293,14 @@ def _page(item: str, start: Sequence[str]) -> Block:
     (ui,) = (block for block in _BLOCKS if block.key == "ui")
     prompt = f"Build {item}, with its loading, empty and error states."
     after = (*start, "schema", "api", "auth", "ui")
-    return msgspec.structs.replace(ui, key=item, title=f"Build {item}", prompt=prompt, after=after, size=Size.MEDIUM)
+    return msgspec.structs.replace(
+        ui, key=f"+{item}", title=f"Build {item}", prompt=prompt, after=after, size=Size.MEDIUM
+    )
 
 
 def _feature(item: str, start: Sequence[str], *, is_ability: bool) -> Block:
     title = _capital(item) if is_ability else f"Add {item}"
-    return Block(key=item, title=title, prompt=f"{title}, as the goal asks for it.", role="", after=tuple(start))
+    return Block(key=f"+{item}", title=title, prompt=f"{title}, as the goal asks for it.", role="", after=tuple(start))
 
 
 def _capital(text: str) -> str:

@@ -75,14 +75,18 @@ def is_verb(word: str) -> bool:
 
 
 def is_order(text: str) -> bool:
-    """Tell whether words begin with a verb that something follows: a known one, or what stands before "the" or "a"."""
+    """Tell whether words begin with a verb that something follows: a known one, or what stands before "the" or "it"."""
     words = text.split()
     return len(words) >= 2 and (is_verb(words[0]) or _is_verb_there(words))
 
 
 def _is_verb_there(words: Sequence[str]) -> bool:
     first = words[0].lower().strip(",:")
-    return first.isalpha() and first not in _SMALL and not determiner(words[:1]) and bool(determiner(words[1:]))
+    return first.isalpha() and first not in _SMALL and not determiner(words[:1]) and _has_object(words[1:])
+
+
+def _has_object(words: Sequence[str]) -> bool:
+    return bool(determiner(words)) or words[0].lower().strip(",") in ("it", "them")
 
 
 def is_plainly_order(text: str) -> bool:
