@@ -65,8 +65,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The night's candidate: a branch with all completed work, in the order in which it went in.
 
     `tasks` holds the tips of what went in, `made_of` those of all that was to go in. `before` is where the branch was
-    (None: nowhere, or where gitorch had not put it); `held` tells why it could not be moved, and `reason` what there
-    is to say beside the checks' results: why there are none, or that the integration branch is red by itself.
+    (None: nowhere, or where gitorch had not put it). `onto` is the integration branch, replayed where its base moved
+    on; `ground` is where these two were. `held` tells why the branch could not be moved, and `reason` what there is to
+    say beside the checks' results: why there are none, or that the integration branch is red by itself.
     """
 
     branch: str
@@ -77,6 +78,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     when: datetime
     tasks: dict[TaskId, Oid]
     made_of: dict[TaskId, Oid]
+    ground: tuple[Oid | None, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     judgement: Judgement = Judgement.UNCHECKED
     results: tuple[CheckResult, ...] = ()

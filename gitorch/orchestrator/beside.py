@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitorch.errors import GitorchError
+from gitorch.errors import GitorchError, Refused
 from gitorch.flow.forecast import Known
 from gitorch.flow.keeper import Keeper
 from gitorch.model import graph, note
@@ -196,18 +196,18 @@ class Beside:
     def _merge_key(self) -> object:
         """Return what a merge would be made of; None where there is nothing to merge."""
         made_of = [(task.id, task.tip) for task in self._mergeable()]
-        return (self.orchestrator.integration(), made_of) if made_of else None
+        return (self.orchestrator.ground(), made_of) if made_of else None
 
     def _merge(self, outdated: threading.Event) -> None:
         """Merge all that may be, together, as far as it neither conflicts nor turns the checks red."""
-        from gitorch.git.replay import Replayer
-
-        # in this order: a newer job that need not merge because this one does must not end this one
+        # in this order: a newer case that need not merge because this one does must not end this one
         self._merging = True
         try:
             self._tried = self._merge_key()
-            with Replayer(self.orchestrator.repository) as replayer:
+            with self.orchestrator.replaying() as replayer:
                 plan = self.orchestrator.plan_of(replayer, graph.merge_order(self._mergeable()))
+                if plan.is_stuck and plan.held:
+                    raise Refused("base-conflict", plan.held[0].reason, fix=("orchestrate merge --dry-run",))
                 found = self._verified(replayer, plan, self.orchestrator.config.merge.verify, outdated)
                 if found.steps and all(self._is_unchanged(step.task) for step in found.steps):
                     # what conflicts stays as it is: nobody has asked to merge it

@@ -24,7 +24,7 @@ from gitorch.orchestrator.morning import Morning
 if TYPE_CHECKING:
     from gitorch.flow.forecast import Branch, Known
     from gitorch.flow.merger import Plan
-    from gitorch.flow.merger.candidate import Gathered
+    from gitorch.flow.merger.candidate import Gathered, Ground
     from gitorch.git.replay import Replayer
 
 
@@ -107,11 +107,16 @@ class Forecasting(Morning):
 
     def sight(self) -> object:
         """Return what the forecast and the candidate depend on: equal as long as nothing has changed."""
+        refs = self.repository.refs(*self._branches(), f"{naming.OWN_REFS}rescue")
+        return self.ground(), refs, [(task.id, task.state, task.tip, task.stale) for task in self.tasks.values()]
+
+    def ground(self) -> Ground:
+        """Return what a merge would go onto: where the integration branch is, and where its base is."""
         from gitorch.flow import base
 
-        onto = self.integration() or base.trunk(self.repository, self.config)
-        refs = self.repository.refs(*self._branches(), f"{naming.OWN_REFS}rescue")
-        return onto, refs, [(task.id, task.state, task.tip, task.stale) for task in self.tasks.values()]
+        integration = self.integration()
+        at = self._base_branch()[1] if integration else base.trunk(self.repository, self.config)
+        return integration, at
 
     def _branches(self) -> list[str]:
         """Return the patterns of all task branches: under the prefix, and adopted ones."""
@@ -141,19 +146,20 @@ class Forecasting(Morning):
         out stays where it is, and the candidate says so; what somebody else has put there is kept under
         `refs/gitorch/trash/`.
         """
-        from gitorch.flow import base
+        from gitorch.flow import merger
         from gitorch.flow.merger import candidate
 
-        gathered = candidate.gather(self.tasks)
-        onto = self.integration() or base.trunk(self.repository, self.config)
+        gathered, ground = candidate.gather(self.tasks), self.ground()
         at, known = self.repository.at(branch_ref(self.config.candidate)), self.candidate()
-        if self._is_settled(known, gathered, onto, at, checked=checked and known != under_way):
+        if self._is_settled(known, gathered, ground, at, checked=checked and known != under_way):
             return None
-        plan = self.plan_of(replayer, gathered.chosen)
+        # commands that make files run when it is merged
+        plan = self.plan_of(merger.Resolver(replayer), gathered.chosen)
         made = candidate.record(
             plan,
             replayer.tree(plan.tip),
             gathered,
+            ground,
             branch=self.config.candidate,
             before=at if known and at in (known.tip, known.before) else None,
             when=datetime.now(UTC),
@@ -163,15 +169,15 @@ class Forecasting(Morning):
         return plan, self._put(made, at)
 
     def _is_settled(
-        self, known: Candidate | None, gathered: Gathered, onto: Oid, at: Oid | None, *, checked: bool
+        self, known: Candidate | None, gathered: Gathered, ground: Ground, at: Oid | None, *, checked: bool
     ) -> bool:
         from gitorch.flow.merger import candidate
 
         if known is None:
             return not gathered.chosen and at is None
         in_place = at == known.tip or (bool(known.held) and self._is_held(known))
-        judged = not checked or known.judgement in (Judgement.GREEN, Judgement.RED) or self._unjudged(onto)
-        return in_place and bool(judged) and candidate.is_current(known, gathered, onto)
+        judged = not checked or known.judgement in (Judgement.GREEN, Judgement.RED) or self._unjudged(known.onto)
+        return in_place and bool(judged) and candidate.is_current(known, gathered, ground)
 
     def _is_held(self, made: Candidate) -> bool:
         try:

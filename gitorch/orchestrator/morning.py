@@ -19,7 +19,7 @@ from gitorch.orchestrator.merging import Merging, nothing_merged
 from gitorch.store import Pair
 
 if TYPE_CHECKING:
-    from gitorch.flow.merger import Clash, Plan, Progress, Said
+    from gitorch.flow.merger import Clash, Plan, Progress, Said, Target
     from gitorch.flow.review import Card
     from gitorch.flow.verify import Judge
     from gitorch.git.hunks import Hunk
@@ -136,8 +136,7 @@ class Morning(Merging):
         self, replayer: Replayer, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = (), into: str = ""
     ) -> Plan:
         """Say what a merge would do, without doing anything; with `into`, to which branch of the user's besides."""
-        from gitorch.flow import base, merger
-        from gitorch.git.replay import Conflicted
+        from gitorch.flow import merger
 
         tasks = self.tasks
         for name in names or ():
@@ -146,28 +145,30 @@ class Morning(Merging):
                     "not-approved", f"{name} is {tasks[name].state}, not approved", fix=(f"orchestrate approve {name}",)
                 )
         target = self._target(into)
-        before = self.integration()
         if target is not None:
-            self._require_approved(target, before)
+            self._require_approved(target, self.integration())
+        return self.plan_of(replayer, merger.choose(tasks, names, skip), target)
+
+    def plan_of(self, replayer: Replayer, chosen: Sequence[Task], target: Target | None = None) -> Plan:
+        """Say what a merge of these tasks would do: on the integration branch as it would stand on its base by then.
+
+        That base is `target`, where it is brought to one. Where the two conflict, nothing goes in.
+        """
+        from gitorch.flow import base, merger
+        from gitorch.git.replay import Conflicted
+
+        tasks = self.tasks
+        before = self.integration()
         rebased = self._rebased(replayer, before, target) if before else None
         onto = before or (target.before if target else base.trunk(self.repository, self.config))
-        chosen = merger.choose(tasks, names, skip)
-        extra = {"rebased": rebased, "target": target}
         if isinstance(rebased, merger.Rebased):
             if isinstance(rebased.replayed, Conflicted):
                 stuck = merger.Plan(before=before, onto=onto, rebased=rebased, target=target)
                 return msgspec.structs.replace(stuck, held=self._stuck(stuck, chosen))
             onto = rebased.replayed.tip
             replayer.keep(onto)
-        return msgspec.structs.replace(merger.plan(replayer, tasks, chosen, before, onto), **extra)
-
-    def plan_of(self, replayer: Replayer, chosen: Sequence[Task]) -> Plan:
-        """Say what a merge of these tasks onto the integration branch as it is would do."""
-        from gitorch.flow import base, merger
-
-        before = self.integration()
-        onto = before or base.trunk(self.repository, self.config)
-        return merger.plan(replayer, self.tasks, chosen, before, onto)
+        made = merger.plan(replayer, tasks, chosen, before, onto)
+        return msgspec.structs.replace(made, rebased=rebased, target=target)
 
     def hunks(self, replayer: Replayer, clash: Clash) -> tuple[Hunk, ...]:
         """Return the places in which a task's change cannot be combined with what goes in before it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gitorch.orchestrator import Orchestrator
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, left_behind, saved
 from tests.support.git import commit, git
 
@@ -182,6 +183,46 @@ def test_a_merge_that_came_first_is_not_overwritten(cli: Cli, tmp_path: Path) ->
     assert cli.states() == {"one": "merged"}
     assert {"one.txt", "other.txt"} <= names_in(cli, "orch/integration")
     assert "beside the run" not in end.text, "what was tried again and went well is no trouble"
+
+
+def test_a_run_merges_on_a_base_that_moved(cli: Cli) -> None:
+    """As a person's merge does: what is merged is replayed on the base first, in the same step, and tells of it."""
+    cli.configure(checking("true", auto="finished"))
+    cli.queue(does("one", saved("one.txt", "one"), id="one"))
+    cli.run()
+    old = git("rev-parse", "orch/integration", cwd=cli.folder)
+    moved = commit(cli.folder, "Mine\n", {"mine.txt": "m\n"})
+    cli.queue(does("two", saved("two.txt", "two"), id="two"))
+    with cli.untouched():
+        cli.run()
+    assert cli.states() == {"one": "merged", "two": "merged"}
+    assert git("merge-base", "main", "orch/integration", cwd=cli.folder) == moved
+    assert {"one.txt", "two.txt", "mine.txt"} <= names_in(cli, "orch/integration")
+    assert git("for-each-ref", "--format=%(objectname)", "refs/gitorch/orig", cwd=cli.folder) == old
+    notes = git("notes", "--ref=gitorch", "show", "orch/integration~1", cwd=cli.folder)
+    assert '"task":"one"' in notes
+    commits = git("rev-list", "orch/integration", cwd=cli.folder).splitlines()
+    merged = {task.id: task.merged_as for task in Orchestrator.open(cli.folder).tasks.values()}
+    assert merged == {"one": commits[1], "two": commits[0]}
+    cli("undo")
+    assert git("rev-parse", "orch/integration", cwd=cli.folder) == old
+
+
+def test_a_run_does_not_merge_on_a_base_that_conflicts(cli: Cli) -> None:
+    """What a person's merge refuses is held, and the run says why; the candidate says it of each task."""
+    cli.configure(checking("true", auto="finished"))
+    cli.queue(does("one", saved("same.txt", "one"), id="one"))
+    cli.run()
+    old = git("rev-parse", "orch/integration", cwd=cli.folder)
+    commit(cli.folder, "Mine\n", {"same.txt": "mine\n"})
+    cli.queue(does("two", saved("two.txt", "two"), id="two"))
+    with cli.untouched():
+        end = cli.run("--json").stream[-1]
+    reason = "orch/integration conflicts in same.txt with main, which moved on"
+    assert end["troubles"] == [reason]
+    assert cli.states() == {"one": "merged", "two": "finished"}
+    assert git("rev-parse", "orch/integration", cwd=cli.folder) == old
+    assert [one["reason"] for one in cli.json("status")["candidate"]["left_out"]] == [reason]
 
 
 def test_what_keeps_a_run_from_merging_is_said(cli: Cli, tmp_path: Path) -> None:

@@ -15,12 +15,15 @@ import msgspec
 import pytest
 
 from gitorch.git import indexes, worktrees
+from gitorch.git.replay import Replayer
 from gitorch.git.repository import Repository
+from gitorch.git.resolutions import Memory, Sides
 from gitorch.model.forecast import Candidate, Judgement, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
 from gitorch.orchestrator import Orchestrator
 from tests.support.cli import ROOT
+from tests.support.days import merge
 from tests.support.git import commit, git
 from tests.support.scale import scaled
 
@@ -144,6 +147,81 @@ def test_it_stands_on_what_is_merged(night: Night) -> None:
     assert made.onto == night.git("rev-parse", "orch/integration")
     assert list(made.tasks) == ["three"]
     assert [one.tasks for one in night.orchestrator.conflicts()] == [("two",)]
+
+
+def merged_once(night: Night, path: str = "one.txt") -> str:
+    """Merge a task, and let `main` move on; return where `main` is then."""
+    night.task("one", {path: "one\n"}, state=State.APPROVED)
+    merge(night.orchestrator)
+    return commit(night.folder, "mine", {"mine.txt": "mine\n"})
+
+
+def test_it_stands_on_a_base_that_moved(night: Night) -> None:
+    """It is what a merge would publish now: the integration branch on its base, which stays where it is until then."""
+    moved = merged_once(night)
+    integration = night.git("rev-parse", "orch/integration")
+    night.task("two", {"two.txt": "x\n"})
+    made = night.candidate()
+    assert (list(made.tasks), made.left_out) == (["two"], ())
+    assert night.subjects() == ["work of one", "work of two"]
+    assert night.git("merge-base", "main", made.tip) == moved
+    assert night.git("rev-parse", "orch/integration") == integration
+    assert night.candidate().tip == made.tip, "where nothing has changed it stays as it is"
+    night.now("two", state=State.APPROVED)
+    merge(night.orchestrator)
+    assert night.git("rev-parse", "orch/integration^{tree}") == made.tree
+
+
+def test_it_is_made_again_when_the_base_moves(night: Night) -> None:
+    """Although no task has changed."""
+    merged_once(night)
+    night.task("two", {"two.txt": "x\n"})
+    first = night.candidate()
+    again = commit(night.folder, "mine again", {"again.txt": "x\n"})
+    made = night.candidate()
+    assert made.tip != first.tip
+    assert night.git("merge-base", "main", made.tip) == again
+
+
+def test_a_base_that_conflicts_holds_everything(night: Night) -> None:
+    """Where a merge would move nothing, nothing goes in, with the merge's reason; it goes on once that is over."""
+    merged_once(night, "mine.txt")
+    night.task("two", {"two.txt": "x\n"})
+    made = night.candidate()
+    reason = "orch/integration conflicts in mine.txt with main, which moved on"
+    assert made.tip == night.git("rev-parse", "orch/integration")
+    assert [(one.task, one.reason) for one in made.left_out] == [("two", reason)]
+    night.now("two", state=State.APPROVED)
+    with Replayer(night.orchestrator.repository) as replayer:
+        held = night.orchestrator.plan_merge(replayer, None).held
+    assert [(one.task.id, one.reason) for one in held] == [("two", reason)]
+    night.git("reset", "--quiet", "--hard", "HEAD~1")
+    assert list(night.candidate().tasks) == ["two"]
+
+
+def test_a_conflict_with_the_base_that_was_solved_before_is_none(night: Night) -> None:
+    """A merge solves it from memory, so the candidate does."""
+    merged_once(night, "mine.txt")
+    night.task("two", {"two.txt": "x\n"})
+    assert list(night.candidate().tasks) == []
+    blobs = [night.git("rev-parse", f"{name}:mine.txt") for name in ("main", "orch/integration")]
+    solved = git("hash-object", "-w", "--stdin", cwd=night.folder, input=b"both\n")
+    ours, theirs = map(Oid, blobs)
+    Memory(night.orchestrator.repository).learn({Sides(None, ours, theirs): Oid(solved)})
+    commit(night.folder, "more", {"more.txt": "x\n"})
+    made = night.candidate()
+    assert list(made.tasks) == ["two"]
+    assert night.git("show", f"{made.tip}:mine.txt") == "both"
+
+
+def test_an_integration_branch_that_stays_where_it_is_is_built_upon(night: Night) -> None:
+    """Its commits are on a branch of the user's, so that a merge leaves them: so does the candidate."""
+    merged_once(night)
+    night.git("branch", "mine", "orch/integration")
+    night.task("two", {"two.txt": "x\n"})
+    made = night.candidate()
+    assert made.onto == night.git("rev-parse", "orch/integration")
+    assert list(made.tasks) == ["two"]
 
 
 def test_a_candidate_that_is_checked_out_stays_where_it_is(night: Night, tmp_path: Path) -> None:

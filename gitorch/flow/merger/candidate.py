@@ -43,7 +43,13 @@ def _why_not(task: Task) -> str:
     return ""
 
 
-def record(made: Plan, tree: Oid, gathered: Gathered, *, branch: str, before: Oid | None, when: datetime) -> Candidate:
+Ground = tuple[Oid | None, ...]
+"""What a candidate stands on: where the integration branch is, and where its base is."""
+
+
+def record(
+    made: Plan, tree: Oid, gathered: Gathered, ground: Ground, *, branch: str, before: Oid | None, when: datetime
+) -> Candidate:
     """Return what there is to say of a candidate before its checks."""
     clashes = (
         LeftOut(
@@ -64,6 +70,7 @@ def record(made: Plan, tree: Oid, gathered: Gathered, *, branch: str, before: Oi
         when=when,
         tasks=_tips(step.task for step in made.steps),
         made_of=_tips(gathered.chosen),
+        ground=ground,
         left_out=(*gathered.left_out, *clashes, *held),
     )
 
@@ -72,10 +79,10 @@ def _tips(tasks: Iterable[Task]) -> dict[TaskId, Oid]:
     return {task.id: task.tip for task in tasks if task.tip}
 
 
-def is_current(known: Candidate, gathered: Gathered, onto: Oid) -> bool:
-    """Tell whether a candidate is made of just this work, on this commit."""
+def is_current(known: Candidate, gathered: Gathered, ground: Ground) -> bool:
+    """Tell whether a candidate is made of just this work, on this ground."""
     own_reasons = known.left_out[: len(gathered.left_out)]
-    return known.onto == onto and known.made_of == _tips(gathered.chosen) and own_reasons == gathered.left_out
+    return known.ground == ground and known.made_of == _tips(gathered.chosen) and own_reasons == gathered.left_out
 
 
 def judged(known: Candidate, first: Plan, verified: Plan) -> Candidate:
