@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -10,8 +13,10 @@ import click
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
-    from gitorch.flow.merger import Plan
+    from gitorch.flow.merger import Plan, Progress, Tell
     from gitorch.git.replay import Replayer
+
+_EYE_SECONDS = 0.1
 
 
 @click.command("merge")
@@ -48,6 +53,7 @@ def merge_command(
     """
     from gitorch import trust
     from gitorch.cli import merge_pages, run_pages, shape
+    from gitorch.flow.merger import Progress
     from gitorch.orchestrator import Engine
 
     orchestrator = session.orchestrator
@@ -58,14 +64,18 @@ def merge_command(
     names = [orchestrator.find(name).id for name in tasks] or None
     branch = orchestrator.config.integration
     with orchestrator.replaying(squash=squash, dry_run=dry_run, engine=Engine(engine)) as replayer:
-        plan = orchestrator.plan_merge(replayer, names, [orchestrator.find(name).id for name in skip], into)
+        left_out = [orchestrator.find(name).id for name in skip]
+        with _shown(session) as tell:
+            plan = orchestrator.plan_merge(replayer, names, left_out, into, tell)
         hunks = {clash.task.id: orchestrator.hunks(replayer, clash) for clash in plan.clashes}
         if not dry_run:
             if picture := merge_pages.merge_order(plan):
                 session.say(picture)
             verify = verify or orchestrator.config.merge.verify
             plan = _verified(session, replayer, plan, verify, recheck=recheck)
-            orchestrator.publish(replayer, plan)
+            with _shown(session) as tell:
+                tell(Progress("prove and publish", 0, 1))
+                orchestrator.publish(replayer, plan)
             session.refresh(replayer)
         conflicts = orchestrator.foresee(replayer) if dry_run else ()
     text = merge_pages.merge_plan(plan, branch, hunks=hunks) if dry_run else merge_pages.merge_result(plan, branch)
@@ -75,6 +85,26 @@ def merge_command(
     if plan.steps and not dry_run:
         session.say(WAY_BACK)
     _exit_for(plan)
+
+
+@contextmanager
+def _shown(session: Session) -> Iterator[Tell]:
+    """Lend what shows progress in a line that goes away, on a terminal and nowhere else; often enough for the eye."""
+    from gitorch.cli import merge_pages
+
+    shown = ("", 0.0)
+
+    def tell(now: Progress) -> None:
+        nonlocal shown
+        if session.screen.fleeting and (now.doing != shown[0] or time.monotonic() - shown[1] > _EYE_SECONDS):
+            session.screen.passing(merge_pages.merge_progress(now))
+            shown = (now.doing, time.monotonic())
+
+    try:
+        yield tell
+    finally:
+        if shown[0]:
+            session.screen.passing("")
 
 
 def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool) -> Plan:

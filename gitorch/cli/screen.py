@@ -63,9 +63,14 @@ class Screen:
         if not self.quiet:
             _write(self.stderr, self.err, text)
 
+    @cached_property
+    def fleeting(self) -> bool:
+        """Whether what is told can be taken away again: the narration goes to a terminal."""
+        return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
+
     def passing(self, text: str) -> None:
         """Tell what happens just now: on a terminal in one line that the next call takes away, else line by line."""
-        if not (self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"):
+        if not self.fleeting:
             if text:
                 self.say(text)
         elif not self.quiet:

@@ -19,7 +19,7 @@ from gitorch.orchestrator.merging import Merging, nothing_merged
 from gitorch.store import Pair
 
 if TYPE_CHECKING:
-    from gitorch.flow.merger import Clash, Plan, Progress, Said, Target
+    from gitorch.flow.merger import Clash, Plan, Progress, Said, Target, Tell
     from gitorch.flow.review import Card
     from gitorch.flow.verify import Judge
     from gitorch.git.hunks import Hunk
@@ -133,9 +133,17 @@ class Morning(Merging):
         return changed
 
     def plan_merge(
-        self, replayer: Replayer, names: Sequence[TaskId] | None, skip: Sequence[TaskId] = (), into: str = ""
+        self,
+        replayer: Replayer,
+        names: Sequence[TaskId] | None,
+        skip: Sequence[TaskId] = (),
+        into: str = "",
+        tell: Tell | None = None,
     ) -> Plan:
-        """Say what a merge would do, without doing anything; with `into`, to which branch of the user's besides."""
+        """Say what a merge would do, without doing anything; with `into`, to which branch of the user's besides.
+
+        `tell` hears how far it is.
+        """
         from gitorch.flow import merger
 
         tasks = self.tasks
@@ -147,9 +155,11 @@ class Morning(Merging):
         target = self._target(into)
         if target is not None:
             self._require_approved(target, self.integration())
-        return self.plan_of(replayer, merger.choose(tasks, names, skip), target)
+        return self.plan_of(replayer, merger.choose(tasks, names, skip), target, tell)
 
-    def plan_of(self, replayer: Replayer, chosen: Sequence[Task], target: Target | None = None) -> Plan:
+    def plan_of(
+        self, replayer: Replayer, chosen: Sequence[Task], target: Target | None = None, tell: Tell | None = None
+    ) -> Plan:
         """Say what a merge of these tasks would do: on the integration branch as it would stand on its base by then.
 
         That base is `target`, where it is brought to one. Where the two conflict, nothing goes in.
@@ -157,8 +167,9 @@ class Morning(Merging):
         from gitorch.flow import base, merger
         from gitorch.git.replay import Conflicted
 
-        tasks = self.tasks
+        tell = tell or merger.silent
         before = self.integration()
+        tell(merger.Progress(f"replay {self.config.integration}", 0, 1))
         rebased = self._rebased(replayer, before, target) if before else None
         onto = before or (target.before if target else base.trunk(self.repository, self.config))
         if isinstance(rebased, merger.Rebased):
@@ -167,7 +178,7 @@ class Morning(Merging):
                 return msgspec.structs.replace(stuck, held=self._stuck(stuck, chosen))
             onto = rebased.replayed.tip
             replayer.keep(onto)
-        made = merger.plan(replayer, tasks, chosen, before, onto)
+        made = merger.plan(replayer, self.tasks, chosen, before, onto, tell)
         return msgspec.structs.replace(made, rebased=rebased, target=target)
 
     def hunks(self, replayer: Replayer, clash: Clash) -> tuple[Hunk, ...]:

@@ -8,7 +8,7 @@ from gitorch.flow.merger.publishing import Said, moves
 from gitorch.flow.merger.resolving import Resolver, answers, outcomes
 from gitorch.flow.merger.squash import Squasher
 from gitorch.flow.merger.trials import Check
-from gitorch.flow.merger.values import MERGEABLE, Clash, Failure, Held, Plan, Progress, Step
+from gitorch.flow.merger.values import MERGEABLE, Clash, Failure, Held, Plan, Progress, Step, Tell, silent
 from gitorch.flow.merger.wrapping import unwrapped
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Squasher",
     "Step",
     "Target",
+    "Tell",
     "answers",
     "choose",
     "faults",
@@ -34,6 +35,7 @@ __all__ = [
     "outcomes",
     "plan",
     "rebase",
+    "silent",
     "unapproved",
     "unwrapped",
     "verified",

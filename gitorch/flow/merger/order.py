@@ -35,7 +35,8 @@ def _tried(planner: Planner, chosen: Sequence[Task], found: Plan) -> list[Task]:
     """Return the order with each clashing pair the other way round where that lets more go in."""
     order = list(chosen)
     limit = planner.replays + _TRIALS_EACH * len(chosen) + _TRIALS_MORE
-    for clash in found.clashes:
+    for at, clash in enumerate(found.clashes):
+        planner.say("other orders", at, len(found.clashes), clash.task)
         near = _near(clash, order, planner.paths)
         inside = planner.count(near)
         for swapped in _swaps(clash, near):

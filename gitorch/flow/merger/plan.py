@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from gitorch.flow.merger.values import MERGEABLE, Clash, Held, Plan, Step
+from gitorch.flow.merger.values import MERGEABLE, Clash, Held, Plan, Progress, Step, Tell, silent
 from gitorch.git.replay import Conflicted, Own, Replayed, Replayer
 from gitorch.model import graph
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
@@ -26,15 +26,21 @@ def choose(tasks: Mapping[TaskId, Task], names: Iterable[TaskId] | None, skip: C
 
 
 def plan(
-    replayer: Replayer, tasks: Mapping[TaskId, Task], chosen: Sequence[Task], before: Oid | None, onto: Oid
+    replayer: Replayer,
+    tasks: Mapping[TaskId, Task],
+    chosen: Sequence[Task],
+    before: Oid | None,
+    onto: Oid,
+    tell: Tell = silent,
 ) -> Plan:
     """Replay the chosen tasks on top of each other in memory, and say what goes in, what clashes and what waits.
 
-    In merge order; where two clash, in the order of the two that lets more go in.
+    In merge order; where two clash, in the order of the two that lets more go in. `tell` hears how far it is.
     """
     from gitorch.flow.merger.order import best
 
-    planner = Planner(replayer, tasks, before, onto)
+    planner = Planner(replayer, tasks, before, onto, tell)
+    tell(Progress("read the branches", 0, 1))
     planner.read(chosen)
     return best(planner, chosen)
 
@@ -42,7 +48,14 @@ def plan(
 class Planner:
     """Makes plans on one commit; a replay that was made once is not made again."""
 
-    def __init__(self, replayer: Replayer, tasks: Mapping[TaskId, Task], before: Oid | None, onto: Oid) -> None:
+    def __init__(
+        self,
+        replayer: Replayer,
+        tasks: Mapping[TaskId, Task],
+        before: Oid | None,
+        onto: Oid,
+        tell: Tell = silent,
+    ) -> None:
         self.replayer = replayer
         self.tasks = tasks
         self.before = before
@@ -51,6 +64,14 @@ class Planner:
         self.replays = 0
         self.merged = tuple(task.tip for task in tasks.values() if task.state is State.MERGED and task.tip)
         self._known: dict[tuple[Own, Oid], Replayed | Conflicted] = {}
+        self._tell = tell
+        self._told: set[tuple[str, TaskId]] = set()
+
+    def say(self, doing: str, step: int, of: int, task: Task) -> None:
+        """Tell what is being done with a task, once."""
+        if (doing, task.id) not in self._told:
+            self._told.add((doing, task.id))
+            self._tell(Progress(doing, step, of, (task.id,)))
 
     def read(self, chosen: Sequence[Task]) -> None:
         """Read what these tasks change, all at once."""
@@ -67,7 +88,8 @@ class Planner:
         held: list[Held] = []
         out = dict(left_out or {})
         here, others = self.onto, self.merged
-        for task in order:
+        for at, task in enumerate(order):
+            self.say("replay", at, len(order), task)
             if reason := self._waits(task, {step.task.id for step in steps}, out):
                 held.append(Held(task, reason))
                 out[task.id] = "which waits"
@@ -80,7 +102,7 @@ class Planner:
             steps.append(Step(task=task, replayed=replayed, paths=self.paths[task.id]))
             here = replayed.tip
             others = (*others, self._own(task, ()).tip)
-        found = tuple(self._clash(task, conflict, steps) for task, conflict in clashes)
+        found = tuple(self._clashes(clashes, steps))
         return Plan(
             before=self.before,
             onto=self.onto,
@@ -146,9 +168,11 @@ class Planner:
     def _heads(self) -> Mapping[Ref, Oid]:
         return self.replayer.repository.refs("refs/heads")
 
-    def _clash(self, task: Task, conflict: Conflicted, steps: Sequence[Step]) -> Clash:
-        partners = self._partners(task, conflict, steps)
-        return Clash(task=task, paths=conflict.paths, partners=partners, conflict=conflict)
+    def _clashes(self, found: Sequence[tuple[Task, Conflicted]], steps: Sequence[Step]) -> Iterator[Clash]:
+        for at, (task, conflict) in enumerate(found):
+            self.say("conflicts", at, len(found), task)
+            partners = self._partners(task, conflict, steps)
+            yield Clash(task=task, paths=conflict.paths, partners=partners, conflict=conflict)
 
     def _partners(self, task: Task, conflict: Conflicted, steps: Sequence[Step]) -> tuple[TaskId, ...]:
         """Return with which of the tasks that go in this one clashes: those without which it would not."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from gitorch.flow.merger.into import Kept, Rebased, Target
@@ -90,7 +92,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Progress(msgspec.Struct, frozen=True):
     """What a merge is doing now, for whoever watches: `step` things of `of` are done.
 
-    `tasks` are those whose union is being checked, `check` is the name of the check that runs.
+    `tasks` are those whose union is being checked, or the one that is being replayed; `check` is the name of the check
+    that runs.
     """
 
     doing: str
@@ -98,3 +101,11 @@ class Progress(msgspec.Struct, frozen=True):
     of: int
     tasks: tuple[TaskId, ...] = ()
     check: str = ""
+
+
+Tell = Callable[[Progress], None]
+"""Hears what is being done while a plan is made: at most once for each branch and kind of work."""
+
+
+def silent(now: Progress) -> None:
+    """Tell nobody."""
