@@ -27,4 +27,3 @@ def test_tasks_that_begin_at_once_get_ports_of_their_own(tmp_path: Path) -> None
         again = list(pool.map(lambda name: _port(tmp_path, name), names))
     assert len(set(first)) == COUNT
     assert again == first
-
