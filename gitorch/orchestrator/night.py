@@ -1,4 +1,4 @@
-"""Queue tasks, work through them, and see what goes on."""
+"""Work through the queue, and stop what runs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
 import msgspec
 
 from gitorch import locks, trust
-from gitorch.config import FILE
 from gitorch.context import SharedNotes
-from gitorch.errors import GitorchError, InvalidInput, Refused, SetupNeeded
+from gitorch.errors import GitorchError, InvalidInput, Refused
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Conflict, Judgement
 from gitorch.model.naming import TaskId, branch_ref
-from gitorch.model.task import ALIVE, State, Task, by_id, change
-from gitorch.operations import SUBMIT, Agreed, words
+from gitorch.model.task import ALIVE, State, Task, change
+from gitorch.operations import words
+from gitorch.orchestrator.choosing import Choosing
 from gitorch.orchestrator.conflicts import Conflicts
 from gitorch.orchestrator.forecasting import Forecasting, unchecked
-from gitorch.orchestrator.workspace import unknown
+from gitorch.orchestrator.queueing import Queueing
 
 if TYPE_CHECKING:
     from gitorch.flow.scheduler import Limits, Schedule, Stopped, Work
@@ -51,52 +50,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     troubles: tuple[str, ...] = ()
 
 
-class Night(Conflicts, Forecasting):
-    """The evening and the night: queueing, running, stopping, watching."""
-
-    def submit(self, tasks: Sequence[Task], *, plan: Agreed | None = None) -> list[Task]:
-        """Queue tasks, all or none: those of a plan, where one is named. A cycle, an unknown dependency are refused."""
-        trust.require_person("queue tasks")
-        self._require_prefix()
-        graph.refuse_broken(by_id(tasks), self.tasks)
-        queued = self._change(SUBMIT, [(None, task) for task in tasks], words("submit", tasks), plan)
-        self.store.snapshot_if_due()
-        return queued  # another command may have taken the same number
-
-    def taken(self) -> set[str]:
-        """Return the names that a new task cannot have: those of tasks, and of branches where its own would be."""
-        refs = self.repository.refs(f"refs/heads/{self.config.prefix}".rstrip("/"))
-        branches = (ref.removeprefix("refs/heads/") for ref in refs)
-        return {*self.tasks, *(branch.removeprefix(self.config.prefix) for branch in branches)}
-
-    def refuse_bare_names(self, tasks: Iterable[Task]) -> None:
-        """Raise `InvalidInput` for an agent or a role that is not configured."""
-        roles = self.roles
-        for task in tasks:
-            if task.agent and task.agent not in self.config.agents:
-                raise unknown("agent", task.agent, [*self.config.agents, *roles])
-            if task.role and task.role not in roles:
-                raise unknown("role", task.role, list(roles))
-
-    def _require_prefix(self) -> None:
-        """Raise `Refused` when the user has a branch that leaves no room for ours."""
-        first = self.config.branch.partition("/")[0]
-        if "/" in self.config.branch and branch_ref(first) in self.repository.refs(branch_ref(first)):
-            raise Refused(
-                "branch-prefix",
-                f"there is a branch called {first}, so no branch {self.config.branch} can be made",
-                why="git keeps branches like files: a name cannot be a folder too",
-                fix=(f'add to {FILE}: branch = "tasks/{{task}}" and integration = "tasks/integration"',),
-            )
-
-    def retry(self, tasks: Sequence[Task], *, agent: str = "") -> list[Task]:
-        """Queue fresh attempts on a fresh base. What there was is kept under the attempts' own refs."""
-        again = [(task, _afresh(task, agent)) for task in tasks]
-        self.refuse_bare_names(new for _, new in again)
-        asked = {task.id for task in tasks}
-        stale = {one.id: (one, marked) for task in tasks for one, marked in self._made_stale(task)}
-        below = [pair for name, pair in stale.items() if name not in asked]
-        return self._change("retry", [*again, *below], words("retry", tasks))[: len(again)]
+class Night(Queueing, Choosing, Conflicts, Forecasting):
+    """The night: running, and stopping."""
 
     def run(self, limits: Limits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
         """Work through the queue, yielding tasks as they change (none at first: it has begun); return a summary.
@@ -219,53 +174,6 @@ class Night(Conflicts, Forecasting):
         if any(task.state is State.QUEUED and not task.from_ref for task in self.tasks.values()):
             base.trunk(self.repository, self.config)
 
-    def agents_needed(self) -> dict[str, list[TaskId]]:
-        """Return the agents that live tasks are for, with those tasks; "auto" where none is named."""
-        needed: dict[str, list[TaskId]] = {}
-        for task in self.tasks.values():
-            if task.state in (State.QUEUED, State.WAITING, State.RUNNING):
-                needed.setdefault(self._named(task), []).append(task.id)
-        return needed
-
-    def _preflight(self, means: Means) -> None:
-        """See that every agent that is needed can work."""
-        self._able.clear()
-        for name in self.agents_needed():
-            self._agent(means, name)
-
-    @cached_property
-    def _able(self) -> dict[str, str]:
-        """The agents that can work, by the name that tasks use for them."""
-        return {}
-
-    def _agent(self, means: Means, name: str) -> str:
-        """Return the agent that a name stands for in this run, once it is known that it can work."""
-        if name not in self._able:
-            if name != "auto":
-                self.probe(means, name)
-            self._able[name] = self._first_able(means) if name == "auto" else name
-        return self._able[name]
-
-    def _named(self, task: Task) -> str:
-        """Return the agent that a task is for: its own, its role's, or the configured one; "auto" is for any."""
-        return task.agent or self.roles_agent(task.role) or self.config.agent
-
-    def _first_able(self, means: Means) -> str:
-        problems: list[str] = []
-        for name in ("claude", "codex", "api"):
-            try:
-                self.probe(means, name)
-            except SetupNeeded as problem:
-                problems.append(f"{name}: {problem.what}")
-            else:
-                return name
-        raise SetupNeeded(
-            "no-agent",
-            "no agent can work: none is installed and logged in",
-            why="; ".join(problems),
-            fix=("npm install -g @anthropic-ai/claude-code   then log in with: claude", "orchestrate demo"),
-        )
-
     @contextmanager
     def _run_lock(self) -> Iterator[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -347,25 +255,6 @@ class Night(Conflicts, Forecasting):
         for task in list(self.tasks.values()):
             if task.state is State.RUNNING:
                 runner.ask_to_stop(means, task, runner.INTERRUPTED, now=now)
-
-
-def _afresh(task: Task, agent: str) -> Task:
-    return change(
-        task,
-        state=State.QUEUED,
-        reason="",
-        agent=agent or task.agent,
-        base=None,
-        tip=None,
-        results=(),
-        comments=(),
-        retried=0,
-        wake=None,
-        stale=False,
-        standoff=None,
-        contested=None,
-        tried="",
-    )
 
 
 def _locked_soon(file: IO[str]) -> bool:
