@@ -1,6 +1,8 @@
-"""A task's worktree beside the standard repository."""
+"""Worktrees: a task's beside the standard repository, and one for the `api` agent."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from gitorch.git import worktrees
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
+from tests.support.api import Place
 from tests.support.git import git
 
 
@@ -25,3 +28,9 @@ def base(repo: Repository) -> Oid:
     found = repo.resolve("main")
     assert found is not None
     return found
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A repository and a worktree for the `api` agent."""
+    return Place(tmp_path)

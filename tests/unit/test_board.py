@@ -1,0 +1,130 @@
+# ruff: noqa: RUF001 (pictures are as wide as they are, and show the symbols)
+"""The live board: it fits, follows the work, and leaves the terminal as it was."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Generator
+from datetime import timedelta
+from typing import TextIO
+
+import pytest
+
+from gitorch.cli.board import Board, follow, watch
+from gitorch.cli.layout import Look
+from gitorch.cli.safe import cells
+from gitorch.errors import InvalidInput
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Task, by_id
+from tests.support.pages import BY_NAME, NIGHT, NOW, a_screen, picture, written
+
+
+def shown(board: Board, width: int, height: int) -> str:
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in board.lines(NOW, width, height))
+
+
+def a_board() -> Board:
+    board = Board(Look(), started=NOW - timedelta(hours=5, minutes=8), hint="Ctrl-C ends the watching")
+    board.tasks = {task.id: task for task in NIGHT}
+    board.activity = {TaskId("search-index"): "Bash pytest tests/search -q"}
+    return board
+
+
+def test_the_board() -> None:
+    """Who works comes first, what is over last, the rest is counted."""
+    assert shown(a_board(), 100, 15) == picture("""
+        07:12:00  5h08m  ━━━━━━━━━━━━━━━━━━━━──────────────  9 of 15 done · $6.62 + 858k tok without a price
+
+         ▶  search-index  running     claude  12m00s          429k tok  Bash pytest tests/search -q
+         ?  e2e-tests     waiting     claude   4m00s             $0.06  answer: Which browser?
+         ◔  dark-mode     waiting     claude  12m00s             $0.40  goes on at 09:12: usage limit reach…
+         ✗  upgrade-deps  failed      claude   2m00s             $0.02  retry: no changes
+         ≠  orders-api    conflicted  claude  31m00s  ✓ 2/2      $0.90  retry: conflicts with auth-hash in …
+         ❯  rate-limit    finished    claude  38m18s  ✓ 2/2      $1.10  review
+         ❯  login-form    finished    claude   1h15m  ✗ 1/2      $2.20  review: checks failed: test
+         ❯  api-docs      finished    codex   19m00s  none    429k tok  review: no check judged it
+         … 2 to merge, 3 queued, 1 merged, 1 dropped more
+
+        3 to review · 1 in conflict · 1 with a question · 1 failed · 1 running · 1 waiting for a limit
+        Ctrl-C ends the watching
+        """)
+
+
+@pytest.mark.parametrize("height", [6, 10, 14, 24, 60])
+@pytest.mark.parametrize("width", [30, 50, 80, 140])
+def test_a_board_fits_its_terminal(width: int, height: int) -> None:
+    """Whatever the size, no line is too wide; from eight lines on, none is too many."""
+    lines = shown(a_board(), width, height).splitlines()
+    assert len(lines) <= max(height, 9)
+    assert max(map(cells, lines)) <= width
+
+
+def test_following_returns_what_the_work_returns() -> None:
+    """`follow` carries the changes to their end, shows the last state, and hands on the result."""
+    screen = a_screen(COLUMNS="100")
+    tasks: dict[TaskId, Task] = {}
+
+    def changes() -> Generator[list[Task], None, int]:
+        yield []
+        tasks[TaskId("db-schema")] = BY_NAME["db-schema"]
+        return 42
+
+    assert follow(changes(), lambda: tasks, dict, interval=0.01, screen=screen) == 42
+    assert "db-schema" in written(screen.stdout)
+
+
+def test_following_hands_on_errors_and_gives_the_terminal_back() -> None:
+    """An error of the work comes through, after the cursor has been shown again."""
+    screen = a_screen()
+
+    def changes() -> Generator[list[Task], None, int]:
+        yield []
+        raise InvalidInput("x", "broken")
+
+    with pytest.raises(InvalidInput):
+        follow(changes(), dict, dict, screen=screen)
+    assert written(screen.stdout).rstrip().endswith("\x1b[?25h")
+
+
+def test_following_shows_what_agents_do_while_nothing_changes() -> None:
+    """What an agent does now reaches the terminal while the work waits for its next change."""
+    screen = a_screen(COLUMNS="120")
+    asked = threading.Event()
+
+    def activity() -> dict[TaskId, str]:
+        asked.set()
+        return {TaskId("search-index"): "Bash pytest\x1b[2J"}
+
+    def changes() -> Generator[list[Task], None, None]:
+        yield []
+        assert asked.wait(300)
+        assert _appears(screen.stdout, "Bash pytest\\x1b[2J")
+
+    follow(changes(), lambda: {TaskId("search-index"): BY_NAME["search-index"]}, activity, interval=0.01, screen=screen)
+
+
+def _appears(stream: TextIO, text: str) -> bool:
+    """Wait until a text was drawn: a frame is at most a quarter of a second away."""
+    pause = threading.Event()
+    return any(text in written(stream) or pause.wait(0.05) for _ in range(6_000))
+
+
+def test_watching_leaves_the_terminal_as_it_was() -> None:
+    """`watch` draws on the other screen of the terminal and comes back from it."""
+    screen = a_screen()
+    stop = threading.Event()
+    stop.set()
+    watch(lambda: by_id(BY_NAME.values()), dict, screen=screen, stop=stop)
+    text = written(screen.stdout)
+    assert "rate-limit" in text
+    assert text.index("\x1b[?1049h") < text.index("rate-limit") < text.rindex("\x1b[?1049l")
+
+
+def test_a_board_without_colour_sends_no_colour() -> None:
+    """With NO_COLOR the board still moves, and has no styles."""
+    screen = a_screen(NO_COLOR="1")
+    stop = threading.Event()
+    stop.set()
+    watch(lambda: by_id(BY_NAME.values()), dict, screen=screen, stop=stop)
+    assert not re.findall(r"\x1b\[[\d;]*m", written(screen.stdout))

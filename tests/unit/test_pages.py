@@ -1,0 +1,525 @@
+# ruff: noqa: E501, RUF001 (pictures are as wide as they are, and show the symbols)
+"""What people read: pages and lines as whole pictures in plain strings, and hostile text on all of them."""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from gitorch.cli import error_pages, events, merge_pages, overview, review_pages, run_pages, task_pages
+from gitorch.cli.board import Board
+from gitorch.cli.layout import Look
+from gitorch.cli.safe import cells
+from gitorch.errors import InvalidInput, LimitReached
+from gitorch.flow.merger import Clash, Failure, Held, Plan, Progress, Step
+from gitorch.flow.review import Card, Change, Signal
+from gitorch.git.hunks import Hunk
+from gitorch.git.replay import Replayed
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.outcome import Event
+from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt
+from tests.support.pages import BASE, BY_NAME, DIFFS, HOSTILE, MERGED, NIGHT, NOW, TIP, picture, results
+
+
+def the_card() -> Card:
+    task = msgspec.structs.replace(
+        BY_NAME["rate-limit"],
+        title="Limit login attempts. Five failures in ten minutes lock the account for fifteen.",
+        prompt="Limit login attempts.\n\n- [ ] the sixth attempt returns 429",
+        after=(TaskId("auth-hash"),),
+        worktree="../shop.orch/rate-limit",
+        base=BASE,
+        tip=TIP,
+        comments=(Comment(text="Never reset.\nSee RFC 6585.", file="src/limits.py", line=31), Comment(text="Nice.")),
+        results=tuple(msgspec.structs.replace(one, output="attempts/2/check-lint/stdout") for one in results(0, 1)),
+    )
+    task = change_attempt(
+        task, summary="The counter lives in Redis.", denials=("Bash: git push",), alarms=("refs/heads/main",)
+    )
+    return Card(
+        task=task,
+        changes=(
+            Change("src/limits.py", "A", 96, 0),
+            Change("logo.png", "M", None, None),
+            Change("old\x1b[2J.py", "D", 0, 10),
+        ),
+        commits=("9f3c21a Limit login attempts",),
+        signals=(
+            Signal(3, "check lint fails"),
+            Signal(2, "sensitive", "src/limits.py"),
+            Signal(1, "binary", "logo.png"),
+        ),
+    )
+
+
+def test_a_card() -> None:
+    """What a reviewer needs before the diff."""
+    assert review_pages.card(the_card(), look=Look(width=80), now=NOW) == picture("""
+        rate-limit · attempt 2 · claude · 38m18s · $1.10   orch/rate-limit on auth-hash
+          Limit login attempts. Five failures in ten minutes lock the account for
+          fifteen.
+
+          Risk      high
+          Checks    ✓ test  passed  43s  pytest -q
+                    ✗ lint  exit code 1  1s  ruff check .
+                      see attempts/2/check-lint/stdout
+          Signals   ▲ check lint fails
+                    ▲ sensitive  src/limits.py
+                    ▲ binary  logo.png
+          Commits   9f3c21a Limit login attempts
+          Files     src/limits.py  +96 -0  added
+                    logo.png       binary
+                    old\\x1b[2J.py  +0 -10  deleted
+                    3 files, +96 -10
+          Comments  1. src/limits.py:31
+                       Never reset.
+                       See RFC 6585.
+                    2. Nice.
+          Agent     The counter lives in Redis.
+        """)
+
+
+def test_the_review_list() -> None:
+    """What waits, with the reason for its place."""
+    assert review_pages.review_list(
+        [the_card(), Card(task=BY_NAME["api-docs"], changes=(Change("a.md", "M", 96, 4),), commits=(), signals=())],
+        look=Look(width=80),
+    ) == picture("""
+        #  Task        Risk     Diff  Checks      Cost  Why
+        1  rate-limit  high  +96 -10  ✗ 1/2      $1.10  check lint fails; sensitive: sr…
+        2  api-docs    low    +96 -4  none    429k tok  nothing stands out
+
+        2 tasks to review, +192 -14 lines
+        ↳ orchestrate review rate-limit
+        """)
+
+
+def test_nothing_to_review() -> None:
+    """An empty list says so."""
+    assert review_pages.review_list([], look=Look(width=80)) == picture("""
+        Nothing waits for a review.
+        ↳ orchestrate status   whose turn it is
+        """)
+
+
+def test_the_page_of_a_task() -> None:
+    """Everything about one task."""
+    assert task_pages.task_page(the_card().task, by_id(BY_NAME.values()), look=Look(width=80), now=NOW) == picture("""
+        ❯ rate-limit  #3  finished
+          Limit login attempts. Five failures in ten minutes lock the account for
+          fifteen.
+
+          Next      review: checks failed: lint
+          Asked     agent auto · role auto
+          After     auth-hash (approved)
+          Prompt    Limit login attempts.
+
+                    - [ ] the sixth attempt returns 429
+          Attempt   2 by claude · started Sat 23:12 · 38m18s · completed
+                    $1.10 · 420k tokens in, 9k out
+                    tried to move refs/heads/main, and was stopped
+                    was refused: Bash: git push
+          Agent     The counter lives in Redis.
+          Checks    ✓ test  passed  43s  pytest -q
+                    ✗ lint  exit code 1  1s  ruff check .
+                      see attempts/2/check-lint/stdout
+          Comments  1. src/limits.py:31
+                       Never reset.
+                       See RFC 6585.
+                    2. Nice.
+          Branch    orch/rate-limit  4bc72dc..9f3c21a
+                    ../shop.orch/rate-limit
+
+        ↳ orchestrate review rate-limit   read it and decide
+        ↳ orchestrate diff rate-limit     what it changes
+        """)
+
+
+def test_a_merge_plan() -> None:
+    """A tree in dependency order; numbers tell the order, conflicts their partners."""
+    assert merge_pages.merge_plan(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
+        Into orch/integration at 4bc72dc, in this order. Nothing has been changed.
+
+          1  db-schema        2 commits, 2 files
+          3  └─ old-thing     2 commits, 2 files
+          2  auth-hash        1 commit, 2 files
+          4  ├─ api-docs      2 commits, 2 files, builds on db-schema, auth-hash
+          ≠  └─ rate-limit    conflicts in src/auth.py with auth-hash
+          –     └─ changelog  waits: it builds on rate-limit, which is finished
+          ✗  login-form       left out: check test fails with it
+
+        4 of 7 would go in, 1 conflict
+        ↳ orchestrate retry rate-limit   a fresh attempt, on top of the others
+        ↳ orchestrate merge              merge 4 tasks
+        """)
+
+
+def test_a_merge() -> None:
+    """What went in and as what, and what did not and why."""
+    assert merge_pages.merge_result(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
+        ✓ db-schema   2 commits as 1d7be04
+        ✓ auth-hash   1 commit as 1d7be04
+        ✓ old-thing   2 commits as 1d7be04
+        ✓ api-docs    2 commits as 1d7be04
+        ≠ rate-limit  conflicts in src/auth.py with auth-hash
+        ✗ login-form  left out: check test fails with it
+        – changelog   waits: it builds on rate-limit, which is finished
+        4 tasks merged into orch/integration (4bc72dc..1d7be04)
+          · 2 checks passed on this very tree
+        ↳ orchestrate retry rate-limit    a fresh attempt, on top of the others
+        ↳ orchestrate revise login-form   send it back with what fails
+        ↳ orchestrate merge --recheck     test again what was found red
+        ↳ git merge orch/integration      take it into the branch you are on
+        """)
+
+
+RED = Failure(
+    BY_NAME["login-form"], "test", partners=(TaskId("auth-hash"),), alone=True, output="merges/4a/check-test/stdout"
+)
+
+
+def test_a_merge_that_names_who_fails_together() -> None:
+    """Green alone and red together is said with the partner and the output; a flake is told, without colour too."""
+    plan = msgspec.structs.replace(
+        a_plan(), clashes=(), held=(), failures=(RED,), flakes=(msgspec.structs.replace(results(0)[0], flaky=True),)
+    )
+    assert merge_pages.merge_result(plan, "orch/integration", look=Look(width=120)) == picture("""
+        ✓ db-schema   2 commits as 1d7be04
+        ✓ auth-hash   1 commit as 1d7be04
+        ✓ old-thing   2 commits as 1d7be04
+        ✓ api-docs    2 commits as 1d7be04
+        ✗ login-form  green alone, check test is red together with auth-hash
+          see merges/4a/check-test/stdout
+        ↺ test failed and passed on the same tree 9f3c21a: a flake
+        4 tasks merged into orch/integration (4bc72dc..1d7be04) · 2 checks passed on this very tree
+        ↳ orchestrate revise login-form   send it back with what fails
+        ↳ orchestrate merge --recheck     test again what was found red
+        ↳ git merge orch/integration      take it into the branch you are on
+        """)
+
+
+def test_a_merge_onto_a_red_base() -> None:
+    """The base is named, and that it was checked without any of the tasks."""
+    held = (Held(BY_NAME["db-schema"], "the integration branch fails its checks without it"),)
+    plan = Plan(before=BASE, onto=BASE, held=held, red_base="test")
+    assert merge_pages.merge_result(plan, "orch/integration", look=Look(width=80)) == picture("""
+        – db-schema  waits: the integration branch fails its checks without it
+        orch/integration fails by itself: test: no task is blamed
+        Nothing was merged: 1 left out. orch/integration is unchanged.
+        ↳ orchestrate merge --recheck   test again what was found red
+        """)
+
+
+def test_a_merge_plan_shows_the_places_of_a_conflict() -> None:
+    """Each place with its line and both sides, cut at the width; what is more is counted."""
+    hunk = Hunk(
+        path="src/auth.py", line=31, ours=("def login(user):",), theirs=("def login(user, limit):", "x" * 90, "z")
+    )
+    plan = msgspec.structs.replace(a_plan(), held=(), failures=(), steps=a_plan().steps[:2])
+    hunks = {TaskId("rate-limit"): (hunk, msgspec.structs.replace(hunk, line=40, ours=()), hunk, hunk, hunk)}
+    shown = merge_pages.merge_plan(plan, "orch/integration", hunks=hunks, look=Look(width=80)).splitlines()
+    assert "\n".join(shown[:19]) == picture("""
+        Into orch/integration at 4bc72dc, in this order. Nothing has been changed.
+
+          1  db-schema      2 commits, 2 files
+          2  auth-hash      1 commit, 2 files
+          ≠  └─ rate-limit  conflicts in src/auth.py with auth-hash
+
+          src/auth.py:31
+            auth-hash
+              def login(user):
+            rate-limit
+              def login(user, limit):
+              xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+              … 1 more line
+
+          src/auth.py:40
+            auth-hash
+              (nothing)
+            rate-limit
+              def login(user, limit):
+        """)
+    assert (
+        shown[-5:]
+        == picture("""
+          … 2 more places of rate-limit
+
+        2 of 3 would go in, 1 conflict
+        ↳ orchestrate retry rate-limit   a fresh attempt, on top of the others
+        ↳ orchestrate merge              merge 2 tasks
+        """).splitlines()
+    )
+
+
+def test_what_a_merge_is_doing_is_one_line() -> None:
+    """Which tree of how many, what for, which check, of which tasks; it never breaks into two lines."""
+    names = tuple(TaskId(f"task-{number}") for number in range(20))
+    one = Progress("check the union", 0, 1, names, "test")
+    assert merge_pages.merge_progress(one, look=Look(width=120)) == (
+        "1/1  check the union · test of 20 tasks: task-0, task-1, task-2 and 17 more"
+    )
+    assert merge_pages.merge_progress(Progress("check a alone", 3, 4, names[:1], "lint"), look=Look(width=120)) == (
+        "4/4  check a alone · lint of task-0"
+    )
+    assert (
+        merge_pages.merge_progress(Progress("check the base", 1, 2, (), "test"), look=Look())
+        == "2/2  check the base · test"
+    )
+    assert cells(merge_pages.merge_progress(one, look=Look(width=40))) <= 40
+
+
+def test_the_order_of_a_merge_without_colour() -> None:
+    """The order that is about to be merged is a tree in plain characters, too."""
+    shown = merge_pages.merge_order(a_plan(), look=Look(width=80, symbols=False))
+    assert [line[2:] for line in shown.splitlines()] == picture("""
+          1  db-schema        2 commits, 2 files
+          3  `- old-thing     2 commits, 2 files
+          2  auth-hash        1 commit, 2 files
+          4  |- api-docs      2 commits, 2 files, builds on db-schema, auth-hash
+          !  `- rate-limit    conflicts in src/auth.py with auth-hash
+          -     `- changelog  waits: it builds on rate-limit, which is finished
+          x  login-form       left out: check test fails with it
+        """).splitlines()
+    assert merge_pages.merge_order(Plan(before=None, onto=BASE), look=Look()) == ""
+
+
+def test_an_empty_merge() -> None:
+    """Nothing merged is never told as done."""
+    assert merge_pages.merge_result(Plan(before=None, onto=BASE), "orch/integration", look=Look(width=80)) == picture("""
+        Nothing was merged: nothing is approved. orch/integration is unchanged.
+        ↳ orchestrate review   approve what is good
+        """)
+
+
+def test_the_end_of_a_run() -> None:
+    """What came of the night, what went wrong by name, and the next command."""
+    assert run_pages.run_summary(NIGHT, "it is 07:00", 18_000, 6.41, look=Look(width=80), now=NOW) == picture("""
+        ▲ 6 tasks finished, 1 in conflict, 1 with a question, 1 failed, 1 running,
+          1 waiting for a limit, 3 queued, 1 dropped · 5h00m · $6.41
+          ✗ upgrade-deps  no changes
+          ❯ login-form  checks failed: test
+          ❯ api-docs  no check judged it
+        stopped early: it is 07:00
+        ↳ orchestrate review   3 to review
+        """)
+
+
+def test_a_night_without_work() -> None:
+    """A night in which nothing was finished says so first."""
+    assert run_pages.run_summary([BY_NAME["upgrade-deps"]], seconds=60, look=Look(width=80), now=NOW) == picture("""
+        ✗ No task was finished, 1 failed · 1m00s
+          ✗ upgrade-deps  no changes
+        ↳ orchestrate log upgrade-deps   why it failed
+        """)
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"), [("rate-limit", "✓ 1 task finished"), ("login-form", "▲ 1 task"), ("api-docs", "▲ 1 task")]
+)
+def test_only_a_green_night_is_ticked(name: str, mark: str) -> None:
+    """A night whose work fails its checks, or that nothing checked, gets no tick."""
+    assert run_pages.run_summary([BY_NAME[name]], look=Look(width=80), now=NOW).startswith(mark)
+
+
+def test_an_empty_night() -> None:
+    """A run that started nothing says so."""
+    assert run_pages.run_summary([], seconds=3, look=Look(width=80), now=NOW) == picture("""
+        ✗ Nothing was done: no task could start · 3s
+        ↳ orchestrate status   whose turn it is
+        """)
+
+
+def test_who_works() -> None:
+    """Who works, since when, and with what it was last seen."""
+    assert run_pages.agents(
+        [
+            {
+                "task": "search-index",
+                "agent": "claude",
+                "attempt": 1,
+                "doing": "agent-1",
+                "pid": 1234,
+                "started": "2026-11-22T07:00:00Z",
+                "memory": 640_000_000,
+                "cpu_seconds": 125.2,
+                "activity": "Bash pytest",
+            }
+        ],
+        look=Look(width=100),
+        now=NOW,
+    ) == picture("""
+        Task          Agent   Attempt  Doing     Pid   Since    CPU  Memory  Last seen
+        search-index  claude        1  agent-1  1234  12m00s  2m05s  640 MB  Bash pytest
+        """)
+
+
+def test_an_error() -> None:
+    """What, why, and the commands that mend it."""
+    assert error_pages.error(
+        LimitReached(
+            "merge-conflict",
+            "rate-limit conflicts with auth-hash",
+            why="both change\nlines 7-9",
+            fix=("orchestrate retry rate-limit", "orchestrate merge --skip rate-limit"),
+        ),
+        look=Look(width=80),
+    ).rstrip("\n") == picture("""
+        error: rate-limit conflicts with auth-hash
+          why: both change
+               lines 7-9
+          fix: orchestrate retry rate-limit
+               orchestrate merge --skip rate-limit
+        """)
+
+
+@pytest.mark.parametrize(
+    ("task", "before", "expected"),
+    [
+        (
+            "db-schema",
+            State.FINISHED,
+            "07:12:00  approved    db-schema                 attempt 1  41m51s  +120 -0  checks 2/2  $1.20",
+        ),
+        (
+            "login-form",
+            State.RUNNING,
+            "07:12:00  finished    login-form                attempt 1  1h15m  +402 -12  checks 1/2  $2.20"
+            "  checks failed: test",
+        ),
+        (
+            "upgrade-deps",
+            State.RUNNING,
+            "07:12:00  failed      upgrade-deps              attempt 2  2m00s  $0.02  no changes",
+        ),
+        ("changelog", None, "07:12:00  queued      changelog"),
+    ],
+)
+def test_an_event_is_one_line(task: str, before: State | None, expected: str) -> None:
+    """A change of state is one line of columns that stay where they are."""
+    now = BY_NAME[task]
+    then = None if before is None else msgspec.structs.replace(now, state=before)
+    assert events.event_line(now, then, look=Look(), now=NOW, diff=DIFFS.get(task)) == expected
+
+
+def test_what_is_no_news_has_no_line() -> None:
+    """A task that changed in nothing worth a line gives none; the beginning of checks and of mending gives one."""
+    running = BY_NAME["search-index"]
+    assert events.event_line(running, running, look=Look(), now=NOW) == ""
+    working = change_attempt(running, phase=Phase.WORKING)
+    assert "  checking    search-index" in events.event_line(running, working, look=Look(), now=NOW)
+    assert events.event_line(working, working, look=Look(), now=NOW) == ""
+    again = change_attempt(working, round=2)
+    assert "  mending     search-index" in events.event_line(again, running, look=Look(), now=NOW)
+
+
+def test_a_line_is_never_cut_for_a_program() -> None:
+    """Without a terminal a long reason stays whole, on its one line."""
+    task = change(BY_NAME["upgrade-deps"], reason="because " * 100)
+    line = events.event_line(task, None, look=Look(), now=NOW)
+    assert line.count("because") == 100
+    assert "\n" not in line
+
+
+def everywhere() -> Iterator[str]:
+    """Render every page with hostile text in every field that others write."""
+    results_ = tuple(
+        msgspec.structs.replace(one, name=HOSTILE, command=HOSTILE, output=HOSTILE) for one in results(1, 0)
+    )
+    task = change_attempt(
+        msgspec.structs.replace(
+            BY_NAME["login-form"],
+            id=TaskId("t" + HOSTILE),
+            title=HOSTILE,
+            prompt=HOSTILE,
+            reason=HOSTILE,
+            agent=HOSTILE,
+            role=HOSTILE,
+            branch=HOSTILE,
+            worktree=HOSTILE,
+            paths=(HOSTILE,),
+            from_ref=HOSTILE,
+            after=(TaskId(HOSTILE),),
+            results=results_,
+            comments=(Comment(text=HOSTILE, file=HOSTILE, line=3),),
+        ),
+        summary=HOSTILE,
+        denials=(HOSTILE,),
+        alarms=(HOSTILE,),
+        agent=HOSTILE,
+    )
+    card = Card(
+        task=task,
+        changes=(Change(HOSTILE, "A", 1, 2), Change(HOSTILE, "D", None, None)),
+        commits=(HOSTILE,),
+        signals=(Signal(3, HOSTILE, HOSTILE),),
+    )
+    plan = a_plan(task)
+    for width, state in itertools.product((None, 45, 80, 200), State):
+        here = Look(width=width)
+        one = msgspec.structs.replace(task, state=state)
+        yield overview.status([one], repository=HOSTILE, branch=HOSTILE, integration=HOSTILE, look=here, now=NOW)
+        yield task_pages.task_page(one, {TaskId(HOSTILE): one}, look=here, now=NOW)
+        yield events.event_line(one, None, look=here, now=NOW)
+        yield run_pages.run_summary([one], HOSTILE, 3.0, look=here, now=NOW)
+    for width in (None, 45, 80, 200):
+        here = Look(width=width)
+        yield review_pages.card(card, look=here, now=NOW)
+        yield review_pages.review_list([card], look=here)
+        yield merge_pages.merge_plan(plan, HOSTILE, look=here)
+        yield merge_pages.merge_result(plan, HOSTILE, look=here)
+        hunk = Hunk(path=HOSTILE, line=1, ours=(HOSTILE,), theirs=(HOSTILE,))
+        yield merge_pages.merge_plan(plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.clashes}, look=here)
+        yield merge_pages.merge_progress(Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), look=here)
+        yield error_pages.error(InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), look=here)
+        yield run_pages.agents([{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], look=here)
+        for kind in ("text", "thinking", "tool", "result", "error", "retry", "limit", "end", "new"):
+            yield events.event(Event(kind=kind, text=HOSTILE, tool=HOSTILE), look=here)
+        board = Board(here)
+        board.tasks, board.activity = {task.id: task}, {task.id: HOSTILE}
+        yield "\n".join("".join(text for text, _ in line) for line in board.lines(NOW, width or 80, 24))
+
+
+def test_hostile_text_is_harmless_on_every_page() -> None:
+    """No field of any page lets a control, an override or a stray byte through; markup stays text."""
+    pages = list(everywhere())
+    assert len(pages) > 200
+    for page in pages:
+        odd = {one for one in page if not one.isprintable() and one != "\n" and unicodedata.category(one) != "Zs"}
+        assert not odd
+    assert any("[/red]" in page for page in pages)
+
+
+def a_step(task: Task, commits: int = 2) -> Step:
+    pairs = tuple((Oid(f"{at}a" * 20), Oid(f"{at}b" * 20)) for at in range(commits))
+    return Step(task=task, replayed=Replayed(MERGED, pairs), paths=frozenset(["a.py", "b.py"]))
+
+
+def a_plan(hostile: Task | None = None) -> Plan:
+    def after(name: str, *names: str) -> Task:
+        return msgspec.structs.replace(BY_NAME[name], after=tuple(map(TaskId, names)))
+
+    if hostile:
+        clash = Clash(task=hostile, paths=(HOSTILE,), partners=(TaskId(HOSTILE),))
+        return Plan(
+            before=BASE, onto=BASE, clashes=(clash,), held=(Held(BY_NAME["api-docs"], HOSTILE),), red_base=HOSTILE
+        )
+    return Plan(
+        before=BASE,
+        onto=BASE,
+        steps=(
+            a_step(after("db-schema")),
+            a_step(after("auth-hash"), 1),
+            a_step(after("old-thing", "db-schema")),
+            a_step(after("api-docs", "db-schema", "auth-hash")),
+        ),
+        clashes=(
+            Clash(task=after("rate-limit", "auth-hash"), paths=("src/auth.py",), partners=(TaskId("auth-hash"),)),
+        ),
+        held=(Held(after("changelog", "rate-limit"), "it builds on rate-limit, which is finished"),),
+        failures=(Failure(after("login-form"), "test"),),
+        results=results(0, 0),
+    )

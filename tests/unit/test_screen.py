@@ -1,0 +1,58 @@
+"""What a stream can show, and what is printed on it."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from gitorch.cli.layout import Look
+from gitorch.cli.screen import Screen, look
+from tests.support.pages import Terminal, a_stream, written
+
+
+@pytest.mark.parametrize(
+    ("kind", "environment", "coloured"),
+    [
+        (Terminal, {"TERM": "xterm"}, True),
+        (Terminal, {"TERM": "dumb"}, False),
+        (Terminal, {}, False),
+        (Terminal, {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        (Terminal, {"TERM": "xterm", "NO_COLOR": ""}, True),
+        (Terminal, {"TERM": "xterm", "NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        (io.TextIOWrapper, {"TERM": "xterm"}, False),
+        (io.TextIOWrapper, {"FORCE_COLOR": "1"}, True),
+        (io.TextIOWrapper, {"FORCE_COLOR": "0"}, False),
+    ],
+)
+def test_who_decides_on_colour(kind: type[io.TextIOWrapper], environment: dict[str, str], coloured: bool) -> None:
+    """NO_COLOR wins over FORCE_COLOR, which wins over what the stream is."""
+    assert look(a_stream(kind), environment).colour is coloured
+
+
+def test_width_is_that_of_the_terminal_and_without_one_there_is_none() -> None:
+    """COLUMNS wins, 80 where nothing is known; what is not a terminal is never cut."""
+    assert look(a_stream(Terminal), {"COLUMNS": "123"}).width == 123
+    assert look(a_stream(Terminal), {"COLUMNS": "²"}).width == 80
+    assert look(a_stream(Terminal), {}).width == 80
+    assert look(a_stream(), {"COLUMNS": "123"}).width is None
+
+
+def test_symbols_need_a_stream_and_a_terminal_that_can() -> None:
+    """An encoding without the symbols, a dumb terminal and the console of Linux get ASCII."""
+    assert look(a_stream(), {}).symbols
+    assert not look(a_stream(encoding="latin-1"), {}).symbols
+    assert not look(a_stream(Terminal), {"TERM": "linux"}).symbols
+    assert Look(charset="ascii", symbols=False).clean("grün\x1b") == r"gr\xfcn\x1b"
+
+
+def test_narration_keeps_quiet_and_answers_do_not() -> None:
+    """`quiet` silences the narration alone; what a stream cannot take is escaped and not an error."""
+    out, err = a_stream(encoding="ascii"), a_stream()
+    screen = Screen(a_stream(), out, err, {}, quiet=True)
+    screen.answer("grün")
+    screen.say("told")
+    screen.detail("told in detail")
+    screen.warn("beware")
+    assert written(out) == "gr\\xfcn\n"
+    assert written(err) == "▲ beware\n"
