@@ -19,3 +19,12 @@ def turn(path: Path) -> Iterator[IO[str]]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
+
+
+def take(file: IO[str], *, shared: bool = False) -> bool:
+    """Take the lock of an open file if it is free, alone or `shared` with others; tell whether it is held now."""
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -209,12 +209,9 @@ class Night(Queueing, Choosing, Conflicts, Forecasting):
         """Tell whether a run is at work in this repository."""
         try:
             with (self.folder / "run.lock").open("a+") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+                return not locks.take(file, shared=True)
         except FileNotFoundError:
             return False
-        return False
 
     def kill(self, tasks: Sequence[Task], reason: str, *, now: bool = False) -> list[Task]:
         """Stop tasks, from any process. Their committed and uncommitted work is kept on their branches.
@@ -261,24 +258,19 @@ def _locked_soon(file: IO[str]) -> bool:
     """Take a lock that others hold for a whole run, or for the moment in which they ask whether there is one."""
     waits = 0
     while waits < 5:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            # who asks shares it, and may be slow to give it back; a run does not share
-            waits += not _is_shared(file)
-            threading.Event().wait(0.05)
-        else:
+        if locks.take(file):
             return True
+        # who asks shares it, and may be slow to give it back; a run does not share
+        waits += not _is_shared(file)
+        threading.Event().wait(0.05)
     return False
 
 
 def _is_shared(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return True
+    shared = locks.take(file, shared=True)
+    if shared:
+        fcntl.flock(file, fcntl.LOCK_UN)
+    return shared
 
 
 def at_clock(text: str) -> datetime | None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from gitorch import workshop
+from gitorch import locks, workshop
 from gitorch.git import indexes, worktrees
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
@@ -31,7 +31,7 @@ class Slots:
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             files = {name: stack.enter_context((self.folder / f"{name}.lock").open("a+")) for name in self.names}
-            name = next((name for name, file in files.items() if _is_locked(file)), None)
+            name = next((name for name, file in files.items() if locks.take(file)), None)
             if name is None:
                 name = self.names[0]
                 fcntl.flock(files[name], fcntl.LOCK_EX)
@@ -83,12 +83,3 @@ class Slot:
             indexes.bring_back(repository, found)
         self.worktree = found
         return found
-
-
-def _is_locked(file: IO[str]) -> bool:
-    """Take a lock if it is free; tell whether it is ours now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
