@@ -9,7 +9,6 @@ appended to, and read from its end.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -135,6 +134,8 @@ def fingerprint(value: msgspec.Struct | None) -> str:
     """Return what a task (or a plan) as a whole is known again by; empty text for none."""
     if value is None:
         return ""
+    import hashlib
+
     plain = _without_zeros(msgspec.to_builtins(value, order="deterministic"))
     return hashlib.blake2b(msgspec.json.encode(plain), digest_size=16).hexdigest()
 

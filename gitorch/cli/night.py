@@ -25,18 +25,20 @@ if TYPE_CHECKING:
 @pass_session
 def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
     """Show whose turn it is."""
-    from gitorch.cli import overview, shape
-
     orchestrator = session.orchestrator
     tasks = orchestrator.tasks
     tip = orchestrator.integration()
     top = orchestrator.repository.work_tree or orchestrator.repository.common_dir
     if session.json:
+        from gitorch.cli import shape
+
         branch = orchestrator.config.integration
         fields = shape.status(tasks.values(), repository=top, branch=branch, oid=tip)
         foreseen = shape.foreseen(orchestrator.conflicts(), orchestrator.candidate(), branch)
         session.answer("", "status", {**fields, **foreseen})
     else:
+        from gitorch.cli import overview
+
         session.answer(
             overview.status(
                 tasks.values(),

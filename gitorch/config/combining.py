@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -141,8 +142,8 @@ def _unknown(layer: Layer, name: str, known: Sequence[str]) -> str:
 
 def _tables(settings: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[str]]]:
     """Yield each table of the settings with its keys and the keys that it may have."""
-    yield "", list(settings), list(get_type_hints(Config))
-    for name, kind in get_type_hints(Config).items():
+    yield "", list(settings), list(_kinds())
+    for name, kind in _kinds().items():
         table = settings.get(name)
         if isinstance(table, Mapping) and isinstance(kind, type) and issubclass(kind, Section):
             yield name, list(table), list(kind.__struct_fields__)
@@ -151,6 +152,12 @@ def _tables(settings: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[
         for key, table in tables.items() if isinstance(tables, Mapping) else ():
             if isinstance(table, Mapping):
                 yield f"{name}.{key}", list(table), list(section.__struct_fields__)
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    """Return the type of each setting and table at the top; worked out once, as it takes milliseconds."""
+    return get_type_hints(Config)
 
 
 def overlay(

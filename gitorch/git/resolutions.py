@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +34,8 @@ class Sides(msgspec.Struct, frozen=True):
     @property
     def place(self) -> str:
         """Where the solved file is kept. Which side is whose does not matter."""
+        import hashlib
+
         words = " ".join((self.base or "-", *sorted((self.ours, self.theirs))))
         name = hashlib.sha256(words.encode()).hexdigest()
         return f"{name[:2]}/{name[2:]}"
@@ -146,6 +146,8 @@ class Hunks:
     @contextmanager
     def _conflict(self, wanted: Sequence[Sides]) -> Iterator[tuple[Path, list[str]]]:
         """Lay conflicts out as files with markers, and yield the folder and each one's name ("": it has no markers)."""
+        import tempfile
+
         with self._turn(), tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
             top = Path(folder, "files")
             top.mkdir()

@@ -52,9 +52,9 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _PARTS = {"done": "done", "decided": "decided", "left open": "open", "how to check": "check"}
-_HEADING = re.compile(
-    r" {0,3}(?:#{1,6} *|\*\*)?(done|decided|left open|how to check)(?P<end>\*\*:?|:\*\*|:|[ \t]*#*)[ \t]*(?P<rest>.*)",
-    re.IGNORECASE,
+_HEADING = (
+    r"(?i) {0,3}(?:#{1,6} *|\*\*)?(done|decided|left open|how to check)"
+    r"(?P<end>\*\*:?|:\*\*|:|[ \t]*#*)[ \t]*(?P<rest>.*)"
 )
 
 
@@ -88,7 +88,7 @@ def _parts(text: str) -> dict[str, str]:
 
 
 def _heading(line: str) -> tuple[str, str] | None:
-    match = _HEADING.fullmatch(line)
+    match = re.fullmatch(_HEADING, line)
     if match is None:
         return None
     is_marked = line.lstrip().startswith(("#", "**")) or ":" in match["end"]

@@ -17,9 +17,10 @@ _RULES = {
     "url-password": r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
     "netrc": r"(?<=password )\S{6,}",
 }
-_ANY = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{rule})" for name, rule in _RULES.items()))
+# compiled by the first who needs it, as start-up does not
+_ANY = "|".join(f"(?P<{name.replace('-', '_')}>{rule})" for name, rule in _RULES.items())
 
 
 def redacted(text: str) -> str:
     """Return text with every credential replaced by its kind: `[redacted github-token]`."""
-    return _ANY.sub(lambda match: f"[redacted {(match.lastgroup or '').replace('_', '-')}]", text)
+    return re.sub(_ANY, lambda match: f"[redacted {(match.lastgroup or '').replace('_', '-')}]", text)

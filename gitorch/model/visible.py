@@ -6,7 +6,7 @@ import re
 
 # Controls, also of terminals; what reorders text or has no width; tags, which spell words that nobody sees; surrogates
 # and private characters. Joiners stay: Persian and emoji are spelled with them.
-_HIDDEN = re.compile(
+_HIDDEN = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ud800-\udfff\ue000-\uf8ff\ufeff\ufff0-\ufffb\U000e0000-\U0010ffff]"
 )
@@ -14,4 +14,4 @@ _HIDDEN = re.compile(
 
 def visible(text: str) -> str:
     """Return text without the characters that nobody sees, its line ends as newlines."""
-    return _HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return re.sub(_HIDDEN, "", text.replace("\r\n", "\n").replace("\r", "\n"))

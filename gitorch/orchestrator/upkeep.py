@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +59,8 @@ class Upkeep(Workspace):
     def _empty_trash(self) -> None:
         """Remove what the tasks of earlier clean-ups printed: one clean-up long it can be brought back."""
         if (trash := self.folder / "trash").exists():
+            import shutil
+
             shutil.rmtree(trash)
 
     def _trash(self, tasks: Sequence[Task], stamp: str) -> list[RefMove]:
