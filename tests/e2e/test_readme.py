@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,9 @@ def test_the_other_blocks_work_in_a_repository(repository_folder: Path, tmp_path
     programs.mkdir()
     (programs / "orchestrate").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitorch "$@"\n')
     (programs / "orchestrate").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    # a clock that shows noon, or a little later: a block works until 07:00
+    noon = f"TEST{datetime.now(UTC).hour - 12:+d}"
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "TZ": noon}
 
     def run(command: str) -> None:
         done = subprocess.run(

@@ -28,7 +28,9 @@ class Terminal:
         self.socket = f"gitorch-{os.getpid()}-{os.urandom(4).hex()}"
         self.folder = folder
         settings = [word for name, value in environment.items() for word in ("-e", f"{name}={value}")]
-        self._tmux("-f", os.devnull, "new-session", "-d", "-x", "160", "-y", "50", "-c", str(cwd), *settings, "sh")
+        # exec: the person's own shell, which tmux asks to start it, must not stay between the pane and this one
+        command = ("-c", str(cwd), *settings, "exec sh")
+        self._tmux("-f", os.devnull, "new-session", "-d", "-x", "160", "-y", "50", *command)
         self._tmux("set-option", "-g", "history-limit", "5000")
 
     def _tmux(self, *words: str) -> str:

@@ -63,10 +63,11 @@ class _TomlPlaces:
         return f"{self.name}:{next(found, start) + 1}"
 
 
+# without `++` and `*+`, which Python 3.11.2 (that of Debian 12) gets wrong; no text can be matched in two ways
 _TOML_TEXT = re.compile(
-    r'"""(?:[^"\\]++|\\.|"(?!""))*+"""'
-    r"|'''(?:[^']++|'(?!''))*+'''"
-    r'|"(?:[^"\\\n]++|\\.)*+"'
+    r'"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""'
+    r"|'''[^']*(?:'(?!'')[^']*)*'''"
+    r'|"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
     r"|'[^'\n]*'"
     r"|\#[^\n]*",
     re.DOTALL,
