@@ -121,7 +121,8 @@ def _made(session: Session, words: str, fields: dict[str, Any]) -> PlannedTask:
     draft = intake.from_text(words)
     title = fields.get("title", draft.title)
     told = {"id": slug(title), "title": title, "prompt": words}
-    role = roles.route(title, session.orchestrator.roles)[0].name
+    paths = fields.get("paths", ())
+    role = roles.route(title, session.orchestrator.roles, prompt=words.removeprefix(title), paths=paths)[0].name
     return task_of({"role": role, **told, **fields})
 
 

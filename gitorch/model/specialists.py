@@ -1,8 +1,4 @@
-"""The built-in specialists: what each is for, how it works, and the words and paths by which a task finds it.
-
-Words count three, two or one point. Three: the word alone says whose work it is. One: it has other meanings, too, and
-needs company. Words are matched whole and in their plural; those of several parts stand for phrases.
-"""
+"""The built-in specialists: what each is for, and how it works; `vocabulary` has the words that call for it."""
 
 from __future__ import annotations
 
@@ -10,15 +6,11 @@ from typing import NamedTuple
 
 
 class Specialist(NamedTuple):
-    """One specialist. Its words are separated by commas, its paths by spaces; lines do not matter."""
+    """One specialist."""
 
     name: str
     purpose: str
     instructions: str
-    three: str
-    two: str
-    one: str
-    paths: str
 
 
 GENERALIST = (
@@ -48,26 +40,6 @@ tested by being refused.
 Test through the interface that callers use: the good case, each refusal, and the boundary values.
 Hand over: the interface as callers see it (paths, fields, status codes, errors), the migrations and their order,
 new settings with their defaults, and what will behave differently under load.""",
-        three="""
-            backend, rest api, rest endpoint, graphql, grpc, oauth, oauth2, jwt, fastapi, flask, django, rails,
-            express js, crud, microservice, middleware, n 1 query, connection pool, soft delete, background job,
-            http status, returns 500
-        """,
-        two="""
-            endpoint, api, server, database, db, postgres, postgresql, mysql, redis, sqlite, memcached, webhook,
-            authentication, authorization, auth, sql, orm, deadlock, background worker, job queue, service,
-            monolith, idempotency, rate limit, transaction, session storage, sso, password reset, message broker,
-            rabbitmq, celery, websocket, full text search, prometheus metrics, unique constraint, foreign key, 404,
-            401, 403, 500, 502, 503
-        """,
-        one="""
-            cache, queue, login, session, payment, migration, table, row, request, response, permission, tenant,
-            exponential backoff, user, account, worker, post, get, put, upload, invoice, order, under load, mail,
-            gateway, refund, background, rest
-        """,
-        paths="""
-            **/server/** **/backend/** **/api/** **/migrations/** **/*.sql **/routes/** **/models/**
-        """,
     ),
     Specialist(
         "frontend-ui-engineer",
@@ -83,27 +55,6 @@ Test what the user sees and does, not how the component is made; add a story or 
 does.
 Hand over: which views changed and how to reach them, the states that you covered, what you checked by keyboard,
 and texts that need a translation.""",
-        three="""
-            frontend, front end, react, vue, svelte, angular, css, html, next js, storybook, tailwind, jsx, tsx,
-            screen reader, dark mode, login page, settings page, landing page, web page, dropdown, tooltip, modal,
-            sidebar, hydration, ui, ux, drag and drop, empty state, keyboard navigation, widget, user interface,
-            typescript component
-        """,
-        two="""
-            responsive, accessibility, a11y, button, toast, stylesheet, date picker, spinner, navbar, mobile safari,
-            screen, autocomplete, form field, form validation, layout, hover, avatar, checkbox, radio button,
-            animation, admin dashboard, retina, viewport, breakpoint, carousel, tab bar, font, svg, favicon,
-            localstorage, redux, class component, pagination control, breadcrumb
-        """,
-        one="""
-            page, form, component, menu, icon, field, mobile, dashboard, browser, label, search results, focus,
-            color, theme, header, view, sticky, hook, placeholder, scroll, click, display, safari, chrome, pricing,
-            inbox, calendar, contrast, settings, image
-        """,
-        paths="""
-            **/web/** **/frontend/** **/ui/** **/components/** **/*.tsx **/*.jsx **/*.vue **/*.svelte **/*.css
-            **/*.html
-        """,
     ),
     Specialist(
         "data-pipeline-engineer",
@@ -119,22 +70,6 @@ code with other dates. Watch time zones, encodings, and the last hour of the day
 Test with small fixtures that hold the awkward records: duplicates, late ones, wrong types, nothing at all.
 Hand over: the tables or files with grain and keys, the schedule and what it waits for, how to backfill, what
 happens to bad records, and the checks that would notice a silent gap.""",
-        three="""
-            etl, elt, airflow, spark, kafka, dbt, snowflake, dag, data pipeline, backfill, ingestion, cdc, flink,
-            clickstream, parquet, bigquery, redshift
-        """,
-        two="""
-            pipeline, streaming job, late events, watermark, warehouse, deduplicate, batch job, data lake,
-            consumer lag, incremental, stream processing, avro, daily import, nightly import, nightly export,
-            exporter job, importer, delta lake, iceberg, spark job, upsert, reprocess, orchestration of jobs
-        """,
-        one="""
-            ingest, batch, partition, events table, sftp, vendor, every night, nightly, daily, hourly, streaming,
-            record, transformation, event, idempotent, csv, import, export, schedule, late, raw, feed, dataset, lag
-        """,
-        paths="""
-            **/pipelines/** **/dags/** **/etl/** **/dbt/**
-        """,
     ),
     Specialist(
         "aws-cloud-architect",
@@ -150,25 +85,6 @@ Test what can be tested without the cloud: validation, policy checks, rendering 
 images.
 Hand over: resources added, changed or replaced, the permissions that are new, the order of rollout and the way
 back, variables and secrets that a person has to set, and the plan's output where you could make one.""",
-        three="""
-            aws, terraform, cloudformation, s3, ec2, ecs, eks, kubernetes, k8s, helm, dockerfile, docker, iam,
-            cloudfront, vpc, rds, cdk, lambda function, lambda trigger, sqs, sns, dynamodb, pulumi, ansible,
-            codedeploy, gcp, azure, blue green, nginx, github actions
-        """,
-        two="""
-            infrastructure, autoscaling, deploy, secrets manager, liveness probe, pod, ingress, load balancer,
-            container, cluster, ci pipeline, ci runner, bucket, spot instance, docker compose, cloudwatch,
-            staging environment, tls certificate, dns, remote state, cdn, route53, security group, bastion,
-            node pool, memory limit, disaster recovery, hosting
-        """,
-        one="""
-            deployment, staging, prod, production, lambda, replica, image, rollout, multi stage build, region,
-            certificate, environment, instance, ci, secret, cloud, network, subnet, provision, failover, behind
-        """,
-        paths="""
-            **/terraform/** **/*.tf **/infra/** **/k8s/** **/helm/** **/Dockerfile **/docker-compose*.yml
-            .github/workflows/**
-        """,
     ),
     Specialist(
         "ml-systems-architect",
@@ -184,25 +100,6 @@ Test with tiny data: shapes, determinism under a seed, an overfit on one batch, 
 features, and the refusal of bad input.
 Hand over: data and split, metric against the baseline with its spread, how to train and evaluate again, what the
 model must not be used for, and what to watch in production.""",
-        three="""
-            machine learning, ml, pytorch, tensorflow, scikit learn, sklearn, xgboost, mlflow, mlops, onnx,
-            feature store, model drift, hyperparameter, prediction model, prediction system, train a model,
-            training run, training script, churn prediction, neural, recommendation model, classifier,
-            fine tuning a classifier, fraud model, ranking model, model serving, feature engineering
-        """,
-        two="""
-            training, inference, gpu, epoch, predict, prediction, batch size, model registry, dataloader,
-            random seed, validation loss, cross validation, early stopping, quantize, quantization, loss function,
-            checkpointing, learning rate, overfitting, train test split, drift, anomaly detection, train the,
-            gradient, confusion matrix, backpropagation, test set
-        """,
-        one="""
-            recommendation, feature, fraud, ranking, seed, reproducible, accuracy, model, train, score, label,
-            experiment, serve, online
-        """,
-        paths="""
-            **/ml/** **/training/** **/models/train*
-        """,
     ),
     Specialist(
         "data-science-analyst",
@@ -217,23 +114,6 @@ Keep it reproducible: a script or a notebook that runs from top to bottom, fixed
 no number typed by hand.
 Hand over: the answer in one sentence with its uncertainty, the method and its assumptions, what the data cannot
 tell, files that hold the result, and how to run it again.""",
-        three="""
-            eda, exploratory analysis, statistical, statistics, cohort, jupyter, a b test, notebook, data analysis,
-            data visualization, regression analysis, outlier, data quality validation
-        """,
-        two="""
-            analysis, analyze, analyse, plot, distribution, significant, forecast, histogram, correlation,
-            visualization, pandas, regression of, conversion rate, hypothesis, retention by, confidence interval,
-            funnel, survey, p value, sample size, descriptive, time series, segmentation, percentile of,
-            seasonality, scatter, heat map, box plot
-        """,
-        one="""
-            chart, compare the, quarter, revenue, measurement, signup, before and after, by country, by month,
-            metric, trend, find, report, per region, why did, median, average, churned, exit
-        """,
-        paths="""
-            **/notebooks/** **/*.ipynb **/analysis/**
-        """,
     ),
     Specialist(
         "data-architect-governance",
@@ -249,24 +129,6 @@ everywhere. Prefer rules that are enforced (constraints, types, tests) to rules 
 existing data gets into the new shape.
 Hand over: the model as a diagram in text or as DDL, a dictionary of terms, owners, retention and classification,
 quality rules as checks, decisions with their alternatives, and the order of migration.""",
-        three="""
-            data model, governance, gdpr, lineage, data dictionary, pii, data catalog, entity relationship,
-            master data, retention period, retention policy, data ownership, personal data, data quality rule,
-            canonical schema, anonymize, pseudonymize
-        """,
-        two="""
-            schema, taxonomy, data quality, classification, data steward, er diagram, data contract, owner for,
-            valid from, definitions of, consent, right to be forgotten, naming convention for columns,
-            source of truth, data owner, hipaa, reference data, conceptual model, dimension model, star schema,
-            data retention, audit trail
-        """,
-        one="""
-            classify, column, catalog, compliance, owner, privacy, policy, domain, definition, dataset, delete,
-            unify, entity, retention, customer, months, sensitive
-        """,
-        paths="""
-            **/schemas/** **/*.avsc **/governance/**
-        """,
     ),
     Specialist(
         "project-delivery-manager",
@@ -282,22 +144,6 @@ nobody told you: mark them as open questions.
 Write plain files in the form that the repository uses (Markdown, issue templates); do not change code.
 Hand over: the list of deliverables with order and acceptance, the critical path, risks, assumptions, and the
 questions that a person has to answer.""",
-        three="""
-            roadmap, milestone, sprint, backlog, release plan, release checklist, rollout plan, risk register,
-            stakeholder, deliverable, status update, estimate the effort, project plan, gantt, kanban board
-        """,
-        two="""
-            estimate, scope, prioritize, prioritise, timeline, groom, effort, okr, epic, retrospective,
-            next release, go live, can ship, into stories, into tasks, work breakdown, dependency map, kickoff,
-            definition of done, triage
-        """,
-        one="""
-            release, planning, issue, deadline, checklist, risk, beta, ship, delivery, story, bug, left, split,
-            break, plan, quarter
-        """,
-        paths="""
-            **/roadmap* **/planning/**
-        """,
     ),
     Specialist(
         "llm-architect",
@@ -314,24 +160,6 @@ Test without a network: a scripted model with recorded answers, also bad ones. N
 fixtures.
 Hand over: the evaluation before and after, models and parameters, prompts that changed and why, cost and latency
 per call, and known failures.""",
-        three="""
-            llm, rag, chatbot, gpt, system prompt, prompt injection, prompt template, retrieval augmented,
-            fine tune, fine tuning, langchain, openai, anthropic, hallucinate, hallucination, token cost,
-            prompt variant, vector store, agentic, claude assistant, tool use
-        """,
-        two="""
-            prompts, embedding, golden set, assistant, summarizer, completion, retrieval, support bot,
-            context window, few shot, tool call, knowledge base, structured output, mcp, chunk documents, guardrail,
-            jailbreak, temperature, reranker, gemini, mistral, llama, ollama, chain of thought,
-            intent classification, language model, function calling
-        """,
-        one="""
-            prompt, token, claude, bot, multilingual, evaluate, model, agent, intent, answer, document, chunk,
-            conversation, refuse
-        """,
-        paths="""
-            **/prompts/** **/evals/** **/llm/**
-        """,
     ),
     Specialist(
         "specifications-engineer",
@@ -347,21 +175,5 @@ that you find goes into your hand-over.
 Check what you wrote: run the commands, build the docs, follow the links.
 Hand over: what a reader can do now, which statements you verified and how, contradictions that you found, and
 what needs a decision.""",
-        three="""
-            documentation, readme, rfc, adr, changelog, docstring, tutorial, specification, acceptance criteria,
-            openapi spec, requirements for, user guide, build guide, how to guide, release notes, runbook,
-            getting started, api reference, docs
-        """,
-        two="""
-            document the, requirement, spec, write docs, guideline, glossary, user story, man page, manual,
-            code comment, handbook, faq, contributing guide, broken link, mermaid diagram, sequence diagram,
-            describe the, explain how, explain the, help text
-        """,
-        one="""
-            explain, guide, document, describe, reference, clarify, wiki, write, example, comment, note
-        """,
-        paths="""
-            docs/** **/*.md **/*.rst **/*.adoc
-        """,
     ),
 )

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.model.roles import BUILT_IN, GENERALIST, Role, route
+from gitorch.model.vocabulary import VOCABULARIES
 
 TABLES = Path(__file__).parents[1] / "support"
 
@@ -33,17 +34,68 @@ def test_nine_of_ten_titles_go_where_a_person_would_send_them() -> None:
     shares = Counter(role for _, role in table)
     assert set(shares) == set(BUILT_IN)
     assert shares[GENERALIST.name] >= len(table) / 4
-    missed = [(title, role, chosen(title)) for title, role in table if chosen(title) != role]
-    assert len(missed) <= len(table) / 10, missed
+    assert len(missed(table)) <= len(table) / 10, missed(table)
 
 
-@pytest.mark.parametrize("table", ["titles-held-out.tsv", "titles-third.tsv"])
-def test_what_is_not_known_goes_to_the_generalist(table: str) -> None:
-    """On other titles most mistakes are the harmless ones: a wrong specialist gets one in ten, and no general work."""
+@pytest.mark.parametrize(
+    ("table", "share"),
+    [
+        ("titles.tsv", 0.9),
+        ("titles-held-out.tsv", 0.9),
+        ("titles-third.tsv", 0.9),
+        ("titles-backlog.tsv", 0.9),
+        ("titles-backlog-held-out.tsv", 0.8),
+    ],
+)
+def test_few_titles_go_to_a_wrong_specialist(table: str, share: float) -> None:
+    """Most mistakes are the harmless ones, of the generalist: a wrong specialist gets one in twenty at most."""
     found = titles(table)
-    wrong = [(title, role, chosen(title)) for title, role in found if chosen(title) not in (role, GENERALIST.name)]
-    assert len(wrong) <= len(found) / 10, wrong
-    assert not [title for title, role, _ in wrong if role == GENERALIST.name]
+    assert len(missed(found)) <= len(found) * (1 - share), missed(found)
+    wrong = [one for one in missed(found) if one[2] != GENERALIST.name]
+    assert len(wrong) <= len(found) / 20, wrong
+
+
+def missed(table: list[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Return the titles that go elsewhere than a person would send them: title, specialist, and where they go."""
+    return [(title, role, chosen(title)) for title, role in table if chosen(title) != role]
+
+
+def test_no_word_is_listed_twice_or_cannot_be_found() -> None:
+    """Each word has one weight in a vocabulary, and a title that is nothing but the word gives it its points."""
+    assert set(VOCABULARIES) == set(BUILT_IN) - {GENERALIST.name}
+    for name, words in VOCABULARIES.items():
+        listed = [" ".join(one.split()) for level in words[:3] + words[4:] for one in level.split(",") if one.strip()]
+        assert [word for word, count in Counter(listed).items() if count > 1] == []
+        one = Role(name="one", instructions="x", match=dict.fromkeys(listed, 3))
+        lost = [word for word in listed if route(word, {GENERALIST.name: GENERALIST, "one": one})[0] is GENERALIST]
+        assert lost == [], name
+
+
+@pytest.mark.parametrize(
+    ("title", "role"),
+    [
+        ("docs: how the webhook payloads look", "specifications-engineer"),
+        ("[ui] loading takes long", "frontend-ui-engineer"),
+        ("fix(backend): wrong rounding on Terraform exports", "backend-systems-engineer"),
+        ("Wrong rounding: backend on Terraform", GENERALIST.name),
+    ],
+)
+def test_the_label_of_a_title_counts_twice(title: str, role: str) -> None:
+    """What stands before the colon or in brackets is what its author says that it belongs to."""
+    assert chosen(title) == role
+
+
+def test_joined_words_are_read_apart_too() -> None:
+    """Names of classes and variables speak as the words that they are made of; halves of words do not."""
+    assert chosen("Set StorageClass on install") == "aws-cloud-architect"
+    assert chosen("Rename connection_pool") == "backend-systems-engineer"
+    assert chosen("Rename Uinput and guiBuild") == GENERALIST.name
+
+
+def test_what_a_file_is_called_says_nothing_where_its_place_speaks() -> None:
+    """A page about the database is still a page; a file in no known place is read like other words."""
+    assert chosen("Update docs/database-api.md") == "specifications-engineer"
+    assert chosen("Update lib/database-api.zig") == "backend-systems-engineer"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +132,7 @@ def test_a_tie_is_for_the_generalist_and_said() -> None:
 
 def test_a_choice_is_explained_by_what_decided_it() -> None:
     """The reason names the words, the strongest first; where none speaks, it says that."""
-    assert route("Add a page to the React frontend", BUILT_IN)[1] == "frontend, react, page"
+    assert route("Add a page to the React frontend", BUILT_IN)[1] == "react, frontend, page"
     assert route("Rename a variable", BUILT_IN)[1] == "no word or path calls for a specialist"
     assert route("Handle a table", BUILT_IN)[1] == "no specialist stands out (table is too little)"
 
@@ -95,12 +147,16 @@ def test_paths_count_like_words() -> None:
 
 
 def test_the_prompt_is_read_where_the_title_says_nothing() -> None:
-    """A title decides alone; without one that speaks, the prompt does if it is clear, and one word in it is not."""
+    """A title decides alone where it can; else the prompt does if it is clear, and one word in it is not."""
     clear = "Orders time out. Look at the SQL of the REST endpoint and at the database's connection pool."
     assert route("See below", BUILT_IN, prompt=clear)[0].name == "backend-systems-engineer"
     assert route("Write a tutorial", BUILT_IN, prompt=clear)[0].name == "specifications-engineer"
     assert route("See below", BUILT_IN, prompt="It says so in the docs.")[0] is GENERALIST
     assert route("See below", BUILT_IN, prompt="x" * 10_000 + clear)[0] is GENERALIST
+    assert route("Handle a table", BUILT_IN, prompt=clear)[0].name == "backend-systems-engineer"
+    assert route("Terraform the backend", BUILT_IN, prompt=clear)[0].name == "backend-systems-engineer"
+    assert route("Terraform the backend", BUILT_IN, prompt="As always.")[1].endswith("equally near: backend, terraform")
+    assert route("Fix this", BUILT_IN, prompt="See web/cart.tsx and web/list.tsx")[0].name == "frontend-ui-engineer"
 
 
 @given(st.text(max_size=200), st.text(max_size=200), st.lists(st.text(max_size=20), max_size=3))

@@ -78,7 +78,7 @@ class Heuristics:
 
     def _task(self, text: str, after: tuple[TaskId, ...], taken: Sequence[TaskId] = ()) -> PlannedTask:
         title = _title(text)
-        role = route(title, self.roles)[0].name
+        role = route(title, self.roles, prompt=text.strip().removeprefix(title))[0].name
         return PlannedTask(id=slug(title, taken), title=title, prompt=text.strip(), role=role, after=after)
 
 
