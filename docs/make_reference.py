@@ -42,7 +42,7 @@ _WHAT = {
     "branch": "a task's branch",
     "worktrees": "a task's worktree, relative to the work tree",
     "agent": "who works when a task names nobody; `auto` is the first of claude, codex, api that is ready",
-    "role": "as which specialist; `auto` goes by the title's words and the task's paths, then by the prompt",
+    "role": "as which specialist; `auto` goes by title and paths, and by the prompt where these say too little",
     "prepare.copy": "ignored files to copy into each worktree (globs)",
     "prepare.run": "commands to run in each worktree before its agent starts; a failure fails the task",
     "prepare.env": "variables for everything that runs in a worktree; `{port}` is free, and stable for each task",
