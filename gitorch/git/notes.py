@@ -14,12 +14,13 @@ from typing import Any
 
 from gitorch import locks
 from gitorch.git.repository import RefMove, RefsMoved, Repository
-from gitorch.model.naming import NOTES, OWN_REFS, Oid
+from gitorch.git.stale import SCRATCH
+from gitorch.model.naming import NOTES, Oid
 
 Line = Mapping[str, Any]
 _TRIES = 20
 _DEPTHS = 4
-_SCRATCH = f"{OWN_REFS}building".encode()
+_SCRATCH = SCRATCH.encode()
 
 
 def read(repository: Repository, commit: Oid) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import msgspec
 
 from gitorch import locks
 from gitorch.git.repository import RefMove, RefsMoved, Repository
+from gitorch.git.stale import SCRATCH
 from gitorch.model.naming import OWN_REFS, Oid, Ref
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ RESOLVED = Ref(f"{OWN_REFS}resolved")
 """A commit whose tree holds the solved files, so that they stay: the name of each is the hash of its three sides."""
 
 _TRIES = 10
-_SCRATCH = f"{OWN_REFS}building"
 
 
 class Sides(msgspec.Struct, frozen=True):
@@ -94,11 +94,11 @@ class Memory:
     def _build(self, solved: Mapping[Sides, Oid], tip: Oid | None) -> Oid:
         # the scratch ref takes the commit up within this one process, and is never written
         words = b"gitorch resolutions\n"
-        stream = [f"feature done\ncommit {_SCRATCH}\nmark :1\ncommitter {self.repository.committer()}\n".encode()]
+        stream = [f"feature done\ncommit {SCRATCH}\nmark :1\ncommitter {self.repository.committer()}\n".encode()]
         stream += [b"data %d\n%s\n" % (len(words), words), f"from {tip}\n".encode() if tip else b""]
         stream += [f"M 100644 {blob} {one.place}\n".encode() for one, blob in solved.items()]
         zero = "0" * len(next(iter(solved.values())))
-        stream.append(f"\nget-mark :1\nreset {_SCRATCH}\nfrom {zero}\n\ndone\n".encode())
+        stream.append(f"\nget-mark :1\nreset {SCRATCH}\nfrom {zero}\n\ndone\n".encode())
         answer = self.repository.git("fast-import", "--quiet", "--done", "--date-format=raw", input=b"".join(stream))
         return Oid(answer.text.split("\n")[-1])
 

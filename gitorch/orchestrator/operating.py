@@ -123,13 +123,25 @@ class Operating:
                 return None
             operation = self.operations.open(kind, refs, changes, said=said, folders=folders, plan=plan, about=about)
             try:
-                self.repository.move([move for move in moves if move.old != move.new], said)
+                self._move([move for move in moves if move.old != move.new], said)
             except GitorchError:
                 if not self._conclude(operation):
                     raise
             else:
                 self._finish(operation)
             return operation
+
+    def _move(self, moves: Sequence[RefMove], said: str) -> None:
+        """Move refs; an error names the lock of a foreign git that is in the way."""
+        from gitorch.git import stale
+
+        try:
+            self.repository.move(moves, said)
+        except GitorchError as error:
+            raise stale.explained(self.repository, error, moves, self._users_refs(moves)) from error
+
+    def _users_refs(self, moves: Iterable[RefMove]) -> list[Ref]:
+        return [ref for ref, _, _ in self._users(moves)]
 
     def _finish(self, operation: Operation) -> None:
         """Make what comes after the refs: the user's checkouts, folders, then tasks; and close the operation."""
@@ -204,26 +216,51 @@ class Operating:
                 self._give_up(operation, ahead)
                 return False
             # git's transactions are not atomic against a crash: what has not moved yet is moved now
-            self.repository.move(behind, f"finish {operation.kind}")
+            self._move(behind, f"finish {operation.kind}")
             self._finish(operation)
             return True
 
     def _give_up(self, operation: Operation, ahead: Sequence[RefMove]) -> None:
         back = [RefMove(move.ref, move.old, move.new) for move in ahead]
-        self.repository.move(back, f"give up {operation.kind}")
+        self._move(back, f"give up {operation.kind}")
         self._bring_along(back)
         self._shift([Shifted(one.new, one.old) for one in operation.folders])
         self.operations.close(operation, done=False)
 
     def recover(self) -> list[str]:
         """Finish what a killed command had begun, and return what was done in words."""
+        from gitorch.git import stale
+
+        if stale.suspected(self.repository):
+            self._free_notes()
         if self.operations.is_settled():
             return []
         with self._turn():
             return self._conclude_all()
 
+    def _free_notes(self) -> None:
+        """Remove the locks of a git that was killed while it built notes."""
+        from gitorch.git import notes, stale
+
+        with notes.turn(self.repository):
+            stale.release(self.repository, [stale.SCRATCH], deleted=[stale.SCRATCH])
+
     def _conclude_all(self) -> list[str]:
-        return [
-            f"{one.kind} was cut short: " + ("finished now" if self._conclude(one) else "it had moved nothing")
-            for one in self.operations.unfinished()
-        ]
+        found = []
+        for one in self.operations.unfinished():
+            self._free(one)
+            ended = "finished now" if self._conclude(one) else "it had moved nothing"
+            found.append(f"{one.kind} was cut short: {ended}")
+        return found
+
+    def _free(self, operation: Operation) -> None:
+        """Remove the locks of a git that was killed while it carried an operation out."""
+        from gitorch.git import stale
+
+        moves = [RefMove(one.ref, one.new, one.old) for one in operation.refs if one.new != one.old]
+        stale.release(
+            self.repository,
+            [move.ref for move in moves],
+            deleted=[move.ref for move in moves if move.new is None],
+            users=self._users_refs(moves),
+        )
