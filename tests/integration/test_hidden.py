@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gitorch.errors import Refused
 from gitorch.flow.verify import Judge
 from gitorch.git import worktrees
 from gitorch.git.collect import Collected, NoChanges, collect
@@ -16,6 +17,7 @@ from gitorch.git.worktrees import Dirt, Worktree
 from gitorch.model.naming import Oid, Ref, rescue_ref
 from gitorch.orchestrator import Orchestrator
 from tests.support.cli import Cli, does, saved
+from tests.support.days import adopt, approve, branch
 from tests.support.git import commit, git
 
 RESCUE = rescue_ref("t")
@@ -315,3 +317,19 @@ def test_the_next_attempt_does_not_begin_with_what_was_hidden(repository_folder:
         cwd=cli.folder,
     )
     assert any(git("show", f"{ref}:README.md", cwd=cli.folder) == "hidden" for ref in kept.splitlines())
+
+
+@pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
+def test_what_a_person_hides_is_not_written_over(repository_folder: Path, flags: tuple[str, ...]) -> None:
+    """`merge --into` a branch that is checked out, and a file of it holds what only its owner knows: nothing moves."""
+    branch(repository_folder, "work/a", "README.md")
+    library = Orchestrator.open(repository_folder)
+    adopt(library, "work/a")
+    approve(library, "a")
+    for flag in flags:
+        git("update-index", flag, "README.md", cwd=repository_folder)
+    (repository_folder / "README.md").write_text("mine\n")
+    with library.replaying() as replayer, pytest.raises(Refused, match="git cannot bring its files along"):
+        library.publish(replayer, library.plan_merge(replayer, None, into="main"))
+    assert (repository_folder / "README.md").read_text() == "mine\n"
+    assert library.find("a").state == "approved"
