@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from gitorch.cli import words
-from gitorch.cli.layout import Column, Line, Look, Piece, block, fields, fit, flow, hidden_line, paint, table
-from gitorch.cli.safe import safe, toml_escaped
+from gitorch.cli.layout import (
+    FIELD_INDENT,
+    Column,
+    Line,
+    Look,
+    Piece,
+    block,
+    fields,
+    fit,
+    flow,
+    hidden_line,
+    paint,
+    table,
+    wrap,
+)
+from gitorch.cli.safe import cells, safe, toml_escaped
 from gitorch.cli.screen import of_stdout
 from gitorch.cli.words import plural
+from gitorch.model.naming import TaskId
 from gitorch.model.plan import (
     BY_HEURISTICS,
     Difference,
@@ -21,6 +38,7 @@ from gitorch.model.plan import (
     critical_path,
     phases,
 )
+from gitorch.model.plan.difference import Changed
 from gitorch.model.plan.values import texts_of
 
 _COLUMNS = (
@@ -33,6 +51,11 @@ _COLUMNS = (
     Column(title="What"),
 )
 
+# what waits for what is what a plan is about: in few letters it stays
+_NARROW_COLUMNS = tuple(
+    msgspec.structs.replace(column, hide=0) if column.title == "After" else column for column in _COLUMNS
+)
+
 _GOAL_LINES = 6
 
 
@@ -43,13 +66,17 @@ def tree(session: PlanSession, *, look: Look | None = None) -> str:
     lines = [*_head(session, look), []]
     groups = phases(plan)
     numbers = {task.id: number for number, task in enumerate(plan.tasks, start=1)}
-    fitted = fit(_COLUMNS, [_row(task, numbers[task.id], look) for task in plan.tasks], look, "   ")
+    rows = {task.id: _row(task, numbers, look) for task in plan.tasks}
+    fitted = fit(_COLUMNS, [*rows.values()], look, "   ")
+    if fitted.hidden:
+        rows = {task.id: _row(task, numbers, look, named=False) for task in plan.tasks}
+        fitted = fit(_NARROW_COLUMNS, [*rows.values()], look, "   ")
     for at, group in enumerate(groups, start=1):
         together = f"  {len(group)} in parallel" if len(group) > 1 else ""
         lines.append([(f"Phase {at}", "bold"), (together, "dim")])
         for task in group:
             fork = look.pick("└─ ", "`- ") if task is group[-1] else look.pick("├─ ", "|- ")
-            lines.append([(fork, "dim"), *fitted.row(_row(task, numbers[task.id], look), dash=False)[1:]])
+            lines.append([(fork, "dim"), *fitted.row(rows[task.id], dash=False)[1:]])
     lines += hidden_line(fitted) if groups else [[("no tasks yet", "yellow")]]
     lines += _longest(plan, look)
     if session.proposal is not None:
@@ -78,16 +105,17 @@ def _spent(session: PlanSession) -> list[Piece]:
     return [(tokens, ""), (words.dollars(usage.usd) if usage.usd is not None else "", "")]
 
 
-def _row(task: PlannedTask, number: int, look: Look) -> list[Piece]:
+def _row(task: PlannedTask, numbers: Mapping[TaskId, int], look: Look, *, named: bool = True) -> list[Piece]:
     urgent = words.of_priority(task.priority)
+    after = ", ".join(task.after if named else map(str, sorted(numbers[name] for name in task.after)))
     return [
-        (str(number), "dim"),
+        (str(numbers[task.id]), "dim"),
         (task.id, "bold"),
         (look.clean(task.role), "cyan"),
         (str(task.size), ""),
         (look.clean(task.agent), ""),
-        (", ".join(task.after), "dim"),
-        (look.clean(task.title + (f" ({urgent})" if urgent else "")), ""),
+        (after if named or not after else f"after {after}", "dim"),
+        (look.clean((f"({task.priority}) " if urgent else "") + task.title), ""),
     ]
 
 
@@ -113,12 +141,22 @@ def task_page(plan: Plan, task: PlannedTask, *, look: Look | None = None) -> str
         ("Agent", _one(look.clean(task.agent))),
         ("Priority", _one(str(task.priority))),
         ("Size", _one(str(task.size))),
-        ("Paths", [[(look.clean(path), "")] for path in task.paths]),
-        ("Done when", [[(look.clean(one), "")] for one in task.acceptance]),
+        ("Paths", _several(task.paths, look)),
+        ("Done when", _several(task.acceptance, look)),
     ]
-    head: list[Line] = [[(task.id, "bold")], [("  " + look.clean(task.title), "")], []]
+    head: list[Line] = [
+        [(task.id, "bold")],
+        *([("  " + line, "")] for line in wrap(look.clean(task.title), look, 2)),
+        [],
+    ]
     prompt: list[Line] = [[], *([("  " + line, "")] for line in block(task.prompt, look, 2))]
     return paint([*head, *fields(lists), *prompt], look)
+
+
+def _several(texts: Sequence[str], look: Look) -> list[Line]:
+    """Return each text on lines of its own, those after the first further in."""
+    broken = [wrap(look.clean(text), look, FIELD_INDENT + 2) for text in texts]
+    return [[(("  " if at else "") + line, "")] for lines in broken for at, line in enumerate(lines)]
 
 
 def _one(text: str) -> list[Line]:
@@ -133,14 +171,20 @@ def difference(found: Difference, *, look: Look | None = None) -> str:
         after = f"  after {', '.join(task.after)}" if task.after else ""
         lines.append([("+ ", "green"), (task.id, "bold"), (f"  {look.clean(task.title)}", ""), (after, "dim")])
     lines += [[("- ", "red"), (task.id, "bold"), (f"  {look.clean(task.title)}", "")] for task in found.removed]
-    for change in found.changed:
-        arrow = look.pick(" → ", " -> ")
-        before, now = (_value(value, look) for value in (change.before, change.after))
-        lines.append(
-            [("~ ", "yellow"), (change.task, "bold"), (f"  {change.field}: ", "dim"), (f"{before}{arrow}{now}", "")]
-        )
+    lines = [part for line in lines for part in flow(line, look, "    ")]
+    lines += [line for change in found.changed for line in _changed(change, look)]
     lines += [[("~ ", "yellow"), ("the order in which tasks take their turn", "")]] if found.reordered else []
     return paint(lines or [[("nothing would change", "dim")]], look)
+
+
+def _changed(change: Changed, look: Look) -> list[Line]:
+    """Return what a field was and will be: on one line where that has room, else below it."""
+    before, now = (_value(value, look) for value in (change.before, change.after))
+    text = f"{before}{look.pick(' → ', ' -> ')}{now}"
+    head: Line = [("~ ", "yellow"), (change.task, "bold"), (f"  {change.field}: ", "dim")]
+    if look.width is None or cells("".join(piece for piece, _ in head) + text) <= look.width:
+        return [[*head, (text, "")]]
+    return [head, *([("    " + line, "")] for line in wrap(text, look, 4))]
 
 
 def _value(value: Any, look: Look) -> str:
@@ -234,7 +278,6 @@ _EDIT_HEADER = """\
 
 def toml(plan: Plan) -> str:
     """Return a plan as TOML that `plan edit` reads back."""
-    import msgspec
     import tomli_w
 
     tables = [msgspec.to_builtins(task) for task in plan.tasks]

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 import click
 
 from gitorch.cli import plan_pages
+from gitorch.cli.layout import wrap
+from gitorch.cli.screen import of_stdout
 from gitorch.cli.session import Session
 from gitorch.errors import GitorchError, InvalidInput
 from gitorch.model.plan import PlanSession
@@ -39,7 +41,7 @@ def talk(session: Session, group: click.Group, found: PlanSession) -> None:
     session.talking = True
     name = found.id
     session.answer(plan_pages.tree(found))
-    session.say("help lists what you can do; everything is saved after each step")
+    session.say("help lists the verbs; every step is saved")
     with _line_editing(session, name):
         while True:
             try:
@@ -123,7 +125,9 @@ def _words(text: str) -> Iterator[str]:
 def _help() -> str:
     rows = [(f"{verb} {what}".rstrip(), letter, about) for verb, (letter, what, about) in _VERBS.items()]
     width = max(len(row[0]) for row in rows)
-    return "\n".join(f"  {left:<{width}}  {letter:<1}  {about}" for left, letter, about in rows)
+    look, indent = of_stdout(), width + 7
+    broken = [(left, letter, f"\n{' ' * indent}".join(wrap(about, look, indent))) for left, letter, about in rows]
+    return "\n".join(f"  {left:<{width}}  {letter:<1}  {about}" for left, letter, about in broken)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def roles(loaded: Loaded, root: Path | None, below: Mapping[str, Role] = BUILT_I
             instructions=text or before.instructions,
             purpose=settings.purpose or before.purpose,
             # a repository's own words decide by themselves
-            match=dict.fromkeys(settings.match, 3) or before.match,
+            match=dict.fromkeys(settings.match, 5) or before.match,
             paths=settings.paths or before.paths,
             agent=settings.agent or before.agent,
             origin=f"{BUILT_IN[name].origin}, changed by {changed}" if name in BUILT_IN else changed or before.origin,
