@@ -168,7 +168,7 @@ def _findings(session: Session) -> list[tuple[bool | None, str, str]]:
             rows.append((True, good, ""))
 
     look(f"git {'.'.join(map(str, repository.version()))}", repository.require_git)
-    look(f"repository {repository.common_dir}", lambda: base.trunk(repository, orchestrator.config))
+    look(f"repository {repository.common_dir}", lambda: base.named(repository, orchestrator.config))
     found = trust.commands(orchestrator.loaded.layers)
     look("commands of this repository are agreed to", lambda: trust.require(repository.common_dir, found, config.FILE))
     agents = _detected_agents(orchestrator)

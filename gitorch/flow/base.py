@@ -28,7 +28,7 @@ class BaseConflict(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
 
 
-def trunk(repository: Repository, config: Config, wanted: str = "") -> Oid:
+def named(repository: Repository, config: Config, wanted: str = "") -> Oid:
     """Return where work starts that waits for nothing.
 
     That is `wanted`, else the configured base, else the branch the user is on; or the integration branch, where this
@@ -51,10 +51,10 @@ def choose_base(
     """Return the base of a task's next attempt: its dependency's tip, or a merge of several tips made in memory."""
     before = [tasks[name] for name in task.after if name in tasks]
     if not before:
-        return Base(trunk(repository, config, task.from_ref))
+        return Base(named(repository, config, task.from_ref))
     tips = [tip for one in before if one.state is not State.MERGED and (tip := one.tip)]
     # what is merged already is on the integration branch
-    heads: Sequence[Oid] = tips if len(tips) == len(before) else [trunk(repository, config, task.from_ref), *tips]
+    heads: Sequence[Oid] = tips if len(tips) == len(before) else [named(repository, config, task.from_ref), *tips]
     combined = merge_heads(repository, heads, f"Bases of {task.id}: {', '.join(one.id for one in before)}\n")
     if isinstance(combined, Conflicted):
         return BaseConflict(tuple(one.id for one in before), combined.paths)

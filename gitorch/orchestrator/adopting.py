@@ -68,8 +68,8 @@ class Adopting(Night, Morning):
         found = adopt.find(self.repository, patterns)
         judged = self._finished_ones(found) if check else []
         fresh = [one for one in found if one.ref not in {branch_ref(task.branch) for task in judged}]
-        trunk = basis.trunk(self.repository, self.config, base)
-        limits = [trunk, *([tip] if (tip := self.integration()) and tip != trunk else [])]
+        start = basis.named(self.repository, self.config, base)
+        limits = [start, *([tip] if (tip := self.integration()) and tip != start else [])]
         study = adopt.study(self.repository, self.config, fresh, tasks, limits)
         adopt.refuse_named(study.left)
         made = adopt.tasks_of(self.repository, self.config, study.own, tasks, self.taken(), after)

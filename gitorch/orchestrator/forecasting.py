@@ -59,7 +59,7 @@ class Forecasting(Morning):
         """
         from gitorch.flow import base, forecast
 
-        onto = self.integration() or base.trunk(self.repository, self.config)
+        onto = self.integration() or base.named(self.repository, self.config)
         branches = self._in_flight(clean)
         found = forecast.forecast(replayer, branches, onto, known)
         tips = {branch.task: branch.tip for branch in branches}
@@ -115,7 +115,7 @@ class Forecasting(Morning):
         from gitorch.flow import base
 
         integration = self.integration()
-        at = self._base_branch()[1] if integration else base.trunk(self.repository, self.config)
+        at = self._base_branch()[1] if integration else base.named(self.repository, self.config)
         return integration, at
 
     def _branches(self) -> list[str]:

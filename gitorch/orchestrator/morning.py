@@ -171,7 +171,7 @@ class Morning(Merging):
         before = self.integration()
         tell(merger.Progress(f"replay {self.config.integration}", 0, 1))
         rebased = self._rebased(replayer, before, target) if before else None
-        onto = before or (target.before if target else base.trunk(self.repository, self.config))
+        onto = before or (target.before if target else base.named(self.repository, self.config))
         if isinstance(rebased, merger.Rebased):
             if isinstance(rebased.replayed, Conflicted):
                 stuck = merger.Plan(before=before, onto=onto, rebased=rebased, target=target)

@@ -172,7 +172,7 @@ class Night(Queueing, Choosing, Conflicts, Forecasting):
         from gitorch.flow import base
 
         if any(task.state is State.QUEUED and not task.from_ref for task in self.tasks.values()):
-            base.trunk(self.repository, self.config)
+            base.named(self.repository, self.config)
 
     @contextmanager
     def _run_lock(self) -> Iterator[None]:

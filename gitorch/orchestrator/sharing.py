@@ -41,7 +41,7 @@ class Sharing(Watching):
         found = base.choose_base(self.repository, self.config, task, self.tasks)
         # dependencies that conflict keep it from starting; what it would be told is known all the same
         commit = (
-            found.commit if isinstance(found, base.Base) else base.trunk(self.repository, self.config, task.from_ref)
+            found.commit if isinstance(found, base.Base) else base.named(self.repository, self.config, task.from_ref)
         )
         means = self.means()
         started = runner.begin(means, msgspec.structs.replace(task, state=State.QUEUED), commit)

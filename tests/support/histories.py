@@ -46,7 +46,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A branch of a sequence: its base, its tip, and which branch it was built on (None: on the trunk)."""
+    """A branch of a sequence: its base, its tip, and which branch it was built on (None: on `onto`)."""
 
     base: Oid
     tip: Oid
@@ -184,7 +184,7 @@ def _history(dice: random.Random, writer: _Writer) -> tuple[int, int, int]:
 
 
 def _sequence(dice: random.Random, writer: _Writer) -> tuple[int, list[tuple[int, int, int | None]]]:
-    """Write a trunk and branches on it or on each other; some were built on what their parent was before."""
+    """Write a base and branches on it or on each other; some were built on what their parent was before."""
     tree: Tree = {path: ("100644", _content(dice, path)) for path in _FILES}
     tree |= _attributes(dice)
     trunk = [(writer.commit(dice, tree, []), tree)]

@@ -42,7 +42,7 @@ class History:
         self._parents: dict[Oid, tuple[Oid, ...]] = {}
         self._changes: dict[Oid, Changes] = {}
         self._foreign: tuple[tuple[Oid, ...], set[Oid]] = ((), set())
-        self._trunk: tuple[Oid, set[Oid]] | None = None
+        self._beneath: tuple[Oid, set[Oid]] | None = None
 
     def read(self, owns: Iterable[Own], onto: Oid) -> None:
         """Read all commits between these branches' tips and what all of them have in common with `onto`."""
@@ -57,7 +57,7 @@ class History:
         listing = self._listing()
         self._parents = dict(_parents(line) for line in listing.splitlines())
         self._foreign = ((), set())
-        self._trunk = None
+        self._beneath = None
         fresh = [line for line in listing.splitlines() if Oid(line.partition(" ")[0]) not in self._changes]
         self._changes |= _changes(self.repository, fresh)
 
@@ -104,13 +104,13 @@ class History:
 
     def is_stack(self, own: Own, real: Oid) -> bool:
         """Tell whether a branch starts on commits that `real` does not have."""
-        return own.base in self._parents and own.base not in self.trunk(real)
+        return own.base in self._parents and own.base not in self.beneath(real)
 
-    def trunk(self, real: Oid) -> set[Oid]:
+    def beneath(self, real: Oid) -> set[Oid]:
         """Return all commits of the part that was read that a commit reaches; the last answer is kept."""
-        if self._trunk is None or self._trunk[0] != real:
-            self._trunk = (real, self.reached(real))
-        return self._trunk[1]
+        if self._beneath is None or self._beneath[0] != real:
+            self._beneath = (real, self.reached(real))
+        return self._beneath[1]
 
     def pick(self, oid: Oid) -> Pick:
         """Return what one commit of the part that was read does."""

@@ -300,7 +300,7 @@ class Replayer:
         """Return the commits that a commit reaches, as far as they were read, by the outline of what they change."""
         if self._earlier is None or self._earlier[0] != real:
             found: dict[Outline, list[Pick]] = {}
-            for oid in self._history.trunk(real):
+            for oid in self._history.beneath(real):
                 pick = self._history.pick(oid)
                 if pick.changes:
                     found.setdefault(outline(pick.changes), []).append(pick)
