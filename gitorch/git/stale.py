@@ -63,6 +63,16 @@ def release(
     repository.free(*shared, *(lock for lock in left.values() if lock not in shared))
 
 
+def release_index(repository: Repository, lock: Path) -> None:
+    """Remove the lock on the index of a user's checkout, which a killed git of ours may have left.
+
+    A `git commit -a` of theirs holds it for as long as its editor is open: raises `Refused` while a git is at work.
+    """
+    if lock.exists() and _git_lives(repository):
+        raise _locked(lock)
+    repository.free(lock)
+
+
 def explained(
     repository: Repository, error: GitorchError, moves: Iterable[RefMove], users: Collection[Ref]
 ) -> GitorchError:

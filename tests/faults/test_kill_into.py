@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from gitorch.errors import Refused
 from gitorch.git import checkouts
 from gitorch.git.replay import Replayer
 from gitorch.git.repository import Repository
@@ -18,6 +20,7 @@ from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
 from gitorch.orchestrator import Orchestrator
 from tests.faults.test_kill import chance, killed, killed_at
+from tests.support.cli import Pipe
 from tests.support.git import commit, git
 from tests.support.scale import scaled
 
@@ -171,6 +174,30 @@ def test_files_that_git_had_begun_to_write_are_completed(morning: Morning) -> No
     assert (morning.top / "old/3").read_text() == "somebody's own\n"
     assert checkouts.follow(repository, branch_ref("main"), old, new) == []
     assert (morning.top / "old/3").read_text() == "somebody's own\n"
+
+
+def test_the_users_own_lock_on_the_index_is_not_removed(morning: Morning) -> None:
+    """A git of the user's holds it for as long as its editor is open: nothing is written until it has ended."""
+    library = morning.open()
+    old = Oid(git("rev-parse", "main", cwd=morning.top))
+    new = Oid(git("rev-parse", "orch/second", cwd=morning.top))
+    lock, ready = morning.top / ".git/index.lock", Pipe(morning.top.parent / "ready")
+    (morning.top / "README.md").write_text("the user's\n")
+    editor = {**os.environ, "GIT_EDITOR": f"sh -c 'echo ready > {ready}; cat > /dev/null; exit 1' --"}
+    words = ["git", "commit", "--quiet", "--all"]
+    with subprocess.Popen(words, cwd=morning.top, env=editor, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as mine:
+        ready.line()
+        os.utime(lock, (1, 1))
+        git("update-ref", branch_ref("main"), new, cwd=morning.top)
+        with pytest.raises(Refused, match=r"index\.lock"):
+            checkouts.follow(library.repository, branch_ref("main"), old, new)
+        assert lock.exists()
+        assert mine.stdin is not None
+        mine.stdin.close()
+    mine_too = str(morning.top / "README.md")
+    assert checkouts.follow(library.repository, branch_ref("main"), old, new) == [mine_too]
+    assert (morning.top / "README.md").read_text() == "the user's\n"
+    assert git("status", "--porcelain", cwd=morning.top) == "?? README.md"
 
 
 def test_a_checkout_that_went_elsewhere_is_left_alone(morning: Morning) -> None:
