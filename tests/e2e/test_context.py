@@ -154,10 +154,10 @@ def test_context_says_what_is_wrong(cli: Cli) -> None:
 def test_submit_says_which_role_and_why(cli: Cli) -> None:
     """The choice and its reason are told at once, as JSON, and by `task`; a role that is named needs no reason."""
     done = cli("submit", "Add a REST endpoint to the backend")
-    assert "role backend-systems-engineer: backend, rest endpoint (built-in)" in done.stderr
+    assert "role backend-systems-engineer: rest endpoint, backend (built-in)" in done.stderr
     task = cli.json("submit", "Fix email template")["tasks"][0]
     assert (task["role"], task["role_why"]) == ("generalist", "no word or path calls for a specialist")
-    assert "role backend-systems-engineer (backend, rest endpoint)" in cli("task", "1").text
+    assert "role backend-systems-engineer (rest endpoint, backend)" in cli("task", "1").text
     for words in (("--role", "llm-architect"), ("-a", "llm-architect")):
         named = cli.json("submit", "Fix the backend", *words)["tasks"][0]
         assert named["role"] == "llm-architect"
