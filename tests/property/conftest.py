@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,17 @@ from tests.support.git import git
 @pytest.fixture
 def empty(tmp_path: Path) -> Repository:
     """A repository without a commit."""
-    folder = tmp_path / "repo"
+    return _made(tmp_path / "repo")
+
+
+@pytest.fixture
+def empties(tmp_path: Path) -> Iterator[Repository]:
+    """Repositories without a commit, as many as are asked for."""
+    return (_made(tmp_path / f"repo-{number}") for number in itertools.count())
+
+
+def _made(folder: Path) -> Repository:
     folder.mkdir()
     git("init", "--quiet", cwd=folder)
+    git("config", "gc.auto", "0", cwd=folder)  # whatever has no ref is still needed
     return Repository.discover(folder)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -298,29 +300,43 @@ def test_heads_that_conflict(repo: Repository, folder: Path) -> None:
 
 
 SEQUENCES = int(os.environ.get("GITORCH_TEST_SEQUENCES") or scaled(40))
+_TOGETHER = 250  # sequences in one repository: git grows slow over loose objects that nothing points at
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_a_sequence_is_rebased_branch_by_branch(empty: Repository, whole: bool) -> None:
+def test_a_sequence_is_rebased_branch_by_branch(empties: Iterator[Repository], whole: bool) -> None:
     """Branches and stacks put on each other in memory, by either way, are what `git rebase` makes one by one."""
-    assert empty.work_tree is not None
-    for queue in write_sequences(empty.work_tree, range(SEQUENCES)):
-        with Replayer(empty, whole=whole) as replayer:
-            replayer.read([Own(line.base, line.tip) for line in queue.lines], queue.onto)
-            here, landed = queue.onto, set[int]()
-            for number, line in enumerate(queue.lines):
-                others = tuple(queue.lines[one].tip for one in sorted(landed))
-                found = replayer.replay(Own(line.base, line.tip, others), here)
-                if isinstance(found, Replayed):
-                    replayer.keep(found.tip)
-                expected = truth(empty.work_tree, queue, line, here)
-                got = found.tip if isinstance(found, Replayed) else clash(found)
-                if isinstance(got, tuple) and isinstance(expected, tuple) and not expected[1]:
-                    got = (got[0], ())  # git failed over its own conflict, and could not write an index
-                assert got == expected, (queue, number)
-                if isinstance(found, Replayed):
-                    here = found.tip
-                    landed.add(number)
+    counted = Counter[str]()
+    for first in range(0, SEQUENCES, _TOGETHER):
+        repository = next(empties)
+        assert repository.work_tree is not None
+        for queue in write_sequences(repository.work_tree, range(first, min(first + _TOGETHER, SEQUENCES))):
+            counted.update(_compared(repository, queue, whole=whole))
+    print(f"{SEQUENCES} sequences, {counted.total()} branches as git rebase has them: {dict(counted)}")
+    assert counted["in"]
+    assert counted["conflicting"]
+
+
+def _compared(repository: Repository, queue: Queue, *, whole: bool) -> Iterator[str]:
+    """Put the branches of one sequence on each other by both; yield for each how both saw it."""
+    assert repository.work_tree is not None
+    with Replayer(repository, whole=whole) as replayer:
+        replayer.read([Own(line.base, line.tip) for line in queue.lines], queue.onto)
+        here, landed = queue.onto, set[int]()
+        for number, line in enumerate(queue.lines):
+            others = tuple(queue.lines[one].tip for one in sorted(landed))
+            found = replayer.replay(Own(line.base, line.tip, others), here)
+            if isinstance(found, Replayed):
+                replayer.keep(found.tip)
+            expected = truth(repository.work_tree, queue, line, here)
+            got = found.tip if isinstance(found, Replayed) else clash(found)
+            if isinstance(got, tuple) and isinstance(expected, tuple) and not expected[1]:
+                got = (got[0], ())  # git failed over its own conflict, and could not write an index
+            assert got == expected, (queue, number)
+            if isinstance(found, Replayed):
+                here = found.tip
+                landed.add(number)
+            yield "in" if isinstance(found, Replayed) else "conflicting"
 
 
 def truth(folder: Path, queue: Queue, line: Line, here: Oid) -> Oid | tuple[Oid, tuple[str, ...]]:
