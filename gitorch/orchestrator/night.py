@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from gitorch.workshop import Means
 
 
+_PAUSE_SECONDS = 0.05
+_REFUSALS = 5
+"""So often a run must be found at work before it is said to be."""
+_TRIES = 200
+"""So often others may be asking; one that was stopped while it asked keeps nobody for ever."""
+
+
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a run leaves behind: the tasks that it changed, and why it left others (None when nothing kept it).
 
@@ -256,13 +263,15 @@ class Night(Queueing, Choosing, Conflicts, Forecasting):
 
 def _locked_soon(file: IO[str]) -> bool:
     """Take a lock that others hold for a whole run, or for the moment in which they ask whether there is one."""
-    waits = 0
-    while waits < 5:
+    refused = 0
+    for _ in range(_TRIES):
         if locks.take(file):
             return True
         # who asks shares it, and may be slow to give it back; a run does not share
-        waits += not _is_shared(file)
-        threading.Event().wait(0.05)
+        refused += not _is_shared(file)
+        if refused == _REFUSALS:
+            break
+        threading.Event().wait(_PAUSE_SECONDS)
     return False
 
 
