@@ -110,14 +110,6 @@ class Forecasting(Morning):
         refs = self.repository.refs(*self._branches(), f"{naming.OWN_REFS}rescue")
         return self.ground(), refs, [(task.id, task.state, task.tip, task.stale) for task in self.tasks.values()]
 
-    def ground(self) -> Ground:
-        """Return what a merge would go onto: where the integration branch is, and where its base is."""
-        from gitorch.flow import base
-
-        integration = self.integration()
-        at = self._base_branch()[1] if integration else base.named(self.repository, self.config)
-        return integration, at
-
     def _branches(self) -> list[str]:
         """Return the patterns of all task branches: under the prefix, and adopted ones."""
         prefix = self.config.prefix
@@ -149,12 +141,11 @@ class Forecasting(Morning):
         from gitorch.flow import merger
         from gitorch.flow.merger import candidate
 
-        gathered, ground = candidate.gather(self.tasks), self.ground()
-        at, known = self.repository.at(branch_ref(self.config.candidate)), self.candidate()
+        (ground, at), gathered, known = self._standing(), candidate.gather(self.tasks), self.candidate()
         if self._is_settled(known, gathered, ground, at, checked=checked and known != under_way):
             return None
         # commands that make files run when it is merged
-        plan = self.plan_of(merger.Resolver(replayer), gathered.chosen)
+        plan = self.plan_of(merger.Resolver(replayer), gathered.chosen, ground=ground)
         made = candidate.record(
             plan,
             replayer.tree(plan.tip),

@@ -13,13 +13,14 @@ import msgspec
 from gitorch.durable import replace
 from gitorch.errors import NotFound, Refused
 from gitorch.git.resolutions import Sides
-from gitorch.model.naming import Oid, TaskId
+from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
 from gitorch.operations import Restated
 from gitorch.orchestrator.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitorch.flow.merger import Check, Held, Kept, Plan, Progress, Rebased, Resolver, Target
+    from gitorch.flow.merger.candidate import Ground
     from gitorch.git.replay import Replayer
 
 
@@ -113,11 +114,13 @@ class Merging(Workspace):
         checkouts.require_ready(self.repository, target.ref, target.before, target.before)
         return target
 
-    def _rebased(self, replayer: Replayer, integration: Oid, target: Target | None) -> Rebased | Kept | None:
-        """Replay the integration branch on the branch it is brought to, or on its base, where that moved on."""
+    def _rebased(
+        self, replayer: Replayer, integration: Oid, at: Oid | None, target: Target | None
+    ) -> Rebased | Kept | None:
+        """Replay the integration branch on the branch it is brought to, or on its base (`at`), where that moved on."""
         from gitorch.flow import merger
 
-        branch, moved = (target.branch, target.before) if target else self._base_branch()
+        branch, moved = (target.branch, target.before) if target else (self._base_name(), at)
         if moved is None:
             return None
         found = merger.rebase(replayer, integration, branch, moved, self._is_known)
@@ -134,8 +137,23 @@ class Merging(Workspace):
         """Tell whether a branch is gitorch's own, or one that was adopted: what is merged of it may be written anew."""
         return self._is_ours(branch) or any(task.branch == branch for task in self.tasks.values())
 
-    def _base_branch(self) -> tuple[str, Oid | None]:
-        """Return the branch that the integration branch stands on, and where it is; None where that is not known.
+    def ground(self) -> Ground:
+        """Return what a merge would go onto: where the integration branch is, and where its base is."""
+        return self._standing()[0]
+
+    def _standing(self) -> tuple[Ground, Oid | None]:
+        """Return what a merge would go onto, and where the candidate is, in one look."""
+        from gitorch.flow import base
+
+        names = [branch_ref(self.config.integration), branch_ref(self.config.candidate)]
+        on = self._base_name()
+        integration, candidate, *found = self.repository.look_up(*names, *([f"{on}^{{commit}}"] if on else []))
+        if integration is None:
+            return (None, base.named(self.repository, self.config)), candidate
+        return (integration, found[0] if found else None), candidate
+
+    def _base_name(self) -> str:
+        """Return the branch that the integration branch stands on; empty where that is not known.
 
         With `base = "auto"` it is the branch that the integration branch was begun on, and not the one that the user
         happens to be on now.
@@ -143,7 +161,7 @@ class Merging(Workspace):
         name = self.config.base
         if name == "auto":
             name = self._base_record.read_text("utf-8") if self._base_record.exists() else ""
-        return name, self.repository.resolve(name) if name.isprintable() and name not in ("", "HEAD") else None
+        return name if name.isprintable() and name != "HEAD" else ""
 
     def _record_base(self, plan: Plan) -> None:
         """Remember the branch that a new integration branch is begun on."""

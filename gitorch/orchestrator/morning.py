@@ -20,6 +20,7 @@ from gitorch.store import Pair
 
 if TYPE_CHECKING:
     from gitorch.flow.merger import Clash, Plan, Progress, Said, Target, Tell
+    from gitorch.flow.merger.candidate import Ground
     from gitorch.flow.review import Card
     from gitorch.flow.verify import Judge
     from gitorch.git.hunks import Hunk
@@ -158,20 +159,27 @@ class Morning(Merging):
         return self.plan_of(replayer, merger.choose(tasks, names, skip), target, tell)
 
     def plan_of(
-        self, replayer: Replayer, chosen: Sequence[Task], target: Target | None = None, tell: Tell | None = None
+        self,
+        replayer: Replayer,
+        chosen: Sequence[Task],
+        target: Target | None = None,
+        tell: Tell | None = None,
+        ground: Ground | None = None,
     ) -> Plan:
         """Say what a merge of these tasks would do: on the integration branch as it would stand on its base by then.
 
-        That base is `target`, where it is brought to one. Where the two conflict, nothing goes in.
+        That base is `target`, where it is brought to one. Where the two conflict, nothing goes in. `ground` is where
+        both are, if that is known.
         """
-        from gitorch.flow import base, merger
+        from gitorch.flow import merger
         from gitorch.git.replay import Conflicted
 
         tell = tell or merger.silent
-        before = self.integration()
+        before, at = ground or ((self.integration(), target.before) if target else self.ground())
         tell(merger.Progress(f"replay {self.config.integration}", 0, 1))
-        rebased = self._rebased(replayer, before, target) if before else None
-        onto = before or (target.before if target else base.named(self.repository, self.config))
+        rebased = self._rebased(replayer, before, at, target) if before else None
+        onto = before or at
+        assert onto is not None  # where nothing is merged yet, `ground` names the base or raises
         if isinstance(rebased, merger.Rebased):
             if isinstance(rebased.replayed, Conflicted):
                 stuck = merger.Plan(before=before, onto=onto, rebased=rebased, target=target)

@@ -43,7 +43,7 @@ def _why_not(task: Task) -> str:
     return ""
 
 
-Ground = tuple[Oid | None, ...]
+Ground = tuple[Oid | None, Oid | None]
 """What a candidate stands on: where the integration branch is, and where its base is."""
 
 
