@@ -19,7 +19,7 @@ from gitorch.errors import Refused
 from gitorch.git import indexes
 from gitorch.git.indexes import Hidden, Staged
 from gitorch.git.repository import GitFailed, Output, RefMove, RefsMoved, Repository
-from gitorch.model.naming import Oid, Ref
+from gitorch.model.naming import Oid, Ref, branch_ref
 
 
 class Worktree(msgspec.Struct, frozen=True):
@@ -81,6 +81,8 @@ def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bo
             repository.git("worktree", "add", *options, str(path), branch)
     worktree = find(repository, path)
     assert worktree is not None, path
+    # of a git that was killed where this worktree was before: it would stop the agent's commits, too
+    repository.free(repository.common_dir / f"{branch_ref(branch)}.lock")
     with _checking_out(repository, worktree.admin):
         worktree.git(repository, "reset", "--quiet", "--hard")
     return worktree

@@ -368,6 +368,20 @@ def test_killed_while_a_worktree_is_made(repo: Repository, git_too: bool) -> Non
     assert [found.name for found in (repo.common_dir / "gitorch").iterdir()] == ["worktrees.lock"]
 
 
+def test_a_lock_on_the_branch_of_a_git_that_was_killed(repo: Repository) -> None:
+    """Killed while it wrote files, git leaves the branch locked, also when its worktree has gone: it is made again."""
+    git("branch", "orch/t", "main", cwd=home(repo))
+    path = home(repo).parent / "task tree"
+    worktrees.add(repo, path, "orch/t", "test")
+    lock = repo.common_dir / "refs/heads/orch/t.lock"
+    lock.touch()
+    os.utime(lock, (1, 1))
+    worktrees.discard_half_made(repo, path)
+    worktrees.add(repo, path, "orch/t", "test")
+    assert not lock.exists()
+    git("commit", "--quiet", "--allow-empty", "--message", "the agent's", cwd=path)
+
+
 PARTS = {"locked": "test\n", "gitdir": "", "HEAD": f"{'0' * 40}\n", "commondir": "../..\n"}
 
 
