@@ -11,6 +11,7 @@ import msgspec
 
 from gitorch import trust
 from gitorch.errors import InvalidInput, ProofFailed, Refused
+from gitorch.git.repository import RefsMoved
 from gitorch.model import note
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import Comment, State, Task, change
@@ -251,6 +252,7 @@ class Morning(Merging):
         from gitorch.flow import merger
 
         if found := merger.faults(self.repository, self.tasks, plan):
+            self._refuse_moved(plan)
             path = self.folder / "crashes" / f"proof-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(msgspec.to_builtins({"faults": found, "plan": plan})), "ascii")
@@ -259,6 +261,17 @@ class Morning(Merging):
                 f"the merge is not what was planned: {found[0]}",
                 why=f"nothing was moved; {len(found)} faults and the plan are in {path}",
                 fix=("orchestrate merge --verify each",),
+            )
+
+    def _refuse_moved(self, plan: Plan) -> None:
+        """Raise `RefsMoved` when another command has been here since the plan was made: that is what does not fit."""
+        target = plan.target
+        there = self.integration() == plan.before and all(self.tasks.get(one.task.id) == one.task for one in plan.steps)
+        if not there or (target is not None and self.repository.at(target.ref) != target.before):
+            raise RefsMoved(
+                "refs-moved",
+                "the merge was planned on what has moved since: another command was first; nothing was moved",
+                fix=("run the command again",),
             )
 
     def _conflicted(self, plan: Plan) -> list[Task]:

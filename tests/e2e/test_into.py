@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gitorch.git.repository import RefsMoved
+from gitorch.orchestrator import Orchestrator
 from tests.support.cli import OBEDIENT, Cli, bytes_of_checkout, does, saved
 from tests.support.git import commit, git
 
@@ -337,6 +339,19 @@ def test_two_at_once(cli: Cli) -> None:
     assert git("rev-list", "--count", "HEAD", cwd=cli.folder) == "5"
     assert status(cli) == ""
     subprocess.run(["git", "fsck", "--strict"], cwd=cli.folder, check=True, capture_output=True)
+
+
+def test_another_merge_between_plan_and_proof(cli: Cli) -> None:
+    """What was merged meanwhile is told as that, and not as a proof that failed; nothing of it moves."""
+    late = Orchestrator.open(cli.folder)
+    with late.replaying() as replayer:
+        plan = late.plan_merge(replayer, None, into="main")
+        cli("merge", "--into", "main")
+        refs = git("for-each-ref", cwd=cli.folder)
+        with pytest.raises(RefsMoved, match="another command was first"):
+            late.publish(replayer, plan)
+    assert git("for-each-ref", cwd=cli.folder) == refs
+    assert not (cli.folder / ".git/gitorch/crashes").exists()
 
 
 def test_undo_takes_no_commits_from_a_branch_of_the_users(cli: Cli) -> None:
