@@ -82,7 +82,7 @@ def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bo
     worktree = find(repository, path)
     assert worktree is not None, path
     # of a git that was killed where this worktree was before: it would stop the agent's commits, too
-    repository.free(repository.common_dir / f"{branch_ref(branch)}.lock")
+    unlock(repository, worktree, branch_ref(branch))
     with _checking_out(repository, worktree.admin):
         worktree.git(repository, "reset", "--quiet", "--hard")
     return worktree
