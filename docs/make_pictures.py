@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from gitorch import demo
-from gitorch.demo import Demo
+from gitorch.services import demo
+from gitorch.services.demo import Demo
 
 COLUMNS = 112
 ROWS = 60

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from gitorch import config
-from gitorch.cli import COMMANDS, orchestrate
+from gitorch.cli.main import COMMANDS, orchestrate
 from gitorch.cli.session import with_common_options
 
 DOCS = Path(__file__).parent

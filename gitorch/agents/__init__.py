@@ -1,11 +1,11 @@
 """Who does the work: one module for each kind of agent; no git, no tasks."""
 
-from gitorch.agents.api import Api
-from gitorch.agents.api_question import ApiQuestions
-from gitorch.agents.claude import Claude
-from gitorch.agents.claude_question import ClaudeQuestions
-from gitorch.agents.codex import Codex
-from gitorch.agents.codex_question import CodexQuestions
+from gitorch.agents.api.adapter import Api
+from gitorch.agents.api.question import ApiQuestions
+from gitorch.agents.claude.adapter import Claude
+from gitorch.agents.claude.question import ClaudeQuestions
+from gitorch.agents.codex.adapter import Codex
+from gitorch.agents.codex.question import CodexQuestions
 from gitorch.agents.command import Command
 from gitorch.agents.protocol import Agent
 from gitorch.agents.question import Questioner

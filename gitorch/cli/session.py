@@ -16,10 +16,10 @@ from gitorch.errors import AnswerNeeded, GitorchError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from gitorch.cli.screen import Screen
-    from gitorch.git.replay import Replayer
+    from gitorch.cli.terminal.streams import Screen
     from gitorch.model.task import Task
-    from gitorch.orchestrator import Orchestrator
+    from gitorch.replay import Replayer
+    from gitorch.services import Orchestrator
 
 
 NO_SANDBOX = "no sandbox: agents are fenced by git hooks alone, which stop accidents and not malice"
@@ -41,14 +41,14 @@ class Session:
 
     @cached_property
     def orchestrator(self) -> Orchestrator:
-        from gitorch.orchestrator import Orchestrator
+        from gitorch.services import Orchestrator
 
         return Orchestrator.open(self.start, self.assignments)
 
     @cached_property
     def screen(self) -> Screen:
         """The streams of this process, and what they can show."""
-        from gitorch.cli.screen import Screen
+        from gitorch.cli.terminal.streams import Screen
 
         return Screen.of_process(quiet=self.quiet, verbose=int(self.verbose))
 
@@ -69,9 +69,9 @@ class Session:
     def answer(self, text: str, schema: str = "", fields: Mapping[str, Any] | None = None) -> None:
         """Print the answer to stdout: `text`, or with `--json` the object."""
         if self.json:
-            from gitorch.cli import shape
+            from gitorch.cli.schema import answers
 
-            text = shape.dumps({"schema": f"gitorch/{schema}/1", **(fields or {})})
+            text = answers.dumps({"schema": f"gitorch/{schema}/1", **(fields or {})})
         if text:
             self.screen.answer(text.removesuffix("\n"))
         self.tell_notices()
@@ -96,14 +96,14 @@ class Session:
     def fail(self, error: GitorchError) -> None:
         """Print an error: to stderr in words, or with `--json` to stdout as an object."""
         if self.json:
-            from gitorch.cli import shape
+            from gitorch.cli.schema import answers
 
-            sys.stdout.write(shape.dumps(shape.error(error)) + "\n")
+            sys.stdout.write(answers.dumps(answers.error(error)) + "\n")
             return
-        from gitorch.cli import error_pages
+        from gitorch.cli.views import error as error_view
 
         self.tell_notices()
-        sys.stderr.write(error_pages.error(error))
+        sys.stderr.write(error_view.error(error))
 
     def confirm(self, question: str, *, yes: bool, flag: str = "--yes") -> bool:
         """Ask a person; without one, raise `AnswerNeeded` that names the flag to pass."""

@@ -1,6 +1,6 @@
 """The configuration: `.orchestrate.toml` and its layers as one frozen `Config`, with the origin of each value."""
 
-from gitorch.config.combining import Loaded, combine, overlay
+from gitorch.config.combine import Loaded, combine, overlay
 from gitorch.config.layers import (
     FILE,
     PERSONAL,
@@ -13,9 +13,9 @@ from gitorch.config.layers import (
     user_file,
     user_folder,
 )
-from gitorch.config.measures import seconds, size
+from gitorch.config.roles import roles
 from gitorch.config.settings import AgentSettings, Config, Section
-from gitorch.config.specialists import roles
+from gitorch.config.units import seconds, size
 
 __all__ = [
     "FILE",

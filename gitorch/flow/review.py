@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import msgspec
 
 from gitorch.config import Config
-from gitorch.git.replay import Conflicted, replay
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import Task
+from gitorch.replay import Conflicted, replay
 
 LARGE = 400
 _TEST = re.compile(r"(^|/)(tests?|spec|__tests__)/|(^|/)test_[^/]*$|_test\.[a-z]+$|\.(test|spec)\.[a-z]+$")

@@ -9,13 +9,13 @@ import msgspec
 
 from gitorch.config import Config
 from gitorch.errors import Refused
-from gitorch.git import unnoting, worktrees
+from gitorch.git import notes_revert, worktrees
 from gitorch.git.repository import RefMove, Repository
 from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref, TaskId, branch_ref, trash_ref
 from gitorch.model.plan import PlanSession
 from gitorch.model.task import State, Task
-from gitorch.operations import REDO, UNDO, Changed, Moved, Operation, Shifted, fingerprint, restored
-from gitorch.store import Pair
+from gitorch.storage.operations import REDO, UNDO, Changed, Moved, Operation, Shifted, fingerprint, restored
+from gitorch.storage.tasks import Pair
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,7 +202,7 @@ def _back(repository: Repository, moved: Moved, here: Scene) -> RefMove:
     if not here.is_ours(moved.ref):
         return RefMove(moved.ref, moved.old, moved.old)  # the user has moved it back already
     if moved.ref == NOTES and here.refs.get(NOTES) != moved.new:
-        return unnoting.without(repository, moved.old, moved.new)
+        return notes_revert.without(repository, moved.old, moved.new)
     return RefMove(moved.ref, moved.old, moved.new)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from gitorch.errors import Refused
-from gitorch.git import stale, worktrees
+from gitorch.git import lockfiles, worktrees
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref
@@ -167,7 +167,7 @@ def _follow_by_path(repository: Repository, checkout: Worktree, old: Oid, new: O
 
     It had seen the checkout clean, so a file holds what it was, what it is to be, or the beginning of that.
     """
-    stale.release_index(repository, checkout.admin / "index.lock")
+    lockfiles.release_index(repository, checkout.admin / "index.lock")
     paths = list(_changes(repository, old, new))
     foreign = [path for path in paths if not _is_ours(repository, checkout, path, old, new)]
     _restore(repository, checkout, new, [path for path in paths if path not in foreign], "--worktree")

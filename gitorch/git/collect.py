@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gitorch.git import indexes, worktrees
+from gitorch.git import index_flags, worktrees
 from gitorch.git.repository import RefMove, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref
@@ -59,7 +59,7 @@ def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oi
     if seen.dirt.nested:
         return Rejected(f"there is a git repository inside the worktree: {seen.dirt.nested[0]}")
     if seen.dirt:
-        indexes.stage(repository, worktree, seen.dirt)
+        index_flags.stage(repository, worktree, seen.dirt)
         _commit(repository, worktree, message)
     tip = seen.tip
     if seen.dirt or tip is None:
@@ -69,7 +69,7 @@ def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oi
     if link := _bare_link(repository, worktree, base, tip):
         return Rejected(f"there is a git repository inside the worktree: {link}")
     if seen.hidden.absent:  # checks judge the files here: what was hidden and taken away is in the tip all the same
-        indexes.bring_back(repository, worktree)
+        index_flags.bring_back(repository, worktree)
     return _admit(repository, tip, branch, base, completed=bool(seen.dirt))
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gitorch import locks
+from gitorch.git.lockfiles import SCRATCH
 from gitorch.git.repository import RefMove, RefsMoved, Repository
-from gitorch.git.stale import SCRATCH
 from gitorch.model.naming import NOTES, Oid
+from gitorch.storage import locks
 
 Line = Mapping[str, Any]
 _TRIES = 20

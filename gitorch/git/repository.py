@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import NotFound, Refused, SetupNeeded
-from gitorch.git.door import Dialogue, Door, GitFailed, Output, failed, run
+from gitorch.git.process import Dialogue, Door, GitFailed, Output, failed, run
 from gitorch.model.naming import Oid, Ref
 
 __all__ = ["Commit", "Dialogue", "GitFailed", "Output", "RefMove", "RefsMoved", "Repository", "parse_commit"]

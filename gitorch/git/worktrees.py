@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch import locks
 from gitorch.errors import Refused
-from gitorch.git import indexes
-from gitorch.git.indexes import Hidden, Staged
+from gitorch.git import index_flags
+from gitorch.git.index_flags import Hidden, Staged
 from gitorch.git.repository import GitFailed, Output, RefMove, RefsMoved, Repository
 from gitorch.model.naming import Oid, Ref, branch_ref
+from gitorch.storage import locks
 
 
 class Worktree(msgspec.Struct, frozen=True):
@@ -118,7 +118,7 @@ def look(repository: Repository, worktree: Worktree) -> Standing:
 
     Ignored files do not count; repositories inside are named apart. What git was told not to look at counts.
     """
-    with indexes.honest(repository, worktree) as (env, hidden):
+    with index_flags.honest(repository, worktree) as (env, hidden):
         listing = worktree.git(
             repository,
             *("status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"),
@@ -185,7 +185,7 @@ def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
     seen = look(repository, worktree)
     if not seen.dirt.paths and not _is_loose(repository, seen):
         return None
-    head, tree = indexes.snapshot(repository, worktree, seen.dirt)
+    head, tree = index_flags.snapshot(repository, worktree, seen.dirt)
     for remaining in reversed(range(_TRIES)):
         old = repository.at(ref)
         if old and _holds(repository, old, tree, head):
@@ -242,7 +242,7 @@ def restore(repository: Repository, worktree: Worktree, *, branch: str = "", com
 
     What the index hides, git would pass over; what was left half done is over.
     """
-    found = indexes.uncover(repository, worktree)
+    found = index_flags.uncover(repository, worktree)
     for name in _SEQUENCES:
         shutil.rmtree(worktree.admin / name, ignore_errors=True)
     if branch:
@@ -250,7 +250,7 @@ def restore(repository: Repository, worktree: Worktree, *, branch: str = "", com
     worktree.git(repository, "reset", "--quiet", "--hard", commit)
     worktree.git(repository, "clean", "--quiet", "-d", "--force")
     if found.absent:
-        indexes.bring_back(repository, worktree)
+        index_flags.bring_back(repository, worktree)
 
 
 def discard_half_made(repository: Repository, path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git.replay import Own
 from gitorch.model.naming import Oid
+from gitorch.replay import Own
 from tests.support.git import git
 
 _LINES = 60

@@ -21,10 +21,10 @@ from typing import TypeVar
 
 import msgspec
 
-from gitorch.flow.forecast import Branch, Known, candidates, forecast
-from gitorch.git.replay import Conflicted, Merged, Replayer
+from gitorch.flow.forecast.pairs import Branch, Known, candidates, forecast
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
+from gitorch.replay import Conflicted, Merged, Replayer
 from tests.bench.branches import make
 from tests.bench.night import sealed
 

@@ -24,11 +24,11 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git.replay import Own, Replayed, Replayer
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task
-from gitorch.orchestrator import Orchestrator
+from gitorch.replay import Own, Replayed, Replayer
+from gitorch.services import Orchestrator
 from tests.bench.branches import Made, make
 from tests.bench.night import sealed
 from tests.support.git import DATE

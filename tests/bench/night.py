@@ -24,13 +24,16 @@ from typing import Any
 
 import msgspec
 
-from gitorch import cli, trust, workshop
+from gitorch.cli import main as cli
 from gitorch.executors.local import LocalExecutor
-from gitorch.flow import intake, runner, scheduler
+from gitorch.flow import attempt, intake
+from gitorch.flow.scheduling import scheduler
 from gitorch.git import notes, worktrees
 from gitorch.git.repository import Repository
-from gitorch.orchestrator import Orchestrator
-from gitorch.store import Store
+from gitorch.rooms import environment
+from gitorch.services import Orchestrator
+from gitorch.storage import trust
+from gitorch.storage.tasks import Store
 from tests.support.git import CONFIG, git, standard
 
 BY_HAND = 60
@@ -93,10 +96,10 @@ class Clock:
         """Time the parts of a night."""
         seams: list[tuple[Any, str, str]] = [
             (Orchestrator, "_start", "start"),
-            (runner, "_settle_in", "worktree"),
-            (workshop, "prepare", "prepare"),
-            (runner, "_execute_agent", "execution"),
-            (runner, "_bring_home", "collect"),
+            (attempt, "_settle_in", "worktree"),
+            (environment, "prepare", "prepare"),
+            (attempt, "_execute_agent", "execution"),
+            (attempt, "_bring_home", "collect"),
             (notes.Notebook, "append", "notes"),
             (scheduler.Schedule, "_hand_over", "state"),
             (scheduler.Schedule, "_carry", "attempt"),

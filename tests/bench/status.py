@@ -23,7 +23,7 @@ import msgspec
 import gitorch
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
 from tests.bench.night import sealed
 from tests.support.git import standard
 
@@ -33,7 +33,7 @@ FOREIGN = ("anthropic", "git", "psutil", "rich.live", "hypothesis", "yaml", "mar
 _FLOOR = "import click, rich, sys, tomli; tomli.loads(open(sys.argv[1], encoding='utf-8').read())"
 _LOADED = (
     "import sys, atexit; atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr)); "
-    "from gitorch.cli import main; main()"
+    "from gitorch.cli.main import main; main()"
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
 from tests.support.cli import Cli, told
 from tests.support.days import approve, branch, merge, whole
 from tests.support.git import commit, git

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from gitorch.cli import COMMANDS, main
+from gitorch.cli.main import COMMANDS, main
 from tests.support.cli import OBEDIENT, SECONDS, Cli, Pipe, does, left_behind, saved
 from tests.support.git import DATE, commit, git
 

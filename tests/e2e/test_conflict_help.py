@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from gitorch.model.task import Phase, State, change_attempt
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
 from tests.support.cli import Cli, does, saved
 from tests.support.git import commit, git
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, left_behind, saved
 from tests.support.git import commit, git
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitorch.git.repository import RefsMoved
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
 from tests.support.cli import OBEDIENT, Cli, bytes_of_checkout, does, saved
 from tests.support.git import commit, git
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.flow import merger
-from gitorch.flow.merger import Progress
-from gitorch.git.replay import Replayer
+from gitorch.flow import merge
+from gitorch.flow.merge import Progress
 from gitorch.git.repository import Repository
+from gitorch.replay import Replayer
 from tests.support.branches import Branches
 from tests.support.cli import SECONDS, Cli
 from tests.support.days import approve, finished
@@ -97,8 +97,8 @@ def test_each_branch_is_told_once(repo: Repository) -> None:
         for number, name in enumerate(names):
             made.task(name, {f"{number % 2}.txt": name})
         told: list[Progress] = []
-        chosen = merger.choose(made.tasks, None, [])
-        plan = merger.plan(replayer, made.tasks, chosen, None, made.main, told.append)
+        chosen = merge.choose(made.tasks, None, [])
+        plan = merge.plan(replayer, made.tasks, chosen, None, made.main, told.append)
     assert len(plan.clashes) == 4
     replays = [(one.step, one.of, one.tasks) for one in told if one.doing == "replay"]
     assert replays == [(at, 6, (name,)) for at, name in enumerate(names)]

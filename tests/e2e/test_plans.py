@@ -13,7 +13,7 @@ import pytest
 import tomli
 
 from gitorch.model.plan import Approval
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
 from tests.support.cli import Cli, saved, told
 from tests.support.model_server import ModelServer
 from tests.support.planner import MODEL, NO_MODEL, one_by_one, planned, says, with_model
@@ -460,7 +460,7 @@ def test_names_of_plans_and_their_tasks_are_completed(plan: Cli) -> None:
 
     def completed(words: str) -> list[str]:
         env = {"_ORCHESTRATE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()))}
-        code = "from gitorch.cli import orchestrate; orchestrate(prog_name='orchestrate')"
+        code = "from gitorch.cli.main import orchestrate; orchestrate(prog_name='orchestrate')"
         done = subprocess.run(
             [sys.executable, "-c", code],
             cwd=plan.folder,

@@ -18,7 +18,6 @@ import psutil
 import tomli
 
 import gitorch
-from gitorch import trust
 from gitorch.executors.local import MARKER
 from gitorch.flow import intake
 from gitorch.git import fence, notes
@@ -26,9 +25,10 @@ from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import Repository
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
-from gitorch.operations import OperationLog
-from gitorch.orchestrator import Orchestrator
-from gitorch.store import Store
+from gitorch.services import Orchestrator
+from gitorch.storage import trust
+from gitorch.storage.operations import OperationLog
+from gitorch.storage.tasks import Store
 from tests.support.git import git, standard
 
 # one short line by O_APPEND is written whole, whoever else writes

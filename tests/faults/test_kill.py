@@ -23,15 +23,15 @@ from typing import Any, NoReturn
 import pytest
 
 from gitorch.errors import Incomplete
-from gitorch.flow import merger, runner
+from gitorch.flow import attempt, merge
 from gitorch.git import notes, worktrees
 from gitorch.git.collect import Collected, Homecoming, collect
-from gitorch.git.replay import Replayer
 from gitorch.git.repository import Repository
 from gitorch.model.naming import branch_ref
 from gitorch.model.outcome import Ending
 from gitorch.model.task import State, Task, change
-from gitorch.operations import Changed, Moved, difference
+from gitorch.replay import Replayer
+from gitorch.storage.operations import Changed, Moved, difference
 from tests.faults.night import SECONDS, Night, await_act
 from tests.support.git import git
 from tests.support.scale import scaled
@@ -158,7 +158,7 @@ def test_a_worktree_that_was_cut_short_is_made_again(tmp_path: Path, chance: ran
     assert main is not None
     cut = 0
     for task in list(library.tasks.values()):
-        started = runner.begin(means, task, main)
+        started = attempt.begin(means, task, main)
         library.store.save([started])
         path = Path(started.worktree)
         library.repository.git("branch", started.branch, "main")
@@ -251,7 +251,7 @@ class Morning:
         return True
 
 
-def _changes(plan: merger.Plan) -> list[Changed]:
+def _changes(plan: merge.Plan) -> list[Changed]:
     merged = ((step.task, change(step.task, state=State.MERGED, merged_as=step.replayed.tip)) for step in plan.steps)
     return [difference(old, new) for old, new in merged]
 
@@ -303,7 +303,7 @@ def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: rand
     with Replayer(library.repository) as replayer:
         plan = library.plan_merge(replayer, None)
         replayer.keep(plan.tip)
-    moves = merger.moves(library.repository, plan, library.config.integration)
+    moves = merge.moves(library.repository, plan, library.config.integration)
     library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
     assert len(moves) == 2
     library.repository.move([moves[moved]], "a part of it")
@@ -318,7 +318,7 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     with Replayer(library.repository) as replayer:
         plan = library.plan_merge(replayer, None)
         replayer.keep(plan.tip)
-    moves = merger.moves(library.repository, plan, library.config.integration)
+    moves = merge.moves(library.repository, plan, library.config.integration)
     operation = library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
     library.repository.move(moves, "all of it")
     sent_back = plan.steps[0].task

@@ -14,11 +14,11 @@ import pytest
 
 from gitorch.errors import Refused
 from gitorch.git import checkouts
-from gitorch.git.replay import Replayer
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
-from gitorch.orchestrator import Orchestrator
+from gitorch.replay import Replayer
+from gitorch.services import Orchestrator
 from tests.faults.test_kill import chance, killed, killed_at
 from tests.support.cli import Pipe
 from tests.support.git import commit, git

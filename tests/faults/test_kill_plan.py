@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gitorch.flow.heuristics import Heuristics
-from gitorch.orchestrator import Orchestrator
-from gitorch.orchestrator.planning import Chosen
+from gitorch.flow.planning.heuristics import Heuristics
+from gitorch.services import Orchestrator
+from gitorch.services.plan import Chosen
 from tests.faults.test_kill import killed_at
 from tests.faults.test_kill_undo import Day
 

@@ -23,8 +23,8 @@ from gitorch.git import notes
 from gitorch.git.repository import RefMove, RefsMoved
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import Comment, State
-from gitorch.operations import OperationLog
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
+from gitorch.storage.operations import OperationLog
 from tests.faults.test_kill import SEED, killed, killed_at, work_and_exit
 from tests.support.days import WHO, adopt, approve, branch, finish_by_hand, finished, merge, whole
 from tests.support.git import git

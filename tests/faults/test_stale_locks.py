@@ -14,12 +14,12 @@ import msgspec
 import pytest
 
 from gitorch.errors import GitorchError
-from gitorch.git import stale
+from gitorch.git import lockfiles
 from gitorch.git.repository import RefMove
 from gitorch.model import naming
 from gitorch.model.naming import Ref, branch_ref
-from gitorch.operations import Moved, difference
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
+from gitorch.storage.operations import Moved, difference
 from tests.faults.test_kill import work_and_exit
 from tests.support.days import WHO, approve, finished, merge
 from tests.support.git import git, run
@@ -129,7 +129,7 @@ def test_while_a_git_is_at_work_nothing_shared_is_removed(library: Orchestrator,
 
 def test_a_lock_that_notes_have_left_is_removed(library: Orchestrator, repository_folder: Path) -> None:
     """Building notes ends with deleting a scratch ref, which takes the lock on packed refs, outside of operations."""
-    left = [lock(repository_folder, name) for name in (stale.SCRATCH, "packed-refs")]
+    left = [lock(repository_folder, name) for name in (lockfiles.SCRATCH, "packed-refs")]
     assert Orchestrator.open(repository_folder).store.notices == []
     assert [place for place in left if place.exists()] == []
     packed = lock(repository_folder, "packed-refs")

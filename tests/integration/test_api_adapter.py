@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gitorch.agents.api import Api
-from gitorch.agents.api_prices import Tokens as Tokens4
-from gitorch.agents.api_prices import dollars, tokens_of
-from gitorch.agents.api_wire import retry_after
+from gitorch.agents.api.adapter import Api
+from gitorch.agents.api.client import retry_after
+from gitorch.agents.api.prices import Tokens as Tokens4
+from gitorch.agents.api.prices import dollars, tokens_of
 from gitorch.agents.protocol import Launch
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput, SetupNeeded
@@ -62,7 +62,7 @@ def test_the_command_line_says_all_that_was_asked(place: Place) -> None:
     request = place.request("x", session="s-1", resume=True, budget=1.5)
     launch: Launch = Api().launch(AgentSettings(kind="api", args=("--max-turns", "7")), request)
     given = list(launch.argv)
-    assert given[1:4] == ["-P", "-m", "gitorch.agents.api_child"]
+    assert given[1:4] == ["-P", "-m", "gitorch.agents.api.process"]
     assert launch.stdin == request.prompt_file
     assert "--resume" in given
     assert given[-2:] == ["--max-turns", "7"]

@@ -13,15 +13,15 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from gitorch.agents.api import Api
-from gitorch.agents.api_bash import Shell as BashShell
-from gitorch.agents.api_bash import tool_environment
-from gitorch.agents.api_calls import End, Limits
-from gitorch.agents.api_files import Files
-from gitorch.agents.api_loop import Loop
-from gitorch.agents.api_session import begin, resume
-from gitorch.agents.api_tools import EDITOR, Tools
-from gitorch.agents.api_wire import connect
+from gitorch.agents.api.adapter import Api
+from gitorch.agents.api.calls import End, Limits
+from gitorch.agents.api.client import connect
+from gitorch.agents.api.files import Files
+from gitorch.agents.api.loop import Loop
+from gitorch.agents.api.session import begin, resume
+from gitorch.agents.api.shell import Shell as BashShell
+from gitorch.agents.api.shell import tool_environment
+from gitorch.agents.api.tools import EDITOR, Tools
 from gitorch.model.outcome import Ending, Exit, Outcome
 from tests.support.api import KEY, Json, Place
 from tests.support.model_server import (

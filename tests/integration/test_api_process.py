@@ -12,9 +12,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from gitorch.agents.api import Api
-from gitorch.agents.api_session import INTERRUPTED
-from gitorch.agents.api_tools import EDITOR
+from gitorch.agents.api.adapter import Api
+from gitorch.agents.api.session import INTERRUPTED
+from gitorch.agents.api.tools import EDITOR
 from gitorch.model.outcome import Ending
 from tests.support.api import KEY, ROOT, SETTINGS, Place, alive, cached, finished, until
 from tests.support.model_server import Call, Hang, ModelRequest, ModelServer, Say, Shell, Tokens, Turn, script
@@ -230,7 +230,9 @@ def test_a_session_can_only_be_resumed_where_it_is(place: Place) -> None:
 
 def test_the_adapter_does_not_import_the_sdk() -> None:
     """`status` and completion load the registry of agents; the SDK alone takes two seconds."""
-    program = "import sys; import gitorch.agents.api, gitorch.agents.api_child; print('anthropic' in sys.modules)"
+    program = (
+        "import sys; import gitorch.agents.api.adapter, gitorch.agents.api.process; print('anthropic' in sys.modules)"
+    )
     env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -14,14 +14,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gitorch.git import indexes, worktrees
-from gitorch.git.replay import Replayer
+from gitorch.flow.merge.resolutions import Memory, Sides
+from gitorch.git import index_flags, worktrees
 from gitorch.git.repository import Repository
-from gitorch.git.resolutions import Memory, Sides
 from gitorch.model.forecast import Candidate, Judgement, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
-from gitorch.orchestrator import Orchestrator
+from gitorch.replay import Replayer
+from gitorch.services import Orchestrator
 from tests.support.cli import ROOT
 from tests.support.days import merge
 from tests.support.git import commit, git
@@ -398,7 +398,7 @@ def test_a_worktree_with_a_broken_index_is_saved_all_the_same(night: Night) -> N
     index = worktree.admin / "index"
     whole = index.read_bytes()
     index.write_bytes(b"no index")
-    head, tree = indexes.snapshot(repository, worktree, found)
+    head, tree = index_flags.snapshot(repository, worktree, found)
     index.write_bytes(whole)
     assert night.git("show", f"{tree}:busy.txt") == "mine"
     assert head == night.git("rev-parse", "orch/busy")

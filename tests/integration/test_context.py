@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.context import LONGEST, MOST_OF_ONE, SharedNotes, writer
 from gitorch.errors import InvalidInput, NotFound, Refused
+from gitorch.storage.shared_notes import LONGEST, MOST_OF_ONE, SharedNotes, writer
 from tests.support.cli import ROOT
 
 ADDER = """\
 import sys
 from pathlib import Path
-from gitorch.context import SharedNotes
+from gitorch.storage.shared_notes import SharedNotes
 folder, task, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(count):
     SharedNotes(folder).add(f"{task} {number} " + "x" * 1500, task=task)
@@ -151,7 +151,7 @@ def test_the_writer_is_known_by_its_ancestors(tmp_path: Path) -> None:
     """A child that changes or clears its environment is still known; a person is nobody's agent."""
     state = tmp_path / "gitorch"
     ask = (
-        "import os, sys; from pathlib import Path; from gitorch.context import writer; "
+        "import os, sys; from pathlib import Path; from gitorch.storage.shared_notes import writer; "
         "print(writer(Path(sys.argv[1]), os.environ))"
     )
 

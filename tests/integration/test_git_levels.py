@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git.replay import Own, Replayed, Replayer
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
+from gitorch.replay import Own, Replayed, Replayer
 from tests.support.git import DATE, git
 from tests.support.histories import Queue, write_sequences
 

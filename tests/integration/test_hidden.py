@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.flow.verify import Judge
+from gitorch.flow.merge.trees import Judge
 from gitorch.git import worktrees
 from gitorch.git.collect import Collected, NoChanges, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Dirt, Worktree
 from gitorch.model.naming import Oid, Ref, rescue_ref
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
 from tests.support.cli import Cli, does, saved
 from tests.support.days import adopt, approve, branch
 from tests.support.git import commit, git

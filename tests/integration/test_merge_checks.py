@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gitorch.git.replay import Replayer
 from gitorch.git.repository import Repository
 from gitorch.model.task import CheckResult
+from gitorch.replay import Replayer
 from tests.support.branches import Branches, failed, held, merged
 
 

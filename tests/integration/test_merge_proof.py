@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from gitorch.errors import ProofFailed
-from gitorch.flow import merger
-from gitorch.flow.merger import Plan, Step
-from gitorch.git.replay import Replayed, Replayer
+from gitorch.flow import merge
+from gitorch.flow.merge import Plan, Step
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State
-from gitorch.orchestrator import Orchestrator
+from gitorch.replay import Replayed, Replayer
+from gitorch.services import Orchestrator
 from tests.support.branches import Branches, merged
 
 
@@ -26,7 +26,7 @@ def branches(repo: Repository) -> Iterator[Branches]:
 
 
 def faults(branches: Branches, plan: Plan) -> list[str]:
-    return merger.faults(branches.repo, branches.tasks, plan)
+    return merge.faults(branches.repo, branches.tasks, plan)
 
 
 def a_stack(branches: Branches) -> Plan:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.flow import merger
-from gitorch.git import hunks, notes
-from gitorch.git.replay import Replayer
+from gitorch.flow import merge
+from gitorch.git import notes
 from gitorch.git.repository import RefMove, RefsMoved, Repository
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import Priority, State
+from gitorch.replay import Replayer, hunks
 from tests.support.branches import Branches, held, merged
 
 
@@ -212,7 +212,7 @@ def test_branch_and_notes_move_together_or_not_at_all(branches: Branches) -> Non
     assert one.tip is not None
     notes.append(branches.repo, {one.tip: [{"kind": "attempt", "task": "one"}]}, "test")
     plan = branches.plan()
-    moves = merger.moves(branches.repo, plan, "orch/integration")
+    moves = merge.moves(branches.repo, plan, "orch/integration")
     branches.repo.move(moves, "merge")
     lines = notes.read(branches.repo, plan.tip)
     assert [line["kind"] for line in lines] == ["attempt", "merged"]
@@ -220,7 +220,7 @@ def test_branch_and_notes_move_together_or_not_at_all(branches: Branches) -> Non
     assert not [ref for ref in branches.repo.refs() if "building" in ref]
 
     before = branches.repo.refs()
-    again = merger.moves(branches.repo, plan, "orch/integration")  # expects no integration branch, and there is one
+    again = merge.moves(branches.repo, plan, "orch/integration")  # expects no integration branch, and there is one
     with pytest.raises(RefsMoved):
         branches.repo.move(again, "merge")
     after = branches.repo.refs()

@@ -12,17 +12,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from gitorch.agents.api_asking import Asking, request_of
-from gitorch.agents.api_calls import Limits
-from gitorch.agents.api_wire import connect
+from gitorch.agents.api.calls import Limits
+from gitorch.agents.api.client import connect
+from gitorch.agents.api.structured import Asking, request_of
 from gitorch.agents.question import Message, Question, as_prompt
 from gitorch.config import AgentSettings
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
-from gitorch.flow.planner import ModelPlanner, ask, model_planner, wording
+from gitorch.flow.planning.model import ModelPlanner, ask, model_planner, prompts
 from gitorch.model.outcome import Usage
 from gitorch.model.plan import MOST_TASKS, SCHEMA, Planner, Proposed, Said, read_plan
 from gitorch.model.roles import Role
-from gitorch.orchestrator.workspace import Workspace
+from gitorch.services.workspace import Workspace
 from tests.support import real
 from tests.support.capture import USAGE_LIMIT
 from tests.support.executions import marked
@@ -395,16 +395,16 @@ LIMITS = Limits(model="m")
 
 def question(*messages: Message) -> Question:
     """Return a question as the planner puts it."""
-    return Question(instructions=wording.INSTRUCTIONS, material="# The repository", messages=messages, schema=SCHEMA)
+    return Question(instructions=prompts.INSTRUCTIONS, material="# The repository", messages=messages, schema=SCHEMA)
 
 
 def test_the_api_is_asked_with_a_schema_caches_and_no_tools() -> None:
     """Instructions, material and conversation are cached, the schema is the plan's, and nothing can be done."""
-    request = request_of(question(wording.opening(GOAL, ["no Java"])), LIMITS)
+    request = request_of(question(prompts.opening(GOAL, ["no Java"])), LIMITS)
     assert request["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
     assert "tools" not in request
     (system,), (message,) = request["system"], request["messages"]
-    assert system["text"] == wording.INSTRUCTIONS
+    assert system["text"] == prompts.INSTRUCTIONS
     material, goal = message["content"]
     assert material["text"] == "# The repository"
     assert goal["text"] == f"# The goal\n\n{GOAL}\n\n# What must hold\n\n- no Java"
@@ -414,17 +414,17 @@ def test_the_api_is_asked_with_a_schema_caches_and_no_tools() -> None:
 def test_no_more_caches_than_the_api_takes() -> None:
     """However long a conversation is, a request has at most four cache breakpoints."""
     conversation = [Said(who="person" if n % 2 == 0 else "planner", text=f"line {n}") for n in range(8)]
-    request = request_of(question(*wording.discussion(PLAN, conversation, "more tests")), LIMITS)
+    request = request_of(question(*prompts.discussion(PLAN, conversation, "more tests")), LIMITS)
     assert msgspec.json.encode(request).count(b'"cache_control"') == 4
 
 
 def test_of_a_long_conversation_the_beginning_and_the_end_are_sent() -> None:
     """What must hold is said first and never dropped; the goal, which every request begins with, is not repeated."""
     conversation = [Said(who="person", text=text) for text in (f"hold {n}" if n == 0 else f"n{n}." for n in range(100))]
-    texts = [one.text for one in wording.discussion(PLAN, [*conversation, Said(who="person", text=GOAL)], "go")]
+    texts = [one.text for one in prompts.discussion(PLAN, [*conversation, Said(who="person", text=GOAL)], "go")]
     assert texts[1] == "hold 0"
     assert texts[-2] == "n99."
-    assert len(texts) == wording.CONVERSATION + 2
+    assert len(texts) == prompts.CONVERSATION + 2
     assert sum(GOAL in text for text in texts) == 1
 
 
@@ -432,7 +432,7 @@ def test_a_fence_that_somebody_left_open_makes_no_material_of_what_follows() -> 
     """A goal, an answer or a contribution that ends in a code fence does not swallow the words after it."""
     plan = msgspec.structs.replace(PLAN, goal="Run\n```\nmake")
     conversation = [Said(who="planner", text="So:\n````\nx"), Said(who="person", text="~~~\ny")]
-    asked = question(*wording.discussion(plan, conversation, "Do it\n```"), *wording.complaint("```\n{", BROKEN))
+    asked = question(*prompts.discussion(plan, conversation, "Do it\n```"), *prompts.complaint("```\n{", BROKEN))
     text = outside_fences(as_prompt(asked))
     assert text.count("# The user said") == 4
     assert "The user says" in text
@@ -446,7 +446,7 @@ def test_hostile_words_in_a_conversation_are_sent() -> None:
     """Words that are not Unicode, empty ones, and endless ones get a form that the API takes."""
     texts = {"": "planner", "\udcff": "person", "x" * 10**6: "planner"}
     conversation = [Said(who=who, text=text) for text, who in texts.items()]
-    request = request_of(question(*wording.discussion(PLAN, conversation, "\ud83d!")), LIMITS)
+    request = request_of(question(*prompts.discussion(PLAN, conversation, "\ud83d!")), LIMITS)
     assert all(block["text"].strip() for message in request["messages"] for block in message["content"])
     assert len(msgspec.json.encode(request)) < 100_000
 
@@ -460,10 +460,10 @@ def test_the_command_lines_are_asked_without_tools(repository_folder: Path, tmp_
         claude, codex = server.requests
     assert claude.tools == ("StructuredOutput",)
     assert claude.body["tools"][0]["input_schema"]["properties"].keys() == SCHEMA["properties"].keys()
-    assert wording.INSTRUCTIONS in msgspec.json.decode(msgspec.json.encode(claude.body["system"]))[-1]["text"]
+    assert prompts.INSTRUCTIONS in msgspec.json.decode(msgspec.json.encode(claude.body["system"]))[-1]["text"]
     assert not {"exec_command", "write_stdin", "web_search", "shell"} & set(codex.tools)
     assert codex.body["text"]["format"]["schema"] == SCHEMA
-    assert wording.INSTRUCTIONS in codex.prompt
+    assert prompts.INSTRUCTIONS in codex.prompt
 
 
 def test_a_question_is_put_far_from_the_checkout(repository_folder: Path, tmp_path: Path) -> None:
@@ -517,7 +517,7 @@ def test_roles_are_told_with_what_they_are_for() -> None:
         Role(name="b", instructions="You mend things. Always."),
         Role(name="c", purpose="x" * 1_000, instructions=""),
     ]
-    text = wording.material("", {role.name: role for role in roles}, {})
+    text = prompts.material("", {role.name: role for role in roles}, {})
     assert "\na: Tables and views\nb: You mend things\nc: xxx" in text
     assert len(text) < 500
 

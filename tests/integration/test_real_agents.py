@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gitorch.agents.claude import Claude
-from gitorch.agents.codex import Codex
+from gitorch.agents.claude.adapter import Claude
+from gitorch.agents.codex.adapter import Codex
 from gitorch.agents.protocol import Agent, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git.replay import Conflicted, Own, Replayed, Replayer, quarantine
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import Oid
+from gitorch.replay import Conflicted, Own, Replayed, Replayer, quarantine
 from tests.support.git import commit, git
 
 LINES = [f"line {number}\n" for number in range(1, 21)]
@@ -160,7 +160,7 @@ def test_a_replayer_that_nobody_closed_ends_with_its_process(tmp_path: Path) -> 
     base, tip, onto = grown(folder)
     script = f"""
 import pathlib, sys
-from gitorch.git.replay import Own, Replayer
+from gitorch.replay import Own, Replayer
 from gitorch.git.repository import Repository
 replayer = Replayer(Repository.discover(pathlib.Path({str(folder)!r})))
 print(replayer.replay(Own({base!r}, {tip!r}), {onto!r}).tip)

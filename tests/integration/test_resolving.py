@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.flow.merger import Resolver, Squasher, outcomes
-from gitorch.git.replay import Conflicted, Own, Replayed, Replayer
+from gitorch.flow.merge import Resolver, Squasher, outcomes
+from gitorch.flow.merge.resolutions import RESOLVED, Hunks, Memory, Sides, sides
 from gitorch.git.repository import Repository
-from gitorch.git.resolutions import RESOLVED, Hunks, Memory, Sides, sides
 from gitorch.model.naming import Oid
+from gitorch.replay import Conflicted, Own, Replayed, Replayer
 from tests.support.git import commit, git
 
 LINES = [f"line {number}\n" for number in range(1, 21)]

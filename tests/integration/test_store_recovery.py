@@ -16,8 +16,8 @@ import pytest
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task, by_id
-from gitorch.store import Store, Tasks
-from gitorch.store.store import SNAPSHOT_SECONDS
+from gitorch.storage.tasks import Store, Tasks
+from gitorch.storage.tasks.store import SNAPSHOT_SECONDS
 from tests.support.scale import scaled
 
 FORK = multiprocessing.get_context("fork")

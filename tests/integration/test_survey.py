@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.flow.planner import survey
+from gitorch.flow.planning.model import survey
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from tests.support.git import commit, git

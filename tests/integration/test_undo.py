@@ -11,13 +11,13 @@ import pytest
 from gitorch.errors import Refused
 from gitorch.flow import intake
 from gitorch.git import notes
-from gitorch.git.replay import Replayer
 from gitorch.git.repository import RefMove
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.task import Comment, State, Task
-from gitorch.operations import Operation, Restated
-from gitorch.orchestrator import Orchestrator
-from gitorch.store import TaskMoved
+from gitorch.replay import Replayer
+from gitorch.services import Orchestrator
+from gitorch.storage.operations import Operation, Restated
+from gitorch.storage.tasks import TaskMoved
 from tests.support.days import WHO, adopt, approve, branch, finish_by_hand, finished, merge, submit, whole
 from tests.support.git import git
 from tests.support.scale import scaled

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.flow.heuristics import Heuristics
+from gitorch.flow.planning.heuristics import Heuristics
 from gitorch.model import plan as planning
 from gitorch.model.plan import PlanSession, Said
 from gitorch.model.task import State
-from gitorch.orchestrator import Orchestrator
-from gitorch.orchestrator.planning import Chosen
+from gitorch.services import Orchestrator
+from gitorch.services.plan import Chosen
 from tests.support.days import finish_by_hand, submit, whole
 
 GOAL = "1. Add a table\n2. Fix the API\n3. Go live"

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from gitorch.errors import InvalidInput
-from gitorch.flow.verify import Judge
-from gitorch.flow.verify.verdicts import FRESH_SECONDS
+from gitorch.flow.merge.trees import Judge
+from gitorch.flow.merge.trees.check_cache import FRESH_SECONDS
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
-from gitorch.orchestrator import Orchestrator
-from gitorch.workshop import Means
+from gitorch.rooms.environment import Means
+from gitorch.services import Orchestrator
 from tests.support.git import commit, git
 
 
@@ -183,8 +183,8 @@ def test_two_processes_never_share_a_worktree(court: Court) -> None:
 
 KILLED = """\
 from pathlib import Path
-from gitorch.flow.verify import Judge
-from gitorch.orchestrator import Orchestrator
+from gitorch.flow.merge.trees import Judge
+from gitorch.services import Orchestrator
 Judge(Orchestrator.open(Path({folder!r}), ["merge.max_checks=1"]).means(), {{"test": {test!r}}}).check({tree!r})
 """
 

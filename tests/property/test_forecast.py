@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 
-from gitorch.flow.forecast import Branch, Known, candidates, forecast
-from gitorch.git.replay import Conflicted, Merged, Replayer
+from gitorch.flow.forecast.pairs import Branch, Known, candidates, forecast
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
+from gitorch.replay import Conflicted, Merged, Replayer
 from tests.support.histories import Flock, write_flocks
 from tests.support.scale import scaled
 

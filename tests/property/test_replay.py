@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git.replay import Conflicted, Merged, Own, Rebaser, Replayed, Replayer, merge_heads, replay
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
+from gitorch.replay import Conflicted, Merged, Own, Rebaser, Replayed, Replayer, merge_heads, replay
 from tests.support.git import DATE, commit, git, run
 from tests.support.histories import History, Line, Queue, write_histories, write_sequences
 from tests.support.scale import scaled

@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from gitorch.flow.merger import Squasher
-from gitorch.git.replay import Conflicted, Own, Replayer
+from gitorch.flow.merge import Squasher
 from gitorch.git.repository import Repository
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
+from gitorch.replay import Conflicted, Own, Replayer
 from tests.support.git import DATE, git
 from tests.support.histories import write_histories
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Comment, State, Task, by_id
-from gitorch.store import Store, TaskMoved
-from gitorch.store.snapshot import render
+from gitorch.storage.tasks import Store, TaskMoved
+from gitorch.storage.tasks.snapshot import render
 from tests.support.scale import scaled
 from tests.support.tasks import batches, tasks, texts
 

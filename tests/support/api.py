@@ -13,7 +13,7 @@ from uuid import uuid4
 import msgspec
 import psutil
 
-from gitorch.agents.api import Api
+from gitorch.agents.api.adapter import Api
 from gitorch.agents.protocol import Request
 from gitorch.config import AgentSettings
 from gitorch.model.outcome import Exit, Outcome

@@ -6,12 +6,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from gitorch.flow import merger
-from gitorch.flow.merger import Plan, Progress
-from gitorch.git.replay import Replayer
+from gitorch.flow import merge
+from gitorch.flow.merge import Plan, Progress
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
+from gitorch.replay import Replayer
 
 Red = Callable[[set[str]], bool]
 """Whether the check fails on a tree with files of these names."""
@@ -78,8 +78,8 @@ class Branches:
 
     def plan(self, *skip: str, names: Sequence[str] | None = None) -> Plan:
         named = [TaskId(name) for name in names] if names is not None else None
-        chosen = merger.choose(self.tasks, named, [TaskId(name) for name in skip])
-        made = merger.plan(self.replayer, self.tasks, chosen, None, self.main)
+        chosen = merge.choose(self.tasks, named, [TaskId(name) for name in skip])
+        made = merge.plan(self.replayer, self.tasks, chosen, None, self.main)
         self.replayer.keep(made.tip)
         return made
 
@@ -100,7 +100,7 @@ class Branches:
             tree = Oid(self.git("rev-parse", f"{commit}^{{tree}}"))
             return (CheckResult(name="test", command="x", tree=tree, exit_code=code, flaky=again and not code),)
 
-        steps = merger.verified(self.replayer, self.tasks, plan, check, verify, width)
+        steps = merge.verified(self.replayer, self.tasks, plan, check, verify, width)
         return self._end(steps)
 
     def _end(self, steps: Iterator[Progress]) -> Plan:

@@ -12,8 +12,8 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitorch.agents.claude import Claude
-from gitorch.agents.codex import Codex
+from gitorch.agents.claude.adapter import Claude
+from gitorch.agents.codex.adapter import Codex
 from gitorch.agents.protocol import Agent, Request
 from gitorch.config import AgentSettings
 from tests.support import real

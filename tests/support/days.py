@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from gitorch.git.replay import Replayer
 from gitorch.model.task import State, Task, by_id
-from gitorch.orchestrator import Orchestrator
-from gitorch.store import Store
+from gitorch.replay import Replayer
+from gitorch.services import Orchestrator
+from gitorch.storage.tasks import Store
 from tests.support.git import git
 
 _BESIDE = ("refs/gitorch/trash/undo-", "refs/heads/orch/candidate ")

@@ -8,9 +8,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, TextIO
 
-from gitorch.cli import overview
-from gitorch.cli.layout import Look
-from gitorch.cli.screen import Screen
+from gitorch.cli.terminal.layout import Look
+from gitorch.cli.terminal.streams import Screen
+from gitorch.cli.views import status
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
@@ -88,7 +88,7 @@ WHERE: dict[str, Any] = {"repository": "shop", "branch": "main", "integration": 
 
 
 def night(width: int | None, **fields: Any) -> str:
-    return overview.status(NIGHT, **WHERE, diffs=DIFFS, look=Look(width=width, **fields), now=NOW)
+    return status.status(NIGHT, **WHERE, diffs=DIFFS, look=Look(width=width, **fields), now=NOW)
 
 
 def picture(text: str) -> str:

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from gitorch.config import AgentSettings
-from gitorch.flow.planner import ModelPlanner
-from gitorch.orchestrator.workspace import Workspace
-from gitorch.workshop import Means
+from gitorch.flow.planning.model import ModelPlanner
+from gitorch.rooms.environment import Means
+from gitorch.services.workspace import Workspace
 from tests.support import real
 from tests.support.model_server import ModelServer
 from tests.support.planner import planned

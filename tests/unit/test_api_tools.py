@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gitorch.agents.api_bash import OUTPUT_BYTES, Capped, Shell, tool_environment
-from gitorch.agents.api_files import MAX_BYTES, Files, Refusal
-from gitorch.agents.api_tools import BASH, EDITOR, VIEW_CHARACTERS, Result, Tools
+from gitorch.agents.api.files import MAX_BYTES, Files, Refusal
+from gitorch.agents.api.shell import OUTPUT_BYTES, Capped, Shell, tool_environment
+from gitorch.agents.api.tools import BASH, EDITOR, VIEW_CHARACTERS, Result, Tools
 
 SECRET = "outside: must never be seen"
 
@@ -422,7 +422,7 @@ def test_the_environment_of_commands_holds_no_credentials(worktree: Path) -> Non
 def test_the_shell_dies_with_the_process_that_holds_it(worktree: Path) -> None:
     """After kill -9 of the holder, in the middle of a command, the command and its children end too."""
     program = (
-        "import os; from pathlib import Path; from gitorch.agents.api_bash import Shell\n"
+        "import os; from pathlib import Path; from gitorch.agents.api.shell import Shell\n"
         "command = 'echo $$ > pid; sleep 300 & echo $! >> pid; echo > go; wait'\n"
         "Shell(Path('.'), {'PATH': os.environ['PATH']}, seconds=300).run(command)"
     )

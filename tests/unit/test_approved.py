@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitorch.flow.merger import unapproved
+from gitorch.flow.merge import unapproved
 from gitorch.model.naming import Oid
 
 OLD, NEW, TIP = Oid("1" * 40), Oid("2" * 40), Oid("3" * 40)

@@ -11,9 +11,9 @@ from typing import TextIO
 
 import pytest
 
-from gitorch.cli.board import Board, follow, watch
-from gitorch.cli.layout import Look
-from gitorch.cli.safe import cells
+from gitorch.cli.terminal.layout import Look
+from gitorch.cli.terminal.sanitize import cells
+from gitorch.cli.views.board import Board, follow, watch
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task, by_id

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitorch.agents.claude import Claude
+from gitorch.agents.claude.adapter import Claude
 from gitorch.agents.protocol import Agent, Probed, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitorch.agents import codex as module
-from gitorch.agents.codex import Codex
+from gitorch.agents.codex import adapter as module
+from gitorch.agents.codex.adapter import Codex
 from gitorch.agents.protocol import Agent, Probed, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.errors import InvalidInput, SetupNeeded
-from gitorch.flow.heuristics import Heuristics
+from gitorch.flow.planning.heuristics import Heuristics
 from gitorch.model.plan import BY_HEURISTICS, Plan, phases, problems
 from gitorch.model.roles import BUILT_IN
 from tests.support import goals

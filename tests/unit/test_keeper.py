@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.flow.keeper import Keeper
+from gitorch.flow.forecast.background_worker import Keeper
 
 SECONDS = 300.0
 NEVER = threading.Event()

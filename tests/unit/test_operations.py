@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.errors import InvalidInput
-from gitorch.git.unnoting import taken_back
+from gitorch.git.notes_revert import taken_back
 from gitorch.model.naming import Ref, TaskId
 from gitorch.model.task import State, Task
-from gitorch.operations import (
+from gitorch.storage.operations import (
     REDO,
     UNDO,
     Moved,
@@ -28,7 +28,7 @@ from gitorch.operations import (
     restored,
     words,
 )
-from gitorch.store.snapshot import render
+from gitorch.storage.tasks.snapshot import render
 from tests.support import tasks as any_tasks
 
 TASK = Task(id=TaskId("one"), number=1, title="One", prompt="Do it")

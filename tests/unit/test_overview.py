@@ -10,9 +10,9 @@ import sys
 import msgspec
 import pytest
 
-from gitorch.cli import overview
-from gitorch.cli.layout import Look
-from gitorch.cli.safe import cells
+from gitorch.cli.terminal.layout import Look
+from gitorch.cli.terminal.sanitize import cells
+from gitorch.cli.views import status
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from tests.support.pages import NIGHT, NOW, WHERE, a_task, night, picture
@@ -280,7 +280,7 @@ def test_what_is_not_judged_is_said_in_words_and_red() -> None:
 
 def test_an_empty_queue_says_what_to_type() -> None:
     """Where there is nothing yet, the page is the way to start."""
-    assert overview.status([], repository="shop", look=Look(width=80), now=NOW) == picture("""
+    assert status.status([], repository="shop", look=Look(width=80), now=NOW) == picture("""
         shop
 
         No tasks yet.
@@ -291,7 +291,7 @@ def test_an_empty_queue_says_what_to_type() -> None:
 
 def test_a_run_that_goes_on_and_a_warning_stand_at_the_top() -> None:
     """What the user must know first comes first, and the hint follows the run."""
-    shown = overview.status(
+    shown = status.status(
         NIGHT[10:12], repository="shop", running=True, warnings=("no sandbox\x1b[2J",), look=Look(width=80), now=NOW
     ).splitlines()
     assert shown[:2] == ["shop   a run is going on", r"▲ no sandbox\x1b[2J"]
@@ -308,7 +308,7 @@ def a_thousand() -> list[Task]:
 
 def test_a_thousand_tasks_fit_on_a_page() -> None:
     """The page stays about sixty lines, every group keeps a few, and the rest is counted with the way to see it."""
-    lines = overview.status(a_thousand(), **WHERE, look=Look(width=100), now=NOW).splitlines()
+    lines = status.status(a_thousand(), **WHERE, look=Look(width=100), now=NOW).splitlines()
     assert len(lines) <= 66
     shown = [line.split()[2] for line in lines if line.startswith("  ") and len(line.split()) > 2]
     assert {task.state for task in NIGHT} <= set(shown)
@@ -319,7 +319,7 @@ def test_a_thousand_tasks_fit_on_a_page() -> None:
 
 def test_all_shows_all() -> None:
     """With `show_all` each of a thousand tasks has its line."""
-    text = overview.status(a_thousand(), look=Look(width=100), now=NOW, show_all=True)
+    text = status.status(a_thousand(), look=Look(width=100), now=NOW, show_all=True)
     assert "more" not in text
     assert all(f" {task.id} " in text for task in a_thousand())
 
@@ -327,13 +327,13 @@ def test_all_shows_all() -> None:
 def test_one_left_over_is_shown_and_not_counted() -> None:
     """No line says "1 more": that line can as well hold the task."""
     tasks = [a_task(f"t{number}", number, State.MERGED) for number in range(1, 7)]
-    text = overview.status(tasks, look=Look(width=80), now=NOW)
+    text = status.status(tasks, look=Look(width=80), now=NOW)
     assert "more" not in text
     assert "t1" in text
 
 
 def test_a_status_waits_for_no_table_library() -> None:
     """Rendering imports neither rich nor click nor git; they would take longer than all of it."""
-    script = "import sys, gitorch.cli.overview as o; print(sorted(m for m in sys.modules if m.split('.')[0] in ('rich', 'git')))"
+    script = "import sys, gitorch.cli.views.status as o; print(sorted(m for m in sys.modules if m.split('.')[0] in ('rich', 'git')))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, RUF001 (pictures are as wide as they are, and show the symbols)
+# ruff: noqa: RUF001 (pictures are as wide as they are, and show the symbols)
 """What people read: pages and lines as whole pictures in plain strings, and hostile text on all of them."""
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from gitorch.cli import error_pages, events, merge_pages, overview, review_pages, run_pages, task_pages
-from gitorch.cli.board import Board
-from gitorch.cli.layout import Look
-from gitorch.cli.safe import cells
+from gitorch.cli.terminal.layout import Look
+from gitorch.cli.terminal.sanitize import cells
+from gitorch.cli.views import error, events, merge, review, run, status
+from gitorch.cli.views import task as task_view
+from gitorch.cli.views.board import Board
 from gitorch.errors import InvalidInput, LimitReached
-from gitorch.flow.merger import Clash, Failure, Held, Plan, Progress, Step
+from gitorch.flow.merge import Clash, Failure, Held, Plan, Progress, Step
 from gitorch.flow.review import Card, Change, Signal
-from gitorch.git.hunks import Hunk
-from gitorch.git.replay import Replayed
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Event
 from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt
+from gitorch.replay import Replayed
+from gitorch.replay.hunks import Hunk
 from tests.support.pages import BASE, BY_NAME, DIFFS, HOSTILE, MERGED, NIGHT, NOW, TIP, picture, results
 
 
@@ -58,7 +59,7 @@ def the_card() -> Card:
 
 def test_a_card() -> None:
     """What a reviewer needs before the diff."""
-    assert review_pages.card(the_card(), look=Look(width=80), now=NOW) == picture("""
+    assert review.card(the_card(), look=Look(width=80), now=NOW) == picture("""
         rate-limit · attempt 2 · claude · 38m18s · $1.10   orch/rate-limit on auth-hash
           Limit login attempts. Five failures in ten minutes lock the account for
           fifteen.
@@ -85,7 +86,7 @@ def test_a_card() -> None:
 
 def test_the_review_list() -> None:
     """What waits, with the reason for its place."""
-    assert review_pages.review_list(
+    assert review.review_list(
         [the_card(), Card(task=BY_NAME["api-docs"], changes=(Change("a.md", "M", 96, 4),), commits=(), signals=())],
         look=Look(width=80),
     ) == picture("""
@@ -100,7 +101,7 @@ def test_the_review_list() -> None:
 
 def test_nothing_to_review() -> None:
     """An empty list says so."""
-    assert review_pages.review_list([], look=Look(width=80)) == picture("""
+    assert review.review_list([], look=Look(width=80)) == picture("""
         Nothing waits for a review.
         ↳ orchestrate status   whose turn it is
         """)
@@ -108,7 +109,7 @@ def test_nothing_to_review() -> None:
 
 def test_the_page_of_a_task() -> None:
     """Everything about one task."""
-    assert task_pages.task_page(the_card().task, by_id(BY_NAME.values()), look=Look(width=80), now=NOW) == picture("""
+    assert task_view.task_page(the_card().task, by_id(BY_NAME.values()), look=Look(width=80), now=NOW) == picture("""
         ❯ rate-limit  #3  finished
           Limit login attempts. Five failures in ten minutes lock the account for
           fifteen.
@@ -141,7 +142,7 @@ def test_the_page_of_a_task() -> None:
 
 def test_a_merge_plan() -> None:
     """A tree in dependency order; numbers tell the order, conflicts their partners."""
-    assert merge_pages.merge_plan(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
+    assert merge.merge_plan(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
         Into orch/integration at 4bc72dc, in this order. Nothing has been changed.
 
           1  db-schema        2 commits, 2 files
@@ -160,7 +161,7 @@ def test_a_merge_plan() -> None:
 
 def test_a_merge() -> None:
     """What went in and as what, and what did not and why."""
-    assert merge_pages.merge_result(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
+    assert merge.merge_result(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
         ✓ db-schema   2 commits as 1d7be04
         ✓ auth-hash   1 commit as 1d7be04
         ✓ old-thing   2 commits as 1d7be04
@@ -187,7 +188,7 @@ def test_a_merge_that_names_who_fails_together() -> None:
     plan = msgspec.structs.replace(
         a_plan(), clashes=(), held=(), failures=(RED,), flakes=(msgspec.structs.replace(results(0)[0], flaky=True),)
     )
-    assert merge_pages.merge_result(plan, "orch/integration", look=Look(width=120)) == picture("""
+    assert merge.merge_result(plan, "orch/integration", look=Look(width=120)) == picture("""
         ✓ db-schema   2 commits as 1d7be04
         ✓ auth-hash   1 commit as 1d7be04
         ✓ old-thing   2 commits as 1d7be04
@@ -206,7 +207,7 @@ def test_a_merge_onto_a_red_base() -> None:
     """The base is named, and that it was checked without any of the tasks."""
     held = (Held(BY_NAME["db-schema"], "the integration branch fails its checks without it"),)
     plan = Plan(before=BASE, onto=BASE, held=held, red_base="test")
-    assert merge_pages.merge_result(plan, "orch/integration", look=Look(width=80)) == picture("""
+    assert merge.merge_result(plan, "orch/integration", look=Look(width=80)) == picture("""
         – db-schema  waits: the integration branch fails its checks without it
         orch/integration fails by itself: test: no task is blamed
         Nothing was merged: 1 left out. orch/integration is unchanged.
@@ -221,7 +222,7 @@ def test_a_merge_plan_shows_the_places_of_a_conflict() -> None:
     )
     plan = msgspec.structs.replace(a_plan(), held=(), failures=(), steps=a_plan().steps[:2])
     hunks = {TaskId("rate-limit"): (hunk, msgspec.structs.replace(hunk, line=40, ours=()), hunk, hunk, hunk)}
-    shown = merge_pages.merge_plan(plan, "orch/integration", hunks=hunks, look=Look(width=80)).splitlines()
+    shown = merge.merge_plan(plan, "orch/integration", hunks=hunks, look=Look(width=80)).splitlines()
     assert "\n".join(shown[:19]) == picture("""
         Into orch/integration at 4bc72dc, in this order. Nothing has been changed.
 
@@ -259,22 +260,21 @@ def test_what_a_merge_is_doing_is_one_line() -> None:
     """Which tree of how many, what for, which check, of which tasks; it never breaks into two lines."""
     names = tuple(TaskId(f"task-{number}") for number in range(20))
     one = Progress("check the union", 0, 1, names, "test")
-    assert merge_pages.merge_progress(one, look=Look(width=120)) == (
+    assert merge.merge_progress(one, look=Look(width=120)) == (
         "1/1  check the union · test of 20 tasks: task-0, task-1, task-2 and 17 more"
     )
-    assert merge_pages.merge_progress(Progress("check a alone", 3, 4, names[:1], "lint"), look=Look(width=120)) == (
+    assert merge.merge_progress(Progress("check a alone", 3, 4, names[:1], "lint"), look=Look(width=120)) == (
         "4/4  check a alone · lint of task-0"
     )
     assert (
-        merge_pages.merge_progress(Progress("check the base", 1, 2, (), "test"), look=Look())
-        == "2/2  check the base · test"
+        merge.merge_progress(Progress("check the base", 1, 2, (), "test"), look=Look()) == "2/2  check the base · test"
     )
-    assert cells(merge_pages.merge_progress(one, look=Look(width=40))) <= 40
+    assert cells(merge.merge_progress(one, look=Look(width=40))) <= 40
 
 
 def test_the_order_of_a_merge_without_colour() -> None:
     """The order that is about to be merged is a tree in plain characters, too."""
-    shown = merge_pages.merge_order(a_plan(), look=Look(width=80, symbols=False))
+    shown = merge.merge_order(a_plan(), look=Look(width=80, symbols=False))
     assert [line[2:] for line in shown.splitlines()] == picture("""
           1  db-schema        2 commits, 2 files
           3  `- old-thing     2 commits, 2 files
@@ -284,12 +284,12 @@ def test_the_order_of_a_merge_without_colour() -> None:
           -     `- changelog  waits: it builds on rate-limit, which is finished
           x  login-form       left out: check test fails with it
         """).splitlines()
-    assert merge_pages.merge_order(Plan(before=None, onto=BASE), look=Look()) == ""
+    assert merge.merge_order(Plan(before=None, onto=BASE), look=Look()) == ""
 
 
 def test_an_empty_merge() -> None:
     """Nothing merged is never told as done."""
-    assert merge_pages.merge_result(Plan(before=None, onto=BASE), "orch/integration", look=Look(width=80)) == picture("""
+    assert merge.merge_result(Plan(before=None, onto=BASE), "orch/integration", look=Look(width=80)) == picture("""
         Nothing was merged: nothing is approved. orch/integration is unchanged.
         ↳ orchestrate review   approve what is good
         """)
@@ -297,7 +297,7 @@ def test_an_empty_merge() -> None:
 
 def test_the_end_of_a_run() -> None:
     """What came of the night, what went wrong by name, and the next command."""
-    assert run_pages.run_summary(NIGHT, "it is 07:00", 18_000, 6.41, look=Look(width=80), now=NOW) == picture("""
+    assert run.run_summary(NIGHT, "it is 07:00", 18_000, 6.41, look=Look(width=80), now=NOW) == picture("""
         ▲ 6 tasks finished, 1 in conflict, 1 with a question, 1 failed, 1 running,
           1 waiting for a limit, 3 queued, 1 dropped · 5h00m · $6.41
           ✗ upgrade-deps  no changes
@@ -310,7 +310,7 @@ def test_the_end_of_a_run() -> None:
 
 def test_a_night_without_work() -> None:
     """A night in which nothing was finished says so first."""
-    assert run_pages.run_summary([BY_NAME["upgrade-deps"]], seconds=60, look=Look(width=80), now=NOW) == picture("""
+    assert run.run_summary([BY_NAME["upgrade-deps"]], seconds=60, look=Look(width=80), now=NOW) == picture("""
         ✗ No task was finished, 1 failed · 1m00s
           ✗ upgrade-deps  no changes
         ↳ orchestrate log upgrade-deps   why it failed
@@ -322,12 +322,12 @@ def test_a_night_without_work() -> None:
 )
 def test_only_a_green_night_is_ticked(name: str, mark: str) -> None:
     """A night whose work fails its checks, or that nothing checked, gets no tick."""
-    assert run_pages.run_summary([BY_NAME[name]], look=Look(width=80), now=NOW).startswith(mark)
+    assert run.run_summary([BY_NAME[name]], look=Look(width=80), now=NOW).startswith(mark)
 
 
 def test_an_empty_night() -> None:
     """A run that started nothing says so."""
-    assert run_pages.run_summary([], seconds=3, look=Look(width=80), now=NOW) == picture("""
+    assert run.run_summary([], seconds=3, look=Look(width=80), now=NOW) == picture("""
         ✗ Nothing was done: no task could start · 3s
         ↳ orchestrate status   whose turn it is
         """)
@@ -335,7 +335,7 @@ def test_an_empty_night() -> None:
 
 def test_who_works() -> None:
     """Who works, since when, and with what it was last seen."""
-    assert run_pages.agents(
+    assert run.agents(
         [
             {
                 "task": "search-index",
@@ -359,7 +359,7 @@ def test_who_works() -> None:
 
 def test_an_error() -> None:
     """What, why, and the commands that mend it."""
-    assert error_pages.error(
+    assert error.error(
         LimitReached(
             "merge-conflict",
             "rate-limit conflicts with auth-hash",
@@ -461,21 +461,21 @@ def everywhere() -> Iterator[str]:
     for width, state in itertools.product((None, 45, 80, 200), State):
         here = Look(width=width)
         one = msgspec.structs.replace(task, state=state)
-        yield overview.status([one], repository=HOSTILE, branch=HOSTILE, integration=HOSTILE, look=here, now=NOW)
-        yield task_pages.task_page(one, {TaskId(HOSTILE): one}, look=here, now=NOW)
+        yield status.status([one], repository=HOSTILE, branch=HOSTILE, integration=HOSTILE, look=here, now=NOW)
+        yield task_view.task_page(one, {TaskId(HOSTILE): one}, look=here, now=NOW)
         yield events.event_line(one, None, look=here, now=NOW)
-        yield run_pages.run_summary([one], HOSTILE, 3.0, look=here, now=NOW)
+        yield run.run_summary([one], HOSTILE, 3.0, look=here, now=NOW)
     for width in (None, 45, 80, 200):
         here = Look(width=width)
-        yield review_pages.card(card, look=here, now=NOW)
-        yield review_pages.review_list([card], look=here)
-        yield merge_pages.merge_plan(plan, HOSTILE, look=here)
-        yield merge_pages.merge_result(plan, HOSTILE, look=here)
+        yield review.card(card, look=here, now=NOW)
+        yield review.review_list([card], look=here)
+        yield merge.merge_plan(plan, HOSTILE, look=here)
+        yield merge.merge_result(plan, HOSTILE, look=here)
         hunk = Hunk(path=HOSTILE, line=1, ours=(HOSTILE,), theirs=(HOSTILE,))
-        yield merge_pages.merge_plan(plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.clashes}, look=here)
-        yield merge_pages.merge_progress(Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), look=here)
-        yield error_pages.error(InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), look=here)
-        yield run_pages.agents([{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], look=here)
+        yield merge.merge_plan(plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.clashes}, look=here)
+        yield merge.merge_progress(Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), look=here)
+        yield error.error(InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), look=here)
+        yield run.agents([{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], look=here)
         for kind in ("text", "thinking", "tool", "result", "error", "retry", "limit", "end", "new"):
             yield events.event(Event(kind=kind, text=HOSTILE, tool=HOSTILE), look=here)
         board = Board(here)

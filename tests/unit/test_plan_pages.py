@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gitorch.cli import plan_pages
-from gitorch.cli.layout import Look
-from gitorch.cli.safe import cells
+from gitorch.cli.terminal.layout import Look
+from gitorch.cli.terminal.sanitize import cells
+from gitorch.cli.views import plan
 from gitorch.model.naming import TaskId
 from gitorch.model.plan import Plan, PlannedTask, PlanSession, difference, valid
 from gitorch.model.task import Priority
@@ -45,7 +45,7 @@ def lines(text: str, width: int) -> list[str]:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_a_tree_always_tells_what_waits_for_what(width: int) -> None:
     """Where names have no room, numbers tell it; the priority stands where no cut takes it; and every line fits."""
-    found = lines(plan_pages.tree(SESSION, look=Look(width=width)), width)
+    found = lines(plan.tree(SESSION, look=Look(width=width)), width)
     (first,) = (line for line in found if line.startswith("└─ 1"))
     (last,) = (line for line in found if line.startswith("└─ 3"))
     assert "(high)" in first
@@ -54,7 +54,7 @@ def test_a_tree_always_tells_what_waits_for_what(width: int) -> None:
 
 def test_a_tree_with_room_names_what_comes_first() -> None:
     """Without a limit of width nothing is shortened: names, roles and whole titles."""
-    text = plan_pages.tree(SESSION, look=Look())
+    text = plan.tree(SESSION, look=Look())
     assert f"b, {LONG}" in text
     assert text.count(HOSTILE) == 4
     assert "hidden" not in text
@@ -63,7 +63,7 @@ def test_a_tree_with_room_names_what_comes_first() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_all_of_a_task_is_broken_at_words(width: int) -> None:
     """Title, paths and what must be true go on below themselves, and nothing of them is lost."""
-    found = lines(plan_pages.task_page(PLAN, PLAN.tasks[1], look=Look(width=width)), width)
+    found = lines(plan.task_page(PLAN, PLAN.tasks[1], look=Look(width=width)), width)
     at = next(at for at, line in enumerate(found) if line.startswith("  Done when"))
     until = next(later for later, line in enumerate(found) if later > at and not line)
     assert " ".join(" ".join(found[at:until]).split()) == f"Done when {SENTENCE.strip()} b"
@@ -76,7 +76,7 @@ def test_a_difference_fits_and_hides_no_change(width: int) -> None:
     """What a field was and will be stands below it where one line is too short."""
     changed = msgspec.structs.replace(PLAN.tasks[1], title="Short", prompt=SENTENCE)
     after = valid(msgspec.structs.replace(PLAN, tasks=(PLAN.tasks[0], changed, task("d", LONG))))
-    found = lines(plan_pages.difference(difference(PLAN, after), look=Look(width=width)), width)
+    found = lines(plan.difference(difference(PLAN, after), look=Look(width=width)), width)
     assert [line for line in found if line.startswith(("+ d", "- c"))]
     assert "~ b  prompt:" in found
     joined = " ".join(" ".join(found).split())
@@ -89,6 +89,6 @@ def test_a_change_that_fits_is_one_line() -> None:
     after = valid(
         msgspec.structs.replace(PLAN, tasks=(*PLAN.tasks[:2], msgspec.structs.replace(PLAN.tasks[2], role="")))
     )
-    assert plan_pages.difference(difference(PLAN, after), look=Look(width=80)) == (
+    assert plan.difference(difference(PLAN, after), look=Look(width=80)) == (
         "~ c  role: specifications-engineer → (none)"
     )

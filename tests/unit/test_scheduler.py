@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import GitorchError, Refused
-from gitorch.flow.scheduler import Cause, Limits, Schedule, Work
+from gitorch.flow.scheduling.scheduler import Cause, Limits, Schedule, Work
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Ending, Usage
 from gitorch.model.task import Attempt, Priority, State, Task, change, change_attempt

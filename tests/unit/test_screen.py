@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from gitorch.cli.layout import Look
-from gitorch.cli.screen import Screen, look
+from gitorch.cli.terminal.layout import Look
+from gitorch.cli.terminal.streams import Screen, look
 from tests.support.pages import Terminal, a_stream, written
 
 

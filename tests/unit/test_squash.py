@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitorch.flow.merger.squash import squashed
+from gitorch.flow.merge.squash import squashed
 from gitorch.git.repository import parse_commit
 from gitorch.model.naming import Oid
 

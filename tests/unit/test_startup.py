@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.orchestrator import Orchestrator
+from gitorch.services import Orchestrator
 from tests.bench.status import FOREIGN, loaded, thousand
 
 _LAZY = {
     "concurrent.futures",
     "gitorch.agents",
-    "gitorch.agents.api",
+    "gitorch.agents.api.adapter",
     "gitorch.executors.local",
-    "gitorch.flow.runner",
-    "gitorch.git.replay",
+    "gitorch.flow.attempt",
+    "gitorch.replay",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitorch.config import FILE, PERSONAL, from_assignments, parse
-from gitorch.trust import commands, digest
+from gitorch.storage.trust import commands, digest
 
 TRUSTED = '[checks]\ntest = "pytest"\n[prepare]\nrun = ["npm ci"]\n[agents.x]\nkind = "command"\ncommand = ["x"]\n'
 

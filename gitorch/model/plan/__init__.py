@@ -2,9 +2,9 @@
 
 from gitorch.model.plan.difference import Changed, Difference, difference
 from gitorch.model.plan.edits import add, link, modify, named, parts_of, remove, reorder, split, task_of, unlink
-from gitorch.model.plan.reading import SCHEMA, read_plan
+from gitorch.model.plan.parsing import SCHEMA, read_plan
+from gitorch.model.plan.phases import critical_path, find, phases
 from gitorch.model.plan.session import Approval, Planner, PlanSession, Proposed, Said, Step
-from gitorch.model.plan.shape import critical_path, find, phases
 from gitorch.model.plan.values import (
     BY_HAND,
     BY_HEURISTICS,

@@ -1,0 +1,167 @@
+"""Calls of the Messages API within one execution: patient with a service in trouble, each counted and told."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from gitorch.agents.api.client import ApiFailure, Stream
+from gitorch.agents.api.prices import Tokens, dollars
+from gitorch.agents.api.stream import Broken, Draft, Reply, with_texts
+
+Json: TypeAlias = dict[str, Any]
+Emit: TypeAlias = Callable[[Json], None]
+
+WAIT_CAP_SECONDS = 32.0
+RETRY_AFTER_CAP_SECONDS = 60.0
+ALIVE_SECONDS = 60.0
+CACHED = {"type": "ephemeral"}
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one execution may use; `budget` in dollars, 0 for none."""
+
+    model: str
+    budget: float = 0.0
+    max_turns: int = 200
+    max_tokens: int = 32_000
+    retries: int = 8
+    retry_seconds: float = 0.5
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an execution ended; `error` is empty for success."""
+
+    subtype: str = "error_during_execution"
+    error: str = ""
+    text: str = ""
+    status: int | None = None
+    resets_at: float | None = None
+
+
+def failed(failure: ApiFailure) -> End:
+    """Return the end of an execution whose call got no reply."""
+    return End(error=failure.error, text=failure.message, status=failure.status, resets_at=failure.resets_at)
+
+
+class Caller:
+    """Sends requests, tells every try and every reply as an event, and keeps the bill.
+
+    `session` is the id that the events carry; `hidden` are the secrets that no text may carry on.
+    """
+
+    def __init__(
+        self, limits: Limits, stream: Stream, emit: Emit, *, session: str, hidden: tuple[str, ...] = ()
+    ) -> None:
+        self.limits = limits
+        self.tokens = Tokens()
+        self.usd = dollars(limits.model, Tokens())
+        self.turns = 0
+        self.stop_reason = ""
+        self._stream = stream
+        self._emit = emit
+        self._session = session
+        self._hidden = tuple(secret for secret in hidden if secret)
+
+    def reply(self, request: Json) -> Reply:
+        """Send a request, again where that makes sense, and return the reply. Raises `ApiFailure`."""
+        reply = self._patiently(request)
+        self.turns += 1
+        self.stop_reason = reply.stop_reason
+        self._spend(reply.tokens)
+        self._emit(self._said(reply))
+        return reply
+
+    def redacted(self, text: str) -> str:
+        """Return text without the secrets."""
+        for secret in self._hidden:
+            text = text.replace(secret, "[redacted]")
+        return text
+
+    def _patiently(self, request: Json) -> Reply:
+        attempt = 1
+        while True:
+            try:
+                return self._try(request)
+            except ApiFailure as failure:
+                if not failure.again or attempt > self.limits.retries:
+                    raise
+                wait = self._wait(failure, attempt)
+                if wait is None:
+                    raise
+                self._emit(self._retry(failure, attempt, wait))
+                time.sleep(wait)
+                attempt += 1
+
+    def _try(self, request: Json) -> Reply:
+        draft, alive = Draft(), time.monotonic()
+        try:
+            for count, event in enumerate(self._stream(request)):
+                draft.feed(event)
+                # A long reply is one event at its end: until then, this is what says that it comes.
+                if time.monotonic() - alive > ALIVE_SECONDS:
+                    alive = time.monotonic()
+                    self._emit({"type": "system", "subtype": "status", "status": "receiving", "events": count})
+            reply = draft.reply()
+            return msgspec.structs.replace(reply, content=with_texts(reply.content, self.redacted))
+        except Broken as broken:
+            self._spend(draft.tokens)
+            raise ApiFailure(str(broken), error="server_error", again=True) from None
+        except ApiFailure:
+            self._spend(draft.tokens)
+            raise
+
+    def _wait(self, failure: ApiFailure, attempt: int) -> float | None:
+        """Return how long to wait before the next try; None where the server wants more than we wait."""
+        if failure.retry_seconds is not None:
+            return failure.retry_seconds if failure.retry_seconds <= RETRY_AFTER_CAP_SECONDS else None
+        longest = min(WAIT_CAP_SECONDS, self.limits.retry_seconds * 2.0 ** (attempt - 1))
+        return longest * random.uniform(0.75, 1.25)  # noqa: S311
+
+    def _spend(self, tokens: Tokens) -> None:
+        self.tokens += tokens
+        cost = dollars(self.limits.model, tokens)
+        self.usd = None if cost is None or self.usd is None else self.usd + cost
+
+    def _said(self, reply: Reply) -> Json:
+        message = {
+            "id": reply.id,
+            "role": "assistant",
+            "model": reply.model,
+            "content": reply.content,
+            "stop_reason": reply.stop_reason,
+            "usage": msgspec.to_builtins(reply.tokens),
+        }
+        return {"type": "assistant", "message": message, "session_id": self._session}
+
+    def _retry(self, failure: ApiFailure, attempt: int, wait: float) -> Json:
+        return {
+            "type": "system",
+            "subtype": "api_retry",
+            "attempt": attempt,
+            "max_retries": self.limits.retries,
+            "retry_delay_ms": wait * 1000,
+            "error_status": failure.status,
+            "error": failure.error,
+            "message": failure.message,
+            "session_id": self._session,
+        }
+
+
+def marked(messages: list[Json]) -> list[Json]:
+    """Return the messages with a cache breakpoint on the last block of the last two user messages.
+
+    The last one writes what the next request reads; the one before is what this request reads, also where the
+    messages between them hold more blocks than the API looks back over.
+    """
+    users = [place for place, message in enumerate(messages) if message["role"] == "user"][-2:]
+    return [_mark(message) if place in users else message for place, message in enumerate(messages)]
+
+
+def _mark(message: Json) -> Json:
+    *blocks, last = message["content"]
+    return {**message, "content": [*blocks, {**last, "cache_control": CACHED}]}

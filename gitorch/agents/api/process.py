@@ -1,0 +1,288 @@
+"""The process of the `api` agent: the prompt on standard input, one JSON event a line on standard output.
+
+With `--question`, standard input is a `Question` as JSON, and the last event's `result` the answer's JSON.
+
+Exit codes: 0 the model says that it is done, 1 it ended otherwise, 2 it could not start, 128 + n after a signal. The
+last event is always a `result`, also after SIGTERM; nothing that the tools started outlives the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from gitorch.agents.api.calls import Caller, End, Limits
+from gitorch.agents.api.client import Stream, connect
+from gitorch.agents.api.files import Files
+from gitorch.agents.api.loop import Loop
+from gitorch.agents.api.prices import Tokens, priced
+from gitorch.agents.api.session import begin, resume
+from gitorch.agents.api.shell import Shell, tool_environment
+from gitorch.agents.api.structured import Asking
+from gitorch.agents.api.tools import BASH, EDITOR, Tools
+from gitorch.errors import GitorchError, InvalidInput, SetupNeeded
+
+Json: TypeAlias = dict[str, Any]
+
+KEY, TOKEN = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"
+BASH_SECONDS_NAME = "BASH_TOOL_TIMEOUT_SECONDS"
+BASH_SECONDS = 120.0
+READ_SECONDS = 300.0
+_DUMPABLE, _SUBREAPER = 4, 36
+_SWEEPS = 10
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """A signal asked this process to end; not an `Exception`, so that nothing on the way takes it for an error."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """The credentials of the API: a key, or a bearer token."""
+
+    key: str
+    token: str
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values that must not show."""
+        return tuple(value for value in (self.key, self.token) if value)
+
+
+class Report:
+    """Standard output: events, without the secrets, and at the end one result."""
+
+    def __init__(self, options: argparse.Namespace, secrets: Secrets) -> None:
+        self._options = options
+        self._secrets = secrets.values
+        self._started = time.monotonic()
+
+    def emit(self, event: Json) -> None:
+        """Write one event as a line, at once."""
+        line = msgspec.json.encode(event)
+        for value in self._secrets:
+            line = line.replace(value.encode(), b"[redacted]")
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+
+    def end(self, end: End, caller: Caller | None) -> None:
+        """Write the result."""
+        event: Json = {
+            "type": "result",
+            "subtype": end.subtype,
+            "is_error": bool(end.error),
+            "error": end.error or None,
+            "api_error_status": end.status,
+            "result": end.text,
+            "stop_reason": caller.stop_reason if caller else "",
+            "resets_at": end.resets_at,
+            "num_turns": caller.turns if caller else 0,
+            "total_cost_usd": caller.usd if caller else None,
+            "usage": msgspec.to_builtins(caller.tokens if caller else Tokens()),
+            "duration_ms": round((time.monotonic() - self._started) * 1000),
+            "session_id": self._options.session,
+        }
+        self.emit(event)
+
+
+class Execution:
+    """One execution and what it holds: the tools, and the one who calls the API once it could be made."""
+
+    def __init__(self, options: argparse.Namespace, secrets: Secrets, report: Report) -> None:
+        self.options = options
+        self.caller: Caller | None = None
+        self._secrets = secrets
+        self._report = report
+        self._tools: Tools | None = None
+
+    def work(self) -> End:
+        """Do what standard input asks for. Raises `GitorchError` or `OSError` when it cannot start."""
+        options, secrets = self.options, self._secrets
+        limits = _limits(options)
+        self._report.emit(_init(options))
+        if not secrets.values:
+            raise SetupNeeded("authentication_failed", f"No key: {options.key_env or KEY} is not set.")
+        prompt = _prompt(sys.stdin.buffer.read())
+        made = self._asking(limits) if options.question else self._loop(limits)
+        self.caller = made.caller
+        return made.run(prompt)
+
+    def _loop(self, limits: Limits) -> Loop:
+        options, secrets = self.options, self._secrets
+        open_session = resume if options.resume else begin
+        session = open_session(options.sessions, options.session, options.model)
+        self._tools = _tools(options.worktree, secrets)
+        return Loop(limits, self._stream(), self._tools, session, self._report.emit, hidden=secrets.values)
+
+    def _asking(self, limits: Limits) -> Asking:
+        session, hidden = self.options.session, self._secrets.values
+        return Asking(limits, self._stream(), self._report.emit, session=session, hidden=hidden)
+
+    def _stream(self) -> Stream:
+        secrets = self._secrets
+        return connect(key=secrets.key, token=secrets.token, read_seconds=self.options.read_seconds)
+
+    def close(self) -> None:
+        """End everything that the tools started."""
+        if self._tools is not None:
+            self._tools.close()
+            _sweep()
+
+
+def main() -> int:
+    """Run one execution as the command line says, and return the exit code."""
+    options = _parser().parse_args()
+    secrets = _take_secrets(options.key_env)
+    report = Report(options, secrets)
+    execution = Execution(options, secrets, report)
+    _shield()
+    for number in _SIGNALS:
+        signal.signal(number, _stop)
+    try:
+        end, code = _end_of(execution)
+    finally:
+        _ignore(_SIGNALS)
+        execution.close()
+    try:
+        report.end(end, execution.caller)
+    except BrokenPipeError:
+        # Nobody reads any more: without this, Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _end_of(execution: Execution) -> tuple[End, int]:
+    try:
+        end = execution.work()
+    except Stopped as stopped:
+        return End(error="terminated", text=f"Stopped by {stopped}"), 128 + stopped.number
+    except GitorchError as error:
+        return End(error=error.code, text=" ".join(filter(None, (str(error), error.why)))), 2
+    except OSError as error:
+        return End(error="unknown", text=str(error)), 2 if execution.caller is None else 1
+    return end, int(bool(end.error))
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    limits = msgspec.convert(vars(options), Limits)
+    if limits.budget and not priced(limits.model):
+        raise InvalidInput(
+            "budget_unenforceable",
+            f"The price of {limits.model} is not known, so a budget of ${limits.budget:g} cannot be kept.",
+            why="Use a model with a known price, or no budget for this agent.",
+        )
+    return limits
+
+
+def _tools(worktree: Path, secrets: Secrets) -> Tools:
+    shell = Shell(worktree, tool_environment(os.environ, hidden=secrets.values), seconds=_bash_seconds(os.environ))
+    return Tools(shell, Files(worktree))
+
+
+def _bash_seconds(environ: Mapping[str, str]) -> float:
+    given = environ.get(BASH_SECONDS_NAME, "")
+    try:
+        seconds = float(given) if given else BASH_SECONDS
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise InvalidInput("bash_timeout", f"{BASH_SECONDS_NAME}={given!r} is no number of seconds.")
+    return seconds
+
+
+def _prompt(raw: bytes) -> str:
+    try:
+        prompt = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput("invalid_prompt", "The prompt is not UTF-8.", why=str(error)) from None
+    if not prompt.strip():
+        raise InvalidInput("invalid_prompt", "The prompt is empty.")
+    return prompt
+
+
+def _init(options: argparse.Namespace) -> Json:
+    return {
+        "type": "system",
+        "subtype": "init",
+        "cwd": str(options.worktree),
+        "session_id": options.session,
+        "tools": [] if options.question else [BASH, EDITOR],
+        "model": options.model,
+        "resumed": options.resume,
+    }
+
+
+def _shield() -> None:
+    """Keep other processes of this user out of our memory and environment, and adopt what our tools orphan."""
+    if sys.platform == "linux":
+        prctl = ctypes.CDLL(None).prctl
+        prctl(_DUMPABLE, 0, 0, 0, 0)
+        prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def _stop(number: int, _frame: object) -> None:
+    _ignore(_SIGNALS)
+    raise Stopped(number)
+
+
+def _ignore(numbers: Iterable[int]) -> None:
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _sweep() -> None:
+    """Kill what is left of the tools' processes; they are all ours, as this process adopts orphans."""
+    import psutil
+
+    for _ in range(_SWEEPS):
+        left = psutil.Process().children(recursive=True)
+        if not left:
+            return
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                process.kill()
+        psutil.wait_procs(left, timeout=1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gitorch.agents.api.process", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--worktree", type=Path, required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--session", required=True)
+    parser.add_argument("--sessions", type=Path, required=True)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--question", action="store_true")
+    parser.add_argument("--key-env", default="")
+    parser.add_argument("--budget", type=float, default=0.0)
+    defaults = Limits(model="")
+    for name in ("max_turns", "max_tokens", "retries", "retry_seconds"):
+        default = getattr(defaults, name)
+        parser.add_argument("--" + name.replace("_", "-"), type=type(default), default=default)
+    parser.add_argument("--read-seconds", type=float, default=READ_SECONDS)
+    return parser
+
+
+def _take_secrets(name: str) -> Secrets:
+    """Take the credentials out of the environment: the variable `name` if it is given, or else the SDK's own two."""
+    given = {each: os.environ.pop(each, "").strip() for each in {name, KEY, TOKEN} - {""}}
+    if name in ("", KEY, TOKEN):
+        return Secrets(given[KEY], given[TOKEN])
+    return Secrets(given[name], "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

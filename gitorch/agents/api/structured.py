@@ -1,0 +1,68 @@
+"""A question put to the Messages API: one reply that is held to a JSON schema, without tools and without a session."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from gitorch.agents.api.calls import CACHED, Caller, Emit, End, Limits, failed, marked
+from gitorch.agents.api.client import ApiFailure, Stream
+from gitorch.agents.api.stream import Reply, scrubbed
+from gitorch.agents.question import Message, Question
+from gitorch.errors import InvalidInput
+
+Json: TypeAlias = dict[str, Any]
+
+
+class Asking:
+    """One execution that is a question."""
+
+    def __init__(
+        self, limits: Limits, stream: Stream, emit: Emit, *, session: str, hidden: tuple[str, ...] = ()
+    ) -> None:
+        self.caller = Caller(limits, stream, emit, session=session, hidden=hidden)
+
+    def run(self, text: str) -> End:
+        """Put a question, given as JSON, and return its end: for success with the answer's JSON as its text."""
+        try:
+            question = msgspec.json.decode(text, type=Question)
+        except msgspec.DecodeError as error:
+            raise InvalidInput("invalid_question", "The question is not understood.", why=str(error)) from None
+        try:
+            return _end(self.caller.reply(request_of(question, self.caller.limits)))
+        except ApiFailure as failure:
+            return failed(failure)
+
+
+def request_of(question: Question, limits: Limits) -> Json:
+    """Return the request: instructions and material are cached by themselves, the conversation with its end."""
+    first, *later = question.messages
+    system = {"type": "text", "text": question.instructions, "cache_control": CACHED}
+    material = {"type": "text", "text": question.material, "cache_control": CACHED}
+    opening = {"role": "user", "content": [*([material] if question.material else []), _text(first)]}
+    rest = [{"role": message.role, "content": [_text(message)]} for message in later]
+    request: Json = scrubbed({"system": [system], "messages": marked([opening, *rest])})
+    return request | {
+        "model": limits.model,
+        "max_tokens": limits.max_tokens,
+        "output_config": {"format": {"type": "json_schema", "schema": question.schema}},
+    }
+
+
+def _text(message: Message) -> Json:
+    return {"type": "text", "text": message.text}
+
+
+def _end(reply: Reply) -> End:
+    match reply.stop_reason:
+        case "end_turn" | "stop_sequence":
+            return End(subtype="success", text=reply.text)
+        case "refusal":
+            return End(error="refusal", text=reply.text or "The model refused to answer.")
+        case "max_tokens":
+            return End(error="max_output_tokens", text="The answer was cut off at the output limit")
+        case "model_context_window_exceeded":
+            return End(error="prompt_too_long", text="The question is longer than the model's context window")
+        case other:
+            return End(error="unknown", text=f"The model stopped for an unknown reason: {other}")

@@ -1,0 +1,1 @@
+"""The `claude` command line: as an agent, and as a model that answers a question."""

@@ -1,0 +1,177 @@
+"""Codex: the `codex exec` command line, and whether somebody is logged in."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli
+
+from gitorch.agents import streams
+from gitorch.agents.codex import stream
+from gitorch.agents.protocol import Launch, Probed, Request
+from gitorch.agents.streams import Record, table, word
+from gitorch.config import AgentSettings
+from gitorch.errors import SetupNeeded
+from gitorch.model.outcome import Event, Exit, Outcome
+
+_INSTALL = "npm install -g @openai/codex"
+
+
+class Codex:
+    """Drive the `codex exec` command line.
+
+    The session id is known only from the stream's first event. `Outcome.usage` counts the whole
+    thread, also what earlier executions of it used: subtract the last known value after a resume.
+    """
+
+    pass_env: tuple[str, ...] = (
+        "CODEX_HOME",
+        "CODEX_API_KEY",
+        "CODEX_ACCESS_TOKEN",
+        "CODEX_SQLITE_HOME",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "OPENAI_ORGANIZATION",
+        "OPENAI_PROJECT",
+    )
+    resumable: bool = True
+    usage_is_cumulative: bool = True
+    """Whether an outcome's usage counts the whole session, not this execution of it."""
+
+    def probes(self, settings: AgentSettings) -> Sequence[tuple[str, ...]]:
+        """Return the commands that tell the version and whether somebody is logged in."""
+        name = program(settings)
+        return (name, "--version"), (name, "login", "status")
+
+    def judge(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
+        """Return the version, or raise `SetupNeeded` with `agent-missing` or `agent-login`."""
+        version, login = probed
+        if version.exit_code != 0:
+            raise _missing(settings, version)
+        lacking = _lacking(_provider(settings, environment), environment, login)
+        if lacking:
+            raise SetupNeeded(
+                "agent-login",
+                "codex is not logged in",
+                why=lacking,
+                fix=("codex login", "export CODEX_API_KEY=..."),
+            )
+        found = re.search(r"\d+(\.\d+)+", version.stdout)
+        return found[0] if found else streams.one_line(version.stdout)
+
+    def launch(self, settings: AgentSettings, request: Request) -> Launch:
+        """Return the unattended command line; the prompt comes by standard input."""
+        argv = [program(settings), "exec", "--json", "-C", str(request.worktree)]
+        # Codex's own sandbox keeps .git read-only, so `git commit` fails in it: what confines the agent is gitorch's.
+        argv += ["-s", "danger-full-access"]
+        # Otherwise each execution ends five seconds late where the vendor's host cannot be reached.
+        argv += ["-c", "analytics.enabled=false"]
+        if settings.model:
+            argv += ["-m", settings.model]
+        # `resume` has no -C and -s of its own: everything stands before it.
+        resume = ("resume", request.session) if request.resume else ()
+        return Launch(argv=(*argv, *settings.args, *resume, "-"), stdin=request.prompt_file)
+
+    def outcome(self, lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
+        """Read the stream to its end; the last `turn.completed` or `turn.failed` decides."""
+        return stream.outcome(lines, stderr, ended)
+
+    def events(self, line: bytes) -> Iterator[Event]:
+        """Yield what one line of the stream tells a person."""
+        return stream.events(line)
+
+
+def program(settings: AgentSettings) -> str:
+    """Return the executable to start, past npm's Node shim: killed, the shim leaves its child running."""
+    named = settings.path or "codex"
+    found = shutil.which(named, path=settings.env.get("PATH"))
+    shim = Path(os.path.realpath(found)) if found else None
+    if shim is None or shim.name != "codex.js":
+        return named
+    package, binary = shim.parent.parent, Path("vendor") / _triple() / "bin" / "codex"
+    places = [package / binary, *package.parent.glob(f"codex-*/{binary}")]
+    places += package.glob(f"node_modules/@openai/codex-*/{binary}")
+    return next((str(place) for place in places if os.access(place, os.X_OK)), named)
+
+
+def _triple() -> str:
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+    return f"{machine}-{'apple-darwin' if sys.platform == 'darwin' else 'unknown-linux-musl'}"
+
+
+def _missing(settings: AgentSettings, version: Probed) -> SetupNeeded:
+    program = settings.path or "codex"
+    why = "there is no such program on PATH" if version.exit_code is None else streams.one_line(version.stderr)
+    return SetupNeeded("agent-missing", f"`{program}` cannot be started", why=why, fix=(_INSTALL,))
+
+
+def _lacking(provider: Record, environment: Mapping[str, str], login: Probed) -> str:
+    """Return why no login or key would be found for `provider`, "" where one is."""
+    key = word(provider, "env_key")
+    if key:
+        return (
+            "" if environment.get(key) else f"its model provider wants {key}, which is not in the agent's environment"
+        )
+    if provider and provider.get("requires_openai_auth") is not True:
+        return ""
+    # OPENAI_API_KEY does not count: `codex exec` sends only CODEX_API_KEY or what `codex login` stored.
+    if login.exit_code == 0 or environment.get("CODEX_API_KEY"):
+        return ""
+    said = stream.complaints(login.stderr)
+    return streams.one_line(said[-1]) if said else "`codex login status` says so, and no CODEX_API_KEY is set"
+
+
+def _provider(settings: AgentSettings, environment: Mapping[str, str]) -> Record:
+    """Return the table of the model provider that the configuration names; empty for the built-in one."""
+    config = _config_file(environment)
+    for override in _overrides(settings.args):
+        config = _merged(config, override)
+    name = word(config, "model_provider")
+    return table(config, "model_providers", name) if name else {}
+
+
+def _config_file(environment: Mapping[str, str]) -> Record:
+    home = environment.get("CODEX_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".codex")
+    path = Path(home) / "config.toml"
+    try:
+        return tomli.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SetupNeeded(
+            "agent-login", "codex cannot read its configuration", why=f"{path}: {error}", fix=(f"edit {path}",)
+        ) from error
+
+
+def _overrides(args: Sequence[str]) -> Iterator[Record]:
+    for place, arg in enumerate(args):
+        if arg in ("-c", "--config") and place + 1 < len(args):
+            yield _override(args[place + 1])
+        elif arg.startswith("--config="):
+            yield _override(arg.removeprefix("--config="))
+
+
+def _override(setting: str) -> Record:
+    key, _, value = setting.partition("=")
+    try:
+        return tomli.loads(f"{key} = {value}")
+    except tomli.TOMLDecodeError:
+        # Codex does the same: what is not TOML is a plain string.
+        return tomli.loads(f"{key} = {msgspec.json.encode(value).decode()}")
+
+
+def _merged(config: Record, override: Record) -> Record:
+    both = {key: _merged(config[key], override[key]) for key in override if _are_tables(config, override, key)}
+    return {**config, **override, **both}
+
+
+def _are_tables(config: Mapping[str, Any], override: Mapping[str, Any], key: str) -> bool:
+    return isinstance(config.get(key), dict) and isinstance(override[key], dict)

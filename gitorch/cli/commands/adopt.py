@@ -1,0 +1,102 @@
+"""`adopt`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
+
+if TYPE_CHECKING:
+    from gitorch.services.adopt import Adoption
+
+
+@click.command("adopt")
+@click.argument("branches", nargs=-1, required=True, metavar="BRANCH...")
+@click.option("--base", default="", metavar="REF", help="What they are to be compared with; else the configured base.")
+@click.option("--after", multiple=True, type=TASK, help="They wait for this task. May be given several times.")
+@click.option("--check", is_flag=True, help="Run the checks on them, too: no check has judged them.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would become of them.")
+@pass_session
+def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool, **options: Any) -> None:
+    """Make finished tasks of existing branches, by whomever: they go through review and merge like all others.
+
+    A branch is a name or a glob ('task/*'), local or remote-tracking (origin/x). It is never moved. One that contains
+    another waits for that one. What was named and cannot be adopted refuses the whole call; what a glob matched is left
+    out, and said.
+    """
+    from gitorch.storage import trust
+
+    if not dry_run:
+        trust.require_person("adopt branches")
+    orchestrator = session.orchestrator
+    after = [orchestrator.find(name).id for name in options["after"]]
+    planned = orchestrator.plan_adoption(branches, base=options["base"], after=after, check=options["check"])
+    if options["check"] and not dry_run:
+        planned = _judged(session, planned)
+    adopted = planned if dry_run else orchestrator.adopt(planned)
+    _tell(session, adopted, dry=dry_run)
+    if any(task.passed is False for task in (*adopted.tasks, *adopted.judged)):
+        sys.exit(6)
+
+
+def _judged(session: Session, planned: Adoption) -> Adoption:
+    steps = session.orchestrator.judge_adoption(planned)
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            judged: Adoption = end.value
+            return judged
+        session.say(f"{progress.step}/{progress.of}  check {progress.task}")
+
+
+def _tell(session: Session, adopted: Adoption, *, dry: bool) -> None:
+    from gitorch.cli.schema import answers
+
+    session.answer(
+        _text(session, adopted),
+        "adopt",
+        {
+            "tasks": [answers.task(task) for task in adopted.tasks],
+            "judged": [answers.task(task) for task in adopted.judged],
+            "sources": dict(adopted.sources),
+            "left": [{"branch": one.branch.name, "reason": one.reason} for one in adopted.left],
+            "unsaved": [{"branch": branch, "worktree": str(place)} for branch, place in adopted.unsaved],
+            "dry_run": dry,
+        },
+    )
+    if session.json:
+        return
+    for branch, place in adopted.unsaved:
+        session.screen.warn(f"{branch} is checked out in {place}: only what is committed counts")
+    if dry:
+        session.say("nothing was adopted (dry run)")
+    elif adopted.tasks or adopted.judged:
+        session.say(WAY_BACK)
+        session.say("next: orchestrate review")
+
+
+def _text(session: Session, adopted: Adoption) -> str:
+    from gitorch.cli.terminal.layout import Column, paint, table
+    from gitorch.cli.views import labels
+
+    look = session.screen.out
+    rows = [
+        [
+            (str(task.number), ""),
+            (task.id, ""),
+            (look.clean(adopted.sources[task.id]), "dim"),
+            (labels.plural(adopted.commits[task.id], "commit"), ""),
+            labels.checks(task, look),
+            (", ".join(task.after), ""),
+        ]
+        for task in adopted.tasks
+    ]
+    titles = ("#", "Task", "Branch", "Commits", "Checks", "After")
+    lines = table([Column(title=title, right=title == "#") for title in titles], rows, look) if rows else []
+    lines += [[(f"{task.id}  ", ""), labels.checks(task, look)] for task in adopted.judged]
+    lines += [[(f"left out: {look.clean(one.branch.name)}: {one.reason}", "dim")] for one in adopted.left]
+    return paint(lines, look) or "there was nothing to adopt"

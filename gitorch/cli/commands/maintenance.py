@@ -1,0 +1,134 @@
+"""`cleanup`, `config`, `completion`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from gitorch.cli.session import WAY_BACK, Session, pass_session
+from gitorch.errors import InvalidInput, did_you_mean
+
+
+@click.command("cleanup")
+@click.option("-n", "--dry-run", is_flag=True, help="List what would go.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
+    """Remove worktrees and branches of merged and rejected tasks, and the tasks from the file.
+
+    Uncommitted files are saved under refs/gitorch/rescue/ first, and each branch's commits stay reachable under
+    refs/gitorch/trash/.
+    """
+    from gitorch.storage import trust
+
+    if not dry_run:
+        trust.require_person("clean up")
+    orchestrator = session.orchestrator
+    found = orchestrator.removable()
+    fields: dict[str, Any] = {"tasks": [task.id for task in found], "dry_run": dry_run}
+    listing = "\n".join(f"{task.id}  {task.state}  {task.worktree}" for task in found)
+    if dry_run or not found:
+        session.answer(listing or "nothing to clean up", "cleanup", fields)
+        return
+    if not yes:
+        session.say(listing)
+    if not session.confirm(f"Remove {len(found)} worktrees and branches?", yes=yes):
+        session.answer("nothing was removed", "cleanup", {**fields, "tasks": []})
+        return
+    for task in orchestrator.cleanup(found):
+        session.say(f"removed {task.id}")
+    session.answer(f"{len(found)} tasks removed", "cleanup", fields)
+    session.say(WAY_BACK)
+
+
+@click.group("config", invoke_without_command=True)
+@click.pass_context
+def config_command(ctx: click.Context) -> None:
+    """Show the configuration, and agree to the commands that a repository's own file would run."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@config_command.command("show")
+@click.option("--origin", is_flag=True, help="Where each value comes from.")
+@pass_session
+def show_config(session: Session, origin: bool) -> None:
+    """Print all settings in force."""
+    loaded = session.orchestrator.loaded
+    values = _flat(loaded.config)
+    width = max(len(loaded.origins.get(name, "built-in")) for name in values)
+    lines = [
+        (f"{loaded.origins.get(name, 'built-in'):<{width}}  " if origin else "") + f"{name} = {json.dumps(value)}"
+        for name, value in values.items()
+    ]
+    origins = {name: loaded.origins.get(name, "built-in") for name in values}
+    session.answer("\n".join(lines), "config", {"values": values, "origins": origins})
+
+
+@config_command.command("get")
+@click.argument("name")
+@pass_session
+def read_config(session: Session, name: str) -> None:
+    """Print one setting."""
+    values = _flat(session.orchestrator.config)
+    if name not in values:
+        hint = did_you_mean(name, values, lead="; ")
+        raise InvalidInput("no-such-key", f"there is no setting {name}{hint}", fix=("orchestrate config show",))
+    value = values[name]
+    session.answer(value if isinstance(value, str) else json.dumps(value), "config", {"name": name, "value": value})
+
+
+@config_command.command("trust")
+@click.option("-y", "--yes", is_flag=True, help="Agree without being asked.")
+@pass_session
+def trust_config(session: Session, yes: bool) -> None:
+    """Show the commands that this repository's files would run on your machine, and agree to them."""
+    from gitorch.cli.terminal.sanitize import safe_block
+    from gitorch.storage import trust
+
+    trust.require_person("agree to commands")
+    orchestrator = session.orchestrator
+    found = trust.commands(orchestrator.loaded.layers)
+    common = orchestrator.repository.common_dir
+    if trust.is_trusted(common, found):
+        session.answer("nothing to agree to" if not found else "agreed to already", "config", {"commands": found})
+        return
+    session.say(safe_block(json.dumps(found, indent=2, ensure_ascii=False)))
+    agreed = session.confirm("Run these commands in this repository from now on?", yes=yes)
+    if agreed:
+        trust.agree(common, found)
+    fields = {"commands": found, "digest": trust.digest(found), "agreed": agreed}
+    session.answer("agreed; a change of these commands asks again" if agreed else "not agreed", "config", fields)
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    """Return settings by their dotted names."""
+    import msgspec
+
+    found: dict[str, Any] = {}
+
+    def walk(at: str, one: Any) -> None:
+        if isinstance(one, dict) and one:
+            for key, below in one.items():
+                walk(f"{at}.{key}" if at else key, below)
+        else:
+            found[at] = one
+
+    walk("", msgspec.to_builtins(value))
+    return found
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+@pass_session
+def completion_command(session: Session, context: click.Context, shell: str) -> None:
+    """Print the completion script of a shell: orchestrate completion bash >> ~/.bashrc"""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    script = kind(context.find_root().command, {}, "orchestrate", "_ORCHESTRATE_COMPLETE").source()
+    session.answer(script, "completion", {"shell": shell, "script": script})

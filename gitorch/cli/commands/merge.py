@@ -1,0 +1,129 @@
+"""`merge`: approved work onto the integration branch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
+
+if TYPE_CHECKING:
+    from gitorch.flow.merge import Plan, Progress, Tell
+    from gitorch.replay import Replayer
+
+_EYE_SECONDS = 0.1
+
+
+@click.command("merge")
+@click.argument("tasks", nargs=-1, type=TASK)
+@click.option("-n", "--dry-run", is_flag=True, help="Show the plan and the conflicts it would meet.")
+@click.option("--skip", multiple=True, type=TASK, metavar="TASK", help="Leave this one out.")
+@click.option("--verify", type=click.Choice(["each", "batch", "end", "never"]), help="How often the checks run.")
+@click.option("--recheck", is_flag=True, help="Check again what an earlier command found red or green.")
+@click.option("--squash", is_flag=True, help="Make one commit of each task.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "merge-tree", "git-rebase"]),
+    default="auto",
+    help="What replays the commits, to the same result: in memory, by git's merge alone, or by git rebase.",
+)
+@click.option("--into", default="", metavar="BRANCH", help="Bring this branch of yours to the result, too.")
+@pass_session
+def merge_command(
+    session: Session,
+    tasks: tuple[str, ...],
+    dry_run: bool,
+    skip: tuple[str, ...],
+    verify: str,
+    recheck: bool,
+    squash: bool,
+    engine: str,
+    into: str,
+) -> None:
+    """Rebase approved work onto the integration branch, in dependency order.
+
+    Named TASKS go in with what they build on. Where the base branch moved on, the integration branch is replayed on it
+    first. Your own branches stay as they are, but the one that --into names: it is moved forward to the result, and the
+    files of a clean checkout of it follow.
+    """
+    from gitorch.cli.schema import answers
+    from gitorch.cli.views import merge, run
+    from gitorch.flow.merge import Progress
+    from gitorch.services import Engine
+    from gitorch.storage import trust
+
+    orchestrator = session.orchestrator
+    if not dry_run:
+        trust.require_person("merge")
+        for done in orchestrator.recover():
+            session.say(done)
+    names = [orchestrator.find(name).id for name in tasks] or None
+    branch = orchestrator.config.integration
+    with orchestrator.replaying(squash=squash, dry_run=dry_run, engine=Engine(engine)) as replayer:
+        left_out = [orchestrator.find(name).id for name in skip]
+        with _shown(session) as tell:
+            plan = orchestrator.plan_merge(replayer, names, left_out, into, tell)
+        hunks = {clash.task.id: orchestrator.hunks(replayer, clash) for clash in plan.clashes}
+        if not dry_run:
+            if picture := merge.merge_order(plan):
+                session.say(picture)
+            verify = verify or orchestrator.config.merge.verify
+            plan = _verified(session, replayer, plan, verify, recheck=recheck)
+            with _shown(session) as tell:
+                tell(Progress("prove and publish", 0, 1))
+                orchestrator.publish(replayer, plan)
+            session.refresh(replayer)
+        conflicts = orchestrator.foresee(replayer) if dry_run else ()
+    text = merge.merge_plan(plan, branch, hunks=hunks) if dry_run else merge.merge_result(plan, branch)
+    text = "\n".join(part for part in (run.foreseen(conflicts), text) if part)
+    known = {"conflicts": [answers.foreseen_conflict(one, branch) for one in conflicts]} if dry_run else {}
+    session.answer(text, "merge", {**answers.merge(plan, branch, hunks), **known, "dry_run": dry_run})
+    if plan.steps and not dry_run:
+        session.say(WAY_BACK)
+    _exit_for(plan)
+
+
+@contextmanager
+def _shown(session: Session) -> Iterator[Tell]:
+    """Lend what shows progress in a line that goes away, on a terminal and nowhere else; often enough for the eye."""
+    from gitorch.cli.views import merge
+
+    shown = ("", 0.0)
+
+    def tell(now: Progress) -> None:
+        nonlocal shown
+        if session.screen.fleeting and (now.doing != shown[0] or time.monotonic() - shown[1] > _EYE_SECONDS):
+            session.screen.passing(merge.merge_progress(now))
+            shown = (now.doing, time.monotonic())
+
+    try:
+        yield tell
+    finally:
+        if shown[0]:
+            session.screen.passing("")
+
+
+def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool) -> Plan:
+    from gitorch.cli.views import merge
+
+    steps = session.orchestrator.verify_merge(replayer, plan, verify, recheck=recheck)
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            session.screen.passing("")
+            verified: Plan = end.value
+            return verified
+        session.screen.passing(merge.merge_progress(progress))
+
+
+def _exit_for(plan: Plan) -> None:
+    if plan.clashes or plan.is_stuck:
+        sys.exit(7)
+    if plan.failures or plan.red_base or any("union fails" in one.reason for one in plan.held):
+        sys.exit(6)

@@ -1,0 +1,288 @@
+"""`plan`: a goal becomes tasks that a person has agreed to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitorch.cli.commands.plan_answers import ANSWERS, tell_asking, tell_cost
+from gitorch.cli.commands.plan_edits import EDITS, PLAN, PLANNED, tell
+from gitorch.cli.session import Session, pass_session
+from gitorch.errors import GitorchError, InvalidInput, Refused
+
+if TYPE_CHECKING:
+    from gitorch.flow.intake import Draft
+    from gitorch.model.plan import PlanSession
+    from gitorch.model.task import Task
+    from gitorch.services.plan import Chosen
+
+
+class PlanGroup(click.Group):
+    """A group whose first word may also be a goal: what is no command's name, or stands after `--`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, ["new", *args] if self._is_goal(ctx, args) else args)
+
+    def _is_goal(self, ctx: click.Context, args: list[str]) -> bool:
+        try:
+            _, rest, _ = self.make_parser(ctx).parse_args(list(args))
+        except click.UsageError:
+            return True  # an option that only a goal has
+        if not rest:
+            return False
+        return rest[0] not in self.commands or "--" in args[: len(args) - len(rest)]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, one.get_short_help_str(100)) for name, one in self.commands.items()], col_spacing=3
+            )
+
+
+@click.group("plan", cls=PlanGroup, invoke_without_command=True, subcommand_metavar="GOAL | COMMAND [ARGS]...")
+@click.pass_context
+def plan_command(ctx: click.Context) -> None:
+    """Break a goal into tasks, talk them over, and queue them once you agree.
+
+    \b
+    orchestrate plan "Build a REST API with authentication"
+    orchestrate plan approve build-a-rest --run
+
+    On a terminal a goal begins a session in which the plan can be discussed and changed; it is saved after every
+    step. A goal that begins with a command's name goes in quotes, or after --.
+    """
+    if ctx.invoked_subcommand is None:
+        if ctx.ensure_object(Session).interactive:
+            ctx.invoke(new_command)
+        else:
+            click.echo(ctx.get_help())
+
+
+@plan_command.command("new")
+@click.argument("goal", nargs=-1)
+@click.option("-a", "--agent", default="", help="The model that draws it up: claude, codex, api.")
+@click.option("--heuristic", is_flag=True, help="Ask no model: go by the words of the goal.")
+@click.option("--constraint", "constraints", multiple=True, metavar="TEXT", help="What the plan must keep to.")
+@pass_session
+def new_command(session: Session, goal: Sequence[str], agent: str, heuristic: bool, constraints: Sequence[str]) -> None:
+    """Make a plan: what `plan GOAL` does. GOAL - is standard input."""
+    orchestrator = session.orchestrator
+    words = _goal(session, goal)
+    chosen = orchestrator.choose_planner(agent, heuristic=heuristic)
+    begun = orchestrator.begin_plan(words, constraints, agent=chosen.agent)
+    found = _drawn_up(session, begun, chosen)
+    if session.interactive:
+        _talk(session, found)
+    else:
+        tell(session, found)
+
+
+def _goal(session: Session, given: Sequence[str]) -> str:
+    words = " ".join(given)
+    if words == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    if len(given) == 1 and " " not in words:
+        _refuse_near_miss(words)
+    if not words and session.interactive:
+        words = click.prompt("What do you want to reach?", err=True, prompt_suffix="\n> ")
+    if not words.strip():
+        raise InvalidInput("empty-goal", "the plan has no goal", fix=('orchestrate plan "what you want to reach"',))
+    return words
+
+
+def _refuse_near_miss(word: str) -> None:
+    import difflib
+
+    near = difflib.get_close_matches(word, plan_command.commands, n=1, cutoff=0.7)
+    if near:
+        goal = f"orchestrate plan new {word}   if it is a goal"
+        raise InvalidInput("no-such-command", f"plan has no command {word}; did you mean {near[0]}?", fix=(goal,))
+
+
+def _drawn_up(session: Session, begun: PlanSession, chosen: Chosen) -> PlanSession:
+    """Have a new plan's tasks drawn up; a plan that could not be is not kept."""
+    tell_asking(session, chosen)
+    try:
+        found = session.orchestrator.draw_up(begun, chosen)
+    except GitorchError:
+        session.orchestrator.plans.drop(begun)
+        raise
+    tell_cost(session, found)
+    if not chosen.agent and len(found.plan.tasks) == 1:
+        session.say(found.conversation[-1].text)
+    return found
+
+
+def _talk(session: Session, found: PlanSession) -> None:
+    from gitorch.cli.commands import plan_session
+
+    plan_session.talk(session, plan_command, found)
+
+
+@plan_command.command("list")
+@click.argument("more", nargs=-1, metavar="")
+@pass_session
+def list_command(session: Session, more: Sequence[str]) -> None:
+    """List all plans."""
+    from gitorch.cli.schema import plan as plan_schema
+    from gitorch.cli.views import plan as plan_view
+
+    if more:
+        goal = f'orchestrate plan -- "list {" ".join(more)}"   if it is a goal'
+        raise InvalidInput("usage", "plan list takes no arguments", fix=(goal,))
+    found = session.orchestrator.all_plans()
+    text = plan_view.listing(found, datetime.now().astimezone())
+    session.answer(text, "plan", {"plans": [plan_schema.summary(one) for one in found]})
+
+
+@plan_command.command("show")
+@click.argument("plan", type=PLAN)
+@click.argument("task", required=False, type=PLANNED)
+@click.option(
+    "--format", "form", type=click.Choice(["tree", "mermaid", "dot", "json", "toml"]), default="tree", help="As what."
+)
+@pass_session
+def show_command(session: Session, plan: str, task: str | None, form: str) -> None:
+    """Show a plan, or one TASK of it."""
+    from gitorch.cli.schema import plan as plan_schema
+    from gitorch.cli.views import plan as plan_view
+    from gitorch.model.plan import find
+
+    found = session.orchestrator.find_plan(plan)
+    session.json = session.json or form == "json"
+    if task:
+        one = find(found.plan, task)
+        session.answer(plan_view.task_page(found.plan, one), "plan", {"task": plan_schema.planned(one)})
+    elif form == "tree":
+        tell(session, found)
+    else:
+        write = {"mermaid": plan_view.mermaid, "dot": plan_view.dot, "toml": plan_view.toml}
+        text = write[form](found.plan) if form in write else ""
+        session.answer(text, "plan", {"plan": plan_schema.plan(found)})
+
+
+@plan_command.command("continue")
+@click.argument("plan", type=PLAN)
+@click.option("-a", "--agent", default="", help="The model that draws it up, where it has no tasks yet.")
+@pass_session
+def continue_command(session: Session, plan: str, agent: str) -> None:
+    """Go on with a plan where it was left, with its conversation."""
+    from gitorch.cli.views import plan as plan_view
+
+    orchestrator = session.orchestrator
+    found = orchestrator.find_plan(plan)
+    if not found.is_approved and not found.history[1:]:
+        # whoever was asked for its tasks was cut off
+        found = _continued(session, found, agent)
+    if not session.interactive or found.is_approved:
+        tell(session, found)
+        return
+    session.answer(plan_view.conversation(found.conversation) + "\n")
+    _talk(session, found)
+
+
+def _continued(session: Session, found: PlanSession, agent: str) -> PlanSession:
+    chosen = session.orchestrator.choose_planner(agent or found.agent, heuristic=not (agent or found.agent))
+    tell_asking(session, chosen)
+    drawn = session.orchestrator.draw_up(found, chosen)
+    tell_cost(session, drawn)
+    return drawn
+
+
+@plan_command.command("approve")
+@click.argument("plan", type=PLAN)
+@click.option("--run", "run", is_flag=True, help="Work through the queue at once.")
+@click.pass_context
+def approve_command(ctx: click.Context, plan: str, run: bool) -> None:
+    """Agree to a plan: its tasks are queued, all or none, with what they wait for."""
+    session = ctx.ensure_object(Session)
+    orchestrator = session.orchestrator
+    approved, tasks = orchestrator.approve_plan(orchestrator.find_plan(plan))
+    tell_queued(session, approved, tasks)
+    if run or (session.talking and session.confirm("Run them now?", yes=False)):
+        run_queue(ctx)
+    elif not session.json:
+        session.say("next: orchestrate run")
+
+
+def tell_queued(session: Session, approved: PlanSession, tasks: Sequence[Task]) -> None:
+    """Show the tasks that a plan became."""
+    from gitorch.cli.schema import answers
+    from gitorch.cli.schema import plan as plan_schema
+    from gitorch.cli.views.queue import queued
+
+    fields = {"plan": plan_schema.plan(approved), "tasks": [answers.task(task) for task in tasks]}
+    session.answer(queued(tasks, session.orchestrator.config.agent), "plan", fields)
+
+
+def run_queue(ctx: click.Context, **options: object) -> None:
+    """Go on with `run`."""
+    from gitorch.cli.commands.run import run_command
+
+    ctx.invoke(run_command, **options)
+
+
+def decompose(session: Session, goal: str, given: dict[str, Any], *, dry: bool) -> tuple[PlanSession, list[Task]]:
+    """Make a plan and queue it at once, each task with the fields `given`; with `dry` it stays a plan.
+
+    What waits for nothing in the plan waits for the tasks of `given`.
+    """
+    import msgspec
+
+    orchestrator = session.orchestrator
+    chosen = orchestrator.choose_planner()
+    found = _drawn_up(session, orchestrator.begin_plan(goal, agent=chosen.agent), chosen)
+    session.say(f"plan {found.id}: {found.plan.made_by}")
+
+    def adjusted(drafts: list[Draft]) -> list[Draft]:
+        own = [{**given, **({"after": draft.after} if draft.after else {})} for draft in drafts]
+        return [msgspec.structs.replace(draft, **fields) for draft, fields in zip(drafts, own, strict=True)]
+
+    if dry:
+        return found, orchestrator.tasks_of(found.plan, datetime.now(UTC), adjusted)
+    return orchestrator.approve_plan(found, adjusted)
+
+
+@plan_command.command("drop")
+@click.argument("plan", type=PLAN)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def drop_command(session: Session, plan: str, yes: bool) -> None:
+    """Take a plan away. Tasks that it became stay as they are."""
+    orchestrator = session.orchestrator
+    found = orchestrator.find_plan(plan)
+    if not session.confirm(f"Drop the plan {found.id}?", yes=yes):
+        session.answer("nothing was dropped", "plan", {"dropped": None})
+        return
+    kept = orchestrator.drop_plan(found)
+    session.answer(f"dropped {found.id}; it is kept in {kept}", "plan", {"dropped": found.id, "kept": kept})
+
+
+for one in (*ANSWERS, *EDITS):
+    plan_command.add_command(one)
+
+
+# ------------------------------------------------------------------------------------- other spellings, not in the help
+
+plan_list_command = list_command
+plan_continue_command = continue_command
+
+
+@click.command("execute-plan", hidden=True)
+@click.argument("plan", type=PLAN)
+@click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="How many agents work at once.")
+@click.pass_context
+def execute_plan_command(ctx: click.Context, plan: str, max_agents: int | None) -> None:
+    """Work through the queue, when the plan is approved."""
+    found = ctx.ensure_object(Session).orchestrator.find_plan(plan)
+    if not found.is_approved:
+        raise Refused(
+            "plan-not-approved",
+            f"the plan {found.id} is not approved: nothing of it can run",
+            fix=(f"orchestrate plan approve {found.id} --run",),
+        )
+    run_queue(ctx, max_agents=max_agents)

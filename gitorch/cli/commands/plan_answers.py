@@ -1,0 +1,181 @@
+"""`plan discuss`, `take`, `leave`, `edit`: changes that come out of an exchange with a model or an editor."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitorch.cli.commands.plan_edits import PLAN, tell
+from gitorch.cli.session import Session, pass_session
+from gitorch.errors import AnswerNeeded, GitorchError, InvalidInput
+
+if TYPE_CHECKING:
+    from gitorch.model.plan import Difference, PlanSession
+    from gitorch.services.plan import Chosen
+
+
+@click.command("edit")
+@click.argument("plan", type=PLAN)
+@click.option("-F", "--file", "file", metavar="FILE", help="Take this TOML instead of an editor's; - is stdin.")
+@pass_session
+def edit_command(session: Session, plan: str, file: str | None) -> None:
+    """Edit a plan as TOML in your editor.
+
+    A text that is not a valid plan is kept: the next `plan edit` begins with it.
+    """
+    orchestrator = session.orchestrator
+    found = orchestrator.find_plan(plan)
+    kept = orchestrator.plans.draft_file(found)
+    text = _read(session, file) if file else _edited(session, found)
+    if text is None:
+        waits = f"; the text that was not a valid plan still waits in {kept}" if kept.exists() else ""
+        session.answer(f"nothing was changed{waits}", "plan", _fields(found))
+        return
+    if not text.strip():
+        kept.unlink(missing_ok=True)
+        session.answer("nothing was changed", "plan", _fields(found))
+        return
+    changed = _of_toml(session, found, text, keep=not file)
+    kept.unlink(missing_ok=True)
+    tell(session, changed, "edited")
+
+
+def _of_toml(session: Session, found: PlanSession, text: str, *, keep: bool) -> PlanSession:
+    from gitorch import config
+    from gitorch.storage.atomic import replace
+
+    orchestrator = session.orchestrator
+    try:
+        plan = orchestrator.read_edited(config.parse(text, "the edited plan").settings, found)
+        return orchestrator.change_plan(found, plan, "edited")
+    except GitorchError as error:
+        if not keep:
+            raise
+        replace(orchestrator.plans.draft_file(found), text.encode("utf-8", "surrogateescape"))
+        again = f"orchestrate plan edit {found.id}   your text is kept; empty it to drop it"
+        raise type(error)(error.code, error.what, why=error.why, fix=(again,)) from error
+
+
+def _fields(found: PlanSession) -> dict[str, Any]:
+    from gitorch.cli.schema import plan as plan_schema
+
+    return {"plan": plan_schema.plan(found)}
+
+
+def _read(session: Session, file: str) -> str:
+    from gitorch import config
+
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else (session.start / file).read_bytes()
+    except OSError as error:
+        raise InvalidInput("no-file", f"{file} cannot be read", why=str(error)) from error
+    return config.decode(content, file)
+
+
+def _edited(session: Session, found: PlanSession) -> str | None:
+    """Return what the user makes of a plan's TOML; None when they leave it as it is."""
+    from gitorch.cli.views import plan as plan_view
+
+    if not session.interactive and not {"VISUAL", "EDITOR"}.intersection(os.environ):
+        fix = f"orchestrate plan edit {found.id} -F FILE"
+        raise AnswerNeeded("answer-needed", "there is nobody to edit the plan", fix=(fix,))
+    kept = session.orchestrator.plans.draft_file(found)
+    text = kept.read_text("utf-8", "surrogateescape") if kept.exists() else plan_view.toml(found.plan)
+    edited = click.edit(text, extension=".toml")
+    return None if edited == text else edited
+
+
+@click.command("discuss")
+@click.argument("plan", type=PLAN)
+@click.argument("text", nargs=-1, required=True)
+@click.option("-a", "--agent", default="", help="The model to talk with: claude, codex, api.")
+@click.option("-y", "--yes", is_flag=True, help="Take what it proposes without being asked.")
+@pass_session
+def discuss_command(session: Session, plan: str, text: Sequence[str], agent: str, yes: bool) -> None:
+    """Tell the model something about the plan; see what it would change, and take it or leave it.
+
+    Where nobody can be asked, the proposal waits: `plan take PLAN` takes it.
+    """
+    from gitorch.cli.schema import plan as plan_schema
+    from gitorch.model.plan import difference
+
+    orchestrator = session.orchestrator
+    found = orchestrator.find_plan(plan)
+    own = found.agent if found.agent in orchestrator.config.agents else ""
+    chosen = orchestrator.choose_model(agent or own)
+    tell_asking(session, chosen)
+    answered = orchestrator.discuss(found, " ".join(text), chosen)
+    proposed = difference(answered.plan, answered.proposal or answered.plan)
+    taken = bool(proposed) and yes
+    if taken:
+        answered = orchestrator.take(answered)
+    fields = {"reply": answered.conversation[-1].text, "changes": plan_schema.changes(proposed), "taken": taken}
+    _tell_answer(session, answered, fields, proposed)
+    if proposed and not taken:
+        _decide(session, answered)
+
+
+def _tell_answer(session: Session, answered: PlanSession, fields: dict[str, Any], proposed: Difference) -> None:
+    from gitorch.cli.views import plan as plan_view
+
+    last = answered.conversation[-1]
+    text = f"{plan_view.conversation([last])}\n\n{plan_view.difference(proposed)}"
+    session.answer(text, "plan", {**_fields(answered), **fields})
+    tell_cost(session, answered)
+
+
+def _decide(session: Session, answered: PlanSession) -> None:
+    orchestrator = session.orchestrator
+    if not session.interactive:
+        if not session.json:
+            session.say(f"not taken: there is nobody to ask\nnext: orchestrate plan take {answered.id}")
+        sys.exit(AnswerNeeded.exit)
+    if session.confirm("Take it?", yes=False):
+        tell(session, orchestrator.take(answered), "taken")
+    else:
+        orchestrator.leave(answered)
+        session.say("left; the plan is as it was")
+
+
+def tell_asking(session: Session, chosen: Chosen) -> None:
+    """Say who is asked; that no model is there is a warning."""
+    if chosen.agent:
+        session.say(f"asking {chosen.agent} ...")
+    elif chosen.why != "asked for":
+        session.screen.warn(f"there is no model to ask, so the plan is made by heuristics ({chosen.why})")
+
+
+def tell_cost(session: Session, answered: PlanSession) -> None:
+    """Say which model answered, and what that took."""
+    from gitorch.cli.views import labels
+
+    last = answered.conversation[-1]
+    if last.usage is not None and not session.json:
+        tokens = f"{labels.count(last.usage.input_tokens)} tokens in, {labels.count(last.usage.output_tokens)} out"
+        dollars = f", {labels.dollars(last.usage.usd)}" if last.usage.usd is not None else ""
+        session.say(f"{last.model}: {tokens}{dollars}")
+
+
+@click.command("take")
+@click.argument("plan", type=PLAN)
+@pass_session
+def take_command(session: Session, plan: str) -> None:
+    """Take what the model proposed last."""
+    orchestrator = session.orchestrator
+    tell(session, orchestrator.take(orchestrator.find_plan(plan)), "taken")
+
+
+@click.command("leave")
+@click.argument("plan", type=PLAN)
+@pass_session
+def leave_command(session: Session, plan: str) -> None:
+    """Forget what the model proposed last."""
+    orchestrator = session.orchestrator
+    tell(session, orchestrator.leave(orchestrator.find_plan(plan)), "left; the plan is as it was")
+
+
+ANSWERS = (discuss_command, take_command, leave_command, edit_command)

@@ -1,0 +1,250 @@
+"""`run`: the queue worked through, here or in the background, and told as it happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitorch.cli.session import NO_SANDBOX, Session, pass_session
+from gitorch.errors import Incomplete, LimitReached, SetupNeeded
+from gitorch.model.task import State, Task
+
+if TYPE_CHECKING:
+    from gitorch.flow.scheduling.scheduler import Limits
+    from gitorch.services import RunSummary
+
+
+@click.command("run")
+@click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="How many agents work at once.")
+@click.option("--until", default=None, metavar="07:00", help="Start nothing after this time.")
+@click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Start nothing once this much is spent.")
+@click.option(
+    "--max-unreviewed", type=click.IntRange(0), metavar="N", help="Start nothing while N tasks wait for a review."
+)
+@click.option("--on-failure", type=click.Choice(["continue", "stop"]), default="continue", help="After a failed task.")
+@click.option("--detach", is_flag=True, help="Go on in the background.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would start, in which order.")
+@pass_session
+def run_command(session: Session, /, dry_run: bool, detach: bool, **options: Any) -> None:
+    """Work through the queue: each task in a worktree and on a branch of its own.
+
+    Ctrl-C asks the agents to stop; a second one stops them at once. Their work is kept, and the next run goes on
+    with it.
+    """
+    limits = _limits(session, options)
+    if dry_run:
+        _tell_plan(session)
+    elif detach:
+        _detach(session)
+    else:
+        _run(session, limits)
+
+
+def _limits(session: Session, options: dict[str, Any]) -> Limits:
+    from gitorch import config
+    from gitorch.flow.scheduling.scheduler import Limits
+    from gitorch.services import at_clock
+
+    run = session.orchestrator.config.run
+
+    def chosen(name: str) -> Any:
+        return options[name] if options[name] is not None else getattr(run, name)
+
+    return Limits(
+        max_agents=chosen("max_agents"),
+        approved_only=run.start_after == "approved",
+        until=at_clock(chosen("until")),
+        budget=chosen("budget"),
+        max_unreviewed=chosen("max_unreviewed"),
+        min_free_disk=config.size(run.min_free_disk),
+        stop_on_failure=options["on_failure"] == "stop",
+        stop_on_limit=run.rate_limits == "stop",
+    )
+
+
+def _tell_plan(session: Session) -> None:
+    from gitorch.cli.schema import answers
+    from gitorch.model import graph
+    from gitorch.model.task import ALIVE
+
+    alive = [task for task in session.orchestrator.tasks.values() if task.state in ALIVE]
+    order = graph.merge_order(alive)
+    lines = [
+        f"{at:>4}  {task.id}  {task.agent or 'auto'}" + (f"  after {', '.join(task.after)}" if task.after else "")
+        for at, task in enumerate(order, start=1)
+    ]
+    session.answer("\n".join(lines) or "the queue is empty", "run", {"order": [answers.task(task) for task in order]})
+
+
+_BEGUN = "GITORCH_BEGUN"
+"""The variable that tells a detached run to which handle it writes when nothing spoke against it."""
+
+
+def _detach(session: Session) -> None:
+    import subprocess
+
+    orchestrator = session.orchestrator
+    orchestrator.folder.mkdir(parents=True, exist_ok=True)
+    log = orchestrator.folder / "run.log"
+    arguments = [word for word in sys.argv[1:] if word != "--detach"]
+    begun, tell = os.pipe()
+    with log.open("ab") as output, os.fdopen(begun, "rb") as pipe:
+        before = output.tell()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "gitorch", *arguments],
+            env={**os.environ, _BEGUN: str(tell)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=(tell,),
+        )
+        os.close(tell)
+        has_begun = pipe.read(1) != b""
+    if not has_begun and (code := child.wait()):
+        _tell_refused(session, log.read_bytes()[before:].decode("utf-8", "replace"), code)
+    session.answer(
+        f"the run goes on in the background as process {child.pid}; it writes to {log}",
+        "run",
+        {"pid": child.pid, "log": str(log)},
+    )
+    session.say("next: orchestrate watch")
+    child.returncode = 0
+
+
+def _tell_refused(session: Session, said: str, code: int) -> None:
+    """Print what a detached run said before it gave up, and exit as it did."""
+    if session.json:
+        sys.stdout.write(said.splitlines()[-1] + "\n")
+    else:
+        sys.stderr.write(said)
+    sys.exit(code)
+
+
+def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[list[Task], None, RunSummary]:
+    """Tell whoever detached this run that it has begun."""
+    handle = os.environ.pop(_BEGUN, "")
+    if handle:
+        yield next(changes)
+        os.write(int(handle), b".")
+        os.close(int(handle))
+    return (yield from changes)
+
+
+def _run(session: Session, limits: Limits) -> None:
+    orchestrator = session.orchestrator
+    stop = threading.Event()
+    session.screen.warn(NO_SANDBOX)
+    with _polite_signals(session, stop):
+        summary = _show(session, _announced(orchestrator.run(limits, stop)))
+    _tell_summary(session, summary)
+
+
+def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) -> RunSummary:
+    """Print each change as it comes, or keep a live board on a terminal."""
+    from gitorch.cli.views import board
+
+    orchestrator = session.orchestrator
+    if session.screen.animated and not session.json and not session.quiet:
+        return board.follow(changes, lambda: orchestrator.tasks, lambda: orchestrator.activity(), orchestrator.foreseen)
+    before: dict[str, Task] = {task.id: task for task in orchestrator.tasks.values()}
+    while True:
+        try:
+            tasks = next(changes)
+        except StopIteration as end:
+            summary: RunSummary = end.value
+            return summary
+        for task in tasks:
+            tell_change(session, task, before.get(task.id))
+            before[task.id] = task
+
+
+def tell_change(session: Session, task: Task, before: Task | None) -> None:
+    """Print what changed in a task since `before`, where it is worth a line."""
+    from gitorch.cli.schema import answers
+    from gitorch.cli.views import events
+
+    if session.json:
+        session.answer("", "event", {"at": answers.now(), "task": answers.task(task)})
+    elif line := events.event_line(task, before):
+        session.answer(line)
+
+
+@contextmanager
+def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
+    """Have the first Ctrl-C ask the agents to stop, the second stop them at once, and a third end this process."""
+    orchestrator = session.orchestrator
+    asked = 0
+
+    def asked_to_stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked += 1
+        stop.set()
+        if asked > 2:
+            os._exit(130)  # attempts are threads that wait for agents; the next run adopts those
+        session.say("stopping the agents; their work is kept (again: at once)" if asked == 1 else "stopping at once")
+        threading.Thread(target=orchestrator.interrupt, kwargs={"now": asked > 1}, daemon=True).start()
+
+    before = {number: signal.signal(number, asked_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell_summary(session: Session, summary: RunSummary) -> None:
+    from gitorch.cli.schema import answers
+    from gitorch.cli.views import run as run_view
+
+    tasks = session.orchestrator.tasks
+    changed = [tasks[name] for name in summary.changed if name in tasks]
+    counts = {state.value: sum(task.state is state for task in changed) for state in State}
+    fields = {
+        "stopped": summary.stopped.reason if summary.stopped else None,
+        "interrupted": summary.interrupted,
+        "seconds": round(summary.seconds, 3),
+        "usd": summary.spent,
+        "moved": list(summary.moved),
+        "tasks": {state: count for state, count in counts.items() if count},
+        **answers.foreseen(summary.conflicts, summary.candidate, session.orchestrator.config.integration),
+        "troubles": list(summary.troubles),
+    }
+    if session.json:
+        session.answer("", "run", fields)
+    else:
+        left = summary.stopped.reason if summary.stopped else ""
+        session.answer(
+            run_view.run_summary(
+                changed,
+                left,
+                summary.seconds,
+                summary.spent,
+                conflicts=summary.conflicts,
+                candidate=summary.candidate,
+                troubles=summary.troubles,
+            )
+        )
+    _exit_code(summary, changed)
+
+
+def _exit_code(summary: RunSummary, changed: Sequence[Task]) -> None:
+    from gitorch.flow.scheduling.scheduler import Cause
+
+    if summary.interrupted:
+        sys.exit(130)
+    if summary.stopped and summary.stopped.cause is Cause.LOGIN:
+        sys.exit(SetupNeeded.exit)
+    if summary.stopped and summary.stopped.cause is Cause.LIMIT:
+        sys.exit(LimitReached.exit)
+    # what changed and is queued again could not start: its reason says why
+    if any(task.state in (State.FAILED, State.QUEUED, State.CONFLICTED) or task.passed is False for task in changed):
+        sys.exit(Incomplete.exit)

@@ -1,0 +1,131 @@
+"""`undo`, `redo`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitorch.cli.session import WAY_BACK, Session, pass_session
+
+if TYPE_CHECKING:
+    from gitorch.flow.undo import Past
+    from gitorch.services.undo import TakenBack
+    from gitorch.storage.operations import Operation
+
+_MOST = 20
+
+
+@click.command("undo")
+@click.option("--list", "listing", is_flag=True, help="Show what can be taken back, and take nothing back.")
+@click.option("--all", "every", is_flag=True, help=f"With --list: everything, not the last {_MOST} operations.")
+@pass_session
+def undo_command(session: Session, listing: bool, every: bool) -> None:
+    """Take back the last operation: refs, notes and tasks as they were before it. Again: the one before.
+
+    What cannot be put back exactly is refused, and nothing is moved. What agents did in a run is their work, and is
+    not taken back; nor is what came before it on the same task.
+    """
+    if every and not listing:
+        raise click.UsageError("--all goes with --list")
+    if listing:
+        _list(session, None if every else _MOST)
+        return
+    taken = session.orchestrator.undo()
+    _tell(session, "undo", "taken back", taken)
+    session.say("bring it back: orchestrate redo")
+    if taken.plan:
+        session.say(f"change the plan: orchestrate plan continue {taken.plan.id}")
+
+
+@click.command("redo")
+@pass_session
+def redo_command(session: Session) -> None:
+    """Bring back what the last undo took back, as it was. A new operation ends that."""
+    _tell(session, "redo", "brought back", session.orchestrator.redo())
+    session.say(WAY_BACK)
+
+
+def _tell(session: Session, command: str, done: str, taken: TakenBack) -> None:
+    from gitorch.cli.schema import answers
+    from gitorch.cli.terminal.sanitize import safe
+
+    session.refresh()
+    made = taken.made
+    tasks = session.orchestrator.tasks
+    changed = [one.task for one in made.changes]
+    lines = [f"{done}: {safe(made.said)}"]
+    lines += [f"{name}  {tasks[name].state if name in tasks else 'gone'}" for name in changed]
+    if taken.plan:
+        lines.append(f"plan {taken.plan.id}  {'approved' if taken.plan.is_approved else 'not approved'}")
+    fields: dict[str, Any] = {
+        "operation": _shape(taken.about),
+        "tasks": [answers.task(tasks[name]) for name in changed if name in tasks],
+        "removed": [name for name in changed if name not in tasks],
+        "refs": [{"ref": one.ref, "before": one.old, "after": one.new} for one in made.refs if one.old != one.new],
+        "missing": list(taken.missing),
+    }
+    if taken.plan:
+        fields["plan"] = {"id": taken.plan.id, "state": "approved" if taken.plan.is_approved else "draft"}
+    session.answer("\n".join(lines), command, fields)
+    if not session.json:
+        for what in taken.missing:
+            session.screen.warn(what)
+
+
+def _list(session: Session, most: int | None) -> None:
+    from gitorch.cli.terminal.layout import Column, paint, table
+
+    forward, back = session.orchestrator.past(None if most is None else most + 1)
+    cut = most is not None and len(back) > most
+    if most is not None:
+        forward, back = forward[:most], back[:most]
+    look = session.screen.out
+    now = datetime.now().astimezone()
+    rows = [_row(one, "redo", now) for one in reversed(forward)] + [_row(one, "undo", now) for one in back]
+    columns = (
+        *(Column(title="#", right=True), Column(title="when"), Column(title="what")),
+        *(Column(title="tasks", hide=1), Column(title="")),
+    )
+    text = paint(table(columns, [[(look.clean(text), style) for text, style in row] for row in rows], look), look)
+    fields = {"operations": [_listed(one) for one in back], "undone": [_listed(one) for one in forward], "more": cut}
+    session.answer(text if rows else "nothing has been done yet", "undo", fields)
+    if cut:
+        session.say("there is more: orchestrate undo --list --all")
+
+
+def _row(one: Past, verb: str, now: datetime) -> Sequence[tuple[str, str]]:
+    from gitorch.cli.views import labels
+
+    operation = one.operation
+    tasks = ", ".join(change.task for change in operation.changes)
+    verdict = (verb, "green") if one.obstacle is None else (_reason(one), "dim")
+    return (
+        (str(operation.origin), ""),
+        (labels.clock(operation.when, now), "dim"),
+        (operation.said, "dim" if verb == "redo" else ""),
+        (tasks, ""),
+        verdict,
+    )
+
+
+def _reason(one: Past) -> str:
+    return one.obstacle.what.partition(": ")[2] if one.obstacle else ""
+
+
+def _shape(operation: Operation) -> dict[str, Any]:
+    from gitorch.cli.schema import answers
+
+    return {
+        "number": operation.origin,
+        "kind": operation.asked,
+        "what": operation.said,
+        "when": answers.at(operation.when),
+        "tasks": [change.task for change in operation.changes],
+    }
+
+
+def _listed(one: Past) -> dict[str, Any]:
+    return {**_shape(one.operation), "possible": one.obstacle is None, "why": _reason(one) or None}

@@ -1,0 +1,1 @@
+"""The terminal: the output streams and what they can show, and hostile text made safe for them."""

@@ -1,0 +1,1 @@
+"""What people read: values turned into tables, trees and lines of text."""

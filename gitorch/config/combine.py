@@ -1,0 +1,178 @@
+"""The layers as one configuration: the last one wins, each value keeps its origin, and what is wrong has a place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from gitorch.config.layers import Layer
+from gitorch.config.settings import BUILT_IN_AGENTS, AgentSettings, Config, RoleSettings, Section
+from gitorch.config.units import seconds, size
+from gitorch.errors import InvalidInput, did_you_mean
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration in force, where each value comes from (by dotted name), and the layers it was made of."""
+
+    config: Config
+    origins: dict[str, str]
+    layers: tuple[Layer, ...]
+
+
+# What this version reads but cannot do yet is refused aloud: a setting that silently does nothing is a lie.
+_AVAILABLE: dict[str, tuple[object, ...]] = {
+    "sandbox.mode": ("auto", "off"),
+    "sandbox.network": ("on",),
+    "run.rate_limits": ("wait", "stop"),
+    "remote.address": ("",),
+    "notify.command": ((),),
+}
+
+
+def combine(layers: Sequence[Layer]) -> Loaded:
+    """Lay the layers over the built-in values, the last one winning, and check the result.
+
+    Tables merge key by key; plain values and lists replace. Raises `InvalidInput` that names every unknown
+    key with its near miss, file and line, or the first value of a wrong type.
+    """
+    built_in = Layer(origin="built-in", settings={"agents": BUILT_IN_AGENTS})
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    problems: list[str] = []
+    for layer in (built_in, *layers):
+        problems += _unknown_keys(layer)
+        overlay(merged, layer.settings, origins, layer.origin)
+    if problems:
+        raise InvalidInput("config-invalid", "; ".join(problems), fix=("orchestrate config show",))
+    return Loaded(config=_checked(merged, origins, layers), origins=origins, layers=tuple(layers))
+
+
+def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequence[Layer]) -> Config:
+    try:
+        config = msgspec.convert(merged, Config)
+    except msgspec.ValidationError as error:
+        what, _, at = str(error).partition(" - at `$.")
+        path = _whole_path(at.rstrip("`"), merged)
+        raise InvalidInput("config-invalid", f"{_place(path, origins, layers)}: {path}: {what}") from error
+    for name, read in (("task_timeout", seconds), ("idle_timeout", seconds), ("min_free_disk", size)):
+        try:
+            read(getattr(config.run, name))
+        except InvalidInput as error:
+            where = _place(f"run.{name}", origins, layers)
+            raise InvalidInput("config-invalid", f"{where}: run.{name}: {error}", fix=error.fix) from error
+    _refuse_unavailable(config, origins, layers)
+    if "{task}" not in config.branch or "{task}" not in config.worktrees:
+        raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
+    if config.run.max_agents < 1:
+        raise InvalidInput("config-invalid", f"run.max_agents must be at least 1, not {config.run.max_agents}")
+    if config.merge.max_checks < 0:
+        raise InvalidInput("config-invalid", f"merge.max_checks cannot be {config.merge.max_checks}")
+    return config
+
+
+def _whole_path(path: str, merged: Mapping[str, Any]) -> str:
+    """Return the dotted name of a value; the names in open tables, which the checker leaves out, are found again."""
+    table, unnamed, rest = path.partition("[...]")
+    kind = get_type_hints(Config).get(table)
+    if unnamed and get_origin(kind) is dict:
+        for key, value in merged[table].items():
+            try:
+                msgspec.convert(value, get_args(kind)[1])
+            except msgspec.ValidationError:
+                return f"{table}.{key}{rest}"
+    return path
+
+
+def _refuse_unavailable(config: Config, origins: Mapping[str, str], layers: Sequence[Layer]) -> None:
+    for name, possible in _AVAILABLE.items():
+        table, _, key = name.partition(".")
+        value = getattr(getattr(config, table), key)
+        if value not in possible:
+            raise InvalidInput(
+                "config-unavailable",
+                f"{_place(name, origins, layers)}: {name} = {json.dumps(value)} is not available in this version",
+                why="gitorch does not accept a setting that it would not keep",
+                fix=(f"set {name} to {' or '.join(json.dumps(one) for one in possible)}",),
+            )
+
+
+def _place(name: str, origins: Mapping[str, str], layers: Sequence[Layer]) -> str:
+    name = name.partition("[")[0]
+    below = (origin for other, origin in reversed([*origins.items()]) if other.startswith(f"{name}."))
+    origin = origins.get(name) or next(below, "")
+    for layer in layers:
+        if layer.origin == origin and layer.text:
+            return f"{origin}:{_line(layer.text, name)}"
+    return origin or "configuration"
+
+
+def _line(text: str, name: str) -> int:
+    """Return the line of a key, searched for within its table (no TOML reader tells positions)."""
+    table, _, key = name.rpartition(".")
+    inside = not table
+    for number, line in enumerate(text.split("\n"), start=1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+            inside = header[1] == table
+            if header[1] == name:
+                return number
+        elif inside and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", line):
+            return number
+    return 1
+
+
+def _unknown_keys(layer: Layer) -> list[str]:
+    return [
+        _unknown(layer, f"{table}.{key}" if table else key, known)
+        for table, keys, known in _tables(layer.settings)
+        for key in keys
+        if key not in known
+    ]
+
+
+def _unknown(layer: Layer, name: str, known: Sequence[str]) -> str:
+    hint = did_you_mean(name.rpartition(".")[2], known, lead="; ")
+    where = f"{layer.origin}:{_line(layer.text, name)}" if layer.text else layer.origin
+    return f"{where}: unknown key {name}{hint}"
+
+
+def _tables(settings: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield each table of the settings with its keys and the keys that it may have."""
+    yield "", list(settings), list(_kinds())
+    for name, kind in _kinds().items():
+        table = settings.get(name)
+        if isinstance(table, Mapping) and isinstance(kind, type) and issubclass(kind, Section):
+            yield name, list(table), list(kind.__struct_fields__)
+    for name, section in (("agents", AgentSettings), ("roles", RoleSettings)):
+        tables = settings.get(name)
+        for key, table in tables.items() if isinstance(tables, Mapping) else ():
+            if isinstance(table, Mapping):
+                yield f"{name}.{key}", list(table), list(section.__struct_fields__)
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    """Return the type of each setting and table at the top; worked out once, as it takes milliseconds."""
+    return get_type_hints(Config)
+
+
+def overlay(
+    merged: dict[str, Any], settings: Mapping[str, Any], origins: dict[str, str], origin: str, at: str = ""
+) -> None:
+    """Lay settings over what is `merged` so far, in place, and tell `origins` by dotted name where each value is from.
+
+    Tables merge key by key; plain values and lists replace.
+    """
+    for key, value in settings.items():
+        name = f"{at}.{key}" if at else key
+        if isinstance(value, Mapping):
+            below = merged.setdefault(key, {})
+            if isinstance(below, dict):
+                overlay(below, value, origins, origin, name)
+                continue
+        merged[key] = list(value) if isinstance(value, tuple) else value
+        origins[name] = origin

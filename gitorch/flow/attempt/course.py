@@ -1,0 +1,247 @@
+"""The course of an attempt: begun, prepared, worked on in rounds, brought home, checked."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from gitorch.flow.attempt import briefing
+from gitorch.flow.attempt.environment import Place, settle_in
+from gitorch.flow.attempt.execution import execute, execute_agent, stop_reason, tail
+from gitorch.flow.attempt.finish import (
+    elapsed,
+    end_failed,
+    end_incomplete,
+    end_stopped,
+    finish,
+    in_conflict_again,
+    settled,
+    stopped_or,
+)
+from gitorch.git import fence, worktrees
+from gitorch.git.collect import Collected, NoChanges, Rejected, collect
+from gitorch.model import brief, naming, note
+from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.outcome import Ending, Outcome
+from gitorch.model.redact import redacted
+from gitorch.model.roles import GENERALIST
+from gitorch.model.task import Attempt, CheckResult, Phase, State, Task, change, change_attempt
+from gitorch.replay import conflict_commit
+from gitorch.rooms import environment
+from gitorch.rooms.environment import Means
+
+
+def begin(means: Means, task: Task, base: Oid) -> Task:
+    """Return the task with a new attempt that starts on `base`, or on its branch where that holds earlier work.
+
+    The branch of an adopted task stays as it is: the attempt goes on from its tip on a branch of ours.
+    """
+    continued = task.base is not None and task.tip is not None
+    number = task.attempts + 1
+    start = task.base if continued else base
+    new = Attempt(number=number, agent=task.agent, base=start, session=str(uuid.uuid4()), started=datetime.now(UTC))
+    if task.attempt is not None and _goes_on(means, task):
+        last = task.attempt
+        new = msgspec.structs.replace(new, session=last.session, resumed=True, session_usage=last.session_usage)
+    return change(
+        task,
+        state=State.RUNNING,
+        reason="",
+        stale=continued and task.stale,
+        branch=means.config.branch_of(task.id),
+        worktree=str(environment.worktree_path(means.repository, means.config, task.id)),
+        base=start,
+        tip=task.tip if continued else None,
+        results=(),
+        wake=None,
+        attempts=number,
+        attempt=new,
+        adopted=False,
+    )
+
+
+_CUT_OFF = (Ending.LIMITED, Ending.TRANSIENT, Ending.LOST, Ending.STOPPED)
+
+
+def _goes_on(means: Means, task: Task) -> bool:
+    """Tell whether the next attempt goes on in the session of the last one: it was cut off, and nobody asked anew."""
+    last = task.attempt
+    if last is None or last.ending not in _CUT_OFF or task.comments or last.agent != task.agent or task.base is None:
+        return False
+    return bool(last.session) and means.agents[means.config.agents[task.agent].kind].resumable
+
+
+def attempt(
+    means: Means,
+    task: Task,
+    checks: Mapping[str, str],
+    before: tuple[Task, ...] = (),
+    opponents: tuple[Task, ...] = (),
+) -> Iterator[Task]:
+    """Carry a running task's attempt to its end, from wherever it stands; yield it each time that it changed.
+
+    `checks` are the commands that judge the tree, `before` all tasks that it builds on, nearest first, `opponents`
+    those that it is in conflict with. Ends with the task finished, failed, waiting, cancelled, back in the queue, or in
+    conflict as before.
+    """
+    assert task.attempt is not None
+    if task.attempt.phase is Phase.ENDED:
+        yield in_conflict_again(means, task)
+        return
+    try:
+        place = settle_in(means, task)
+        if task.attempt.phase is Phase.PREPARING:
+            found = place.worktree.git(means.repository, "rev-parse", "--verify", "HEAD").text
+            task = change_attempt(task, start=Oid(found))
+            if task.standoff is not None:
+                conflict_commit.lay_out(means.repository, place.worktree, task.standoff)
+            environment.prepare(means, place.worktree, place.folder, place.env)
+            _write_brief(place.folder / "agent-1", brief_of(means, task, checks, before, opponents))
+            task = change_attempt(task, phase=Phase.WORKING)
+            yield task
+        for changed in _work(means, task, place, checks):
+            yield from settled(means, changed)
+    except environment.Failed as failure:
+        yield from settled(means, stopped_or(means, task, failure.reason))
+
+
+def brief_of(
+    means: Means, task: Task, checks: Mapping[str, str], before: Sequence[Task], opponents: Sequence[Task] = ()
+) -> str:
+    """Return what the agent of a task is told whose attempt has begun; `before` and `opponents` as in `attempt`."""
+    assert task.attempt is not None
+    if task.attempt.resumed:
+        return brief.go_on_brief()
+    role = means.roles.get(task.role, GENERALIST)
+    return briefing.compose(means.repository, task, role, checks, before, opponents)
+
+
+def _write_brief(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "prompt.md").write_bytes(text.encode())
+
+
+def _work(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> Iterator[Task]:
+    """Let the agent work, bring its commits home, check them; send failing checks back as often as allowed."""
+    while True:
+        assert task.attempt is not None
+        number = task.attempt.round
+        # what was brought home before a crash is not collected again: the worktree may hold what checks left there
+        if task.attempt.phase is Phase.WORKING:
+            task = _let_work(means, task, place)
+            if task.attempt is None or task.attempt.phase is not Phase.CHECKING:
+                yield task
+                return
+            if checks:
+                yield task
+        task = change(task, results=_judge(means, task, place, checks))
+        if stop := stop_reason(place.folder):
+            yield end_stopped(means, task, stop)
+            return
+        if task.passed is not False or not _may_fix(means, place, number):
+            yield finish(means, task)
+            return
+        _tidy(means, task, place)
+        _write_brief(place.folder / f"agent-{number + 1}", brief.fix_brief(_failed_with_output(task.results)))
+        task = change_attempt(task, phase=Phase.WORKING, round=number + 1)
+        yield task
+
+
+def _let_work(means: Means, task: Task, place: Place) -> Task:
+    """Carry one round of the agent to its end; return the task with its commits at home, or ended."""
+    assert task.attempt is not None
+    outcome = execute_agent(means, task, place, task.attempt.round)
+    task = _account(task, place, outcome)
+    home = _bring_home(means, task, place, outcome)
+    if isinstance(home, Collected):
+        task = change(task, tip=home.tip)
+    ended = _ended_early(means, task, place, outcome, home)
+    return ended or change_attempt(task, phase=Phase.CHECKING)
+
+
+def _judge(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> tuple[CheckResult, ...]:
+    if not checks:
+        return ()
+    assert task.attempt is not None
+    assert task.tip is not None
+    return environment.judge(
+        means,
+        checks,
+        means.repository.tree(task.tip),
+        place.worktree.path,
+        place.folder / f"check-{task.attempt.round}",
+        place.env,
+        lambda spec: execute(means, place, spec),
+    )
+
+
+def _account(task: Task, place: Place, outcome: Outcome) -> Task:
+    """Add what an execution consumed and said to its attempt."""
+    assert task.attempt is not None
+    last, told = task.attempt, outcome.usage
+    spent = told
+    if told and place.agent.usage_is_cumulative and last.session_usage:
+        spent = told - last.session_usage
+    if spent and last.usage:
+        spent = last.usage + spent
+    return change_attempt(
+        task,
+        session=outcome.session or task.attempt.session,
+        ending=outcome.ending,
+        summary=redacted(outcome.summary)[: note.LONGEST],
+        usage=spent or last.usage,
+        session_usage=told or last.session_usage,
+        denials=(*last.denials, *outcome.denials),
+        alarms=fence.refusals(place.folder / "alarms"),
+        seconds=elapsed(task),
+    )
+
+
+def _bring_home(means: Means, task: Task, place: Place, outcome: Outcome) -> Collected | NoChanges | Rejected:
+    assert task.base is not None
+    who = f"{task.title}\n\nTask: {task.id}\nAgent: {task.agent}\n"
+    message = who if outcome.ending is Ending.COMPLETED else f"WIP: {who}"
+    branch = branch_ref(task.branch)
+    return collect(means.repository, place.worktree, branch=branch, base=task.base, message=message)
+
+
+def _ended_early(means: Means, task: Task, place: Place, outcome: Outcome, home: object) -> Task | None:
+    """Return the task's end when there is nothing to check: the agent did not complete, or its work was not taken."""
+    if stop := stop_reason(place.folder):
+        return end_stopped(means, task, stop)
+    if outcome.ending is not Ending.COMPLETED:
+        return end_incomplete(means, task, outcome)
+    if isinstance(home, NoChanges) or (isinstance(home, Collected) and _added_nothing(task, home)):
+        return end_failed(means, task, "no changes")
+    if isinstance(home, Rejected):
+        return end_failed(means, task, home.reason)
+    left = conflict_commit.unsolved(means.repository, task.standoff, task.tip) if task.standoff and task.tip else []
+    return end_failed(means, task, f"conflict markers are left in {', '.join(left)}") if left else None
+
+
+def _added_nothing(task: Task, home: Collected) -> bool:
+    """Tell whether an attempt that was sent back left its branch as it was. One that was cut off may have been done."""
+    last = task.attempt
+    return last is not None and home.tip == last.start and not last.resumed and last.round == 1
+
+
+def _may_fix(means: Means, place: Place, number: int) -> bool:
+    return place.agent.resumable and number <= means.config.run.fix_checks
+
+
+def _failed_with_output(results: tuple[CheckResult, ...]) -> list[tuple[CheckResult, str]]:
+    return [(result, tail(Path(result.output))) for result in results if not result.passed]
+
+
+def _tidy(means: Means, task: Task, place: Place) -> None:
+    """Take away what checks left in the worktree, so that the agent's next commit does not hold it. A copy is kept."""
+    if not worktrees.dirt(means.repository, place.worktree).paths:
+        return
+    worktrees.rescue(
+        means.repository, place.worktree, naming.rescue_ref(task.id), f"files that checks of {task.id} left"
+    )
+    worktrees.restore(means.repository, place.worktree)

@@ -1,0 +1,126 @@
+"""Where an attempt happens: its worktree, brought to where it starts, and the environment of its programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from gitorch.agents.protocol import Agent
+from gitorch.config import AgentSettings
+from gitorch.git import fence, worktrees
+from gitorch.git.repository import RefMove, Repository
+from gitorch.git.worktrees import Worktree
+from gitorch.model import naming
+from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.roles import GENERALIST, Role
+from gitorch.model.task import Phase, Task
+from gitorch.rooms import environment
+from gitorch.rooms.environment import Means
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one attempt happens."""
+
+    folder: Path
+    worktree: Worktree
+    settings: AgentSettings
+    agent: Agent
+    env: Mapping[str, str]
+
+
+def attempt_folder(state: Path, task: Task, number: int | None = None) -> Path:
+    """Return the folder of an attempt's executions."""
+    return state / "attempts" / task.id / str(number or task.attempts)
+
+
+def settle_in(means: Means, task: Task) -> Place:
+    """Make the worktree, or find it again."""
+    assert task.attempt is not None
+    path = Path(task.worktree)
+    folder = attempt_folder(means.folder, task)
+    if task.attempt.phase is Phase.PREPARING:
+        _end_preparations(means, folder)
+        worktree = _fresh_worktree(means, task, path)
+    else:
+        found = worktrees.find(means.repository, path)
+        if found is None:
+            raise environment.Failed(f"its worktree {path} is gone; its branch is kept")
+        worktree = found
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = _suited(means.config.agents[task.attempt.agent], means.roles.get(task.role, GENERALIST))
+    agent = means.agents[settings.kind]
+    env = _environment(means, task, worktree, folder)
+    return Place(folder=folder, worktree=worktree, settings=settings, agent=agent, env=env)
+
+
+def _suited(settings: AgentSettings, role: Role) -> AgentSettings:
+    """Return an agent's settings with the model that a role asks for, where the user has chosen none."""
+    if settings.kind != "claude" or settings.model or not role.model:
+        return settings
+    return msgspec.structs.replace(settings, model=role.model)
+
+
+def _end_preparations(means: Means, folder: Path) -> None:
+    """End what an orchestrator that was killed had begun to prepare: it is all done again."""
+    for handle in means.executor.adopt(folder):
+        means.executor.cancel(handle, "prepared again", now=True)
+        means.executor.wait(handle)
+
+
+def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
+    """Bring the branch and its worktree to where the attempt starts; keep what an earlier attempt made."""
+    assert task.base is not None
+    repository, ref = means.repository, branch_ref(task.branch)
+    at = repository.at(ref)
+    start = task.tip or task.base
+    if at is not None and task.tip is not None and repository.is_ancestor(task.tip, at):
+        start = at  # a person went on with the branch by hand
+    if at is None:
+        repository.move([RefMove(ref, start, None)], f"start {task.id}")
+    elif task.attempts == 1 and at != start:
+        raise environment.Failed(f"a branch {task.branch} exists already, and is not this task's")
+    worktree = worktrees.find(repository, path)
+    if worktree is not None and (task.attempts > 1 or _is_whole(worktree)):
+        worktrees.unlock(repository, worktree, ref)
+        worktrees.rescue(repository, worktree, naming.rescue_ref(task.id), f"uncommitted files of {task.id}")
+        _keep_earlier(repository, task, at)
+        worktrees.restore(repository, worktree, branch=task.branch, commit=start)
+        return worktree
+    if worktree is not None:
+        worktrees.discard_half_made(repository, path)
+    _keep_earlier(repository, task, at)
+    if at is not None and at != start:
+        repository.move([RefMove(ref, start, at)], f"start {task.id} afresh")
+    return worktrees.add(repository, path, task.branch, f"gitorch {task.id}", new=at is None)
+
+
+def _is_whole(worktree: Worktree) -> bool:
+    return (worktree.admin / "index").exists() and not (worktree.admin / "index.lock").exists()
+
+
+def _keep_earlier(repository: Repository, task: Task, tip: Oid | None) -> None:
+    """Keep the tip of the attempt before under its own ref."""
+    if tip is None or task.attempts < 2:
+        return
+    ref = naming.attempt_ref(task.id, task.attempts - 1)
+    if repository.at(ref) is None:
+        repository.move([RefMove(ref, tip, None)], f"keep attempt {task.attempts - 1} of {task.id}")
+
+
+def _environment(means: Means, task: Task, worktree: Worktree, folder: Path) -> dict[str, str]:
+    """Return the environment of an attempt's programs: an allow-list, and the fence of its git."""
+    fenced = fence.environment(
+        hooks=fence.hooks_folder(),
+        user_hooks=fence.user_hooks(means.repository, worktree.path),
+        git_dir=worktree.admin,
+        common_dir=means.repository.common_dir,
+        branch=branch_ref(task.branch),
+        task=task.id,
+        agent=task.agent,
+        alarm=folder / "alarms",
+    )
+    given = environment.variables(means.config, means.folder, task.id)
+    env = means.repository.identity() | environment.agent_environment(means, task.agent) | fenced | given
+    return environment.with_program(env, folder / "bin")

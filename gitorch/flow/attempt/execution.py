@@ -1,0 +1,99 @@
+"""An attempt's executions: the agent or a check under supervision, and how all of it is asked to stop."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from gitorch.agents.protocol import Request
+from gitorch.config import seconds
+from gitorch.executors.local import Spec
+from gitorch.flow.attempt.environment import Place, attempt_folder
+from gitorch.model.outcome import Ending, Exit, Outcome
+from gitorch.model.task import Task
+from gitorch.rooms.environment import Means
+
+INTERRUPTED = "interrupted"
+
+
+def execute_agent(means: Means, task: Task, place: Place, number: int) -> Outcome:
+    """Run (or find again) one execution of the agent, and read how it ended."""
+    assert task.attempt is not None
+    folder = place.folder / f"agent-{number}"
+    request = Request(
+        task=task.id,
+        worktree=place.worktree.path,
+        common_dir=means.repository.common_dir,
+        folder=folder,
+        prompt_file=folder / "prompt.md",
+        session=task.attempt.session,
+        resume=number > 1 or task.attempt.resumed,
+        budget=task.budget,
+    )
+    launch = place.agent.launch(place.settings, request)
+    ended = execute(
+        means,
+        place,
+        Spec(
+            folder=folder,
+            argv=launch.argv,
+            cwd=place.worktree.path,
+            env={**place.env, **launch.env},
+            stdin=launch.stdin,
+            timeout=task.timeout or seconds(means.config.run.task_timeout),
+            idle=seconds(means.config.run.idle_timeout),
+        ),
+    )
+    if ended.cause == "failed-to-start":
+        return Outcome(ending=Ending.FAILED, reason=f"could not start: {ended.message}")
+    with (folder / "stdout").open("rb") if (folder / "stdout").exists() else Path(os.devnull).open("rb") as lines:
+        outcome = place.agent.outcome(lines, tail(folder / "stderr"), ended)
+    return _with_clock(outcome, ended)
+
+
+def _with_clock(outcome: Outcome, ended: Exit) -> Outcome:
+    """Name the clock that ended an execution, in the place of whatever the agent said of it."""
+    reasons = {"timeout": "timed out", "idle": "stuck: no output and no processor time", "stopped": ended.message}
+    if ended.cause in reasons and outcome.ending is not Ending.COMPLETED:
+        return msgspec.structs.replace(outcome, ending=Ending.STOPPED, reason=reasons[ended.cause])
+    return outcome
+
+
+def execute(means: Means, place: Place, spec: Spec) -> Exit:
+    """Run a program under supervision, unless the attempt was asked to stop before."""
+    stop = stop_reason(place.folder)
+    if stop and not (spec.folder / "run.json").exists():
+        return Exit(cause="stopped", message=stop)
+    handle = means.executor.submit(spec)
+    if stop := stop_reason(place.folder):
+        means.executor.cancel(handle, stop)
+    ended = means.executor.wait(handle)
+    return ended if isinstance(ended, Exit) else Exit(cause="lost", message="its supervisor did not start")
+
+
+def tail(path: Path, size: int = 20_000) -> str:
+    """Return the end of a file as text, of at most `size` bytes; empty where there is none."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - size))
+        return file.read().decode("utf-8", "replace")
+
+
+def stop_reason(folder: Path) -> str:
+    """Return why this attempt was asked to stop; empty when it was not."""
+    try:
+        return (folder / "stop").read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def ask_to_stop(means: Means, task: Task, reason: str, *, now: bool = False) -> None:
+    """Ask a running attempt to end, from any process: nothing new of it starts, what runs is stopped."""
+    folder = attempt_folder(means.folder, task)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "stop").write_text(reason, "utf-8")
+    for handle in means.executor.adopt(folder):
+        means.executor.cancel(handle, reason, now=now)

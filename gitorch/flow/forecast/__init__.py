@@ -1,0 +1,1 @@
+"""The conflict forecast: which branches will conflict, and the background worker that keeps it current."""

@@ -1,0 +1,99 @@
+"""One commit for each task: its own commits as one, with all that their messages said."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from gitorch.flow.merge.wrapper import Wrapper
+from gitorch.git.repository import Commit
+from gitorch.model.naming import Oid
+from gitorch.model.task import Task
+from gitorch.replay import Conflicted, Own, Replayed, Replayer
+
+_TRAILER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*: .*|\(cherry picked from commit [0-9a-f]+\)")
+
+
+class Squasher(Wrapper):
+    """Replays as another replayer does, and makes one commit of what each task adds.
+
+    Tasks on top of a squashed one are replayed as always: their own commits are theirs alone.
+    """
+
+    def __init__(self, replayer: Replayer, tasks: Iterable[Task]) -> None:
+        super().__init__(replayer)
+        self._titles: Mapping[Oid, str] = {task.tip: task.title for task in tasks if task.tip}
+
+    def replay(self, own: Own, onto: Oid) -> Replayed | Conflicted:
+        """Replay own commits, and squash them where there are several."""
+        done = self.inner.replay(own, onto)
+        if isinstance(done, Conflicted) or len(done.pairs) < 2 or own.tip not in self._titles:
+            return done
+        originals = self.repository.commits(old for old, _ in done.pairs)
+        self.inner.keep(done.tip)
+        raw = squashed(originals, self._titles[own.tip], self.inner.tree(done.tip), onto, self.repository.committer())
+        tip = self.repository.write_commit(raw)
+        return Replayed(tip, tuple((old, tip) for old, _ in done.pairs), done.dropped, done.resolved)
+
+
+def squashed(commits: Sequence[Commit], title: str, tree: Oid, parent: Oid, committer: str) -> bytes:
+    """Return the bytes of the one commit that stands for several.
+
+    Its subject is the task's title, its body their messages, oldest first. Its author is whoever made most of them
+    (the last one of equals), with the date of their last; the others are co-authors. Trailers are kept, each once.
+    """
+    authors = [_author(commit) for commit in commits]
+    counts = Counter(who for who, _ in authors)
+    author = max(reversed(counts), key=lambda who: counts[who])
+    when = next(date for who, date in reversed(authors) if who == author)
+    lines = [f"tree {tree}", f"parent {parent}", f"author {author} {when}", f"committer {committer}", "", ""]
+    others = [who for who in counts if who != author]
+    return "\n".join(lines).encode("utf-8", "surrogateescape") + _message(commits, title, others)
+
+
+def _author(commit: Commit) -> tuple[str, str]:
+    """Return the name and mail of a commit's author, and the date."""
+    headers, _, _ = _text(commit).partition("\n\n")
+    line = next(line for line in headers.split("\n") if line.startswith("author "))
+    who, _, when = line[7:].rpartition("> ")
+    return f"{who}>", when
+
+
+def _message(commits: Sequence[Commit], title: str, others: Sequence[str]) -> bytes:
+    subject = " ".join(_printable(title).split()) or commits[0].subject
+    bodies: list[str] = []
+    trailers: dict[str, None] = {}
+    for commit in commits:
+        text, found = _split(_text(commit).partition("\n\n")[2].strip("\n"))
+        trailers |= dict.fromkeys(found)
+        head, _, rest = text.partition("\n")
+        if head:
+            bodies.append(f"* {head}" + (f"\n\n{rest.strip(chr(10))}" if rest.strip() else ""))
+    trailers |= dict.fromkeys(f"Co-authored-by: {who}" for who in others)
+    parts = [subject, "\n\n".join(bodies), "\n".join(trailers)]
+    return ("\n\n".join(part for part in parts if part) + "\n").encode("utf-8", "surrogateescape")
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _text(commit: Commit) -> str:
+    """Return a commit as text; one whose encoding is not what it says, byte for byte."""
+    headers = commit.raw.partition(b"\n\n")[0].split(b"\n")
+    named = next((line[9:] for line in headers if line.startswith(b"encoding ")), b"utf-8")
+    try:
+        text = commit.raw.decode(named.decode("ascii"))
+    except (LookupError, UnicodeError):
+        text = commit.raw.decode("utf-8", "surrogateescape")
+    return text.replace("\0", "")
+
+
+def _split(text: str) -> tuple[str, list[str]]:
+    """Return a message without its trailers, and these: its last paragraph, if that is all trailers."""
+    body, gap, last = text.rpartition("\n\n")
+    lines = last.split("\n")
+    if gap and all(_TRAILER.fullmatch(line.rstrip("\r")) for line in lines if line) and last.strip():
+        return body.rstrip("\n"), [line.rstrip("\r") for line in lines if line]
+    return text, []

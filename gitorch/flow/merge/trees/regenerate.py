@@ -1,0 +1,72 @@
+"""Files that a command makes (`[merge.regenerate]`), made anew on a merged tree in a worktree for such things."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from gitorch.executors.local import Spec
+from gitorch.flow.merge.trees.worktree_pool import Slots
+from gitorch.git.worktrees import Worktree
+from gitorch.model.naming import Oid
+from gitorch.model.outcome import Exit
+from gitorch.rooms import environment
+from gitorch.rooms.environment import Means
+
+NAME = "integration_made"
+"""The name of the worktree: no task can have it."""
+
+
+class Maker:
+    """Runs the commands that make files. `failures` tells in words what did not work."""
+
+    def __init__(self, means: Means) -> None:
+        self.means = means
+        self.folder = means.folder / "merges" / uuid.uuid4().hex[:12]
+        self.failures: list[str] = []
+
+    def make(self, commit: Oid, wanted: Mapping[str, str]) -> dict[str, Oid] | None:
+        """Run each file's command on a commit's files, in that file's folder; return the files' new contents.
+
+        None when a command fails, or makes no such file.
+        """
+        with Slots(self.means, [NAME]).taken() as slot:
+            worktree = slot.at(commit)
+            slot.note(self.folder / f"made-{commit[:12]}")
+            env = environment.check_environment(self.means)
+            env |= environment.variables(self.means.config, self.means.folder, NAME)
+            try:
+                environment.prepare(self.means, worktree, slot.folder, env)
+            except environment.Failed as failure:
+                self.failures.append(failure.reason)
+                return None
+            return self._all(worktree, commit, wanted, env)
+
+    def _all(
+        self, worktree: Worktree, commit: Oid, wanted: Mapping[str, str], env: Mapping[str, str]
+    ) -> dict[str, Oid] | None:
+        found: dict[str, Oid] = {}
+        for number, (path, command) in enumerate(wanted.items(), start=1):
+            at = self.folder / f"made-{commit[:12]}" / str(number)
+            blob = self._made(worktree, path, command, env, at)
+            if blob is None:
+                return None
+            found[path] = blob
+        return found
+
+    def _made(self, worktree: Worktree, path: str, command: str, env: Mapping[str, str], at: Path) -> Oid | None:
+        file = worktree.path / path
+        tree = Oid(worktree.git(self.means.repository, "rev-parse", "HEAD^{tree}").text)
+        (result,) = environment.judge(self.means, {path: command}, tree, file.parent, at, env, self._execute)
+        if not result.passed:
+            self.failures.append(f"{command} (it makes {path}) ended with exit code {result.exit_code}")
+            return None
+        if not file.is_file() or file.is_symlink():
+            self.failures.append(f"{command} made no {path}")
+            return None
+        return Oid(worktree.git(self.means.repository, "hash-object", "-w", "--", str(file)).text)
+
+    def _execute(self, spec: Spec) -> Exit:
+        ended = self.means.executor.wait(self.means.executor.submit(spec))
+        return ended if isinstance(ended, Exit) else Exit(cause="lost")

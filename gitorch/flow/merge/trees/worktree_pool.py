@@ -1,0 +1,86 @@
+"""The worktrees in which trees are checked: made once, reset and cleaned for each tree, locked between processes."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from gitorch.git import index_flags, worktrees
+from gitorch.git.worktrees import Worktree
+from gitorch.model.naming import Oid
+from gitorch.rooms import environment
+from gitorch.rooms.environment import Means
+from gitorch.storage import locks
+
+_REASON = "gitorch checks merged trees here"
+
+
+class Slots:
+    """A few worktrees, taken by one tree at a time each, by whatever thread or process."""
+
+    def __init__(self, means: Means, names: Sequence[str]) -> None:
+        self.means = means
+        self.names = names
+        self.folder = means.folder / "slots"
+
+    @contextmanager
+    def taken(self) -> Iterator[Slot]:
+        """Hold a slot that is free; wait for the first one where all are taken."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            files = {name: stack.enter_context((self.folder / f"{name}.lock").open("a+")) for name in self.names}
+            name = next((name for name, file in files.items() if locks.take(file)), None)
+            if name is None:
+                name = self.names[0]
+                fcntl.flock(files[name], fcntl.LOCK_EX)
+            slot = Slot(self.means, name, files[name])
+            slot.end_leftovers()
+            yield slot
+
+
+class Slot:
+    """One worktree, held."""
+
+    worktree: Worktree
+    folder: Path
+
+    def __init__(self, means: Means, name: str, record: IO[str]) -> None:
+        self.means = means
+        self.name = name
+        self.record = record
+
+    def note(self, folder: Path) -> None:
+        """Write down where the executions are that run here, for who comes after a crash."""
+        self.folder = folder
+        self.record.truncate(0)
+        self.record.write(str(folder))
+        self.record.flush()
+
+    def end_leftovers(self) -> None:
+        """End what a process that was killed had begun here: it would work on another tree than it was started for."""
+        self.record.seek(0)
+        if left := self.record.read():
+            for handle in self.means.executor.adopt(Path(left)):
+                self.means.executor.cancel(handle, "its merge was killed", now=True)
+                self.means.executor.wait(handle)
+
+    def at(self, commit: Oid) -> Worktree:
+        """Bring the worktree to a commit, with nothing else in it."""
+        repository = self.means.repository
+        path = environment.worktree_path(repository, self.means.config, self.name)
+        found = worktrees.find(repository, path)
+        if found is None:
+            worktrees.discard_half_made(repository, path)
+            found = worktrees.add(repository, path, commit, _REASON)
+        repository.free(found.admin / "index.lock", found.admin / "HEAD.lock")
+        hidden = index_flags.uncover(repository, found)  # git would leave it as the last check had it
+        found.git(repository, "checkout", "--quiet", "--force", "--detach", commit)
+        # twice: repositories that checks made inside, too
+        found.git(repository, "clean", "--quiet", "-d", "--force", "--force", "-x")
+        if hidden.absent:
+            index_flags.bring_back(repository, found)
+        self.worktree = found
+        return found

@@ -1,0 +1,1 @@
+"""Planning: a goal as a graph of tasks, by a model or by heuristics."""

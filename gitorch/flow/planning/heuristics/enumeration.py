@@ -1,0 +1,196 @@
+"""What a goal enumerates: lists, steps, sentences, "a, b and c", and "this: a, b and c"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from gitorch.flow.planning.heuristics.lexicon import determiner, is_order, is_plainly_order, sentence_case
+
+_BULLET = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<mark>[-*+•]|\d{1,3}[.)])[ \t]+(?:\[(?P<tick>[ xX])\][ \t]+)?(?P<text>\S.*)$"
+)
+_THEN = re.compile(
+    r"\s*(?:[,;.]\s*)(?:and\s+)?(?:then|after that|afterwards|finally|lastly|next)\s+,?\s*|\s+(?:and\s+)?then\s+", re.I
+)
+_STRONG = re.compile(r"\s*,?\s+(?:as well as|along with|together with|and also|plus)\s+", re.IGNORECASE)
+_OXFORD = re.compile(r",\s*(?:and|or|&)\s+", re.IGNORECASE)
+_COMMA = re.compile(r"\s*,\s*(?:(?:and|or|&)\s+)?", re.IGNORECASE)
+_AND = re.compile(r"\s+(?:and|&)\s+", re.IGNORECASE)
+_INSIDE = re.compile(r"\b(?:between|whether|either|neither|with|using|that|which|so|because|if|when|who|whose)\b", re.I)
+"""After these words "and" joins what belongs to them, not what is asked for."""
+_OF = re.compile(r"\b(?:of|for|in|into|to|from|on)\b", re.IGNORECASE)
+_APART = re.compile(r"(?:with|without|for|from|to|in|on|of|by|at|so|but|not|if|when)\b", re.IGNORECASE)
+_PAIR = re.compile(
+    r"\b(?:drag and drop|black and white|copy and paste|(?:search|find) and replace|terms and conditions|"
+    r"back and forth|read and write|questions? and answers?|pros and cons|trial and error|up and down)\b",
+    re.IGNORECASE,
+)
+_PARTICLES = frozenset("up out off down on in over".split())
+_LONGEST_ITEM = 8
+"""Words of an item of "a, b and c": longer ones are clauses, which commas do not part reliably."""
+_LONGEST_NAME = 5
+
+
+class Enumerated(msgspec.Struct, frozen=True):
+    """The items of a goal; `ordered` ones follow one another."""
+
+    items: tuple[str, ...]
+    ordered: bool = False
+
+
+_Reader = Callable[[str], Enumerated | None]
+
+
+def enumerated(goal: str) -> Enumerated | None:
+    """Return what a goal enumerates as orders or in lists, at least two items; None for one that does not."""
+    return _first(goal, (_listed, _steps, _sentences, _headed, _orders))
+
+
+def objects(goal: str) -> Enumerated | None:
+    """Return what one order of a goal is about, each with the order's words; None for one that is of a piece."""
+    return _first(goal, (_objects,))
+
+
+def _first(goal: str, readers: Sequence[_Reader]) -> Enumerated | None:
+    for reader in readers:
+        found = reader(goal)
+        if found is not None and len(found.items) >= 2:
+            return found
+    return None
+
+
+def _listed(goal: str) -> Enumerated | None:
+    """Read a Markdown list: what is indented below an item belongs to it. A numbered one is in order.
+
+    Items that are ticked are done.
+    """
+    items: list[list[str]] = []
+    done: list[bool] = []
+    numbered: list[bool] = []
+    least: int | None = None
+    for line in goal.splitlines():
+        match = _BULLET.match(line)
+        indent = len(match["indent"].expandtabs(4)) if match else 0
+        least = indent if match and least is None else least
+        if match and least is not None and indent <= least:
+            items.append([match["text"]])
+            done.append((match["tick"] or " ") != " ")
+            numbered.append(match["mark"][0].isdigit())
+        elif items and line.strip() and line[:1].isspace():
+            items[-1].append(line.strip())
+    left = items if all(done) else [item for item, is_done in zip(items, done, strict=True) if not is_done]
+    return Enumerated(tuple("\n".join(lines) for lines in left), all(numbered)) if items else None
+
+
+def _steps(goal: str) -> Enumerated | None:
+    """Read "first a, then b; finally c": orders that commas part are steps, too."""
+    if "\n" in goal.strip():
+        return None
+    parts = _THEN.split(re.sub(r"^\s*first(?:ly)?,?\s+", "", goal.strip(), flags=re.IGNORECASE))
+    if len(parts) < 2 or not all(map(is_order, parts)):
+        return None
+    steps = [step for part in parts for step in (_all_orders(part) or [part])]
+    return Enumerated(sentence_case(steps), ordered=True)
+
+
+def _sentences(goal: str) -> Enumerated | None:
+    """Read several orders: "Add a login. Write tests; update the docs." """
+    parts = [part for part in re.split(r"[.;]\s+|[.;]$|\n+", goal.strip()) if part.strip()]
+    return Enumerated(sentence_case(parts)) if all(map(is_order, parts)) else None
+
+
+def _headed(goal: str) -> Enumerated | None:
+    """Read "speed up the build: cache this, skip that and drop those": orders, or names below the head."""
+    head, colon, rest = " ".join(goal.split()).partition(": ")
+    items = split_items(rest) if colon else []
+    if len(items) < 2 or not is_order(head) or len(head.split()) > _LONGEST_ITEM:
+        return None
+    if is_order(items[0]):
+        return Enumerated(sentence_case(_with_verbs(items)))
+    if any(len(item.split()) > _LONGEST_NAME for item in items):
+        return None
+    return Enumerated(tuple(f"{head}: {item}" for item in items))
+
+
+def _with_verbs(items: Sequence[str]) -> list[str]:
+    """Give names among orders the verb of the order before them: "add translations, and a switcher"."""
+    found: list[str] = []
+    for item in items:
+        verb = found[-1].split()[0] if found else ""
+        found.append(item if is_order(item) or not verb else f"{verb} {item}")
+    return found
+
+
+def _orders(goal: str) -> Enumerated | None:
+    """Read "build a, write b and ship c"."""
+    orders = _all_orders(_line(goal))
+    return Enumerated(sentence_case(orders)) if orders else None
+
+
+def _all_orders(text: str) -> list[str] | None:
+    parts = split_items(text)
+    if len(parts) < 2 or not is_order(parts[0]):
+        return None
+    is_one = is_plainly_order if _INSIDE.search(parts[0]) else is_order
+    return parts if all(map(is_one, parts[1:])) else None
+
+
+def _objects(goal: str) -> Enumerated | None:
+    """Read "build a, b and c" and "improve the tests of a and b": names, with the words before the first of them."""
+    text = _line(goal)
+    parts = split_items(text)
+    if len(parts) < 2 or not is_order(parts[0]) or any(map(is_order, parts[1:])):
+        return None
+    if any(len(part.split()) > _LONGEST_ITEM or _APART.match(part) for part in parts[1:]) or _is_one(text, parts):
+        return None
+    if not _STRONG.search(text) and _INSIDE.search(parts[0]):
+        return None  # what follows belongs to the first: "an API with a, b and c"
+    before = _shared(parts, strong=bool(_STRONG.search(text)))
+    return Enumerated((parts[0], *(f"{before} {part}" for part in parts[1:]))) if before else None
+
+
+def _shared(parts: Sequence[str], *, strong: bool) -> str:
+    """Return the words that all items of an enumeration share: the verb, or all up to a preposition; none if unclear.
+
+    Items that follow a preposition are told by their determiners: "tests of the parser and the lexer", but "a link to
+    the docs and a button".
+    """
+    words = parts[0].split()
+    verb = " ".join(words[:2]) if words[1].lower() in _PARTICLES else words[0]
+    found = list(_OF.finditer(parts[0], len(verb)))
+    if strong or not found:
+        return words[0]
+    kinds = {determiner(part.split()) for part in parts[1:]}
+    below = determiner(parts[0][found[-1].end() :].split())
+    above = determiner(parts[0][len(verb) :].split())
+    if kinds == {below} and below and below != above:
+        return parts[0][: found[-1].end()]
+    return verb if kinds == {above} and above and below != above else ""
+
+
+def split_items(text: str) -> list[str]:
+    """Split "a, b and c" into its items: where a comma stands before the "and", only commas part them."""
+    found: list[str] = []
+    for piece in _STRONG.split(text.rstrip(" .")):
+        if _OXFORD.search(piece):
+            found += _COMMA.split(piece)
+        elif "," in piece:
+            *first, last = _COMMA.split(piece)
+            found += [*first, *_AND.split(last)]
+        else:
+            found += _AND.split(piece)
+    return [part.strip() for part in found if part.strip()]
+
+
+def _line(goal: str) -> str:
+    return " ".join(goal.split()).rstrip(".")
+
+
+def _is_one(text: str, parts: Sequence[str]) -> bool:
+    """Tell whether "and" parts nothing: in parentheses, in "drag and drop", in "make a and b faster"."""
+    if _PAIR.search(text) or any(part.count("(") != part.count(")") for part in parts):
+        return True
+    return text.lower().startswith("make ") and len(parts[0].split()) == 2 < len(parts[-1].split()) + 1

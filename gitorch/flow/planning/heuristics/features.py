@@ -1,0 +1,79 @@
+"""Something to be made, and the features that the goal names for it: "a shop with a cart, checkout and reviews"."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from gitorch.flow.planning.heuristics.enumeration import split_items
+from gitorch.flow.planning.heuristics.lexicon import as_order, determiner, head, is_order
+
+_WITH = re.compile(r",?\s+\b(?:with|including|featuring|that has|which has|that have|offering|supporting)\b\s+", re.I)
+_CAN = re.compile(
+    r",?\s+\b(?:where|in which|so that|through which|by which|that lets?|which lets?|that allows?|for)\s+"
+    r"(?P<who>(?:[\w-]+\s+){1,3}?)(?:can|could|to)\s+(?P<what>.+)$",
+    re.IGNORECASE,
+)
+_SYSTEM = re.compile(
+    r"\b(?:apis?|apps?|applications?|sites?|websites?|platforms?|systems?|(?:micro)?services?|servers?|back-?end|"
+    r"front-?end|tool|cli|command[- ]line|dashboards?|portal|shop|store|marketplace|blog|forum|wiki|cms|crm|warehouse|"
+    r"pipelines?|queue|engine|game|bot|chatbot|assistant|library|sdk|package|framework|plugin|extension|client|editor|"
+    r"manager|tracker|section|area|panel|feature|workflow|saas|network|gateway|product|clone|module|cluster)\b",
+    re.IGNORECASE,
+)
+"""What is large enough to have features; a table, a form or a function has fields."""
+_DOES = re.compile(r"\s+(?:that|which)\s+(?P<what>.+)$", re.IGNORECASE)
+_LONGEST = 6
+
+
+class Featured(msgspec.Struct, frozen=True):
+    """What is to be made, and its features: names, or what somebody can do (`is_ability`)."""
+
+    base: str
+    features: tuple[str, ...]
+    is_ability: bool = False
+
+
+def featured(goal: str) -> Featured | None:
+    """Return what a goal wants made and the features that it names, at least one; None where it names none."""
+    text = " ".join(goal.split()).rstrip(".")
+    return _abilities(text) or _doings(text) or _features(text)
+
+
+def _abilities(text: str) -> Featured | None:
+    match = _CAN.search(text)
+    if match is None or not _SYSTEM.search(head(text[: match.start()])):
+        return None
+    items = split_items(match["what"])
+    if len(items) < 2 or not all(map(_is_short, items)) or not all(map(is_order, items[1:])):
+        return None
+    who = match["who"].strip()
+    abilities = dict.fromkeys(f"{who} can {item}" for item in items)
+    return Featured(text[: match.start()], tuple(abilities), is_ability=True)
+
+
+def _doings(text: str) -> Featured | None:
+    """Read "a bot that posts a, collects b and writes c"."""
+    match = _DOES.search(text)
+    if match is None or not _SYSTEM.search(head(text[: match.start()])):
+        return None
+    items = [as_order(item) for item in split_items(match["what"])]
+    is_list = len(items) > 2 and all(item and _is_short(item) for item in items)
+    return Featured(text[: match.start()], tuple(dict.fromkeys(items)), is_ability=True) if is_list else None
+
+
+def _features(text: str) -> Featured | None:
+    for match in _WITH.finditer(text):
+        base, items = text[: match.start()], split_items(text[match.end() :])
+        if (
+            _SYSTEM.search(head(base))
+            and items
+            and all(_is_short(item) and not _WITH.search(f" {item} ") for item in items)
+        ):
+            return Featured(base, tuple(dict.fromkeys(items)))
+    return None
+
+
+def _is_short(item: str) -> bool:
+    return len(item.split()) <= _LONGEST + bool(determiner(item.split()))

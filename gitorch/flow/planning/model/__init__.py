@@ -1,0 +1,7 @@
+"""Planning by a model: a map of the repository, the question, and what is made of the answer."""
+
+from gitorch.flow.planning.model.ask import ask
+from gitorch.flow.planning.model.planner import ModelPlanner, model_planner
+from gitorch.flow.planning.model.repository_map import survey
+
+__all__ = ["ModelPlanner", "ask", "model_planner", "survey"]

@@ -1,0 +1,95 @@
+"""The planner that asks a model: a question, an answer that is read with suspicion, and one round to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from gitorch.agents.question import Answer, Message, Question
+from gitorch.errors import Incomplete, InvalidInput
+from gitorch.flow.planning.model import prompts
+from gitorch.flow.planning.model.ask import OTHERWISE, SECONDS, ask
+from gitorch.flow.planning.model.repository_map import survey
+from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.outcome import Usage
+from gitorch.model.plan import SCHEMA, Plan, Proposed, Said, read_plan, valid
+from gitorch.rooms.environment import Means
+
+ROUNDS = 2
+
+
+class ModelPlanner:
+    """A `Planner` over one configured agent that has a model. `seconds` bounds each answer."""
+
+    def __init__(self, means: Means, agent: str, *, seconds: float = SECONDS) -> None:
+        self._means = means
+        self._agent = agent
+        self._seconds = seconds
+
+    def plan(self, goal: str, constraints: Sequence[str] = ()) -> Proposed:
+        """Break a goal into tasks. Raises `GitorchError` where no valid plan can be had."""
+        return self._propose(goal, (prompts.opening(goal, constraints),))
+
+    def discuss(self, plan: Plan, conversation: Sequence[Said], words: str) -> Proposed:
+        """Answer a person's words with the whole plan as it should be. Raises `GitorchError` as `plan` does."""
+        return self._propose(plan.goal, prompts.discussion(plan, conversation, words))
+
+    def _propose(self, goal: str, messages: tuple[Message, ...]) -> Proposed:
+        valid(Plan(goal=goal))  # what the model cannot mend, it is not asked to
+        usage: Usage | None = None
+        problem = InvalidInput("plan-invalid", "")
+        for _ in range(ROUNDS):
+            answer = ask(self._means, self._agent, self._question(messages), seconds=self._seconds)
+            usage = _sum(usage, answer.outcome.usage)
+            try:
+                return self._read(goal, answer, usage)
+            except InvalidInput as error:
+                problem = error
+                messages = (*messages, *prompts.complaint(answer.text, error))
+        raise Incomplete(
+            "plan-invalid",
+            f"{self._agent} was asked twice and gave no usable plan: {problem.what}",
+            why=". ".join(part for part in (problem.why, _bill(usage)) if part),
+            fix=("say the goal in other words, or in smaller parts", *OTHERWISE),
+        )
+
+    def _read(self, goal: str, answer: Answer, usage: Usage | None) -> Proposed:
+        if answer.value is None:
+            raise InvalidInput("plan-invalid", "the answer is not a JSON object")
+        means, value = self._means, answer.value
+        model = answer.model if answer.model and answer.model.isprintable() else self._agent
+        plan = read_plan(value, goal=goal, made_by=model, roles=means.roles, agents=means.config.agents)
+        reply = value.get("reply")
+        return Proposed(plan=plan, reply=reply if isinstance(reply, str) else "", model=model, usage=usage)
+
+    def _question(self, messages: tuple[Message, ...]) -> Question:
+        return Question(instructions=prompts.INSTRUCTIONS, material=self._material, messages=messages, schema=SCHEMA)
+
+    @cached_property
+    def _material(self) -> str:
+        means = self._means
+        found = survey(means.repository, self._commit(), means.config.checks)
+        return prompts.material(found, means.roles, means.config.agents)
+
+    def _commit(self) -> Oid | None:
+        """Return where tasks start that wait for nothing: the base, or the integration branch where that holds more."""
+        repository, config = self._means.repository, self._means.config
+        base = repository.resolve("HEAD" if config.base == "auto" else config.base)
+        merged = repository.at(branch_ref(config.integration))
+        return merged if base and merged and repository.is_ancestor(base, merged) else base
+
+
+def model_planner(means: Means, agent: str) -> ModelPlanner:
+    """Return the planner that asks the model of a configured agent."""
+    return ModelPlanner(means, agent)
+
+
+def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
+    return one + other if one and other else one or other
+
+
+def _bill(usage: Usage | None) -> str:
+    if usage is None:
+        return ""
+    usd = "" if usage.usd is None else f", ${usage.usd:.2f}"
+    return f"It cost {usage.input_tokens + usage.output_tokens} tokens{usd}"

@@ -1,0 +1,1 @@
+"""Scheduling: which task starts next, and on which commit."""

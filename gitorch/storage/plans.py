@@ -1,0 +1,164 @@
+"""The plans of one repository: each a folder that holds every revision of its session, the last of which counts.
+
+A revision is written beside, synced, and linked to its number: a killed process leaves either all of it or nothing,
+and of two that write the same number one is refused. Nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from gitorch.errors import InvalidInput, NotFound, Refused, there_is
+from gitorch.model import naming
+from gitorch.model.plan import PlanSession
+from gitorch.storage import locks
+from gitorch.storage.atomic import sync
+
+_REVISION = re.compile(r"(\d{6,})\.json")
+
+
+class PlanMoved(Refused):
+    """Somebody else changed the plan in the meantime."""
+
+
+class PlanStore:
+    """The plans in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> list[str]:
+        """Return the ids of all plans, sorted."""
+        try:
+            found = sorted(entry.name for entry in os.scandir(self.folder) if entry.is_dir())
+        except FileNotFoundError:
+            return []
+        return [name for name in found if not name.startswith(".")]
+
+    def all(self) -> list[PlanSession]:
+        """Return all plans as they stand, the oldest first."""
+        found = [session for name in self.names() if (session := self.last(name)) is not None]
+        return sorted(found, key=lambda one: (one.created.timestamp() if one.created else 0.0, one.id))
+
+    def find(self, name: str) -> PlanSession:
+        """Return the plan that an id or a unique beginning of one names; raise `NotFound` otherwise."""
+        names = self.names()
+        found = [name] if name in names else [one for one in names if name and one.startswith(name)]
+        session = self.last(found[0]) if len(found) == 1 else None
+        if session is None:
+            raise _not_found(name, found, names)
+        return session
+
+    def create(self, session: PlanSession) -> PlanSession:
+        """Save a new plan as its first revision, under a name like its id that no other plan has; return it so."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        beside = self.folder / _unfinished()
+        beside.mkdir()
+        while True:
+            first = msgspec.structs.replace(session, id=naming.unused(session.id, self.names()), revision=1)
+            _write(beside / _file(1), first)
+            if _is_taken_by(beside, self.folder / first.id):
+                sync(self.folder)
+                return first
+
+    def save(self, session: PlanSession) -> PlanSession:
+        """Save the next revision of a plan and return it; raise `PlanMoved` when somebody else has saved one since."""
+        following = msgspec.structs.replace(session, revision=session.revision + 1)
+        folder = self.folder / session.id
+        beside = folder / _unfinished()
+        _write(beside, following)
+        try:
+            # unlike a rename it fails where there is one
+            os.link(beside, folder / _file(following.revision))
+        except FileExistsError:
+            raise PlanMoved(
+                "plan-moved",
+                f"the plan {session.id} was changed by another command in the meantime",
+                fix=(f"orchestrate plan show {session.id}",),
+            ) from None
+        finally:
+            beside.unlink()
+        sync(folder)
+        return following
+
+    def drop(self, session: PlanSession) -> Path:
+        """Take a plan away, and return the folder where it is kept."""
+        kept = self.folder / ".dropped"
+        kept.mkdir(exist_ok=True)
+        name = naming.unused(session.id, [entry.name for entry in os.scandir(kept)])
+        (self.folder / session.id).rename(kept / name)
+        sync(self.folder)
+        return kept / name
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the lock under which plans become tasks."""
+        with locks.turn(self.folder / ".lock"):
+            yield
+
+    def draft_file(self, session: PlanSession) -> Path:
+        """Return where a text that somebody edited waits until it is a valid plan."""
+        return self.folder / session.id / "edited.toml"
+
+    def last(self, name: str) -> PlanSession | None:
+        """Return the plan of an id as it was saved last; None when there is none, or it was just dropped."""
+        try:
+            found = [match for entry in os.scandir(self.folder / name) if (match := _REVISION.fullmatch(entry.name))]
+        except FileNotFoundError:
+            return None
+        if not found:
+            return None
+        path = self.folder / name / max(found, key=lambda match: int(match[1]))[0]
+        return _read(path)
+
+
+def _file(revision: int) -> str:
+    return f"{revision:06}.json"
+
+
+def _unfinished() -> str:
+    return f".new-{uuid.uuid4().hex}"
+
+
+def _write(path: Path, session: PlanSession) -> None:
+    with path.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(session), indent=1))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(path: Path) -> PlanSession:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=PlanSession)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(
+            "plan-damaged",
+            f"{path} cannot be read",
+            why=str(error),
+            fix=(f"rm '{path}'   then the revision before it counts",),
+        ) from error
+
+
+def _is_taken_by(beside: Path, target: Path) -> bool:
+    """Move a new folder to its place; False when a plan is there already."""
+    try:
+        beside.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        return False
+    return True
+
+
+def _not_found(name: str, found: list[str], names: list[str]) -> NotFound:
+    if len(found) > 1:
+        return NotFound("ambiguous", f"{name} can mean {', '.join(found[:5])}")
+    why = there_is(name, names)
+    return NotFound("no-such-plan", f"there is no plan {name}", why=why, fix=("orchestrate plan list",))

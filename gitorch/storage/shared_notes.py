@@ -1,0 +1,198 @@
+"""Notes that the agents of a run and its developer share: one file a run in the state folder, one JSON object a line.
+
+Lines are only ever appended, under a lock. The file lies outside of every work tree, so that no branch holds it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from gitorch.errors import InvalidInput, NotFound, Refused
+from gitorch.model.redact import redacted
+from gitorch.model.visible import visible
+from gitorch.storage import locks
+from gitorch.storage.atomic import replace
+
+LONGEST = 4_000
+"""Characters of one note."""
+
+MOST_OF_ONE = 100
+MOST = 1_000
+MOST_BYTES = 1 << 20
+
+_MARKER = "GITORCH_EXECUTION"
+
+
+class SharedNote(msgspec.Struct, frozen=True, kw_only=True):
+    """One note. `task` is the task whose agent wrote it, empty for a person, whose name is `who`."""
+
+    number: int
+    run: int
+    text: str
+    task: str = ""
+    who: str = ""
+    when: str = ""
+
+
+class SharedNotes:
+    """The notes of a repository's runs.
+
+    A run's notes end with it: what is added afterwards is for the next one. A run that was cut short goes on with its
+    notes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def run(self) -> int:
+        """The number of the run that goes on, or comes next."""
+        try:
+            return int((self.folder / "run").read_text("ascii"))
+        except FileNotFoundError:
+            return 1
+        except ValueError as error:
+            found = max(self.runs(), default=1)
+            raise InvalidInput(
+                "context-damaged",
+                f"{self.folder / 'run'} does not hold a number",
+                why=str(error),
+                fix=(f"echo {found} > {self.folder / 'run'}",),
+            ) from error
+
+    def runs(self) -> list[int]:
+        """Return the runs that have notes, oldest first."""
+        stems = (path.stem.removeprefix("run-") for path in self.folder.glob("run-*.jsonl"))
+        return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
+
+    def read(self, run: int) -> list[SharedNote]:
+        """Return the notes of a run, oldest first. A line that is no note, or only half of one, is passed over."""
+        try:
+            with _plain(self._file(run), os.O_RDONLY) as file:
+                lines = file.read(MOST_BYTES).split(b"\n")
+        except FileNotFoundError:
+            return []
+        return [note for number, line in enumerate(lines, start=1) if (note := _note(line, number, run))]
+
+    def find(self, run: int, number: int) -> SharedNote:
+        """Return one note, or raise `NotFound`."""
+        for note in self.read(run):
+            if note.number == number:
+                return note
+        raise NotFound("no-such-note", f"run {run} has no note {number}", fix=("orchestrate context list",))
+
+    def add(self, text: str, *, task: str = "", who: str = "") -> SharedNote:
+        """Append a note; it is durable when this returns. Credentials and hidden characters are taken out.
+
+        Raises `InvalidInput` for an empty or too long one, `Refused` when the run, or this task, has enough.
+        """
+        text = _accepted(text)
+        with locks.turn(self.folder / "lock"):
+            run = self.run
+            with _plain(self._file(run), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+                before = file.read(MOST_BYTES + 1)
+                self._refuse_more(run, before, task)
+                # the line of a writer that was killed is ended first: it is lost, and takes nothing with it
+                lead = b"\n" if before and not before.endswith(b"\n") else b""
+                number = (before + lead).count(b"\n") + 1
+                when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+                note = SharedNote(number=number, run=run, text=text, task=task, who=who, when=when)
+                file.write(lead + msgspec.json.encode(note) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        return note
+
+    def close(self) -> None:
+        """End the run's notes: what is added from now on is the next one's."""
+        if not self.folder.exists():
+            return
+        with locks.turn(self.folder / "lock"):
+            run = self.run
+            if self._file(run).exists():
+                replace(self.folder / "run", f"{run + 1}\n".encode())
+
+    def _file(self, run: int) -> Path:
+        return self.folder / f"run-{run}.jsonl"
+
+    def _refuse_more(self, run: int, before: bytes, task: str) -> None:
+        own = sum(note.task == task for note in self.read(run)) if task else 0
+        full = before.count(b"\n") >= MOST or len(before) + 2 * LONGEST > MOST_BYTES
+        if full or own >= MOST_OF_ONE:
+            whose = (
+                f"{task} has written {MOST_OF_ONE} notes" if own >= MOST_OF_ONE else f"the notes of run {run} are full"
+            )
+            raise Refused("context-full", whose, why="notes are for what others must know")
+
+
+def writer(state: Path, environment: Mapping[str, str]) -> str:
+    """Return the task whose agent runs this process, empty for a person.
+
+    The supervisor of an attempt is an ancestor of all that its agent starts, also of what detaches itself; its
+    environment names the attempt, and no agent can change it. The outermost counts. Where ancestors cannot be seen,
+    the process's own environment is all there is, and that the agent could change.
+    """
+    import psutil
+
+    found = ""
+    for process in (psutil.Process(), *psutil.Process().parents()):
+        try:
+            found = _task_of(process.environ().get(_MARKER, ""), state) or found
+        except (psutil.Error, OSError):
+            continue  # another user's, or gone
+    return found or environment.get("GITORCH_TASK", "")
+
+
+def _task_of(execution: str, state: Path) -> str:
+    attempts = state / "attempts"
+    path = Path(execution)
+    return path.relative_to(attempts).parts[0] if execution and attempts in path.parents else ""
+
+
+def _accepted(text: str) -> str:
+    text = visible(redacted(text)).strip()
+    if not text:
+        raise InvalidInput("empty-note", "the note says nothing")
+    if len(text) > LONGEST:
+        raise InvalidInput(
+            "note-too-long",
+            f"the note has {len(text)} characters; at most {LONGEST} are kept",
+            why="others read it whole",
+        )
+    return text
+
+
+def _note(line: bytes, number: int, run: int) -> SharedNote | None:
+    try:
+        note = msgspec.json.decode(line, type=SharedNote) if line else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    # where a line stands is a fact; what it says of that is not
+    return msgspec.structs.replace(note, number=number, run=run) if note else None
+
+
+def _plain(path: Path, flags: int) -> IO[bytes]:
+    """Open a file that must not be a link or a pipe: an agent could have put one there."""
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise _foreign(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _foreign(path)
+    file = os.fdopen(descriptor, "rb" if flags == os.O_RDONLY else "a+b")
+    file.seek(0)
+    return file
+
+
+def _foreign(path: Path) -> Refused:
+    return Refused("context-foreign", f"{path} is not a plain file", why="gitorch did not make it", fix=(f"rm {path}",))

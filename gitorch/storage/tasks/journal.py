@@ -1,0 +1,108 @@
+"""The journal: what has changed since a snapshot, a line for each task that was, in `journal/<generation>.jsonl`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Task
+from gitorch.storage import atomic
+from gitorch.storage.tasks.snapshot import Raw, Tasks, unreadable
+
+Entry = dict[str, Any]
+"""`g`, its generation; `task`, whose it is; and `set`, the fields that changed, or `drop`."""
+
+
+class Journal:
+    """The journals in a folder, each named after the generation of the snapshot that it starts at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._whole: dict[str, int] = {}  # how many bytes of each file were whole lines when they were read
+
+    def read(self) -> list[Entry]:
+        """Return all entries in order."""
+        entries: list[Entry] = []
+        whole: dict[str, int] = {}
+        for name in self._sizes():
+            try:
+                content = (self.folder / name).read_bytes()
+            except FileNotFoundError:
+                continue  # a writer has just made a snapshot of it
+            content = content[: content.rfind(b"\n") + 1]
+            whole[name] = len(content)
+            entries += map(msgspec.json.decode, content.splitlines())
+        self._whole = whole
+        return entries
+
+    def has_moved(self) -> bool:
+        """Tell whether another process has written since these were read."""
+        return self._whole != self._sizes()
+
+    def append(self, snapshot: int, entries: Sequence[Entry]) -> None:
+        """Add entries to the journal of a snapshot's generation, durably: all of them or none."""
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / f"{snapshot:012}.jsonl"
+        fresh = not path.exists()
+        with path.open("ab") as file:
+            file.truncate(self._whole.get(path.name, 0))  # a line that a crash cut short
+            file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
+            file.flush()
+            os.fsync(file.fileno())
+        if fresh:
+            atomic.sync(self.folder)
+        self._whole[path.name] = path.stat().st_size
+
+    def drop_before(self, snapshot: int) -> None:
+        """Remove the journals of earlier generations than this one."""
+        for name in self._sizes():
+            if int(name.partition(".")[0]) < snapshot:
+                (self.folder / name).unlink(missing_ok=True)
+                self._whole.pop(name, None)
+
+    def _sizes(self) -> dict[str, int]:
+        try:
+            return {entry.name: entry.stat().st_size for entry in sorted(os.scandir(self.folder), key=_name)}
+        except FileNotFoundError:
+            return {}
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def folded(raw: Raw, generation: int, entries: Iterable[Entry]) -> tuple[Tasks, int]:
+    """Lay entries over a snapshot's tables, and return the result as tasks, with its generation."""
+    tables: dict[str, Any] = dict(raw)
+    for entry in entries:
+        if entry["g"] > generation:
+            generation = entry["g"]
+            if entry.get("drop"):
+                tables.pop(entry["task"], None)
+            else:
+                tables[entry["task"]] = {**tables.get(entry["task"], {}), **entry["set"]}
+    try:
+        tasks = msgspec.convert(list(tables.values()), list[Task])
+    except msgspec.ValidationError as error:
+        raise unreadable(str(error)) from error
+    return {task.id: task for task in tasks}, generation
+
+
+def fold(tasks: Tasks, entry: Mapping[str, Any]) -> None:
+    """Lay one entry over tasks, in place."""
+    name = TaskId(entry["task"])
+    if entry.get("drop"):
+        tasks.pop(name, None)
+        return
+    before = msgspec.to_builtins(tasks[name]) if name in tasks else {}
+    tasks[name] = msgspec.convert({**before, **entry["set"]}, Task)
+
+
+def creates(entry: Mapping[str, Any]) -> bool:
+    """Tell whether an entry holds all that a task must have, so that it stands for one by itself."""
+    return "prompt" in entry.get("set", {}) and "number" in entry.get("set", {})

@@ -1,0 +1,132 @@
+"""`tasks.toml`: all tasks at one moment, in a form that a person can read and repair."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli
+
+from gitorch.errors import InvalidInput
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Task
+from gitorch.storage import atomic
+
+Tasks = dict[TaskId, Task]
+Raw = dict[str, dict[str, Any]]
+"""Tasks as tables, by their names."""
+
+_HEADER = """\
+# Tasks of gitorch. You may repair this file by hand while no `orchestrate` command runs.
+# It ends with [end]: a file without that is taken for cut short, and set aside.
+
+"""
+
+_LONG = 16_384
+
+
+class Damaged(Exception):
+    """The snapshot cannot be trusted: why."""
+
+
+def render(tasks: Iterable[Task], generation: int) -> bytes:
+    """Return the readable task file: one `[[task]]` table each, in the order of their numbers, and the end mark."""
+    import tomli_w
+
+    ordered = sorted(tasks, key=lambda task: task.number)
+    tables = [msgspec.to_builtins(task, builtin_types=(datetime,)) for task in ordered]
+    # multi-line strings are easier on the eye, but TOML readers turn "\r\n" into "\n" in them
+    multiline = rb"\r" not in msgspec.json.encode(tables)
+    long = _set_aside(tables)
+    document: dict[str, Any] = {"task": tables} if tables else {}
+    document["end"] = {"tasks": len(tables), "generation": generation}
+    text = tomli_w.dumps(document, multiline_strings=multiline)
+    for place, content in long.items():
+        text = text.replace(f'"{place}"', content, 1)
+    return (_HEADER + text).encode()
+
+
+def _set_aside(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Put a place holder for each long prompt, and return what belongs there, as TOML.
+
+    tomli-w takes quadratic time for a long text. A JSON string is a TOML one, but for one character that JSON need
+    not escape.
+    """
+    places: dict[str, str] = {}
+    for table in tables:
+        if len(table["prompt"]) > _LONG:
+            place = uuid.uuid4().hex
+            places[place] = json.dumps(table["prompt"], ensure_ascii=False).replace("\x7f", "\\u007f")
+            table["prompt"] = place
+    return places
+
+
+def write(path: Path, tasks: Iterable[Task], generation: int) -> None:
+    """Replace a snapshot, and keep the one before it."""
+    content = render(tasks, generation)
+    if _parsed(content)["end"]["generation"] != generation:
+        raise AssertionError("the task file does not read back as it was written")
+    if path.exists():
+        link = path.with_name(f"{path.name}.prev.new")
+        link.unlink(missing_ok=True)
+        os.link(path, link)
+        link.replace(previous(path))
+    atomic.replace(path, content)
+
+
+def previous(path: Path) -> Path:
+    """Return where the snapshot before this one is kept."""
+    return path.with_name(f"{path.name}.prev")
+
+
+def read(path: Path, *, fresh: bool) -> tuple[Raw, int]:
+    """Return a snapshot's tables and generation; raise `Damaged` where it cannot be trusted.
+
+    A missing one is an empty one when nothing else says that there were tasks: neither the one before it nor, as
+    `fresh` tells, a journal.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        if fresh and not previous(path).exists():
+            return {}, 0
+        raise Damaged("it is missing") from None
+    document = _parsed(content)
+    try:
+        return {table["id"]: table for table in document.get("task", [])}, document["end"]["generation"]
+    except (KeyError, TypeError) as error:
+        raise unreadable("a [[task]] has no id") from error
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    try:
+        document = tomli.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise Damaged("it is not UTF-8") from error
+    except tomli.TOMLDecodeError as error:
+        raise Damaged(f"line {error.lineno}: {error.msg}") from error
+    end = document.get("end")
+    if not isinstance(end, dict) or not isinstance(end.get("generation"), int):
+        raise Damaged("its end is missing")
+    return document
+
+
+def unreadable(what: str) -> InvalidInput:
+    """Return the error for a task file that is whole, and says what no task can be."""
+    fix = ("repair it, or move it away to have it rebuilt",)
+    return InvalidInput("tasks-file", f"tasks.toml: {what}", fix=fix)
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is replaced or edited: its inode, and when it was modified in nanoseconds."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns

@@ -1,0 +1,227 @@
+"""The tasks of one repository: read without waiting, changed by one writer at a time, made again when damaged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gitorch.errors import Refused
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Task
+from gitorch.storage import locks
+from gitorch.storage.tasks import snapshot
+from gitorch.storage.tasks.journal import Journal, creates, fold, folded
+from gitorch.storage.tasks.snapshot import Damaged, Tasks, previous
+
+Pair = tuple[Task | None, Task | None]
+"""A change of one task: as it was seen (None: it is new), and as it is to be (None: it is dropped)."""
+
+SNAPSHOT_SECONDS = 5.0
+SNAPSHOT_SHARE = 50.0  # at most one fiftieth of the time goes into snapshots
+
+
+class TaskMoved(Refused):
+    """Somebody else changed the task's state in the meantime."""
+
+
+class Store:
+    """The tasks of one repository, in a folder that all its worktrees share.
+
+    `rebuild` is called when nothing in the folder can be read any more; it returns the tasks that branches and notes
+    tell of. What a reader should know is appended to `notices`.
+    """
+
+    def __init__(self, folder: Path, rebuild: Callable[[], Iterable[Task]] = tuple) -> None:
+        self.folder = folder
+        self.rebuild = rebuild
+        self.notices: list[str] = []
+        # attempts look at other tasks from threads of their own
+        self._threads = threading.RLock()
+        self._is_held = False
+        self.tasks: Tasks = {}
+        self.generation = 0
+        self._snapshot_generation = 0
+        self._snapshot_cost = 0.0
+        self._journal = Journal(folder / "journal")
+        self._identity: tuple[int, int] | None = None
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "tasks.toml"
+
+    def load(self) -> Tasks:
+        """Read the tasks as they stand now, without waiting for another process that writes."""
+        with self._threads:
+            try:
+                self._read()
+            except Damaged:
+                with self._locked():
+                    self._read_or_recover()
+            return self.tasks
+
+    def current(self) -> Tasks:
+        """Return the tasks as they stand now; read again only when somebody else has written."""
+        with self._threads:
+            if self._has_moved():
+                return self.load()
+            return self.tasks
+
+    def _has_moved(self) -> bool:
+        return self._journal.has_moved() or self._identity != snapshot.identity(self.file)
+
+    def _read(self) -> None:
+        # journals first: a snapshot that replaces them in between only holds more than they do
+        entries = self._journal.read()
+        self._identity = snapshot.identity(self.file)
+        raw, generation = snapshot.read(self.file, fresh=not entries)
+        self._snapshot_generation = generation
+        self.tasks, self.generation = folded(raw, generation, entries)
+
+    def _catch_up(self) -> None:
+        """Read again when another process has written since. Call with the lock held."""
+        if self._has_moved():
+            self._read_or_recover()
+
+    def _read_or_recover(self) -> None:
+        """Read, and mend what is damaged. Call with the lock held: somebody else may just have mended it."""
+        try:
+            self._read()
+        except Damaged as damage:
+            self._recover(damage)
+
+    def save(self, changed: Iterable[Task], *, dropped: Iterable[TaskId] = ()) -> None:
+        """Make changes durable, all or none.
+
+        Each task's difference to what this store last saw is recorded; a new task whose number another command has
+        just taken gets the next one. Raises `TaskMoved` when another process has changed the state of one of them
+        since, or taken its name.
+        """
+        with self._threads, self._locked():
+            before = dict(self.tasks)
+            self._catch_up()
+            numbered = self._numbered(changed)
+            entries = [entry for task in numbered if (entry := self._difference(before.get(task.id), task))]
+            entries += [{"task": name, "drop": True} for name in dropped if name in self.tasks]
+            if entries:
+                self._append(entries)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep all other writers out, so that what is read stays true until it is saved. Readers never wait."""
+        with self._threads, self._locked():
+            yield
+
+    def rebased(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Return changes of tasks as they are to be made now: each task as it is, and as it will be. Call while `held`.
+
+        Raises `TaskMoved` as `save` does; what others changed beside the task's state is kept.
+        """
+        self._catch_up()
+        numbered = self._numbered(new for _, new in pairs if new is not None)
+        return [
+            (self._dropped(seen), None) if new is None else self._rebased(seen, next(numbered)) for seen, new in pairs
+        ]
+
+    def _rebased(self, seen: Task | None, new: Task) -> Pair:
+        entry = self._difference(seen, new)
+        now = self.tasks.get(new.id)
+        if entry is None:
+            return now, now
+        return now, msgspec.convert({**(msgspec.to_builtins(now) if now else {}), **entry["set"]}, Task)
+
+    def _dropped(self, seen: Task | None) -> Task:
+        assert seen is not None
+        now = self.tasks.get(seen.id)
+        if now is None or now.state is not seen.state:
+            raise _moved(seen.id, now)
+        return now
+
+    def _numbered(self, changed: Iterable[Task]) -> Iterator[Task]:
+        owners = {task.number: task.id for task in self.tasks.values()}
+        for task in changed:
+            number = task.number
+            if task.id not in self.tasks and owners.get(number, task.id) != task.id:
+                number = max(owners) + 1
+            owners[number] = task.id
+            yield task if number == task.number else msgspec.structs.replace(task, number=number)
+
+    def _difference(self, seen: Task | None, task: Task) -> dict[str, Any] | None:
+        now = self.tasks.get(task.id)
+        if (seen is None) != (now is None) or (seen and now and task.state != seen.state != now.state):
+            raise _moved(task.id, now)
+        fields = {
+            name: value
+            for name in Task.__struct_fields__
+            if (value := getattr(task, name)) != (getattr(seen, name) if seen else ...)
+        }
+        return {"task": task.id, "set": msgspec.to_builtins(fields)} if fields else None
+
+    def _append(self, entries: list[dict[str, Any]]) -> None:
+        numbered = [{"g": self.generation + 1 + at, **entry} for at, entry in enumerate(entries)]
+        self._journal.append(self._snapshot_generation, numbered)
+        for entry in numbered:
+            fold(self.tasks, entry)
+        self.generation = numbered[-1]["g"]
+
+    def snapshot_if_due(self) -> None:
+        """Rewrite the readable file when its turn has come: at a bounded rate, and a bounded share of the time."""
+        since = time.time() - (self._identity[1] / 1e9 if self._identity else 0.0)
+        if not 0 <= since < max(SNAPSHOT_SECONDS, SNAPSHOT_SHARE * self._snapshot_cost):
+            self.snapshot()
+
+    def snapshot(self) -> None:
+        """Rewrite the readable file, if anything changed since."""
+        with self._threads, self._locked():
+            self._catch_up()
+            if self.generation > self._snapshot_generation or not self.file.exists():
+                self._write_snapshot()
+
+    def _write_snapshot(self) -> None:
+        begun = time.monotonic()
+        snapshot.write(self.file, self.tasks.values(), self.generation)
+        self._journal.drop_before(self._snapshot_generation)
+        self._identity = snapshot.identity(self.file)
+        self._snapshot_generation = self.generation
+        self._snapshot_cost = time.monotonic() - begun
+
+    def _recover(self, damage: Damaged) -> None:
+        """Set a damaged file aside and make the state again. Call with the lock held."""
+        aside = self.file.with_name(f"tasks.toml.damaged-{datetime.now():%Y%m%dT%H%M%S%f}")
+        if self.file.exists():
+            self.file.rename(aside)
+        entries = self._journal.read()
+        source = "the snapshot before it and the journal"
+        try:
+            raw, generation = snapshot.read(previous(self.file), fresh=False)
+        except Damaged:
+            source = "branches, notes and the journal"
+            raw, generation = {task.id: msgspec.to_builtins(task) for task in self.rebuild()}, 0
+            whole = {*raw, *(entry["task"] for entry in entries if creates(entry))}
+            entries = [entry for entry in entries if entry["task"] in whole]
+        self.tasks, self.generation = folded(raw, generation, entries)
+        self._write_snapshot()
+        self.notices.append(f"tasks.toml was damaged ({damage}): set aside as {aside.name}, made again from {source}")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock, if this thread does not hold it already. Call with `_threads`."""
+        if self._is_held:
+            yield
+            return
+        with locks.turn(self.folder / "tasks.lock"):
+            self._is_held = True
+            try:
+                yield
+            finally:
+                self._is_held = False
+
+
+def _moved(name: TaskId, now: Task | None) -> TaskMoved:
+    return TaskMoved("task-moved", f"{name} was changed by another command; it is {now.state if now else 'gone'}")
