@@ -20,88 +20,94 @@ DOCS = Path(__file__).parent
 _INTRO = """\
 # Configuration
 
-Nothing has to be configured. Settings come from, the last one winning: what is built in, the user's `config.toml` in
-the platform's configuration folder, `.orchestrate.toml` at the root of the work tree (committed),
-`.orchestrate.local.toml` beside it (personal, not committed), `GITORCH_*` variables (`GITORCH_RUN_MAX_AGENTS=5`), `-c
-key=value`, and flags. Tables merge key by key; plain values and lists replace. `orchestrate config show --origin`
-names where each value comes from.
+You don't have to configure anything. Settings come from these places; the last one wins:
 
-Commands that a repository's own files would run (`prepare`, `checks`, `agents`, `notify`, `merge.regenerate`) run only
-after `orchestrate config trust` has shown them and you agreed; a change of them asks again. Checks are read from the
-*base commit* of each task, so that an agent cannot weaken its own judge.
+1. built-in defaults
+2. your `config.toml`, in the platform's configuration folder
+3. `.orchestrate.toml` at the root of the work tree (committed)
+4. `.orchestrate.local.toml` next to it (personal, not committed)
+5. `GITORCH_*` variables, such as `GITORCH_RUN_MAX_AGENTS=5`
+6. `-c key=value`
+7. flags
 
-A setting that this version cannot keep is refused, not ignored.
+Tables merge key by key. Plain values and lists replace. `orchestrate config show --origin` shows where each value comes
+from.
 
-| key | default | what |
+Some settings of a repository's own files are commands (`prepare`, `checks`, `agents`, `notify`, `merge.regenerate`).
+They run only after you have seen and trusted them with `orchestrate config trust`. If they change, you are asked again.
+Checks are read from the *base commit* of each task, so an agent cannot weaken its own checks.
+
+A setting that this version cannot honour is refused, not ignored.
+
+| key | default | what it does |
 |---|---|---|
 """
 
 _WHAT = {
-    "base": "where work starts that waits for nothing; `auto` is the branch that you are on",
+    "base": "the branch that new work starts on; `auto` is the branch you are on",
     "integration": "the branch that approved work is merged into",
-    "branch": "a task's branch",
-    "worktrees": "a task's worktree, relative to the work tree",
-    "agent": "who works when a task names nobody; `auto` is the first of claude, codex, api that is ready",
-    "role": "as which specialist; `auto` goes by title and paths, and by the prompt where these say too little",
+    "branch": "the name of a task's branch",
+    "worktrees": "where a task's worktree goes, relative to the work tree",
+    "agent": "the agent for tasks that name none; `auto` is the first of claude, codex, api that is ready",
+    "role": "the role for tasks that name none; `auto` chooses by title, paths and prompt",
     "prepare.copy": "ignored files to copy into each worktree (globs)",
     "prepare.run": "commands to run in each worktree before its agent starts; a failure fails the task",
-    "prepare.env": "variables for everything that runs in a worktree; `{port}` is free, and stable for each task",
-    "run.max_agents": "how many agents work at once",
-    "run.start_after": "a dependent starts when its dependencies are finished, or approved",
-    "run.task_timeout": "how long one execution of an agent or a check may take",
-    "run.idle_timeout": "how long an agent may print nothing and use no processor time",
-    "run.retries": "attempts that gitorch starts by itself after a crash or a lost network",
-    "run.fix_checks": "times that the output of failing checks goes back to the agent's session",
-    "run.rate_limits": "`wait` for the limit's end, or `stop` the run",
-    "run.max_unreviewed": "start nothing while so many tasks wait for a review; 0 is no limit",
-    "run.until": "start nothing after this time: `07:00`",
-    "run.budget": "start nothing once so many dollars are spent in a run; 0 is no limit",
-    "run.min_free_disk": "start nothing with less free disk than this",
+    "prepare.env": "variables for everything that runs in a worktree; `{port}` is a free port, stable per task",
+    "run.max_agents": "how many agents run at once",
+    "run.start_after": "start a dependent when its dependencies are `finished`, or `approved`",
+    "run.task_timeout": "time limit of one execution of an agent or a check",
+    "run.idle_timeout": "stop an agent that prints nothing and uses no CPU for this long",
+    "run.retries": "automatic retries after a crash or a lost network",
+    "run.fix_checks": "how often failing checks are sent back to the agent's session",
+    "run.rate_limits": "at a rate limit, `wait` for its end or `stop` the run",
+    "run.max_unreviewed": "start nothing while this many tasks wait for review; 0 is no limit",
+    "run.until": "start nothing after this time, such as `07:00`",
+    "run.budget": "start nothing after a run has spent this many dollars; 0 is no limit",
+    "run.min_free_disk": "start nothing with less free disk space than this",
     "checks": 'commands that judge the work, by name: `test = "pytest -q"`',
-    "sandbox.mode": "there is no sandbox in this version",
-    "sandbox.network": "",
+    "sandbox.mode": "this version has no sandbox",
+    "sandbox.network": "this version has no sandbox",
     "agents": "see below",
     "roles": "see below",
-    "review.require_checks": "approval asks for passing checks (`--force` goes past that)",
-    "review.sensitive": "paths that deserve a second look",
-    "merge.verify": "check the union and find who turns it red (`batch`), every step (`each`), the union alone (`end`)",
-    "merge.max_checks": "how many trees are checked at once; 0 is two, or one where there is one processor",
-    "merge.auto": "what a run merges by itself: what is approved meanwhile; `finished`: also finished, green work",
-    "merge.on_conflict": "a conflict is reported and the branch left as it was (`hold`), or the next `run` has an "
-    "agent solve it on top of what is merged (`agent`); its result needs approval like any work",
-    "merge.regenerate": 'files that a command makes, by name or path: `"uv.lock" = "uv lock"`; never merged as text',
-    "remote.address": "there are no remote workers in this version",
+    "review.require_checks": "approval requires passing checks; `--force` overrides it",
+    "review.sensitive": "paths that deserve a second look (globs)",
+    "merge.verify": "check the union and find what fails (`batch`), every step (`each`), or only the union (`end`)",
+    "merge.max_checks": "how many trees are checked in parallel; 0 is two, or one on a single CPU",
+    "merge.auto": "what a run merges automatically: approved work, or with `finished` also finished work that passes",
+    "merge.on_conflict": "at a conflict, `hold` the task, or let an `agent` resolve it in the next run",
+    "merge.regenerate": 'files that a command generates, by glob: `"uv.lock" = "uv lock"`; never merged as text',
+    "remote.address": "this version has no remote workers",
     "notify.command": "not called in this version",
 }
 
 _TABLES = """
 ## `[agents.NAME]`
 
-| key | what |
+| key | what it does |
 |---|---|
 | `kind` | `claude`, `codex`, `api` or `command` |
 | `path` | the executable, for claude and codex |
-| `model` | the model; empty is the program's own choice |
-| `args` | further arguments, as they are |
+| `model` | the model; empty means the CLI's own choice |
+| `args` | further arguments, passed as they are |
 | `env` | further variables |
-| `pass_env` | names taken over from your environment (`AB_*` is a prefix), beside the agent's own short list |
-| `command` | the command of `kind = "command"`: `{prompt_file}`, `{task}` and `{worktree}` are filled in |
+| `pass_env` | names to pass on from your environment (`AB_*` is a prefix), in addition to the agent's own short list |
+| `command` | the command for `kind = "command"`: `{prompt_file}`, `{task}` and `{worktree}` are filled in |
 | `key` | `{ env = "NAME" }`: the variable that holds the key, for `kind = "api"` |
 
 ## `[roles.NAME]`
 
-| key | what |
+| key | what it does |
 |---|---|
-| `prompt`, `prompt_file` | the specialist's instructions |
+| `prompt`, `prompt_file` | the role's instructions |
 | `purpose` | what it is for, in one line |
-| `match` | words and phrases of a title that call for this role: each is enough, unless another role is as near |
-| `paths` | globs: a task that is confined to such paths, or whose title names such a file, calls for this role |
+| `match` | words and phrases in a title that select this role |
+| `paths` | globs: a task limited to such paths, or whose title names such a file, selects this role |
 | `agent` | the agent that suits it |
 
-A repository's `.claude/agents/NAME.md` are roles, too, as the commit that work starts on has them: the body is the
-instructions, `description` the purpose, `model` the model of claude where none is configured, and `tools` is told to
-the agent (gitorch does not enforce it). Such a file does not take the place of a built-in specialist; `prompt_file`
-here does. A `prompt_file` of the repository's own file must lie inside of the repository.
+A repository's `.claude/agents/NAME.md` files are roles too, as they are in the commit that work starts on. The body is
+the instructions, `description` the purpose, and `model` the model of claude if none is configured. `tools` is shown to
+the agent but not enforced. Such a file does not replace a built-in role; `prompt_file` does. A `prompt_file` in a
+repository's own configuration must be inside the repository.
 """
 
 

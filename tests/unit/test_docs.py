@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md"), ROOT / "hooks/README.md"])
 MADE = runpy.run_path(str(DOCS / "make_reference.py"))
 
 
@@ -15,3 +18,27 @@ MADE = runpy.run_path(str(DOCS / "make_reference.py"))
 def test_a_reference_page_says_what_the_code_says(name: str) -> None:
     """Run `python docs/make_reference.py` after a change of options or settings."""
     assert (DOCS / name).read_text("utf-8") == MADE["PAGES"][name]()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    """Links and `gitorch/...`, `tests/...` or `docs/...` paths in code spans point at files or folders."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+    spans = re.findall(r"`((?:gitorch|tests|docs|hooks|examples)/[\w./*-]+)`", text)
+    missing = [path for path in links if not (page.parent / path).exists()]
+    missing += [path for path in spans if not any(ROOT.glob(path.rstrip("/")))]
+    assert missing == []
+
+
+def test_contributing_names_every_package() -> None:
+    """The table of packages in CONTRIBUTING.md is the tree."""
+    table = re.findall(r"^\| `gitorch/(\w+)(?:\.py)?` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE)
+    packages = {path.parent.name for path in (ROOT / "gitorch").glob("*/__init__.py")}
+    modules = {path.stem for path in (ROOT / "gitorch").glob("[a-z]*.py")}
+    assert set(table) == packages | modules
+
+
+def test_the_overview_stays_an_overview() -> None:
+    """docs/architecture.md has at most 1,200 words; details go to the page of their subsystem."""
+    assert len((DOCS / "architecture.md").read_text("utf-8").split()) <= 1200
