@@ -16,7 +16,7 @@ from gitorch.errors import NotFound, Refused, there_is
 from gitorch.git.repository import Commit, Repository
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref, slug
 from gitorch.model.redact import redacted
-from gitorch.model.task import DONE, State, Task, urgency
+from gitorch.model.task import DONE, Commits, State, Task, TaskSpec, urgency
 
 _HEADS, _REMOTES = "refs/heads/", "refs/remotes/"
 _GLOB = frozenset("*?[")
@@ -262,14 +262,15 @@ def tasks_of(
         Task(
             id=name,
             number=number[one.branch.tip],
-            title=_title(one, told),
-            prompt=_prompt(one, told),
-            after=tuple(dict.fromkeys([*(by_tip[tip] for tip in one.stands_on), *after])),
-            created=now,
+            spec=TaskSpec(
+                title=_title(one, told),
+                prompt=_prompt(one, told),
+                after=tuple(dict.fromkeys([*(by_tip[tip] for tip in one.stands_on), *after])),
+                created=now,
+            ),
             state=State.FINISHED,
             branch=one.branch.name if one.branch.is_local else config.branch_of(name),
-            base=based[one.branch.tip],
-            tip=one.branch.tip,
+            commits=Commits(based[one.branch.tip], one.branch.tip),
             adopted=True,
         )
         for one, name in zip(own, ids, strict=True)

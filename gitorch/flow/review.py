@@ -10,7 +10,7 @@ import msgspec
 from gitorch.config import Config
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, branch_ref
-from gitorch.model.task import Task
+from gitorch.model.task import Task, commit_range
 from gitorch.replay import Conflicted, replay
 
 LARGE = 400
@@ -72,10 +72,9 @@ def _count(text: str) -> int | None:
 
 def card(repository: Repository, config: Config, task: Task) -> Card:
     """Return the review card of a task that has commits."""
-    assert task.base is not None
-    assert task.tip is not None
-    changed = changes(repository, task.base, task.tip)
-    log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{task.base}..{task.tip}").stdout
+    base, tip = commit_range(task)
+    changed = changes(repository, base, tip)
+    log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
     subjects = tuple(entry for entry in log.decode("utf-8", "replace").split("\0") if entry)
     found = [*_signals(task, config, changed), *_forecast(repository, config, task)]
     ordered = sorted(found, key=lambda signal: -signal.weight)
@@ -113,7 +112,7 @@ def _path_signals(one: Change, config: Config, task: Task) -> list[Signal]:
         found.append(Signal(2, "a test got shorter", one.path))
     if any(matches(one.path, pattern) for pattern in config.review.sensitive):
         found.append(Signal(2, "sensitive", one.path))
-    if task.paths and not any(matches(one.path, pattern) for pattern in task.paths):
+    if task.spec.paths and not any(matches(one.path, pattern) for pattern in task.spec.paths):
         found.append(Signal(2, "outside the task's paths", one.path))
     if one.added is None:
         found.append(Signal(1, "binary", one.path))
@@ -134,9 +133,9 @@ _GLOB = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
 def _forecast(repository: Repository, config: Config, task: Task) -> list[Signal]:
     ref = branch_ref(config.integration)
     tip = repository.refs(ref).get(ref)
-    if tip is None or task.base is None or task.tip is None:
+    if tip is None:
         return []
-    forecast = replay(repository, task.base, task.tip, tip)
+    forecast = replay(repository, *commit_range(task), tip)
     if isinstance(forecast, Conflicted):
         return [Signal(3, f"conflicts with {config.integration}", path) for path in forecast.paths]
     return []

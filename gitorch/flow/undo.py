@@ -129,9 +129,9 @@ def _task_obstacle(operation: Operation, one: Changed, here: Scene) -> Refused |
         words = f"it is {now.state} now" if now else "it is no longer there"
         stop = (f"orchestrate kill {one.task}",) if now and now.state is State.RUNNING else ()
         return _refused(operation, f"{one.task} has changed since", words, *stop, f"orchestrate task {one.task}")
-    if one.old is not None and one.new is None and (other := _holder(one, here)):
+    if one.old is not None and one.new is None and (other := _holder(one.old.get("number"), here)):
         return _refused(operation, f"its number {one.old.get('number')} belongs to {other} now")
-    if one.old is None and (waiting := [task.id for task in here.tasks.values() if one.task in task.after]):
+    if one.old is None and (waiting := [task.id for task in here.tasks.values() if one.task in task.spec.after]):
         others = set(waiting) - {each.task for each in operation.changes}
         if others:
             return _refused(operation, f"{min(others)} waits for {one.task}")
@@ -152,9 +152,8 @@ def _plan_obstacle(operation: Operation, here: Scene) -> Refused | None:
     return None
 
 
-def _holder(one: Changed, here: Scene) -> TaskId | None:
-    assert one.old is not None
-    return next((task.id for task in here.tasks.values() if task.number == one.old.get("number")), None)
+def _holder(number: object, here: Scene) -> TaskId | None:
+    return next((task.id for task in here.tasks.values() if task.number == number), None)
 
 
 def after(operation: Operation, here: Scene) -> Scene:

@@ -33,10 +33,10 @@ def first_brief(
     conflict that is to be solved.
     """
     parts = [
-        *_goal(task.goal),
+        *_goal(task.spec.goal),
         f"# Task: {task.title}\n",
-        closed(task.prompt),
-        *_accepted(task.acceptance),
+        closed(task.spec.prompt),
+        *_accepted(task.spec.acceptance),
         *_role(role),
         *_conventions(conventions),
         *_given(task),
@@ -61,7 +61,7 @@ def conflict(task: Task, hunks: Mapping[str, str], opponents: Sequence[Task]) ->
     """
     parts = ["\n# What is to be done now: solve a conflict\n", _CONFLICT.format(branch=task.branch)]
     for one in opponents:
-        parts.append(f"\n## The other side: {one.title}\n\n{fenced(one.prompt)}")
+        parts.append(f"\n## The other side: {one.title}\n\n{fenced(one.spec.prompt)}")
     for path, text in hunks.items():
         parts.append(f"\n## In `{path}`\n\n{fenced(text)}")
     if not hunks:
@@ -226,10 +226,10 @@ def _place(comment: Comment) -> str:
 
 def _given(task: Task) -> list[str]:
     parts = []
-    if task.paths:
-        parts += ["\n# Scope\n", "Keep to these paths: " + _quoted(task.paths)]
-    if task.context:
-        parts += ["\n# Context\n", fenced(task.context)]
+    if task.spec.paths:
+        parts += ["\n# Scope\n", "Keep to these paths: " + _quoted(task.spec.paths)]
+    if task.spec.context:
+        parts += ["\n# Context\n", fenced(task.spec.context)]
     return parts
 
 

@@ -17,7 +17,7 @@ def refuse_broken(tasks: Mapping[TaskId, Task], existing: Collection[TaskId] = (
     have left the task file.
     """
     for task in tasks.values():
-        for needed in task.after:
+        for needed in task.spec.after:
             if needed not in tasks and needed not in existing:
                 raise InvalidInput(
                     "unknown-dependency",
@@ -25,7 +25,7 @@ def refuse_broken(tasks: Mapping[TaskId, Task], existing: Collection[TaskId] = (
                     fix=("orchestrate status",),
                 )
     try:
-        graphlib.TopologicalSorter({task.id: task.after for task in tasks.values()}).prepare()
+        graphlib.TopologicalSorter({task.id: task.spec.after for task in tasks.values()}).prepare()
     except graphlib.CycleError as error:
         cycle = " -> ".join(reversed(error.args[1]))
         raise InvalidInput("cycle", f"these tasks wait for each other: {cycle}") from error
@@ -34,7 +34,8 @@ def refuse_broken(tasks: Mapping[TaskId, Task], existing: Collection[TaskId] = (
 def merge_order(chosen: Iterable[Task]) -> list[Task]:
     """Sort tasks so that each comes after what it waits for, by priority and age where that leaves a choice."""
     tasks = by_id(chosen)
-    sorter = graphlib.TopologicalSorter({task.id: [n for n in task.after if n in tasks] for task in tasks.values()})
+    before = {name: [n for n in task.spec.after if n in tasks] for name, task in tasks.items()}
+    sorter = graphlib.TopologicalSorter(before)
     sorter.prepare()
     order: list[Task] = []
     waiting: list[Task] = []
@@ -54,18 +55,18 @@ def closure(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> set[TaskId
         name = open_names.pop()
         if name not in reached and name in tasks:
             reached.add(name)
-            open_names.extend(tasks[name].after)
+            open_names.extend(tasks[name].spec.after)
     return reached
 
 
 def nearest_first(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
     """Return all that a task waits for, at any depth, each once: its own dependencies first, then theirs."""
     found: dict[TaskId, None] = {}
-    level = list(task.after)
+    level = list(task.spec.after)
     while level:
         fresh = [name for name in dict.fromkeys(level) if name in tasks and name not in found]
         found.update(dict.fromkeys(fresh))
-        level = [below for name in fresh for below in tasks[name].after]
+        level = [below for name in fresh for below in tasks[name].spec.after]
     return [tasks[name] for name in found]
 
 
@@ -74,7 +75,7 @@ def dependants(name: TaskId, tasks: Mapping[TaskId, Task]) -> set[TaskId]:
     reached: set[TaskId] = set()
     fresh = {name}
     while fresh:
-        fresh = {task.id for task in tasks.values() if fresh.intersection(task.after)} - reached
+        fresh = {task.id for task in tasks.values() if fresh.intersection(task.spec.after)} - reached
         reached |= fresh
     return reached
 
@@ -88,11 +89,11 @@ def ready(tasks: Mapping[TaskId, Task], *, approved_only: bool = False) -> list[
     startable = (
         task
         for task in tasks.values()
-        if task.state is State.QUEUED and all(n not in tasks or tasks[n].state in enough for n in task.after)
+        if task.state is State.QUEUED and all(n not in tasks or tasks[n].state in enough for n in task.spec.after)
     )
     return sorted(startable, key=urgency)
 
 
 def blockers(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
     """Return the dependencies that keep this task from starting."""
-    return [tasks[name] for name in task.after if name in tasks and tasks[name].state not in DONE]
+    return [tasks[name] for name in task.spec.after if name in tasks and tasks[name].state not in DONE]

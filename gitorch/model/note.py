@@ -11,7 +11,7 @@ import msgspec
 from gitorch.model import handoff
 from gitorch.model.naming import Oid, TaskId, slug
 from gitorch.model.redact import redacted
-from gitorch.model.task import Attempt, CheckResult, Comment, Phase, State, Task
+from gitorch.model.task import Attempt, CheckResult, Comment, Commits, Phase, State, Task, TaskSpec, current_attempt
 
 LONGEST = 65_536
 
@@ -32,15 +32,14 @@ def attempt_line(task: Task, files: Sequence[str] = ()) -> Line:
 
     `files` are the paths that it changed.
     """
-    last = task.attempt
-    assert last is not None
+    last = current_attempt(task)
     return {
         "kind": "attempt",
         "v": 1,
         "task": task.id,
         "number": last.number,
         "agent": last.agent,
-        "role": task.role,
+        "role": task.spec.role,
         "session": last.session,
         "base": task.base,
         "started": msgspec.to_builtins(last.started),
@@ -49,13 +48,13 @@ def attempt_line(task: Task, files: Sequence[str] = ()) -> Line:
         "exit": last.ending,
         "state": task.state,
         "title": redacted(task.title),
-        "prompt": redacted(task.prompt)[:LONGEST],
-        "after": list(task.after),
+        "prompt": redacted(task.spec.prompt)[:LONGEST],
+        "after": list(task.spec.after),
         "task_number": task.number,
-        "created": msgspec.to_builtins(task.created),
+        "created": msgspec.to_builtins(task.spec.created),
         "handoff": msgspec.to_builtins(handoff.read(last.summary, files)),
-        **({"goal": redacted(task.goal)[:LONGEST]} if task.goal else {}),
-        **({"acceptance": [redacted(one) for one in task.acceptance]} if task.acceptance else {}),
+        **({"goal": redacted(task.spec.goal)[:LONGEST]} if task.spec.goal else {}),
+        **({"acceptance": [redacted(one) for one in task.spec.acceptance]} if task.spec.acceptance else {}),
     }
 
 
@@ -69,10 +68,10 @@ def adopted_line(task: Task) -> Line:
         "base": task.base,
         "tip": task.tip,
         "title": redacted(task.title),
-        "prompt": redacted(task.prompt)[:LONGEST],
-        "after": list(task.after),
+        "prompt": redacted(task.spec.prompt)[:LONGEST],
+        "after": list(task.spec.after),
         "task_number": task.number,
-        "created": msgspec.to_builtins(task.created),
+        "created": msgspec.to_builtins(task.spec.created),
     }
 
 
@@ -90,13 +89,14 @@ def read_adopted(lines: Sequence[Mapping[str, Any]], tip: Oid) -> Task | None:
     return Task(
         id=slug(name),
         number=int(found.get("task_number") or 0),
-        title=title,
-        prompt=str(found.get("prompt") or title),
-        after=tuple(TaskId(str(one)) for one in found.get("after") or ()),
+        spec=TaskSpec(
+            title=title,
+            prompt=str(found.get("prompt") or title),
+            after=tuple(TaskId(str(one)) for one in found.get("after") or ()),
+        ),
         state=_VERDICTS.get(verdicts[-1], State.FINISHED) if verdicts else State.FINISHED,
         branch=str(found.get("branch")),
-        base=found.get("base"),
-        tip=tip,
+        commits=_commits(found.get("base"), tip),
         results=tuple(_result(line) for line in lines if line["kind"] == "check"),
         adopted=True,
     )
@@ -170,22 +170,27 @@ def read_task(
     return Task(
         id=slug(name),
         number=int(found.get("task_number") or number),
-        title=title,
-        prompt=str(found.get("prompt") or title),
-        agent=last.agent,
-        role=str(found.get("role") or ""),
-        goal=str(found.get("goal") or ""),
-        acceptance=tuple(map(str, found.get("acceptance") or ())),
-        after=tuple(TaskId(str(one)) for one in found.get("after") or ()),
+        spec=TaskSpec(
+            title=title,
+            prompt=str(found.get("prompt") or title),
+            agent=last.agent,
+            role=str(found.get("role") or ""),
+            goal=str(found.get("goal") or ""),
+            acceptance=tuple(map(str, found.get("acceptance") or ())),
+            after=tuple(TaskId(str(one)) for one in found.get("after") or ()),
+        ),
         state=state,
         reason=reason,
         branch=branch,
-        base=last.base,
-        tip=tip,
+        commits=_commits(last.base, tip),
         attempts=last.number,
         attempt=last,
         results=tuple(results),
     )
+
+
+def _commits(base: Oid | None, tip: Oid) -> Commits | None:
+    return Commits(base, tip) if base else None
 
 
 def _summary(told: object) -> str:

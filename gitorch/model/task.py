@@ -126,14 +126,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alarms: tuple[str, ...] = ()
 
 
-class Contested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a task in conflict stood before the attempt to solve it: what it goes back to when that fails.
+class ConflictRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An attempt to solve a task's conflict, and how the task stood before: what it goes back to when that fails.
 
-    `about` is what this conflict is known again by, `reason` what was said of it; `below` are the tasks that build on
-    this one and became stale by the attempt.
+    `conflict_id` is what this conflict is known again by, `conflict_commit` the commit that holds it. `base` and `tip`
+    are the branch's commits before, `reason` what was said of the conflict; `below` are the tasks that build on this
+    one and became stale by the attempt.
     """
 
-    about: str
+    conflict_id: str
+    conflict_commit: Oid
     base: Oid
     tip: Oid
     reason: str = ""
@@ -141,26 +143,20 @@ class Contested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     below: tuple[TaskId, ...] = ()
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One piece of work: what was asked, and where it stands.
+class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was asked.
 
-    `context` is JSON text for the agent; `checks` are commands beside the repository's, by name; `paths` globs that
-    the work should stay in; `from_ref` the base that was asked for ("" = the configured one); `budget` dollars and
-    `timeout` seconds (0 = the configured ones). `base` and `tip` are those of the branch when it was last looked at;
-    without a base the next attempt starts afresh. `retried` counts the attempts that gitorch started by itself,
-    `wake` is when a task that waits for a limit goes on. `goal` is that of the plan it came from, `acceptance` what
-    must hold at the end; `role_why` tells what called for its role ("" = it was named). `standoff` is the commit that
-    holds the conflict which the next attempt has to solve, `contested` how the task stood before; `tried` tells the
-    conflict that an attempt has failed to solve.
+    `context` is JSON text for the agent; `checks` are commands in addition to the repository's, by name; `paths` globs
+    that the work should stay in; `base_ref` the base that was asked for ("" = the configured one); `budget` dollars and
+    `timeout` seconds (0 = the configured ones). `goal` is that of the plan it came from, `acceptance` what must hold at
+    the end; `role_reason` says why it has its role ("" = it was named).
     """
 
-    id: TaskId
-    number: int
     title: str
     prompt: str
     agent: str = ""
     role: str = ""
-    role_why: str = ""
+    role_reason: str = ""
     priority: Priority = Priority.NORMAL
     goal: str = ""
     acceptance: tuple[str, ...] = ()
@@ -168,16 +164,35 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     checks: dict[str, str] = {}
     paths: tuple[str, ...] = ()
     context: str = ""
-    from_ref: str = ""
+    base_ref: str = ""
     budget: float = 0.0
     timeout: float = 0.0
     created: datetime | None = None
+
+
+class Commits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The commits of a task's branch when it was last read: those after `base`, up to `tip` (None: none yet)."""
+
+    base: Oid
+    tip: Oid | None = None
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One piece of work: what was asked, and where it stands.
+
+    Without `commits` the next attempt starts from a fresh base. `retried` counts the attempts that gitorch started
+    automatically, `wake` is when a task that waits for a limit goes on. `conflict` is what the next attempt has to
+    solve, `failed_conflict_id` the conflict that an attempt has failed to solve.
+    """
+
+    id: TaskId
+    number: int
+    spec: TaskSpec
     state: State = State.QUEUED
     reason: str = ""
     branch: str = ""
     worktree: str = ""
-    base: Oid | None = None
-    tip: Oid | None = None
+    commits: Commits | None = None
     attempts: int = 0
     attempt: Attempt | None = None
     results: tuple[CheckResult, ...] = ()
@@ -186,10 +201,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     wake: datetime | None = None
     stale: bool = False
     adopted: bool = False
-    standoff: Oid | None = None
-    contested: Contested | None = None
-    tried: str = ""
+    conflict: ConflictRetry | None = None
+    failed_conflict_id: str = ""
     merged_as: Oid | None = None
+
+    @property
+    def title(self) -> str:
+        return self.spec.title
+
+    @property
+    def base(self) -> Oid | None:
+        return self.commits.base if self.commits else None
+
+    @property
+    def tip(self) -> Oid | None:
+        return self.commits.tip if self.commits else None
 
     @property
     def passed(self) -> bool | None:
@@ -209,21 +235,46 @@ def change(task: Task, **fields: Any) -> Task:
     return msgspec.structs.replace(task, **fields)
 
 
+def change_spec(task: Task, **fields: Any) -> Task:
+    """Return the task with these fields of what was asked changed."""
+    return msgspec.structs.replace(task, spec=msgspec.structs.replace(task.spec, **fields))
+
+
 def towards(task: Task, state: State) -> Task:
     """Return a task as it must stand to take a state: finished work that a run merges by itself is approved first."""
     by_itself = task.state is State.FINISHED and state is State.MERGED
     return change(task, state=State.APPROVED) if by_itself else task
 
 
+def current_attempt(task: Task) -> Attempt:
+    """Return the last attempt of a task; raise `LookupError` for one that was never started."""
+    if task.attempt is None:
+        raise LookupError(f"{task.id} has no attempt")
+    return task.attempt
+
+
 def change_attempt(task: Task, **fields: Any) -> Task:
     """Return the task with these fields of its last attempt changed."""
-    assert task.attempt is not None, f"{task.id} has no attempt"
-    return msgspec.structs.replace(task, attempt=msgspec.structs.replace(task.attempt, **fields))
+    return msgspec.structs.replace(task, attempt=msgspec.structs.replace(current_attempt(task), **fields))
+
+
+def base_of(task: Task) -> Oid:
+    """Return the commit that a task's branch starts from; raise `LookupError` for one that has no base yet."""
+    if task.commits is None:
+        raise LookupError(f"{task.id} has no base")
+    return task.commits.base
+
+
+def commit_range(task: Task) -> tuple[Oid, Oid]:
+    """Return the base and the tip of a task's commits; raise `LookupError` for one that has none yet."""
+    if task.commits is None or task.commits.tip is None:
+        raise LookupError(f"{task.id} has no commits")
+    return task.commits.base, task.commits.tip
 
 
 def urgency(task: Task) -> tuple[int, int]:
     """Return the key by which tasks take their turn: priority, then age."""
-    return (_RANK[task.priority], task.number)
+    return (_RANK[task.spec.priority], task.number)
 
 
 def by_id(tasks: Iterable[Task]) -> dict[TaskId, Task]:

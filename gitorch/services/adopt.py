@@ -13,7 +13,7 @@ from gitorch.errors import Refused
 from gitorch.git.repository import RefMove
 from gitorch.model import graph, note
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
-from gitorch.model.task import CheckResult, State, Task, by_id, change
+from gitorch.model.task import CheckResult, State, Task, by_id, change, commit_range
 from gitorch.services.review import Morning
 from gitorch.services.run import Night
 from gitorch.storage import trust
@@ -120,11 +120,10 @@ class Adopting(Night, Morning):
             judges: dict[str, Judge] = {}
             for step, task in enumerate(every, start=1):
                 yield Judging(task.id, step, len(every))
-                assert task.tip is not None
                 key = repr(sorted(checks[task.id].items()))
                 if key not in judges:
                     judges[key] = open_judges.enter_context(Judge(self.means(), checks[task.id]))
-                results[task.id] = judges[key].check(task.tip)
+                results[task.id] = judges[key].check(commit_range(task)[1])
         with_results = {task.id: _judged(task, results[task.id]) for task in every}
         return msgspec.structs.replace(
             planned,
@@ -144,9 +143,9 @@ class Adopting(Night, Morning):
         lines: dict[Oid, list[note.Line]] = {}
         new = {task.id for task in planned.tasks}
         for task in every:
-            assert task.tip is not None
+            _, tip = commit_range(task)
             checked = (note.check_line(result) for result in task.results)
-            lines.setdefault(task.tip, []).extend([*([note.adopted_line(task)] if task.id in new else []), *checked])
+            lines.setdefault(tip, []).extend([*([note.adopted_line(task)] if task.id in new else []), *checked])
         verb = "adopt" if planned.tasks else "check"
         now = self.tasks
         pairs: list[Pair] = [

@@ -46,7 +46,7 @@ class Choosing(Workspace):
 
     def _named(self, task: Task) -> str:
         """Return the agent that a task is for: its own, its role's, or the configured one; "auto" is for any."""
-        return task.agent or self.roles_agent(task.role) or self.config.agent
+        return task.spec.agent or self.roles_agent(task.spec.role) or self.config.agent
 
     def _first_able(self, means: Means) -> str:
         problems: list[str] = []

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from gitorch.errors import GitorchError
 from gitorch.model import graph
-from gitorch.model.task import Contested, State, Task, change
+from gitorch.model.task import Commits, ConflictRetry, State, Task, change, commit_range
 from gitorch.services.workspace import Workspace
 
 if TYPE_CHECKING:
     from gitorch.model.naming import Oid, TaskId
     from gitorch.replay import Replayer
+    from gitorch.replay.conflict_commit import Standoff
     from gitorch.rooms.environment import Means
 
 
@@ -42,10 +43,11 @@ class Conflicts(Workspace):
         """Put tasks in conflict again whose attempt to solve that failed when they could not be."""
         from gitorch.flow import attempt
 
-        left = [one for one in self.tasks.values() if one.state is State.FAILED and one.contested is not None]
-        for task in left:
+        for task in [one for one in self.tasks.values() if one.state is State.FAILED]:
+            if task.conflict is None:
+                continue
             try:
-                again = attempt.in_conflict_again(means, task)
+                again = attempt.in_conflict_again(means, task, task.conflict)
             except GitorchError as error:
                 self.store.notices.append(f"{task.id} is not in conflict as before: {error.what}")
             else:
@@ -54,10 +56,12 @@ class Conflicts(Workspace):
     def _queued(self, replayer: Replayer, task: Task, tip: Oid) -> Task | None:
         from gitorch.replay import Own, Replayed, conflict_commit
 
-        if task.base is None or task.tip is None:
+        if task.tip is None:
             return None
         merged = tuple(one.tip for one in self.tasks.values() if one.state is State.MERGED and one.tip)
-        found = conflict_commit.prepare(replayer, task.id, Own(task.base, task.tip, merged), tip, task.tried)
+        found = conflict_commit.prepare(
+            replayer, task.id, Own(*commit_range(task), merged), tip, task.failed_conflict_id
+        )
         if isinstance(found, Replayed):
             return change(task, state=State.APPROVED, reason="")
         if found is None:
@@ -66,22 +70,20 @@ class Conflicts(Workspace):
             task,
             state=State.QUEUED,
             reason=f"to be put on top of {self.config.integration}: {task.reason}",
-            base=tip,
-            tip=found.start,
-            standoff=found.commit,
-            contested=self._contested(task, found.about),
+            commits=Commits(tip, found.start),
+            conflict=self._conflict_retry(task, found),
             results=(),
             retried=0,
             stale=False,
         )
 
-    def _contested(self, task: Task, about: str) -> Contested:
-        assert task.base is not None
-        assert task.tip is not None
-        return Contested(
-            about=about,
-            base=task.base,
-            tip=task.tip,
+    def _conflict_retry(self, task: Task, conflict: Standoff) -> ConflictRetry:
+        base, tip = commit_range(task)
+        return ConflictRetry(
+            conflict_id=conflict.about,
+            conflict_commit=conflict.commit,
+            base=base,
+            tip=tip,
             reason=task.reason,
             results=task.results,
             below=tuple(one.id for one, _ in self._made_stale(task) if not one.stale),
@@ -96,7 +98,7 @@ class Conflicts(Workspace):
         freed: list[Task] = []
         for task in changed:
             seen = tasks.get(task.id)
-            was = seen.contested if seen is not None and task.state is State.CONFLICTED else None
+            was = seen.conflict if seen is not None and task.state is State.CONFLICTED else None
             tasks[task.id] = task
             for one in graph.merge_order(tasks[name] for name in (was.below if was else ()) if name in tasks):
                 if one.stale and one.state is not State.RUNNING and self._is_up_to_date(one, tasks):
@@ -106,7 +108,7 @@ class Conflicts(Workspace):
 
     def _is_up_to_date(self, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
         """Tell whether a task stands on its dependencies as they are."""
-        return all(self._stands_on(task, tasks[name]) for name in task.after if name in tasks)
+        return all(self._stands_on(task, tasks[name]) for name in task.spec.after if name in tasks)
 
     def _stands_on(self, task: Task, below: Task) -> bool:
         if below.state is State.MERGED:
@@ -119,10 +121,10 @@ class Conflicts(Workspace):
         """Return the merged tasks that changed the files in which a task is in conflict."""
         from gitorch.replay import conflict_commit
 
-        if task.standoff is None:
+        if task.conflict is None:
             return ()
-        paths = set(conflict_commit.hunks(self.repository, task.standoff))
-        merged = [one for one in self.tasks.values() if one.state is State.MERGED and one.base and one.tip]
+        paths = set(conflict_commit.hunks(self.repository, task.conflict.conflict_commit))
+        merged = [one for one in self.tasks.values() if one.state is State.MERGED and one.tip]
         return tuple(one for one in merged if paths & self._changed(one))
 
     def _changed(self, task: Task) -> set[str]:

@@ -42,7 +42,9 @@ class Sharing(Watching):
         found = base.choose_base(self.repository, self.config, task, self.tasks)
         # dependencies that conflict keep it from starting; what it would be told is known all the same
         commit = (
-            found.commit if isinstance(found, base.Base) else base.named(self.repository, self.config, task.from_ref)
+            found.commit
+            if isinstance(found, base.Base)
+            else base.named(self.repository, self.config, task.spec.base_ref)
         )
         means = self.means()
         started = attempt.begin(means, msgspec.structs.replace(task, state=State.QUEUED), commit)

@@ -21,7 +21,7 @@ class Upkeep(Workspace):
     def removable(self) -> list[Task]:
         """Return the tasks that `cleanup` would remove: merged and rejected ones that nothing waits for any more."""
         over = {task.id: task for task in self.tasks.values() if task.state in (State.MERGED, State.REJECTED)}
-        needed = {name for task in self.tasks.values() if task.id not in over for name in task.after}
+        needed = {name for task in self.tasks.values() if task.id not in over for name in task.spec.after}
         return [task for name, task in over.items() if name not in needed]
 
     def cleanup(self, tasks: Sequence[Task]) -> Iterator[Task]:

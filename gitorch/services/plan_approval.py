@@ -113,7 +113,7 @@ class Approving(Night):
         """Save what came of an approval: what was done about it last, or that nothing was."""
         last = self.operations.last_about(session.id, approval.at)
         tasks = self.tasks
-        there = any(name in tasks and tasks[name].created == approval.at for name in approval.tasks)
+        there = any(name in tasks and tasks[name].spec.created == approval.at for name in approval.tasks)
         kind = last.kind if last else SUBMIT if there else ""
         if not kind:
             return self.plans.save(msgspec.structs.replace(session, approval=None))

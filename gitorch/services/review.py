@@ -13,7 +13,7 @@ from gitorch.errors import InvalidInput, ProofFailed, Refused
 from gitorch.git.repository import RefsMoved
 from gitorch.model import note
 from gitorch.model.naming import Oid, TaskId, branch_ref
-from gitorch.model.task import Comment, State, Task, change
+from gitorch.model.task import Comment, Commits, State, Task, TaskSpec, base_of, change
 from gitorch.services.merge_branches import Merging, nothing_merged
 from gitorch.storage import trust
 from gitorch.storage.operations import Restated, words
@@ -93,7 +93,7 @@ class Morning(Merging):
                 else (f"git branch --force {task.branch} {task.tip[:12]}", f"orchestrate retry {task.id}"),
             )
         same = self.repository.tree(tip) == self.repository.tree(task.tip)
-        return change(task, tip=tip, results=task.results if same else ())
+        return change(task, commits=Commits(base_of(task), tip), results=task.results if same else ())
 
     def comment(self, task: Task, comment: Comment) -> Task:
         """Add a reviewer's words to a task; `revise` sends them."""
@@ -286,7 +286,7 @@ class Morning(Merging):
         """Return who judges merged trees by the checks of `base`, in worktrees of this name."""
         from gitorch.flow.merge.trees import Judge
 
-        tree = Task(id=TaskId(name), number=0, title="", prompt="", base=base)
+        tree = Task(id=TaskId(name), number=0, spec=TaskSpec(title="", prompt=""), commits=Commits(base))
         return Judge(self.means(), self.checks_for(tree), name=name, recheck=recheck)
 
     def _refuse_checked_out(self, branch: str) -> None:

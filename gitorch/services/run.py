@@ -16,7 +16,7 @@ from gitorch.errors import GitorchError, InvalidInput, Refused
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Conflict, Judgement
 from gitorch.model.naming import TaskId, branch_ref
-from gitorch.model.task import ALIVE, State, Task, change
+from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.services.agent_choice import Choosing
 from gitorch.services.conflicts import Conflicts
 from gitorch.services.forecast import Forecasting, unchecked
@@ -158,7 +158,7 @@ class Night(Queueing, Choosing, Conflicts, Forecasting):
             start=lambda task: self._start(means, task),
             carry=carry,
             failed=lambda task, error: attempt.failed_by(means, task, error),
-            agent=lambda task: self._able.get(self._named(task), task.agent),
+            agent=lambda task: self._able.get(self._named(task), task.spec.agent),
             disk=self.repository.common_dir,
         )
 
@@ -171,7 +171,7 @@ class Night(Queueing, Choosing, Conflicts, Forecasting):
         if isinstance(found, base.BaseConflict):
             names, paths = " and ".join(found.tasks), ", ".join(found.paths)
             return change(task, reason=f"waits: {names} conflict in {paths}")
-        started = attempt.begin(means, change(task, agent=self._agent(means, self._named(task))), found.commit)
+        started = attempt.begin(means, change_spec(task, agent=self._agent(means, self._named(task))), found.commit)
         self.checks_for(started)  # refuse what is not trusted before anything is made
         return started
 
@@ -179,7 +179,7 @@ class Night(Queueing, Choosing, Conflicts, Forecasting):
         """Raise `NotFound` when there is no commit that a queued task could start on."""
         from gitorch.flow.scheduling import base
 
-        if any(task.state is State.QUEUED and not task.from_ref for task in self.tasks.values()):
+        if any(task.state is State.QUEUED and not task.spec.base_ref for task in self.tasks.values()):
             base.named(self.repository, self.config)
 
     @contextmanager

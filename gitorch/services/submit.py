@@ -8,7 +8,7 @@ from gitorch.config import FILE
 from gitorch.errors import Refused
 from gitorch.model import graph
 from gitorch.model.naming import branch_ref
-from gitorch.model.task import State, Task, by_id, change
+from gitorch.model.task import State, Task, by_id, change, change_spec
 from gitorch.services.workspace import Workspace, unknown
 from gitorch.storage import trust
 from gitorch.storage.operations import SUBMIT, Agreed, words
@@ -45,10 +45,10 @@ class Queueing(Workspace):
         """Raise `InvalidInput` for an agent or a role that is not configured."""
         roles = self.roles
         for task in tasks:
-            if task.agent and task.agent not in self.config.agents:
-                raise unknown("agent", task.agent, [*self.config.agents, *roles])
-            if task.role and task.role not in roles:
-                raise unknown("role", task.role, list(roles))
+            if task.spec.agent and task.spec.agent not in self.config.agents:
+                raise unknown("agent", task.spec.agent, [*self.config.agents, *roles])
+            if task.spec.role and task.spec.role not in roles:
+                raise unknown("role", task.spec.role, list(roles))
 
     def _require_prefix(self) -> None:
         """Raise `Refused` when the user has a branch that leaves no room for ours."""
@@ -64,18 +64,15 @@ class Queueing(Workspace):
 
 def _afresh(task: Task, agent: str) -> Task:
     return change(
-        task,
+        change_spec(task, agent=agent or task.spec.agent),
         state=State.QUEUED,
         reason="",
-        agent=agent or task.agent,
-        base=None,
-        tip=None,
+        commits=None,
         results=(),
         comments=(),
         retried=0,
         wake=None,
         stale=False,
-        standoff=None,
-        contested=None,
-        tried="",
+        conflict=None,
+        failed_conflict_id="",
     )

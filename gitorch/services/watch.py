@@ -41,7 +41,7 @@ class Watching(Workspace):
         from gitorch.agents import AGENTS
         from gitorch.agents.command import Command
 
-        name = task.attempt.agent if task.attempt else task.agent
+        name = task.attempt.agent if task.attempt else task.spec.agent
         settings = self.config.agents.get(name)
         is_agent = execution.name.startswith("agent-") and settings is not None
         agent = AGENTS[settings.kind] if is_agent and settings else Command()
@@ -68,7 +68,7 @@ def _tail_events(workspace: Workspace, task: Task, execution: Path) -> Iterator[
     """Read the events of a transcript's last part: enough for what is going on, however long it is."""
     from gitorch.agents import AGENTS
 
-    settings = workspace.config.agents.get(task.agent)
+    settings = workspace.config.agents.get(task.spec.agent)
     path = execution / "stdout"
     if settings is None or not path.exists():
         return

@@ -17,7 +17,7 @@ from gitorch.git.repository import Repository
 from gitorch.model import graph, naming, note, subagents
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.roles import Role, route
-from gitorch.model.task import State, Task, change
+from gitorch.model.task import State, Task, base_of, change, change_spec
 from gitorch.services.changes import Operating
 from gitorch.storage import trust
 from gitorch.storage.operations import OperationLog
@@ -106,14 +106,14 @@ class Workspace(Operating):
 
     def routed(self, task: Task) -> Task:
         """Return a task with the role that it names, or that its words and paths call for, and the agent that suits."""
-        chosen, why = task.role or self.config.role, ""
+        chosen, why = task.spec.role or self.config.role, ""
         if chosen == "auto":
             # the title is the prompt's first line: what the prompt adds is the rest
-            rest = task.prompt.removeprefix(task.title)
-            role, why = route(task.title, self.roles, prompt=rest, paths=task.paths)
+            rest = task.spec.prompt.removeprefix(task.title)
+            role, why = route(task.title, self.roles, prompt=rest, paths=task.spec.paths)
             chosen = role.name
-        agent = task.agent or self.roles_agent(chosen)
-        return msgspec.structs.replace(task, role=chosen, role_why=why, agent=agent)
+        agent = task.spec.agent or self.roles_agent(chosen)
+        return change_spec(task, role=chosen, role_reason=why, agent=agent)
 
     def means(self) -> Means:
         """Return what attempts are made with."""
@@ -138,21 +138,21 @@ class Workspace(Operating):
 
         An agent cannot weaken its own judge: what it changes in that file does not count.
         """
-        assert task.base is not None
+        base = base_of(task)
         # a commit's file never changes
-        if task.base not in self._files:
-            self._files[task.base] = self.repository.file(task.base, FILE)
-        text = self._files[task.base]
+        if base not in self._files:
+            self._files[base] = self.repository.file(base, FILE)
+        text = self._files[base]
         if text is None:
-            return self.config.checks | task.checks
+            return self.config.checks | task.spec.checks
         layer = configuration.parse(configuration.decode(text, FILE), FILE)
         checks = {"checks": layer.settings.get("checks", {})}
         if checks["checks"]:
-            trust.require(self.repository.common_dir, checks, f"{FILE} of the base commit {task.base[:12]}")
+            trust.require(self.repository.common_dir, checks, f"{FILE} of the base commit {base[:12]}")
         layers = [one for one in self.loaded.layers if one.origin != FILE]
         at = next((at for at, one in enumerate(self.loaded.layers) if one.origin == FILE), 0)
         layers.insert(min(at, len(layers)), msgspec.structs.replace(layer, settings=checks))
-        return configuration.combine(layers).config.checks | task.checks
+        return configuration.combine(layers).config.checks | task.spec.checks
 
     def require_trust(self) -> None:
         """Raise `Refused` when the repository's own files name commands that nobody has agreed to."""

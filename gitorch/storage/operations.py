@@ -10,7 +10,7 @@ appended to, and read from its end.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ import msgspec
 
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import Oid, Ref, TaskId
+from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import State, Task
 from gitorch.storage import atomic, locks
 
@@ -149,23 +150,22 @@ def _without_zeros(value: Any) -> Any:
 
 def difference(old: Task | None, new: Task | None) -> Changed:
     """Return how a task changes."""
-    one = new or old
-    assert one is not None
-    names = [name for name in Task.__struct_fields__ if getattr(old, name, ...) != getattr(new, name, ...)]
+    before, after = field_values(old) if old else {}, field_values(new) if new else {}
+    names = [name for name in after or before if before.get(name, ...) != after.get(name, ...)]
     return Changed(
-        task=one.id, old=_fields(old, names), new=_fields(new, names), before=fingerprint(old), after=fingerprint(new)
+        task=(after or before)["id"],
+        old=msgspec.to_builtins({name: before[name] for name in names}) if before else None,
+        new=msgspec.to_builtins({name: after[name] for name in names}) if after else None,
+        before=fingerprint(old),
+        after=fingerprint(new),
     )
-
-
-def _fields(task: Task | None, names: Iterable[str]) -> dict[str, Any] | None:
-    return None if task is None else {name: msgspec.to_builtins(getattr(task, name)) for name in names}
 
 
 def restored(change: Changed, now: Task | None) -> Task | None:
     """Return a task as it was before a change; `now` is the task as it is after it."""
     if change.old is None:
         return None
-    return msgspec.convert({**(msgspec.to_builtins(now) if now else {}), **change.old}, Task)
+    return from_table({**(to_table(now) if now else {}), **change.old})
 
 
 def applied(change: Changed, now: Task | None) -> Task | None:

@@ -26,12 +26,13 @@ import msgspec
 
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import State, Task
+from gitorch.model.task import State
 from gitorch.replay import Own, Replayed, Replayer
 from gitorch.services import Orchestrator
 from tests.bench.branches import Made, make
 from tests.bench.night import sealed
 from tests.support.git import DATE
+from tests.support.tasks import make_task
 
 Replays = tuple[Oid, int, int]
 
@@ -206,7 +207,7 @@ class Bench:
 def _queue(place: Path, made: Made) -> None:
     """Make every branch an approved task."""
     tasks = [
-        Task(
+        make_task(
             id=TaskId(f"task-{number:03}"),
             number=number + 1,
             title=f"Task {number}",

@@ -18,14 +18,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
-
 import gitorch
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
 from gitorch.services import Orchestrator
 from tests.bench.night import sealed
 from tests.support.git import standard
+from tests.support.tasks import make_task, with_fields
 
 BOUND = 2.0
 FOREIGN = ("anthropic", "git", "psutil", "rich.live", "hypothesis", "yaml", "markdown_it")
@@ -47,14 +46,14 @@ def thousand(count: int) -> list[Task]:
 def _task(number: int, state: State, begun: datetime) -> Task:
     name, oid = TaskId(f"task-number-{number}"), Oid(f"{number:040x}")
     text = f"Do the thing number {number}, and write a test for it.\n\nIt should work on all systems.\n"
-    asked = Task(id=name, number=number, title=text.partition("\n")[0], prompt=text, agent="claude", created=begun)
+    asked = make_task(id=name, number=number, title=text.partition("\n")[0], prompt=text, agent="claude", created=begun)
     if state is State.QUEUED:
         return asked
     started = begun + timedelta(minutes=number)
     last = Attempt(number=1, agent="claude", base=oid, phase=Phase.ENDED, started=started, seconds=60.0 + number)
     result = CheckResult(name="test", command="pytest -q", tree=oid, exit_code=0, seconds=12.5)
     fields = {"state": state, "branch": f"orch/{name}", "base": oid, "tip": oid, "attempts": 1, "attempt": last}
-    return msgspec.structs.replace(asked, **fields, worktree=f"/home/una/shop.orch/{name}", results=(result,))
+    return with_fields(asked, **fields, worktree=f"/home/una/shop.orch/{name}", results=(result,))
 
 
 def environment() -> dict[str, str]:

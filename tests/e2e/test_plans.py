@@ -330,7 +330,7 @@ def test_approval_queues_the_plan_whole(plan: Cli) -> None:
     }
     assert (tasks["fix-the-api-2"]["agent"], tasks["fix-the-api-2"]["priority"]) == ("codex", "high")
     fixing = Orchestrator.open(plan.folder).find("fix-the-api-2")
-    assert (fixing.prompt, fixing.acceptance, fixing.goal) == ("Fix the API", ("all green",), STEPS)
+    assert (fixing.spec.prompt, fixing.spec.acceptance, fixing.spec.goal) == ("Fix the API", ("all green",), STEPS)
     brief = plan("task", "fix-the-api-2", "--brief").text
     assert brief.index(STEPS) < brief.index("# Task: Fix the API") < brief.index("- all green")
     other = b"[[task]]\nid='a'\ntitle='A'\nprompt='x'"

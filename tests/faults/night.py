@@ -225,7 +225,7 @@ class Night:
         ends = Counter(task for act, task, _ in acts if act == "agent-end")
         assert ends == dict.fromkeys(tasks, 1), "each task is done once"
         checks = Counter(task for act, task, _ in acts if act == "check-end")
-        assert checks == {task.id: 1 for task in tasks.values() if task.checks}
+        assert checks == {task.id: 1 for task in tasks.values() if task.spec.checks}
 
     def _verify_branches(self, tasks: Mapping[TaskId, Task]) -> None:
         for task in tasks.values():
@@ -234,9 +234,9 @@ class Night:
             assert subjects.split("\n") == [words.format(task.id) for words in _SUBJECTS[kind]]
             assert git("rev-parse", task.branch, cwd=self.path) == task.tip
             files = git("ls-tree", "-r", "--name-only", task.branch, cwd=self.path).split("\n")
-            assert {f"{name}.txt" for name in (task.id, *task.after)} <= set(files)
+            assert {f"{name}.txt" for name in (task.id, *task.spec.after)} <= set(files)
             assert "left-by-the-check.txt" not in files
-            assert task.passed is (True if task.checks else None)
+            assert task.passed is (True if task.spec.checks else None)
 
     def _verify_notes(self, tasks: Mapping[TaskId, Task]) -> None:
         told = notes.read_all(self.repository)
@@ -245,7 +245,7 @@ class Night:
             lines = told[task.tip]
             mine = [line["number"] for line in lines if line["kind"] == "attempt" and line["task"] == task.id]
             assert mine == [task.attempts], f"{task.id}: {lines}"
-            assert sum(line["kind"] == "check" for line in lines) == len(task.checks)
+            assert sum(line["kind"] == "check" for line in lines) == len(task.spec.checks)
         attempts = [(line["task"], line["number"]) for lines in told.values() for line in lines if _is_attempt(line)]
         repeated = [one for one, times in Counter(attempts).items() if times > 1 and _tip_moved(one, tasks)]
         assert not repeated

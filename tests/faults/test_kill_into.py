@@ -23,6 +23,7 @@ from tests.faults.test_kill import chance, killed, killed_at
 from tests.support.cli import Pipe
 from tests.support.git import commit, git
 from tests.support.scale import scaled
+from tests.support.tasks import make_task
 
 __all__ = ["chance"]
 
@@ -60,7 +61,7 @@ class Morning:
         tip = Oid(git("rev-parse", "HEAD", cwd=self.top))
         git("checkout", "-q", "main", cwd=self.top)
         after = (TaskId("first"),) if number == 2 else ()
-        return Task(
+        return make_task(
             id=TaskId(name),
             number=number,
             title=name,

@@ -26,6 +26,7 @@ from tests.support.cli import ROOT
 from tests.support.days import merge
 from tests.support.git import commit, git
 from tests.support.scale import scaled
+from tests.support.tasks import make_task, with_fields
 
 CANDIDATE = "refs/heads/orch/candidate"
 
@@ -49,7 +50,7 @@ class Night:
         tip = Oid(commit(self.folder, f"work of {name}", files))
         self.git("branch", f"orch/{name}", tip)
         self.git("checkout", "--quiet", "main")
-        one = Task(
+        one = make_task(
             id=TaskId(name),
             number=len(known) + 1,
             title=name,
@@ -66,7 +67,7 @@ class Night:
     def now(self, name: str, **fields: object) -> None:
         """Bring a task into any state, lawful or not."""
         task = self.orchestrator.tasks[TaskId(name)]
-        self.orchestrator.store.save([msgspec.structs.replace(task, **fields)])
+        self.orchestrator.store.save([with_fields(task, **fields)])
 
     def candidate(self) -> Candidate:
         """Make the forecast and the candidate again; return it as it is remembered."""

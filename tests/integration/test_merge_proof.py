@@ -17,6 +17,7 @@ from gitorch.model.task import CheckResult, State
 from gitorch.replay import Replayed, Replayer
 from gitorch.services import Orchestrator
 from tests.support.branches import Branches, merged
+from tests.support.tasks import with_fields
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_a_stack_whose_bottom_was_amended_holds(branches: Branches) -> None:
     branches.git("commit", "-q", "-a", "--amend", "-m", "low, amended")
     amended = branches.at("HEAD")
     branches.git("checkout", "-q", "main")
-    branches.tasks[low.id] = msgspec.structs.replace(low, tip=amended)
+    branches.tasks[low.id] = with_fields(low, tip=amended)
     plan = branches.plan()
     assert merged(plan) == ["low", "top"]
     assert branches.git("show", f"{plan.tip}:low.txt") == "2"

@@ -14,6 +14,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.replay import Conflicted, Own, Replayed, Replayer
 from tests.support.git import commit, git
+from tests.support.tasks import make_task
 
 LINES = [f"line {number}\n" for number in range(1, 21)]
 Files = Mapping[str, str | bytes | None]
@@ -312,12 +313,11 @@ def test_odd_names(history: History) -> None:
 def test_squashed_and_solved(history: History) -> None:
     """Solving comes before squashing: one commit, with what was solved told by the original."""
     from gitorch.model.naming import TaskId
-    from gitorch.model.task import Task
 
     own = history.branch(history.base, {"f": text(l10="own")}, {"a": "1\n"})
     onto = history.branch(history.base, {"f": text(l10="there")})
     learn(history, history.branch(history.base, {"f": text(l10="own")}), onto, {"f": text(l10="both")})
-    task = Task(id=TaskId("t"), number=1, title="All of it", prompt="", base=history.base, tip=own)
+    task = make_task(id=TaskId("t"), number=1, title="All of it", prompt="", base=history.base, tip=own)
     found = replayed(Squasher(Resolver(Replayer(history.repo)), [task]), Own(history.base, own), onto)
     assert len({new for _, new in found.pairs}) == 1
     assert git("log", "--format=%s", f"{onto}..{found.tip}", cwd=history.top) == "All of it"

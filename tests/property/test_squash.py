@@ -9,10 +9,10 @@ import pytest
 from gitorch.flow.merge import Squasher
 from gitorch.git.repository import Repository
 from gitorch.model.naming import TaskId
-from gitorch.model.task import Task
 from gitorch.replay import Conflicted, Own, Replayer
 from tests.support.git import DATE, git
 from tests.support.histories import write_histories
+from tests.support.tasks import make_task
 
 HISTORIES = int(os.environ.get("GITORCH_TEST_SCALE") or 1) * 40
 
@@ -23,7 +23,7 @@ def test_a_squashed_task_has_the_tree_of_its_replay(empty: Repository, monkeypat
     monkeypatch.setenv("GIT_COMMITTER_DATE", DATE)
     squashed = 0
     for history in write_histories(empty.work_tree, range(HISTORIES)):
-        task = Task(id=TaskId("t"), number=1, title="The whole", prompt="", base=history.base, tip=history.tip)
+        task = make_task(id=TaskId("t"), number=1, title="The whole", prompt="", base=history.base, tip=history.tip)
         own = Own(history.base, history.tip)
         with Replayer(empty) as plain, Replayer(empty) as below:
             expected = plain.replay(own, history.onto)

@@ -15,11 +15,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitorch.model.naming import TaskId
+from gitorch.model.table import from_table, from_tables
 from gitorch.model.task import Comment, State, Task, by_id
 from gitorch.storage.tasks import Store, TaskMoved
 from gitorch.storage.tasks.snapshot import render
 from tests.support.scale import scaled
-from tests.support.tasks import batches, tasks, texts
+from tests.support.tasks import batches, make_task, tasks, texts, with_fields
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def folder() -> Iterator[Path]:
 
 
 def task(number: int, **fields: object) -> Task:
-    return msgspec.convert({"id": f"t{number}", "number": number, "title": "T", "prompt": "Do it", **fields}, Task)
+    return from_table({"id": f"t{number}", "number": number, "title": "T", "prompt": "Do it", **fields})
 
 
 @settings(max_examples=scaled(60))
@@ -37,7 +38,7 @@ def task(number: int, **fields: object) -> Task:
 def test_a_snapshot_reads_back(batch: list[Task]) -> None:
     """What `render` writes is TOML that holds the same tasks, value for value."""
     document = tomli.loads(render(batch, 7).decode())
-    found = msgspec.convert(document.get("task", []), list[Task])
+    found = from_tables(document.get("task", []))
     assert by_id(found) == by_id(batch)
     assert document["end"] == {"tasks": len(batch), "generation": 7}
 
@@ -53,7 +54,7 @@ def test_tasks_survive_journal_and_snapshot(batch: list[Task], text: str) -> Non
         assert Store(place).load() == by_id(batch)
         store.snapshot()
         assert Store(place).load() == by_id(batch)
-        changed = [msgspec.structs.replace(one, prompt=text, comments=(Comment(text=text),)) for one in batch]
+        changed = [with_fields(one, prompt=text, comments=(Comment(text=text),)) for one in batch]
         store.save(changed)
         assert Store(place).load() == store.load() == by_id(changed)
         store.snapshot()
@@ -65,7 +66,7 @@ def test_tasks_survive_journal_and_snapshot(batch: list[Task], text: str) -> Non
 @given(tasks, st.data())
 def test_fields_go_back_to_their_defaults(one: Task, data: st.DataObject) -> None:
     """A field that is cleared stays cleared for every reader."""
-    bare = Task(id=one.id, number=one.number, title="", prompt="")
+    bare = make_task(id=one.id, number=one.number, title="", prompt="")
     with folder() as place:
         store = Store(place)
         store.save([one])

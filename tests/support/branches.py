@@ -12,6 +12,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
 from gitorch.replay import Replayer
+from tests.support.tasks import make_task
 
 Red = Callable[[set[str]], bool]
 """Whether the check fails on a tree with files of these names."""
@@ -72,7 +73,7 @@ class Branches:
     def _approved(self, name: str, base: Oid, tip: Oid, **fields: object) -> Task:
         defaults = {"title": name, "prompt": name, "state": State.APPROVED, "branch": f"orch/{name}"}
         given = {**defaults, "number": len(self.tasks) + 1, "base": base, "tip": tip, **fields}
-        one = Task(id=TaskId(name), **given)  # type: ignore[arg-type]
+        one = make_task(id=TaskId(name), **given)
         self.tasks[one.id] = one
         return one
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from gitorch.model.task import State, Task, by_id
 from gitorch.replay import Replayer
 from gitorch.services import Orchestrator
 from gitorch.storage.tasks import Store
 from tests.support.git import git
+from tests.support.tasks import with_fields
 
 _BESIDE = ("refs/gitorch/trash/undo-", "refs/heads/orch/candidate ")
 
@@ -54,7 +53,7 @@ def submit(library: Orchestrator, *names: str, **fields: Any) -> list[Task]:
 
     number = max((task.number for task in library.tasks.values()), default=0) + 1
     tasks = intake.resolve([intake.from_text(name) for name in names], library.tasks, number)
-    return library.submit([msgspec.structs.replace(task, **fields) for task in tasks])
+    return library.submit([with_fields(task, **fields) for task in tasks])
 
 
 def approve(library: Orchestrator, *names: str) -> list[Task]:
@@ -87,6 +86,6 @@ def whole(folder: Path) -> dict[str, Any]:
 
 def finish_by_hand(library: Orchestrator, name: str, **fields: Any) -> Task:
     """Change a task as a run does: past the operation log."""
-    changed = msgspec.structs.replace(library.find(name), **{"state": State.RUNNING, **fields})
+    changed = with_fields(library.find(name), **{"state": State.RUNNING, **fields})
     library.store.save([changed])
     return changed

@@ -14,6 +14,7 @@ from gitorch.cli.views import status
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
+from tests.support.tasks import make_task
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 22, 7, 12, tzinfo=UTC)
@@ -22,7 +23,9 @@ HOSTILE = "\x1b[2J\u202eevil\x9b31m\r\n[/red]\u200b\U000e0041\udcff" + "Z\u0301"
 
 
 def a_task(name: str, number: int, state: State, **fields: Any) -> Task:
-    return Task(id=TaskId(name), number=number, title=name, prompt=name, state=state, branch=f"orch/{name}", **fields)
+    return make_task(
+        id=TaskId(name), number=number, title=name, prompt=name, state=state, branch=f"orch/{name}", **fields
+    )
 
 
 def an_attempt(number: int, seconds: float, usd: float | None = None, **fields: Any) -> Attempt:

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.task import Attempt, CheckResult, Comment, Contested, Phase, Priority, State, Task
+from gitorch.model.task import (
+    Attempt,
+    CheckResult,
+    Comment,
+    Commits,
+    ConflictRetry,
+    Phase,
+    Priority,
+    State,
+    Task,
+    TaskSpec,
+)
+
+
+def make_task(**fields: Any) -> Task:
+    """Return a task of these fields of its own, of its spec and of its commits, all side by side."""
+    spec = {name: fields.pop(name) for name in TaskSpec.__struct_fields__ if name in fields}
+    if "base" in fields:
+        fields["commits"] = Commits(fields.pop("base"), fields.pop("tip", None))
+    return Task(spec=TaskSpec(**spec), **fields)
+
+
+def with_fields(task: Task, **fields: Any) -> Task:
+    """Return a task with these fields of its own, of its spec and of its commits changed, lawful or not."""
+    commits = msgspec.structs.asdict(task.commits) if task.commits else {}
+    every = msgspec.structs.asdict(task) | msgspec.structs.asdict(task.spec) | commits | fields
+    return make_task(**{name: value for name, value in every.items() if name != "spec"})
+
 
 # what breaks formats: line ends of all kinds, quotes, TOML and JSON syntax, control characters
 _ODD = st.sampled_from(
@@ -41,15 +70,13 @@ _attempts = st.builds(
     denials=st.lists(texts, max_size=2).map(tuple),
 )
 
-tasks = st.builds(
-    Task,
-    id=names,
-    number=counts,
+_specs = st.builds(
+    TaskSpec,
     title=texts,
     prompt=texts,
     agent=texts,
     role=texts,
-    role_why=texts,
+    role_reason=texts,
     goal=texts,
     acceptance=st.lists(texts, max_size=2).map(tuple),
     priority=st.sampled_from(Priority),
@@ -57,16 +84,32 @@ tasks = st.builds(
     checks=st.dictionaries(texts, texts, max_size=2),
     paths=st.lists(texts, max_size=2).map(tuple),
     context=texts,
-    from_ref=texts,
+    base_ref=texts,
     budget=floats,
     timeout=floats,
     created=st.none() | times,
+)
+_conflicts = st.builds(
+    ConflictRetry,
+    conflict_id=texts,
+    conflict_commit=oids,
+    base=oids,
+    tip=oids,
+    reason=texts,
+    results=st.lists(_results, max_size=1).map(tuple),
+    below=st.lists(names, max_size=2).map(tuple),
+)
+
+tasks = st.builds(
+    Task,
+    id=names,
+    number=counts,
+    spec=_specs,
     state=st.sampled_from(State),
     reason=texts,
     branch=texts,
     worktree=texts,
-    base=st.none() | oids,
-    tip=st.none() | oids,
+    commits=st.none() | st.builds(Commits, base=oids, tip=st.none() | oids),
     attempts=counts,
     attempt=st.none() | _attempts,
     results=st.lists(_results, max_size=2).map(tuple),
@@ -75,19 +118,9 @@ tasks = st.builds(
     wake=st.none() | times,
     stale=st.booleans(),
     adopted=st.booleans(),
+    conflict=st.none() | _conflicts,
+    failed_conflict_id=texts,
     merged_as=st.none() | oids,
-    standoff=st.none() | oids,
-    contested=st.none()
-    | st.builds(
-        Contested,
-        about=texts,
-        base=oids,
-        tip=oids,
-        reason=texts,
-        results=st.lists(_results, max_size=1).map(tuple),
-        below=st.lists(names, max_size=2).map(tuple),
-    ),
-    tried=texts,
 )
 
 batches = st.lists(tasks, max_size=4, unique_by=(lambda task: task.id, lambda task: task.number))

@@ -11,10 +11,11 @@ from gitorch.model.handoff import Handed, Handoff
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.roles import BUILT_IN, GENERALIST
 from gitorch.model.task import CheckResult, Comment, Task
+from tests.support.tasks import make_task
 
 
 def task(prompt: str, **fields: object) -> Task:
-    return Task(id=TaskId("t"), number=1, title="T", prompt=prompt, branch="orch/t", **fields)  # type: ignore[arg-type]
+    return make_task(id=TaskId("t"), number=1, title="T", prompt=prompt, branch="orch/t", **fields)
 
 
 @given(st.text(min_size=1))

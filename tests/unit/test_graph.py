@@ -10,13 +10,16 @@ from gitorch.errors import InvalidInput
 from gitorch.model.graph import blockers, closure, dependants, merge_order, ready, refuse_broken
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Priority, State, Task, by_id
+from tests.support.tasks import make_task
 
 
 def task(
     name: str, number: int = 1, *after: str, state: State = State.QUEUED, priority: Priority = Priority.NORMAL
 ) -> Task:
     names = tuple(TaskId(one) for one in after)
-    return Task(id=TaskId(name), number=number, title=name, prompt=name, after=names, state=state, priority=priority)
+    return make_task(
+        id=TaskId(name), number=number, title=name, prompt=name, after=names, state=state, priority=priority
+    )
 
 
 def ids(tasks: list[Task]) -> list[str]:
@@ -46,7 +49,7 @@ def test_merge_order_is_a_topological_order(tasks: dict[TaskId, Task]) -> None:
     order = merge_order(tasks.values())
     assert sorted(ids(order)) == sorted(tasks)
     place = {one.id: at for at, one in enumerate(order)}
-    assert all(place[needed] < place[one.id] for one in order for needed in one.after)
+    assert all(place[needed] < place[one.id] for one in order for needed in one.spec.after)
 
 
 def test_merge_order_prefers_the_urgent_then_the_old() -> None:
@@ -66,10 +69,10 @@ def test_ready_tasks_have_all_they_build_on(tasks: dict[TaskId, Task]) -> None:
     done = (State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED)
     for one in ready(tasks):
         assert one.state is State.QUEUED
-        assert all(tasks[name].state in done for name in one.after)
+        assert all(tasks[name].state in done for name in one.spec.after)
         assert not blockers(one, tasks)
     rank = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
-    keys = [(rank[one.priority], one.number) for one in ready(tasks)]
+    keys = [(rank[one.spec.priority], one.number) for one in ready(tasks)]
     assert keys == sorted(keys)
 
 
@@ -99,7 +102,7 @@ def test_closure_is_closed(tasks: dict[TaskId, Task]) -> None:
     for name in tasks:
         whole = closure([name], tasks)
         assert name in whole
-        assert all(set(tasks[one].after) <= whole for one in whole)
+        assert all(set(tasks[one].spec.after) <= whole for one in whole)
         assert {other for other in tasks if name in closure([other], tasks)} == dependants(name, tasks) | {name}
 
 

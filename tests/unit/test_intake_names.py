@@ -14,7 +14,7 @@ from gitorch.flow.intake import Draft, headline, read, resolve
 from gitorch.model.naming import TaskId, task_id
 from gitorch.model.task import Priority, State, Task, by_id
 from tests.support.scale import scaled
-from tests.support.tasks import texts
+from tests.support.tasks import make_task, texts
 
 
 def draft(title: str, *after: str, name: str = "") -> Draft:
@@ -22,13 +22,15 @@ def draft(title: str, *after: str, name: str = "") -> Draft:
 
 
 def existing(*names: str) -> dict[TaskId, Task]:
-    return by_id([Task(id=TaskId(name), number=at, title=name, prompt="x") for at, name in enumerate(names, start=1)])
+    return by_id(
+        [make_task(id=TaskId(name), number=at, title=name, prompt="x") for at, name in enumerate(names, start=1)]
+    )
 
 
 def resolved(
     *drafts: Draft, beside: dict[TaskId, Task] | None = None, taken: tuple[str, ...] = ()
 ) -> dict[str, tuple[str, ...]]:
-    return {task.id: task.after for task in resolve(drafts, beside or {}, 10, taken=taken)}
+    return {task.id: task.spec.after for task in resolve(drafts, beside or {}, 10, taken=taken)}
 
 
 def test_a_task_has_all_that_its_draft_says() -> None:
@@ -47,7 +49,7 @@ def test_a_task_has_all_that_its_draft_says() -> None:
         budget=1.0,
         timeout=2.0,
     )
-    assert resolve([full, full], {}, 7, created=now)[1] == Task(
+    assert resolve([full, full], {}, 7, created=now)[1] == make_task(
         id=TaskId("add-it-2"),
         number=8,
         title="Add it",
@@ -58,7 +60,7 @@ def test_a_task_has_all_that_its_draft_says() -> None:
         checks={"t": "x"},
         paths=("a",),
         context="{}",
-        from_ref="dev",
+        base_ref="dev",
         budget=1.0,
         timeout=2.0,
         created=now,
@@ -156,7 +158,7 @@ def test_cycles(drafts: list[Draft]) -> None:
 
 def test_what_left_the_task_file_does_not_matter() -> None:
     """That an existing task waits for one that was merged and cleaned up keeps nobody from submitting."""
-    old = Task(id=TaskId("b"), number=1, title="b", prompt="b", after=(TaskId("merged-long-ago"),))
+    old = make_task(id=TaskId("b"), number=1, title="b", prompt="b", after=(TaskId("merged-long-ago"),))
     assert resolved(draft("c", "b"), beside={old.id: old}) == {"c": ("b",)}
 
 
@@ -177,12 +179,12 @@ def test_any_batch_becomes_sound_tasks(batch: list[tuple[str, list[int]]]) -> No
     ]
     second = resolve(numbered, by_id(first), 100)
     for task, (_, wanted) in zip(second, batch, strict=True):
-        assert len(task.after) <= len(set(wanted))
+        assert len(task.spec.after) <= len(set(wanted))
 
 
 def test_goal_and_acceptance_criteria_come_with_a_task() -> None:
     """A tasks file says what a task is part of and what must hold at the end; one criterion may be plain text."""
     text = '[defaults]\ngoal = "A shop"\n[[task]]\ntitle = "One"\nacceptance = ["a", "b"]\n[[task]]\ntitle = "Two"\n'
     one, two = resolve(read((text + 'acceptance = "c"\n').encode(), "tasks.toml"), {}, 1)
-    assert (one.goal, one.acceptance) == ("A shop", ("a", "b"))
-    assert (two.goal, two.acceptance) == ("A shop", ("c",))
+    assert (one.spec.goal, one.spec.acceptance) == ("A shop", ("a", "b"))
+    assert (two.spec.goal, two.spec.acceptance) == ("A shop", ("c",))

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 
-import msgspec
 import pytest
 
 from gitorch.cli.terminal.layout import Look
@@ -16,6 +15,7 @@ from gitorch.cli.views import status
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from tests.support.pages import NIGHT, NOW, WHERE, a_task, night, picture
+from tests.support.tasks import with_fields
 
 
 def test_status_at_100_columns() -> None:
@@ -302,7 +302,7 @@ def a_thousand() -> list[Task]:
     found = []
     for number in range(1000):
         task = NIGHT[number % len(NIGHT)]
-        found.append(msgspec.structs.replace(task, id=TaskId(f"{task.id}-{number}"), number=number + 1, after=()))
+        found.append(with_fields(task, id=TaskId(f"{task.id}-{number}"), number=number + 1, after=()))
     return found
 
 

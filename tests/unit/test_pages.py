@@ -20,14 +20,15 @@ from gitorch.flow.merge import Clash, Failure, Held, Plan, Progress, Step
 from gitorch.flow.review import Card, Change, Signal
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Event
-from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt
+from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt, change_spec
 from gitorch.replay import Replayed
 from gitorch.replay.hunks import Hunk
 from tests.support.pages import BASE, BY_NAME, DIFFS, HOSTILE, MERGED, NIGHT, NOW, TIP, picture, results
+from tests.support.tasks import with_fields
 
 
 def the_card() -> Card:
-    task = msgspec.structs.replace(
+    task = with_fields(
         BY_NAME["rate-limit"],
         title="Limit login attempts. Five failures in ten minutes lock the account for fifteen.",
         prompt="Limit login attempts.\n\n- [ ] the sixth attempt returns 429",
@@ -430,7 +431,7 @@ def everywhere() -> Iterator[str]:
         msgspec.structs.replace(one, name=HOSTILE, command=HOSTILE, output=HOSTILE) for one in results(1, 0)
     )
     task = change_attempt(
-        msgspec.structs.replace(
+        with_fields(
             BY_NAME["login-form"],
             id=TaskId("t" + HOSTILE),
             title=HOSTILE,
@@ -441,7 +442,7 @@ def everywhere() -> Iterator[str]:
             branch=HOSTILE,
             worktree=HOSTILE,
             paths=(HOSTILE,),
-            from_ref=HOSTILE,
+            base_ref=HOSTILE,
             after=(TaskId(HOSTILE),),
             results=results_,
             comments=(Comment(text=HOSTILE, file=HOSTILE, line=3),),
@@ -500,7 +501,7 @@ def a_step(task: Task, commits: int = 2) -> Step:
 
 def a_plan(hostile: Task | None = None) -> Plan:
     def after(name: str, *names: str) -> Task:
-        return msgspec.structs.replace(BY_NAME[name], after=tuple(map(TaskId, names)))
+        return change_spec(BY_NAME[name], after=tuple(map(TaskId, names)))
 
     if hostile:
         clash = Clash(task=hostile, paths=(HOSTILE,), partners=(TaskId(HOSTILE),))

@@ -13,17 +13,18 @@ from gitorch.errors import GitorchError, Refused
 from gitorch.flow.scheduling.scheduler import Cause, Limits, Schedule, Work
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Ending, Usage
-from gitorch.model.task import Attempt, Priority, State, Task, change, change_attempt
+from gitorch.model.task import Attempt, Commits, Priority, State, Task, change, change_attempt, change_spec
+from tests.support.tasks import make_task
 
 Carry = Callable[[Task], Iterator[Task]]
 
 
 def task(number: int, name: str = "", **fields: object) -> Task:
-    return Task(id=TaskId(name or f"t{number}"), number=number, title="", prompt="x", agent="a", **fields)  # type: ignore[arg-type]
+    return make_task(id=TaskId(name or f"t{number}"), number=number, title="", prompt="x", agent="a", **fields)
 
 
 def finish(one: Task) -> Iterator[Task]:
-    yield change(one, state=State.FINISHED, tip=Oid(f"tip-{one.id}"))
+    yield change(one, state=State.FINISHED, commits=Commits(Oid("base"), Oid(f"tip-{one.id}")))
 
 
 class Night:
@@ -42,7 +43,7 @@ class Night:
             start=self._start,
             carry=self._counted,
             failed=self._failed,
-            agent=lambda one: one.agent,
+            agent=lambda one: one.spec.agent,
             disk=Path.cwd(),
         )
         self.stop = threading.Event()
@@ -52,7 +53,7 @@ class Night:
         if one.id in self.refuse:
             raise self.refuse[one.id]
         self.started.append(one.id)
-        attempt = Attempt(number=one.attempts + 1, agent=one.agent)
+        attempt = Attempt(number=one.attempts + 1, agent=one.spec.agent)
         return change(one, state=State.RUNNING, attempts=one.attempts + 1, attempt=attempt, wake=None)
 
     def _counted(self, one: Task) -> Iterator[Task]:
@@ -79,7 +80,7 @@ class Night:
 def test_priority_goes_before_age_across_agents() -> None:
     """The seed went by agent first, so that a LOW task ran before two HIGH ones."""
     low = task(1, priority=Priority.LOW)
-    high = msgspec.structs.replace(task(2, priority=Priority.HIGH), agent="other")
+    high = change_spec(task(2, priority=Priority.HIGH), agent="other")
     normal = task(3)
     assert Night(low, high, normal, task(4), max_agents=1).run().started == ["t2", "t3", "t4", "t1"]
 
@@ -138,12 +139,12 @@ def test_a_lost_login_holds_that_agent_and_no_other() -> None:
     """Nights are not lost to a login: what another agent can do goes on."""
 
     def carry(one: Task) -> Iterator[Task]:
-        if one.agent == "a":
+        if one.spec.agent == "a":
             yield change(change_attempt(one, ending=Ending.UNAUTHENTICATED), state=State.QUEUED, reason="no login")
         else:
             yield from finish(one)
 
-    other = msgspec.structs.replace(task(9), agent="b")
+    other = change_spec(task(9), agent="b")
     night = Night(task(1), task(2), other, carry=carry, max_agents=1).run()
     assert night.started == ["t1", "t9"]
     assert night.states() == {"t1": "queued", "t2": "queued", "t9": "finished"}

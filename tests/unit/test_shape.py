@@ -16,15 +16,16 @@ from gitorch.flow.merge import Clash, Failure, Held, Plan, Step
 from gitorch.flow.review import Card, Change, Signal
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
+from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, change_spec
 from gitorch.replay import Conflicted, Replayed, Stage
 from gitorch.replay.hunks import Hunk
+from tests.support.tasks import make_task, with_fields
 
 BASE, TIP, NEW, TREE = Oid("b" * 40), Oid("c" * 40), Oid("d" * 40), Oid("e" * 40)
 CEST = timezone(timedelta(hours=2))
 
-QUEUED = Task(id=TaskId("api"), number=2, title="Serve the API", prompt="Serve the API", after=(TaskId("schema"),))
-FINISHED = Task(
+QUEUED = make_task(id=TaskId("api"), number=2, title="Serve the API", prompt="Serve the API", after=(TaskId("schema"),))
+FINISHED = make_task(
     id=TaskId("schema"),
     number=1,
     title="Add a users table",
@@ -143,7 +144,7 @@ def test_a_task_that_was_worked_on() -> None:
 def test_fields_that_apply_to_some_tasks_are_absent_from_the_others() -> None:
     """Absent means "does not apply": only a waiting task has a wake-up time, only a merged one its commit."""
     wake = datetime(2026, 7, 1, 5, 0, 0, 250_000, tzinfo=UTC)
-    one = msgspec.structs.replace(QUEUED, wake=wake, merged_as=NEW, adopted=True, paths=("src/**",))
+    one = with_fields(QUEUED, wake=wake, merged_as=NEW, adopted=True, paths=("src/**",))
     more = {name: value for name, value in answers.task(one).items() if name not in answers.task(QUEUED)}
     assert more == {"wake": "2026-07-01T05:00:00.250Z", "merged_as": NEW, "adopted": True, "paths": ["src/**"]}
 
@@ -278,7 +279,7 @@ def test_an_error(failure: GitorchError, expected: dict[str, Any]) -> None:
 def test_all_of_it_is_json_on_one_line() -> None:
     """Every shape is plain JSON values, on one line, and text comes back byte for byte."""
     words = "`x`; 'q' \"w\" \n\t\\ 日本 🎉 \x1b[2J \u202e"
-    task = msgspec.structs.replace(FINISHED, title=words)
+    task = change_spec(FINISHED, title=words)
     text = answers.dumps(answers.status([task], repository="/shop", branch="b", oid=TIP))
     assert "\n" not in text
     assert "\x1b" not in text

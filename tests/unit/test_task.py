@@ -8,8 +8,9 @@ from gitorch.errors import Refused
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import TRANSITIONS, Attempt, CheckResult, State, Task, change, change_attempt
+from tests.support.tasks import make_task
 
-TASK = Task(id=TaskId("a"), number=1, title="A", prompt="Do a")
+TASK = make_task(id=TaskId("a"), number=1, title="A", prompt="Do a")
 
 ALLOWED = """
 queued: running cancelled
@@ -48,13 +49,13 @@ def test_every_move(source: State, target: State) -> None:
 
 
 def change_state(state: State) -> Task:
-    return Task(id=TASK.id, number=1, title="A", prompt="Do a", state=state)
+    return make_task(id=TASK.id, number=1, title="A", prompt="Do a", state=state)
 
 
 def test_a_change_leaves_the_rest_alone() -> None:
     """A changed task is a new value; the old one stays."""
     changed = change(TASK, state=State.RUNNING, attempts=1)
-    assert (changed.state, changed.attempts, changed.prompt) == (State.RUNNING, 1, "Do a")
+    assert (changed.state, changed.attempts, changed.spec.prompt) == (State.RUNNING, 1, "Do a")
     assert TASK.state is State.QUEUED
 
 

@@ -91,7 +91,7 @@ def _text(session: Session, adopted: Adoption) -> str:
             (look.clean(adopted.sources[task.id]), "dim"),
             (labels.plural(adopted.commits[task.id], "commit"), ""),
             labels.checks(task, look),
-            (", ".join(task.after), ""),
+            (", ".join(task.spec.after), ""),
         ]
         for task in adopted.tasks
     ]

@@ -78,7 +78,8 @@ def _tell_plan(session: Session) -> None:
     alive = [task for task in session.orchestrator.tasks.values() if task.state in ALIVE]
     order = graph.merge_order(alive)
     lines = [
-        f"{at:>4}  {task.id}  {task.agent or 'auto'}" + (f"  after {', '.join(task.after)}" if task.after else "")
+        f"{at:>4}  {task.id}  {task.spec.agent or 'auto'}"
+        + (f"  after {', '.join(task.spec.after)}" if task.spec.after else "")
         for at, task in enumerate(order, start=1)
     ]
     session.answer("\n".join(lines) or "the queue is empty", "run", {"order": [answers.task(task) for task in order]})

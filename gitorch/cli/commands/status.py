@@ -110,7 +110,7 @@ def agents_command(session: Session) -> None:
     rows = [
         {
             "task": task.id,
-            "agent": task.agent,
+            "agent": task.spec.agent,
             "attempt": task.attempts,
             "doing": handle.name,
             "pid": status.pid,
@@ -158,7 +158,7 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
     else:
         branch = session.orchestrator.config.integration
         conflicts = of_task(session.orchestrator.conflicts(), found.id)
-        fields: dict[str, Any] = {"task": {**answers.task(found), "prompt": found.prompt, **answers.asked(found)}}
+        fields: dict[str, Any] = {"task": {**answers.task(found), "prompt": found.spec.prompt, **answers.asked(found)}}
         fields["conflicts"] = [answers.foreseen_conflict(one, branch) for one in conflicts]
         session.answer(task_view.task_page(found, conflicts=conflicts), "task", fields)
 

@@ -188,5 +188,5 @@ def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool, plan:
 
 def _role_words(orchestrator: Orchestrator, task: Task) -> str:
     """Say as which specialist a task will be done, why, and where that one comes from."""
-    why = f": {task.role_why}" if task.role_why else ", as named"
-    return f"{task.id}: role {task.role}{why} ({orchestrator.roles[task.role].origin})"
+    why = f": {task.spec.role_reason}" if task.spec.role_reason else ", as named"
+    return f"{task.id}: role {task.spec.role}{why} ({orchestrator.roles[task.spec.role].origin})"

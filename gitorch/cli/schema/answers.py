@@ -29,10 +29,10 @@ def task(one: Task) -> Json:
         "number": one.number,
         "title": one.title,
         "state": str(one.state),
-        "agent": one.agent or None,
-        "role": one.role or None,
-        "priority": str(one.priority),
-        "after": list(one.after),
+        "agent": one.spec.agent or None,
+        "role": one.spec.role or None,
+        "priority": str(one.spec.priority),
+        "after": list(one.spec.after),
         "branch": one.branch or None,
         "worktree": one.worktree or None,
         "base": one.base,
@@ -43,7 +43,7 @@ def task(one: Task) -> Json:
         "stale": one.stale,
         "reason": one.reason or None,
         "cost": cost(one.spent),
-        "created": at(one.created),
+        "created": at(one.spec.created),
         "comments": [comment(said) for said in one.comments],
         **_sometimes(one),
     }
@@ -58,17 +58,17 @@ def _sometimes(one: Task) -> Json:
         found["merged_as"] = one.merged_as
     if one.adopted:
         found["adopted"] = True
-    if one.paths:
-        found["paths"] = list(one.paths)
-    if one.role_why:
-        found["role_why"] = one.role_why
+    if one.spec.paths:
+        found["paths"] = list(one.spec.paths)
+    if one.spec.role_reason:
+        found["role_why"] = one.spec.role_reason
     return found
 
 
 def asked(one: Task) -> Json:
     """Return what a plan said of a task, where it comes from one."""
-    goal: Json = {"goal": one.goal} if one.goal else {}
-    return {**goal, "acceptance": list(one.acceptance)} if one.acceptance else goal
+    goal: Json = {"goal": one.spec.goal} if one.spec.goal else {}
+    return {**goal, "acceptance": list(one.spec.acceptance)} if one.spec.acceptance else goal
 
 
 def attempt(last: Attempt) -> Json:

@@ -143,7 +143,7 @@ def _row(task: Task, tasks: Tasks, activity: Activity, now: datetime, look: Look
     symbol, style = labels.mark(task, look)
     verb, why = labels.step(task, tasks, now, activity.get(task.id, ""))
     said = look.clean(f"{verb}: {why}" if verb and why else verb or why, look.width)
-    agent = task.attempt.agent if task.attempt else task.agent
+    agent = task.attempt.agent if task.attempt else task.spec.agent
     live = labels.turn(task) is Turn.RUNNING
     red = labels.turn(task) in (Turn.MEND, Turn.RESOLVE) or task.passed is False
     return [

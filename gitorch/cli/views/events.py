@@ -88,7 +88,7 @@ def _change_word(task: Task, before: Task | None) -> str:
 def _facts(task: Task, now: datetime, look: Look, diff: labels.Change | None) -> list[tuple[str, str]]:
     attempt = (f"attempt {task.attempts}" if task.attempts else "", "")
     if task.state is State.RUNNING:
-        return [attempt, (look.clean(task.agent), ""), (look.clean(task.branch), "dim")]
+        return [attempt, (look.clean(task.spec.agent), ""), (look.clean(task.branch), "dim")]
     _, style = labels.checks(task, look)
     _, why = labels.step(task, {}, now)
     styled = "red" if labels.turn(task) in (Turn.MEND, Turn.RESOLVE) or task.passed is False else ""

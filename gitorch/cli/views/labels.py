@@ -242,7 +242,7 @@ def _queued(task: Task, tasks: Mapping[TaskId, Task]) -> str:
         parts.append(f"sent back with {plural(len(task.comments), 'comment')}")
     if task.reason and not (parts and task.reason == "sent back"):
         parts.append(task.reason)
-    if waited := blockers(task.after, tasks):
+    if waited := blockers(task.spec.after, tasks):
         parts.append(f"after {', '.join(waited)}")
     return "; ".join(parts)
 
@@ -271,7 +271,7 @@ def doing(task: Task) -> str:
 
 def priority(task: Task) -> str:
     """Return a priority that is worth a word."""
-    return of_priority(task.priority)
+    return of_priority(task.spec.priority)
 
 
 def of_priority(of: Priority) -> str:

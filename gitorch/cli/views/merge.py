@@ -142,7 +142,7 @@ def _depth(name: str, parents: Mapping[str, str | None]) -> int:
 
 def _parent(task: Task, order: Mapping[str, int]) -> str | None:
     """Return the latest of what a task builds on, so that it stands below all of it."""
-    before = [name for name in task.after if name in order and order[name] < order[task.id]]
+    before = [name for name in task.spec.after if name in order and order[name] < order[task.id]]
     return max(before, key=lambda name: order[name]) if before else None
 
 
@@ -184,7 +184,7 @@ def _reasons(plan: Plan, look: Look) -> Iterator[_Node]:
 
 def _step_words(step: Step, plan: Plan, look: Look) -> Line:
     inside = {one.task.id for one in plan.steps}
-    also = [name for name in step.task.after if name in inside]
+    also = [name for name in step.task.spec.after if name in inside]
     words_also = f", builds on {', '.join(look.clean(name) for name in also)}" if len(also) > 1 else ""
     commits = len(step.replayed.pairs)
     what = f"{plural(commits, 'commit')}, {plural(len(step.paths), 'file')}" if commits else "nothing new: it is there"

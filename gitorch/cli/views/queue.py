@@ -24,9 +24,9 @@ def queued(tasks: Sequence[Task], configured: str, *, look: Look | None = None) 
         [
             (f"{task.number:>4}", ""),
             (task.id, "bold"),
-            (task.agent or configured, ""),
-            (task.role, ""),
-            (f"after {', '.join(task.after)}" if task.after else "", "dim"),
+            (task.spec.agent or configured, ""),
+            (task.spec.role, ""),
+            (f"after {', '.join(task.spec.after)}" if task.spec.after else "", "dim"),
             (look.clean(task.title), ""),
         ]
         for task in tasks

@@ -98,8 +98,8 @@ def _card_head(task: Task, look: Look, now: datetime) -> list[Line]:
     head += [(look.dot + fact, "") for fact in facts if fact]
     if task.branch:
         head.append((f"   {look.clean(task.branch)}", "dim"))
-    if task.after:
-        head.append((f" on {', '.join(look.clean(name) for name in task.after)}", "dim"))
+    if task.spec.after:
+        head.append((f" on {', '.join(look.clean(name) for name in task.spec.after)}", "dim"))
     stale: list[Line] = [[("  stale: what it builds on has changed since", "yellow")]] if task.stale else []
     title = block(task.title, look, 2)
     return [*flow(head, look), *([(f"  {line}", "")] for line in title), *stale]

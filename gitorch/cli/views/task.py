@@ -39,9 +39,9 @@ def task_page(
             ("Next", _next_lines(task, tasks or {}, look, now)),
             ("Asked", _asked_lines(task, look, now)),
             ("After", _after_lines(task, tasks or {}, look)),
-            ("Goal", text_lines(task.goal, look)),
-            ("Prompt", text_lines(task.prompt, look)),
-            ("Accepted", text_lines("\n".join(f"- {one}" for one in task.acceptance), look)),
+            ("Goal", text_lines(task.spec.goal, look)),
+            ("Prompt", text_lines(task.spec.prompt, look)),
+            ("Accepted", text_lines("\n".join(f"- {one}" for one in task.spec.acceptance), look)),
             ("Attempt", _attempt_lines(task.attempt, look, now)),
             ("Agent", text_lines(task.attempt.summary if task.attempt else "", look)),
             ("Checks", check_lines(task, look)),
@@ -62,21 +62,21 @@ def _next_lines(task: Task, tasks: Mapping[TaskId, Task], look: Look, now: datet
 
 def _asked_lines(task: Task, look: Look, now: datetime) -> list[Line]:
     parts = [
-        labels.age(task.created, now) if task.created else "",
-        f"agent {task.agent or 'auto'}",
-        f"role {task.role or 'auto'}" + (f" ({task.role_why})" if task.role_why else ""),
+        labels.age(task.spec.created, now) if task.spec.created else "",
+        f"agent {task.spec.agent or 'auto'}",
+        f"role {task.spec.role or 'auto'}" + (f" ({task.spec.role_reason})" if task.spec.role_reason else ""),
         labels.priority(task),
-        f"base {task.from_ref}" if task.from_ref else "",
-        f"budget {labels.dollars(task.budget)}" if task.budget else "",
-        f"at most {labels.duration(task.timeout)}" if task.timeout else "",
-        f"only {', '.join(task.paths)}" if task.paths else "",
+        f"base {task.spec.base_ref}" if task.spec.base_ref else "",
+        f"budget {labels.dollars(task.spec.budget)}" if task.spec.budget else "",
+        f"at most {labels.duration(task.spec.timeout)}" if task.spec.timeout else "",
+        f"only {', '.join(task.spec.paths)}" if task.spec.paths else "",
         "adopted branch" if task.adopted else "",
     ]
     return text_lines(look.dot.join(part for part in parts if part), look)
 
 
 def _after_lines(task: Task, tasks: Mapping[TaskId, Task], look: Look) -> list[Line]:
-    names = [f"{name} ({tasks[name].state})" if name in tasks else name for name in task.after]
+    names = [f"{name} ({tasks[name].state})" if name in tasks else name for name in task.spec.after]
     return text_lines(", ".join(names), look)
 
 

@@ -9,7 +9,7 @@ from gitorch.model import brief, handoff
 from gitorch.model.handoff import Handed, Handoff
 from gitorch.model.naming import Oid
 from gitorch.model.roles import Role
-from gitorch.model.task import Task
+from gitorch.model.task import Task, base_of, commit_range
 from gitorch.replay import conflict_commit
 
 CONVENTIONS = ("AGENTS.md", "CLAUDE.md", "CONTRIBUTING.md", ".github/CONTRIBUTING.md", "docs/CONTRIBUTING.md")
@@ -27,11 +27,10 @@ def compose(
 
     `before` is all that it builds on, nearest first, `opponents` what it is to come to terms with.
     """
-    assert task.base is not None
     handed = [Handed(task=one.id, title=one.title, handoff=handoff_of(repository, one)) for one in before]
-    hunks = conflict_commit.hunks(repository, task.standoff) if task.standoff else {}
-    conflict = brief.conflict(task, hunks, opponents) if task.standoff else ()
-    return brief.first_brief(task, role, checks, handed, conventions(repository, task.base), conflict)
+    hunks = conflict_commit.hunks(repository, task.conflict.conflict_commit) if task.conflict else {}
+    conflict = brief.conflict(task, hunks, opponents) if task.conflict else ()
+    return brief.first_brief(task, role, checks, handed, conventions(repository, base_of(task)), conflict)
 
 
 def conventions(repository: Repository, commit: Oid) -> list[str]:
@@ -47,8 +46,8 @@ def handoff_of(repository: Repository, task: Task) -> Handoff:
 
 def changed_files(repository: Repository, task: Task) -> list[str]:
     """Return the paths that a task's own commits change, as git names them."""
-    if task.base is None or task.tip is None:
+    if task.tip is None:
         return []
     # what was merged and cleaned up since may be gone
-    answer = repository.git(*("diff-tree", "-r", "-z", "--name-only", "--no-renames", task.base, task.tip), ok=(0, 128))
+    answer = repository.git(*("diff-tree", "-r", "-z", "--name-only", "--no-renames", *commit_range(task)), ok=(0, 128))
     return answer.fields() if answer.code == 0 else []

@@ -29,7 +29,19 @@ from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.outcome import Ending, Outcome
 from gitorch.model.redact import redacted
 from gitorch.model.roles import GENERALIST
-from gitorch.model.task import Attempt, CheckResult, Phase, State, Task, change, change_attempt
+from gitorch.model.task import (
+    Attempt,
+    CheckResult,
+    Commits,
+    Phase,
+    State,
+    Task,
+    base_of,
+    change,
+    change_attempt,
+    commit_range,
+    current_attempt,
+)
 from gitorch.replay import conflict_commit
 from gitorch.rooms import environment
 from gitorch.rooms.environment import Means
@@ -40,10 +52,11 @@ def begin(means: Means, task: Task, base: Oid) -> Task:
 
     The branch of an adopted task stays as it is: the attempt goes on from its tip on a branch of ours.
     """
-    continued = task.base is not None and task.tip is not None
+    commits = task.commits if task.commits and task.commits.tip else Commits(base)
     number = task.attempts + 1
-    start = task.base if continued else base
-    new = Attempt(number=number, agent=task.agent, base=start, session=str(uuid.uuid4()), started=datetime.now(UTC))
+    new = Attempt(
+        number=number, agent=task.spec.agent, base=commits.base, session=str(uuid.uuid4()), started=datetime.now(UTC)
+    )
     if task.attempt is not None and _goes_on(means, task):
         last = task.attempt
         new = msgspec.structs.replace(new, session=last.session, resumed=True, session_usage=last.session_usage)
@@ -51,11 +64,10 @@ def begin(means: Means, task: Task, base: Oid) -> Task:
         task,
         state=State.RUNNING,
         reason="",
-        stale=continued and task.stale,
+        stale=task.stale and commits.tip is not None,
         branch=means.config.branch_of(task.id),
         worktree=str(environment.worktree_path(means.repository, means.config, task.id)),
-        base=start,
-        tip=task.tip if continued else None,
+        commits=commits,
         results=(),
         wake=None,
         attempts=number,
@@ -70,9 +82,15 @@ _CUT_OFF = (Ending.LIMITED, Ending.TRANSIENT, Ending.LOST, Ending.STOPPED)
 def _goes_on(means: Means, task: Task) -> bool:
     """Tell whether the next attempt goes on in the session of the last one: it was cut off, and nobody asked anew."""
     last = task.attempt
-    if last is None or last.ending not in _CUT_OFF or task.comments or last.agent != task.agent or task.base is None:
+    if (
+        last is None
+        or last.ending not in _CUT_OFF
+        or task.comments
+        or last.agent != task.spec.agent
+        or task.commits is None
+    ):
         return False
-    return bool(last.session) and means.agents[means.config.agents[task.agent].kind].resumable
+    return bool(last.session) and means.agents[means.config.agents[task.spec.agent].kind].resumable
 
 
 def attempt(
@@ -88,17 +106,17 @@ def attempt(
     those that it is in conflict with. Ends with the task finished, failed, waiting, cancelled, back in the queue, or in
     conflict as before.
     """
-    assert task.attempt is not None
-    if task.attempt.phase is Phase.ENDED:
-        yield in_conflict_again(means, task)
+    phase = current_attempt(task).phase
+    if phase is Phase.ENDED and task.conflict is not None:
+        yield in_conflict_again(means, task, task.conflict)
         return
     try:
         place = settle_in(means, task)
-        if task.attempt.phase is Phase.PREPARING:
+        if phase is Phase.PREPARING:
             found = place.worktree.git(means.repository, "rev-parse", "--verify", "HEAD").text
             task = change_attempt(task, start=Oid(found))
-            if task.standoff is not None:
-                conflict_commit.lay_out(means.repository, place.worktree, task.standoff)
+            if task.conflict is not None:
+                conflict_commit.lay_out(means.repository, place.worktree, task.conflict.conflict_commit)
             environment.prepare(means, place.worktree, place.folder, place.env)
             _write_brief(place.folder / "agent-1", brief_of(means, task, checks, before, opponents))
             task = change_attempt(task, phase=Phase.WORKING)
@@ -113,10 +131,9 @@ def brief_of(
     means: Means, task: Task, checks: Mapping[str, str], before: Sequence[Task], opponents: Sequence[Task] = ()
 ) -> str:
     """Return what the agent of a task is told whose attempt has begun; `before` and `opponents` as in `attempt`."""
-    assert task.attempt is not None
-    if task.attempt.resumed:
+    if current_attempt(task).resumed:
         return brief.go_on_brief()
-    role = means.roles.get(task.role, GENERALIST)
+    role = means.roles.get(task.spec.role, GENERALIST)
     return briefing.compose(means.repository, task, role, checks, before, opponents)
 
 
@@ -128,12 +145,11 @@ def _write_brief(folder: Path, text: str) -> None:
 def _work(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> Iterator[Task]:
     """Let the agent work, bring its commits home, check them; send failing checks back as often as allowed."""
     while True:
-        assert task.attempt is not None
-        number = task.attempt.round
+        number = current_attempt(task).round
         # what was brought home before a crash is not collected again: the worktree may hold what checks left there
-        if task.attempt.phase is Phase.WORKING:
+        if current_attempt(task).phase is Phase.WORKING:
             task = _let_work(means, task, place)
-            if task.attempt is None or task.attempt.phase is not Phase.CHECKING:
+            if current_attempt(task).phase is not Phase.CHECKING:
                 yield task
                 return
             if checks:
@@ -153,12 +169,11 @@ def _work(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> 
 
 def _let_work(means: Means, task: Task, place: Place) -> Task:
     """Carry one round of the agent to its end; return the task with its commits at home, or ended."""
-    assert task.attempt is not None
-    outcome = execute_agent(means, task, place, task.attempt.round)
+    outcome = execute_agent(means, task, place, current_attempt(task).round)
     task = _account(task, place, outcome)
     home = _bring_home(means, task, place, outcome)
     if isinstance(home, Collected):
-        task = change(task, tip=home.tip)
+        task = change(task, commits=Commits(base_of(task), home.tip))
     ended = _ended_early(means, task, place, outcome, home)
     return ended or change_attempt(task, phase=Phase.CHECKING)
 
@@ -166,14 +181,13 @@ def _let_work(means: Means, task: Task, place: Place) -> Task:
 def _judge(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> tuple[CheckResult, ...]:
     if not checks:
         return ()
-    assert task.attempt is not None
-    assert task.tip is not None
+    _, tip = commit_range(task)
     return environment.judge(
         means,
         checks,
-        means.repository.tree(task.tip),
+        means.repository.tree(tip),
         place.worktree.path,
-        place.folder / f"check-{task.attempt.round}",
+        place.folder / f"check-{current_attempt(task).round}",
         place.env,
         lambda spec: execute(means, place, spec),
     )
@@ -181,8 +195,7 @@ def _judge(means: Means, task: Task, place: Place, checks: Mapping[str, str]) ->
 
 def _account(task: Task, place: Place, outcome: Outcome) -> Task:
     """Add what an execution consumed and said to its attempt."""
-    assert task.attempt is not None
-    last, told = task.attempt, outcome.usage
+    last, told = current_attempt(task), outcome.usage
     spent = told
     if told and place.agent.usage_is_cumulative and last.session_usage:
         spent = told - last.session_usage
@@ -190,7 +203,7 @@ def _account(task: Task, place: Place, outcome: Outcome) -> Task:
         spent = last.usage + spent
     return change_attempt(
         task,
-        session=outcome.session or task.attempt.session,
+        session=outcome.session or last.session,
         ending=outcome.ending,
         summary=redacted(outcome.summary)[: note.LONGEST],
         usage=spent or last.usage,
@@ -202,11 +215,10 @@ def _account(task: Task, place: Place, outcome: Outcome) -> Task:
 
 
 def _bring_home(means: Means, task: Task, place: Place, outcome: Outcome) -> Collected | NoChanges | Rejected:
-    assert task.base is not None
-    who = f"{task.title}\n\nTask: {task.id}\nAgent: {task.agent}\n"
+    who = f"{task.title}\n\nTask: {task.id}\nAgent: {task.spec.agent}\n"
     message = who if outcome.ending is Ending.COMPLETED else f"WIP: {who}"
     branch = branch_ref(task.branch)
-    return collect(means.repository, place.worktree, branch=branch, base=task.base, message=message)
+    return collect(means.repository, place.worktree, branch=branch, base=base_of(task), message=message)
 
 
 def _ended_early(means: Means, task: Task, place: Place, outcome: Outcome, home: object) -> Task | None:
@@ -219,7 +231,11 @@ def _ended_early(means: Means, task: Task, place: Place, outcome: Outcome, home:
         return end_failed(means, task, "no changes")
     if isinstance(home, Rejected):
         return end_failed(means, task, home.reason)
-    left = conflict_commit.unsolved(means.repository, task.standoff, task.tip) if task.standoff and task.tip else []
+    left = (
+        conflict_commit.unsolved(means.repository, task.conflict.conflict_commit, task.tip)
+        if task.conflict and task.tip
+        else []
+    )
     return end_failed(means, task, f"conflict markers are left in {', '.join(left)}") if left else None
 
 

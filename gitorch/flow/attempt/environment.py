@@ -15,7 +15,7 @@ from gitorch.git.worktrees import Worktree
 from gitorch.model import naming
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.roles import GENERALIST, Role
-from gitorch.model.task import Phase, Task
+from gitorch.model.task import Phase, Task, base_of, current_attempt
 from gitorch.rooms import environment
 from gitorch.rooms.environment import Means
 
@@ -37,10 +37,9 @@ def attempt_folder(state: Path, task: Task, number: int | None = None) -> Path:
 
 def settle_in(means: Means, task: Task) -> Place:
     """Make the worktree, or find it again."""
-    assert task.attempt is not None
     path = Path(task.worktree)
     folder = attempt_folder(means.folder, task)
-    if task.attempt.phase is Phase.PREPARING:
+    if current_attempt(task).phase is Phase.PREPARING:
         _end_preparations(means, folder)
         worktree = _fresh_worktree(means, task, path)
     else:
@@ -49,7 +48,7 @@ def settle_in(means: Means, task: Task) -> Place:
             raise environment.Failed(f"its worktree {path} is gone; its branch is kept")
         worktree = found
     folder.mkdir(parents=True, exist_ok=True)
-    settings = _suited(means.config.agents[task.attempt.agent], means.roles.get(task.role, GENERALIST))
+    settings = _suited(means.config.agents[current_attempt(task).agent], means.roles.get(task.spec.role, GENERALIST))
     agent = means.agents[settings.kind]
     env = _environment(means, task, worktree, folder)
     return Place(folder=folder, worktree=worktree, settings=settings, agent=agent, env=env)
@@ -71,10 +70,9 @@ def _end_preparations(means: Means, folder: Path) -> None:
 
 def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
     """Bring the branch and its worktree to where the attempt starts; keep what an earlier attempt made."""
-    assert task.base is not None
     repository, ref = means.repository, branch_ref(task.branch)
     at = repository.at(ref)
-    start = task.tip or task.base
+    start = task.tip or base_of(task)
     if at is not None and task.tip is not None and repository.is_ancestor(task.tip, at):
         start = at  # a person went on with the branch by hand
     if at is None:
@@ -118,9 +116,9 @@ def _environment(means: Means, task: Task, worktree: Worktree, folder: Path) -> 
         common_dir=means.repository.common_dir,
         branch=branch_ref(task.branch),
         task=task.id,
-        agent=task.agent,
+        agent=task.spec.agent,
         alarm=folder / "alarms",
     )
     given = environment.variables(means.config, means.folder, task.id)
-    env = means.repository.identity() | environment.agent_environment(means, task.agent) | fenced | given
+    env = means.repository.identity() | environment.agent_environment(means, task.spec.agent) | fenced | given
     return environment.with_program(env, folder / "bin")

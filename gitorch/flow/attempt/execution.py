@@ -12,7 +12,7 @@ from gitorch.config import seconds
 from gitorch.executors.local import Spec
 from gitorch.flow.attempt.environment import Place, attempt_folder
 from gitorch.model.outcome import Ending, Exit, Outcome
-from gitorch.model.task import Task
+from gitorch.model.task import Task, current_attempt
 from gitorch.rooms.environment import Means
 
 INTERRUPTED = "interrupted"
@@ -20,7 +20,7 @@ INTERRUPTED = "interrupted"
 
 def execute_agent(means: Means, task: Task, place: Place, number: int) -> Outcome:
     """Run (or find again) one execution of the agent, and read how it ended."""
-    assert task.attempt is not None
+    attempt = current_attempt(task)
     folder = place.folder / f"agent-{number}"
     request = Request(
         task=task.id,
@@ -28,9 +28,9 @@ def execute_agent(means: Means, task: Task, place: Place, number: int) -> Outcom
         common_dir=means.repository.common_dir,
         folder=folder,
         prompt_file=folder / "prompt.md",
-        session=task.attempt.session,
-        resume=number > 1 or task.attempt.resumed,
-        budget=task.budget,
+        session=attempt.session,
+        resume=number > 1 or attempt.resumed,
+        budget=task.spec.budget,
     )
     launch = place.agent.launch(place.settings, request)
     ended = execute(
@@ -42,7 +42,7 @@ def execute_agent(means: Means, task: Task, place: Place, number: int) -> Outcom
             cwd=place.worktree.path,
             env={**place.env, **launch.env},
             stdin=launch.stdin,
-            timeout=task.timeout or seconds(means.config.run.task_timeout),
+            timeout=task.spec.timeout or seconds(means.config.run.task_timeout),
             idle=seconds(means.config.run.idle_timeout),
         ),
     )

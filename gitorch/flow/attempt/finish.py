@@ -17,36 +17,33 @@ from gitorch.git import worktrees
 from gitorch.model import note
 from gitorch.model.outcome import Ending, Outcome
 from gitorch.model.redact import redacted
-from gitorch.model.task import Phase, State, Task, change, change_attempt
+from gitorch.model.task import Commits, ConflictRetry, Phase, State, Task, change, change_attempt, current_attempt
 from gitorch.replay import conflict_commit
 from gitorch.rooms.environment import Means
 
 
 def settled(means: Means, task: Task) -> Iterator[Task]:
     """Yield a task as an attempt leaves it; where a conflict was to be solved and is not, in conflict as before."""
-    if task.state is not State.FAILED or task.contested is None:
+    if task.state is not State.FAILED or task.conflict is None:
         yield task
         return
     # how it ended is durable before its traces go: what comes after can be done again
     yield msgspec.structs.replace(task, state=State.RUNNING)
-    yield in_conflict_again(means, task)
+    yield in_conflict_again(means, task, task.conflict)
 
 
-def in_conflict_again(means: Means, task: Task) -> Task:
+def in_conflict_again(means: Means, task: Task, before: ConflictRetry) -> Task:
     """Return a task as it was before an attempt to solve its conflict, with its branch, and what that attempt did."""
-    assert task.contested is not None
-    before, place = task.contested, worktrees.find(means.repository, Path(task.worktree))
+    place = worktrees.find(means.repository, Path(task.worktree))
     conflict_commit.give_up(means.repository, place, task.id, task.attempts, task.branch, before.tip)
     return msgspec.structs.replace(
         task,
         state=State.CONFLICTED,
         reason=f"{before.reason}; attempt {task.attempts} did not solve it: {task.reason}",
-        base=before.base,
-        tip=before.tip,
+        commits=Commits(before.base, before.tip),
         results=before.results,
-        standoff=None,
-        contested=None,
-        tried=before.about,
+        conflict=None,
+        failed_conflict_id=before.conflict_id,
         retried=0,
         wake=None,
     )
@@ -59,10 +56,10 @@ def failed_by(means: Means, task: Task, error: GitorchError) -> Task:
     """
     why = f": {error.why}" if error.why else ""
     failed = change(task, state=State.FAILED, reason=redacted(f"{error.what}{why}"))
-    if failed.contested is None:
+    if failed.conflict is None:
         return failed
     try:
-        return in_conflict_again(means, failed)
+        return in_conflict_again(means, failed, failed.conflict)
     except GitorchError:
         return failed
 
@@ -75,7 +72,7 @@ def end_incomplete(means: Means, task: Task, outcome: Outcome) -> Task:
         said = f"{reason}; goes on at {wake:%Y-%m-%d %H:%M} UTC"
         return _end(means, task, state=State.WAITING, reason=said, wake=wake)
     if outcome.ending is Ending.UNAUTHENTICATED:
-        return _end(means, task, state=State.QUEUED, reason=f"{task.agent} is not logged in: {reason}")
+        return _end(means, task, state=State.QUEUED, reason=f"{task.spec.agent} is not logged in: {reason}")
     crashed = outcome.ending in (Ending.TRANSIENT, Ending.LOST)
     if crashed and task.retried < means.config.run.retries:
         return _end(means, task, state=State.QUEUED, reason=f"again after: {reason}", retried=task.retried + 1)
@@ -109,7 +106,7 @@ def finish(means: Means, task: Task) -> Task:
     """End an attempt that is done, whatever its checks said."""
     failed = [result.name for result in task.results if not result.passed]
     reason = f"checks failed: {', '.join(failed)}" if failed else ""
-    return _end(means, task, state=State.FINISHED, reason=reason, comments=(), retried=0, standoff=None, contested=None)
+    return _end(means, task, state=State.FINISHED, reason=reason, comments=(), retried=0, conflict=None)
 
 
 def _end(means: Means, task: Task, **fields: Any) -> Task:
@@ -122,8 +119,7 @@ def _end(means: Means, task: Task, **fields: Any) -> Task:
     return task
 
 
-def elapsed(task: Task) -> float:
-    """Return the seconds since the task's attempt started."""
-    assert task.attempt is not None
-    assert task.attempt.started is not None
-    return round((datetime.now(UTC) - task.attempt.started).total_seconds(), 3)
+def elapsed(task: Task) -> float | None:
+    """Return the seconds since the task's attempt started; None where its start is not known."""
+    started = current_attempt(task).started
+    return round((datetime.now(UTC) - started).total_seconds(), 3) if started else None

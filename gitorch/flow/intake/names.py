@@ -10,7 +10,7 @@ from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.flow.intake.draft import Draft, place_of
 from gitorch.model.graph import refuse_broken
 from gitorch.model.naming import TaskId, slug, task_id
-from gitorch.model.task import Task, by_id
+from gitorch.model.task import Task, TaskSpec, by_id
 
 
 def resolve(
@@ -34,21 +34,23 @@ def resolve(
         Task(
             id=name,
             number=number,
-            title=draft.title,
-            prompt=draft.prompt,
-            agent=draft.agent,
-            role=draft.role,
-            priority=draft.priority,
-            after=tuple(dict.fromkeys(names.find(wanted, name, draft.origin) for wanted in draft.after)),
-            checks=draft.checks,
-            paths=draft.paths,
-            goal=draft.goal,
-            acceptance=draft.acceptance,
-            context=draft.context,
-            from_ref=draft.base,
-            budget=draft.budget,
-            timeout=draft.timeout,
-            created=when,
+            spec=TaskSpec(
+                title=draft.title,
+                prompt=draft.prompt,
+                agent=draft.agent,
+                role=draft.role,
+                priority=draft.priority,
+                after=tuple(dict.fromkeys(names.find(wanted, name, draft.origin) for wanted in draft.after)),
+                checks=draft.checks,
+                paths=draft.paths,
+                goal=draft.goal,
+                acceptance=draft.acceptance,
+                context=draft.context,
+                base_ref=draft.base,
+                budget=draft.budget,
+                timeout=draft.timeout,
+                created=when,
+            ),
         )
         for number, (name, draft) in enumerate(zip(ids, drafts, strict=True), start=next_number)
     ]

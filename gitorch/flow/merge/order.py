@@ -69,12 +69,12 @@ def _near(clash: Clash, order: Sequence[Task], paths: Mapping[TaskId, Collection
         reached |= fresh
         touched.update(path for name in fresh for path in paths.get(name, ()))
         fresh = {task.id for task in order if task.id not in reached and _feels(task, reached, touched, paths)}
-        fresh |= {name for task in order if task.id in reached for name in task.after if name in paths} - reached
+        fresh |= {name for task in order if task.id in reached for name in task.spec.after if name in paths} - reached
     return [task for task in order if task.id in reached]
 
 
 def _feels(task: Task, reached: Collection[TaskId], touched: set[str], paths: Mapping[TaskId, Collection[str]]) -> bool:
-    return any(name in reached for name in task.after) or not touched.isdisjoint(paths.get(task.id, ()))
+    return any(name in reached for name in task.spec.after) or not touched.isdisjoint(paths.get(task.id, ()))
 
 
 def _placed(order: Sequence[Task], near: Sequence[Task]) -> list[Task]:

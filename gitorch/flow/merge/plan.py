@@ -8,7 +8,7 @@ from functools import cached_property
 from gitorch.flow.merge.values import MERGEABLE, Clash, Held, Plan, Progress, Step, Tell, silent
 from gitorch.model import graph
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
-from gitorch.model.task import State, Task, by_id
+from gitorch.model.task import State, Task, by_id, commit_range
 from gitorch.replay import Conflicted, Own, Replayed, Replayer
 
 _MOST_PARTNERS = 8
@@ -75,7 +75,7 @@ class Planner:
 
     def read(self, chosen: Sequence[Task]) -> None:
         """Read what these tasks change, all at once."""
-        whole = [task for task in chosen if task.base is not None and task.tip is not None]
+        whole = [task for task in chosen if task.tip is not None]
         owns = [self._own(task, self.merged) for task in whole]
         # a task that goes in first may be kept as it is: the others are then replayed on its own tip
         self.replayer.read([*owns, *(Own(own.tip, own.tip) for own in owns)], self.onto)
@@ -150,15 +150,13 @@ class Planner:
         return self._known[own, here]
 
     def _own(self, task: Task, others: tuple[Oid, ...]) -> Own:
-        assert task.base is not None
-        assert task.tip is not None
-        return Own(task.base, task.tip, others)
+        return Own(*commit_range(task), others)
 
     def _waits(self, task: Task, inside: Collection[TaskId], out: Mapping[TaskId, str]) -> str:
         """Return what a task has to wait for; empty where it can go in."""
-        if task.tip is None or task.base is None:
+        if task.tip is None:
             return "it has no commits"
-        for name in task.after:
+        for name in task.spec.after:
             if name in self.tasks and self.tasks[name].state is not State.MERGED and name not in inside:
                 return f"it builds on {name}, {out.get(name) or _standing(self.tasks[name])}"
         now = self._heads.get(branch_ref(task.branch))
@@ -177,7 +175,7 @@ class Planner:
     def _partners(self, task: Task, conflict: Conflicted, steps: Sequence[Step]) -> tuple[TaskId, ...]:
         """Return with which of the tasks that go in this one clashes: those without which it would not."""
         inside = by_id(step.task for step in steps)
-        below = graph.closure(task.after, inside)
+        below = graph.closure(task.spec.after, inside)
         if self.union([*self._closed(below, inside), task]) is None:
             return tuple(step.task.id for step in steps if step.task.id in below and self._touch(step, conflict))
         beside = [step for step in steps if step.task.id not in below]
@@ -191,7 +189,7 @@ class Planner:
         return bool(step.paths.intersection(conflict.paths))
 
     def _clashes_with(self, task: Task, partner: TaskId, inside: Mapping[TaskId, Task]) -> bool:
-        return self.union([*self._closed(graph.closure([*task.after, partner], inside), inside), task]) is None
+        return self.union([*self._closed(graph.closure([*task.spec.after, partner], inside), inside), task]) is None
 
     def _closed(self, names: Collection[TaskId], inside: Mapping[TaskId, Task]) -> list[Task]:
         return [task for name, task in inside.items() if name in names]

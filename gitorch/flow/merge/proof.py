@@ -15,7 +15,7 @@ from gitorch.flow.merge.dropped_commits import unfounded
 from gitorch.flow.merge.values import Plan
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import State, Task
+from gitorch.model.task import State, Task, commit_range
 
 Parents = Mapping[Oid, tuple[Oid, ...]]
 Paths = Mapping[Oid, frozenset[str]]
@@ -79,10 +79,9 @@ def _own_faults(tasks: Mapping[TaskId, Task], made: Plan, graph: Parents) -> Ite
     merged = [task.tip for task in tasks.values() if task.state is State.MERGED and task.tip]
     gone = _reached(graph, merged, ())
     for step in made.steps:
-        assert step.task.base is not None
-        assert step.task.tip is not None
-        others = _reached(graph, [step.task.base], ())
-        reached = _reached(graph, [step.task.tip], gone | others)
+        base, tip = commit_range(step.task)
+        others = _reached(graph, [base], ())
+        reached = _reached(graph, [tip], gone | others)
         own = {oid for oid in reached if len(graph[oid]) < 2}
         told = {old for old, _ in step.replayed.pairs}
         lost = own - told - {*step.replayed.dropped}
@@ -106,7 +105,7 @@ def _reached(graph: Parents, tips: Iterable[Oid], stop: Collection[Oid]) -> set[
 def _graph(repository: Repository, tasks: Mapping[TaskId, Task], made: Plan) -> Parents:
     """Return all commits of the tasks and of the plan that the base does not reach, with their parents."""
     merged = (task.tip for task in tasks.values() if task.state is State.MERGED and task.tip)
-    ends = (oid for step in made.steps for oid in (step.task.tip, step.task.base) if oid)
+    ends = (oid for step in made.steps for oid in commit_range(step.task))
     wanted = dict.fromkeys([made.tip, *ends, *merged])
     asked = "".join(f"{oid}\n" for oid in (*wanted, f"^{made.onto}")).encode()
     lines = repository.git("rev-list", "--parents", "--stdin", input=asked).text.split("\n")

@@ -49,12 +49,12 @@ def choose_base(
     repository: Repository, config: Config, task: Task, tasks: Mapping[TaskId, Task]
 ) -> Base | BaseConflict:
     """Return the base of a task's next attempt: its dependency's tip, or a merge of several tips made in memory."""
-    before = [tasks[name] for name in task.after if name in tasks]
+    before = [tasks[name] for name in task.spec.after if name in tasks]
     if not before:
-        return Base(named(repository, config, task.from_ref))
+        return Base(named(repository, config, task.spec.base_ref))
     tips = [tip for one in before if one.state is not State.MERGED and (tip := one.tip)]
     # what is merged already is on the integration branch
-    heads: Sequence[Oid] = tips if len(tips) == len(before) else [named(repository, config, task.from_ref), *tips]
+    heads: Sequence[Oid] = tips if len(tips) == len(before) else [named(repository, config, task.spec.base_ref), *tips]
     combined = merge_heads(repository, heads, f"Bases of {task.id}: {', '.join(one.id for one in before)}\n")
     if isinstance(combined, Conflicted):
         return BaseConflict(tuple(one.id for one in before), combined.paths)

@@ -130,12 +130,12 @@ class Schedule:
 
     def _is_news(self, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
         """Tell whether a task has not been tried on these very dependencies already."""
-        against = (task.attempts, *(tasks[name].tip for name in task.after if name in tasks))
+        against = (task.attempts, *(tasks[name].tip for name in task.spec.after if name in tasks))
         return self._tried.get(task.id) != against
 
     def _started(self, task: Task) -> Task:
         tasks = self.work.tasks()
-        self._tried[task.id] = (task.attempts, *(tasks[name].tip for name in task.after if name in tasks))
+        self._tried[task.id] = (task.attempts, *(tasks[name].tip for name in task.spec.after if name in tasks))
         try:
             return self.work.start(task)
         except GitorchError as error:
@@ -200,9 +200,9 @@ class Schedule:
             return
         self.spent += (last.usage.usd or 0.0) if last.usage else 0.0
         if last.ending == Ending.UNAUTHENTICATED:
-            self._held_agents[task.agent] = Stopped(Cause.LOGIN, f"{task.agent} is not logged in")
+            self._held_agents[task.spec.agent] = Stopped(Cause.LOGIN, f"{task.spec.agent} is not logged in")
         if last.ending == Ending.LIMITED and self.limits.stop_on_limit:
-            self.stopped = Stopped(Cause.LIMIT, f"{task.agent} has reached its limit")
+            self.stopped = Stopped(Cause.LIMIT, f"{task.spec.agent} has reached its limit")
         # one that is in conflict was to be solved
         failed = task.state in (State.FAILED, State.CONFLICTED) or task.passed is False
         if failed and self.limits.stop_on_failure:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gitorch.model.naming import TaskId
-from gitorch.model.task import Task
+from gitorch.model.table import from_table, from_tables, to_table
 from gitorch.storage import atomic
 from gitorch.storage.tasks.snapshot import Raw, Tasks, unreadable
 
@@ -87,7 +87,7 @@ def folded(raw: Raw, generation: int, entries: Iterable[Entry]) -> tuple[Tasks, 
             else:
                 tables[entry["task"]] = {**tables.get(entry["task"], {}), **entry["set"]}
     try:
-        tasks = msgspec.convert(list(tables.values()), list[Task])
+        tasks = from_tables(list(tables.values()))
     except msgspec.ValidationError as error:
         raise unreadable(str(error)) from error
     return {task.id: task for task in tasks}, generation
@@ -99,8 +99,8 @@ def fold(tasks: Tasks, entry: Mapping[str, Any]) -> None:
     if entry.get("drop"):
         tasks.pop(name, None)
         return
-    before = msgspec.to_builtins(tasks[name]) if name in tasks else {}
-    tasks[name] = msgspec.convert({**before, **entry["set"]}, Task)
+    before = to_table(tasks[name]) if name in tasks else {}
+    tasks[name] = from_table({**before, **entry["set"]})
 
 
 def creates(entry: Mapping[str, Any]) -> bool:

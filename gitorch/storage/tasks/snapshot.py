@@ -15,6 +15,7 @@ import tomli
 
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
+from gitorch.model.table import to_table
 from gitorch.model.task import Task
 from gitorch.storage import atomic
 
@@ -40,7 +41,7 @@ def render(tasks: Iterable[Task], generation: int) -> bytes:
     import tomli_w
 
     ordered = sorted(tasks, key=lambda task: task.number)
-    tables = [msgspec.to_builtins(task, builtin_types=(datetime,)) for task in ordered]
+    tables = [to_table(task, builtin_types=(datetime,)) for task in ordered]
     # multi-line strings are easier on the eye, but TOML readers turn "\r\n" into "\n" in them
     multiline = rb"\r" not in msgspec.json.encode(tables)
     long = _set_aside(tables)

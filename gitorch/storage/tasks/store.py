@@ -14,6 +14,7 @@ import msgspec
 
 from gitorch.errors import Refused
 from gitorch.model.naming import TaskId
+from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import Task
 from gitorch.storage import locks
 from gitorch.storage.tasks import snapshot
@@ -134,7 +135,7 @@ class Store:
         now = self.tasks.get(new.id)
         if entry is None:
             return now, now
-        return now, msgspec.convert({**(msgspec.to_builtins(now) if now else {}), **entry["set"]}, Task)
+        return now, from_table({**(to_table(now) if now else {}), **entry["set"]})
 
     def _dropped(self, seen: Task | None) -> Task:
         assert seen is not None
@@ -156,11 +157,8 @@ class Store:
         now = self.tasks.get(task.id)
         if (seen is None) != (now is None) or (seen and now and task.state != seen.state != now.state):
             raise _moved(task.id, now)
-        fields = {
-            name: value
-            for name in Task.__struct_fields__
-            if (value := getattr(task, name)) != (getattr(seen, name) if seen else ...)
-        }
+        before = field_values(seen) if seen else {}
+        fields = {name: value for name, value in field_values(task).items() if value != before.get(name, ...)}
         return {"task": task.id, "set": msgspec.to_builtins(fields)} if fields else None
 
     def _append(self, entries: list[dict[str, Any]]) -> None:
@@ -202,7 +200,7 @@ class Store:
             raw, generation = snapshot.read(previous(self.file), fresh=False)
         except Damaged:
             source = "branches, notes and the journal"
-            raw, generation = {task.id: msgspec.to_builtins(task) for task in self.rebuild()}, 0
+            raw, generation = {task.id: to_table(task) for task in self.rebuild()}, 0
             whole = {*raw, *(entry["task"] for entry in entries if creates(entry))}
             entries = [entry for entry in entries if entry["task"] in whole]
         self.tasks, self.generation = folded(raw, generation, entries)
