@@ -40,7 +40,6 @@ class Supervisor:
         self.started = time.time()
         self.clock = time.monotonic()
         self.asked_to_stop = 0
-        self.program: subprocess.Popen[bytes] | None = None
         self.wake, alarm = os.pipe()
         os.set_blocking(alarm, False)
         os.set_blocking(self.wake, False)
@@ -65,15 +64,15 @@ class Supervisor:
             self.record("stopped")
             return
         try:
-            self.program = self._start()
+            program = self._start()
         except OSError as error:
             self.record("failed-to-start", message=str(error))
             return
-        cause = self._watch()
+        cause = self._watch(program)
         if cause != "exited":
-            self._stop()
-        leftover = self._sweep()
-        self.record(cause, code=self.program.returncode, leftover=leftover)
+            self._stop(program)
+        leftover = self._sweep(program)
+        self.record(cause, code=program.returncode, leftover=leftover)
 
     def _start(self) -> subprocess.Popen[bytes]:
         with (
@@ -91,13 +90,12 @@ class Supervisor:
                 preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
 
-    def _watch(self) -> str:
+    def _watch(self, program: subprocess.Popen[bytes]) -> str:
         """Wait for the program's end, a request to stop, or a clock; say which."""
-        assert self.program is not None
         wall, idle = self.spec["timeout"], self.spec["idle"]
         sign = None
         quiet_since = time.monotonic()
-        while self.program.poll() is None:
+        while program.poll() is None:
             now = time.monotonic()
             if self.asked_to_stop:
                 return "stopped"
@@ -130,30 +128,27 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 os.read(self.wake, 4096)
 
-    def _stop(self) -> None:
+    def _stop(self, program: subprocess.Popen[bytes]) -> None:
         """End the program: ask politely, then firmly, then not at all. A second request skips the asking."""
-        assert self.program is not None
         for sign, seconds in ((signal.SIGINT, self.spec["polite"]), (signal.SIGTERM, FIRM_SECONDS)):
-            if self.asked_to_stop > 1 or self.program.poll() is not None:
+            if self.asked_to_stop > 1 or program.poll() is not None:
                 break
             with contextlib.suppress(ProcessLookupError):
-                self.program.send_signal(sign)
-            self._let_end(seconds)
-        if self.program.poll() is None:
-            self.program.kill()
-            self.program.wait()
+                program.send_signal(sign)
+            self._let_end(program, seconds)
+        if program.poll() is None:
+            program.kill()
+            program.wait()
 
-    def _let_end(self, seconds: float) -> None:
+    def _let_end(self, program: subprocess.Popen[bytes], seconds: float) -> None:
         """Wait until the program has ended, the time is over, or nobody wants to wait any longer."""
-        assert self.program is not None
         end = time.monotonic() + seconds
         # not "asked since": a second request may have come before this began
-        while self.program.poll() is None and (left := end - time.monotonic()) > 0 and self.asked_to_stop < 2:
+        while program.poll() is None and (left := end - time.monotonic()) > 0 and self.asked_to_stop < 2:
             self._sleep(left)
 
-    def _sweep(self) -> int:
+    def _sweep(self, program: subprocess.Popen[bytes]) -> int:
         """End what the program left running, and return how many processes that were."""
-        assert self.program is not None
         # orphans become children here: without a child there is nothing to look for among all processes
         left = descendants() if reap() else []
         for pid in left:
@@ -167,7 +162,7 @@ class Supervisor:
                 signal_quietly(pid, signal.SIGKILL)
             self._sleep(0.05)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.program.pid, signal.SIGKILL)
+            os.killpg(program.pid, signal.SIGKILL)
         return len(left)
 
     def record(self, cause: str, *, code: int | None = None, leftover: int = 0, message: str = "") -> None:

@@ -123,10 +123,9 @@ class Keeper(Generic[_Case]):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._next is not None or self._over)
-                if self._over:
+                if self._over or self._next is None:
                     return
                 case, self._next = self._next, None
-                assert case is not None
                 self._judged, self._outdated = case, threading.Event()
                 outdated = self._outdated
             self._tried("judge", lambda case=case, outdated=outdated: self.judge(case, outdated))  # type: ignore[misc]

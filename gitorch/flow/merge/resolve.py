@@ -130,7 +130,7 @@ class Resolver(Wrapper):
         picked = self._written(commit, tree, here)
         to_make = {path: _command(self._commands, path) for path, by in solved.by.items() if by == REGENERATE}
         if to_make and self._regenerate is not None:
-            made = self._make(picked, to_make)
+            made = self._make(self._regenerate, picked, to_make)
             if made is None:
                 return None
             picked = self._written(commit, _with_files(self.repository, tree, made), here)
@@ -165,12 +165,11 @@ class Resolver(Wrapper):
             self._recalled |= {one: found.get(path) for path, one in fresh.items()}
         return {path: blob for path, one in wanted.items() if (blob := self._recalled[one])}
 
-    def _make(self, commit: Oid, wanted: Mapping[str, str]) -> Mapping[str, Oid] | None:
+    def _make(self, regenerate: Regenerate, commit: Oid, wanted: Mapping[str, str]) -> Mapping[str, Oid] | None:
         """Return what commands make of a commit's files: each once for the same tree."""
-        assert self._regenerate is not None
         tree = self.repository.tree(commit)
         if any((tree, path) not in self._made for path in wanted):
-            made = self._regenerate(commit, wanted) or {}
+            made = regenerate(commit, wanted) or {}
             self._made |= {(tree, path): made.get(path) for path in wanted}
         found = {path: blob for path in wanted if (blob := self._made[tree, path])}
         return found if found.keys() == wanted.keys() else None
