@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
+from gitorch.model.table import from_table
 from gitorch.model.task import State, Task, by_id
 from gitorch.storage.tasks import Store, Tasks
 from gitorch.storage.tasks.store import SNAPSHOT_SECONDS
@@ -24,7 +24,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 def task(number: int, **fields: object) -> Task:
-    return msgspec.convert({"id": f"t{number}", "number": number, "title": "T", "prompt": "Do it", **fields}, Task)
+    return from_table({"id": f"t{number}", "number": number, "title": "T", "prompt": "Do it", **fields})
 
 
 @pytest.fixture
