@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitorch.errors import NotFound, Refused
-from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import State, Task
 from gitorch.services.workspace import Workspace
 from gitorch.storage.atomic import replace
@@ -20,7 +20,6 @@ from gitorch.storage.operations import Restated
 if TYPE_CHECKING:
     from gitorch.flow.merge import Check, Held, Kept, Plan, Progress, Rebased, Resolver, Target
     from gitorch.flow.merge.candidate import Ground
-    from gitorch.flow.merge.resolutions import Sides
     from gitorch.replay import Replayer
 
 
@@ -30,14 +29,6 @@ class Engine(StrEnum):
     AUTO = "auto"
     MERGE_TREE = "merge-tree"
     GIT_REBASE = "git-rebase"
-
-
-class OpenConflict(msgspec.Struct, frozen=True):
-    """A conflict that nobody has solved yet: whose, of which tip, and the three sides of each file."""
-
-    task: TaskId
-    tip: Oid
-    files: dict[str, Sides]
 
 
 class Merging(Workspace):
@@ -80,6 +71,7 @@ class Merging(Workspace):
     def _learn(self, resolver: Resolver) -> None:
         """Learn from the tasks that were in conflict and came back with another tip."""
         from gitorch.flow import merge
+        from gitorch.flow.merge.resolutions import OpenConflict
 
         for file in sorted((self.folder / "conflicts").glob("*.json")):
             known = msgspec.json.decode(file.read_bytes(), type=OpenConflict)
@@ -92,7 +84,7 @@ class Merging(Workspace):
             file.unlink()
 
     def _remember_open(self, resolver: Resolver) -> None:
-        from gitorch.flow.merge.resolutions import sides
+        from gitorch.flow.merge.resolutions import OpenConflict, sides
 
         tips = {task.tip: task for task in self.tasks.values() if task.state is State.CONFLICTED}
         for tip, conflict in resolver.unsolved.items():

@@ -12,7 +12,7 @@ import msgspec
 
 from gitorch.git.lockfiles import SCRATCH
 from gitorch.git.repository import RefMove, RefsMoved, Repository
-from gitorch.model.naming import OWN_REFS, Oid, Ref
+from gitorch.model.naming import OWN_REFS, Oid, Ref, TaskId
 from gitorch.storage import locks
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ class Sides(msgspec.Struct, frozen=True):
         words = " ".join((self.base or "-", *sorted((self.ours, self.theirs))))
         name = hashlib.sha256(words.encode()).hexdigest()
         return f"{name[:2]}/{name[2:]}"
+
+
+class OpenConflict(msgspec.Struct, frozen=True):
+    """A conflict that nobody has solved yet: whose, of which tip, and the three sides of each file."""
+
+    task: TaskId
+    tip: Oid
+    files: dict[str, Sides]
 
 
 def sides(conflict: Conflicted) -> dict[str, Sides | None]:
