@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitorch import services
 from gitorch.errors import AnswerNeeded, GitorchError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from gitorch.cli.terminal.streams import Screen
     from gitorch.model.task import Task
     from gitorch.replay import Replayer
-    from gitorch.services import Orchestrator
+    from gitorch.services.workspace import Workspace
 
 
 NO_SANDBOX = "no sandbox: agents are fenced by git hooks alone, which stop accidents and not malice"
@@ -40,10 +41,9 @@ class Session:
         self.talking = False  # in a planning session, whose prompt tells what can come next
 
     @cached_property
-    def orchestrator(self) -> Orchestrator:
-        from gitorch.services import Orchestrator
-
-        return Orchestrator.open(self.start, self.assignments)
+    def workspace(self) -> Workspace:
+        """The repository around the current folder, opened when it is first needed."""
+        return services.open.open_workspace(self.start, self.assignments)
 
     @cached_property
     def screen(self) -> Screen:
@@ -60,8 +60,8 @@ class Session:
     def find(self, name: str | None) -> Task:
         """Return the task of a name; without one, the task whose worktree this is."""
         if name:
-            return self.orchestrator.find(name)
-        here = self.orchestrator.task_here(self.start.resolve())
+            return services.lookup.find_task(self.workspace, name)
+        here = services.lookup.task_of_folder(self.workspace, self.start.resolve())
         if here is None:
             raise click.UsageError("which task? (inside a task's worktree it may be left out)")
         return here
@@ -82,14 +82,14 @@ class Session:
 
     def refresh(self, known: Replayer | None = None) -> None:
         """Bring what is foreseen up to date after a change by hand; a run that is going on does it by itself."""
-        if not self.orchestrator.is_running():
-            for trouble in self.orchestrator.refresh(known):
+        if not services.run_lock.is_running(self.workspace):
+            for trouble in services.candidate.refresh(self.workspace, known):
                 self.say(trouble)
 
     def tell_notices(self) -> None:
         """Say what was mended while reading the state."""
-        if "orchestrator" in self.__dict__:
-            notices = self.orchestrator.store.notices
+        if "workspace" in self.__dict__:
+            notices = self.workspace.store.notices
             while notices:
                 self.screen.warn(notices.pop(0))
 
@@ -115,8 +115,8 @@ class Session:
 
     def crash_folder(self) -> Path:
         """Return where the traceback of an unexpected error goes."""
-        if "orchestrator" in self.__dict__:
-            return self.orchestrator.folder / "crashes"
+        if "workspace" in self.__dict__:
+            return self.workspace.folder / "crashes"
         import tempfile
 
         return Path(tempfile.gettempdir()) / f"gitorch-{os.getuid()}"
@@ -196,7 +196,7 @@ class TaskName(Name):
 
     def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
         """Return the tasks with their titles."""
-        return ((task.id, task.title) for task in ctx.ensure_object(Session).orchestrator.tasks.values())
+        return ((task.id, task.title) for task in ctx.ensure_object(Session).workspace.tasks.values())
 
 
 TASK = TaskName()

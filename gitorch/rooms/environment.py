@@ -72,14 +72,6 @@ class Failed(Exception):
         self.reason = reason
 
 
-def worktree_path(repository: Repository, config: Config, task: str) -> Path:
-    """Return where a task's worktree belongs: the template, relative to the repository's top folder."""
-    top = repository.work_tree or repository.common_dir
-    name = top.name.removesuffix(".git") or "repository"
-    relative = config.worktrees.replace("{repo}", name).replace("{task}", task)
-    return Path(os.path.normpath(top / Path(relative).expanduser()))
-
-
 def allowed(environment: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
     """Return the part of the user's environment that an agent gets: a common list, and `names` (`AB_*`: a prefix)."""
     patterns = (*_ALLOWED, *names)

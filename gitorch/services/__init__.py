@@ -1,17 +1,75 @@
-"""The library: wires the stages together and remembers what they give back; no logic of its own."""
+"""The use cases: plain functions that are given a `Workspace`, one module each.
 
-from gitorch.services.adopt import Adopting
-from gitorch.services.context import Sharing
-from gitorch.services.maintenance import Upkeep
-from gitorch.services.merge_branches import Engine
-from gitorch.services.plan import Planning
-from gitorch.services.run import RunSummary, at_clock
-from gitorch.services.undo import Undoing
-from gitorch.services.workspace import load_config
+A module is imported when it is first used as an attribute of this package (PEP 562): `services.merge.publish(...)`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitorch.services import (
+        adopt,
+        agents,
+        branches,
+        candidate,
+        checks,
+        context,
+        demo,
+        forecast,
+        forecast_record,
+        lookup,
+        maintenance,
+        merge,
+        open,
+        plan,
+        plan_approval,
+        planner,
+        recovery,
+        replaying,
+        review,
+        roles,
+        run,
+        run_lock,
+        stop,
+        submit,
+        undo,
+        watch,
+    )
+
+__all__ = [
+    "adopt",
+    "agents",
+    "branches",
+    "candidate",
+    "checks",
+    "context",
+    "demo",
+    "forecast",
+    "forecast_record",
+    "lookup",
+    "maintenance",
+    "merge",
+    "open",
+    "plan",
+    "plan_approval",
+    "planner",
+    "recovery",
+    "replaying",
+    "review",
+    "roles",
+    "run",
+    "run_lock",
+    "stop",
+    "submit",
+    "undo",
+    "watch",
+]
 
 
-class Orchestrator(Planning, Adopting, Sharing, Upkeep, Undoing):
-    """All that can be done in one repository."""
-
-
-__all__ = ["Engine", "Orchestrator", "RunSummary", "at_clock", "load_config"]
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,52 +1,51 @@
-"""What agents are told, and what they tell each other."""
+"""The briefs that agents get, and what they pass on to each other."""
 
 from __future__ import annotations
 
 import msgspec
 
+from gitorch.flow import attempt
+from gitorch.flow.attempt import briefing
+from gitorch.flow.scheduling import base
 from gitorch.model import graph
 from gitorch.model.handoff import Handoff
 from gitorch.model.task import State, Task
-from gitorch.services.watch import Watching
+from gitorch.services.agents import run_context
+from gitorch.services.checks import checks_for
+from gitorch.services.watch import executions
+from gitorch.services.workspace import Workspace
 from gitorch.storage.shared_notes import SharedNotes
 
 
-class Sharing(Watching):
-    """Briefs, handoffs, and the notes that the agents of a run share."""
+def shared_notes(workspace: Workspace) -> SharedNotes:
+    """Return the notes that the agents of a run share."""
+    return SharedNotes(workspace.folder / "context")
 
-    @property
-    def shared(self) -> SharedNotes:
-        return SharedNotes(self.folder / "context")
 
-    def handoff(self, task: Task) -> Handoff:
-        """Return what a task's last attempt handed over."""
-        from gitorch.flow.attempt import briefing
+def handoff_of(workspace: Workspace, task: Task) -> Handoff:
+    """Return what a task's last attempt handed over."""
+    return briefing.handoff_of(workspace.repository, task)
 
-        return briefing.handoff_of(self.repository, task)
 
-    def brief(self, task: Task) -> tuple[str, bool]:
-        """Return what a task's agent was told, and True; or, before it starts, what it would be told now, and False."""
-        sent = None if task.state is State.QUEUED else self._sent(task)
-        return (sent, True) if sent is not None else (self._brief_now(task), False)
+def brief(workspace: Workspace, task: Task) -> tuple[str, bool]:
+    """Return the brief that a task's agent got, and True; or, before it starts, the one it would get, and False."""
+    sent = None if task.state is State.QUEUED else _sent(workspace, task)
+    return (sent, True) if sent is not None else (_current_brief(workspace, task), False)
 
-    def _sent(self, task: Task) -> str | None:
-        for execution in self.executions(task) if task.attempts else ():
-            if (execution / "prompt.md").exists():
-                return (execution / "prompt.md").read_text("utf-8")
-        return None
 
-    def _brief_now(self, task: Task) -> str:
-        from gitorch.flow import attempt
-        from gitorch.flow.scheduling import base
+def _sent(workspace: Workspace, task: Task) -> str | None:
+    for execution in executions(workspace, task) if task.attempts else ():
+        if (execution / "prompt.md").exists():
+            return (execution / "prompt.md").read_text("utf-8")
+    return None
 
-        found = base.choose_base(self.repository, self.config, task, self.tasks)
-        # dependencies that conflict keep it from starting; what it would be told is known all the same
-        commit = (
-            found.commit
-            if isinstance(found, base.Base)
-            else base.named(self.repository, self.config, task.spec.base_ref)
-        )
-        means = self.means()
-        started = attempt.begin(means, msgspec.structs.replace(task, state=State.QUEUED), commit)
-        before = graph.nearest_first(task, self.tasks)
-        return attempt.brief_of(means, started, self.checks_for(started), before)
+
+def _current_brief(workspace: Workspace, task: Task) -> str:
+    repository, config = workspace.repository, workspace.config
+    start = base.choose_base(repository, config, task, workspace.tasks)
+    # dependencies that conflict keep it from starting; its brief is known all the same
+    commit = start.commit if isinstance(start, base.Base) else base.named(repository, config, task.spec.base_ref)
+    context = run_context(workspace)
+    started = attempt.begin(context, msgspec.structs.replace(task, state=State.QUEUED), commit)
+    dependencies = graph.nearest_first(task, workspace.tasks)
+    return attempt.brief_of(context, started, checks_for(workspace, started), dependencies)

@@ -2,73 +2,73 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gitorch.git import worktrees
 from gitorch.git.repository import RefMove
 from gitorch.model import naming
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import State, Task
+from gitorch.services.changes import operate
+from gitorch.services.recovery import operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import Shifted, words
 
 
-class Upkeep(Workspace):
-    """Keeping the repository tidy, and losing nothing."""
+def removable(workspace: Workspace) -> list[Task]:
+    """Return the tasks that `cleanup` would remove: merged and rejected ones that no other task waits for."""
+    tasks = workspace.tasks.values()
+    closed = {task.id: task for task in tasks if task.state in (State.MERGED, State.REJECTED)}
+    needed = {name for task in tasks if task.id not in closed for name in task.spec.after}
+    return [task for name, task in closed.items() if name not in needed]
 
-    def removable(self) -> list[Task]:
-        """Return the tasks that `cleanup` would remove: merged and rejected ones that nothing waits for any more."""
-        over = {task.id: task for task in self.tasks.values() if task.state in (State.MERGED, State.REJECTED)}
-        needed = {name for task in self.tasks.values() if task.id not in over for name in task.spec.after}
-        return [task for name, task in over.items() if name not in needed]
 
-    def cleanup(self, tasks: Sequence[Task]) -> Iterator[Task]:
-        """Remove worktrees and branches of tasks that are over, and the tasks from the file, yielding each.
+def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
+    """Remove worktrees and branches of closed tasks, and the tasks from the file, yielding each.
 
-        Uncommitted files go to a rescue point, the branch's commits stay under `refs/gitorch/trash/`.
-        """
-        trust.require_person("clean up")
-        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-        for task in tasks:
-            self._remove_worktree(task)
-        self._empty_trash()
-        gone = [task for task in tasks if (self.folder / "attempts" / task.id).exists()]
-        # out of the way: what is left of a task would be taken for an execution of the next one of this name
-        folders = [Shifted(f"attempts/{task.id}", f"trash/{stamp}/{task.id}") for task in gone]
-        with self._turn():
-            self._operate(
-                "cleanup",
-                [(task, None) for task in tasks],
-                self._trash(tasks, stamp),
-                said=words("clean up", tasks),
-                folders=folders,
-            )
-        yield from tasks
-        self.store.snapshot()
+    Uncommitted files go to a rescue point, the branch's commits stay under `refs/gitorch/trash/`.
+    """
+    trust.require_person("clean up")
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    for task in tasks:
+        _remove_worktree(workspace, task)
+    _empty_trash(workspace)
+    logged = [task for task in tasks if (workspace.folder / "attempts" / task.id).exists()]
+    # out of the way: the next task of this name would take them for executions of its own
+    folders = [Shifted(f"attempts/{task.id}", f"trash/{stamp}/{task.id}") for task in logged]
+    pairs = [(task, None) for task in tasks]
+    with operation_lock(workspace):
+        moves = _trash(workspace, tasks, stamp)
+        operate(workspace, "cleanup", pairs, moves, summary=words("clean up", tasks), folders=folders)
+    yield from tasks
+    workspace.store.snapshot()
 
-    def _remove_worktree(self, task: Task) -> None:
-        from gitorch.git import worktrees
 
-        worktree = worktrees.find(self.repository, Path(task.worktree)) if task.worktree else None
-        if worktree is not None:
-            ref = naming.rescue_ref(task.id)
-            worktrees.remove(self.repository, worktree, ref, f"uncommitted files of {task.id}")
+def _remove_worktree(workspace: Workspace, task: Task) -> None:
+    worktree = worktrees.find(workspace.repository, Path(task.worktree)) if task.worktree else None
+    if worktree is not None:
+        ref = naming.rescue_ref(task.id)
+        worktrees.remove(workspace.repository, worktree, ref, f"uncommitted files of {task.id}")
 
-    def _empty_trash(self) -> None:
-        """Remove what the tasks of earlier clean-ups printed: one clean-up long it can be brought back."""
-        if (trash := self.folder / "trash").exists():
-            import shutil
 
-            shutil.rmtree(trash)
+def _empty_trash(workspace: Workspace) -> None:
+    """Remove the logs of earlier clean-ups: they can be brought back until the next clean-up."""
+    if (trash := workspace.folder / "trash").exists():
+        shutil.rmtree(trash)
 
-    def _trash(self, tasks: Sequence[Task], stamp: str) -> list[RefMove]:
-        """Return the moves that delete branches and keep their commits; what was adopted stays where it is."""
-        branches = {branch_ref(task.branch): task for task in tasks if task.branch and not self._is_foreign(task)}
-        tips = self.repository.refs(*branches) if branches else {}
-        kept = [RefMove(naming.trash_ref(branches[ref].id, stamp), tip, None) for ref, tip in tips.items()]
-        return [*kept, *(RefMove(ref, None, tip) for ref, tip in tips.items())]
 
-    def _is_foreign(self, task: Task) -> bool:
-        return task.adopted and task.branch != self.config.branch_of(task.id)
+def _trash(workspace: Workspace, tasks: Sequence[Task], stamp: str) -> list[RefMove]:
+    """Return the moves that delete branches and keep their commits; adopted branches stay where they are."""
+    own = [task for task in tasks if task.branch and not _is_foreign(workspace, task)]
+    branches = {branch_ref(task.branch): task for task in own}
+    tips = workspace.repository.refs(*branches) if branches else {}
+    saved = [RefMove(naming.trash_ref(branches[ref].id, stamp), tip, None) for ref, tip in tips.items()]
+    return [*saved, *(RefMove(ref, None, tip) for ref, tip in tips.items())]
+
+
+def _is_foreign(workspace: Workspace, task: Task) -> bool:
+    return task.adopted and task.branch != workspace.config.branch_of(task.id)

@@ -1,4 +1,4 @@
-"""Tasks into the queue: new ones, and those that are to be done again."""
+"""Queue tasks: new ones, and fresh attempts of old ones."""
 
 from __future__ import annotations
 
@@ -9,60 +9,69 @@ from gitorch.errors import Refused
 from gitorch.model import graph
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import State, Task, by_id, change, change_spec
-from gitorch.services.workspace import Workspace, unknown
+from gitorch.services.changes import change_tasks
+from gitorch.services.lookup import unknown
+from gitorch.services.stale import mark_dependents_stale
+from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import SUBMIT, Agreed, words
 
 
-class Queueing(Workspace):
-    """What brings tasks into the queue."""
+def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: Agreed | None = None) -> list[Task]:
+    """Queue tasks, all or none; `plan` names the plan that they are of, if any.
 
-    def submit(self, tasks: Sequence[Task], *, plan: Agreed | None = None) -> list[Task]:
-        """Queue tasks, all or none: those of a plan, where one is named. A cycle, an unknown dependency are refused."""
-        trust.require_person("queue tasks")
-        self._require_prefix()
-        graph.refuse_broken(by_id(tasks), self.tasks)
-        queued = self._change(SUBMIT, [(None, task) for task in tasks], words("submit", tasks), plan)
-        self.store.snapshot_if_due()
-        return queued  # another command may have taken the same number
-
-    def retry(self, tasks: Sequence[Task], *, agent: str = "") -> list[Task]:
-        """Queue fresh attempts on a fresh base. What there was is kept under the attempts' own refs."""
-        again = [(task, _afresh(task, agent)) for task in tasks]
-        self.refuse_bare_names(new for _, new in again)
-        asked = {task.id for task in tasks}
-        stale = {one.id: (one, marked) for task in tasks for one, marked in self._made_stale(task)}
-        below = [pair for name, pair in stale.items() if name not in asked]
-        return self._change("retry", [*again, *below], words("retry", tasks))[: len(again)]
-
-    def taken(self) -> set[str]:
-        """Return the names that a new task cannot have: those of tasks, and of branches where its own would be."""
-        refs = self.repository.refs(f"refs/heads/{self.config.prefix}".rstrip("/"))
-        branches = (ref.removeprefix("refs/heads/") for ref in refs)
-        return {*self.tasks, *(branch.removeprefix(self.config.prefix) for branch in branches)}
-
-    def refuse_bare_names(self, tasks: Iterable[Task]) -> None:
-        """Raise `InvalidInput` for an agent or a role that is not configured."""
-        roles = self.roles
-        for task in tasks:
-            if task.spec.agent and task.spec.agent not in self.config.agents:
-                raise unknown("agent", task.spec.agent, [*self.config.agents, *roles])
-            if task.spec.role and task.spec.role not in roles:
-                raise unknown("role", task.spec.role, list(roles))
-
-    def _require_prefix(self) -> None:
-        """Raise `Refused` when the user has a branch that leaves no room for ours."""
-        first = self.config.branch.partition("/")[0]
-        if "/" in self.config.branch and branch_ref(first) in self.repository.refs(branch_ref(first)):
-            raise Refused(
-                "branch-prefix",
-                f"there is a branch called {first}, so no branch {self.config.branch} can be made",
-                why="git keeps branches like files: a name cannot be a folder too",
-                fix=(f'add to {FILE}: branch = "tasks/{{task}}" and integration = "tasks/integration"',),
-            )
+    Raises `InvalidInput` for a dependency that is a cycle or unknown.
+    """
+    trust.require_person("queue tasks")
+    require_prefix(workspace)
+    graph.refuse_broken(by_id(tasks), workspace.tasks)
+    queued = change_tasks(workspace, SUBMIT, [(None, task) for task in tasks], words("submit", tasks), plan)
+    workspace.store.snapshot_if_due()
+    return queued  # another command may have taken the same number
 
 
-def _afresh(task: Task, agent: str) -> Task:
+def retry(workspace: Workspace, tasks: Sequence[Task], *, agent: str = "") -> list[Task]:
+    """Queue fresh attempts on a fresh base; earlier attempts stay under their own refs."""
+    fresh = [(task, _reset(task, agent)) for task in tasks]
+    require_known_names(workspace, (new for _, new in fresh))
+    names = {task.id for task in tasks}
+    stale = {pair[0].id: pair for task in tasks for pair in mark_dependents_stale(workspace, task)}
+    dependents = [pair for name, pair in stale.items() if name not in names]
+    return change_tasks(workspace, "retry", [*fresh, *dependents], words("retry", tasks))[: len(fresh)]
+
+
+def taken_names(workspace: Workspace) -> set[str]:
+    """Return the names that a new task cannot have: those of tasks, and of branches where its own would be."""
+    prefix = workspace.config.prefix
+    refs = workspace.repository.refs(f"refs/heads/{prefix}".rstrip("/"))
+    branches = (ref.removeprefix("refs/heads/") for ref in refs)
+    return {*workspace.tasks, *(branch.removeprefix(prefix) for branch in branches)}
+
+
+def require_known_names(workspace: Workspace, tasks: Iterable[Task]) -> None:
+    """Raise `InvalidInput` for an agent or a role that is not configured."""
+    roles, agents = workspace.roles, workspace.config.agents
+    for task in tasks:
+        if task.spec.agent and task.spec.agent not in agents:
+            raise unknown("agent", task.spec.agent, [*agents, *roles])
+        if task.spec.role and task.spec.role not in roles:
+            raise unknown("role", task.spec.role, list(roles))
+
+
+def require_prefix(workspace: Workspace) -> None:
+    """Raise `Refused` when the user has a branch that leaves no room for task branches."""
+    branch = workspace.config.branch
+    first = branch.partition("/")[0]
+    if "/" in branch and branch_ref(first) in workspace.repository.refs(branch_ref(first)):
+        raise Refused(
+            "branch-prefix",
+            f"there is a branch called {first}, so no branch {branch} can be made",
+            why="git keeps branches like files: a name cannot be a folder too",
+            fix=(f'add to {FILE}: branch = "tasks/{{task}}" and integration = "tasks/integration"',),
+        )
+
+
+def _reset(task: Task, agent: str) -> Task:
     return change(
         change_spec(task, agent=agent or task.spec.agent),
         state=State.QUEUED,

@@ -5,22 +5,23 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from gitorch.errors import Refused
+from gitorch.flow import undo as inverse
+from gitorch.flow.undo import Past
+from gitorch.git import notes
 from gitorch.model.naming import rescue_ref
 from gitorch.model.plan import PlanSession
-from gitorch.services.plan_approval import Approving
+from gitorch.services.changes import operate
+from gitorch.services.plan_approval import conclude_plan, mark_undecided, plan_of_operation, plan_store
+from gitorch.services.recovery import conclude_all, operation_lock, recover
+from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import Operation
 
-if TYPE_CHECKING:
-    from gitorch.flow.undo import Past
-
-
-_Which = Callable[[], Iterator[Operation]]
+_Operations = Callable[[], Iterator[Operation]]
 
 
 class TakenBack(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,79 +36,81 @@ class TakenBack(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
 
 
-class Undoing(Approving):
-    """The operation log, backwards."""
+def undo(workspace: Workspace) -> TakenBack:
+    """Take the last operation back: refs, notes and tasks as they were before it.
 
-    def undo(self) -> TakenBack:
-        """Take the last operation back: refs, notes and tasks as they were before it.
+    Raises `Refused`, with nothing moved, where that cannot be done exactly, and says why.
+    """
+    trust.require_person("take operations back")
+    return _take_back(workspace, workspace.operations.undoable, "there is nothing to take back")
 
-        Raises `Refused`, with nothing moved, where that cannot be done exactly, and says why.
-        """
-        trust.require_person("take operations back")
-        return self._take_back(self.operations.undoable, "there is nothing to take back")
 
-    def redo(self) -> TakenBack:
-        """Bring back what the last undo took back, as it was; nothing once something new was done."""
-        trust.require_person("bring operations back")
-        return self._take_back(self.operations.redoable, "there is nothing to bring back")
+def redo(workspace: Workspace) -> TakenBack:
+    """Bring back what the last undo took back; nothing once something new was done."""
+    trust.require_person("bring operations back")
+    return _take_back(workspace, workspace.operations.redoable, "there is nothing to bring back")
 
-    def past(self, most: int | None = None) -> tuple[list[Past], list[Past]]:
-        """Return what `redo` and what `undo` would take back, the next first: at most so many of each."""
-        from gitorch.flow import undo
 
-        ways = (self.operations.redoable, self.operations.undoable)
-        with self.plans.turn():
-            self.recover()
-            found = [list(itertools.islice(which(), most)) for which in ways]
-            every = [*found[0], *found[1]]
-            plans = {one.id: one for operation in every if (one := self._plan_of(operation))}
-        here = undo.scene(self.repository, self.config, self.tasks, every, plans)
-        return undo.past(found[0], here), undo.past(found[1], here)
+def undo_entries(workspace: Workspace, most: int | None = None) -> tuple[list[Past], list[Past]]:
+    """Return what `redo` and what `undo` would take back, the next first: at most `most` of each."""
+    log = workspace.operations
+    with plan_store(workspace).turn():
+        recover(workspace)
+        redoable, undoable = [list(itertools.islice(listed(), most)) for listed in (log.redoable, log.undoable)]
+        every = [*redoable, *undoable]
+        found = [plan_of_operation(workspace, operation) for operation in every]
+        plans = {plan.id: plan for plan in found if plan}
+    snapshot = inverse.scene(workspace.repository, workspace.config, workspace.tasks, every, plans)
+    return inverse.past(redoable, snapshot), inverse.past(undoable, snapshot)
 
-    def _take_back(self, which: _Which, nothing: str) -> TakenBack:
-        from gitorch.flow import undo
-        from gitorch.git import notes
 
-        with self.plans.turn(), self._turn(), notes.turn(self.repository):
-            self._conclude_all()
-            operation = next(which(), None)
-            if operation is None:
-                raise Refused("nothing-to-undo", nothing, fix=("orchestrate undo --list",))
-            plan = self._plan_of(operation)
-            with self.store.held():
-                plans = {plan.id: plan} if plan else {}
-                here = undo.scene(self.repository, self.config, self.store.current(), [operation], plans)
-                if refusal := undo.obstacle(operation, here):
-                    raise refusal
-                if plan and operation.plan:
-                    self._begin(plan, operation.plan.at, tuple(one.task for one in operation.changes))
-                made = self._operate(
-                    undo.inverse_kind(operation),
-                    undo.inverse_pairs(operation, here),
-                    undo.inverse_moves(self.repository, operation, here),
-                    said=operation.said,
-                    folders=undo.inverse_folders(operation),
-                    plan=operation.plan if plan else None,
-                    about=operation,
-                )
-                assert made is not None
-            plan = self._concluded(plan.id) if plan else None
-        self.store.snapshot_if_due()
-        missing = (*self._missing(made), *self._missing_plan(operation, made))
-        return TakenBack(about=operation, made=made, plan=plan, missing=missing)
+def _take_back(workspace: Workspace, operations: _Operations, nothing: str) -> TakenBack:
+    with plan_store(workspace).turn(), operation_lock(workspace), notes.turn(workspace.repository):
+        conclude_all(workspace)
+        operation = next(operations(), None)
+        if operation is None:
+            raise Refused("nothing-to-undo", nothing, fix=("orchestrate undo --list",))
+        plan = plan_of_operation(workspace, operation)
+        with workspace.store.held():
+            plans = {plan.id: plan} if plan else {}
+            tasks = workspace.store.current()
+            snapshot = inverse.scene(workspace.repository, workspace.config, tasks, [operation], plans)
+            if refusal := inverse.obstacle(operation, snapshot):
+                raise refusal
+            if plan and operation.plan:
+                names = tuple(change.task for change in operation.changes)
+                mark_undecided(workspace, plan, operation.plan.at, names)
+            made = operate(
+                workspace,
+                inverse.inverse_kind(operation),
+                inverse.inverse_pairs(operation, snapshot),
+                inverse.inverse_moves(workspace.repository, operation, snapshot),
+                summary=operation.said,
+                folders=inverse.inverse_folders(operation),
+                plan=operation.plan if plan else None,
+                about=operation,
+            )
+            assert made is not None
+        plan = conclude_plan(workspace, plan.id) if plan else None
+    workspace.store.snapshot_if_due()
+    missing = (*_missing(workspace, made), *_missing_plan(operation, made))
+    return TakenBack(about=operation, made=made, plan=plan, missing=missing)
 
-    def _missing_plan(self, operation: Operation, made: Operation) -> Iterator[str]:
-        if operation.plan and not made.plan:
-            yield f"the plan {operation.plan.plan} was dropped, and stays so"
 
-    def _missing(self, made: Operation) -> Iterator[str]:
-        """Tell what was not refs, notes or tasks, and is gone."""
-        for folder in made.folders:
-            if not (self.folder / folder.new).exists():
-                yield f"what {Path(folder.new).name} printed is no longer there"
-        came_back = [self.tasks[one.task] for one in made.changes if one.old is None and one.task in self.tasks]
-        for task in came_back:
-            if task.worktree and not Path(task.worktree).exists():
-                rescue = rescue_ref(task.id)
-                saved = f"; its uncommitted files are in {rescue}" if self.repository.at(rescue) else ""
-                yield f"the worktree of {task.id} is gone{saved}"
+def _missing_plan(operation: Operation, made: Operation) -> Iterator[str]:
+    if operation.plan and not made.plan:
+        yield f"the plan {operation.plan.plan} was dropped, and stays so"
+
+
+def _missing(workspace: Workspace, made: Operation) -> Iterator[str]:
+    """Yield a message for each thing that was neither refs, notes nor tasks, and is gone."""
+    for folder in made.folders:
+        if not (workspace.folder / folder.new).exists():
+            yield f"what {Path(folder.new).name} printed is no longer there"
+    tasks = workspace.tasks
+    restored = [tasks[change.task] for change in made.changes if change.old is None and change.task in tasks]
+    for task in restored:
+        if task.worktree and not Path(task.worktree).exists():
+            rescue = rescue_ref(task.id)
+            saved = f"; its uncommitted files are in {rescue}" if workspace.repository.at(rescue) else ""
+            yield f"the worktree of {task.id} is gone{saved}"

@@ -28,7 +28,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State
 from gitorch.replay import Own, Replayed, Replayer
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.bench.branches import Made, make
 from tests.bench.night import sealed
 from tests.support.git import DATE
@@ -221,7 +221,7 @@ def _queue(place: Path, made: Made) -> None:
         )
         for number, own in enumerate(made.owns)
     ]
-    library = Orchestrator.open(place)
+    library = open_workspace(place)
     library.store.save(tasks)
     library.store.snapshot()
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 
+from gitorch import services
 from gitorch.cli import main as cli
 from gitorch.executors.local import LocalExecutor
 from gitorch.flow import attempt, intake
@@ -31,7 +32,7 @@ from gitorch.flow.scheduling import scheduler
 from gitorch.git import notes, worktrees
 from gitorch.git.repository import Repository
 from gitorch.rooms import environment
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from gitorch.storage import trust
 from gitorch.storage.tasks import Store
 from tests.support.git import CONFIG, git, standard
@@ -95,7 +96,7 @@ class Clock:
     def watching(self) -> Iterator[None]:
         """Time the parts of a night."""
         seams: list[tuple[Any, str, str]] = [
-            (Orchestrator, "_start", "start"),
+            (services.run, "start_task", "start"),
             (attempt, "_settle_in", "worktree"),
             (environment, "prepare", "prepare"),
             (attempt, "_execute_agent", "execution"),
@@ -145,10 +146,10 @@ def repository(folder: Path, count: int) -> Path:
     (path / ".orchestrate.toml").write_text(settings)
     git("add", "-A", cwd=path)
     git("commit", "-qm", "configure", cwd=path)
-    library = Orchestrator.open(path)
+    library = open_workspace(path)
     trust.agree(library.repository.common_dir, trust.commands(library.loaded.layers))
     drafts = [intake.from_text(f"task {number}") for number in range(1, count + 1)]
-    library.submit(intake.resolve(drafts, library.tasks, 1))
+    services.submit.submit(library, intake.resolve(drafts, library.tasks, 1))
     return path
 
 

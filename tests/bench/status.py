@@ -21,7 +21,7 @@ from pathlib import Path
 import gitorch
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.bench.night import sealed
 from tests.support.git import standard
 from tests.support.tasks import make_task, with_fields
@@ -92,7 +92,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gitorch-bench-") as name:
         sealed(Path(name))
         folder = standard(Path(name).resolve() / "small")
-        library = Orchestrator.open(folder)
+        library = open_workspace(folder)
         library.store.save(thousand(options.tasks))
         library.store.snapshot()
         sys.exit(report(folder, library.store.file, options.tasks, options.rounds))

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gitorch.services import Orchestrator
+from gitorch import services
+from gitorch.services.open import open_workspace
 from tests.support.cli import Cli, told
 from tests.support.days import approve, branch, merge, whole
 from tests.support.git import commit, git
@@ -315,11 +316,11 @@ def test_adopted_tasks_are_made_again_from_notes(cli: Cli) -> None:
     branch(cli.folder, "w/two", "two.txt", base="w/one")
     branch(cli.folder, "w/three", "three.txt")
     branch(cli.folder, "w/four", "four.txt")
-    library = Orchestrator.open(cli.folder)
-    library.adopt(library.plan_adoption(["w/*"]))
+    library = open_workspace(cli.folder)
+    services.adopt.adopt_branches(library, services.adopt.plan_adoption(library, ["w/*"]))
     approve(library, "one", "three")
     merge(library, "three")
-    library.reject(library.find("four"), "una")
+    services.review.reject(library, services.lookup.find_task(library, "four"), "una")
     before = cli.tasks()
     shutil.rmtree(cli.folder / ".git/gitorch")
     after = cli.tasks()

@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gitorch import services
 from gitorch.model.task import Phase, State, change_attempt
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.support.cli import Cli, does, saved
 from tests.support.git import commit, git
 
@@ -216,8 +217,8 @@ def test_stepping_back_is_made_good(cli: Cli, killed: bool) -> None:
     assert cli.states()["number"] == "failed"
     git("update-ref", "-d", in_the_way, cwd=cli.folder)
     if killed:
-        library = Orchestrator.open(cli.folder)
-        ended = change_attempt(library.find("number"), phase=Phase.ENDED)
+        library = open_workspace(cli.folder)
+        ended = change_attempt(services.lookup.find_task(library, "number"), phase=Phase.ENDED)
         library.store.save([msgspec.structs.replace(ended, state=State.RUNNING, reason="exit code 7")])
     cli.run(ok=6 if killed else 0)
     task = cli.tasks()["number"]

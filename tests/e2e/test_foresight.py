@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, left_behind, saved
 from tests.support.git import commit, git
 
@@ -202,7 +202,7 @@ def test_a_run_merges_on_a_base_that_moved(cli: Cli) -> None:
     notes = git("notes", "--ref=gitorch", "show", "orch/integration~1", cwd=cli.folder)
     assert '"task":"one"' in notes
     commits = git("rev-list", "orch/integration", cwd=cli.folder).splitlines()
-    merged = {task.id: task.merged_as for task in Orchestrator.open(cli.folder).tasks.values()}
+    merged = {task.id: task.merged_as for task in open_workspace(cli.folder).tasks.values()}
     assert merged == {"one": commits[1], "two": commits[0]}
     cli("undo")
     assert git("rev-parse", "orch/integration", cwd=cli.folder) == old

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from gitorch import services
 from gitorch.git.repository import RefsMoved
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.support.cli import OBEDIENT, Cli, bytes_of_checkout, does, saved
 from tests.support.git import commit, git
 
@@ -343,13 +344,13 @@ def test_two_at_once(cli: Cli) -> None:
 
 def test_another_merge_between_plan_and_proof(cli: Cli) -> None:
     """What was merged meanwhile is told as that, and not as a proof that failed; nothing of it moves."""
-    late = Orchestrator.open(cli.folder)
-    with late.replaying() as replayer:
-        plan = late.plan_merge(replayer, None, into="main")
+    late = open_workspace(cli.folder)
+    with services.replaying.open_replayer(late) as replayer:
+        plan = services.merge.plan_merge(late, replayer, None, into="main")
         cli("merge", "--into", "main")
         refs = git("for-each-ref", cwd=cli.folder)
         with pytest.raises(RefsMoved, match="another command was first"):
-            late.publish(replayer, plan)
+            services.merge.publish(late, replayer, plan)
     assert git("for-each-ref", cwd=cli.folder) == refs
     assert not (cli.folder / ".git/gitorch/crashes").exists()
 

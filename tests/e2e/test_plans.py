@@ -12,8 +12,9 @@ import msgspec
 import pytest
 import tomli
 
+from gitorch import services
 from gitorch.model.plan import Approval
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.support.cli import Cli, saved, told
 from tests.support.model_server import ModelServer
 from tests.support.planner import MODEL, NO_MODEL, one_by_one, planned, says, with_model
@@ -329,7 +330,7 @@ def test_approval_queues_the_plan_whole(plan: Cli) -> None:
         "go-live": ["fix-the-api-2"],
     }
     assert (tasks["fix-the-api-2"]["agent"], tasks["fix-the-api-2"]["priority"]) == ("codex", "high")
-    fixing = Orchestrator.open(plan.folder).find("fix-the-api-2")
+    fixing = services.lookup.find_task(open_workspace(plan.folder), "fix-the-api-2")
     assert (fixing.spec.prompt, fixing.spec.acceptance, fixing.spec.goal) == ("Fix the API", ("all green",), STEPS)
     brief = plan("task", "fix-the-api-2", "--brief").text
     assert brief.index(STEPS) < brief.index("# Task: Fix the API") < brief.index("- all green")
@@ -368,14 +369,14 @@ def test_an_agent_cannot_approve(plan: Cli) -> None:
 @pytest.mark.parametrize("queued", [False, True])
 def test_an_approval_that_was_cut_short_is_settled(plan: Cli, queued: bool) -> None:
     """After a crash between the plan and the queue the plan is approved if its tasks are there, and else a draft."""
-    opened = Orchestrator.open(plan.folder)
-    session = opened.find_plan("1-add")
+    opened = open_workspace(plan.folder)
+    session = services.plan_approval.find_plan(opened, "1-add")
     approval = Approval(at=session.created, tasks=())  # type: ignore[arg-type]
-    tasks = opened.tasks_of(session.plan, approval.at)
+    tasks = services.plan_approval.tasks_of(opened, session.plan, approval.at)
     approval = msgspec.structs.replace(approval, tasks=tuple(task.id for task in tasks))
-    opened.plans.save(msgspec.structs.replace(session, approval=approval))
+    services.plan_approval.plan_store(opened).save(msgspec.structs.replace(session, approval=approval))
     if queued:
-        opened.submit(tasks)
+        services.submit.submit(opened, tasks)
     assert plan.json("plan", "list")["plans"][0]["state"] == ("approved" if queued else "draft")
     plan("plan", "approve", "1-add", ok=5 if queued else 0)
     assert sorted(plan.tasks()) == sorted(CHAIN)
@@ -411,11 +412,11 @@ def test_an_approval_is_taken_back_and_the_plan_goes_on(plan: Cli) -> None:
 
 def test_a_plan_that_has_changed_since_is_not_approved(plan: Cli) -> None:
     """Whoever agreed to a plan agreed to that one: a change in the meantime is refused."""
-    opened = Orchestrator.open(plan.folder)
-    seen = opened.find_plan("1-add")
+    opened = open_workspace(plan.folder)
+    seen = services.plan_approval.find_plan(opened, "1-add")
     plan("plan", "add", "1-add", "Sneak this in")
     with pytest.raises(Exception, match="is no longer what you saw"):
-        opened.approve_plan(seen)
+        services.plan_approval.approve_plan(opened, seen)
     assert plan.tasks() == {}
 
 

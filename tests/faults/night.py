@@ -18,6 +18,7 @@ import psutil
 import tomli
 
 import gitorch
+from gitorch import services
 from gitorch.executors.local import MARKER
 from gitorch.flow import intake
 from gitorch.git import fence, notes
@@ -25,7 +26,8 @@ from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import Repository
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
+from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import OperationLog
 from gitorch.storage.tasks import Store
@@ -125,7 +127,9 @@ class Night:
         (self.path / "README.md").write_text("the user is at work here\n")
         library = self.open()
         trust.agree(library.repository.common_dir, trust.commands(library.loaded.layers))
-        library.submit(intake.resolve(drafts_of(count, self.script, chance, kinds, chained=chained), library.tasks, 1))
+        services.submit.submit(
+            library, intake.resolve(drafts_of(count, self.script, chance, kinds, chained=chained), library.tasks, 1)
+        )
         self.untouched = self.fingerprint()
 
     def hold(self) -> None:
@@ -136,9 +140,9 @@ class Night:
         """Have agents that start from now on come to their end."""
         (self.folder / "hold").unlink()
 
-    def open(self) -> Orchestrator:
+    def open(self) -> Workspace:
         """Return the library as a new process would see it."""
-        return Orchestrator.open(self.path)
+        return open_workspace(self.path)
 
     @property
     def repository(self) -> Repository:

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from gitorch import services
 from gitorch.errors import Incomplete
 from gitorch.flow import attempt, merge
 from gitorch.git import notes, worktrees
@@ -153,7 +154,7 @@ def test_a_worktree_that_was_cut_short_is_made_again(tmp_path: Path, chance: ran
     """Wherever `git worktree add` and its check-out are killed, the next run makes the worktree anew."""
     night = Night(tmp_path / "night", scaled(12), chance, chained=False)
     library = night.open()
-    means = library.means()
+    means = services.agents.run_context(library)
     main = library.repository.resolve("main")
     assert main is not None
     cut = 0
@@ -214,10 +215,10 @@ class Morning:
         self.night = Night(folder / "night", 4, chance, chained=False)
         self.night.finish()
         library = self.night.open()
-        library.approve(list(library.tasks.values()), "una")
+        services.review.approve(library, list(library.tasks.values()), "una")
         # its commits are part of what was there before
         self.replayer = Replayer(library.repository)
-        self.plan = library.plan_merge(self.replayer, None)
+        self.plan = services.merge.plan_merge(library, self.replayer, None)
         self.replayer.keep(self.plan.tip)
         self.before = folder / "before"
         self.git_dir = self.night.path / ".git"
@@ -232,13 +233,13 @@ class Morning:
         """Merge all that is approved."""
         library = self.night.open()
         with Replayer(library.repository) as replayer:
-            library.publish(replayer, library.plan_merge(replayer, None))
+            services.merge.publish(library, replayer, services.merge.plan_merge(library, replayer, None))
 
     def merged(self) -> bool:
         """Return whether the merge has happened for the next command; refs, notes and task states must agree."""
         library = self.night.open()
         states = {task.state for task in library.tasks.values()}
-        tip = library.integration()
+        tip = services.branches.integration_tip(library)
         told = notes.read_all(library.repository)
         lines = Counter(line["task"] for lines in told.values() for line in lines if line["kind"] == "merged")
         if states == {State.APPROVED}:
@@ -269,7 +270,7 @@ def test_a_merge_that_is_killed_at_any_step_happened_or_did_not(tmp_path: Path, 
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
     outcomes, step = Counter[bool](), 1
-    while killed_at(lambda: library.publish(morning.replayer, morning.plan), step):
+    while killed_at(lambda: services.merge.publish(library, morning.replayer, morning.plan), step):
         outcomes[morning.merged()] += 1
         morning.reset()
         step += 1
@@ -301,7 +302,7 @@ def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: rand
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
     with Replayer(library.repository) as replayer:
-        plan = library.plan_merge(replayer, None)
+        plan = services.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
     moves = merge.moves(library.repository, plan, library.config.integration)
     library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
@@ -316,7 +317,7 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
     with Replayer(library.repository) as replayer:
-        plan = library.plan_merge(replayer, None)
+        plan = services.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
     moves = merge.moves(library.repository, plan, library.config.integration)
     operation = library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
@@ -326,7 +327,7 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     elsewhere = git("commit-tree", f"{plan.tip}^{{tree}}", "-p", plan.tip, "-m", "by hand", cwd=morning.night.path)
     git("update-ref", moves[0].ref, elsewhere, cwd=morning.night.path)
     after = morning.night.open()
-    assert after.integration() == elsewhere
+    assert services.branches.integration_tip(after) == elsewhere
     assert after.tasks[sent_back.id].state is State.QUEUED
     assert {task.state for task in after.tasks.values()} == {State.QUEUED, State.MERGED}
     assert operation not in after.operations.unfinished()

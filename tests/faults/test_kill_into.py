@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from gitorch import services
 from gitorch.errors import Refused
 from gitorch.git import checkouts
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
 from gitorch.replay import Replayer
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
+from gitorch.services.workspace import Workspace
 from tests.faults.test_kill import chance, killed, killed_at
 from tests.support.cli import Pipe
 from tests.support.git import commit, git
@@ -47,7 +49,7 @@ class Morning:
         # what is planned before a kill is part of what was there before
         self.library = self.open()
         self.replayer = Replayer(self.library.repository)
-        self.plan = self.library.plan_merge(self.replayer, None, into="main")
+        self.plan = services.merge.plan_merge(self.library, self.replayer, None, into="main")
         assert self.plan.steps
         self.replayer.keep(self.plan.tip)
         self.tip = self.library.repository.tree(self.plan.tip)
@@ -73,16 +75,16 @@ class Morning:
             after=after,
         )
 
-    def open(self) -> Orchestrator:
-        return Orchestrator.open(self.top)
+    def open(self) -> Workspace:
+        return open_workspace(self.top)
 
     def publish(self, into: str = "main") -> None:
         library = self.open()
-        with library.replaying() as replayer:
-            library.publish(replayer, library.plan_merge(replayer, None, into=into))
+        with services.replaying.open_replayer(library) as replayer:
+            services.merge.publish(library, replayer, services.merge.plan_merge(library, replayer, None, into=into))
 
     def publish_plan(self) -> None:
-        self.library.publish(self.replayer, self.plan)
+        services.merge.publish(self.library, self.replayer, self.plan)
 
     def reset(self) -> None:
         shutil.rmtree(self.top)

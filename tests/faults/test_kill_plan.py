@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from gitorch import services
 from gitorch.flow.planning.heuristics import Heuristics
-from gitorch.services import Orchestrator
-from gitorch.services.plan import Chosen
+from gitorch.services.open import open_workspace
+from gitorch.services.planner import PlannerChoice
+from gitorch.services.workspace import Workspace
 from tests.faults.test_kill import killed_at
 from tests.faults.test_kill_undo import Day
 
@@ -21,32 +23,34 @@ NAME = "1-add-a-table-2-fix-the-api"
 APPROVED, AGAIN = "approved: 2 tasks queued", "approved again: 2 tasks queued"
 TAKEN_BACK = "the approval was taken back: 2 tasks queued no more"
 
-Act = Callable[[Orchestrator], object]
+Act = Callable[[Workspace], object]
 
 
 def drafted(folder: Path) -> None:
-    library = Orchestrator.open(folder)
-    library.draw_up(library.begin_plan(GOAL), Chosen("", Heuristics(library.roles)))
+    library = open_workspace(folder)
+    services.plan.draw_up(
+        library, services.plan.create_plan(library, GOAL), PlannerChoice("", Heuristics(library.roles))
+    )
 
 
-def approve(library: Orchestrator) -> None:
-    library.approve_plan(library.find_plan(NAME))
+def approve(library: Workspace) -> None:
+    services.plan_approval.approve_plan(library, services.plan_approval.find_plan(library, NAME))
 
 
 def agreed(folder: Path) -> None:
     drafted(folder)
-    approve(Orchestrator.open(folder))
+    approve(open_workspace(folder))
 
 
 def taken_back(folder: Path) -> None:
     agreed(folder)
-    Orchestrator.open(folder).undo()
+    services.undo.undo(open_workspace(folder))
 
 
 CASES: dict[str, tuple[Callable[[Path], None], Act, list[str], list[str]]] = {
     "approve": (drafted, approve, [], [APPROVED]),
-    "undo": (agreed, Orchestrator.undo, [APPROVED], [APPROVED, TAKEN_BACK]),
-    "redo": (taken_back, Orchestrator.redo, [APPROVED, TAKEN_BACK], [APPROVED, TAKEN_BACK, AGAIN]),
+    "undo": (agreed, services.undo.undo, [APPROVED], [APPROVED, TAKEN_BACK]),
+    "redo": (taken_back, services.undo.redo, [APPROVED, TAKEN_BACK], [APPROVED, TAKEN_BACK, AGAIN]),
     "approve anew": (taken_back, approve, [APPROVED, TAKEN_BACK], [APPROVED, TAKEN_BACK, APPROVED]),
 }
 
@@ -59,7 +63,7 @@ def test_killed_at_any_step_the_plan_tells_what_its_tasks_tell(repository_folder
     day = Day(repository_folder)
     ends_approved = case != "undo"
     outcomes, step = Counter[str](), 1
-    while killed_at(lambda: act(Orchestrator.open(repository_folder)), step):
+    while killed_at(lambda: act(open_workspace(repository_folder)), step):
         _released(repository_folder)
         happened = _verified(day, before, after, ends_approved=ends_approved)
         outcomes["it happened" if happened else "nothing happened"] += 1
@@ -80,9 +84,9 @@ def _released(folder: Path) -> None:
 
 def _verified(day: Day, before: list[str], after: list[str], *, ends_approved: bool) -> bool:
     """Check that plan, tasks and record agree, for who asks first and who asks again; return whether it happened."""
-    session = day.open().find_plan(NAME)
-    assert session == day.open().find_plan(NAME), "looking again changes nothing"
-    assert [session] == day.open().all_plans()
+    session = services.plan_approval.find_plan(day.open(), NAME)
+    assert session == services.plan_approval.find_plan(day.open(), NAME), "looking again changes nothing"
+    assert [session] == services.plan_approval.all_plans(day.open())
     record = [step.what for step in session.history[2:]]
     assert record in (before, after)
     assert session.is_approved is (ends_approved if record == after else not ends_approved)

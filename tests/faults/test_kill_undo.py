@@ -19,11 +19,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from gitorch import services
 from gitorch.git import notes
 from gitorch.git.repository import RefMove, RefsMoved
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import Comment, State
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
+from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import OperationLog
 from tests.faults.test_kill import SEED, killed, killed_at, work_and_exit
 from tests.support.days import WHO, adopt, approve, branch, finish_by_hand, finished, merge, whole
@@ -31,7 +33,7 @@ from tests.support.git import git
 
 KILLS = int(os.environ.get("GITORCH_KILLS") or 60)
 
-Act = Callable[[Orchestrator], object]
+Act = Callable[[Workspace], object]
 
 
 @pytest.fixture
@@ -55,12 +57,12 @@ class Day:
         shutil.rmtree(self.git_dir)
         shutil.copytree(self.kept, self.git_dir, symlinks=True)
 
-    def open(self) -> Orchestrator:
+    def open(self) -> Workspace:
         """Return the library as the next command sees it, once what a killed one had started has ended."""
         for name in ("operations.lock", "notes.lock"):
             with (self.git_dir / "gitorch" / name).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-        return Orchestrator.open(self.folder)
+        return open_workspace(self.folder)
 
     def now(self) -> dict[str, Any]:
         """Return what the next command sees; nothing may be left half done."""
@@ -69,7 +71,7 @@ class Day:
         return whole(self.folder)
 
 
-def approved(folder: Path) -> Orchestrator:
+def approved(folder: Path) -> Workspace:
     """Three approved tasks on an integration branch that holds a fourth, so that each gets new commits and notes."""
     library = finished(folder, "zero", "one", "two")
     branch(folder, "work/top", "top.txt", "more.txt", base="work/two")
@@ -80,17 +82,17 @@ def approved(folder: Path) -> Orchestrator:
     return library
 
 
-def noted_since(folder: Path) -> Orchestrator:
+def noted_since(folder: Path) -> Workspace:
     """An approval, and a note that a run wrote since: undo has to take its own lines out."""
     library = finished(folder, "one", "two")
     approve(library, "one", "two")
-    tip = library.find("one").tip
+    tip = services.lookup.find_task(library, "one").tip
     assert tip is not None
     notes.append(library.repository, {tip: [{"kind": "attempt", "task": "other"}]}, "by a run")
     return library
 
 
-def cleaned(folder: Path) -> Orchestrator:
+def cleaned(folder: Path) -> Workspace:
     """A merged and a rejected task that were cleaned up, with what one of them printed."""
     library = finished(folder, "one", "two")
     git("update-ref", "refs/remotes/up/far", branch(folder, "work/far", "far.txt"), cwd=folder)
@@ -99,31 +101,31 @@ def cleaned(folder: Path) -> Orchestrator:
     printed.mkdir(parents=True)
     approve(library, "far")
     merge(library)
-    library.reject(library.find("one"), WHO)
-    list(library.cleanup(library.removable()))
+    services.review.reject(library, services.lookup.find_task(library, "one"), WHO)
+    list(services.maintenance.cleanup(library, services.maintenance.removable(library)))
     return library
 
 
-def undone(folder: Path) -> Orchestrator:
+def undone(folder: Path) -> Workspace:
     """A merge that was taken back."""
     library = approved(folder)
     merge(library)
-    library.undo()
+    services.undo.undo(library)
     return library
 
 
-def merged(folder: Path) -> Orchestrator:
+def merged(folder: Path) -> Workspace:
     """A merge."""
     library = approved(folder)
     merge(library)
     return library
 
 
-CASES: dict[str, tuple[Callable[[Path], Orchestrator], Act]] = {
-    "undo of a merge": (merged, Orchestrator.undo),
-    "redo of a merge": (undone, Orchestrator.redo),
-    "undo beside other notes": (noted_since, Orchestrator.undo),
-    "undo of a clean-up": (cleaned, Orchestrator.undo),
+CASES: dict[str, tuple[Callable[[Path], Workspace], Act]] = {
+    "undo of a merge": (merged, services.undo.undo),
+    "redo of a merge": (undone, services.undo.redo),
+    "undo beside other notes": (noted_since, services.undo.undo),
+    "undo of a clean-up": (cleaned, services.undo.undo),
     "approve": (lambda folder: finished(folder, "one", "two"), lambda library: approve(library, "one", "two")),
 }
 SAME_EACH_TIME = {"undo of a merge", "redo of a merge", "undo of a clean-up"}
@@ -140,7 +142,7 @@ def test_killed_at_any_step_it_happened_or_it_did_not(repository_folder: Path, c
     after = whole(repository_folder)
     day.reset()
     outcomes, step = Counter[str](), 1
-    while killed_at(lambda: act(Orchestrator.open(repository_folder)), step):
+    while killed_at(lambda: act(open_workspace(repository_folder)), step):
         found = day.now()
         outcomes["nothing had moved" if found == before else "it was finished"] += 1
         if found == before and step % 4 == 0:
@@ -168,20 +170,20 @@ def test_killed_at_random_moments_with_its_git(repository_folder: Path, chance: 
     day = Day(repository_folder)
     took = {
         "merge": ran(functools.partial(_do, merge, day)),
-        "undo": ran(functools.partial(_do, Orchestrator.undo, day)),
+        "undo": ran(functools.partial(_do, services.undo.undo, day)),
     }
     day.reset()
     outcomes = Counter[tuple[str, bool]]()
     for number in range(KILLS):
-        is_merged = day.open().find("one").state is State.MERGED
-        name, act = ("undo", Orchestrator.undo) if is_merged else ("merge", merge)
+        is_merged = services.lookup.find_task(day.open(), "one").state is State.MERGED
+        name, act = ("undo", services.undo.undo) if is_merged else ("merge", merge)
         killed(functools.partial(_do, act, day), chance.uniform(0, 1.4) * took[name], with_git=chance.random() < 0.7)
         found = day.now()
         states = {task.state for task in found["tasks"].values()}
         assert states in ({State.MERGED, State.APPROVED}, {State.MERGED}), number
-        tip = day.open().integration()
+        tip = services.branches.integration_tip(day.open())
         assert tip is not None
-        last = day.open().find("top")
+        last = services.lookup.find_task(day.open(), "top")
         assert (last.merged_as == tip) is (states == {State.MERGED})
         told = [line for lines in notes.read_all(day.open().repository).values() for line in lines]
         lines = Counter(line["task"] for line in told if line["kind"] == "merged")
@@ -212,7 +214,7 @@ def test_an_undo_that_git_made_in_part_is_made_whole(repository_folder: Path, mo
     """Git's transactions are not atomic against a crash: whichever ref moved alone, the others follow."""
     library = merged(repository_folder)
     day = Day(repository_folder)
-    library.undo()
+    services.undo.undo(library)
     after = whole(repository_folder)
     made = next(library.operations.done())
     day.reset()
@@ -226,9 +228,9 @@ def test_an_undo_that_git_made_in_part_is_made_whole(repository_folder: Path, mo
 def test_an_undo_whose_task_a_run_took_meanwhile_is_given_up_whole(repository_folder: Path) -> None:
     """Between a crash and the next command a run may take a task: then what had moved goes back."""
     library = finished(repository_folder, "one")
-    library.revise(library.find("one"), WHO, [Comment(text="again")])
+    services.review.revise(library, services.lookup.find_task(library, "one"), WHO, [Comment(text="again")])
     day = Day(repository_folder)
-    library.undo()
+    services.undo.undo(library)
     made = next(library.operations.done())
     day.reset()
     before = whole(repository_folder)
@@ -242,14 +244,14 @@ def test_an_undo_whose_task_a_run_took_meanwhile_is_given_up_whole(repository_fo
 def test_a_ref_that_moves_at_the_last_moment_refuses_the_whole(repository_folder: Path) -> None:
     """What somebody moved after it was looked at is not moved: nothing is, and the log says so."""
     library = approved(repository_folder)
-    task = library.find("one")
+    task = services.lookup.find_task(library, "one")
     merged = msgspec.structs.replace(task, state=State.MERGED)
     main = Oid(git("rev-parse", "main", cwd=repository_folder))
     before = whole(repository_folder)
     wrong = RefMove(branch_ref(library.config.integration), task.tip, main)
     right = RefMove(branch_ref("orch/new"), task.tip, None)
-    with library._turn(), pytest.raises(RefsMoved):
-        library._operate("merge", [(task, merged)], [right, wrong], said="merge")
+    with services.recovery.operation_lock(library), pytest.raises(RefsMoved):
+        services.changes.operate(library, "merge", [(task, merged)], [right, wrong], summary="merge")
     assert whole(repository_folder) == before
     assert library.operations.is_settled()
     assert next(library.operations.undoable()).kind == "approve"

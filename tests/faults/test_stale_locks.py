@@ -13,12 +13,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gitorch import services
 from gitorch.errors import GitorchError
 from gitorch.git import lockfiles
 from gitorch.git.repository import RefMove
 from gitorch.model import naming
 from gitorch.model.naming import Ref, branch_ref
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
+from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import Moved, difference
 from tests.faults.test_kill import work_and_exit
 from tests.support.days import WHO, approve, finished, merge
@@ -29,12 +31,14 @@ BRANCH, KEPT = branch_ref("orch/a"), Ref(naming.trash_ref("a", "x"))
 
 
 @pytest.fixture
-def library(repository_folder: Path) -> Orchestrator:
+def library(repository_folder: Path) -> Workspace:
     """A rejected task with a branch of our own, to be cleaned up."""
     library = finished(repository_folder, "a")
     git("branch", "orch/a", "work/a", cwd=repository_folder)
-    library.store.save([msgspec.structs.replace(library.find("a"), branch="orch/a", adopted=False)])
-    library.reject(library.find("a"), WHO)
+    library.store.save(
+        [msgspec.structs.replace(services.lookup.find_task(library, "a"), branch="orch/a", adopted=False)]
+    )
+    services.review.reject(library, services.lookup.find_task(library, "a"), WHO)
     return library
 
 
@@ -47,12 +51,14 @@ def lock(folder: Path, name: str, when: float = LONG_AGO) -> Path:
     return place
 
 
-def cut_short(library: Orchestrator, *, moved: bool) -> None:
+def cut_short(library: Workspace, *, moved: bool) -> None:
     """Leave a clean-up as one that was killed within its transaction, which had kept the branch's commits or not."""
     tip = library.repository.at(BRANCH)
     assert tip is not None
     library.operations.open(
-        "cleanup", [Moved(KEPT, None, tip), Moved(BRANCH, tip, None)], [difference(library.find("a"), None)]
+        "cleanup",
+        [Moved(KEPT, None, tip), Moved(BRANCH, tip, None)],
+        [difference(services.lookup.find_task(library, "a"), None)],
     )
     if moved:
         library.repository.move([RefMove(KEPT, tip, None)], "as far as it came")
@@ -71,11 +77,11 @@ WRITING = ("update-ref", "--stdin")
 
 
 @pytest.mark.parametrize("moved", [False, True])
-def test_a_lock_on_packed_refs_is_not_left(library: Orchestrator, repository_folder: Path, moved: bool) -> None:
+def test_a_lock_on_packed_refs_is_not_left(library: Workspace, repository_folder: Path, moved: bool) -> None:
     """Killed while it deletes a branch: the next command ends it, and the user's own git can delete and pack again."""
     cut_short(library, moved=moved)
     left = [lock(repository_folder, name) for name in (KEPT, BRANCH, "packed-refs")]
-    again = Orchestrator.open(repository_folder)
+    again = open_workspace(repository_folder)
     ended = "finished now" if moved else "it had moved nothing"
     assert again.store.notices == [f"cleanup was cut short: {ended}"]
     assert [place for place in left if place.exists()] == []
@@ -84,70 +90,70 @@ def test_a_lock_on_packed_refs_is_not_left(library: Orchestrator, repository_fol
     git("pack-refs", "--all", cwd=repository_folder)
 
 
-def test_a_lock_that_nothing_tells_of_is_not_touched(library: Orchestrator, repository_folder: Path) -> None:
+def test_a_lock_that_nothing_tells_of_is_not_touched(library: Workspace, repository_folder: Path) -> None:
     """An operation was cut short, and the lock could be anybody's: it stays, and the error says which file it is."""
     cut_short(library, moved=True)
     packed = lock(repository_folder, "packed-refs")
     with pytest.raises(GitorchError) as caught:
-        Orchestrator.open(repository_folder)
+        open_workspace(repository_folder)
     assert packed.exists()
     assert caught.value.code == "refs-locked"
     assert str(packed) in caught.value.what
     assert f"rm {packed}" in caught.value.fix
     packed.unlink()
-    assert Orchestrator.open(repository_folder).store.notices == ["cleanup was cut short: finished now"]
+    assert open_workspace(repository_folder).store.notices == ["cleanup was cut short: finished now"]
 
 
 @pytest.mark.parametrize("later", [-1.0, 60.0])
-def test_a_lock_of_another_moment_is_not_ours(library: Orchestrator, repository_folder: Path, later: float) -> None:
+def test_a_lock_of_another_moment_is_not_ours(library: Workspace, repository_folder: Path, later: float) -> None:
     """git takes it right after the locks of the refs that it deletes: one from before, or from later, is another's."""
     cut_short(library, moved=True)
     packed = lock(repository_folder, "packed-refs", LONG_AGO + later)
     lock(repository_folder, BRANCH)
     with pytest.raises(GitorchError, match=r"packed-refs\.lock"):
-        Orchestrator.open(repository_folder)
+        open_workspace(repository_folder)
     assert packed.exists()
 
 
-def test_while_a_git_is_at_work_nothing_shared_is_removed(library: Orchestrator, repository_folder: Path) -> None:
+def test_while_a_git_is_at_work_nothing_shared_is_removed(library: Workspace, repository_folder: Path) -> None:
     """It may be the one that holds the lock; one that reads, or is elsewhere, does not count."""
     cut_short(library, moved=True)
     packed, branch = lock(repository_folder, "packed-refs"), lock(repository_folder, BRANCH)
     with living(repository_folder / "src", *WRITING), pytest.raises(GitorchError, match=r"packed-refs\.lock"):
-        Orchestrator.open(repository_folder)
+        open_workspace(repository_folder)
     outside = ("--git-dir", str(repository_folder / ".git"), *WRITING)
     with living(repository_folder.parent, *outside), pytest.raises(GitorchError, match=r"packed-refs\.lock"):
-        Orchestrator.open(repository_folder)
+        open_workspace(repository_folder)
     assert packed.exists()
     assert branch.exists()
     elsewhere = repository_folder.parent / "elsewhere"
     git("init", "--quiet", str(elsewhere), cwd=repository_folder)
     with living(repository_folder, "cat-file", "--batch"), living(elsewhere, *WRITING):
-        Orchestrator.open(repository_folder)
+        open_workspace(repository_folder)
     assert not packed.exists()
 
 
-def test_a_lock_that_notes_have_left_is_removed(library: Orchestrator, repository_folder: Path) -> None:
+def test_a_lock_that_notes_have_left_is_removed(library: Workspace, repository_folder: Path) -> None:
     """Building notes ends with deleting a scratch ref, which takes the lock on packed refs, outside of operations."""
     left = [lock(repository_folder, name) for name in (lockfiles.SCRATCH, "packed-refs")]
-    assert Orchestrator.open(repository_folder).store.notices == []
+    assert open_workspace(repository_folder).store.notices == []
     assert [place for place in left if place.exists()] == []
     packed = lock(repository_folder, "packed-refs")
-    Orchestrator.open(repository_folder)
+    open_workspace(repository_folder)
     assert packed.exists(), "nothing tells that it is ours"
 
 
-def test_a_refusal_names_the_lock(library: Orchestrator, repository_folder: Path) -> None:
+def test_a_refusal_names_the_lock(library: Workspace, repository_folder: Path) -> None:
     """A clean-up that meets somebody's lock moves nothing, says which file it is, and works once that is gone."""
     packed = lock(repository_folder, "packed-refs")
     with pytest.raises(GitorchError) as caught:
-        list(library.cleanup([library.find("a")]))
+        list(services.maintenance.cleanup(library, [services.lookup.find_task(library, "a")]))
     assert (caught.value.code, packed.exists()) == ("refs-locked", True)
     assert library.repository.at(BRANCH)
     packed.unlink()
-    again = Orchestrator.open(repository_folder)
+    again = open_workspace(repository_folder)
     assert again.store.notices == []
-    list(again.cleanup([again.find("a")]))
+    list(services.maintenance.cleanup(again, [services.lookup.find_task(again, "a")]))
     assert again.repository.at(BRANCH) is None
 
 
@@ -157,19 +163,19 @@ def test_locks_on_a_branch_of_the_users(repository_folder: Path, at_work: bool) 
     library = finished(repository_folder, "a")
     approve(library, "a")
     merge(library)
-    tip, main = library.integration(), library.repository.at(branch_ref("main"))
+    tip, main = services.branches.integration_tip(library), library.repository.at(branch_ref("main"))
     library.operations.open("merge --into", [Moved(branch_ref("main"), main, tip)], [])
     left = [lock(repository_folder, name) for name in ("refs/heads/main", "HEAD")]
     if at_work:
         with living(repository_folder, *WRITING), pytest.raises(GitorchError, match=r"HEAD\.lock|main\.lock"):
-            Orchestrator.open(repository_folder)
+            open_workspace(repository_folder)
         assert all(place.exists() for place in left)
         return
-    assert Orchestrator.open(repository_folder).store.notices == ["merge --into was cut short: it had moved nothing"]
+    assert open_workspace(repository_folder).store.notices == ["merge --into was cut short: it had moved nothing"]
     git("commit", "--quiet", "--allow-empty", "-m", "mine", cwd=repository_folder)
 
 
-def test_git_killed_with_the_lock_in_its_hand(library: Orchestrator, repository_folder: Path) -> None:
+def test_git_killed_with_the_lock_in_its_hand(library: Workspace, repository_folder: Path) -> None:
     """No stand-in: a clean-up and its git are killed while git writes a long list of packed refs anew."""
     tip = git("rev-parse", "main", cwd=repository_folder)
     refs = "".join(f"{tip} refs/tags/t{number:06}\n" for number in range(150_000))
@@ -181,24 +187,24 @@ def test_git_killed_with_the_lock_in_its_hand(library: Orchestrator, repository_
     assert _killed_holding(library, held)
     assert held.exists()
     assert run("update-ref", "-d", "refs/tags/t000001", cwd=repository_folder, ok=(0, 1, 128)).returncode != 0
-    again = Orchestrator.open(repository_folder)
+    again = open_workspace(repository_folder)
     assert again.store.notices[0].startswith("cleanup was cut short: ")
     assert not held.exists()
     assert not packed.with_name("packed-refs.new").exists()
     git("update-ref", "-d", "refs/tags/t000001", cwd=repository_folder)
     if "a" in again.tasks:
-        list(again.cleanup([again.find("a")]))
+        list(services.maintenance.cleanup(again, [services.lookup.find_task(again, "a")]))
     assert again.repository.at(BRANCH) is None
     assert again.repository.refs("refs/gitorch/trash")
     assert again.operations.is_settled()
 
 
-def _killed_holding(library: Orchestrator, held: Path) -> bool:
+def _killed_holding(library: Workspace, held: Path) -> bool:
     """Clean up in a child, and kill it and its git as soon as the lock is there; return whether it is left."""
     child = os.fork()
     if not child:
         os.setsid()
-        work_and_exit(lambda: list(library.cleanup([library.find("a")])))
+        work_and_exit(lambda: list(services.maintenance.cleanup(library, [services.lookup.find_task(library, "a")])))
     while not held.exists() and os.waitpid(child, os.WNOHANG) == (0, 0):
         time.sleep(0.0005)
     with contextlib.suppress(ProcessLookupError):

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gitorch import services
 from gitorch.flow.merge.resolutions import Memory, Sides
 from gitorch.git import index_flags, worktrees
 from gitorch.git.repository import Repository
@@ -21,7 +22,7 @@ from gitorch.model.forecast import Candidate, Judgement, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
 from gitorch.replay import Replayer
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.support.cli import ROOT
 from tests.support.days import merge
 from tests.support.git import commit, git
@@ -36,14 +37,14 @@ class Night:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.orchestrator = Orchestrator.open(folder, environment={})
+        self.workspace = open_workspace(folder, environment={})
 
     def git(self, *words: str) -> str:
         return git(*words, cwd=self.folder)
 
     def task(self, name: str, files: dict[str, str], *, after: str = "", state: State = State.FINISHED) -> Task:
         """Add a task whose branch writes these files, on main or on the branch of the task before."""
-        known = self.orchestrator.tasks
+        known = self.workspace.tasks
         base = known[TaskId(after)].tip if after else Oid(self.git("rev-parse", "main"))
         assert base
         self.git("checkout", "--quiet", "--detach", base)
@@ -61,18 +62,18 @@ class Night:
             tip=tip,
             state=state,
         )
-        self.orchestrator.store.save([one])
+        self.workspace.store.save([one])
         return one
 
     def now(self, name: str, **fields: object) -> None:
         """Bring a task into any state, lawful or not."""
-        task = self.orchestrator.tasks[TaskId(name)]
-        self.orchestrator.store.save([with_fields(task, **fields)])
+        task = self.workspace.tasks[TaskId(name)]
+        self.workspace.store.save([with_fields(task, **fields)])
 
     def candidate(self) -> Candidate:
         """Make the forecast and the candidate again; return it as it is remembered."""
-        assert self.orchestrator.refresh() == []
-        found = self.orchestrator.candidate()
+        assert services.candidate.refresh(self.workspace) == []
+        found = services.forecast_record.saved_candidate(self.workspace)
         assert found is not None
         return found
 
@@ -93,8 +94,8 @@ def night(repository_folder: Path) -> Night:
 
 def test_it_follows_the_tasks(night: Night) -> None:
     """What finishes goes in, in dependency order; what is rejected goes out, and with it what builds on it."""
-    assert night.orchestrator.refresh() == []
-    assert night.orchestrator.candidate() is None
+    assert services.candidate.refresh(night.workspace) == []
+    assert services.forecast_record.saved_candidate(night.workspace) is None
     assert night.tip() == "", "there is nothing to try out yet"
     night.task("below", {"below.txt": "x\n"})
     night.task("above", {"above.txt": "x\n"}, after="below")
@@ -147,13 +148,13 @@ def test_it_stands_on_what_is_merged(night: Night) -> None:
     made = night.candidate()
     assert made.onto == night.git("rev-parse", "orch/integration")
     assert list(made.tasks) == ["three"]
-    assert [one.tasks for one in night.orchestrator.conflicts()] == [("two",)]
+    assert [one.tasks for one in services.forecast_record.saved_conflicts(night.workspace)] == [("two",)]
 
 
 def merged_once(night: Night, path: str = "one.txt") -> str:
     """Merge a task, and let `main` move on; return where `main` is then."""
     night.task("one", {path: "one\n"}, state=State.APPROVED)
-    merge(night.orchestrator)
+    merge(night.workspace)
     return commit(night.folder, "mine", {"mine.txt": "mine\n"})
 
 
@@ -169,7 +170,7 @@ def test_it_stands_on_a_base_that_moved(night: Night) -> None:
     assert night.git("rev-parse", "orch/integration") == integration
     assert night.candidate().tip == made.tip, "where nothing has changed it stays as it is"
     night.now("two", state=State.APPROVED)
-    merge(night.orchestrator)
+    merge(night.workspace)
     assert night.git("rev-parse", "orch/integration^{tree}") == made.tree
 
 
@@ -193,8 +194,8 @@ def test_a_base_that_conflicts_holds_everything(night: Night) -> None:
     assert made.tip == night.git("rev-parse", "orch/integration")
     assert [(one.task, one.reason) for one in made.left_out] == [("two", reason)]
     night.now("two", state=State.APPROVED)
-    with Replayer(night.orchestrator.repository) as replayer:
-        held = night.orchestrator.plan_merge(replayer, None).held
+    with Replayer(night.workspace.repository) as replayer:
+        held = services.merge.plan_merge(night.workspace, replayer, None).held
     assert [(one.task.id, one.reason) for one in held] == [("two", reason)]
     night.git("reset", "--quiet", "--hard", "HEAD~1")
     assert list(night.candidate().tasks) == ["two"]
@@ -208,7 +209,7 @@ def test_a_conflict_with_the_base_that_was_solved_before_is_none(night: Night) -
     blobs = [night.git("rev-parse", f"{name}:mine.txt") for name in ("main", "orch/integration")]
     solved = git("hash-object", "-w", "--stdin", cwd=night.folder, input=b"both\n")
     ours, theirs = map(Oid, blobs)
-    Memory(night.orchestrator.repository).learn({Sides(None, ours, theirs): Oid(solved)})
+    Memory(night.workspace.repository).learn({Sides(None, ours, theirs): Oid(solved)})
     commit(night.folder, "more", {"more.txt": "x\n"})
     made = night.candidate()
     assert list(made.tasks) == ["two"]
@@ -266,7 +267,7 @@ def test_cut_short_between_record_and_branch(night: Night, moved: bool) -> None:
     record, tip = (first, second.tip) if moved else (second, first.tip)
     if moved:
         record = msgspec.structs.replace(record, tip=second.tip)  # it is written before the branch moves
-    (night.orchestrator.folder / "candidate.json").write_bytes(encoded(record))
+    (night.workspace.folder / "candidate.json").write_bytes(encoded(record))
     night.git("update-ref", CANDIDATE, tip)
     made = night.candidate()
     assert list(made.tasks) == ["one", "two"]
@@ -279,11 +280,11 @@ def test_a_record_of_another_version_is_made_again(night: Night) -> None:
     night.task("two", {"same.txt": "two\n"})
     night.candidate()
     for name in ("candidate.json", "forecast.json"):
-        (night.orchestrator.folder / name).write_bytes(b'{"branch": 1')
-    assert night.orchestrator.candidate() is None
-    assert night.orchestrator.conflicts() == ()
+        (night.workspace.folder / name).write_bytes(b'{"branch": 1')
+    assert services.forecast_record.saved_candidate(night.workspace) is None
+    assert services.forecast_record.saved_conflicts(night.workspace) == ()
     assert list(night.candidate().tasks) == ["one"]
-    assert len(night.orchestrator.conflicts()) == 1
+    assert len(services.forecast_record.saved_conflicts(night.workspace)) == 1
 
 
 def test_a_name_that_is_no_utf8(night: Night) -> None:
@@ -292,7 +293,7 @@ def test_a_name_that_is_no_utf8(night: Night) -> None:
     night.task("one", {name: "one\n"})
     night.task("two", {name: "two\n"})
     assert night.candidate().left_out[0].paths == (name,)
-    assert night.orchestrator.conflicts()[0].paths == (name,)
+    assert services.forecast_record.saved_conflicts(night.workspace)[0].paths == (name,)
 
 
 _LOOP = """
@@ -302,7 +303,7 @@ from tests.integration.test_candidate import Night, State
 night = Night(Path(sys.argv[1]))
 for round in range(1000):
     night.now("two", state=State.REJECTED if round % 2 else State.FINISHED)
-    print(night.orchestrator.refresh(), flush=True)
+    print(services.candidate.refresh(night.workspace), flush=True)
 """
 
 
@@ -337,7 +338,7 @@ def running(night: Night, name: str) -> Path:
     """Add a running task with a worktree; return the worktree's folder."""
     task = night.task(name, {f"{name}.txt": "x\n"})
     place = night.folder.parent / "trees" / name
-    worktrees.add(night.orchestrator.repository, place, task.branch, "test")
+    worktrees.add(night.workspace.repository, place, task.branch, "test")
     last = Attempt(number=1, agent="sh", phase=Phase.WORKING)
     night.now(name, state=State.RUNNING, worktree=str(place), attempt=last)
     return place
@@ -347,29 +348,31 @@ def test_uncommitted_work_counts(night: Night) -> None:
     """It is saved without touching worktree, index or branch, meets the others, and is not saved twice."""
     night.task("done", {"README.md": "other\n"})
     place = running(night, "busy")
-    task = night.orchestrator.tasks[TaskId("busy")]
-    assert night.orchestrator.save_running(task) is None
+    task = night.workspace.tasks[TaskId("busy")]
+    assert services.forecast.save_uncommitted(night.workspace, task) is None
     night.candidate()
-    assert night.orchestrator.conflicts() == ()
+    assert services.forecast_record.saved_conflicts(night.workspace) == ()
 
     (place / "README.md").write_text("mine\n")
     (place / "new.txt").write_text("staged\n")
     git("add", "new.txt", cwd=place)
     before = git("status", "--porcelain", cwd=place), (place / ".git").read_bytes(), night.git("rev-parse", "orch/busy")
-    saved = night.orchestrator.save_running(task)
+    saved = services.forecast.save_uncommitted(night.workspace, task)
     assert saved == night.git("rev-parse", rescue_ref("busy"))
     assert git("show", f"{saved}:README.md", cwd=place) == "mine"
     after = git("status", "--porcelain", cwd=place), (place / ".git").read_bytes(), night.git("rev-parse", "orch/busy")
     assert before == after
-    assert night.orchestrator.save_running(task) == saved
+    assert services.forecast.save_uncommitted(night.workspace, task) == saved
     night.candidate()
-    (found,) = night.orchestrator.conflicts()
+    (found,) = services.forecast_record.saved_conflicts(night.workspace)
     assert (found.tasks, found.paths) == (("done", "busy"), ("README.md",))
 
     git("checkout", "--quiet", "HEAD", "--", "README.md", cwd=place)
     git("commit", "--quiet", "-am", "more", cwd=place)
     night.candidate()
-    assert night.orchestrator.conflicts() == (), "what was saved before is of work that has been committed since"
+    assert services.forecast_record.saved_conflicts(night.workspace) == (), (
+        "what was saved before is of work that has been committed since"
+    )
 
 
 def test_saving_at_the_same_time(night: Night) -> None:
@@ -377,11 +380,11 @@ def test_saving_at_the_same_time(night: Night) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     place = running(night, "busy")
-    task = night.orchestrator.tasks[TaskId("busy")]
+    task = night.workspace.tasks[TaskId("busy")]
     for text in ("1", "2", "3"):
         (place / "busy.txt").write_text(text)
         with ThreadPoolExecutor(4) as pool:
-            saved = set(pool.map(lambda _: night.orchestrator.save_running(task), range(4)))
+            saved = set(pool.map(lambda _: services.forecast.save_uncommitted(night.workspace, task), range(4)))
         (one,) = saved
         assert night.git("show", f"{one}:busy.txt") == text
     left = list((night.folder / ".git" / "worktrees" / "busy").glob("gitorch-rescue-index-*"))
@@ -392,7 +395,7 @@ def test_a_worktree_with_a_broken_index_is_saved_all_the_same(night: Night) -> N
     """The worktree's own index only spares work: where it is of no use, saving begins without."""
     place = running(night, "busy")
     (place / "busy.txt").write_text("mine\n")
-    repository: Repository = night.orchestrator.repository
+    repository: Repository = night.workspace.repository
     worktree = worktrees.find(repository, place)
     assert worktree is not None
     found = worktrees.dirt(repository, worktree)
@@ -409,13 +412,13 @@ def test_a_worktree_that_is_gone(night: Night) -> None:
     """There is nothing to save of it."""
     place = running(night, "busy")
     shutil.rmtree(place)
-    assert night.orchestrator.save_running(night.orchestrator.tasks[TaskId("busy")]) is None
+    assert services.forecast.save_uncommitted(night.workspace, night.workspace.tasks[TaskId("busy")]) is None
 
 
 def test_nothing_is_called_checked_that_was_not(night: Night) -> None:
     """Made by hand, it waits for a run to check it, or says that there is no check."""
     night.task("one", {"one.txt": "x\n"})
     assert (night.candidate().judgement, night.candidate().reason) == (Judgement.UNCHECKED, "no checks are configured")
-    night.orchestrator = Orchestrator.open(night.folder, ["checks.test=true"], {})
+    night.workspace = open_workspace(night.folder, ["checks.test=true"], {})
     night.task("two", {"two.txt": "x\n"})
     assert (night.candidate().judgement, night.candidate().reason) == (Judgement.UNCHECKED, "the next run checks it")

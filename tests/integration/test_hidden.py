@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gitorch import services
 from gitorch.errors import Refused
 from gitorch.flow.merge.trees import Judge
 from gitorch.git import worktrees
@@ -15,7 +16,7 @@ from gitorch.git.collect import Collected, NoChanges, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Dirt, Worktree
 from gitorch.model.naming import Oid, Ref, rescue_ref
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.support.cli import Cli, does, saved
 from tests.support.days import adopt, approve, branch
 from tests.support.git import commit, git
@@ -271,11 +272,11 @@ def test_a_worktree_is_brought_to_a_commit_whole(
 
 def test_a_check_cannot_hide_files_from_the_next_one(repository_folder: Path) -> None:
     """Trees are judged exactly, although what is judged works in the same folder before: nothing it hid remains."""
-    library = Orchestrator.open(repository_folder)
+    library = open_workspace(repository_folder)
     one = Oid(commit(repository_folder, "one", {"a": "1\n", "b": "1\n"}))
     two = Oid(commit(repository_folder, "two", {"c": "1\n"}))
     hiding = "git update-index --skip-worktree a b; echo 2 > a; rm b"
-    with Judge(library.means(), {"test": f"test ! -f c || cat a b; {hiding}"}) as judge:
+    with Judge(services.agents.run_context(library), {"test": f"test ! -f c || cat a b; {hiding}"}) as judge:
         judge.check(one)
         (result,) = judge.check(two)
     assert Path(result.output).read_text() == "1\n1\n"
@@ -323,13 +324,16 @@ def test_the_next_attempt_does_not_begin_with_what_was_hidden(repository_folder:
 def test_what_a_person_hides_is_not_written_over(repository_folder: Path, flags: tuple[str, ...]) -> None:
     """`merge --into` a branch that is checked out, and a file of it holds what only its owner knows: nothing moves."""
     branch(repository_folder, "work/a", "README.md")
-    library = Orchestrator.open(repository_folder)
+    library = open_workspace(repository_folder)
     adopt(library, "work/a")
     approve(library, "a")
     for flag in flags:
         git("update-index", flag, "README.md", cwd=repository_folder)
     (repository_folder / "README.md").write_text("mine\n")
-    with library.replaying() as replayer, pytest.raises(Refused, match="git cannot bring its files along"):
-        library.publish(replayer, library.plan_merge(replayer, None, into="main"))
+    with (
+        services.replaying.open_replayer(library) as replayer,
+        pytest.raises(Refused, match="git cannot bring its files along"),
+    ):
+        services.merge.publish(library, replayer, services.merge.plan_merge(library, replayer, None, into="main"))
     assert (repository_folder / "README.md").read_text() == "mine\n"
-    assert library.find("a").state == "approved"
+    assert services.lookup.find_task(library, "a").state == "approved"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from gitorch import services
 from gitorch.errors import ProofFailed
 from gitorch.flow import merge
 from gitorch.flow.merge import Plan, Step
@@ -15,7 +16,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State
 from gitorch.replay import Replayed, Replayer
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.support.branches import Branches, merged
 from tests.support.tasks import with_fields
 
@@ -242,18 +243,18 @@ def started(branches: Branches, plan: Plan) -> int:
 
 def test_a_plan_that_does_not_hold_publishes_nothing(branches: Branches) -> None:
     """No ref moves, no task changes, and what was wrong is saved."""
-    orchestrator = Orchestrator.open(branches.top)
+    workspace = open_workspace(branches.top)
     plan = a_stack(branches)
-    orchestrator.store.save(branches.tasks.values())
+    workspace.store.save(branches.tasks.values())
     before = branches.repo.refs()
     lost = msgspec.structs.replace(plan, steps=(*plan.steps[:3], empty(plan.steps[3], plan.steps[2].replayed.tip)))
     with pytest.raises(ProofFailed) as error:
-        orchestrator.publish(branches.replayer, lost)
+        services.merge.publish(workspace, branches.replayer, lost)
     assert (error.value.code, error.value.exit) == ("proof-failed", 1)
     assert branches.repo.refs() == before
-    assert {task.state for task in orchestrator.tasks.values()} == {State.APPROVED}
-    assert orchestrator.operations.unfinished() == []
-    (saved,) = (orchestrator.folder / "crashes").glob("proof-*.json")
+    assert {task.state for task in workspace.tasks.values()} == {State.APPROVED}
+    assert workspace.operations.unfinished() == []
+    (saved,) = (workspace.folder / "crashes").glob("proof-*.json")
     assert "neither merged nor dropped" in saved.read_text()
-    orchestrator.publish(branches.replayer, plan)
+    services.merge.publish(workspace, branches.replayer, plan)
     assert branches.at("orch/integration") == plan.tip

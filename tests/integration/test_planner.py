@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from gitorch import services
 from gitorch.agents.api.calls import Limits
 from gitorch.agents.api.client import connect
 from gitorch.agents.api.structured import Asking, request_of
@@ -22,7 +23,7 @@ from gitorch.flow.planning.model import ModelPlanner, ask, model_planner, prompt
 from gitorch.model.outcome import Usage
 from gitorch.model.plan import MOST_TASKS, SCHEMA, Planner, Proposed, Said, read_plan
 from gitorch.model.roles import Role
-from gitorch.services.workspace import Workspace
+from gitorch.services.open import open_workspace
 from tests.support import real
 from tests.support.capture import USAGE_LIMIT
 from tests.support.executions import marked
@@ -578,6 +579,6 @@ def test_any_question_can_be_asked(repository_folder: Path, tmp_path: Path) -> N
 
 def test_what_cannot_work_is_known_beforehand(repository_folder: Path, tmp_path: Path) -> None:
     """`probe` refuses an api agent without a key before any question is put."""
-    opened = Workspace.open(repository_folder, environment=real.sealed_environment(tmp_path))
+    opened = open_workspace(repository_folder, environment=real.sealed_environment(tmp_path))
     with pytest.raises(SetupNeeded, match="has no key"):
-        opened.probe(opened.means(), "api")
+        services.agents.probe(services.agents.run_context(opened), "api")

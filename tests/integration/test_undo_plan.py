@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from gitorch import services
 from gitorch.errors import Refused
 from gitorch.flow.planning.heuristics import Heuristics
 from gitorch.model import plan as planning
 from gitorch.model.plan import PlanSession, Said
 from gitorch.model.task import State
-from gitorch.services import Orchestrator
-from gitorch.services.plan import Chosen
+from gitorch.services.open import open_workspace
+from gitorch.services.planner import PlannerChoice
+from gitorch.services.workspace import Workspace
 from tests.support.days import finish_by_hand, submit, whole
 
 GOAL = "1. Add a table\n2. Fix the API\n3. Go live"
@@ -28,24 +30,26 @@ TAKEN_BACK = "the approval was taken back: 3 tasks queued no more"
 @pytest.fixture
 def folder(repository_folder: Path) -> Path:
     """A repository with a plan of three tasks that nobody has agreed to, and a task beside it."""
-    library = Orchestrator.open(repository_folder)
+    library = open_workspace(repository_folder)
     submit(library, "beside")
-    library.draw_up(library.begin_plan(GOAL), Chosen("", Heuristics(library.roles)))
+    services.plan.draw_up(
+        library, services.plan.create_plan(library, GOAL), PlannerChoice("", Heuristics(library.roles))
+    )
     return repository_folder
 
 
-def opened(folder: Path) -> Orchestrator:
+def opened(folder: Path) -> Workspace:
     """Return the library as a new process sees it."""
-    return Orchestrator.open(folder)
+    return open_workspace(folder)
 
 
 def shown(folder: Path) -> PlanSession:
-    return opened(folder).find_plan(NAME)
+    return services.plan_approval.find_plan(opened(folder), NAME)
 
 
 def approve(folder: Path) -> None:
     library = opened(folder)
-    library.approve_plan(library.find_plan(NAME))
+    services.plan_approval.approve_plan(library, services.plan_approval.find_plan(library, NAME))
 
 
 def add(folder: Path, title: str) -> None:
@@ -53,7 +57,7 @@ def add(folder: Path, title: str) -> None:
         new = planning.task_of({"id": "more", "title": title, "prompt": title})
         return planning.add(there, new), f"added {new.id}"
 
-    opened(folder).edit_plan(NAME, edit)
+    services.plan.edit_plan(opened(folder), NAME, edit)
 
 
 def said(folder: Path) -> list[str]:
@@ -64,14 +68,14 @@ def said(folder: Path) -> list[str]:
 def state(folder: Path) -> tuple[Any, ...]:
     """Return what an undo has to put back: refs, notes and tasks, and the plan but for its record."""
     session = shown(folder)
-    return whole(folder), session.plan, session.approval, opened(folder).all_plans() == [session]
+    return whole(folder), session.plan, session.approval, services.plan_approval.all_plans(opened(folder)) == [session]
 
 
 def refused(folder: Path, act: str) -> Refused:
     """Have `undo` or `redo` refused, and see that nothing has changed."""
     before, history = state(folder), shown(folder).history
     with pytest.raises(Refused) as error:
-        getattr(opened(folder), act)()
+        getattr(services.undo, act)(opened(folder))
     assert (state(folder), shown(folder).history) == (before, history)
     return error.value
 
@@ -83,11 +87,11 @@ def test_undo_makes_a_draft_again_and_redo_an_approved_plan(folder: Path) -> Non
     after = state(folder)
     assert [task.id for task in after[0]["tasks"].values()] == ["beside", "add-a-table", "fix-the-api", "go-live"]
     for _ in range(2):
-        taken = opened(folder).undo()
+        taken = services.undo.undo(opened(folder))
         assert taken.plan == shown(folder)
         assert taken.missing == ()
         assert state(folder) == before
-        assert opened(folder).redo().plan == shown(folder)
+        assert services.undo.redo(opened(folder)).plan == shown(folder)
         assert state(folder) == after
     assert said(folder) == [APPROVED, TAKEN_BACK, AGAIN, TAKEN_BACK, AGAIN]
 
@@ -95,16 +99,16 @@ def test_undo_makes_a_draft_again_and_redo_an_approved_plan(folder: Path) -> Non
 def test_what_was_taken_back_can_be_changed_and_agreed_to_anew(folder: Path) -> None:
     """After an undo the plan is one like any other: changed, approved, and that taken back, too."""
     approve(folder)
-    opened(folder).undo()
+    services.undo.undo(opened(folder))
     add(folder, "One more")
     approve(folder)
     assert sorted(opened(folder).tasks) == ["add-a-table", "beside", "fix-the-api", "go-live", "more"]
     assert shown(folder).is_approved
-    opened(folder).undo()
+    services.undo.undo(opened(folder))
     assert not shown(folder).is_approved
     assert list(opened(folder).tasks) == ["beside"]
     # only the submit from before the plan is left to be taken back
-    opened(folder).undo()
+    services.undo.undo(opened(folder))
     assert opened(folder).tasks == {}
     assert said(folder)[-1] == "the approval was taken back: 4 tasks queued no more"
 
@@ -112,7 +116,7 @@ def test_what_was_taken_back_can_be_changed_and_agreed_to_anew(folder: Path) -> 
 def test_a_plan_that_has_changed_since_is_not_approved_by_redo(folder: Path) -> None:
     """What redo would queue is not what the plan says now: refused, with the reason and the way on."""
     approve(folder)
-    opened(folder).undo()
+    services.undo.undo(opened(folder))
     add(folder, "One more")
     error = refused(folder, "redo")
     assert error.what == (
@@ -120,44 +124,46 @@ def test_a_plan_that_has_changed_since_is_not_approved_by_redo(folder: Path) -> 
         "its plan 1-add-a-table-2-fix-the-api has changed since"
     )
     assert error.fix == (f"orchestrate plan approve {NAME}",)
-    (listed,) = opened(folder).past()[0]
+    (listed,) = services.undo.undo_entries(opened(folder))[0]
     assert listed.obstacle is not None
     # as it was, it is what was agreed to
-    opened(folder).edit_plan(NAME, lambda there: (planning.remove(there, planning.find(there, "more").id), "removed"))
-    opened(folder).redo()
+    services.plan.edit_plan(
+        opened(folder), NAME, lambda there: (planning.remove(there, planning.find(there, "more").id), "removed")
+    )
+    services.undo.redo(opened(folder))
     assert said(folder)[-1] == AGAIN
 
 
 def test_words_about_a_plan_do_not_change_it(folder: Path) -> None:
     """A discussion that led to nothing keeps redo from nothing."""
     approve(folder)
-    opened(folder).undo()
+    services.undo.undo(opened(folder))
     session = shown(folder)
-    opened(folder).plans.save(
+    services.plan_approval.plan_store(opened(folder)).save(
         msgspec.structs.replace(session, conversation=(*session.conversation, Said(who="person", text="hm")))
     )
-    opened(folder).redo()
+    services.undo.redo(opened(folder))
     assert shown(folder).is_approved
 
 
 def test_a_plan_that_was_dropped_stays_dropped(folder: Path) -> None:
     """Undo takes the tasks back all the same and says so; a draft that was dropped is not approved by redo."""
     approve(folder)
-    opened(folder).drop_plan(shown(folder))
-    taken = opened(folder).undo()
+    services.plan.drop_plan(opened(folder), shown(folder))
+    taken = services.undo.undo(opened(folder))
     assert (taken.plan, taken.missing) == (None, (f"the plan {NAME} was dropped, and stays so",))
     assert list(opened(folder).tasks) == ["beside"]
-    assert opened(folder).redo().plan is None
+    assert services.undo.redo(opened(folder)).plan is None
     assert len(opened(folder).tasks) == 4
 
 
 def test_a_draft_that_was_dropped_is_not_brought_back(folder: Path) -> None:
     """There is nothing any more that redo could approve."""
     approve(folder)
-    opened(folder).undo()
-    opened(folder).drop_plan(shown(folder))
+    services.undo.undo(opened(folder))
+    services.plan.drop_plan(opened(folder), shown(folder))
     with pytest.raises(Refused, match="its plan 1-add-a-table-2-fix-the-api was dropped since"):
-        opened(folder).redo()
+        services.undo.redo(opened(folder))
     assert list(opened(folder).tasks) == ["beside"]
 
 
@@ -165,14 +171,16 @@ def test_another_plan_of_the_same_name_is_left_alone(folder: Path) -> None:
     """The id of a dropped plan is free: undo of the old one's approval does not touch the new one's."""
     approve(folder)
     library = opened(folder)
-    library.drop_plan(shown(folder))
-    library.draw_up(library.begin_plan(GOAL), Chosen("", Heuristics(library.roles)))
+    services.plan.drop_plan(library, shown(folder))
+    services.plan.draw_up(
+        library, services.plan.create_plan(library, GOAL), PlannerChoice("", Heuristics(library.roles))
+    )
     approve(folder)
     assert shown(folder).id == NAME
-    opened(folder).undo()
+    services.undo.undo(opened(folder))
     assert not shown(folder).is_approved
     before = shown(folder)
-    taken = opened(folder).undo()
+    taken = services.undo.undo(opened(folder))
     assert taken.plan is None
     assert shown(folder) == before
 
@@ -191,8 +199,12 @@ def test_tasks_that_were_cleaned_up_leave_the_plan_approved(folder: Path) -> Non
     library = opened(folder)
     session = shown(folder)
     assert session.approval is not None
-    library.plans.save(msgspec.structs.replace(session, approval=msgspec.structs.replace(session.approval, done=False)))
-    library.kill([library.find(name) for name in session.approval.tasks], "no longer wanted")
+    services.plan_approval.plan_store(library).save(
+        msgspec.structs.replace(session, approval=msgspec.structs.replace(session.approval, done=False))
+    )
+    services.stop.kill(
+        library, [services.lookup.find_task(library, name) for name in session.approval.tasks], "no longer wanted"
+    )
     library.store.save([], dropped=session.approval.tasks)
     assert shown(folder).is_approved
     assert said(folder) == [APPROVED]
@@ -204,10 +216,10 @@ def test_whoever_looks_meanwhile_waits_for_the_truth(folder: Path) -> None:
     approve(folder)
     library, seen = opened(folder), list[bool]()
     reader = threading.Thread(target=lambda: seen.append(shown(folder).is_approved))
-    with library.plans.turn(), (folder / ".git/gitorch/plans/.lock").open("a"):
-        session = library.plans.find(NAME)
+    with services.plan_approval.plan_store(library).turn(), (folder / ".git/gitorch/plans/.lock").open("a"):
+        session = services.plan_approval.plan_store(library).find(NAME)
         assert session.approval is not None
-        library._begin(session, session.approval.at, session.approval.tasks)
+        services.plan_approval.mark_undecided(library, session, session.approval.at, session.approval.tasks)
         reader.start()
         reader.join(0.2)
         assert reader.is_alive()

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from gitorch import services
 from gitorch.errors import InvalidInput
 from gitorch.flow.merge.trees import Judge
 from gitorch.flow.merge.trees.check_cache import FRESH_SECONDS
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
 from gitorch.rooms.environment import Means
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.support.git import commit, git
 
 
@@ -33,7 +34,7 @@ class Court:
         self.test = f"echo look >> '{self.looks}'; test ! -f bad.txt"
 
     def means(self, *settings: str, **environment: str) -> Means:
-        return Orchestrator.open(self.folder, settings, {**os.environ, **environment}).means()
+        return services.agents.run_context(open_workspace(self.folder, settings, {**os.environ, **environment}))
 
     def judge(self, *settings: str, recheck: bool = False, **checks: str) -> Judge:
         return Judge(self.means(*settings), checks or {"test": self.test}, recheck=recheck)
@@ -184,8 +185,10 @@ def test_two_processes_never_share_a_worktree(court: Court) -> None:
 KILLED = """\
 from pathlib import Path
 from gitorch.flow.merge.trees import Judge
-from gitorch.services import Orchestrator
-Judge(Orchestrator.open(Path({folder!r}), ["merge.max_checks=1"]).means(), {{"test": {test!r}}}).check({tree!r})
+from gitorch.services.agents import run_context
+from gitorch.services.open import open_workspace
+workspace = open_workspace(Path({folder!r}), ["merge.max_checks=1"])
+Judge(run_context(workspace), {{"test": {test!r}}}).check({tree!r})
 """
 
 

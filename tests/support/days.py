@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gitorch import services
 from gitorch.model.task import State, Task, by_id
 from gitorch.replay import Replayer
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
+from gitorch.services.workspace import Workspace
 from gitorch.storage.tasks import Store
 from tests.support.git import git
 from tests.support.tasks import with_fields
@@ -32,39 +34,47 @@ def branch(folder: Path, name: str, *paths: str, base: str = "main") -> str:
     return here
 
 
-def finished(folder: Path, *names: str) -> Orchestrator:
+def finished(folder: Path, *names: str) -> Workspace:
     """Make a branch `work/NAME` for each name and adopt it; return the library with these finished tasks."""
     for name in names:
         branch(folder, f"work/{name}", f"{name}.txt")
-    library = Orchestrator.open(folder)
+    library = open_workspace(folder)
     if names:
         adopt(library, *(f"work/{name}" for name in names))
     return library
 
 
-def adopt(library: Orchestrator, *patterns: str, **options: Any) -> Sequence[Task]:
+def adopt(library: Workspace, *patterns: str, **options: Any) -> Sequence[Task]:
     """Adopt branches."""
-    return library.adopt(library.plan_adoption(patterns, **options)).tasks
+    return services.adopt.adopt_branches(library, services.adopt.plan_adoption(library, patterns, **options)).tasks
 
 
-def submit(library: Orchestrator, *names: str, **fields: Any) -> list[Task]:
+def submit(library: Workspace, *names: str, **fields: Any) -> list[Task]:
     """Queue a task for each name."""
     from gitorch.flow import intake
 
     number = max((task.number for task in library.tasks.values()), default=0) + 1
     tasks = intake.resolve([intake.from_text(name) for name in names], library.tasks, number)
-    return library.submit([with_fields(task, **fields) for task in tasks])
+    return services.submit.submit(library, [with_fields(task, **fields) for task in tasks])
 
 
-def approve(library: Orchestrator, *names: str) -> list[Task]:
+def approve(library: Workspace, *names: str) -> list[Task]:
     """Approve tasks that no check has judged."""
-    return library.approve([library.find(name) for name in names], WHO, force=True)
+    return services.review.approve(
+        library, [services.lookup.find_task(library, name) for name in names], WHO, force=True
+    )
 
 
-def merge(library: Orchestrator, *names: str) -> None:
+def merge(library: Workspace, *names: str) -> None:
     """Merge what is approved, unchecked."""
     with Replayer(library.repository) as replayer:
-        library.publish(replayer, library.plan_merge(replayer, [library.find(name).id for name in names] or None))
+        services.merge.publish(
+            library,
+            replayer,
+            services.merge.plan_merge(
+                library, replayer, [services.lookup.find_task(library, name).id for name in names] or None
+            ),
+        )
 
 
 def whole(folder: Path) -> dict[str, Any]:
@@ -84,8 +94,8 @@ def whole(folder: Path) -> dict[str, Any]:
     }
 
 
-def finish_by_hand(library: Orchestrator, name: str, **fields: Any) -> Task:
+def finish_by_hand(library: Workspace, name: str, **fields: Any) -> Task:
     """Change a task as a run does: past the operation log."""
-    changed = with_fields(library.find(name), **{"state": State.RUNNING, **fields})
+    changed = with_fields(services.lookup.find_task(library, name), **{"state": State.RUNNING, **fields})
     library.store.save([changed])
     return changed

@@ -12,7 +12,8 @@ import pytest
 from gitorch.config import AgentSettings
 from gitorch.flow.planning.model import ModelPlanner
 from gitorch.rooms.environment import Means
-from gitorch.services.workspace import Workspace
+from gitorch.services.agents import run_context
+from gitorch.services.open import open_workspace
 from tests.support import real
 from tests.support.model_server import ModelServer
 from tests.support.planner import planned
@@ -48,7 +49,7 @@ def settings_of(kind: str, server: ModelServer) -> AgentSettings:
 def means_of(repository: Path, folder: Path, **agents: AgentSettings) -> Means:
     """Return what planning is made with: a repository, and these agents in a sealed environment."""
     environment = {**real.sealed_environment(folder), "SECRET_OF_THE_USER": "hush"}
-    means = Workspace.open(repository, environment=environment).means()
+    means = run_context(open_workspace(repository, environment=environment))
     return msgspec.structs.replace(means, config=msgspec.structs.replace(means.config, agents=agents))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.services import Orchestrator
+from gitorch.services.open import open_workspace
 from tests.bench.status import FOREIGN, loaded, thousand
 
 _LAZY = {
@@ -20,7 +20,7 @@ _LAZY = {
 
 
 def _with_ten_tasks(folder: Path) -> None:
-    store = Orchestrator.open(folder).store
+    store = open_workspace(folder).store
     store.save(thousand(10))
     store.snapshot()
 

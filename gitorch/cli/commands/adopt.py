@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
@@ -31,19 +32,21 @@ def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool,
 
     if not dry_run:
         trust.require_person("adopt branches")
-    orchestrator = session.orchestrator
-    after = [orchestrator.find(name).id for name in options["after"]]
-    planned = orchestrator.plan_adoption(branches, base=options["base"], after=after, check=options["check"])
+    workspace = session.workspace
+    after = [services.lookup.find_task(workspace, name).id for name in options["after"]]
+    planned = services.adopt.plan_adoption(
+        workspace, branches, base=options["base"], after=after, check=options["check"]
+    )
     if options["check"] and not dry_run:
         planned = _judged(session, planned)
-    adopted = planned if dry_run else orchestrator.adopt(planned)
+    adopted = planned if dry_run else services.adopt.adopt_branches(workspace, planned)
     _tell(session, adopted, dry=dry_run)
     if any(task.passed is False for task in (*adopted.tasks, *adopted.judged)):
         sys.exit(6)
 
 
 def _judged(session: Session, planned: Adoption) -> Adoption:
-    steps = session.orchestrator.judge_adoption(planned)
+    steps = services.adopt.check_adoption(session.workspace, planned)
     while True:
         try:
             progress = next(steps)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import WAY_BACK, Session, pass_session
 from gitorch.errors import InvalidInput, did_you_mean
 
@@ -25,8 +26,8 @@ def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
 
     if not dry_run:
         trust.require_person("clean up")
-    orchestrator = session.orchestrator
-    found = orchestrator.removable()
+    workspace = session.workspace
+    found = services.maintenance.removable(workspace)
     fields: dict[str, Any] = {"tasks": [task.id for task in found], "dry_run": dry_run}
     listing = "\n".join(f"{task.id}  {task.state}  {task.worktree}" for task in found)
     if dry_run or not found:
@@ -37,7 +38,7 @@ def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
     if not session.confirm(f"Remove {len(found)} worktrees and branches?", yes=yes):
         session.answer("nothing was removed", "cleanup", {**fields, "tasks": []})
         return
-    for task in orchestrator.cleanup(found):
+    for task in services.maintenance.cleanup(workspace, found):
         session.say(f"removed {task.id}")
     session.answer(f"{len(found)} tasks removed", "cleanup", fields)
     session.say(WAY_BACK)
@@ -56,7 +57,7 @@ def config_command(ctx: click.Context) -> None:
 @pass_session
 def show_config(session: Session, origin: bool) -> None:
     """Print all settings in force."""
-    loaded = session.orchestrator.loaded
+    loaded = session.workspace.loaded
     values = _flat(loaded.config)
     width = max(len(loaded.origins.get(name, "built-in")) for name in values)
     lines = [
@@ -72,7 +73,7 @@ def show_config(session: Session, origin: bool) -> None:
 @pass_session
 def read_config(session: Session, name: str) -> None:
     """Print one setting."""
-    values = _flat(session.orchestrator.config)
+    values = _flat(session.workspace.config)
     if name not in values:
         hint = did_you_mean(name, values, lead="; ")
         raise InvalidInput("no-such-key", f"there is no setting {name}{hint}", fix=("orchestrate config show",))
@@ -89,9 +90,9 @@ def trust_config(session: Session, yes: bool) -> None:
     from gitorch.storage import trust
 
     trust.require_person("agree to commands")
-    orchestrator = session.orchestrator
-    found = trust.commands(orchestrator.loaded.layers)
-    common = orchestrator.repository.common_dir
+    workspace = session.workspace
+    found = trust.commands(workspace.loaded.layers)
+    common = workspace.repository.common_dir
     if trust.is_trusted(common, found):
         session.answer("nothing to agree to" if not found else "agreed to already", "config", {"commands": found})
         return

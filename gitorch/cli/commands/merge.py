@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
@@ -54,31 +55,32 @@ def merge_command(
     from gitorch.cli.schema import answers
     from gitorch.cli.views import merge, run
     from gitorch.flow.merge import Progress
-    from gitorch.services import Engine
     from gitorch.storage import trust
 
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     if not dry_run:
         trust.require_person("merge")
-        for done in orchestrator.recover():
+        for done in services.recovery.recover(workspace):
             session.say(done)
-    names = [orchestrator.find(name).id for name in tasks] or None
-    branch = orchestrator.config.integration
-    with orchestrator.replaying(squash=squash, dry_run=dry_run, engine=Engine(engine)) as replayer:
-        left_out = [orchestrator.find(name).id for name in skip]
+    names = [services.lookup.find_task(workspace, name).id for name in tasks] or None
+    branch = workspace.config.integration
+    with services.replaying.open_replayer(
+        workspace, squash=squash, dry_run=dry_run, engine=services.replaying.Engine(engine)
+    ) as replayer:
+        left_out = [services.lookup.find_task(workspace, name).id for name in skip]
         with _shown(session) as tell:
-            plan = orchestrator.plan_merge(replayer, names, left_out, into, tell)
-        hunks = {clash.task.id: orchestrator.hunks(replayer, clash) for clash in plan.clashes}
+            plan = services.merge.plan_merge(workspace, replayer, names, left_out, into, tell)
+        hunks = {clash.task.id: services.merge.conflict_hunks(replayer, clash) for clash in plan.clashes}
         if not dry_run:
             if picture := merge.merge_order(plan):
                 session.say(picture)
-            verify = verify or orchestrator.config.merge.verify
+            verify = verify or workspace.config.merge.verify
             plan = _verified(session, replayer, plan, verify, recheck=recheck)
             with _shown(session) as tell:
                 tell(Progress("prove and publish", 0, 1))
-                orchestrator.publish(replayer, plan)
+                services.merge.publish(workspace, replayer, plan)
             session.refresh(replayer)
-        conflicts = orchestrator.foresee(replayer) if dry_run else ()
+        conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
     text = merge.merge_plan(plan, branch, hunks=hunks) if dry_run else merge.merge_result(plan, branch)
     text = "\n".join(part for part in (run.foreseen(conflicts), text) if part)
     known = {"conflicts": [answers.foreseen_conflict(one, branch) for one in conflicts]} if dry_run else {}
@@ -111,7 +113,7 @@ def _shown(session: Session) -> Iterator[Tell]:
 def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool) -> Plan:
     from gitorch.cli.views import merge
 
-    steps = session.orchestrator.verify_merge(replayer, plan, verify, recheck=recheck)
+    steps = services.merge.verify_merge(session.workspace, replayer, plan, verify, recheck=recheck)
     while True:
         try:
             progress = next(steps)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitorch import services
 from gitorch.cli.commands.plan_answers import ANSWERS, tell_asking, tell_cost
 from gitorch.cli.commands.plan_edits import EDITS, PLAN, PLANNED, tell
 from gitorch.cli.session import Session, pass_session
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gitorch.flow.intake import Draft
     from gitorch.model.plan import PlanSession
     from gitorch.model.task import Task
-    from gitorch.services.plan import Chosen
+    from gitorch.services.planner import PlannerChoice
 
 
 class PlanGroup(click.Group):
@@ -70,10 +71,10 @@ def plan_command(ctx: click.Context) -> None:
 @pass_session
 def new_command(session: Session, goal: Sequence[str], agent: str, heuristic: bool, constraints: Sequence[str]) -> None:
     """Make a plan: what `plan GOAL` does. GOAL - is standard input."""
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     words = _goal(session, goal)
-    chosen = orchestrator.choose_planner(agent, heuristic=heuristic)
-    begun = orchestrator.begin_plan(words, constraints, agent=chosen.agent)
+    chosen = services.planner.choose_planner(workspace, agent, heuristic=heuristic)
+    begun = services.plan.create_plan(workspace, words, constraints, agent=chosen.agent)
     found = _drawn_up(session, begun, chosen)
     if session.interactive:
         _talk(session, found)
@@ -103,13 +104,13 @@ def _refuse_near_miss(word: str) -> None:
         raise InvalidInput("no-such-command", f"plan has no command {word}; did you mean {near[0]}?", fix=(goal,))
 
 
-def _drawn_up(session: Session, begun: PlanSession, chosen: Chosen) -> PlanSession:
+def _drawn_up(session: Session, begun: PlanSession, chosen: PlannerChoice) -> PlanSession:
     """Have a new plan's tasks drawn up; a plan that could not be is not kept."""
     tell_asking(session, chosen)
     try:
-        found = session.orchestrator.draw_up(begun, chosen)
+        found = services.plan.draw_up(session.workspace, begun, chosen)
     except GitorchError:
-        session.orchestrator.plans.drop(begun)
+        services.plan_approval.plan_store(session.workspace).drop(begun)
         raise
     tell_cost(session, found)
     if not chosen.agent and len(found.plan.tasks) == 1:
@@ -134,7 +135,7 @@ def list_command(session: Session, more: Sequence[str]) -> None:
     if more:
         goal = f'orchestrate plan -- "list {" ".join(more)}"   if it is a goal'
         raise InvalidInput("usage", "plan list takes no arguments", fix=(goal,))
-    found = session.orchestrator.all_plans()
+    found = services.plan_approval.all_plans(session.workspace)
     text = plan_view.listing(found, datetime.now().astimezone())
     session.answer(text, "plan", {"plans": [plan_schema.summary(one) for one in found]})
 
@@ -152,7 +153,7 @@ def show_command(session: Session, plan: str, task: str | None, form: str) -> No
     from gitorch.cli.views import plan as plan_view
     from gitorch.model.plan import find
 
-    found = session.orchestrator.find_plan(plan)
+    found = services.plan_approval.find_plan(session.workspace, plan)
     session.json = session.json or form == "json"
     if task:
         one = find(found.plan, task)
@@ -173,8 +174,8 @@ def continue_command(session: Session, plan: str, agent: str) -> None:
     """Go on with a plan where it was left, with its conversation."""
     from gitorch.cli.views import plan as plan_view
 
-    orchestrator = session.orchestrator
-    found = orchestrator.find_plan(plan)
+    workspace = session.workspace
+    found = services.plan_approval.find_plan(workspace, plan)
     if not found.is_approved and not found.history[1:]:
         # whoever was asked for its tasks was cut off
         found = _continued(session, found, agent)
@@ -186,9 +187,11 @@ def continue_command(session: Session, plan: str, agent: str) -> None:
 
 
 def _continued(session: Session, found: PlanSession, agent: str) -> PlanSession:
-    chosen = session.orchestrator.choose_planner(agent or found.agent, heuristic=not (agent or found.agent))
+    chosen = services.planner.choose_planner(
+        session.workspace, agent or found.agent, heuristic=not (agent or found.agent)
+    )
     tell_asking(session, chosen)
-    drawn = session.orchestrator.draw_up(found, chosen)
+    drawn = services.plan.draw_up(session.workspace, found, chosen)
     tell_cost(session, drawn)
     return drawn
 
@@ -200,8 +203,8 @@ def _continued(session: Session, found: PlanSession, agent: str) -> PlanSession:
 def approve_command(ctx: click.Context, plan: str, run: bool) -> None:
     """Agree to a plan: its tasks are queued, all or none, with what they wait for."""
     session = ctx.ensure_object(Session)
-    orchestrator = session.orchestrator
-    approved, tasks = orchestrator.approve_plan(orchestrator.find_plan(plan))
+    workspace = session.workspace
+    approved, tasks = services.plan_approval.approve_plan(workspace, services.plan_approval.find_plan(workspace, plan))
     tell_queued(session, approved, tasks)
     if run or (session.talking and session.confirm("Run them now?", yes=False)):
         run_queue(ctx)
@@ -216,7 +219,7 @@ def tell_queued(session: Session, approved: PlanSession, tasks: Sequence[Task]) 
     from gitorch.cli.views.queue import queued
 
     fields = {"plan": plan_schema.plan(approved), "tasks": [answers.task(task) for task in tasks]}
-    session.answer(queued(tasks, session.orchestrator.config.agent), "plan", fields)
+    session.answer(queued(tasks, session.workspace.config.agent), "plan", fields)
 
 
 def run_queue(ctx: click.Context, **options: object) -> None:
@@ -233,9 +236,9 @@ def decompose(session: Session, goal: str, given: dict[str, Any], *, dry: bool) 
     """
     import msgspec
 
-    orchestrator = session.orchestrator
-    chosen = orchestrator.choose_planner()
-    found = _drawn_up(session, orchestrator.begin_plan(goal, agent=chosen.agent), chosen)
+    workspace = session.workspace
+    chosen = services.planner.choose_planner(workspace)
+    found = _drawn_up(session, services.plan.create_plan(workspace, goal, agent=chosen.agent), chosen)
     session.say(f"plan {found.id}: {found.plan.made_by}")
 
     def adjusted(drafts: list[Draft]) -> list[Draft]:
@@ -243,8 +246,8 @@ def decompose(session: Session, goal: str, given: dict[str, Any], *, dry: bool) 
         return [msgspec.structs.replace(draft, **fields) for draft, fields in zip(drafts, own, strict=True)]
 
     if dry:
-        return found, orchestrator.tasks_of(found.plan, datetime.now(UTC), adjusted)
-    return orchestrator.approve_plan(found, adjusted)
+        return found, services.plan_approval.tasks_of(workspace, found.plan, datetime.now(UTC), adjusted)
+    return services.plan_approval.approve_plan(workspace, found, adjusted)
 
 
 @plan_command.command("drop")
@@ -253,12 +256,12 @@ def decompose(session: Session, goal: str, given: dict[str, Any], *, dry: bool) 
 @pass_session
 def drop_command(session: Session, plan: str, yes: bool) -> None:
     """Take a plan away. Tasks that it became stay as they are."""
-    orchestrator = session.orchestrator
-    found = orchestrator.find_plan(plan)
+    workspace = session.workspace
+    found = services.plan_approval.find_plan(workspace, plan)
     if not session.confirm(f"Drop the plan {found.id}?", yes=yes):
         session.answer("nothing was dropped", "plan", {"dropped": None})
         return
-    kept = orchestrator.drop_plan(found)
+    kept = services.plan.drop_plan(workspace, found)
     session.answer(f"dropped {found.id}; it is kept in {kept}", "plan", {"dropped": found.id, "kept": kept})
 
 
@@ -278,7 +281,7 @@ plan_continue_command = continue_command
 @click.pass_context
 def execute_plan_command(ctx: click.Context, plan: str, max_agents: int | None) -> None:
     """Work through the queue, when the plan is approved."""
-    found = ctx.ensure_object(Session).orchestrator.find_plan(plan)
+    found = services.plan_approval.find_plan(ctx.ensure_object(Session).workspace, plan)
     if not found.is_approved:
         raise Refused(
             "plan-not-approved",

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitorch import services
 from gitorch.cli.commands.plan_edits import PLAN, tell
 from gitorch.cli.session import Session, pass_session
 from gitorch.errors import AnswerNeeded, GitorchError, InvalidInput
 
 if TYPE_CHECKING:
     from gitorch.model.plan import Difference, PlanSession
-    from gitorch.services.plan import Chosen
+    from gitorch.services.planner import PlannerChoice
 
 
 @click.command("edit")
@@ -27,9 +28,9 @@ def edit_command(session: Session, plan: str, file: str | None) -> None:
 
     A text that is not a valid plan is kept: the next `plan edit` begins with it.
     """
-    orchestrator = session.orchestrator
-    found = orchestrator.find_plan(plan)
-    kept = orchestrator.plans.draft_file(found)
+    workspace = session.workspace
+    found = services.plan_approval.find_plan(workspace, plan)
+    kept = services.plan_approval.plan_store(workspace).draft_file(found)
     text = _read(session, file) if file else _edited(session, found)
     if text is None:
         waits = f"; the text that was not a valid plan still waits in {kept}" if kept.exists() else ""
@@ -48,14 +49,14 @@ def _of_toml(session: Session, found: PlanSession, text: str, *, keep: bool) -> 
     from gitorch import config
     from gitorch.storage.atomic import replace
 
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     try:
-        plan = orchestrator.read_edited(config.parse(text, "the edited plan").settings, found)
-        return orchestrator.change_plan(found, plan, "edited")
+        plan = services.plan.read_edited(workspace, config.parse(text, "the edited plan").settings, found)
+        return services.plan.change_plan(workspace, found, plan, "edited")
     except GitorchError as error:
         if not keep:
             raise
-        replace(orchestrator.plans.draft_file(found), text.encode("utf-8", "surrogateescape"))
+        replace(services.plan_approval.plan_store(workspace).draft_file(found), text.encode("utf-8", "surrogateescape"))
         again = f"orchestrate plan edit {found.id}   your text is kept; empty it to drop it"
         raise type(error)(error.code, error.what, why=error.why, fix=(again,)) from error
 
@@ -83,7 +84,7 @@ def _edited(session: Session, found: PlanSession) -> str | None:
     if not session.interactive and not {"VISUAL", "EDITOR"}.intersection(os.environ):
         fix = f"orchestrate plan edit {found.id} -F FILE"
         raise AnswerNeeded("answer-needed", "there is nobody to edit the plan", fix=(fix,))
-    kept = session.orchestrator.plans.draft_file(found)
+    kept = services.plan_approval.plan_store(session.workspace).draft_file(found)
     text = kept.read_text("utf-8", "surrogateescape") if kept.exists() else plan_view.toml(found.plan)
     edited = click.edit(text, extension=".toml")
     return None if edited == text else edited
@@ -103,16 +104,16 @@ def discuss_command(session: Session, plan: str, text: Sequence[str], agent: str
     from gitorch.cli.schema import plan as plan_schema
     from gitorch.model.plan import difference
 
-    orchestrator = session.orchestrator
-    found = orchestrator.find_plan(plan)
-    own = found.agent if found.agent in orchestrator.config.agents else ""
-    chosen = orchestrator.choose_model(agent or own)
+    workspace = session.workspace
+    found = services.plan_approval.find_plan(workspace, plan)
+    own = found.agent if found.agent in workspace.config.agents else ""
+    chosen = services.planner.choose_model(workspace, agent or own)
     tell_asking(session, chosen)
-    answered = orchestrator.discuss(found, " ".join(text), chosen)
+    answered = services.plan.discuss(workspace, found, " ".join(text), chosen)
     proposed = difference(answered.plan, answered.proposal or answered.plan)
     taken = bool(proposed) and yes
     if taken:
-        answered = orchestrator.take(answered)
+        answered = services.plan.accept_proposal(workspace, answered)
     fields = {"reply": answered.conversation[-1].text, "changes": plan_schema.changes(proposed), "taken": taken}
     _tell_answer(session, answered, fields, proposed)
     if proposed and not taken:
@@ -129,19 +130,19 @@ def _tell_answer(session: Session, answered: PlanSession, fields: dict[str, Any]
 
 
 def _decide(session: Session, answered: PlanSession) -> None:
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     if not session.interactive:
         if not session.json:
             session.say(f"not taken: there is nobody to ask\nnext: orchestrate plan take {answered.id}")
         sys.exit(AnswerNeeded.exit)
     if session.confirm("Take it?", yes=False):
-        tell(session, orchestrator.take(answered), "taken")
+        tell(session, services.plan.accept_proposal(workspace, answered), "taken")
     else:
-        orchestrator.leave(answered)
+        services.plan.drop_proposal(workspace, answered)
         session.say("left; the plan is as it was")
 
 
-def tell_asking(session: Session, chosen: Chosen) -> None:
+def tell_asking(session: Session, chosen: PlannerChoice) -> None:
     """Say who is asked; that no model is there is a warning."""
     if chosen.agent:
         session.say(f"asking {chosen.agent} ...")
@@ -165,8 +166,8 @@ def tell_cost(session: Session, answered: PlanSession) -> None:
 @pass_session
 def take_command(session: Session, plan: str) -> None:
     """Take what the model proposed last."""
-    orchestrator = session.orchestrator
-    tell(session, orchestrator.take(orchestrator.find_plan(plan)), "taken")
+    workspace = session.workspace
+    tell(session, services.plan.accept_proposal(workspace, services.plan_approval.find_plan(workspace, plan)), "taken")
 
 
 @click.command("leave")
@@ -174,8 +175,12 @@ def take_command(session: Session, plan: str) -> None:
 @pass_session
 def leave_command(session: Session, plan: str) -> None:
     """Forget what the model proposed last."""
-    orchestrator = session.orchestrator
-    tell(session, orchestrator.leave(orchestrator.find_plan(plan)), "left; the plan is as it was")
+    workspace = session.workspace
+    tell(
+        session,
+        services.plan.drop_proposal(workspace, services.plan_approval.find_plan(workspace, plan)),
+        "left; the plan is as it was",
+    )
 
 
 ANSWERS = (discuss_command, take_command, leave_command, edit_command)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import Name, Session, pass_session
 from gitorch.model.task import Priority
 
@@ -22,7 +23,8 @@ class PlanName(Name):
 
     def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
         """Return the plans."""
-        return ((name, "") for name in ctx.ensure_object(Session).orchestrator.plans.names())
+        plans = services.plan_approval.plan_store(ctx.ensure_object(Session).workspace)
+        return ((name, "") for name in plans.names())
 
 
 class PlannedName(Name):
@@ -32,7 +34,8 @@ class PlannedName(Name):
 
     def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
         """Return the plan's tasks with their titles."""
-        plan = ctx.ensure_object(Session).orchestrator.find_plan(ctx.params.get("plan") or "").plan
+        workspace = ctx.ensure_object(Session).workspace
+        plan = services.plan_approval.find_plan(workspace, ctx.params.get("plan") or "").plan
         return ((task.id, task.title) for task in plan.tasks)
 
 
@@ -76,7 +79,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _edit(session: Session, name: str, edit: Callable[[Plan], tuple[Plan, str]]) -> None:
-    found = session.orchestrator.edit_plan(name, edit)
+    found = services.plan.edit_plan(session.workspace, name, edit)
     tell(session, found, found.history[-1].what)
 
 
@@ -123,7 +126,7 @@ def _made(session: Session, words: str, fields: dict[str, Any]) -> PlannedTask:
     title = fields.get("title", draft.title)
     told = {"id": slug(title), "title": title, "prompt": words}
     paths = fields.get("paths", ())
-    role = roles.route(title, session.orchestrator.roles, prompt=words.removeprefix(title), paths=paths)[0].name
+    role = roles.route(title, session.workspace.roles, prompt=words.removeprefix(title), paths=paths)[0].name
     return task_of({"role": role, **told, **fields})
 
 

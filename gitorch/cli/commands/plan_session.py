@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import Session
 from gitorch.cli.terminal.layout import wrap
 from gitorch.cli.terminal.streams import of_stdout
@@ -75,14 +76,14 @@ def _carry_out(session: Session, group: click.Group, name: str, line: str) -> bo
         session.fail(InvalidInput("usage", error.format_message(), fix=("help",)))
     except (KeyboardInterrupt, click.Abort):
         session.say("\ninterrupted; the plan is as it was")
-    return not session.orchestrator.find_plan(name).is_approved
+    return not services.plan_approval.find_plan(session.workspace, name).is_approved
 
 
 def _do(session: Session, group: click.Group, name: str, verb: str, words: Sequence[str]) -> None:
     if verb == "help":
         session.answer(_help())
     elif verb == "save":
-        session.answer(f"saved in {session.orchestrator.plans.folder / name}")
+        session.answer(f"saved in {services.plan_approval.plan_store(session.workspace).folder / name}")
     else:
         command = group.commands["show" if verb == "view" else verb]
         command.main([name, *words], prog_name=verb, obj=session, standalone_mode=False)
@@ -141,7 +142,7 @@ def _line_editing(session: Session, name: str) -> Iterator[None]:
     before = readline.get_completer()
 
     def complete(text: str, state: int) -> str | None:
-        plan = session.orchestrator.find_plan(name).plan
+        plan = services.plan_approval.find_plan(session.workspace, name).plan
         at_start = readline.get_begidx() == 0
         names = list(_VERBS) if at_start else [task.id for task in plan.tasks]
         found = [f"{one} " for one in names if one.startswith(text)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 from gitorch.errors import GitorchError, InvalidInput, Refused
 from gitorch.model.task import Comment, State, Task
@@ -30,12 +31,12 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
     from gitorch.cli.views import review as review_view
     from gitorch.flow import review
 
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     if task:
-        cards = [orchestrator.card(session.find(task))]
+        cards = [services.review.review_card(workspace, session.find(task))]
     else:
-        waiting = [one for one in orchestrator.tasks.values() if one.state is State.FINISHED and one.tip]
-        cards = review.by_risk([orchestrator.card(one) for one in waiting])
+        waiting = [one for one in workspace.tasks.values() if one.state is State.FINISHED and one.tip]
+        cards = review.by_risk([services.review.review_card(workspace, one) for one in waiting])
     asking = session.interactive and not only_list
     if not asking:
         text = review_view.card(cards[0]) if task else review_view.review_list(cards)
@@ -72,34 +73,38 @@ def _ask_verdict(session: Session, card: Card, place: str) -> bool:
 
 def _key(session: Session, task: Task, key: str) -> bool:
     """Carry out one key; return whether the task has its verdict."""
-    orchestrator, who = session.orchestrator, _who(session)
+    workspace, who = session.workspace, _who(session)
     if key == "d":
         _show_diff(session, task, ())
     elif key == "l":
         subprocess.run([sys.executable, "-m", "gitorch", "-C", str(session.start), "log", task.id], check=False)
     elif key == "c":
         if words := _words(""):
-            orchestrator.comment(orchestrator.find(task.id), Comment(text=words, who=who, attempt=task.attempts))
+            services.review.comment(
+                workspace,
+                services.lookup.find_task(workspace, task.id),
+                Comment(text=words, who=who, attempt=task.attempts),
+            )
     elif key == "a":
-        orchestrator.approve([orchestrator.find(task.id)], who)
+        services.review.approve(workspace, [services.lookup.find_task(workspace, task.id)], who)
         session.say(f"approved {task.id}")
         return True
     elif key == "r":
-        now = orchestrator.find(task.id)
+        now = services.lookup.find_task(workspace, task.id)
         words = _words("")
         said = [Comment(text=words, who=who, attempt=task.attempts)] if words else []
-        orchestrator.revise(now, who, said)
+        services.review.revise(workspace, now, who, said)
         session.say(f"sent {task.id} back")
         return True
     elif key == "x":
-        orchestrator.reject(orchestrator.find(task.id), who)
+        services.review.reject(workspace, services.lookup.find_task(workspace, task.id), who)
         session.say(f"rejected {task.id}; its branch is kept")
         return True
     return False
 
 
 def _who(session: Session) -> str:
-    return session.orchestrator.repository.committer().rpartition(">")[0] + ">"
+    return session.workspace.repository.committer().rpartition(">")[0] + ">"
 
 
 def _words(given: str) -> str:
@@ -121,7 +126,7 @@ def diff_command(session: Session, task: str | None, options: tuple[str, ...], s
     if session.json:
         from gitorch.cli.schema import answers
 
-        session.answer("", "diff", answers.card(session.orchestrator.card(found)))
+        session.answer("", "diff", answers.card(services.review.review_card(session.workspace, found)))
         return
     sys.exit(_show_diff(session, found, ("--stat", *options) if stat else options))
 
@@ -130,7 +135,7 @@ def _show_diff(session: Session, task: Task, options: Sequence[str]) -> int:
     """Run `git diff` on the terminal, with the user's configuration: pager, colours, external diff."""
     if task.tip is None or task.base is None:
         raise Refused("no-commits", f"{task.id} has no commits yet", why=task.reason)
-    common = session.orchestrator.repository.common_dir
+    common = session.workspace.repository.common_dir
     sys.stdout.flush()
     # --text: an agent's .gitattributes must not be able to hide a change as binary
     command = ["git", f"--git-dir={common}", "diff", "--text", *options, task.base, task.tip, "--"]
@@ -154,7 +159,7 @@ def comment_command(session: Session, task: str, place: str | None, message: str
         (place or "").rpartition(":") if (place or "").rpartition(":")[2].isdigit() else (place or "", "", "")
     )
     comment = Comment(text=words, file=file, line=int(line or 0), who=_who(session), attempt=found.attempts)
-    commented = session.orchestrator.comment(found, comment)
+    commented = services.review.comment(session.workspace, found, comment)
     session.answer(f"{found.id}: {len(commented.comments)} comments", "comment", {"task": answers.task(commented)})
     session.say(f"next: orchestrate revise {found.id}")
 
@@ -169,15 +174,15 @@ def approve_command(session: Session, tasks: tuple[str, ...], every: bool, force
     """Accept tasks for merging."""
     from gitorch.cli.schema import answers
 
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     if every:
-        finished = (task for task in orchestrator.tasks.values() if task.state is State.FINISHED)
+        finished = (task for task in workspace.tasks.values() if task.state is State.FINISHED)
         chosen = [task for task in finished if force or task.passed is not False]
     elif tasks:
-        chosen = [orchestrator.find(name) for name in tasks]
+        chosen = [services.lookup.find_task(workspace, name) for name in tasks]
     else:
         raise InvalidInput("which-task", "which task? Name one, or pass --all")
-    approved = orchestrator.approve(chosen, _who(session), force=force, comment=message)
+    approved = services.review.approve(workspace, chosen, _who(session), force=force, comment=message)
     session.answer(
         "\n".join(f"{task.id}  {task.state}" for task in approved) or "nothing waits for approval",
         "approve",
@@ -199,7 +204,7 @@ def revise_command(session: Session, task: str | None, message: str) -> None:
     found = session.find(task)
     words = message or (_words("") if session.interactive and not found.comments else "")
     said = [Comment(text=words, who=_who(session), attempt=found.attempts)] if words else []
-    revised = session.orchestrator.revise(found, _who(session), said)
+    revised = services.review.revise(session.workspace, found, _who(session), said)
     session.refresh()
     session.answer(f"{revised.id}  {revised.state}", "revise", {"task": answers.task(revised)})
     session.say(WAY_BACK)
@@ -214,7 +219,7 @@ def reject_command(session: Session, task: str | None, message: str) -> None:
     """Drop a task. Its branch is kept."""
     from gitorch.cli.schema import answers
 
-    rejected = session.orchestrator.reject(session.find(task), _who(session), message)
+    rejected = services.review.reject(session.workspace, session.find(task), _who(session), message)
     session.refresh()
     session.answer(f"{rejected.id}  {rejected.state}", "reject", {"task": answers.task(rejected)})
     session.say(WAY_BACK)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import NO_SANDBOX, Session, pass_session
 from gitorch.errors import Incomplete, LimitReached, SetupNeeded
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
     from gitorch.flow.scheduling.scheduler import Limits
-    from gitorch.services import RunSummary
+    from gitorch.services.run import RunSummary
 
 
 @click.command("run")
@@ -51,9 +52,8 @@ def run_command(session: Session, /, dry_run: bool, detach: bool, **options: Any
 def _limits(session: Session, options: dict[str, Any]) -> Limits:
     from gitorch import config
     from gitorch.flow.scheduling.scheduler import Limits
-    from gitorch.services import at_clock
 
-    run = session.orchestrator.config.run
+    run = session.workspace.config.run
 
     def chosen(name: str) -> Any:
         return options[name] if options[name] is not None else getattr(run, name)
@@ -61,7 +61,7 @@ def _limits(session: Session, options: dict[str, Any]) -> Limits:
     return Limits(
         max_agents=chosen("max_agents"),
         approved_only=run.start_after == "approved",
-        until=at_clock(chosen("until")),
+        until=services.run.parse_clock(chosen("until")),
         budget=chosen("budget"),
         max_unreviewed=chosen("max_unreviewed"),
         min_free_disk=config.size(run.min_free_disk),
@@ -75,7 +75,7 @@ def _tell_plan(session: Session) -> None:
     from gitorch.model import graph
     from gitorch.model.task import ALIVE
 
-    alive = [task for task in session.orchestrator.tasks.values() if task.state in ALIVE]
+    alive = [task for task in session.workspace.tasks.values() if task.state in ALIVE]
     order = graph.merge_order(alive)
     lines = [
         f"{at:>4}  {task.id}  {task.spec.agent or 'auto'}"
@@ -92,9 +92,9 @@ _BEGUN = "GITORCH_BEGUN"
 def _detach(session: Session) -> None:
     import subprocess
 
-    orchestrator = session.orchestrator
-    orchestrator.folder.mkdir(parents=True, exist_ok=True)
-    log = orchestrator.folder / "run.log"
+    workspace = session.workspace
+    workspace.folder.mkdir(parents=True, exist_ok=True)
+    log = workspace.folder / "run.log"
     arguments = [word for word in sys.argv[1:] if word != "--detach"]
     begun, tell = os.pipe()
     with log.open("ab") as output, os.fdopen(begun, "rb") as pipe:
@@ -141,11 +141,11 @@ def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[li
 
 
 def _run(session: Session, limits: Limits) -> None:
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     stop = threading.Event()
     session.screen.warn(NO_SANDBOX)
     with _polite_signals(session, stop):
-        summary = _show(session, _announced(orchestrator.run(limits, stop)))
+        summary = _show(session, _announced(services.run.run(workspace, limits, stop)))
     _tell_summary(session, summary)
 
 
@@ -153,10 +153,15 @@ def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) ->
     """Print each change as it comes, or keep a live board on a terminal."""
     from gitorch.cli.views import board
 
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     if session.screen.animated and not session.json and not session.quiet:
-        return board.follow(changes, lambda: orchestrator.tasks, lambda: orchestrator.activity(), orchestrator.foreseen)
-    before: dict[str, Task] = {task.id: task for task in orchestrator.tasks.values()}
+        return board.follow(
+            changes,
+            lambda: workspace.tasks,
+            lambda: services.watch.activity(workspace),
+            lambda: services.forecast_record.saved_forecast(workspace),
+        )
+    before: dict[str, Task] = {task.id: task for task in workspace.tasks.values()}
     while True:
         try:
             tasks = next(changes)
@@ -182,7 +187,7 @@ def tell_change(session: Session, task: Task, before: Task | None) -> None:
 @contextmanager
 def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
     """Have the first Ctrl-C ask the agents to stop, the second stop them at once, and a third end this process."""
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     asked = 0
 
     def asked_to_stop(_number: int, _frame: FrameType | None) -> None:
@@ -192,7 +197,9 @@ def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
         if asked > 2:
             os._exit(130)  # attempts are threads that wait for agents; the next run adopts those
         session.say("stopping the agents; their work is kept (again: at once)" if asked == 1 else "stopping at once")
-        threading.Thread(target=orchestrator.interrupt, kwargs={"now": asked > 1}, daemon=True).start()
+        threading.Thread(
+            target=services.stop.interrupt, args=(workspace,), kwargs={"now": asked > 1}, daemon=True
+        ).start()
 
     before = {number: signal.signal(number, asked_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -206,7 +213,7 @@ def _tell_summary(session: Session, summary: RunSummary) -> None:
     from gitorch.cli.schema import answers
     from gitorch.cli.views import run as run_view
 
-    tasks = session.orchestrator.tasks
+    tasks = session.workspace.tasks
     changed = [tasks[name] for name in summary.changed if name in tasks]
     counts = {state.value: sum(task.state is state for task in changed) for state in State}
     fields = {
@@ -216,7 +223,7 @@ def _tell_summary(session: Session, summary: RunSummary) -> None:
         "usd": summary.spent,
         "moved": list(summary.moved),
         "tasks": {state: count for state, count in counts.items() if count},
-        **answers.foreseen(summary.conflicts, summary.candidate, session.orchestrator.config.integration),
+        **answers.foreseen(summary.conflicts, summary.candidate, session.workspace.config.integration),
         "troubles": list(summary.troubles),
     }
     if session.json:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import Session, pass_session
 from gitorch.errors import GitorchError, Incomplete, Refused, SetupNeeded
 
 if TYPE_CHECKING:
-    from gitorch.services import Orchestrator
+    from gitorch.services.workspace import Workspace
 
 
 @click.command("demo")
@@ -23,16 +24,14 @@ if TYPE_CHECKING:
 @pass_session
 def demo_command(session: Session, keep: bool) -> None:
     """See the whole loop in a throw-away repository. Its agents are scripts: no model, no key, no network."""
-    from gitorch.services import demo
-
     folder = Path(tempfile.mkdtemp(prefix="gitorch-demo-"))
     session.say("The agents of this demo are shell scripts: no model is asked, nothing leaves this machine.")
     codes: dict[str, int] = {}
     try:
-        made = demo.build(folder, os.environ)
-        for word, command in demo.LOOP:
+        made = services.demo.build(folder, os.environ)
+        for word, command in services.demo.LOOP:
             _tell_step(session, word, command)
-            codes[command] = demo.call(made, command, aside=session.json)
+            codes[command] = services.demo.call(made, command, aside=session.json)
     finally:
         if not keep:
             shutil.rmtree(folder)
@@ -58,14 +57,14 @@ def init_command(session: Session, force: bool, only_print: bool) -> None:
     """Write a commented .orchestrate.toml with what can be detected: base, checks, agents."""
     from gitorch.config import FILE
 
-    orchestrator = session.orchestrator
-    text = _template(_detected_checks(orchestrator), _detected_agents(orchestrator))
+    workspace = session.workspace
+    text = _template(_detected_checks(workspace), _detected_agents(workspace))
     if only_print:
         session.answer(text, "init", {"text": text})
         return
-    if orchestrator.repository.work_tree is None:
+    if workspace.repository.work_tree is None:
         raise Refused("bare", "a bare repository has no work tree to write to", fix=("orchestrate init --print",))
-    path = orchestrator.repository.work_tree / FILE
+    path = workspace.repository.work_tree / FILE
     if path.exists() and not force:
         raise Refused(
             "exists", f"{FILE} is there already", fix=("orchestrate init --force", "orchestrate init --print")
@@ -75,8 +74,8 @@ def init_command(session: Session, force: bool, only_print: bool) -> None:
     session.say("next: orchestrate config trust")
 
 
-def _detected_checks(orchestrator: Orchestrator) -> dict[str, str]:
-    top = orchestrator.repository.work_tree
+def _detected_checks(workspace: Workspace) -> dict[str, str]:
+    top = workspace.repository.work_tree
     if top is None:
         return {}
     found = (
@@ -92,13 +91,13 @@ def _detected_checks(orchestrator: Orchestrator) -> dict[str, str]:
     return checks
 
 
-def _detected_agents(orchestrator: Orchestrator) -> dict[str, str]:
+def _detected_agents(workspace: Workspace) -> dict[str, str]:
     """Return what each agent says of itself: its version, or why it cannot work."""
-    means = orchestrator.means()
+    means = services.agents.run_context(workspace)
     found = {}
-    for name in orchestrator.config.agents:
+    for name in workspace.config.agents:
         try:
-            found[name] = f"ready {orchestrator.probe(means, name)}".strip()
+            found[name] = f"ready {services.agents.probe(means, name)}".strip()
         except SetupNeeded as problem:
             found[name] = problem.what
     return found
@@ -155,8 +154,8 @@ def _findings(session: Session) -> list[tuple[bool | None, str, str]]:
     from gitorch.flow.scheduling import base
     from gitorch.storage import trust
 
-    orchestrator = session.orchestrator
-    repository = orchestrator.repository
+    workspace = session.workspace
+    repository = workspace.repository
     rows: list[tuple[bool | None, str, str]] = []
 
     def look(good: str, check: object) -> None:
@@ -169,15 +168,15 @@ def _findings(session: Session) -> list[tuple[bool | None, str, str]]:
             rows.append((True, good, ""))
 
     look(f"git {'.'.join(map(str, repository.version()))}", repository.require_git)
-    look(f"repository {repository.common_dir}", lambda: base.named(repository, orchestrator.config))
-    found = trust.commands(orchestrator.loaded.layers)
+    look(f"repository {repository.common_dir}", lambda: base.named(repository, workspace.config))
+    found = trust.commands(workspace.loaded.layers)
     look("commands of this repository are agreed to", lambda: trust.require(repository.common_dir, found, config.FILE))
-    agents = _detected_agents(orchestrator)
+    agents = _detected_agents(workspace)
     ready = [name for name, said in agents.items() if said.startswith("ready")]
     rows += [(True if name in ready else None, f"agent {name}: {said}", "") for name, said in agents.items()]
     if not ready:
         rows.append((False, "no agent can work", "npm install -g @anthropic-ai/claude-code; claude"))
-    if not orchestrator.config.checks:
+    if not workspace.config.checks:
         rows.append((None, "no checks are configured: nothing but your review judges the work", "orchestrate init"))
     rows.append((None, "sandbox: none in this version; agents are fenced by git hooks alone, which stop accidents", ""))
     return rows

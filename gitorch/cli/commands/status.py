@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import NO_SANDBOX, TASK, Session, pass_session
 from gitorch.errors import InvalidInput, NotFound
 from gitorch.model.task import ALIVE, State, Task
@@ -25,16 +26,20 @@ if TYPE_CHECKING:
 @pass_session
 def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
     """Show whose turn it is."""
-    orchestrator = session.orchestrator
-    tasks = orchestrator.tasks
-    tip = orchestrator.integration()
-    top = orchestrator.repository.work_tree or orchestrator.repository.common_dir
+    workspace = session.workspace
+    tasks = workspace.tasks
+    tip = services.branches.integration_tip(workspace)
+    top = workspace.repository.work_tree or workspace.repository.common_dir
     if session.json:
         from gitorch.cli.schema import answers
 
-        branch = orchestrator.config.integration
+        branch = workspace.config.integration
         fields = answers.status(tasks.values(), repository=top, branch=branch, oid=tip)
-        foreseen = answers.foreseen(orchestrator.conflicts(), orchestrator.candidate(), branch)
+        foreseen = answers.foreseen(
+            services.forecast_record.saved_conflicts(workspace),
+            services.forecast_record.saved_candidate(workspace),
+            branch,
+        )
         session.answer("", "status", {**fields, **foreseen})
     else:
         from gitorch.cli.views import status as status_view
@@ -43,13 +48,13 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
             status_view.status(
                 tasks.values(),
                 repository=top.name,
-                integration=orchestrator.config.integration,
+                integration=workspace.config.integration,
                 tip=tip,
-                running=orchestrator.is_running(),
-                warnings=(NO_SANDBOX,) if orchestrator.is_running() else (),
+                running=services.run_lock.is_running(workspace),
+                warnings=(NO_SANDBOX,) if services.run_lock.is_running(workspace) else (),
                 show_all=show_all,
-                conflicts=orchestrator.conflicts(),
-                candidate=orchestrator.candidate(),
+                conflicts=services.forecast_record.saved_conflicts(workspace),
+                candidate=services.forecast_record.saved_candidate(workspace),
             )
         )
     if exit_code and any(task.state in (State.FINISHED, State.CONFLICTED, State.FAILED) for task in tasks.values()):
@@ -64,18 +69,23 @@ def watch_command(session: Session, interval: float) -> None:
     from gitorch.cli.commands.run import tell_change
     from gitorch.cli.views import board
 
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     if session.screen.animated and not session.json:
-        board.watch(lambda: orchestrator.tasks, orchestrator.activity, orchestrator.foreseen, interval=interval)
+        board.watch(
+            lambda: workspace.tasks,
+            lambda: services.watch.activity(workspace),
+            lambda: services.forecast_record.saved_forecast(workspace),
+            interval=interval,
+        )
         return
     pause = threading.Event()
     before: dict[str, Task] = {}
     foreseen: Foreseen = ((), None)
     while True:
         # asked first: what a run changes last is seen after it
-        goes_on = orchestrator.is_running()
+        goes_on = services.run_lock.is_running(workspace)
         foreseen = _tell_foreseen(session, foreseen)
-        tasks = orchestrator.tasks
+        tasks = workspace.tasks
         for task in tasks.values():
             if task != before.get(task.id):
                 tell_change(session, task, before.get(task.id))
@@ -90,10 +100,10 @@ def _tell_foreseen(session: Session, before: Foreseen) -> Foreseen:
     from gitorch.cli.schema import answers
     from gitorch.cli.views import run
 
-    found = session.orchestrator.foreseen()
+    found = services.forecast_record.saved_forecast(session.workspace)
     if found != before:
         if session.json:
-            fields = answers.foreseen(*found, session.orchestrator.config.integration)
+            fields = answers.foreseen(*found, session.workspace.config.integration)
             session.answer("", "event", {"at": answers.now(), **fields})
         elif text := run.foreseen(*found):
             session.answer(text)
@@ -117,7 +127,7 @@ def agents_command(session: Session) -> None:
             "started": answers.at(datetime.fromtimestamp(status.started, UTC)),
             **_used(status.pid),
         }
-        for task, handle, status in session.orchestrator.running()
+        for task, handle, status in services.watch.running(session.workspace)
     ]
     session.answer(run.agents(rows), "agents", {"agents": rows})
 
@@ -153,11 +163,11 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
     if path:
         session.answer(found.worktree, "task", {"worktree": found.worktree})
     elif brief:
-        text, sent = session.orchestrator.brief(found)
+        text, sent = services.context.brief(session.workspace, found)
         session.answer(safe_block(text), "task", {"brief": text, "sent": sent})
     else:
-        branch = session.orchestrator.config.integration
-        conflicts = of_task(session.orchestrator.conflicts(), found.id)
+        branch = session.workspace.config.integration
+        conflicts = of_task(services.forecast_record.saved_conflicts(session.workspace), found.id)
         fields: dict[str, Any] = {"task": {**answers.task(found), "prompt": found.spec.prompt, **answers.asked(found)}}
         fields["conflicts"] = [answers.foreseen_conflict(one, branch) for one in conflicts]
         session.answer(task_view.task_page(found, conflicts=conflicts), "task", fields)
@@ -172,7 +182,7 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
 def log_command(session: Session, task: str | None, follow: bool, attempt: int | None, raw: bool) -> None:
     """Show what an agent said and did."""
     found = session.find(task)
-    if not session.orchestrator.executions(found, attempt):
+    if not services.watch.executions(session.workspace, found, attempt):
         raise NotFound("no-log", f"{found.id} has not been started", why=found.reason, fix=("orchestrate run",))
     if raw:
         _tell_raw(session, found, attempt)
@@ -183,7 +193,7 @@ def log_command(session: Session, task: str | None, follow: bool, attempt: int |
 
 
 def _tell_raw(session: Session, task: Task, attempt: int | None) -> None:
-    for execution in session.orchestrator.executions(task, attempt):
+    for execution in services.watch.executions(session.workspace, task, attempt):
         for name in ("stdout", "stderr"):
             if (execution / name).exists():
                 sys.stdout.buffer.write((execution / name).read_bytes())
@@ -199,8 +209,8 @@ def _tell_event(session: Session, name: str, event: Event) -> None:
 
 
 def _events(session: Session, task: Task, attempt: int | None = None) -> Iterator[tuple[str, Event]]:
-    for execution in session.orchestrator.executions(task, attempt):
-        for event in session.orchestrator.transcript(task, execution):
+    for execution in services.watch.executions(session.workspace, task, attempt):
+        for event in services.watch.transcript(session.workspace, task, execution):
             yield execution.name, event
 
 
@@ -208,10 +218,10 @@ def _following(session: Session, task: Task) -> Iterator[tuple[str, Event]]:
     """Yield events as they come, until the attempt is over."""
     told = 0
     pause = threading.Event()
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     while True:
-        live = orchestrator.tasks[task.id].state in ALIVE
-        events = list(_events(session, orchestrator.tasks[task.id]))
+        live = workspace.tasks[task.id].state in ALIVE
+        events = list(_events(session, workspace.tasks[task.id]))
         yield from events[told:]
         told = len(events)
         if not live:
@@ -230,14 +240,14 @@ def kill_command(session: Session, tasks: tuple[str, ...], every: bool, now: boo
     from gitorch.storage import trust
 
     trust.require_person("stop tasks")
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     if every:
-        chosen = [task for task in orchestrator.tasks.values() if task.state is State.RUNNING]
+        chosen = [task for task in workspace.tasks.values() if task.state is State.RUNNING]
     elif tasks:
-        chosen = [orchestrator.find(name) for name in tasks]
+        chosen = [services.lookup.find_task(workspace, name) for name in tasks]
     else:
         raise InvalidInput("which-task", "which task? Name one, or pass --all")
-    orchestrator.kill(chosen, "killed", now=now)
+    services.stop.kill(workspace, chosen, "killed", now=now)
     ended = _until_stopped(session, chosen)
     lines = [f"{task.id}  {task.state}" for task in ended] or ["nothing runs"]
     session.answer("\n".join(lines), "kill", {"tasks": [answers.task(task) for task in ended]})
@@ -245,12 +255,12 @@ def kill_command(session: Session, tasks: tuple[str, ...], every: bool, now: boo
 
 def _until_stopped(session: Session, tasks: list[Task]) -> list[Task]:
     """Wait until the run that holds the tasks has brought them to their end."""
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     pause = threading.Event()
     while True:
         # asked first: a run that ends meanwhile has brought them to their end before
-        goes_on = orchestrator.is_running()
-        now = [orchestrator.tasks[task.id] for task in tasks]
+        goes_on = services.run_lock.is_running(workspace)
+        now = [workspace.tasks[task.id] for task in tasks]
         if not any(task.state is State.RUNNING for task in now) or not goes_on:
             return now
         pause.wait(0.2)
@@ -266,8 +276,10 @@ def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
     from gitorch.storage import trust
 
     trust.require_person("queue tasks")
-    orchestrator = session.orchestrator
-    queued = orchestrator.retry([orchestrator.find(name) for name in tasks], agent=agent)
+    workspace = session.workspace
+    queued = services.submit.retry(
+        workspace, [services.lookup.find_task(workspace, name) for name in tasks], agent=agent
+    )
     session.answer(
         "\n".join(f"{task.id}  {task.state}" for task in queued),
         "retry",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.errors import InvalidInput
 from gitorch.model.task import Priority, Task
@@ -16,7 +17,7 @@ from gitorch.storage.tasks import TaskMoved
 
 if TYPE_CHECKING:
     from gitorch.flow.intake import Draft
-    from gitorch.services import Orchestrator
+    from gitorch.services.workspace import Workspace
 
 
 @click.command("submit")
@@ -71,7 +72,7 @@ def _queued(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) 
     while True:
         tasks = _resolved(session, drafts, options)
         try:
-            return session.orchestrator.submit(tasks)
+            return services.submit.submit(session.workspace, tasks)
         except TaskMoved:
             session.screen.detail("another command took a name: choosing again")
 
@@ -117,13 +118,13 @@ def _resolved(session: Session, drafts: Sequence[Draft], options: dict[str, Any]
 
     from gitorch.flow import intake
 
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     given = _overrides(session, options)
     drafts = [msgspec.structs.replace(draft, **given) for draft in drafts]
-    number = max((task.number for task in orchestrator.tasks.values()), default=0) + 1
-    tasks = intake.resolve(drafts, orchestrator.tasks, number, taken=orchestrator.taken())
-    routed = [orchestrator.routed(task) for task in tasks]
-    orchestrator.refuse_bare_names(routed)
+    number = max((task.number for task in workspace.tasks.values()), default=0) + 1
+    tasks = intake.resolve(drafts, workspace.tasks, number, taken=services.submit.taken_names(workspace))
+    routed = [services.roles.assign_role(workspace.roles, workspace.config, task) for task in tasks]
+    services.submit.require_known_names(workspace, routed)
     return routed
 
 
@@ -131,15 +132,15 @@ def _overrides(session: Session, options: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that options set, by their names in a draft."""
     from gitorch import config
 
-    orchestrator = session.orchestrator
+    workspace = session.workspace
     role, agent = options["role"], options["agent"]
-    if agent and agent not in orchestrator.config.agents and agent in orchestrator.roles:
+    if agent and agent not in workspace.config.agents and agent in workspace.roles:
         role, agent = agent, ""  # --agent may name a role, too
     overrides = {
         "agent": agent,
         "role": role,
         "priority": options["priority"] or "",
-        "after": tuple(orchestrator.find(name).id for name in options["after"]),
+        "after": tuple(services.lookup.find_task(workspace, name).id for name in options["after"]),
         "checks": _checks(options["checks"]),
         "paths": options["paths"],
         "context": _context(session, options["context"]),
@@ -177,16 +178,16 @@ def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool, plan:
     from gitorch.cli.views.queue import queued
 
     fields = {"tasks": [answers.task(task) for task in tasks], "dry_run": dry, **({"plan": plan} if plan else {})}
-    session.answer(queued(tasks, session.orchestrator.config.agent), "submit", fields)
+    session.answer(queued(tasks, session.workspace.config.agent), "submit", fields)
     if not session.json:
         for task in tasks:
-            session.say(safe(_role_words(session.orchestrator, task)))
+            session.say(safe(_role_words(session.workspace, task)))
         session.say("nothing was queued (dry run)" if dry else "next: orchestrate run")
         if dry and plan:
             session.say(f"next: orchestrate plan approve {plan}")
 
 
-def _role_words(orchestrator: Orchestrator, task: Task) -> str:
+def _role_words(workspace: Workspace, task: Task) -> str:
     """Say as which specialist a task will be done, why, and where that one comes from."""
     why = f": {task.spec.role_reason}" if task.spec.role_reason else ", as named"
-    return f"{task.id}: role {task.spec.role}{why} ({orchestrator.roles[task.spec.role].origin})"
+    return f"{task.id}: role {task.spec.role}{why} ({workspace.roles[task.spec.role].origin})"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitorch import services
 from gitorch.cli.session import WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def undo_command(session: Session, listing: bool, every: bool) -> None:
     if listing:
         _list(session, None if every else _MOST)
         return
-    taken = session.orchestrator.undo()
+    taken = services.undo.undo(session.workspace)
     _tell(session, "undo", "taken back", taken)
     session.say("bring it back: orchestrate redo")
     if taken.plan:
@@ -44,7 +45,7 @@ def undo_command(session: Session, listing: bool, every: bool) -> None:
 @pass_session
 def redo_command(session: Session) -> None:
     """Bring back what the last undo took back, as it was. A new operation ends that."""
-    _tell(session, "redo", "brought back", session.orchestrator.redo())
+    _tell(session, "redo", "brought back", services.undo.redo(session.workspace))
     session.say(WAY_BACK)
 
 
@@ -54,7 +55,7 @@ def _tell(session: Session, command: str, done: str, taken: TakenBack) -> None:
 
     session.refresh()
     made = taken.made
-    tasks = session.orchestrator.tasks
+    tasks = session.workspace.tasks
     changed = [one.task for one in made.changes]
     lines = [f"{done}: {safe(made.said)}"]
     lines += [f"{name}  {tasks[name].state if name in tasks else 'gone'}" for name in changed]
@@ -78,7 +79,7 @@ def _tell(session: Session, command: str, done: str, taken: TakenBack) -> None:
 def _list(session: Session, most: int | None) -> None:
     from gitorch.cli.terminal.layout import Column, paint, table
 
-    forward, back = session.orchestrator.past(None if most is None else most + 1)
+    forward, back = services.undo.undo_entries(session.workspace, None if most is None else most + 1)
     cut = most is not None and len(back) > most
     if most is not None:
         forward, back = forward[:most], back[:most]

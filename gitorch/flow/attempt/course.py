@@ -45,6 +45,7 @@ from gitorch.model.task import (
 from gitorch.replay import conflict_commit
 from gitorch.rooms import environment
 from gitorch.rooms.environment import Means
+from gitorch.rooms.paths import worktree_path
 
 
 def begin(means: Means, task: Task, base: Oid) -> Task:
@@ -66,7 +67,7 @@ def begin(means: Means, task: Task, base: Oid) -> Task:
         reason="",
         stale=task.stale and commits.tip is not None,
         branch=means.config.branch_of(task.id),
-        worktree=str(environment.worktree_path(means.repository, means.config, task.id)),
+        worktree=str(worktree_path(means.repository, means.config, task.id)),
         commits=commits,
         results=(),
         wake=None,

@@ -11,8 +11,8 @@ from typing import IO
 from gitorch.git import index_flags, worktrees
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
-from gitorch.rooms import environment
 from gitorch.rooms.environment import Means
+from gitorch.rooms.paths import worktree_path
 from gitorch.storage import locks
 
 _REASON = "gitorch checks merged trees here"
@@ -70,7 +70,7 @@ class Slot:
     def at(self, commit: Oid) -> Worktree:
         """Bring the worktree to a commit, with nothing else in it."""
         repository = self.means.repository
-        path = environment.worktree_path(repository, self.means.config, self.name)
+        path = worktree_path(repository, self.means.config, self.name)
         found = worktrees.find(repository, path)
         if found is None:
             worktrees.discard_half_made(repository, path)

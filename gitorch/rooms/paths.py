@@ -1,0 +1,17 @@
+"""Where worktrees belong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gitorch.config import Config
+from gitorch.git.repository import Repository
+
+
+def worktree_path(repository: Repository, config: Config, task: str) -> Path:
+    """Return where a task's worktree belongs: the template, relative to the repository's top folder."""
+    top = repository.work_tree or repository.common_dir
+    name = top.name.removesuffix(".git") or "repository"
+    relative = config.worktrees.replace("{repo}", name).replace("{task}", task)
+    return Path(os.path.normpath(top / Path(relative).expanduser()))

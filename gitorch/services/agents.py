@@ -1,0 +1,95 @@
+"""Which agent does a task, and whether that one can work."""
+
+from __future__ import annotations
+
+from gitorch.agents import AGENTS
+from gitorch.errors import SetupNeeded
+from gitorch.executors import local
+from gitorch.executors.local import LocalExecutor
+from gitorch.git.notes import Notebook
+from gitorch.model.naming import TaskId
+from gitorch.model.task import State, Task
+from gitorch.rooms import environment
+from gitorch.rooms.environment import Means
+from gitorch.services.lookup import unknown
+from gitorch.services.roles import agent_of_role
+from gitorch.services.workspace import Workspace
+
+_AUTO = "auto"
+_PREFERRED = ("claude", "codex", "api")
+"""The agents that "auto" stands for, in the order in which they are tried."""
+
+
+def run_context(workspace: Workspace) -> Means:
+    """Return what attempts are made with."""
+    return Means(
+        repository=workspace.repository,
+        config=workspace.config,
+        executor=LocalExecutor(),
+        agents=AGENTS,
+        roles=workspace.roles,
+        folder=workspace.folder,
+        environment=dict(workspace.environment),
+        notebook=Notebook(workspace.repository, once=("kind", "task", "number")),
+    )
+
+
+def probe(context: Means, name: str) -> str:
+    """Return an agent's version, or raise `SetupNeeded` when it cannot work."""
+    agents = context.config.agents
+    if name not in agents:
+        raise unknown("agent", name, list(agents))
+    settings = agents[name]
+    agent = context.agents[settings.kind]
+    env = environment.agent_environment(context, name)
+    return agent.judge(settings, env, [local.probe(argv, env) for argv in agent.probes(settings)])
+
+
+def agent_name(workspace: Workspace, task: Task) -> str:
+    """Return the agent that a task is for: its own, its role's, or the configured one; "auto" is for any."""
+    return task.spec.agent or agent_of_role(workspace.roles, task.spec.role) or workspace.config.agent
+
+
+def agents_needed(workspace: Workspace) -> dict[str, list[TaskId]]:
+    """Return the agents that live tasks are for, with those tasks; "auto" where none is named."""
+    needed: dict[str, list[TaskId]] = {}
+    for task in workspace.tasks.values():
+        if task.state in (State.QUEUED, State.WAITING, State.RUNNING):
+            needed.setdefault(agent_name(workspace, task), []).append(task.id)
+    return needed
+
+
+class ReadyAgents:
+    """The agents of one run that are known to work, each probed once."""
+
+    def __init__(self, context: Means) -> None:
+        self.context = context
+        self._ready: dict[str, str] = {}
+
+    def require(self, name: str) -> str:
+        """Return the agent that a name stands for in this run; raise `SetupNeeded` when it cannot work."""
+        if name not in self._ready:
+            if name != _AUTO:
+                probe(self.context, name)
+            self._ready[name] = self._first_ready() if name == _AUTO else name
+        return self._ready[name]
+
+    def get(self, name: str, default: str) -> str:
+        """Return the agent that a name stands for, or `default` while that is not known."""
+        return self._ready.get(name, default)
+
+    def _first_ready(self) -> str:
+        problems: list[str] = []
+        for name in _PREFERRED:
+            try:
+                probe(self.context, name)
+            except SetupNeeded as problem:
+                problems.append(f"{name}: {problem.what}")
+            else:
+                return name
+        raise SetupNeeded(
+            "no-agent",
+            "no agent can work: none is installed and logged in",
+            why="; ".join(problems),
+            fix=("npm install -g @anthropic-ai/claude-code   then log in with: claude", "orchestrate demo"),
+        )

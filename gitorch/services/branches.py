@@ -1,0 +1,41 @@
+"""Which branches belong to gitorch, and where the integration branch is."""
+
+from __future__ import annotations
+
+from gitorch.errors import Refused
+from gitorch.model.naming import Oid, branch_ref
+from gitorch.services.workspace import Workspace
+
+
+def integration_tip(workspace: Workspace) -> Oid | None:
+    """Return the tip of the integration branch; None before the first merge."""
+    return workspace.repository.at(branch_ref(workspace.config.integration))
+
+
+def is_own_branch(workspace: Workspace, branch: str) -> bool:
+    """Tell whether a branch is gitorch's own: the integration branch, the candidate, a task's, or one that could be."""
+    config = workspace.config
+    reserved = bool(config.prefix) and branch.startswith(config.prefix)
+    return reserved or branch in (config.integration, config.candidate) or _is_task_branch(workspace, branch)
+
+
+def _is_task_branch(workspace: Workspace, branch: str) -> bool:
+    return any(task.branch == branch and not task.adopted for task in workspace.tasks.values())
+
+
+def own_refs(workspace: Workspace) -> tuple[str, ...]:
+    """Return the refs that a run may move, as names or folders of names."""
+    config = workspace.config
+    branches = [branch_ref(task.branch) for task in workspace.tasks.values() if task.branch]
+    under = [f"refs/heads/{config.prefix}"] if config.prefix.endswith("/") else branches
+    return (*under, branch_ref(config.integration), branch_ref(config.candidate))
+
+
+def refuse_checked_out(workspace: Workspace, branch: str) -> None:
+    """Raise `Refused` when a worktree has this branch checked out: moving it would make that worktree look dirty."""
+    answer = workspace.repository.git("worktree", "list", "--porcelain", "-z")
+    for entry in answer.stdout.decode("utf-8", "surrogateescape").split("\0\0"):
+        lines = entry.split("\0")
+        if f"branch {branch_ref(branch)}" in lines:
+            path = lines[0].removeprefix("worktree ")
+            raise Refused("checked-out", f"{branch} is checked out in {path}", fix=(f"git -C {path} switch -",))

@@ -1,0 +1,49 @@
+"""Find tasks by what a person types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gitorch.errors import InvalidInput, NotFound, did_you_mean, there_is
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Task
+from gitorch.services.workspace import Workspace
+from gitorch.storage.tasks import Tasks
+
+
+def find_task(workspace: Workspace, name: str) -> Task:
+    """Return the task that a slug, a unique prefix or a number names; raise `NotFound` otherwise."""
+    tasks = workspace.tasks
+    if name in tasks:
+        return tasks[TaskId(name)]
+    by_number = [task for task in tasks.values() if name.isdigit() and task.number == int(name)]
+    matches = by_number or [task for task in tasks.values() if name and task.id.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    raise _not_found(name, matches, tasks)
+
+
+def task_of_folder(workspace: Workspace, folder: Path) -> Task | None:
+    """Return the task whose worktree contains a folder."""
+    inside = [task for task in workspace.tasks.values() if task.worktree and folder.is_relative_to(task.worktree)]
+    return inside[0] if inside else None
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> InvalidInput:
+    """Return the error for a name that is not one of those that are known."""
+    hint = did_you_mean(name, known, lead="; ")
+    return InvalidInput(
+        f"unknown-{what}", f"there is no {what} {name}{hint}", why=f"there is {', '.join(sorted(known))}"
+    )
+
+
+def _not_found(name: str, matches: Sequence[Task], tasks: Tasks) -> NotFound:
+    if matches:
+        return NotFound("ambiguous", f"{name} can mean {', '.join(task.id for task in matches[:5])}")
+    return NotFound(
+        "no-such-task",
+        f"there is no task {name}",
+        why=there_is(name, tasks),
+        fix=("orchestrate status",),
+    )

@@ -1,0 +1,195 @@
+"""Plan a merge of approved tasks, check it, and publish it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from gitorch.errors import ProofFailed, Refused
+from gitorch.flow import merge
+from gitorch.flow.merge import Clash, Plan, Progress, Said, Target, Tell
+from gitorch.flow.merge.candidate import Ground
+from gitorch.flow.merge.trees import Judge
+from gitorch.git import notes
+from gitorch.git.repository import RefsMoved
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.task import Commits, State, Task, TaskSpec, change
+from gitorch.replay import Conflicted, Replayer, hunks
+from gitorch.replay.hunks import Hunk
+from gitorch.services.agents import run_context
+from gitorch.services.branches import integration_tip, refuse_checked_out
+from gitorch.services.changes import change_tasks, move_and_restate
+from gitorch.services.checks import checks_for
+from gitorch.services.merge_base import (
+    blocked_by_base,
+    integration_and_base,
+    rebase_integration,
+    record_base,
+    restated_merges,
+)
+from gitorch.services.merge_target import check_target, find_target, nothing_merged, require_approved
+from gitorch.services.recovery import operation_lock
+from gitorch.services.workspace import Workspace
+from gitorch.storage import trust
+from gitorch.storage.operations import Restated, words
+
+
+def plan_merge(
+    workspace: Workspace,
+    replayer: Replayer,
+    names: Sequence[TaskId] | None,
+    skip: Sequence[TaskId] = (),
+    into: str = "",
+    tell: Tell | None = None,
+) -> Plan:
+    """Return what a merge would do, without doing anything.
+
+    `names` are the tasks to merge, None for all that are approved; `into` is the user branch that goes to the result.
+    `tell` is called with the progress.
+    """
+    tasks = workspace.tasks
+    for name in names or ():
+        if tasks[name].state not in merge.MERGEABLE:
+            raise Refused(
+                "not-approved", f"{name} is {tasks[name].state}, not approved", fix=(f"orchestrate approve {name}",)
+            )
+    target = find_target(workspace, into)
+    if target is not None:
+        require_approved(workspace, target, integration_tip(workspace))
+    return plan_for(workspace, replayer, merge.choose(tasks, names, skip), target, tell)
+
+
+def plan_for(
+    workspace: Workspace,
+    replayer: Replayer,
+    tasks: Sequence[Task],
+    target: Target | None = None,
+    tell: Tell | None = None,
+    ground: Ground | None = None,
+) -> Plan:
+    """Return what a merge of these tasks would do: on the integration branch as it would be on its base by then.
+
+    That base is `target`, where there is one. Where the two conflict, nothing goes in. `ground` is where both are, if
+    that is known.
+    """
+    tell = tell or merge.silent
+    before, base_tip = ground or (
+        (integration_tip(workspace), target.before) if target else integration_and_base(workspace)
+    )
+    tell(merge.Progress(f"replay {workspace.config.integration}", 0, 1))
+    rebased = rebase_integration(workspace, replayer, before, base_tip, target) if before else None
+    onto = before or base_tip
+    assert onto is not None  # where nothing is merged yet, the base is known or this raised
+    if isinstance(rebased, merge.Rebased):
+        if isinstance(rebased.replayed, Conflicted):
+            stuck = Plan(before=before, onto=onto, rebased=rebased, target=target)
+            return msgspec.structs.replace(stuck, held=blocked_by_base(workspace, stuck, tasks))
+        onto = rebased.replayed.tip
+        replayer.keep(onto)
+    plan = merge.plan(replayer, workspace.tasks, tasks, before, onto, tell)
+    return msgspec.structs.replace(plan, rebased=rebased, target=target)
+
+
+def conflict_hunks(replayer: Replayer, clash: Clash) -> tuple[Hunk, ...]:
+    """Return the places in which a task's change cannot be combined with what goes in before it."""
+    return hunks.cut(replayer, clash.conflict) if clash.conflict else ()
+
+
+def verify_merge(
+    workspace: Workspace, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool = False
+) -> Generator[Progress, None, Plan]:
+    """Check the trees that a plan would publish; return the plan of what stays green.
+
+    With `recheck` the results of earlier commands do not count.
+    """
+    if plan.is_stuck:
+        return plan
+    with tree_checker(workspace, plan.onto, recheck=recheck) as checker:
+        verified = yield from merge.verified(replayer, workspace.tasks, plan, checker.check, verify, checker.width)
+        return (yield from check_target(verified, checker.check, verify))
+
+
+def tree_checker(workspace: Workspace, base: Oid, name: str = "integration", *, recheck: bool = False) -> Judge:
+    """Return what runs the checks of the commit `base` on merged trees, in worktrees of this name."""
+    tree = Task(id=TaskId(name), number=0, spec=TaskSpec(title="", prompt=""), commits=Commits(base))
+    return Judge(run_context(workspace), checks_for(workspace, tree), name=name, recheck=recheck)
+
+
+def publish(workspace: Workspace, replayer: Replayer, plan: Plan, lines: Said | None = None) -> None:
+    """Move the integration branch, the notes and the tasks to a plan's result, all or nothing.
+
+    `lines` are added to the notes of new commits.
+    """
+    trust.require_person("merge")
+    conflicted = _conflicted(workspace, plan)
+    tasks, integration = workspace.tasks, workspace.config.integration
+    if not plan.steps and (plan.target is None or plan.is_stuck):
+        pairs = [(tasks[task.id], task) for task in conflicted]
+        change_tasks(workspace, "merge", pairs, f"merge: {len(pairs)} in conflict")
+        return
+    if not plan.steps and plan.before is None:
+        raise nothing_merged(integration)
+    if plan.tip != plan.before:
+        refuse_checked_out(workspace, integration)
+    replayer.keep(plan.tip)
+    _prove(workspace, plan)
+    record_base(workspace, plan)
+    restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
+    restated += [Restated(task.id, tasks[task.id].state, task.state, reason=task.reason) for task in conflicted]
+    restated += restated_merges(workspace, plan)
+    with operation_lock(workspace), notes.turn(workspace.repository):
+        moves = merge.moves(workspace.repository, plan, integration, lines)
+        move_and_restate(workspace, _kind(plan), moves, restated, _summary(plan))
+    workspace.store.snapshot_if_due()
+
+
+def _kind(plan: Plan) -> str:
+    return "merge --into" if plan.target else "merge"
+
+
+def _summary(plan: Plan) -> str:
+    summary = words("merge", [step.task for step in plan.steps])
+    if plan.target is None:
+        return summary
+    return f"{summary} into {plan.target.branch}" if plan.steps else f"merge into {plan.target.branch}"
+
+
+def _prove(workspace: Workspace, plan: Plan) -> None:
+    """Raise `ProofFailed`, with the evidence saved, when a plan's commits are not what it says they are."""
+    if faults := merge.faults(workspace.repository, workspace.tasks, plan):
+        _refuse_moved(workspace, plan)
+        path = workspace.folder / "crashes" / f"proof-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(msgspec.to_builtins({"faults": faults, "plan": plan})), "ascii")
+        raise ProofFailed(
+            "proof-failed",
+            f"the merge is not what was planned: {faults[0]}",
+            why=f"nothing was moved; {len(faults)} faults and the plan are in {path}",
+            fix=("orchestrate merge --verify each",),
+        )
+
+
+def _refuse_moved(workspace: Workspace, plan: Plan) -> None:
+    """Raise `RefsMoved` when another command has changed what the plan was made of: then it cannot fit."""
+    target, tasks = plan.target, workspace.tasks
+    is_current = integration_tip(workspace) == plan.before and all(
+        tasks.get(step.task.id) == step.task for step in plan.steps
+    )
+    if not is_current or (target is not None and workspace.repository.at(target.ref) != target.before):
+        raise RefsMoved(
+            "refs-moved",
+            "the merge was planned on what has moved since: another command was first; nothing was moved",
+            fix=("run the command again",),
+        )
+
+
+def _conflicted(workspace: Workspace, plan: Plan) -> list[Task]:
+    tasks = []
+    for clash in plan.clashes:
+        partners = ", ".join(clash.partners) or workspace.config.integration
+        reason = f"conflicts with {partners} in {', '.join(clash.paths)}"
+        tasks.append(change(workspace.tasks[clash.task.id], state=State.CONFLICTED, reason=reason))
+    return tasks

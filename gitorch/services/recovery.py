@@ -1,0 +1,86 @@
+"""Finish or roll back the operations that a killed command left open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gitorch.git import lockfiles, notes
+from gitorch.git.repository import RefMove
+from gitorch.services.operation_steps import finish, move_refs, roll_back, user_refs
+from gitorch.services.workspace import Workspace
+from gitorch.storage.operations import Operation, fingerprint
+
+
+@contextmanager
+def operation_lock(workspace: Workspace) -> Iterator[None]:
+    """Hold the operation log: one changing command at a time."""
+    with workspace.operations.turn() as lock, workspace.repository.lending(lock, everywhere=False):
+        yield
+
+
+def recover(workspace: Workspace) -> list[str]:
+    """Finish what a killed command had begun; return a message for each operation."""
+    if lockfiles.suspected(workspace.repository):
+        _remove_note_locks(workspace)
+    if workspace.operations.is_settled():
+        return []
+    with operation_lock(workspace):
+        return conclude_all(workspace)
+
+
+def conclude_all(workspace: Workspace) -> list[str]:
+    """Conclude all open operations; call with the operation lock held."""
+    messages = []
+    for operation in workspace.operations.unfinished():
+        _remove_ref_locks(workspace, operation)
+        outcome = "finished now" if conclude(workspace, operation) else "it had moved nothing"
+        messages.append(f"{operation.kind} was cut short: {outcome}")
+    return messages
+
+
+def conclude(workspace: Workspace, operation: Operation) -> bool:
+    """Finish or roll back an operation that was cut short; return whether it has happened.
+
+    It is finished where something has moved, and rolled back where nothing had; where another command has changed a
+    task since, what had moved goes back.
+    """
+    moves = _real_moves(operation)
+    with workspace.store.held():
+        tips = workspace.repository.refs(*(move.ref for move in moves)) if moves else {}
+        pending = [move for move in moves if tips.get(move.ref) == move.old]
+        moved = [move for move in moves if tips.get(move.ref) == move.new]
+        tasks = workspace.store.current()
+        prints = [(fingerprint(tasks.get(change.task)), change) for change in operation.changes]
+        if any(current == change.after for current, change in prints):
+            workspace.operations.close(operation, done=True)  # the tasks come last
+            return True
+        overtaken = any(current != change.before for current, change in prints)
+        if not moved or (overtaken and len(moved) + len(pending) == len(moves)):
+            roll_back(workspace, operation, moved)
+            return False
+        # git's transactions are not atomic against a crash: what has not moved yet is moved now
+        move_refs(workspace, pending, f"finish {operation.kind}")
+        finish(workspace, operation)
+        return True
+
+
+def _real_moves(operation: Operation) -> list[RefMove]:
+    return [RefMove(ref.ref, ref.new, ref.old) for ref in operation.refs if ref.new != ref.old]
+
+
+def _remove_note_locks(workspace: Workspace) -> None:
+    """Remove the locks of a git that was killed while it built notes."""
+    with notes.turn(workspace.repository):
+        lockfiles.release(workspace.repository, [lockfiles.SCRATCH], deleted=[lockfiles.SCRATCH])
+
+
+def _remove_ref_locks(workspace: Workspace, operation: Operation) -> None:
+    """Remove the locks of a git that was killed while it moved the refs of an operation."""
+    moves = _real_moves(operation)
+    lockfiles.release(
+        workspace.repository,
+        [move.ref for move in moves],
+        deleted=[move.ref for move in moves if move.new is None],
+        users=user_refs(workspace, moves),
+    )

@@ -1,0 +1,88 @@
+"""What replays commits in a merge: the engine, known resolutions, and squashing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from gitorch.flow import merge
+from gitorch.flow.merge import Resolver
+from gitorch.flow.merge.resolutions import OpenConflict, sides
+from gitorch.flow.merge.trees.regenerate import Maker
+from gitorch.model.task import State
+from gitorch.replay import Rebaser, Replayer
+from gitorch.rooms.paths import worktree_path
+from gitorch.services.agents import run_context
+from gitorch.services.checks import require_trust
+from gitorch.services.workspace import Workspace
+from gitorch.storage.atomic import replace
+
+
+class Engine(StrEnum):
+    """What replays commits: the same result, at different speeds."""
+
+    AUTO = "auto"
+    MERGE_TREE = "merge-tree"
+    GIT_REBASE = "git-rebase"
+
+
+@contextmanager
+def open_replayer(
+    workspace: Workspace, *, squash: bool = False, dry_run: bool = False, engine: Engine = Engine.AUTO
+) -> Iterator[Replayer]:
+    """Yield what a merge replays with: it resolves known conflicts and, with `squash`, makes one commit of each task.
+
+    A dry run runs no commands and saves nothing. The `engine` makes no difference to the result.
+    """
+    commands = workspace.config.merge.regenerate
+    maker = None
+    if commands and not dry_run:
+        require_trust(workspace)
+        maker = Maker(run_context(workspace))
+    with _engine(workspace, engine) as plain:
+        resolver = merge.Resolver(plain, commands, maker.make if maker else None)
+        if not dry_run:
+            _learn(workspace, resolver)
+        yield merge.Squasher(resolver, workspace.tasks.values()) if squash else resolver
+        if not dry_run:
+            _save_open_conflicts(workspace, resolver)
+        workspace.store.notices.extend(maker.failures if maker else ())
+
+
+def _engine(workspace: Workspace, engine: Engine) -> Replayer:
+    if engine is Engine.GIT_REBASE:
+        # no task can have this name, and so no worktree of a task is at this path
+        return Rebaser(workspace.repository, worktree_path(workspace.repository, workspace.config, ".rebase"))
+    return Replayer(workspace.repository, whole=engine is Engine.MERGE_TREE)
+
+
+def _learn(workspace: Workspace, resolver: Resolver) -> None:
+    """Learn from the tasks that were in conflict and came back with another tip."""
+    for file in sorted(_folder(workspace).glob("*.json")):
+        conflict = msgspec.json.decode(file.read_bytes(), type=OpenConflict)
+        task = workspace.tasks.get(conflict.task)
+        if task is not None and task.tip in (conflict.tip, None):
+            continue
+        if task is not None and task.tip is not None:
+            for commit in merge.answers(workspace.repository, conflict.files, task.base, task.tip):
+                resolver.learn(merge.outcomes(workspace.repository, commit, conflict.files))
+        file.unlink()
+
+
+def _save_open_conflicts(workspace: Workspace, resolver: Resolver) -> None:
+    tips = {task.tip: task for task in workspace.tasks.values() if task.state is State.CONFLICTED}
+    for tip, conflict in resolver.unsolved.items():
+        files = {path: three for path, three in sides(conflict).items() if three is not None}
+        if tip in tips and files:
+            folder = _folder(workspace)
+            folder.mkdir(exist_ok=True)
+            record = OpenConflict(tips[tip].id, tip, files)
+            replace(folder / f"{record.task}.json", msgspec.json.encode(record))
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.folder / "conflicts"

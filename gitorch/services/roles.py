@@ -1,0 +1,45 @@
+"""Which roles there are, and which one a task gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gitorch import config as configuration
+from gitorch.config import Config, Loaded
+from gitorch.git.repository import Repository
+from gitorch.model import subagents
+from gitorch.model.roles import Role, route
+from gitorch.model.task import Task, change_spec
+
+
+def load_roles(repository: Repository, loaded: Loaded) -> Mapping[str, Role]:
+    """Return the roles by name: built in, described by the repository, and changed by the configuration.
+
+    The repository's files are read from the commit that work starts on, as checks are: neither a file that an agent
+    leaves in a worktree nor a task branch changes the instructions of the next agent.
+    """
+    base = "HEAD" if loaded.config.base == "auto" else loaded.config.base
+    files = repository.plain_files(base, subagents.FOLDER, most=subagents.MOST_FILES, largest=subagents.LARGEST)
+    commit = (repository.resolve(base) if files else None) or base
+    roles = (subagents.read(content, path, commit) for path, content in files.items() if path.endswith(".md"))
+    known = subagents.add(role for role in roles if role is not None)
+    return configuration.roles(loaded, repository.work_tree, known)
+
+
+def agent_of_role(roles: Mapping[str, Role], name: str) -> str:
+    """Return the agent that suits a role; empty where the configured agent does as well."""
+    return roles[name].agent if name in roles else ""
+
+
+def assign_role(roles: Mapping[str, Role], config: Config, task: Task) -> Task:
+    """Return a task with its role and the agent that suits it.
+
+    The role is the one that the task or the configuration names; otherwise the task's words and paths choose it.
+    """
+    name, reason = task.spec.role or config.role, ""
+    if name == "auto":
+        # the title is the first line of the prompt: what the prompt adds is the remainder
+        remainder = task.spec.prompt.removeprefix(task.title)
+        role, reason = route(task.title, roles, prompt=remainder, paths=task.spec.paths)
+        name = role.name
+    return change_spec(task, role=name, role_reason=reason, agent=task.spec.agent or agent_of_role(roles, name))

@@ -1,0 +1,51 @@
+"""Tasks whose dependency was changed after they started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gitorch.model import graph
+from gitorch.model.naming import TaskId
+from gitorch.model.task import State, Task, change
+from gitorch.services.workspace import Workspace
+
+
+def mark_dependents_stale(workspace: Workspace, task: Task) -> list[tuple[Task, Task]]:
+    """Return the tasks that build on this one, each as it is and marked as stale."""
+    tasks = workspace.tasks
+    dependents = (tasks[name] for name in graph.dependants(task.id, tasks))
+    started = [task for task in dependents if task.base is not None and task.state is not State.MERGED]
+    return [(task, change(task, stale=True)) for task in started]
+
+
+def unstale_dependents(workspace: Workspace, changed: Sequence[Task]) -> list[Task]:
+    """Return the tasks that are up to date again because the tasks below them are in conflict as before an attempt.
+
+    Call before `changed` is saved.
+    """
+    tasks = dict(workspace.tasks)
+    unstaled: list[Task] = []
+    for task in changed:
+        before = tasks.get(task.id)
+        conflict = before.conflict if before is not None and task.state is State.CONFLICTED else None
+        tasks[task.id] = task
+        names = conflict.below if conflict else ()
+        for dependent in graph.merge_order(tasks[name] for name in names if name in tasks):
+            is_idle = dependent.stale and dependent.state is not State.RUNNING
+            if is_idle and _is_up_to_date(workspace, dependent, tasks):
+                tasks[dependent.id] = change(dependent, stale=False)
+                unstaled.append(tasks[dependent.id])
+    return unstaled
+
+
+def _is_up_to_date(workspace: Workspace, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
+    """Tell whether a task is based on its dependencies as they are."""
+    return all(_is_based_on(workspace, task, tasks[name]) for name in task.spec.after if name in tasks)
+
+
+def _is_based_on(workspace: Workspace, task: Task, dependency: Task) -> bool:
+    if dependency.state is State.MERGED:
+        return True
+    if dependency.stale or dependency.tip is None or task.base is None:
+        return False
+    return workspace.repository.is_ancestor(dependency.tip, task.base)
