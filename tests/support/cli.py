@@ -24,6 +24,7 @@ import tomli_w
 from gitorch.git import fence
 from gitorch.git.repository import Repository
 from tests.support.git import git
+from tests.support.schemas import check_output
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 300.0
@@ -46,6 +47,9 @@ class Answer(msgspec.Struct, frozen=True):
     code: int
     stdout: bytes
     stderr: str
+
+    def __post_init__(self) -> None:
+        check_output(self.words, self.stdout)
 
     @property
     def text(self) -> str:

@@ -1,85 +1,313 @@
-"""Plans as JSON: the fields of `gitorch/plan/1`."""
+"""The answers of `plan`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import msgspec
 
-from gitorch.cli.schema import answers
-from gitorch.model.plan import Difference, PlannedTask, PlanSession, Said, critical_path, difference, phases
+from gitorch.cli.schema.answer import Absent, Answer, Timestamp, known_time, timestamp
+from gitorch.cli.schema.task import CostJson, TaskJson
+from gitorch.model.outcome import Usage
+from gitorch.model.plan import (
+    Approval,
+    Difference,
+    Plan,
+    PlannedTask,
+    PlanSession,
+    Said,
+    Size,
+    critical_path,
+    difference,
+    phases,
+)
+from gitorch.model.task import Priority, Task
 
-Json = dict[str, Any]
-
-
-def plan(session: PlanSession) -> Json:
-    """Return a plan with its conversation and its history; `proposal` is absent where nothing is proposed."""
-    last = next((said for said in reversed(session.conversation) if said.model), None)
-    found: Json = {
-        "id": session.id,
-        "goal": session.plan.goal,
-        "state": "approved" if session.is_approved else "draft",
-        "made_by": session.plan.made_by or None,
-        "model": last.model if last else None,
-        "agent": session.agent or None,
-        "cost": answers.cost(session.spent),
-        "constraints": list(session.constraints),
-        "tasks": [planned(task) for task in session.plan.tasks],
-        "phases": [[task.id for task in group] for group in phases(session.plan)],
-        "critical_path": [task.id for task in critical_path(session.plan)],
-        "conversation": [said(one) for one in session.conversation],
-        "history": [{"what": step.what, "at": answers.at(step.at)} for step in session.history],
-        "created": answers.at(session.created),
-        "revision": session.revision,
-    }
-    if session.proposal is not None:
-        found["proposal"] = changes(difference(session.plan, session.proposal))
-    if session.approval is not None and session.approval.done:
-        found["approved"] = {"at": answers.at(session.approval.at), "tasks": list(session.approval.tasks)}
-    return found
+PlanState = Literal["approved", "draft"]
 
 
-def summary(session: PlanSession) -> Json:
-    """Return a plan as a line of `plan list`."""
-    whole = plan(session)
-    kept = ("id", "goal", "state", "made_by", "model", "cost", "created", "revision")
-    return {**{name: whole[name] for name in kept}, "tasks": len(session.plan.tasks)}
+class PlannedTaskJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One task of a plan."""
+
+    id: str
+    """The name within the plan."""
+    title: str
+    prompt: str
+    role: str | None
+    """Null when it is chosen as the task is queued."""
+    agent: str | None
+    """Null when it is chosen as the task is queued."""
+    priority: Priority
+    after: list[str]
+    paths: list[str]
+    acceptance: list[str]
+    size: Size
+
+    @classmethod
+    def of(cls, task: PlannedTask) -> PlannedTaskJson:
+        """Return a planned task."""
+        return cls(
+            id=task.id,
+            title=task.title,
+            prompt=task.prompt,
+            role=task.role or None,
+            agent=task.agent or None,
+            priority=task.priority,
+            after=list(task.after),
+            paths=list(task.paths),
+            acceptance=list(task.acceptance),
+            size=task.size,
+        )
 
 
-def planned(task: PlannedTask) -> Json:
-    """Return one task of a plan."""
-    return {
-        "id": task.id,
-        "title": task.title,
-        "prompt": task.prompt,
-        "role": task.role or None,
-        "agent": task.agent or None,
-        "priority": str(task.priority),
-        "after": list(task.after),
-        "paths": list(task.paths),
-        "acceptance": list(task.acceptance),
-        "size": str(task.size),
-    }
+class MessageJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of the conversation about a plan."""
+
+    author: str = msgspec.field(name="who")
+    """person or planner."""
+    text: str
+    time: Timestamp | None = msgspec.field(name="at")
+    model: str | Absent = msgspec.UNSET
+    """The model that wrote it."""
+    cost: CostJson | Absent | None = msgspec.UNSET
+
+    @classmethod
+    def of(cls, message: Said) -> MessageJson:
+        """Return a message."""
+        if not message.model:
+            return cls(author=message.who, text=message.text, time=known_time(message.at))
+        return cls(
+            author=message.who,
+            text=message.text,
+            time=known_time(message.at),
+            model=message.model,
+            cost=cost_json(message.usage),
+        )
 
 
-def said(one: Said) -> Json:
-    """Return one contribution to the conversation."""
-    model = {"model": one.model, "cost": answers.cost(one.usage)} if one.model else {}
-    return {"who": one.who, "text": one.text, "at": answers.at(one.at), **model}
+class FieldChangeJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A field of a planned task, before and after a change."""
+
+    task: str
+    field: str
+    before: Any
+    after: Any
 
 
-def changes(found: Difference) -> Json:
-    """Return what distinguishes two plans."""
-    return {
-        "added": [planned(task) for task in found.added],
-        "removed": [task.id for task in found.removed],
-        "changed": [
-            {"task": one.task, "field": one.field, "before": _plain(one.before), "after": _plain(one.after)}
-            for one in found.changed
-        ],
-        "reordered": found.reordered,
-    }
+class PlanChangesJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The difference between two plans."""
+
+    added: list[PlannedTaskJson]
+    removed: list[str]
+    changed: list[FieldChangeJson]
+    reordered: bool
+    """Whether tasks that are in both plans changed their order."""
+
+    @classmethod
+    def of(cls, changes: Difference) -> PlanChangesJson:
+        """Return a difference."""
+        return cls(
+            added=[PlannedTaskJson.of(task) for task in changes.added],
+            removed=[task.id for task in changes.removed],
+            changed=[
+                FieldChangeJson(task=change.task, field=change.field, before=change.before, after=change.after)
+                for change in changes.changed
+            ],
+            reordered=changes.reordered,
+        )
 
 
-def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value)
+class PlanStepJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One change in the history of a plan."""
+
+    description: str = msgspec.field(name="what")
+    time: Timestamp | None = msgspec.field(name="at")
+
+
+class ApprovalJson(msgspec.Struct, frozen=True, kw_only=True):
+    """When a plan was approved, and the ids of the tasks that were queued."""
+
+    time: Timestamp = msgspec.field(name="at")
+    tasks: list[str]
+
+
+class PlanJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan with its conversation and its history."""
+
+    id: str
+    goal: str
+    state: PlanState
+    made_by: str | None
+    """The model that made it, or that it was made by heuristics or by hand."""
+    model: str | None
+    """The model that answered last."""
+    agent: str | None
+    """The agent that is asked; null for heuristics."""
+    cost: CostJson | None
+    """What all answers together consumed."""
+    constraints: list[str]
+    tasks: list[PlannedTaskJson]
+    phases: list[list[str]]
+    """Ids of tasks that can be done at the same time, phase by phase."""
+    critical_path: list[str]
+    conversation: list[MessageJson]
+    history: list[PlanStepJson]
+    created: Timestamp | None
+    revision: int
+    """How often the plan was saved."""
+    proposal: PlanChangesJson | Absent = msgspec.UNSET
+    """What the model proposed last, until it is taken or left."""
+    approved: ApprovalJson | Absent = msgspec.UNSET
+
+    @classmethod
+    def of(cls, session: PlanSession) -> PlanJson:
+        """Return a plan."""
+        plan = session.plan
+        return cls(
+            id=session.id,
+            goal=plan.goal,
+            state=plan_state(session),
+            made_by=plan.made_by or None,
+            model=last_model(session),
+            agent=session.agent or None,
+            cost=cost_json(session.spent),
+            constraints=list(session.constraints),
+            tasks=[PlannedTaskJson.of(task) for task in plan.tasks],
+            phases=[[task.id for task in phase] for phase in phases(plan)],
+            critical_path=[task.id for task in critical_path(plan)],
+            conversation=[MessageJson.of(message) for message in session.conversation],
+            history=[PlanStepJson(description=step.what, time=known_time(step.at)) for step in session.history],
+            created=known_time(session.created),
+            revision=session.revision,
+            proposal=proposal_json(plan, session.proposal),
+            approved=approval_json(session.approval),
+        )
+
+
+class PlanSummaryJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan as `plan list` shows it."""
+
+    id: str
+    goal: str
+    state: PlanState
+    made_by: str | None
+    """The model that made it, or that it was made by heuristics or by hand."""
+    model: str | None
+    """The model that answered last."""
+    cost: CostJson | None
+    created: Timestamp | None
+    revision: int
+    tasks: int
+    """How many tasks it has."""
+
+    @classmethod
+    def of(cls, session: PlanSession) -> PlanSummaryJson:
+        """Return a plan in short."""
+        return cls(
+            id=session.id,
+            goal=session.plan.goal,
+            state=plan_state(session),
+            made_by=session.plan.made_by or None,
+            model=last_model(session),
+            cost=cost_json(session.spent),
+            created=known_time(session.created),
+            revision=session.revision,
+            tasks=len(session.plan.tasks),
+        )
+
+
+class PlanAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+    """A plan as it is after the command."""
+
+    plan: PlanJson
+
+
+class PlanDiscussAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+    """The answer of `plan discuss`: what the model said, and what it would change."""
+
+    plan: PlanJson
+    reply: str
+    changes: PlanChangesJson
+    applied: bool = msgspec.field(name="taken")
+    """Whether the changes were made."""
+
+
+class PlanApproveAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+    """The answer of `plan approve`: the plan and the tasks that were queued."""
+
+    plan: PlanJson
+    tasks: list[TaskJson]
+
+    @classmethod
+    def of(cls, session: PlanSession, tasks: Iterable[Task]) -> PlanApproveAnswer:
+        """Return the answer for an approved plan."""
+        return cls(plan=PlanJson.of(session), tasks=[TaskJson.of(task) for task in tasks])
+
+
+class PlanListAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+    """The answer of `plan list`."""
+
+    plans: list[PlanSummaryJson]
+
+
+class PlanTaskAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+    """The answer of `plan show PLAN TASK`."""
+
+    task: PlannedTaskJson
+
+
+class PlanDropAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+    """The answer of `plan drop`."""
+
+    dropped: str | None
+    """The id of the plan; null when it was not dropped."""
+    folder: str | Absent = msgspec.field(default=msgspec.UNSET, name="kept")
+    """The folder that the dropped plan was moved to."""
+
+
+def plan_state(session: PlanSession) -> PlanState:
+    """Return whether a plan is approved, as a word."""
+    return "approved" if session.is_approved else "draft"
+
+
+def last_model(session: PlanSession) -> str | None:
+    """Return the model that answered last."""
+    return next((message.model for message in reversed(session.conversation) if message.model), None)
+
+
+def cost_json(usage: Usage | None) -> CostJson | None:
+    """Return what was consumed, where that is known."""
+    return CostJson.of(usage) if usage else None
+
+
+def proposal_json(plan: Plan, proposal: Plan | None) -> PlanChangesJson | Absent:
+    """Return what a proposal would change, where there is one."""
+    return msgspec.UNSET if proposal is None else PlanChangesJson.of(difference(plan, proposal))
+
+
+def approval_json(approval: Approval | None) -> ApprovalJson | Absent:
+    """Return a completed approval."""
+    if approval is None or not approval.done:
+        return msgspec.UNSET
+    return ApprovalJson(time=timestamp(approval.at), tasks=list(approval.tasks))
+
+
+def plan(session: PlanSession) -> dict[str, Any]:
+    """Return a plan as plain values."""
+    return dict(msgspec.to_builtins(PlanJson.of(session)))
+
+
+def summary(session: PlanSession) -> dict[str, Any]:
+    """Return a plan in short as plain values."""
+    return dict(msgspec.to_builtins(PlanSummaryJson.of(session)))
+
+
+def planned(task: PlannedTask) -> dict[str, Any]:
+    """Return a planned task as plain values."""
+    return dict(msgspec.to_builtins(PlannedTaskJson.of(task)))
+
+
+def changes(difference: Difference) -> dict[str, Any]:
+    """Return a difference as plain values."""
+    return dict(msgspec.to_builtins(PlanChangesJson.of(difference)))

@@ -1,0 +1,48 @@
+"""The answers of `cleanup`, `config` and `completion`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gitorch.cli.schema.answer import Absent, Answer
+
+
+class CleanupAnswer(Answer, tag="gitorch/cleanup/1", frozen=True, kw_only=True):
+    """The tasks that were removed, or with `dry_run` would be."""
+
+    tasks: list[str]
+    dry_run: bool
+
+
+class ConfigShowAnswer(Answer, tag="gitorch/config/1", frozen=True, kw_only=True):
+    """The answer of `config show`: all settings, by their dotted names."""
+
+    values: dict[str, Any]
+    origins: dict[str, str]
+    """Where each value comes from."""
+
+
+class ConfigGetAnswer(Answer, tag="gitorch/config/1", frozen=True, kw_only=True):
+    """The answer of `config get`."""
+
+    name: str
+    value: Any
+
+
+class ConfigTrustAnswer(Answer, tag="gitorch/config/1", frozen=True, kw_only=True):
+    """The answer of `config trust`: the commands that the repository's own files would run."""
+
+    commands: dict[str, Any]
+    """The tables of the configuration that hold commands."""
+    digest: str | Absent = msgspec.UNSET
+    """The hash that the commands are trusted by; absent when no answer was needed."""
+    agreed: bool | Absent = msgspec.UNSET
+
+
+class CompletionAnswer(Answer, tag="gitorch/completion/1", frozen=True, kw_only=True):
+    """The completion script of a shell."""
+
+    shell: str
+    script: str

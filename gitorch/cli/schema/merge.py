@@ -1,0 +1,255 @@
+"""The answer of `merge`: what went in, what did not, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from gitorch.cli.schema.answer import Absent, Answer, ObjectId, present
+from gitorch.cli.schema.forecast import ConflictJson
+from gitorch.cli.schema.task import CheckJson
+from gitorch.flow.merge import Clash, Failure, Kept, Plan, Rebased, Step, Target
+from gitorch.model.naming import Oid, TaskId
+from gitorch.replay import Conflicted, Stage
+from gitorch.replay.hunks import Hunk
+
+
+class BranchMoveJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A branch before and after the merge."""
+
+    branch: str
+    before: ObjectId | None
+    """Null when the branch did not exist."""
+    after: ObjectId | None
+
+
+class CommitPairJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit and the one that it became."""
+
+    old: ObjectId
+    new: ObjectId
+
+
+class MergedJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that was merged, or would be."""
+
+    id: str
+    old_tip: ObjectId
+    new_tip: ObjectId
+    commits: list[CommitPairJson]
+
+    @classmethod
+    def of(cls, step: Step) -> MergedJson:
+        """Return one step of a merge."""
+        assert step.task.tip is not None, f"{step.task.id} has no commits"
+        return cls(
+            id=step.task.id,
+            old_tip=step.task.tip,
+            new_tip=step.replayed.tip,
+            commits=commit_pairs(step.replayed.pairs),
+        )
+
+
+class StageJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of a conflict, as git's index has it."""
+
+    path: str
+    stage: int
+    """1 is the common base, 2 what is on the branch already, 3 what the commit brings."""
+    mode: str
+    oid: ObjectId
+
+    @classmethod
+    def of(cls, stage: Stage) -> StageJson:
+        """Return one stage."""
+        return cls(path=stage.path, stage=stage.number, mode=stage.mode, oid=stage.blob)
+
+
+class HunkJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One place in a file where both sides differ."""
+
+    path: str
+    line: int
+    """The first line in our version of the file."""
+    ours: list[str]
+    theirs: list[str]
+
+    @classmethod
+    def of(cls, hunk: Hunk) -> HunkJson:
+        """Return one hunk."""
+        return cls(path=hunk.path, line=hunk.line, ours=list(hunk.ours), theirs=list(hunk.theirs))
+
+
+class MergeConflictJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that was not merged because it conflicts."""
+
+    id: str
+    paths: list[str]
+    partners: list[str] = msgspec.field(name="with")
+    """Ids of the tasks that it conflicts with; empty when it is what was merged earlier."""
+    commit: ObjectId | Absent = msgspec.UNSET
+    """The commit that cannot be replayed."""
+    stages: list[StageJson] | Absent = msgspec.UNSET
+    hunks: list[HunkJson] | Absent = msgspec.UNSET
+
+    @classmethod
+    def of(cls, clash: Clash, hunks: Sequence[Hunk] = ()) -> MergeConflictJson:
+        """Return a conflict; `hunks` are its places in the files."""
+        conflict = clash.conflict
+        if conflict is None:
+            return cls(id=clash.task.id, paths=list(clash.paths), partners=list(clash.partners))
+        return cls(
+            id=clash.task.id,
+            paths=list(clash.paths),
+            partners=list(clash.partners),
+            commit=conflict.commit,
+            stages=[StageJson.of(stage) for stage in conflict.stages],
+            hunks=[HunkJson.of(hunk) for hunk in hunks],
+        )
+
+
+class CheckFailureJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that was not merged because a check fails with it."""
+
+    id: str
+    check: str
+    partners: list[str] = msgspec.field(name="with")
+    """Ids of the tasks together with which the check fails."""
+    alone: bool | None
+    """Whether the check passes without these; null when not known."""
+    output: str | None
+    """The file that holds what the check printed."""
+
+    @classmethod
+    def of(cls, failure: Failure) -> CheckFailureJson:
+        """Return a failure."""
+        return cls(
+            id=failure.task.id,
+            check=failure.check,
+            partners=list(failure.partners),
+            alone=failure.alone,
+            output=failure.output or None,
+        )
+
+
+class HeldJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that has to wait."""
+
+    id: str
+    reason: str
+
+
+class ResolvedJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A conflict that was resolved during the merge."""
+
+    id: str
+    paths: list[str]
+    by: str
+    """What resolved it: memory, rerere, a command, ..."""
+
+
+class BaseConflictJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit of the integration branch that conflicts with the base branch."""
+
+    commit: ObjectId
+    paths: list[str]
+
+
+class BaseUpdateJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to the integration branch because its base branch moved."""
+
+    branch: str
+    ahead: int
+    """How many commits the base branch moved by."""
+    replayed: list[CommitPairJson] | None
+    """The commits of the integration branch on the new base; null when they were not replayed."""
+    reason: str | Absent = msgspec.UNSET
+    """Why the integration branch stays where it is."""
+    conflict: BaseConflictJson | Absent = msgspec.UNSET
+    """What kept the integration branch from being replayed."""
+
+    @classmethod
+    def of(cls, update: Rebased | Kept) -> BaseUpdateJson:
+        """Return the update: replayed, in conflict, or not done."""
+        if isinstance(update, Kept):
+            return cls(branch=update.branch, ahead=update.ahead, replayed=None, reason=update.reason)
+        replayed = update.replayed
+        if isinstance(replayed, Conflicted):
+            conflict = BaseConflictJson(commit=replayed.commit, paths=list(replayed.paths))
+            return cls(branch=update.branch, ahead=update.ahead, replayed=None, conflict=conflict)
+        return cls(branch=update.branch, ahead=update.ahead, replayed=commit_pairs(replayed.pairs))
+
+
+class MergeAnswer(Answer, tag="gitorch/merge/1", frozen=True, kw_only=True):
+    """What a merge did, or with `dry_run` would do."""
+
+    integration: BranchMoveJson
+    merged: list[MergedJson]
+    """In merge order."""
+    conflicted: list[MergeConflictJson]
+    failed: list[CheckFailureJson]
+    held: list[HeldJson]
+    checks: list[CheckJson]
+    """The checks of the merged tree."""
+    flakes: list[CheckJson] | Absent = msgspec.UNSET
+    """Checks that both failed and passed on one tree."""
+    resolved: list[ResolvedJson]
+    base: BaseUpdateJson | Absent = msgspec.UNSET
+    """Present when the base branch moved."""
+    into: BranchMoveJson | Absent = msgspec.UNSET
+    """The branch of `--into`."""
+    red_base: str | Absent = msgspec.UNSET
+    """The checks that fail without any of the tasks."""
+    conflicts: list[ConflictJson] | Absent = msgspec.UNSET
+    """With `dry_run`: conflicts predicted among the branches in flight."""
+    dry_run: bool
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        integration: str,
+        hunks: Mapping[TaskId, Sequence[Hunk]] | None = None,
+        *,
+        conflicts: list[ConflictJson] | Absent = msgspec.UNSET,
+        dry_run: bool = False,
+    ) -> MergeAnswer:
+        """Return what a merge did; `integration` is the branch, `hunks` are the places of each conflict."""
+        hunks = hunks or {}
+        after = integrated_tip(plan)
+        return cls(
+            integration=BranchMoveJson(branch=integration, before=plan.before, after=after),
+            merged=[MergedJson.of(step) for step in plan.steps],
+            conflicted=[MergeConflictJson.of(clash, hunks.get(clash.task.id, ())) for clash in plan.clashes],
+            failed=[CheckFailureJson.of(failure) for failure in plan.failures],
+            held=[HeldJson(id=task.task.id, reason=task.reason) for task in plan.held],
+            checks=[CheckJson.of(result) for result in plan.results],
+            flakes=present([CheckJson.of(result) for result in plan.flakes]),
+            resolved=[
+                ResolvedJson(id=step.task.id, paths=list(conflict.paths), by=conflict.by)
+                for step in plan.steps
+                for conflict in step.replayed.resolved
+            ],
+            base=BaseUpdateJson.of(plan.rebased) if plan.rebased else msgspec.UNSET,
+            into=target_move(plan.target, after) if plan.target else msgspec.UNSET,
+            red_base=present(plan.red_base),
+            conflicts=conflicts,
+            dry_run=dry_run,
+        )
+
+
+def integrated_tip(plan: Plan) -> Oid | None:
+    """Return where the integration branch is after the merge."""
+    moves = plan.steps or (plan.target is not None and plan.before is not None and not plan.is_stuck)
+    return plan.tip if moves else plan.before
+
+
+def target_move(target: Target, tip: Oid | None) -> BranchMoveJson:
+    """Return the branch of `--into`, which follows the integration branch to `tip`."""
+    return BranchMoveJson(branch=target.branch, before=target.before, after=tip or target.before)
+
+
+def commit_pairs(pairs: Iterable[tuple[Oid, Oid]]) -> list[CommitPairJson]:
+    """Return pairs of old and new commits."""
+    return [CommitPairJson(old=old, new=new) for old, new in pairs]

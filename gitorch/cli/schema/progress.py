@@ -1,0 +1,69 @@
+"""The answers of the commands that follow and stop work: `task`, `log`, `agents`, `kill`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gitorch.cli.schema.answer import Answer, Timestamp
+from gitorch.cli.schema.forecast import ConflictJson
+from gitorch.cli.schema.task import TaskDetailsJson, TaskJson
+
+
+class TaskAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
+    """One task, and the conflicts predicted for it."""
+
+    task: TaskDetailsJson
+    conflicts: list[ConflictJson]
+
+
+class TaskPathAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
+    """The answer of `task --path`."""
+
+    worktree: str
+    """Empty when the task has no worktree."""
+
+
+class TaskBriefAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
+    """The answer of `task --brief`: what the agent is told."""
+
+    brief: str
+    sent: bool
+    """Whether the agent has been told already."""
+
+
+class LogAnswer(Answer, tag="gitorch/log/1", frozen=True, kw_only=True):
+    """One thing that an agent said or did. `log` prints one object per line."""
+
+    execution: str
+    kind: str
+    """text, thinking, tool, result, error, retry, limit or end."""
+    tool: str
+    """The tool's name for `tool` and `result`; otherwise empty."""
+    text: str
+
+
+class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent that is running."""
+
+    task: str
+    agent: str
+    attempt: int
+    doing: str
+    """The name of the execution."""
+    pid: int
+    started: Timestamp
+    memory: int
+    """Bytes, of all its processes."""
+    cpu_seconds: float
+
+
+class AgentsAnswer(Answer, tag="gitorch/agents/1", frozen=True, kw_only=True):
+    """The agents that are running now."""
+
+    agents: list[AgentJson]
+
+
+class KillAnswer(Answer, tag="gitorch/kill/1", frozen=True, kw_only=True):
+    """The tasks that were stopped."""
+
+    tasks: list[TaskJson]

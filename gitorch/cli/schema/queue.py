@@ -1,0 +1,69 @@
+"""The answers of the commands that queue or import tasks: `submit`, `adopt`, `retry`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitorch.cli.schema.answer import Absent, Answer
+from gitorch.cli.schema.task import TaskJson
+from gitorch.model.naming import TaskId
+
+if TYPE_CHECKING:
+    from gitorch.services.adopt import Adoption
+
+
+class SubmitAnswer(Answer, tag="gitorch/submit/1", frozen=True, kw_only=True):
+    """The tasks that were queued, or with `dry_run` would be."""
+
+    tasks: list[TaskJson]
+    dry_run: bool
+    plan: str | Absent = msgspec.UNSET
+    """With `--decompose`: the id of the plan that the tasks come from."""
+
+
+class SkippedBranchJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A branch that was not adopted."""
+
+    branch: str
+    reason: str
+
+
+class UnsavedJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A worktree with uncommitted files, which do not become part of the task."""
+
+    branch: str
+    worktree: str
+
+
+class AdoptAnswer(Answer, tag="gitorch/adopt/1", frozen=True, kw_only=True):
+    """The tasks that were made from existing branches, or with `dry_run` would be."""
+
+    tasks: list[TaskJson]
+    checked: list[TaskJson] = msgspec.field(name="judged")
+    """Tasks that existed already, and whose checks ran now."""
+    sources: dict[TaskId, str]
+    """The branch of each task, by task id."""
+    skipped: list[SkippedBranchJson] = msgspec.field(name="left")
+    """Branches that matched and were not adopted."""
+    unsaved: list[UnsavedJson]
+    dry_run: bool
+
+    @classmethod
+    def of(cls, adoption: Adoption, *, dry_run: bool) -> AdoptAnswer:
+        """Return the answer for an adoption."""
+        return cls(
+            tasks=[TaskJson.of(task) for task in adoption.tasks],
+            checked=[TaskJson.of(task) for task in adoption.judged],
+            sources=dict(adoption.sources),
+            skipped=[SkippedBranchJson(branch=skip.branch.name, reason=skip.reason) for skip in adoption.left],
+            unsaved=[UnsavedJson(branch=branch, worktree=str(folder)) for branch, folder in adoption.unsaved],
+            dry_run=dry_run,
+        )
+
+
+class RetryAnswer(Answer, tag="gitorch/retry/1", frozen=True, kw_only=True):
+    """The tasks that were queued again."""
+
+    tasks: list[TaskJson]

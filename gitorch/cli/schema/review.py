@@ -1,0 +1,108 @@
+"""The answers of `review`, `diff`, `comment`, `approve`, `revise` and `reject`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gitorch.cli.schema.answer import Absent, Answer, present
+from gitorch.cli.schema.task import TaskJson
+from gitorch.flow.review import Card
+
+
+class SignalJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in a branch that deserves a second look."""
+
+    weight: int
+    """From 1 (low) to 3 (high)."""
+    text: str
+    path: str | Absent = msgspec.UNSET
+
+
+class FileJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a branch changes."""
+
+    path: str
+    status: str
+    """Git's letter: A (added), D (deleted), M (modified), T (type changed)."""
+    added: int | None
+    """Lines; null for a binary file."""
+    removed: int | None
+    """Lines; null for a binary file."""
+
+
+class CardJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reviewer sees of a task before its diff."""
+
+    task: TaskJson
+    risk: str
+    """low, medium or high: the heaviest signal."""
+    signals: list[SignalJson]
+    commits: list[str]
+    """Abbreviated ids and subjects, oldest first."""
+    added: int
+    removed: int
+    files: list[FileJson]
+
+    @classmethod
+    def of(cls, card: Card) -> CardJson:
+        """Return a review card."""
+        return cls(**card_fields(card))
+
+
+class ReviewAnswer(Answer, tag="gitorch/review/1", frozen=True, kw_only=True):
+    """The tasks to review, the riskiest first."""
+
+    tasks: list[CardJson]
+
+
+class DiffAnswer(CardJson, Answer, tag="gitorch/diff/1", frozen=True, kw_only=True):
+    """What the branch of one task changes."""
+
+    @classmethod
+    def of(cls, card: Card) -> DiffAnswer:
+        """Return the answer for a review card."""
+        return cls(**card_fields(card))
+
+
+class CommentAnswer(Answer, tag="gitorch/comment/1", frozen=True, kw_only=True):
+    """The task with the new comment."""
+
+    task: TaskJson
+
+
+class ApproveAnswer(Answer, tag="gitorch/approve/1", frozen=True, kw_only=True):
+    """The tasks that were approved."""
+
+    tasks: list[TaskJson]
+
+
+class ReviseAnswer(Answer, tag="gitorch/revise/1", frozen=True, kw_only=True):
+    """The task that was sent back."""
+
+    task: TaskJson
+
+
+class RejectAnswer(Answer, tag="gitorch/reject/1", frozen=True, kw_only=True):
+    """The task that was rejected."""
+
+    task: TaskJson
+
+
+def card_fields(card: Card) -> dict[str, Any]:
+    """Return the fields of a card, for the answers that hold them."""
+    return {
+        "task": TaskJson.of(card.task),
+        "risk": card.risk,
+        "signals": [
+            SignalJson(weight=signal.weight, text=signal.text, path=present(signal.path)) for signal in card.signals
+        ],
+        "commits": list(card.commits),
+        "added": card.added,
+        "removed": card.removed,
+        "files": [
+            FileJson(path=file.path, status=file.status, added=file.added, removed=file.removed)
+            for file in card.changes
+        ],
+    }

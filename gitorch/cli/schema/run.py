@@ -1,0 +1,94 @@
+"""The answers of `run`, and the events that `run` and `watch` print, one per line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitorch.cli.schema.answer import Answer, Timestamp, now
+from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
+from gitorch.cli.schema.task import TaskJson
+from gitorch.model.forecast import Foreseen
+from gitorch.model.task import State, Task
+
+if TYPE_CHECKING:
+    from gitorch.services import RunSummary
+
+
+class TaskEvent(Answer, tag="gitorch/event/1", frozen=True, kw_only=True):
+    """A task that changed."""
+
+    time: Timestamp = msgspec.field(name="at")
+    task: TaskJson
+
+    @classmethod
+    def of(cls, task: Task) -> TaskEvent:
+        """Return the event of a task that changed now."""
+        return cls(time=now(), task=TaskJson.of(task))
+
+
+class ForecastEvent(Answer, tag="gitorch/event/1", frozen=True, kw_only=True):
+    """Predicted conflicts, or a merge candidate, that changed."""
+
+    time: Timestamp = msgspec.field(name="at")
+    conflicts: list[ConflictJson]
+    candidate: CandidateJson | None
+
+    @classmethod
+    def of(cls, foreseen: Foreseen, integration: str) -> ForecastEvent:
+        """Return the event of a forecast that changed now; `integration` is the integration branch."""
+        conflicts, candidate = foreseen
+        return cls(time=now(), conflicts=conflicts_json(conflicts, integration), candidate=candidate_json(candidate))
+
+
+class RunAnswer(Answer, tag="gitorch/run/1", frozen=True, kw_only=True):
+    """What a run came to: the last line that `run` prints."""
+
+    stopped: str | None
+    """Why tasks were left in the queue; null when none were."""
+    interrupted: bool
+    seconds: float
+    usd: float
+    foreign_changes: list[str] = msgspec.field(name="moved")
+    """What changed meanwhile in the user's own checkout, refs and configuration."""
+    tasks: dict[str, int]
+    """How many of the tasks that changed are in each state."""
+    conflicts: list[ConflictJson]
+    """Conflicts predicted among the branches in flight."""
+    candidate: CandidateJson | None
+    """Null when there is no candidate yet."""
+    troubles: list[str]
+    """What kept gitorch from predicting conflicts or building the candidate."""
+
+    @classmethod
+    def of(cls, summary: RunSummary, changed: Sequence[Task], integration: str) -> RunAnswer:
+        """Return the answer for a run that changed these tasks; `integration` is the integration branch."""
+        counts = {state.value: sum(task.state is state for task in changed) for state in State}
+        return cls(
+            stopped=summary.stopped.reason if summary.stopped else None,
+            interrupted=summary.interrupted,
+            seconds=round(summary.seconds, 3),
+            usd=summary.spent,
+            foreign_changes=list(summary.moved),
+            tasks={state: count for state, count in counts.items() if count},
+            conflicts=conflicts_json(summary.conflicts, integration),
+            candidate=candidate_json(summary.candidate),
+            troubles=list(summary.troubles),
+        )
+
+
+class RunOrderAnswer(Answer, tag="gitorch/run/1", frozen=True, kw_only=True):
+    """The answer of `run --dry-run`."""
+
+    order: list[TaskJson]
+    """The tasks in the order in which they would start."""
+
+
+class RunDetachedAnswer(Answer, tag="gitorch/run/1", frozen=True, kw_only=True):
+    """The answer of `run --detach`: the run continues in the background."""
+
+    pid: int
+    log: str
+    """The file that it writes to."""

@@ -1,0 +1,40 @@
+"""The answers of `demo`, `init` and `doctor`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gitorch.cli.schema.answer import Absent, Answer
+
+
+class DemoAnswer(Answer, tag="gitorch/demo/1", frozen=True, kw_only=True):
+    """How the demo went."""
+
+    repository: str | None
+    """With `--keep`: where the demo repository is."""
+    exit_codes: dict[str, int]
+    """The exit code of each command."""
+
+
+class InitAnswer(Answer, tag="gitorch/init/1", frozen=True, kw_only=True):
+    """The configuration file that was written."""
+
+    path: str | Absent = msgspec.UNSET
+    """Absent with `--print`."""
+    text: str
+
+
+class FindingJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that `doctor` looked at."""
+
+    ok: bool | None
+    """Null for a note that is neither good nor bad."""
+    what: str
+    fix: str | None
+    """The command that fixes it."""
+
+
+class DoctorAnswer(Answer, tag="gitorch/doctor/1", frozen=True, kw_only=True):
+    """What works, and what does not."""
+
+    findings: list[FindingJson]

@@ -1,0 +1,55 @@
+"""The answer of `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+
+import msgspec
+
+from gitorch.cli.schema.answer import Answer, ObjectId
+from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
+from gitorch.cli.schema.task import TaskJson
+from gitorch.model.forecast import Foreseen
+from gitorch.model.task import Task
+
+
+class IntegrationJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The integration branch: approved work is merged there."""
+
+    branch: str
+    oid: ObjectId | None
+    """Its tip; null when nothing has been merged yet."""
+
+
+class StatusAnswer(Answer, tag="gitorch/status/1", frozen=True, kw_only=True):
+    """All tasks of a repository, and what is known about merging them."""
+
+    repository: str
+    """The work tree, or the git directory of a bare repository."""
+    integration: IntegrationJson
+    tasks: list[TaskJson]
+    conflicts: list[ConflictJson]
+    """Conflicts predicted among the branches in flight."""
+    candidate: CandidateJson | None
+    """Null when there is no candidate yet."""
+
+    @classmethod
+    def of(
+        cls,
+        tasks: Iterable[Task],
+        *,
+        repository: str | PathLike[str],
+        integration: str,
+        tip: str | None,
+        foreseen: Foreseen = ((), None),
+    ) -> StatusAnswer:
+        """Return the status of `tasks`; `integration` is the integration branch, `tip` its commit."""
+        conflicts, candidate = foreseen
+        return cls(
+            repository=str(repository),
+            integration=IntegrationJson(branch=integration, oid=tip),
+            tasks=[TaskJson.of(task) for task in tasks],
+            conflicts=conflicts_json(conflicts, integration),
+            candidate=candidate_json(candidate),
+        )

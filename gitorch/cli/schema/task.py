@@ -1,0 +1,227 @@
+"""A task as JSON, with its last attempt, its checks, its comments and its cost."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, known_time, present, timestamp
+from gitorch.model.outcome import Usage
+from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
+
+
+class CostJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent or a model consumed."""
+
+    usd: float | None
+    """US dollars; null when the agent does not report them."""
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    turns: int
+    """Calls of the model."""
+
+    @classmethod
+    def of(cls, usage: Usage) -> CostJson:
+        """Return the cost of a usage."""
+        return cls(
+            usd=usage.usd,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            turns=usage.turns,
+        )
+
+
+class CheckJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one check on one tree."""
+
+    name: str
+    exit_code: int | None
+    """Null when the check could not be run to its end."""
+    seconds: float
+    command: str
+    tree: ObjectId
+    flaky: bool | Absent = msgspec.UNSET
+    """True when the check both failed and passed on this tree; otherwise absent."""
+
+    @classmethod
+    def of(cls, result: CheckResult) -> CheckJson:
+        """Return a check's result."""
+        return cls(
+            name=result.name,
+            exit_code=result.exit_code,
+            seconds=result.seconds,
+            command=result.command,
+            tree=result.tree,
+            flaky=present(result.flaky),
+        )
+
+
+class ChecksJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The results of all checks on the tip of a task's branch."""
+
+    passed: bool | None
+    """Null when no check ran."""
+    results: list[CheckJson]
+
+
+class CommentJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A reviewer's comment on a line, a file, or the whole task."""
+
+    file: str | Absent = msgspec.UNSET
+    """Absent when the comment is about the whole task."""
+    line: int | Absent = msgspec.UNSET
+    """Absent when the comment is about the whole file or task."""
+    text: str
+    author: str | None = msgspec.field(name="who")
+    attempt: int | None
+    """The attempt that was reviewed."""
+
+    @classmethod
+    def of(cls, comment: Comment) -> CommentJson:
+        """Return a comment."""
+        return cls(
+            file=present(comment.file),
+            line=present(comment.line),
+            text=comment.text,
+            author=comment.who or None,
+            attempt=comment.attempt or None,
+        )
+
+
+class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of a task by an agent."""
+
+    number: int
+    agent: str
+    base: ObjectId | None
+    phase: Phase
+    round: int
+    """1, and one more each time that failing checks were sent back to the agent."""
+    session: str | None
+    """The agent's own session id, with which it can be resumed."""
+    resumed: bool
+    """Whether it continued the session of the previous attempt."""
+    started: Timestamp | None
+    seconds: float | None
+    """Null while it runs."""
+    ending: str | None
+    """How the agent's execution ended: completed, failed, limited, stopped, ...; null while it runs."""
+    summary: str | None
+    """The agent's last message."""
+    cost: CostJson | None
+    denials: list[str]
+    """Tool calls that the agent was refused."""
+    alarms: list[str]
+    """What changed outside of the agent's worktree and branch meanwhile."""
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> AttemptJson:
+        """Return an attempt."""
+        return cls(
+            number=attempt.number,
+            agent=attempt.agent,
+            base=attempt.base,
+            phase=attempt.phase,
+            round=attempt.round,
+            session=attempt.session or None,
+            resumed=attempt.resumed,
+            started=known_time(attempt.started),
+            seconds=attempt.seconds,
+            ending=attempt.ending or None,
+            summary=attempt.summary or None,
+            cost=CostJson.of(attempt.usage) if attempt.usage else None,
+            denials=list(attempt.denials),
+            alarms=list(attempt.alarms),
+        )
+
+
+class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A task and its current state."""
+
+    id: str
+    number: int
+    title: str
+    state: State
+    agent: str | None
+    """Null until an agent is chosen."""
+    role: str | None
+    priority: Priority
+    after: list[str]
+    """Ids of the tasks that this one waits for."""
+    branch: str | None
+    worktree: str | None
+    base: ObjectId | None
+    """The commit on which the branch starts."""
+    tip: ObjectId | None
+    """The last commit of the branch."""
+    attempts: int
+    """How many attempts were made."""
+    attempt: AttemptJson | None
+    """The last attempt."""
+    checks: ChecksJson
+    stale: bool
+    """Whether a dependency changed since this task was done."""
+    reason: str | None
+    """Why the task is in this state."""
+    cost: CostJson | None
+    """What the last attempt consumed."""
+    created: Timestamp | None
+    comments: list[CommentJson]
+    wake: Timestamp | Absent = msgspec.UNSET
+    """When a task that waits for a limit continues."""
+    merged_as: ObjectId | Absent = msgspec.UNSET
+    """The commit on the integration branch that the tip became."""
+    adopted: bool | Absent = msgspec.UNSET
+    """True for a task made from an existing branch; otherwise absent."""
+    paths: list[str] | Absent = msgspec.UNSET
+    """Globs that the work should stay in."""
+    role_why: str | Absent = msgspec.UNSET
+    """What the role was chosen by; absent when it was named."""
+
+    @classmethod
+    def of(cls, task: Task) -> TaskJson:
+        """Return a task."""
+        return cls(
+            id=task.id,
+            number=task.number,
+            title=task.title,
+            state=task.state,
+            agent=task.agent or None,
+            role=task.role or None,
+            priority=task.priority,
+            after=list(task.after),
+            branch=task.branch or None,
+            worktree=task.worktree or None,
+            base=task.base,
+            tip=task.tip,
+            attempts=task.attempts,
+            attempt=AttemptJson.of(task.attempt) if task.attempt else None,
+            checks=ChecksJson(passed=task.passed, results=[CheckJson.of(result) for result in task.results]),
+            stale=task.stale,
+            reason=task.reason or None,
+            cost=CostJson.of(task.spent) if task.spent else None,
+            created=known_time(task.created),
+            comments=[CommentJson.of(comment) for comment in task.comments],
+            wake=timestamp(task.wake) if task.wake else msgspec.UNSET,
+            merged_as=msgspec.UNSET if task.merged_as is None else task.merged_as,
+            adopted=present(task.adopted),
+            paths=present(list(task.paths)),
+            role_why=present(task.role_why),
+        )
+
+
+class TaskDetailsJson(TaskJson, frozen=True, kw_only=True):
+    """A task with all that was asked for."""
+
+    prompt: str
+    goal: str | Absent = msgspec.UNSET
+    """The goal of the plan that the task comes from."""
+    acceptance: list[str] | Absent = msgspec.UNSET
+    """What must be true when the task is done."""
+
+    @classmethod
+    def of(cls, task: Task) -> TaskDetailsJson:
+        """Return a task with its prompt, goal and acceptance criteria."""
+        fields = msgspec.structs.asdict(TaskJson.of(task))
+        return cls(**fields, prompt=task.prompt, goal=present(task.goal), acceptance=present(list(task.acceptance)))
