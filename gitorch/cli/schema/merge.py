@@ -11,6 +11,7 @@ from gitorch.cli.schema.forecast import ConflictJson
 from gitorch.cli.schema.task import CheckJson
 from gitorch.flow.merge import Clash, Failure, Kept, Plan, Rebased, Step, Target
 from gitorch.model.naming import Oid, TaskId
+from gitorch.model.task import commit_range
 from gitorch.replay import Conflicted, Stage
 from gitorch.replay.hunks import Hunk
 
@@ -42,10 +43,10 @@ class MergedJson(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, step: Step) -> MergedJson:
         """Return one step of a merge."""
-        assert step.task.tip is not None, f"{step.task.id} has no commits"
+        _, tip = commit_range(step.task)
         return cls(
             id=step.task.id,
-            old_tip=step.task.tip,
+            old_tip=tip,
             new_tip=step.replayed.tip,
             commits=commit_pairs(step.replayed.pairs),
         )

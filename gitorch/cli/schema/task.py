@@ -182,15 +182,16 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, task: Task) -> TaskJson:
         """Return a task."""
+        spec = task.spec
         return cls(
             id=task.id,
             number=task.number,
-            title=task.title,
+            title=spec.title,
             state=task.state,
-            agent=task.agent or None,
-            role=task.role or None,
-            priority=task.priority,
-            after=list(task.after),
+            agent=spec.agent or None,
+            role=spec.role or None,
+            priority=spec.priority,
+            after=list(spec.after),
             branch=task.branch or None,
             worktree=task.worktree or None,
             base=task.base,
@@ -201,13 +202,13 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
             stale=task.stale,
             reason=task.reason or None,
             cost=CostJson.of(task.spent) if task.spent else None,
-            created=known_time(task.created),
+            created=known_time(spec.created),
             comments=[CommentJson.of(comment) for comment in task.comments],
             wake=timestamp(task.wake) if task.wake else msgspec.UNSET,
             merged_as=msgspec.UNSET if task.merged_as is None else task.merged_as,
             adopted=present(task.adopted),
-            paths=present(list(task.paths)),
-            role_why=present(task.role_why),
+            paths=present(list(spec.paths)),
+            role_why=present(spec.role_reason),
         )
 
 
@@ -224,4 +225,5 @@ class TaskDetailsJson(TaskJson, frozen=True, kw_only=True):
     def of(cls, task: Task) -> TaskDetailsJson:
         """Return a task with its prompt, goal and acceptance criteria."""
         fields = msgspec.structs.asdict(TaskJson.of(task))
-        return cls(**fields, prompt=task.prompt, goal=present(task.goal), acceptance=present(list(task.acceptance)))
+        spec = task.spec
+        return cls(**fields, prompt=spec.prompt, goal=present(spec.goal), acceptance=present(list(spec.acceptance)))
