@@ -14,7 +14,7 @@ from gitorch.model.forecast import Foreseen
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
-    from gitorch.services import RunSummary
+    from gitorch.services.run import RunSummary
 
 
 class TaskEvent(Answer, tag="gitorch/event/1", frozen=True, kw_only=True):
