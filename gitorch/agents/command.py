@@ -38,12 +38,12 @@ class Command:
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         """Return the configured command with its places filled in; the brief is its standard input too."""
         places = {
-            "{prompt_file}": str(request.prompt_file),
+            "{prompt_file}": request.brief_file,
             "{task}": request.task,
             "{worktree}": str(request.worktree),
         }
         argv = tuple(_filled(word, places) for word in (*settings.command, *settings.args))
-        return Launch(argv=argv, stdin=request.prompt_file)
+        return Launch(argv=argv, stdin=request.brief)
 
     def outcome(self, lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
         """Judge by the exit code: a command has no final event."""

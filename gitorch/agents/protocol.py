@@ -15,27 +15,27 @@ from gitorch.model.outcome import Event, Exit, Outcome, Probed
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One execution to start.
 
-    `prompt_file` holds the brief (UTF-8); `folder` is the execution's own folder, where an agent may
-    keep files; `common_dir` the repository's git folder; `session` a fresh UUID for a new session or,
-    with `resume`, the id of the one to go on with. `budget` is in dollars, 0 for none.
+    `brief` is UTF-8; `brief_file` stands in arguments for the path of a file that holds the standard input.
+    `common_dir` is the repository's git folder; `session` a fresh UUID for a new session or, with `resume`, the id of
+    the session to continue. `budget` is in dollars, 0 for none.
     """
 
     task: str
     worktree: Path
     common_dir: Path
-    folder: Path
-    prompt_file: Path
+    brief: bytes
+    brief_file: str
     session: str
     resume: bool = False
     budget: float = 0.0
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """A process to start: arguments, further environment, and the file for its standard input."""
+    """A process to start: its arguments, additions to its environment, and its standard input."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = {}
-    stdin: Path | None = None
+    stdin: bytes = b""
 
 
 class Agent(Protocol):

@@ -1,8 +1,8 @@
-"""The small process that is an execution's parent: it keeps the clocks, the log and the exit record.
+"""The parent process of one execution: enforces its time limits, and records its output and its end.
 
-It needs the standard library alone and outlives the orchestrator. Started as
-`python -I -S supervisor.py FOLDER LOCK_FD` with the environment that the program shall have. It holds the
-lock on `FOLDER/lock` (inherited) for as long as it lives: whoever gets that lock knows that it is gone.
+Uses only the standard library, and outlives the orchestrator. Started as `python -I -S supervisor.py FOLDER LOCK_FD`
+with the environment of the program. It holds the inherited lock on `FOLDER/lock` while it lives: whoever gets that
+lock knows that it is gone.
 
 Reads `spec.json`; writes `run.json` when it starts and `exit.json`, atomically, as its last act.
 """
@@ -21,12 +21,12 @@ import sys
 import time
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # every module more is a wait more, for every agent and every check
+if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check
     from typing import Any
 
-FIRM_SECONDS = 5.0  # after SIGTERM
-TAIL_SECONDS = 1.0  # after SIGTERM to what an agent left behind
-LOOK_SECONDS = 30.0  # how often an idle clock looks, at the most
+TERM_SECONDS = 5.0  # between SIGTERM and SIGKILL
+LEFTOVER_SECONDS = 1.0  # the same, for processes that the program left behind
+IDLE_POLL_SECONDS = 30.0  # the longest time between two checks for signs of life
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -39,23 +39,23 @@ class Supervisor:
         self.spec = spec
         self.started = time.time()
         self.clock = time.monotonic()
-        self.asked_to_stop = 0
+        self.stop_requests = 0
         self.wake, alarm = os.pipe()
         os.set_blocking(alarm, False)
         os.set_blocking(self.wake, False)
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._ask)
-        signal.signal(signal.SIGUSR1, self._insist)
-        # not SIG_IGN, which the program would inherit: it shall end on SIGINT
+        signal.signal(signal.SIGTERM, self._request_stop)
+        signal.signal(signal.SIGUSR1, self._request_kill)
+        # not SIG_IGN, which the program would inherit: it must react to SIGINT
         signal.signal(signal.SIGHUP, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
 
-    def _ask(self, *_: object) -> None:
-        self.asked_to_stop += 1
+    def _request_stop(self, *_: object) -> None:
+        self.stop_requests += 1
 
-    def _insist(self, *_: object) -> None:
-        self.asked_to_stop += 2
+    def _request_kill(self, *_: object) -> None:
+        self.stop_requests += 2
 
     def run(self) -> None:
         """Run the program to its end and record it."""
@@ -71,12 +71,12 @@ class Supervisor:
         cause = self._watch(program)
         if cause != "exited":
             self._stop(program)
-        leftover = self._sweep(program)
+        leftover = self._kill_leftovers(program)
         self.record(cause, code=program.returncode, leftover=leftover)
 
     def _start(self) -> subprocess.Popen[bytes]:
         with (
-            open(self.spec["stdin"] or os.devnull, "rb") as stdin,
+            open(self.spec["stdin"], "rb") as stdin,
             open(os.path.join(self.folder, "stdout"), "ab") as stdout,
             open(os.path.join(self.folder, "stderr"), "ab") as stderr,
         ):
@@ -91,85 +91,85 @@ class Supervisor:
             )
 
     def _watch(self, program: subprocess.Popen[bytes]) -> str:
-        """Wait for the program's end, a request to stop, or a clock; say which."""
+        """Wait for the program's end, a request to stop, or a time limit; return which."""
         wall, idle = self.spec["timeout"], self.spec["idle"]
-        sign = None
+        signs = None
         quiet_since = time.monotonic()
         while program.poll() is None:
             now = time.monotonic()
-            if self.asked_to_stop:
+            if self.stop_requests:
                 return "stopped"
             if wall and now - self.clock >= wall:
                 return "timeout"
-            if idle and now - quiet_since >= min(idle / 4, LOOK_SECONDS):
+            if idle and now - quiet_since >= min(idle / 4, IDLE_POLL_SECONDS):
                 latest = self._signs_of_life()
-                if latest != sign:
-                    sign, quiet_since = latest, now
+                if latest != signs:
+                    signs, quiet_since = latest, now
                 elif now - quiet_since >= idle:
                     return "idle"
-            self._sleep(self._patience(now, wall, idle))
+            self._sleep(self._next_check(now, wall, idle))
         return "exited"
 
-    def _patience(self, now: float, wall: float, idle: float) -> float | None:
+    def _next_check(self, now: float, wall: float, idle: float) -> float | None:
         ends = [self.clock + wall - now] if wall else []
-        ends += [min(idle / 4, LOOK_SECONDS)] if idle else []
+        ends += [min(idle / 4, IDLE_POLL_SECONDS)] if idle else []
         return max(0.01, min(ends)) if ends else None
 
     def _signs_of_life(self) -> tuple[int, ...]:
-        """Return numbers that change while the program does anything: its output's size, its processor time."""
+        """Return numbers that change while the program is active: the size of its output, its processor time."""
         sizes = [os.stat(os.path.join(self.folder, name)).st_size for name in ("stdout", "stderr")]
-        # tenths of a second: an idle process that wakes up for a moment is still idle
+        # in tenths of a second: a process that only wakes up for a moment is still idle
         return (*sizes, round(10 * (children_seconds() + sum(processor_seconds(pid) for pid in descendants()))))
 
     def _sleep(self, seconds: float | None) -> None:
-        """Wait until a signal arrives or the time is over."""
+        """Wait for a signal, at most so many seconds."""
         ready, _, _ = select.select([self.wake], [], [], seconds)
         if ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self.wake, 4096)
 
     def _stop(self, program: subprocess.Popen[bytes]) -> None:
-        """End the program: ask politely, then firmly, then not at all. A second request skips the asking."""
-        for sign, seconds in ((signal.SIGINT, self.spec["polite"]), (signal.SIGTERM, FIRM_SECONDS)):
-            if self.asked_to_stop > 1 or program.poll() is not None:
+        """End the program: SIGINT, SIGTERM, SIGKILL. A second request skips to SIGKILL."""
+        for number, seconds in ((signal.SIGINT, self.spec["grace"]), (signal.SIGTERM, TERM_SECONDS)):
+            if self.stop_requests > 1 or program.poll() is not None:
                 break
             with contextlib.suppress(ProcessLookupError):
-                program.send_signal(sign)
-            self._let_end(program, seconds)
+                program.send_signal(number)
+            self._wait_for_program(program, seconds)
         if program.poll() is None:
             program.kill()
             program.wait()
 
-    def _let_end(self, program: subprocess.Popen[bytes], seconds: float) -> None:
-        """Wait until the program has ended, the time is over, or nobody wants to wait any longer."""
+    def _wait_for_program(self, program: subprocess.Popen[bytes], seconds: float) -> None:
+        """Wait until the program has ended, the time is over, or a kill was requested."""
         end = time.monotonic() + seconds
-        # not "asked since": a second request may have come before this began
-        while program.poll() is None and (left := end - time.monotonic()) > 0 and self.asked_to_stop < 2:
-            self._sleep(left)
+        # the total counts: the second request may have arrived before this call
+        while program.poll() is None and (remaining := end - time.monotonic()) > 0 and self.stop_requests < 2:
+            self._sleep(remaining)
 
-    def _sweep(self, program: subprocess.Popen[bytes]) -> int:
-        """End what the program left running, and return how many processes that were."""
-        # orphans become children here: without a child there is nothing to look for among all processes
-        left = descendants() if reap() else []
-        for pid in left:
+    def _kill_leftovers(self, program: subprocess.Popen[bytes]) -> int:
+        """Kill the processes that the program left running; return how many there were."""
+        # orphans become children of this process: without children, all processes need not be listed
+        leftovers = descendants() if reap() else []
+        for pid in leftovers:
             signal_quietly(pid, signal.SIGTERM)
-        end = time.monotonic() + TAIL_SECONDS
+        end = time.monotonic() + LEFTOVER_SECONDS
         while reap() and (remaining := end - time.monotonic()) > 0:
             self._sleep(remaining)
-        # asked of the kernel: in a listing of all processes, one may be missing that is handed on meanwhile
+        # waitpid decides: a listing can miss a process whose parent ends meanwhile
         while reap():
             for pid in descendants():
                 signal_quietly(pid, signal.SIGKILL)
             self._sleep(0.05)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(program.pid, signal.SIGKILL)
-        return len(left)
+        return len(leftovers)
 
     def record(self, cause: str, *, code: int | None = None, leftover: int = 0, message: str = "") -> None:
-        """Write `exit.json`: the execution has ended, and how."""
+        """Write `exit.json`: how the execution ended."""
         with contextlib.suppress(OSError), open(os.path.join(self.folder, "stop"), encoding="utf-8") as file:
             message = message or file.read()
-        ended: dict[str, Any] = {
+        result: dict[str, Any] = {
             "cause": cause,
             "started": self.started,
             "seconds": round(time.monotonic() - self.clock, 3),
@@ -178,18 +178,18 @@ class Supervisor:
             "message": message,
         }
         if code is not None:
-            ended |= {"exit_code": code} if code >= 0 else {"signal": -code}
-        write(self.folder, "exit.json", ended)
+            result |= {"exit_code": code} if code >= 0 else {"signal": -code}
+        write(self.folder, "exit.json", result)
 
 
 def identity() -> dict[str, Any]:
-    """Return what tells this process from any other: pid, start time in clock ticks, boot."""
-    found: dict[str, Any] = {"pid": os.getpid()}
+    """Return what identifies this process: pid, start time in clock ticks, boot id."""
+    fields: dict[str, Any] = {"pid": os.getpid()}
     with contextlib.suppress(OSError), open("/proc/self/stat", "rb") as file:
-        found["ticks"] = int(file.read().rpartition(b")")[2].split()[19])
+        fields["ticks"] = int(file.read().rpartition(b")")[2].split()[19])
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        found["boot"] = file.read().strip()
-    return found
+        fields["boot"] = file.read().strip()
+    return fields
 
 
 def children_seconds() -> float:
@@ -199,7 +199,7 @@ def children_seconds() -> float:
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time of a live process and its ended children; 0 where the system does not tell."""
+    """Return the processor time of a live process and its ended children; 0 without `/proc`."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -209,16 +209,16 @@ def processor_seconds(pid: int) -> float:
 
 
 def descendants() -> list[int]:
-    """Return all live processes below this one. As a subreaper it inherits those that detached themselves."""
+    """Return all live descendants. This process is a subreaper, so those that detached themselves are among them."""
     children: dict[int, list[int]] = {}
     for pid, parent in processes():
         children.setdefault(parent, []).append(pid)
-    found: list[int] = []
-    fresh = children.get(os.getpid(), [])
-    while fresh:
-        found += fresh
-        fresh = [pid for parent in fresh for pid in children.get(parent, [])]
-    return found
+    result: list[int] = []
+    pending = children.get(os.getpid(), [])
+    while pending:
+        result += pending
+        pending = [pid for parent in pending for pid in children.get(parent, [])]
+    return result
 
 
 def processes() -> list[tuple[int, int]]:
@@ -227,24 +227,24 @@ def processes() -> list[tuple[int, int]]:
         listing = subprocess.run(["/bin/ps", "-axo", "pid=,ppid=,stat="], capture_output=True, text=True, check=False)
         rows = [line.split() for line in listing.stdout.splitlines()]
         return [(int(row[0]), int(row[1])) for row in rows if not row[2].startswith("Z")]
-    found = []
+    pairs = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
                 state, parent = file.read().rpartition(b")")[2].split()[:2]
                 if state != b"Z":
-                    found.append((int(name), int(parent)))
-    return found
+                    pairs.append((int(name), int(parent)))
+    return pairs
 
 
-def signal_quietly(pid: int, sign: signal.Signals) -> None:
-    """Send a signal to a process that may be gone by now."""
+def signal_quietly(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may have ended."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, sign)
+        os.kill(pid, number)
 
 
 def reap() -> bool:
-    """Take leave of every child that has ended; return whether others live."""
+    """Reap exited children; return whether others are alive."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -253,17 +253,17 @@ def reap() -> bool:
 
 
 def become_subreaper() -> None:
-    """Have orphans below this process become its children, so that none gets away (Linux)."""
+    """Make orphans below this process its children, so that none escapes (Linux)."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with_parent() -> None:
-    """Have the kernel end the program when its supervisor is killed (Linux)."""
+    """Make the kernel kill the program when its supervisor dies (Linux)."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def write(folder: str, name: str, content: dict[str, Any]) -> None:
-    """Replace a file whole, durably: beside it, fsync, rename, fsync the folder."""
+    """Replace a file atomically and durably. The same as `storage.atomic`, without its imports."""
     path = os.path.join(folder, name)
     with open(path + ".new", "w", encoding="utf-8") as file:
         json.dump(content, file)
@@ -276,7 +276,7 @@ def write(folder: str, name: str, content: dict[str, Any]) -> None:
 
 
 def main(folder: str, lock: int) -> None:
-    """Supervise the execution in a folder, unless it has been supervised before."""
+    """Supervise the execution in a folder, unless it was supervised before."""
     os.set_inheritable(lock, False)
     if os.path.exists(os.path.join(folder, "run.json")) or os.path.exists(os.path.join(folder, "exit.json")):
         return

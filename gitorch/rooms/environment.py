@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
 import socket
 import sys
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import msgspec
 
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config, seconds
-from gitorch.executors.local import LocalExecutor, Spec
+from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec, Status, Stream, tail_text
 from gitorch.git.notes import Notebook
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
@@ -56,7 +57,7 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
 
     repository: Repository
     config: Config
-    executor: LocalExecutor
+    executor: Executor
     agents: Mapping[str, Agent]
     roles: Mapping[str, Role]
     folder: Path
@@ -148,58 +149,68 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def prepare(means: Means, worktree: Worktree, folder: Path, env: Mapping[str, str]) -> None:
-    """Copy the configured files into a worktree and run the configured commands there; `Failed` ends it."""
+def prepare(means: Means, worktree: Worktree, prefix: str, env: Mapping[str, str]) -> None:
+    """Copy the configured files into a worktree and run the configured commands there; raise `Failed` on an error.
+
+    `prefix` starts the keys of the executions.
+    """
     copied = sources(means.repository, means.config)
     steps = [_copy_command(source, worktree.path / name) for name, source in copied]
     steps += [_shell(command) for command in means.config.prepare.run]
     for number, argv in enumerate(steps, start=1):
-        # a preparation that was cut short is done again from the start: its folder is a new one
-        at = _unused(folder / f"prepare-{number}")
-        means.executor.submit(
-            Spec(folder=at, argv=argv, cwd=worktree.path, env=_without_credentials(env), timeout=PREPARE_SECONDS)
+        # an interrupted preparation starts over: each of its steps is a new execution
+        key = _unused_key(means.executor, f"{prefix}/prepare-{number}")
+        execution = means.executor.submit(
+            Spec(key=key, argv=argv, cwd=worktree.path, env=_without_credentials(env), timeout=PREPARE_SECONDS)
         )
-        ended = means.executor.wait(at)
-        if not isinstance(ended, Exit) or ended.exit_code != 0:
-            raise Failed(_failure(argv, ended, at))
+        status = means.executor.wait(execution)
+        if not isinstance(status, Exit) or status.exit_code != 0:
+            raise Failed(_failure(means.executor, argv, status, execution))
 
 
-def judge(
+class CheckRun(msgspec.Struct, frozen=True):
+    """A check's result, and the execution that holds its output."""
+
+    result: CheckResult
+    execution: ExecutionId
+
+
+def run_checks(
     means: Means,
     checks: Mapping[str, str],
     tree: Oid,
     cwd: Path,
-    folder: Path,
+    prefix: str,
     env: Mapping[str, str],
     execute: Callable[[Spec], Exit],
-) -> tuple[CheckResult, ...]:
-    """Run every check in a folder that holds a tree, one after the other, and return what each said.
+) -> tuple[CheckRun, ...]:
+    """Run every check in a folder that holds a tree, one after the other.
 
-    `folder` is the beginning of the name of each check's execution. A check that was cut short is run again.
+    `prefix` starts the key of each check's execution. An interrupted check runs again.
     """
-    results = []
+    runs = []
     for name, command in checks.items():
-        at = _not_lost(folder.with_name(f"{folder.name}-{slug(name)}"))
-        ended = execute(
+        key = _key_not_lost(means.executor, f"{prefix}-{slug(name)}")
+        execution = means.executor.id_of(key)
+        status = execute(
             Spec(
-                folder=at,
+                key=key,
                 argv=_shell(command),
                 cwd=cwd,
                 env=_without_credentials(env),
                 timeout=seconds(means.config.run.task_timeout),
             )
         )
-        results.append(
-            CheckResult(
-                name=name,
-                command=command,
-                tree=tree,
-                exit_code=ended.exit_code if ended.cause == "exited" else None,
-                seconds=ended.seconds,
-                output=str(at / "stdout"),
-            )
+        result = CheckResult(
+            name=name,
+            command=command,
+            tree=tree,
+            exit_code=status.exit_code if status.cause == "exited" else None,
+            seconds=status.seconds,
+            output=means.executor.output_location(execution, "stdout"),
         )
-    return tuple(results)
+        runs.append(CheckRun(result, execution))
+    return tuple(runs)
 
 
 def _shell(command: str) -> tuple[str, ...]:
@@ -212,23 +223,24 @@ def _without_credentials(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not _CREDENTIAL.search(name)}
 
 
-def _unused(folder: Path) -> Path:
-    number = 1
-    at = folder
-    while (at / "run.json").exists() or (at / "exit.json").exists():
-        number += 1
-        at = folder.with_name(f"{folder.name}-{number}")
-    return at
+def _unused_key(executor: Executor, key: str) -> str:
+    """Return the first of `key`, `key-2`, `key-3`, ... that never started."""
+    return next(name for name in _numbered(key) if isinstance(executor.poll(executor.id_of(name)), NotStarted))
 
 
-def _not_lost(folder: Path) -> Path:
-    """Return a folder for a check: another one when it was cut short in the first."""
-    number = 1
-    at = folder
-    while (at / "exit.json").exists() and msgspec.json.decode((at / "exit.json").read_bytes())["cause"] == "lost":
-        number += 1
-        at = folder.with_name(f"{folder.name}-{number}")
-    return at
+def _key_not_lost(executor: Executor, key: str) -> str:
+    """Return the first of `key`, `key-2`, `key-3`, ... whose execution was not cut short."""
+    return next(name for name in _numbered(key) if not _is_lost(executor.poll(executor.id_of(name))))
+
+
+def _numbered(key: str) -> Iterator[str]:
+    yield key
+    for number in itertools.count(2):
+        yield f"{key}-{number}"
+
+
+def _is_lost(status: Status) -> bool:
+    return isinstance(status, Exit) and status.cause == "lost"
 
 
 def sources(repository: Repository, config: Config) -> list[tuple[str, Path]]:
@@ -265,11 +277,9 @@ def _copy_command(source: Path, target: Path) -> tuple[str, ...]:
     )
 
 
-def _failure(argv: Sequence[str], ended: object, folder: Path) -> str:
-    said = ""
-    for name in ("stdout", "stderr"):
-        if (folder / name).exists():
-            said = (folder / name).read_text("utf-8", "replace").strip() or said
-    what = argv[-1].partition("\n")[2] or "copying"
-    code = f" with exit code {ended.exit_code}" if isinstance(ended, Exit) and ended.exit_code is not None else ""
-    return f"prepare failed{code}: {what}: {said[-400:]}".rstrip(": ")
+def _failure(executor: Executor, argv: Sequence[str], status: Exit | NotStarted, execution: ExecutionId) -> str:
+    streams: tuple[Stream, ...] = ("stderr", "stdout")
+    output = next(filter(None, (tail_text(executor, execution, stream).strip() for stream in streams)), "")
+    step = argv[-1].partition("\n")[2] or "copying"
+    code = f" with exit code {status.exit_code}" if isinstance(status, Exit) and status.exit_code is not None else ""
+    return f"prepare failed{code}: {step}: {output[-400:]}".rstrip(": ")

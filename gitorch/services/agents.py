@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from gitorch.agents import AGENTS
 from gitorch.errors import SetupNeeded
-from gitorch.executors import local
-from gitorch.executors.local import LocalExecutor
+from gitorch.executors.probe import probe as probe_command
 from gitorch.git.notes import Notebook
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from gitorch.rooms import environment
 from gitorch.rooms.environment import Means
+from gitorch.services.executor import executor_of
 from gitorch.services.lookup import unknown
 from gitorch.services.roles import agent_of_role
 from gitorch.services.workspace import Workspace
@@ -25,7 +25,7 @@ def run_context(workspace: Workspace) -> Means:
     return Means(
         repository=workspace.repository,
         config=workspace.config,
-        executor=LocalExecutor(),
+        executor=executor_of(workspace),
         agents=AGENTS,
         roles=workspace.roles,
         folder=workspace.folder,
@@ -42,7 +42,7 @@ def probe(context: Means, name: str) -> str:
     settings = agents[name]
     agent = context.agents[settings.kind]
     env = environment.agent_environment(context, name)
-    return agent.judge(settings, env, [local.probe(argv, env) for argv in agent.probes(settings)])
+    return agent.judge(settings, env, [probe_command(argv, env) for argv in agent.probes(settings)])
 
 
 def agent_name(workspace: Workspace, task: Task) -> str:

@@ -12,7 +12,6 @@ from gitorch.model.handoff import Handoff
 from gitorch.model.task import State, Task
 from gitorch.services.agents import run_context
 from gitorch.services.checks import checks_for
-from gitorch.services.watch import executions
 from gitorch.services.workspace import Workspace
 from gitorch.storage.shared_notes import SharedNotes
 
@@ -34,10 +33,8 @@ def brief(workspace: Workspace, task: Task) -> tuple[str, bool]:
 
 
 def _sent(workspace: Workspace, task: Task) -> str | None:
-    for execution in executions(workspace, task) if task.attempts else ():
-        if (execution / "prompt.md").exists():
-            return (execution / "prompt.md").read_text("utf-8")
-    return None
+    file = attempt.brief_file(attempt.attempt_folder(workspace.folder, task), 1)
+    return file.read_text("utf-8") if task.attempts and file.exists() else None
 
 
 def _current_brief(workspace: Workspace, task: Task) -> str:

@@ -26,6 +26,7 @@ import msgspec
 
 from gitorch import services
 from gitorch.cli import main as cli
+from gitorch.executors.base import ExecutionId
 from gitorch.executors.local import LocalExecutor
 from gitorch.flow import attempt, intake
 from gitorch.flow.scheduling import scheduler
@@ -111,11 +112,11 @@ class Clock:
         ]
         plain = LocalExecutor.wait
 
-        def wait(executor: LocalExecutor, handle: Path) -> Any:
-            ended = plain(executor, handle)
-            self.add("agent", getattr(ended, "seconds", 0.0))
+        def wait(executor: LocalExecutor, execution: ExecutionId) -> Any:
+            status = plain(executor, execution)
+            self.add("agent", getattr(status, "seconds", 0.0))
             self.end_one()
-            return ended
+            return status
 
         with contextlib.ExitStack() as stack:
             for owner, name, part in seams:

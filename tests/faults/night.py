@@ -19,7 +19,7 @@ import tomli
 
 import gitorch
 from gitorch import services
-from gitorch.executors.local import MARKER
+from gitorch.executors.processes import MARKER
 from gitorch.flow import intake
 from gitorch.git import fence, notes
 from gitorch.git.fence import Fingerprint

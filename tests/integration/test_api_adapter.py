@@ -58,12 +58,12 @@ def test_a_wait_is_read_in_every_form_of_the_header() -> None:
 
 
 def test_the_command_line_says_all_that_was_asked(place: Place) -> None:
-    """Session, resume, budget, the user's own arguments; and the prompt comes from its file."""
+    """Session, resume, budget, the user's own arguments; and the brief comes by standard input."""
     request = place.request("x", session="s-1", resume=True, budget=1.5)
     launch: Launch = Api().launch(AgentSettings(kind="api", args=("--max-turns", "7")), request)
     given = list(launch.argv)
     assert given[1:4] == ["-P", "-m", "gitorch.agents.api.process"]
-    assert launch.stdin == request.prompt_file
+    assert launch.stdin == b"x"
     assert "--resume" in given
     assert given[-2:] == ["--max-turns", "7"]
     for flag, value in (("--session", "s-1"), ("--budget", "1.5"), ("--model", "claude-sonnet-5")):

@@ -41,14 +41,12 @@ class Bench:
     def start(self, prompt: str, *, session: str = "") -> real.Running:
         """Start the agent on `prompt`, in a new session or going on with `session`."""
         place = self.folder / uuid.uuid4().hex
-        place.mkdir()
-        (place / "prompt").write_bytes(prompt.encode())
         request = Request(
             task="t",
             worktree=self.tree,
             common_dir=self.folder / "main" / ".git",
-            folder=place,
-            prompt_file=place / "prompt",
+            brief=prompt.encode(),
+            brief_file="BRIEF",
             session=session or str(uuid.uuid4()),
             resume=bool(session),
         )

@@ -15,9 +15,11 @@ import pytest
 
 from gitorch import services
 from gitorch.errors import InvalidInput
+from gitorch.executors.base import NotStarted, Spec
 from gitorch.flow.merge.trees import Judge
 from gitorch.flow.merge.trees.check_cache import FRESH_SECONDS
 from gitorch.model.naming import Oid
+from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
 from gitorch.rooms.environment import Means
 from gitorch.services.open import open_workspace
@@ -280,16 +282,20 @@ def test_the_file_of_verdicts_does_not_grow_for_ever(court: Court) -> None:
     codes(judge, tree)
     path = judge.verdicts.path
     line = json.loads(path.read_text())
-    old = court.folder / ".git" / "gitorch" / "merges" / "old"
-    old.mkdir()
-    os.utime(old, (1, 1))
+    executor = court.means().executor
+    env = {"PATH": os.environ["PATH"]}
+    old = executor.submit(Spec(key="merges/old/tree/check-test", argv=("true",), env=env))
+    assert isinstance(executor.wait(old), Exit)
+    location = Path(executor.output_location(old, "stdout"))
+    os.utime(location.parent / "spec.json", (1, 1))
     path.write_text("".join(json.dumps({**line, "tree": f"{number:040}"}) + "\n" for number in range(4_000)))
     newest = court.commit(b="x")
     with court.judge() as last:
         last.check(newest)
     assert len(path.read_text().splitlines()) == 2_000
-    assert not old.exists()
-    assert Path(last.folder).exists()
+    assert executor.poll(old) == NotStarted()
+    assert not location.parents[2].exists()
+    assert len(executor.executions(last.key)) == 1
     looks = court.count
     codes(court.judge(), newest)
     assert court.count == looks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,14 +67,12 @@ class Place:
         return self.repository / ".git/gitorch/sessions"
 
     def request(self, prompt: str | bytes, *, session: str, resume: bool = False, budget: float = 0.0) -> Request:
-        brief = self.folder / f"prompt-{uuid4()}"
-        brief.write_bytes(prompt.encode() if isinstance(prompt, str) else prompt)
         return Request(
             task="t",
             worktree=self.worktree,
             common_dir=self.repository / ".git",
-            folder=self.folder,
-            prompt_file=brief,
+            brief=prompt.encode() if isinstance(prompt, str) else prompt,
+            brief_file="BRIEF",
             session=session,
             resume=resume,
             budget=budget,
@@ -83,8 +82,9 @@ class Place:
         self, url: str, request: Request, settings: AgentSettings = SETTINGS, **env: str
     ) -> subprocess.Popen[bytes]:
         launch = Api().launch(settings, request)
-        assert launch.stdin is not None
-        with launch.stdin.open("rb") as prompt:
+        with tempfile.TemporaryFile() as prompt:
+            prompt.write(launch.stdin)
+            prompt.seek(0)
             return subprocess.Popen(
                 launch.argv,
                 cwd=self.worktree,

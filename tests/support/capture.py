@@ -111,13 +111,12 @@ def capture(name: str, folder: Path) -> tuple[bytes, str]:
         environment = {**real.sealed_environment(folder, server), **further}
         environment = {key: value for key, value in environment.items() if value}
         tree = real.linked_worktree(folder, environment)
-        (folder / "prompt").write_text("Please add a.txt.\n", encoding="utf-8")
         request = Request(
             task="t",
             worktree=tree,
             common_dir=folder / "main/.git",
-            folder=folder / "run",
-            prompt_file=folder / "prompt",
+            brief=b"Please add a.txt.\n",
+            brief_file="BRIEF",
             session=str(uuid.uuid4()),
         )
         agent: Agent = Claude() if kind == "claude" else Codex()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from gitorch.executors.local import MARKER, Spec
+from gitorch.executors.base import Spec
+from gitorch.executors.processes import MARKER
 
 # forks twice, leaves its session, ignores what asks politely, and stays
 DAEMON = """
@@ -26,21 +27,44 @@ if os.fork() == 0:
 os.wait()
 """
 
+# reports on a pipe that it runs, and tidies up when it is asked to end
+TIDY = """
+import os, sys, time
+ready = os.open(sys.argv[1], os.O_WRONLY)
+try:
+    os.write(ready, b"ready")
+    time.sleep(600)
+except KeyboardInterrupt:
+    print("tidied up")
+    sys.exit(3)
+"""
 
-def shell(folder: Path, script: str, **options: object) -> Spec:
+# ends only on SIGTERM, which comes after the grace period
+STUBBORN = """
+import os, signal, sys, time
+ready = os.open(sys.argv[1], os.O_WRONLY)
+signal.signal(signal.SIGINT, lambda *_: os.write(ready, b"asked"))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
+os.write(ready, b"ready")
+while True:
+    time.sleep(600)
+"""
+
+
+def shell(key: str, script: str, **options: object) -> Spec:
     """Return a spec that runs a shell script."""
-    return program(folder, "/bin/sh", "-c", script, **options)
+    return program(key, "/bin/sh", "-c", script, **options)
 
 
-def python(folder: Path, script: str, *args: str, **options: object) -> Spec:
+def python(key: str, script: str, *args: str, **options: object) -> Spec:
     """Return a spec that runs a Python script."""
-    return program(folder, sys.executable, "-c", script, *args, **options)
+    return program(key, sys.executable, "-c", script, *args, **options)
 
 
-def program(folder: Path, *argv: str, **options: object) -> Spec:
-    """Return a spec with an environment that holds little else than PATH."""
-    fields = {"cwd": folder.parent, "env": {"PATH": os.environ["PATH"]}, **options}
-    return Spec(folder=folder, argv=argv, **fields)  # type: ignore[arg-type]
+def program(key: str, *argv: str, **options: object) -> Spec:
+    """Return a spec with an environment that holds only PATH."""
+    fields = {"env": {"PATH": os.environ["PATH"]}, **options}
+    return Spec(key=key, argv=argv, **fields)  # type: ignore[arg-type]
 
 
 class Signal:

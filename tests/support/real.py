@@ -104,8 +104,8 @@ class Running:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.started = time.time()
-        source = launch.stdin or Path(os.devnull)
-        with source.open("rb") as stdin, self._open("stdout") as stdout, self._open("stderr") as stderr:
+        (folder / "stdin").write_bytes(launch.stdin)
+        with (folder / "stdin").open("rb") as stdin, self._open("stdout") as stdout, self._open("stderr") as stderr:
             self.process = subprocess.Popen(
                 launch.argv,
                 cwd=worktree,

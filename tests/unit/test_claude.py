@@ -325,8 +325,8 @@ def request(folder: Path, **changes: Any) -> Request:
         task="t",
         worktree=folder / "tree",
         common_dir=folder / ".git",
-        folder=folder,
-        prompt_file=folder / "prompt",
+        brief=b"Do it.",
+        brief_file="BRIEF",
         session="11111111-1111-4111-8111-111111111111",
     )
     return msgspec.structs.replace(first, **changes)
@@ -337,7 +337,7 @@ def test_the_command_line_is_unattended(tmp_path: Path) -> None:
     chosen = msgspec.structs.replace(SETTINGS, model="m", args=("--add-dir", "x y"))
     launch = claude.launch(chosen, request(tmp_path, budget=2.5))
     text = " ".join(launch.argv)
-    assert launch.stdin == tmp_path / "prompt"
+    assert launch.stdin == b"Do it."
     assert launch.argv[-2:] == ("--add-dir", "x y")
     assert "-p --output-format stream-json --verbose --permission-mode bypassPermissions" in text
     assert "--session-id 11111111-1111-4111-8111-111111111111 --model m --max-budget-usd 2.500000" in text

@@ -251,8 +251,8 @@ def request(folder: Path, **changes: Any) -> Request:
         task="t",
         worktree=folder / "tree",
         common_dir=folder / ".git",
-        folder=folder,
-        prompt_file=folder / "prompt",
+        brief=b"Do it.",
+        brief_file="BRIEF",
         session="s-1",
     )
     return msgspec.structs.replace(first, **changes)
@@ -262,7 +262,7 @@ def test_the_command_line_is_unattended(tmp_path: Path) -> None:
     """The prompt comes by standard input; the user's arguments stand before what follows them."""
     chosen = msgspec.structs.replace(SETTINGS, model="m", args=("-c", "a=1"))
     launch = codex.launch(chosen, request(tmp_path, budget=2.5))
-    assert launch.stdin == tmp_path / "prompt"
+    assert launch.stdin == b"Do it."
     assert " ".join(launch.argv) == (
         f"codex-of-the-tests exec --json -C {tmp_path}/tree -s danger-full-access"
         " -c analytics.enabled=false -m m -c a=1 -"

@@ -101,7 +101,7 @@ class Api:
         argv += ["--session", request.session, "--sessions", str(request.common_dir / "gitorch" / "sessions")]
         argv += ["--key-env", key_env(settings), "--budget", repr(request.budget)]
         argv += ["--resume"] if request.resume else []
-        return Launch(argv=(*argv, *settings.args), stdin=request.prompt_file)
+        return Launch(argv=(*argv, *settings.args), stdin=request.brief)
 
     def outcome(self, lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
         """Read the events of one execution; only its last `result` can say that it completed."""

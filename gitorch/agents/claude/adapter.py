@@ -125,7 +125,7 @@ class Claude:
             argv += ["--model", settings.model]
         if request.budget > 0:
             argv += ["--max-budget-usd", f"{request.budget:.6f}"]
-        return Launch(argv=(*argv, *settings.args), env=_launch_environment(), stdin=request.prompt_file)
+        return Launch(argv=(*argv, *settings.args), env=_launch_environment(), stdin=request.brief)
 
     def outcome(self, lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
         """Read the stream to its end; the last `result` decides, never the exit code alone."""

@@ -78,7 +78,7 @@ class Codex:
             argv += ["-m", settings.model]
         # `resume` has no -C and -s of its own: everything stands before it.
         resume = ("resume", request.session) if request.resume else ()
-        return Launch(argv=(*argv, *settings.args, *resume, "-"), stdin=request.prompt_file)
+        return Launch(argv=(*argv, *settings.args, *resume, "-"), stdin=request.brief)
 
     def outcome(self, lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
         """Read the stream to its end; the last `turn.completed` or `turn.failed` decides."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from gitorch.errors import InvalidInput, NotFound
 from gitorch.model.task import ALIVE, State, Task
 
 if TYPE_CHECKING:
+    from gitorch.executors.base import Submitted
     from gitorch.model.forecast import Foreseen
     from gitorch.model.outcome import Event
 
@@ -122,29 +124,19 @@ def agents_command(session: Session) -> None:
             "task": task.id,
             "agent": task.spec.agent,
             "attempt": task.attempts,
-            "doing": handle.name,
+            "doing": execution.step,
             "pid": status.pid,
             "started": answers.at(datetime.fromtimestamp(status.started, UTC)),
-            **_used(status.pid),
+            **_usage(session, execution),
         }
-        for task, handle, status in services.watch.running(session.workspace)
+        for task, execution, status in services.watch.running(session.workspace)
     ]
     session.answer(run.agents(rows), "agents", {"agents": rows})
 
 
-def _used(pid: int) -> dict[str, Any]:
-    """Return the memory in bytes and the processor seconds of an execution's processes."""
-    import psutil
-
-    memory, seconds = 0, 0.0
-    try:
-        for process in psutil.Process(pid).children(recursive=True):
-            memory += process.memory_info().rss
-            times = process.cpu_times()
-            seconds += times.user + times.system
-    except psutil.NoSuchProcess:
-        pass  # it ended while we looked
-    return {"memory": memory, "cpu_seconds": round(seconds, 1)}
+def _usage(session: Session, execution: Submitted) -> dict[str, Any]:
+    usage = services.watch.usage(session.workspace, execution)
+    return {"memory": usage.memory, "cpu_seconds": usage.cpu_seconds}
 
 
 @click.command("task")
@@ -194,9 +186,8 @@ def log_command(session: Session, task: str | None, follow: bool, attempt: int |
 
 def _tell_raw(session: Session, task: Task, attempt: int | None) -> None:
     for execution in services.watch.executions(session.workspace, task, attempt):
-        for name in ("stdout", "stderr"):
-            if (execution / name).exists():
-                sys.stdout.buffer.write((execution / name).read_bytes())
+        for output in services.watch.raw_outputs(session.workspace, execution):
+            shutil.copyfileobj(output, sys.stdout.buffer)
     sys.stdout.flush()
 
 
@@ -211,7 +202,7 @@ def _tell_event(session: Session, name: str, event: Event) -> None:
 def _events(session: Session, task: Task, attempt: int | None = None) -> Iterator[tuple[str, Event]]:
     for execution in services.watch.executions(session.workspace, task, attempt):
         for event in services.watch.transcript(session.workspace, task, execution):
-            yield execution.name, event
+            yield execution.step, event
 
 
 def _following(session: Session, task: Task) -> Iterator[tuple[str, Event]]:

@@ -6,8 +6,8 @@ adopting what still runs.
 """
 
 from gitorch.flow.attempt.course import attempt, begin, brief_of
-from gitorch.flow.attempt.environment import attempt_folder
-from gitorch.flow.attempt.execution import INTERRUPTED, ask_to_stop
+from gitorch.flow.attempt.environment import attempt_folder, attempt_key
+from gitorch.flow.attempt.execution import INTERRUPTED, ask_to_stop, brief_file
 from gitorch.flow.attempt.finish import failed_by, in_conflict_again
 
 __all__ = [
@@ -15,7 +15,9 @@ __all__ = [
     "ask_to_stop",
     "attempt",
     "attempt_folder",
+    "attempt_key",
     "begin",
+    "brief_file",
     "brief_of",
     "failed_by",
     "in_conflict_again",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
+from gitorch.executors.base import tail_text
 from gitorch.flow.attempt import briefing
 from gitorch.flow.attempt.environment import Place, settle_in
-from gitorch.flow.attempt.execution import execute, execute_agent, stop_reason, tail
+from gitorch.flow.attempt.execution import brief_file, execute, execute_agent, stop_reason
 from gitorch.flow.attempt.finish import (
     elapsed,
     end_failed,
@@ -44,7 +44,7 @@ from gitorch.model.task import (
 )
 from gitorch.replay import conflict_commit
 from gitorch.rooms import environment
-from gitorch.rooms.environment import Means
+from gitorch.rooms.environment import CheckRun, Means
 from gitorch.rooms.paths import worktree_path
 
 
@@ -118,8 +118,8 @@ def attempt(
             task = change_attempt(task, start=Oid(found))
             if task.conflict is not None:
                 conflict_commit.lay_out(means.repository, place.worktree, task.conflict.conflict_commit)
-            environment.prepare(means, place.worktree, place.folder, place.env)
-            _write_brief(place.folder / "agent-1", brief_of(means, task, checks, before, opponents))
+            environment.prepare(means, place.worktree, place.key, place.env)
+            _write_brief(place, 1, brief_of(means, task, checks, before, opponents))
             task = change_attempt(task, phase=Phase.WORKING)
             yield task
         for changed in _work(means, task, place, checks):
@@ -138,9 +138,8 @@ def brief_of(
     return briefing.compose(means.repository, task, role, checks, before, opponents)
 
 
-def _write_brief(folder: Path, text: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "prompt.md").write_bytes(text.encode())
+def _write_brief(place: Place, number: int, text: str) -> None:
+    brief_file(place.folder, number).write_bytes(text.encode())
 
 
 def _work(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> Iterator[Task]:
@@ -155,7 +154,8 @@ def _work(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> 
                 return
             if checks:
                 yield task
-        task = change(task, results=_judge(means, task, place, checks))
+        runs = _check(means, task, place, checks)
+        task = change(task, results=tuple(run.result for run in runs))
         if stop := stop_reason(place.folder):
             yield end_stopped(means, task, stop)
             return
@@ -163,7 +163,7 @@ def _work(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> 
             yield finish(means, task)
             return
         _tidy(means, task, place)
-        _write_brief(place.folder / f"agent-{number + 1}", brief.fix_brief(_failed_with_output(task.results)))
+        _write_brief(place, number + 1, brief.fix_brief(_failed_with_output(means, runs)))
         task = change_attempt(task, phase=Phase.WORKING, round=number + 1)
         yield task
 
@@ -179,16 +179,16 @@ def _let_work(means: Means, task: Task, place: Place) -> Task:
     return ended or change_attempt(task, phase=Phase.CHECKING)
 
 
-def _judge(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> tuple[CheckResult, ...]:
+def _check(means: Means, task: Task, place: Place, checks: Mapping[str, str]) -> tuple[CheckRun, ...]:
     if not checks:
         return ()
     _, tip = commit_range(task)
-    return environment.judge(
+    return environment.run_checks(
         means,
         checks,
         means.repository.tree(tip),
         place.worktree.path,
-        place.folder / f"check-{current_attempt(task).round}",
+        f"{place.key}/check-{current_attempt(task).round}",
         place.env,
         lambda spec: execute(means, place, spec),
     )
@@ -250,8 +250,9 @@ def _may_fix(means: Means, place: Place, number: int) -> bool:
     return place.agent.resumable and number <= means.config.run.fix_checks
 
 
-def _failed_with_output(results: tuple[CheckResult, ...]) -> list[tuple[CheckResult, str]]:
-    return [(result, tail(Path(result.output))) for result in results if not result.passed]
+def _failed_with_output(means: Means, runs: Sequence[CheckRun]) -> list[tuple[CheckResult, str]]:
+    failed = [run for run in runs if not run.result.passed]
+    return [(run.result, tail_text(means.executor, run.execution, "stdout")) for run in failed]
 
 
 def _tidy(means: Means, task: Task, place: Place) -> None:

@@ -21,8 +21,9 @@ from gitorch.rooms.environment import Means
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one attempt happens."""
+    """Where one attempt happens: `key` starts the keys of its executions, `folder` holds its own files."""
 
+    key: str
     folder: Path
     worktree: Worktree
     settings: AgentSettings
@@ -30,9 +31,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str]
 
 
+def attempt_key(task: Task, number: int | None = None) -> str:
+    """Return what the keys of an attempt's executions start with; without a number, of the last attempt."""
+    return f"attempts/{task.id}/{number or task.attempts}"
+
+
 def attempt_folder(state: Path, task: Task, number: int | None = None) -> Path:
-    """Return the folder of an attempt's executions."""
-    return state / "attempts" / task.id / str(number or task.attempts)
+    """Return the folder of an attempt's own files: its briefs, its request to stop, the refusals of its hooks."""
+    return state / attempt_key(task, number)
 
 
 def settle_in(means: Means, task: Task) -> Place:
@@ -40,7 +46,7 @@ def settle_in(means: Means, task: Task) -> Place:
     path = Path(task.worktree)
     folder = attempt_folder(means.folder, task)
     if current_attempt(task).phase is Phase.PREPARING:
-        _end_preparations(means, folder)
+        _end_preparations(means, attempt_key(task))
         worktree = _fresh_worktree(means, task, path)
     else:
         found = worktrees.find(means.repository, path)
@@ -51,7 +57,7 @@ def settle_in(means: Means, task: Task) -> Place:
     settings = _suited(means.config.agents[current_attempt(task).agent], means.roles.get(task.spec.role, GENERALIST))
     agent = means.agents[settings.kind]
     env = _environment(means, task, worktree, folder)
-    return Place(folder=folder, worktree=worktree, settings=settings, agent=agent, env=env)
+    return Place(key=attempt_key(task), folder=folder, worktree=worktree, settings=settings, agent=agent, env=env)
 
 
 def _suited(settings: AgentSettings, role: Role) -> AgentSettings:
@@ -61,11 +67,11 @@ def _suited(settings: AgentSettings, role: Role) -> AgentSettings:
     return msgspec.structs.replace(settings, model=role.model)
 
 
-def _end_preparations(means: Means, folder: Path) -> None:
-    """End what an orchestrator that was killed had begun to prepare: it is all done again."""
-    for handle in means.executor.adopt(folder):
-        means.executor.cancel(handle, "prepared again", now=True)
-        means.executor.wait(handle)
+def _end_preparations(means: Means, key: str) -> None:
+    """End the preparations that a killed orchestrator left running: they start over."""
+    for execution in means.executor.adopt(key):
+        means.executor.cancel(execution, "prepared again", now=True)
+        means.executor.wait(execution)
 
 
 def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:

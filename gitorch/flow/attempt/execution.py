@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from gitorch.agents.protocol import Request
 from gitorch.config import seconds
-from gitorch.executors.local import Spec
-from gitorch.flow.attempt.environment import Place, attempt_folder
+from gitorch.executors.base import STDIN_FILE, NotStarted, Spec, tail_text
+from gitorch.flow.attempt.environment import Place, attempt_folder, attempt_key
 from gitorch.model.outcome import Ending, Exit, Outcome
 from gitorch.model.task import Task, current_attempt
-from gitorch.rooms.environment import Means
+from gitorch.rooms.environment import Failed, Means
 
 INTERRUPTED = "interrupted"
 
@@ -21,13 +20,13 @@ INTERRUPTED = "interrupted"
 def execute_agent(means: Means, task: Task, place: Place, number: int) -> Outcome:
     """Run (or find again) one execution of the agent, and read how it ended."""
     attempt = current_attempt(task)
-    folder = place.folder / f"agent-{number}"
+    key = f"{place.key}/agent-{number}"
     request = Request(
         task=task.id,
         worktree=place.worktree.path,
         common_dir=means.repository.common_dir,
-        folder=folder,
-        prompt_file=folder / "prompt.md",
+        brief=_read_brief(place.folder, number),
+        brief_file=STDIN_FILE,
         session=attempt.session,
         resume=number > 1 or attempt.resumed,
         budget=task.spec.budget,
@@ -37,7 +36,7 @@ def execute_agent(means: Means, task: Task, place: Place, number: int) -> Outcom
         means,
         place,
         Spec(
-            folder=folder,
+            key=key,
             argv=launch.argv,
             cwd=place.worktree.path,
             env={**place.env, **launch.env},
@@ -48,8 +47,9 @@ def execute_agent(means: Means, task: Task, place: Place, number: int) -> Outcom
     )
     if ended.cause == "failed-to-start":
         return Outcome(ending=Ending.FAILED, reason=f"could not start: {ended.message}")
-    with (folder / "stdout").open("rb") if (folder / "stdout").exists() else Path(os.devnull).open("rb") as lines:
-        outcome = place.agent.outcome(lines, tail(folder / "stderr"), ended)
+    execution = means.executor.id_of(key)
+    with means.executor.open_output(execution, "stdout") as lines:
+        outcome = place.agent.outcome(lines, tail_text(means.executor, execution, "stderr"), ended)
     return _with_clock(outcome, ended)
 
 
@@ -64,22 +64,26 @@ def _with_clock(outcome: Outcome, ended: Exit) -> Outcome:
 def execute(means: Means, place: Place, spec: Spec) -> Exit:
     """Run a program under supervision, unless the attempt was asked to stop before."""
     stop = stop_reason(place.folder)
-    if stop and not (spec.folder / "run.json").exists():
+    if stop and isinstance(means.executor.poll(means.executor.id_of(spec.key)), NotStarted):
         return Exit(cause="stopped", message=stop)
-    handle = means.executor.submit(spec)
+    execution = means.executor.submit(spec)
     if stop := stop_reason(place.folder):
-        means.executor.cancel(handle, stop)
-    ended = means.executor.wait(handle)
-    return ended if isinstance(ended, Exit) else Exit(cause="lost", message="its supervisor did not start")
+        means.executor.cancel(execution, stop)
+    status = means.executor.wait(execution)
+    return status if isinstance(status, Exit) else Exit(cause="lost", message="its supervisor did not start")
 
 
-def tail(path: Path, size: int = 20_000) -> str:
-    """Return the end of a file as text, of at most `size` bytes; empty where there is none."""
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - size))
-        return file.read().decode("utf-8", "replace")
+def _read_brief(folder: Path, number: int) -> bytes:
+    path = brief_file(folder, number)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise Failed(f"its brief {path} is gone") from error
+
+
+def brief_file(folder: Path, number: int) -> Path:
+    """Return where an attempt keeps the brief of one round."""
+    return folder / f"brief-{number}.md"
 
 
 def stop_reason(folder: Path) -> str:
@@ -95,5 +99,5 @@ def ask_to_stop(means: Means, task: Task, reason: str, *, now: bool = False) -> 
     folder = attempt_folder(means.folder, task)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "stop").write_text(reason, "utf-8")
-    for handle in means.executor.adopt(folder):
-        means.executor.cancel(handle, reason, now=now)
+    for execution in means.executor.adopt(attempt_key(task)):
+        means.executor.cancel(execution, reason, now=now)

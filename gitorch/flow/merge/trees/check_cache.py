@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from gitorch.executors.base import Executor, Submitted
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
 from gitorch.rooms import environment as room_environment
@@ -20,6 +20,9 @@ from gitorch.storage import atomic, locks
 
 FRESH_SECONDS = 7 * 86_400.0
 """Tools change without any sign that could be seen here: an older verdict does not count."""
+
+UNPREPARED_FOLDER = "unprepared"
+"""In the state folder: why trees could not be prepared, one file each."""
 
 _MOST = 4_000
 _KEPT = 2_000
@@ -74,8 +77,9 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
 class Verdicts:
     """`verdicts.jsonl`: appended to by all commands, cut to its newer half when it has grown too long."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, executor: Executor) -> None:
         self.folder = folder
+        self.executor = executor
         self.path = folder / "verdicts.jsonl"
 
     def find(self, tree: Oid, checks: Mapping[str, str], environment: str) -> Judged | None:
@@ -121,10 +125,22 @@ class Verdicts:
 
     def _shorten(self, kept: list[Verdict]) -> None:
         atomic.replace(self.path, b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
-        wanted = {Path(line.output).parents[2] for line in kept if line.output}
-        for run in (self.folder / "merges").iterdir():
-            if run not in wanted and time.time() - run.stat().st_mtime > _OUTPUT_SECONDS:
-                shutil.rmtree(run)
+        self._forget_outputs({line.output for line in kept})
+
+    def _forget_outputs(self, needed: Container[str]) -> None:
+        """Forget the executions of earlier commands, where they are old and none of their outputs is needed."""
+        oldest = time.time() - _OUTPUT_SECONDS
+        commands: dict[str, list[Submitted]] = {}
+        for submitted in self.executor.executions("merges"):
+            commands.setdefault("/".join(submitted.key.split("/")[:2]), []).append(submitted)
+        for group in commands.values():
+            outputs = (self.executor.output_location(submitted.id, "stdout") for submitted in group)
+            if max(submitted.time for submitted in group) < oldest and not any(output in needed for output in outputs):
+                for submitted in group:
+                    self.executor.ack(submitted.id)
+        for path in (self.folder / UNPREPARED_FOLDER).glob("*.txt"):
+            if path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
 
     def _lines(self) -> Iterator[Verdict]:
         """Read all lines; one that a crash cut short says nothing."""

@@ -11,8 +11,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import Self
 
-from gitorch.executors.local import Spec
-from gitorch.flow.merge.trees.check_cache import Judged, Verdicts, environment_digest
+from gitorch.executors.base import Spec
+from gitorch.flow.merge.trees.check_cache import UNPREPARED_FOLDER, Judged, Verdicts, environment_digest
 from gitorch.flow.merge.trees.worktree_pool import Slot, Slots
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
@@ -42,9 +42,9 @@ class Judge:
         self.checks = checks
         self.recheck = recheck
         self.width = means.config.merge.max_checks or min(_SLOTS, os.cpu_count() or 1)
-        self.folder = means.folder / "merges" / uuid.uuid4().hex[:12]
+        self.key = f"merges/{uuid.uuid4().hex[:12]}"
         self.slots = Slots(means, [name, *(f"{name}_{number}" for number in range(2, self.width + 1))])
-        self.verdicts = Verdicts(means.folder)
+        self.verdicts = Verdicts(means.folder, means.executor)
         self._known: dict[Oid, Judged] = {}
         self._numbers = itertools.count(1)
         self._stopped = threading.Event()
@@ -60,8 +60,8 @@ class Judge:
     def stop(self) -> None:
         """End what runs, from any thread; what it would have said is not known."""
         self._stopped.set()
-        for handle in self.means.executor.adopt(self.folder):
-            self.means.executor.cancel(handle, "nobody waits for it any more", now=True)
+        for execution in self.means.executor.adopt(self.key):
+            self.means.executor.cancel(execution, "its result is no longer needed", now=True)
 
     def check(
         self, commit: Oid, *, again: bool = False, saying: Callable[[str], None] = lambda _: None
@@ -93,8 +93,7 @@ class Judge:
     def _judge(self, commit: Oid, tree: Oid, saying: Callable[[str], None]) -> tuple[CheckResult, ...]:
         with self.slots.taken() as slot:
             worktree = slot.at(commit)
-            folder = self.folder / f"{tree}-{next(self._numbers)}"
-            slot.note(folder)
+            slot.record_key(f"{self.key}/{tree}-{next(self._numbers)}")
             env = environment.check_environment(self.means)
             env |= environment.variables(self.means.config, self.means.folder, slot.name)
             if failed := self._prepare(slot, tree, env, saying):
@@ -102,9 +101,10 @@ class Judge:
             results: list[CheckResult] = []
             for name, command in self.checks.items():
                 saying(name)
-                one = {name: command}
-                at = folder / "check"
-                results += environment.judge(self.means, one, tree, worktree.path, at, env, self._execute)
+                runs = environment.run_checks(
+                    self.means, {name: command}, tree, worktree.path, f"{slot.key}/check", env, self._execute
+                )
+                results += [run.result for run in runs]
             return tuple(results)
 
     def _prepare(
@@ -115,10 +115,10 @@ class Judge:
             return None
         saying(_UNPREPARED)
         try:
-            environment.prepare(self.means, slot.worktree, slot.folder, env)
+            environment.prepare(self.means, slot.worktree, slot.key, env)
         except environment.Failed as failure:
-            slot.folder.mkdir(parents=True, exist_ok=True)
-            output = slot.folder / "prepare.txt"
+            output = self.means.folder / UNPREPARED_FOLDER / f"{slot.key.replace('/', '-')}.txt"
+            output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(failure.reason, "utf-8", "surrogateescape")
             command = "; ".join(self.means.config.prepare.run)
             return CheckResult(name=_UNPREPARED, command=command, tree=tree, exit_code=None, output=str(output))
@@ -127,8 +127,8 @@ class Judge:
     def _execute(self, spec: Spec) -> Exit:
         if self._stopped.is_set():
             return Exit(cause="stopped")
-        handle = self.means.executor.submit(spec)
+        execution = self.means.executor.submit(spec)
         if self._stopped.is_set():
-            self.means.executor.cancel(handle, "nobody waits for it any more", now=True)
-        ended = self.means.executor.wait(handle)
-        return ended if isinstance(ended, Exit) else Exit(cause="lost")
+            self.means.executor.cancel(execution, "its result is no longer needed", now=True)
+        status = self.means.executor.wait(execution)
+        return status if isinstance(status, Exit) else Exit(cause="lost")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 
-from gitorch.executors.local import Spec
+from gitorch.executors.base import Spec
 from gitorch.flow.merge.trees.worktree_pool import Slots
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
@@ -23,7 +22,7 @@ class Maker:
 
     def __init__(self, means: Means) -> None:
         self.means = means
-        self.folder = means.folder / "merges" / uuid.uuid4().hex[:12]
+        self.key = f"merges/{uuid.uuid4().hex[:12]}"
         self.failures: list[str] = []
 
     def make(self, commit: Oid, wanted: Mapping[str, str]) -> dict[str, Oid] | None:
@@ -33,11 +32,11 @@ class Maker:
         """
         with Slots(self.means, [NAME]).taken() as slot:
             worktree = slot.at(commit)
-            slot.note(self.folder / f"made-{commit[:12]}")
+            slot.record_key(f"{self.key}/made-{commit[:12]}")
             env = environment.check_environment(self.means)
             env |= environment.variables(self.means.config, self.means.folder, NAME)
             try:
-                environment.prepare(self.means, worktree, slot.folder, env)
+                environment.prepare(self.means, worktree, slot.key, env)
             except environment.Failed as failure:
                 self.failures.append(failure.reason)
                 return None
@@ -48,19 +47,19 @@ class Maker:
     ) -> dict[str, Oid] | None:
         found: dict[str, Oid] = {}
         for number, (path, command) in enumerate(wanted.items(), start=1):
-            at = self.folder / f"made-{commit[:12]}" / str(number)
-            blob = self._made(worktree, path, command, env, at)
+            key = f"{self.key}/made-{commit[:12]}/{number}"
+            blob = self._made(worktree, path, command, env, key)
             if blob is None:
                 return None
             found[path] = blob
         return found
 
-    def _made(self, worktree: Worktree, path: str, command: str, env: Mapping[str, str], at: Path) -> Oid | None:
+    def _made(self, worktree: Worktree, path: str, command: str, env: Mapping[str, str], key: str) -> Oid | None:
         file = worktree.path / path
         tree = Oid(worktree.git(self.means.repository, "rev-parse", "HEAD^{tree}").text)
-        (result,) = environment.judge(self.means, {path: command}, tree, file.parent, at, env, self._execute)
-        if not result.passed:
-            self.failures.append(f"{command} (it makes {path}) ended with exit code {result.exit_code}")
+        (run,) = environment.run_checks(self.means, {path: command}, tree, file.parent, key, env, self._execute)
+        if not run.result.passed:
+            self.failures.append(f"{command} (it makes {path}) ended with exit code {run.result.exit_code}")
             return None
         if not file.is_file() or file.is_symlink():
             self.failures.append(f"{command} made no {path}")
@@ -68,5 +67,5 @@ class Maker:
         return Oid(worktree.git(self.means.repository, "hash-object", "-w", "--", str(file)).text)
 
     def _execute(self, spec: Spec) -> Exit:
-        ended = self.means.executor.wait(self.means.executor.submit(spec))
-        return ended if isinstance(ended, Exit) else Exit(cause="lost")
+        status = self.means.executor.wait(self.means.executor.submit(spec))
+        return status if isinstance(status, Exit) else Exit(cause="lost")

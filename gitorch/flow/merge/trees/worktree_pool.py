@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import IO
 
 from gitorch.git import index_flags, worktrees
@@ -45,27 +44,27 @@ class Slot:
     """One worktree, held."""
 
     worktree: Worktree
-    folder: Path
+    key: str
 
     def __init__(self, means: Means, name: str, record: IO[str]) -> None:
         self.means = means
         self.name = name
         self.record = record
 
-    def note(self, folder: Path) -> None:
-        """Write down where the executions are that run here, for who comes after a crash."""
-        self.folder = folder
+    def record_key(self, key: str) -> None:
+        """Record what the keys of this worktree's executions start with: after a crash, they are ended by it."""
+        self.key = key
         self.record.truncate(0)
-        self.record.write(str(folder))
+        self.record.write(key)
         self.record.flush()
 
     def end_leftovers(self) -> None:
-        """End what a process that was killed had begun here: it would work on another tree than it was started for."""
+        """End what a killed process left running here: it would work on another tree than it was started for."""
         self.record.seek(0)
-        if left := self.record.read():
-            for handle in self.means.executor.adopt(Path(left)):
-                self.means.executor.cancel(handle, "its merge was killed", now=True)
-                self.means.executor.wait(handle)
+        if key := self.record.read():
+            for execution in self.means.executor.adopt(key):
+                self.means.executor.cancel(execution, "its merge was killed", now=True)
+                self.means.executor.wait(execution)
 
     def at(self, commit: Oid) -> Worktree:
         """Bring the worktree to a commit, with nothing else in it."""

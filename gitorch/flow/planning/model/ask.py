@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import uuid
 from datetime import datetime
-from pathlib import Path
 
 from gitorch.agents import QUESTIONERS
 from gitorch.agents.api.adapter import key_env
 from gitorch.agents.question import Answer, Question, Sent
 from gitorch.config import AgentSettings
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
-from gitorch.executors.local import Spec
+from gitorch.executors.base import ExecutionId, Executor, Spec, tail_text
 from gitorch.model.outcome import Ending, Exit
 from gitorch.rooms import environment
 from gitorch.rooms.environment import Means
@@ -21,7 +18,8 @@ from gitorch.rooms.environment import Means
 SECONDS = 900.0
 """How long an answer may take: a large plan of a thinking model takes minutes."""
 
-_KEPT = 5
+_PREFIX = "questions"
+_MAX_KEPT = 5
 _STDERR_TAIL = 4_000
 _INSTALL = {"claude": "npm install -g @anthropic-ai/claude-code", "codex": "npm install -g @openai/codex"}
 OTHERWISE = ("orchestrate plan GOAL --agent OTHER", "orchestrate plan GOAL --heuristic   needs no model")
@@ -36,62 +34,49 @@ def ask(means: Means, agent: str, question: Question, *, seconds: float = SECOND
     settings = means.config.agents[agent]
     if settings.kind not in QUESTIONERS:
         raise InvalidInput("agent-has-no-model", f"{agent} is a command: it cannot be asked", fix=OTHERWISE)
-    place = means.folder / "questions" / uuid.uuid4().hex
-    _forget_old(means, place.parent)
-    ended = _run(means, agent, QUESTIONERS[settings.kind].send(settings, question), place, seconds)
-    answer = _read(settings, place, ended)
+    _forget_old(means.executor)
+    execution, exit_record = _run(means, agent, QUESTIONERS[settings.kind].send(settings, question), seconds)
+    answer = _read(means.executor, settings, execution, exit_record)
     if answer.outcome.ending is Ending.COMPLETED:
-        shutil.rmtree(place)
+        means.executor.ack(execution)
         return answer
-    raise _refusal(agent, settings, answer, ended, place)
+    raise _error(agent, settings, answer, exit_record, means.executor.output_location(execution, "stdout"))
 
 
-def _run(means: Means, agent: str, sent: Sent, place: Path, seconds: float) -> Exit:
-    work = place / "work"
-    work.mkdir(parents=True)
-    for name, content in {"../question": sent.stdin, **sent.files}.items():
-        (work / name).write_bytes(content)
-    means.executor.submit(
+def _run(means: Means, agent: str, sent: Sent, seconds: float) -> tuple[ExecutionId, Exit]:
+    execution = means.executor.submit(
         Spec(
-            folder=place,
+            key=f"{_PREFIX}/{uuid.uuid4().hex}",
             argv=sent.argv,
-            cwd=work,
             env={**sent.env, **environment.agent_environment(means, agent)},
-            stdin=place / "question",
+            stdin=sent.stdin,
+            files=sent.files,
             timeout=seconds,
         )
     )
     try:
-        ended = means.executor.wait(place)
+        status = means.executor.wait(execution)
     except BaseException:
-        means.executor.cancel(place, "interrupted", now=True)
-        means.executor.wait(place)
+        means.executor.cancel(execution, "interrupted", now=True)
+        means.executor.wait(execution)
         raise
-    assert isinstance(ended, Exit)
-    return ended
+    assert isinstance(status, Exit)
+    return execution, status
 
 
-def _read(settings: AgentSettings, place: Path, ended: Exit) -> Answer:
-    lines = _content(place / "stdout").splitlines(keepends=True)
-    stderr = _content(place / "stderr")[-_STDERR_TAIL:].decode("utf-8", "replace")
-    return QUESTIONERS[settings.kind].answer(settings, lines, stderr, ended)
+def _read(executor: Executor, settings: AgentSettings, execution: ExecutionId, exit_record: Exit) -> Answer:
+    stderr = tail_text(executor, execution, "stderr", _STDERR_TAIL)
+    with executor.open_output(execution, "stdout") as lines:
+        return QUESTIONERS[settings.kind].answer(settings, lines, stderr, exit_record)
 
 
-def _content(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
+def _forget_old(executor: Executor) -> None:
+    """Forget earlier questions, except the newest and those still being asked."""
+    for submitted in executor.executions(_PREFIX)[:-_MAX_KEPT]:
+        executor.ack(submitted.id)
 
 
-def _forget_old(means: Means, folder: Path) -> None:
-    """Remove what is left of earlier questions but the newest; what is being asked now is left alone."""
-    # another command may do the same at the same time
-    with contextlib.suppress(FileNotFoundError):
-        found = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for place in found[_KEPT:]:
-            if isinstance(means.executor.poll(place), Exit):
-                shutil.rmtree(place)
-
-
-def _refusal(agent: str, settings: AgentSettings, answer: Answer, ended: Exit, place: Path) -> GitorchError:
+def _error(agent: str, settings: AgentSettings, answer: Answer, ended: Exit, log: str) -> GitorchError:
     if ended.cause == "failed-to-start":
         install = _INSTALL.get(settings.kind, "orchestrate doctor")
         return SetupNeeded("agent-missing", f"{agent} cannot be started", why=ended.message, fix=(install, *OTHERWISE))
@@ -100,7 +85,9 @@ def _refusal(agent: str, settings: AgentSettings, answer: Answer, ended: Exit, p
         return LimitReached("model-timeout", what, why=answer.outcome.reason, fix=("try again", *OTHERWISE))
     if answer.outcome.ending not in _REFUSALS:
         why = answer.outcome.reason or answer.outcome.ending
-        return Incomplete("model-failed", f"{agent} gave no answer", why=why, fix=(f"less {place}/stdout", *OTHERWISE))
+        return Incomplete(
+            "model-failed", f"{agent} gave no answer", why=why, fix=(*([f"less {log}"] if log else []), *OTHERWISE)
+        )
     error, code, what, fix = _REFUSALS[answer.outcome.ending]
     fix = fix or _LOGIN.get(settings.kind) or f"export {key_env(settings)}=..."
     return error(code, f"{what.format(agent)}{_until(answer)}", why=answer.outcome.reason, fix=(fix, *OTHERWISE))

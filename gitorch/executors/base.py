@@ -1,0 +1,137 @@
+"""The seam between gitorch and the place where programs run: values, and the `Executor` protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO, Literal, NewType, Protocol, TypeAlias
+
+import msgspec
+
+from gitorch.model.outcome import Exit
+
+ExecutionId = NewType("ExecutionId", str)
+"""Identifies one execution for its executor, in every process and after a crash. Its text means nothing elsewhere."""
+
+Stream: TypeAlias = Literal["stdout", "stderr"]
+
+STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
+
+STDIN_FILE = "\0stdin\0"
+"""Stands in `Spec.argv` for the path of a file with the content of `stdin`. No real argument can hold a NUL."""
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """One program to run under supervision.
+
+    `key` is chosen by the caller, parts joined by `/` (`attempts/fix-login/1/agent-1`): one key runs one program, once.
+    Without `cwd`, the program runs in an empty folder of its own that holds `files`. `timeout` (wall clock) and `idle`
+    (no output and no processor time) are seconds, 0 for none. After SIGINT the program has `grace` seconds to end by
+    itself: coding agents then end their own tool processes.
+    """
+
+    key: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path | None = None
+    stdin: bytes = b""
+    files: Mapping[str, bytes] = {}
+    timeout: float = 0.0
+    idle: float = 0.0
+    grace: float = 3.0
+
+    def __post_init__(self) -> None:
+        if any(part in ("", ".", "..") or "\0" in part for part in self.key.split("/")):
+            raise ValueError(f"not a key of an execution: {self.key!r}")
+
+
+class NotStarted(msgspec.Struct, frozen=True):
+    """An execution that was never started."""
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A live execution: the process id of its supervisor on that machine, and its start (unix seconds)."""
+
+    pid: int
+    started: float
+
+
+Status: TypeAlias = NotStarted | Running | Exit
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """An execution as a listing shows it: its id, the caller's key, and when it was submitted (unix seconds)."""
+
+    id: ExecutionId
+    key: str
+    time: float
+
+    @property
+    def step(self) -> str:
+        """The last part of the key."""
+        return self.key.rpartition("/")[2]
+
+
+class ResourceUsage(msgspec.Struct, frozen=True):
+    """What the processes of a live execution use: resident memory in bytes, processor time in seconds."""
+
+    memory: int = 0
+    cpu_seconds: float = 0.0
+
+
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine that runs executions: its name, how many it takes at once (None: no limit), how many run now."""
+
+    host: str
+    slots: int | None
+    running: int
+
+
+class Executor(Protocol):
+    """Runs programs that outlive the process which submitted them.
+
+    Every method may be called from any thread and any process, in particular after a crash of the submitter. Ids from
+    before the crash stay valid.
+    """
+
+    def id_of(self, key: str) -> ExecutionId:
+        """Return the id that `submit` returns for a key, whether or not it was submitted."""
+
+    def submit(self, spec: Spec) -> ExecutionId:
+        """Start a program, unless its key was started before; return the id."""
+
+    def poll(self, execution: ExecutionId) -> Status:
+        """Return an execution's state without waiting for its end."""
+
+    def wait(self, execution: ExecutionId) -> Exit | NotStarted:
+        """Wait until an execution has ended, whoever started it."""
+
+    def cancel(self, execution: ExecutionId, reason: str, *, now: bool = False) -> None:
+        """Ask an execution to end, or kill it `now`; return at once. One that has not started never starts."""
+
+    def executions(self, prefix: str) -> list[Submitted]:
+        """Return all executions whose keys start with `prefix/`, in the order of their submission."""
+
+    def adopt(self, prefix: str) -> list[ExecutionId]:
+        """Return the live executions whose keys start with `prefix/`."""
+
+    def open_output(self, execution: ExecutionId, stream: Stream, *, tail: int | None = None) -> BinaryIO:
+        """Open what a program has written so far, or its last `tail` bytes; empty when it wrote nothing."""
+
+    def output_location(self, execution: ExecutionId, stream: Stream) -> str:
+        """Return where a person can read the output (a path or an address); empty when only `open_output` can."""
+
+    def usage(self, execution: ExecutionId) -> ResourceUsage:
+        """Return what a live execution uses now; zeros for any other."""
+
+    def capacity(self) -> list[Capacity]:
+        """Return the machines that take executions."""
+
+    def ack(self, execution: ExecutionId) -> None:
+        """Let the executor forget an execution whose end is stored, with its input and output; not a live one."""
+
+
+def tail_text(executor: Executor, execution: ExecutionId, stream: Stream, size: int = 20_000) -> str:
+    """Return the end of an execution's output as text, of at most `size` bytes."""
+    with executor.open_output(execution, stream, tail=size) as file:
+        return file.read().decode("utf-8", "replace")
