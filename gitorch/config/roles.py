@@ -1,4 +1,4 @@
-"""The specialists, as the configuration changes them and adds to them."""
+"""Roles, as the configuration changes them and adds to them."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ import msgspec
 from gitorch.config.combine import Loaded
 from gitorch.config.layers import FILE, PERSONAL, decode
 from gitorch.errors import InvalidInput
-from gitorch.model.roles import BUILT_IN, Role
+from gitorch.model.roles import Role, built_in_roles
 
 _LONGEST_ROLE = 65_536
 
 
-def roles(loaded: Loaded, root: Path | None, below: Mapping[str, Role] = BUILT_IN) -> dict[str, Role]:
-    """Return the specialists: those `below`, changed and added to by the configuration.
+def roles(loaded: Loaded, root: Path | None, below: Mapping[str, Role] | None = None) -> dict[str, Role]:
+    """Return the roles `below` (by default the built-in ones), changed and added to by the configuration.
 
-    `prompt_file` is read relative to `root`, the top of the work tree; a repository's own file cannot name one outside.
+    `prompt_file` is relative to `root`, the top of the work tree. A repository's own configuration cannot name a file
+    outside of it.
     """
-    known = dict(below)
+    built_in = built_in_roles()
+    configured = dict(built_in if below is None else below)
     for name, settings in loaded.config.roles.items():
-        before = known.get(name, Role(name=name, instructions=""))
-        told = {key: origin for key, origin in loaded.origins.items() if key.startswith(f"roles.{name}.")}
+        before = configured.get(name, Role(name=name, instructions=""))
+        origins = {key: origin for key, origin in loaded.origins.items() if key.startswith(f"roles.{name}.")}
         text = settings.prompt
         if settings.prompt_file:
-            text = _role_file(name, settings.prompt_file, root, told.get(f"roles.{name}.prompt_file", ""))
-        changed = ", ".join(dict.fromkeys(told.values()))
-        known[name] = msgspec.structs.replace(
+            text = _role_file(name, settings.prompt_file, root, origins.get(f"roles.{name}.prompt_file", ""))
+        changed = ", ".join(dict.fromkeys(origins.values()))
+        configured[name] = msgspec.structs.replace(
             before,
             instructions=text or before.instructions,
             purpose=settings.purpose or before.purpose,
@@ -36,9 +38,9 @@ def roles(loaded: Loaded, root: Path | None, below: Mapping[str, Role] = BUILT_I
             match=dict.fromkeys(settings.match, 5) or before.match,
             paths=settings.paths or before.paths,
             agent=settings.agent or before.agent,
-            origin=f"{BUILT_IN[name].origin}, changed by {changed}" if name in BUILT_IN else changed or before.origin,
+            origin=f"{built_in[name].origin}, changed by {changed}" if name in built_in else changed or before.origin,
         )
-    return known
+    return configured
 
 
 def _role_file(name: str, file: str, root: Path | None, origin: str) -> str:

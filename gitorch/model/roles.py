@@ -1,19 +1,19 @@
-"""The specialists, and how a task finds its own."""
+"""Roles (specialists), and how a task finds the one that suits it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import msgspec
 
-from gitorch.model import specialists
-from gitorch.model.specialists import Specialist
-from gitorch.model.vocabulary import VOCABULARIES
+from gitorch import data
 
 BUILT_IN_ORIGIN = "built-in"
+GENERALIST = "generalist"
+"""The built-in role for work that calls for no specialist, or for several."""
 
 _ENOUGH = 2
 """Points that a title must give a role: one word with other meanings does not decide."""
@@ -48,27 +48,35 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = BUILT_IN_ORIGIN
 
 
-GENERALIST = Role(
-    name=specialists.GENERALIST[0], purpose=specialists.GENERALIST[1], instructions=specialists.GENERALIST[2]
-)
+class _Specialist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One table of `specialists.toml`; `words` by the points that each gives."""
+
+    purpose: str
+    instructions: str
+    paths: tuple[str, ...] = ()
+    words: dict[int, tuple[str, ...]] = {}
 
 
-def _built_in(one: Specialist) -> Role:
-    known = VOCABULARIES[one.name]
-    points = ((known.five, 5), (known.three, 3), (known.two, 2), (known.one, 1))
+@cache
+def built_in_roles() -> Mapping[str, Role]:
+    """Return the built-in roles by name, the generalist first."""
+    specialists = data.load("specialists.toml", dict[str, _Specialist])
+    return {name: _built_in(name, specialist) for name, specialist in specialists.items()}
+
+
+def _built_in(name: str, specialist: _Specialist) -> Role:
     return Role(
-        name=one.name,
-        purpose=one.purpose,
-        instructions=one.instructions,
-        match={" ".join(word.split()): count for words, count in points for word in words.split(",") if word.strip()},
-        paths=tuple(known.paths.split()),
+        name=name,
+        purpose=specialist.purpose,
+        instructions=specialist.instructions,
+        match={word: points for points, words in specialist.words.items() for word in words},
+        paths=specialist.paths,
     )
 
 
-BUILT_IN: dict[str, Role] = {
-    GENERALIST.name: GENERALIST,
-    **{one.name: _built_in(one) for one in specialists.SPECIALISTS},
-}
+def generalist() -> Role:
+    """Return the built-in generalist."""
+    return built_in_roles()[GENERALIST]
 
 
 def route(title: str, roles: Mapping[str, Role], *, prompt: str = "", paths: Sequence[str] = ()) -> tuple[Role, str]:
@@ -81,12 +89,12 @@ def route(title: str, roles: Mapping[str, Role], *, prompt: str = "", paths: Seq
     """
     found = _found(roles, title, paths)
     chosen = _best(found, roles, enough=_ENOUGH, lead=1)
-    if chosen[0].name != GENERALIST.name or not prompt.strip():
+    if chosen[0].name != GENERALIST or not prompt.strip():
         return chosen
     more = _found(roles, prompt[:_READ_OF_PROMPT], ())
     both = {name: found[name] | {word: count for word, count in more[name].items() if count > 1} for name in roles}
     clear = _best(both, roles, enough=_ENOUGH_IN_PROMPT, lead=_LEAD_IN_PROMPT)
-    return chosen if any(map(any, found.values())) and clear[0].name == GENERALIST.name else clear
+    return chosen if any(map(any, found.values())) and clear[0].name == GENERALIST else clear
 
 
 def _found(roles: Mapping[str, Role], text: str, paths: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -113,9 +121,9 @@ def _best(
     is_weak = most > 0 and max(found[first].values()) == 1
     if most < enough or (is_weak and most - next_most < _LEAD_OF_WEAK):
         weak = ", ".join(found[first]) if most else ""
-        return roles[GENERALIST.name], f"no specialist stands out ({weak} is too little)" if weak else _NOTHING
+        return roles[GENERALIST], f"no specialist stands out ({weak} is too little)" if weak else _NOTHING
     if most - next_most < lead:
-        return roles[GENERALIST.name], f"{first} and {second} are equally near: {_told(found[first], found[second])}"
+        return roles[GENERALIST], f"{first} and {second} are equally near: {_told(found[first], found[second])}"
     return roles[first], _told(found[first])
 
 

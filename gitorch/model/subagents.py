@@ -7,11 +7,11 @@ The format is that of https://code.claude.com/docs/en/sub-agents: front matter w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
-from gitorch.model.roles import BUILT_IN, Role
+from gitorch.model.roles import Role, built_in_roles
 from gitorch.model.visible import visible
 
 FOLDER = ".claude/agents"
@@ -51,17 +51,18 @@ def read(content: bytes, path: str, commit: str) -> Role | None:
     )
 
 
-def add(found: Iterable[Role], below: Mapping[str, Role] = BUILT_IN) -> dict[str, Role]:
-    """Return the roles below and what a repository's files add to them.
+def with_built_in(described: Iterable[Role]) -> dict[str, Role]:
+    """Return the built-in roles and those that a repository's files describe.
 
-    A file never takes the place of a built-in specialist: whoever wants that says so in the configuration
-    (`prompt_file`), and the built-in one tells of it where it says where it comes from.
+    A file never replaces a built-in role; only the configuration does (`prompt_file`). The origin of the built-in role
+    then names the file that is not used.
     """
-    roles = dict(below)
-    for role in found:
-        if role.name in BUILT_IN:
+    built_in = built_in_roles()
+    roles = dict(built_in)
+    for role in described:
+        if role.name in built_in:
             file = role.origin.partition(" ")[0]
-            hint = f"{BUILT_IN[role.name].origin}; {file} is not used (roles.{role.name}.prompt_file would)"
+            hint = f"{built_in[role.name].origin}; {file} is not used (roles.{role.name}.prompt_file would)"
             roles[role.name] = msgspec.structs.replace(roles[role.name], origin=hint)
         else:
             roles.setdefault(role.name, role)

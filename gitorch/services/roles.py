@@ -22,7 +22,7 @@ def load_roles(repository: Repository, loaded: Loaded) -> Mapping[str, Role]:
     files = repository.plain_files(base, subagents.FOLDER, most=subagents.MOST_FILES, largest=subagents.LARGEST)
     commit = (repository.resolve(base) if files else None) or base
     roles = (subagents.read(content, path, commit) for path, content in files.items() if path.endswith(".md"))
-    known = subagents.add(role for role in roles if role is not None)
+    known = subagents.with_built_in(role for role in roles if role is not None)
     return configuration.roles(loaded, repository.work_tree, known)
 
 

@@ -9,7 +9,7 @@ from gitorch.model import handoff
 from gitorch.model.brief import HANDOFF_BUDGET, fenced, first_brief, fix_brief, go_on_brief
 from gitorch.model.handoff import Handed, Handoff
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.roles import BUILT_IN, GENERALIST
+from gitorch.model.roles import built_in_roles, generalist
 from gitorch.model.task import CheckResult, Comment, Task
 from tests.support.tasks import make_task
 
@@ -21,13 +21,13 @@ def task(prompt: str, **fields: object) -> Task:
 @given(st.text(min_size=1))
 def test_the_prompt_is_in_the_brief_byte_for_byte(prompt: str) -> None:
     """Whatever somebody asks for arrives as it was written."""
-    assert prompt in first_brief(task(prompt), GENERALIST, {})
+    assert prompt in first_brief(task(prompt), generalist(), {})
 
 
 def test_comments_come_with_their_places_and_numbers() -> None:
     """The next attempt knows what the reviewer meant, and where."""
     said = (Comment(text="use scrypt", file="auth.py", line=7), Comment(text="add a test"))
-    text = first_brief(task("x", comments=said, attempts=1), GENERALIST, {})
+    text = first_brief(task("x", comments=said, attempts=1), generalist(), {})
     assert "1. `auth.py:7`: use scrypt" in text
     assert "2. add a test" in text
 
@@ -49,7 +49,7 @@ def test_the_whole_checklist_is_told_in_its_order() -> None:
         attempts=1,
     )
     before = [handed("db", "## Done\nA table.", "users.sql")]
-    text = first_brief(one, BUILT_IN["backend-systems-engineer"], {"test": "pytest -q"}, before, ["AGENTS.md"])
+    text = first_brief(one, built_in_roles()["backend-systems-engineer"], {"test": "pytest -q"}, before, ["AGENTS.md"])
     parts = [
         *("# Goal", "A shop", "# Task: T", "Do it.", "# Acceptance criteria", "- logs in\n- logs out", "# Your role"),
         *("backend-systems-engineer", "Hand over:", "# Conventions", "`AGENTS.md`", "# Scope", "`src/**`", "# Context"),
@@ -71,7 +71,7 @@ def test_the_whole_checklist_is_told_in_its_order() -> None:
 
 def test_a_brief_holds_only_what_there_is() -> None:
     """A task without goal, criteria, scope, context, dependencies, comments and checks has no empty headings."""
-    headings = [line for line in first_brief(task("x"), GENERALIST, {}).splitlines() if line.startswith("# ")]
+    headings = [line for line in first_brief(task("x"), generalist(), {}).splitlines() if line.startswith("# ")]
     assert headings == ["# Task: T", "# Your role", "# The other agents", "# How to finish", "# What is not allowed"]
 
 
@@ -93,7 +93,7 @@ def test_no_handoff_leaves_its_fence(words: str, name: str, prompt: str) -> None
 
     said = (Comment(text=prompt),)
     one = task(f"x\n{prompt}\nx", goal=prompt, acceptance=(prompt,), comments=said)
-    text = first_brief(one, GENERALIST, {}, [handed("db", f"START {words} STOP", f"f{name}")])
+    text = first_brief(one, generalist(), {}, [handed("db", f"START {words} STOP", f"f{name}")])
     tokens = MarkdownIt().parse(text)
     fences = [token for token in tokens if token.type == "fence" and "Files changed" in token.content]
     assert len(fences) == 1
@@ -103,7 +103,7 @@ def test_no_handoff_leaves_its_fence(words: str, name: str, prompt: str) -> None
 def test_handoffs_share_a_budget_and_the_nearest_come_first() -> None:
     """What does not fit is cut, then left out with the command that shows it; the brief stays bounded."""
     many = [handed(f"t{number}", "## Done\n" + "word " * 5000) for number in range(30)]
-    text = first_brief(task("x"), GENERALIST, {}, many)
+    text = first_brief(task("x"), generalist(), {}, many)
     assert len(text) < HANDOFF_BUDGET + 6000
     assert text.index("## t0:") < text.index("## t29:")
     assert "[cut here for length]" in text
@@ -113,7 +113,7 @@ def test_handoffs_share_a_budget_and_the_nearest_come_first() -> None:
 def test_a_title_of_another_task_is_one_line() -> None:
     """A title cannot open a section of its own."""
     one = Handed(task=TaskId("db"), title="A\n# Task: other\x1b[2J", handoff=Handoff())
-    assert "\n## db: A # Task: other[2J\n" in first_brief(task("x"), GENERALIST, {}, [one])
+    assert "\n## db: A # Task: other[2J\n" in first_brief(task("x"), generalist(), {}, [one])
 
 
 def test_what_comes_back_asks_for_the_handoff_again() -> None:

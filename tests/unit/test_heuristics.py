@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.flow.planning.heuristics import Heuristics
 from gitorch.model.plan import BY_HEURISTICS, Plan, phases, problems
-from gitorch.model.roles import BUILT_IN
+from gitorch.model.roles import built_in_roles
 from tests.support import goals
 
-PLANNER = Heuristics(BUILT_IN)
+PLANNER = Heuristics(built_in_roles())
 
 
 def plan(goal: str) -> Plan:
@@ -226,7 +226,7 @@ def test_constraints_are_in_every_prompt() -> None:
 
 def test_only_configured_roles_are_named() -> None:
     """Where a specialist is not there, the part goes to one who is."""
-    found = Heuristics({"generalist": BUILT_IN["generalist"]}).plan("Create a blog platform", ()).plan
+    found = Heuristics({"generalist": built_in_roles()["generalist"]}).plan("Create a blog platform", ()).plan
     assert {task.role for task in found.tasks} == {"generalist"}
 
 

@@ -7,13 +7,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitorch.model.roles import BUILT_IN, GENERALIST, Role, route
-from gitorch.model.vocabulary import VOCABULARIES
+from gitorch import data
+from gitorch.model.roles import GENERALIST, Role, built_in_roles, generalist, route
 
 TABLES = Path(__file__).parents[1] / "support"
+BUILT_IN = built_in_roles()
 
 
 def titles(name: str) -> list[tuple[str, str]]:
@@ -33,7 +35,7 @@ def test_nine_of_ten_titles_go_where_a_person_would_send_them() -> None:
     assert len(table) >= 80
     shares = Counter(role for _, role in table)
     assert set(shares) == set(BUILT_IN)
-    assert shares[GENERALIST.name] >= len(table) / 4
+    assert shares[GENERALIST] >= len(table) / 4
     assert len(missed(table)) <= len(table) / 10, missed(table)
 
 
@@ -51,7 +53,7 @@ def test_few_titles_go_to_a_wrong_specialist(table: str, share: float) -> None:
     """Most mistakes are the harmless ones, of the generalist: a wrong specialist gets one in twenty at most."""
     found = titles(table)
     assert len(missed(found)) <= len(found) * (1 - share), missed(found)
-    wrong = [one for one in missed(found) if one[2] != GENERALIST.name]
+    wrong = [one for one in missed(found) if one[2] != GENERALIST]
     assert len(wrong) <= len(found) / 20, wrong
 
 
@@ -62,12 +64,13 @@ def missed(table: list[tuple[str, str]]) -> list[tuple[str, str, str]]:
 
 def test_no_word_is_listed_twice_or_cannot_be_found() -> None:
     """Each word has one weight in a vocabulary, and a title that is nothing but the word gives it its points."""
-    assert set(VOCABULARIES) == set(BUILT_IN) - {GENERALIST.name}
-    for name, words in VOCABULARIES.items():
-        listed = [" ".join(one.split()) for level in words[:3] + words[4:] for one in level.split(",") if one.strip()]
-        assert [word for word, count in Counter(listed).items() if count > 1] == []
-        one = Role(name="one", instructions="x", match=dict.fromkeys(listed, 3))
-        lost = [word for word in listed if route(word, {GENERALIST.name: GENERALIST, "one": one})[0] is GENERALIST]
+    tables = tomli.loads(Path(data.__file__).with_name("specialists.toml").read_text("utf-8"))
+    assert set(tables) == set(BUILT_IN)
+    for name, table in tables.items():
+        words = [word for level in table.get("words", {}).values() for word in level]
+        assert [word for word, count in Counter(words).items() if count > 1] == []
+        role = Role(name="one", instructions="x", match=dict.fromkeys(words, 3))
+        lost = [word for word in words if route(word, {GENERALIST: generalist(), "one": role})[0] is not role]
         assert lost == [], name
 
 
@@ -77,7 +80,7 @@ def test_no_word_is_listed_twice_or_cannot_be_found() -> None:
         ("docs: how the webhook payloads look", "specifications-engineer"),
         ("[ui] loading takes long", "frontend-ui-engineer"),
         ("fix(backend): wrong rounding on Terraform exports", "backend-systems-engineer"),
-        ("Wrong rounding: backend on Terraform", GENERALIST.name),
+        ("Wrong rounding: backend on Terraform", GENERALIST),
     ],
 )
 def test_the_label_of_a_title_counts_twice(title: str, role: str) -> None:
@@ -89,7 +92,7 @@ def test_joined_words_are_read_apart_too() -> None:
     """Names of classes and variables speak as the words that they are made of; halves of words do not."""
     assert chosen("Set StorageClass on install") == "aws-cloud-architect"
     assert chosen("Rename connection_pool") == "backend-systems-engineer"
-    assert chosen("Rename Uinput and guiBuild") == GENERALIST.name
+    assert chosen("Rename Uinput and guiBuild") == GENERALIST
 
 
 def test_what_a_file_is_called_says_nothing_where_its_place_speaks() -> None:
@@ -117,16 +120,16 @@ def test_a_word_with_letters_around_it_is_another_word(name: str, around: str, d
     """No signal of any role fires inside a longer word."""
     word = data.draw(st.sampled_from(sorted(BUILT_IN[name].match) or ["x"]))
     one = Role(name="one", instructions="x", match={word: 3})
-    roles = {GENERALIST.name: GENERALIST, "one": one}
+    roles = {GENERALIST: generalist(), "one": one}
     assert route(f"Do {word} now", roles)[0].name == "one"
-    assert route(f"Do z{around}{word} now", roles)[0].name == GENERALIST.name
-    assert route(f"Do {word}q{around} now", roles)[0].name == GENERALIST.name
+    assert route(f"Do z{around}{word} now", roles)[0].name == GENERALIST
+    assert route(f"Do {word}q{around} now", roles)[0].name == GENERALIST
 
 
 def test_a_tie_is_for_the_generalist_and_said() -> None:
     """Two specialists that are equally near are told, with what spoke for them."""
     role, why = route("Terraform the backend", BUILT_IN)
-    assert role is GENERALIST
+    assert role is generalist()
     assert why == "backend-systems-engineer and aws-cloud-architect are equally near: backend, terraform"
 
 
@@ -143,7 +146,7 @@ def test_paths_count_like_words() -> None:
     assert route("Fix the rounding in src/components/cart.tsx", BUILT_IN)[0].name == "frontend-ui-engineer"
     role, why = route("Tidy infra/main.tf", BUILT_IN)
     assert (role.name, why) == ("aws-cloud-architect", "infra/main.tf")
-    assert route("Fix the rounding", BUILT_IN, paths=("src/money.py",))[0] is GENERALIST
+    assert route("Fix the rounding", BUILT_IN, paths=("src/money.py",))[0] is generalist()
 
 
 def test_the_prompt_is_read_where_the_title_says_nothing() -> None:
@@ -151,8 +154,8 @@ def test_the_prompt_is_read_where_the_title_says_nothing() -> None:
     clear = "Orders time out. Look at the SQL of the REST endpoint and at the database's connection pool."
     assert route("See below", BUILT_IN, prompt=clear)[0].name == "backend-systems-engineer"
     assert route("Write a tutorial", BUILT_IN, prompt=clear)[0].name == "specifications-engineer"
-    assert route("See below", BUILT_IN, prompt="It says so in the docs.")[0] is GENERALIST
-    assert route("See below", BUILT_IN, prompt="x" * 10_000 + clear)[0] is GENERALIST
+    assert route("See below", BUILT_IN, prompt="It says so in the docs.")[0] is generalist()
+    assert route("See below", BUILT_IN, prompt="x" * 10_000 + clear)[0] is generalist()
     assert route("Handle a table", BUILT_IN, prompt=clear)[0].name == "backend-systems-engineer"
     assert route("Terraform the backend", BUILT_IN, prompt=clear)[0].name == "backend-systems-engineer"
     assert route("Terraform the backend", BUILT_IN, prompt="As always.")[1].endswith("equally near: backend, terraform")

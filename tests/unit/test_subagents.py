@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.model import subagents
-from gitorch.model.roles import BUILT_IN, Role, route
+from gitorch.model.roles import Role, built_in_roles, route
 
 PATH = ".claude/agents/code-reviewer.md"
 COMMIT = "0123456789abcdef"
@@ -29,7 +29,7 @@ def test_a_file_as_claude_code_writes_it() -> None:
     assert role.tools == ("Read", "Grep", "Bash(git diff:*)")
     assert role.instructions == "You review code.\n\n---\n\nEnd."
     assert role.origin == f"{PATH} at 0123456789ab"
-    roles = subagents.add([role])
+    roles = subagents.with_built_in([role])
     assert route("Let the code reviewer look at the parser", roles)[0] is role
 
 
@@ -83,8 +83,8 @@ def test_a_file_does_not_take_the_place_of_a_built_in_specialist() -> None:
     assert usurper
     assert one
     assert two
-    roles = subagents.add([usurper, one, two])
-    assert roles["generalist"].instructions == BUILT_IN["generalist"].instructions
+    roles = subagents.with_built_in([usurper, one, two])
+    assert roles["generalist"].instructions == built_in_roles()["generalist"].instructions
     assert roles["generalist"].origin == f"built-in; {PATH} is not used (roles.generalist.prompt_file would)"
     assert roles["x"].instructions == "First."
 

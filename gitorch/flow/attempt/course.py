@@ -28,7 +28,7 @@ from gitorch.model import brief, naming, note
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.outcome import Ending, Outcome
 from gitorch.model.redact import redacted
-from gitorch.model.roles import GENERALIST
+from gitorch.model.roles import generalist
 from gitorch.model.task import (
     Attempt,
     CheckResult,
@@ -134,7 +134,7 @@ def brief_of(
     """Return what the agent of a task is told whose attempt has begun; `before` and `opponents` as in `attempt`."""
     if current_attempt(task).resumed:
         return brief.go_on_brief()
-    role = means.roles.get(task.spec.role, GENERALIST)
+    role = means.roles.get(task.spec.role) or generalist()
     return briefing.compose(means.repository, task, role, checks, before, opponents)
 
 

@@ -14,7 +14,7 @@ from gitorch.git.repository import RefMove, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model import naming
 from gitorch.model.naming import Oid, branch_ref
-from gitorch.model.roles import GENERALIST, Role
+from gitorch.model.roles import Role, generalist
 from gitorch.model.task import Phase, Task, base_of, current_attempt
 from gitorch.rooms import environment
 from gitorch.rooms.environment import Means
@@ -54,7 +54,9 @@ def settle_in(means: Means, task: Task) -> Place:
             raise environment.Failed(f"its worktree {path} is gone; its branch is kept")
         worktree = found
     folder.mkdir(parents=True, exist_ok=True)
-    settings = _suited(means.config.agents[current_attempt(task).agent], means.roles.get(task.spec.role, GENERALIST))
+    settings = _suited(
+        means.config.agents[current_attempt(task).agent], means.roles.get(task.spec.role) or generalist()
+    )
     agent = means.agents[settings.kind]
     env = _environment(means, task, worktree, folder)
     return Place(key=attempt_key(task), folder=folder, worktree=worktree, settings=settings, agent=agent, env=env)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from gitorch.errors import SetupNeeded
 from gitorch.flow.planning.heuristics.enumeration import Enumerated, enumerated, objects
 from gitorch.flow.planning.heuristics.features import featured
-from gitorch.flow.planning.heuristics.lexicon import is_making, without_politeness
+from gitorch.flow.planning.heuristics.lexicon import is_making, lexicon, without_politeness
 from gitorch.flow.planning.heuristics.templates import Block, blocks_of, features_of, kinds_of
 from gitorch.model.naming import TaskId, slug
 from gitorch.model.plan import BY_HEURISTICS, Plan, PlannedTask, Proposed, Said, valid
@@ -88,7 +88,6 @@ _REPLY = (
 )
 _WHOLE = "The words of the goal name no parts, so it stays one task: split it yourself, or have a model look at it."
 
-_LAST = ("test", "tests", "testing", "document", "documentation", "docs", "readme", "deploy", "deployment", "release")
 _ABOUT_ALL = re.compile(
     r"^[\w-]+ (?:\w+ )?(?:them|both|everything)\b|\b(?:of|for|to|on) (?:them|both|everything)$", re.I
 )
@@ -113,7 +112,7 @@ def _before(item: str, tasks: Sequence[PlannedTask]) -> Sequence[PlannedTask]:
 def _comes_last(item: str) -> bool:
     """Tell whether an item is about what the others make: testing it, describing it, shipping it."""
     words = [word.strip(".,:;()`\"'").lower() for word in item.split()[:4]]
-    return any(word in _LAST for word in words)
+    return not lexicon().closing_words.isdisjoint(words)
 
 
 def _title(text: str) -> str:

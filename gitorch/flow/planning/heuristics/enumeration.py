@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from gitorch.flow.planning.heuristics.lexicon import determiner, is_order, is_plainly_order, sentence_case
+from gitorch.flow.planning.heuristics.lexicon import (
+    any_of,
+    determiner,
+    is_order,
+    is_plainly_order,
+    lexicon,
+    sentence_case,
+)
 
 _BULLET = re.compile(
     r"^(?P<indent>[ \t]*)(?P<mark>[-*+•]|\d{1,3}[.)])[ \t]+(?:\[(?P<tick>[ xX])\][ \t]+)?(?P<text>\S.*)$"
@@ -19,16 +26,6 @@ _STRONG = re.compile(r"\s*,?\s+(?:as well as|along with|together with|and also|p
 _OXFORD = re.compile(r",\s*(?:and|or|&)\s+", re.IGNORECASE)
 _COMMA = re.compile(r"\s*,\s*(?:(?:and|or|&)\s+)?", re.IGNORECASE)
 _AND = re.compile(r"\s+(?:and|&)\s+", re.IGNORECASE)
-_INSIDE = re.compile(r"\b(?:between|whether|either|neither|with|using|that|which|so|because|if|when|who|whose)\b", re.I)
-"""After these words "and" joins what belongs to them, not what is asked for."""
-_OF = re.compile(r"\b(?:of|for|in|into|to|from|on)\b", re.IGNORECASE)
-_APART = re.compile(r"(?:with|without|for|from|to|in|on|of|by|at|so|but|not|if|when)\b", re.IGNORECASE)
-_PAIR = re.compile(
-    r"\b(?:drag and drop|black and white|copy and paste|(?:search|find) and replace|terms and conditions|"
-    r"back and forth|read and write|questions? and answers?|pros and cons|trial and error|up and down)\b",
-    re.IGNORECASE,
-)
-_PARTICLES = frozenset("up out off down on in over".split())
 _LONGEST_ITEM = 8
 """Words of an item of "a, b and c": longer ones are clauses, which commas do not part reliably."""
 _LONGEST_NAME = 5
@@ -134,7 +131,7 @@ def _all_orders(text: str) -> list[str] | None:
     parts = split_items(text)
     if len(parts) < 2 or not is_order(parts[0]):
         return None
-    is_one = is_plainly_order if _INSIDE.search(parts[0]) else is_order
+    is_one = is_plainly_order if any_of(lexicon().patterns.binding).search(parts[0]) else is_order
     return parts if all(map(is_one, parts[1:])) else None
 
 
@@ -144,9 +141,11 @@ def _objects(goal: str) -> Enumerated | None:
     parts = split_items(text)
     if len(parts) < 2 or not is_order(parts[0]) or any(map(is_order, parts[1:])):
         return None
-    if any(len(part.split()) > _LONGEST_ITEM or _APART.match(part) for part in parts[1:]) or _is_one(text, parts):
+    if any(
+        len(part.split()) > _LONGEST_ITEM or any_of(lexicon().patterns.clause_starts).match(part) for part in parts[1:]
+    ) or _is_one(text, parts):
         return None
-    if not _STRONG.search(text) and _INSIDE.search(parts[0]):
+    if not _STRONG.search(text) and any_of(lexicon().patterns.binding).search(parts[0]):
         return None  # what follows belongs to the first: "an API with a, b and c"
     before = _shared(parts, strong=bool(_STRONG.search(text)))
     return Enumerated((parts[0], *(f"{before} {part}" for part in parts[1:]))) if before else None
@@ -159,8 +158,8 @@ def _shared(parts: Sequence[str], *, strong: bool) -> str:
     the docs and a button".
     """
     words = parts[0].split()
-    verb = " ".join(words[:2]) if words[1].lower() in _PARTICLES else words[0]
-    found = list(_OF.finditer(parts[0], len(verb)))
+    verb = " ".join(words[:2]) if words[1].lower() in lexicon().particles else words[0]
+    found = list(any_of(lexicon().patterns.prepositions).finditer(parts[0], len(verb)))
     if strong or not found:
         return words[0]
     kinds = {determiner(part.split()) for part in parts[1:]}
@@ -191,6 +190,6 @@ def _line(goal: str) -> str:
 
 def _is_one(text: str, parts: Sequence[str]) -> bool:
     """Tell whether "and" parts nothing: in parentheses, in "drag and drop", in "make a and b faster"."""
-    if _PAIR.search(text) or any(part.count("(") != part.count(")") for part in parts):
+    if any_of(lexicon().patterns.fixed_pairs).search(text) or any(part.count("(") != part.count(")") for part in parts):
         return True
     return text.lower().startswith("make ") and len(parts[0].split()) == 2 < len(parts[-1].split()) + 1

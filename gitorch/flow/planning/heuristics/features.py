@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from gitorch.flow.planning.heuristics.enumeration import split_items
-from gitorch.flow.planning.heuristics.lexicon import as_order, determiner, head, is_order
+from gitorch.flow.planning.heuristics.lexicon import any_of, as_order, determiner, head, is_order, lexicon
 
 _WITH = re.compile(r",?\s+\b(?:with|including|featuring|that has|which has|that have|offering|supporting)\b\s+", re.I)
 _CAN = re.compile(
@@ -15,14 +15,6 @@ _CAN = re.compile(
     r"(?P<who>(?:[\w-]+\s+){1,3}?)(?:can|could|to)\s+(?P<what>.+)$",
     re.IGNORECASE,
 )
-_SYSTEM = re.compile(
-    r"\b(?:apis?|apps?|applications?|sites?|websites?|platforms?|systems?|(?:micro)?services?|servers?|back-?end|"
-    r"front-?end|tool|cli|command[- ]line|dashboards?|portal|shop|store|marketplace|blog|forum|wiki|cms|crm|warehouse|"
-    r"pipelines?|queue|engine|game|bot|chatbot|assistant|library|sdk|package|framework|plugin|extension|client|editor|"
-    r"manager|tracker|section|area|panel|feature|workflow|saas|network|gateway|product|clone|module|cluster)\b",
-    re.IGNORECASE,
-)
-"""What is large enough to have features; a table, a form or a function has fields."""
 _DOES = re.compile(r"\s+(?:that|which)\s+(?P<what>.+)$", re.IGNORECASE)
 _LONGEST = 6
 
@@ -43,7 +35,7 @@ def featured(goal: str) -> Featured | None:
 
 def _abilities(text: str) -> Featured | None:
     match = _CAN.search(text)
-    if match is None or not _SYSTEM.search(head(text[: match.start()])):
+    if match is None or not _is_system(text[: match.start()]):
         return None
     items = split_items(match["what"])
     if len(items) < 2 or not all(map(_is_short, items)) or not all(map(is_order, items[1:])):
@@ -56,7 +48,7 @@ def _abilities(text: str) -> Featured | None:
 def _doings(text: str) -> Featured | None:
     """Read "a bot that posts a, collects b and writes c"."""
     match = _DOES.search(text)
-    if match is None or not _SYSTEM.search(head(text[: match.start()])):
+    if match is None or not _is_system(text[: match.start()]):
         return None
     items = [as_order(item) for item in split_items(match["what"])]
     is_list = len(items) > 2 and all(item and _is_short(item) for item in items)
@@ -66,13 +58,13 @@ def _doings(text: str) -> Featured | None:
 def _features(text: str) -> Featured | None:
     for match in _WITH.finditer(text):
         base, items = text[: match.start()], split_items(text[match.end() :])
-        if (
-            _SYSTEM.search(head(base))
-            and items
-            and all(_is_short(item) and not _WITH.search(f" {item} ") for item in items)
-        ):
+        if _is_system(base) and items and all(_is_short(item) and not _WITH.search(f" {item} ") for item in items):
             return Featured(base, tuple(dict.fromkeys(items)))
     return None
+
+
+def _is_system(text: str) -> bool:
+    return any_of(lexicon().patterns.systems).search(head(text)) is not None
 
 
 def _is_short(item: str) -> bool:

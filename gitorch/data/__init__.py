@@ -1,0 +1,20 @@
+"""Tables that ship with gitorch as TOML files: roles, the words and templates of the planner, prices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import tomli
+
+T = TypeVar("T")
+
+
+def load(name: str, kind: type[T]) -> T:
+    """Return the file `name` of this package as a checked value of `kind`.
+
+    Reading takes milliseconds: callers do it when they need the table, and cache the result.
+    """
+    text = Path(__file__).with_name(name).read_text("utf-8")
+    return msgspec.convert(tomli.loads(text), kind, str_keys=True)
