@@ -50,7 +50,7 @@ _WHAT = {
     "worktrees": "where a task's worktree goes, relative to the work tree",
     "agent": "the agent for tasks that name none; `auto` is the first of claude, codex, api that is ready",
     "role": "the role for tasks that name none; `auto` chooses by title, paths and prompt",
-    "prepare.copy": "ignored files to copy into each worktree (globs)",
+    "prepare.copy": "ignored files to copy into each worktree, by globs from the top: `.env`, `packages/*/.env`",
     "prepare.run": "commands to run in each worktree before its agent starts; a failure fails the task",
     "prepare.env": "variables for everything that runs in a worktree; `{port}` is a free port, stable per task",
     "run.max_agents": "how many agents run at once",
@@ -70,7 +70,7 @@ _WHAT = {
     "agents": "see below",
     "roles": "see below",
     "review.require_checks": "approval requires passing checks; `--force` overrides it",
-    "review.sensitive": "paths that deserve a second look (globs)",
+    "review.sensitive": "[paths](#paths) that deserve a second look",
     "merge.verify": "check the union and find what fails (`batch`), every step (`each`), or only the union (`end`)",
     "merge.max_checks": "how many trees are checked in parallel; 0 is two, or one on a single CPU",
     "merge.auto": "what a run merges automatically: approved work, or with `finished` also finished work that passes",
@@ -90,7 +90,7 @@ _TABLES = """
 | `model` | the model; empty means the CLI's own choice |
 | `args` | further arguments, passed as they are |
 | `env` | further variables |
-| `pass_env` | names to pass on from your environment (`AB_*` is a prefix), in addition to the agent's own short list |
+| `pass_env` | names to pass on from your environment (`*` is a wildcard), in addition to the agent's own short list |
 | `command` | the command for `kind = "command"`: `{prompt_file}`, `{task}` and `{worktree}` are filled in |
 | `key` | `{ env = "NAME" }`: the variable that holds the key, for `kind = "api"` |
 
@@ -101,13 +101,31 @@ _TABLES = """
 | `prompt`, `prompt_file` | the role's instructions |
 | `purpose` | what it is for, in one line |
 | `match` | words and phrases in a title that select this role |
-| `paths` | globs: a task limited to such paths, or whose title names such a file, selects this role |
+| `paths` | [paths](#paths): a task limited to such paths, or whose title names such a file, selects this role |
 | `agent` | the agent that suits it |
 
 A repository's `.claude/agents/NAME.md` files are roles too, as they are in the commit that work starts on. The body is
 the instructions, `description` the purpose, and `model` the model of claude if none is configured. `tools` is shown to
 the agent but not enforced. Such a file does not replace a built-in role; `prompt_file` does. A `prompt_file` in a
 repository's own configuration must be inside the repository.
+
+## Paths
+
+`review.sensitive`, `roles.*.paths`, `merge.regenerate` and the `paths` of a task take globs with the syntax of
+[.gitignore](https://git-scm.com/docs/gitignore#_pattern_format):
+
+| pattern | matches |
+|---|---|
+| `*.lock` | a name at any depth: `yarn.lock`, `a/b/yarn.lock` |
+| `/*.lock` | only at the top: `yarn.lock` |
+| `src/*.py` | `src/a.py`, not `src/a/b.py`: `*`, `?` and `[ab]` do not match `/`. One with a `/` starts at the top |
+| `**/web/**` | everything in folders called `web`, at any depth: `web/x.ts`, `a/web/b/x.ts` |
+| `src/**/test.py` | `src/test.py`, `src/a/b/test.py` |
+| `docs` | a file of this name, or everything in a folder of this name, at any depth |
+| `docs/` | everything in folders of this name |
+
+Letter case matters. `\\` makes the next character literal. A leading `!` (negation) or `#` (comment) is refused, as are
+`.` and `..` as names, and `[:alpha:]`.
 """
 
 

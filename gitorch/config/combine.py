@@ -14,6 +14,7 @@ from gitorch.config.layers import Layer
 from gitorch.config.settings import BUILT_IN_AGENTS, AgentSettings, Config, RoleSettings, Section
 from gitorch.config.units import seconds, size
 from gitorch.errors import InvalidInput, did_you_mean
+from gitorch.model import globs
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,10 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
             where = _place(f"run.{name}", origins, layers)
             raise InvalidInput("config-invalid", f"{where}: run.{name}: {error}", fix=error.fix) from error
     _refuse_unavailable(config, origins, layers)
+    for name, pattern in _globs(config):
+        if reason := globs.problem(pattern):
+            where = _place(name, origins, layers)
+            raise InvalidInput("config-invalid", f"{where}: {name}: {pattern} is not a valid glob", why=reason)
     if "{task}" not in config.branch or "{task}" not in config.worktrees:
         raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
     if config.run.max_agents < 1:
@@ -73,6 +78,13 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
     if config.merge.max_checks < 0:
         raise InvalidInput("config-invalid", f"merge.max_checks cannot be {config.merge.max_checks}")
     return config
+
+
+def _globs(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield each glob of paths, with the setting that it belongs to."""
+    yield from (("review.sensitive", pattern) for pattern in config.review.sensitive)
+    yield from (("merge.regenerate", pattern) for pattern in config.merge.regenerate)
+    yield from ((f"roles.{name}.paths", pattern) for name, role in config.roles.items() for pattern in role.paths)
 
 
 def _whole_path(path: str, merged: Mapping[str, Any]) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 
 import msgspec
 
 from gitorch.config import Config
 from gitorch.errors import NotFound, Refused, there_is
 from gitorch.git.repository import Commit, Repository
+from gitorch.model.globs import matches_name
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref, slug
 from gitorch.model.redact import redacted
 from gitorch.model.task import DONE, Commits, State, Task, TaskSpec, urgency
@@ -97,7 +97,7 @@ def _matching(pattern: str, known: Mapping[str, Found]) -> list[Found]:
         return [exact]
     if not _GLOB.intersection(pattern):
         return []
-    names = sorted(name for name in known if fnmatchcase(name, pattern))
+    names = sorted(name for name in known if matches_name(name, pattern))
     return [msgspec.structs.replace(known[name], named=False) for name in names]
 
 

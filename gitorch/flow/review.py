@@ -9,6 +9,7 @@ import msgspec
 
 from gitorch.config import Config
 from gitorch.git.repository import Repository
+from gitorch.model import globs
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import Task, commit_range
 from gitorch.replay import Conflicted, replay
@@ -99,35 +100,25 @@ def _signals(task: Task, config: Config, changed: Sequence[Change]) -> list[Sign
     size = sum((change.added or 0) + (change.removed or 0) for change in changed)
     if size > LARGE:
         found.append(Signal(2, f"{size} lines"))
-    for one in changed:
-        found += _path_signals(one, config, task)
+    for change in changed:
+        found += path_signals(change, config, task)
     return found
 
 
-def _path_signals(one: Change, config: Config, task: Task) -> list[Signal]:
-    found = []
-    if one.status == "D" and _TEST.search(one.path):
-        found.append(Signal(3, "a test was deleted", one.path))
-    elif _TEST.search(one.path) and (one.removed or 0) > (one.added or 0):
-        found.append(Signal(2, "a test got shorter", one.path))
-    if any(matches(one.path, pattern) for pattern in config.review.sensitive):
-        found.append(Signal(2, "sensitive", one.path))
-    if task.spec.paths and not any(matches(one.path, pattern) for pattern in task.spec.paths):
-        found.append(Signal(2, "outside the task's paths", one.path))
-    if one.added is None:
-        found.append(Signal(1, "binary", one.path))
-    return found
-
-
-def matches(path: str, pattern: str) -> bool:
-    """Tell whether a path fits a glob: `*` stays within a folder, `**` does not; without a slash, at any depth."""
-    if "/" not in pattern:
-        pattern = f"**/{pattern}"
-    parts = [_GLOB.get(part, re.escape(part)) for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern) if part]
-    return re.fullmatch("".join(parts), path, re.DOTALL) is not None
-
-
-_GLOB = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
+def path_signals(change: Change, config: Config, task: Task) -> list[Signal]:
+    """Return what deserves a second look in one changed file."""
+    signals = []
+    if change.status == "D" and _TEST.search(change.path):
+        signals.append(Signal(3, "a test was deleted", change.path))
+    elif _TEST.search(change.path) and (change.removed or 0) > (change.added or 0):
+        signals.append(Signal(2, "a test got shorter", change.path))
+    if globs.matches(change.path, config.review.sensitive):
+        signals.append(Signal(2, "sensitive", change.path))
+    if task.spec.paths and not globs.matches(change.path, task.spec.paths):
+        signals.append(Signal(2, "outside the task's paths", change.path))
+    if change.added is None:
+        signals.append(Signal(1, "binary", change.path))
+    return signals
 
 
 def _forecast(repository: Repository, config: Config, task: Task) -> list[Signal]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 
 import msgspec
 
 from gitorch import data
+from gitorch.model import globs
 
 BUILT_IN_ORIGIN = "built-in"
 GENERALIST = "generalist"
@@ -101,7 +101,7 @@ def _found(roles: Mapping[str, Role], text: str, paths: Sequence[str]) -> dict[s
     """Return what speaks for each role."""
     named = _FILE.findall(text)
     files = (*paths, *named)
-    telling = [file for file in named if any(_covers(path, file) for role in roles.values() for path in role.paths)]
+    telling = [file for file in named if any(globs.matches(file, role.paths) for role in roles.values())]
     words = _without(text, telling)
     return {name: _evidence(role, words, files) for name, role in roles.items()}
 
@@ -188,13 +188,8 @@ def _singulars(word: str) -> Iterator[str]:
 
 def _matching_paths(role: Role, files: Sequence[str]) -> Iterator[tuple[str, int]]:
     for file in files:
-        if any(_covers(pattern, file) for pattern in role.paths):
+        if globs.matches(file, role.paths):
             yield file, _POINTS_FOR_PATH
-
-
-def _covers(pattern: str, path: str) -> bool:
-    # `**/web/**` is meant for `web/x` at the top, too
-    return fnmatchcase(path, pattern) or fnmatchcase(f"/{path}", pattern)
 
 
 def _within(phrase: str, other: str) -> bool:

@@ -10,7 +10,6 @@ import socket
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -21,6 +20,7 @@ from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec, Stat
 from gitorch.git.notes import Notebook
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
+from gitorch.model.globs import matches_name
 from gitorch.model.naming import Oid, slug
 from gitorch.model.outcome import Exit
 from gitorch.model.roles import Role
@@ -74,9 +74,9 @@ class Failed(Exception):
 
 
 def allowed(environment: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    """Return the part of the user's environment that an agent gets: a common list, and `names` (`AB_*`: a prefix)."""
+    """Return the part of the user's environment that an agent gets: a common list, and `names` (patterns: `AB_*`)."""
     patterns = (*_ALLOWED, *names)
-    kept = {name: value for name, value in environment.items() if any(_matches(name, one) for one in patterns)}
+    kept = {name: value for name, value in environment.items() if any(matches_name(name, one) for one in patterns)}
     return kept | {"TERM": "dumb", "NO_COLOR": "1", "CI": "1"}
 
 
@@ -103,10 +103,6 @@ def with_program(env: Mapping[str, str], folder: Path) -> dict[str, str]:
 def check_environment(means: Means) -> dict[str, str]:
     """Return the part of the user's environment that checks of merged trees get: no keys, nothing of an agent's."""
     return _without_credentials(allowed(means.environment, ()))
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern) if "*" in pattern else name == pattern
 
 
 def variables(config: Config, state: Path, task: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ from tests.support.git import standard
 from tests.support.tasks import make_task, with_fields
 
 BOUND = 2.0
-FOREIGN = ("anthropic", "git", "psutil", "rich.live", "hypothesis", "yaml", "markdown_it")
+FOREIGN = ("anthropic", "git", "psutil", "rich.live", "hypothesis", "yaml", "markdown_it", "pathspec")
 
 _FLOOR = "import click, rich, sys, tomli; tomli.loads(open(sys.argv[1], encoding='utf-8').read())"
 _LOADED = (

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.flow.intake.draft import Draft, place_of
+from gitorch.model import globs
 from gitorch.model.graph import refuse_broken
 from gitorch.model.naming import TaskId, slug, task_id
 from gitorch.model.task import Task, TaskSpec, by_id
@@ -24,9 +25,11 @@ def resolve(
     """Return the tasks of these drafts, each with an id of its own, and with the ids of what it waits for.
 
     A name in `after` may be an id, a number, a title or a unique beginning of an id, of these drafts first.
-    `taken` are further ids that cannot be used. Raises `InvalidInput`, naming names, for an id that is taken, a
-    dependency that is unknown or could be two, and a cycle.
+    `taken` are further ids that cannot be used. Raises `InvalidInput`, with the names, for an id that is taken, a
+    dependency that is unknown or ambiguous, a cycle, and paths that are not valid globs.
     """
+    for draft in drafts:
+        _refuse_invalid_globs(draft)
     ids = _identified(drafts, {*existing, *taken})
     names = _Names(drafts, ids, existing)
     when = created or datetime.now(UTC)
@@ -85,6 +88,14 @@ def _refuse_taken(draft: Draft, wanted: Mapping[str, Draft], existing: Collectio
         raise InvalidInput(
             "duplicate-id", f"{place_of(draft.origin)}two tasks are called {draft.id}", why=f"also {first}"
         )
+
+
+def _refuse_invalid_globs(draft: Draft) -> None:
+    for pattern in draft.paths:
+        if reason := globs.problem(pattern):
+            raise InvalidInput(
+                "task-invalid", f"{place_of(draft.origin)}paths: {pattern} is not a valid glob", why=reason
+            )
 
 
 class _Names:

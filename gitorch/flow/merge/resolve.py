@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ import msgspec
 from gitorch.flow.merge.resolutions import Hunks, Memory, Sides, is_marked, sides
 from gitorch.flow.merge.wrapper import Wrapper
 from gitorch.git.repository import Commit, Repository
+from gitorch.model import globs
 from gitorch.model.naming import Oid
 from gitorch.replay import Conflicted, Own, Replayed, Replayer, Resolved
 from gitorch.replay.commit_bytes import rewritten
@@ -38,8 +38,8 @@ class _Solved(msgspec.Struct, frozen=True):
 class Resolver(Wrapper):
     """Replays as another replayer does, and goes on where a conflict can be solved by what is known.
 
-    `commands` are `[merge.regenerate]`: a file's name, or its path with `*`, to the command that makes it. Without
-    `regenerate` (a dry run) such files are left as they are there, and said to be made anew.
+    `commands` are `[merge.regenerate]`: the commands that make files, by globs of their paths. Without `regenerate`
+    (a dry run) such files stay as they are on the branch below, and are reported as regenerated.
     """
 
     def __init__(
@@ -128,7 +128,9 @@ class Resolver(Wrapper):
         self.inner.keep_tree(conflict.tree)
         tree = _with_files(self.repository, conflict.tree, solved.blobs)
         picked = self._written(commit, tree, here)
-        to_make = {path: _command(self._commands, path) for path, by in solved.by.items() if by == REGENERATE}
+        to_make = {
+            path: regenerating_command(self._commands, path) for path, by in solved.by.items() if by == REGENERATE
+        }
         if to_make and self._regenerate is not None:
             made = self._make(self._regenerate, picked, to_make)
             if made is None:
@@ -143,7 +145,7 @@ class Resolver(Wrapper):
     def _solve(self, conflict: Conflicted) -> _Solved | None:
         """Return what becomes of every file in conflict; None when one is left."""
         found = sides(conflict)
-        made = {path for path in found if _command(self._commands, path)}
+        made = {path for path in found if regenerating_command(self._commands, path)}
         known = {path: one for path, one in found.items() if one is not None}
         if made | known.keys() != found.keys() or not made <= known.keys():
             return None
@@ -234,10 +236,9 @@ def _blobs(repository: Repository, commit: Oid, paths: Iterable[str]) -> list[Oi
     return [blob for blob in found if blob is not None]
 
 
-def _command(commands: Mapping[str, str], path: str) -> str:
-    """Return the command that makes a file: found by its whole path, or by its name in any folder."""
-    name = path.rpartition("/")[2]
-    return next((made for key, made in commands.items() if fnmatchcase(path if "/" in key else name, key)), "")
+def regenerating_command(commands: Mapping[str, str], path: str) -> str:
+    """Return the command that makes a file: that of the first pattern that matches its path."""
+    return next((command for pattern, command in commands.items() if globs.matches(path, [pattern])), "")
 
 
 def _with_files(repository: Repository, tree: Oid, blobs: Mapping[str, Oid]) -> Oid:

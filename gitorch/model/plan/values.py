@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from gitorch.errors import InvalidInput
+from gitorch.model import globs
 from gitorch.model.naming import TaskId, task_id
 from gitorch.model.task import Priority
 
@@ -151,6 +152,8 @@ def problems_of_task(task: PlannedTask) -> Iterator[Problem]:
     for path in task.paths:
         if path.startswith("/") or ".." in path.split("/"):
             yield Problem("path", f"{quoted(path)}, a path of {name}, leads out of the repository")
+        elif path.strip() and (reason := globs.problem(path)):
+            yield Problem("path", f"{quoted(path)}, a path of {name}, is not a valid glob: {reason}")
 
 
 def texts_of(task: PlannedTask) -> tuple[str, ...]:
