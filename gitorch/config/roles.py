@@ -15,14 +15,14 @@ from gitorch.model.roles import Role, built_in_roles
 _LONGEST_ROLE = 65_536
 
 
-def roles(loaded: Loaded, root: Path | None, below: Mapping[str, Role] | None = None) -> dict[str, Role]:
-    """Return the roles `below` (by default the built-in ones), changed and added to by the configuration.
+def roles(loaded: Loaded, root: Path | None, base: Mapping[str, Role] | None = None) -> dict[str, Role]:
+    """Return the roles of `base` (by default the built-in ones) with the changes and additions of the configuration.
 
     `prompt_file` is relative to `root`, the top of the work tree. A repository's own configuration cannot name a file
     outside of it.
     """
     built_in = built_in_roles()
-    configured = dict(built_in if below is None else below)
+    configured = dict(built_in if base is None else base)
     for name, settings in loaded.config.roles.items():
         before = configured.get(name, Role(name=name, instructions=""))
         origins = {key: origin for key, origin in loaded.origins.items() if key.startswith(f"roles.{name}.")}

@@ -77,32 +77,32 @@ def card(repository: Repository, config: Config, task: Task) -> Card:
     changed = changes(repository, base, tip)
     log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
     subjects = tuple(entry for entry in log.decode("utf-8", "replace").split("\0") if entry)
-    found = [*_signals(task, config, changed), *_forecast(repository, config, task)]
-    ordered = sorted(found, key=lambda signal: -signal.weight)
+    signals = [*_signals(task, config, changed), *_forecast(repository, config, task)]
+    ordered = sorted(signals, key=lambda signal: -signal.weight)
     return Card(task=task, changes=changed, commits=subjects, signals=tuple(ordered))
 
 
 def by_risk(cards: Sequence[Card]) -> list[Card]:
     """Sort cards for reading: the riskiest first, then the largest."""
     rank = {"high": 0, "medium": 1, "low": 2}
-    return sorted(cards, key=lambda one: (rank[one.risk], -(one.added + one.removed), one.task.number))
+    return sorted(cards, key=lambda card: (rank[card.risk], -(card.added + card.removed), card.task.number))
 
 
 def _signals(task: Task, config: Config, changed: Sequence[Change]) -> list[Signal]:
-    found = [Signal(3, f"check {result.name} fails") for result in task.results if not result.passed]
+    signals = [Signal(3, f"check {result.name} fails") for result in task.results if not result.passed]
     if not task.results:
-        found.append(Signal(2, "no check judged this"))
+        signals.append(Signal(2, "no check judged this"))
     if task.stale:
-        found.append(Signal(2, "what it builds on has changed since"))
+        signals.append(Signal(2, "what it builds on has changed since"))
     if task.attempt:
-        found += [Signal(2, f"the agent tried to move {ref}, and was stopped") for ref in task.attempt.alarms]
-        found += [Signal(1, f"the agent was refused: {what}") for what in task.attempt.denials]
+        signals += [Signal(2, f"the agent tried to move {ref}, and was stopped") for ref in task.attempt.alarms]
+        signals += [Signal(1, f"the agent was refused: {action}") for action in task.attempt.denials]
     size = sum((change.added or 0) + (change.removed or 0) for change in changed)
     if size > LARGE:
-        found.append(Signal(2, f"{size} lines"))
+        signals.append(Signal(2, f"{size} lines"))
     for change in changed:
-        found += path_signals(change, config, task)
-    return found
+        signals += path_signals(change, config, task)
+    return signals
 
 
 def path_signals(change: Change, config: Config, task: Task) -> list[Signal]:

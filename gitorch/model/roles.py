@@ -1,4 +1,4 @@
-"""Roles (specialists), and how a task finds the one that suits it."""
+"""Roles, and how a task is routed to the one that suits it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ GENERALIST = "generalist"
 """The built-in role for work that calls for no specialist, or for several."""
 
 _ENOUGH = 2
-"""Points that a title must give a role: one word with other meanings does not decide."""
+"""Points that a title must give a role; a single ambiguous word is not enough."""
 
 _LEAD_OF_WEAK = 2
-"""Points by which a role must lead where every word has other meanings, too."""
+"""Points by which a role must lead if all its words are ambiguous."""
 
 _ENOUGH_IN_PROMPT = 4
 _LEAD_IN_PROMPT = 2
 _READ_OF_PROMPT = 4000
 _POINTS_FOR_PATH = 3
 _LONGEST_PHRASE = 6
-"""Words of the longest phrase that is looked for."""
+"""Words of the longest phrase."""
 
 
 class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """A specialist: what it is for, its instructions, and the words and paths by which a task finds it.
+    """A role: what it is for, its instructions, and the words and paths that select it.
 
-    `match` gives each word its points (1 to 5); `paths` are globs; `agent` the agent that suits it, and `model` that
-    agent's model ("" = the configuration's choice); `tools` what it is meant to use. `origin` tells where it comes
-    from: built-in, a configuration file, or a file of the repository at a commit.
+    `match` gives each word its points (1 to 5). `paths` are globs. `agent` is the agent that suits it, and `model` the
+    model of that agent; empty leaves both to the configuration. `tools` lists what it is meant to use. `origin` is
+    `built-in`, a configuration file, or a file of the repository at a commit.
     """
 
     name: str
@@ -80,58 +80,61 @@ def generalist() -> Role:
 
 
 def route(title: str, roles: Mapping[str, Role], *, prompt: str = "", paths: Sequence[str] = ()) -> tuple[Role, str]:
-    """Choose the role that a task calls for, and say why in words.
+    """Return the role that suits a task, and the reason in words.
 
-    What decides are the title's words, those of its label twice ("docs: ...", "[ui] ...", "fix(api): ..."), the files
-    that it names, and the `paths` that the task is confined to. Where these are too little or a tie, the `prompt` and
-    the files in it are read as well, and then it has to be clear. Words match whole, never inside others ("email"
-    holds no "ml"). A tie, or too little, is for the generalist.
+    The title decides: its words, with those of its label counted twice ("docs: ...", "[ui] ...", "fix(api): ..."), the
+    files that it names, and the `paths` that the task is limited to. If these say too little, or tie, the `prompt` and
+    the files in it count too, and then need a clear lead. Words match whole, never inside others ("email" does not
+    contain "ml"). A tie, or too little, goes to the generalist.
     """
-    found = _found(roles, title, paths)
-    chosen = _best(found, roles, enough=_ENOUGH, lead=1)
-    if chosen[0].name != GENERALIST or not prompt.strip():
-        return chosen
-    more = _found(roles, prompt[:_READ_OF_PROMPT], ())
-    both = {name: found[name] | {word: count for word, count in more[name].items() if count > 1} for name in roles}
-    clear = _best(both, roles, enough=_ENOUGH_IN_PROMPT, lead=_LEAD_IN_PROMPT)
-    return chosen if any(map(any, found.values())) and clear[0].name == GENERALIST else clear
+    evidence = _evidence_by_role(roles, title, paths)
+    choice = _best(evidence, roles, enough=_ENOUGH, lead=1)
+    if choice[0].name != GENERALIST or not prompt.strip():
+        return choice
+    in_prompt = _evidence_by_role(roles, prompt[:_READ_OF_PROMPT], ())
+    combined = {
+        name: evidence[name] | {word: points for word, points in in_prompt[name].items() if points > 1}
+        for name in roles
+    }
+    clear_choice = _best(combined, roles, enough=_ENOUGH_IN_PROMPT, lead=_LEAD_IN_PROMPT)
+    return choice if any(map(any, evidence.values())) and clear_choice[0].name == GENERALIST else clear_choice
 
 
-def _found(roles: Mapping[str, Role], text: str, paths: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return what speaks for each role."""
-    named = _FILE.findall(text)
-    files = (*paths, *named)
-    telling = [file for file in named if any(globs.matches(file, role.paths) for role in roles.values())]
-    words = _without(text, telling)
-    return {name: _evidence(role, words, files) for name, role in roles.items()}
+def _evidence_by_role(roles: Mapping[str, Role], text: str, paths: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return the points for each role, by word or file."""
+    files_in_text = _FILE.findall(text)
+    located = [file for file in files_in_text if any(globs.matches(file, role.paths) for role in roles.values())]
+    words = _without(text, located)
+    return {name: _evidence(role, words, (*paths, *files_in_text)) for name, role in roles.items()}
 
 
 def _without(text: str, files: Sequence[str]) -> str:
-    """Leave out files that speak by where they are: what they are called says nothing more."""
+    """Leave out files whose folder decides: their names add nothing."""
     for file in files:
         text = text.replace(file, " ")
     return text
 
 
 def _best(
-    found: Mapping[str, Mapping[str, int]], roles: Mapping[str, Role], *, enough: int, lead: int
+    evidence: Mapping[str, Mapping[str, int]], roles: Mapping[str, Role], *, enough: int, lead: int
 ) -> tuple[Role, str]:
-    points = sorted(((sum(evidence.values()), name) for name, evidence in found.items()), reverse=True)
-    (most, first), (next_most, second) = points[0], points[1] if len(points) > 1 else (0, "")
-    is_weak = most > 0 and max(found[first].values()) == 1
-    if most < enough or (is_weak and most - next_most < _LEAD_OF_WEAK):
-        weak = ", ".join(found[first]) if most else ""
-        return roles[GENERALIST], f"no specialist stands out ({weak} is too little)" if weak else _NOTHING
-    if most - next_most < lead:
-        return roles[GENERALIST], f"{first} and {second} are equally near: {_told(found[first], found[second])}"
-    return roles[first], _told(found[first])
+    totals = sorted(((sum(points.values()), name) for name, points in evidence.items()), reverse=True)
+    (best, first), (runner_up, second) = totals[0], totals[1] if len(totals) > 1 else (0, "")
+    is_weak = best > 0 and max(evidence[first].values()) == 1
+    if best < enough or (is_weak and best - runner_up < _LEAD_OF_WEAK):
+        words = ", ".join(evidence[first]) if best else ""
+        return roles[GENERALIST], f"no specialist stands out ({words} is too little)" if words else _NOTHING
+    if best - runner_up < lead:
+        return roles[GENERALIST], f"{first} and {second} are equally near: {_listed(evidence[first], evidence[second])}"
+    return roles[first], _listed(evidence[first])
 
 
 _NOTHING = "no word or path calls for a specialist"
 
 
-def _told(*found: Mapping[str, int]) -> str:
-    words = {word: None for evidence in found for word in sorted(evidence, key=lambda one: -evidence[one])}
+def _listed(*evidence: Mapping[str, int]) -> str:
+    """Return words and files, those with the most points first."""
+    words = {word: None for points in evidence for word in sorted(points, key=lambda word: -points[word])}
     return ", ".join(words)
 
 
@@ -143,27 +146,28 @@ _LABEL = re.compile(r"\s*(?:\[(?P<tag>[^\]]{1,30})\]|(?P<name>[\w./-]+)?(?:\((?P
 
 
 def _evidence(role: Role, text: str, files: Sequence[str]) -> dict[str, int]:
-    """Return the words and paths that speak for a role, with their points; not a word inside a longer one."""
-    known = {_plain(word): word for word in role.match}
-    there = [plain for plain in _phrases(text) if plain in known]
+    """Return the words and files that count for a role, with their points; no word that is part of a longer one."""
+    words = {_normalized(word): word for word in role.match}
+    phrases = [phrase for phrase in _phrases(text) if phrase in words]
     label = _LABEL.match(text)
-    labels = _phrases(" ".join(filter(None, label.groups()))) if label else ()
-    found = {
-        known[plain]: role.match[known[plain]] * (2 if plain in labels else 1)
-        for plain in there
-        if not any(_within(plain, one) for one in there)
+    in_label = _phrases(" ".join(filter(None, label.groups()))) if label else ()
+    points = {
+        words[phrase]: role.match[words[phrase]] * (2 if phrase in in_label else 1)
+        for phrase in phrases
+        if not any(_within(phrase, other) for other in phrases)
     }
-    return found | dict(_matching_paths(role, files))
+    return points | dict(_matching_paths(role, files))
 
 
 @lru_cache(64)
 def _phrases(text: str) -> tuple[str, ...]:
-    """Return all phrases of a text, with the last word also as what it may be the plural of; each once.
+    """Return all phrases of a text, each once; the last word also in the singular.
 
-    `StorageClass` and `storage_class` are read as words of their own, and as two.
+    `StorageClass` and `storage_class` are read as one word, and as two.
     """
-    apart = _JOINED.sub(" ", text)
-    runs = [run for words in dict.fromkeys((_plain(text), _plain(apart))) for run in _runs(words.split())]
+    separated = _JOINED.sub(" ", text)
+    readings = dict.fromkeys((_normalized(text), _normalized(separated)))
+    runs = [run for words in readings for run in _runs(words.split())]
     return tuple(dict.fromkeys(" ".join((*run[:-1], last)) for run in runs for last in _singulars(run[-1])))
 
 
@@ -197,5 +201,5 @@ def _within(phrase: str, other: str) -> bool:
 
 
 @lru_cache(8192)
-def _plain(text: str) -> str:
+def _normalized(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))

@@ -1,7 +1,7 @@
-"""Roles that a repository describes for Claude Code: `.claude/agents/NAME.md`, read with distrust.
+"""Roles that a repository describes for Claude Code in `.claude/agents/NAME.md`; the content is untrusted.
 
 The format is that of https://code.claude.com/docs/en/sub-agents: front matter with `name`, `description`, `tools` and
-`model`, then the instructions. The files in the wild are rarely strict YAML, so lines `key: value` are what is read.
+`model`, then the instructions. Real files are rarely strict YAML, so only `key: value` lines are read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gitorch.model.visible import visible
 FOLDER = ".claude/agents"
 MOST_FILES = 64
 LARGEST = 65_536
-"""Bytes of one file: what is larger is not read."""
+"""Bytes of one file; larger files are not read."""
 
 _LONGEST_INSTRUCTIONS = 20_000
 _LONGEST_PURPOSE = 300
@@ -29,7 +29,7 @@ _KEY = re.compile(r"([A-Za-z][\w-]*):[ \t]*(.*)")
 
 
 def read(content: bytes, path: str, commit: str) -> Role | None:
-    """Return the role that a file describes; None for one that describes none: no front matter, no name, no text."""
+    """Return the role that a file describes; None without front matter, name or text."""
     text = visible(content.decode("utf-8", "replace"))
     parts = re.split(r"(?m)^---[ \t]*$\n?", text, maxsplit=2)
     if len(parts) != 3 or parts[0].strip():
@@ -44,7 +44,7 @@ def read(content: bytes, path: str, commit: str) -> Role | None:
         purpose=" ".join(keys.get("description", "").replace("\\n", " ").split())[:_LONGEST_PURPOSE],
         instructions=instructions,
         match={name.replace("-", " "): 3},
-        # `inherit` is Claude Code's word for the model of whoever asks
+        # in Claude Code, `inherit` means the model of the calling agent
         model=model if _MODEL.fullmatch(model) and model != "inherit" else "",
         tools=_tools(keys.get("tools", "")),
         origin=f"{path} at {commit[:12]}",
@@ -70,16 +70,16 @@ def with_built_in(described: Iterable[Role]) -> dict[str, Role]:
 
 
 def _keys(header: str) -> dict[str, str]:
-    """Read `key: value` lines; indented lines, and those of a list, belong to the key before them."""
-    found: dict[str, str] = {}
+    """Read `key: value` lines; indented lines, and those of a list, continue the key above them."""
+    values: dict[str, str] = {}
     key = ""
     for line in header.split("\n"):
         if match := _KEY.fullmatch(line.rstrip()):
             key, value = match[1], match[2].strip()
-            found.setdefault(key, "" if value in ("|", ">", "|-", ">-") else _unquoted(value))
+            values.setdefault(key, "" if value in ("|", ">", "|-", ">-") else _unquoted(value))
         elif key and line.strip():
-            found[key] = f"{found[key]} {line.strip()}".strip()
-    return found
+            values[key] = f"{values[key]} {line.strip()}".strip()
+    return values
 
 
 def _unquoted(value: str) -> str:
@@ -88,5 +88,5 @@ def _unquoted(value: str) -> str:
 
 def _tools(value: str) -> tuple[str, ...]:
     listed = re.split(r",(?![^(]*\))|(?:^|\s)- ", value.strip().strip("[]"))
-    names = (_unquoted(one.strip()) for one in listed)
+    names = (_unquoted(name.strip()) for name in listed)
     return tuple(name for name in names if _TOOL.fullmatch(name))[:_MOST_TOOLS]

@@ -1,4 +1,4 @@
-"""A goal as a plan without a model: what it enumerates, or the parts that goals of its kind have; labelled so."""
+"""Plans without a model: a task for each item that a goal enumerates, or the usual parts of goals of its kind."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _TITLE_WIDTH = 72
 
 
 class Heuristics:
-    """A planner that goes by the words of the goal; it knows neither the repository nor what was meant."""
+    """A planner that knows only the words of the goal, neither the repository nor the intention."""
 
     def __init__(self, roles: Mapping[str, Role]) -> None:
         self.roles = roles
 
     def plan(self, goal: str, constraints: Sequence[str]) -> Proposed:
-        """Break a goal into what it enumerates, else into the known parts of its kind, else leave it one task."""
+        """Split a goal into the items that it enumerates, or the usual parts of its kind; else keep it one task."""
         valid(Plan(goal=goal))
         tasks = self._parts(without_politeness(goal)) or [self._task(goal, ())]
-        asked = "".join(f"\n- {one}" for one in constraints)
-        if asked:
-            tasks = [_with_constraints(task, asked) for task in tasks]
+        requirements = "".join(f"\n- {constraint}" for constraint in constraints)
+        if requirements:
+            tasks = [_with_constraints(task, requirements) for task in tasks]
         plan = valid(Plan(goal=goal, tasks=tuple(tasks), made_by=BY_HEURISTICS))
         return Proposed(plan=plan, reply=_REPLY.format(count=len(tasks)) if len(tasks) > 1 else _WHOLE)
 
@@ -38,25 +38,25 @@ class Heuristics:
         raise SetupNeeded("no-model", "heuristics cannot discuss a plan", fix=("orchestrate doctor",))
 
     def _parts(self, goal: str) -> list[PlannedTask]:
-        """Return the parts of a goal; none for one that is of a piece."""
-        made = featured(goal) if is_making(goal) else None
-        if made and made.is_ability and (found := self._of_blocks(features_of(goal, made))):
-            return found
+        """Return the parts of a goal; none if it cannot be split."""
+        featured_goal = featured(goal) if is_making(goal) else None
+        if featured_goal and featured_goal.is_ability and (tasks := self._of_blocks(features_of(goal, featured_goal))):
+            return tasks
         return (
             self._of_list(enumerated(goal))
-            or (self._of_blocks(features_of(goal, made)) if made else [])
+            or (self._of_blocks(features_of(goal, featured_goal)) if featured_goal else [])
             or self._of_list(objects(goal))
             or (self._of_blocks(_known_parts(goal)) if is_making(goal) else [])
         )
 
-    def _of_list(self, found: Enumerated | None) -> list[PlannedTask]:
-        if found is None:
+    def _of_list(self, enumeration: Enumerated | None) -> list[PlannedTask]:
+        if enumeration is None:
             return []
         tasks: list[PlannedTask] = []
-        for item in found.items:
-            before = tasks[-1:] if found.ordered else _before(item, tasks)
-            after = tuple(task.id for task in before)
-            tasks.append(self._task(item, after, taken=[task.id for task in tasks]))
+        for item in enumeration.items:
+            dependencies = tasks[-1:] if enumeration.ordered else _before(item, tasks)
+            after = tuple(task.id for task in dependencies)
+            tasks.append(self._task(item, after, used_ids=[task.id for task in tasks]))
         return tasks
 
     def _of_blocks(self, blocks: Sequence[Block]) -> list[PlannedTask]:
@@ -76,17 +76,17 @@ class Heuristics:
             for block in blocks
         ]
 
-    def _task(self, text: str, after: tuple[TaskId, ...], taken: Sequence[TaskId] = ()) -> PlannedTask:
+    def _task(self, text: str, after: tuple[TaskId, ...], used_ids: Sequence[TaskId] = ()) -> PlannedTask:
         title = _title(text)
         role = route(title, self.roles, prompt=text.strip().removeprefix(title))[0].name
-        return PlannedTask(id=slug(title, taken), title=title, prompt=text.strip(), role=role, after=after)
+        return PlannedTask(id=slug(title, used_ids), title=title, prompt=text.strip(), role=role, after=after)
 
 
 _REPLY = (
-    "This plan has {count} tasks. It goes by the words of the goal alone: look at it closely, above all at what waits "
-    "for what."
+    "This plan has {count} tasks. It was made from the words of the goal alone: check it closely, above all the "
+    "dependencies."
 )
-_WHOLE = "The words of the goal name no parts, so it stays one task: split it yourself, or have a model look at it."
+_WHOLE = "The words of the goal name no parts, so it stays one task: split it yourself, or ask a model to."
 
 _ABOUT_ALL = re.compile(
     r"^[\w-]+ (?:\w+ )?(?:them|both|everything)\b|\b(?:of|for|to|on) (?:them|both|everything)$", re.I
@@ -95,13 +95,13 @@ _ABOUT_ONE = re.compile(r"^[\w-]+ (?:up |out )?it\b|\b(?:of|for|to|on) it$", re.
 
 
 def _known_parts(goal: str) -> list[Block]:
-    """Return the parts of a goal of a known kind; none where it is one part itself."""
+    """Return the usual parts of a goal of a known kind; none if it is a single part."""
     kinds = kinds_of(goal)
     return blocks_of(kinds) if len(kinds) > 1 else []
 
 
 def _before(item: str, tasks: Sequence[PlannedTask]) -> Sequence[PlannedTask]:
-    """Return which of the tasks before an item it waits for: what it is about."""
+    """Return the tasks that an item refers to, and so waits for."""
     if _comes_last(item):
         return [task for task in tasks if not _comes_last(task.title)]
     if _ABOUT_ALL.search(item):
@@ -110,7 +110,7 @@ def _before(item: str, tasks: Sequence[PlannedTask]) -> Sequence[PlannedTask]:
 
 
 def _comes_last(item: str) -> bool:
-    """Tell whether an item is about what the others make: testing it, describing it, shipping it."""
+    """Tell whether an item concerns the results of the others: testing, documenting or shipping them."""
     words = [word.strip(".,:;()`\"'").lower() for word in item.split()[:4]]
     return not lexicon().closing_words.isdisjoint(words)
 
@@ -123,10 +123,10 @@ def _title(text: str) -> str:
     return line[:_TITLE_WIDTH].rsplit(" ", 1)[0] + "…"
 
 
-def _with_constraints(task: PlannedTask, asked: str) -> PlannedTask:
+def _with_constraints(task: PlannedTask, requirements: str) -> PlannedTask:
     import msgspec
 
-    return msgspec.structs.replace(task, prompt=f"{task.prompt}\n\nWhat was asked for beside the goal:\n{asked}")
+    return msgspec.structs.replace(task, prompt=f"{task.prompt}\n\nRequired as well:\n{requirements}")
 
 
 __all__ = ["Heuristics"]

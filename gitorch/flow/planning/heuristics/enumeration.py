@@ -27,12 +27,12 @@ _OXFORD = re.compile(r",\s*(?:and|or|&)\s+", re.IGNORECASE)
 _COMMA = re.compile(r"\s*,\s*(?:(?:and|or|&)\s+)?", re.IGNORECASE)
 _AND = re.compile(r"\s+(?:and|&)\s+", re.IGNORECASE)
 _LONGEST_ITEM = 8
-"""Words of an item of "a, b and c": longer ones are clauses, which commas do not part reliably."""
+"""Words of an item of "a, b and c". Longer ones are clauses, which commas do not separate reliably."""
 _LONGEST_NAME = 5
 
 
 class Enumerated(msgspec.Struct, frozen=True):
-    """The items of a goal; `ordered` ones follow one another."""
+    """The items of a goal; `ordered` if each waits for the one before it."""
 
     items: tuple[str, ...]
     ordered: bool = False
@@ -42,48 +42,48 @@ _Reader = Callable[[str], Enumerated | None]
 
 
 def enumerated(goal: str) -> Enumerated | None:
-    """Return what a goal enumerates as orders or in lists, at least two items; None for one that does not."""
+    """Return the orders or list items of a goal, at least two; None if it has fewer."""
     return _first(goal, (_listed, _steps, _sentences, _headed, _orders))
 
 
 def objects(goal: str) -> Enumerated | None:
-    """Return what one order of a goal is about, each with the order's words; None for one that is of a piece."""
+    """Return the objects of a single order, at least two, each with the words of the order; None if it has fewer."""
     return _first(goal, (_objects,))
 
 
 def _first(goal: str, readers: Sequence[_Reader]) -> Enumerated | None:
     for reader in readers:
-        found = reader(goal)
-        if found is not None and len(found.items) >= 2:
-            return found
+        enumeration = reader(goal)
+        if enumeration is not None and len(enumeration.items) >= 2:
+            return enumeration
     return None
 
 
 def _listed(goal: str) -> Enumerated | None:
-    """Read a Markdown list: what is indented below an item belongs to it. A numbered one is in order.
+    """Read a Markdown list: indented lines belong to the item above them. A numbered list is in order.
 
     Items that are ticked are done.
     """
     items: list[list[str]] = []
-    done: list[bool] = []
+    ticked: list[bool] = []
     numbered: list[bool] = []
-    least: int | None = None
+    outermost: int | None = None
     for line in goal.splitlines():
         match = _BULLET.match(line)
         indent = len(match["indent"].expandtabs(4)) if match else 0
-        least = indent if match and least is None else least
-        if match and least is not None and indent <= least:
+        outermost = indent if match and outermost is None else outermost
+        if match and outermost is not None and indent <= outermost:
             items.append([match["text"]])
-            done.append((match["tick"] or " ") != " ")
+            ticked.append((match["tick"] or " ") != " ")
             numbered.append(match["mark"][0].isdigit())
         elif items and line.strip() and line[:1].isspace():
             items[-1].append(line.strip())
-    left = items if all(done) else [item for item, is_done in zip(items, done, strict=True) if not is_done]
-    return Enumerated(tuple("\n".join(lines) for lines in left), all(numbered)) if items else None
+    remaining = items if all(ticked) else [item for item, is_ticked in zip(items, ticked, strict=True) if not is_ticked]
+    return Enumerated(tuple("\n".join(lines) for lines in remaining), all(numbered)) if items else None
 
 
 def _steps(goal: str) -> Enumerated | None:
-    """Read "first a, then b; finally c": orders that commas part are steps, too."""
+    """Read "first a, then b; finally c": orders separated by commas are steps too."""
     if "\n" in goal.strip():
         return None
     parts = _THEN.split(re.sub(r"^\s*first(?:ly)?,?\s+", "", goal.strip(), flags=re.IGNORECASE))
@@ -101,8 +101,8 @@ def _sentences(goal: str) -> Enumerated | None:
 
 def _headed(goal: str) -> Enumerated | None:
     """Read "speed up the build: cache this, skip that and drop those": orders, or names below the head."""
-    head, colon, rest = " ".join(goal.split()).partition(": ")
-    items = split_items(rest) if colon else []
+    head, colon, tail = " ".join(goal.split()).partition(": ")
+    items = split_items(tail) if colon else []
     if len(items) < 2 or not is_order(head) or len(head.split()) > _LONGEST_ITEM:
         return None
     if is_order(items[0]):
@@ -113,12 +113,12 @@ def _headed(goal: str) -> Enumerated | None:
 
 
 def _with_verbs(items: Sequence[str]) -> list[str]:
-    """Give names among orders the verb of the order before them: "add translations, and a switcher"."""
-    found: list[str] = []
+    """Give an item without a verb the verb of the item before it: "add translations, and a switcher"."""
+    orders: list[str] = []
     for item in items:
-        verb = found[-1].split()[0] if found else ""
-        found.append(item if is_order(item) or not verb else f"{verb} {item}")
-    return found
+        verb = orders[-1].split()[0] if orders else ""
+        orders.append(item if is_order(item) or not verb else f"{verb} {item}")
+    return orders
 
 
 def _orders(goal: str) -> Enumerated | None:
@@ -131,65 +131,67 @@ def _all_orders(text: str) -> list[str] | None:
     parts = split_items(text)
     if len(parts) < 2 or not is_order(parts[0]):
         return None
-    is_one = is_plainly_order if any_of(lexicon().patterns.binding).search(parts[0]) else is_order
-    return parts if all(map(is_one, parts[1:])) else None
+    is_item = is_plainly_order if any_of(lexicon().patterns.binding).search(parts[0]) else is_order
+    return parts if all(map(is_item, parts[1:])) else None
 
 
 def _objects(goal: str) -> Enumerated | None:
-    """Read "build a, b and c" and "improve the tests of a and b": names, with the words before the first of them."""
+    """Read "build a, b and c" and "improve the tests of a and b": names, with the words that they share."""
     text = _line(goal)
     parts = split_items(text)
     if len(parts) < 2 or not is_order(parts[0]) or any(map(is_order, parts[1:])):
         return None
-    if any(
-        len(part.split()) > _LONGEST_ITEM or any_of(lexicon().patterns.clause_starts).match(part) for part in parts[1:]
-    ) or _is_one(text, parts):
+    if any(map(_is_clause, parts[1:])) or _is_single(text, parts):
         return None
     if not _STRONG.search(text) and any_of(lexicon().patterns.binding).search(parts[0]):
-        return None  # what follows belongs to the first: "an API with a, b and c"
-    before = _shared(parts, strong=bool(_STRONG.search(text)))
-    return Enumerated((parts[0], *(f"{before} {part}" for part in parts[1:]))) if before else None
+        return None  # the rest belongs to the first part: "an API with a, b and c"
+    shared = _shared(parts, strong=bool(_STRONG.search(text)))
+    return Enumerated((parts[0], *(f"{shared} {part}" for part in parts[1:]))) if shared else None
 
 
 def _shared(parts: Sequence[str], *, strong: bool) -> str:
-    """Return the words that all items of an enumeration share: the verb, or all up to a preposition; none if unclear.
+    """Return the words that all items share: the verb, or everything up to a preposition; empty if unclear.
 
-    Items that follow a preposition are told by their determiners: "tests of the parser and the lexer", but "a link to
+    Determiners show which items follow the preposition: "tests of the parser and the lexer", but "a link to
     the docs and a button".
     """
     words = parts[0].split()
     verb = " ".join(words[:2]) if words[1].lower() in lexicon().particles else words[0]
-    found = list(any_of(lexicon().patterns.prepositions).finditer(parts[0], len(verb)))
-    if strong or not found:
+    prepositions = list(any_of(lexicon().patterns.prepositions).finditer(parts[0], len(verb)))
+    if strong or not prepositions:
         return words[0]
     kinds = {determiner(part.split()) for part in parts[1:]}
-    below = determiner(parts[0][found[-1].end() :].split())
-    above = determiner(parts[0][len(verb) :].split())
-    if kinds == {below} and below and below != above:
-        return parts[0][: found[-1].end()]
-    return verb if kinds == {above} and above and below != above else ""
+    after_preposition = determiner(parts[0][prepositions[-1].end() :].split())
+    after_verb = determiner(parts[0][len(verb) :].split())
+    if kinds == {after_preposition} and after_preposition and after_preposition != after_verb:
+        return parts[0][: prepositions[-1].end()]
+    return verb if kinds == {after_verb} and after_verb and after_preposition != after_verb else ""
 
 
 def split_items(text: str) -> list[str]:
-    """Split "a, b and c" into its items: where a comma stands before the "and", only commas part them."""
-    found: list[str] = []
+    """Split "a, b and c" into its items: with a comma before the "and", only commas separate them."""
+    items: list[str] = []
     for piece in _STRONG.split(text.rstrip(" .")):
         if _OXFORD.search(piece):
-            found += _COMMA.split(piece)
+            items += _COMMA.split(piece)
         elif "," in piece:
             *first, last = _COMMA.split(piece)
-            found += [*first, *_AND.split(last)]
+            items += [*first, *_AND.split(last)]
         else:
-            found += _AND.split(piece)
-    return [part.strip() for part in found if part.strip()]
+            items += _AND.split(piece)
+    return [item.strip() for item in items if item.strip()]
+
+
+def _is_clause(part: str) -> bool:
+    return len(part.split()) > _LONGEST_ITEM or any_of(lexicon().patterns.clause_starts).match(part) is not None
 
 
 def _line(goal: str) -> str:
     return " ".join(goal.split()).rstrip(".")
 
 
-def _is_one(text: str, parts: Sequence[str]) -> bool:
-    """Tell whether "and" parts nothing: in parentheses, in "drag and drop", in "make a and b faster"."""
+def _is_single(text: str, parts: Sequence[str]) -> bool:
+    """Tell whether "and" separates nothing: in parentheses, in "drag and drop", in "make a and b faster"."""
     if any_of(lexicon().patterns.fixed_pairs).search(text) or any(part.count("(") != part.count(")") for part in parts):
         return True
     return text.lower().startswith("make ") and len(parts[0].split()) == 2 < len(parts[-1].split()) + 1

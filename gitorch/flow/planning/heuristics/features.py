@@ -1,4 +1,4 @@
-"""Something to be made, and the features that the goal names for it: "a shop with a cart, checkout and reviews"."""
+"""Something to build, and the features that the goal names for it: "a shop with a cart, checkout and reviews"."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gitorch.flow.planning.heuristics.lexicon import any_of, as_order, determine
 _WITH = re.compile(r",?\s+\b(?:with|including|featuring|that has|which has|that have|offering|supporting)\b\s+", re.I)
 _CAN = re.compile(
     r",?\s+\b(?:where|in which|so that|through which|by which|that lets?|which lets?|that allows?|for)\s+"
-    r"(?P<who>(?:[\w-]+\s+){1,3}?)(?:can|could|to)\s+(?P<what>.+)$",
+    r"(?P<actor>(?:[\w-]+\s+){1,3}?)(?:can|could|to)\s+(?P<what>.+)$",
     re.IGNORECASE,
 )
 _DOES = re.compile(r"\s+(?:that|which)\s+(?P<what>.+)$", re.IGNORECASE)
@@ -20,7 +20,7 @@ _LONGEST = 6
 
 
 class Featured(msgspec.Struct, frozen=True):
-    """What is to be made, and its features: names, or what somebody can do (`is_ability`)."""
+    """What to build, and its features: names, or what its users can do (`is_ability`)."""
 
     base: str
     features: tuple[str, ...]
@@ -28,7 +28,7 @@ class Featured(msgspec.Struct, frozen=True):
 
 
 def featured(goal: str) -> Featured | None:
-    """Return what a goal wants made and the features that it names, at least one; None where it names none."""
+    """Return what a goal asks to build and the features that it names; None if it names none."""
     text = " ".join(goal.split()).rstrip(".")
     return _abilities(text) or _doings(text) or _features(text)
 
@@ -40,8 +40,8 @@ def _abilities(text: str) -> Featured | None:
     items = split_items(match["what"])
     if len(items) < 2 or not all(map(_is_short, items)) or not all(map(is_order, items[1:])):
         return None
-    who = match["who"].strip()
-    abilities = dict.fromkeys(f"{who} can {item}" for item in items)
+    actor = match["actor"].strip()
+    abilities = dict.fromkeys(f"{actor} can {item}" for item in items)
     return Featured(text[: match.start()], tuple(abilities), is_ability=True)
 
 

@@ -1,4 +1,4 @@
-"""What words of a goal are: orders, determiners, the head of what is asked for."""
+"""The grammar of a goal: orders, determiners, the head of a phrase."""
 
 from __future__ import annotations
 
@@ -58,25 +58,25 @@ def any_of(words: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def without_politeness(goal: str) -> str:
-    """Return a goal without the words by which people ask for something; all of it where nothing else is there."""
-    left = _POLITE.sub("", goal)
-    return left[:1].upper() + left[1:] if left and left != goal else goal
+    """Return a goal without polite phrases ("please", "we need to"); unchanged if nothing else remains."""
+    request = _POLITE.sub("", goal)
+    return request[:1].upper() + request[1:] if request and request != goal else goal
 
 
 def is_verb(word: str) -> bool:
     """Tell whether a word can begin an order."""
-    plain = word.lower().strip(",:")
+    verb = word.lower().strip(",:")
     verbs = lexicon().verbs
-    return plain in verbs or (plain.startswith("re") and plain[2:].removeprefix("-") in verbs)
+    return verb in verbs or (verb.startswith("re") and verb[2:].removeprefix("-") in verbs)
 
 
 def is_order(text: str) -> bool:
-    """Tell whether words begin with a verb that something follows: a known one, or what stands before "the" or "it"."""
+    """Tell whether a text begins with a verb and its object: a known verb, or any word before "the" or "it"."""
     words = text.split()
-    return len(words) >= 2 and (is_verb(words[0]) or _is_verb_there(words))
+    return len(words) >= 2 and (is_verb(words[0]) or _has_verb_form(words))
 
 
-def _is_verb_there(words: Sequence[str]) -> bool:
+def _has_verb_form(words: Sequence[str]) -> bool:
     first = words[0].lower().strip(",:")
     return (
         first.isalpha()
@@ -91,20 +91,20 @@ def _has_object(words: Sequence[str]) -> bool:
 
 
 def is_plainly_order(text: str) -> bool:
-    """Tell the same, where "read receipts" stands for receipts."""
+    """Tell whether a text is an order even if "read receipts" is read as a noun."""
     words = text.split()
     return is_order(text) and (words[0].lower() not in lexicon().noun_verbs or bool(determiner(words[1:])))
 
 
 def as_order(text: str) -> str:
-    """Return what somebody or something does as an order: "posts reminders" as "post reminders"; else empty."""
-    first, _, rest = text.partition(" ")
+    """Return a statement as an order: "posts reminders" as "post reminders"; empty if it is none."""
+    first, _, objects = text.partition(" ")
     stems = (first.removesuffix("s"), first.removesuffix("es"), first.removesuffix("ies") + "y")
-    return next((f"{stem} {rest}" for stem in stems if rest and stem != first and is_verb(stem)), "")
+    return next((f"{stem} {objects}" for stem in stems if objects and stem != first and is_verb(stem)), "")
 
 
 def is_making(text: str) -> bool:
-    """Tell whether words ask for something new: by a verb of making, or as a name of it ("a blog with comments")."""
+    """Tell whether a text asks for something new: by a verb of creation, or by its name ("a blog with comments")."""
     words = text.lower().split()
     if words[:2] == ["set", "up"] or (words[:1] == ["make"] and determiner(words[1:]) == "a"):
         return True
@@ -114,17 +114,17 @@ def is_making(text: str) -> bool:
 
 
 def head(text: str) -> str:
-    """Return the part of an order that names what is asked for, up to what that is for or does."""
+    """Return the head of a phrase, which names the thing, without what it is for or does."""
     match = any_of(lexicon().patterns.postmodifiers).search(text)
     return text[: match.end()] if match else text
 
 
 def determiner(words: Sequence[str]) -> str:
-    """Return which kind of determiner words begin with: `the`, `a`, or none (empty)."""
+    """Return the kind of determiner that the words begin with: `the`, `a`, or empty for none."""
     first = words[0].lower() if words else ""
     return "the" if first in lexicon().definite else "a" if first in lexicon().indefinite else ""
 
 
 def sentence_case(parts: Sequence[str]) -> tuple[str, ...]:
-    """Return parts that begin with a capital and end without punctuation."""
+    """Return the parts with a capital at the start and no punctuation at the end."""
     return tuple(part[:1].upper() + part[1:] for part in (part.strip().rstrip(".;,:") for part in parts))

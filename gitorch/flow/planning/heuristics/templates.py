@@ -1,9 +1,9 @@
-"""What goals of a known kind consist of: an API, a user interface, a data pipeline, a model, and so on."""
+"""The usual parts of goals of a known kind: an API, a user interface, a data pipeline, a model, and so on."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 import msgspec
@@ -15,7 +15,7 @@ from gitorch.model.plan import Size
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part that goals of some kind have; `after` names the parts that it waits for, as far as the plan has them."""
+    """The template of a part; `after` names the parts that it waits for, as far as the plan has them."""
 
     key: str
     title: str
@@ -46,7 +46,7 @@ _LAST = ("tests", "docs")
 
 _WITH_KIND = re.compile(r"\b(?:with|including)\b.*", re.IGNORECASE)
 _PAGE = re.compile(r"\b(?:pages?|screens?|views?|dashboards?|forms?)$", re.IGNORECASE)
-_THERE = re.compile(
+_EXISTING_DATA = re.compile(
     r"\b(?:existing|current|present|our) (?:\w+ )?(?:database|schema|tables|data model)\b", re.IGNORECASE
 )
 
@@ -58,74 +58,74 @@ def templates() -> Templates:
 
 
 def kinds_of(goal: str) -> list[str]:
-    """Return the keys of the parts that goals have whose words are those of known kinds; none for others.
+    """Return the keys of the parts of the known kinds of goals that a goal names; none if it names no kind.
 
-    What a goal is for or does is not what it asks for: "caching for the API" is no API.
+    What a thing is for or does is not what a goal asks for: "caching for the API" is no API.
     """
-    named = head(goal) + " ".join(_WITH_KIND.findall(goal))
-    wanted = {key for kind in templates().kinds if _occurs(kind.words, named) for key in kind.parts}
-    if _THERE.search(goal):
-        wanted.discard("schema")
-    return [block.key for block in templates().parts if block.key in wanted]
+    subject = head(goal) + " ".join(_WITH_KIND.findall(goal))
+    keys = {key for kind in templates().kinds if _occurs(kind.words, subject) for key in kind.parts}
+    if _EXISTING_DATA.search(goal):
+        keys.discard("schema")
+    return [block.key for block in templates().parts if block.key in keys]
 
 
-def blocks_of(keys: Iterable[str], own: Sequence[Block] = ()) -> list[Block]:
-    """Return known parts with tests and documentation, and a goal's own ones before these, in an order to read them in.
+def blocks_of(keys: Iterable[str], additional: Sequence[Block] = ()) -> list[Block]:
+    """Return the parts with these keys, the additional ones, then tests and documentation, in reading order.
 
-    Where the goal is of no known kind there are its own parts alone.
+    Without keys there are only the additional parts.
     """
-    wanted = {*keys, "tests", "docs"} if keys else set[str]()
-    known = [block for block in templates().parts if block.key in wanted]
-    built = [*(block for block in known if block.key not in _LAST), *own]
-    last = [_later(block, [one.key for one in built]) for block in known if block.key in _LAST]
-    found = [*built, *last]
-    return [msgspec.structs.replace(block, after=tuple(_nearest(block, found))) for block in found]
+    selected_keys = {*keys, "tests", "docs"} if keys else set[str]()
+    selected = [block for block in templates().parts if block.key in selected_keys]
+    built = [*(block for block in selected if block.key not in _LAST), *additional]
+    last = [_after(block, [part.key for part in built]) for block in selected if block.key in _LAST]
+    blocks = [*built, *last]
+    return [_after(block, _direct_dependencies(block, blocks)) for block in blocks]
 
 
-def _later(block: Block, keys: Sequence[str]) -> Block:
+def _after(block: Block, keys: Iterable[str]) -> Block:
     return msgspec.structs.replace(block, after=tuple(keys))
 
 
-def features_of(goal: str, found: Featured) -> list[Block]:
-    """Return the parts of something that is to be made: those of its kind, and those that its features name.
+def features_of(goal: str, featured: Featured) -> list[Block]:
+    """Return the parts of something to build: those of its kind, and those that its features name.
 
-    None where the features are only what it is made with.
+    None if the features are only tools.
     """
-    base = kinds_of(found.base)
-    named = {item: _kinds_of_feature(item) for item in found.features}
-    known = {key for keys in named.values() for key in keys}
-    rest = [item for item in found.features if not named[item] and not _is_tool(item)]
-    pages = [item for item in found.features if _PAGE.search(item) and not found.is_ability]
-    if not base and known - set(_LAST) and not rest and not pages:
-        return blocks_of(known)
-    if not (base or len(rest) + len(pages) > 1):
+    base = kinds_of(featured.base)
+    keys_by_feature = {feature: _kinds_of_feature(feature) for feature in featured.features}
+    feature_keys = {key for keys in keys_by_feature.values() for key in keys}
+    unknown = [item for item in featured.features if not keys_by_feature[item] and not _is_tool(item)]
+    pages = [item for item in featured.features if _PAGE.search(item) and not featured.is_ability]
+    if not base and feature_keys - set(_LAST) and not unknown and not pages:
+        return blocks_of(feature_keys)
+    if not (base or len(unknown) + len(pages) > 1):
         return []
     start = base or ["base"]
-    own = [] if base else [Block(key="base", title=_capital(found.base), prompt=goal, role="")]
-    for item in found.features:
+    additional = [] if base else [Block(key="base", title=_capital(featured.base), prompt=goal, role="")]
+    for item in featured.features:
         if item in pages:
-            own.append(_page(item, start))
-        elif item in rest:
-            own.append(_feature(item, start, is_ability=found.is_ability))
-    return blocks_of({*base, *known} if base else (), own)
+            additional.append(_page(item, start))
+        elif item in unknown:
+            additional.append(_feature(item, start, is_ability=featured.is_ability))
+    return blocks_of({*base, *feature_keys} if base else (), additional)
 
 
 def _kinds_of_feature(item: str) -> list[str]:
-    """Return the keys of the known parts that a feature is; a page is a part of its own."""
+    """Return the keys of the parts that a feature stands for; a page is a part of its own."""
     possible = (*templates().kinds, *templates().features)
-    wanted = {_principal(kind.parts) for kind in possible if _occurs(kind.words, item)} - {""}
+    keys = {_principal(kind.parts) for kind in possible if _occurs(kind.words, item)} - {""}
     if _PAGE.search(item):
-        wanted.discard("ui")
-    return [block.key for block in templates().parts if block.key in wanted]
+        keys.discard("ui")
+    return [block.key for block in templates().parts if block.key in keys]
 
 
 def _principal(keys: Sequence[str]) -> str:
-    """Return the part that the words of a kind mean as a feature; none for kinds of whole systems."""
+    """Return the part that a kind means as a feature; empty for kinds of whole systems."""
     return "" if len(keys) > 2 else keys[-1] if keys[0] == "schema" else keys[0]
 
 
 def _is_tool(item: str) -> bool:
-    """Tell whether a feature is a name ("FastAPI", "Tailwind CSS"): what something is made with."""
+    """Tell whether a feature is a proper name ("FastAPI", "Tailwind CSS"), and so a tool to build with."""
     words = item.split()
     return all(word[:1].isupper() for word in words) and any(any(map(str.islower, word)) for word in words)
 
@@ -148,23 +148,23 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _nearest(block: Block, found: list[Block]) -> Iterator[str]:
-    """Yield what a block waits for, without what it waits for anyway by way of another one."""
-    there = {one.key: one for one in found}
-    direct = [key for key in dict.fromkeys(block.after) if key in there and key != block.key]
-    return (key for key in direct if not any(key in _behind(there[other], there) for other in direct))
+def _direct_dependencies(block: Block, blocks: Sequence[Block]) -> Iterator[str]:
+    """Yield what a block waits for, without what its other dependencies wait for already."""
+    by_key = {other.key: other for other in blocks}
+    keys = [key for key in dict.fromkeys(block.after) if key in by_key and key != block.key]
+    return (key for key in keys if not any(key in _all_dependencies(by_key[other], by_key) for other in keys))
 
 
-def _behind(block: Block, there: dict[str, Block]) -> set[str]:
-    direct = {key for key in block.after if key in there}
-    return direct.union(*(_behind(there[key], there) for key in direct))
+def _all_dependencies(block: Block, by_key: Mapping[str, Block]) -> set[str]:
+    keys = {key for key in block.after if key in by_key}
+    return keys.union(*(_all_dependencies(by_key[key], by_key) for key in keys))
 
 
 def _occurs(words: tuple[str, ...], goal: str) -> bool:
-    return _one_of(words).search(goal) is not None
+    return _any_word_of(words).search(goal) is not None
 
 
 @cache
-def _one_of(words: tuple[str, ...]) -> re.Pattern[str]:
-    # unlike `any_of`, a hyphen belongs to a word: "api-first" is no API
+def _any_word_of(words: tuple[str, ...]) -> re.Pattern[str]:
+    # unlike in `any_of`, a hyphen belongs to the word: "api-first" is no API
     return re.compile(rf"(?<![\w-])(?:{'|'.join(words)})(?![\w-])", re.IGNORECASE)
