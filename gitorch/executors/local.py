@@ -189,6 +189,12 @@ class LocalExecutor:
         return folder.relative_to(self._root).as_posix()
 
 
+def enclosing_keys(root: Path) -> list[str]:
+    """Return the keys of the executions that this process runs in, innermost first."""
+    folders = [Path(marker) for marker in processes.inherited_markers() if marker]
+    return [folder.relative_to(root).as_posix() for folder in folders if root in folder.parents]
+
+
 def _work_folder(folder: Path, spec: Spec) -> Path:
     """Create the working folder of an execution that brings its own files."""
     work = folder / "work"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import msgspec
 
 from gitorch.flow import attempt
@@ -12,6 +15,7 @@ from gitorch.model.handoff import Handoff
 from gitorch.model.task import State, Task
 from gitorch.services.agents import run_context
 from gitorch.services.checks import checks_for
+from gitorch.services.executor import enclosing_task
 from gitorch.services.workspace import Workspace
 from gitorch.storage.shared_notes import SharedNotes
 
@@ -19,6 +23,14 @@ from gitorch.storage.shared_notes import SharedNotes
 def shared_notes(workspace: Workspace) -> SharedNotes:
     """Return the notes that the agents of a run share."""
     return SharedNotes(workspace.folder / "context")
+
+
+def note_author(folder: Path, environment: Mapping[str, str]) -> str:
+    """Return the task whose agent runs this process; empty for a person. `folder` is the state folder.
+
+    Where the ancestors of this process cannot be seen, only its own environment is left, which an agent could change.
+    """
+    return enclosing_task(folder) or environment.get("GITORCH_TASK", "")
 
 
 def handoff_of(workspace: Workspace, task: Task) -> Handoff:

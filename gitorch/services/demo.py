@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+
+from gitorch.executors.foreground import run_on_terminal
 
 _CONFIG = """\
 # The demo's own configuration. Its agent is a shell script, not a model.
@@ -152,4 +153,4 @@ def call(demo: Demo, command: str, *, check: bool = False, aside: bool = False) 
     if words[0] == "orchestrate":
         words = [sys.executable, "-m", "gitorch", *words[1:]]
     output = sys.stderr if aside else None
-    return subprocess.run(words, cwd=demo.repository, env=dict(demo.environment), check=check, stdout=output).returncode
+    return run_on_terminal(words, cwd=demo.repository, env=demo.environment, stdout=output, check=check)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gitorch.executors.base import Executor
-from gitorch.executors.local import LocalExecutor
+from gitorch.executors.local import LocalExecutor, enclosing_keys
+from gitorch.flow.attempt import task_of_key
 from gitorch.services.workspace import Workspace
 
 
 def executor_of(workspace: Workspace) -> Executor:
     """Return the executor of a repository; all that are returned know the same executions."""
     return LocalExecutor(workspace.folder)
+
+
+def enclosing_task(folder: Path) -> str:
+    """Return the task of the outermost attempt that this process runs in; empty when there is none.
+
+    `folder` is the state folder of the repository.
+    """
+    tasks = [task for key in enclosing_keys(folder) if (task := task_of_key(key))]
+    return tasks[-1] if tasks else ""

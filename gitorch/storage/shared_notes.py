@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -27,8 +26,6 @@ LONGEST = 4_000
 MOST_OF_ONE = 100
 MOST = 1_000
 MOST_BYTES = 1 << 20
-
-_MARKER = "GITORCH_EXECUTION"
 
 
 class SharedNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,30 +127,6 @@ class SharedNotes:
                 f"{task} has written {MOST_OF_ONE} notes" if own >= MOST_OF_ONE else f"the notes of run {run} are full"
             )
             raise Refused("context-full", whose, why="notes are for what others must know")
-
-
-def writer(state: Path, environment: Mapping[str, str]) -> str:
-    """Return the task whose agent runs this process, empty for a person.
-
-    The supervisor of an attempt is an ancestor of all that its agent starts, also of what detaches itself; its
-    environment names the attempt, and no agent can change it. The outermost counts. Where ancestors cannot be seen,
-    the process's own environment is all there is, and that the agent could change.
-    """
-    import psutil
-
-    found = ""
-    for process in (psutil.Process(), *psutil.Process().parents()):
-        try:
-            found = _task_of(process.environ().get(_MARKER, ""), state) or found
-        except (psutil.Error, OSError):
-            continue  # another user's, or gone
-    return found or environment.get("GITORCH_TASK", "")
-
-
-def _task_of(execution: str, state: Path) -> str:
-    attempts = state / "attempts"
-    path = Path(execution)
-    return path.relative_to(attempts).parts[0] if execution and attempts in path.parents else ""
 
 
 def _accepted(text: str) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from gitorch.errors import InvalidInput, NotFound, Refused
-from gitorch.storage.shared_notes import LONGEST, MOST_OF_ONE, SharedNotes, writer
+from gitorch.services.context import note_author
+from gitorch.storage.shared_notes import LONGEST, MOST_OF_ONE, SharedNotes
 from tests.support.cli import ROOT
 
 ADDER = """\
@@ -151,8 +152,8 @@ def test_the_writer_is_known_by_its_ancestors(tmp_path: Path) -> None:
     """A child that changes or clears its environment is still known; a person is nobody's agent."""
     state = tmp_path / "gitorch"
     ask = (
-        "import os, sys; from pathlib import Path; from gitorch.storage.shared_notes import writer; "
-        "print(writer(Path(sys.argv[1]), os.environ))"
+        "import os, sys; from pathlib import Path; from gitorch.services.context import note_author; "
+        "print(note_author(Path(sys.argv[1]), os.environ))"
     )
 
     def told(**lies: str) -> str:
@@ -167,5 +168,5 @@ def test_the_writer_is_known_by_its_ancestors(tmp_path: Path) -> None:
     assert told(GITORCH_TASK="other") == "honest"
     assert told(GITORCH_EXECUTION=str(state / "attempts" / "other" / "1" / "agent-1")) == "honest"
     assert told(GITORCH_EXECUTION="") == "honest"
-    assert writer(state, {}) == ""
-    assert writer(state, {"GITORCH_TASK": "seen"}) == "seen"
+    assert note_author(state, {}) == ""
+    assert note_author(state, {"GITORCH_TASK": "seen"}) == "seen"

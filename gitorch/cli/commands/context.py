@@ -63,13 +63,11 @@ def show_note(session: Session, name: str | None, run: int | None) -> None:
 @pass_session
 def add_note(session: Session, text: tuple[str, ...]) -> None:
     """Add a note for the other agents of the run: TEXT, or standard input. It carries the name of who wrote it."""
-    from gitorch.storage.shared_notes import writer
-
     workspace = session.workspace
     words = " ".join(text)
     if words in ("", "-") and not sys.stdin.isatty():
         words = sys.stdin.buffer.read(1 << 20).decode("utf-8", "replace")
-    task = writer(workspace.folder, os.environ)
+    task = services.context.note_author(workspace.folder, os.environ)
     who = "" if task else workspace.repository.committer().partition(" <")[0]
     note = services.context.shared_notes(workspace).add(words, task=task, who=who)
     session.answer(f"note {note.number} of run {note.run}", "context", {"note": _told(note)})

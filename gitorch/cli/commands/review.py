@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 from gitorch import services
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 from gitorch.errors import GitorchError, InvalidInput, Refused
+from gitorch.executors.foreground import run_on_terminal
 from gitorch.model.task import Comment, State, Task
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _key(session: Session, task: Task, key: str) -> bool:
     if key == "d":
         _show_diff(session, task, ())
     elif key == "l":
-        subprocess.run([sys.executable, "-m", "gitorch", "-C", str(session.start), "log", task.id], check=False)
+        run_on_terminal([sys.executable, "-m", "gitorch", "-C", str(session.start), "log", task.id])
     elif key == "c":
         if words := _words(""):
             services.review.comment(
@@ -139,7 +139,7 @@ def _show_diff(session: Session, task: Task, options: Sequence[str]) -> int:
     sys.stdout.flush()
     # --text: an agent's .gitattributes must not be able to hide a change as binary
     command = ["git", f"--git-dir={common}", "diff", "--text", *options, task.base, task.tip, "--"]
-    return subprocess.run(command, check=False, cwd=common).returncode
+    return run_on_terminal(command, cwd=common)
 
 
 @click.command("comment")

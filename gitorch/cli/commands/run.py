@@ -16,6 +16,7 @@ import click
 from gitorch import services
 from gitorch.cli.session import NO_SANDBOX, Session, pass_session
 from gitorch.errors import Incomplete, LimitReached, SetupNeeded
+from gitorch.executors.foreground import start_detached
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
@@ -90,35 +91,19 @@ _BEGUN = "GITORCH_BEGUN"
 
 
 def _detach(session: Session) -> None:
-    import subprocess
-
     workspace = session.workspace
     workspace.folder.mkdir(parents=True, exist_ok=True)
     log = workspace.folder / "run.log"
     arguments = [word for word in sys.argv[1:] if word != "--detach"]
-    begun, tell = os.pipe()
-    with log.open("ab") as output, os.fdopen(begun, "rb") as pipe:
-        before = output.tell()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "gitorch", *arguments],
-            env={**os.environ, _BEGUN: str(tell)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            pass_fds=(tell,),
-        )
-        os.close(tell)
-        has_begun = pipe.read(1) != b""
-    if not has_begun and (code := child.wait()):
-        _tell_refused(session, log.read_bytes()[before:].decode("utf-8", "replace"), code)
+    child = start_detached([sys.executable, "-m", "gitorch", *arguments], log=log, ready_variable=_BEGUN)
+    if child.exit_code:
+        _tell_refused(session, child.output.decode("utf-8", "replace"), child.exit_code)
     session.answer(
         f"the run goes on in the background as process {child.pid}; it writes to {log}",
         "run",
         {"pid": child.pid, "log": str(log)},
     )
     session.say("next: orchestrate watch")
-    child.returncode = 0
 
 
 def _tell_refused(session: Session, said: str, code: int) -> None:

@@ -6,7 +6,7 @@ adopting what still runs.
 """
 
 from gitorch.flow.attempt.course import attempt, begin, brief_of
-from gitorch.flow.attempt.environment import attempt_folder, attempt_key
+from gitorch.flow.attempt.environment import attempt_folder, attempt_key, task_of_key
 from gitorch.flow.attempt.execution import INTERRUPTED, ask_to_stop, brief_file
 from gitorch.flow.attempt.finish import failed_by, in_conflict_again
 
@@ -21,4 +21,5 @@ __all__ = [
     "brief_of",
     "failed_by",
     "in_conflict_again",
+    "task_of_key",
 ]

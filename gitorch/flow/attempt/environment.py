@@ -36,6 +36,12 @@ def attempt_key(task: Task, number: int | None = None) -> str:
     return f"attempts/{task.id}/{number or task.attempts}"
 
 
+def task_of_key(key: str) -> str:
+    """Return the task that an execution belongs to; empty when it is not part of an attempt."""
+    parts = key.split("/")
+    return parts[1] if parts[0] == "attempts" and len(parts) > 2 else ""
+
+
 def attempt_folder(state: Path, task: Task, number: int | None = None) -> Path:
     """Return the folder of an attempt's own files: its briefs, its request to stop, the refusals of its hooks."""
     return state / attempt_key(task, number)
