@@ -10,11 +10,12 @@ import msgspec
 from gitorch.config import Config
 from gitorch.errors import Refused
 from gitorch.git import notes_revert, worktrees
-from gitorch.git.repository import RefMove, Repository
+from gitorch.git.repository import Repository
 from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref, TaskId, branch_ref, trash_ref
 from gitorch.model.plan import PlanSession
+from gitorch.model.refs import RefUpdate
 from gitorch.model.task import State, Task
-from gitorch.storage.operations import REDO, UNDO, Changed, Moved, Operation, Shifted, fingerprint, restored
+from gitorch.storage.operations import REDO, UNDO, FolderMove, Operation, TaskChange, fingerprint, restored
 from gitorch.storage.tasks import Pair
 
 
@@ -84,11 +85,11 @@ def _refused(operation: Operation, reason: str, why: str = "", *fix: str) -> Ref
     return Refused("undo-refused", f"{operation.said!r} cannot be {verb}: {reason}", why=why, fix=fix)
 
 
-def _moving(operation: Operation) -> list[Moved]:
+def _moving(operation: Operation) -> list[RefUpdate]:
     return [moved for moved in operation.refs if moved.old != moved.new]
 
 
-def _ref_obstacle(operation: Operation, moved: Moved, here: Scene) -> Refused | None:
+def _ref_obstacle(operation: Operation, moved: RefUpdate, here: Scene) -> Refused | None:
     now = here.refs.get(moved.ref)
     name = moved.ref.removeprefix("refs/heads/")
     where = here.checked_out.get(moved.ref)
@@ -104,7 +105,7 @@ def _ref_obstacle(operation: Operation, moved: Moved, here: Scene) -> Refused | 
     return None
 
 
-def _foreign_obstacle(operation: Operation, moved: Moved, now: Oid | None, where: Path | None) -> Refused | None:
+def _foreign_obstacle(operation: Operation, moved: RefUpdate, now: Oid | None, where: Path | None) -> Refused | None:
     """Return what a branch of the user's has against it: only they move it, and when they have, it is no obstacle."""
     name = moved.ref.removeprefix("refs/heads/")
     if operation.kind == UNDO:
@@ -123,7 +124,7 @@ def _short(oid: Oid | None) -> str:
     return oid[:12] if oid else "no commit"
 
 
-def _task_obstacle(operation: Operation, one: Changed, here: Scene) -> Refused | None:
+def _task_obstacle(operation: Operation, one: TaskChange, here: Scene) -> Refused | None:
     now = here.tasks.get(one.task)
     if fingerprint(now) != one.after:
         words = f"it is {now.state} now" if now else "it is no longer there"
@@ -184,7 +185,7 @@ def past(operations: Sequence[Operation], here: Scene) -> list[Past]:
     return found
 
 
-def inverse_moves(repository: Repository, operation: Operation, here: Scene) -> list[RefMove]:
+def inverse_moves(repository: Repository, operation: Operation, here: Scene) -> list[RefUpdate]:
     """Return the ref moves that take an operation back; what they would leave unreachable is kept under a ref of ours.
 
     Call within `notes.turn`.
@@ -194,15 +195,15 @@ def inverse_moves(repository: Repository, operation: Operation, here: Scene) -> 
         return moves  # forward again: nothing is left behind
     kept = {move.new for move in moves}
     left = [move for move in moves if move.old is not None and move.old not in kept and move.new != move.old]
-    return [*moves, *(RefMove(_keeping(operation, move.ref), move.old, None) for move in left)]
+    return [*moves, *(RefUpdate(_keeping(operation, move.ref), move.old, None) for move in left)]
 
 
-def _back(repository: Repository, moved: Moved, here: Scene) -> RefMove:
+def _back(repository: Repository, moved: RefUpdate, here: Scene) -> RefUpdate:
     if not here.is_ours(moved.ref):
-        return RefMove(moved.ref, moved.old, moved.old)  # the user has moved it back already
+        return RefUpdate(moved.ref, moved.old, moved.old)  # the user has moved it back already
     if moved.ref == NOTES and here.refs.get(NOTES) != moved.new:
         return notes_revert.without(repository, moved.old, moved.new)
-    return RefMove(moved.ref, moved.old, moved.new)
+    return RefUpdate(moved.ref, moved.old, moved.new)
 
 
 def _keeping(operation: Operation, ref: Ref) -> Ref:
@@ -214,9 +215,9 @@ def inverse_pairs(operation: Operation, here: Scene) -> list[Pair]:
     return [(now, restored(one, now)) for one in operation.changes for now in (here.tasks.get(one.task),)]
 
 
-def inverse_folders(operation: Operation) -> list[Shifted]:
+def inverse_folders(operation: Operation) -> list[FolderMove]:
     """Return the moves of folders that take an operation back."""
-    return [Shifted(one.new, one.old) for one in operation.folders]
+    return [FolderMove(one.new, one.old) for one in operation.folders]
 
 
 def inverse_kind(operation: Operation) -> str:

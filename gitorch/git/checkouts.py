@@ -68,7 +68,7 @@ def follow(repository: Repository, branch: Ref, old: Oid, new: Oid) -> list[str]
     """
     left: list[str] = []
     for checkout in _all(repository):
-        if _head(checkout) != branch or repository.at(branch) != new:
+        if _head(checkout) != branch or repository.read_ref(branch) != new:
             continue
         # a file that was touched and not changed would look changed to read-tree
         checkout.git(repository, "update-index", "-q", "--refresh", ok=(0, 1, 128))

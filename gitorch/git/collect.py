@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from gitorch.git import index_flags, worktrees
-from gitorch.git.repository import RefMove, Repository
+from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref
+from gitorch.model.refs import RefUpdate
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,13 +98,13 @@ def _admit(repository: Repository, tip: Oid, branch: Ref, base: Oid, *, complete
     behind, own = map(int, counts.split())
     if behind:
         return Rejected("the history before the task's base was rewritten")
-    tree, base_tree, at = repository.look_up(f"{tip}^{{tree}}", f"{base}^{{tree}}", branch)
+    tree, base_tree, at = repository.object_ids(f"{tip}^{{tree}}", f"{base}^{{tree}}", branch)
     if own == 0 or tree == base_tree:
         return NoChanges()
     if at != tip:
         if at is not None and not repository.is_ancestor(at, tip):
             return Rejected("the worktree's commits do not build on the task's branch")
         # the agent worked on a detached HEAD
-        repository.move([RefMove(branch, tip, at)], "collect an attempt's commits")
+        repository.update_refs([RefUpdate(branch, tip, at)], "collect an attempt's commits")
     assert tree is not None
     return Collected(tip=tip, tree=tree, commits=own, completed=completed)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitorch.errors import GitorchError, Refused
-from gitorch.git.repository import RefMove, Repository
+from gitorch.git.repository import Repository
 from gitorch.model.naming import OWN_REFS, Ref
+from gitorch.model.refs import RefUpdate
 
 if TYPE_CHECKING:
     import psutil
@@ -60,7 +61,7 @@ def release(
     if shared and _git_lives(repository):
         raise _locked(next((lock for lock in shared if lock.exists()), shared[0]))
     # the last ones to go are those that tell whose the others are
-    repository.free(*shared, *(lock for lock in left.values() if lock not in shared))
+    repository.remove_stale_locks(*shared, *(lock for lock in left.values() if lock not in shared))
 
 
 def release_index(repository: Repository, lock: Path) -> None:
@@ -70,11 +71,11 @@ def release_index(repository: Repository, lock: Path) -> None:
     """
     if lock.exists() and _git_lives(repository):
         raise _locked(lock)
-    repository.free(lock)
+    repository.remove_stale_locks(lock)
 
 
 def explained(
-    repository: Repository, error: GitorchError, moves: Iterable[RefMove], users: Collection[Ref]
+    repository: Repository, error: GitorchError, moves: Iterable[RefUpdate], users: Collection[Ref]
 ) -> GitorchError:
     """Return the error for moves that failed: where a lock that may be the user's is in the way, it names the file."""
     places = [_packed(repository)] if any(move.new is None for move in moves) else []

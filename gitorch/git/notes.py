@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from gitorch.git.lockfiles import SCRATCH
-from gitorch.git.repository import RefMove, RefsMoved, Repository
+from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import NOTES, Oid
+from gitorch.model.refs import RefUpdate
 from gitorch.storage import locks
 
 Line = Mapping[str, Any]
@@ -42,12 +43,11 @@ def read_all(repository: Repository) -> dict[Oid, list[dict[str, Any]]]:
     pairs = [line.split() for line in listing.split("\n") if line]
     if not pairs:
         return {}
-    blobs = "".join(f"{blob}\n" for blob, _ in pairs).encode()
-    found = batch(repository.git("cat-file", "--batch", input=blobs).stdout, len(pairs))
-    return {Oid(commit): _lines(content or b"") for (_, commit), (_, content) in zip(pairs, found, strict=True)}
+    blobs = repository.read_objects(blob for blob, _ in pairs)
+    return {Oid(commit): _lines(blob.content or b"") for (_, commit), blob in zip(pairs, blobs, strict=True)}
 
 
-def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], once: Sequence[str] = ()) -> list[RefMove]:
+def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], once: Sequence[str] = ()) -> list[RefUpdate]:
     """Make a notes commit with these lines appended, and return the move that publishes it.
 
     Nothing is visible until the move is made: together with other refs, if the caller wants. With `once`, a commit
@@ -59,7 +59,7 @@ def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], once:
     return [rewritten(repository, tip, contents)] if contents else []
 
 
-def rewritten(repository: Repository, tip: Oid | None, contents: Mapping[Oid, bytes]) -> RefMove:
+def rewritten(repository: Repository, tip: Oid | None, contents: Mapping[Oid, bytes]) -> RefUpdate:
     """Make a notes commit on top of `tip` with these notes; empty content removes one. Nothing is visible yet."""
     # the scratch ref takes the commit up within this one process, and is never written
     stream = [b"feature done\ncommit %s\nmark :1\n" % _SCRATCH]
@@ -71,7 +71,7 @@ def rewritten(repository: Repository, tip: Oid | None, contents: Mapping[Oid, by
         stream.append(_chunk(content) if content else b"")
     stream.append(b"get-mark :1\nreset %s\nfrom %s\n\ndone\n" % (_SCRATCH, nothing))
     answer = repository.git("fast-import", "--quiet", "--done", "--date-format=raw", input=b"".join(stream))
-    return RefMove(NOTES, Oid(answer.text.split("\n")[-1]), tip)
+    return RefUpdate(NOTES, Oid(answer.text.split("\n")[-1]), tip)
 
 
 def append(
@@ -81,7 +81,7 @@ def append(
     for remaining in reversed(range(_TRIES)):
         try:
             with turn(repository):
-                return repository.move(build(repository, additions, once), reason)
+                return repository.update_refs(build(repository, additions, once), reason)
         except RefsMoved:
             if not remaining:
                 raise
@@ -133,22 +133,20 @@ class _Entry:
 def turn(repository: Repository) -> Iterator[None]:
     """Hold the notes for one writer of ours: it builds on the tip that it read. Free the moment its holder dies."""
     place = repository.common_dir / "gitorch" / "notes.lock"
-    with locks.turn(place) as file, repository.lending(file, everywhere=False):
+    with locks.turn(place) as file, repository.inherit_lock(file, all_threads=False):
         yield
 
 
 def existing(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid | None, dict[Oid, bytes]]:
     """Return the notes' tip, and what is noted on each of these commits, in one process."""
     # git spreads notes over folders of two digits once there are many
-    places = [f"{NOTES}:{_place(commit, depth)}" for commit in commits for depth in range(_DEPTHS)]
-    asked = "".join(f"{name}\n" for name in (NOTES, *places)).encode()
-    tip, *found = batch(repository.git("cat-file", "--batch", input=asked).stdout, 1 + len(places))
-    contents = [found[at : at + _DEPTHS] for at in range(0, len(found), _DEPTHS)]
-    known = {
-        commit: next((content for _, content in tried if content is not None), b"")
-        for commit, tried in zip(commits, contents, strict=True)
+    names = [f"{NOTES}:{_place(commit, depth)}" for commit in commits for depth in range(_DEPTHS)]
+    tip, *blobs = repository.read_objects([NOTES, *names])
+    contents = {
+        commit: next((blob.content for blob in blobs[start : start + _DEPTHS] if blob.content is not None), b"")
+        for commit, start in zip(commits, range(0, len(blobs), _DEPTHS), strict=True)
     }
-    return (Oid(tip[0]) if tip[1] is not None else None), known
+    return (Oid(tip.name) if tip.content is not None else None), contents
 
 
 def _place(commit: Oid, depth: int) -> str:
@@ -182,18 +180,3 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) and isinstance(found.get("kind"), str) else None
-
-
-def batch(stream: bytes, count: int) -> Iterator[tuple[str, bytes | None]]:
-    """Read the answers of `git cat-file --batch`: object id and content; no content where there is no such object."""
-    at = 0
-    for _ in range(count):
-        end = stream.index(b"\n", at)
-        name, *words = stream[at:end].decode().rsplit(" ", 2)
-        if len(words) != 2:
-            yield name, None
-            at = end + 1
-            continue
-        length = int(words[1])
-        yield name, stream[end + 1 : end + 1 + length]
-        at = end + length + 2

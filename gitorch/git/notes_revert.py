@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from gitorch.errors import Refused
 from gitorch.git import notes
-from gitorch.git.repository import RefMove, Repository
+from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
+from gitorch.model.refs import RefUpdate
 
 Contents = Mapping[Oid, bytes]
 
 
-def without(repository: Repository, before: Oid | None, after: Oid | None) -> RefMove:
+def without(repository: Repository, before: Oid | None, after: Oid | None) -> RefUpdate:
     """Make a notes commit in which the change from `before` to `after` is taken back, and return its move.
 
     `before` and `after` are commits of the notes (None: there were none). Raises `Refused` where somebody has
@@ -61,9 +62,6 @@ def _contents(repository: Repository, tip: Oid | None) -> dict[Oid, bytes]:
 
 
 def _read(repository: Repository, blobs: Contents, commits: Sequence[Oid]) -> dict[Oid, bytes]:
-    wanted = [commit for commit in commits if commit in blobs]
-    asked = b"".join(blobs[commit] + b"\n" for commit in wanted)
-    found: Iterator[tuple[str, bytes | None]] = notes.batch(
-        repository.git("cat-file", "--batch", input=asked).stdout, len(wanted)
-    )
-    return {commit: content or b"" for commit, (_, content) in zip(wanted, found, strict=True)}
+    noted = [commit for commit in commits if commit in blobs]
+    entries = repository.read_objects(blobs[commit].decode() for commit in noted)
+    return {commit: entry.content or b"" for commit, entry in zip(noted, entries, strict=True)}

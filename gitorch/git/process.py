@@ -1,4 +1,4 @@
-"""The one door to git: how it is started, what it printed, and how one that answers many questions is asked."""
+"""The one place that starts git: every call has the same settings, environment and inherited locks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import threading
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 
 from gitorch.errors import GitorchError, SetupNeeded
 
 if TYPE_CHECKING:
-    import git
+    from io import BufferedReader
 
-# our own git runs no hooks and no daemons of anybody's, asks nothing, and writes durably
+# our git runs no hooks and no daemons, asks nothing, and writes durably
 _SETTINGS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -32,6 +31,7 @@ _SETTINGS = (
     "core.quotePath=false",
     "submodule.recurse=false",
 )
+_OPTIONS = ("--no-pager", *(word for setting in _SETTINGS for word in ("-c", setting)))
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_EDITOR": "false",
@@ -39,11 +39,14 @@ _ENVIRONMENT = {
     "GIT_PAGER": "cat",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_LFS_SKIP_SMUDGE": "0",
+    # messages are read by us and quoted in errors: always in one language
+    "LANGUAGE": "C",
+    "LC_ALL": "C",
 }
 
 
 class GitFailed(GitorchError):
-    """A git command ended in a way that its caller did not expect."""
+    """A git command ended with an exit code that its caller did not expect."""
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -58,106 +61,34 @@ class Output(msgspec.Struct, frozen=True):
         return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
 
     def fields(self) -> list[str]:
-        """Return output that was asked for with `-z` as a list of its entries."""
+        """Return NUL-separated output (`-z`) as a list."""
         return self.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1] if self.stdout else []
 
 
-_LAST_WORDS = 8  # of at most 4 kB each
+def command_failed(args: Sequence[str], output: Output) -> GitFailed:
+    """Return the error for a git command that ended with an unexpected exit code."""
+    message = output.stderr.decode("utf-8", "replace").strip()
+    return GitFailed("git-failed", f"git {args[0]} ended with exit code {output.code}", why=message)
 
 
-class Dialogue:
-    """A git process that is asked many times."""
-
-    def __init__(self, process: Any, what: str) -> None:
-        self._kept = process  # GitPython ends the process when this is gone
-        self._process = process.proc
-        self._what = what
-        self._words: deque[bytes] = deque(maxlen=_LAST_WORDS)
-        # a full pipe of warnings would stop the process; the thread has an end of its own, so that it neither holds
-        # what ends the process nor is in the way of whoever closes the pipe
-        heard = (os.dup(self._process.stderr.fileno()), self._words)
-        self._listener = threading.Thread(target=_listen, args=heard, daemon=True)
-        self._listener.start()
-
-    def ask(self, question: bytes) -> None:
-        """Send a question. What is sent before an answer is read must fit into a pipe (64 kB)."""
-        try:
-            self._process.stdin.write(question)
-            self._process.stdin.flush()
-        except BrokenPipeError as error:
-            raise self._ended() from error
-
-    def line(self) -> bytes:
-        """Return the next line of the answer."""
-        found: bytes = self._process.stdout.readline()
-        if not found.endswith(b"\n"):
-            raise self._ended()
-        return found
-
-    def exactly(self, count: int) -> bytes:
-        """Return the next bytes of the answer."""
-        found: bytes = self._process.stdout.read(count)
-        if len(found) != count:
-            raise self._ended()
-        return found
-
-    def until(self, end: bytes) -> bytes:
-        """Return the answer up to `end`, with which what has been written so far ends."""
-        found = b""
-        while not found.endswith(end):
-            more: bytes = self._process.stdout.read1(65_536)
-            if not more:
-                raise self._ended()
-            found += more
-        return found
-
-    def close(self) -> None:
-        """End the process."""
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.wait()
-        self._listener.join()
-        self._process.stdout.close()
-        self._process.stderr.close()
-
-    def _ended(self) -> GitFailed:
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        code = self._process.wait()
-        self._listener.join()
-        return failed([self._what], Output(b"", b"".join(self._words), code))
-
-
-def _listen(descriptor: int, words: deque[bytes]) -> None:
-    """Read to the end of a pipe, and close it."""
-    with suppress(OSError):
-        while heard := os.read(descriptor, 4_096):
-            words.append(heard)
-    os.close(descriptor)
-
-
-class _Lent(threading.local):
-    """The locks that git processes of this thread hold, too."""
+class _ThreadLocks(threading.local):
+    """The locked files that only the git processes of this thread inherit."""
 
     files: tuple[int, ...] = ()
 
 
-class Door:
-    """Git, as it is run on one repository."""
+class GitRunner:
+    """Runs git on one repository; without a `common_dir`, only in a folder that the caller names.
 
-    def __init__(self, common_dir: Path) -> None:
+    It starts processes itself, because GitPython takes longer to import than `orchestrate status` takes in all.
+    """
+
+    def __init__(self, common_dir: Path | None = None) -> None:
         self.common_dir = common_dir
-        self._lent: tuple[int, ...] = ()
-        self._lent_here = _Lent()
+        self._locks: tuple[int, ...] = ()
+        self._thread_locks = _ThreadLocks()
 
-    @cached_property
-    def _git(self) -> git.Git:
-        # GitPython takes longer to import than `orchestrate status` takes in all, so only what works on commits pays
-        import git
-
-        return git.Git(self.common_dir)
-
-    def git(
+    def run(
         self,
         *args: str,
         input: bytes | None = None,
@@ -166,94 +97,156 @@ class Door:
         git_dir: Path | None = None,
         ok: Container[int] = (0,),
     ) -> Output:
-        """Run git and return what it printed; raise `GitFailed` when its exit code is not in `ok`.
+        """Run git and return what it printed; raise `GitFailed` if its exit code is not in `ok`.
 
-        Without `cwd` it works on the repository with no work tree; with it, on the worktree there. `git_dir` names
-        that worktree's own git folder, so that nothing depends on the `.git` file that an agent could replace.
+        Without `cwd` it works on the repository with no work tree; with it, on the worktree in that folder. `git_dir`
+        names that worktree's own git folder, so that nothing depends on the `.git` file, which an agent could replace.
+        Raises `SetupNeeded` if git is not installed.
         """
-        process = self._started(args, env, cwd, git_dir, asked=input is not None)
-        stdout, stderr = process.communicate(input)
+        command = ["git", *_OPTIONS, *self._location(cwd, git_dir), *args]
+        with self._start(command, env, pipe_input=input is not None) as process:
+            try:
+                stdout, stderr = process.communicate(input)
+            except BaseException:
+                process.terminate()  # on SIGTERM git removes its lock files
+                raise
         output = Output(stdout, stderr, process.returncode)
         if output.code not in ok:
-            raise failed(args, output)
+            raise command_failed(args, output)
         return output
 
-    def converse(
+    def start_batch(
         self,
         *args: str,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         git_dir: Path | None = None,
-        through: Sequence[str] = (),
-    ) -> Dialogue:
-        """Start a git process that answers many questions; `through` is a program that starts it (`stdbuf -o0`)."""
-        process = self._started(args, env, cwd, git_dir, asked=True, through=through)
-        return Dialogue(process, next(word for word in args if word[0] != "-" and "=" not in word))
-
-    def _started(
-        self,
-        args: Sequence[str],
-        env: Mapping[str, str] | None,
-        cwd: Path | None,
-        git_dir: Path | None,
-        *,
-        asked: bool,
-        through: Sequence[str] = (),
-    ) -> Any:
-        command = [*through, "git", "--no-pager", *(word for setting in _SETTINGS for word in ("-c", setting))]
-        command += self._place(cwd, git_dir)
-        command += args
-        return self._git.execute(
-            command,
-            istream=subprocess.PIPE if asked else subprocess.DEVNULL,
-            as_process=True,
-            pass_fds=(*self._lent, *self._lent_here.files),
-            env={**_ENVIRONMENT, **(env or {})},
-            with_exceptions=False,
-        )
+        wrapper: Sequence[str] = (),
+    ) -> BatchProcess:
+        """Start a git process that answers many requests; `wrapper` is a program that starts it (`stdbuf -o0`)."""
+        command = [*wrapper, "git", *_OPTIONS, *self._location(cwd, git_dir), *args]
+        name = next(word for word in args if word[0] != "-" and "=" not in word)
+        return BatchProcess(self._start(command, env, pipe_input=True), name)
 
     @contextmanager
-    def lending(self, lock: IO[str] | int, *, everywhere: bool = True) -> Iterator[None]:
-        """Let the git processes that are started meanwhile hold a locked file, too; or only those of this thread.
+    def inherit_lock(self, lock: IO[str] | int, *, all_threads: bool = True) -> Iterator[None]:
+        """Let the git processes started in this block, by all threads or by this one, hold a locked file as well.
 
-        When this process is killed, they live on for a moment; the lock is free when the last of them has ended.
-        What is lent `everywhere` must stay open until all threads are done.
+        They outlive this process for a moment when it is killed; the lock is free when the last of them has ended.
+        A lock for all threads must stay open until the threads are done.
         """
-        file = lock if isinstance(lock, int) else lock.fileno()
-        lent, here = self._lent, self._lent_here.files
-        if everywhere:
-            self._lent = (*lent, file)
+        descriptor = lock if isinstance(lock, int) else lock.fileno()
+        locks, thread_locks = self._locks, self._thread_locks.files
+        if all_threads:
+            self._locks = (*locks, descriptor)
         else:
-            self._lent_here.files = (*here, file)
+            self._thread_locks.files = (*thread_locks, descriptor)
         try:
             yield
         finally:
-            if everywhere:
-                self._lent = lent
+            if all_threads:
+                self._locks = locks
             else:
-                self._lent_here.files = here
+                self._thread_locks.files = thread_locks
 
-    def _place(self, cwd: Path | None, git_dir: Path | None) -> list[str]:
+    def _start(
+        self, command: Sequence[str], env: Mapping[str, str] | None, *, pipe_input: bool
+    ) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if pipe_input else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=self.common_dir,
+                env={**os.environ, **_ENVIRONMENT, **(env or {})},
+                pass_fds=(*self._locks, *self._thread_locks.files),
+            )
+        except FileNotFoundError as error:
+            if error.filename != command[0]:
+                raise
+            raise SetupNeeded("git-missing", "git is not installed, or not on PATH") from error
+
+    def _location(self, cwd: Path | None, git_dir: Path | None) -> list[str]:
         if cwd is None:
             return [f"--git-dir={git_dir or self.common_dir}"]
         return ["-C", str(cwd), *([f"--git-dir={git_dir}", f"--work-tree={cwd}"] if git_dir else [])]
 
 
-def failed(args: Sequence[str], output: Output) -> GitFailed:
-    """Return the error for a git command that ended with an unexpected exit code."""
-    words = output.stderr.decode("utf-8", "replace").strip()
-    return GitFailed("git-failed", f"git {args[0]} ended with exit code {output.code}", why=words)
+_STDERR_CHUNKS = 8
+"""How much of a batch process's stderr is kept for its error message: the last chunks, of at most 4 kB each."""
 
 
-def run(argv: Sequence[str]) -> Output:
-    """Run a git command line without GitPython, for what is asked too often to wait for its import.
+class BatchProcess:
+    """A git process that answers many requests over its pipes, such as `cat-file --batch`."""
 
-    Raises `SetupNeeded` where there is no git.
-    """
-    try:
-        done = subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)
-    except FileNotFoundError as error:
-        if error.filename != argv[0]:
-            raise
-        raise SetupNeeded("git-missing", "git is not installed, or not on PATH") from error
-    return Output(done.stdout, done.stderr, done.returncode)
+    def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        self._process = process
+        self._stdin, self._stdout, self._stderr = process.stdin, cast("BufferedReader", process.stdout), process.stderr
+        self._name = name
+        self._errors: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
+        # A full stderr pipe would block the process. The thread reads a descriptor of its own and has no reference to
+        # this object: dropping the object closes stdin, and that ends the process.
+        arguments = (os.dup(self._stderr.fileno()), self._errors)
+        self._reader = threading.Thread(target=_drain, args=arguments, daemon=True)
+        self._reader.start()
+
+    def send(self, request: bytes) -> None:
+        """Send a request. What is sent before an answer is read must fit into a pipe (64 kB)."""
+        try:
+            self._stdin.write(request)
+            self._stdin.flush()
+        except BrokenPipeError as error:
+            raise self._failure() from error
+
+    def read_line(self) -> bytes:
+        """Return the next line of the answer."""
+        line = self._stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._failure()
+        return line
+
+    def read(self, count: int) -> bytes:
+        """Return the next `count` bytes of the answer."""
+        content = self._stdout.read(count)
+        if len(content) != count:
+            raise self._failure()
+        return content
+
+    def read_until(self, end: bytes) -> bytes:
+        """Return the answer, which is complete when it ends with `end`."""
+        answer = b""
+        while not answer.endswith(end):
+            chunk = self._stdout.read1(65_536)
+            if not chunk:
+                raise self._failure()
+            answer += chunk
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._end()
+        self._stdout.close()
+        self._stderr.close()
+
+    def _end(self) -> int:
+        with suppress(BrokenPipeError):
+            self._stdin.close()
+        code = self._process.wait()
+        self._reader.join()
+        return code
+
+    def _failure(self) -> GitFailed:
+        code = self._end()
+        return command_failed([self._name], Output(b"", b"".join(self._errors), code))
+
+
+def _drain(descriptor: int, chunks: deque[bytes]) -> None:
+    """Read a pipe to its end, keep the last chunks, and close it."""
+    with suppress(OSError):
+        while chunk := os.read(descriptor, 4_096):
+            chunks.append(chunk)
+    os.close(descriptor)

@@ -1,26 +1,35 @@
-"""What a repository is asked: to resolve names, read and make objects, and move several refs in one step."""
+"""A git repository: resolve names, read and write objects, and update several refs in one step."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
-
-import msgspec
+from typing import IO
 
 from gitorch.errors import NotFound, Refused, SetupNeeded
-from gitorch.git.process import Dialogue, Door, GitFailed, Output, failed, run
+from gitorch.git.objects import BatchEntry, Commit, parse_batch, parse_commit
+from gitorch.git.process import BatchProcess, GitFailed, GitRunner, Output
 from gitorch.model.naming import Oid, Ref
+from gitorch.model.refs import RefUpdate
 
-__all__ = ["Commit", "Dialogue", "GitFailed", "Output", "RefMove", "RefsMoved", "Repository", "parse_commit"]
+__all__ = ["BatchEntry", "BatchProcess", "Commit", "GitFailed", "Output", "RefsMoved", "Repository"]
 
 OLDEST_GIT = (2, 38)
 
+GITORCH_IDENTITY = {
+    "GIT_AUTHOR_NAME": "gitorch",
+    "GIT_AUTHOR_EMAIL": "gitorch@localhost",
+    "GIT_COMMITTER_NAME": "gitorch",
+    "GIT_COMMITTER_EMAIL": "gitorch@localhost",
+}
+"""The environment in which git commits as gitorch itself."""
+
 STALE_SECONDS = 2.0
-"""A git that lives holds the lock of a ref or an index for milliseconds."""
+"""A running git holds the lock of a ref or an index for milliseconds."""
 
 # `git rev-parse --local-env-vars`: set by hooks and aliases, they would point our git at another repository
 LOCAL_VARIABLES = (
@@ -30,87 +39,85 @@ LOCAL_VARIABLES = (
 ).split()
 
 
-class RefMove(msgspec.Struct, frozen=True):
-    """One ref to move: its new value (None deletes) and the value that it must have now (None: must not exist)."""
-
-    ref: Ref
-    new: Oid | None
-    old: Oid | None
+def clear_local_variables() -> None:
+    """Forget the repository that a hook or an alias of git has put into the environment."""
+    for name in LOCAL_VARIABLES:
+        os.environ.pop(name, None)
 
 
 class RefsMoved(Refused):
-    """A ref was not where it was expected: nothing was moved."""
+    """A ref did not have its expected value: nothing was updated."""
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """A commit as git stores it: `raw` is the object's bytes."""
-
-    oid: Oid
-    raw: bytes
-    tree: Oid
-    parents: tuple[Oid, ...]
-
-    @property
-    def message(self) -> str:
-        return self.raw.partition(b"\n\n")[2].decode("utf-8", "replace")
-
-    @property
-    def subject(self) -> str:
-        return self.message.partition("\n")[0]
-
-
-class Repository(Door):
+class Repository:
     """A git repository: its common folder, and the work tree of the user (None in a bare repository)."""
 
     def __init__(self, common_dir: Path, work_tree: Path | None) -> None:
-        super().__init__(common_dir)
+        self.common_dir = common_dir
         self.work_tree = work_tree
+        self._runner = GitRunner(common_dir)
         self._committers: dict[str, str] = {}  # by the date that the environment pins
 
     @classmethod
     def discover(cls, start: Path) -> Repository:
-        """Find the repository around a folder; raise `NotFound` where there is none.
+        """Find the repository around a folder; raise `NotFound` if there is none.
 
         From a linked worktree it finds the main one, so that every command sees the same state.
         """
-        for name in LOCAL_VARIABLES:
-            os.environ.pop(name, None)
-        answer = run(
-            ["git", "-C", str(start), "rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository"]
-        )
+        clear_local_variables()
+        question = ("rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository")
+        answer = GitRunner().run(*question, cwd=start, ok=range(256))
         if answer.code != 0:
             _refuse_discovery(start, answer)
-        *folder, bare = answer.text.split("\n")
-        common = Path("\n".join(folder))
-        return cls(common, None if bare == "true" else _main_work_tree(common))
+        *folder, is_bare = answer.text.split("\n")
+        common_dir = Path("\n".join(folder))
+        return cls(common_dir, None if is_bare == "true" else _main_work_tree(common_dir))
+
+    def git(
+        self,
+        *args: str,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        git_dir: Path | None = None,
+        ok: Container[int] = (0,),
+    ) -> Output:
+        """Run git and return what it printed, as `GitRunner.run` does."""
+        return self._runner.run(*args, input=input, env=env, cwd=cwd, git_dir=git_dir, ok=ok)
+
+    def start_batch(
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        git_dir: Path | None = None,
+        wrapper: Sequence[str] = (),
+    ) -> BatchProcess:
+        """Start a git process that answers many requests, as `GitRunner.start_batch` does."""
+        return self._runner.start_batch(*args, env=env, cwd=cwd, git_dir=git_dir, wrapper=wrapper)
+
+    def inherit_lock(self, lock: IO[str] | int, *, all_threads: bool = True) -> AbstractContextManager[None]:
+        """Let git processes hold a locked file as well, as `GitRunner.inherit_lock` does."""
+        return self._runner.inherit_lock(lock, all_threads=all_threads)
 
     def refs(self, *patterns: str) -> dict[Ref, Oid]:
-        """Return the refs under these patterns with what they point at; all refs without one.
-
-        Runs git directly: `status` needs this and nothing else of git.
-        """
-        argv = ["git", f"--git-dir={self.common_dir}", "for-each-ref", "--format=%(objectname) %(refname)", *patterns]
-        answer = run(argv)
-        if answer.code != 0:
-            raise failed(["for-each-ref"], answer)
-        pairs = (line.split(" ", 1) for line in answer.text.split("\n") if line)
+        """Return the refs that match these patterns and what they point at; without patterns, all refs."""
+        listing = self.git("for-each-ref", "--format=%(objectname) %(refname)", *patterns).text
+        pairs = (line.split(" ", 1) for line in listing.split("\n") if line)
         return {Ref(name): Oid(oid) for oid, name in pairs}
 
-    def look_up(self, *names: str) -> list[Oid | None]:
+    def object_ids(self, *names: str) -> list[Oid | None]:
         """Return the objects that names of our own making mean (`REF`, `COMMIT^{tree}`), in one process.
 
-        However many refs there are, it costs the same; `refs` reads a whole folder of them.
+        The cost does not depend on the number of refs; `refs` reads a whole folder of them.
         """
-        asked = "".join(f"{name}\n" for name in names).encode()
-        lines = self.git("cat-file", "--batch-check=%(objectname) found", input=asked).text.split("\n")
+        request = "".join(f"{name}\n" for name in names).encode()
+        lines = self.git("cat-file", "--batch-check=%(objectname) found", input=request).text.split("\n")
         return [Oid(line.split(" ")[0]) if line.endswith(" found") else None for line in lines]
 
-    def at(self, ref: Ref) -> Oid | None:
-        """Return what a ref points at; None where there is no such ref.
-
-        Runs git directly, as `refs` does.
-        """
-        answer = run(["git", f"--git-dir={self.common_dir}", "show-ref", "--verify", "--hash", ref])
+    def read_ref(self, ref: Ref) -> Oid | None:
+        """Return what a ref points at; None if there is no such ref."""
+        answer = self.git("show-ref", "--verify", "--hash", ref, ok=range(256))
         return Oid(answer.text) if answer.code == 0 else None
 
     def resolve(self, name: str) -> Oid | None:
@@ -143,37 +150,41 @@ class Repository(Door):
         answer = self.git("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
         return answer.stdout if answer.code == 0 else None
 
-    def plain_files(self, commit: str, folder: str, *, most: int, largest: int) -> dict[str, bytes]:
-        """Return the plain files right in a folder as a commit has them, by path: no links, none over `largest` bytes.
+    def plain_files(self, commit: str, folder: str, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
+        """Return the first `max_files` plain files of a folder in a commit, by path: no links, none over `max_bytes`.
 
-        Runs git directly, as `refs` does. Without such a commit or folder there are none.
+        A missing commit or folder has no files.
         """
         if not commit.isprintable():
             return {}
-        where = [f"--git-dir={self.common_dir}"]
-        listing = run(["git", *where, "ls-tree", "-z", "-l", "--end-of-options", commit, f"{folder}/"])
-        found: dict[str, bytes] = {}
+        listing = self.git("ls-tree", "-z", "-l", "--end-of-options", commit, f"{folder}/", ok=range(256))
+        blobs: dict[str, str] = {}
         for entry in listing.fields() if listing.code == 0 else []:
-            kind, _, path = entry.partition("\t")
-            mode, _, oid, size = kind.split()
-            if mode.startswith("100") and int(size) <= largest and len(found) < most:
-                found[path] = run(["git", *where, "cat-file", "blob", oid]).stdout
-        return found
+            words, _, path = entry.partition("\t")
+            mode, _, oid, size = words.split()
+            if mode.startswith("100") and int(size) <= max_bytes and len(blobs) < max_files:
+                blobs[path] = oid
+        contents = self.read_objects(blobs.values())
+        return {path: entry.content or b"" for path, entry in zip(blobs, contents, strict=True)}
+
+    def read_objects(self, names: Iterable[str]) -> list[BatchEntry]:
+        """Read objects by id or by name (`COMMIT:PATH`), in one process and in the order of the names."""
+        requests = [f"{name}\n" for name in names]
+        if not requests:
+            return []
+        stream = self.git("cat-file", "--batch", input="".join(requests).encode("utf-8", "surrogateescape")).stdout
+        return list(parse_batch(stream, len(requests)))
 
     def commits(self, oids: Iterable[Oid]) -> list[Commit]:
-        """Read commits in one go, in the order asked for."""
-        wanted = list(oids)
-        if not wanted:
-            return []
-        stream = self.git("cat-file", "--batch", input="".join(f"{oid}\n" for oid in wanted).encode()).stdout
-        return list(_parse_commits(stream, wanted))
+        """Read commits in one process, in the order of the ids."""
+        return [_commit(entry) for entry in self.read_objects(oids)]
 
     def write_commit(self, raw: bytes) -> Oid:
         """Store a commit object of exactly these bytes."""
         return Oid(self.git("hash-object", "-t", "commit", "-w", "--stdin", input=raw).text)
 
     def identity(self) -> dict[str, str]:
-        """Return the environment that lets git commit: empty where the user has configured a name."""
+        """Return the environment that lets git commit: empty if the user has configured a name."""
         return self._identity
 
     @cached_property
@@ -182,13 +193,7 @@ class Repository(Door):
         if answer.code == 0:
             self._committers[os.environ.get("GIT_COMMITTER_DATE", "")] = answer.text
             return {}
-        name, mail = "gitorch", "gitorch@localhost"
-        return {
-            "GIT_AUTHOR_NAME": name,
-            "GIT_AUTHOR_EMAIL": mail,
-            "GIT_COMMITTER_NAME": name,
-            "GIT_COMMITTER_EMAIL": mail,
-        }
+        return GITORCH_IDENTITY
 
     def committer(self) -> str:
         """Return the committer line's value for a commit made now: name, mail, time, zone."""
@@ -198,64 +203,64 @@ class Repository(Door):
 
     def _committer(self) -> str:
         pinned = os.environ.get("GIT_COMMITTER_DATE", "")
-        named = self.identity()  # its own question may have answered this one
+        identity = self.identity()  # it asks git the same question, and may have stored the answer
         if pinned not in self._committers:
-            self._committers[pinned] = self.git("var", "GIT_COMMITTER_IDENT", env=named).text
+            self._committers[pinned] = self.git("var", "GIT_COMMITTER_IDENT", env=identity).text
         return self._committers[pinned]
 
     @cached_property
     def _name_and_mail(self) -> str:
         return self._committer().rpartition(">")[0] + ">"
 
-    def move(self, moves: Sequence[RefMove], reason: str) -> None:
-        """Move refs all together, each only from the value that it is expected to have.
+    def update_refs(self, updates: Sequence[RefUpdate], reason: str) -> None:
+        """Update refs in one transaction, each only if it has its old value.
 
-        Raises `RefsMoved`, with nothing moved, when one of them is elsewhere.
+        Raises `RefsMoved`, with nothing updated, if one of them has another value.
         """
-        if not moves:
+        if not updates:
             return
-        zero = "0" * len(next(oid for move in moves for oid in (move.new, move.old) if oid))
-        lines = ["start"]
-        lines += [f"update {move.ref}\0{move.new or zero}\0{move.old or zero}" for move in moves]
-        lines += ["prepare", "commit"]
-        done = self._update_refs(lines, reason)
-        if done.code != 0 and self.free(*self._locks([move.ref for move in moves])):
-            done = self._update_refs(lines, reason)
-        if done.code != 0:
+        zero = "0" * len(next(oid for update in updates for oid in (update.new, update.old) if oid))
+        commands = ["start"]
+        commands += [f"update {update.ref}\0{update.new or zero}\0{update.old or zero}" for update in updates]
+        commands += ["prepare", "commit"]
+        answer = self._update_refs(commands, reason)
+        if answer.code != 0 and self.remove_stale_locks(*self._locks([update.ref for update in updates])):
+            answer = self._update_refs(commands, reason)
+        if answer.code != 0:
             raise RefsMoved(
                 "refs-moved",
                 f"could not {reason}: a branch was moved at the same time, or its name is taken",
-                why=done.stderr.decode("utf-8", "replace").strip(),
+                why=answer.stderr.decode("utf-8", "replace").strip(),
                 fix=("run the command again",),
             )
 
     def _locks(self, refs: Collection[Ref]) -> list[Path]:
-        """Return the lock files of refs, with that of HEAD where one of them is checked out: git moves both."""
+        """Return the lock files of refs, and that of HEAD if one of them is checked out: git moves both."""
         names = [*refs]
         if self.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).text in refs:
             names.append(Ref("HEAD"))
         return [self.common_dir / f"{name}.lock" for name in names]
 
-    def _update_refs(self, lines: Sequence[str], reason: str) -> Output:
+    def _update_refs(self, commands: Sequence[str], reason: str) -> Output:
         return self.git(
             *("update-ref", "--create-reflog", "-m", f"gitorch: {reason}", "-z", "--stdin"),
-            input="".join(f"{line}\0" for line in lines).encode(),
+            input="".join(f"{command}\0" for command in commands).encode(),
             env=self.identity(),
             ok=(0, 128),
         )
 
-    def free(self, *locks: Path) -> bool:
-        """Remove lock files of a git that was killed; return whether any was there. Only for what is gitorch's own.
+    def remove_stale_locks(self, *locks: Path) -> bool:
+        """Remove the lock files of a killed git; return whether there were any. Only for files of gitorch's own.
 
-        One that is younger than `STALE_SECONDS` may be somebody's who lives, and is given that time.
+        The owner of a lock younger than `STALE_SECONDS` may be alive, and gets that time to release it.
         """
-        found = [lock for lock in locks if lock.exists()]
-        for lock in found:
+        existing = [lock for lock in locks if lock.exists()]
+        for lock in existing:
             with suppress(FileNotFoundError):
-                time.sleep(max(0.0, STALE_SECONDS - abs(time.time() - lock.stat().st_mtime)))
-                if abs(time.time() - lock.stat().st_mtime) >= STALE_SECONDS:
+                time.sleep(max(0.0, STALE_SECONDS - _age(lock)))
+                if _age(lock) >= STALE_SECONDS:
                     lock.unlink()
-        return bool(found)
+        return bool(existing)
 
     def version(self) -> tuple[int, ...]:
         """Return git's version."""
@@ -267,48 +272,38 @@ class Repository(Door):
         return tuple(int(part) for part in words[2].split(".")[:3] if part.isdigit())
 
     def require_git(self) -> None:
-        """Raise `SetupNeeded` when git is too old for gitorch."""
-        found = self.version()
-        if found < OLDEST_GIT:
-            have, need = (".".join(map(str, version)) for version in (found, OLDEST_GIT))
+        """Raise `SetupNeeded` if git is too old for gitorch."""
+        version = self.version()
+        if version < OLDEST_GIT:
+            have, need = (".".join(map(str, numbers)) for numbers in (version, OLDEST_GIT))
             raise SetupNeeded("git-too-old", f"git {have} is too old", why=f"gitorch needs git {need} or newer")
 
 
+def _age(lock: Path) -> float:
+    """Return how old a file is in seconds, also if the clock was set back."""
+    return abs(time.time() - lock.stat().st_mtime)
+
+
+def _commit(entry: BatchEntry) -> Commit:
+    if entry.content is None or entry.kind != "commit":
+        raise GitFailed("object-missing", f"{entry.name} is not a commit of this repository")
+    return parse_commit(Oid(entry.name), entry.content)
+
+
 def _refuse_discovery(start: Path, answer: Output) -> None:
-    words = answer.stderr.decode("utf-8", "replace").strip()
-    if "dubious ownership" in words:
-        raise NotFound("foreign-repository", "git does not trust this repository", why=words)
+    message = answer.stderr.decode("utf-8", "replace").strip()
+    if "dubious ownership" in message:
+        raise NotFound("foreign-repository", "git does not trust this repository", why=message)
     raise NotFound(
         "not-a-repository",
         f"{start} is not inside a git repository",
-        why=words,
+        why=message,
         fix=("git init && git commit --allow-empty -m 'First commit'", "orchestrate -C PATH ..."),
     )
 
 
-def _main_work_tree(common: Path) -> Path | None:
-    answer = run(["git", f"--git-dir={common}", "config", "--get", "core.worktree"])
+def _main_work_tree(common_dir: Path) -> Path | None:
+    answer = GitRunner(common_dir).run("config", "--get", "core.worktree", ok=range(256))
     if answer.code == 0 and answer.text:
-        return (common / answer.text).resolve()
-    return common.parent if common.name == ".git" else None
-
-
-def _parse_commits(stream: bytes, wanted: Sequence[Oid]) -> Iterable[Commit]:
-    at = 0
-    for oid in wanted:
-        end = stream.index(b"\n", at)
-        words = stream[at:end].split()
-        if words[1:2] != [b"commit"]:
-            raise GitFailed("object-missing", f"{oid} is not a commit of this repository")
-        length = int(words[2])
-        raw = stream[end + 1 : end + 1 + length]
-        at = end + 1 + length + 1
-        yield parse_commit(Oid(words[0].decode()), raw)
-
-
-def parse_commit(oid: Oid, raw: bytes) -> Commit:
-    """Read the headers of a commit object (`gitformat-commit`: `tree`, then any number of `parent`)."""
-    headers = raw.partition(b"\n\n")[0].split(b"\n")
-    tree = headers[0].removeprefix(b"tree ").decode()
-    parents = tuple(Oid(line[7:].decode()) for line in headers[1:] if line.startswith(b"parent "))
-    return Commit(oid=oid, raw=raw, tree=Oid(tree), parents=parents)
+        return (common_dir / answer.text).resolve()
+    return common_dir.parent if common_dir.name == ".git" else None

@@ -17,8 +17,9 @@ import msgspec
 from gitorch.errors import Refused
 from gitorch.git import index_flags
 from gitorch.git.index_flags import Hidden, Staged
-from gitorch.git.repository import GitFailed, Output, RefMove, RefsMoved, Repository
+from gitorch.git.repository import GitFailed, Output, RefsMoved, Repository
 from gitorch.model.naming import Oid, Ref, branch_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.storage import locks
 
 
@@ -156,7 +157,7 @@ def is_dirty(repository: Repository, path: Path) -> bool:
 def unlock(repository: Repository, worktree: Worktree, branch: Ref) -> None:
     """Remove the locks that a git left which was killed in a worktree. Only while nobody works there."""
     admin, shared = worktree.admin, repository.common_dir
-    repository.free(admin / "index.lock", admin / "HEAD.lock", shared / f"{branch}.lock")
+    repository.remove_stale_locks(admin / "index.lock", admin / "HEAD.lock", shared / f"{branch}.lock")
 
 
 def dirt(repository: Repository, worktree: Worktree) -> Dirt:
@@ -187,13 +188,13 @@ def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -
         return None
     head, tree = index_flags.snapshot(repository, worktree, seen.dirt)
     for remaining in reversed(range(_TRIES)):
-        old = repository.at(ref)
+        old = repository.read_ref(ref)
         if old and _holds(repository, old, tree, head):
             return old
         parents = [word for oid in (old, head) if oid for word in ("-p", oid)]
         new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=repository.identity()).text)
         try:
-            repository.move([RefMove(ref, new, old)], "save uncommitted work")
+            repository.update_refs([RefUpdate(ref, new, old)], "save uncommitted work")
         except RefsMoved:
             if not remaining:
                 raise
@@ -334,7 +335,7 @@ def _points_to(admin: Path, path: Path) -> bool:
 def _turn(repository: Repository) -> Iterator[None]:
     """Hold the repository's worktree lock: it is free the moment its holder dies."""
     place = repository.common_dir / "gitorch" / "worktrees.lock"
-    with locks.turn(place) as file, repository.lending(file, everywhere=False):
+    with locks.turn(place) as file, repository.inherit_lock(file, all_threads=False):
         yield
 
 
@@ -344,7 +345,7 @@ def _checking_out(repository: Repository, admin: Path) -> Iterator[None]:
     folder = os.open(admin, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        with repository.lending(folder, everywhere=False):
+        with repository.inherit_lock(folder, all_threads=False):
             yield
     finally:
         os.close(folder)

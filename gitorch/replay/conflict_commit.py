@@ -7,9 +7,10 @@ import hashlib
 import msgspec
 
 from gitorch.git import worktrees
-from gitorch.git.repository import RefMove, Repository
+from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, attempt_ref, branch_ref, rescue_ref, standoff_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.replay import Conflicted, Own, Replayed, Replayer
 
 _MARKS = (b"<<<<<<< ", b">>>>>>> ")
@@ -57,7 +58,7 @@ def prepare(replayer: Replayer, task: str, own: Own, onto: Oid, tried: str = "")
     paths = left.paths if isinstance(left, Conflicted) else ()
     laid = _commit(repository, tree, before.tip, f"Conflict of {task}\n")
     ref = standoff_ref(task)
-    repository.move([RefMove(ref, laid, repository.at(ref))], f"lay out the conflict of {task}")
+    repository.update_refs([RefUpdate(ref, laid, repository.read_ref(ref))], f"lay out the conflict of {task}")
     return Standoff(laid, before.tip, paths, about)
 
 
@@ -89,11 +90,11 @@ def give_up(repository: Repository, worktree: Worktree | None, task: str, attemp
     short, it can be done again.
     """
     ref, kept = branch_ref(branch), attempt_ref(task, attempt)
-    at = repository.at(ref)
-    if at not in (None, tip) and repository.at(kept) is None:
-        repository.move([RefMove(kept, at, None)], f"keep attempt {attempt} of {task}")
+    at = repository.read_ref(ref)
+    if at not in (None, tip) and repository.read_ref(kept) is None:
+        repository.update_refs([RefUpdate(kept, at, None)], f"keep attempt {attempt} of {task}")
     if at is None or (worktree is None and at != tip):
-        repository.move([RefMove(ref, tip, at)], f"give up solving the conflict of {task}")
+        repository.update_refs([RefUpdate(ref, tip, at)], f"give up solving the conflict of {task}")
     if worktree is not None:
         worktrees.unlock(repository, worktree, ref)
         worktrees.rescue(repository, worktree, rescue_ref(task), f"uncommitted files of {task}")

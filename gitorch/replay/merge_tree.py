@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from gitorch.git.repository import Dialogue, Repository
+from gitorch.git.repository import BatchProcess, Repository
 from gitorch.model.naming import Oid
 from gitorch.replay.quarantine import Quarantine
 from gitorch.replay.values import Conflicted, Merged, Stage
@@ -37,7 +37,7 @@ class MergeTrees:
         self.repository = repository
         self.quarantine = quarantine
         self._contents = contents
-        self._talking: dict[Attributes, Dialogue] = {}
+        self._talking: dict[Attributes, BatchProcess] = {}
         self._places: dict[Attributes, Path] = {}
 
     def close(self) -> None:
@@ -49,8 +49,8 @@ class MergeTrees:
         if self._through is None:
             return self._merge_alone(ours, theirs, attributes)
         dialogue = self._dialogue(attributes, self._through)
-        dialogue.ask(f"{ours} {theirs}\n".encode())
-        clean, tree, *entries = dialogue.until(b"\0\0").decode("utf-8", "surrogateescape").split("\0")[:-2]
+        dialogue.send(f"{ours} {theirs}\n".encode())
+        clean, tree, *entries = dialogue.read_until(b"\0\0").decode("utf-8", "surrogateescape").split("\0")[:-2]
         return _outcome(clean == "1", tree, entries, ours, theirs)
 
     @cached_property
@@ -82,14 +82,14 @@ class MergeTrees:
         tree, *entries = answer.fields()
         return _outcome(answer.code == 0, tree, entries, ours, theirs)
 
-    def _dialogue(self, attributes: Attributes, through: tuple[str, ...]) -> Dialogue:
+    def _dialogue(self, attributes: Attributes, through: tuple[str, ...]) -> BatchProcess:
         found = self._talking.pop(attributes, None)
         if found is None:
             if len(self._talking) == _MOST:
                 self._talking.pop(next(iter(self._talking))).close()
             folder, common, env = self._circumstances(attributes)
             words = (*_ARGUMENTS, "--stdin")
-            found = self.repository.converse(*words, cwd=folder, git_dir=common, env=env, through=through)
+            found = self.repository.start_batch(*words, cwd=folder, git_dir=common, env=env, wrapper=through)
         self._talking[attributes] = found  # the last one in is the last to go
         return found
 

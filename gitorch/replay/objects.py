@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitorch.git.repository import Dialogue, GitFailed, Repository
+from gitorch.git.repository import BatchProcess, GitFailed, Repository
 from gitorch.model.naming import Oid
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Objects:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self.made: dict[bytes, Made] = {}
-        self._reader: Dialogue | None = None
+        self._reader: BatchProcess | None = None
         self._trees: dict[bytes, Entries] = {}
         self._id_bytes = _SHA1_BYTES
 
@@ -129,16 +129,16 @@ class Objects:
 
     def _asked(self, names: list[bytes]) -> list[bytes]:
         if self._reader is None:
-            self._reader = self.repository.converse("cat-file", "--batch")
-        self._reader.ask(b"".join(name.hex().encode() + b"\n" for name in names))
+            self._reader = self.repository.start_batch("cat-file", "--batch")
+        self._reader.send(b"".join(name.hex().encode() + b"\n" for name in names))
         return [self._answer(self._reader, name) for name in names]
 
     @staticmethod
-    def _answer(reader: Dialogue, name: bytes) -> bytes:
-        words = reader.line().split()
+    def _answer(reader: BatchProcess, name: bytes) -> bytes:
+        words = reader.read_line().split()
         if len(words) != 3:
             raise GitFailed("object-missing", f"the repository has no object {name.hex()}")
-        return reader.exactly(int(words[2]) + 1)[:-1]
+        return reader.read(int(words[2]) + 1)[:-1]
 
 
 def in_order(entries: Entries) -> dict[bytes, bytes]:

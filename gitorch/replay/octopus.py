@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitorch.git.repository import Repository
+from gitorch.git.repository import GITORCH_IDENTITY, Repository
 from gitorch.model.naming import Oid
 from gitorch.replay.replayer import Replayer
 from gitorch.replay.values import Conflicted
-
-_AS_GITORCH = {
-    "GIT_AUTHOR_NAME": "gitorch",
-    "GIT_AUTHOR_EMAIL": "gitorch@localhost",
-    "GIT_COMMITTER_NAME": "gitorch",
-    "GIT_COMMITTER_EMAIL": "gitorch@localhost",
-}
 
 
 def merge_heads(repository: Repository, heads: Sequence[Oid], message: str) -> Oid | Conflicted:
@@ -38,7 +31,7 @@ def merge_heads(repository: Repository, heads: Sequence[Oid], message: str) -> O
         stamp = {"GIT_AUTHOR_DATE": f"@{newest} +0000", "GIT_COMMITTER_DATE": f"@{newest} +0000"}
         here = Oid(
             repository.git(
-                "commit-tree", merged.tree, "-p", here, "-p", head, input=message.encode(), env=_AS_GITORCH | stamp
+                "commit-tree", merged.tree, "-p", here, "-p", head, input=message.encode(), env=GITORCH_IDENTITY | stamp
             ).text
         )
     return here

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from gitorch.git.repository import Dialogue, Repository
+from gitorch.git.repository import BatchProcess, Repository
 from gitorch.replay import trees
 from gitorch.replay.history import Change, Changes
 from gitorch.replay.objects import Entry, Objects
@@ -40,7 +40,7 @@ class Patches:
         self.repository = repository
         self.objects = objects
         self.quarantine = quarantine
-        self._dialogue: Dialogue | None = None
+        self._dialogue: BatchProcess | None = None
         self._known: dict[Changes, bytes] = {}
 
     def close(self) -> None:
@@ -59,11 +59,11 @@ class Patches:
     def _read(self, changes: Changes) -> bytes:
         old, new = self._tree(changes, lambda change: change.old), self._tree(changes, lambda change: change.new)
         if self._dialogue is None:
-            self._dialogue = self.repository.converse(*_PATCH, env=self.quarantine.environment)
-        self._dialogue.ask(b"%s %s\n%s" % (old.hex().encode(), new.hex().encode(), _END))
+            self._dialogue = self.repository.start_batch(*_PATCH, env=self.quarantine.environment)
+        self._dialogue.send(b"%s %s\n%s" % (old.hex().encode(), new.hex().encode(), _END))
         text = hashlib.sha1(usedforsecurity=False)
-        self._dialogue.line()  # names both trees
-        line, index = self._dialogue.line(), b""
+        self._dialogue.read_line()  # names both trees
+        line, index = self._dialogue.read_line(), b""
         while line != _END:
             if line.startswith(b"index "):
                 index = line
@@ -71,7 +71,7 @@ class Patches:
                 text.update(index)
             elif not line.startswith((b"@@", b"\\ ")):
                 text.update(b"".join(line.split()))
-            line = self._dialogue.line()
+            line = self._dialogue.read_line()
         return text.digest()
 
     def _tree(self, changes: Changes, side: Callable[[Change], Entry | None]) -> bytes:

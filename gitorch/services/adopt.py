@@ -14,9 +14,9 @@ from gitorch.flow.adopt import Found, Left
 from gitorch.flow.merge.trees import Judge
 from gitorch.flow.scheduling import base as task_base
 from gitorch.git import worktrees
-from gitorch.git.repository import RefMove
 from gitorch.model import graph, note
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.model.task import CheckResult, State, Task, by_id, change, commit_range
 from gitorch.services.agents import run_context
 from gitorch.services.branches import integration_tip
@@ -166,10 +166,10 @@ def _with_uncommitted(workspace: Workspace, branches: Sequence[Found]) -> list[t
     return [*dirty, *((names[ref], folders[ref]) for ref in list(names)[_STATUS_LIMIT:])]
 
 
-def _new_branches(workspace: Workspace, tasks: Sequence[Task]) -> list[RefMove]:
+def _new_branches(workspace: Workspace, tasks: Sequence[Task]) -> list[RefUpdate]:
     own = [task for task in tasks if task.branch == workspace.config.branch_of(task.id)]
     refs = workspace.repository.refs(*(branch_ref(task.branch) for task in own)) if own else {}
-    return [RefMove(ref, task.tip, None) for task in own if (ref := branch_ref(task.branch)) not in refs]
+    return [RefUpdate(ref, task.tip, None) for task in own if (ref := branch_ref(task.branch)) not in refs]
 
 
 def _with_results(task: Task, results: tuple[CheckResult, ...]) -> Task:

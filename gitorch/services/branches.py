@@ -9,7 +9,7 @@ from gitorch.services.workspace import Workspace
 
 def integration_tip(workspace: Workspace) -> Oid | None:
     """Return the tip of the integration branch; None before the first merge."""
-    return workspace.repository.at(branch_ref(workspace.config.integration))
+    return workspace.repository.read_ref(branch_ref(workspace.config.integration))
 
 
 def is_own_branch(workspace: Workspace, branch: str) -> bool:

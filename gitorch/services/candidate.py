@@ -11,10 +11,10 @@ from gitorch.errors import GitorchError, Refused
 from gitorch.flow import merge
 from gitorch.flow.merge import Plan, candidate
 from gitorch.flow.merge.candidate import Gathered, Ground
-from gitorch.git.repository import RefMove
 from gitorch.model import naming
 from gitorch.model.forecast import Candidate, Judgement
 from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.replay import Replayer
 from gitorch.services.branches import refuse_checked_out
 from gitorch.services.forecast import update_forecast
@@ -127,9 +127,9 @@ def _publish(workspace: Workspace, rebuilt: Candidate, tip: Oid | None) -> Candi
             rebuilt = msgspec.structs.replace(rebuilt, held=refused.what)
     save_candidate(workspace, rebuilt)
     if tip != rebuilt.tip and not rebuilt.held:
-        moves = [RefMove(branch_ref(rebuilt.branch), rebuilt.tip, tip)]
+        moves = [RefUpdate(branch_ref(rebuilt.branch), rebuilt.tip, tip)]
         if tip is not None and rebuilt.before is None:
             stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-            moves.append(RefMove(naming.trash_ref("candidate", stamp), tip, None))
-        workspace.repository.move(moves, "make the candidate")
+            moves.append(RefUpdate(naming.trash_ref("candidate", stamp), tip, None))
+        workspace.repository.update_refs(moves, "make the candidate")
     return rebuilt

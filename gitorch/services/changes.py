@@ -6,21 +6,22 @@ from collections.abc import Mapping, Sequence
 
 from gitorch.errors import GitorchError
 from gitorch.git import notes
-from gitorch.git.repository import RefMove, RefsMoved
+from gitorch.git.repository import RefsMoved
 from gitorch.model import note
 from gitorch.model.naming import Oid
+from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Task, change, towards
 from gitorch.services.operation_steps import finish, move_refs, require_checkouts_ready
 from gitorch.services.recovery import conclude, conclude_all, operation_lock
 from gitorch.services.workspace import Workspace
-from gitorch.storage.operations import Agreed, Moved, Operation, Restated, Shifted, difference
+from gitorch.storage.operations import FolderMove, Operation, PlanApproval, StateChange, difference
 from gitorch.storage.tasks import Pair, TaskMoved
 
 _TRIES = 20
 
 
 def change_tasks(
-    workspace: Workspace, kind: str, pairs: Sequence[Pair], summary: str, plan: Agreed | None = None
+    workspace: Workspace, kind: str, pairs: Sequence[Pair], summary: str, plan: PlanApproval | None = None
 ) -> list[Task]:
     """Change tasks alone, as one operation; return them as they are now."""
     with operation_lock(workspace):
@@ -34,7 +35,7 @@ def change_with_notes(
     pairs: Sequence[Pair],
     lines: Mapping[Oid, Sequence[note.Line]],
     summary: str,
-    moves: Sequence[RefMove] = (),
+    moves: Sequence[RefUpdate] = (),
 ) -> list[Task]:
     """Change tasks, append lines to the notes of commits and move refs, as one operation.
 
@@ -53,7 +54,7 @@ def change_with_notes(
 
 
 def move_and_restate(
-    workspace: Workspace, kind: str, moves: Sequence[RefMove], restated: Sequence[Restated], summary: str
+    workspace: Workspace, kind: str, moves: Sequence[RefUpdate], restated: Sequence[StateChange], summary: str
 ) -> None:
     """Move refs and change task states, all or nothing; call with the operation lock held."""
     pairs = [pair for item in restated if (pair := _restated(workspace, item))]
@@ -64,11 +65,11 @@ def operate(
     workspace: Workspace,
     kind: str,
     pairs: Sequence[Pair],
-    moves: Sequence[RefMove] = (),
+    moves: Sequence[RefUpdate] = (),
     *,
     summary: str,
-    folders: Sequence[Shifted] = (),
-    plan: Agreed | None = None,
+    folders: Sequence[FolderMove] = (),
+    plan: PlanApproval | None = None,
     about: Operation | None = None,
 ) -> Operation | None:
     """Change tasks, each given as it was seen and as it is to be, and move refs: all or nothing.
@@ -83,11 +84,10 @@ def operate(
         rebased = workspace.store.rebased(pairs)
         require_checkouts_ready(workspace, moves)
         changes = [difference(current, new) for current, new in rebased if current != new]
-        refs = [Moved(move.ref, move.old, move.new) for move in moves]
-        if not (changes or refs):
+        if not (changes or moves):
             return None
         log = workspace.operations
-        operation = log.open(kind, refs, changes, said=summary, folders=folders, plan=plan, about=about)
+        operation = log.open(kind, moves, changes, said=summary, folders=folders, plan=plan, about=about)
         try:
             move_refs(workspace, [move for move in moves if move.old != move.new], summary)
         except GitorchError:
@@ -103,7 +103,7 @@ def _current(workspace: Workspace, pairs: Sequence[Pair]) -> list[Task]:
     return [tasks[new.id] for _, new in pairs if new is not None]
 
 
-def _restated(workspace: Workspace, item: Restated) -> Pair | None:
+def _restated(workspace: Workspace, item: StateChange) -> Pair | None:
     task = workspace.store.current().get(item.task)
     if task is None or task.state is not item.old:
         raise TaskMoved(

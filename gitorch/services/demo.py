@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.executors.foreground import run_on_terminal
+from gitorch.git.creation import create
 
 _CONFIG = """\
 # The demo's own configuration. Its agent is a shell script, not a model.
@@ -120,8 +121,7 @@ def build(folder: Path, environment: Mapping[str, str]) -> Demo:
     config = _CONFIG.format(agent=folder / "agent.sh")
     (repository / ".orchestrate.toml").write_text(config, "utf-8")
     demo = Demo(folder, repository, _sealed(folder, environment))
-    for command in ("git init -q -b main", "git add -A", "git commit -q -m 'A small shop'"):
-        call(demo, command, check=True, aside=True)
+    create(repository, "A small shop", demo.environment)
     call(demo, "orchestrate config trust --yes --quiet", check=True, aside=True)
     return demo
 

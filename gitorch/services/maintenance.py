@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitorch.git import worktrees
-from gitorch.git.repository import RefMove
 from gitorch.model import naming
 from gitorch.model.naming import branch_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.model.task import State, Task
 from gitorch.services.changes import operate
 from gitorch.services.recovery import operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
-from gitorch.storage.operations import Shifted, words
+from gitorch.storage.operations import FolderMove, words
 
 
 def removable(workspace: Workspace) -> list[Task]:
@@ -39,7 +39,7 @@ def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
     _empty_trash(workspace)
     logged = [task for task in tasks if (workspace.folder / "attempts" / task.id).exists()]
     # out of the way: the next task of this name would take them for executions of its own
-    folders = [Shifted(f"attempts/{task.id}", f"trash/{stamp}/{task.id}") for task in logged]
+    folders = [FolderMove(f"attempts/{task.id}", f"trash/{stamp}/{task.id}") for task in logged]
     pairs = [(task, None) for task in tasks]
     with operation_lock(workspace):
         moves = _trash(workspace, tasks, stamp)
@@ -61,13 +61,13 @@ def _empty_trash(workspace: Workspace) -> None:
         shutil.rmtree(trash)
 
 
-def _trash(workspace: Workspace, tasks: Sequence[Task], stamp: str) -> list[RefMove]:
+def _trash(workspace: Workspace, tasks: Sequence[Task], stamp: str) -> list[RefUpdate]:
     """Return the moves that delete branches and keep their commits; adopted branches stay where they are."""
     own = [task for task in tasks if task.branch and not _is_foreign(workspace, task)]
     branches = {branch_ref(task.branch): task for task in own}
     tips = workspace.repository.refs(*branches) if branches else {}
-    saved = [RefMove(naming.trash_ref(branches[ref].id, stamp), tip, None) for ref, tip in tips.items()]
-    return [*saved, *(RefMove(ref, None, tip) for ref, tip in tips.items())]
+    saved = [RefUpdate(naming.trash_ref(branches[ref].id, stamp), tip, None) for ref, tip in tips.items()]
+    return [*saved, *(RefUpdate(ref, None, tip) for ref, tip in tips.items())]
 
 
 def _is_foreign(workspace: Workspace, task: Task) -> bool:

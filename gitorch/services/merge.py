@@ -34,7 +34,7 @@ from gitorch.services.merge_target import check_target, find_target, nothing_mer
 from gitorch.services.recovery import operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
-from gitorch.storage.operations import Restated, words
+from gitorch.storage.operations import StateChange, words
 
 
 def plan_merge(
@@ -137,8 +137,8 @@ def publish(workspace: Workspace, replayer: Replayer, plan: Plan, lines: Said | 
     replayer.keep(plan.tip)
     _prove(workspace, plan)
     record_base(workspace, plan)
-    restated = [Restated(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
-    restated += [Restated(task.id, tasks[task.id].state, task.state, reason=task.reason) for task in conflicted]
+    restated = [StateChange(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
+    restated += [StateChange(task.id, tasks[task.id].state, task.state, reason=task.reason) for task in conflicted]
     restated += restated_merges(workspace, plan)
     with operation_lock(workspace), notes.turn(workspace.repository):
         moves = merge.moves(workspace.repository, plan, integration, lines)
@@ -178,7 +178,7 @@ def _refuse_moved(workspace: Workspace, plan: Plan) -> None:
     is_current = integration_tip(workspace) == plan.before and all(
         tasks.get(step.task.id) == step.task for step in plan.steps
     )
-    if not is_current or (target is not None and workspace.repository.at(target.ref) != target.before):
+    if not is_current or (target is not None and workspace.repository.read_ref(target.ref) != target.before):
         raise RefsMoved(
             "refs-moved",
             "the merge was planned on what has moved since: another command was first; nothing was moved",

@@ -16,7 +16,7 @@ from gitorch.replay import Conflicted, Replayed, Replayer
 from gitorch.services.branches import is_own_branch
 from gitorch.services.workspace import Workspace
 from gitorch.storage.atomic import replace
-from gitorch.storage.operations import Restated
+from gitorch.storage.operations import StateChange
 
 
 def integration_and_base(workspace: Workspace) -> Ground:
@@ -29,7 +29,7 @@ def merge_base_and_candidate(workspace: Workspace) -> tuple[Ground, Oid | None]:
     repository, config = workspace.repository, workspace.config
     refs = [branch_ref(config.integration), branch_ref(config.candidate)]
     name = _base_name(workspace)
-    integration, candidate, *commits = repository.look_up(*refs, *([f"{name}^{{commit}}"] if name else []))
+    integration, candidate, *commits = repository.object_ids(*refs, *([f"{name}^{{commit}}"] if name else []))
     if integration is None:
         return (None, base.named(repository, config)), candidate
     return (integration, commits[0] if commits else None), candidate
@@ -71,13 +71,13 @@ def blocked_by_base(workspace: Workspace, plan: Plan, tasks: Sequence[Task]) -> 
     return tuple(Held(task, reason) for task in tasks)
 
 
-def restated_merges(workspace: Workspace, plan: Plan) -> list[Restated]:
+def restated_merges(workspace: Workspace, plan: Plan) -> list[StateChange]:
     """Return the new commits of merged tasks, where the integration branch is replayed."""
     if not isinstance(plan.rebased, merge.Rebased) or not isinstance(plan.rebased.replayed, Replayed):
         return []
     new: Mapping[Oid | None, Oid] = dict(plan.rebased.replayed.pairs)
     merged = [(task, task.merged_as) for task in workspace.tasks.values() if task.state is State.MERGED]
-    return [Restated(task.id, task.state, task.state, new[old], task.reason) for task, old in merged if old in new]
+    return [StateChange(task.id, task.state, task.state, new[old], task.reason) for task, old in merged if old in new]
 
 
 def _is_known(workspace: Workspace, branch: str) -> bool:

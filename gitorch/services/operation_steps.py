@@ -6,27 +6,27 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gitorch.errors import GitorchError
 from gitorch.git import checkouts, lockfiles
-from gitorch.git.repository import RefMove
 from gitorch.model.naming import Oid, Ref
+from gitorch.model.refs import RefUpdate
 from gitorch.services.branches import is_own_branch
 from gitorch.services.workspace import Workspace
-from gitorch.storage.operations import Operation, Shifted, applied, fingerprint
+from gitorch.storage.operations import FolderMove, Operation, applied, fingerprint
 
 
-def move_refs(workspace: Workspace, moves: Sequence[RefMove], message: str) -> None:
+def move_refs(workspace: Workspace, moves: Sequence[RefUpdate], message: str) -> None:
     """Move refs, all or none; an error names the lock file of another git process that is in the way."""
     try:
-        workspace.repository.move(moves, message)
+        workspace.repository.update_refs(moves, message)
     except GitorchError as error:
         raise lockfiles.explained(workspace.repository, error, moves, user_refs(workspace, moves)) from error
 
 
-def user_refs(workspace: Workspace, moves: Iterable[RefMove]) -> list[Ref]:
+def user_refs(workspace: Workspace, moves: Iterable[RefUpdate]) -> list[Ref]:
     """Return those of the moved refs that are user branches."""
     return [ref for ref, _, _ in _user_moves(workspace, moves)]
 
 
-def require_checkouts_ready(workspace: Workspace, moves: Iterable[RefMove]) -> None:
+def require_checkouts_ready(workspace: Workspace, moves: Iterable[RefUpdate]) -> None:
     """Raise `Refused` when a user branch is to move and a checkout of it could not follow."""
     for ref, old, new in _user_moves(workspace, moves):
         checkouts.require_ready(workspace.repository, ref, old, new)
@@ -34,7 +34,7 @@ def require_checkouts_ready(workspace: Workspace, moves: Iterable[RefMove]) -> N
 
 def finish(workspace: Workspace, operation: Operation) -> None:
     """Do what follows the refs (checkouts of user branches, folders, then tasks), and close the operation."""
-    _update_checkouts(workspace, (RefMove(ref.ref, ref.new, ref.old) for ref in operation.refs))
+    _update_checkouts(workspace, operation.refs)
     _move_folders(workspace, operation.folders)
     tasks = workspace.store.current()
     # a task that another command has changed since a crash stays as it is
@@ -46,16 +46,16 @@ def finish(workspace: Workspace, operation: Operation) -> None:
     workspace.operations.close(operation, done=True)
 
 
-def roll_back(workspace: Workspace, operation: Operation, moved: Sequence[RefMove]) -> None:
+def roll_back(workspace: Workspace, operation: Operation, moved: Sequence[RefUpdate]) -> None:
     """Move refs and folders of an operation back, and close it as one that has not happened."""
-    moves = [RefMove(move.ref, move.old, move.new) for move in moved]
+    moves = [RefUpdate(move.ref, move.old, move.new) for move in moved]
     move_refs(workspace, moves, f"give up {operation.kind}")
     _update_checkouts(workspace, moves)
-    _move_folders(workspace, [Shifted(folder.new, folder.old) for folder in operation.folders])
+    _move_folders(workspace, [FolderMove(folder.new, folder.old) for folder in operation.folders])
     workspace.operations.close(operation, done=False)
 
 
-def _user_moves(workspace: Workspace, moves: Iterable[RefMove]) -> Iterator[tuple[Ref, Oid, Oid]]:
+def _user_moves(workspace: Workspace, moves: Iterable[RefUpdate]) -> Iterator[tuple[Ref, Oid, Oid]]:
     """Yield the moves of user branches: those that `merge --into` names."""
     for move in moves:
         branch = move.ref.removeprefix("refs/heads/")
@@ -63,7 +63,7 @@ def _user_moves(workspace: Workspace, moves: Iterable[RefMove]) -> Iterator[tupl
             yield move.ref, move.old, move.new
 
 
-def _update_checkouts(workspace: Workspace, moves: Iterable[RefMove]) -> None:
+def _update_checkouts(workspace: Workspace, moves: Iterable[RefUpdate]) -> None:
     """Update the checkouts of user branches to where these have moved."""
     for ref, old, new in _user_moves(workspace, moves):
         if old != new:
@@ -71,7 +71,7 @@ def _update_checkouts(workspace: Workspace, moves: Iterable[RefMove]) -> None:
                 workspace.store.notices.append(f"{path} was changed meanwhile, and is left as it is")
 
 
-def _move_folders(workspace: Workspace, folders: Sequence[Shifted]) -> None:
+def _move_folders(workspace: Workspace, folders: Sequence[FolderMove]) -> None:
     for folder in folders:
         source, target = workspace.folder / folder.old, workspace.folder / folder.new
         if source.exists() and not target.exists():

@@ -20,7 +20,7 @@ from gitorch.services.roles import assign_role
 from gitorch.services.submit import require_known_names, submit, taken_names
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
-from gitorch.storage.operations import REDO, SUBMIT, UNDO, Agreed, Operation, fingerprint
+from gitorch.storage.operations import REDO, SUBMIT, UNDO, Operation, PlanApproval, fingerprint
 from gitorch.storage.plans import PlanMoved, PlanStore
 from gitorch.storage.tasks import TaskMoved
 
@@ -150,7 +150,7 @@ def _queue(
     tasks = tasks_of(workspace, session.plan, approval.at, adjust)
     undecided = mark_undecided(workspace, session, approval.at, tuple(task.id for task in tasks))
     try:
-        agreed = Agreed(undecided.id, approval.at, fingerprint(undecided.plan))
+        agreed = PlanApproval(undecided.id, approval.at, fingerprint(undecided.plan))
         queued = submit(workspace, tasks, plan=agreed)
     finally:
         concluded = conclude_plan(workspace, undecided.id)

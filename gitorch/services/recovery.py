@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gitorch.git import lockfiles, notes
-from gitorch.git.repository import RefMove
+from gitorch.model.refs import RefUpdate
 from gitorch.services.operation_steps import finish, move_refs, roll_back, user_refs
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import Operation, fingerprint
@@ -15,7 +15,7 @@ from gitorch.storage.operations import Operation, fingerprint
 @contextmanager
 def operation_lock(workspace: Workspace) -> Iterator[None]:
     """Hold the operation log: one changing command at a time."""
-    with workspace.operations.turn() as lock, workspace.repository.lending(lock, everywhere=False):
+    with workspace.operations.turn() as lock, workspace.repository.inherit_lock(lock, all_threads=False):
         yield
 
 
@@ -65,8 +65,8 @@ def conclude(workspace: Workspace, operation: Operation) -> bool:
         return True
 
 
-def _real_moves(operation: Operation) -> list[RefMove]:
-    return [RefMove(ref.ref, ref.new, ref.old) for ref in operation.refs if ref.new != ref.old]
+def _real_moves(operation: Operation) -> list[RefUpdate]:
+    return [update for update in operation.refs if update.new != update.old]
 
 
 def _remove_note_locks(workspace: Workspace) -> None:

@@ -19,7 +19,7 @@ def load_roles(repository: Repository, loaded: Loaded) -> Mapping[str, Role]:
     leaves in a worktree nor a task branch changes the instructions of the next agent.
     """
     base = "HEAD" if loaded.config.base == "auto" else loaded.config.base
-    files = repository.plain_files(base, subagents.FOLDER, most=subagents.MOST_FILES, largest=subagents.LARGEST)
+    files = repository.plain_files(base, subagents.FOLDER, max_files=subagents.MOST_FILES, max_bytes=subagents.LARGEST)
     commit = (repository.resolve(base) if files else None) or base
     roles = (subagents.read(content, path, commit) for path, content in files.items() if path.endswith(".md"))
     known = subagents.with_built_in(role for role in roles if role is not None)

@@ -14,10 +14,10 @@ from gitorch.services.lookup import unknown
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
-from gitorch.storage.operations import SUBMIT, Agreed, words
+from gitorch.storage.operations import SUBMIT, PlanApproval, words
 
 
-def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: Agreed | None = None) -> list[Task]:
+def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | None = None) -> list[Task]:
     """Queue tasks, all or none; `plan` names the plan that they are of, if any.
 
     Raises `InvalidInput` for a dependency that is a cycle or unknown.

@@ -112,5 +112,5 @@ def _missing(workspace: Workspace, made: Operation) -> Iterator[str]:
     for task in restored:
         if task.worktree and not Path(task.worktree).exists():
             rescue = rescue_ref(task.id)
-            saved = f"; its uncommitted files are in {rescue}" if workspace.repository.at(rescue) else ""
+            saved = f"; its uncommitted files are in {rescue}" if workspace.repository.read_ref(rescue) else ""
             yield f"the worktree of {task.id} is gone{saved}"

@@ -19,7 +19,8 @@ from typing import IO, Any
 import msgspec
 
 from gitorch.errors import InvalidInput
-from gitorch.model.naming import Oid, Ref, TaskId
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import State, Task
 from gitorch.storage import atomic, locks
@@ -33,15 +34,7 @@ _FORMAT = 1
 _NAMED = 3
 
 
-class Moved(msgspec.Struct, frozen=True):
-    """A ref that an operation moves: from what (None: it did not exist) to what (None: it is deleted)."""
-
-    ref: Ref
-    old: Oid | None
-    new: Oid | None
-
-
-class Restated(msgspec.Struct, frozen=True):
+class StateChange(msgspec.Struct, frozen=True):
     """A task whose state an operation is to change."""
 
     task: TaskId
@@ -51,7 +44,7 @@ class Restated(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Changed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TaskChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A task before and after an operation.
 
     `old` and `new` are the fields that differ, as the task file writes them (None: there is no such task); `before` and
@@ -65,14 +58,14 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     after: str = ""
 
 
-class Shifted(msgspec.Struct, frozen=True):
+class FolderMove(msgspec.Struct, frozen=True):
     """A folder within gitorch's own that an operation moves: its name before and after."""
 
     old: str
     new: str
 
 
-class Agreed(msgspec.Struct, frozen=True):
+class PlanApproval(msgspec.Struct, frozen=True):
     """A plan whose approval an operation is, takes back or brings back: its id, when it was approved, and its print."""
 
     plan: str
@@ -92,10 +85,10 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     when: datetime
     v: int = 0
     said: str = ""
-    refs: tuple[Moved, ...] = ()
-    changes: tuple[Changed, ...] = ()
-    folders: tuple[Shifted, ...] = ()
-    plan: Agreed | None = None
+    refs: tuple[RefUpdate, ...] = ()
+    changes: tuple[TaskChange, ...] = ()
+    folders: tuple[FolderMove, ...] = ()
+    plan: PlanApproval | None = None
     of: int = 0
     command: str = ""
 
@@ -148,11 +141,11 @@ def _without_zeros(value: Any) -> Any:
     return [_without_zeros(one) for one in value] if isinstance(value, list) else value
 
 
-def difference(old: Task | None, new: Task | None) -> Changed:
+def difference(old: Task | None, new: Task | None) -> TaskChange:
     """Return how a task changes."""
     before, after = field_values(old) if old else {}, field_values(new) if new else {}
     names = [name for name in after or before if before.get(name, ...) != after.get(name, ...)]
-    return Changed(
+    return TaskChange(
         task=(after or before)["id"],
         old=msgspec.to_builtins({name: before[name] for name in names}) if before else None,
         new=msgspec.to_builtins({name: after[name] for name in names}) if after else None,
@@ -161,21 +154,21 @@ def difference(old: Task | None, new: Task | None) -> Changed:
     )
 
 
-def restored(change: Changed, now: Task | None) -> Task | None:
+def restored(change: TaskChange, now: Task | None) -> Task | None:
     """Return a task as it was before a change; `now` is the task as it is after it."""
     if change.old is None:
         return None
     return from_table({**(to_table(now) if now else {}), **change.old})
 
 
-def applied(change: Changed, now: Task | None) -> Task | None:
+def applied(change: TaskChange, now: Task | None) -> Task | None:
     """Return a task as it is after a change; `now` is the task as it is before it."""
     return restored(inverse(change), now)
 
 
-def inverse(change: Changed) -> Changed:
+def inverse(change: TaskChange) -> TaskChange:
     """Return the change that takes a change back."""
-    return Changed(task=change.task, old=change.new, new=change.old, before=change.after, after=change.before)
+    return TaskChange(task=change.task, old=change.new, new=change.old, before=change.after, after=change.before)
 
 
 class OperationLog:
@@ -187,12 +180,12 @@ class OperationLog:
     def open(
         self,
         kind: str,
-        refs: Sequence[Moved],
-        changes: Sequence[Changed],
+        refs: Sequence[RefUpdate],
+        changes: Sequence[TaskChange],
         *,
         said: str = "",
-        folders: Sequence[Shifted] = (),
-        plan: Agreed | None = None,
+        folders: Sequence[FolderMove] = (),
+        plan: PlanApproval | None = None,
         about: Operation | None = None,
     ) -> Operation:
         """Write down what is about to happen, durably, and return it; `about` is what it takes back."""

@@ -32,7 +32,7 @@ from gitorch.model.naming import branch_ref
 from gitorch.model.outcome import Ending
 from gitorch.model.task import State, Task, change
 from gitorch.replay import Replayer
-from gitorch.storage.operations import Changed, Moved, difference
+from gitorch.storage.operations import TaskChange, difference
 from tests.faults.night import SECONDS, Night, await_act
 from tests.support.git import git
 from tests.support.scale import scaled
@@ -204,7 +204,7 @@ def _collected(repository: Repository, worktree: worktrees.Worktree, lock: Path,
     """Collect as a run does, which waits for what the one before it left."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with repository.lending(file):
+        with repository.inherit_lock(file):
             return collect(repository, worktree, **what)
 
 
@@ -252,7 +252,7 @@ class Morning:
         return True
 
 
-def _changes(plan: merge.Plan) -> list[Changed]:
+def _changes(plan: merge.Plan) -> list[TaskChange]:
     merged = ((step.task, change(step.task, state=State.MERGED, merged_as=step.replayed.tip)) for step in plan.steps)
     return [difference(old, new) for old, new in merged]
 
@@ -305,9 +305,9 @@ def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: rand
         plan = services.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
     moves = merge.moves(library.repository, plan, library.config.integration)
-    library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
+    library.operations.open("merge", moves, _changes(plan))
     assert len(moves) == 2
-    library.repository.move([moves[moved]], "a part of it")
+    library.repository.update_refs([moves[moved]], "a part of it")
     assert morning.merged()
     morning.night.verify()
 
@@ -320,8 +320,8 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
         plan = services.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
     moves = merge.moves(library.repository, plan, library.config.integration)
-    operation = library.operations.open("merge", [Moved(one.ref, one.old, one.new) for one in moves], _changes(plan))
-    library.repository.move(moves, "all of it")
+    operation = library.operations.open("merge", moves, _changes(plan))
+    library.repository.update_refs(moves, "all of it")
     sent_back = plan.steps[0].task
     library.store.save([change(sent_back, state=State.QUEUED)])
     elsewhere = git("commit-tree", f"{plan.tip}^{{tree}}", "-p", plan.tip, "-m", "by hand", cwd=morning.night.path)

@@ -21,8 +21,9 @@ import pytest
 
 from gitorch import services
 from gitorch.git import notes
-from gitorch.git.repository import RefMove, RefsMoved
+from gitorch.git.repository import RefsMoved
 from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Comment, State
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
@@ -220,8 +221,8 @@ def test_an_undo_that_git_made_in_part_is_made_whole(repository_folder: Path, mo
     day.reset()
     library = day.open()
     opened = library.operations.open(made.kind, made.refs, made.changes, said=made.said, about=made)
-    one = opened.refs[moved]
-    library.repository.move([RefMove(one.ref, one.new, one.old)], "a part of it")
+    update = opened.refs[moved]
+    library.repository.update_refs([update], "a part of it")
     assert day.now() == after
 
 
@@ -236,7 +237,7 @@ def test_an_undo_whose_task_a_run_took_meanwhile_is_given_up_whole(repository_fo
     before = whole(repository_folder)
     library = day.open()
     opened = library.operations.open(made.kind, made.refs, made.changes, said=made.said, about=made)
-    library.repository.move([RefMove(one.ref, one.new, one.old) for one in opened.refs], "all of it")
+    library.repository.update_refs(opened.refs, "all of it")
     running = finish_by_hand(library, "one")
     assert day.now() == before | {"tasks": {"one": running}}
 
@@ -248,8 +249,8 @@ def test_a_ref_that_moves_at_the_last_moment_refuses_the_whole(repository_folder
     merged = msgspec.structs.replace(task, state=State.MERGED)
     main = Oid(git("rev-parse", "main", cwd=repository_folder))
     before = whole(repository_folder)
-    wrong = RefMove(branch_ref(library.config.integration), task.tip, main)
-    right = RefMove(branch_ref("orch/new"), task.tip, None)
+    wrong = RefUpdate(branch_ref(library.config.integration), task.tip, main)
+    right = RefUpdate(branch_ref("orch/new"), task.tip, None)
     with services.recovery.operation_lock(library), pytest.raises(RefsMoved):
         services.changes.operate(library, "merge", [(task, merged)], [right, wrong], summary="merge")
     assert whole(repository_folder) == before

@@ -16,12 +16,12 @@ import pytest
 from gitorch import services
 from gitorch.errors import GitorchError
 from gitorch.git import lockfiles
-from gitorch.git.repository import RefMove
 from gitorch.model import naming
 from gitorch.model.naming import Ref, branch_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
-from gitorch.storage.operations import Moved, difference
+from gitorch.storage.operations import difference
 from tests.faults.test_kill import work_and_exit
 from tests.support.days import WHO, approve, finished, merge
 from tests.support.git import git, run
@@ -53,15 +53,15 @@ def lock(folder: Path, name: str, when: float = LONG_AGO) -> Path:
 
 def cut_short(library: Workspace, *, moved: bool) -> None:
     """Leave a clean-up as one that was killed within its transaction, which had kept the branch's commits or not."""
-    tip = library.repository.at(BRANCH)
+    tip = library.repository.read_ref(BRANCH)
     assert tip is not None
     library.operations.open(
         "cleanup",
-        [Moved(KEPT, None, tip), Moved(BRANCH, tip, None)],
+        [RefUpdate(KEPT, tip, None), RefUpdate(BRANCH, None, tip)],
         [difference(services.lookup.find_task(library, "a"), None)],
     )
     if moved:
-        library.repository.move([RefMove(KEPT, tip, None)], "as far as it came")
+        library.repository.update_refs([RefUpdate(KEPT, tip, None)], "as far as it came")
 
 
 @contextlib.contextmanager
@@ -85,7 +85,7 @@ def test_a_lock_on_packed_refs_is_not_left(library: Workspace, repository_folder
     ended = "finished now" if moved else "it had moved nothing"
     assert again.store.notices == [f"cleanup was cut short: {ended}"]
     assert [place for place in left if place.exists()] == []
-    assert (again.repository.at(BRANCH) is None) == moved
+    assert (again.repository.read_ref(BRANCH) is None) == moved
     git("branch", "--delete", "--force", "work/a", cwd=repository_folder)
     git("pack-refs", "--all", cwd=repository_folder)
 
@@ -149,12 +149,12 @@ def test_a_refusal_names_the_lock(library: Workspace, repository_folder: Path) -
     with pytest.raises(GitorchError) as caught:
         list(services.maintenance.cleanup(library, [services.lookup.find_task(library, "a")]))
     assert (caught.value.code, packed.exists()) == ("refs-locked", True)
-    assert library.repository.at(BRANCH)
+    assert library.repository.read_ref(BRANCH)
     packed.unlink()
     again = open_workspace(repository_folder)
     assert again.store.notices == []
     list(services.maintenance.cleanup(again, [services.lookup.find_task(again, "a")]))
-    assert again.repository.at(BRANCH) is None
+    assert again.repository.read_ref(BRANCH) is None
 
 
 @pytest.mark.parametrize("at_work", [False, True])
@@ -163,8 +163,8 @@ def test_locks_on_a_branch_of_the_users(repository_folder: Path, at_work: bool) 
     library = finished(repository_folder, "a")
     approve(library, "a")
     merge(library)
-    tip, main = services.branches.integration_tip(library), library.repository.at(branch_ref("main"))
-    library.operations.open("merge --into", [Moved(branch_ref("main"), main, tip)], [])
+    tip, main = services.branches.integration_tip(library), library.repository.read_ref(branch_ref("main"))
+    library.operations.open("merge --into", [RefUpdate(branch_ref("main"), tip, main)], [])
     left = [lock(repository_folder, name) for name in ("refs/heads/main", "HEAD")]
     if at_work:
         with living(repository_folder, *WRITING), pytest.raises(GitorchError, match=r"HEAD\.lock|main\.lock"):
@@ -194,7 +194,7 @@ def test_git_killed_with_the_lock_in_its_hand(library: Workspace, repository_fol
     git("update-ref", "-d", "refs/tags/t000001", cwd=repository_folder)
     if "a" in again.tasks:
         list(services.maintenance.cleanup(again, [services.lookup.find_task(again, "a")]))
-    assert again.repository.at(BRANCH) is None
+    assert again.repository.read_ref(BRANCH) is None
     assert again.repository.refs("refs/gitorch/trash")
     assert again.operations.is_settled()
 

@@ -9,8 +9,9 @@ import pytest
 
 from gitorch.flow import merge
 from gitorch.git import notes
-from gitorch.git.repository import RefMove, RefsMoved, Repository
+from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import branch_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Priority, State
 from gitorch.replay import Replayer, hunks
 from tests.support.branches import Branches, held, merged
@@ -213,7 +214,7 @@ def test_branch_and_notes_move_together_or_not_at_all(branches: Branches) -> Non
     notes.append(branches.repo, {one.tip: [{"kind": "attempt", "task": "one"}]}, "test")
     plan = branches.plan()
     moves = merge.moves(branches.repo, plan, "orch/integration")
-    branches.repo.move(moves, "merge")
+    branches.repo.update_refs(moves, "merge")
     lines = notes.read(branches.repo, plan.tip)
     assert [line["kind"] for line in lines] == ["attempt", "merged"]
     assert lines[1]["commit"] == one.tip
@@ -222,7 +223,7 @@ def test_branch_and_notes_move_together_or_not_at_all(branches: Branches) -> Non
     before = branches.repo.refs()
     again = merge.moves(branches.repo, plan, "orch/integration")  # expects no integration branch, and there is one
     with pytest.raises(RefsMoved):
-        branches.repo.move(again, "merge")
+        branches.repo.update_refs(again, "merge")
     after = branches.repo.refs()
     scratch = [move.ref for move in again if move.new is None]
     assert {ref: oid for ref, oid in after.items() if ref not in scratch} == before
@@ -233,6 +234,6 @@ def test_the_users_checkout_is_not_looked_at(branches: Branches, tmp_path: Path)
     branches.task("one", {"one.txt": "x\n"})
     (branches.top / "one.txt").write_text("my own\n")
     plan = branches.plan()
-    branches.repo.move([RefMove(branch_ref("orch/integration"), plan.tip, None)], "merge")
+    branches.repo.update_refs([RefUpdate(branch_ref("orch/integration"), plan.tip, None)], "merge")
     assert (branches.top / "one.txt").read_text() == "my own\n"
     assert branches.git("show", "orch/integration:one.txt") == "x"

@@ -77,7 +77,7 @@ def test_nothing_is_visible_before_the_move(repo: Repository, head: Oid) -> None
     moves = notes.build(repo, {head: [line(1)]})
     before = repo.refs()
     assert notes.read(repo, head) == []
-    repo.move(moves, "test")
+    repo.update_refs(moves, "test")
     assert notes.read(repo, head) == [line(1)]
     assert {ref for ref in repo.refs() if ref not in before} <= {NOTES}
 

@@ -12,13 +12,13 @@ from gitorch import services
 from gitorch.errors import Refused
 from gitorch.flow import intake
 from gitorch.git import notes
-from gitorch.git.repository import RefMove
 from gitorch.model.naming import Oid, Ref
+from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Comment, State, Task
 from gitorch.replay import Replayer
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
-from gitorch.storage.operations import Operation, Restated
+from gitorch.storage.operations import Operation, StateChange
 from gitorch.storage.tasks import TaskMoved
 from tests.support.days import WHO, adopt, approve, branch, finish_by_hand, finished, merge, submit, whole
 from tests.support.git import git
@@ -252,10 +252,10 @@ def published(library: Workspace) -> tuple[str, Oid]:
     main = git("rev-parse", "main", cwd=folder)
     task = services.lookup.find_task(library, "one")
     assert task.tip is not None
-    moves = [RefMove(Ref("refs/heads/main"), task.tip, Oid(main))]
+    moves = [RefUpdate(Ref("refs/heads/main"), task.tip, Oid(main))]
     with services.recovery.operation_lock(library):
         services.changes.move_and_restate(
-            library, "merge", moves, [Restated(task.id, task.state, State.MERGED, task.tip)], "merge into main"
+            library, "merge", moves, [StateChange(task.id, task.state, State.MERGED, task.tip)], "merge into main"
         )
     return main, task.tip
 

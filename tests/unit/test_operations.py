@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from gitorch.errors import InvalidInput
 from gitorch.git.notes_revert import taken_back
 from gitorch.model.naming import Ref, TaskId
+from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table
 from gitorch.model.task import State, Task, change_spec
 from gitorch.storage.operations import (
     REDO,
     UNDO,
-    Moved,
     Operation,
     OperationLog,
     applied,
@@ -51,7 +51,7 @@ def done(log: OperationLog, kind: str = "submit", about: Operation | None = None
 def test_what_was_opened_reads_back_whole(log: OperationLog) -> None:
     """An operation comes back as it was written, with its refs, its tasks before and after, and its words."""
     changed = difference(TASK, msgspec.structs.replace(TASK, state=State.CANCELLED))
-    written = log.open("kill", [Moved(Ref("refs/heads/orch/one"), None, None)], [changed], said="kill one")
+    written = log.open("kill", [RefUpdate(Ref("refs/heads/orch/one"), None, None)], [changed], said="kill one")
     assert log.unfinished() == [written]
     assert (written.number, written.said, written.is_exact) == (1, "kill one", True)
     log.close(written, done=True)

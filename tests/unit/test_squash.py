@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitorch.flow.merge.squash import squashed
-from gitorch.git.repository import parse_commit
+from gitorch.git.objects import parse_commit
 from gitorch.model.naming import Oid
 
 TREE, PARENT = Oid("a" * 40), Oid("b" * 40)

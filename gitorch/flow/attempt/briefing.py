@@ -35,7 +35,7 @@ def compose(
 
 def conventions(repository: Repository, commit: Oid) -> list[str]:
     """Return the files of a commit that say how the repository wants to be worked on."""
-    found = repository.look_up(*(f"{commit}:{name}" for name in CONVENTIONS))
+    found = repository.object_ids(*(f"{commit}:{name}" for name in CONVENTIONS))
     return [name for name, oid in zip(CONVENTIONS, found, strict=True) if oid is not None]
 
 

@@ -10,10 +10,11 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import AgentSettings
 from gitorch.git import fence, worktrees
-from gitorch.git.repository import RefMove, Repository
+from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model import naming
 from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.model.roles import Role, generalist
 from gitorch.model.task import Phase, Task, base_of, current_attempt
 from gitorch.rooms import environment
@@ -85,12 +86,12 @@ def _end_preparations(means: Means, key: str) -> None:
 def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
     """Bring the branch and its worktree to where the attempt starts; keep what an earlier attempt made."""
     repository, ref = means.repository, branch_ref(task.branch)
-    at = repository.at(ref)
+    at = repository.read_ref(ref)
     start = task.tip or base_of(task)
     if at is not None and task.tip is not None and repository.is_ancestor(task.tip, at):
         start = at  # a person went on with the branch by hand
     if at is None:
-        repository.move([RefMove(ref, start, None)], f"start {task.id}")
+        repository.update_refs([RefUpdate(ref, start, None)], f"start {task.id}")
     elif task.attempts == 1 and at != start:
         raise environment.Failed(f"a branch {task.branch} exists already, and is not this task's")
     worktree = worktrees.find(repository, path)
@@ -104,7 +105,7 @@ def _fresh_worktree(means: Means, task: Task, path: Path) -> Worktree:
         worktrees.discard_half_made(repository, path)
     _keep_earlier(repository, task, at)
     if at is not None and at != start:
-        repository.move([RefMove(ref, start, at)], f"start {task.id} afresh")
+        repository.update_refs([RefUpdate(ref, start, at)], f"start {task.id} afresh")
     return worktrees.add(repository, path, task.branch, f"gitorch {task.id}", new=at is None)
 
 
@@ -117,8 +118,8 @@ def _keep_earlier(repository: Repository, task: Task, tip: Oid | None) -> None:
     if tip is None or task.attempts < 2:
         return
     ref = naming.attempt_ref(task.id, task.attempts - 1)
-    if repository.at(ref) is None:
-        repository.move([RefMove(ref, tip, None)], f"keep attempt {task.attempts - 1} of {task.id}")
+    if repository.read_ref(ref) is None:
+        repository.update_refs([RefUpdate(ref, tip, None)], f"keep attempt {task.attempts - 1} of {task.id}")
 
 
 def _environment(means: Means, task: Task, worktree: Worktree, folder: Path) -> dict[str, str]:

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from gitorch.errors import NotFound, Refused
-from gitorch.git.repository import RefMove, Repository
+from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref, branch_ref, original_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.replay import Conflicted, Own, Replayed, Replayer
 
 
@@ -64,7 +65,7 @@ def find_target(repository: Repository, name: str, integration: str, owned: Owne
     """
     name = name.removeprefix("refs/heads/")
     ref = branch_ref(name)
-    at = repository.at(ref) if name.isprintable() else None
+    at = repository.read_ref(ref) if name.isprintable() else None
     if at is None:
         raise _no_branch(repository, name, integration)
     # a branch may be another name for one
@@ -80,7 +81,7 @@ def find_target(repository: Repository, name: str, integration: str, owned: Owne
 
 def _no_branch(repository: Repository, name: str, integration: str) -> NotFound | Refused:
     remote = name.removeprefix("refs/remotes/").removeprefix("remotes/")
-    if name.isprintable() and repository.at(Ref(f"refs/remotes/{remote}")) is not None:
+    if name.isprintable() and repository.read_ref(Ref(f"refs/remotes/{remote}")) is not None:
         place, _, branch = remote.partition("/")
         return Refused(
             "remote-branch",
@@ -163,7 +164,7 @@ def _is_approved(task: str, places: Sequence[Oid], notes: Notes, automatic: str)
     return bool(verdicts) and verdicts[-1][1] == "approve"
 
 
-def orig_move(repository: Repository, rebased: Rebased, integration: str) -> list[RefMove]:
+def orig_move(repository: Repository, rebased: Rebased, integration: str) -> list[RefUpdate]:
     """Return the move that keeps the integration branch as it was before it was replayed."""
     ref = original_ref(integration, rebased.before)
-    return [] if repository.at(ref) else [RefMove(ref, rebased.before, None)]
+    return [] if repository.read_ref(ref) else [RefUpdate(ref, rebased.before, None)]

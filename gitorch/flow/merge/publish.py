@@ -7,25 +7,26 @@ from collections.abc import Mapping, Sequence
 from gitorch.flow.merge.into import Rebased, orig_move
 from gitorch.flow.merge.values import Plan, Step
 from gitorch.git import notes
-from gitorch.git.repository import RefMove, Repository
+from gitorch.git.repository import Repository
 from gitorch.model import note
 from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.refs import RefUpdate
 from gitorch.replay import Replayed
 
 Said = Mapping[Oid, Sequence[note.Line]]
 
 
-def moves(repository: Repository, made: Plan, integration: str, said: Said | None = None) -> list[RefMove]:
+def moves(repository: Repository, made: Plan, integration: str, said: Said | None = None) -> list[RefUpdate]:
     """Return the ref moves that publish a plan: the integration branch, and the notes that follow the commits.
 
     With them go, where the plan has them, the branch that the integration branch is brought to, and a ref that keeps
     the integration branch as it was before it was replayed. `said` are further lines for the notes of new commits.
     """
-    found = [RefMove(branch_ref(integration), made.tip, made.before)] if made.tip != made.before else []
+    found = [RefUpdate(branch_ref(integration), made.tip, made.before)] if made.tip != made.before else []
     if isinstance(made.rebased, Rebased):
         found += orig_move(repository, made.rebased, integration)
     if made.target is not None and made.target.before != made.tip:
-        found.append(RefMove(made.target.ref, made.tip, made.target.before))
+        found.append(RefUpdate(made.target.ref, made.tip, made.target.before))
     lines = _note_lines(repository, made, integration)
     for commit, more in (said or {}).items():
         lines.setdefault(commit, []).extend(more)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitorch.git.lockfiles import SCRATCH
-from gitorch.git.repository import RefMove, RefsMoved, Repository
+from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import OWN_REFS, Oid, Ref, TaskId
+from gitorch.model.refs import RefUpdate
 from gitorch.storage import locks
 
 if TYPE_CHECKING:
@@ -87,12 +88,14 @@ class Memory:
         """Remember solved files; what was learned first of a conflict is replaced."""
         self._known = None
         for remaining in reversed(range(_TRIES)):
-            tip = self.repository.at(RESOLVED)
-            known = self.repository.look_up(*(f"{RESOLVED}:{one.place}" for one in solved)) if solved else []
+            tip = self.repository.read_ref(RESOLVED)
+            known = self.repository.object_ids(*(f"{RESOLVED}:{one.place}" for one in solved)) if solved else []
             if known == list(solved.values()):
                 return
             try:
-                self.repository.move([RefMove(RESOLVED, self._build(solved, tip), tip)], "remember resolutions")
+                self.repository.update_refs(
+                    [RefUpdate(RESOLVED, self._build(solved, tip), tip)], "remember resolutions"
+                )
             except RefsMoved:
                 if not remaining:
                     raise
@@ -173,7 +176,7 @@ class Hunks:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Hold the cache for one user of it; what a killed one left of its turn is gone first."""
-        with locks.turn(self.folder / "gitorch.lock") as file, self.repository.lending(file, everywhere=False):
+        with locks.turn(self.folder / "gitorch.lock") as file, self.repository.inherit_lock(file, all_threads=False):
             self._make()
             for name in ("MERGE_RR", "MERGE_RR.lock"):
                 (self.folder / name).unlink(missing_ok=True)

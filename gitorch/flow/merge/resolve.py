@@ -205,7 +205,7 @@ class Resolver(Wrapper):
 
     def _is_here(self, one: Sides) -> bool:
         # the base of a merge that has several is one that git made, and not kept
-        return None not in self.repository.look_up(*(blob for blob in (one.base, one.ours, one.theirs) if blob))
+        return None not in self.repository.object_ids(*(blob for blob in (one.base, one.ours, one.theirs) if blob))
 
     def _content(self, blob: Oid) -> bytes:
         return self.repository.git("cat-file", "blob", blob, ok=(0, 128)).stdout
@@ -216,7 +216,7 @@ def outcomes(repository: Repository, commit: Oid, found: Mapping[str, Sides | No
     known = {path: one for path, one in found.items() if one is not None}
     if not known:
         return {}
-    blobs = repository.look_up(*(f"{commit}:{path}" for path in known if "\n" not in path))
+    blobs = repository.object_ids(*(f"{commit}:{path}" for path in known if "\n" not in path))
     places = [one for path, one in known.items() if "\n" not in path]
     return {one: blob for one, blob in zip(places, blobs, strict=True) if blob is not None}
 
@@ -232,7 +232,7 @@ def answers(repository: Repository, found: Mapping[str, Sides], base: Oid | None
 
 
 def _blobs(repository: Repository, commit: Oid, paths: Iterable[str]) -> list[Oid]:
-    found = repository.look_up(*(f"{commit}:{path}" for path in paths if "\n" not in path))
+    found = repository.object_ids(*(f"{commit}:{path}" for path in paths if "\n" not in path))
     return [blob for blob in found if blob is not None]
 
 

@@ -37,7 +37,7 @@ def named(repository: Repository, config: Config, wanted: str = "") -> Oid:
     name = wanted or ("HEAD" if config.base == "auto" else config.base)
     if not name.isprintable():
         raise _no_base(name)
-    commit, integration = repository.look_up(f"{name}^{{commit}}", branch_ref(config.integration))
+    commit, integration = repository.object_ids(f"{name}^{{commit}}", branch_ref(config.integration))
     if commit is None:
         raise _no_base(name)
     if not wanted and integration and repository.is_ancestor(commit, integration):

@@ -74,7 +74,7 @@ class Slot:
         if found is None:
             worktrees.discard_half_made(repository, path)
             found = worktrees.add(repository, path, commit, _REASON)
-        repository.free(found.admin / "index.lock", found.admin / "HEAD.lock")
+        repository.remove_stale_locks(found.admin / "index.lock", found.admin / "HEAD.lock")
         hidden = index_flags.uncover(repository, found)  # git would leave it as the last check had it
         found.git(repository, "checkout", "--quiet", "--force", "--detach", commit)
         # twice: repositories that checks made inside, too

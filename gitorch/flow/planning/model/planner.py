@@ -75,7 +75,7 @@ class ModelPlanner:
         """Return where tasks start that wait for nothing: the base, or the integration branch where that holds more."""
         repository, config = self._means.repository, self._means.config
         base = repository.resolve("HEAD" if config.base == "auto" else config.base)
-        merged = repository.at(branch_ref(config.integration))
+        merged = repository.read_ref(branch_ref(config.integration))
         return merged if base and merged and repository.is_ancestor(base, merged) else base
 
 
