@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.errors import AnswerNeeded, GitorchError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from gitorch.cli.schema.answer import Answer
     from gitorch.cli.terminal.streams import Screen
     from gitorch.model.task import Task
     from gitorch.replay import Replayer
@@ -66,12 +68,10 @@ class Session:
             raise click.UsageError("which task? (inside a task's worktree it may be left out)")
         return here
 
-    def answer(self, text: str, schema: str = "", fields: Mapping[str, Any] | None = None) -> None:
-        """Print the answer to stdout: `text`, or with `--json` the object."""
+    def answer(self, text: str, answer: Answer | None = None) -> None:
+        """Print the answer to stdout: `text`, or with `--json` the object. One without an object is for people only."""
         if self.json:
-            from gitorch.cli.schema import answers
-
-            text = answers.dumps({"schema": f"gitorch/{schema}/1", **(fields or {})})
+            text = schema.answer.line(answer) if answer else ""
         if text:
             self.screen.answer(text.removesuffix("\n"))
         self.tell_notices()
@@ -96,9 +96,7 @@ class Session:
     def fail(self, error: GitorchError) -> None:
         """Print an error: to stderr in words, or with `--json` to stdout as an object."""
         if self.json:
-            from gitorch.cli.schema import answers
-
-            sys.stdout.write(answers.dumps(answers.error(error)) + "\n")
+            sys.stdout.write(schema.answer.line(schema.error.ErrorAnswer.of(error)) + "\n")
             return
         from gitorch.cli.views import error as error_view
 

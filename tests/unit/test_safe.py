@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from gitorch.cli.schema import answers
+from gitorch.cli.schema.answer import dumps
 from gitorch.cli.terminal.sanitize import LONGEST, MOST_MARKS, cells, clip, safe, safe_block
 
 ATTACKS = {
@@ -144,12 +144,12 @@ def _is_jamo(character: str) -> bool:
 @given(st.dictionaries(st.text(max_size=5), st.text(st.characters(), max_size=40), max_size=3))
 def test_json_says_the_same_and_steers_nothing(value: dict[str, str]) -> None:
     """JSON reads back as exactly what was written, is one line, and holds no character that a terminal obeys."""
-    text = answers.dumps(value)
+    text = dumps(value)
     assert json.loads(text) == value
     assert all(one.isprintable() or unicodedata.category(one) in ("Zs", "Cn") for one in text)
 
 
 def test_json_keeps_what_people_read() -> None:
     """Letters and emoji are written as they are; overrides, tags and stray bytes as escapes."""
-    assert answers.dumps({"x": "grüße 日本 🎉"}) == '{"x":"grüße 日本 🎉"}'
-    assert answers.dumps({"x": "\u202e\x9b\U000e0041\udcff\n"}) == r'{"x":"\u202e\u009b\udb40\udc41\udcff\n"}'
+    assert dumps({"x": "grüße 日本 🎉"}) == '{"x":"grüße 日本 🎉"}'
+    assert dumps({"x": "\u202e\x9b\U000e0041\udcff\n"}) == r'{"x":"\u202e\u009b\udb40\udc41\udcff\n"}'

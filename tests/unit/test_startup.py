@@ -48,6 +48,15 @@ def test_a_quick_command_loads_little(
     assert found & {*FOREIGN, *_LAZY} == set()
 
 
+@pytest.mark.parametrize("words", [("status",), ("-h",), ("run", "-h")])
+def test_only_json_loads_the_schemas(repository_folder: Path, words: tuple[str, ...]) -> None:
+    """The structs of the JSON answers are loaded with --json."""
+    _with_ten_tasks(repository_folder)
+    assert not {name for name in loaded(repository_folder, *words) if name.startswith("gitorch.cli.schema.")}
+    answer = {name for name in loaded(repository_folder, "status", "--json") if name.startswith("gitorch.cli.schema.")}
+    assert answer == {f"gitorch.cli.schema.{name}" for name in ("answer", "forecast", "status", "task")}
+
+
 def test_the_check_sees_what_a_command_loads(repository_folder: Path) -> None:
     """A command that needs more does load it: the sets above can tell."""
     _with_ten_tasks(repository_folder)

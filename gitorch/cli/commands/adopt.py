@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
@@ -57,19 +58,9 @@ def _judged(session: Session, planned: Adoption) -> Adoption:
 
 
 def _tell(session: Session, adopted: Adoption, *, dry: bool) -> None:
-    from gitorch.cli.schema import answers
-
     session.answer(
         _text(session, adopted),
-        "adopt",
-        {
-            "tasks": [answers.task(task) for task in adopted.tasks],
-            "judged": [answers.task(task) for task in adopted.judged],
-            "sources": dict(adopted.sources),
-            "left": [{"branch": one.branch.name, "reason": one.reason} for one in adopted.left],
-            "unsaved": [{"branch": branch, "worktree": str(place)} for branch, place in adopted.unsaved],
-            "dry_run": dry,
-        },
+        schema.queue.AdoptAnswer.of(adopted, dry_run=dry),
     )
     if session.json:
         return

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def list_notes(session: Session, run: int | None, every: bool) -> None:
 
     notes = _chosen(session.workspace, run, every=every)
     lines = [f"{_label(note, every):>4}  {safe(_author(note))}  {note.when}  {safe(note.text)}" for note in notes]
-    session.answer("\n".join(lines) or "there are no notes", "context", _fields(notes))
+    session.answer("\n".join(lines) or "there are no notes", schema.context.ContextAnswer.of(notes))
     if notes and not session.json:
         session.say(_MATERIAL)
 
@@ -70,7 +71,8 @@ def add_note(session: Session, text: tuple[str, ...]) -> None:
     task = services.context.note_author(workspace.folder, os.environ)
     who = "" if task else workspace.repository.committer().partition(" <")[0]
     note = services.context.shared_notes(workspace).add(words, task=task, who=who)
-    session.answer(f"note {note.number} of run {note.run}", "context", {"note": _told(note)})
+    answer = schema.context.ContextAddAnswer(note=schema.context.SharedNoteJson.of(note))
+    session.answer(f"note {note.number} of run {note.run}", answer)
 
 
 def _chosen(workspace: Workspace, run: int | None, *, every: bool = False) -> list[SharedNote]:
@@ -91,21 +93,19 @@ def _show(session: Session, notes: Sequence[SharedNote]) -> None:
     from gitorch.cli.terminal.sanitize import safe, safe_block
 
     blocks = [f"{note.number}  {safe(_author(note))}  {note.when}\n{safe_block(note.text)}\n" for note in notes]
-    session.answer("\n".join(blocks) or "there are no notes", "context", _fields(notes))
+    session.answer("\n".join(blocks) or "there are no notes", schema.context.ContextAnswer.of(notes))
     if notes and not session.json:
         session.say(_MATERIAL)
 
 
 def _show_handoff(session: Session, name: str) -> None:
-    import msgspec
-
     from gitorch.cli.terminal.sanitize import safe_block
     from gitorch.model import handoff
 
     task = session.find(name)
     found = services.context.handoff_of(session.workspace, task)
-    fields = {"task": task.id, "handoff": msgspec.to_builtins(found)}
-    session.answer(safe_block(handoff.written(found)), "context", fields)
+    answer = schema.context.ContextHandoffAnswer(task=task.id, handoff=schema.context.HandoffJson.of(found))
+    session.answer(safe_block(handoff.written(found)), answer)
     if not session.json:
         session.say(_MATERIAL)
 
@@ -116,12 +116,3 @@ def _author(note: SharedNote) -> str:
 
 def _label(note: SharedNote, every: bool) -> str:
     return f"{note.run}.{note.number}" if every else str(note.number)
-
-
-def _fields(notes: Sequence[SharedNote]) -> dict[str, Any]:
-    return {"notes": [_told(note) for note in notes]}
-
-
-def _told(note: SharedNote) -> dict[str, Any]:
-    author = {"task": note.task} if note.task else {"who": note.who or None}
-    return {"run": note.run, "number": note.number, **author, "when": note.when, "text": note.text}

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import WAY_BACK, Session, pass_session
 from gitorch.errors import InvalidInput, did_you_mean
 
@@ -28,19 +29,19 @@ def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
         trust.require_person("clean up")
     workspace = session.workspace
     found = services.maintenance.removable(workspace)
-    fields: dict[str, Any] = {"tasks": [task.id for task in found], "dry_run": dry_run}
+    answer = schema.maintenance.CleanupAnswer(tasks=[task.id for task in found], dry_run=dry_run)
     listing = "\n".join(f"{task.id}  {task.state}  {task.worktree}" for task in found)
     if dry_run or not found:
-        session.answer(listing or "nothing to clean up", "cleanup", fields)
+        session.answer(listing or "nothing to clean up", answer)
         return
     if not yes:
         session.say(listing)
     if not session.confirm(f"Remove {len(found)} worktrees and branches?", yes=yes):
-        session.answer("nothing was removed", "cleanup", {**fields, "tasks": []})
+        session.answer("nothing was removed", schema.maintenance.CleanupAnswer(tasks=[], dry_run=dry_run))
         return
     for task in services.maintenance.cleanup(workspace, found):
         session.say(f"removed {task.id}")
-    session.answer(f"{len(found)} tasks removed", "cleanup", fields)
+    session.answer(f"{len(found)} tasks removed", answer)
     session.say(WAY_BACK)
 
 
@@ -65,7 +66,7 @@ def show_config(session: Session, origin: bool) -> None:
         for name, value in values.items()
     ]
     origins = {name: loaded.origins.get(name, "built-in") for name in values}
-    session.answer("\n".join(lines), "config", {"values": values, "origins": origins})
+    session.answer("\n".join(lines), schema.maintenance.ConfigShowAnswer(values=values, origins=origins))
 
 
 @config_command.command("get")
@@ -78,7 +79,8 @@ def read_config(session: Session, name: str) -> None:
         hint = did_you_mean(name, values, lead="; ")
         raise InvalidInput("no-such-key", f"there is no setting {name}{hint}", fix=("orchestrate config show",))
     value = values[name]
-    session.answer(value if isinstance(value, str) else json.dumps(value), "config", {"name": name, "value": value})
+    text = value if isinstance(value, str) else json.dumps(value)
+    session.answer(text, schema.maintenance.ConfigGetAnswer(name=name, value=value))
 
 
 @config_command.command("trust")
@@ -94,14 +96,15 @@ def trust_config(session: Session, yes: bool) -> None:
     found = trust.commands(workspace.loaded.layers)
     common = workspace.repository.common_dir
     if trust.is_trusted(common, found):
-        session.answer("nothing to agree to" if not found else "agreed to already", "config", {"commands": found})
+        text = "nothing to agree to" if not found else "agreed to already"
+        session.answer(text, schema.maintenance.ConfigTrustAnswer(commands=found))
         return
     session.say(safe_block(json.dumps(found, indent=2, ensure_ascii=False)))
     agreed = session.confirm("Run these commands in this repository from now on?", yes=yes)
     if agreed:
         trust.agree(common, found)
-    fields = {"commands": found, "digest": trust.digest(found), "agreed": agreed}
-    session.answer("agreed; a change of these commands asks again" if agreed else "not agreed", "config", fields)
+    answer = schema.maintenance.ConfigTrustAnswer(commands=found, digest=trust.digest(found), agreed=agreed)
+    session.answer("agreed; a change of these commands asks again" if agreed else "not agreed", answer)
 
 
 def _flat(value: Any) -> dict[str, Any]:
@@ -132,4 +135,4 @@ def completion_command(session: Session, context: click.Context, shell: str) -> 
     kind = get_completion_class(shell)
     assert kind is not None
     script = kind(context.find_root().command, {}, "orchestrate", "_ORCHESTRATE_COMPLETE").source()
-    session.answer(script, "completion", {"shell": shell, "script": script})
+    session.answer(script, schema.maintenance.CompletionAnswer(shell=shell, script=script))

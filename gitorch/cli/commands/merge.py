@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ def merge_command(
     first. Your own branches stay as they are, but the one that --into names: it is moved forward to the result, and the
     files of a clean checkout of it follow.
     """
-    from gitorch.cli.schema import answers
     from gitorch.cli.views import merge, run
     from gitorch.flow.merge import Progress
     from gitorch.storage import trust
@@ -83,8 +83,8 @@ def merge_command(
         conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
     text = merge.merge_plan(plan, branch, hunks=hunks) if dry_run else merge.merge_result(plan, branch)
     text = "\n".join(part for part in (run.foreseen(conflicts), text) if part)
-    known = {"conflicts": [answers.foreseen_conflict(one, branch) for one in conflicts]} if dry_run else {}
-    session.answer(text, "merge", {**answers.merge(plan, branch, hunks), **known, "dry_run": dry_run})
+    predicted = conflicts if dry_run else None
+    session.answer(text, schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, dry_run=dry_run))
     if plan.steps and not dry_run:
         session.say(WAY_BACK)
     _exit_for(plan)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.commands.plan_answers import ANSWERS, tell_asking, tell_cost
 from gitorch.cli.commands.plan_edits import EDITS, PLAN, PLANNED, tell
 from gitorch.cli.session import Session, pass_session
@@ -129,7 +130,6 @@ def _talk(session: Session, found: PlanSession) -> None:
 @pass_session
 def list_command(session: Session, more: Sequence[str]) -> None:
     """List all plans."""
-    from gitorch.cli.schema import plan as plan_schema
     from gitorch.cli.views import plan as plan_view
 
     if more:
@@ -137,7 +137,7 @@ def list_command(session: Session, more: Sequence[str]) -> None:
         raise InvalidInput("usage", "plan list takes no arguments", fix=(goal,))
     found = services.plan_approval.all_plans(session.workspace)
     text = plan_view.listing(found, datetime.now().astimezone())
-    session.answer(text, "plan", {"plans": [plan_schema.summary(one) for one in found]})
+    session.answer(text, schema.plan.PlanListAnswer.of(found))
 
 
 @plan_command.command("show")
@@ -149,7 +149,6 @@ def list_command(session: Session, more: Sequence[str]) -> None:
 @pass_session
 def show_command(session: Session, plan: str, task: str | None, form: str) -> None:
     """Show a plan, or one TASK of it."""
-    from gitorch.cli.schema import plan as plan_schema
     from gitorch.cli.views import plan as plan_view
     from gitorch.model.plan import find
 
@@ -157,13 +156,14 @@ def show_command(session: Session, plan: str, task: str | None, form: str) -> No
     session.json = session.json or form == "json"
     if task:
         one = find(found.plan, task)
-        session.answer(plan_view.task_page(found.plan, one), "plan", {"task": plan_schema.planned(one)})
+        answer = schema.plan.PlanTaskAnswer(task=schema.plan.PlannedTaskJson.of(one))
+        session.answer(plan_view.task_page(found.plan, one), answer)
     elif form == "tree":
         tell(session, found)
     else:
         write = {"mermaid": plan_view.mermaid, "dot": plan_view.dot, "toml": plan_view.toml}
         text = write[form](found.plan) if form in write else ""
-        session.answer(text, "plan", {"plan": plan_schema.plan(found)})
+        session.answer(text, schema.plan.PlanAnswer.of(found))
 
 
 @plan_command.command("continue")
@@ -214,12 +214,10 @@ def approve_command(ctx: click.Context, plan: str, run: bool) -> None:
 
 def tell_queued(session: Session, approved: PlanSession, tasks: Sequence[Task]) -> None:
     """Show the tasks that a plan became."""
-    from gitorch.cli.schema import answers
-    from gitorch.cli.schema import plan as plan_schema
     from gitorch.cli.views.queue import queued
 
-    fields = {"plan": plan_schema.plan(approved), "tasks": [answers.task(task) for task in tasks]}
-    session.answer(queued(tasks, session.workspace.config.agent), "plan", fields)
+    answer = schema.plan.PlanApproveAnswer.of(approved, tasks)
+    session.answer(queued(tasks, session.workspace.config.agent), answer)
 
 
 def run_queue(ctx: click.Context, **options: object) -> None:
@@ -259,10 +257,11 @@ def drop_command(session: Session, plan: str, yes: bool) -> None:
     workspace = session.workspace
     found = services.plan_approval.find_plan(workspace, plan)
     if not session.confirm(f"Drop the plan {found.id}?", yes=yes):
-        session.answer("nothing was dropped", "plan", {"dropped": None})
+        session.answer("nothing was dropped", schema.plan.PlanDropAnswer(dropped=None))
         return
     kept = services.plan.drop_plan(workspace, found)
-    session.answer(f"dropped {found.id}; it is kept in {kept}", "plan", {"dropped": found.id, "kept": kept})
+    answer = schema.plan.PlanDropAnswer(dropped=found.id, folder=kept)
+    session.answer(f"dropped {found.id}; it is kept in {kept}", answer)
 
 
 for one in (*ANSWERS, *EDITS):

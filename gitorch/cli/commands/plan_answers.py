@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.commands.plan_edits import PLAN, tell
 from gitorch.cli.session import Session, pass_session
 from gitorch.errors import AnswerNeeded, GitorchError, InvalidInput
@@ -34,11 +35,11 @@ def edit_command(session: Session, plan: str, file: str | None) -> None:
     text = _read(session, file) if file else _edited(session, found)
     if text is None:
         waits = f"; the text that was not a valid plan still waits in {kept}" if kept.exists() else ""
-        session.answer(f"nothing was changed{waits}", "plan", _fields(found))
+        session.answer(f"nothing was changed{waits}", schema.plan.PlanAnswer.of(found))
         return
     if not text.strip():
         kept.unlink(missing_ok=True)
-        session.answer("nothing was changed", "plan", _fields(found))
+        session.answer("nothing was changed", schema.plan.PlanAnswer.of(found))
         return
     changed = _of_toml(session, found, text, keep=not file)
     kept.unlink(missing_ok=True)
@@ -59,12 +60,6 @@ def _of_toml(session: Session, found: PlanSession, text: str, *, keep: bool) -> 
         replace(services.plan_approval.plan_store(workspace).draft_file(found), text.encode("utf-8", "surrogateescape"))
         again = f"orchestrate plan edit {found.id}   your text is kept; empty it to drop it"
         raise type(error)(error.code, error.what, why=error.why, fix=(again,)) from error
-
-
-def _fields(found: PlanSession) -> dict[str, Any]:
-    from gitorch.cli.schema import plan as plan_schema
-
-    return {"plan": plan_schema.plan(found)}
 
 
 def _read(session: Session, file: str) -> str:
@@ -101,7 +96,6 @@ def discuss_command(session: Session, plan: str, text: Sequence[str], agent: str
 
     Where nobody can be asked, the proposal waits: `plan take PLAN` takes it.
     """
-    from gitorch.cli.schema import plan as plan_schema
     from gitorch.model.plan import difference
 
     workspace = session.workspace
@@ -114,18 +108,17 @@ def discuss_command(session: Session, plan: str, text: Sequence[str], agent: str
     taken = bool(proposed) and yes
     if taken:
         answered = services.plan.accept_proposal(workspace, answered)
-    fields = {"reply": answered.conversation[-1].text, "changes": plan_schema.changes(proposed), "taken": taken}
-    _tell_answer(session, answered, fields, proposed)
+    _tell_answer(session, answered, proposed, taken=taken)
     if proposed and not taken:
         _decide(session, answered)
 
 
-def _tell_answer(session: Session, answered: PlanSession, fields: dict[str, Any], proposed: Difference) -> None:
+def _tell_answer(session: Session, answered: PlanSession, proposed: Difference, *, taken: bool) -> None:
     from gitorch.cli.views import plan as plan_view
 
     last = answered.conversation[-1]
     text = f"{plan_view.conversation([last])}\n\n{plan_view.difference(proposed)}"
-    session.answer(text, "plan", {**_fields(answered), **fields})
+    session.answer(text, schema.plan.PlanDiscussAnswer.of(answered, proposed, taken=taken))
     tell_cost(session, answered)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import Name, Session, pass_session
 from gitorch.model.task import Priority
 
@@ -61,14 +62,13 @@ def _with_fields(function: Any) -> Any:
     return function
 
 
-def tell(session: Session, found: PlanSession, said: str = "", **more: Any) -> None:
+def tell(session: Session, found: PlanSession, said: str = "") -> None:
     """Show a plan as it stands; outside of a planning session also the next command."""
-    from gitorch.cli.schema import plan as plan_schema
     from gitorch.cli.views import plan as plan_view
 
     if said:
         session.say(said)
-    session.answer(plan_view.tree(found), "plan", {"plan": plan_schema.plan(found), **more})
+    session.answer(plan_view.tree(found), schema.plan.PlanAnswer.of(found))
     if not session.json and not session.talking:
         approved = found.is_approved
         session.say("next: orchestrate run" if approved else f"next: orchestrate plan approve {found.id}")

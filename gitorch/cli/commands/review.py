@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 from gitorch.errors import GitorchError, InvalidInput, Refused
 from gitorch.executors.foreground import run_on_terminal
@@ -27,7 +28,6 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
 
     On a terminal each task is shown with the keys for a verdict.
     """
-    from gitorch.cli.schema import answers
     from gitorch.cli.views import review as review_view
     from gitorch.flow import review
 
@@ -40,7 +40,7 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
     asking = session.interactive and not only_list
     if not asking:
         text = review_view.card(cards[0]) if task else review_view.review_list(cards)
-        session.answer(text, "review", {"tasks": [answers.card(one) for one in cards]})
+        session.answer(text, schema.review.ReviewAnswer.of(cards))
         return
     if not task:
         session.answer(review_view.review_list(cards))
@@ -124,9 +124,7 @@ def diff_command(session: Session, task: str | None, options: tuple[str, ...], s
     """Show what a task's branch changes, through your own pager. Further OPTIONS are git diff's."""
     found = session.find(task)
     if session.json:
-        from gitorch.cli.schema import answers
-
-        session.answer("", "diff", answers.card(services.review.review_card(session.workspace, found)))
+        session.answer("", schema.review.DiffAnswer.of(services.review.review_card(session.workspace, found)))
         return
     sys.exit(_show_diff(session, found, ("--stat", *options) if stat else options))
 
@@ -149,8 +147,6 @@ def _show_diff(session: Session, task: Task, options: Sequence[str]) -> int:
 @pass_session
 def comment_command(session: Session, task: str, place: str | None, message: str) -> None:
     """Say something about a line, a file or the whole task; `revise` sends it."""
-    from gitorch.cli.schema import answers
-
     found = session.find(task)
     words = message or (_words("") if session.interactive else "")
     if not words:
@@ -160,7 +156,8 @@ def comment_command(session: Session, task: str, place: str | None, message: str
     )
     comment = Comment(text=words, file=file, line=int(line or 0), who=_who(session), attempt=found.attempts)
     commented = services.review.comment(session.workspace, found, comment)
-    session.answer(f"{found.id}: {len(commented.comments)} comments", "comment", {"task": answers.task(commented)})
+    answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
+    session.answer(f"{found.id}: {len(commented.comments)} comments", answer)
     session.say(f"next: orchestrate revise {found.id}")
 
 
@@ -172,8 +169,6 @@ def comment_command(session: Session, task: str, place: str | None, message: str
 @pass_session
 def approve_command(session: Session, tasks: tuple[str, ...], every: bool, force: bool, message: str) -> None:
     """Accept tasks for merging."""
-    from gitorch.cli.schema import answers
-
     workspace = session.workspace
     if every:
         finished = (task for task in workspace.tasks.values() if task.state is State.FINISHED)
@@ -185,8 +180,7 @@ def approve_command(session: Session, tasks: tuple[str, ...], every: bool, force
     approved = services.review.approve(workspace, chosen, _who(session), force=force, comment=message)
     session.answer(
         "\n".join(f"{task.id}  {task.state}" for task in approved) or "nothing waits for approval",
-        "approve",
-        {"tasks": [answers.task(task) for task in approved]},
+        schema.review.ApproveAnswer(tasks=schema.task.tasks_json(approved)),
     )
     if approved:
         session.say(WAY_BACK)
@@ -199,14 +193,13 @@ def approve_command(session: Session, tasks: tuple[str, ...], every: bool, force
 @pass_session
 def revise_command(session: Session, task: str | None, message: str) -> None:
     """Send a task back: its next attempt goes on with the branch and gets your comments."""
-    from gitorch.cli.schema import answers
-
     found = session.find(task)
     words = message or (_words("") if session.interactive and not found.comments else "")
     said = [Comment(text=words, who=_who(session), attempt=found.attempts)] if words else []
     revised = services.review.revise(session.workspace, found, _who(session), said)
     session.refresh()
-    session.answer(f"{revised.id}  {revised.state}", "revise", {"task": answers.task(revised)})
+    answer = schema.review.ReviseAnswer(task=schema.task.TaskJson.of(revised))
+    session.answer(f"{revised.id}  {revised.state}", answer)
     session.say(WAY_BACK)
     session.say("next: orchestrate run")
 
@@ -217,9 +210,8 @@ def revise_command(session: Session, task: str | None, message: str) -> None:
 @pass_session
 def reject_command(session: Session, task: str | None, message: str) -> None:
     """Drop a task. Its branch is kept."""
-    from gitorch.cli.schema import answers
-
     rejected = services.review.reject(session.workspace, session.find(task), _who(session), message)
     session.refresh()
-    session.answer(f"{rejected.id}  {rejected.state}", "reject", {"task": answers.task(rejected)})
+    answer = schema.review.RejectAnswer(task=schema.task.TaskJson.of(rejected))
+    session.answer(f"{rejected.id}  {rejected.state}", answer)
     session.say(WAY_BACK)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import NO_SANDBOX, Session, pass_session
 from gitorch.errors import Incomplete, LimitReached, SetupNeeded
 from gitorch.executors.foreground import start_detached
@@ -72,7 +73,6 @@ def _limits(session: Session, options: dict[str, Any]) -> Limits:
 
 
 def _tell_plan(session: Session) -> None:
-    from gitorch.cli.schema import answers
     from gitorch.model import graph
     from gitorch.model.task import ALIVE
 
@@ -83,7 +83,9 @@ def _tell_plan(session: Session) -> None:
         + (f"  after {', '.join(task.spec.after)}" if task.spec.after else "")
         for at, task in enumerate(order, start=1)
     ]
-    session.answer("\n".join(lines) or "the queue is empty", "run", {"order": [answers.task(task) for task in order]})
+    session.answer(
+        "\n".join(lines) or "the queue is empty", schema.run.RunOrderAnswer(order=schema.task.tasks_json(order))
+    )
 
 
 _BEGUN = "GITORCH_BEGUN"
@@ -100,8 +102,7 @@ def _detach(session: Session) -> None:
         _tell_refused(session, child.output.decode("utf-8", "replace"), child.exit_code)
     session.answer(
         f"the run goes on in the background as process {child.pid}; it writes to {log}",
-        "run",
-        {"pid": child.pid, "log": str(log)},
+        schema.run.RunDetachedAnswer(pid=child.pid, log=str(log)),
     )
     session.say("next: orchestrate watch")
 
@@ -160,11 +161,10 @@ def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) ->
 
 def tell_change(session: Session, task: Task, before: Task | None) -> None:
     """Print what changed in a task since `before`, where it is worth a line."""
-    from gitorch.cli.schema import answers
     from gitorch.cli.views import events
 
     if session.json:
-        session.answer("", "event", {"at": answers.now(), "task": answers.task(task)})
+        session.answer("", schema.run.TaskEvent.of(task))
     elif line := events.event_line(task, before):
         session.answer(line)
 
@@ -195,24 +195,12 @@ def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
 
 
 def _tell_summary(session: Session, summary: RunSummary) -> None:
-    from gitorch.cli.schema import answers
     from gitorch.cli.views import run as run_view
 
     tasks = session.workspace.tasks
     changed = [tasks[name] for name in summary.changed if name in tasks]
-    counts = {state.value: sum(task.state is state for task in changed) for state in State}
-    fields = {
-        "stopped": summary.stopped.reason if summary.stopped else None,
-        "interrupted": summary.interrupted,
-        "seconds": round(summary.seconds, 3),
-        "usd": summary.spent,
-        "moved": list(summary.moved),
-        "tasks": {state: count for state, count in counts.items() if count},
-        **answers.foreseen(summary.conflicts, summary.candidate, session.workspace.config.integration),
-        "troubles": list(summary.troubles),
-    }
     if session.json:
-        session.answer("", "run", fields)
+        session.answer("", schema.run.RunAnswer.of(summary, changed, session.workspace.config.integration))
     else:
         left = summary.stopped.reason if summary.stopped else ""
         session.answer(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import Session, pass_session
 from gitorch.errors import GitorchError, Incomplete, Refused, SetupNeeded
 
@@ -38,7 +39,8 @@ def demo_command(session: Session, keep: bool) -> None:
     where = f"it is in {made.repository}" if keep else "the repository is gone again (--keep leaves it)"
     session.say(f"\nThat was the loop, with scripts for agents; {where}.")
     if session.json:
-        session.answer("", "demo", {"repository": str(made.repository) if keep else None, "exit_codes": codes})
+        repository = str(made.repository) if keep else None
+        session.answer("", schema.start.DemoAnswer(repository=repository, exit_codes=codes))
     if broken := [command for command, code in codes.items() if code == GitorchError.exit]:
         raise Incomplete("demo-failed", f"a step of the demo did not work: {broken[0]}", fix=("orchestrate doctor",))
     session.say('next, in a repository of yours: orchestrate submit "..."')
@@ -60,7 +62,7 @@ def init_command(session: Session, force: bool, only_print: bool) -> None:
     workspace = session.workspace
     text = _template(_detected_checks(workspace), _detected_agents(workspace))
     if only_print:
-        session.answer(text, "init", {"text": text})
+        session.answer(text, schema.start.InitAnswer(text=text))
         return
     if workspace.repository.work_tree is None:
         raise Refused("bare", "a bare repository has no work tree to write to", fix=("orchestrate init --print",))
@@ -70,7 +72,7 @@ def init_command(session: Session, force: bool, only_print: bool) -> None:
             "exists", f"{FILE} is there already", fix=("orchestrate init --force", "orchestrate init --print")
         )
     path.write_text(text, "utf-8")
-    session.answer(f"wrote {path}", "init", {"path": str(path), "text": text})
+    session.answer(f"wrote {path}", schema.start.InitAnswer(path=str(path), text=text))
     session.say("next: orchestrate config trust")
 
 
@@ -139,8 +141,8 @@ def doctor_command(session: Session) -> None:
     """Show what works, what does not, and the command that fixes it."""
     rows = list(_findings(session))
     lines = [f"{_MARKS[good]} {what}" + (f"\n    {fix}" if fix else "") for good, what, fix in rows]
-    findings = [{"ok": good, "what": what, "fix": fix or None} for good, what, fix in rows]
-    session.answer("\n".join(lines), "doctor", {"findings": findings})
+    findings = [schema.start.FindingJson(ok=good, what=what, fix=fix or None) for good, what, fix in rows]
+    session.answer("\n".join(lines), schema.start.DoctorAnswer(findings=findings))
     if any(good is False for good, _, _ in rows):
         sys.exit(SetupNeeded.exit)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import NO_SANDBOX, TASK, Session, pass_session
 from gitorch.errors import InvalidInput, NotFound
 from gitorch.model.task import ALIVE, State, Task
@@ -33,16 +34,17 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
     tip = services.branches.integration_tip(workspace)
     top = workspace.repository.work_tree or workspace.repository.common_dir
     if session.json:
-        from gitorch.cli.schema import answers
-
-        branch = workspace.config.integration
-        fields = answers.status(tasks.values(), repository=top, branch=branch, oid=tip)
-        foreseen = answers.foreseen(
-            services.forecast_record.saved_conflicts(workspace),
-            services.forecast_record.saved_candidate(workspace),
-            branch,
+        session.answer(
+            "",
+            schema.status.StatusAnswer.of(
+                tasks.values(),
+                repository=top,
+                integration=workspace.config.integration,
+                tip=tip,
+                conflicts=services.forecast_record.saved_conflicts(workspace),
+                candidate=services.forecast_record.saved_candidate(workspace),
+            ),
         )
-        session.answer("", "status", {**fields, **foreseen})
     else:
         from gitorch.cli.views import status as status_view
 
@@ -99,14 +101,12 @@ def watch_command(session: Session, interval: float) -> None:
 
 def _tell_foreseen(session: Session, before: Foreseen) -> Foreseen:
     """Print what is foreseen where it has changed; return it."""
-    from gitorch.cli.schema import answers
     from gitorch.cli.views import run
 
     found = services.forecast_record.saved_forecast(session.workspace)
     if found != before:
         if session.json:
-            fields = answers.foreseen(*found, session.workspace.config.integration)
-            session.answer("", "event", {"at": answers.now(), **fields})
+            session.answer("", schema.run.ForecastEvent.of(*found, session.workspace.config.integration))
         elif text := run.foreseen(*found):
             session.answer(text)
     return found
@@ -116,7 +116,6 @@ def _tell_foreseen(session: Session, before: Foreseen) -> Foreseen:
 @pass_session
 def agents_command(session: Session) -> None:
     """Show who is at work now, from any shell."""
-    from gitorch.cli.schema import answers
     from gitorch.cli.views import run
 
     rows = [
@@ -126,12 +125,13 @@ def agents_command(session: Session) -> None:
             "attempt": task.attempts,
             "doing": execution.step,
             "pid": status.pid,
-            "started": answers.at(datetime.fromtimestamp(status.started, UTC)),
+            "started": schema.answer.timestamp(datetime.fromtimestamp(status.started, UTC)),
             **_usage(session, execution),
         }
         for task, execution, status in services.watch.running(session.workspace)
     ]
-    session.answer(run.agents(rows), "agents", {"agents": rows})
+    agents = [schema.progress.AgentJson(**row) for row in rows]
+    session.answer(run.agents(rows), schema.progress.AgentsAnswer(agents=agents))
 
 
 def _usage(session: Session, execution: Submitted) -> dict[str, Any]:
@@ -146,23 +146,20 @@ def _usage(session: Session, execution: Submitted) -> dict[str, Any]:
 @pass_session
 def task_command(session: Session, task: str | None, path: bool, brief: bool) -> None:
     """Show everything about one task."""
-    from gitorch.cli.schema import answers
     from gitorch.cli.terminal.sanitize import safe_block
     from gitorch.cli.views import task as task_view
     from gitorch.model.forecast import of_task
 
     found = session.find(task)
     if path:
-        session.answer(found.worktree, "task", {"worktree": found.worktree})
+        session.answer(found.worktree, schema.progress.TaskPathAnswer(worktree=found.worktree))
     elif brief:
         text, sent = services.context.brief(session.workspace, found)
-        session.answer(safe_block(text), "task", {"brief": text, "sent": sent})
+        session.answer(safe_block(text), schema.progress.TaskBriefAnswer(brief=text, sent=sent))
     else:
-        branch = session.workspace.config.integration
         conflicts = of_task(services.forecast_record.saved_conflicts(session.workspace), found.id)
-        fields: dict[str, Any] = {"task": {**answers.task(found), "prompt": found.spec.prompt, **answers.asked(found)}}
-        fields["conflicts"] = [answers.foreseen_conflict(one, branch) for one in conflicts]
-        session.answer(task_view.task_page(found, conflicts=conflicts), "task", fields)
+        answer = schema.progress.TaskAnswer.of(found, conflicts, session.workspace.config.integration)
+        session.answer(task_view.task_page(found, conflicts=conflicts), answer)
 
 
 @click.command("log")
@@ -194,9 +191,7 @@ def _tell_raw(session: Session, task: Task, attempt: int | None) -> None:
 def _tell_event(session: Session, name: str, event: Event) -> None:
     from gitorch.cli.views import events
 
-    session.answer(
-        events.event(event), "log", {"execution": name, "kind": event.kind, "tool": event.tool, "text": event.text}
-    )
+    session.answer(events.event(event), schema.progress.LogAnswer.of(name, event))
 
 
 def _events(session: Session, task: Task, attempt: int | None = None) -> Iterator[tuple[str, Event]]:
@@ -227,7 +222,6 @@ def _following(session: Session, task: Task) -> Iterator[tuple[str, Event]]:
 @pass_session
 def kill_command(session: Session, tasks: tuple[str, ...], every: bool, now: bool) -> None:
     """Stop tasks, from any shell. What they did is kept on their branches."""
-    from gitorch.cli.schema import answers
     from gitorch.storage import trust
 
     trust.require_person("stop tasks")
@@ -241,7 +235,7 @@ def kill_command(session: Session, tasks: tuple[str, ...], every: bool, now: boo
     services.stop.kill(workspace, chosen, "killed", now=now)
     ended = _until_stopped(session, chosen)
     lines = [f"{task.id}  {task.state}" for task in ended] or ["nothing runs"]
-    session.answer("\n".join(lines), "kill", {"tasks": [answers.task(task) for task in ended]})
+    session.answer("\n".join(lines), schema.progress.KillAnswer(tasks=schema.task.tasks_json(ended)))
 
 
 def _until_stopped(session: Session, tasks: list[Task]) -> list[Task]:
@@ -263,7 +257,6 @@ def _until_stopped(session: Session, tasks: list[Task]) -> list[Task]:
 @pass_session
 def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
     """Queue a fresh attempt, on a fresh base. The earlier one is kept under refs/gitorch/attempts/."""
-    from gitorch.cli.schema import answers
     from gitorch.storage import trust
 
     trust.require_person("queue tasks")
@@ -273,7 +266,6 @@ def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
     )
     session.answer(
         "\n".join(f"{task.id}  {task.state}" for task in queued),
-        "retry",
-        {"tasks": [answers.task(task) for task in queued]},
+        schema.queue.RetryAnswer(tasks=schema.task.tasks_json(queued)),
     )
     session.say("next: orchestrate run")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.errors import InvalidInput
 from gitorch.model.task import Priority, Task
@@ -173,12 +174,11 @@ def _context(session: Session, given: str | None) -> str:
 
 
 def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool, plan: str = "") -> None:
-    from gitorch.cli.schema import answers
     from gitorch.cli.terminal.sanitize import safe
     from gitorch.cli.views.queue import queued
 
-    fields = {"tasks": [answers.task(task) for task in tasks], "dry_run": dry, **({"plan": plan} if plan else {})}
-    session.answer(queued(tasks, session.workspace.config.agent), "submit", fields)
+    answer = schema.queue.SubmitAnswer.of(tasks, plan, dry_run=dry)
+    session.answer(queued(tasks, session.workspace.config.agent), answer)
     if not session.json:
         for task in tasks:
             session.say(safe(_role_words(session.workspace, task)))

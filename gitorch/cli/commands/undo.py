@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gitorch import services
+from gitorch.cli import schema
 from gitorch.cli.session import WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
+    from gitorch.cli.schema.undo import PastOperationJson, RedoAnswer, UndoAnswer
     from gitorch.flow.undo import Past
     from gitorch.services.undo import TakenBack
-    from gitorch.storage.operations import Operation
 
 _MOST = 20
 
@@ -35,7 +36,7 @@ def undo_command(session: Session, listing: bool, every: bool) -> None:
         _list(session, None if every else _MOST)
         return
     taken = services.undo.undo(session.workspace)
-    _tell(session, "undo", "taken back", taken)
+    _tell(session, "taken back", taken, schema.undo.UndoAnswer)
     session.say("bring it back: orchestrate redo")
     if taken.plan:
         session.say(f"change the plan: orchestrate plan continue {taken.plan.id}")
@@ -45,12 +46,11 @@ def undo_command(session: Session, listing: bool, every: bool) -> None:
 @pass_session
 def redo_command(session: Session) -> None:
     """Bring back what the last undo took back, as it was. A new operation ends that."""
-    _tell(session, "redo", "brought back", services.undo.redo(session.workspace))
+    _tell(session, "brought back", services.undo.redo(session.workspace), schema.undo.RedoAnswer)
     session.say(WAY_BACK)
 
 
-def _tell(session: Session, command: str, done: str, taken: TakenBack) -> None:
-    from gitorch.cli.schema import answers
+def _tell(session: Session, done: str, taken: TakenBack, answer: type[UndoAnswer | RedoAnswer]) -> None:
     from gitorch.cli.terminal.sanitize import safe
 
     session.refresh()
@@ -61,16 +61,7 @@ def _tell(session: Session, command: str, done: str, taken: TakenBack) -> None:
     lines += [f"{name}  {tasks[name].state if name in tasks else 'gone'}" for name in changed]
     if taken.plan:
         lines.append(f"plan {taken.plan.id}  {'approved' if taken.plan.is_approved else 'not approved'}")
-    fields: dict[str, Any] = {
-        "operation": _shape(taken.about),
-        "tasks": [answers.task(tasks[name]) for name in changed if name in tasks],
-        "removed": [name for name in changed if name not in tasks],
-        "refs": [{"ref": one.ref, "before": one.old, "after": one.new} for one in made.refs if one.old != one.new],
-        "missing": list(taken.missing),
-    }
-    if taken.plan:
-        fields["plan"] = {"id": taken.plan.id, "state": "approved" if taken.plan.is_approved else "draft"}
-    session.answer("\n".join(lines), command, fields)
+    session.answer("\n".join(lines), answer.of(taken, tasks))
     if not session.json:
         for what in taken.missing:
             session.screen.warn(what)
@@ -91,8 +82,9 @@ def _list(session: Session, most: int | None) -> None:
         *(Column(title="tasks", hide=1), Column(title="")),
     )
     text = paint(table(columns, [[(look.clean(text), style) for text, style in row] for row in rows], look), look)
-    fields = {"operations": [_listed(one) for one in back], "undone": [_listed(one) for one in forward], "more": cut}
-    session.answer(text if rows else "nothing has been done yet", "undo", fields)
+    operations, undone = ([_listed(entry) for entry in entries] for entries in (back, forward))
+    answer = schema.undo.UndoListAnswer(operations=operations, undone=undone, more=cut)
+    session.answer(text if rows else "nothing has been done yet", answer)
     if cut:
         session.say("there is more: orchestrate undo --list --all")
 
@@ -116,17 +108,5 @@ def _reason(one: Past) -> str:
     return one.obstacle.what.partition(": ")[2] if one.obstacle else ""
 
 
-def _shape(operation: Operation) -> dict[str, Any]:
-    from gitorch.cli.schema import answers
-
-    return {
-        "number": operation.origin,
-        "kind": operation.asked,
-        "what": operation.said,
-        "when": answers.at(operation.when),
-        "tasks": [change.task for change in operation.changes],
-    }
-
-
-def _listed(one: Past) -> dict[str, Any]:
-    return {**_shape(one.operation), "possible": one.obstacle is None, "why": _reason(one) or None}
+def _listed(entry: Past) -> PastOperationJson:
+    return schema.undo.PastOperationJson.of(entry.operation, _reason(entry), possible=entry.obstacle is None)

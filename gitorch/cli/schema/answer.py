@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -27,9 +28,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
 
 
 def line(answer: Answer) -> str:
-    """Return an answer as one line of JSON; characters that would steer a terminal are written as `\\u` escapes."""
+    """Return an answer as one line of JSON."""
+    return dumps(msgspec.to_builtins(answer))
+
+
+def dumps(values: Mapping[str, Any]) -> str:
+    """Return values as one line of JSON; characters that would steer a terminal are written as `\\u` escapes."""
     # not msgspec.json.encode: text from git may hold bytes that are not UTF-8 (surrogates)
-    values = msgspec.to_builtins(answer)
     return json_escaped(json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 

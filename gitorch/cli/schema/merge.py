@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, Answer, ObjectId, present
-from gitorch.cli.schema.forecast import ConflictJson
+from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
 from gitorch.cli.schema.task import CheckJson
 from gitorch.flow.merge import Clash, Failure, Kept, Plan, Rebased, Step, Target
+from gitorch.model.forecast import Conflict
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import commit_range
 from gitorch.replay import Conflicted, Stage
@@ -213,10 +214,13 @@ class MergeAnswer(Answer, tag="gitorch/merge/1", frozen=True, kw_only=True):
         integration: str,
         hunks: Mapping[TaskId, Sequence[Hunk]] | None = None,
         *,
-        conflicts: list[ConflictJson] | Absent = msgspec.UNSET,
+        conflicts: Iterable[Conflict] | None = None,
         dry_run: bool = False,
     ) -> MergeAnswer:
-        """Return what a merge did; `integration` is the branch, `hunks` are the places of each conflict."""
+        """Return what a merge did; `integration` is the branch, `hunks` are the places of each conflict.
+
+        `conflicts` are those predicted among the branches in flight (None: they were not asked for).
+        """
         hunks = hunks or {}
         after = integrated_tip(plan)
         return cls(
@@ -235,7 +239,7 @@ class MergeAnswer(Answer, tag="gitorch/merge/1", frozen=True, kw_only=True):
             base=BaseUpdateJson.of(plan.rebased) if plan.rebased else msgspec.UNSET,
             into=target_move(plan.target, after) if plan.target else msgspec.UNSET,
             red_base=present(plan.red_base),
-            conflicts=conflicts,
+            conflicts=msgspec.UNSET if conflicts is None else conflicts_json(conflicts, integration),
             dry_run=dry_run,
         )
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, Answer, Timestamp, known_time, timestamp
-from gitorch.cli.schema.task import CostJson, TaskJson
+from gitorch.cli.schema.task import CostJson, TaskJson, tasks_json
 from gitorch.model.outcome import Usage
 from gitorch.model.plan import (
     Approval,
@@ -222,6 +222,11 @@ class PlanAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
 
     plan: PlanJson
 
+    @classmethod
+    def of(cls, session: PlanSession) -> PlanAnswer:
+        """Return the answer for a plan."""
+        return cls(plan=PlanJson.of(session))
+
 
 class PlanDiscussAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
     """The answer of `plan discuss`: what the model said, and what it would change."""
@@ -231,6 +236,16 @@ class PlanDiscussAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True)
     changes: PlanChangesJson
     applied: bool = msgspec.field(name="taken")
     """Whether the changes were made."""
+
+    @classmethod
+    def of(cls, session: PlanSession, changes: Difference, *, taken: bool) -> PlanDiscussAnswer:
+        """Return the answer for a plan whose last message proposes `changes`."""
+        return cls(
+            plan=PlanJson.of(session),
+            reply=session.conversation[-1].text,
+            changes=PlanChangesJson.of(changes),
+            applied=taken,
+        )
 
 
 class PlanApproveAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
@@ -242,13 +257,18 @@ class PlanApproveAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True)
     @classmethod
     def of(cls, session: PlanSession, tasks: Iterable[Task]) -> PlanApproveAnswer:
         """Return the answer for an approved plan."""
-        return cls(plan=PlanJson.of(session), tasks=[TaskJson.of(task) for task in tasks])
+        return cls(plan=PlanJson.of(session), tasks=tasks_json(tasks))
 
 
 class PlanListAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
     """The answer of `plan list`."""
 
     plans: list[PlanSummaryJson]
+
+    @classmethod
+    def of(cls, sessions: Iterable[PlanSession]) -> PlanListAnswer:
+        """Return the answer for these plans."""
+        return cls(plans=[PlanSummaryJson.of(session) for session in sessions])
 
 
 class PlanTaskAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
@@ -291,23 +311,3 @@ def approval_json(approval: Approval | None) -> ApprovalJson | Absent:
     if approval is None or not approval.done:
         return msgspec.UNSET
     return ApprovalJson(time=timestamp(approval.at), tasks=list(approval.tasks))
-
-
-def plan(session: PlanSession) -> dict[str, Any]:
-    """Return a plan as plain values."""
-    return dict(msgspec.to_builtins(PlanJson.of(session)))
-
-
-def summary(session: PlanSession) -> dict[str, Any]:
-    """Return a plan in short as plain values."""
-    return dict(msgspec.to_builtins(PlanSummaryJson.of(session)))
-
-
-def planned(task: PlannedTask) -> dict[str, Any]:
-    """Return a planned task as plain values."""
-    return dict(msgspec.to_builtins(PlannedTaskJson.of(task)))
-
-
-def changes(difference: Difference) -> dict[str, Any]:
-    """Return a difference as plain values."""
-    return dict(msgspec.to_builtins(PlanChangesJson.of(difference)))

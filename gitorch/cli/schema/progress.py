@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from gitorch.cli.schema.answer import Answer, Timestamp
-from gitorch.cli.schema.forecast import ConflictJson
+from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
 from gitorch.cli.schema.task import TaskDetailsJson, TaskJson
+from gitorch.model.forecast import Conflict
+from gitorch.model.outcome import Event
+from gitorch.model.task import Task
 
 
 class TaskAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
@@ -14,6 +19,11 @@ class TaskAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
 
     task: TaskDetailsJson
     conflicts: list[ConflictJson]
+
+    @classmethod
+    def of(cls, task: Task, conflicts: Iterable[Conflict], integration: str) -> TaskAnswer:
+        """Return the answer for a task and its conflicts; `integration` is the integration branch."""
+        return cls(task=TaskDetailsJson.of(task), conflicts=conflicts_json(conflicts, integration))
 
 
 class TaskPathAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
@@ -40,6 +50,11 @@ class LogAnswer(Answer, tag="gitorch/log/1", frozen=True, kw_only=True):
     tool: str
     """The tool's name for `tool` and `result`; otherwise empty."""
     text: str
+
+    @classmethod
+    def of(cls, execution: str, event: Event) -> LogAnswer:
+        """Return the answer for one event of an execution."""
+        return cls(execution=execution, kind=event.kind, tool=event.tool, text=event.text)
 
 
 class AgentJson(msgspec.Struct, frozen=True, kw_only=True):

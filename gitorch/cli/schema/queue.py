@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer
-from gitorch.cli.schema.task import TaskJson
+from gitorch.cli.schema.answer import Absent, Answer, present
+from gitorch.cli.schema.task import TaskJson, tasks_json
 from gitorch.model.naming import TaskId
+from gitorch.model.task import Task
 
 if TYPE_CHECKING:
     from gitorch.services.adopt import Adoption
@@ -21,6 +23,11 @@ class SubmitAnswer(Answer, tag="gitorch/submit/1", frozen=True, kw_only=True):
     dry_run: bool
     plan: str | Absent = msgspec.UNSET
     """With `--decompose`: the id of the plan that the tasks come from."""
+
+    @classmethod
+    def of(cls, tasks: Iterable[Task], plan: str = "", *, dry_run: bool) -> SubmitAnswer:
+        """Return the answer for these tasks; `plan` is the id of the plan that they come from."""
+        return cls(tasks=tasks_json(tasks), dry_run=dry_run, plan=present(plan))
 
 
 class SkippedBranchJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +61,8 @@ class AdoptAnswer(Answer, tag="gitorch/adopt/1", frozen=True, kw_only=True):
     def of(cls, adoption: Adoption, *, dry_run: bool) -> AdoptAnswer:
         """Return the answer for an adoption."""
         return cls(
-            tasks=[TaskJson.of(task) for task in adoption.tasks],
-            checked=[TaskJson.of(task) for task in adoption.judged],
+            tasks=tasks_json(adoption.tasks),
+            checked=tasks_json(adoption.judged),
             sources=dict(adoption.sources),
             skipped=[SkippedBranchJson(branch=skip.branch.name, reason=skip.reason) for skip in adoption.left],
             unsaved=[UnsavedJson(branch=branch, worktree=str(folder)) for branch, folder in adoption.unsaved],

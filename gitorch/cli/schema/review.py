@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -55,6 +56,11 @@ class ReviewAnswer(Answer, tag="gitorch/review/1", frozen=True, kw_only=True):
     """The tasks to review, the riskiest first."""
 
     tasks: list[CardJson]
+
+    @classmethod
+    def of(cls, cards: Iterable[Card]) -> ReviewAnswer:
+        """Return the answer for these review cards."""
+        return cls(tasks=[CardJson.of(card) for card in cards])
 
 
 class DiffAnswer(CardJson, Answer, tag="gitorch/diff/1", frozen=True, kw_only=True):

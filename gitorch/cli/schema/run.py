@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from gitorch.cli.schema.answer import Answer, Timestamp, now
 from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
 from gitorch.cli.schema.task import TaskJson
-from gitorch.model.forecast import Foreseen
+from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ class ForecastEvent(Answer, tag="gitorch/event/1", frozen=True, kw_only=True):
     candidate: CandidateJson | None
 
     @classmethod
-    def of(cls, foreseen: Foreseen, integration: str) -> ForecastEvent:
+    def of(cls, conflicts: Iterable[Conflict], candidate: Candidate | None, integration: str) -> ForecastEvent:
         """Return the event of a forecast that changed now; `integration` is the integration branch."""
-        conflicts, candidate = foreseen
         return cls(time=now(), conflicts=conflicts_json(conflicts, integration), candidate=candidate_json(candidate))
 
 

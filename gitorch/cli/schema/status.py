@@ -9,8 +9,8 @@ import msgspec
 
 from gitorch.cli.schema.answer import Answer, ObjectId
 from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
-from gitorch.cli.schema.task import TaskJson
-from gitorch.model.forecast import Foreseen
+from gitorch.cli.schema.task import TaskJson, tasks_json
+from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.task import Task
 
 
@@ -42,14 +42,14 @@ class StatusAnswer(Answer, tag="gitorch/status/1", frozen=True, kw_only=True):
         repository: str | PathLike[str],
         integration: str,
         tip: str | None,
-        foreseen: Foreseen = ((), None),
+        conflicts: Iterable[Conflict] = (),
+        candidate: Candidate | None = None,
     ) -> StatusAnswer:
         """Return the status of `tasks`; `integration` is the integration branch, `tip` its commit."""
-        conflicts, candidate = foreseen
         return cls(
             repository=str(repository),
             integration=IntegrationJson(branch=integration, oid=tip),
-            tasks=[TaskJson.of(task) for task in tasks],
+            tasks=tasks_json(tasks),
             conflicts=conflicts_json(conflicts, integration),
             candidate=candidate_json(candidate),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, known_time, present, timestamp
@@ -227,3 +229,8 @@ class TaskDetailsJson(TaskJson, frozen=True, kw_only=True):
         fields = msgspec.structs.asdict(TaskJson.of(task))
         spec = task.spec
         return cls(**fields, prompt=spec.prompt, goal=present(spec.goal), acceptance=present(list(spec.acceptance)))
+
+
+def tasks_json(tasks: Iterable[Task]) -> list[TaskJson]:
+    """Return tasks."""
+    return [TaskJson.of(task) for task in tasks]

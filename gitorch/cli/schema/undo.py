@@ -41,6 +41,11 @@ class PastOperationJson(OperationJson, frozen=True, kw_only=True):
     obstacle: str | None = msgspec.field(name="why")
     """Why it cannot be undone or redone."""
 
+    @classmethod
+    def of(cls, operation: Operation, obstacle: str = "", *, possible: bool = True) -> PastOperationJson:
+        """Return an operation; `obstacle` says why it cannot be undone or redone."""
+        return cls(**operation_fields(operation), possible=possible, obstacle=obstacle or None)
+
 
 class RefMoveJson(msgspec.Struct, frozen=True, kw_only=True):
     """A ref that moved."""

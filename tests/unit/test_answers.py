@@ -10,15 +10,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from gitorch.cli.schema import answers
+from gitorch.cli.schema.answer import Answer, line, now
+from gitorch.cli.schema.error import ErrorAnswer
+from gitorch.cli.schema.merge import CheckFailureJson, MergeAnswer, MergeConflictJson
+from gitorch.cli.schema.review import CardJson, DiffAnswer
+from gitorch.cli.schema.status import StatusAnswer
+from gitorch.cli.schema.task import CheckJson, TaskDetailsJson, TaskJson
 from gitorch.errors import GitorchError, InvalidInput, LimitReached
 from gitorch.flow.merge import Clash, Failure, Held, Plan, Step
 from gitorch.flow.review import Card, Change, Signal
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, change_spec
+from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task, change_spec
 from gitorch.replay import Conflicted, Replayed, Stage
 from gitorch.replay.hunks import Hunk
+from tests.support.schemas import check_answer
 from tests.support.tasks import make_task, with_fields
 
 BASE, TIP, NEW, TREE = Oid("b" * 40), Oid("c" * 40), Oid("d" * 40), Oid("e" * 40)
@@ -64,9 +70,21 @@ FINISHED = make_task(
 )
 
 
+def plain(value: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields that are printed; a whole answer must fit its schema."""
+    fields = dict(msgspec.to_builtins(value))
+    if isinstance(value, Answer):
+        check_answer(fields)
+    return fields
+
+
+def task_fields(task: Task) -> dict[str, Any]:
+    return plain(TaskJson.of(task))
+
+
 def test_a_task_that_has_not_started() -> None:
     """All fields are there; what does not exist yet is null, and nothing is made up."""
-    assert answers.task(QUEUED) == {
+    assert task_fields(QUEUED) == {
         "id": "api",
         "number": 2,
         "title": "Serve the API",
@@ -93,7 +111,7 @@ def test_a_task_that_has_not_started() -> None:
 def test_a_task_that_was_worked_on() -> None:
     """Times are RFC 3339 in UTC, durations seconds; a check that could not be run has a null exit code."""
     cost = {"usd": 1.2, "input_tokens": 300, "output_tokens": 40, "cached_tokens": 200, "turns": 5}
-    assert answers.task(FINISHED) == {
+    assert task_fields(FINISHED) == {
         "id": "schema",
         "number": 1,
         "title": "Add a users table",
@@ -145,31 +163,43 @@ def test_fields_that_apply_to_some_tasks_are_absent_from_the_others() -> None:
     """Absent means "does not apply": only a waiting task has a wake-up time, only a merged one its commit."""
     wake = datetime(2026, 7, 1, 5, 0, 0, 250_000, tzinfo=UTC)
     one = with_fields(QUEUED, wake=wake, merged_as=NEW, adopted=True, paths=("src/**",))
-    more = {name: value for name, value in answers.task(one).items() if name not in answers.task(QUEUED)}
+    more = {name: value for name, value in task_fields(one).items() if name not in task_fields(QUEUED)}
     assert more == {"wake": "2026-07-01T05:00:00.250Z", "merged_as": NEW, "adopted": True, "paths": ["src/**"]}
+
+
+def test_details_are_a_task_with_what_was_asked() -> None:
+    """`task` prints the fields of `status`, then the prompt, and what a plan said."""
+    task = with_fields(FINISHED, goal="A shop", acceptance=("it works",))
+    asked = {"prompt": "Add a users table", "goal": "A shop", "acceptance": ["it works"]}
+    assert list(plain(TaskDetailsJson.of(task)).items()) == list({**task_fields(task), **asked}.items())
+    assert plain(TaskDetailsJson.of(QUEUED)) == {**task_fields(QUEUED), "prompt": "Serve the API"}
 
 
 @pytest.mark.parametrize("state", State)
 def test_every_state_is_its_word(state: State) -> None:
     """Programs get the words of the contract, in each state."""
-    assert answers.task(msgspec.structs.replace(QUEUED, state=state))["state"] == state.value
+    assert task_fields(msgspec.structs.replace(QUEUED, state=state))["state"] == state.value
 
 
 def test_passed_is_null_where_nothing_was_checked() -> None:
     """No false green: without a check, whether it passed is not known."""
     green = msgspec.structs.replace(FINISHED, results=FINISHED.results[:1])
-    assert answers.task(green)["checks"]["passed"] is True
-    assert answers.task(QUEUED)["checks"]["passed"] is None
+    assert task_fields(green)["checks"]["passed"] is True
+    assert task_fields(QUEUED)["checks"]["passed"] is None
 
 
 def test_status() -> None:
     """`gitorch/status/1` holds the repository, the integration branch and every task."""
-    found = answers.status([FINISHED, QUEUED], repository=Path("/shop"), branch="orch/integration", oid=None)
+    found = plain(
+        StatusAnswer.of([FINISHED, QUEUED], repository=Path("/shop"), integration="orch/integration", tip=None)
+    )
     assert found == {
         "schema": "gitorch/status/1",
         "repository": "/shop",
         "integration": {"branch": "orch/integration", "oid": None},
-        "tasks": [answers.task(FINISHED), answers.task(QUEUED)],
+        "tasks": [task_fields(FINISHED), task_fields(QUEUED)],
+        "conflicts": [],
+        "candidate": None,
     }
 
 
@@ -187,7 +217,7 @@ def a_plan(**fields: Any) -> Plan:
 def test_a_merge() -> None:
     """`gitorch/merge/1` tells for each task what became of it, and of which commit which one came."""
     step = Step(task=FINISHED, replayed=Replayed(NEW, ((TIP, NEW),)), paths=frozenset(["a.py"]))
-    assert answers.merge(a_plan(steps=(step,), results=FINISHED.results[:1]), "orch/integration") == {
+    assert plain(MergeAnswer.of(a_plan(steps=(step,), results=FINISHED.results[:1]), "orch/integration")) == {
         "schema": "gitorch/merge/1",
         "integration": {"branch": "orch/integration", "before": BASE, "after": NEW},
         "merged": [{"id": "schema", "old_tip": TIP, "new_tip": NEW, "commits": [{"old": TIP, "new": NEW}]}],
@@ -196,6 +226,7 @@ def test_a_merge() -> None:
         "held": [{"id": "api", "reason": "it has no commits"}],
         "checks": [{"name": "test", "exit_code": 0, "seconds": 1.5, "command": "pytest -q", "tree": TREE}],
         "resolved": [],
+        "dry_run": False,
     }
 
 
@@ -205,7 +236,7 @@ def test_a_conflict_has_its_stages_and_hunks() -> None:
     clash = Clash(
         task=QUEUED, paths=("a.py",), partners=(), conflict=Conflicted(commit=TIP, paths=("a.py",), stages=stages)
     )
-    assert answers.conflict(clash, (Hunk(path="a.py", line=3, ours=("x",), theirs=("y", "z")),)) == {
+    assert plain(MergeConflictJson.of(clash, (Hunk(path="a.py", line=3, ours=("x",), theirs=("y", "z")),))) == {
         "id": "api",
         "paths": ["a.py"],
         "with": [],
@@ -220,7 +251,7 @@ def test_a_conflict_has_its_stages_and_hunks() -> None:
 def test_a_failure_names_who_it_fails_with() -> None:
     """Green alone and red together is told apart from red alone, and from not known; a flake is marked."""
     failure = Failure(QUEUED, "test", partners=(FINISHED.id,), alone=True, output="merges/x/stdout")
-    assert answers.failed(failure) == {
+    assert plain(CheckFailureJson.of(failure)) == {
         "id": "api",
         "check": "test",
         "with": ["schema"],
@@ -228,13 +259,13 @@ def test_a_failure_names_who_it_fails_with() -> None:
         "output": "merges/x/stdout",
     }
     flake = msgspec.structs.replace(FINISHED.results[0], flaky=True)
-    assert answers.merge(a_plan(flakes=(flake,)), "orch/integration")["flakes"] == [answers.check(flake)]
-    assert answers.check(flake)["flaky"] is True
+    assert plain(MergeAnswer.of(a_plan(flakes=(flake,)), "orch/integration"))["flakes"] == [plain(CheckJson.of(flake))]
+    assert plain(CheckJson.of(flake))["flaky"] is True
 
 
 def test_a_merge_of_nothing_moves_nothing() -> None:
     """Where nothing went in, `after` is `before`; a red base is named."""
-    found = answers.merge(a_plan(red_base="test"), "orch/integration")
+    found = plain(MergeAnswer.of(a_plan(red_base="test"), "orch/integration"))
     assert found["integration"] == {"branch": "orch/integration", "before": BASE, "after": BASE}
     assert (found["merged"], found["red_base"]) == ([], "test")
 
@@ -243,7 +274,8 @@ def test_a_card() -> None:
     """A binary file has no line counts: null, not 0."""
     changes = (Change("a.py", "M", 3, 1), Change("logo.png", "A", None, None))
     one = Card(task=FINISHED, changes=changes, commits=("c1 x",), signals=(Signal(3, "bad", "a.py"), Signal(1, "odd")))
-    found = answers.card(one)
+    found = plain(CardJson.of(one))
+    assert plain(DiffAnswer.of(one)) == {"schema": "gitorch/diff/1", **found}
     assert {name: found[name] for name in ("risk", "added", "removed", "commits")} == {
         "risk": "high",
         "added": 3,
@@ -273,16 +305,15 @@ def test_a_card() -> None:
 )
 def test_an_error(failure: GitorchError, expected: dict[str, Any]) -> None:
     """`gitorch/error/1` carries the exit code of its kind."""
-    assert answers.error(failure) == {"schema": "gitorch/error/1", **expected}
+    assert plain(ErrorAnswer.of(failure)) == {"schema": "gitorch/error/1", **expected}
 
 
 def test_all_of_it_is_json_on_one_line() -> None:
     """Every shape is plain JSON values, on one line, and text comes back byte for byte."""
     words = "`x`; 'q' \"w\" \n\t\\ 日本 🎉 \x1b[2J \u202e"
     task = change_spec(FINISHED, title=words)
-    text = answers.dumps(answers.status([task], repository="/shop", branch="b", oid=TIP))
+    text = line(StatusAnswer.of([task], repository="/shop", integration="b", tip=TIP))
     assert "\n" not in text
     assert "\x1b" not in text
     assert json.loads(text)["tasks"][0]["title"] == words
-    assert answers.now().endswith("Z")
-    assert answers.at(None) is None
+    assert now().endswith("Z")
