@@ -1,234 +1,277 @@
-"""Background work of a run: forecast and candidate are kept current, checked, and merged where that is configured."""
+"""Background work of a run: keep forecast and candidate current, check the candidate, merge automatically.
+
+Two threads compute: one forecasts and rebuilds, one checks and prepares merges. They are given values and return values
+through queues. `BackgroundMerger` belongs to the thread that owns the task store: it hands out the jobs and publishes
+what comes back, each time that the run loop calls it.
+"""
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import msgspec
 
-from gitorch.errors import GitorchError, Refused
-from gitorch.flow import merge
-from gitorch.flow.forecast.background_worker import Keeper
-from gitorch.flow.forecast.pairs import Known
+from gitorch.errors import GitorchError
+from gitorch.flow.forecast.background_worker import LatestWinsWorker, Outcome
 from gitorch.flow.merge import Plan, candidate
-from gitorch.flow.merge.trees import Judge
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Judgement
-from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import CheckResult, State, Task
-from gitorch.replay import Replayer
+from gitorch.model.naming import TaskId
+from gitorch.model.task import State, Task
+from gitorch.rooms.environment import Means
 from gitorch.services import auto_merge
-from gitorch.services.candidate import rebuild_candidate
-from gitorch.services.forecast import inputs_fingerprint, save_uncommitted, update_forecast
-from gitorch.services.forecast_record import save_candidate, saved_candidate, unchecked
-from gitorch.services.merge import plan_for, publish, tree_checker
-from gitorch.services.merge_base import integration_and_base
-from gitorch.services.replaying import open_replayer
+from gitorch.services.background_jobs import (
+    CheckCandidate,
+    Checker,
+    Forecaster,
+    MergeTasks,
+    Updated,
+    UpdateForecast,
+    Verified,
+)
+from gitorch.services.candidate import publish_candidate
+from gitorch.services.forecast_record import save_candidate, save_forecast, saved_candidate, unchecked
+from gitorch.services.merge import publish_stored
+from gitorch.services.replaying import learn_resolutions
 from gitorch.services.workspace import Workspace
+
+POLL_SECONDS = 2.0
+"""How soon a change that another command made is noticed."""
 
 SAVE_SECONDS = 10.0
 _SAVE_SHARE = 50
 """Uncommitted work is saved at most every ten seconds, and at most for a fiftieth of the time."""
 
+_REST = 9.0
+"""How many times as long as an update took the next one waits: a tenth of a processor is used."""
 
-class Job(msgspec.Struct, frozen=True):
-    """What is to be checked: the candidate with the plan that it was made by, and whether there is work to merge."""
-
-    candidate: tuple[Plan, Candidate] | None
-    merging: bool
+_SETTLE_SECONDS = 0.2
 
 
-class Superseded(Exception):
-    """The result of a check is no longer needed."""
+CheckJob = CheckCandidate | MergeTasks
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
 
 
 class BackgroundMerger:
-    """What the two background threads of one run do, and the state that they share with nobody else."""
+    """The background work of one run. All methods are for the thread that owns the store.
 
-    def __init__(self, workspace: Workspace) -> None:
+    `wake` is called by the background threads when there is something to publish.
+    """
+
+    def __init__(self, workspace: Workspace, context: Means, wake: Callable[[], None]) -> None:
         self.workspace = workspace
-        self.keeper: Keeper[Job] = Keeper(self.refresh, self.check, self.supersedes, self.abandon)
-        self._published: list[TaskId] = []
-        self._known = Known()
+        self._updates: queue.SimpleQueue[Outcome[UpdateForecast, Updated]] = queue.SimpleQueue()
+        self._checks: queue.SimpleQueue[Outcome[CheckJob, Verified]] = queue.SimpleQueue()
+        self._woken = threading.Event()
+        self._wake = wake
+        self._forecaster = LatestWinsWorker(Forecaster(context, workspace.loaded).run, self._updates, self._notify)
+        checker = Checker(context, workspace.loaded)
+        # a merge takes work further: a newer job does not end it
+        self._checker = LatestWinsWorker(
+            checker.run, self._checks, self._notify, lambda _newer, running: isinstance(running, CheckCandidate)
+        )
+        self._errors: dict[str, GitorchError] = {}
+        self._crash: Exception | None = None
+        self._is_due = True
+        self._due = 0.0
+        self._rested = 0.0
         self._fingerprint: object = None
-        self._saved: dict[TaskId, float] = {}
-        self._clean: set[TaskId] = set()
-        self._records = threading.Lock()
-        self._merging = False
+        self._save_due: dict[TaskId, float] = {}
+        self._clean: frozenset[TaskId] = frozenset()
         self._submitted: tuple[Plan, Candidate] | None = None
         self._tried: object = None
-        self._unmerged: GitorchError | None = None
-        self._checker: Judge | None = None
+        self._merge_job: MergeTasks | None = None
         tasks = workspace.tasks.values()
         self._approved_before = frozenset(task.id for task in tasks if task.state is State.APPROVED)
 
+    def changed(self) -> None:
+        """Say that tasks have changed. Changes that come during one update are covered by the next."""
+        self._is_due = True
+
+    def step(self, *, rest: bool = True) -> list[Task]:
+        """Publish what the threads have computed, and give them what is to be done; return the tasks that were merged.
+
+        Never waits for them. With `rest` updates are made at a bounded rate.
+        """
+        self._woken.clear()
+        merged = [task for outcome in _drain(self._checks) for task in self._finish_check(outcome)]
+        for outcome in _drain(self._updates):
+            self._finish_update(outcome)
+        now = time.monotonic()
+        if (
+            self._crash is None
+            and self._forecaster.is_idle
+            and (self._is_due or now >= self._due)
+            and (now >= self._rested or not rest)
+        ):
+            self._is_due, self._due = False, now + POLL_SECONDS
+            self._forecaster.submit(self._update_job(now))
+        return merged
+
+    def settle(self, stop: threading.Event) -> Iterator[list[Task]]:
+        """Go on until all changes are computed, checked and published, or `stop` is set; yield the tasks merged."""
+        while not stop.is_set():
+            # in this order: a worker that is idle has delivered everything
+            is_idle = self._forecaster.is_idle and self._checker.is_idle
+            if merged := self.step(rest=False):
+                yield merged
+            if is_idle and (self._crash or not self._is_due) and self._forecaster.is_idle and self._checker.is_idle:
+                return
+            self._woken.wait(_SETTLE_SECONDS)
+
     def close(self) -> None:
-        """End both threads; a check that is going on is abandoned."""
-        self.keeper.close()
+        """End both threads; a check that runs is abandoned."""
+        self._forecaster.close()
+        self._checker.close()
         saved = saved_candidate(self.workspace)
         if saved and saved.judgement is Judgement.CHECKING:
             save_candidate(self.workspace, unchecked(saved))
 
     def troubles(self) -> tuple[str, ...]:
-        """Return what kept this from being done, as messages; raise an unexpected error."""
-        if self.keeper.crash:
-            raise self.keeper.crash
-        errors = [*self.keeper.troubles.values(), *([self._unmerged] if self._unmerged else [])]
-        return tuple(f"{error.what}: {error.why}" if error.why else error.what for error in errors)
+        """Return what failed, and has not succeeded since, as messages; raise an unexpected error."""
+        if self._crash is not None:
+            raise self._crash
+        return tuple(f"{error.what}: {error.why}" if error.why else error.what for error in self._errors.values())
 
-    # ------------------------------------------------------------------------------------------- kept current
+    def _notify(self) -> None:
+        """Wake the thread that owns the store. Called by the background threads."""
+        self._woken.set()
+        self._wake()
 
-    def refresh(self) -> Job | None:
-        """Rebuild the forecast and the candidate where something has changed."""
-        self._save_running()
-        fingerprint = inputs_fingerprint(self.workspace)
-        if fingerprint == self._fingerprint:
-            return None
-        with Replayer(self.workspace.repository) as replayer:
-            update_forecast(self.workspace, replayer, self._known, self._clean)
-            with self._records:
-                in_progress = self._submitted[1] if self._submitted else None
-                built = rebuild_candidate(self.workspace, replayer, checked=True, in_progress=in_progress)
-        self._fingerprint, self._submitted = fingerprint, built or self._submitted
-        merging = self._merge_key() not in (None, self._tried)
-        # the newest job is the only one: it takes over a candidate whose check has not come to its end
-        return Job(self._submitted, merging) if built or merging else None
+    # ------------------------------------------------------------------------------------- forecast and candidate
 
-    def _save_running(self) -> None:
-        """Save what running tasks have not committed yet, each at a bounded rate."""
-        now = time.monotonic()
-        running = [task for task in self.workspace.tasks.values() if task.state is State.RUNNING]
-        for task in running:
-            if self._saved.get(task.id, 0.0) > now:
-                continue
-            try:
-                saved = save_uncommitted(self.workspace, task)
-            except GitorchError:
-                saved = None  # its worktree is being changed or removed right now: the next round sees it
-            self._clean = self._clean - {task.id} if saved else self._clean | {task.id}
-            after = time.monotonic()
-            self._saved[task.id] = after + max(SAVE_SECONDS, _SAVE_SHARE * (after - now))
-            now = after
+    def _update_job(self, now: float) -> UpdateForecast:
+        tasks = dict(self.workspace.tasks)
+        running = [task for task in tasks.values() if task.state is State.RUNNING]
+        return UpdateForecast(
+            tasks=tasks,
+            unsaved=tuple(task for task in running if self._save_due.get(task.id, 0.0) <= now),
+            clean=self._clean,
+            fingerprint=self._fingerprint,
+            saved=saved_candidate(self.workspace),
+            in_progress=self._submitted[1] if self._submitted else None,
+        )
 
-    # ------------------------------------------------------------------------------------------------- checked
+    def _finish_update(self, outcome: Outcome[UpdateForecast, Updated]) -> None:
+        with self._noting_errors("update"):
+            updated = _result(outcome)
+            now = time.monotonic()
+            self._rested = now + _REST * updated.seconds
+            self._clean = updated.clean
+            for name, seconds in updated.save_seconds.items():
+                self._save_due[name] = now + max(SAVE_SECONDS, _SAVE_SHARE * seconds)
+            if updated.forecast is None:
+                return
+            save_forecast(self.workspace, updated.forecast)
+            if updated.rebuilt is not None:
+                self._submitted = (updated.rebuilt.plan, publish_candidate(self.workspace, updated.rebuilt))
+            self._fingerprint = updated.fingerprint
+            self._submit_checks(updated)
 
-    def check(self, job: Job, superseded: threading.Event) -> None:
-        """Merge what may be merged automatically, and check the candidate."""
-        try:
-            if job.merging:
-                self._unmerged = self._merge_error(superseded)
-            if job.candidate:
-                self._check(*job.candidate, superseded)
-        except Superseded:
-            return
+    def _submit_checks(self, updated: Updated) -> None:
+        """Have merged what can be, and the candidate checked that was rebuilt."""
+        tasks = tuple(graph.merge_order(self._mergeable()))
+        key = (updated.ground, [(task.id, task.tip) for task in tasks])
+        if tasks and key != self._tried:
+            self._tried = key
+            learn_resolutions(self.workspace)
+            self._merge_job = MergeTasks(tasks=dict(self.workspace.tasks), chosen=tasks)
+            self._checker.submit(self._merge_job)
+        elif updated.rebuilt is not None:
+            self._submit_candidate()
 
-    def _merge_error(self, superseded: threading.Event) -> GitorchError | None:
-        """Merge, and return what prevented that: the candidate is checked all the same."""
-        try:
-            self._merge(superseded)
-        except GitorchError as error:
-            return error
-        return None
+    def _submit_candidate(self) -> None:
+        """Have the candidate checked, once no merge waits: that would be lost."""
+        if self._submitted and self._crash is None and self._merge_job is None and self._is_newest(self._submitted[1]):
+            plan, made = self._submitted
+            self._checker.submit(CheckCandidate(tasks=dict(self.workspace.tasks), plan=plan, candidate=made))
 
-    def supersedes(self, newer: Job, running: Job) -> bool:  # noqa: ARG002
-        """Tell whether a newer job ends the one that runs: not while it merges, which takes work further."""
-        return not self._merging
+    # ------------------------------------------------------------------------------------------ checks and merges
 
-    def abandon(self) -> None:
-        """End the check that is going on."""
-        if checker := self._checker:
-            checker.stop()
+    def _finish_check(self, outcome: Outcome[CheckJob, Verified]) -> list[Task]:
+        """Publish what was checked; return the tasks that were merged."""
+        self._is_due = True
+        merged: list[Task] = []
+        if isinstance(outcome.job, CheckCandidate):
+            with self._noting_errors("check"):
+                self._save_results(outcome.job, _result(outcome).plan)
+            return merged
+        if outcome.job is self._merge_job:
+            self._merge_job = None
+        with self._noting_errors("merge"):
+            merged = self._publish(_result(outcome))
+        if not merged:  # else there will be another candidate
+            self._submit_candidate()
+        return merged
 
-    def _check(self, plan: Plan, built: Candidate, superseded: threading.Event) -> None:
-        """Check the union of a candidate, and find which tasks fail together."""
-        if not self._is_newest(built):
-            return
-        with Replayer(self.workspace.repository) as replayer:
-            verified = self._verified(replayer, plan, "batch", superseded)
-        with self._records:
-            if self._is_newest(built):
-                save_candidate(self.workspace, candidate.judged(built, plan, verified))
+    def _save_results(self, job: CheckCandidate, verified: Plan) -> None:
+        if self._is_newest(job.candidate):
+            save_candidate(self.workspace, candidate.judged(job.candidate, job.plan, verified))
 
-    def _is_newest(self, built: Candidate) -> bool:
-        return saved_candidate(self.workspace) == built and built.judgement is Judgement.CHECKING
+    def _is_newest(self, made: Candidate) -> bool:
+        return saved_candidate(self.workspace) == made and made.judgement is Judgement.CHECKING
 
-    def _verified(self, replayer: Replayer, plan: Plan, verify: str, superseded: threading.Event) -> Plan:
-        def check(
-            commit: Oid, *, again: bool = False, saying: Callable[[str], None] = lambda _: None
-        ) -> tuple[CheckResult, ...]:
-            results = () if superseded.is_set() else checker.check(commit, again=again, saying=saying)
-            if superseded.is_set():  # a check that was cut short has no result
-                raise Superseded
-            return results
-
-        with tree_checker(self.workspace, plan.onto, "candidate") as checker:
-            self._checker = checker
-            try:
-                # one at a time: the worktrees are the agents'
-                return _last(merge.verified(replayer, self.workspace.tasks, plan, check, verify, 1))
-            finally:
-                self._checker = None
-
-    # ------------------------------------------------------------------------------------------------- merged
-
-    def published(self) -> list[Task]:
-        """Return the tasks that were merged since the last call."""
-        # one by one: the thread that merges may be adding more
-        names = [self._published.pop(0) for _ in range(len(self._published))]
-        return [self.workspace.tasks[name] for name in names]
+    def _publish(self, verified: Verified) -> list[Task]:
+        """Publish a merge, unless one of its tasks has changed since; return the tasks that were merged."""
+        self.workspace.store.notices.extend(verified.notices)
+        plan = verified.plan
+        if not plan.steps or not all(self._is_unchanged(step.task) for step in plan.steps):
+            return []
+        # tasks in conflict stay as they are: nobody has asked to merge them
+        publish_stored(self.workspace, msgspec.structs.replace(plan, clashes=()), auto_merge.verdict_lines(plan))
+        tasks = self.workspace.tasks
+        return [tasks[step.task.id] for step in plan.steps]
 
     def _mergeable(self) -> list[Task]:
         policy = self.workspace.config.merge.auto
         return auto_merge.mergeable(self.workspace.tasks.values(), policy, self._approved_before)
 
-    def _merge_key(self) -> object:
-        """Return what a merge would be made of; None where there is nothing to merge."""
-        inputs = [(task.id, task.tip) for task in self._mergeable()]
-        return (integration_and_base(self.workspace), inputs) if inputs else None
-
-    def _merge(self, superseded: threading.Event) -> None:
-        """Merge all that may be, together, as far as it neither conflicts nor fails the checks."""
-        # in this order: a newer job that need not merge because this one does must not end this one
-        self._merging = True
-        try:
-            self._tried = self._merge_key()
-            with open_replayer(self.workspace) as replayer:
-                plan = plan_for(self.workspace, replayer, graph.merge_order(self._mergeable()))
-                if plan.is_stuck and plan.held:
-                    raise Refused("base-conflict", plan.held[0].reason, fix=("orchestrate merge --dry-run",))
-                verified = self._verified(replayer, plan, self.workspace.config.merge.verify, superseded)
-                if verified.steps and all(self._is_unchanged(step.task) for step in verified.steps):
-                    # tasks in conflict stay as they are: nobody has asked to merge them
-                    result = msgspec.structs.replace(verified, clashes=())
-                    publish(self.workspace, replayer, result, auto_merge.verdict_lines(verified))
-                    self._published.extend(step.task.id for step in verified.steps)
-        finally:
-            self._merging = False
-
     def _is_unchanged(self, task: Task) -> bool:
         current = self.workspace.tasks.get(task.id)
         return current is not None and (current.state, current.tip, current.stale) == (task.state, task.tip, task.stale)
 
+    @contextmanager
+    def _noting_errors(self, work: str) -> Iterator[None]:
+        """Note an error that a person can fix until the same work succeeds; the next change tries again.
+
+        An unexpected one ends the background work, and is raised when the run ends.
+        """
+        try:
+            yield
+        except GitorchError as error:
+            self._errors[work] = error
+        except Exception as error:
+            self._crash = self._crash or error
+        else:
+            self._errors.pop(work, None)
+
 
 @contextmanager
-def background_merger(workspace: Workspace) -> Iterator[BackgroundMerger]:
+def background_merger(workspace: Workspace, context: Means, wake: Callable[[], None]) -> Iterator[BackgroundMerger]:
     """Keep the forecast and the candidate current during a run."""
-    merger = BackgroundMerger(workspace)
-    merger.keeper.start()
+    merger = BackgroundMerger(workspace, context, wake)
     try:
         yield merger
     finally:
         merger.close()
 
 
-def _last(steps: Generator[object, None, Plan]) -> Plan:
-    """Run a generator to its end; return what it returns."""
+def _drain(outcomes: queue.SimpleQueue[Outcome[_Job, _Result]]) -> Iterator[Outcome[_Job, _Result]]:
     while True:
         try:
-            next(steps)
-        except StopIteration as end:
-            plan: Plan = end.value
-            return plan
+            yield outcomes.get_nowait()
+        except queue.Empty:
+            return
+
+
+def _result(outcome: Outcome[_Job, _Result]) -> _Result:
+    if outcome.error is not None:
+        raise outcome.error
+    assert outcome.result is not None
+    return outcome.result

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from gitorch.config import Config
 from gitorch.errors import Refused
-from gitorch.model.naming import Oid, branch_ref
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.task import Task
 from gitorch.services.workspace import Workspace
 
 
@@ -12,15 +17,14 @@ def integration_tip(workspace: Workspace) -> Oid | None:
     return workspace.repository.read_ref(branch_ref(workspace.config.integration))
 
 
-def is_own_branch(workspace: Workspace, branch: str) -> bool:
+def is_own_branch(config: Config, tasks: Mapping[TaskId, Task], branch: str) -> bool:
     """Tell whether a branch is gitorch's own: the integration branch, the candidate, a task's, or one that could be."""
-    config = workspace.config
     reserved = bool(config.prefix) and branch.startswith(config.prefix)
-    return reserved or branch in (config.integration, config.candidate) or _is_task_branch(workspace, branch)
+    return reserved or branch in (config.integration, config.candidate) or _is_task_branch(tasks, branch)
 
 
-def _is_task_branch(workspace: Workspace, branch: str) -> bool:
-    return any(task.branch == branch and not task.adopted for task in workspace.tasks.values())
+def _is_task_branch(tasks: Mapping[TaskId, Task], branch: str) -> bool:
+    return any(task.branch == branch and not task.adopted for task in tasks.values())
 
 
 def own_refs(workspace: Workspace) -> tuple[str, ...]:
@@ -31,9 +35,9 @@ def own_refs(workspace: Workspace) -> tuple[str, ...]:
     return (*under, branch_ref(config.integration), branch_ref(config.candidate))
 
 
-def refuse_checked_out(workspace: Workspace, branch: str) -> None:
+def refuse_checked_out(repository: Repository, branch: str) -> None:
     """Raise `Refused` when a worktree has this branch checked out: moving it would make that worktree look dirty."""
-    answer = workspace.repository.git("worktree", "list", "--porcelain", "-z")
+    answer = repository.git("worktree", "list", "--porcelain", "-z")
     for entry in answer.stdout.decode("utf-8", "surrogateescape").split("\0\0"):
         lines = entry.split("\0")
         if f"branch {branch_ref(branch)}" in lines:

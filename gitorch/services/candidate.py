@@ -7,22 +7,33 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from gitorch.config import Loaded
 from gitorch.errors import GitorchError, Refused
 from gitorch.flow import merge
 from gitorch.flow.merge import Plan, candidate
-from gitorch.flow.merge.candidate import Gathered, Ground
+from gitorch.flow.merge.candidate import Gathered
+from gitorch.git.repository import Repository
 from gitorch.model import naming
 from gitorch.model.forecast import Candidate, Judgement
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.replay import Replayer
 from gitorch.services.branches import refuse_checked_out
-from gitorch.services.forecast import update_forecast
-from gitorch.services.forecast_record import save_candidate, saved_candidate, unchecked
-from gitorch.services.merge import plan_for, tree_checker
-from gitorch.services.merge_base import merge_base_and_candidate
+from gitorch.services.checks import checks_at
+from gitorch.services.forecast import make_forecast
+from gitorch.services.forecast_record import save_candidate, save_forecast, saved_candidate, unchecked
+from gitorch.services.merge import plan_for
+from gitorch.services.merge_base import MergeInputs, merge_inputs
 from gitorch.services.workspace import Workspace
 from gitorch.storage import locks
+
+
+class Rebuilt(msgspec.Struct, frozen=True):
+    """A candidate that was rebuilt and not published: the plan that it was made by, and where its branch was."""
+
+    plan: Plan
+    candidate: Candidate
+    tip_before: Oid | None
 
 
 def refresh(workspace: Workspace, replayer: Replayer | None = None) -> list[str]:
@@ -34,102 +45,115 @@ def refresh(workspace: Workspace, replayer: Replayer | None = None) -> list[str]
         # another command that does the same would replace what this one writes
         with locks.turn(workspace.folder / "forecast.lock"), ExitStack() as stack:
             plain = merge.unwrapped(replayer) if replayer else stack.enter_context(Replayer(workspace.repository))
-            update_forecast(workspace, plain)
-            rebuild_candidate(workspace, plain)
+            inputs = merge_inputs(workspace)
+            save_forecast(workspace, make_forecast(inputs, plain))
+            rebuilt = rebuild_candidate(inputs, workspace.loaded, plain, saved_candidate(workspace))
+            if rebuilt is not None:
+                publish_candidate(workspace, rebuilt)
     except GitorchError as error:
         return [f"the candidate was not rebuilt: {error.what}"]
     return []
 
 
 def rebuild_candidate(
-    workspace: Workspace, replayer: Replayer, *, checked: bool = False, in_progress: Candidate | None = None
-) -> tuple[Plan, Candidate] | None:
-    """Rebuild the candidate of all completed work, and move its branch; None when it is up to date.
+    inputs: MergeInputs,
+    loaded: Loaded,
+    replayer: Replayer,
+    saved: Candidate | None,
+    *,
+    checked: bool = False,
+    in_progress: Candidate | None = None,
+) -> Rebuilt | None:
+    """Rebuild the candidate of all completed work; return None when the `saved` one is up to date.
 
-    With `checked` the caller is going to check it, unless it is the one `in_progress` already. A branch that is checked
-    out stays where it is, and the candidate says so; commits that somebody else has put there are kept under
-    `refs/gitorch/trash/`.
+    No ref is moved; its commits are stored. With `checked` the caller is going to check it, unless it is the one
+    `in_progress` already.
     """
-    (ground, tip), gathered = merge_base_and_candidate(workspace), candidate.gather(workspace.tasks)
-    saved = saved_candidate(workspace)
-    if _is_up_to_date(workspace, saved, gathered, ground, tip, checked=checked and saved != in_progress):
+    gathered = candidate.gather(inputs.tasks)
+    if _is_up_to_date(inputs, loaded, saved, gathered, checked=checked and saved != in_progress):
         return None
     # commands that make files run when it is merged
-    plan = plan_for(workspace, merge.Resolver(replayer), gathered.chosen, ground=ground)
+    plan = plan_for(inputs, merge.Resolver(replayer), gathered.chosen)
+    tip = inputs.candidate_tip
     rebuilt = candidate.record(
         plan,
         replayer.tree(plan.tip),
         gathered,
-        ground,
-        branch=workspace.config.candidate,
+        inputs.ground,
+        branch=inputs.config.candidate,
         before=tip if saved and tip in (saved.tip, saved.before) else None,
         when=datetime.now(UTC),
     )
-    rebuilt = _before_checks(workspace, rebuilt, saved, checked=checked)
     replayer.keep(plan.tip)
-    return plan, _publish(workspace, rebuilt, tip)
+    return Rebuilt(plan, _before_checks(inputs, loaded, rebuilt, checked=checked), tip)
+
+
+def publish_candidate(workspace: Workspace, rebuilt: Rebuilt) -> Candidate:
+    """Save a candidate, and move its branch there; return it as it is now.
+
+    A branch that is checked out stays where it is, and the candidate says so; commits that somebody else has put there
+    are kept under `refs/gitorch/trash/`.
+    """
+    made, tip = _with_known_results(rebuilt.candidate, saved_candidate(workspace)), rebuilt.tip_before
+    if tip != made.tip:
+        try:
+            refuse_checked_out(workspace.repository, made.branch)
+        except Refused as refused:
+            made = msgspec.structs.replace(made, held=refused.what)
+    save_candidate(workspace, made)
+    if tip != made.tip and not made.held:
+        moves = [RefUpdate(branch_ref(made.branch), made.tip, tip)]
+        if tip is not None and made.before is None:
+            stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+            moves.append(RefUpdate(naming.trash_ref("candidate", stamp), tip, None))
+        workspace.repository.update_refs(moves, "make the candidate")
+    return made
 
 
 def _is_up_to_date(
-    workspace: Workspace,
-    saved: Candidate | None,
-    gathered: Gathered,
-    ground: Ground,
-    tip: Oid | None,
-    *,
-    checked: bool,
+    inputs: MergeInputs, loaded: Loaded, saved: Candidate | None, gathered: Gathered, *, checked: bool
 ) -> bool:
+    tip = inputs.candidate_tip
     if saved is None:
         return not gathered.chosen and tip is None
-    in_place = tip == saved.tip or (bool(saved.held) and _is_checked_out(workspace, saved.branch))
+    in_place = tip == saved.tip or (bool(saved.held) and _is_checked_out(inputs.repository, saved.branch))
     has_results = saved.judgement in (Judgement.GREEN, Judgement.RED)
-    judged = not checked or has_results or bool(_why_unchecked(workspace, saved.onto))
-    return in_place and judged and candidate.is_current(saved, gathered, ground)
+    judged = not checked or has_results or bool(_why_unchecked(inputs, loaded, saved.onto))
+    return in_place and judged and candidate.is_current(saved, gathered, inputs.ground)
 
 
-def _is_checked_out(workspace: Workspace, branch: str) -> bool:
+def _is_checked_out(repository: Repository, branch: str) -> bool:
     try:
-        refuse_checked_out(workspace, branch)
+        refuse_checked_out(repository, branch)
     except Refused:
         return True
     return False
 
 
-def _before_checks(workspace: Workspace, rebuilt: Candidate, saved: Candidate | None, *, checked: bool) -> Candidate:
-    """Return a candidate with what is known of its checks before they run."""
-    reason = _why_unchecked(workspace, rebuilt.onto)
+def _before_checks(inputs: MergeInputs, loaded: Loaded, rebuilt: Candidate, *, checked: bool) -> Candidate:
+    """Return a candidate with what there is to say before its checks run."""
+    reason = _why_unchecked(inputs, loaded, rebuilt.onto)
     if not reason and not rebuilt.tasks:
         reason = "nothing has been added to what is merged"
     if reason:
         return msgspec.structs.replace(rebuilt, reason=reason)
-    if saved and saved.tree == rebuilt.tree and saved.judgement is Judgement.GREEN:
-        return msgspec.structs.replace(rebuilt, judgement=Judgement.GREEN, results=saved.results)
     return msgspec.structs.replace(rebuilt, judgement=Judgement.CHECKING) if checked else unchecked(rebuilt)
 
 
-def _why_unchecked(workspace: Workspace, onto: Oid) -> str:
+def _with_known_results(rebuilt: Candidate, saved: Candidate | None) -> Candidate:
+    """Return a candidate with the results of the one before, where their trees are the same."""
+    is_open = rebuilt.judgement is Judgement.CHECKING or rebuilt == unchecked(rebuilt)
+    if is_open and saved and saved.tree == rebuilt.tree and saved.judgement is Judgement.GREEN:
+        return msgspec.structs.replace(rebuilt, judgement=Judgement.GREEN, results=saved.results, reason="")
+    return rebuilt
+
+
+def _why_unchecked(inputs: MergeInputs, loaded: Loaded, onto: Oid) -> str:
     """Return why no check can run on a candidate; empty where they can."""
-    if workspace.config.merge.verify == "never":
+    if inputs.config.merge.verify == "never":
         return "merge.verify is never"
     try:
-        checker = tree_checker(workspace, onto)
+        checks = checks_at(inputs.repository, loaded, onto)
     except GitorchError as error:
         return error.what
-    return "" if checker.checks else "no checks are configured"
-
-
-def _publish(workspace: Workspace, rebuilt: Candidate, tip: Oid | None) -> Candidate:
-    """Save a candidate, and move its branch there."""
-    if tip != rebuilt.tip:
-        try:
-            refuse_checked_out(workspace, rebuilt.branch)
-        except Refused as refused:
-            rebuilt = msgspec.structs.replace(rebuilt, held=refused.what)
-    save_candidate(workspace, rebuilt)
-    if tip != rebuilt.tip and not rebuilt.held:
-        moves = [RefUpdate(branch_ref(rebuilt.branch), rebuilt.tip, tip)]
-        if tip is not None and rebuilt.before is None:
-            stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-            moves.append(RefUpdate(naming.trash_ref("candidate", stamp), tip, None))
-        workspace.repository.update_refs(moves, "make the candidate")
-    return rebuilt
+    return "" if checks else "no checks are configured"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from gitorch import config as configuration
-from gitorch.config import FILE
+from gitorch.config import FILE, Loaded
+from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.model.task import Task, base_of
 from gitorch.services.workspace import Workspace
@@ -18,26 +19,29 @@ def checks_for(workspace: Workspace, task: Task) -> dict[str, str]:
     An agent cannot weaken its own checks: what it changes in that file does not count.
     """
     base = base_of(task)
-    text = _base_config(workspace, base)
+    if base not in workspace.base_checks:
+        workspace.base_checks[base] = checks_at(workspace.repository, workspace.loaded, base)
+    return workspace.base_checks[base] | task.spec.checks
+
+
+def checks_at(repository: Repository, loaded: Loaded, commit: Oid) -> dict[str, str]:
+    """Return the checks of a commit's configuration file, with those of the user's own files.
+
+    Raises `Refused` for commands that nobody has agreed to.
+    """
+    text = repository.file(commit, FILE)
     if text is None:
-        return workspace.config.checks | task.spec.checks
+        return loaded.config.checks
     layer = configuration.parse(configuration.decode(text, FILE), FILE)
     checks = {"checks": layer.settings.get("checks", {})}
     if checks["checks"]:
-        trust.require(workspace.repository.common_dir, checks, f"{FILE} of the base commit {base[:12]}")
-    layers = [other for other in workspace.loaded.layers if other.origin != FILE]
-    position = next((index for index, other in enumerate(workspace.loaded.layers) if other.origin == FILE), 0)
+        trust.require(repository.common_dir, checks, f"{FILE} of the base commit {commit[:12]}")
+    layers = [other for other in loaded.layers if other.origin != FILE]
+    position = next((index for index, other in enumerate(loaded.layers) if other.origin == FILE), 0)
     layers.insert(min(position, len(layers)), msgspec.structs.replace(layer, settings=checks))
-    return configuration.combine(layers).config.checks | task.spec.checks
+    return configuration.combine(layers).config.checks
 
 
 def require_trust(workspace: Workspace) -> None:
     """Raise `Refused` when the repository's own files name commands that nobody has agreed to."""
     trust.require(workspace.repository.common_dir, trust.commands(workspace.loaded.layers), FILE)
-
-
-def _base_config(workspace: Workspace, base: Oid) -> bytes | None:
-    """Return the configuration file of a commit, which never changes."""
-    if base not in workspace.base_configs:
-        workspace.base_configs[base] = workspace.repository.file(base, FILE)
-    return workspace.base_configs[base]

@@ -10,68 +10,73 @@ from gitorch.flow.forecast import pairs
 from gitorch.flow.forecast.pairs import Branch, Known
 from gitorch.flow.scheduling import base
 from gitorch.git import worktrees
+from gitorch.git.repository import Repository
 from gitorch.model import naming
 from gitorch.model.forecast import IN_FLIGHT, Conflict, Forecast
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import Phase, State, Task
 from gitorch.replay import Replayer
-from gitorch.services.branches import integration_tip
 from gitorch.services.forecast_record import save_forecast
-from gitorch.services.merge_base import integration_and_base
+from gitorch.services.merge_base import MergeInputs, merge_inputs
 from gitorch.services.workspace import Workspace
 
 
-def update_forecast(
-    workspace: Workspace, replayer: Replayer, known: Known | None = None, clean: Collection[TaskId] = ()
-) -> tuple[Conflict, ...]:
-    """Merge what is in flight in memory, and save which conflicts that gives.
+def update_forecast(workspace: Workspace, replayer: Replayer) -> tuple[Conflict, ...]:
+    """Forecast the conflicts of all branches in flight, and save that."""
+    forecast = make_forecast(merge_inputs(workspace), replayer)
+    save_forecast(workspace, forecast)
+    return forecast.conflicts
+
+
+def make_forecast(
+    inputs: MergeInputs, replayer: Replayer, known: Known | None = None, clean: Collection[TaskId] = ()
+) -> Forecast:
+    """Merge what is in flight in memory, and return which conflicts that gives.
 
     `known` caches earlier merges; `clean` are the running tasks whose worktrees hold nothing uncommitted.
     """
-    onto = integration_tip(workspace) or base.named(workspace.repository, workspace.config)
-    branches = _branches_in_flight(workspace, clean)
+    onto = inputs.ground[0] or base.named(inputs.repository, inputs.config)
+    branches = _branches_in_flight(inputs, clean)
     conflicts = pairs.forecast(replayer, branches, onto, known)
     tips = {branch.task: branch.tip for branch in branches}
-    save_forecast(workspace, Forecast(when=datetime.now(UTC), onto=onto, tips=tips, conflicts=conflicts))
-    return conflicts
+    return Forecast(when=datetime.now(UTC), onto=onto, tips=tips, conflicts=conflicts)
 
 
-def inputs_fingerprint(workspace: Workspace) -> object:
+def inputs_fingerprint(inputs: MergeInputs) -> object:
     """Return what the forecast and the candidate depend on: equal as long as nothing has changed."""
-    refs = workspace.repository.refs(*_branch_patterns(workspace), f"{naming.OWN_REFS}rescue")
-    tasks = [(task.id, task.state, task.tip, task.stale) for task in workspace.tasks.values()]
-    return integration_and_base(workspace), refs, tasks
+    refs = inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue")
+    tasks = [(task.id, task.state, task.tip, task.stale) for task in inputs.tasks.values()]
+    return inputs.ground, refs, tasks
 
 
-def save_uncommitted(workspace: Workspace, task: Task) -> Oid | None:
+def save_uncommitted(repository: Repository, task: Task) -> Oid | None:
     """Save what a running task has not committed as a rescue point; None when there is nothing to save.
 
     Its worktree, index and branch stay as they are.
     """
-    worktree = worktrees.find(workspace.repository, Path(task.worktree)) if task.worktree else None
+    worktree = worktrees.find(repository, Path(task.worktree)) if task.worktree else None
     if worktree is None or task.attempt is None or task.attempt.phase is not Phase.WORKING:
         return None
-    message = f"work of {task.id} that goes on"
-    return worktrees.rescue(workspace.repository, worktree, naming.rescue_ref(task.id), message)
+    return worktrees.rescue(repository, worktree, naming.rescue_ref(task.id), f"work of {task.id} that goes on")
 
 
-def _branches_in_flight(workspace: Workspace, clean: Collection[TaskId]) -> list[Branch]:
+def _branches_in_flight(inputs: MergeInputs, clean: Collection[TaskId]) -> list[Branch]:
     """Return the branches in flight as they are now, with what running tasks have not committed yet."""
-    refs = workspace.repository.refs(*_branch_patterns(workspace), f"{naming.OWN_REFS}rescue")
-    tasks = [task for task in workspace.tasks.values() if task.state in IN_FLIGHT and task.base and task.branch]
+    refs = inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue")
+    tasks = [task for task in inputs.tasks.values() if task.state in IN_FLIGHT and task.base and task.branch]
     tips = {task.id: tip for task in tasks if (tip := refs.get(branch_ref(task.branch)))}
     unsaved = [task.id for task in tasks if _is_open(task) and task.id in tips and task.id not in clean]
     saved = {name: refs[ref] for name in unsaved if (ref := naming.rescue_ref(name)) in refs}
-    for name, commit in zip(saved, workspace.repository.commits(saved.values()), strict=True):
+    for name, commit in zip(saved, inputs.repository.commits(saved.values()), strict=True):
         if commit.parents[-1:] == (tips[name],):  # an older one is of work that has been committed since
             tips[name] = commit.oid
     return [Branch(task.id, task.base, tips[task.id]) for task in tasks if task.base and task.id in tips]
 
 
-def _branch_patterns(workspace: Workspace) -> list[str]:
+def _branch_patterns(inputs: MergeInputs) -> list[str]:
     """Return the patterns of all task branches: under the prefix, and adopted ones."""
-    prefix = workspace.config.prefix
-    other = [task.branch for task in workspace.tasks.values() if task.branch and not task.branch.startswith(prefix)]
+    prefix = inputs.config.prefix
+    other = [task.branch for task in inputs.tasks.values() if task.branch and not task.branch.startswith(prefix)]
     return [f"refs/heads/{prefix}{'' if prefix.endswith('/') else '**'}", *map(branch_ref, other)]
 
 

@@ -11,24 +11,25 @@ import msgspec
 from gitorch.errors import ProofFailed, Refused
 from gitorch.flow import merge
 from gitorch.flow.merge import Clash, Plan, Progress, Said, Target, Tell
-from gitorch.flow.merge.candidate import Ground
 from gitorch.flow.merge.trees import Judge
 from gitorch.git import notes
 from gitorch.git.repository import RefsMoved
-from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import Commits, State, Task, TaskSpec, change
+from gitorch.model.naming import TaskId
+from gitorch.model.task import State, Task, change
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
 from gitorch.services.agents import run_context
 from gitorch.services.branches import integration_tip, refuse_checked_out
 from gitorch.services.changes import change_tasks, move_and_restate
-from gitorch.services.checks import checks_for
+from gitorch.services.checks import checks_at
 from gitorch.services.merge_base import (
+    MergeInputs,
     blocked_by_base,
-    integration_and_base,
+    merge_inputs,
     rebase_integration,
     record_base,
     restated_merges,
+    target_inputs,
 )
 from gitorch.services.merge_target import check_target, find_target, nothing_merged, require_approved
 from gitorch.services.recovery import operation_lock
@@ -43,7 +44,7 @@ def plan_merge(
     names: Sequence[TaskId] | None,
     skip: Sequence[TaskId] = (),
     into: str = "",
-    tell: Tell | None = None,
+    tell: Tell = merge.silent,
 ) -> Plan:
     """Return what a merge would do, without doing anything.
 
@@ -56,40 +57,40 @@ def plan_merge(
             raise Refused(
                 "not-approved", f"{name} is {tasks[name].state}, not approved", fix=(f"orchestrate approve {name}",)
             )
+    chosen = merge.choose(tasks, names, skip)
     target = find_target(workspace, into)
-    if target is not None:
-        require_approved(workspace, target, integration_tip(workspace))
-    return plan_for(workspace, replayer, merge.choose(tasks, names, skip), target, tell)
+    if target is None:
+        return plan_for(merge_inputs(workspace), replayer, chosen, tell=tell)
+    integration = integration_tip(workspace)
+    require_approved(workspace, target, integration)
+    return plan_for(target_inputs(workspace, integration, target), replayer, chosen, target, tell)
 
 
 def plan_for(
-    workspace: Workspace,
+    inputs: MergeInputs,
     replayer: Replayer,
     tasks: Sequence[Task],
     target: Target | None = None,
-    tell: Tell | None = None,
-    ground: Ground | None = None,
+    tell: Tell = merge.silent,
 ) -> Plan:
     """Return what a merge of these tasks would do: on the integration branch as it would be on its base by then.
 
-    That base is `target`, where there is one. Where the two conflict, nothing goes in. `ground` is where both are, if
-    that is known.
+    That base is `target`, where there is one: `inputs` are those of `target_inputs` then. Where the integration branch
+    conflicts with its base, nothing goes in.
     """
-    tell = tell or merge.silent
-    before, base_tip = ground or (
-        (integration_tip(workspace), target.before) if target else integration_and_base(workspace)
-    )
-    tell(merge.Progress(f"replay {workspace.config.integration}", 0, 1))
-    rebased = rebase_integration(workspace, replayer, before, base_tip, target) if before else None
+    before, base_tip = inputs.ground
+    integration = inputs.config.integration
+    tell(merge.Progress(f"replay {integration}", 0, 1))
+    rebased = rebase_integration(inputs, replayer, target)
     onto = before or base_tip
     assert onto is not None  # where nothing is merged yet, the base is known or this raised
     if isinstance(rebased, merge.Rebased):
         if isinstance(rebased.replayed, Conflicted):
             stuck = Plan(before=before, onto=onto, rebased=rebased, target=target)
-            return msgspec.structs.replace(stuck, held=blocked_by_base(workspace, stuck, tasks))
+            return msgspec.structs.replace(stuck, held=blocked_by_base(integration, stuck, tasks))
         onto = rebased.replayed.tip
         replayer.keep(onto)
-    plan = merge.plan(replayer, workspace.tasks, tasks, before, onto, tell)
+    plan = merge.plan(replayer, inputs.tasks, tasks, before, onto, tell)
     return msgspec.structs.replace(plan, rebased=rebased, target=target)
 
 
@@ -107,23 +108,24 @@ def verify_merge(
     """
     if plan.is_stuck:
         return plan
-    with tree_checker(workspace, plan.onto, recheck=recheck) as checker:
+    checks = checks_at(workspace.repository, workspace.loaded, plan.onto)
+    with Judge(run_context(workspace), checks, recheck=recheck) as checker:
         verified = yield from merge.verified(replayer, workspace.tasks, plan, checker.check, verify, checker.width)
         return (yield from check_target(verified, checker.check, verify))
 
 
-def tree_checker(workspace: Workspace, base: Oid, name: str = "integration", *, recheck: bool = False) -> Judge:
-    """Return what runs the checks of the commit `base` on merged trees, in worktrees of this name."""
-    tree = Task(id=TaskId(name), number=0, spec=TaskSpec(title="", prompt=""), commits=Commits(base))
-    return Judge(run_context(workspace), checks_for(workspace, tree), name=name, recheck=recheck)
+def publish(workspace: Workspace, replayer: Replayer, plan: Plan) -> None:
+    """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
+    trust.require_person("merge")
+    replayer.keep(plan.tip)
+    publish_stored(workspace, plan)
 
 
-def publish(workspace: Workspace, replayer: Replayer, plan: Plan, lines: Said | None = None) -> None:
-    """Move the integration branch, the notes and the tasks to a plan's result, all or nothing.
+def publish_stored(workspace: Workspace, plan: Plan, lines: Said | None = None) -> None:
+    """Publish a plan whose commits are in the repository already.
 
     `lines` are added to the notes of new commits.
     """
-    trust.require_person("merge")
     conflicted = _conflicted(workspace, plan)
     tasks, integration = workspace.tasks, workspace.config.integration
     if not plan.steps and (plan.target is None or plan.is_stuck):
@@ -133,8 +135,7 @@ def publish(workspace: Workspace, replayer: Replayer, plan: Plan, lines: Said | 
     if not plan.steps and plan.before is None:
         raise nothing_merged(integration)
     if plan.tip != plan.before:
-        refuse_checked_out(workspace, integration)
-    replayer.keep(plan.tip)
+        refuse_checked_out(workspace.repository, integration)
     _prove(workspace, plan)
     record_base(workspace, plan)
     restated = [StateChange(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]

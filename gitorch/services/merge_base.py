@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
+from gitorch.config import Config
 from gitorch.errors import Refused
 from gitorch.flow import merge
 from gitorch.flow.merge import Held, Kept, Plan, Rebased, Target
 from gitorch.flow.merge.candidate import Ground
 from gitorch.flow.scheduling import base
-from gitorch.model.naming import Oid, branch_ref
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
 from gitorch.replay import Conflicted, Replayed, Replayer
 from gitorch.services.branches import is_own_branch
@@ -19,32 +23,71 @@ from gitorch.storage.atomic import replace
 from gitorch.storage.operations import StateChange
 
 
-def integration_and_base(workspace: Workspace) -> Ground:
-    """Return where the integration branch is (None: nothing is merged yet), and where its base is."""
-    return merge_base_and_candidate(workspace)[0]
+class MergeInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a merge plan is computed from, read at one moment: never changed by the thread that owns the store.
+
+    `ground` is where the integration branch and its base are, `base_name` the branch that the base is (empty: not
+    known), `candidate_tip` where the candidate branch is.
+    """
+
+    repository: Repository
+    config: Config
+    tasks: Mapping[TaskId, Task]
+    ground: Ground
+    base_name: str
+    candidate_tip: Oid | None
 
 
-def merge_base_and_candidate(workspace: Workspace) -> tuple[Ground, Oid | None]:
-    """Return what a merge would go onto, and the tip of the candidate branch, in one call of git."""
-    repository, config = workspace.repository, workspace.config
+def merge_inputs(workspace: Workspace) -> MergeInputs:
+    """Read what a merge is computed from now."""
+    return read_inputs(workspace.repository, workspace.config, workspace.folder, dict(workspace.tasks))
+
+
+def read_inputs(repository: Repository, config: Config, folder: Path, tasks: Mapping[TaskId, Task]) -> MergeInputs:
+    """Read the refs that a merge of these tasks depends on, in one call of git.
+
+    `folder` is the state folder of the repository.
+    """
+    name = _base_name(config, folder)
     refs = [branch_ref(config.integration), branch_ref(config.candidate)]
-    name = _base_name(workspace)
     integration, candidate, *commits = repository.object_ids(*refs, *([f"{name}^{{commit}}"] if name else []))
     if integration is None:
-        return (None, base.named(repository, config)), candidate
-    return (integration, commits[0] if commits else None), candidate
+        ground: Ground = (None, base.named(repository, config))
+    else:
+        ground = (integration, commits[0] if commits else None)
+    return MergeInputs(
+        repository=repository,
+        config=config,
+        tasks=tasks,
+        ground=ground,
+        base_name=name,
+        candidate_tip=candidate,
+    )
 
 
-def rebase_integration(
-    workspace: Workspace, replayer: Replayer, integration: Oid, tip: Oid | None, target: Target | None
-) -> Rebased | Kept | None:
-    """Replay the integration branch on the target branch, or on its base, which is at `tip`, where that moved on."""
-    branch, moved = (target.branch, target.before) if target else (_base_name(workspace), tip)
-    if moved is None:
+def target_inputs(workspace: Workspace, integration: Oid | None, target: Target) -> MergeInputs:
+    """Return the inputs of a merge whose base is the branch that it is brought to."""
+    return MergeInputs(
+        repository=workspace.repository,
+        config=workspace.config,
+        tasks=dict(workspace.tasks),
+        ground=(integration, target.before),
+        base_name=target.branch,
+        candidate_tip=None,
+    )
+
+
+def rebase_integration(inputs: MergeInputs, replayer: Replayer, target: Target | None) -> Rebased | Kept | None:
+    """Replay the integration branch on its base, where that moved on.
+
+    Raises `Refused` where it cannot be replayed on the branch that it is to be brought to.
+    """
+    integration, base_tip = inputs.ground
+    if integration is None or base_tip is None:
         return None
-    result = merge.rebase(replayer, integration, branch, moved, lambda name: _is_known(workspace, name))
+    branch, name = inputs.base_name, inputs.config.integration
+    result = merge.rebase(replayer, integration, branch, base_tip, lambda branch: _is_known(inputs, branch))
     if target is not None and isinstance(result, merge.Kept):
-        name = workspace.config.integration
         raise Refused(
             "into-diverged",
             f"{branch} moved on by {result.ahead} commits, and {name} cannot be replayed on it",
@@ -59,15 +102,15 @@ def record_base(workspace: Workspace, plan: Plan) -> None:
     if plan.before is None and workspace.config.base == "auto":
         branch, commit = workspace.repository.head()
         if branch is not None and commit == plan.onto:
-            replace(_base_file(workspace), branch.removeprefix("refs/heads/").encode())
+            replace(_base_file(workspace.folder), branch.removeprefix("refs/heads/").encode())
 
 
-def blocked_by_base(workspace: Workspace, plan: Plan, tasks: Sequence[Task]) -> tuple[Held, ...]:
+def blocked_by_base(integration: str, plan: Plan, tasks: Sequence[Task]) -> tuple[Held, ...]:
     """Return the tasks of a plan as blocked, because the integration branch conflicts with its base."""
     assert isinstance(plan.rebased, merge.Rebased)
     assert isinstance(plan.rebased.replayed, Conflicted)
     paths = ", ".join(plan.rebased.replayed.paths)
-    reason = f"{workspace.config.integration} conflicts in {paths} with {plan.rebased.branch}, which moved on"
+    reason = f"{integration} conflicts in {paths} with {plan.rebased.branch}, which moved on"
     return tuple(Held(task, reason) for task in tasks)
 
 
@@ -80,22 +123,23 @@ def restated_merges(workspace: Workspace, plan: Plan) -> list[StateChange]:
     return [StateChange(task.id, task.state, task.state, new[old], task.reason) for task, old in merged if old in new]
 
 
-def _is_known(workspace: Workspace, branch: str) -> bool:
+def _is_known(inputs: MergeInputs, branch: str) -> bool:
     """Tell whether a branch is gitorch's own or adopted: what is merged of it may be rewritten."""
-    return is_own_branch(workspace, branch) or any(task.branch == branch for task in workspace.tasks.values())
+    is_task = any(task.branch == branch for task in inputs.tasks.values())
+    return is_own_branch(inputs.config, inputs.tasks, branch) or is_task
 
 
-def _base_name(workspace: Workspace) -> str:
+def _base_name(config: Config, folder: Path) -> str:
     """Return the branch that the integration branch is based on; empty where that is not known.
 
     With `base = "auto"` it is the branch that the integration branch was started on, not the one that the user
     happens to be on now.
     """
-    name, file = workspace.config.base, _base_file(workspace)
+    name, file = config.base, _base_file(folder)
     if name == "auto":
         name = file.read_text("utf-8") if file.exists() else ""
     return name if name.isprintable() and name != "HEAD" else ""
 
 
-def _base_file(workspace: Workspace) -> Path:
-    return workspace.folder / "base"
+def _base_file(folder: Path) -> Path:
+    return folder / "base"

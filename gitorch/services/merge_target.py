@@ -21,7 +21,9 @@ def find_target(workspace: Workspace, name: str) -> Target | None:
     if not name:
         return None
     repository, integration = workspace.repository, workspace.config.integration
-    target = merge.find_target(repository, name, integration, lambda branch: is_own_branch(workspace, branch))
+    target = merge.find_target(
+        repository, name, integration, lambda branch: is_own_branch(workspace.config, workspace.tasks, branch)
+    )
     checkouts.require_ready(repository, target.ref, target.before, target.before)
     return target
 

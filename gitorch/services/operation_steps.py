@@ -59,7 +59,12 @@ def _user_moves(workspace: Workspace, moves: Iterable[RefUpdate]) -> Iterator[tu
     """Yield the moves of user branches: those that `merge --into` names."""
     for move in moves:
         branch = move.ref.removeprefix("refs/heads/")
-        if branch != move.ref and move.old and move.new and not is_own_branch(workspace, branch):
+        if (
+            branch != move.ref
+            and move.old
+            and move.new
+            and not is_own_branch(workspace.config, workspace.tasks, branch)
+        ):
             yield move.ref, move.old, move.new
 
 

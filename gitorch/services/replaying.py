@@ -38,19 +38,26 @@ def open_replayer(
 
     A dry run runs no commands and saves nothing. The `engine` makes no difference to the result.
     """
-    commands = workspace.config.merge.regenerate
+    commands = {} if dry_run else workspace.config.merge.regenerate
     maker = None
-    if commands and not dry_run:
+    if commands:
         require_trust(workspace)
         maker = Maker(run_context(workspace))
     with _engine(workspace, engine) as plain:
-        resolver = merge.Resolver(plain, commands, maker.make if maker else None)
+        resolver = merge.Resolver(plain, workspace.config.merge.regenerate, maker.make if maker else None)
         if not dry_run:
             _learn(workspace, resolver)
         yield merge.Squasher(resolver, workspace.tasks.values()) if squash else resolver
         if not dry_run:
             _save_open_conflicts(workspace, resolver)
         workspace.store.notices.extend(maker.failures if maker else ())
+
+
+def learn_resolutions(workspace: Workspace) -> None:
+    """Learn from the tasks that were in conflict and came back resolved."""
+    if any(_folder(workspace).glob("*.json")):
+        with Replayer(workspace.repository) as replayer:
+            _learn(workspace, merge.Resolver(replayer))
 
 
 def _engine(workspace: Workspace, engine: Engine) -> Replayer:

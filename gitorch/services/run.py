@@ -19,7 +19,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.rooms.environment import Means
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
-from gitorch.services.background import background_merger
+from gitorch.services.background import BackgroundMerger, background_merger
 from gitorch.services.branches import own_refs
 from gitorch.services.checks import checks_for, require_trust
 from gitorch.services.conflicts import conflicting_tasks, queue_conflicted
@@ -74,17 +74,10 @@ def run(workspace: Workspace, limits: Limits, stop: threading.Event) -> Generato
         changed: dict[TaskId, None] = {}
         before = fence.fingerprint(workspace.repository, ours=own_refs(workspace))
         yield []
-        with background_merger(workspace) as background:
-            for tasks in schedule.run():
+        with background_merger(workspace, context, schedule.wake) as background:
+            for tasks in _with_merges(workspace, schedule, background, stop):
                 changed.update(dict.fromkeys(task.id for task in tasks))
-                workspace.store.save([*tasks, *unstale_dependents(workspace, tasks)])
-                workspace.store.snapshot_if_due()
-                background.keeper.tell()
                 yield tasks
-            background.keeper.settle(stop)
-            if merged := background.published():
-                changed.update(dict.fromkeys(task.id for task in merged))
-                yield merged
         workspace.store.snapshot()
         _close_shared_notes(workspace)
         moved = fence.differences(before, fence.fingerprint(workspace.repository, ours=own_refs(workspace)))
@@ -95,6 +88,21 @@ def run(workspace: Workspace, limits: Limits, stop: threading.Event) -> Generato
             candidate=saved_candidate(workspace),
             troubles=background.troubles(),
         )
+
+
+def _with_merges(
+    workspace: Workspace, schedule: Schedule, background: BackgroundMerger, stop: threading.Event
+) -> Iterator[list[Task]]:
+    """Yield tasks that attempts or automatic merges have changed, each time when that is durable."""
+    for tasks in schedule.run():
+        if tasks:
+            workspace.store.save([*tasks, *unstale_dependents(workspace, tasks)])
+            workspace.store.snapshot_if_due()
+            background.changed()
+            yield tasks
+        if merged := background.step():
+            yield merged
+    yield from background.settle(stop)
 
 
 def parse_clock(text: str) -> datetime | None:
@@ -118,11 +126,12 @@ def _require_base(workspace: Workspace) -> None:
 
 def _work(workspace: Workspace, context: Means, agents: ReadyAgents, stop: threading.Event) -> Work:
     def carry(task: Task) -> Iterator[Task]:
+        # read here, by the thread that owns the store; the attempt goes on in a thread of its own
         dependencies = tuple(graph.nearest_first(task, workspace.tasks))
-        checks = checks_for(workspace, task)
+        checks, opponents = checks_for(workspace, task), conflicting_tasks(workspace, task)
         if stop.is_set():  # asked for while this task was being started
             attempt.ask_to_stop(context, task, attempt.INTERRUPTED)
-        yield from attempt.attempt(context, task, checks, dependencies, conflicting_tasks(workspace, task))
+        return attempt.attempt(context, task, checks, dependencies, opponents)
 
     return Work(
         tasks=lambda: workspace.tasks,

@@ -20,8 +20,8 @@ from gitorch.storage.tasks import Store, Tasks
 class Workspace(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """A plain value; `services.open.open_workspace` makes it.
 
-    `folder` holds the state that all worktrees of the repository share. `base_configs` keeps the configuration file
-    of each base commit that was read.
+    `folder` holds the state that all worktrees of the repository share. `base_checks` keeps the checks of each base
+    commit whose configuration was read.
     """
 
     repository: Repository
@@ -30,7 +30,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
     folder: Path
     store: Store
     operations: OperationLog
-    base_configs: dict[Oid, bytes | None] = msgspec.field(default_factory=dict)
+    base_checks: dict[Oid, dict[str, str]] = msgspec.field(default_factory=dict)
 
     @property
     def config(self) -> Config:

@@ -349,7 +349,7 @@ def test_uncommitted_work_counts(night: Night) -> None:
     night.task("done", {"README.md": "other\n"})
     place = running(night, "busy")
     task = night.workspace.tasks[TaskId("busy")]
-    assert services.forecast.save_uncommitted(night.workspace, task) is None
+    assert services.forecast.save_uncommitted(night.workspace.repository, task) is None
     night.candidate()
     assert services.forecast_record.saved_conflicts(night.workspace) == ()
 
@@ -357,12 +357,12 @@ def test_uncommitted_work_counts(night: Night) -> None:
     (place / "new.txt").write_text("staged\n")
     git("add", "new.txt", cwd=place)
     before = git("status", "--porcelain", cwd=place), (place / ".git").read_bytes(), night.git("rev-parse", "orch/busy")
-    saved = services.forecast.save_uncommitted(night.workspace, task)
+    saved = services.forecast.save_uncommitted(night.workspace.repository, task)
     assert saved == night.git("rev-parse", rescue_ref("busy"))
     assert git("show", f"{saved}:README.md", cwd=place) == "mine"
     after = git("status", "--porcelain", cwd=place), (place / ".git").read_bytes(), night.git("rev-parse", "orch/busy")
     assert before == after
-    assert services.forecast.save_uncommitted(night.workspace, task) == saved
+    assert services.forecast.save_uncommitted(night.workspace.repository, task) == saved
     night.candidate()
     (found,) = services.forecast_record.saved_conflicts(night.workspace)
     assert (found.tasks, found.paths) == (("done", "busy"), ("README.md",))
@@ -384,7 +384,9 @@ def test_saving_at_the_same_time(night: Night) -> None:
     for text in ("1", "2", "3"):
         (place / "busy.txt").write_text(text)
         with ThreadPoolExecutor(4) as pool:
-            saved = set(pool.map(lambda _: services.forecast.save_uncommitted(night.workspace, task), range(4)))
+            saved = set(
+                pool.map(lambda _: services.forecast.save_uncommitted(night.workspace.repository, task), range(4))
+            )
         (one,) = saved
         assert night.git("show", f"{one}:busy.txt") == text
     left = list((night.folder / ".git" / "worktrees" / "busy").glob("gitorch-rescue-index-*"))
@@ -412,7 +414,7 @@ def test_a_worktree_that_is_gone(night: Night) -> None:
     """There is nothing to save of it."""
     place = running(night, "busy")
     shutil.rmtree(place)
-    assert services.forecast.save_uncommitted(night.workspace, night.workspace.tasks[TaskId("busy")]) is None
+    assert services.forecast.save_uncommitted(night.workspace.repository, night.workspace.tasks[TaskId("busy")]) is None
 
 
 def test_nothing_is_called_checked_that_was_not(night: Night) -> None:

@@ -1,143 +1,142 @@
-"""Something that is kept current beside a run: made again after changes, judged in a slot of its own, newest wins."""
+"""A background thread that does the newest job: values in, values out through a queue."""
 
 from __future__ import annotations
 
+import queue
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from gitorch.errors import GitorchError
+import msgspec
 
-LOOK_SECONDS = 2.0
-"""How soon it notices what others changed, when nobody tells it."""
+_JOIN_SECONDS = 0.2
 
-_REST = 9.0
-"""How many times as long as a refresh took it rests after it: beside a run it takes a tenth of a processor."""
-
-_Case = TypeVar("_Case")
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
 
 
-class Keeper(Generic[_Case]):
-    """Two threads beside a run that never keep it waiting.
+class Superseded(Exception):
+    """The result of a job is no longer needed."""
 
-    `refresh` makes what is kept again, and returns a case for the judge when there is something new to judge. `judge`
-    takes its time; the event that it gets is set, and `abandon` called, when a newer case `outdates` the one it has.
-    An error of either that a person can mend is told in `troubles`, and the next change tries again.
+
+class Cancellation:
+    """Tells a job that its result is no longer needed. `cancel` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._stop: Callable[[], None] | None = None
+
+    @property
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def cancel(self) -> None:
+        """Cancel the job, and stop what it waits for."""
+        self._event.set()
+        with self._lock:
+            if self._stop is not None:
+                self._stop()
+
+    @contextmanager
+    def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Have `stop` called when the job is cancelled, from now until the block ends."""
+        with self._lock:
+            self._stop = stop
+        if self.is_set:
+            stop()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stop = None
+
+
+class Outcome(msgspec.Struct, Generic[_Job, _Result], frozen=True):
+    """What came of a job: a result, or the error that it ended with."""
+
+    job: _Job
+    result: _Result | None = None
+    error: Exception | None = None
+
+
+class LatestWinsWorker(Generic[_Job, _Result]):
+    """One thread that does one job at a time, and the newest one next.
+
+    `work` takes a job and returns a result; it shares nothing with the thread that submits. Each job that was begun
+    ends as one `Outcome` in `outcomes`, unless a newer one superseded it; `wake` is called after each. A running job is
+    cancelled when a newer one `supersedes` it.
     """
 
     def __init__(
         self,
-        refresh: Callable[[], _Case | None],
-        judge: Callable[[_Case, threading.Event], None],
-        outdates: Callable[[_Case, _Case], bool],
-        abandon: Callable[[], None],
+        work: Callable[[_Job, Cancellation], _Result],
+        outcomes: queue.SimpleQueue[Outcome[_Job, _Result]],
+        wake: Callable[[], None] = lambda: None,
+        supersedes: Callable[[_Job, _Job], bool] = lambda _newer, _running: True,
     ) -> None:
-        self.refresh = refresh
-        self.judge = judge
-        self.outdates = outdates
-        self.abandon = abandon
-        self.troubles: dict[str, GitorchError] = {}
-        self.crash: BaseException | None = None
+        self.work = work
+        self.outcomes = outcomes
+        self.wake = wake
+        self.supersedes = supersedes
         self._changed = threading.Condition()
-        self._told = True
-        self._refreshing = False
-        self._rested = 0.0
-        self._settling = False
-        self._next: _Case | None = None
-        self._judged: _Case | None = None
-        self._outdated = threading.Event()
-        self._over = False
-        self._threads = [
-            threading.Thread(target=self._carry, args=(loop,), name="keeper", daemon=True) for loop in self._loops()
-        ]
+        self._next: _Job | None = None
+        self._running: tuple[_Job, Cancellation] | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._loop, name="background", daemon=True)
+        self._thread.start()
 
-    def start(self) -> None:
-        """Begin, with what there is now."""
-        for thread in self._threads:
-            thread.start()
-
-    def tell(self) -> None:
-        """Say that something has changed. Changes that come while one refresh goes on are met by the next."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether no job runs or waits. The outcomes of all earlier jobs are in the queue then."""
         with self._changed:
-            self._told = True
-            self._changed.notify_all()
+            return self._next is None and self._running is None
 
-    def settle(self, stop: threading.Event) -> None:
-        """Wait until all that was told is kept and judged, or until `stop` is set."""
+    def submit(self, job: _Job) -> None:
+        """Have a job done; it takes the place of one that waits."""
         with self._changed:
-            self._settling = True
+            self._next = job
+            running = self._running
             self._changed.notify_all()
-            while not (self._is_idle() or self._over or stop.is_set()):
-                self._changed.wait(LOOK_SECONDS / 10)
+        if running is not None and self.supersedes(job, running[0]):
+            running[1].cancel()
 
     def close(self) -> None:
-        """End it: what is being judged is abandoned."""
+        """Cancel what runs, and wait for the thread to end."""
         with self._changed:
-            self._over = True
-            self._outdated.set()
+            self._closed, self._next = True, None
             self._changed.notify_all()
-        for thread in self._threads:
-            while thread.is_alive():
-                self.abandon()  # again: it may just have begun something
-                thread.join(LOOK_SECONDS / 10)
+        while self._thread.is_alive():
+            with self._changed:
+                running = self._running
+            if running is not None:
+                running[1].cancel()  # again each time: it may just have started something
+            self._thread.join(_JOIN_SECONDS)
 
-    def _is_idle(self) -> bool:
-        return not self._told and not self._refreshing and self._next is None and self._judged is None
+    def _loop(self) -> None:
+        while (taken := self._take()) is not None:
+            job, cancellation = taken
+            outcome = self._do(job, cancellation)
+            # in this order: a worker that is idle has delivered everything
+            if outcome is not None:
+                self.outcomes.put(outcome)
+            with self._changed:
+                self._running = None
+            self.wake()
 
-    def _loops(self) -> tuple[Callable[[], None], Callable[[], None]]:
-        return self._keep, self._judge
+    def _take(self) -> tuple[_Job, Cancellation] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._next is not None or self._closed)
+            if self._next is None or self._closed:
+                return None
+            self._running, self._next = (self._next, Cancellation()), None
+            return self._running
 
-    def _carry(self, loop: Callable[[], None]) -> None:
+    def _do(self, job: _Job, cancellation: Cancellation) -> Outcome[_Job, _Result] | None:
         try:
-            loop()
-        except BaseException as error:  # told by the run: a thread has nobody else to tell it
-            with self._changed:
-                self.crash = error
-                self._over = True
-                self._changed.notify_all()
-
-    def _keep(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._told or self._over, LOOK_SECONDS)
-                self._changed.wait_for(lambda: self._settling or self._over, max(0.0, self._rested - time.monotonic()))
-                if self._over:
-                    return
-                self._told, self._refreshing = False, True
-            begun = time.monotonic()
-            case = self._tried("refresh", self.refresh)
-            with self._changed:
-                self._refreshing = False
-                self._rested = time.monotonic() + _REST * (time.monotonic() - begun)
-                if case is not None:
-                    self._next = case
-                outdated = case is not None and self._judged is not None and self.outdates(case, self._judged)
-                if outdated:
-                    self._outdated.set()
-                self._changed.notify_all()
-            if outdated:
-                self.abandon()
-
-    def _judge(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._next is not None or self._over)
-                if self._over or self._next is None:
-                    return
-                case, self._next = self._next, None
-                self._judged, self._outdated = case, threading.Event()
-                outdated = self._outdated
-            self._tried("judge", lambda case=case, outdated=outdated: self.judge(case, outdated))  # type: ignore[misc]
-            with self._changed:
-                self._judged, self._told = None, True
-                self._changed.notify_all()
-
-    def _tried(self, what: str, action: Callable[[], _Case | None]) -> _Case | None:
-        try:
-            done = action()
-        except GitorchError as error:
-            self.troubles[what] = error
+            return Outcome(job, self.work(job, cancellation))
+        except Superseded:
             return None
-        self.troubles.pop(what, None)
-        return done
+        except Exception as error:  # raised by the thread that reads the outcomes
+            return Outcome(job, error=error)

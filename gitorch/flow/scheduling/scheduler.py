@@ -19,7 +19,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Ending
 from gitorch.model.task import ALIVE, State, Task, change, urgency
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 """How soon a run notices what another command changed."""
 
 
@@ -40,8 +40,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What the scheduler works on, as functions: it knows no git and no files but the disk that it watches.
 
     `tasks` returns them as they stand now. `start` returns a queued task as running, or (when it cannot start now)
-    the same task with the reason. `carry` carries a running task on and yields it at each change. `failed` returns a
-    task as failed by an error. `agent` tells who a task is for.
+    the same task with the reason. `carry` returns the changes of a running task; they are iterated by a thread of their
+    own, all other functions are called by the thread that iterates the run. `failed` returns a task as failed by an
+    error. `agent` tells who a task is for.
     """
 
     tasks: Callable[[], Mapping[TaskId, Task]]
@@ -78,7 +79,7 @@ class Schedule:
         self.stopped: Stopped | None = None
         self.crashes: list[BaseException] = []
         self.spent = 0.0
-        self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None]] = queue.Queue()
+        self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None] | None] = queue.Queue()
         self._running: dict[TaskId, Future[None]] = {}
         self._names: dict[Future[None], TaskId] = {}
         self._held_agents: dict[str, Stopped] = {}
@@ -87,6 +88,7 @@ class Schedule:
     def run(self) -> Iterator[list[Task]]:
         """Work through the queue, yielding tasks that changed; the run goes on when they are durable.
 
+        Yields at least every `POLL_SECONDS`, and after `wake`: no tasks when none has changed.
         Running tasks that an earlier orchestrator left are taken up first.
         """
         pool = ThreadPoolExecutor(max_workers=1_000, thread_name_prefix="attempt")
@@ -103,6 +105,10 @@ class Schedule:
             pool.shutdown(wait=False)  # its threads wait for agents, or for somebody who is gone
             raise
         pool.shutdown()
+
+    def wake(self) -> None:
+        """Have `run` yield soon. May be called from any thread."""
+        self._inbox.put(None)
 
     def _start_ready(self, pool: ThreadPoolExecutor) -> Iterator[list[Task]]:
         while len(self._running) < self.limits.max_agents and not self.stop.is_set():
@@ -142,16 +148,22 @@ class Schedule:
             return change(task, reason=f"{error.what}{': ' + error.why if error.why else ''}")
 
     def _launch(self, pool: ThreadPoolExecutor, task: Task) -> None:
-        future = pool.submit(self._carry, task)
+        future = pool.submit(self._carry, task, self._changes(task))
         self._running[task.id] = future
         self._names[future] = task.id
         future.add_done_callback(self._inbox.put)
 
-    def _carry(self, task: Task) -> None:
+    def _changes(self, task: Task) -> Iterator[Task]:
+        try:
+            return self.work.carry(task)
+        except GitorchError as error:
+            return iter([self.work.failed(task, error)])
+
+    def _carry(self, task: Task, changes: Iterator[Task]) -> None:
         """Carry one task, in a thread of its own; each change waits until it is durable."""
         latest = task
         try:
-            for latest in self.work.carry(task):
+            for latest in changes:
                 self._hand_over(latest)
         except GitorchError as error:
             self._hand_over(self.work.failed(latest, error))
@@ -168,19 +180,18 @@ class Schedule:
         for message in self._messages():
             if isinstance(message, Future):
                 self._forget(message)
-            else:
+            elif message is not None:
                 task, durable = message
                 changed[task.id] = task
                 acknowledge.append(durable)
                 self._learn(task)
-        if changed:
-            yield list(changed.values())
+        yield list(changed.values())
         for durable in acknowledge:
             durable.set()
 
-    def _messages(self) -> Iterator[tuple[Task, threading.Event] | Future[None]]:
+    def _messages(self) -> Iterator[tuple[Task, threading.Event] | Future[None] | None]:
         try:
-            yield self._inbox.get(timeout=LOOK_SECONDS)
+            yield self._inbox.get(timeout=POLL_SECONDS)
             while True:
                 yield self._inbox.get_nowait()
         except queue.Empty:

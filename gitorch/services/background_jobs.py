@@ -1,0 +1,187 @@
+"""What the background threads of a run compute: values in, values out.
+
+Neither the task store nor the operation log is used here, and no branch moves. Commits are stored without a ref, and
+uncommitted work is saved in rescue points.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from gitorch.config import Loaded
+from gitorch.errors import GitorchError, Refused
+from gitorch.flow import merge
+from gitorch.flow.forecast.background_worker import Cancellation, Superseded
+from gitorch.flow.forecast.pairs import Known
+from gitorch.flow.merge import Plan
+from gitorch.flow.merge.candidate import Ground
+from gitorch.flow.merge.trees import Judge
+from gitorch.flow.merge.trees.regenerate import Maker
+from gitorch.model.forecast import Candidate, Forecast
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.task import CheckResult, Task
+from gitorch.replay import Replayer
+from gitorch.rooms.environment import Means
+from gitorch.services.candidate import Rebuilt, rebuild_candidate
+from gitorch.services.checks import checks_at
+from gitorch.services.forecast import inputs_fingerprint, make_forecast, save_uncommitted
+from gitorch.services.merge import plan_for
+from gitorch.services.merge_base import MergeInputs, read_inputs
+
+Tasks = Mapping[TaskId, Task]
+
+
+class UpdateForecast(msgspec.Struct, frozen=True, kw_only=True):
+    """Rebuild forecast and candidate where something has changed since `fingerprint`.
+
+    `unsaved` are running tasks whose uncommitted work is to be saved, `clean` those that had none when it was last
+    looked for. `saved` is the candidate as it was published, `in_progress` the one that is being checked.
+    """
+
+    tasks: Tasks
+    unsaved: tuple[Task, ...]
+    clean: frozenset[TaskId]
+    fingerprint: object
+    saved: Candidate | None
+    in_progress: Candidate | None
+
+
+class Updated(msgspec.Struct, frozen=True, kw_only=True):
+    """The forecast (None: nothing has changed) and the candidate (None: it is up to date), not published.
+
+    `ground` is what a merge would go onto; `save_seconds` tells how long it took to save each task's work.
+    """
+
+    fingerprint: object
+    ground: Ground
+    clean: frozenset[TaskId]
+    save_seconds: Mapping[TaskId, float]
+    seconds: float
+    forecast: Forecast | None = None
+    rebuilt: Rebuilt | None = None
+
+
+class CheckCandidate(msgspec.Struct, frozen=True, kw_only=True):
+    """Check the union of a candidate, and find which tasks fail together."""
+
+    tasks: Tasks
+    plan: Plan
+    candidate: Candidate
+
+
+class MergeTasks(msgspec.Struct, frozen=True, kw_only=True):
+    """Plan a merge of `chosen`, check it, and store its commits."""
+
+    tasks: Tasks
+    chosen: tuple[Task, ...]
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """The plan of what stays green, and what a person should know of how it was made."""
+
+    plan: Plan
+    notices: tuple[str, ...] = ()
+
+
+class Forecaster:
+    """Does `UpdateForecast`. Its merges are cached from one job to the next."""
+
+    def __init__(self, context: Means, loaded: Loaded) -> None:
+        self.context = context
+        self.loaded = loaded
+        self._known = Known()
+
+    def run(self, job: UpdateForecast, cancellation: Cancellation) -> Updated:  # noqa: ARG002
+        """Save uncommitted work, then rebuild what depends on it."""
+        started = time.monotonic()
+        repository, folder = self.context.repository, self.context.folder
+        clean, save_seconds = self._save(job)
+        inputs = read_inputs(repository, self.loaded.config, folder, job.tasks)
+        fingerprint = inputs_fingerprint(inputs)
+        forecast, rebuilt = None, None
+        if fingerprint != job.fingerprint:
+            with Replayer(repository) as replayer:
+                forecast = make_forecast(inputs, replayer, self._known, clean)
+                rebuilt = rebuild_candidate(
+                    inputs, self.loaded, replayer, job.saved, checked=True, in_progress=job.in_progress
+                )
+        return Updated(
+            fingerprint=fingerprint,
+            ground=inputs.ground,
+            clean=clean,
+            save_seconds=save_seconds,
+            seconds=time.monotonic() - started,
+            forecast=forecast,
+            rebuilt=rebuilt,
+        )
+
+    def _save(self, job: UpdateForecast) -> tuple[frozenset[TaskId], dict[TaskId, float]]:
+        """Save what running tasks have not committed; return those that have nothing, and the seconds for each."""
+        clean, seconds = job.clean, {}
+        for task in job.unsaved:
+            started = time.monotonic()
+            try:
+                saved = save_uncommitted(self.context.repository, task)
+            except GitorchError:
+                saved = None  # its worktree is being changed or removed right now: the next job sees it
+            clean = clean - {task.id} if saved else clean | {task.id}
+            seconds[task.id] = time.monotonic() - started
+        return clean, seconds
+
+
+class Checker:
+    """Does `CheckCandidate` and `MergeTasks`, one tree at a time: the processors are the agents'."""
+
+    def __init__(self, context: Means, loaded: Loaded) -> None:
+        self.context = context
+        self.loaded = loaded
+
+    def run(self, job: CheckCandidate | MergeTasks, cancellation: Cancellation) -> Verified:
+        """Return what stays green; raise `Superseded` when the job is cancelled."""
+        if isinstance(job, MergeTasks):
+            return self._merge(job, cancellation)
+        with Replayer(self.context.repository) as replayer:
+            return Verified(self._verified(replayer, job.tasks, job.plan, "batch", cancellation))
+
+    def _merge(self, job: MergeTasks, cancellation: Cancellation) -> Verified:
+        config = self.loaded.config
+        maker = Maker(self.context)
+        with Replayer(self.context.repository) as plain:
+            replayer = merge.Resolver(plain, config.merge.regenerate, maker.make)
+            plan = plan_for(self._inputs(job.tasks), replayer, job.chosen)
+            if plan.is_stuck and plan.held:
+                raise Refused("base-conflict", plan.held[0].reason, fix=("orchestrate merge --dry-run",))
+            verified = self._verified(replayer, job.tasks, plan, config.merge.verify, cancellation)
+            replayer.keep(verified.tip)
+        return Verified(verified, tuple(maker.failures))
+
+    def _inputs(self, tasks: Tasks) -> MergeInputs:
+        return read_inputs(self.context.repository, self.loaded.config, self.context.folder, tasks)
+
+    def _verified(self, replayer: Replayer, tasks: Tasks, plan: Plan, verify: str, cancellation: Cancellation) -> Plan:
+        checks = checks_at(self.context.repository, self.loaded, plan.onto)
+        with Judge(self.context, checks, name="candidate") as checker, cancellation.stopping(checker.stop):
+            steps = merge.verified(replayer, tasks, plan, _until_cancelled(checker, cancellation), verify, 1)
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    verified: Plan = end.value
+                    return verified
+
+
+def _until_cancelled(checker: Judge, cancellation: Cancellation) -> merge.Check:
+    """Return a check that raises `Superseded` when it is cancelled: what was cut short has no result."""
+
+    def check(
+        commit: Oid, *, again: bool = False, saying: Callable[[str], None] = lambda _: None
+    ) -> tuple[CheckResult, ...]:
+        results = () if cancellation.is_set else checker.check(commit, again=again, saying=saying)
+        if cancellation.is_set:
+            raise Superseded
+        return results
+
+    return check
