@@ -16,13 +16,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One execution to start.
 
     `brief` is UTF-8; `brief_file` stands in arguments for the path of a file that holds the standard input.
-    `common_dir` is the repository's git folder; `session` a fresh UUID for a new session or, with `resume`, the id of
-    the session to continue. `budget` is in dollars, 0 for none.
+    `state_folder` outlives the attempt and is shared by all; `session` is a fresh UUID for a new session or, with
+    `resume`, the id of the session to continue. `budget` is in dollars, 0 for none.
     """
 
     task: str
     worktree: Path
-    common_dir: Path
+    state_folder: Path
     brief: bytes
     brief_file: str
     session: str

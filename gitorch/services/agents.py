@@ -8,8 +8,9 @@ from gitorch.executors.probe import probe as probe_command
 from gitorch.git.notes import Notebook
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
-from gitorch.rooms import environment
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.environment import agent_environment
+from gitorch.rooms.fenced_worktree import FencedWorktrees
 from gitorch.services.executor import executor_of
 from gitorch.services.lookup import unknown
 from gitorch.services.roles import agent_of_role
@@ -20,28 +21,37 @@ _PREFERRED = ("claude", "codex", "api")
 """The agents that "auto" stands for, in the order in which they are tried."""
 
 
-def run_context(workspace: Workspace) -> Means:
-    """Return what attempts are made with."""
-    return Means(
+def run_context(workspace: Workspace) -> RunContext:
+    """Return what attempts and checks are run with."""
+    environment = dict(workspace.environment)
+    rooms = FencedWorktrees(
+        repository=workspace.repository,
+        config=workspace.config,
+        agents=AGENTS,
+        folder=workspace.folder,
+        environment=environment,
+    )
+    return RunContext(
         repository=workspace.repository,
         config=workspace.config,
         executor=executor_of(workspace),
+        rooms=rooms,
         agents=AGENTS,
         roles=workspace.roles,
         folder=workspace.folder,
-        environment=dict(workspace.environment),
+        environment=environment,
         notebook=Notebook(workspace.repository, once=("kind", "task", "number")),
     )
 
 
-def probe(context: Means, name: str) -> str:
+def probe(context: RunContext, name: str) -> str:
     """Return an agent's version, or raise `SetupNeeded` when it cannot work."""
     agents = context.config.agents
     if name not in agents:
         raise unknown("agent", name, list(agents))
     settings = agents[name]
     agent = context.agents[settings.kind]
-    env = environment.agent_environment(context, name)
+    env = agent_environment(settings, agent, context.environment)
     return agent.judge(settings, env, [probe_command(argv, env) for argv in agent.probes(settings)])
 
 
@@ -62,7 +72,7 @@ def agents_needed(workspace: Workspace) -> dict[str, list[TaskId]]:
 class ReadyAgents:
     """The agents of one run that are known to work, each probed once."""
 
-    def __init__(self, context: Means) -> None:
+    def __init__(self, context: RunContext) -> None:
         self.context = context
         self._ready: dict[str, str] = {}
 

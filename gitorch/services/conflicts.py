@@ -8,13 +8,13 @@ from gitorch.model.naming import Oid
 from gitorch.model.task import Commits, ConflictRetry, State, Task, change, commit_range
 from gitorch.replay import Own, Replayed, Replayer, conflict_commit
 from gitorch.replay.conflict_commit import Standoff
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 from gitorch.services.branches import integration_tip
 from gitorch.services.stale import mark_dependents_stale, unstale_dependents
 from gitorch.services.workspace import Workspace
 
 
-def queue_conflicted(workspace: Workspace, context: Means) -> list[Task]:
+def queue_conflicted(workspace: Workspace, context: RunContext) -> list[Task]:
     """Queue the tasks in conflict for an attempt that resolves it; one whose conflict is gone is approved again.
 
     Their branches stay as they are until that attempt begins; what they held is kept under the attempt's ref. Where
@@ -43,13 +43,13 @@ def conflicting_tasks(workspace: Workspace, task: Task) -> tuple[Task, ...]:
     return tuple(other for other in merged if paths & _changed_paths(workspace, other))
 
 
-def _restore_failed(workspace: Workspace, context: Means) -> None:
+def _restore_failed(workspace: Workspace, context: RunContext) -> None:
     """Put tasks in conflict again whose attempt to resolve that failed when they could not be."""
     for task in [task for task in workspace.tasks.values() if task.state is State.FAILED]:
         if task.conflict is None:
             continue
         try:
-            restored = attempt.in_conflict_again(context, task, task.conflict)
+            restored = attempt.return_to_conflict(context, task, task.conflict)
         except GitorchError as error:
             workspace.store.notices.append(f"{task.id} is not in conflict as before: {error.what}")
         else:

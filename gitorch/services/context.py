@@ -45,8 +45,7 @@ def brief(workspace: Workspace, task: Task) -> tuple[str, bool]:
 
 
 def _sent(workspace: Workspace, task: Task) -> str | None:
-    file = attempt.brief_file(attempt.attempt_folder(workspace.folder, task), 1)
-    return file.read_text("utf-8") if task.attempts and file.exists() else None
+    return attempt.sent_brief(workspace.folder, task)
 
 
 def _current_brief(workspace: Workspace, task: Task) -> str:
@@ -55,6 +54,6 @@ def _current_brief(workspace: Workspace, task: Task) -> str:
     # dependencies that conflict keep it from starting; its brief is known all the same
     commit = start.commit if isinstance(start, base.Base) else base.named(repository, config, task.spec.base_ref)
     context = run_context(workspace)
-    started = attempt.begin(context, msgspec.structs.replace(task, state=State.QUEUED), commit)
+    started = attempt.start(context, msgspec.structs.replace(task, state=State.QUEUED), commit)
     dependencies = graph.nearest_first(task, workspace.tasks)
-    return attempt.brief_of(context, started, checks_for(workspace, started), dependencies)
+    return attempt.compose_brief(context, started, checks_for(workspace, started), dependencies)

@@ -17,7 +17,7 @@ from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.task import ALIVE, State, Task, change, change_spec
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
 from gitorch.services.background import BackgroundMerger, background_merger
 from gitorch.services.branches import own_refs
@@ -124,33 +124,33 @@ def _require_base(workspace: Workspace) -> None:
         base.named(workspace.repository, workspace.config)
 
 
-def _work(workspace: Workspace, context: Means, agents: ReadyAgents, stop: threading.Event) -> Work:
+def _work(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop: threading.Event) -> Work:
     def carry(task: Task) -> Iterator[Task]:
         # read here, by the thread that owns the store; the attempt goes on in a thread of its own
         dependencies = tuple(graph.nearest_first(task, workspace.tasks))
         checks, opponents = checks_for(workspace, task), conflicting_tasks(workspace, task)
         if stop.is_set():  # asked for while this task was being started
-            attempt.ask_to_stop(context, task, attempt.INTERRUPTED)
-        return attempt.attempt(context, task, checks, dependencies, opponents)
+            attempt.request_stop(context, task, attempt.INTERRUPTED)
+        return attempt.run(context, task, checks, dependencies, opponents)
 
     return Work(
         tasks=lambda: workspace.tasks,
         start=lambda task: start_task(workspace, context, agents, task),
         carry=carry,
-        failed=lambda task, error: attempt.failed_by(context, task, error),
+        failed=lambda task, error: attempt.fail(context, task, error),
         agent=lambda task: agents.get(agent_name(workspace, task), task.spec.agent),
         disk=workspace.repository.common_dir,
     )
 
 
-def start_task(workspace: Workspace, context: Means, agents: ReadyAgents, task: Task) -> Task:
+def start_task(workspace: Workspace, context: RunContext, agents: ReadyAgents, task: Task) -> Task:
     """Return a queued task as running on its base; or as it is, with the reason why it cannot start now."""
     start = base.choose_base(workspace.repository, workspace.config, task, workspace.tasks)
     if isinstance(start, base.BaseConflict):
         names, paths = " and ".join(start.tasks), ", ".join(start.paths)
         return change(task, reason=f"waits: {names} conflict in {paths}")
     agent = agents.require(agent_name(workspace, task))
-    started = attempt.begin(context, change_spec(task, agent=agent), start.commit)
+    started = attempt.start(context, change_spec(task, agent=agent), start.commit)
     checks_for(workspace, started)  # refuse what is not trusted before anything is made
     return started
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gitorch.errors import GitorchError
 from gitorch.flow import attempt
 from gitorch.model.task import State, Task, change
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 from gitorch.services.agents import run_context
 from gitorch.services.changes import change_tasks
 from gitorch.services.checks import checks_for
@@ -28,7 +28,7 @@ def kill(workspace: Workspace, tasks: Sequence[Task], reason: str, *, now: bool 
         change_tasks(workspace, "kill", cancelled, words("kill", idle))
     for task in tasks:
         if task.state is State.RUNNING:
-            attempt.ask_to_stop(context, task, reason, now=now)
+            attempt.request_stop(context, task, reason, now=now)
     if not is_running(workspace):
         with run_lock(workspace), git_lock(workspace):
             for task in tasks:
@@ -42,13 +42,13 @@ def interrupt(workspace: Workspace, *, now: bool = False) -> None:
     context = run_context(workspace)
     for task in list(workspace.tasks.values()):
         if task.state is State.RUNNING:
-            attempt.ask_to_stop(context, task, attempt.INTERRUPTED, now=now)
+            attempt.request_stop(context, task, attempt.INTERRUPTED, now=now)
 
 
-def _finish(workspace: Workspace, context: Means, task: Task) -> None:
+def _finish(workspace: Workspace, context: RunContext, task: Task) -> None:
     """Bring the attempt of a killed task to its end."""
     try:
-        for changed in attempt.attempt(context, task, checks_for(workspace, task)):
+        for changed in attempt.run(context, task, checks_for(workspace, task)):
             workspace.store.save([changed])
     except GitorchError as error:
-        workspace.store.save([attempt.failed_by(context, workspace.tasks[task.id], error)])
+        workspace.store.save([attempt.fail(context, workspace.tasks[task.id], error)])

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Replace a file whole, durably: write beside it, fsync, rename, fsync the folder."""
     beside = path.with_name(path.name + ".new")
     with beside.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
     beside.replace(path)
     sync(path.parent)
 

@@ -154,12 +154,12 @@ def test_a_worktree_that_was_cut_short_is_made_again(tmp_path: Path, chance: ran
     """Wherever `git worktree add` and its check-out are killed, the next run makes the worktree anew."""
     night = Night(tmp_path / "night", scaled(12), chance, chained=False)
     library = night.open()
-    means = services.agents.run_context(library)
+    context = services.agents.run_context(library)
     main = library.repository.resolve("main")
     assert main is not None
     cut = 0
     for task in list(library.tasks.values()):
-        started = attempt.begin(means, task, main)
+        started = attempt.start(context, task, main)
         library.store.save([started])
         path = Path(started.worktree)
         library.repository.git("branch", started.branch, "main")

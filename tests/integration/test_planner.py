@@ -42,7 +42,7 @@ from tests.support.model_server import (
     script,
 )
 from tests.support.planner import one_by_one
-from tests.support.planning import CYCLE, GOOD, KINDS, Bench, answered, means_of, scripted, settings_of, task
+from tests.support.planning import CYCLE, GOOD, KINDS, Bench, answered, context_of, scripted, settings_of, task
 
 GOAL = 'Build a REST API with `auth`; say "hi" 🦀'
 
@@ -78,8 +78,8 @@ def test_whoever_is_asked_the_same_goal_gives_the_same_plan(repository_folder: P
     """API, claude and codex, given the same goal and a model that answers the same: one plan."""
     with ModelServer(script(Give(GOOD))) as server:
         settings = {kind: settings_of(kind, server) for kind in ("api", "claude", "codex")}
-        means = means_of(repository_folder, tmp_path, **settings)
-        proposed = {kind: model_planner(means, kind).plan(GOAL, ()) for kind in settings}
+        context = context_of(repository_folder, tmp_path, **settings)
+        proposed = {kind: model_planner(context, kind).plan(GOAL, ()) for kind in settings}
         asked = [request.prompt for request in server.requests]
     assert len({msgspec.json.encode((one.plan.goal, one.plan.tasks, one.reply)) for one in proposed.values()}) == 1
     assert {one.plan.made_by for one in proposed.values()} == {one.model for one in proposed.values()}
@@ -149,9 +149,9 @@ def test_an_answer_that_stays_wrong_is_an_error_that_says_so(
     """Asked twice, then told: what was wrong, in words that are safe to print, and what it cost. No third round."""
     found, complaint = BAD[name]
     text = found if isinstance(found, str) else msgspec.json.encode(found).decode()
-    means = means_of(repository_folder, tmp_path, claude=answering(tmp_path, text))
+    context = context_of(repository_folder, tmp_path, claude=answering(tmp_path, text))
     with pytest.raises(Incomplete) as caught:
-        model_planner(means, "claude").plan(GOAL)
+        model_planner(context, "claude").plan(GOAL)
     first, second = asked_of(tmp_path)
     assert complaint in second
     assert complaint not in first
@@ -267,9 +267,9 @@ def test_a_question_that_is_none_is_not_sent() -> None:
 def test_an_asking_process_that_is_killed_has_not_answered(repository_folder: Path, tmp_path: Path) -> None:
     """Half an answer, and then nothing: lost is never an answer."""
     body = 'import os\nprint(\'{"type": "system"}\', flush=True)\nos.kill(os.getpid(), 9)\n'
-    means = means_of(repository_folder, tmp_path, claude=scripted(tmp_path, body))
+    context = context_of(repository_folder, tmp_path, claude=scripted(tmp_path, body))
     with pytest.raises(Incomplete) as caught:
-        model_planner(means, "claude").plan(GOAL)
+        model_planner(context, "claude").plan(GOAL)
     assert caught.value.code == "model-failed"
     assert "signal 9" in caught.value.why
 
@@ -314,7 +314,7 @@ def test_without_a_login_it_says_how_to_log_in(kind: str, repository_folder: Pat
     """No key and no login: exit code 4 and the command that helps; the service is not even asked."""
     with ModelServer(script(Give(GOOD))) as server:
         bench = Bench(kind, repository_folder, tmp_path, server)
-        env = {name: value for name, value in bench.means.config.agents[kind].env.items() if "KEY" not in name}
+        env = {name: value for name, value in bench.context.config.agents[kind].env.items() if "KEY" not in name}
         bench.change(env=env)
         with pytest.raises(SetupNeeded) as caught:
             bench.planner().plan(GOAL)
@@ -326,25 +326,25 @@ def test_without_a_login_it_says_how_to_log_in(kind: str, repository_folder: Pat
 @pytest.mark.parametrize("kind", ["claude", "codex"])
 def test_a_missing_program_says_what_to_install(kind: str, repository_folder: Path, tmp_path: Path) -> None:
     """A command line that is not there: exit code 4, and how it is installed."""
-    means = means_of(repository_folder, tmp_path, mine=AgentSettings(kind=kind, path=str(tmp_path / "nowhere")))  # type: ignore[arg-type]
+    context = context_of(repository_folder, tmp_path, mine=AgentSettings(kind=kind, path=str(tmp_path / "nowhere")))  # type: ignore[arg-type]
     with pytest.raises(SetupNeeded) as caught:
-        model_planner(means, "mine").plan(GOAL)
+        model_planner(context, "mine").plan(GOAL)
     assert (caught.value.code, caught.value.exit) == ("agent-missing", 4)
     assert caught.value.fix[0].startswith("npm install -g @")
 
 
 def test_a_command_cannot_be_asked(repository_folder: Path, tmp_path: Path) -> None:
     """An agent without a model is refused by its name."""
-    means = means_of(repository_folder, tmp_path, lint=AgentSettings(kind="command", command=("true",)))
+    context = context_of(repository_folder, tmp_path, lint=AgentSettings(kind="command", command=("true",)))
     with pytest.raises(InvalidInput, match="lint is a command"):
-        model_planner(means, "lint").plan(GOAL)
+        model_planner(context, "lint").plan(GOAL)
 
 
 def test_a_goal_that_no_plan_can_have_is_refused_unasked(repository_folder: Path, tmp_path: Path) -> None:
     """What the model could not mend is not sent to it."""
-    means = means_of(repository_folder, tmp_path, claude=answering(tmp_path, "{}"))
+    context = context_of(repository_folder, tmp_path, claude=answering(tmp_path, "{}"))
     with pytest.raises(InvalidInput, match="no goal"):
-        model_planner(means, "claude").plan("  ")
+        model_planner(context, "claude").plan("  ")
     assert not (tmp_path / "asked").exists()
 
 
@@ -476,10 +476,10 @@ def test_a_question_is_put_far_from_the_checkout(repository_folder: Path, tmp_pa
         f"json.dump(seen, open({str(tmp_path / 'seen')!r}, 'w'))\n"
         f"print(json.dumps({{'type': 'result', 'is_error': False, 'structured_output': {GOOD!r}}}))\n",
     )
-    means = means_of(repository_folder, tmp_path, claude=script_of)
-    assert len(model_planner(means, "claude").plan(GOAL).plan.tasks) == 2
+    context = context_of(repository_folder, tmp_path, claude=script_of)
+    assert len(model_planner(context, "claude").plan(GOAL).plan.tasks) == 2
     folder, listed, environment, prompt = msgspec.json.decode((tmp_path / "seen").read_bytes())
-    assert Path(folder).is_relative_to(means.folder / "questions")
+    assert Path(folder).is_relative_to(context.folder / "questions")
     assert listed == []
     assert "SECRET_OF_THE_USER" not in environment
     assert environment["CLAUDE_CODE_DISABLE_AUTO_MEMORY"] == "1"
@@ -489,11 +489,11 @@ def test_a_question_is_put_far_from_the_checkout(repository_folder: Path, tmp_pa
 
 def test_failed_questions_are_kept_but_not_for_ever(repository_folder: Path, tmp_path: Path) -> None:
     """What was asked and answered can be looked at after a failure; old ones go."""
-    means = means_of(repository_folder, tmp_path, claude=scripted(tmp_path, "print('nonsense')\n"))
+    context = context_of(repository_folder, tmp_path, claude=scripted(tmp_path, "print('nonsense')\n"))
     shown = []
     for _ in range(8):
         with pytest.raises(Incomplete) as caught:
-            model_planner(means, "claude").plan(GOAL)
+            model_planner(context, "claude").plan(GOAL)
         shown.append(Path(caught.value.fix[0].removeprefix("less ")))
     assert shown[-1].read_text() == "nonsense\n"
     assert [path.exists() for path in shown] == [False] * 2 + [True] * 6
@@ -547,7 +547,7 @@ def test_a_discussion_goes_on_from_the_plan_and_what_was_said(
 
 def test_a_planner_is_a_planner(repository_folder: Path, tmp_path: Path) -> None:
     """It fits the protocol that planning sessions are written against."""
-    planner: Planner = model_planner(means_of(repository_folder, tmp_path), "api")
+    planner: Planner = model_planner(context_of(repository_folder, tmp_path), "api")
     assert isinstance(planner, ModelPlanner)
 
 
@@ -556,8 +556,8 @@ def test_the_integration_branch_is_planned_on_where_it_is_ahead(repository_folde
     git("checkout", "-q", "-b", "orch/integration", cwd=repository_folder)
     commit(repository_folder, "Merged work", {"merged.go": "package merged"})
     git("checkout", "-q", "main", cwd=repository_folder)
-    means = means_of(repository_folder, tmp_path, claude=answering(tmp_path, msgspec.json.encode(GOOD).decode()))
-    model_planner(means, "claude").plan(GOAL)
+    context = context_of(repository_folder, tmp_path, claude=answering(tmp_path, msgspec.json.encode(GOOD).decode()))
+    model_planner(context, "claude").plan(GOAL)
     assert "merged.go" in asked_of(tmp_path)[0]
 
 
@@ -565,15 +565,15 @@ def test_a_repository_without_a_commit_can_be_planned_for(tmp_path: Path) -> Non
     """An empty repository is said to be empty."""
     (tmp_path / "empty").mkdir()
     git("init", "-q", cwd=tmp_path / "empty")
-    means = means_of(tmp_path / "empty", tmp_path, claude=answering(tmp_path, msgspec.json.encode(GOOD).decode()))
-    model_planner(means, "claude").plan(GOAL)
+    context = context_of(tmp_path / "empty", tmp_path, claude=answering(tmp_path, msgspec.json.encode(GOOD).decode()))
+    model_planner(context, "claude").plan(GOAL)
     assert "no commit yet" in asked_of(tmp_path)[0]
 
 
 def test_any_question_can_be_asked(repository_folder: Path, tmp_path: Path) -> None:
     """`ask` takes any schema, and gives the object as it came: nobody but a JSON parser has looked at it."""
-    means = means_of(repository_folder, tmp_path, claude=answering(tmp_path, '{"n": 4, "extra": null}'))
-    assert ask(means, "claude", question(Message("user", "2+2?"))).value == {"n": 4, "extra": None}
+    context = context_of(repository_folder, tmp_path, claude=answering(tmp_path, '{"n": 4, "extra": null}'))
+    assert ask(context, "claude", question(Message("user", "2+2?"))).value == {"n": 4, "extra": None}
     assert asked_of(tmp_path) == ["# The repository\n\n2+2?"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.config import Config
-from gitorch.rooms import environment
+from gitorch.rooms.ports import variables
 
 COUNT = 64
 
@@ -16,7 +16,7 @@ COUNT = 64
 def _port(state: Path, task: str) -> str:
     config = Config()
     prepare = msgspec.structs.replace(config.prepare, env={"PORT": "{port}"})
-    return environment.variables(msgspec.structs.replace(config, prepare=prepare), state, task)["PORT"]
+    return variables(msgspec.structs.replace(config, prepare=prepare), state, task)["PORT"]
 
 
 def test_tasks_that_begin_at_once_get_ports_of_their_own(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class Bench:
         request = Request(
             task="t",
             worktree=self.tree,
-            common_dir=self.folder / "main" / ".git",
+            state_folder=self.folder / "main" / ".git" / "gitorch",
             brief=prompt.encode(),
             brief_file="BRIEF",
             session=session or str(uuid.uuid4()),

@@ -21,7 +21,7 @@ from gitorch.flow.merge.trees.check_cache import FRESH_SECONDS
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 from gitorch.services.open import open_workspace
 from tests.support.git import commit, git
 
@@ -35,11 +35,11 @@ class Court:
         self.looks = place / "looks"
         self.test = f"echo look >> '{self.looks}'; test ! -f bad.txt"
 
-    def means(self, *settings: str, **environment: str) -> Means:
+    def context(self, *settings: str, **environment: str) -> RunContext:
         return services.agents.run_context(open_workspace(self.folder, settings, {**os.environ, **environment}))
 
     def judge(self, *settings: str, recheck: bool = False, **checks: str) -> Judge:
-        return Judge(self.means(*settings), checks or {"test": self.test}, recheck=recheck)
+        return Judge(self.context(*settings), checks or {"test": self.test}, recheck=recheck)
 
     def commit(self, **files: str) -> Oid:
         made = commit(self.folder, "more\n", {f"{name}.txt": text for name, text in files.items()})
@@ -121,14 +121,14 @@ def test_another_environment_is_another_verdict(court: Court) -> None:
     ]
     for number, (settings, environment) in enumerate(environments, start=1):
         for _ in range(2):
-            assert codes(Judge(court.means(*settings, **environment), {"test": court.test}), tree) == [0]
+            assert codes(Judge(court.context(*settings, **environment), {"test": court.test}), tree) == [0]
         assert court.count == number
     (court.folder / "copied.log").write_text("22")
-    assert codes(Judge(court.means(copy), {"test": court.test}), tree) == [0]
+    assert codes(Judge(court.context(copy), {"test": court.test}), tree) == [0]
     assert court.count == len(environments) + 1
     # a terminal's width is nothing that a check should depend on, and a key nothing that it gets
-    means = court.means(COLUMNS="40", ANTHROPIC_API_KEY="x", XDG_SESSION_ID="7")
-    assert codes(Judge(means, {"test": court.test}), tree) == [0]
+    context = court.context(COLUMNS="40", ANTHROPIC_API_KEY="x", XDG_SESSION_ID="7")
+    assert codes(Judge(context, {"test": court.test}), tree) == [0]
     assert court.count == len(environments) + 1
 
 
@@ -282,7 +282,7 @@ def test_the_file_of_verdicts_does_not_grow_for_ever(court: Court) -> None:
     codes(judge, tree)
     path = judge.verdicts.path
     line = json.loads(path.read_text())
-    executor = court.means().executor
+    executor = court.context().executor
     env = {"PATH": os.environ["PATH"]}
     old = executor.submit(Spec(key="merges/old/tree/check-test", argv=("true",), env=env))
     assert isinstance(executor.wait(old), Exit)
@@ -303,11 +303,11 @@ def test_the_file_of_verdicts_does_not_grow_for_ever(court: Court) -> None:
 
 def test_no_checks_judge_nothing(court: Court) -> None:
     """Nothing is called green that was not judged."""
-    with Judge(court.means(), {}) as judge:
+    with Judge(court.context(), {}) as judge:
         assert judge.check(court.commit(a="x")) == ()
 
 
 def test_the_number_of_slots_is_checked(court: Court) -> None:
     """A setting that makes no sense is refused."""
     with pytest.raises(InvalidInput, match="max_checks"):
-        court.means("merge.max_checks=-1")
+        court.context("merge.max_checks=-1")

@@ -70,7 +70,7 @@ class Place:
         return Request(
             task="t",
             worktree=self.worktree,
-            common_dir=self.repository / ".git",
+            state_folder=self.repository / ".git" / "gitorch",
             brief=prompt.encode() if isinstance(prompt, str) else prompt,
             brief_file="BRIEF",
             session=session,

@@ -114,7 +114,7 @@ def capture(name: str, folder: Path) -> tuple[bytes, str]:
         request = Request(
             task="t",
             worktree=tree,
-            common_dir=folder / "main/.git",
+            state_folder=folder / "main/.git" / "gitorch",
             brief=b"Please add a.txt.\n",
             brief_file="BRIEF",
             session=str(uuid.uuid4()),

@@ -11,7 +11,7 @@ import pytest
 
 from gitorch.config import AgentSettings
 from gitorch.flow.planning.model import ModelPlanner
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 from gitorch.services.agents import run_context
 from gitorch.services.open import open_workspace
 from tests.support import real
@@ -46,11 +46,11 @@ def settings_of(kind: str, server: ModelServer) -> AgentSettings:
     return AgentSettings(kind="api", model="claude-sonnet-5", args=("--retries", "0"), env=env)
 
 
-def means_of(repository: Path, folder: Path, **agents: AgentSettings) -> Means:
+def context_of(repository: Path, folder: Path, **agents: AgentSettings) -> RunContext:
     """Return what planning is made with: a repository, and these agents in a sealed environment."""
     environment = {**real.sealed_environment(folder), "SECRET_OF_THE_USER": "hush"}
-    means = run_context(open_workspace(repository, environment=environment))
-    return msgspec.structs.replace(means, config=msgspec.structs.replace(means.config, agents=agents))
+    context = run_context(open_workspace(repository, environment=environment))
+    return msgspec.structs.replace(context, config=msgspec.structs.replace(context.config, agents=agents))
 
 
 class Bench:
@@ -59,22 +59,22 @@ class Bench:
     def __init__(self, kind: str, repository: Path, folder: Path, server: ModelServer) -> None:
         self.kind = kind
         self.server = server
-        self.means = means_of(repository, folder, **{kind: settings_of(kind, server)})
+        self.context = context_of(repository, folder, **{kind: settings_of(kind, server)})
 
     def change(self, **fields: Any) -> None:
         """Change the agent's settings."""
-        settings = msgspec.structs.replace(self.means.config.agents[self.kind], **fields)
-        config = msgspec.structs.replace(self.means.config, agents={self.kind: settings})
-        self.means = msgspec.structs.replace(self.means, config=config)
+        settings = msgspec.structs.replace(self.context.config.agents[self.kind], **fields)
+        config = msgspec.structs.replace(self.context.config, agents={self.kind: settings})
+        self.context = msgspec.structs.replace(self.context, config=config)
 
     def planner(self, *, seconds: float = 60.0) -> ModelPlanner:
         """Return the planner that asks this agent."""
-        return ModelPlanner(self.means, self.kind, seconds=seconds)
+        return ModelPlanner(self.context, self.kind, seconds=seconds)
 
     @property
     def kept(self) -> list[Path]:
         """What is left of the questions, in the state folder."""
-        return sorted(self.means.folder.glob("questions/*"))
+        return sorted(self.context.folder.glob("questions/*"))
 
 
 def scripted(folder: Path, body: str) -> AgentSettings:

@@ -324,7 +324,7 @@ def request(folder: Path, **changes: Any) -> Request:
     first = Request(
         task="t",
         worktree=folder / "tree",
-        common_dir=folder / ".git",
+        state_folder=folder / ".git" / "gitorch",
         brief=b"Do it.",
         brief_file="BRIEF",
         session="11111111-1111-4111-8111-111111111111",

@@ -98,7 +98,7 @@ class Api:
         # -P: the worktree is the working folder, and its json.py must not be imported in place of Python's.
         argv = [sys.executable, "-P", "-m", "gitorch.agents.api.process"]
         argv += ["--worktree", str(request.worktree), "--model", settings.model or DEFAULT_MODEL]
-        argv += ["--session", request.session, "--sessions", str(request.common_dir / "gitorch" / "sessions")]
+        argv += ["--session", request.session, "--sessions", str(request.state_folder / "sessions")]
         argv += ["--key-env", key_env(settings), "--budget", repr(request.budget)]
         argv += ["--resume"] if request.resume else []
         return Launch(argv=(*argv, *settings.args), stdin=request.brief)

@@ -1,25 +1,25 @@
 """One attempt, from its base to its checked tip.
 
-`attempt` is a generator: it yields the task each time that it changed, and goes on when the change is durable. Every
-step can be done again: when the orchestrator was killed, the same call on the stored task goes on where it stopped,
-adopting what still runs.
+`run` is a generator: it yields the task each time that it changed, and continues once the change is durable. Every step
+may be repeated: after a crash of the orchestrator, the same call on the stored task continues where it stopped, and
+adopts what is still running.
 """
 
-from gitorch.flow.attempt.course import attempt, begin, brief_of
-from gitorch.flow.attempt.environment import attempt_folder, attempt_key, task_of_key
-from gitorch.flow.attempt.execution import INTERRUPTED, ask_to_stop, brief_file
-from gitorch.flow.attempt.finish import failed_by, in_conflict_again
+from gitorch.flow.attempt.execution import request_stop
+from gitorch.flow.attempt.finish import fail, return_to_conflict
+from gitorch.flow.attempt.lifecycle import run
+from gitorch.flow.attempt.records import INTERRUPTED, attempt_key, task_of_key
+from gitorch.flow.attempt.start import compose_brief, sent_brief, start
 
 __all__ = [
     "INTERRUPTED",
-    "ask_to_stop",
-    "attempt",
-    "attempt_folder",
     "attempt_key",
-    "begin",
-    "brief_file",
-    "brief_of",
-    "failed_by",
-    "in_conflict_again",
+    "compose_brief",
+    "fail",
+    "request_stop",
+    "return_to_conflict",
+    "run",
+    "sent_brief",
+    "start",
     "task_of_key",
 ]

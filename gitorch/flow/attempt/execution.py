@@ -1,4 +1,4 @@
-"""An attempt's executions: the agent or a check under supervision, and how all of it is asked to stop."""
+"""The executions of an attempt: the agent and the checks under supervision, and how all of them are stopped."""
 
 from __future__ import annotations
 
@@ -9,95 +9,83 @@ import msgspec
 from gitorch.agents.protocol import Request
 from gitorch.config import seconds
 from gitorch.executors.base import STDIN_FILE, NotStarted, Spec, tail_text
-from gitorch.flow.attempt.environment import Place, attempt_folder, attempt_key
+from gitorch.flow.attempt.environment import AttemptEnv
+from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
 from gitorch.model.outcome import Ending, Exit, Outcome
 from gitorch.model.task import Task, current_attempt
-from gitorch.rooms.environment import Failed, Means
+from gitorch.rooms.base import RoomError
+from gitorch.rooms.context import RunContext
 
-INTERRUPTED = "interrupted"
+
+def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number: int) -> Outcome:
+    """Run one round of the agent, or find it again after a crash, and read how it ended."""
+    spec = _agent_spec(context, task, env, round_number)
+    result = execute(context, env, spec)
+    if result.cause == "failed-to-start":
+        return Outcome(ending=Ending.FAILED, reason=f"could not start: {result.message}")
+    execution = context.executor.id_of(spec.key)
+    stderr = tail_text(context.executor, execution, "stderr")
+    with context.executor.open_output(execution, "stdout") as lines:
+        outcome = env.agent.outcome(lines, stderr, result)
+    return _with_time_limit(outcome, result)
 
 
-def execute_agent(means: Means, task: Task, place: Place, number: int) -> Outcome:
-    """Run (or find again) one execution of the agent, and read how it ended."""
+def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: int) -> Spec:
     attempt = current_attempt(task)
-    key = f"{place.key}/agent-{number}"
     request = Request(
         task=task.id,
-        worktree=place.worktree.path,
-        common_dir=means.repository.common_dir,
-        brief=_read_brief(place.folder, number),
+        worktree=env.room.directory,
+        state_folder=context.folder,
+        brief=_read_brief(env.folder, round_number),
         brief_file=STDIN_FILE,
         session=attempt.session,
-        resume=number > 1 or attempt.resumed,
+        resume=round_number > 1 or attempt.resumed,
         budget=task.spec.budget,
     )
-    launch = place.agent.launch(place.settings, request)
-    ended = execute(
-        means,
-        place,
-        Spec(
-            key=key,
-            argv=launch.argv,
-            cwd=place.worktree.path,
-            env={**place.env, **launch.env},
-            stdin=launch.stdin,
-            timeout=task.spec.timeout or seconds(means.config.run.task_timeout),
-            idle=seconds(means.config.run.idle_timeout),
-        ),
+    launch = env.agent.launch(env.settings, request)
+    command = env.room.agent_command(launch.argv, launch.env)
+    return Spec(
+        key=f"{env.key}/agent-{round_number}",
+        argv=command.argv,
+        cwd=command.cwd,
+        env=command.env,
+        stdin=launch.stdin,
+        timeout=task.spec.timeout or seconds(context.config.run.task_timeout),
+        idle=seconds(context.config.run.idle_timeout),
     )
-    if ended.cause == "failed-to-start":
-        return Outcome(ending=Ending.FAILED, reason=f"could not start: {ended.message}")
-    execution = means.executor.id_of(key)
-    with means.executor.open_output(execution, "stdout") as lines:
-        outcome = place.agent.outcome(lines, tail_text(means.executor, execution, "stderr"), ended)
-    return _with_clock(outcome, ended)
 
 
-def _with_clock(outcome: Outcome, ended: Exit) -> Outcome:
-    """Name the clock that ended an execution, in the place of whatever the agent said of it."""
-    reasons = {"timeout": "timed out", "idle": "stuck: no output and no processor time", "stopped": ended.message}
-    if ended.cause in reasons and outcome.ending is not Ending.COMPLETED:
-        return msgspec.structs.replace(outcome, ending=Ending.STOPPED, reason=reasons[ended.cause])
-    return outcome
-
-
-def execute(means: Means, place: Place, spec: Spec) -> Exit:
-    """Run a program under supervision, unless the attempt was asked to stop before."""
-    stop = stop_reason(place.folder)
-    if stop and isinstance(means.executor.poll(means.executor.id_of(spec.key)), NotStarted):
-        return Exit(cause="stopped", message=stop)
-    execution = means.executor.submit(spec)
-    if stop := stop_reason(place.folder):
-        means.executor.cancel(execution, stop)
-    status = means.executor.wait(execution)
-    return status if isinstance(status, Exit) else Exit(cause="lost", message="its supervisor did not start")
-
-
-def _read_brief(folder: Path, number: int) -> bytes:
-    path = brief_file(folder, number)
+def _read_brief(folder: Path, round_number: int) -> bytes:
+    path = brief_file(folder, round_number)
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise Failed(f"its brief {path} is gone") from error
+        raise RoomError(f"its brief {path} is gone") from error
 
 
-def brief_file(folder: Path, number: int) -> Path:
-    """Return where an attempt keeps the brief of one round."""
-    return folder / f"brief-{number}.md"
+def _with_time_limit(outcome: Outcome, result: Exit) -> Outcome:
+    """Name the limit or the request that ended an execution, instead of what the agent said about it."""
+    reasons = {"timeout": "timed out", "idle": "stuck: no output and no processor time", "stopped": result.message}
+    if result.cause in reasons and outcome.ending is not Ending.COMPLETED:
+        return msgspec.structs.replace(outcome, ending=Ending.STOPPED, reason=reasons[result.cause])
+    return outcome
 
 
-def stop_reason(folder: Path) -> str:
-    """Return why this attempt was asked to stop; empty when it was not."""
-    try:
-        return (folder / "stop").read_text("utf-8")
-    except FileNotFoundError:
-        return ""
+def execute(context: RunContext, env: AttemptEnv, spec: Spec) -> Exit:
+    """Run a program under supervision, unless the attempt was asked to stop before it started."""
+    executor = context.executor
+    stop = stop_reason(env.folder)
+    if stop and isinstance(executor.poll(executor.id_of(spec.key)), NotStarted):
+        return Exit(cause="stopped", message=stop)
+    execution = executor.submit(spec)
+    if stop := stop_reason(env.folder):
+        executor.cancel(execution, stop)
+    status = executor.wait(execution)
+    return status if isinstance(status, Exit) else Exit(cause="lost", message="its supervisor did not start")
 
 
-def ask_to_stop(means: Means, task: Task, reason: str, *, now: bool = False) -> None:
-    """Ask a running attempt to end, from any process: nothing new of it starts, what runs is stopped."""
-    folder = attempt_folder(means.folder, task)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "stop").write_text(reason, "utf-8")
-    for execution in means.executor.adopt(attempt_key(task)):
-        means.executor.cancel(execution, reason, now=now)
+def request_stop(context: RunContext, task: Task, reason: str, *, now: bool = False) -> None:
+    """Ask a running attempt to end, from any process: nothing new of it starts, and what runs is stopped."""
+    record_stop(attempt_folder(context.folder, task), reason)
+    for execution in context.executor.adopt(attempt_key(task)):
+        context.executor.cancel(execution, reason, now=now)

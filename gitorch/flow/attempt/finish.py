@@ -1,41 +1,37 @@
-"""How an attempt ends: what becomes of its task, and the note that tells of it."""
+"""The end of an attempt: the state of its task, and the note on its branch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gitorch.errors import GitorchError
 from gitorch.flow.attempt import briefing
-from gitorch.flow.attempt.environment import attempt_folder
-from gitorch.flow.attempt.execution import INTERRUPTED, stop_reason
-from gitorch.git import worktrees
+from gitorch.flow.attempt.environment import room_spec
+from gitorch.flow.attempt.records import INTERRUPTED, attempt_folder, stop_reason
 from gitorch.model import note
 from gitorch.model.outcome import Ending, Outcome
 from gitorch.model.redact import redacted
 from gitorch.model.task import Commits, ConflictRetry, Phase, State, Task, change, change_attempt, current_attempt
-from gitorch.replay import conflict_commit
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 
 
-def settled(means: Means, task: Task) -> Iterator[Task]:
-    """Yield a task as an attempt leaves it; where a conflict was to be solved and is not, in conflict as before."""
+def settle(context: RunContext, task: Task) -> Iterator[Task]:
+    """Yield a task after its attempt; if it failed to solve a conflict, yield the task in conflict as before."""
     if task.state is not State.FAILED or task.conflict is None:
         yield task
         return
-    # how it ended is durable before its traces go: what comes after can be done again
+    # the end of the attempt is durable before its traces are removed: the removal can be repeated
     yield msgspec.structs.replace(task, state=State.RUNNING)
-    yield in_conflict_again(means, task, task.conflict)
+    yield return_to_conflict(context, task, task.conflict)
 
 
-def in_conflict_again(means: Means, task: Task, before: ConflictRetry) -> Task:
-    """Return a task as it was before an attempt to solve its conflict, with its branch, and what that attempt did."""
-    place = worktrees.find(means.repository, Path(task.worktree))
-    conflict_commit.give_up(means.repository, place, task.id, task.attempts, task.branch, before.tip)
+def return_to_conflict(context: RunContext, task: Task, before: ConflictRetry) -> Task:
+    """Return a task to its state before an attempt to solve its conflict, with its branch; the commits are kept."""
+    context.rooms.give_up(room_spec(context, task), before.tip)
     return msgspec.structs.replace(
         task,
         state=State.CONFLICTED,
@@ -49,77 +45,78 @@ def in_conflict_again(means: Means, task: Task, before: ConflictRetry) -> Task:
     )
 
 
-def failed_by(means: Means, task: Task, error: GitorchError) -> Task:
-    """Return a running task as failed by an error that its attempt met.
+def fail(context: RunContext, task: Task, error: GitorchError) -> Task:
+    """Return a running task as failed by an error in its attempt.
 
-    Where it was to solve a conflict, the task is in conflict again; where that fails, too, the next run sees to it.
+    If it was to solve a conflict, it is in conflict again; if that fails too, the next run tries it again.
     """
-    why = f": {error.why}" if error.why else ""
-    failed = change(task, state=State.FAILED, reason=redacted(f"{error.what}{why}"))
+    cause = f": {error.why}" if error.why else ""
+    failed = change(task, state=State.FAILED, reason=redacted(f"{error.what}{cause}"))
     if failed.conflict is None:
         return failed
     try:
-        return in_conflict_again(means, failed, failed.conflict)
+        return return_to_conflict(context, failed, failed.conflict)
     except GitorchError:
         return failed
 
 
-def end_incomplete(means: Means, task: Task, outcome: Outcome) -> Task:
-    """End an attempt whose agent did not complete: waiting, queued again, or failed, as the cause allows."""
+def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
+    """End an attempt whose agent did not complete: waiting, queued again, or failed, depending on the cause."""
     reason = redacted(outcome.reason) or str(outcome.ending)
-    if outcome.ending is Ending.LIMITED and means.config.run.rate_limits == "wait":
-        wake = datetime.fromtimestamp(outcome.resets_at, UTC) if outcome.resets_at else _later(task)
-        said = f"{reason}; goes on at {wake:%Y-%m-%d %H:%M} UTC"
-        return _end(means, task, state=State.WAITING, reason=said, wake=wake)
+    if outcome.ending is Ending.LIMITED and context.config.run.rate_limits == "wait":
+        wake = datetime.fromtimestamp(outcome.resets_at, UTC) if outcome.resets_at else _retry_time(task)
+        return _end(
+            context, task, state=State.WAITING, reason=f"{reason}; goes on at {wake:%Y-%m-%d %H:%M} UTC", wake=wake
+        )
     if outcome.ending is Ending.UNAUTHENTICATED:
-        return _end(means, task, state=State.QUEUED, reason=f"{task.spec.agent} is not logged in: {reason}")
+        return _end(context, task, state=State.QUEUED, reason=f"{task.spec.agent} is not logged in: {reason}")
     crashed = outcome.ending in (Ending.TRANSIENT, Ending.LOST)
-    if crashed and task.retried < means.config.run.retries:
-        return _end(means, task, state=State.QUEUED, reason=f"again after: {reason}", retried=task.retried + 1)
-    return end_failed(means, task, reason)
+    if crashed and task.retried < context.config.run.retries:
+        return _end(context, task, state=State.QUEUED, reason=f"again after: {reason}", retried=task.retried + 1)
+    return end_failed(context, task, reason)
 
 
-def _later(task: Task) -> datetime:
-    """Return when to ask again where a limit's end is not told: after 5 minutes, then 10, 20, at most an hour."""
+def _retry_time(task: Task) -> datetime:
+    """Return when to retry after a limit without a known end: in 5 minutes, then 10, 20, at most an hour."""
     return datetime.now(UTC) + timedelta(minutes=min(60, 5 * 2 ** max(0, task.attempts - 1)))
 
 
-def stopped_or(means: Means, task: Task, reason: str) -> Task:
-    """End an attempt that something kept from going on: as it was asked to stop, else as failed."""
-    stop = stop_reason(attempt_folder(means.folder, task))
-    return end_stopped(means, task, stop) if stop else end_failed(means, task, reason)
+def end_stopped_or_failed(context: RunContext, task: Task, reason: str) -> Task:
+    """End an attempt that cannot continue: as stopped if it was asked to stop, else as failed."""
+    stop = stop_reason(attempt_folder(context.folder, task))
+    return end_stopped(context, task, stop) if stop else end_failed(context, task, reason)
 
 
-def end_stopped(means: Means, task: Task, stop: str) -> Task:
-    """End an attempt that was asked to stop: an interrupted one goes on with the next run."""
+def end_stopped(context: RunContext, task: Task, stop: str) -> Task:
+    """End an attempt that was asked to stop: an interrupted one continues with the next run."""
     if stop == INTERRUPTED:
-        return _end(means, task, state=State.QUEUED, reason="interrupted; its work is on its branch")
-    return _end(means, task, state=State.CANCELLED, reason=stop)
+        return _end(context, task, state=State.QUEUED, reason="interrupted; its work is on its branch")
+    return _end(context, task, state=State.CANCELLED, reason=stop)
 
 
-def end_failed(means: Means, task: Task, reason: str) -> Task:
+def end_failed(context: RunContext, task: Task, reason: str) -> Task:
     """End an attempt that failed."""
-    return _end(means, task, state=State.FAILED, reason=reason)
+    return _end(context, task, state=State.FAILED, reason=reason)
 
 
-def finish(means: Means, task: Task) -> Task:
-    """End an attempt that is done, whatever its checks said."""
+def end_finished(context: RunContext, task: Task) -> Task:
+    """End an attempt that is complete, with whatever result its checks have."""
     failed = [result.name for result in task.results if not result.passed]
     reason = f"checks failed: {', '.join(failed)}" if failed else ""
-    return _end(means, task, state=State.FINISHED, reason=reason, comments=(), retried=0, conflict=None)
+    return _end(context, task, state=State.FINISHED, reason=reason, comments=(), retried=0, conflict=None)
 
 
-def _end(means: Means, task: Task, **fields: Any) -> Task:
+def _end(context: RunContext, task: Task, **fields: Any) -> Task:
     task = change(change_attempt(task, phase=Phase.ENDED, seconds=elapsed(task)), **fields)
     if task.tip is not None:
-        files = briefing.changed_files(means.repository, task)
+        files = briefing.changed_files(context.repository, task)
         lines = [note.attempt_line(task, files), *(note.check_line(result) for result in task.results)]
-        # the note comes first, then the task's state: a crash between the two notes it once
-        means.notebook.append(task.tip, lines)
+        # first the note, then the task's state: after a crash in between, the note is not written twice
+        context.notebook.append(task.tip, lines)
     return task
 
 
 def elapsed(task: Task) -> float | None:
-    """Return the seconds since the task's attempt started; None where its start is not known."""
+    """Return the seconds since the task's attempt started; None when its start is unknown."""
     started = current_attempt(task).started
     return round((datetime.now(UTC) - started).total_seconds(), 3) if started else None

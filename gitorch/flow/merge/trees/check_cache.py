@@ -14,8 +14,10 @@ import msgspec
 from gitorch.executors.base import Executor, Submitted
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
-from gitorch.rooms import environment as room_environment
-from gitorch.rooms.environment import Means
+from gitorch.rooms.base import RoomError
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.environment import check_environment
+from gitorch.rooms.prepare import files_to_copy
 from gitorch.storage import atomic, locks
 
 FRESH_SECONDS = 7 * 86_400.0
@@ -167,28 +169,28 @@ def _result(name: str, one: Verdict) -> CheckResult:
     )
 
 
-def environment_digest(means: Means, checks: Mapping[str, str]) -> str:
+def environment_digest(context: RunContext, checks: Mapping[str, str]) -> str:
     """Return what stands for all that checks depend on beside the tree, as far as it can be seen.
 
     The machine, what they get of the user's environment, how a worktree is prepared and what is copied into it, and
     all the commands together: a check may need what the one before it has built.
     """
-    env = room_environment.check_environment(means)
+    env = check_environment(context.environment)
     seen = {
         "machine": [platform.system(), platform.machine()],
         "environment": {name: value for name, value in sorted(env.items()) if not _VOLATILE.fullmatch(name)},
-        "prepare": msgspec.to_builtins(means.config.prepare),
-        "copied": _copied(means),
+        "prepare": msgspec.to_builtins(context.config.prepare),
+        "copied": _copied(context),
         "checks": list(checks.values()),
     }
     return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()
 
 
-def _copied(means: Means) -> list[tuple[str, int, int]] | str:
+def _copied(context: RunContext) -> list[tuple[str, int, int]] | str:
     """Return the files that are copied into each worktree, with their sizes and times."""
     try:
-        sources = room_environment.sources(means.repository, means.config)
-    except room_environment.Failed as failure:
+        sources = files_to_copy(context.repository, context.config)
+    except RoomError as failure:
         return failure.reason
     return [_fingerprint(path) for _, source in sources for path in sorted([source, *source.rglob("*")])]
 

@@ -17,8 +17,13 @@ from gitorch.flow.merge.trees.worktree_pool import Slot, Slots
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
-from gitorch.rooms import environment
-from gitorch.rooms.environment import Means
+from gitorch.rooms.base import RoomError
+from gitorch.rooms.checks import run_checks
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.environment import check_environment
+from gitorch.rooms.plain_folder import PlainFolder
+from gitorch.rooms.ports import variables
+from gitorch.rooms.prepare import prepare
 
 NAME = "integration"
 """The name of the first worktree: reserved, so that no task can have it. The others are `integration_2`, ..."""
@@ -37,14 +42,16 @@ class Judge:
     files that git ignores beside what they commit. `name` is that of the worktrees. Leaving it ends what runs.
     """
 
-    def __init__(self, means: Means, checks: Mapping[str, str], *, name: str = NAME, recheck: bool = False) -> None:
-        self.means = means
+    def __init__(
+        self, context: RunContext, checks: Mapping[str, str], *, name: str = NAME, recheck: bool = False
+    ) -> None:
+        self.context = context
         self.checks = checks
         self.recheck = recheck
-        self.width = means.config.merge.max_checks or min(_SLOTS, os.cpu_count() or 1)
+        self.width = context.config.merge.max_checks or min(_SLOTS, os.cpu_count() or 1)
         self.key = f"merges/{uuid.uuid4().hex[:12]}"
-        self.slots = Slots(means, [name, *(f"{name}_{number}" for number in range(2, self.width + 1))])
-        self.verdicts = Verdicts(means.folder, means.executor)
+        self.slots = Slots(context, [name, *(f"{name}_{number}" for number in range(2, self.width + 1))])
+        self.verdicts = Verdicts(context.folder, context.executor)
         self._known: dict[Oid, Judged] = {}
         self._numbers = itertools.count(1)
         self._stopped = threading.Event()
@@ -60,8 +67,8 @@ class Judge:
     def stop(self) -> None:
         """End what runs, from any thread; what it would have said is not known."""
         self._stopped.set()
-        for execution in self.means.executor.adopt(self.key):
-            self.means.executor.cancel(execution, "its result is no longer needed", now=True)
+        for execution in self.context.executor.adopt(self.key):
+            self.context.executor.cancel(execution, "its result is no longer needed", now=True)
 
     def check(
         self, commit: Oid, *, again: bool = False, saying: Callable[[str], None] = lambda _: None
@@ -73,7 +80,7 @@ class Judge:
         """
         if not self.checks:
             return ()
-        tree = self.means.repository.tree(commit)
+        tree = self.context.repository.tree(commit)
         judged = self._known.get(tree) or self._remembered(tree)
         if judged is None or (again and judged.times == 1 and not judged.passed):
             now = Judged(self._judge(commit, tree, saying))
@@ -88,47 +95,45 @@ class Judge:
 
     @cached_property
     def _environment(self) -> str:
-        return environment_digest(self.means, self.checks)
+        return environment_digest(self.context, self.checks)
 
     def _judge(self, commit: Oid, tree: Oid, saying: Callable[[str], None]) -> tuple[CheckResult, ...]:
         with self.slots.taken() as slot:
             worktree = slot.at(commit)
             slot.record_key(f"{self.key}/{tree}-{next(self._numbers)}")
-            env = environment.check_environment(self.means)
-            env |= environment.variables(self.means.config, self.means.folder, slot.name)
-            if failed := self._prepare(slot, tree, env, saying):
+            env = check_environment(self.context.environment)
+            env |= variables(self.context.config, self.context.folder, slot.name)
+            site = PlainFolder(worktree.path, env)
+            if failed := self._prepare(slot, site, tree, saying):
                 return (failed,)
             results: list[CheckResult] = []
             for name, command in self.checks.items():
                 saying(name)
-                runs = environment.run_checks(
-                    self.means, {name: command}, tree, worktree.path, f"{slot.key}/check", env, self._execute
-                )
+                check, prefix = {name: command}, f"{slot.key}/check"
+                runs = run_checks(self.context, site, check, tree, prefix=prefix, execute=self._execute)
                 results += [run.result for run in runs]
             return tuple(results)
 
-    def _prepare(
-        self, slot: Slot, tree: Oid, env: Mapping[str, str], saying: Callable[[str], None]
-    ) -> CheckResult | None:
+    def _prepare(self, slot: Slot, site: PlainFolder, tree: Oid, saying: Callable[[str], None]) -> CheckResult | None:
         """Prepare a slot's worktree; return a failed result where that fails: the tree may be the reason."""
-        if not (self.means.config.prepare.copy or self.means.config.prepare.run):
+        if not (self.context.config.prepare.copy or self.context.config.prepare.run):
             return None
         saying(_UNPREPARED)
         try:
-            environment.prepare(self.means, slot.worktree, slot.key, env)
-        except environment.Failed as failure:
-            output = self.means.folder / UNPREPARED_FOLDER / f"{slot.key.replace('/', '-')}.txt"
+            prepare(self.context, site, slot.key)
+        except RoomError as failure:
+            output = self.context.folder / UNPREPARED_FOLDER / f"{slot.key.replace('/', '-')}.txt"
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(failure.reason, "utf-8", "surrogateescape")
-            command = "; ".join(self.means.config.prepare.run)
+            command = "; ".join(self.context.config.prepare.run)
             return CheckResult(name=_UNPREPARED, command=command, tree=tree, exit_code=None, output=str(output))
         return None
 
     def _execute(self, spec: Spec) -> Exit:
         if self._stopped.is_set():
             return Exit(cause="stopped")
-        execution = self.means.executor.submit(spec)
+        execution = self.context.executor.submit(spec)
         if self._stopped.is_set():
-            self.means.executor.cancel(execution, "its result is no longer needed", now=True)
-        status = self.means.executor.wait(execution)
+            self.context.executor.cancel(execution, "its result is no longer needed", now=True)
+        status = self.context.executor.wait(execution)
         return status if isinstance(status, Exit) else Exit(cause="lost")

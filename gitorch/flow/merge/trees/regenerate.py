@@ -10,8 +10,13 @@ from gitorch.flow.merge.trees.worktree_pool import Slots
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
-from gitorch.rooms import environment
-from gitorch.rooms.environment import Means
+from gitorch.rooms.base import RoomError
+from gitorch.rooms.checks import run_checks
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.environment import check_environment
+from gitorch.rooms.plain_folder import PlainFolder
+from gitorch.rooms.ports import variables
+from gitorch.rooms.prepare import prepare
 
 NAME = "integration_made"
 """The name of the worktree: no task can have it."""
@@ -20,8 +25,8 @@ NAME = "integration_made"
 class Maker:
     """Runs the commands that make files. `failures` tells in words what did not work."""
 
-    def __init__(self, means: Means) -> None:
-        self.means = means
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
         self.key = f"merges/{uuid.uuid4().hex[:12]}"
         self.failures: list[str] = []
 
@@ -30,14 +35,14 @@ class Maker:
 
         None when a command fails, or makes no such file.
         """
-        with Slots(self.means, [NAME]).taken() as slot:
+        with Slots(self.context, [NAME]).taken() as slot:
             worktree = slot.at(commit)
             slot.record_key(f"{self.key}/made-{commit[:12]}")
-            env = environment.check_environment(self.means)
-            env |= environment.variables(self.means.config, self.means.folder, NAME)
+            env = check_environment(self.context.environment)
+            env |= variables(self.context.config, self.context.folder, NAME)
             try:
-                environment.prepare(self.means, worktree, slot.key, env)
-            except environment.Failed as failure:
+                prepare(self.context, PlainFolder(worktree.path, env), slot.key)
+            except RoomError as failure:
                 self.failures.append(failure.reason)
                 return None
             return self._all(worktree, commit, wanted, env)
@@ -56,16 +61,17 @@ class Maker:
 
     def _made(self, worktree: Worktree, path: str, command: str, env: Mapping[str, str], key: str) -> Oid | None:
         file = worktree.path / path
-        tree = Oid(worktree.git(self.means.repository, "rev-parse", "HEAD^{tree}").text)
-        (run,) = environment.run_checks(self.means, {path: command}, tree, file.parent, key, env, self._execute)
+        tree = Oid(worktree.git(self.context.repository, "rev-parse", "HEAD^{tree}").text)
+        site, check = PlainFolder(file.parent, env), {path: command}
+        (run,) = run_checks(self.context, site, check, tree, prefix=key, execute=self._execute)
         if not run.result.passed:
             self.failures.append(f"{command} (it makes {path}) ended with exit code {run.result.exit_code}")
             return None
         if not file.is_file() or file.is_symlink():
             self.failures.append(f"{command} made no {path}")
             return None
-        return Oid(worktree.git(self.means.repository, "hash-object", "-w", "--", str(file)).text)
+        return Oid(worktree.git(self.context.repository, "hash-object", "-w", "--", str(file)).text)
 
     def _execute(self, spec: Spec) -> Exit:
-        status = self.means.executor.wait(self.means.executor.submit(spec))
+        status = self.context.executor.wait(self.context.executor.submit(spec))
         return status if isinstance(status, Exit) else Exit(cause="lost")

@@ -10,7 +10,7 @@ from typing import IO
 from gitorch.git import index_flags, worktrees
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 from gitorch.rooms.paths import worktree_path
 from gitorch.storage import locks
 
@@ -20,10 +20,10 @@ _REASON = "gitorch checks merged trees here"
 class Slots:
     """A few worktrees, taken by one tree at a time each, by whatever thread or process."""
 
-    def __init__(self, means: Means, names: Sequence[str]) -> None:
-        self.means = means
+    def __init__(self, context: RunContext, names: Sequence[str]) -> None:
+        self.context = context
         self.names = names
-        self.folder = means.folder / "slots"
+        self.folder = context.folder / "slots"
 
     @contextmanager
     def taken(self) -> Iterator[Slot]:
@@ -35,7 +35,7 @@ class Slots:
             if name is None:
                 name = self.names[0]
                 fcntl.flock(files[name], fcntl.LOCK_EX)
-            slot = Slot(self.means, name, files[name])
+            slot = Slot(self.context, name, files[name])
             slot.end_leftovers()
             yield slot
 
@@ -46,8 +46,8 @@ class Slot:
     worktree: Worktree
     key: str
 
-    def __init__(self, means: Means, name: str, record: IO[str]) -> None:
-        self.means = means
+    def __init__(self, context: RunContext, name: str, record: IO[str]) -> None:
+        self.context = context
         self.name = name
         self.record = record
 
@@ -62,14 +62,14 @@ class Slot:
         """End what a killed process left running here: it would work on another tree than it was started for."""
         self.record.seek(0)
         if key := self.record.read():
-            for execution in self.means.executor.adopt(key):
-                self.means.executor.cancel(execution, "its merge was killed", now=True)
-                self.means.executor.wait(execution)
+            for execution in self.context.executor.adopt(key):
+                self.context.executor.cancel(execution, "its merge was killed", now=True)
+                self.context.executor.wait(execution)
 
     def at(self, commit: Oid) -> Worktree:
         """Bring the worktree to a commit, with nothing else in it."""
-        repository = self.means.repository
-        path = worktree_path(repository, self.means.config, self.name)
+        repository = self.context.repository
+        path = worktree_path(repository, self.context.config, self.name)
         found = worktrees.find(repository, path)
         if found is None:
             worktrees.discard_half_made(repository, path)

@@ -12,8 +12,8 @@ from gitorch.config import AgentSettings
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
 from gitorch.executors.base import ExecutionId, Executor, Spec, tail_text
 from gitorch.model.outcome import Ending, Exit
-from gitorch.rooms import environment
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.environment import agent_environment
 
 SECONDS = 900.0
 """How long an answer may take: a large plan of a thinking model takes minutes."""
@@ -25,40 +25,41 @@ _INSTALL = {"claude": "npm install -g @anthropic-ai/claude-code", "codex": "npm 
 OTHERWISE = ("orchestrate plan GOAL --agent OTHER", "orchestrate plan GOAL --heuristic   needs no model")
 
 
-def ask(means: Means, agent: str, question: Question, *, seconds: float = SECONDS) -> Answer:
+def ask(context: RunContext, agent: str, question: Question, *, seconds: float = SECONDS) -> Answer:
     """Put a question through an agent and return its answer: an object, or words in which there is none.
 
     Raises a `GitorchError` when there is no answer: `SetupNeeded`, `LimitReached`, `Refused` (the model declined), or
     `Incomplete` (the service failed, the answer was cut off). What was sent and said is kept for a while then.
     """
-    settings = means.config.agents[agent]
+    settings = context.config.agents[agent]
     if settings.kind not in QUESTIONERS:
         raise InvalidInput("agent-has-no-model", f"{agent} is a command: it cannot be asked", fix=OTHERWISE)
-    _forget_old(means.executor)
-    execution, exit_record = _run(means, agent, QUESTIONERS[settings.kind].send(settings, question), seconds)
-    answer = _read(means.executor, settings, execution, exit_record)
+    _forget_old(context.executor)
+    execution, exit_record = _run(context, settings, QUESTIONERS[settings.kind].send(settings, question), seconds)
+    answer = _read(context.executor, settings, execution, exit_record)
     if answer.outcome.ending is Ending.COMPLETED:
-        means.executor.ack(execution)
+        context.executor.ack(execution)
         return answer
-    raise _error(agent, settings, answer, exit_record, means.executor.output_location(execution, "stdout"))
+    raise _error(agent, settings, answer, exit_record, context.executor.output_location(execution, "stdout"))
 
 
-def _run(means: Means, agent: str, sent: Sent, seconds: float) -> tuple[ExecutionId, Exit]:
-    execution = means.executor.submit(
+def _run(context: RunContext, settings: AgentSettings, sent: Sent, seconds: float) -> tuple[ExecutionId, Exit]:
+    env = agent_environment(settings, context.agents[settings.kind], context.environment)
+    execution = context.executor.submit(
         Spec(
             key=f"{_PREFIX}/{uuid.uuid4().hex}",
             argv=sent.argv,
-            env={**sent.env, **environment.agent_environment(means, agent)},
+            env={**sent.env, **env},
             stdin=sent.stdin,
             files=sent.files,
             timeout=seconds,
         )
     )
     try:
-        status = means.executor.wait(execution)
+        status = context.executor.wait(execution)
     except BaseException:
-        means.executor.cancel(execution, "interrupted", now=True)
-        means.executor.wait(execution)
+        context.executor.cancel(execution, "interrupted", now=True)
+        context.executor.wait(execution)
         raise
     assert isinstance(status, Exit)
     return execution, status

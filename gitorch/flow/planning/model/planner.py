@@ -13,7 +13,7 @@ from gitorch.flow.planning.model.repository_map import survey
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.outcome import Usage
 from gitorch.model.plan import SCHEMA, Plan, Proposed, Said, read_plan, valid
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 
 ROUNDS = 2
 
@@ -21,8 +21,8 @@ ROUNDS = 2
 class ModelPlanner:
     """A `Planner` over one configured agent that has a model. `seconds` bounds each answer."""
 
-    def __init__(self, means: Means, agent: str, *, seconds: float = SECONDS) -> None:
-        self._means = means
+    def __init__(self, context: RunContext, agent: str, *, seconds: float = SECONDS) -> None:
+        self._context = context
         self._agent = agent
         self._seconds = seconds
 
@@ -39,7 +39,7 @@ class ModelPlanner:
         usage: Usage | None = None
         problem = InvalidInput("plan-invalid", "")
         for _ in range(ROUNDS):
-            answer = ask(self._means, self._agent, self._question(messages), seconds=self._seconds)
+            answer = ask(self._context, self._agent, self._question(messages), seconds=self._seconds)
             usage = _sum(usage, answer.outcome.usage)
             try:
                 return self._read(goal, answer, usage)
@@ -56,9 +56,9 @@ class ModelPlanner:
     def _read(self, goal: str, answer: Answer, usage: Usage | None) -> Proposed:
         if answer.value is None:
             raise InvalidInput("plan-invalid", "the answer is not a JSON object")
-        means, value = self._means, answer.value
+        context, value = self._context, answer.value
         model = answer.model if answer.model and answer.model.isprintable() else self._agent
-        plan = read_plan(value, goal=goal, made_by=model, roles=means.roles, agents=means.config.agents)
+        plan = read_plan(value, goal=goal, made_by=model, roles=context.roles, agents=context.config.agents)
         reply = value.get("reply")
         return Proposed(plan=plan, reply=reply if isinstance(reply, str) else "", model=model, usage=usage)
 
@@ -67,21 +67,21 @@ class ModelPlanner:
 
     @cached_property
     def _material(self) -> str:
-        means = self._means
-        found = survey(means.repository, self._commit(), means.config.checks)
-        return prompts.material(found, means.roles, means.config.agents)
+        context = self._context
+        found = survey(context.repository, self._commit(), context.config.checks)
+        return prompts.material(found, context.roles, context.config.agents)
 
     def _commit(self) -> Oid | None:
         """Return where tasks start that wait for nothing: the base, or the integration branch where that holds more."""
-        repository, config = self._means.repository, self._means.config
+        repository, config = self._context.repository, self._context.config
         base = repository.resolve("HEAD" if config.base == "auto" else config.base)
         merged = repository.read_ref(branch_ref(config.integration))
         return merged if base and merged and repository.is_ancestor(base, merged) else base
 
 
-def model_planner(means: Means, agent: str) -> ModelPlanner:
+def model_planner(context: RunContext, agent: str) -> ModelPlanner:
     """Return the planner that asks the model of a configured agent."""
-    return ModelPlanner(means, agent)
+    return ModelPlanner(context, agent)
 
 
 def _sum(one: Usage | None, other: Usage | None) -> Usage | None:

@@ -1,0 +1,201 @@
+"""The course of an attempt: prepare, let the agent work in rounds, collect its commits, check them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from gitorch.executors.base import tail_text
+from gitorch.flow.attempt.environment import AttemptEnv, enter
+from gitorch.flow.attempt.execution import execute, execute_agent
+from gitorch.flow.attempt.finish import (
+    elapsed,
+    end_failed,
+    end_finished,
+    end_incomplete,
+    end_stopped,
+    end_stopped_or_failed,
+    return_to_conflict,
+    settle,
+)
+from gitorch.flow.attempt.records import brief_file, stop_reason
+from gitorch.flow.attempt.start import compose_brief
+from gitorch.model import brief, note
+from gitorch.model.outcome import Ending, Outcome, Usage
+from gitorch.model.redact import redacted
+from gitorch.model.task import (
+    Attempt,
+    CheckResult,
+    Commits,
+    Phase,
+    Task,
+    base_of,
+    change,
+    change_attempt,
+    commit_range,
+    current_attempt,
+)
+from gitorch.replay import conflict_commit
+from gitorch.rooms.base import Collected, Homecoming, NoChanges, Rejected, RoomError
+from gitorch.rooms.checks import CheckRun, run_checks
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.prepare import prepare
+
+
+def run(
+    context: RunContext,
+    task: Task,
+    checks: Mapping[str, str],
+    dependencies: Sequence[Task] = (),
+    conflicting: Sequence[Task] = (),
+) -> Iterator[Task]:
+    """Bring a running task's attempt to its end, from any phase; yield the task each time that it changed.
+
+    `checks` are the commands that judge the tree, `dependencies` all tasks that it builds on, nearest first,
+    `conflicting` those that it is in conflict with. The task ends as finished, failed, waiting, cancelled, queued
+    again, or in conflict as before.
+    """
+    phase = current_attempt(task).phase
+    if phase is Phase.ENDED and task.conflict is not None:
+        yield return_to_conflict(context, task, task.conflict)
+        return
+    try:
+        env = enter(context, task)
+        if phase is Phase.PREPARING:
+            task = _prepare(context, task, env)
+            _write_brief(env, 1, compose_brief(context, task, checks, dependencies, conflicting))
+            task = change_attempt(task, phase=Phase.WORKING)
+            yield task
+        for changed in _rounds(context, task, env, checks):
+            yield from settle(context, changed)
+    except RoomError as error:
+        yield from settle(context, end_stopped_or_failed(context, task, error.reason))
+
+
+def _prepare(context: RunContext, task: Task, env: AttemptEnv) -> Task:
+    """Prepare the room; return the task with the commit that its agent starts on."""
+    task = change_attempt(task, start=env.room.head())
+    if task.conflict is not None:
+        env.room.checkout_conflict(task.conflict.conflict_commit)
+    prepare(context, env.room, env.key)
+    return task
+
+
+def _write_brief(env: AttemptEnv, round_number: int, text: str) -> None:
+    brief_file(env.folder, round_number).write_bytes(text.encode())
+
+
+def _rounds(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[str, str]) -> Iterator[Task]:
+    """Let the agent work, collect its commits, check them; send failing checks back as often as allowed."""
+    while True:
+        round_number = current_attempt(task).round
+        # after a crash, collected work is not collected again: checks may have left files in the room
+        if current_attempt(task).phase is Phase.WORKING:
+            task = _work(context, task, env)
+            if current_attempt(task).phase is not Phase.CHECKING:
+                yield task
+                return
+            if checks:
+                yield task
+        runs = _check(context, task, env, checks)
+        task = change(task, results=tuple(run.result for run in runs))
+        if stop := stop_reason(env.folder):
+            yield end_stopped(context, task, stop)
+            return
+        if task.passed is not False or not _may_fix(context, env, round_number):
+            yield end_finished(context, task)
+            return
+        # the agent's next commit must not contain what checks left
+        env.room.discard_uncommitted(f"files that checks of {task.id} left")
+        _write_brief(env, round_number + 1, brief.fix_brief(_failed_with_output(context, runs)))
+        task = change_attempt(task, phase=Phase.WORKING, round=round_number + 1)
+        yield task
+
+
+def _work(context: RunContext, task: Task, env: AttemptEnv) -> Task:
+    """Bring one round of the agent to its end; return the task with its commits collected, or ended."""
+    outcome = execute_agent(context, task, env, current_attempt(task).round)
+    task = _account(task, env, outcome)
+    home = _collect(task, env, outcome)
+    if isinstance(home, Collected):
+        task = change(task, commits=Commits(base_of(task), home.tip))
+    return _end_early(context, task, env, outcome, home) or change_attempt(task, phase=Phase.CHECKING)
+
+
+def _check(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[str, str]) -> tuple[CheckRun, ...]:
+    if not checks:
+        return ()
+    _, tip = commit_range(task)
+    return run_checks(
+        context,
+        env.room,
+        checks,
+        context.repository.tree(tip),
+        prefix=f"{env.key}/check-{current_attempt(task).round}",
+        execute=lambda spec: execute(context, env, spec),
+    )
+
+
+def _account(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
+    """Add what one round consumed and said to the attempt."""
+    attempt = current_attempt(task)
+    return change_attempt(
+        task,
+        session=outcome.session or attempt.session,
+        ending=outcome.ending,
+        summary=redacted(outcome.summary)[: note.LONGEST],
+        usage=_total_usage(attempt, outcome.usage, cumulative=env.agent.usage_is_cumulative),
+        session_usage=outcome.usage or attempt.session_usage,
+        denials=(*attempt.denials, *outcome.denials),
+        alarms=env.room.refusals(),
+        seconds=elapsed(task),
+    )
+
+
+def _total_usage(attempt: Attempt, usage: Usage | None, *, cumulative: bool) -> Usage | None:
+    """Return the usage of an attempt with one more round; `cumulative` usage counts the whole session."""
+    if usage and cumulative and attempt.session_usage:
+        usage = usage - attempt.session_usage
+    if usage and attempt.usage:
+        return attempt.usage + usage
+    return usage or attempt.usage
+
+
+def _collect(task: Task, env: AttemptEnv, outcome: Outcome) -> Homecoming:
+    message = f"{task.title}\n\nTask: {task.id}\nAgent: {task.spec.agent}\n"
+    return env.room.collect(message if outcome.ending is Ending.COMPLETED else f"WIP: {message}")
+
+
+def _end_early(context: RunContext, task: Task, env: AttemptEnv, outcome: Outcome, home: Homecoming) -> Task | None:
+    """Return the ended task when there is nothing to check: the agent did not complete, or its work was rejected."""
+    if stop := stop_reason(env.folder):
+        return end_stopped(context, task, stop)
+    if outcome.ending is not Ending.COMPLETED:
+        return end_incomplete(context, task, outcome)
+    if isinstance(home, NoChanges) or (isinstance(home, Collected) and _added_nothing(task, home)):
+        return end_failed(context, task, "no changes")
+    if isinstance(home, Rejected):
+        return end_failed(context, task, home.reason)
+    marked = _unsolved_files(context, task)
+    return end_failed(context, task, f"conflict markers are left in {', '.join(marked)}") if marked else None
+
+
+def _added_nothing(task: Task, home: Collected) -> bool:
+    """Return whether an attempt left its branch as it was; a resumed one may have found its work already done."""
+    attempt = current_attempt(task)
+    return home.tip == attempt.start and not attempt.resumed and attempt.round == 1
+
+
+def _unsolved_files(context: RunContext, task: Task) -> list[str]:
+    """Return the files in which the tip still has markers of the conflict that the attempt was to solve."""
+    if task.conflict is None or task.tip is None:
+        return []
+    return conflict_commit.unsolved(context.repository, task.conflict.conflict_commit, task.tip)
+
+
+def _may_fix(context: RunContext, env: AttemptEnv, round_number: int) -> bool:
+    return env.agent.resumable and round_number <= context.config.run.fix_checks
+
+
+def _failed_with_output(context: RunContext, runs: Sequence[CheckRun]) -> list[tuple[CheckResult, str]]:
+    failed = [run for run in runs if not run.result.passed]
+    return [(run.result, tail_text(context.executor, run.execution, "stdout")) for run in failed]

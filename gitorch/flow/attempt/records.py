@@ -1,0 +1,45 @@
+"""What an attempt keeps in the state folder: its briefs, and the request to stop; and the keys of its executions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gitorch.model.task import Task
+
+INTERRUPTED = "interrupted"
+"""The reason of a stop after which the attempt continues with the next run."""
+
+
+def attempt_key(task: Task, number: int | None = None) -> str:
+    """Return what the keys of an attempt's executions start with; without a number, of the last attempt."""
+    return f"attempts/{task.id}/{number or task.attempts}"
+
+
+def task_of_key(key: str) -> str:
+    """Return the task that an execution belongs to; empty when it is not part of an attempt."""
+    parts = key.split("/")
+    return parts[1] if parts[0] == "attempts" and len(parts) > 2 else ""
+
+
+def attempt_folder(state: Path, task: Task) -> Path:
+    """Return the folder of an attempt's own files."""
+    return state / attempt_key(task)
+
+
+def brief_file(folder: Path, round_number: int) -> Path:
+    """Return where an attempt keeps the brief of one round."""
+    return folder / f"brief-{round_number}.md"
+
+
+def stop_reason(folder: Path) -> str:
+    """Return why an attempt was asked to stop; empty when it was not."""
+    try:
+        return (folder / "stop").read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def record_stop(folder: Path, reason: str) -> None:
+    """Record that an attempt was asked to stop."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "stop").write_text(reason, "utf-8")

@@ -1,0 +1,78 @@
+"""The start of an attempt: the task with a new attempt, and the brief of its agent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from gitorch.flow.attempt import briefing
+from gitorch.flow.attempt.records import attempt_folder, brief_file
+from gitorch.model import brief
+from gitorch.model.naming import Oid
+from gitorch.model.outcome import Ending
+from gitorch.model.roles import generalist
+from gitorch.model.task import Attempt, Commits, State, Task, change, current_attempt
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.paths import worktree_path
+
+_CUT_OFF = (Ending.LIMITED, Ending.TRANSIENT, Ending.LOST, Ending.STOPPED)
+
+
+def start(context: RunContext, task: Task, base: Oid) -> Task:
+    """Return the task with a new attempt that starts on `base`, or on its branch when that has earlier work.
+
+    The branch of an adopted task stays as it is: the attempt continues from its tip on a branch of gitorch.
+    """
+    commits = task.commits if task.commits and task.commits.tip else Commits(base)
+    number = task.attempts + 1
+    new = Attempt(
+        number=number, agent=task.spec.agent, base=commits.base, session=str(uuid.uuid4()), started=datetime.now(UTC)
+    )
+    last = task.attempt
+    if last is not None and _continues_session(context, task, last):
+        new = msgspec.structs.replace(new, session=last.session, resumed=True, session_usage=last.session_usage)
+    return change(
+        task,
+        state=State.RUNNING,
+        reason="",
+        stale=task.stale and commits.tip is not None,
+        branch=context.config.branch_of(task.id),
+        worktree=str(worktree_path(context.repository, context.config, task.id)),
+        commits=commits,
+        results=(),
+        wake=None,
+        attempts=number,
+        attempt=new,
+        adopted=False,
+    )
+
+
+def _continues_session(context: RunContext, task: Task, last: Attempt) -> bool:
+    """Return whether the next attempt resumes the last session: that one was cut off, and nothing new was asked."""
+    if last.ending not in _CUT_OFF or task.comments or last.agent != task.spec.agent or task.commits is None:
+        return False
+    return bool(last.session) and context.agents[context.config.agents[task.spec.agent].kind].resumable
+
+
+def compose_brief(
+    context: RunContext,
+    task: Task,
+    checks: Mapping[str, str],
+    dependencies: Sequence[Task],
+    conflicting: Sequence[Task] = (),
+) -> str:
+    """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
+    if current_attempt(task).resumed:
+        return brief.go_on_brief()
+    role = context.roles.get(task.spec.role) or generalist()
+    return briefing.compose(context.repository, task, role, checks, dependencies, conflicting)
+
+
+def sent_brief(state: Path, task: Task) -> str | None:
+    """Return the brief that the last attempt of a task started with; None before it was written."""
+    file = brief_file(attempt_folder(state, task), 1)
+    return file.read_text("utf-8") if task.attempts and file.exists() else None

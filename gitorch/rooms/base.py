@@ -1,0 +1,115 @@
+"""The seam around an agent: what it can see and touch, and how its commits come home. Values and protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from gitorch.git.collect import Collected, Homecoming, NoChanges, Rejected
+from gitorch.model.naming import Oid
+
+__all__ = [
+    "Collected",
+    "Command",
+    "Homecoming",
+    "NoChanges",
+    "Rejected",
+    "Room",
+    "RoomError",
+    "RoomSpec",
+    "Rooms",
+    "Site",
+]
+
+
+class RoomError(Exception):
+    """A room that cannot be used: `reason` is for the user."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RoomSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a room is for: one attempt of a task.
+
+    `agent` is the agent's name in the configuration, `branch` the task's branch without `refs/heads/`. `base` is the
+    commit that the task starts on, `tip` its last own commit from earlier attempts. `directory` is where the files
+    belong. `folder` holds the attempt's own files, which are not the agent's.
+    """
+
+    task: str
+    attempt: int
+    agent: str
+    branch: str
+    base: Oid
+    tip: Oid | None
+    directory: Path
+    folder: Path
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A program as it is submitted: its arguments, working directory and whole environment."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+
+
+class Site(Protocol):
+    """Where preparations and checks run: a room, or a plain folder with a tree in it."""
+
+    @property
+    def directory(self) -> Path:
+        """Return the folder with the files."""
+
+    def check_command(self, argv: Sequence[str]) -> Command:
+        """Return how to run a preparation or a check: without the agent's credentials."""
+
+
+class Room(Site, Protocol):
+    """The surroundings of one attempt. It stays usable when the process that created it dies: see `Rooms.reopen`."""
+
+    def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
+        """Return how to run the agent; `env` is added to its environment."""
+
+    def head(self) -> Oid:
+        """Return the commit that is checked out."""
+
+    def checkout_conflict(self, conflict: Oid) -> None:
+        """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
+
+    def collect(self, message: str) -> Homecoming:
+        """Bring the work onto the task's branch, through the gate; `message` is for files that were not committed.
+
+        The gate: no operation left half done, no repository inside, the branch still the task's own, its tip a
+        descendant of the base. Work that does not pass stays where it is.
+        """
+
+    def refusals(self) -> tuple[str, ...]:
+        """Return what the agent was kept from doing outside of its room, each once, oldest first."""
+
+    def discard_uncommitted(self, reason: str) -> None:
+        """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
+
+
+class Rooms(Protocol):
+    """One kind of room: creates rooms, finds them again, and undoes what was done in them."""
+
+    def create(self, spec: RoomSpec) -> Room:
+        """Bring branch and files to where an attempt starts; keep what earlier attempts left. May be repeated.
+
+        Raises `RoomError` when the branch exists and is not the task's.
+        """
+
+    def reopen(self, spec: RoomSpec) -> Room:
+        """Return the room of an attempt as its programs left it. Raises `RoomError` when it is gone."""
+
+    def give_up(self, spec: RoomSpec, tip: Oid) -> None:
+        """Bring branch and files back to the `tip` from before an attempt. May be repeated.
+
+        The attempt's commits stay under its own ref, its uncommitted files in a rescue point.
+        """

@@ -1,0 +1,73 @@
+"""Run the commands that judge a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from gitorch.config import seconds
+from gitorch.executors.base import ExecutionId, Executor, Spec
+from gitorch.model.naming import Oid, slug
+from gitorch.model.outcome import Exit
+from gitorch.model.task import CheckResult
+from gitorch.rooms.base import Site
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.steps import numbered, shell
+
+Execute = Callable[[Spec], Exit]
+"""Runs one program to its end, or returns why it did not start."""
+
+
+class CheckRun(msgspec.Struct, frozen=True):
+    """A check's result, and the execution that holds its output."""
+
+    result: CheckResult
+    execution: ExecutionId
+
+
+def run_checks(
+    context: RunContext, site: Site, checks: Mapping[str, str], tree: Oid, *, prefix: str, execute: Execute
+) -> tuple[CheckRun, ...]:
+    """Run every check on a site that holds a tree, one after the other.
+
+    `prefix` starts the key of each check's execution. An interrupted check runs again.
+    """
+    return tuple(
+        _run_check(context, site, name, command, tree, f"{prefix}-{slug(name)}", execute)
+        for name, command in checks.items()
+    )
+
+
+def _run_check(
+    context: RunContext, site: Site, name: str, command_line: str, tree: Oid, key: str, execute: Execute
+) -> CheckRun:
+    command = site.check_command(shell(command_line))
+    spec = Spec(
+        key=_key_not_lost(context.executor, key),
+        argv=command.argv,
+        cwd=command.cwd,
+        env=command.env,
+        timeout=seconds(context.config.run.task_timeout),
+    )
+    status = execute(spec)
+    execution = context.executor.id_of(spec.key)
+    result = CheckResult(
+        name=name,
+        command=command_line,
+        tree=tree,
+        exit_code=status.exit_code if status.cause == "exited" else None,
+        seconds=status.seconds,
+        output=context.executor.output_location(execution, "stdout"),
+    )
+    return CheckRun(result, execution)
+
+
+def _key_not_lost(executor: Executor, key: str) -> str:
+    """Return the first of `key`, `key-2`, `key-3`, ... whose execution was not cut short."""
+    return next(name for name in numbered(key) if not _is_lost(executor, name))
+
+
+def _is_lost(executor: Executor, key: str) -> bool:
+    status = executor.poll(executor.id_of(key))
+    return isinstance(status, Exit) and status.cause == "lost"

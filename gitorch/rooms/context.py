@@ -1,0 +1,33 @@
+"""What attempts and checks are run with: the same values and seams for all of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from gitorch.agents.protocol import Agent
+from gitorch.config import Config
+from gitorch.executors.base import Executor
+from gitorch.git.notes import Notebook
+from gitorch.git.repository import Repository
+from gitorch.model.roles import Role
+from gitorch.rooms.base import Rooms
+
+
+class RunContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What attempts and checks are run with.
+
+    `agents` are the kinds of agents, `folder` is the state folder, `environment` the user's.
+    """
+
+    repository: Repository
+    config: Config
+    executor: Executor
+    rooms: Rooms
+    agents: Mapping[str, Agent]
+    roles: Mapping[str, Role]
+    folder: Path
+    environment: Mapping[str, str]
+    notebook: Notebook

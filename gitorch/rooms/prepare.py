@@ -1,0 +1,88 @@
+"""`[prepare]`: copy ignored files into a worktree, and run the commands that make it ready."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from gitorch.config import Config
+from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec, Stream, tail_text
+from gitorch.git.repository import Repository
+from gitorch.model.outcome import Exit
+from gitorch.rooms.base import RoomError, Site
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.steps import command_line, numbered, shell
+
+PREPARE_SECONDS = 1800.0
+_STREAMS: tuple[Stream, ...] = ("stderr", "stdout")
+_SHOWN = 400
+"""Characters of a failed step's output that a message shows."""
+
+
+def prepare(context: RunContext, site: Site, prefix: str) -> None:
+    """Copy the configured files and run the configured commands, in order; raise `RoomError` when a step fails.
+
+    `prefix` starts the keys of the executions.
+    """
+    copies = files_to_copy(context.repository, context.config)
+    steps = [_copy_command(source, site.directory / name) for name, source in copies]
+    steps += [shell(command) for command in context.config.prepare.run]
+    executor = context.executor
+    for number, argv in enumerate(steps, start=1):
+        command = site.check_command(argv)
+        # an interrupted preparation starts over: each of its steps is a new execution
+        key = _unused_key(executor, f"{prefix}/prepare-{number}")
+        execution = executor.submit(
+            Spec(key=key, argv=command.argv, cwd=command.cwd, env=command.env, timeout=PREPARE_SECONDS)
+        )
+        status = executor.wait(execution)
+        if not isinstance(status, Exit) or status.exit_code != 0:
+            raise RoomError(_failure(executor, argv, status, execution))
+
+
+def files_to_copy(repository: Repository, config: Config) -> list[tuple[str, Path]]:
+    """Return the files to copy, with their names relative to the work tree; raise `RoomError` when one is missing."""
+    top = repository.work_tree
+    if top is None:
+        if config.prepare.copy:
+            raise RoomError("prepare.copy has nothing to copy from: the repository is bare")
+        return []
+    files = []
+    for pattern in config.prepare.copy:
+        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+            raise RoomError(f"prepare.copy: {pattern} is not inside the repository")
+        matches = sorted(top.glob(pattern))
+        if not matches:
+            raise RoomError(f"prepare.copy: there is no {pattern} in {top}")
+        files += [(str(path.relative_to(top)), path) for path in matches if path.name != ".git"]
+    return files
+
+
+def _copy_command(source: Path, target: Path) -> tuple[str, ...]:
+    # copy-on-write where the file system can; always into the folder, like `cp -T`
+    clone = ("-c",) if sys.platform == "darwin" else ("--reflink=auto",)
+    return (
+        "/bin/sh",
+        "-c",
+        'mkdir -p -- "$1" && shift && exec cp -R -p "$@"',
+        "cp",
+        str(target.parent),
+        *clone,
+        "--",
+        str(source),
+        str(target.parent),
+    )
+
+
+def _unused_key(executor: Executor, key: str) -> str:
+    """Return the first of `key`, `key-2`, `key-3`, ... that never started."""
+    keys = numbered(key)
+    return next(name for name in keys if isinstance(executor.poll(executor.id_of(name)), NotStarted))
+
+
+def _failure(executor: Executor, argv: tuple[str, ...], status: Exit | NotStarted, execution: ExecutionId) -> str:
+    outputs = (tail_text(executor, execution, stream).strip() for stream in _STREAMS)
+    output = next(filter(None, outputs), "")[-_SHOWN:]
+    step = command_line(argv) or "copying"
+    code = f" with exit code {status.exit_code}" if isinstance(status, Exit) and status.exit_code is not None else ""
+    return f"prepare failed{code}: {step}: {output}".rstrip(": ")
