@@ -23,7 +23,7 @@ from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Judgement
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 from gitorch.services import auto_merge
 from gitorch.services.background_jobs import (
     CheckCandidate,
@@ -64,7 +64,7 @@ class BackgroundMerger:
     `wake` is called by the background threads when there is something to publish.
     """
 
-    def __init__(self, workspace: Workspace, context: Means, wake: Callable[[], None]) -> None:
+    def __init__(self, workspace: Workspace, context: RunContext, wake: Callable[[], None]) -> None:
         self.workspace = workspace
         self._updates: queue.SimpleQueue[Outcome[UpdateForecast, Updated]] = queue.SimpleQueue()
         self._checks: queue.SimpleQueue[Outcome[CheckJob, Verified]] = queue.SimpleQueue()
@@ -253,7 +253,9 @@ class BackgroundMerger:
 
 
 @contextmanager
-def background_merger(workspace: Workspace, context: Means, wake: Callable[[], None]) -> Iterator[BackgroundMerger]:
+def background_merger(
+    workspace: Workspace, context: RunContext, wake: Callable[[], None]
+) -> Iterator[BackgroundMerger]:
     """Keep the forecast and the candidate current during a run."""
     merger = BackgroundMerger(workspace, context, wake)
     try:

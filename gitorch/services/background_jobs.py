@@ -24,7 +24,7 @@ from gitorch.model.forecast import Candidate, Forecast
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, Task
 from gitorch.replay import Replayer
-from gitorch.rooms.environment import Means
+from gitorch.rooms.context import RunContext
 from gitorch.services.candidate import Rebuilt, rebuild_candidate
 from gitorch.services.checks import checks_at
 from gitorch.services.forecast import inputs_fingerprint, make_forecast, save_uncommitted
@@ -89,7 +89,7 @@ class Verified(msgspec.Struct, frozen=True):
 class Forecaster:
     """Does `UpdateForecast`. Its merges are cached from one job to the next."""
 
-    def __init__(self, context: Means, loaded: Loaded) -> None:
+    def __init__(self, context: RunContext, loaded: Loaded) -> None:
         self.context = context
         self.loaded = loaded
         self._known = Known()
@@ -135,7 +135,7 @@ class Forecaster:
 class Checker:
     """Does `CheckCandidate` and `MergeTasks`, one tree at a time: the processors are the agents'."""
 
-    def __init__(self, context: Means, loaded: Loaded) -> None:
+    def __init__(self, context: RunContext, loaded: Loaded) -> None:
         self.context = context
         self.loaded = loaded
 
