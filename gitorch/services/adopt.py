@@ -11,7 +11,7 @@ import msgspec
 from gitorch.errors import Refused
 from gitorch.flow import adopt
 from gitorch.flow.adopt import Found, Left
-from gitorch.flow.merge.trees import Judge
+from gitorch.flow.merge.trees import TreeChecker
 from gitorch.flow.scheduling import base as task_base
 from gitorch.git import worktrees
 from gitorch.model import graph, note
@@ -104,12 +104,12 @@ def check_adoption(workspace: Workspace, planned: Adoption) -> Generator[CheckPr
         )
     results: dict[TaskId, tuple[CheckResult, ...]] = {}
     with ExitStack() as stack:
-        checkers: dict[str, Judge] = {}
+        checkers: dict[str, TreeChecker] = {}
         for step, task in enumerate(every, start=1):
             yield CheckProgress(task.id, step, len(every))
             key = repr(sorted(checks[task.id].items()))
             if key not in checkers:
-                checkers[key] = stack.enter_context(Judge(run_context(workspace), checks[task.id]))
+                checkers[key] = stack.enter_context(TreeChecker(run_context(workspace), checks[task.id]))
             results[task.id] = checkers[key].check(commit_range(task)[1])
     checked = {task.id: _with_results(task, results[task.id]) for task in every}
     return msgspec.structs.replace(

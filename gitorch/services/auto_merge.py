@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from gitorch.flow.merge import Plan
+from gitorch.flow.merge import MergePlan
 from gitorch.model import note
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task
@@ -25,7 +25,7 @@ def mergeable(tasks: Iterable[Task], policy: str, approved_before: Collection[Ta
     return [task for task in fresh if task.state is State.APPROVED or _is_green(task)]
 
 
-def verdict_lines(plan: Plan) -> dict[Oid, list[note.Line]]:
+def verdict_lines(plan: MergePlan) -> dict[Oid, list[note.Line]]:
     """Return the notes that say who approved what no person has seen."""
     finished = [step for step in plan.steps if step.task.state is State.FINISHED and step.replayed.pairs]
     return {step.replayed.tip: [note.verdict_line(step.task, "approve", APPROVER)] for step in finished}

@@ -18,7 +18,7 @@ import msgspec
 
 from gitorch.errors import GitorchError
 from gitorch.flow.forecast.background_worker import LatestWinsWorker, Outcome
-from gitorch.flow.merge import Plan, candidate
+from gitorch.flow.merge import MergePlan, candidate
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Judgement
 from gitorch.model.naming import TaskId
@@ -84,7 +84,7 @@ class BackgroundMerger:
         self._fingerprint: object = None
         self._save_due: dict[TaskId, float] = {}
         self._clean: frozenset[TaskId] = frozenset()
-        self._submitted: tuple[Plan, Candidate] | None = None
+        self._submitted: tuple[MergePlan, Candidate] | None = None
         self._tried: object = None
         self._merge_job: MergeTasks | None = None
         tasks = workspace.tasks.values()
@@ -177,7 +177,7 @@ class BackgroundMerger:
     def _submit_checks(self, updated: Updated) -> None:
         """Have merged what can be, and the candidate checked that was rebuilt."""
         tasks = tuple(graph.merge_order(self._mergeable()))
-        key = (updated.ground, [(task.id, task.tip) for task in tasks])
+        key = (updated.merge_base, [(task.id, task.tip) for task in tasks])
         if tasks and key != self._tried:
             self._tried = key
             learn_resolutions(self.workspace)
@@ -210,9 +210,9 @@ class BackgroundMerger:
             self._submit_candidate()
         return merged
 
-    def _save_results(self, job: CheckCandidate, verified: Plan) -> None:
+    def _save_results(self, job: CheckCandidate, verified: MergePlan) -> None:
         if self._is_newest(job.candidate):
-            save_candidate(self.workspace, candidate.judged(job.candidate, job.plan, verified))
+            save_candidate(self.workspace, candidate.with_results(job.candidate, job.plan, verified))
 
     def _is_newest(self, made: Candidate) -> bool:
         return saved_candidate(self.workspace) == made and made.judgement is Judgement.CHECKING
@@ -224,7 +224,7 @@ class BackgroundMerger:
         if not plan.steps or not all(self._is_unchanged(step.task) for step in plan.steps):
             return []
         # tasks in conflict stay as they are: nobody has asked to merge them
-        publish_stored(self.workspace, msgspec.structs.replace(plan, clashes=()), auto_merge.verdict_lines(plan))
+        publish_stored(self.workspace, msgspec.structs.replace(plan, conflicts=()), auto_merge.verdict_lines(plan))
         tasks = self.workspace.tasks
         return [tasks[step.task.id] for step in plan.steps]
 

@@ -16,10 +16,10 @@ from gitorch.errors import GitorchError, Refused
 from gitorch.flow import merge
 from gitorch.flow.forecast.background_worker import Cancellation, Superseded
 from gitorch.flow.forecast.pairs import Known
-from gitorch.flow.merge import Plan
-from gitorch.flow.merge.candidate import Ground
-from gitorch.flow.merge.trees import Judge
-from gitorch.flow.merge.trees.regenerate import Maker
+from gitorch.flow.merge import MergePlan
+from gitorch.flow.merge.candidate import MergeBase
+from gitorch.flow.merge.trees import TreeChecker
+from gitorch.flow.merge.trees.regenerate import Regenerator
 from gitorch.model.forecast import Candidate, Forecast
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, Task
@@ -52,11 +52,11 @@ class UpdateForecast(msgspec.Struct, frozen=True, kw_only=True):
 class Updated(msgspec.Struct, frozen=True, kw_only=True):
     """The forecast (None: nothing has changed) and the candidate (None: it is up to date), not published.
 
-    `ground` is what a merge would go onto; `save_seconds` tells how long it took to save each task's work.
+    `merge_base` is what a merge would go onto; `save_seconds` tells how long it took to save each task's work.
     """
 
     fingerprint: object
-    ground: Ground
+    merge_base: MergeBase
     clean: frozenset[TaskId]
     save_seconds: Mapping[TaskId, float]
     seconds: float
@@ -68,7 +68,7 @@ class CheckCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """Check the union of a candidate, and find which tasks fail together."""
 
     tasks: Tasks
-    plan: Plan
+    plan: MergePlan
     candidate: Candidate
 
 
@@ -82,7 +82,7 @@ class MergeTasks(msgspec.Struct, frozen=True, kw_only=True):
 class Verified(msgspec.Struct, frozen=True):
     """The plan of what stays green, and what a person should know of how it was made."""
 
-    plan: Plan
+    plan: MergePlan
     notices: tuple[str, ...] = ()
 
 
@@ -110,7 +110,7 @@ class Forecaster:
                 )
         return Updated(
             fingerprint=fingerprint,
-            ground=inputs.ground,
+            merge_base=inputs.merge_base,
             clean=clean,
             save_seconds=save_seconds,
             seconds=time.monotonic() - started,
@@ -148,12 +148,12 @@ class Checker:
 
     def _merge(self, job: MergeTasks, cancellation: Cancellation) -> Verified:
         config = self.loaded.config
-        maker = Maker(self.context)
+        maker = Regenerator(self.context)
         with Replayer(self.context.repository) as plain:
-            replayer = merge.Resolver(plain, config.merge.regenerate, maker.make)
+            replayer = merge.Resolver(plain, config.merge.regenerate, maker.regenerate)
             plan = plan_for(self._inputs(job.tasks), replayer, job.chosen)
-            if plan.is_stuck and plan.held:
-                raise Refused("base-conflict", plan.held[0].reason, fix=("orchestrate merge --dry-run",))
+            if plan.is_stuck and plan.blocked:
+                raise Refused("base-conflict", plan.blocked[0].reason, fix=("orchestrate merge --dry-run",))
             verified = self._verified(replayer, job.tasks, plan, config.merge.verify, cancellation)
             replayer.keep(verified.tip)
         return Verified(verified, tuple(maker.failures))
@@ -161,25 +161,27 @@ class Checker:
     def _inputs(self, tasks: Tasks) -> MergeInputs:
         return read_inputs(self.context.repository, self.loaded.config, self.context.folder, tasks)
 
-    def _verified(self, replayer: Replayer, tasks: Tasks, plan: Plan, verify: str, cancellation: Cancellation) -> Plan:
+    def _verified(
+        self, replayer: Replayer, tasks: Tasks, plan: MergePlan, verify: str, cancellation: Cancellation
+    ) -> MergePlan:
         checks = checks_at(self.context.repository, self.loaded, plan.onto)
-        with Judge(self.context, checks, name="candidate") as checker, cancellation.stopping(checker.stop):
+        with TreeChecker(self.context, checks, name="candidate") as checker, cancellation.stopping(checker.stop):
             steps = merge.verified(replayer, tasks, plan, _until_cancelled(checker, cancellation), verify, 1)
             while True:
                 try:
                     next(steps)
                 except StopIteration as end:
-                    verified: Plan = end.value
+                    verified: MergePlan = end.value
                     return verified
 
 
-def _until_cancelled(checker: Judge, cancellation: Cancellation) -> merge.Check:
+def _until_cancelled(checker: TreeChecker, cancellation: Cancellation) -> merge.TreeCheck:
     """Return a check that raises `Superseded` when it is cancelled: what was cut short has no result."""
 
     def check(
-        commit: Oid, *, again: bool = False, saying: Callable[[str], None] = lambda _: None
+        commit: Oid, *, retry: bool = False, on_check: Callable[[str], None] = lambda _: None
     ) -> tuple[CheckResult, ...]:
-        results = () if cancellation.is_set else checker.check(commit, again=again, saying=saying)
+        results = () if cancellation.is_set else checker.check(commit, retry=retry, on_check=on_check)
         if cancellation.is_set:
             raise Superseded
         return results

@@ -10,8 +10,8 @@ import msgspec
 from gitorch.config import Loaded
 from gitorch.errors import GitorchError, Refused
 from gitorch.flow import merge
-from gitorch.flow.merge import Plan, candidate
-from gitorch.flow.merge.candidate import Gathered
+from gitorch.flow.merge import MergePlan, candidate
+from gitorch.flow.merge.candidate import CandidateTasks
 from gitorch.git.repository import Repository
 from gitorch.model import naming
 from gitorch.model.forecast import Candidate, Judgement
@@ -31,7 +31,7 @@ from gitorch.storage import locks
 class Rebuilt(msgspec.Struct, frozen=True):
     """A candidate that was rebuilt and not published: the plan that it was made by, and where its branch was."""
 
-    plan: Plan
+    plan: MergePlan
     candidate: Candidate
     tip_before: Oid | None
 
@@ -69,20 +69,20 @@ def rebuild_candidate(
     No ref is moved; its commits are stored. With `checked` the caller is going to check it, unless it is the one
     `in_progress` already.
     """
-    gathered = candidate.gather(inputs.tasks)
-    if _is_up_to_date(inputs, loaded, saved, gathered, checked=checked and saved != in_progress):
+    selection = candidate.candidate_tasks(inputs.tasks)
+    if _is_up_to_date(inputs, loaded, saved, selection, checked=checked and saved != in_progress):
         return None
     # commands that make files run when it is merged
-    plan = plan_for(inputs, merge.Resolver(replayer), gathered.chosen)
+    plan = plan_for(inputs, merge.Resolver(replayer), selection.tasks)
     tip = inputs.candidate_tip
     rebuilt = candidate.record(
         plan,
         replayer.tree(plan.tip),
-        gathered,
-        inputs.ground,
+        selection,
+        inputs.merge_base,
         branch=inputs.config.candidate,
         before=tip if saved and tip in (saved.tip, saved.before) else None,
-        when=datetime.now(UTC),
+        time=datetime.now(UTC),
     )
     replayer.keep(plan.tip)
     return Rebuilt(plan, _before_checks(inputs, loaded, rebuilt, checked=checked), tip)
@@ -111,15 +111,15 @@ def publish_candidate(workspace: Workspace, rebuilt: Rebuilt) -> Candidate:
 
 
 def _is_up_to_date(
-    inputs: MergeInputs, loaded: Loaded, saved: Candidate | None, gathered: Gathered, *, checked: bool
+    inputs: MergeInputs, loaded: Loaded, saved: Candidate | None, selection: CandidateTasks, *, checked: bool
 ) -> bool:
     tip = inputs.candidate_tip
     if saved is None:
-        return not gathered.chosen and tip is None
+        return not selection.tasks and tip is None
     in_place = tip == saved.tip or (bool(saved.held) and _is_checked_out(inputs.repository, saved.branch))
     has_results = saved.judgement in (Judgement.GREEN, Judgement.RED)
     judged = not checked or has_results or bool(_why_unchecked(inputs, loaded, saved.onto))
-    return in_place and judged and candidate.is_current(saved, gathered, inputs.ground)
+    return in_place and judged and candidate.is_current(saved, selection, inputs.merge_base)
 
 
 def _is_checked_out(repository: Repository, branch: str) -> bool:

@@ -35,7 +35,7 @@ def make_forecast(
 
     `known` caches earlier merges; `clean` are the running tasks whose worktrees hold nothing uncommitted.
     """
-    onto = inputs.ground[0] or base.named(inputs.repository, inputs.config)
+    onto = inputs.merge_base[0] or base.named(inputs.repository, inputs.config)
     branches = _branches_in_flight(inputs, clean)
     conflicts = pairs.forecast(replayer, branches, onto, known)
     tips = {branch.task: branch.tip for branch in branches}
@@ -46,7 +46,7 @@ def inputs_fingerprint(inputs: MergeInputs) -> object:
     """Return what the forecast and the candidate depend on: equal as long as nothing has changed."""
     refs = inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue")
     tasks = [(task.id, task.state, task.tip, task.stale) for task in inputs.tasks.values()]
-    return inputs.ground, refs, tasks
+    return inputs.merge_base, refs, tasks
 
 
 def save_uncommitted(repository: Repository, task: Task) -> Oid | None:

@@ -10,8 +10,8 @@ import msgspec
 
 from gitorch.errors import ProofFailed, Refused
 from gitorch.flow import merge
-from gitorch.flow.merge import Clash, Plan, Progress, Said, Target, Tell
-from gitorch.flow.merge.trees import Judge
+from gitorch.flow.merge import MergeConflict, MergePlan, NoteLines, Progress, ReportProgress, Target
+from gitorch.flow.merge.trees import TreeChecker
 from gitorch.git import notes
 from gitorch.git.repository import RefsMoved
 from gitorch.model.naming import TaskId
@@ -44,8 +44,8 @@ def plan_merge(
     names: Sequence[TaskId] | None,
     skip: Sequence[TaskId] = (),
     into: str = "",
-    tell: Tell = merge.silent,
-) -> Plan:
+    tell: ReportProgress = merge.ignore_progress,
+) -> MergePlan:
     """Return what a merge would do, without doing anything.
 
     `names` are the tasks to merge, None for all that are approved; `into` is the user branch that goes to the result.
@@ -71,14 +71,14 @@ def plan_for(
     replayer: Replayer,
     tasks: Sequence[Task],
     target: Target | None = None,
-    tell: Tell = merge.silent,
-) -> Plan:
+    tell: ReportProgress = merge.ignore_progress,
+) -> MergePlan:
     """Return what a merge of these tasks would do: on the integration branch as it would be on its base by then.
 
     That base is `target`, where there is one: `inputs` are those of `target_inputs` then. Where the integration branch
     conflicts with its base, nothing goes in.
     """
-    before, base_tip = inputs.ground
+    before, base_tip = inputs.merge_base
     integration = inputs.config.integration
     tell(merge.Progress(f"replay {integration}", 0, 1))
     rebased = rebase_integration(inputs, replayer, target)
@@ -86,22 +86,22 @@ def plan_for(
     assert onto is not None  # where nothing is merged yet, the base is known or this raised
     if isinstance(rebased, merge.Rebased):
         if isinstance(rebased.replayed, Conflicted):
-            stuck = Plan(before=before, onto=onto, rebased=rebased, target=target)
-            return msgspec.structs.replace(stuck, held=blocked_by_base(integration, stuck, tasks))
+            stuck = MergePlan(before=before, onto=onto, rebased=rebased, target=target)
+            return msgspec.structs.replace(stuck, blocked=blocked_by_base(integration, stuck, tasks))
         onto = rebased.replayed.tip
         replayer.keep(onto)
     plan = merge.plan(replayer, inputs.tasks, tasks, before, onto, tell)
     return msgspec.structs.replace(plan, rebased=rebased, target=target)
 
 
-def conflict_hunks(replayer: Replayer, clash: Clash) -> tuple[Hunk, ...]:
+def conflict_hunks(replayer: Replayer, clash: MergeConflict) -> tuple[Hunk, ...]:
     """Return the places in which a task's change cannot be combined with what goes in before it."""
     return hunks.cut(replayer, clash.conflict) if clash.conflict else ()
 
 
 def verify_merge(
-    workspace: Workspace, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool = False
-) -> Generator[Progress, None, Plan]:
+    workspace: Workspace, replayer: Replayer, plan: MergePlan, verify: str, *, recheck: bool = False
+) -> Generator[Progress, None, MergePlan]:
     """Check the trees that a plan would publish; return the plan of what stays green.
 
     With `recheck` the results of earlier commands do not count.
@@ -109,19 +109,19 @@ def verify_merge(
     if plan.is_stuck:
         return plan
     checks = checks_at(workspace.repository, workspace.loaded, plan.onto)
-    with Judge(run_context(workspace), checks, recheck=recheck) as checker:
+    with TreeChecker(run_context(workspace), checks, recheck=recheck) as checker:
         verified = yield from merge.verified(replayer, workspace.tasks, plan, checker.check, verify, checker.width)
         return (yield from check_target(verified, checker.check, verify))
 
 
-def publish(workspace: Workspace, replayer: Replayer, plan: Plan) -> None:
+def publish(workspace: Workspace, replayer: Replayer, plan: MergePlan) -> None:
     """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
     trust.require_person("merge")
     replayer.keep(plan.tip)
     publish_stored(workspace, plan)
 
 
-def publish_stored(workspace: Workspace, plan: Plan, lines: Said | None = None) -> None:
+def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | None = None) -> None:
     """Publish a plan whose commits are in the repository already.
 
     `lines` are added to the notes of new commits.
@@ -142,23 +142,23 @@ def publish_stored(workspace: Workspace, plan: Plan, lines: Said | None = None) 
     restated += [StateChange(task.id, tasks[task.id].state, task.state, reason=task.reason) for task in conflicted]
     restated += restated_merges(workspace, plan)
     with operation_lock(workspace), notes.turn(workspace.repository):
-        moves = merge.moves(workspace.repository, plan, integration, lines)
+        moves = merge.ref_updates(workspace.repository, plan, integration, lines)
         move_and_restate(workspace, _kind(plan), moves, restated, _summary(plan))
     workspace.store.snapshot_if_due()
 
 
-def _kind(plan: Plan) -> str:
+def _kind(plan: MergePlan) -> str:
     return "merge --into" if plan.target else "merge"
 
 
-def _summary(plan: Plan) -> str:
+def _summary(plan: MergePlan) -> str:
     summary = words("merge", [step.task for step in plan.steps])
     if plan.target is None:
         return summary
     return f"{summary} into {plan.target.branch}" if plan.steps else f"merge into {plan.target.branch}"
 
 
-def _prove(workspace: Workspace, plan: Plan) -> None:
+def _prove(workspace: Workspace, plan: MergePlan) -> None:
     """Raise `ProofFailed`, with the evidence saved, when a plan's commits are not what it says they are."""
     if faults := merge.faults(workspace.repository, workspace.tasks, plan):
         _refuse_moved(workspace, plan)
@@ -173,7 +173,7 @@ def _prove(workspace: Workspace, plan: Plan) -> None:
         )
 
 
-def _refuse_moved(workspace: Workspace, plan: Plan) -> None:
+def _refuse_moved(workspace: Workspace, plan: MergePlan) -> None:
     """Raise `RefsMoved` when another command has changed what the plan was made of: then it cannot fit."""
     target, tasks = plan.target, workspace.tasks
     is_current = integration_tip(workspace) == plan.before and all(
@@ -187,9 +187,9 @@ def _refuse_moved(workspace: Workspace, plan: Plan) -> None:
         )
 
 
-def _conflicted(workspace: Workspace, plan: Plan) -> list[Task]:
+def _conflicted(workspace: Workspace, plan: MergePlan) -> list[Task]:
     tasks = []
-    for clash in plan.clashes:
+    for clash in plan.conflicts:
         partners = ", ".join(clash.partners) or workspace.config.integration
         reason = f"conflicts with {partners} in {', '.join(clash.paths)}"
         tasks.append(change(workspace.tasks[clash.task.id], state=State.CONFLICTED, reason=reason))

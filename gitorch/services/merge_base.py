@@ -10,8 +10,8 @@ import msgspec
 from gitorch.config import Config
 from gitorch.errors import Refused
 from gitorch.flow import merge
-from gitorch.flow.merge import Held, Kept, Plan, Rebased, Target
-from gitorch.flow.merge.candidate import Ground
+from gitorch.flow.merge import Blocked, MergePlan, NotRebased, Rebased, Target
+from gitorch.flow.merge.candidate import MergeBase
 from gitorch.flow.scheduling import base
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId, branch_ref
@@ -26,14 +26,14 @@ from gitorch.storage.operations import StateChange
 class MergeInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What a merge plan is computed from, read at one moment: never changed by the thread that owns the store.
 
-    `ground` is where the integration branch and its base are, `base_name` the branch that the base is (empty: not
+    `merge_base` is where the integration branch and its base are, `base_name` the branch that the base is (empty: not
     known), `candidate_tip` where the candidate branch is.
     """
 
     repository: Repository
     config: Config
     tasks: Mapping[TaskId, Task]
-    ground: Ground
+    merge_base: MergeBase
     base_name: str
     candidate_tip: Oid | None
 
@@ -52,14 +52,14 @@ def read_inputs(repository: Repository, config: Config, folder: Path, tasks: Map
     refs = [branch_ref(config.integration), branch_ref(config.candidate)]
     integration, candidate, *commits = repository.object_ids(*refs, *([f"{name}^{{commit}}"] if name else []))
     if integration is None:
-        ground: Ground = (None, base.named(repository, config))
+        merge_base: MergeBase = (None, base.named(repository, config))
     else:
-        ground = (integration, commits[0] if commits else None)
+        merge_base = (integration, commits[0] if commits else None)
     return MergeInputs(
         repository=repository,
         config=config,
         tasks=tasks,
-        ground=ground,
+        merge_base=merge_base,
         base_name=name,
         candidate_tip=candidate,
     )
@@ -71,23 +71,23 @@ def target_inputs(workspace: Workspace, integration: Oid | None, target: Target)
         repository=workspace.repository,
         config=workspace.config,
         tasks=dict(workspace.tasks),
-        ground=(integration, target.before),
+        merge_base=(integration, target.before),
         base_name=target.branch,
         candidate_tip=None,
     )
 
 
-def rebase_integration(inputs: MergeInputs, replayer: Replayer, target: Target | None) -> Rebased | Kept | None:
+def rebase_integration(inputs: MergeInputs, replayer: Replayer, target: Target | None) -> Rebased | NotRebased | None:
     """Replay the integration branch on its base, where that moved on.
 
     Raises `Refused` where it cannot be replayed on the branch that it is to be brought to.
     """
-    integration, base_tip = inputs.ground
+    integration, base_tip = inputs.merge_base
     if integration is None or base_tip is None:
         return None
     branch, name = inputs.base_name, inputs.config.integration
     result = merge.rebase(replayer, integration, branch, base_tip, lambda branch: _is_known(inputs, branch))
-    if target is not None and isinstance(result, merge.Kept):
+    if target is not None and isinstance(result, merge.NotRebased):
         raise Refused(
             "into-diverged",
             f"{branch} moved on by {result.ahead} commits, and {name} cannot be replayed on it",
@@ -97,7 +97,7 @@ def rebase_integration(inputs: MergeInputs, replayer: Replayer, target: Target |
     return result
 
 
-def record_base(workspace: Workspace, plan: Plan) -> None:
+def record_base(workspace: Workspace, plan: MergePlan) -> None:
     """Remember the branch that a new integration branch starts on."""
     if plan.before is None and workspace.config.base == "auto":
         branch, commit = workspace.repository.head()
@@ -105,16 +105,16 @@ def record_base(workspace: Workspace, plan: Plan) -> None:
             replace(_base_file(workspace.folder), branch.removeprefix("refs/heads/").encode())
 
 
-def blocked_by_base(integration: str, plan: Plan, tasks: Sequence[Task]) -> tuple[Held, ...]:
+def blocked_by_base(integration: str, plan: MergePlan, tasks: Sequence[Task]) -> tuple[Blocked, ...]:
     """Return the tasks of a plan as blocked, because the integration branch conflicts with its base."""
     assert isinstance(plan.rebased, merge.Rebased)
     assert isinstance(plan.rebased.replayed, Conflicted)
     paths = ", ".join(plan.rebased.replayed.paths)
     reason = f"{integration} conflicts in {paths} with {plan.rebased.branch}, which moved on"
-    return tuple(Held(task, reason) for task in tasks)
+    return tuple(Blocked(task, reason) for task in tasks)
 
 
-def restated_merges(workspace: Workspace, plan: Plan) -> list[StateChange]:
+def restated_merges(workspace: Workspace, plan: MergePlan) -> list[StateChange]:
     """Return the new commits of merged tasks, where the integration branch is replayed."""
     if not isinstance(plan.rebased, merge.Rebased) or not isinstance(plan.rebased.replayed, Replayed):
         return []

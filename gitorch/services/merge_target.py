@@ -8,7 +8,7 @@ import msgspec
 
 from gitorch.errors import NotFound, Refused
 from gitorch.flow import merge
-from gitorch.flow.merge import Check, Plan, Progress, Target
+from gitorch.flow.merge import MergePlan, Progress, Target, TreeCheck
 from gitorch.git import checkouts, notes
 from gitorch.model.naming import Oid
 from gitorch.services.auto_merge import APPROVER
@@ -47,7 +47,7 @@ def require_approved(workspace: Workspace, target: Target, integration: Oid | No
         )
 
 
-def check_target(plan: Plan, check: Check, verify: str) -> Generator[Progress, None, Plan]:
+def check_target(plan: MergePlan, check: TreeCheck, verify: str) -> Generator[Progress, None, MergePlan]:
     """Check what a user branch would be brought to, where no task's merge has checked it."""
     if plan.target is None or plan.steps or verify == "never" or plan.is_stuck:
         return plan

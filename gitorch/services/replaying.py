@@ -12,7 +12,7 @@ import msgspec
 from gitorch.flow import merge
 from gitorch.flow.merge import Resolver
 from gitorch.flow.merge.resolutions import OpenConflict, sides
-from gitorch.flow.merge.trees.regenerate import Maker
+from gitorch.flow.merge.trees.regenerate import Regenerator
 from gitorch.model.task import State
 from gitorch.replay import Rebaser, Replayer
 from gitorch.rooms.paths import worktree_path
@@ -42,9 +42,9 @@ def open_replayer(
     maker = None
     if commands:
         require_trust(workspace)
-        maker = Maker(run_context(workspace))
+        maker = Regenerator(run_context(workspace))
     with _engine(workspace, engine) as plain:
-        resolver = merge.Resolver(plain, workspace.config.merge.regenerate, maker.make if maker else None)
+        resolver = merge.Resolver(plain, workspace.config.merge.regenerate, maker.regenerate if maker else None)
         if not dry_run:
             _learn(workspace, resolver)
         yield merge.Squasher(resolver, workspace.tasks.values()) if squash else resolver

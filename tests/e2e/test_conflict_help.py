@@ -309,7 +309,7 @@ def test_a_command_that_fails_is_named(repository_folder: Path) -> None:
     """The conflict stays a conflict, and what failed is said."""
     cli = locked(repository_folder, "[merge.regenerate]\n'made.lock' = 'exit 3'\n")
     told = cli("merge", ok=7)
-    assert "exit 3 (it makes made.lock) ended with exit code 3" in told.stderr
+    assert "exit 3 (for made.lock) failed with exit code 3" in told.stderr
     assert cli.states() == {"b": "merged", "c": "conflicted"}
 
 

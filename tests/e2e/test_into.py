@@ -155,7 +155,7 @@ def test_commits_of_another_branch_are_not_written_anew(cli: Cli) -> None:
     git("branch", "taken", "orch/integration", cwd=cli.folder)
     commit(cli.folder, "Mine\n", {"mine.txt": "m\n"})
     told = cli.json("merge")
-    assert told["base"]["reason"] == "its commits are on taken, too"
+    assert told["base"]["reason"] == "its commits are also on taken"
     assert git("merge-base", "taken", "orch/integration", cwd=cli.folder) == at(cli, "taken")
     assert cli.error("merge", "--into", "main", exit=5)["code"] == "into-diverged"
 
@@ -223,7 +223,7 @@ def test_names_that_are_no_branch_of_the_users(cli: Cli) -> None:
     """A branch that is not there, one of a remote, one of gitorch's own: each is refused with what helps."""
     git("update-ref", "refs/remotes/origin/main", "HEAD", cwd=cli.folder)
     missing = cli.error("merge", "--into", "mian", exit=3)
-    assert (missing["code"], missing["why"]) == ("no-branch", "there is main")
+    assert (missing["code"], missing["why"]) == ("no-branch", "did you mean main?")
     remote = cli.error("merge", "--into", "origin/main", exit=5)
     assert (remote["code"], remote["fix"]) == ("remote-branch", ["git push origin orch/integration:main"])
     cli("merge", "one")

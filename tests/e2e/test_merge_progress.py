@@ -99,10 +99,10 @@ def test_each_branch_is_told_once(repo: Repository) -> None:
         told: list[Progress] = []
         chosen = merge.choose(made.tasks, None, [])
         plan = merge.plan(replayer, made.tasks, chosen, None, made.main, told.append)
-    assert len(plan.clashes) == 4
+    assert len(plan.conflicts) == 4
     replays = [(one.step, one.of, one.tasks) for one in told if one.doing == "replay"]
     assert replays == [(at, 6, (name,)) for at, name in enumerate(names)]
-    clashes = {clash.task.id for clash in plan.clashes}
+    clashes = {clash.task.id for clash in plan.conflicts}
     for doing in ("conflicts", "other orders"):
         about = [one.tasks[0] for one in told if one.doing == doing]
         assert sorted(about) == sorted(clashes), doing

@@ -252,7 +252,7 @@ class Morning:
         return True
 
 
-def _changes(plan: merge.Plan) -> list[TaskChange]:
+def _changes(plan: merge.MergePlan) -> list[TaskChange]:
     merged = ((step.task, change(step.task, state=State.MERGED, merged_as=step.replayed.tip)) for step in plan.steps)
     return [difference(old, new) for old, new in merged]
 
@@ -304,7 +304,7 @@ def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: rand
     with Replayer(library.repository) as replayer:
         plan = services.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
-    moves = merge.moves(library.repository, plan, library.config.integration)
+    moves = merge.ref_updates(library.repository, plan, library.config.integration)
     library.operations.open("merge", moves, _changes(plan))
     assert len(moves) == 2
     library.repository.update_refs([moves[moved]], "a part of it")
@@ -319,7 +319,7 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     with Replayer(library.repository) as replayer:
         plan = services.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
-    moves = merge.moves(library.repository, plan, library.config.integration)
+    moves = merge.ref_updates(library.repository, plan, library.config.integration)
     operation = library.operations.open("merge", moves, _changes(plan))
     library.repository.update_refs(moves, "all of it")
     sent_back = plan.steps[0].task

@@ -195,7 +195,7 @@ def test_a_base_that_conflicts_holds_everything(night: Night) -> None:
     assert [(one.task, one.reason) for one in made.left_out] == [("two", reason)]
     night.now("two", state=State.APPROVED)
     with Replayer(night.workspace.repository) as replayer:
-        held = services.merge.plan_merge(night.workspace, replayer, None).held
+        held = services.merge.plan_merge(night.workspace, replayer, None).blocked
     assert [(one.task.id, one.reason) for one in held] == [("two", reason)]
     night.git("reset", "--quiet", "--hard", "HEAD~1")
     assert list(night.candidate().tasks) == ["two"]

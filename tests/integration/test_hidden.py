@@ -10,7 +10,7 @@ import pytest
 
 from gitorch import services
 from gitorch.errors import Refused
-from gitorch.flow.merge.trees import Judge
+from gitorch.flow.merge.trees import TreeChecker
 from gitorch.git import worktrees
 from gitorch.git.collect import Collected, NoChanges, collect
 from gitorch.git.repository import Repository
@@ -276,7 +276,7 @@ def test_a_check_cannot_hide_files_from_the_next_one(repository_folder: Path) ->
     one = Oid(commit(repository_folder, "one", {"a": "1\n", "b": "1\n"}))
     two = Oid(commit(repository_folder, "two", {"c": "1\n"}))
     hiding = "git update-index --skip-worktree a b; echo 2 > a; rm b"
-    with Judge(services.agents.run_context(library), {"test": f"test ! -f c || cat a b; {hiding}"}) as judge:
+    with TreeChecker(services.agents.run_context(library), {"test": f"test ! -f c || cat a b; {hiding}"}) as judge:
         judge.check(one)
         (result,) = judge.check(two)
     assert Path(result.output).read_text() == "1\n1\n"

@@ -101,7 +101,7 @@ def test_a_clash_with_the_culprit_goes_in_without_it(branches: Branches) -> None
     branches.task("good", {"same.txt": "2\n"})
     plan = branches.verified(branches.plan(), lambda names: "bad" in names)
     assert (merged(plan), failed(plan)) == (["good"], [("bad", (), False)])
-    assert plan.clashes == ()
+    assert plan.conflicts == ()
 
 
 def test_no_task_is_blamed_for_a_red_base(branches: Branches) -> None:
@@ -126,7 +126,7 @@ def test_end_takes_the_union_or_leaves_it(branches: Branches) -> None:
     plan = branches.verified(branches.plan(), lambda names: {"a", "b"} <= names, "end")
     assert (merged(plan), plan.failures) == ([], ())
     assert [names & {"a", "b"} for names in branches.seen] == [{"a", "b"}, set(), {"a", "b"}]
-    assert "union" in plan.held[0].reason
+    assert "union" in plan.blocked[0].reason
 
 
 def test_each_checks_every_step_and_never_checks_none(branches: Branches) -> None:

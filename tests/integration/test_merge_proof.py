@@ -11,7 +11,7 @@ import pytest
 from gitorch import services
 from gitorch.errors import ProofFailed
 from gitorch.flow import merge
-from gitorch.flow.merge import Plan, Step
+from gitorch.flow.merge import MergePlan, MergeStep
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State
@@ -27,11 +27,11 @@ def branches(repo: Repository) -> Iterator[Branches]:
         yield Branches(repo, replayer)
 
 
-def faults(branches: Branches, plan: Plan) -> list[str]:
+def faults(branches: Branches, plan: MergePlan) -> list[str]:
     return merge.faults(branches.repo, branches.tasks, plan)
 
 
-def a_stack(branches: Branches) -> Plan:
+def a_stack(branches: Branches) -> MergePlan:
     """Return a plan of four: one kept as it is, one replayed, and a stack of two."""
     branches.task("one", {"one.txt": "x\n"})
     branches.task("two", {"two.txt": "x\n", "README.md": "# Two\n"})
@@ -40,7 +40,7 @@ def a_stack(branches: Branches) -> Plan:
     return branches.plan()
 
 
-def with_step(plan: Plan, at: int, **fields: object) -> Plan:
+def with_step(plan: MergePlan, at: int, **fields: object) -> MergePlan:
     step = plan.steps[at]
     changed = msgspec.structs.replace(step, replayed=msgspec.structs.replace(step.replayed, **fields))
     return msgspec.structs.replace(plan, steps=(*plan.steps[:at], changed, *plan.steps[at + 1 :]))
@@ -118,8 +118,8 @@ def test_a_commit_that_was_left_out_for_nothing_is_found(branches: Branches) -> 
     tip = branches.tasks[TaskId("two")].tip
     assert tip is not None
     without = with_step(plan, 1, pairs=(), dropped=(tip,), tip=plan.steps[0].replayed.tip)
-    found = [fault for fault in faults(branches, without) if "was left out" in fault]
-    assert found == [f"two: its commit {tip[:12]} was left out, and what it changes is not there"]
+    found = [fault for fault in faults(branches, without) if "was dropped" in fault]
+    assert found == [f"two: its commit {tip[:12]} was dropped, and its change is missing"]
 
 
 def test_a_lost_commit_is_found(branches: Branches) -> None:
@@ -131,7 +131,7 @@ def test_a_lost_commit_is_found(branches: Branches) -> None:
     ]
 
 
-def empty(step: Step, tip: Oid) -> Step:
+def empty(step: MergeStep, tip: Oid) -> MergeStep:
     return msgspec.structs.replace(step, replayed=Replayed(tip, ()))
 
 
@@ -151,7 +151,7 @@ def test_a_commit_in_between_is_found(branches: Branches) -> None:
     found = faults(branches, with_step(plan, 3, tip=more))
     assert found == [f"the tip is {more[:12]}, and the last new commit is {tip[:12]}"]
     swapped = msgspec.structs.replace(plan, steps=(plan.steps[1], plan.steps[0], *plan.steps[2:]))
-    assert any("does not stand on" in fault for fault in faults(branches, swapped))
+    assert any("the parent of" in fault for fault in faults(branches, swapped))
 
 
 def test_a_change_of_paths_that_are_not_its_own_is_found(branches: Branches) -> None:
@@ -177,7 +177,7 @@ def test_another_tree_than_the_checks_saw_is_found(branches: Branches) -> None:
     checked = msgspec.structs.replace(plan, verify="batch", results=(seen,))
     assert faults(branches, checked) == []
     elsewhere = msgspec.structs.replace(checked, results=(msgspec.structs.replace(seen, tree=other),))
-    assert "judged the tree" in faults(branches, elsewhere)[0]
+    assert "ran on the tree" in faults(branches, elsewhere)[0]
     red = msgspec.structs.replace(checked, results=(msgspec.structs.replace(seen, exit_code=1),))
     assert "did not pass" in faults(branches, red)[0]
 
@@ -232,7 +232,7 @@ def test_it_takes_four_processes_however_many_tasks(branches: Branches) -> None:
     assert counts[0] == counts[1] <= 4
 
 
-def started(branches: Branches, plan: Plan) -> int:
+def started(branches: Branches, plan: MergePlan) -> int:
     """Return how many git processes the proof starts, as git's own trace tells them."""
     trace = branches.top.parent / f"trace-{random.random()}"
     with pytest.MonkeyPatch.context() as patch:

@@ -52,8 +52,8 @@ def test_a_conflict_names_paths_and_partner_and_leaves_everything(branches: Bran
     before = branches.repo.refs()
     plan = branches.plan()
     assert merged(plan) == ["first", "above", "fourth"]
-    assert [(one.task.id, one.paths, one.partners) for one in plan.clashes] == [("second", ("same.txt",), ("first",))]
-    assert [(one.task.id, one.reason) for one in plan.held] == [("third", "it builds on second, which conflicts")]
+    assert [(one.task.id, one.paths, one.partners) for one in plan.conflicts] == [("second", ("same.txt",), ("first",))]
+    assert [(one.task.id, one.reason) for one in plan.blocked] == [("third", "it builds on second, which conflicts")]
     assert branches.repo.refs() == before
 
 
@@ -63,7 +63,7 @@ def test_what_is_left_out_is_not_merged_through_the_back_door(branches: Branches
     branches.task("above", {"above.txt": "x\n"}, after="below")
     plan = branches.plan("below")
     assert merged(plan) == []
-    assert [one.task.id for one in plan.held] == ["above"]
+    assert [one.task.id for one in plan.blocked] == ["above"]
 
 
 def test_a_branch_that_moved_since_is_held(branches: Branches) -> None:
@@ -72,7 +72,7 @@ def test_a_branch_that_moved_since_is_held(branches: Branches) -> None:
     branches.git("update-ref", branch_ref(one.branch), branches.main)
     plan = branches.plan()
     assert merged(plan) == []
-    assert "moved" in plan.held[0].reason
+    assert "moved" in plan.blocked[0].reason
 
 
 # the order
@@ -86,7 +86,7 @@ def test_where_two_clash_the_order_that_lets_more_go_in_is_taken(branches: Branc
     branches.task("apart", {"apart.txt": "x\n"})
     plan = branches.plan()
     assert merged(plan) == ["second", "third", "apart"]
-    assert [(one.task.id, one.partners) for one in plan.clashes] == [("first", ("second", "third"))]
+    assert [(one.task.id, one.partners) for one in plan.conflicts] == [("first", ("second", "third"))]
     assert merged(branches.plan()) == merged(plan)
 
 
@@ -98,7 +98,7 @@ def test_a_stack_goes_before_what_it_clashes_with(branches: Branches) -> None:
     branches.task("top", {"top.txt": "x\n"}, after="mid")
     plan = branches.plan()
     assert merged(plan) == ["low", "mid", "top"]
-    assert [(one.task.id, one.partners) for one in plan.clashes] == [("old", ("low",))]
+    assert [(one.task.id, one.partners) for one in plan.conflicts] == [("old", ("low",))]
 
 
 def test_equal_orders_are_decided_by_priority_and_age(branches: Branches) -> None:
@@ -120,7 +120,7 @@ def test_a_clash_with_what_is_merged_has_no_partner(branches: Branches) -> None:
     branches.git("commit", "-q", "-m", "in the way")
     branches.main = branches.at("HEAD")
     branches.git("checkout", "-q", "main")
-    (clash,) = branches.plan("harmless").clashes
+    (clash,) = branches.plan("harmless").conflicts
     assert (clash.paths, clash.partners) == (("same.txt",), ())
 
 
@@ -135,7 +135,7 @@ def test_only_those_are_partners_without_whom_it_goes_in(branches: Branches) -> 
     branches.task("head", {"long.txt": text.replace("1\n", "one\n", 1)})
     branches.task("tail", {"long.txt": text.replace("39\n", "last\n")})
     branches.task("more", {"long.txt": text.replace("39\n", "end\n")}, priority=Priority.LOW)
-    (clash,) = branches.plan().clashes
+    (clash,) = branches.plan().conflicts
     assert (clash.task.id, clash.partners) == ("more", ("tail",))
 
 
@@ -144,7 +144,7 @@ def test_a_partner_without_a_common_path_is_found(branches: Branches) -> None:
     branches.task("other", {"other.txt": "x\n"}, priority=Priority.HIGH)
     branches.task("renames", {"src/app.py": None, "src/lib.py": None, "lib": "in the way\n"})
     branches.task("adds", {"lib/new.py": "x\n"}, priority=Priority.LOW)
-    (clash,) = branches.plan().clashes
+    (clash,) = branches.plan().conflicts
     assert (clash.task.id, clash.partners) == ("adds", ("renames",))
 
 
@@ -183,7 +183,7 @@ def test_a_conflict_is_a_value_with_stages_and_hunks(branches: Branches) -> None
     odd = "<<<<<<< mine\na\n=======\nb\n>>>>>>> yours\n"
     branches.task("first", {"doc.txt": odd + "one\n" + "same\n" * 9 + "1\n"})
     branches.task("second", {"doc.txt": odd + "two\n2\n" + "same\n" * 9 + "3\n"})
-    (clash,) = branches.plan().clashes
+    (clash,) = branches.plan().conflicts
     assert clash.conflict is not None
     assert [(stage.path, stage.number) for stage in clash.conflict.stages] == [("doc.txt", 2), ("doc.txt", 3)]
     found = hunks.cut(branches.replayer, clash.conflict)
@@ -197,7 +197,7 @@ def test_a_file_without_marks_has_no_hunks(branches: Branches) -> None:
     """One side deleted what the other changed: the stages tell, and nothing is made up."""
     branches.task("gone", {"README.md": None})
     branches.task("changed", {"README.md": "# Other\n"})
-    (clash,) = branches.plan().clashes
+    (clash,) = branches.plan().conflicts
     assert clash.conflict is not None
     assert [stage.number for stage in clash.conflict.stages] == [1, 3]
     assert hunks.cut(branches.replayer, clash.conflict) == ()
@@ -213,7 +213,7 @@ def test_branch_and_notes_move_together_or_not_at_all(branches: Branches) -> Non
     assert one.tip is not None
     notes.append(branches.repo, {one.tip: [{"kind": "attempt", "task": "one"}]}, "test")
     plan = branches.plan()
-    moves = merge.moves(branches.repo, plan, "orch/integration")
+    moves = merge.ref_updates(branches.repo, plan, "orch/integration")
     branches.repo.update_refs(moves, "merge")
     lines = notes.read(branches.repo, plan.tip)
     assert [line["kind"] for line in lines] == ["attempt", "merged"]
@@ -221,7 +221,8 @@ def test_branch_and_notes_move_together_or_not_at_all(branches: Branches) -> Non
     assert not [ref for ref in branches.repo.refs() if "building" in ref]
 
     before = branches.repo.refs()
-    again = merge.moves(branches.repo, plan, "orch/integration")  # expects no integration branch, and there is one
+    # expects no integration branch, and there is one
+    again = merge.ref_updates(branches.repo, plan, "orch/integration")
     with pytest.raises(RefsMoved):
         branches.repo.update_refs(again, "merge")
     after = branches.repo.refs()

@@ -16,7 +16,7 @@ import pytest
 from gitorch import services
 from gitorch.errors import InvalidInput
 from gitorch.executors.base import NotStarted, Spec
-from gitorch.flow.merge.trees import Judge
+from gitorch.flow.merge.trees import TreeChecker
 from gitorch.flow.merge.trees.check_cache import FRESH_SECONDS
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
@@ -38,8 +38,8 @@ class Court:
     def context(self, *settings: str, **environment: str) -> RunContext:
         return services.agents.run_context(open_workspace(self.folder, settings, {**os.environ, **environment}))
 
-    def judge(self, *settings: str, recheck: bool = False, **checks: str) -> Judge:
-        return Judge(self.context(*settings), checks or {"test": self.test}, recheck=recheck)
+    def judge(self, *settings: str, recheck: bool = False, **checks: str) -> TreeChecker:
+        return TreeChecker(self.context(*settings), checks or {"test": self.test}, recheck=recheck)
 
     def commit(self, **files: str) -> Oid:
         made = commit(self.folder, "more\n", {f"{name}.txt": text for name, text in files.items()})
@@ -55,9 +55,9 @@ def court(repository_folder: Path, tmp_path: Path) -> Court:
     return Court(repository_folder, tmp_path)
 
 
-def codes(judge: Judge, tree: Oid, *, again: bool = False) -> list[int | None]:
+def codes(judge: TreeChecker, tree: Oid, *, again: bool = False) -> list[int | None]:
     with judge:
-        return [result.exit_code for result in judge.check(tree, again=again)]
+        return [result.exit_code for result in judge.check(tree, retry=again)]
 
 
 def test_a_tree_is_not_tested_twice(court: Court) -> None:
@@ -91,7 +91,7 @@ def test_what_passes_one_of_two_times_is_flaky_and_stays_so(court: Court) -> Non
     first = f"mkdir '{court.place}/once' || exit 0; exit 1"
     with court.judge(test=first, lint="true") as judge:
         assert [(one.exit_code, one.flaky) for one in judge.check(tree)] == [(1, False), (0, False)]
-        assert [(one.exit_code, one.flaky) for one in judge.check(tree, again=True)] == [(0, True), (0, False)]
+        assert [(one.exit_code, one.flaky) for one in judge.check(tree, retry=True)] == [(0, True), (0, False)]
     with court.judge(test=first, lint="true") as judge:
         assert [(one.exit_code, one.flaky) for one in judge.check(tree)] == [(0, True), (0, False)]
 
@@ -121,14 +121,14 @@ def test_another_environment_is_another_verdict(court: Court) -> None:
     ]
     for number, (settings, environment) in enumerate(environments, start=1):
         for _ in range(2):
-            assert codes(Judge(court.context(*settings, **environment), {"test": court.test}), tree) == [0]
+            assert codes(TreeChecker(court.context(*settings, **environment), {"test": court.test}), tree) == [0]
         assert court.count == number
     (court.folder / "copied.log").write_text("22")
-    assert codes(Judge(court.context(copy), {"test": court.test}), tree) == [0]
+    assert codes(TreeChecker(court.context(copy), {"test": court.test}), tree) == [0]
     assert court.count == len(environments) + 1
     # a terminal's width is nothing that a check should depend on, and a key nothing that it gets
     context = court.context(COLUMNS="40", ANTHROPIC_API_KEY="x", XDG_SESSION_ID="7")
-    assert codes(Judge(context, {"test": court.test}), tree) == [0]
+    assert codes(TreeChecker(context, {"test": court.test}), tree) == [0]
     assert court.count == len(environments) + 1
 
 
@@ -186,11 +186,11 @@ def test_two_processes_never_share_a_worktree(court: Court) -> None:
 
 KILLED = """\
 from pathlib import Path
-from gitorch.flow.merge.trees import Judge
+from gitorch.flow.merge.trees import TreeChecker
 from gitorch.services.agents import run_context
 from gitorch.services.open import open_workspace
 workspace = open_workspace(Path({folder!r}), ["merge.max_checks=1"])
-Judge(run_context(workspace), {{"test": {test!r}}}).check({tree!r})
+TreeChecker(run_context(workspace), {{"test": {test!r}}}).check({tree!r})
 """
 
 
@@ -227,7 +227,7 @@ def test_leaving_the_judge_ends_what_runs(court: Court) -> None:
     assert [one.exit_code for one in results] == [None]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert not (judge.verdicts.path).exists()
+    assert not (judge.cache.path).exists()
 
 
 def test_a_tree_that_cannot_be_prepared_is_red(court: Court) -> None:
@@ -246,7 +246,7 @@ def test_a_preparation_that_fails_once_is_a_flake(court: Court) -> None:
     tree = court.commit(a="x")
     with court.judge(prepare) as judge:
         assert [one.name for one in judge.check(tree)] == ["prepare"]
-        assert [(one.name, one.exit_code, one.flaky) for one in judge.check(tree, again=True)] == [("test", 0, True)]
+        assert [(one.name, one.exit_code, one.flaky) for one in judge.check(tree, retry=True)] == [("test", 0, True)]
 
 
 def test_torn_lines_say_nothing(court: Court) -> None:
@@ -254,7 +254,7 @@ def test_torn_lines_say_nothing(court: Court) -> None:
     tree = court.commit(a="x")
     judge = court.judge()
     codes(judge, tree)
-    path = judge.verdicts.path
+    path = judge.cache.path
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert codes(court.judge(), tree) == [0]
@@ -268,9 +268,9 @@ def test_an_old_verdict_does_not_count(court: Court) -> None:
     tree = court.commit(a="x")
     judge = court.judge()
     codes(judge, tree)
-    line = json.loads(judge.verdicts.path.read_text())
+    line = json.loads(judge.cache.path.read_text())
     line["when"] -= FRESH_SECONDS
-    judge.verdicts.path.write_text(json.dumps(line) + "\n")
+    judge.cache.path.write_text(json.dumps(line) + "\n")
     codes(court.judge(), tree)
     assert court.count == 2
 
@@ -280,7 +280,7 @@ def test_the_file_of_verdicts_does_not_grow_for_ever(court: Court) -> None:
     tree = court.commit(a="x")
     judge = court.judge()
     codes(judge, tree)
-    path = judge.verdicts.path
+    path = judge.cache.path
     line = json.loads(path.read_text())
     executor = court.context().executor
     env = {"PATH": os.environ["PATH"]}
@@ -303,7 +303,7 @@ def test_the_file_of_verdicts_does_not_grow_for_ever(court: Court) -> None:
 
 def test_no_checks_judge_nothing(court: Court) -> None:
     """Nothing is called green that was not judged."""
-    with Judge(court.context(), {}) as judge:
+    with TreeChecker(court.context(), {}) as judge:
         assert judge.check(court.commit(a="x")) == ()
 
 

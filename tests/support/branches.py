@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from gitorch.flow import merge
-from gitorch.flow.merge import Plan, Progress
+from gitorch.flow.merge import MergePlan, Progress
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
@@ -77,39 +77,39 @@ class Branches:
         self.tasks[one.id] = one
         return one
 
-    def plan(self, *skip: str, names: Sequence[str] | None = None) -> Plan:
+    def plan(self, *skip: str, names: Sequence[str] | None = None) -> MergePlan:
         named = [TaskId(name) for name in names] if names is not None else None
         chosen = merge.choose(self.tasks, named, [TaskId(name) for name in skip])
         made = merge.plan(self.replayer, self.tasks, chosen, None, self.main)
         self.replayer.keep(made.tip)
         return made
 
-    def verified(self, plan: Plan, red: Red, verify: str = "batch", width: int = 1) -> Plan:
+    def verified(self, plan: MergePlan, red: Red, verify: str = "batch", width: int = 1) -> MergePlan:
         """Verify with a check that judges by the names of the files in a tree; `seen` has the trees it looked at."""
         self.seen.clear()
         self.told.clear()
         turn = threading.Lock()
 
         def check(
-            commit: Oid, *, again: bool = False, saying: Callable[[str], None] = lambda _: None
+            commit: Oid, *, retry: bool = False, on_check: Callable[[str], None] = lambda _: None
         ) -> tuple[CheckResult, ...]:
-            saying("test")
+            on_check("test")
             names = self.names(commit)
             with turn:
                 self.seen.append(names)
                 code = 1 if red(names) else 0
             tree = Oid(self.git("rev-parse", f"{commit}^{{tree}}"))
-            return (CheckResult(name="test", command="x", tree=tree, exit_code=code, flaky=again and not code),)
+            return (CheckResult(name="test", command="x", tree=tree, exit_code=code, flaky=retry and not code),)
 
         steps = merge.verified(self.replayer, self.tasks, plan, check, verify, width)
         return self._end(steps)
 
-    def _end(self, steps: Iterator[Progress]) -> Plan:
+    def _end(self, steps: Iterator[Progress]) -> MergePlan:
         while True:
             try:
                 self.told.append(next(steps))
             except StopIteration as end:
-                found: Plan = end.value
+                found: MergePlan = end.value
                 return found
 
     def names(self, commit: str) -> set[str]:
@@ -118,14 +118,14 @@ class Branches:
         return {name.removesuffix(".txt") for name in found}
 
 
-def merged(plan: Plan) -> list[str]:
+def merged(plan: MergePlan) -> list[str]:
     return [step.task.id for step in plan.steps]
 
 
-def failed(plan: Plan) -> list[tuple[str, tuple[str, ...], bool | None]]:
+def failed(plan: MergePlan) -> list[tuple[str, tuple[str, ...], bool | None]]:
     """Return who is left out, with whom it is red, and whether it is green alone."""
     return [(one.task.id, tuple(one.partners), one.alone) for one in plan.failures]
 
 
-def held(plan: Plan) -> dict[str, str]:
-    return {one.task.id: one.reason for one in plan.held}
+def held(plan: MergePlan) -> dict[str, str]:
+    return {one.task.id: one.reason for one in plan.blocked}

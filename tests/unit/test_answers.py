@@ -17,7 +17,7 @@ from gitorch.cli.schema.review import CardJson, DiffAnswer
 from gitorch.cli.schema.status import StatusAnswer
 from gitorch.cli.schema.task import CheckJson, TaskDetailsJson, TaskJson
 from gitorch.errors import GitorchError, InvalidInput, LimitReached
-from gitorch.flow.merge import Clash, Failure, Held, Plan, Step
+from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep
 from gitorch.flow.review import Card, Change, Signal
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
@@ -203,12 +203,12 @@ def test_status() -> None:
     }
 
 
-def a_plan(**fields: Any) -> Plan:
-    return Plan(
+def a_plan(**fields: Any) -> MergePlan:
+    return MergePlan(
         before=BASE,
         onto=BASE,
-        clashes=(Clash(task=QUEUED, paths=("a.py",), partners=(FINISHED.id,)),),
-        held=(Held(QUEUED, "it has no commits"),),
+        conflicts=(MergeConflict(task=QUEUED, paths=("a.py",), partners=(FINISHED.id,)),),
+        blocked=(Blocked(QUEUED, "it has no commits"),),
         failures=(Failure(QUEUED, "test"),),
         **fields,
     )
@@ -216,7 +216,7 @@ def a_plan(**fields: Any) -> Plan:
 
 def test_a_merge() -> None:
     """`gitorch/merge/1` tells for each task what became of it, and of which commit which one came."""
-    step = Step(task=FINISHED, replayed=Replayed(NEW, ((TIP, NEW),)), paths=frozenset(["a.py"]))
+    step = MergeStep(task=FINISHED, replayed=Replayed(NEW, ((TIP, NEW),)), paths=frozenset(["a.py"]))
     assert plain(MergeAnswer.of(a_plan(steps=(step,), results=FINISHED.results[:1]), "orch/integration")) == {
         "schema": "gitorch/merge/1",
         "integration": {"branch": "orch/integration", "before": BASE, "after": NEW},
@@ -233,7 +233,7 @@ def test_a_merge() -> None:
 def test_a_conflict_has_its_stages_and_hunks() -> None:
     """A program gets git's stages and the places in the files, beside the paths and partners."""
     stages = tuple(Stage("a.py", number, "100644", Oid(f"{number}" * 40)) for number in (1, 2, 3))
-    clash = Clash(
+    clash = MergeConflict(
         task=QUEUED, paths=("a.py",), partners=(), conflict=Conflicted(commit=TIP, paths=("a.py",), stages=stages)
     )
     assert plain(MergeConflictJson.of(clash, (Hunk(path="a.py", line=3, ours=("x",), theirs=("y", "z")),))) == {

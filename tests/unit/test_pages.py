@@ -16,7 +16,7 @@ from gitorch.cli.views import error, events, merge, review, run, status
 from gitorch.cli.views import task as task_view
 from gitorch.cli.views.board import Board
 from gitorch.errors import InvalidInput, LimitReached
-from gitorch.flow.merge import Clash, Failure, Held, Plan, Progress, Step
+from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
 from gitorch.flow.review import Card, Change, Signal
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Event
@@ -187,7 +187,11 @@ RED = Failure(
 def test_a_merge_that_names_who_fails_together() -> None:
     """Green alone and red together is said with the partner and the output; a flake is told, without colour too."""
     plan = msgspec.structs.replace(
-        a_plan(), clashes=(), held=(), failures=(RED,), flakes=(msgspec.structs.replace(results(0)[0], flaky=True),)
+        a_plan(),
+        conflicts=(),
+        blocked=(),
+        failures=(RED,),
+        flakes=(msgspec.structs.replace(results(0)[0], flaky=True),),
     )
     assert merge.merge_result(plan, "orch/integration", look=Look(width=120)) == picture("""
         ✓ db-schema   2 commits as 1d7be04
@@ -206,8 +210,8 @@ def test_a_merge_that_names_who_fails_together() -> None:
 
 def test_a_merge_onto_a_red_base() -> None:
     """The base is named, and that it was checked without any of the tasks."""
-    held = (Held(BY_NAME["db-schema"], "the integration branch fails its checks without it"),)
-    plan = Plan(before=BASE, onto=BASE, held=held, red_base="test")
+    held = (Blocked(BY_NAME["db-schema"], "the integration branch fails its checks without it"),)
+    plan = MergePlan(before=BASE, onto=BASE, blocked=held, red_base="test")
     assert merge.merge_result(plan, "orch/integration", look=Look(width=80)) == picture("""
         – db-schema  waits: the integration branch fails its checks without it
         orch/integration fails by itself: test: no task is blamed
@@ -221,7 +225,7 @@ def test_a_merge_plan_shows_the_places_of_a_conflict() -> None:
     hunk = Hunk(
         path="src/auth.py", line=31, ours=("def login(user):",), theirs=("def login(user, limit):", "x" * 90, "z")
     )
-    plan = msgspec.structs.replace(a_plan(), held=(), failures=(), steps=a_plan().steps[:2])
+    plan = msgspec.structs.replace(a_plan(), blocked=(), failures=(), steps=a_plan().steps[:2])
     hunks = {TaskId("rate-limit"): (hunk, msgspec.structs.replace(hunk, line=40, ours=()), hunk, hunk, hunk)}
     shown = merge.merge_plan(plan, "orch/integration", hunks=hunks, look=Look(width=80)).splitlines()
     assert "\n".join(shown[:19]) == picture("""
@@ -285,12 +289,12 @@ def test_the_order_of_a_merge_without_colour() -> None:
           -     `- changelog  waits: it builds on rate-limit, which is finished
           x  login-form       left out: check test fails with it
         """).splitlines()
-    assert merge.merge_order(Plan(before=None, onto=BASE), look=Look()) == ""
+    assert merge.merge_order(MergePlan(before=None, onto=BASE), look=Look()) == ""
 
 
 def test_an_empty_merge() -> None:
     """Nothing merged is never told as done."""
-    assert merge.merge_result(Plan(before=None, onto=BASE), "orch/integration", look=Look(width=80)) == picture("""
+    assert merge.merge_result(MergePlan(before=None, onto=BASE), "orch/integration", look=Look(width=80)) == picture("""
         Nothing was merged: nothing is approved. orch/integration is unchanged.
         ↳ orchestrate review   approve what is good
         """)
@@ -473,7 +477,7 @@ def everywhere() -> Iterator[str]:
         yield merge.merge_plan(plan, HOSTILE, look=here)
         yield merge.merge_result(plan, HOSTILE, look=here)
         hunk = Hunk(path=HOSTILE, line=1, ours=(HOSTILE,), theirs=(HOSTILE,))
-        yield merge.merge_plan(plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.clashes}, look=here)
+        yield merge.merge_plan(plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.conflicts}, look=here)
         yield merge.merge_progress(Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), look=here)
         yield error.error(InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), look=here)
         yield run.agents([{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], look=here)
@@ -494,21 +498,25 @@ def test_hostile_text_is_harmless_on_every_page() -> None:
     assert any("[/red]" in page for page in pages)
 
 
-def a_step(task: Task, commits: int = 2) -> Step:
+def a_step(task: Task, commits: int = 2) -> MergeStep:
     pairs = tuple((Oid(f"{at}a" * 20), Oid(f"{at}b" * 20)) for at in range(commits))
-    return Step(task=task, replayed=Replayed(MERGED, pairs), paths=frozenset(["a.py", "b.py"]))
+    return MergeStep(task=task, replayed=Replayed(MERGED, pairs), paths=frozenset(["a.py", "b.py"]))
 
 
-def a_plan(hostile: Task | None = None) -> Plan:
+def a_plan(hostile: Task | None = None) -> MergePlan:
     def after(name: str, *names: str) -> Task:
         return change_spec(BY_NAME[name], after=tuple(map(TaskId, names)))
 
     if hostile:
-        clash = Clash(task=hostile, paths=(HOSTILE,), partners=(TaskId(HOSTILE),))
-        return Plan(
-            before=BASE, onto=BASE, clashes=(clash,), held=(Held(BY_NAME["api-docs"], HOSTILE),), red_base=HOSTILE
+        clash = MergeConflict(task=hostile, paths=(HOSTILE,), partners=(TaskId(HOSTILE),))
+        return MergePlan(
+            before=BASE,
+            onto=BASE,
+            conflicts=(clash,),
+            blocked=(Blocked(BY_NAME["api-docs"], HOSTILE),),
+            red_base=HOSTILE,
         )
-    return Plan(
+    return MergePlan(
         before=BASE,
         onto=BASE,
         steps=(
@@ -517,10 +525,12 @@ def a_plan(hostile: Task | None = None) -> Plan:
             a_step(after("old-thing", "db-schema")),
             a_step(after("api-docs", "db-schema", "auth-hash")),
         ),
-        clashes=(
-            Clash(task=after("rate-limit", "auth-hash"), paths=("src/auth.py",), partners=(TaskId("auth-hash"),)),
+        conflicts=(
+            MergeConflict(
+                task=after("rate-limit", "auth-hash"), paths=("src/auth.py",), partners=(TaskId("auth-hash"),)
+            ),
         ),
-        held=(Held(after("changelog", "rate-limit"), "it builds on rate-limit, which is finished"),),
+        blocked=(Blocked(after("changelog", "rate-limit"), "it builds on rate-limit, which is finished"),),
         failures=(Failure(after("login-form"), "test"),),
         results=results(0, 0),
     )

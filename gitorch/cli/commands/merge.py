@@ -15,7 +15,7 @@ from gitorch.cli import schema
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
-    from gitorch.flow.merge import Plan, Progress, Tell
+    from gitorch.flow.merge import MergePlan, Progress, ReportProgress
     from gitorch.replay import Replayer
 
 _EYE_SECONDS = 0.1
@@ -70,7 +70,7 @@ def merge_command(
         left_out = [services.lookup.find_task(workspace, name).id for name in skip]
         with _shown(session) as tell:
             plan = services.merge.plan_merge(workspace, replayer, names, left_out, into, tell)
-        hunks = {clash.task.id: services.merge.conflict_hunks(replayer, clash) for clash in plan.clashes}
+        hunks = {clash.task.id: services.merge.conflict_hunks(replayer, clash) for clash in plan.conflicts}
         if not dry_run:
             if picture := merge.merge_order(plan):
                 session.say(picture)
@@ -91,7 +91,7 @@ def merge_command(
 
 
 @contextmanager
-def _shown(session: Session) -> Iterator[Tell]:
+def _shown(session: Session) -> Iterator[ReportProgress]:
     """Lend what shows progress in a line that goes away, on a terminal and nowhere else; often enough for the eye."""
     from gitorch.cli.views import merge
 
@@ -110,7 +110,7 @@ def _shown(session: Session) -> Iterator[Tell]:
             session.screen.passing("")
 
 
-def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str, *, recheck: bool) -> Plan:
+def _verified(session: Session, replayer: Replayer, plan: MergePlan, verify: str, *, recheck: bool) -> MergePlan:
     from gitorch.cli.views import merge
 
     steps = services.merge.verify_merge(session.workspace, replayer, plan, verify, recheck=recheck)
@@ -119,13 +119,13 @@ def _verified(session: Session, replayer: Replayer, plan: Plan, verify: str, *, 
             progress = next(steps)
         except StopIteration as end:
             session.screen.passing("")
-            verified: Plan = end.value
+            verified: MergePlan = end.value
             return verified
         session.screen.passing(merge.merge_progress(progress))
 
 
-def _exit_for(plan: Plan) -> None:
-    if plan.clashes or plan.is_stuck:
+def _exit_for(plan: MergePlan) -> None:
+    if plan.conflicts or plan.is_stuck:
         sys.exit(7)
-    if plan.failures or plan.red_base or any("union fails" in one.reason for one in plan.held):
+    if plan.failures or plan.red_base or any("union fails" in one.reason for one in plan.blocked):
         sys.exit(6)

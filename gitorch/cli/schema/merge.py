@@ -9,7 +9,7 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, Answer, ObjectId, present
 from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
 from gitorch.cli.schema.task import CheckJson
-from gitorch.flow.merge import Clash, Failure, Kept, Plan, Rebased, Step, Target
+from gitorch.flow.merge import Failure, MergeConflict, MergePlan, MergeStep, NotRebased, Rebased, Target
 from gitorch.model.forecast import Conflict
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import commit_range
@@ -42,7 +42,7 @@ class MergedJson(msgspec.Struct, frozen=True, kw_only=True):
     commits: list[CommitPairJson]
 
     @classmethod
-    def of(cls, step: Step) -> MergedJson:
+    def of(cls, step: MergeStep) -> MergedJson:
         """Return one step of a merge."""
         _, tip = commit_range(step.task)
         return cls(
@@ -96,7 +96,7 @@ class MergeConflictJson(msgspec.Struct, frozen=True, kw_only=True):
     hunks: list[HunkJson] | Absent = msgspec.UNSET
 
     @classmethod
-    def of(cls, clash: Clash, hunks: Sequence[Hunk] = ()) -> MergeConflictJson:
+    def of(cls, clash: MergeConflict, hunks: Sequence[Hunk] = ()) -> MergeConflictJson:
         """Return a conflict; `hunks` are its places in the files."""
         conflict = clash.conflict
         if conflict is None:
@@ -172,9 +172,9 @@ class BaseUpdateJson(msgspec.Struct, frozen=True, kw_only=True):
     """What kept the integration branch from being replayed."""
 
     @classmethod
-    def of(cls, update: Rebased | Kept) -> BaseUpdateJson:
+    def of(cls, update: Rebased | NotRebased) -> BaseUpdateJson:
         """Return the update: replayed, in conflict, or not done."""
-        if isinstance(update, Kept):
+        if isinstance(update, NotRebased):
             return cls(branch=update.branch, ahead=update.ahead, replayed=None, reason=update.reason)
         replayed = update.replayed
         if isinstance(replayed, Conflicted):
@@ -210,7 +210,7 @@ class MergeAnswer(Answer, tag="gitorch/merge/1", frozen=True, kw_only=True):
     @classmethod
     def of(
         cls,
-        plan: Plan,
+        plan: MergePlan,
         integration: str,
         hunks: Mapping[TaskId, Sequence[Hunk]] | None = None,
         *,
@@ -226,9 +226,9 @@ class MergeAnswer(Answer, tag="gitorch/merge/1", frozen=True, kw_only=True):
         return cls(
             integration=BranchMoveJson(branch=integration, before=plan.before, after=after),
             merged=[MergedJson.of(step) for step in plan.steps],
-            conflicted=[MergeConflictJson.of(clash, hunks.get(clash.task.id, ())) for clash in plan.clashes],
+            conflicted=[MergeConflictJson.of(clash, hunks.get(clash.task.id, ())) for clash in plan.conflicts],
             failed=[CheckFailureJson.of(failure) for failure in plan.failures],
-            held=[HeldJson(id=task.task.id, reason=task.reason) for task in plan.held],
+            held=[HeldJson(id=task.task.id, reason=task.reason) for task in plan.blocked],
             checks=[CheckJson.of(result) for result in plan.results],
             flakes=present([CheckJson.of(result) for result in plan.flakes]),
             resolved=[
@@ -244,7 +244,7 @@ class MergeAnswer(Answer, tag="gitorch/merge/1", frozen=True, kw_only=True):
         )
 
 
-def integrated_tip(plan: Plan) -> Oid | None:
+def integrated_tip(plan: MergePlan) -> Oid | None:
     """Return where the integration branch is after the merge."""
     moves = plan.steps or (plan.target is not None and plan.before is not None and not plan.is_stuck)
     return plan.tip if moves else plan.before

@@ -16,7 +16,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
 
 if TYPE_CHECKING:
-    from gitorch.flow.merge import Clash, Failure, Held, Plan, Progress, Step
+    from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
     from gitorch.replay.hunks import Hunk
 
 _MOST_HUNKS = 3
@@ -24,7 +24,7 @@ _MOST_LINES = 2
 
 
 def merge_plan(
-    plan: Plan, integration: str, *, hunks: Mapping[TaskId, Sequence[Hunk]] | None = None, look: Look | None = None
+    plan: MergePlan, integration: str, *, hunks: Mapping[TaskId, Sequence[Hunk]] | None = None, look: Look | None = None
 ) -> str:
     """Return what a merge would do, as a tree in dependency order, with the conflicts it would meet and their hunks."""
     look = look or of_stdout()
@@ -33,22 +33,22 @@ def merge_plan(
     head: Line = [("Into ", ""), (into, "bold"), (f"{onto}, in this order. Nothing has been changed.", "")]
     below = merge_branches.base_lines(plan, integration, look)
     above = [*merge_branches.resolved_lines(plan, look), *merge_branches.target_lines(plan, look, dry_run=True)]
-    if not (plan.steps or plan.clashes or plan.held or plan.failures):
+    if not (plan.steps or plan.conflicts or plan.blocked or plan.failures):
         nothing: Line = [("Nothing is approved: there is nothing to merge.", "")]
         return paint([*below, nothing, *above, *_to_review(look)], look)
     tree = _tree(plan, look)
     count: Line = [(f"{len(plan.steps)} of {_count(plan)} would go in", "bold" if plan.steps else "bold red")]
-    if plan.clashes:
-        count.append((f", {plural(len(plan.clashes), 'conflict')}", "bold red"))
+    if plan.conflicts:
+        count.append((f", {plural(len(plan.conflicts), 'conflict')}", "bold red"))
     places = _conflict_lines(plan, hunks or {}, look)
     lines = [*flow(head, look), *below, [], *tree, *places, [], count, *above]
     return paint([*lines, *commands(_plan_commands(plan, integration, look), look)], look)
 
 
-def merge_order(plan: Plan, *, look: Look | None = None) -> str:
+def merge_order(plan: MergePlan, *, look: Look | None = None) -> str:
     """Return the order in which a merge is about to go, as a tree."""
     look = look or of_stderr()
-    return paint(_tree(plan, look), look) if plan.steps or plan.clashes or plan.held else ""
+    return paint(_tree(plan, look), look) if plan.steps or plan.conflicts or plan.blocked else ""
 
 
 def merge_progress(now: Progress, *, look: Look | None = None) -> str:
@@ -64,10 +64,10 @@ def merge_progress(now: Progress, *, look: Look | None = None) -> str:
     return paint([cut(line, look)], look)
 
 
-def _conflict_lines(plan: Plan, hunks: Mapping[TaskId, Sequence[Hunk]], look: Look) -> list[Line]:
+def _conflict_lines(plan: MergePlan, hunks: Mapping[TaskId, Sequence[Hunk]], look: Look) -> list[Line]:
     """Return where each conflict is, and what the two sides have there."""
     lines: list[Line] = []
-    for clash in plan.clashes:
+    for clash in plan.conflicts:
         found = hunks.get(clash.task.id, ())
         for hunk in found[:_MOST_HUNKS]:
             lines += [[], [(f"  {look.clean(f'{hunk.path}:{hunk.line}')}", "cyan")]]
@@ -89,7 +89,7 @@ def _side_lines(who: str, side: Sequence[str], style: str, look: Look) -> Iterat
         yield [(f"      {look.ellipsis} {plural(len(side) - _MOST_LINES, 'more line')}", "dim")]
 
 
-def _count(plan: Plan) -> int:
+def _count(plan: MergePlan) -> int:
     return len(plan.steps) + len(_left_out(plan, Look()))
 
 
@@ -97,11 +97,11 @@ def _to_review(look: Look) -> list[Line]:
     return commands([(f"{PROGRAM} review", "approve what is good")], look)
 
 
-def _plan_commands(plan: Plan, integration: str, look: Look) -> list[tuple[str, str]]:
+def _plan_commands(plan: MergePlan, integration: str, look: Look) -> list[tuple[str, str]]:
     if plan.is_stuck:
         return merge_branches.rebase_command(plan, integration, look)
     found = [
-        (f"{PROGRAM} retry {clash.task.id}", "a fresh attempt, on top of the others") for clash in plan.clashes[:2]
+        (f"{PROGRAM} retry {clash.task.id}", "a fresh attempt, on top of the others") for clash in plan.conflicts[:2]
     ]
     into = f" --into {shlex.quote(plan.target.branch)}" if plan.target else ""
     command = look.clean(f"{PROGRAM} merge{into}")
@@ -121,7 +121,7 @@ class _Tree(NamedTuple):
         return [child for child, parent in self.parents.items() if parent == name]
 
 
-def _tree(plan: Plan, look: Look) -> list[Line]:
+def _tree(plan: MergePlan, look: Look) -> list[Line]:
     """Lay the tasks out below what they build on; numbers tell the order in which they go in."""
     nodes: dict[str, _Node] = {node[0].id: node for node in _nodes(plan, look)}
     order = {name: at for at, name in enumerate(nodes)}
@@ -161,28 +161,28 @@ def _branch(tree: _Tree, name: str, lead: str, fork: str, look: Look) -> Iterato
 _LAST, _MORE = ("└─ ", "`- "), ("├─ ", "|- ")
 
 
-def _nodes(plan: Plan, look: Look) -> Iterator[_Node]:
+def _nodes(plan: MergePlan, look: Look) -> Iterator[_Node]:
     for place, step in enumerate(plan.steps, start=1):
         yield step.task, (str(place), "green"), _step_words(step, plan, look)
     yield from _left_out(plan, look).values()
 
 
-def _left_out(plan: Plan, look: Look) -> dict[str, _Node]:
+def _left_out(plan: MergePlan, look: Look) -> dict[str, _Node]:
     """Return what does not go in, each task once: a merge that went task by task may name it twice."""
     inside = {step.task.id for step in plan.steps}
     return {node[0].id: node for node in _reasons(plan, look) if node[0].id not in inside}
 
 
-def _reasons(plan: Plan, look: Look) -> Iterator[_Node]:
-    for clash in plan.clashes:
+def _reasons(plan: MergePlan, look: Look) -> Iterator[_Node]:
+    for clash in plan.conflicts:
         yield clash.task, (look.pick("≠", "!"), "bold red"), _clash_words(clash, look)
     for failure in plan.failures:
         yield failure.task, (look.pick("✗", "x"), "bold red"), _failure_words(failure, look)
-    for held in plan.held:
+    for held in plan.blocked:
         yield held.task, (look.pick("–", "-"), "yellow"), _held_words(held, look)  # noqa: RUF001
 
 
-def _step_words(step: Step, plan: Plan, look: Look) -> Line:
+def _step_words(step: MergeStep, plan: MergePlan, look: Look) -> Line:
     inside = {one.task.id for one in plan.steps}
     also = [name for name in step.task.spec.after if name in inside]
     words_also = f", builds on {', '.join(look.clean(name) for name in also)}" if len(also) > 1 else ""
@@ -191,7 +191,7 @@ def _step_words(step: Step, plan: Plan, look: Look) -> Line:
     return [(what, ""), (words_also, "dim")]
 
 
-def _clash_words(clash: Clash, look: Look) -> Line:
+def _clash_words(clash: MergeConflict, look: Look) -> Line:
     room = None if look.width is None else max(30, look.width - 30)
     partners = ", ".join(look.clean(name) for name in clash.partners)
     paths = look.clean(_listed(clash.paths), room)
@@ -213,11 +213,11 @@ def _failure_words(failure: Failure, look: Look) -> Line:
     return [("left out: check ", "red"), (check, "bold"), (how, "red")]
 
 
-def _held_words(held: Held, look: Look) -> Line:
+def _held_words(held: Blocked, look: Look) -> Line:
     return [("waits: ", "yellow"), (look.clean(held.reason), "")]
 
 
-def merge_result(plan: Plan, integration: str, *, look: Look | None = None) -> str:
+def merge_result(plan: MergePlan, integration: str, *, look: Look | None = None) -> str:
     """Return what a merge did: what went in and as what, what did not and why. That nothing went in is said in red."""
     look = look or of_stdout()
     left_out = _left_out(plan, look)
@@ -249,7 +249,7 @@ def _padded(task: Task, widest: int, look: Look) -> str:
     return shown + " " * (widest - cells(shown))
 
 
-def _merged_line(step: Step, widest: int, look: Look) -> Line:
+def _merged_line(step: MergeStep, widest: int, look: Look) -> Line:
     commits = plural(len(step.replayed.pairs), "commit")
     return [
         (f"{look.pick('✓', '+')} ", "green"),
@@ -258,7 +258,7 @@ def _merged_line(step: Step, widest: int, look: Look) -> Line:
     ]
 
 
-def _merge_count(plan: Plan, integration: str, look: Look) -> Line:
+def _merge_count(plan: MergePlan, integration: str, look: Look) -> Line:
     into = look.clean(integration)
     if not plan.steps:
         why = "nothing is approved" if not _count(plan) else f"{_count(plan)} left out"
@@ -270,13 +270,13 @@ def _merge_count(plan: Plan, integration: str, look: Look) -> Line:
     return [*line, (f"{look.dot}{checked}", "green" if plan.results else "bold red")]
 
 
-def _merge_commands(plan: Plan, integration: str, look: Look) -> list[Line]:
+def _merge_commands(plan: MergePlan, integration: str, look: Look) -> list[Line]:
     if plan.is_stuck:
         return commands(merge_branches.rebase_command(plan, integration, look), look)
     if not plan.steps and not _count(plan) and not plan.red_base:
         return commands(merge_branches.target_commands(plan, look), look) if plan.target else _to_review(look)
     found = [
-        (f"{PROGRAM} retry {clash.task.id}", "a fresh attempt, on top of the others") for clash in plan.clashes[:2]
+        (f"{PROGRAM} retry {clash.task.id}", "a fresh attempt, on top of the others") for clash in plan.conflicts[:2]
     ]
     found += [(f"{PROGRAM} revise {one.task.id}", "send it back with what fails") for one in plan.failures[:2]]
     if plan.failures or plan.red_base:

@@ -9,19 +9,19 @@ from gitorch.cli.terminal.layout import Line, Look
 from gitorch.cli.views.labels import plural
 
 if TYPE_CHECKING:
-    from gitorch.flow.merge import Plan
+    from gitorch.flow.merge import MergePlan
 
 
-def base_lines(plan: Plan, integration: str, look: Look) -> list[Line]:
+def base_lines(plan: MergePlan, integration: str, look: Look) -> list[Line]:
     """Return what becomes of the integration branch where its base moved on; nothing where it did not."""
-    from gitorch.flow.merge import Kept
+    from gitorch.flow.merge import NotRebased
     from gitorch.replay import Conflicted
 
     found = plan.rebased
     if found is None:
         return []
     moved = f"{look.clean(found.branch)} moved by {plural(found.ahead, 'commit')}: "
-    if isinstance(found, Kept):
+    if isinstance(found, NotRebased):
         return [[(f"{moved}{look.clean(integration)} stays, because {look.clean(found.reason)}", "yellow")]]
     if isinstance(found.replayed, Conflicted):
         paths = ", ".join(look.clean(path) for path in found.replayed.paths)
@@ -30,7 +30,7 @@ def base_lines(plan: Plan, integration: str, look: Look) -> list[Line]:
     return [[(moved, ""), (f"{own} {'is' if len(found.replayed.pairs) == 1 else 'are'} replayed on it first", "bold")]]
 
 
-def resolved_lines(plan: Plan, look: Look) -> list[Line]:
+def resolved_lines(plan: MergePlan, look: Look) -> list[Line]:
     """Return which conflicts were solved on the way, and by what."""
     return [
         [
@@ -42,7 +42,7 @@ def resolved_lines(plan: Plan, look: Look) -> list[Line]:
     ]
 
 
-def target_lines(plan: Plan, look: Look, *, dry_run: bool) -> list[Line]:
+def target_lines(plan: MergePlan, look: Look, *, dry_run: bool) -> list[Line]:
     """Return what becomes of the branch that `--into` names."""
     if plan.target is None or plan.is_stuck or (plan.before is None and not plan.steps):
         return []
@@ -56,7 +56,7 @@ def target_lines(plan: Plan, look: Look, *, dry_run: bool) -> list[Line]:
     return [line]
 
 
-def target_commands(plan: Plan, look: Look) -> list[tuple[str, str]]:
+def target_commands(plan: MergePlan, look: Look) -> list[tuple[str, str]]:
     """Return what a person does after `--into`: gitorch itself never pushes."""
     if plan.target is None:
         return []
@@ -68,7 +68,7 @@ def target_commands(plan: Plan, look: Look) -> list[tuple[str, str]]:
     return [(look.clean(f"git log --oneline {seen}"), "what came in")]
 
 
-def rebase_command(plan: Plan, integration: str, look: Look) -> list[tuple[str, str]]:
+def rebase_command(plan: MergePlan, integration: str, look: Look) -> list[tuple[str, str]]:
     """Return how a person brings the integration branch onto its base by hand, notes included."""
     assert plan.rebased is not None
     refs = f"{shlex.quote(plan.rebased.branch)} {shlex.quote(integration)}"

@@ -1,41 +1,51 @@
-"""Approved tasks onto the integration branch: planned in memory, checked, and then published in one step."""
+"""Plan a merge of approved tasks in memory, check it, and publish it in one step."""
 
+from gitorch.flow.merge.check_runner import TreeCheck
 from gitorch.flow.merge.checks import verified
-from gitorch.flow.merge.into import Kept, Rebased, Target, find_target, rebase, unapproved
+from gitorch.flow.merge.into import NotRebased, Rebased, Target, find_target, rebase, unapproved
 from gitorch.flow.merge.plan import choose, plan
 from gitorch.flow.merge.proof import faults
-from gitorch.flow.merge.publish import Said, moves
+from gitorch.flow.merge.publish import NoteLines, ref_updates
 from gitorch.flow.merge.resolve import Resolver, answers, outcomes
 from gitorch.flow.merge.squash import Squasher
-from gitorch.flow.merge.trials import Check
-from gitorch.flow.merge.values import MERGEABLE, Clash, Failure, Held, Plan, Progress, Step, Tell, silent
+from gitorch.flow.merge.values import (
+    MERGEABLE,
+    Blocked,
+    Failure,
+    MergeConflict,
+    MergePlan,
+    MergeStep,
+    Progress,
+    ReportProgress,
+    ignore_progress,
+)
 from gitorch.flow.merge.wrapper import unwrapped
 
 __all__ = [
     "MERGEABLE",
-    "Check",
-    "Clash",
+    "Blocked",
     "Failure",
-    "Held",
-    "Kept",
-    "Plan",
+    "MergeConflict",
+    "MergePlan",
+    "MergeStep",
+    "NotRebased",
+    "NoteLines",
     "Progress",
     "Rebased",
+    "ReportProgress",
     "Resolver",
-    "Said",
     "Squasher",
-    "Step",
     "Target",
-    "Tell",
+    "TreeCheck",
     "answers",
     "choose",
     "faults",
     "find_target",
-    "moves",
+    "ignore_progress",
     "outcomes",
     "plan",
     "rebase",
-    "silent",
+    "ref_updates",
     "unapproved",
     "unwrapped",
     "verified",

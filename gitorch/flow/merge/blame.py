@@ -1,74 +1,68 @@
-"""Who is left out of a merge, so that all that is red together is broken up and as much as can be goes in."""
+"""Choose the tasks to leave out of a merge: the cheapest choice that breaks every failing set."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
-
-from gitorch.flow.merge.values import Failure
+from gitorch.flow.merge.values import FailingSet, Failure
 from gitorch.model import graph
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task, by_id
 
-_MOST_CHOICES = 20_000
+_MAX_CHOICES = 20_000
+"""Up to this many choices all are compared; beyond it, tasks are selected greedily."""
 
 
-class Guilty(msgspec.Struct, frozen=True, kw_only=True):
-    """The smallest set of tasks that is red together, in merge order: which check fails, and where its output is."""
+def choose_failures(failing_sets: Sequence[FailingSet], order: Sequence[Task]) -> tuple[Failure, ...]:
+    """Return the tasks to leave out: at least one of each failing set, so that the fewest tasks are lost with them.
 
-    members: tuple[Task, ...]
-    check: str
-    output: str = ""
-
-
-def left_out(found: Sequence[Guilty], asked: Sequence[Task]) -> tuple[Failure, ...]:
-    """Return the tasks to leave out: at least one of each guilty set, and with what builds on them as few as can be.
-
-    Of equal choices the one that leaves out the later tasks: the urgent and the old go in.
+    A task is lost with each task that it depends on. Among equal choices the later tasks are left out, so that urgent
+    and old ones go in.
     """
-    chosen = _chosen(found, asked)
-    return tuple(_failure(task, found) for task in asked if task.id in chosen)
+    selected = _choose(failing_sets, order)
+    return tuple(_failure(task, failing_sets) for task in order if task.id in selected)
 
 
-def _chosen(found: Sequence[Guilty], asked: Sequence[Task]) -> frozenset[TaskId]:
-    tasks = by_id(asked)
-    place = {name: at for at, name in enumerate(tasks)}
-    lost = {task.id: {task.id} | graph.dependants(task.id, tasks) for one in found for task in one.members}
+def _choose(failing_sets: Sequence[FailingSet], order: Sequence[Task]) -> frozenset[TaskId]:
+    tasks = by_id(order)
+    positions = {name: position for position, name in enumerate(tasks)}
+    members = [[task.id for task in failing_set.members] for failing_set in failing_sets]
+    lost = {name: {name} | graph.dependants(name, tasks) for names in members for name in names}
 
     def cost(choice: Iterable[TaskId]) -> tuple[int, list[int]]:
         names = set(choice)
-        return len(set().union(*(lost[name] for name in names))), sorted(-place[name] for name in names)
+        return len(set().union(*(lost[name] for name in names))), sorted(-positions[name] for name in names)
 
-    members = [[task.id for task in one.members] for one in found]
-    if math.prod(map(len, members)) <= _MOST_CHOICES:
+    if math.prod(map(len, members)) <= _MAX_CHOICES:
         return frozenset(min((frozenset(choice) for choice in itertools.product(*members)), key=cost))
-    return _one_by_one(members, lost, place)
+    return _choose_greedily(members, lost, positions)
 
 
-def _one_by_one(
-    members: Sequence[Sequence[TaskId]], lost: dict[TaskId, set[TaskId]], place: dict[TaskId, int]
+def _choose_greedily(
+    members: Sequence[Sequence[TaskId]], lost: Mapping[TaskId, set[TaskId]], positions: Mapping[TaskId, int]
 ) -> frozenset[TaskId]:
-    """Choose the task that breaks up most sets for what is lost with it, until none is left: where all is too much."""
-    chosen: set[TaskId] = set()
-    whole = list(members)
-    while whole:
-        counts = {name: sum(name in one for one in whole) for one in whole for name in one}
-        best = max(counts, key=lambda name: (counts[name] / len(lost[name]), place[name]))
-        chosen.add(best)
-        whole = [one for one in whole if best not in one]
-    return frozenset(chosen)
+    """Choose the task that breaks the most failing sets for each task lost with it, until no set is unbroken."""
+    selected: set[TaskId] = set()
+    unbroken = list(members)
+    while unbroken:
+        counts = {name: sum(name in names for names in unbroken) for names in unbroken for name in names}
+        best = max(counts, key=lambda name: (counts[name] / len(lost[name]), positions[name]))
+        selected.add(best)
+        unbroken = [names for names in unbroken if best not in names]
+    return frozenset(selected)
 
 
-def _failure(task: Task, found: Sequence[Guilty]) -> Failure:
-    mine = [one for one in found if task in one.members]
-    partners = dict.fromkeys(member.id for one in mine for member in one.members if member != task)
+def _failure(task: Task, failing_sets: Sequence[FailingSet]) -> Failure:
+    sets_with_task = [failing_set for failing_set in failing_sets if task in failing_set.members]
+    partners = dict.fromkeys(
+        member.id for failing_set in sets_with_task for member in failing_set.members if member != task
+    )
     return Failure(
         task=task,
-        check=mine[0].check,
+        check=sets_with_task[0].check,
         partners=tuple(partners),
-        alone=all(len(one.members) > 1 for one in mine),
-        output=mine[0].output,
+        alone=all(len(failing_set.members) > 1 for failing_set in sets_with_task),
+        output=sets_with_task[0].output,
     )

@@ -1,4 +1,4 @@
-"""The night's candidate: all completed work on the integration branch, in dependency order, and what is left out."""
+"""The merge candidate: all completed work on the integration branch, in dependency order, and what is left out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from gitorch.flow.merge.values import Plan
+from gitorch.flow.merge.values import MergePlan
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Judgement, LeftOut, Red
 from gitorch.model.naming import Oid, TaskId
@@ -16,22 +16,23 @@ from gitorch.model.task import State, Task
 COMPLETED = frozenset({State.FINISHED, State.APPROVED, State.CONFLICTED})
 
 
-class Gathered(msgspec.Struct, frozen=True):
-    """The completed tasks in merge order, and those that are not to go in, with the reason."""
+class CandidateTasks(msgspec.Struct, frozen=True):
+    """The completed tasks that may go in, in merge order, and the others, each with its reason."""
 
-    chosen: tuple[Task, ...]
+    tasks: tuple[Task, ...]
     left_out: tuple[LeftOut, ...]
 
 
-def gather(tasks: Mapping[TaskId, Task]) -> Gathered:
-    """Return the completed tasks that may go in, and why others may not: stale, or red by themselves.
+def candidate_tasks(tasks: Mapping[TaskId, Task]) -> CandidateTasks:
+    """Return the completed tasks that may go in, and why others may not: stale, or failing their own checks.
 
-    What is red by itself would hide who turns the union red; a person who approved it although it is red decided so.
+    A task that fails alone would hide which tasks fail together. An approved one goes in: a person accepted that it
+    fails.
     """
     completed = [task for task in tasks.values() if task.state in COMPLETED]
     reasons = {task.id: reason for task in completed if (reason := _why_not(task))}
-    chosen = graph.merge_order(task for task in completed if task.id not in reasons)
-    return Gathered(tuple(chosen), tuple(LeftOut(task=name, reason=reason) for name, reason in reasons.items()))
+    in_order = graph.merge_order(task for task in completed if task.id not in reasons)
+    return CandidateTasks(tuple(in_order), tuple(LeftOut(task=name, reason=reason) for name, reason in reasons.items()))
 
 
 def _why_not(task: Task) -> str:
@@ -43,35 +44,42 @@ def _why_not(task: Task) -> str:
     return ""
 
 
-Ground = tuple[Oid | None, Oid | None]
-"""What a candidate stands on: where the integration branch is, and where its base is."""
+MergeBase = tuple[Oid | None, Oid | None]
+"""What a candidate is built on: the tips of the integration branch and of its base."""
 
 
 def record(
-    made: Plan, tree: Oid, gathered: Gathered, ground: Ground, *, branch: str, before: Oid | None, when: datetime
+    plan: MergePlan,
+    tree: Oid,
+    selection: CandidateTasks,
+    merge_base: MergeBase,
+    *,
+    branch: str,
+    before: Oid | None,
+    time: datetime,
 ) -> Candidate:
-    """Return what there is to say of a candidate before its checks."""
-    clashes = (
+    """Return the candidate of a plan, before its checks."""
+    conflicts = (
         LeftOut(
-            task=clash.task.id,
-            reason=f"conflicts with {', '.join(clash.partners) or 'what is merged'}",
-            partners=clash.partners,
-            paths=clash.paths,
+            task=conflict.task.id,
+            reason=f"conflicts with {', '.join(conflict.partners) or 'what is merged'}",
+            partners=conflict.partners,
+            paths=conflict.paths,
         )
-        for clash in made.clashes
+        for conflict in plan.conflicts
     )
-    held = (LeftOut(task=one.task.id, reason=one.reason) for one in made.held)
+    blocked = (LeftOut(task=entry.task.id, reason=entry.reason) for entry in plan.blocked)
     return Candidate(
         branch=branch,
-        tip=made.tip,
+        tip=plan.tip,
         tree=tree,
-        onto=made.onto,
+        onto=plan.onto,
         before=before,
-        when=when,
-        tasks=_tips(step.task for step in made.steps),
-        made_of=_tips(gathered.chosen),
-        ground=ground,
-        left_out=(*gathered.left_out, *clashes, *held),
+        when=time,
+        tasks=_tips(step.task for step in plan.steps),
+        made_of=_tips(selection.tasks),
+        ground=merge_base,
+        left_out=(*selection.left_out, *conflicts, *blocked),
     )
 
 
@@ -79,22 +87,26 @@ def _tips(tasks: Iterable[Task]) -> dict[TaskId, Oid]:
     return {task.id: task.tip for task in tasks if task.tip}
 
 
-def is_current(known: Candidate, gathered: Gathered, ground: Ground) -> bool:
-    """Tell whether a candidate is made of just this work, on this ground."""
-    own_reasons = known.left_out[: len(gathered.left_out)]
-    return known.ground == ground and known.made_of == _tips(gathered.chosen) and own_reasons == gathered.left_out
+def is_current(candidate: Candidate, selection: CandidateTasks, merge_base: MergeBase) -> bool:
+    """Return whether a candidate consists of exactly these tasks, on this merge base."""
+    return (
+        candidate.ground == merge_base
+        and candidate.made_of == _tips(selection.tasks)
+        and candidate.left_out[: len(selection.left_out)] == selection.left_out
+    )
 
 
-def judged(known: Candidate, first: Plan, verified: Plan) -> Candidate:
-    """Return a candidate with what the checks said: of its tree, and of who turns it red together with whom."""
+def with_results(candidate: Candidate, plan: MergePlan, verified: MergePlan) -> Candidate:
+    """Return a candidate with the check results of its tree, and the tasks that make it fail."""
     if verified.red_base:
         reason = f"the integration branch fails {verified.red_base} by itself"
-        return msgspec.structs.replace(known, judgement=Judgement.RED, reason=reason, results=verified.results)
-    whole = [step.task.id for step in first.steps] == [step.task.id for step in verified.steps]
-    if whole and not verified.failures:
+        return msgspec.structs.replace(candidate, judgement=Judgement.RED, reason=reason, results=verified.results)
+    is_complete = [step.task.id for step in plan.steps] == [step.task.id for step in verified.steps]
+    if is_complete and not verified.failures:
         judgement = Judgement.GREEN if verified.results else Judgement.UNCHECKED
-        return msgspec.structs.replace(known, judgement=judgement, results=verified.results)
+        return msgspec.structs.replace(candidate, judgement=judgement, results=verified.results)
     red = tuple(
-        Red(task=one.task.id, check=one.check, partners=one.partners, alone=one.alone) for one in verified.failures
+        Red(task=failure.task.id, check=failure.check, partners=failure.partners, alone=failure.alone)
+        for failure in verified.failures
     )
-    return msgspec.structs.replace(known, judgement=Judgement.RED, results=verified.results, red=red)
+    return msgspec.structs.replace(candidate, judgement=Judgement.RED, results=verified.results, red=red)

@@ -1,78 +1,90 @@
-"""The checks of a merge: what stays green goes on, what turns the union red is found and named."""
+"""Check a merge: what passes goes in, and the tasks that make the union fail are found and left out."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
-from gitorch.flow.merge.blame import Guilty, left_out
-from gitorch.flow.merge.failing_set import Search
-from gitorch.flow.merge.plan import Planner
-from gitorch.flow.merge.trials import Check, Trials, failing
-from gitorch.flow.merge.values import Held, Plan, Progress
+from gitorch.flow.merge.blame import choose_failures
+from gitorch.flow.merge.check_runner import CheckRunner, TreeCheck, TreeStore, failing
+from gitorch.flow.merge.failing_set import FailingSetSearch
+from gitorch.flow.merge.planner import CommitReplayer, MergePlanner
+from gitorch.flow.merge.values import Blocked, FailingSet, MergePlan, Progress
 from gitorch.model.naming import TaskId
 from gitorch.model.task import CheckResult, Task
-from gitorch.replay import Replayer
 
-Watched = Generator[Progress, None, Plan]
+VerifyProgress = Generator[Progress, None, MergePlan]
+
+
+class StoringReplayer(CommitReplayer, TreeStore, Protocol):
+    """A replayer whose commits can be checked."""
 
 
 def verified(
-    replayer: Replayer, tasks: Mapping[TaskId, Task], first: Plan, check: Check, verify: str, width: int = 1
-) -> Watched:
-    """Check the trees of a plan as `verify` says, `width` of them at once, and return the plan of what stays green.
+    replayer: StoringReplayer,
+    tasks: Mapping[TaskId, Task],
+    plan: MergePlan,
+    check: TreeCheck,
+    verify: str,
+    width: int = 1,
+) -> VerifyProgress:
+    """Check the trees of a plan, up to `width` of them at once, and return the plan of what passes.
 
-    `batch` checks the union, and where that is red looks for the smallest sets of tasks that turn it red; `each`
-    checks what each task makes of those before it; `end` takes the union or leaves it. The largest part of the plan
-    that holds none of those sets goes on, after it was checked as a whole. A base that is red already is named, and
-    no task is blamed for it. What fails once and then passes on one and the same tree is a flake, and told.
+    - `batch` checks the union; if it fails, the smallest failing sets are searched for.
+    - `each` checks every step.
+    - `end` takes the union or nothing.
+
+    The largest part of the plan that contains no failing set goes in, after it was checked as a whole. If the base
+    fails already, no task is blamed. A check that fails and then passes on the same tree is reported as a flake.
     """
-    if verify == "never" or not first.steps:
-        return first
-    planner = Planner(replayer, tasks, first.before, first.onto)
-    planner.adopt(first)
-    search = Search(planner, Trials(replayer, check, width))
-    made = yield from _judged(search, planner, msgspec.structs.replace(first, verify=verify))
-    known = [result for result in made.results if result.flaky]
-    return msgspec.structs.replace(made, flakes=tuple(dict.fromkeys([*search.trials.flakes, *known])))
+    if verify == "never" or not plan.steps:
+        return plan
+    planner = MergePlanner(replayer, tasks, plan.before, plan.onto)
+    planner.adopt(plan)
+    search = FailingSetSearch(planner, CheckRunner(replayer, check, width))
+    green = yield from _verify(search, planner, msgspec.structs.replace(plan, verify=verify))
+    flakes = [*search.runner.flakes, *(result for result in green.results if result.flaky)]
+    return msgspec.structs.replace(green, flakes=tuple(dict.fromkeys(flakes)))
 
 
-def _judged(search: Search, planner: Planner, first: Plan) -> Watched:
-    found: list[Guilty] = []
-    made = first
-    while made.steps:
-        red = yield from search.first_red(made)
-        if red is None:
-            results = search.trials.results(made.tip)
-            return msgspec.structs.replace(made, results=results)
+def _verify(search: FailingSetSearch, planner: MergePlanner, plan: MergePlan) -> VerifyProgress:
+    failing_sets: list[FailingSet] = []
+    current = plan
+    while current.steps:
+        position = yield from search.first_red(current)
+        if position is None:
+            return msgspec.structs.replace(current, results=search.runner.results(current.tip))
         if base := search.red_base:
-            return _without(first, "the integration branch fails its checks without it", red_base=_names(base))
-        if first.verify == "end":
-            return _without(first, "the union fails its checks")
-        guilty = yield from search.guilty([step.task for step in made.steps], red)
-        if guilty is None:
-            continue  # what was red is a flake
-        found.append(guilty)
-        made = _again(planner, first, found)
-    return made
+            return _block_all(plan, "the integration branch fails its checks without it", red_base=_names(base))
+        if plan.verify == "end":
+            return _block_all(plan, "the union fails its checks")
+        failing_set = yield from search.failing_set([step.task for step in current.steps], position)
+        if failing_set is None:
+            continue  # the failure was a flake
+        failing_sets.append(failing_set)
+        current = _plan_without(planner, plan, failing_sets)
+    return current
 
 
-def _again(planner: Planner, first: Plan, found: Sequence[Guilty]) -> Plan:
-    """Plan once more, without the fewest tasks that break up all that is red together."""
-    asked = first.order or tuple(step.task for step in first.steps)
-    failures = left_out(found, asked)
-    reasons = {one.task.id: f"which fails check {one.check}" for one in failures}
-    order = [task for task in asked if task.id not in reasons]
+def _plan_without(planner: MergePlanner, plan: MergePlan, failing_sets: Sequence[FailingSet]) -> MergePlan:
+    """Plan again, without the fewest tasks that break all failing sets."""
+    tasks = plan.order or tuple(step.task for step in plan.steps)
+    failures = choose_failures(failing_sets, tasks)
+    reasons = {failure.task.id: f"which fails check {failure.check}" for failure in failures}
+    order = [task for task in tasks if task.id not in reasons]
     if unread := [task for task in order if task.id not in planner.paths]:
         planner.read(unread)
-    made = planner.lay(order, reasons)
-    return msgspec.structs.replace(first, steps=made.steps, clashes=made.clashes, held=made.held, failures=failures)
+    replanned = planner.lay(order, reasons)
+    return msgspec.structs.replace(
+        plan, steps=replanned.steps, conflicts=replanned.conflicts, blocked=replanned.blocked, failures=failures
+    )
 
 
-def _without(first: Plan, reason: str, *, red_base: str = "") -> Plan:
-    held = tuple(Held(step.task, reason) for step in first.steps)
-    return msgspec.structs.replace(first, steps=(), held=(*first.held, *held), red_base=red_base)
+def _block_all(plan: MergePlan, reason: str, *, red_base: str = "") -> MergePlan:
+    blocked = tuple(Blocked(step.task, reason) for step in plan.steps)
+    return msgspec.structs.replace(plan, steps=(), blocked=(*plan.blocked, *blocked), red_base=red_base)
 
 
 def _names(results: Sequence[CheckResult]) -> str:

@@ -1,170 +1,176 @@
-"""Who turns a union red: the smallest set of tasks that is red together, found with few checks.
+"""Find a smallest set of tasks whose union fails the checks, with few checks.
 
-The first step that turns red is found by splitting the order; what it needs in order to be red is found in the same
-way among the tasks before it, one after the other. A set of k among n tasks takes about k log n trees.
+The first step that fails is found by bisecting the order. What it needs in order to fail is found among the earlier
+tasks in the same way, one task after the other. A set of k among n tasks takes about k log2 n trees.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from typing import Protocol
 
-from gitorch.flow.merge.blame import Guilty
-from gitorch.flow.merge.plan import Planner
-from gitorch.flow.merge.trials import Results, Trial, Trials, failing
-from gitorch.flow.merge.values import Plan, Progress
+from gitorch.flow.merge.check_runner import CheckRunner, Results, TaskUnion, failing
+from gitorch.flow.merge.values import FailingSet, MergePlan, Progress
 from gitorch.model import graph
-from gitorch.model.naming import TaskId
+from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import Task, by_id
 
-_LOOKING = "look for what fails together"
+_SEARCHING = "find what fails together"
 
 
-class Search:
-    """Looks for what is red in the plans of one planner."""
+class UnionBuilder(Protocol):
+    """Builds unions of tasks, as a planner does."""
 
-    def __init__(self, planner: Planner, trials: Trials) -> None:
+    def union(self, order: Sequence[Task], /) -> Oid | None: ...
+
+
+class FailingSetSearch:
+    """Searches the plans of one planner; `red_base` holds the results of a base that fails without any task."""
+
+    def __init__(self, planner: UnionBuilder, runner: CheckRunner) -> None:
         self.planner = planner
-        self.trials = trials
+        self.runner = runner
         self.red_base: Results = ()
-        self._base_is_known = False
+        self._is_base_checked = False
 
-    def first_red(self, made: Plan) -> Generator[Progress, None, int | None]:
-        """Return the place of the first step that turns a plan red; None for a green plan, or one with a red base."""
-        if made.verify == "each":
-            return (yield from self._first_of_each(made))
-        whole = _trial(made, len(made.steps))
-        if (yield from self.trials.judge([whole], "check the union"))[0]:
+    def first_red(self, plan: MergePlan) -> Generator[Progress, None, int | None]:
+        """Return the position of the first step that fails; None if the plan is green. 0 if the base is red."""
+        if plan.verify == "each":
+            return (yield from self._first_red_step(plan))
+        union = _prefix(plan, len(plan.steps))
+        if (yield from self.runner.run([union], "check the union"))[0]:
             return None
-        if not (yield from self._base_is_green(made)):
+        if not (yield from self._is_base_green(plan)):
             return 0
-        if (yield from self.trials.retry(whole)):
+        if (yield from self.runner.retry(union)):
             return None
-        if made.verify == "end":
+        if plan.verify == "end":
             return 0
-        return (yield from self._first_of_prefixes(made))
+        return (yield from self._first_red_prefix(plan))
 
-    def _first_of_each(self, made: Plan) -> Generator[Progress, None, int | None]:
-        at = 0
-        while at < len(made.steps):
-            ends = range(at + 1, min(at + self.trials.width, len(made.steps)) + 1)
-            trials = [_trial(made, end) for end in ends]
-            greens = yield from self.trials.judge(trials, "check each step")
+    def _first_red_step(self, plan: MergePlan) -> Generator[Progress, None, int | None]:
+        start = 0
+        while start < len(plan.steps):
+            ends = range(start + 1, min(start + self.runner.width, len(plan.steps)) + 1)
+            unions = [_prefix(plan, end) for end in ends]
+            greens = yield from self.runner.run(unions, "check each step")
             if all(greens):
-                at = ends[-1]
+                start = ends[-1]
                 continue
-            at += greens.index(False)
-            if at == 0 and not (yield from self._base_is_green(made)):
+            start += greens.index(False)
+            if start == 0 and not (yield from self._is_base_green(plan)):
                 return 0
-            if not (yield from self.trials.retry(trials[greens.index(False)])):
-                return at
+            if not (yield from self.runner.retry(unions[greens.index(False)])):
+                return start
         return None
 
-    def _base_is_green(self, made: Plan) -> Generator[Progress, None, bool]:
-        """Check what everything stands on; called before any task is blamed."""
-        if not self._base_is_known:
-            base = Trial(made.onto, ())
-            if not (yield from self.trials.judge([base], "check the base"))[0] and not (
-                yield from self.trials.retry(base)
-            ):
-                self.red_base = self.trials.results(made.onto)
-            self._base_is_known = True
+    def _is_base_green(self, plan: MergePlan) -> Generator[Progress, None, bool]:
+        """Check the base, before any task is blamed."""
+        if not self._is_base_checked:
+            base = TaskUnion(plan.onto, ())
+            (is_green,) = yield from self.runner.run([base], "check the base")
+            if not is_green and not (yield from self.runner.retry(base)):
+                self.red_base = self.runner.results(plan.onto)
+            self._is_base_checked = True
         return not self.red_base
 
-    def _first_of_prefixes(self, made: Plan) -> Generator[Progress, None, int]:
-        suspect = yield from self._suspect(made)
+    def _first_red_prefix(self, plan: MergePlan) -> Generator[Progress, None, int]:
+        suspect = yield from self._suspect(plan)
         if suspect is not None:
             return suspect
-        return (yield from self._split(lambda end: _trial(made, end), len(made.steps))) - 1
+        return (yield from self._bisect(lambda end: _prefix(plan, end), len(plan.steps))) - 1
 
-    def _suspect(self, made: Plan) -> Generator[Progress, None, int | None]:
-        """Return the place of a task that is red alone and was approved although its own checks fail."""
-        tasks = by_id(step.task for step in made.steps)
-        for at, step in enumerate(made.steps):
+    def _suspect(self, plan: MergePlan) -> Generator[Progress, None, int | None]:
+        """Return the position of a task that was approved although its own checks failed, and that fails alone."""
+        tasks = by_id(step.task for step in plan.steps)
+        for position, step in enumerate(plan.steps):
             if step.task.passed is False and not (yield from self._is_green([step.task], tasks)):
-                return at
+                return position
         return None
 
-    def _split(self, at: Callable[[int], Trial | None], high: int) -> Generator[Progress, None, int]:
-        """Return the least end whose trial is red although the one before it is green; 0 is green and `high` is red.
+    def _bisect(self, union_at: Callable[[int], TaskUnion | None], high: int) -> Generator[Progress, None, int]:
+        """Return an end whose union is red although the one before it is green; 0 is green and `high` is red.
 
-        As many places are tried at once as trees are judged at once. A trial that cannot be made (None) tells nothing
-        and counts as green.
+        As many ends are tried at once as trees are checked at once. A union that cannot be built (None) counts as
+        green.
         """
         low = 0
         while high - low > 1:
-            ends = _between(low, high, self.trials.width)
-            made = [(end, trial) for end in ends if (trial := at(end)) is not None]
-            greens = yield from self.trials.judge([trial for _, trial in made], _LOOKING)
-            reds = [end for (end, _), is_green in zip(made, greens, strict=True) if not is_green]
+            ends = _spread(low, high, self.runner.width)
+            unions = {end: union for end in ends if (union := union_at(end)) is not None}
+            greens = yield from self.runner.run(list(unions.values()), _SEARCHING)
+            reds = [end for end, is_green in zip(unions, greens, strict=True) if not is_green]
             high = min(reds, default=high)
             low = max((end for end in ends if end < high), default=low)
         return high
 
-    def guilty(self, order: Sequence[Task], at: int) -> Generator[Progress, None, Guilty | None]:
-        """Return the smallest set that makes the step at a place red; None where that was a flake.
+    def failing_set(self, order: Sequence[Task], position: int) -> Generator[Progress, None, FailingSet | None]:
+        """Return the smallest set with which the task at `position` fails; None if the failure was a flake.
 
-        `order[:at]` is green, and `order[: at + 1]` is red. Each member was checked alone, with what it builds on, so
-        that "green alone, red together" is what was seen.
+        `order[:position]` is green, and `order[: position + 1]` is red. Each member is checked alone, with its
+        dependencies, so that "passes alone, fails together" is what was observed.
         """
         tasks = by_id(order)
-        members = [order[at]]
-        before = list(order[:at])
+        members = [order[position]]
+        earlier = list(order[:position])
         while (yield from self._is_green(members, tasks)):
-            inside = graph.closure([task.id for task in members], tasks)
-            before = [task for task in before if task.id not in inside]
-            if not before:
+            needed = graph.closure([task.id for task in members], tasks)
+            earlier = [task for task in earlier if task.id not in needed]
+            if not earlier:
                 break
-            end = yield from self._split(self._beside(inside, before, tasks), len(before))
-            members.append(before[end - 1])
-            before = before[: end - 1]
-        return (yield from self._sure(members, tasks))
+            end = yield from self._bisect(self._union_with(needed, earlier, tasks), len(earlier))
+            members.append(earlier[end - 1])
+            earlier = earlier[: end - 1]
+        return (yield from self._confirm(members, tasks))
 
-    def _beside(
-        self, inside: Collection[TaskId], before: Sequence[Task], tasks: Mapping[TaskId, Task]
-    ) -> Callable[[int], Trial | None]:
-        """Return how to make the union of a set and the first `end` of the tasks before it."""
-        return lambda end: self._trial({*inside, *(task.id for task in before[:end])}, tasks)
+    def _union_with(
+        self, needed: Collection[TaskId], earlier: Sequence[Task], tasks: Mapping[TaskId, Task]
+    ) -> Callable[[int], TaskUnion | None]:
+        """Return how to build the union of a set and the first `end` of the earlier tasks."""
+        return lambda end: self._union({*needed, *(task.id for task in earlier[:end])}, tasks)
 
-    def _trial(self, names: Collection[TaskId], tasks: Mapping[TaskId, Task]) -> Trial | None:
-        chosen = [task for name, task in tasks.items() if name in names]
-        commit = self.planner.union(chosen)
-        return None if commit is None else Trial(commit, tuple(task.id for task in chosen))
+    def _union(self, names: Collection[TaskId], tasks: Mapping[TaskId, Task]) -> TaskUnion | None:
+        selected = [task for name, task in tasks.items() if name in names]
+        commit = self.planner.union(selected)
+        return None if commit is None else TaskUnion(commit, tuple(task.id for task in selected))
 
-    def _closed(self, members: Sequence[Task], tasks: Mapping[TaskId, Task]) -> Trial | None:
-        return self._trial(graph.closure([task.id for task in members], tasks), tasks)
+    def _closed_union(self, members: Sequence[Task], tasks: Mapping[TaskId, Task]) -> TaskUnion | None:
+        return self._union(graph.closure([task.id for task in members], tasks), tasks)
 
     def _is_green(self, members: Sequence[Task], tasks: Mapping[TaskId, Task]) -> Generator[Progress, None, bool]:
-        trial = self._closed(members, tasks)
-        return trial is None or (yield from self.trials.judge([trial], _alone(members)))[0]
+        union = self._closed_union(members, tasks)
+        return union is None or (yield from self.runner.run([union], _doing(members)))[0]
 
-    def _sure(self, members: Sequence[Task], tasks: Mapping[TaskId, Task]) -> Generator[Progress, None, Guilty | None]:
-        """Return the members as guilty after a second look at their union, and at each of them alone."""
-        union = self._closed(members, tasks)
-        assert union is not None, "a set that was seen red was made"
-        if (yield from self.trials.retry(union)):
+    def _confirm(
+        self, members: Sequence[Task], tasks: Mapping[TaskId, Task]
+    ) -> Generator[Progress, None, FailingSet | None]:
+        """Return the members as a failing set after another check of their union, and of each of them alone."""
+        union = self._closed_union(members, tasks)
+        assert union is not None, "the union failed its checks, so it could be built"
+        if (yield from self.runner.retry(union)):
             return None
         for member in members if len(members) > 1 else ():
-            alone = self._closed([member], tasks)
+            alone = self._closed_union([member], tasks)
             if not (yield from self._is_green([member], tasks)) and alone is not None:
-                return None if (yield from self.trials.retry(alone)) else self._guilty([member], alone)
-        return self._guilty([task for name, task in tasks.items() if task in members], union)
+                return None if (yield from self.runner.retry(alone)) else self._failing([member], alone)
+        return self._failing([task for task in tasks.values() if task in members], union)
 
-    def _guilty(self, members: Sequence[Task], trial: Trial) -> Guilty:
-        first = failing(self.trials.results(trial.commit))[0]
-        return Guilty(members=tuple(members), check=first.name, output=first.output)
-
-
-def _trial(made: Plan, end: int) -> Trial:
-    """Return the trial of a plan's first steps."""
-    return Trial(made.steps[end - 1].replayed.tip, tuple(step.task.id for step in made.steps[:end]))
+    def _failing(self, members: Sequence[Task], union: TaskUnion) -> FailingSet:
+        first = failing(self.runner.results(union.commit))[0]
+        return FailingSet(members=tuple(members), check=first.name, output=first.output)
 
 
-def _between(low: int, high: int, count: int) -> list[int]:
-    """Return up to `count` places that split what is between two places evenly."""
+def _prefix(plan: MergePlan, end: int) -> TaskUnion:
+    """Return the union of a plan's first steps."""
+    return TaskUnion(plan.steps[end - 1].replayed.tip, tuple(step.task.id for step in plan.steps[:end]))
+
+
+def _spread(low: int, high: int, count: int) -> list[int]:
+    """Return up to `count` numbers that divide the range between two numbers evenly."""
     parts = min(count, high - low - 1) + 1
     return [low + (high - low) * part // parts for part in range(1, parts)]
 
 
-def _alone(members: Sequence[Task]) -> str:
+def _doing(members: Sequence[Task]) -> str:
     names = ", ".join(task.id for task in members)
     return f"check {names} alone" if len(members) == 1 else f"check {names} together"

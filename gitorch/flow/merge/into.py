@@ -1,6 +1,6 @@
-"""The integration branch and the branches of the user's: replayed on one that moved on, and brought to one.
+"""The integration branch and user branches: find the branch that goes to the result, and replay onto a moved base.
 
-A branch that moved is not merged in: the integration branch's own commits are replayed on it, so that what is merged
+A base that moved is not merged in. The integration branch's own commits are replayed on it, so that the merged work
 stays a line of commits on top of the base.
 """
 
@@ -20,9 +20,9 @@ from gitorch.replay import Conflicted, Own, Replayed, Replayer
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A branch of the user's that the integration branch is brought to, and where it is.
+    """A user branch that goes to the result of a merge, and its tip.
 
-    `upstream` is the name of the branch that it follows at `remote`; both empty where it follows none.
+    `upstream` is the branch at `remote` that it tracks; both are empty if it tracks none.
     """
 
     branch: str
@@ -33,12 +33,12 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def spec(self) -> str:
-        """What `git push` calls it."""
+        """The refspec for `git push`."""
         return f"{self.branch}:{self.upstream}"
 
 
 class Rebased(msgspec.Struct, frozen=True, kw_only=True):
-    """The integration branch on a branch that moved on: by how many commits, and what became of its own commits."""
+    """The integration branch replayed on a branch that moved on by `ahead` commits."""
 
     branch: str
     ahead: int
@@ -46,95 +46,98 @@ class Rebased(msgspec.Struct, frozen=True, kw_only=True):
     replayed: Replayed | Conflicted
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """An integration branch that stays where it is, although `branch` moved on by `ahead` commits: why."""
+class NotRebased(msgspec.Struct, frozen=True):
+    """An integration branch that stays where it is, although `branch` moved on by `ahead` commits, and why."""
 
     branch: str
     ahead: int
     reason: str
 
 
-Owned = Callable[[str], bool]
-"""Tells whether a branch is gitorch's own."""
+IsOwnBranch = Callable[[str], bool]
+"""Returns whether a branch belongs to gitorch."""
 
 
-def find_target(repository: Repository, name: str, integration: str, owned: Owned) -> Target:
-    """Return the branch of the user's that a name means.
+def find_target(repository: Repository, name: str, integration: str, is_own_branch: IsOwnBranch) -> Target:
+    """Return the user branch with this name.
 
-    Raises `NotFound` where there is none, `Refused` for a branch of a remote and for gitorch's own.
+    Raises `NotFound` if it does not exist, and `Refused` for a remote-tracking branch and for gitorch's own branches.
     """
     name = name.removeprefix("refs/heads/")
     ref = branch_ref(name)
-    at = repository.read_ref(ref) if name.isprintable() else None
-    if at is None:
+    tip = repository.read_ref(ref) if name.isprintable() else None
+    if tip is None:
         raise _no_branch(repository, name, integration)
-    # a branch may be another name for one
+    # a branch can be a symbolic ref to another one
     actual = repository.git("symbolic-ref", "--quiet", ref, ok=(0, 1))
     if actual.code == 0:
         ref, name = Ref(actual.text), actual.text.removeprefix("refs/heads/")
-    if owned(name):
-        raise Refused("own-branch", f"{name} is a branch of gitorch's own", why="--into takes a branch of yours")
+    if is_own_branch(name):
+        raise Refused("own-branch", f"{name} is one of gitorch's branches", why="--into takes a branch of yours")
     follows = repository.git("for-each-ref", "--format=%(upstream:remotename)%0a%(upstream:remoteref)", ref).text
     remote, _, upstream = follows.partition("\n")
-    return Target(name, ref, at, remote, upstream.removeprefix("refs/heads/"))
+    return Target(name, ref, tip, remote, upstream.removeprefix("refs/heads/"))
 
 
 def _no_branch(repository: Repository, name: str, integration: str) -> NotFound | Refused:
-    remote = name.removeprefix("refs/remotes/").removeprefix("remotes/")
-    if name.isprintable() and repository.read_ref(Ref(f"refs/remotes/{remote}")) is not None:
-        place, _, branch = remote.partition("/")
+    tracking = name.removeprefix("refs/remotes/").removeprefix("remotes/")
+    if name.isprintable() and repository.read_ref(Ref(f"refs/remotes/{tracking}")) is not None:
+        remote, _, branch = tracking.partition("/")
         return Refused(
             "remote-branch",
-            f"{remote} is a branch of a remote, and gitorch never pushes",
-            fix=(f"git push {place} {integration}:{branch}",),
+            f"{tracking} is a remote-tracking branch, and gitorch never pushes",
+            fix=(f"git push {remote} {integration}:{branch}",),
         )
-    known = [ref.removeprefix("refs/heads/") for ref in repository.refs("refs/heads")]
-    near = difflib.get_close_matches(name, known, n=1)
+    branches = [ref.removeprefix("refs/heads/") for ref in repository.refs("refs/heads")]
+    matches = difflib.get_close_matches(name, branches, n=1)
     return NotFound(
         "no-branch",
         f"there is no branch {name}",
-        why=f"there is {near[0]}" if near else "--into takes a branch that exists",
+        why=f"did you mean {matches[0]}?" if matches else "--into takes a branch that exists",
         fix=("git branch --list",),
     )
 
 
-def rebase(replayer: Replayer, integration: Oid, branch: str, moved: Oid, owned: Owned) -> Rebased | Kept | None:
-    """Replay the integration branch's own commits on a branch that moved on; None where it holds all of that branch.
+def rebase(
+    replayer: Replayer, integration: Oid, branch: str, branch_tip: Oid, is_own_branch: IsOwnBranch
+) -> Rebased | NotRebased | None:
+    """Replay the integration branch's own commits on a branch that moved on; None if it contains all of that branch.
 
-    `moved` is where that branch is. Commits that are on another branch of the user's, too, are not written anew, nor
-    are merges: then the integration branch stays where it is.
+    Merges and commits that are also on another user branch are never rewritten: the integration branch then stays
+    where it is.
     """
     repository = replayer.repository
-    behind, ahead = _distance(repository, integration, moved)
+    behind, ahead = _distance(repository, integration, branch_tip)
     if not ahead:
         return None
     if not behind:
-        return Rebased(branch=branch, ahead=ahead, before=integration, replayed=Replayed(moved, ()))
-    fork = repository.git("merge-base", integration, moved, ok=(0, 1))
+        return Rebased(branch=branch, ahead=ahead, before=integration, replayed=Replayed(branch_tip, ()))
+    fork = repository.git("merge-base", integration, branch_tip, ok=(0, 1))
     if fork.code != 0:
-        return Kept(branch, ahead, "they have no commit in common")
-    base = Oid(fork.text.split("\n")[0])
-    if reason := _fixed(repository, integration, moved, owned):
-        return Kept(branch, ahead, reason)
-    own = Own(base, integration)
-    return Rebased(branch=branch, ahead=ahead, before=integration, replayed=replayer.replay(own, moved))
+        return NotRebased(branch, ahead, "they have no commit in common")
+    if reason := _why_fixed(repository, integration, branch_tip, is_own_branch):
+        return NotRebased(branch, ahead, reason)
+    commits = Own(Oid(fork.text.split("\n")[0]), integration)
+    return Rebased(branch=branch, ahead=ahead, before=integration, replayed=replayer.replay(commits, branch_tip))
 
 
-def _distance(repository: Repository, ours: Oid, theirs: Oid) -> tuple[int, int]:
-    counts = repository.git("rev-list", "--left-right", "--count", f"{ours}...{theirs}").text.split()
+def _distance(repository: Repository, integration: Oid, branch_tip: Oid) -> tuple[int, int]:
+    """Return how many commits only the integration branch has, and how many only the other one has."""
+    counts = repository.git("rev-list", "--left-right", "--count", f"{integration}...{branch_tip}").text.split()
     return int(counts[0]), int(counts[1])
 
 
-def _fixed(repository: Repository, integration: Oid, moved: Oid, owned: Owned) -> str:
-    """Return why the integration branch's own commits cannot be written anew; empty where they can."""
-    own = [line.split() for line in repository.git("rev-list", "--parents", integration, f"^{moved}").text.split("\n")]
-    if any(len(line) > 2 for line in own):
+def _why_fixed(repository: Repository, integration: Oid, branch_tip: Oid, is_own_branch: IsOwnBranch) -> str:
+    """Return why the integration branch's own commits cannot be rewritten; empty if they can."""
+    listing = repository.git("rev-list", "--parents", integration, f"^{branch_tip}").text
+    lines = [line.split() for line in listing.split("\n")]
+    if any(len(line) > 2 for line in lines):
         return "it holds a merge commit, which a replay would flatten"
-    oldest = own[-1][0]
-    found = repository.git("for-each-ref", "--format=%(refname)", f"--contains={oldest}", "refs/heads").text
-    branches = (ref.removeprefix("refs/heads/") for ref in found.split("\n") if ref)
-    others = [name for name in branches if not owned(name)]
-    return f"its commits are on {others[0]}, too" if others else ""
+    oldest = lines[-1][0]
+    containing = repository.git("for-each-ref", "--format=%(refname)", f"--contains={oldest}", "refs/heads").text
+    branches = (ref.removeprefix("refs/heads/") for ref in containing.split("\n") if ref)
+    user_branches = [name for name in branches if not is_own_branch(name)]
+    return f"its commits are also on {user_branches[0]}" if user_branches else ""
 
 
 Notes = Mapping[Oid, Sequence[Mapping[str, Any]]]
@@ -142,29 +145,28 @@ Notes = Mapping[Oid, Sequence[Mapping[str, Any]]]
 
 
 def unapproved(notes: Notes, commits: Sequence[Oid], tips: Mapping[str, Oid], automatic: str = "") -> list[str]:
-    """Return the tasks whose work is in these commits and that nobody has approved as they are.
+    """Return the tasks with work in these commits that no person has approved in this state.
 
-    `tips` are the tips of the tasks that are known: where their verdicts were noted. `automatic` is who approves in
-    nobody's name.
+    `tips` are the tips of the known tasks, where their verdicts are noted. Verdicts by `automatic` do not count.
     """
-    places: dict[str, list[Oid]] = {}
+    noted_at: dict[str, list[Oid]] = {}
     for commit in commits:
         for line in notes.get(commit, ()):
             if line["kind"] == "merged":
                 task = str(line.get("task"))
-                at = places.setdefault(task, [tips[task]] if task in tips else [])
-                at += [commit, Oid(str(line.get("commit")))]
-    return [task for task, at in places.items() if not _is_approved(task, at, notes, automatic)]
+                task_commits = noted_at.setdefault(task, [tips[task]] if task in tips else [])
+                task_commits += [commit, Oid(str(line.get("commit")))]
+    return [task for task, task_commits in noted_at.items() if not _is_approved(task, task_commits, notes, automatic)]
 
 
-def _is_approved(task: str, places: Sequence[Oid], notes: Notes, automatic: str) -> bool:
-    noted = (line for commit in places for line in notes.get(commit, ()) if line["kind"] == "verdict")
-    said = [line for line in noted if line.get("who") != automatic]
-    verdicts = sorted((str(line.get("when")), str(line.get("verdict"))) for line in said if line.get("task") == task)
+def _is_approved(task: str, commits: Sequence[Oid], notes: Notes, automatic: str) -> bool:
+    lines = (line for commit in commits for line in notes.get(commit, ()) if line["kind"] == "verdict")
+    by_people = [line for line in lines if line.get("task") == task and line.get("who") != automatic]
+    verdicts = sorted((str(line.get("when")), str(line.get("verdict"))) for line in by_people)
     return bool(verdicts) and verdicts[-1][1] == "approve"
 
 
-def orig_move(repository: Repository, rebased: Rebased, integration: str) -> list[RefUpdate]:
-    """Return the move that keeps the integration branch as it was before it was replayed."""
+def original_updates(repository: Repository, rebased: Rebased, integration: str) -> list[RefUpdate]:
+    """Return the ref update that keeps the integration branch as it was before it was replayed."""
     ref = original_ref(integration, rebased.before)
     return [] if repository.read_ref(ref) else [RefUpdate(ref, rebased.before, None)]

@@ -1,84 +1,89 @@
-"""The order of a merge: by dependency, priority and age; where two tasks clash, the order that lets more go in."""
+"""The merge order: by dependency, priority and age, unless another order of conflicting tasks lets more tasks in."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from gitorch.flow.merge.plan import Planner
-from gitorch.flow.merge.values import Clash, Plan
+from gitorch.flow.merge.planner import MergePlanner
+from gitorch.flow.merge.values import MergeConflict, MergePlan
 from gitorch.model import graph
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task, by_id
 
-_TRIALS_EACH = 2
-_TRIALS_MORE = 100
-"""How many replays may go into trying other orders: a few for each task, so that the time stays in proportion."""
+_REPLAYS_PER_TASK = 2
+_EXTRA_REPLAYS = 100
+"""How many replays other orders may cost: a few for each task, so that the time grows linearly."""
 
 
-def best(planner: Planner, chosen: Sequence[Task]) -> Plan:
-    """Return the plan of the order that lets most tasks go in; of equal ones, that by priority and age.
+def best_plan(planner: MergePlanner, tasks: Sequence[Task]) -> MergePlan:
+    """Return the plan of the order that lets the most tasks in; among equal ones, the plan of the given order.
 
-    Both orders of each clashing pair are tried, among the tasks that can feel the difference. The same tasks give
-    the same order always.
+    Both orders of each conflicting pair are tried, with only the tasks that the order can affect. The result is
+    deterministic.
     """
-    found = planner.lay(chosen)
-    if not found.clashes:
-        return found
-    order = _tried(planner, chosen, found)
-    if order == list(chosen):
-        return found
-    other = planner.lay(order)
-    return other if len(other.steps) > len(found.steps) else found
+    plan = planner.lay(tasks)
+    if not plan.conflicts:
+        return plan
+    order = _improve_order(planner, tasks, plan)
+    if order == list(tasks):
+        return plan
+    alternative = planner.lay(order)
+    return alternative if len(alternative.steps) > len(plan.steps) else plan
 
 
-def _tried(planner: Planner, chosen: Sequence[Task], found: Plan) -> list[Task]:
-    """Return the order with each clashing pair the other way round where that lets more go in."""
-    order = list(chosen)
-    limit = planner.replays + _TRIALS_EACH * len(chosen) + _TRIALS_MORE
-    for at, clash in enumerate(found.clashes):
-        planner.say("other orders", at, len(found.clashes), clash.task)
-        near = _near(clash, order, planner.paths)
-        inside = planner.count(near)
-        for swapped in _swaps(clash, near):
+def _improve_order(planner: MergePlanner, tasks: Sequence[Task], plan: MergePlan) -> list[Task]:
+    """Return the order with each conflicting pair swapped where that lets more tasks in."""
+    order = list(tasks)
+    limit = planner.replays + _REPLAYS_PER_TASK * len(tasks) + _EXTRA_REPLAYS
+    for number, conflict in enumerate(plan.conflicts):
+        planner.report("other orders", number, len(plan.conflicts), conflict.task)
+        related = _related(conflict, order, planner.paths)
+        count = planner.count(related)
+        for swapped in _swaps(conflict, related):
             if planner.replays > limit:
                 return order
-            if planner.count(swapped) > inside:
-                order = _placed(order, swapped)
+            if planner.count(swapped) > count:
+                order = _reorder(order, swapped)
                 break
     return order
 
 
-def _swaps(clash: Clash, near: Sequence[Task]) -> Iterator[list[Task]]:
-    """Yield the orders in which the clashing task, with what it builds on, goes before one of its partners."""
-    tasks = by_id(near)
-    early = graph.closure([clash.task.id], tasks)
-    for partner in clash.partners:
+def _swaps(conflict: MergeConflict, related: Sequence[Task]) -> Iterator[list[Task]]:
+    """Yield the orders in which the conflicting task and its dependencies go before one of its partners."""
+    tasks = by_id(related)
+    early = graph.closure([conflict.task.id], tasks)
+    for partner in conflict.partners:
         if partner in tasks and partner not in early:
-            place = [task.id for task in near].index(partner)
-            moved = [task for task in near[place:] if task.id in early]
-            rest = [task for task in near[place:] if task.id not in early]
-            yield [*near[:place], *moved, *rest]
+            start = [task.id for task in related].index(partner)
+            moving = [task for task in related[start:] if task.id in early]
+            staying = [task for task in related[start:] if task.id not in early]
+            yield [*related[:start], *moving, *staying]
 
 
-def _near(clash: Clash, order: Sequence[Task], paths: Mapping[TaskId, Collection[str]]) -> list[Task]:
-    """Return the tasks that can feel the order of a clashing pair: those that share paths or build on each other."""
-    reached: set[TaskId] = set()
+def _related(conflict: MergeConflict, order: Sequence[Task], paths: Mapping[TaskId, Collection[str]]) -> list[Task]:
+    """Return the tasks that the order of a conflicting pair can affect.
+
+    These are all that share paths with, or depend on, or are needed by the pair or another related task.
+    """
+    related: set[TaskId] = set()
     touched: set[str] = set()
-    fresh = {clash.task.id, *clash.partners}
-    while fresh:
-        reached |= fresh
-        touched.update(path for name in fresh for path in paths.get(name, ()))
-        fresh = {task.id for task in order if task.id not in reached and _feels(task, reached, touched, paths)}
-        fresh |= {name for task in order if task.id in reached for name in task.spec.after if name in paths} - reached
-    return [task for task in order if task.id in reached]
+    new = {conflict.task.id, *conflict.partners}
+    while new:
+        related |= new
+        touched.update(path for name in new for path in paths.get(name, ()))
+        new = {task.id for task in order if task.id not in related and _is_affected(task, related, touched, paths)}
+        new |= {name for task in order if task.id in related for name in task.spec.after if name in paths} - related
+    return [task for task in order if task.id in related]
 
 
-def _feels(task: Task, reached: Collection[TaskId], touched: set[str], paths: Mapping[TaskId, Collection[str]]) -> bool:
-    return any(name in reached for name in task.spec.after) or not touched.isdisjoint(paths.get(task.id, ()))
+def _is_affected(
+    task: Task, related: Collection[TaskId], touched: set[str], paths: Mapping[TaskId, Collection[str]]
+) -> bool:
+    return any(name in related for name in task.spec.after) or not touched.isdisjoint(paths.get(task.id, ()))
 
 
-def _placed(order: Sequence[Task], near: Sequence[Task]) -> list[Task]:
-    """Return the whole order with these tasks in their new order, in the places that they had."""
-    names = {task.id for task in near}
-    following = iter(near)
+def _reorder(order: Sequence[Task], swapped: Sequence[Task]) -> list[Task]:
+    """Return all tasks, with the swapped ones in their new order at the positions that they had."""
+    names = {task.id for task in swapped}
+    following = iter(swapped)
     return [next(following) if task.id in names else task for task in order]

@@ -1,18 +1,18 @@
-"""The proof before a merge is published: what the refs are about to name is what was planned and checked, and no more.
+"""The proof before a merge is published: the refs will name exactly what was planned and checked.
 
-It is computed from the objects in the repository alone, by git, and asks neither the plan's engine nor its values
-more than what it claims: which new commit stands for which old ones, what was dropped, and what the checks saw.
+It reads the commits from the repository with git alone. Of the plan it uses only the claims: which new commit replaces
+which old ones, which commits were dropped, and which trees the checks saw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
 
 import msgspec
 
-from gitorch.flow.merge.dropped_commits import unfounded
-from gitorch.flow.merge.values import Plan
+from gitorch.flow.merge.dropped_commits import wrongly_dropped
+from gitorch.flow.merge.renames import Renames, renames_between
+from gitorch.flow.merge.values import MergePlan
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task, commit_range
@@ -21,191 +21,144 @@ Parents = Mapping[Oid, tuple[Oid, ...]]
 Paths = Mapping[Oid, frozenset[str]]
 
 
-class Stray(msgspec.Struct, frozen=True):
-    """A new commit that changes paths which none of the commits that it stands for changes."""
+class UnexpectedChange(msgspec.Struct, frozen=True):
+    """A new commit that changes paths which none of its originals changes."""
 
     new: Oid
-    olds: tuple[Oid, ...]
+    originals: tuple[Oid, ...]
     paths: frozenset[str]
 
 
-def faults(repository: Repository, tasks: Mapping[TaskId, Task], made: Plan) -> list[str]:
-    """Return all that is wrong with a plan whose commits are in the repository; empty for a plan that holds.
+def faults(repository: Repository, tasks: Mapping[TaskId, Task], plan: MergePlan) -> list[str]:
+    """Return the faults of a plan whose commits are in the repository; empty for a sound plan.
 
-    Wrong is: a tree that the checks did not see, or saw red; a commit between the base and the tip that stands for
-    none, or is not on the one before it; an own commit of a task that is neither merged nor dropped, or dropped though
-    what it changes is not there; a change of paths that the original does not change, and no rename explains. Four
-    processes of git, however many tasks, and a few more for each task of which something was dropped.
+    Faults are:
+
+    - a tree that the checks did not see, or on which a check failed
+    - a commit between the base and the tip that replaces no original, or whose parent is not the commit before it
+    - a commit of a task that is neither merged nor dropped, or was dropped although its change is missing
+    - a changed path that the original does not change and that no rename explains
+
+    Runs four git processes, however many tasks there are, and a few more for each task with dropped commits.
     """
-    if not made.steps:
+    if not plan.steps:
         return []
-    graph = _graph(repository, tasks, made)
-    paths = _paths(repository, made)
-    strays = _strays(made, paths)
+    parents = _read_parents(repository, tasks, plan)
+    paths = _read_paths(repository, plan)
     return [
-        *_tree_faults(repository, made),
-        *_line_faults(made, graph),
-        *_own_faults(tasks, made, graph),
-        *_path_faults(repository, strays, paths, graph),
-        *unfounded(repository, made, graph),
+        *tree_faults(repository.tree(plan.tip), plan),
+        *line_faults(plan, parents),
+        *commit_faults(tasks, plan, parents),
+        *_path_faults(repository, unexpected_changes(plan, paths), paths, parents),
+        *wrongly_dropped(repository, plan, parents),
     ]
 
 
-def _tree_faults(repository: Repository, made: Plan) -> Iterator[str]:
-    if made.verify == "never":
+def tree_faults(tree: Oid, plan: MergePlan) -> Iterator[str]:
+    """Yield the checks that saw another tree than the one to be published, or that failed."""
+    if plan.verify == "never":
         return
-    tree = repository.tree(made.tip)
-    for result in made.results:
+    for result in plan.results:
         if result.tree != tree:
-            yield f"check {result.name} judged the tree {result.tree[:12]}, and {tree[:12]} would be published"
+            yield f"check {result.name} ran on the tree {result.tree[:12]}, and {tree[:12]} would be published"
         if not result.passed:
             yield f"check {result.name} did not pass on the tree that would be published"
 
 
-def _line_faults(made: Plan, graph: Parents) -> Iterator[str]:
-    """Follow the line from the tip to the base: it must be the new commits, each on the one before it."""
-    line = list(dict.fromkeys(new for step in made.steps for _, new in step.replayed.pairs))
-    here = made.onto
-    for new in line:
-        if graph.get(new) != (here,):
-            yield f"{new[:12]} does not stand on {here[:12]}"
-        here = new
-    if here != made.tip:
-        yield f"the tip is {made.tip[:12]}, and the last new commit is {here[:12]}"
+def line_faults(plan: MergePlan, parents: Parents) -> Iterator[str]:
+    """Yield the breaks in the line from the base to the tip: each new commit must follow the one before it."""
+    new_commits = dict.fromkeys(new for step in plan.steps for _, new in step.replayed.pairs)
+    tip = plan.onto
+    for new in new_commits:
+        if parents.get(new) != (tip,):
+            yield f"the parent of {new[:12]} is not {tip[:12]}"
+        tip = new
+    if tip != plan.tip:
+        yield f"the tip is {plan.tip[:12]}, and the last new commit is {tip[:12]}"
 
 
-def _own_faults(tasks: Mapping[TaskId, Task], made: Plan, graph: Parents) -> Iterator[str]:
-    """Each own commit, as git tells them, is merged or dropped, and nothing else is."""
+def commit_faults(tasks: Mapping[TaskId, Task], plan: MergePlan, parents: Parents) -> Iterator[str]:
+    """Yield the commits of tasks, as git lists them, that the plan neither merges nor drops, and those it adds."""
     merged = [task.tip for task in tasks.values() if task.state is State.MERGED and task.tip]
-    gone = _reached(graph, merged, ())
-    for step in made.steps:
+    covered = _reachable(parents, merged, ())
+    for step in plan.steps:
         base, tip = commit_range(step.task)
-        others = _reached(graph, [base], ())
-        reached = _reached(graph, [tip], gone | others)
-        own = {oid for oid in reached if len(graph[oid]) < 2}
-        told = {old for old, _ in step.replayed.pairs}
-        lost = own - told - {*step.replayed.dropped}
+        reachable = _reachable(parents, [tip], covered | _reachable(parents, [base], ()))
+        expected = {oid for oid in reachable if len(parents[oid]) < 2}
+        claimed = {old for old, _ in step.replayed.pairs}
+        lost = expected - claimed - {*step.replayed.dropped}
         yield from (f"{step.task.id}: its commit {oid[:12]} is neither merged nor dropped" for oid in sorted(lost))
-        yield from (f"{step.task.id}: {oid[:12]} is not one of its commits" for oid in sorted(told - own))
-        gone |= reached
+        yield from (f"{step.task.id}: {oid[:12]} is not one of its commits" for oid in sorted(claimed - expected))
+        covered |= reachable
 
 
-def _reached(graph: Parents, tips: Iterable[Oid], stop: Collection[Oid]) -> set[Oid]:
-    """Return what is reached from some commits, within the graph, up to where others have been."""
-    found: set[Oid] = set()
-    fresh = [tip for tip in tips if tip in graph and tip not in stop]
-    while fresh:
-        oid = fresh.pop()
-        if oid not in found:
-            found.add(oid)
-            fresh += [parent for parent in graph[oid] if parent in graph and parent not in stop]
-    return found
+def _reachable(parents: Parents, tips: Iterable[Oid], stop: Collection[Oid]) -> set[Oid]:
+    """Return the commits reachable from some tips, within the graph, without those in `stop`."""
+    reachable: set[Oid] = set()
+    pending = [tip for tip in tips if tip in parents and tip not in stop]
+    while pending:
+        oid = pending.pop()
+        if oid not in reachable:
+            reachable.add(oid)
+            pending += [parent for parent in parents[oid] if parent in parents and parent not in stop]
+    return reachable
 
 
-def _graph(repository: Repository, tasks: Mapping[TaskId, Task], made: Plan) -> Parents:
-    """Return all commits of the tasks and of the plan that the base does not reach, with their parents."""
+def unexpected_changes(plan: MergePlan, paths: Paths) -> list[UnexpectedChange]:
+    """Return the new commits that change paths which their originals do not change."""
+    originals: dict[Oid, list[Oid]] = {}
+    for old, new in (pair for step in plan.steps for pair in step.replayed.pairs):
+        originals.setdefault(new, []).append(old)
+    changes = []
+    for new, olds in originals.items():
+        extra = paths[new].difference(*(paths[old] for old in olds))
+        if extra:
+            changes.append(UnexpectedChange(new, tuple(olds), extra))
+    return changes
+
+
+def _path_faults(
+    repository: Repository, changes: Sequence[UnexpectedChange], paths: Paths, parents: Parents
+) -> Iterator[str]:
+    for change, renames in zip(changes, _read_renames(repository, changes, parents), strict=True):
+        original_paths = frozenset[str]().union(*(paths[old] for old in change.originals))
+        for path in sorted(path for path in change.paths if not renames.explain(path, original_paths, change.paths)):
+            yield f"{change.new[:12]} changes {path}, which {', '.join(old[:12] for old in change.originals)} does not"
+
+
+def _read_renames(repository: Repository, changes: Sequence[UnexpectedChange], parents: Parents) -> list[Renames]:
+    """Return the renames that may explain each change, in one process."""
+    trees: list[tuple[Oid, Oid]] = []
+    for change in changes:
+        first, last = change.originals[0], change.originals[-1]
+        original_parent = parents[first][0] if parents[first] else first
+        trees += [(original_parent, parents[change.new][0]), (original_parent, last)]
+    renames = iter(renames_between(repository, trees))
+    return [Renames(before, by_task) for before, by_task in zip(renames, renames, strict=True)]
+
+
+def _read_parents(repository: Repository, tasks: Mapping[TaskId, Task], plan: MergePlan) -> Parents:
+    """Return the parents of all commits of the tasks and of the plan that the base does not reach."""
     merged = (task.tip for task in tasks.values() if task.state is State.MERGED and task.tip)
-    ends = (oid for step in made.steps for oid in commit_range(step.task))
-    wanted = dict.fromkeys([made.tip, *ends, *merged])
-    asked = "".join(f"{oid}\n" for oid in (*wanted, f"^{made.onto}")).encode()
-    lines = repository.git("rev-list", "--parents", "--stdin", input=asked).text.split("\n")
-    words = ([Oid(word) for word in line.split(" ")] for line in lines if line)
-    return {oid: tuple(parents) for oid, *parents in words}
+    ends = (oid for step in plan.steps for oid in commit_range(step.task))
+    tips = dict.fromkeys([plan.tip, *ends, *merged])
+    revisions = "".join(f"{oid}\n" for oid in (*tips, f"^{plan.onto}")).encode()
+    lines = repository.git("rev-list", "--parents", "--stdin", input=revisions).text.split("\n")
+    commits = ([Oid(word) for word in line.split(" ")] for line in lines if line)
+    return {oid: tuple(parents) for oid, *parents in commits}
 
 
-def _paths(repository: Repository, made: Plan) -> Paths:
+def _read_paths(repository: Repository, plan: MergePlan) -> Paths:
     """Return the paths that each old and each new commit changes."""
-    both = dict.fromkeys(oid for step in made.steps for pair in step.replayed.pairs for oid in pair)
-    asked = "".join(f"{oid}\n" for oid in both).encode()
+    commits = dict.fromkeys(oid for step in plan.steps for pair in step.replayed.pairs for oid in pair)
+    listing = "".join(f"{oid}\n" for oid in commits).encode()
     options = ("--stdin", "--root", "--always", "-r", "-z", "--raw", "--no-renames")
-    fields = iter(repository.git("diff-tree", *options, input=asked).fields())
-    found: dict[Oid, set[str]] = {}
-    here: set[str] = set()
+    fields = iter(repository.git("diff-tree", *options, input=listing).fields())
+    paths: dict[Oid, set[str]] = {}
+    current: set[str] = set()
     for field in fields:
         if field.startswith(":"):
-            here.add(next(fields))
+            current.add(next(fields))
         else:
-            here = found.setdefault(Oid(field), set())
-    return {oid: frozenset(names) for oid, names in found.items()}
-
-
-def _strays(made: Plan, paths: Paths) -> list[Stray]:
-    olds: dict[Oid, list[Oid]] = {}
-    for old, new in (pair for step in made.steps for pair in step.replayed.pairs):
-        olds.setdefault(new, []).append(old)
-    found = []
-    for new, stand in olds.items():
-        beside = paths[new].difference(*(paths[old] for old in stand))
-        if beside:
-            found.append(Stray(new, tuple(stand), beside))
-    return found
-
-
-def _path_faults(repository: Repository, strays: Sequence[Stray], paths: Paths, graph: Parents) -> Iterator[str]:
-    for stray, moved in zip(strays, _moved(repository, strays, graph), strict=True):
-        wanted = frozenset[str]().union(*(paths[old] for old in stray.olds))
-        for path in sorted(path for path in stray.paths if not moved.explains(path, wanted, stray.paths)):
-            yield f"{stray.new[:12]} changes {path}, which {', '.join(old[:12] for old in stray.olds)} does not"
-
-
-class Moves(msgspec.Struct, frozen=True):
-    """What was renamed, from and to: since the original's parent by others, and by the original itself."""
-
-    others: tuple[tuple[str, str], ...]
-    own: tuple[tuple[str, str], ...]
-
-    def explains(self, path: str, wanted: Collection[str], beside: Collection[str]) -> bool:
-        """Tell whether renames make one of the `wanted` paths of the original this one, or take a file of others along.
-
-        A file that is taken along is gone in one folder and new in the other: both paths are `beside` it.
-        """
-        if any(to == path and here in wanted for here, to in self.others):
-            return True
-        if any((rest := _below(path, to)) is not None and here + rest in wanted for here, to in _folders(self.others)):
-            return True
-        both = [pair for here, to in _folders(self.own) for pair in ((here, to), (to, here))]
-        return any((rest := _below(path, here)) is not None and to + rest in beside for here, to in both)
-
-
-def _moved(repository: Repository, strays: Sequence[Stray], graph: Parents) -> list[Moves]:
-    """Return the renames that may explain each stray, in one process."""
-    if not strays:
-        return []
-    lines: list[str] = []
-    for stray in strays:
-        first, last = stray.olds[0], stray.olds[-1]
-        parent = graph[first][0] if graph[first] else first
-        lines += [f"{graph[stray.new][0]} {parent}", f"{last} {parent}"]
-    options = ("--stdin", "--always", "-r", "-z", "--raw", "-M", "-l0")
-    fields = iter(repository.git("diff-tree", *options, input="".join(f"{line}\n" for line in lines).encode()).fields())
-    found: list[list[tuple[str, str]]] = []
-    for field in fields:
-        if not field.startswith(":"):
-            found.append([])
-        elif field.rpartition(" ")[2].startswith("R"):
-            found[-1].append((next(fields), next(fields)))
-        else:
-            next(fields)
-    pairs = iter(found)
-    return [Moves(tuple(others), tuple(own)) for others, own in zip(pairs, pairs, strict=True)]
-
-
-def _folders(renames: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return which folders became which, each with a slash at its end ("" is the top), as far as renames tell."""
-    found: set[tuple[str, str]] = set()
-    for here, to in renames:
-        old, new = PurePosixPath(here).parent, PurePosixPath(to).parent
-        while old != new:
-            found.add((_slashed(old), _slashed(new)))
-            if old.name != new.name or not old.name:
-                break
-            old, new = old.parent, new.parent
-    return found
-
-
-def _slashed(folder: PurePosixPath) -> str:
-    return "" if folder == PurePosixPath() else f"{folder}/"
-
-
-def _below(path: str, folder: str) -> str | None:
-    return path[len(folder) :] if path.startswith(folder) else None
+            current = paths.setdefault(Oid(field), set())
+    return {oid: frozenset(names) for oid, names in paths.items()}

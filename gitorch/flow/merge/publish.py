@@ -1,11 +1,11 @@
-"""What a merge moves: the integration branch, the notes that follow the commits, and what goes with them."""
+"""What a merge publishes: the integration branch, the notes that follow the commits, and related refs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gitorch.flow.merge.into import Rebased, orig_move
-from gitorch.flow.merge.values import Plan, Step
+from gitorch.flow.merge.into import Rebased, original_updates
+from gitorch.flow.merge.values import MergePlan, MergeStep
 from gitorch.git import notes
 from gitorch.git.repository import Repository
 from gitorch.model import note
@@ -13,48 +13,52 @@ from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.replay import Replayed
 
-Said = Mapping[Oid, Sequence[note.Line]]
+NoteLines = Mapping[Oid, Sequence[note.Line]]
 
 
-def moves(repository: Repository, made: Plan, integration: str, said: Said | None = None) -> list[RefUpdate]:
-    """Return the ref moves that publish a plan: the integration branch, and the notes that follow the commits.
+def ref_updates(
+    repository: Repository, plan: MergePlan, integration: str, extra_lines: NoteLines | None = None
+) -> list[RefUpdate]:
+    """Return the ref updates that publish a plan: the integration branch, and the notes that follow the commits.
 
-    With them go, where the plan has them, the branch that the integration branch is brought to, and a ref that keeps
-    the integration branch as it was before it was replayed. `said` are further lines for the notes of new commits.
+    A plan with a target also moves that branch. A replayed integration branch is kept as it was under a ref of its
+    own. `extra_lines` are added to the notes of new commits.
     """
-    found = [RefUpdate(branch_ref(integration), made.tip, made.before)] if made.tip != made.before else []
-    if isinstance(made.rebased, Rebased):
-        found += orig_move(repository, made.rebased, integration)
-    if made.target is not None and made.target.before != made.tip:
-        found.append(RefUpdate(made.target.ref, made.tip, made.target.before))
-    lines = _note_lines(repository, made, integration)
-    for commit, more in (said or {}).items():
-        lines.setdefault(commit, []).extend(more)
-    return [*found, *(notes.build(repository, lines) if lines else [])]
+    updates = [RefUpdate(branch_ref(integration), plan.tip, plan.before)] if plan.tip != plan.before else []
+    if isinstance(plan.rebased, Rebased):
+        updates += original_updates(repository, plan.rebased, integration)
+    if plan.target is not None and plan.target.before != plan.tip:
+        updates.append(RefUpdate(plan.target.ref, plan.tip, plan.target.before))
+    lines = _note_lines(repository, plan, integration)
+    for commit, extra in (extra_lines or {}).items():
+        lines.setdefault(commit, []).extend(extra)
+    return [*updates, *(notes.build(repository, lines) if lines else [])]
 
 
-def _note_lines(repository: Repository, made: Plan, integration: str) -> dict[Oid, list[note.Line]]:
+def _note_lines(repository: Repository, plan: MergePlan, integration: str) -> dict[Oid, list[note.Line]]:
     lines: dict[Oid, list[note.Line]] = {}
-    steps = [pair for step in made.steps for pair in step.replayed.pairs]
-    moved = _rebased_pairs(made)
-    known = notes.read_many(repository, [old for old, new in (*moved, *steps) if new != old])
-    lines |= {new: list(known[old]) for old, new in moved if new != old and known[old]}
-    for step in made.steps:
+    steps = [pair for step in plan.steps for pair in step.replayed.pairs]
+    rebased = _rebased_pairs(plan)
+    existing = notes.read_many(repository, [old for old, new in (*rebased, *steps) if new != old])
+    lines |= {new: list(existing[old]) for old, new in rebased if new != old and existing[old]}
+    for step in plan.steps:
         for old, new in step.replayed.pairs:
-            carried = known[old] if new != old else []
+            carried = existing[old] if new != old else []
             lines.setdefault(new, []).extend([*carried, note.merged_line(step.task.id, old, integration)])
             lines[new].extend(_resolved_lines(step, old))
-    if judged := (*made.results, *(flake for flake in made.flakes if flake not in made.results)):
-        lines.setdefault(made.tip, []).extend(note.check_line(result) for result in judged)
+    if results := (*plan.results, *(flake for flake in plan.flakes if flake not in plan.results)):
+        lines.setdefault(plan.tip, []).extend(note.check_line(result) for result in results)
     return lines
 
 
-def _rebased_pairs(made: Plan) -> tuple[tuple[Oid, Oid], ...]:
-    replayed = made.rebased.replayed if isinstance(made.rebased, Rebased) else None
+def _rebased_pairs(plan: MergePlan) -> tuple[tuple[Oid, Oid], ...]:
+    replayed = plan.rebased.replayed if isinstance(plan.rebased, Rebased) else None
     return replayed.pairs if isinstance(replayed, Replayed) else ()
 
 
-def _resolved_lines(step: Step, commit: Oid) -> list[note.Line]:
+def _resolved_lines(step: MergeStep, commit: Oid) -> list[note.Line]:
     return [
-        note.resolved_line(step.task.id, one.paths, one.by) for one in step.replayed.resolved if one.commit == commit
+        note.resolved_line(step.task.id, resolved.paths, resolved.by)
+        for resolved in step.replayed.resolved
+        if resolved.commit == commit
     ]

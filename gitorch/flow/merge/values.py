@@ -1,4 +1,4 @@
-"""What a merge is made of: the tasks that go in, clash, fail or wait, as values."""
+"""The values of a merge: its plan, and the tasks that go in, conflict, fail a check, or wait."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from gitorch.flow.merge.into import Kept, Rebased, Target
+from gitorch.flow.merge.into import NotRebased, Rebased, Target
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
 from gitorch.replay import Conflicted, Replayed
@@ -14,7 +14,7 @@ from gitorch.replay import Conflicted, Replayed
 MERGEABLE = frozenset({State.APPROVED, State.CONFLICTED})
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class MergeStep(msgspec.Struct, frozen=True, kw_only=True):
     """One task that goes in: its own commits, replayed."""
 
     task: Task
@@ -22,10 +22,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     paths: frozenset[str]
 
 
-class Clash(msgspec.Struct, frozen=True, kw_only=True):
-    """One task that does not go in: the paths, and the tasks before it without which it would.
+class MergeConflict(msgspec.Struct, frozen=True, kw_only=True):
+    """One task that does not go in: the paths in conflict, and the earlier tasks without which it would go in.
 
-    No partner means that it conflicts with what is merged already. `conflict` is what git made of it.
+    Without partners it conflicts with what is merged already. `conflict` is git's result.
     """
 
     task: Task
@@ -34,18 +34,26 @@ class Clash(msgspec.Struct, frozen=True, kw_only=True):
     conflict: Conflicted | None = None
 
 
-class Held(msgspec.Struct, frozen=True):
-    """One task that has to wait, and for what."""
+class Blocked(msgspec.Struct, frozen=True):
+    """One task that has to wait, and why."""
 
     task: Task
     reason: str
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """One task with which a check fails that passed without it.
+class FailingSet(msgspec.Struct, frozen=True, kw_only=True):
+    """A smallest set of tasks whose union fails a check: its members in merge order, the check, and its output file."""
 
-    `partners` are the tasks that it fails together with, `alone` whether it passes without them (with what it builds
-    on; None: not known), `output` the file that holds what the check printed.
+    members: tuple[Task, ...]
+    check: str
+    output: str = ""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One task that is left out because a check fails with it.
+
+    `partners` are the tasks that it fails together with. `alone` says whether it passes without them, with only its
+    dependencies (None: unknown). `output` is the file with the output of the check.
     """
 
     task: Task
@@ -55,33 +63,34 @@ class Failure(msgspec.Struct, frozen=True):
     output: str = ""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a merge would do. Nothing has been moved.
+class MergePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a merge would do. No ref has been moved.
 
-    `order` is that of all tasks that were asked for. `verify` is how the trees were checked (`never`: they were not),
-    `results` what the checks said of the tip's tree, `flakes` those that failed and passed on one and the same tree,
-    `red_base` the checks that fail without any of the tasks. `before` is where the integration branch is, `onto` what
-    the tasks go onto: the same, or (`rebased`) the integration branch replayed on a base that moved; `target` the
-    branch of the user's that it is brought to.
+    - `before`: the tip of the integration branch; `onto`: the commit that the tasks go onto. The two differ if the
+      integration branch is `rebased` onto a base that has moved.
+    - `order`: all requested tasks in merge order.
+    - `verify`: how the trees were checked (`never`: not at all); `results`: the check results of the tip's tree;
+      `flakes`: checks that failed and then passed on one tree; `red_base`: the checks that fail without any task.
+    - `target`: the user branch that goes to the result.
     """
 
     before: Oid | None
     onto: Oid
     order: tuple[Task, ...] = ()
-    steps: tuple[Step, ...] = ()
-    clashes: tuple[Clash, ...] = ()
-    held: tuple[Held, ...] = ()
+    steps: tuple[MergeStep, ...] = ()
+    conflicts: tuple[MergeConflict, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
     failures: tuple[Failure, ...] = ()
     results: tuple[CheckResult, ...] = ()
     flakes: tuple[CheckResult, ...] = ()
     red_base: str = ""
     verify: str = "never"
-    rebased: Rebased | Kept | None = None
+    rebased: Rebased | NotRebased | None = None
     target: Target | None = None
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the integration branch cannot be replayed on the branch that moved: nothing goes in."""
+        """Whether nothing can go in, because the integration branch conflicts with its base."""
         return isinstance(self.rebased, Rebased) and isinstance(self.rebased.replayed, Conflicted)
 
     @property
@@ -90,10 +99,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What a merge is doing now, for whoever watches: `step` things of `of` are done.
+    """What a merge is doing: `step` of `of` pieces of work are done.
 
-    `tasks` are those whose union is being checked, or the one that is being replayed; `check` is the name of the check
-    that runs.
+    `tasks` are those whose union is being checked, or the one that is being replayed; `check` is the running check.
     """
 
     doing: str
@@ -103,9 +111,9 @@ class Progress(msgspec.Struct, frozen=True):
     check: str = ""
 
 
-Tell = Callable[[Progress], None]
-"""Hears what is being done while a plan is made: at most once for each branch and kind of work."""
+ReportProgress = Callable[[Progress], None]
+"""Called with the progress of planning: at most once for each branch and kind of work."""
 
 
-def silent(now: Progress) -> None:
-    """Tell nobody."""
+def ignore_progress(progress: Progress) -> None:
+    """Do nothing."""

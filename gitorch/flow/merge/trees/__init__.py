@@ -1,5 +1,5 @@
-"""Checks on the exact tree that is about to be published, in worktrees that are kept for this."""
+"""Checks of the exact tree that is about to be published, in a pool of worktrees."""
 
-from gitorch.flow.merge.trees.checker import NAME, Judge
+from gitorch.flow.merge.trees.checker import NAME, TreeChecker
 
-__all__ = ["NAME", "Judge"]
+__all__ = ["NAME", "TreeChecker"]

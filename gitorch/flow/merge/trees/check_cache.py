@@ -1,4 +1,4 @@
-"""What checks said of trees, kept over commands: a tree is not tested twice by the same commands in the same place."""
+"""Cached check results: the same commands do not check a tree twice in the same environment."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from gitorch.rooms.prepare import files_to_copy
 from gitorch.storage import atomic, locks
 
 FRESH_SECONDS = 7 * 86_400.0
-"""Tools change without any sign that could be seen here: an older verdict does not count."""
+"""Older results do not count, because tools change in ways that cannot be detected here."""
 
 UNPREPARED_FOLDER = "unprepared"
-"""In the state folder: why trees could not be prepared, one file each."""
+"""In the state folder: the reasons why trees could not be prepared, one file each."""
 
-_MOST = 4_000
-_KEPT = 2_000
+_MAX_LINES = 4_000
+_LINES_AFTER_CUT = 2_000
 _OUTPUT_SECONDS = 86_400.0
 
 _SHELL_FAILURES = 126
-"""From this exit code on a shell tells that a command was not found, or was killed: that is not the tree's fault."""
+"""From this exit code on, a shell reports a command that was not found or was killed: not the fault of the tree."""
 
 _VOLATILE = re.compile(r"COLUMNS|TMPDIR|XDG_(?:SESSION|SEAT|VTNR|RUNTIME).*")
-"""What differs between two terminals of one user."""
+"""Variables that differ between two terminals of one user."""
 
 
-class Judged(msgspec.Struct, frozen=True):
-    """What the checks said of a tree, and how often they were asked."""
+class TreeResults(msgspec.Struct, frozen=True):
+    """The check results of a tree, and how many times the checks ran."""
 
     results: tuple[CheckResult, ...]
     times: int = 1
@@ -47,23 +47,23 @@ class Judged(msgspec.Struct, frozen=True):
     def passed(self) -> bool:
         return all(result.passed for result in self.results)
 
-    def combined(self, later: Judged) -> Judged:
-        """Return both as one: what passed one of the two times passes, and is flaky."""
+    def combined(self, later: TreeResults) -> TreeResults:
+        """Return both results as one: a check that passed one of the two times passes, and is flaky."""
         before = {result.name: result for result in self.results}
         both = [_either(before.get(result.name), result) for result in later.results]
-        return Judged(tuple(both), self.times + later.times)
+        return TreeResults(tuple(both), self.times + later.times)
 
 
 def _either(first: CheckResult | None, second: CheckResult) -> CheckResult:
-    if first is None:  # the first time, the tree could not even be prepared
+    if first is None:  # the tree could not be prepared the first time
         return msgspec.structs.replace(second, flaky=second.passed)
     if first.passed == second.passed:
         return second
     return msgspec.structs.replace(first if first.passed else second, flaky=True)
 
 
-class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the file: what one command said of one tree in one environment, and when (unix seconds)."""
+class CachedResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the file: the result of a command on a tree in an environment; `when` is in Unix seconds."""
 
     tree: Oid
     command: str
@@ -76,34 +76,34 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     flaky: bool = False
 
 
-class Verdicts:
-    """`verdicts.jsonl`: appended to by all commands, cut to its newer half when it has grown too long."""
+class CheckCache:
+    """`verdicts.jsonl`: every command appends to it, and it is cut to its newer half when it is too long."""
 
     def __init__(self, folder: Path, executor: Executor) -> None:
         self.folder = folder
         self.executor = executor
         self.path = folder / "verdicts.jsonl"
 
-    def find(self, tree: Oid, checks: Mapping[str, str], environment: str) -> Judged | None:
-        """Return what these checks said of a tree; None unless each of them is known."""
+    def find(self, tree: Oid, checks: Mapping[str, str], environment: str) -> TreeResults | None:
+        """Return the results of these checks on a tree; None unless all of them are cached."""
         since = time.time() - FRESH_SECONDS
-        found = {
-            one.command: one
-            for one in self._lines()
-            if one.tree == tree and one.environment == environment and one.when > since
+        cached = {
+            line.command: line
+            for line in self._lines()
+            if line.tree == tree and line.environment == environment and line.when > since
         }
-        if not all(command in found for command in checks.values()):
+        if not all(command in cached for command in checks.values()):
             return None
-        results = [_result(name, found[command]) for name, command in checks.items()]
-        return Judged(tuple(results), min(found[command].times for command in checks.values()))
+        results = [_result(name, cached[command]) for name, command in checks.items()]
+        return TreeResults(tuple(results), min(cached[command].times for command in checks.values()))
 
-    def remember(self, tree: Oid, judged: Judged, environment: str) -> None:
-        """Keep what was said of a tree, durably; not where a check could not be run to its end."""
-        codes = [result.exit_code for result in judged.results]
+    def remember(self, tree: Oid, checked: TreeResults, environment: str) -> None:
+        """Save the results of a tree durably, unless a check could not finish."""
+        codes = [result.exit_code for result in checked.results]
         if any(code is None or code >= _SHELL_FAILURES for code in codes):
             return
         lines = [
-            Verdict(
+            CachedResult(
                 tree=tree,
                 command=result.command,
                 environment=environment,
@@ -111,26 +111,26 @@ class Verdicts:
                 seconds=result.seconds,
                 output=result.output,
                 when=time.time(),
-                times=judged.times,
+                times=checked.times,
                 flaky=result.flaky,
             )
-            for result in judged.results
+            for result in checked.results
         ]
         with locks.turn(self.folder / "verdicts.lock"):
             self._append(lines)
 
-    def _append(self, lines: Iterable[Verdict]) -> None:
+    def _append(self, lines: Iterable[CachedResult]) -> None:
         atomic.append(self.path, map(msgspec.json.encode, lines))
-        known = list(self._lines())
-        if len(known) > _MOST:
-            self._shorten(known[-_KEPT:])
+        lines_in_file = list(self._lines())
+        if len(lines_in_file) > _MAX_LINES:
+            self._shorten(lines_in_file[-_LINES_AFTER_CUT:])
 
-    def _shorten(self, kept: list[Verdict]) -> None:
-        atomic.replace(self.path, b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
-        self._forget_outputs({line.output for line in kept})
+    def _shorten(self, lines: list[CachedResult]) -> None:
+        atomic.replace(self.path, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        self._forget_outputs({line.output for line in lines})
 
     def _forget_outputs(self, needed: Container[str]) -> None:
-        """Forget the executions of earlier commands, where they are old and none of their outputs is needed."""
+        """Forget old executions of earlier commands, unless one of their outputs is needed."""
         oldest = time.time() - _OUTPUT_SECONDS
         commands: dict[str, list[Submitted]] = {}
         for submitted in self.executor.executions("merges"):
@@ -144,50 +144,50 @@ class Verdicts:
             if path.stat().st_mtime < oldest:
                 path.unlink(missing_ok=True)
 
-    def _lines(self) -> Iterator[Verdict]:
-        """Read all lines; one that a crash cut short says nothing."""
+    def _lines(self) -> Iterator[CachedResult]:
+        """Read all lines, and skip those that a crash cut short."""
         try:
             lines = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return
         for line in lines:
             try:
-                yield msgspec.json.decode(line, type=Verdict)
+                yield msgspec.json.decode(line, type=CachedResult)
             except msgspec.DecodeError:
                 continue
 
 
-def _result(name: str, one: Verdict) -> CheckResult:
+def _result(name: str, line: CachedResult) -> CheckResult:
     return CheckResult(
         name=name,
-        command=one.command,
-        tree=one.tree,
-        exit_code=one.exit_code,
-        seconds=one.seconds,
-        output=one.output,
-        flaky=one.flaky,
+        command=line.command,
+        tree=line.tree,
+        exit_code=line.exit_code,
+        seconds=line.seconds,
+        output=line.output,
+        flaky=line.flaky,
     )
 
 
 def environment_digest(context: RunContext, checks: Mapping[str, str]) -> str:
-    """Return what stands for all that checks depend on beside the tree, as far as it can be seen.
+    """Return a digest of what checks depend on besides the tree, as far as it can be detected.
 
-    The machine, what they get of the user's environment, how a worktree is prepared and what is copied into it, and
-    all the commands together: a check may need what the one before it has built.
+    That is the machine, the environment variables, how a worktree is prepared, the files copied into it, and all
+    commands together: a check may need what an earlier one has built.
     """
     env = check_environment(context.environment)
-    seen = {
+    inputs = {
         "machine": [platform.system(), platform.machine()],
         "environment": {name: value for name, value in sorted(env.items()) if not _VOLATILE.fullmatch(name)},
         "prepare": msgspec.to_builtins(context.config.prepare),
         "copied": _copied(context),
         "checks": list(checks.values()),
     }
-    return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()
 
 
 def _copied(context: RunContext) -> list[tuple[str, int, int]] | str:
-    """Return the files that are copied into each worktree, with their sizes and times."""
+    """Return the files that are copied into each worktree, with their sizes and modification times."""
     try:
         sources = files_to_copy(context.repository, context.config)
     except RoomError as failure:
@@ -196,5 +196,5 @@ def _copied(context: RunContext) -> list[tuple[str, int, int]] | str:
 
 
 def _fingerprint(path: Path) -> tuple[str, int, int]:
-    found = path.lstat()
-    return str(path), found.st_size, found.st_mtime_ns
+    status = path.lstat()
+    return str(path), status.st_size, status.st_mtime_ns

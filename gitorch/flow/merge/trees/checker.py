@@ -1,4 +1,4 @@
-"""Judges trees: each once, by what is remembered or in a worktree of the pool."""
+"""Check trees: each once, from the cache or in a worktree of the pool."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from gitorch.executors.base import Spec
-from gitorch.flow.merge.trees.check_cache import UNPREPARED_FOLDER, Judged, Verdicts, environment_digest
-from gitorch.flow.merge.trees.worktree_pool import Slot, Slots
+from gitorch.flow.merge.trees.check_cache import UNPREPARED_FOLDER, CheckCache, TreeResults, environment_digest
+from gitorch.flow.merge.trees.worktree_pool import PooledWorktree, WorktreePool
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
@@ -26,20 +26,20 @@ from gitorch.rooms.ports import variables
 from gitorch.rooms.prepare import prepare
 
 NAME = "integration"
-"""The name of the first worktree: reserved, so that no task can have it. The others are `integration_2`, ..."""
+"""The name of the first worktree. It is reserved: no task can have it. The others are `integration_2`, ..."""
 
-_SLOTS = 2
-"""How many trees are checked at once where nothing is set: checks are heavy, and often parallel themselves."""
+_DEFAULT_WIDTH = 2
+"""How many trees are checked at once by default: checks are heavy, and often parallel themselves."""
 
 _UNPREPARED = "prepare"
-"""The name under which a tree that could not be prepared fails."""
+"""The name of the failing check of a tree that could not be prepared."""
 
 
-class Judge:
-    """Judges trees by the same checks, from any thread; a tree that was judged once is not judged again.
+class TreeChecker:
+    """Runs the same checks on trees, from any thread, and each tree once.
 
-    What earlier commands found counts, too, unless `recheck`; what attempts found does not, because agents leave
-    files that git ignores beside what they commit. `name` is that of the worktrees. Leaving it ends what runs.
+    Results of earlier commands count too, unless `recheck`. Results of attempts do not, because agents leave ignored
+    files in their worktrees. `name` is the name of the worktrees. Leaving the context stops running checks.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class Judge:
         self.context = context
         self.checks = checks
         self.recheck = recheck
-        self.width = context.config.merge.max_checks or min(_SLOTS, os.cpu_count() or 1)
+        self.width = context.config.merge.max_checks or min(_DEFAULT_WIDTH, os.cpu_count() or 1)
         self.key = f"merges/{uuid.uuid4().hex[:12]}"
-        self.slots = Slots(context, [name, *(f"{name}_{number}" for number in range(2, self.width + 1))])
-        self.verdicts = Verdicts(context.folder, context.executor)
-        self._known: dict[Oid, Judged] = {}
+        self.pool = WorktreePool(context, [name, *(f"{name}_{number}" for number in range(2, self.width + 1))])
+        self.cache = CheckCache(context.folder, context.executor)
+        self._results: dict[Oid, TreeResults] = {}
         self._numbers = itertools.count(1)
         self._stopped = threading.Event()
 
@@ -65,64 +65,66 @@ class Judge:
         self.stop()
 
     def stop(self) -> None:
-        """End what runs, from any thread; what it would have said is not known."""
+        """Stop running checks, from any thread; their results stay unknown."""
         self._stopped.set()
         for execution in self.context.executor.adopt(self.key):
             self.context.executor.cancel(execution, "its result is no longer needed", now=True)
 
     def check(
-        self, commit: Oid, *, again: bool = False, saying: Callable[[str], None] = lambda _: None
+        self, commit: Oid, *, retry: bool = False, on_check: Callable[[str], None] = lambda _: None
     ) -> tuple[CheckResult, ...]:
-        """Return what the checks say of a commit's tree; nothing where there are no checks.
+        """Return the check results of a commit's tree; empty if there are no checks. Calls `on_check` as each starts.
 
-        With `again` a tree that failed is judged a second time, and never a third: what passed one of the two times
-        passes, and is flaky.
+        With `retry` a tree that failed is checked a second time, and never a third: a check that passes one of the
+        two times passes, and is flaky.
         """
         if not self.checks:
             return ()
         tree = self.context.repository.tree(commit)
-        judged = self._known.get(tree) or self._remembered(tree)
-        if judged is None or (again and judged.times == 1 and not judged.passed):
-            now = Judged(self._judge(commit, tree, saying))
-            judged = judged.combined(now) if judged else now
+        checked = self._results.get(tree) or self._cached(tree)
+        if checked is None or (retry and checked.times == 1 and not checked.passed):
+            latest = TreeResults(self._run(commit, tree, on_check))
+            checked = checked.combined(latest) if checked else latest
             if not self._stopped.is_set():
-                self.verdicts.remember(tree, judged, self._environment)
-        self._known[tree] = judged
-        return judged.results
+                self.cache.remember(tree, checked, self._environment)
+        self._results[tree] = checked
+        return checked.results
 
-    def _remembered(self, tree: Oid) -> Judged | None:
-        return None if self.recheck else self.verdicts.find(tree, self.checks, self._environment)
+    def _cached(self, tree: Oid) -> TreeResults | None:
+        return None if self.recheck else self.cache.find(tree, self.checks, self._environment)
 
     @cached_property
     def _environment(self) -> str:
         return environment_digest(self.context, self.checks)
 
-    def _judge(self, commit: Oid, tree: Oid, saying: Callable[[str], None]) -> tuple[CheckResult, ...]:
-        with self.slots.taken() as slot:
-            worktree = slot.at(commit)
-            slot.record_key(f"{self.key}/{tree}-{next(self._numbers)}")
+    def _run(self, commit: Oid, tree: Oid, on_check: Callable[[str], None]) -> tuple[CheckResult, ...]:
+        with self.pool.acquire() as worktree:
+            folder = worktree.checkout(commit).path
+            worktree.record_key(f"{self.key}/{tree}-{next(self._numbers)}")
             env = check_environment(self.context.environment)
-            env |= variables(self.context.config, self.context.folder, slot.name)
-            site = PlainFolder(worktree.path, env)
-            if failed := self._prepare(slot, site, tree, saying):
+            env |= variables(self.context.config, self.context.folder, worktree.name)
+            site = PlainFolder(folder, env)
+            if failed := self._prepare(worktree, site, tree, on_check):
                 return (failed,)
             results: list[CheckResult] = []
             for name, command in self.checks.items():
-                saying(name)
-                check, prefix = {name: command}, f"{slot.key}/check"
+                on_check(name)
+                check, prefix = {name: command}, f"{worktree.key}/check"
                 runs = run_checks(self.context, site, check, tree, prefix=prefix, execute=self._execute)
                 results += [run.result for run in runs]
             return tuple(results)
 
-    def _prepare(self, slot: Slot, site: PlainFolder, tree: Oid, saying: Callable[[str], None]) -> CheckResult | None:
-        """Prepare a slot's worktree; return a failed result where that fails: the tree may be the reason."""
+    def _prepare(
+        self, worktree: PooledWorktree, site: PlainFolder, tree: Oid, on_check: Callable[[str], None]
+    ) -> CheckResult | None:
+        """Prepare a worktree; return a failing result if that fails, because the tree may be the reason."""
         if not (self.context.config.prepare.copy or self.context.config.prepare.run):
             return None
-        saying(_UNPREPARED)
+        on_check(_UNPREPARED)
         try:
-            prepare(self.context, site, slot.key)
+            prepare(self.context, site, worktree.key)
         except RoomError as failure:
-            output = self.context.folder / UNPREPARED_FOLDER / f"{slot.key.replace('/', '-')}.txt"
+            output = self.context.folder / UNPREPARED_FOLDER / f"{worktree.key.replace('/', '-')}.txt"
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(failure.reason, "utf-8", "surrogateescape")
             command = "; ".join(self.context.config.prepare.run)

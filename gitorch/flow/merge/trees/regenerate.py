@@ -1,4 +1,4 @@
-"""Files that a command makes (`[merge.regenerate]`), made anew on a merged tree in a worktree for such things."""
+"""Regenerate generated files (`[merge.regenerate]`) on a merged tree, in a worktree of their own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 
 from gitorch.executors.base import Spec
-from gitorch.flow.merge.trees.worktree_pool import Slots
+from gitorch.flow.merge.trees.worktree_pool import WorktreePool
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
@@ -19,56 +19,56 @@ from gitorch.rooms.ports import variables
 from gitorch.rooms.prepare import prepare
 
 NAME = "integration_made"
-"""The name of the worktree: no task can have it."""
+"""The name of the worktree; no task can have it."""
 
 
-class Maker:
-    """Runs the commands that make files. `failures` tells in words what did not work."""
+class Regenerator:
+    """Runs the commands that generate files. `failures` holds a message for each one that failed."""
 
     def __init__(self, context: RunContext) -> None:
         self.context = context
         self.key = f"merges/{uuid.uuid4().hex[:12]}"
         self.failures: list[str] = []
 
-    def make(self, commit: Oid, wanted: Mapping[str, str]) -> dict[str, Oid] | None:
-        """Run each file's command on a commit's files, in that file's folder; return the files' new contents.
+    def regenerate(self, commit: Oid, commands: Mapping[str, str]) -> dict[str, Oid] | None:
+        """Run the command of each path on a commit, in the folder of the file; return the blobs of the new files.
 
-        None when a command fails, or makes no such file.
+        None if a command fails or does not create its file.
         """
-        with Slots(self.context, [NAME]).taken() as slot:
-            worktree = slot.at(commit)
-            slot.record_key(f"{self.key}/made-{commit[:12]}")
+        with WorktreePool(self.context, [NAME]).acquire() as pooled:
+            worktree = pooled.checkout(commit)
+            pooled.record_key(f"{self.key}/made-{commit[:12]}")
             env = check_environment(self.context.environment)
             env |= variables(self.context.config, self.context.folder, NAME)
             try:
-                prepare(self.context, PlainFolder(worktree.path, env), slot.key)
+                prepare(self.context, PlainFolder(worktree.path, env), pooled.key)
             except RoomError as failure:
                 self.failures.append(failure.reason)
                 return None
-            return self._all(worktree, commit, wanted, env)
+            return self._run_all(worktree, commit, commands, env)
 
-    def _all(
-        self, worktree: Worktree, commit: Oid, wanted: Mapping[str, str], env: Mapping[str, str]
+    def _run_all(
+        self, worktree: Worktree, commit: Oid, commands: Mapping[str, str], env: Mapping[str, str]
     ) -> dict[str, Oid] | None:
-        found: dict[str, Oid] = {}
-        for number, (path, command) in enumerate(wanted.items(), start=1):
+        blobs: dict[str, Oid] = {}
+        for number, (path, command) in enumerate(commands.items(), start=1):
             key = f"{self.key}/made-{commit[:12]}/{number}"
-            blob = self._made(worktree, path, command, env, key)
+            blob = self._run(worktree, path, command, env, key)
             if blob is None:
                 return None
-            found[path] = blob
-        return found
+            blobs[path] = blob
+        return blobs
 
-    def _made(self, worktree: Worktree, path: str, command: str, env: Mapping[str, str], key: str) -> Oid | None:
+    def _run(self, worktree: Worktree, path: str, command: str, env: Mapping[str, str], key: str) -> Oid | None:
         file = worktree.path / path
         tree = Oid(worktree.git(self.context.repository, "rev-parse", "HEAD^{tree}").text)
         site, check = PlainFolder(file.parent, env), {path: command}
         (run,) = run_checks(self.context, site, check, tree, prefix=key, execute=self._execute)
         if not run.result.passed:
-            self.failures.append(f"{command} (it makes {path}) ended with exit code {run.result.exit_code}")
+            self.failures.append(f"{command} (for {path}) failed with exit code {run.result.exit_code}")
             return None
         if not file.is_file() or file.is_symlink():
-            self.failures.append(f"{command} made no {path}")
+            self.failures.append(f"{command} did not create {path}")
             return None
         return Oid(worktree.git(self.context.repository, "hash-object", "-w", "--", str(file)).text)
 

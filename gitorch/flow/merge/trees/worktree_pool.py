@@ -1,4 +1,4 @@
-"""The worktrees in which trees are checked: made once, reset and cleaned for each tree, locked between processes."""
+"""The worktrees in which trees are checked: created once, reset and cleaned for each tree, locked across processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from gitorch.storage import locks
 _REASON = "gitorch checks merged trees here"
 
 
-class Slots:
-    """A few worktrees, taken by one tree at a time each, by whatever thread or process."""
+class WorktreePool:
+    """A few worktrees, each used for one tree at a time, by any thread or process."""
 
     def __init__(self, context: RunContext, names: Sequence[str]) -> None:
         self.context = context
@@ -26,8 +26,8 @@ class Slots:
         self.folder = context.folder / "slots"
 
     @contextmanager
-    def taken(self) -> Iterator[Slot]:
-        """Hold a slot that is free; wait for the first one where all are taken."""
+    def acquire(self) -> Iterator[PooledWorktree]:
+        """Hold a free worktree; wait for the first one if all are in use."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             files = {name: stack.enter_context((self.folder / f"{name}.lock").open("a+")) for name in self.names}
@@ -35,15 +35,14 @@ class Slots:
             if name is None:
                 name = self.names[0]
                 fcntl.flock(files[name], fcntl.LOCK_EX)
-            slot = Slot(self.context, name, files[name])
-            slot.end_leftovers()
-            yield slot
+            worktree = PooledWorktree(self.context, name, files[name])
+            worktree.end_leftovers()
+            yield worktree
 
 
-class Slot:
-    """One worktree, held."""
+class PooledWorktree:
+    """One worktree of the pool, locked by its user."""
 
-    worktree: Worktree
     key: str
 
     def __init__(self, context: RunContext, name: str, record: IO[str]) -> None:
@@ -52,34 +51,34 @@ class Slot:
         self.record = record
 
     def record_key(self, key: str) -> None:
-        """Record what the keys of this worktree's executions start with: after a crash, they are ended by it."""
+        """Record the prefix of the execution keys in this worktree, so that they can be ended after a crash."""
         self.key = key
         self.record.truncate(0)
         self.record.write(key)
         self.record.flush()
 
     def end_leftovers(self) -> None:
-        """End what a killed process left running here: it would work on another tree than it was started for."""
+        """End the executions that a killed process left running here: the tree is about to change."""
         self.record.seek(0)
         if key := self.record.read():
             for execution in self.context.executor.adopt(key):
                 self.context.executor.cancel(execution, "its merge was killed", now=True)
                 self.context.executor.wait(execution)
 
-    def at(self, commit: Oid) -> Worktree:
-        """Bring the worktree to a commit, with nothing else in it."""
+    def checkout(self, commit: Oid) -> Worktree:
+        """Check out a commit, and remove everything else from the worktree."""
         repository = self.context.repository
         path = worktree_path(repository, self.context.config, self.name)
-        found = worktrees.find(repository, path)
-        if found is None:
+        worktree = worktrees.find(repository, path)
+        if worktree is None:
             worktrees.discard_half_made(repository, path)
-            found = worktrees.add(repository, path, commit, _REASON)
-        repository.remove_stale_locks(found.admin / "index.lock", found.admin / "HEAD.lock")
-        hidden = index_flags.uncover(repository, found)  # git would leave it as the last check had it
-        found.git(repository, "checkout", "--quiet", "--force", "--detach", commit)
-        # twice: repositories that checks made inside, too
-        found.git(repository, "clean", "--quiet", "-d", "--force", "--force", "-x")
+            worktree = worktrees.add(repository, path, commit, _REASON)
+        repository.remove_stale_locks(worktree.admin / "index.lock", worktree.admin / "HEAD.lock")
+        # git would not restore flagged files that the last check changed
+        hidden = index_flags.uncover(repository, worktree)
+        worktree.git(repository, "checkout", "--quiet", "--force", "--detach", commit)
+        # --force twice also removes nested repositories that checks created
+        worktree.git(repository, "clean", "--quiet", "-d", "--force", "--force", "-x")
         if hidden.absent:
-            index_flags.bring_back(repository, found)
-        self.worktree = found
-        return found
+            index_flags.bring_back(repository, worktree)
+        return worktree

@@ -1,0 +1,217 @@
+"""Replay tasks on top of each other in memory: which go in, which conflict and with what, which wait."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Protocol
+
+from gitorch.flow.merge.values import (
+    MERGEABLE,
+    Blocked,
+    MergeConflict,
+    MergePlan,
+    MergeStep,
+    Progress,
+    ReportProgress,
+    ignore_progress,
+)
+from gitorch.model import graph
+from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
+from gitorch.model.task import State, Task, by_id, commit_range
+from gitorch.replay import Conflicted, Own, Replayed
+
+_MAX_PARTNERS = 8
+"""How many tasks a conflict is tried with one by one."""
+
+
+class RefReader(Protocol):
+    """Reads refs, as a repository does."""
+
+    def refs(self, *patterns: str) -> Mapping[Ref, Oid]: ...
+
+
+class CommitReplayer(Protocol):
+    """What a planner needs of a replayer."""
+
+    @property
+    def repository(self) -> RefReader: ...
+
+    def read(self, ranges: Iterable[Own], onto: Oid, /) -> None: ...
+
+    def replay(self, commits: Own, onto: Oid, /) -> Replayed | Conflicted: ...
+
+    def paths(self, commits: Own, onto: Oid, /) -> frozenset[str]: ...
+
+
+class MergePlanner:
+    """Makes plans on one commit; each replay is made once."""
+
+    def __init__(
+        self,
+        replayer: CommitReplayer,
+        tasks: Mapping[TaskId, Task],
+        before: Oid | None,
+        onto: Oid,
+        report: ReportProgress = ignore_progress,
+    ) -> None:
+        self.replayer = replayer
+        self.tasks = tasks
+        self.before = before
+        self.onto = onto
+        self.paths: dict[TaskId, frozenset[str]] = {}
+        self.replays = 0
+        self.merged = tuple(task.tip for task in tasks.values() if task.state is State.MERGED and task.tip)
+        self._replayed: dict[tuple[Own, Oid], Replayed | Conflicted] = {}
+        self._report = report
+        self._reported: set[tuple[str, TaskId]] = set()
+
+    def report(self, doing: str, step: int, of: int, task: Task) -> None:
+        """Report what is being done with a task, once."""
+        if (doing, task.id) not in self._reported:
+            self._reported.add((doing, task.id))
+            self._report(Progress(doing, step, of, (task.id,)))
+
+    def read(self, tasks: Sequence[Task]) -> None:
+        """Read what these tasks change, all in one go."""
+        with_tip = [task for task in tasks if task.tip is not None]
+        ranges = [self._range(task, self.merged) for task in with_tip]
+        # the first task may go in unchanged: the others are then replayed on its own tip
+        self.replayer.read([*ranges, *(Own(commits.tip, commits.tip) for commits in ranges)], self.onto)
+        for task, commits in zip(with_tip, ranges, strict=True):
+            self.paths[task.id] = self.replayer.paths(commits, self.onto)
+
+    def lay(self, order: Sequence[Task], left_out: Mapping[TaskId, str] | None = None) -> MergePlan:
+        """Return the plan of these tasks in this order; `left_out` says why other tasks do not go in."""
+        steps: list[MergeStep] = []
+        conflicts: list[tuple[Task, Conflicted]] = []
+        blocked: list[Blocked] = []
+        reasons = dict(left_out or {})
+        tip, merged = self.onto, self.merged
+        for number, task in enumerate(order):
+            self.report("replay", number, len(order), task)
+            if reason := self._why_blocked(task, {step.task.id for step in steps}, reasons):
+                blocked.append(Blocked(task, reason))
+                reasons[task.id] = "which waits"
+                continue
+            replayed = self._replay(task, merged, tip)
+            if isinstance(replayed, Conflicted):
+                conflicts.append((task, replayed))
+                reasons[task.id] = "which conflicts"
+                continue
+            steps.append(MergeStep(task=task, replayed=replayed, paths=self.paths[task.id]))
+            tip, merged = replayed.tip, (*merged, self._tip(task))
+        return MergePlan(
+            before=self.before,
+            onto=self.onto,
+            order=tuple(order),
+            steps=tuple(steps),
+            conflicts=tuple(self._conflicts(conflicts, steps)),
+            blocked=tuple(blocked),
+        )
+
+    def adopt(self, plan: MergePlan) -> None:
+        """Take over the replays of another planner on the same base, so that the same commits come out."""
+        tip, merged = self.onto, self.merged
+        for step in plan.steps:
+            self._replayed[self._range(step.task, merged), tip] = step.replayed
+            self.paths[step.task.id] = step.paths
+            tip, merged = step.replayed.tip, (*merged, self._tip(step.task))
+
+    def union(self, order: Sequence[Task]) -> Oid | None:
+        """Return the tip of these tasks on top of each other; None if they do not all go in."""
+        tip, merged = self.onto, self.merged
+        for task in order:
+            replayed = self._replay(task, merged, tip)
+            if isinstance(replayed, Conflicted):
+                return None
+            tip, merged = replayed.tip, (*merged, self._tip(task))
+        return tip
+
+    def count(self, order: Sequence[Task]) -> int:
+        """Return how many of these tasks go in, in this order."""
+        names: set[TaskId] = set()
+        tip, merged = self.onto, self.merged
+        for task in order:
+            if not self._why_blocked(task, names, {}):
+                replayed = self._replay(task, merged, tip)
+                if isinstance(replayed, Replayed):
+                    tip, merged = replayed.tip, (*merged, self._tip(task))
+                    names.add(task.id)
+        return len(names)
+
+    def _replay(self, task: Task, merged: tuple[Oid, ...], onto: Oid) -> Replayed | Conflicted:
+        commits = self._range(task, merged)
+        if (commits, onto) not in self._replayed:
+            self.replays += 1
+            self._replayed[commits, onto] = self.replayer.replay(commits, onto)
+        return self._replayed[commits, onto]
+
+    def _range(self, task: Task, merged: tuple[Oid, ...]) -> Own:
+        return Own(*commit_range(task), merged)
+
+    def _tip(self, task: Task) -> Oid:
+        return commit_range(task)[1]
+
+    def _why_blocked(self, task: Task, names: Collection[TaskId], reasons: Mapping[TaskId, str]) -> str:
+        """Return why a task has to wait when these tasks are in; empty if it can go in."""
+        if task.tip is None:
+            return "it has no commits"
+        for name in task.spec.after:
+            if name in self.tasks and self.tasks[name].state is not State.MERGED and name not in names:
+                return f"it builds on {name}, {reasons.get(name) or _why_missing(self.tasks[name])}"
+        tip = self._branch_tips.get(branch_ref(task.branch))
+        return "" if tip == task.tip else f"{task.branch} has moved since it was approved: approve it again"
+
+    @cached_property
+    def _branch_tips(self) -> Mapping[Ref, Oid]:
+        return self.replayer.repository.refs("refs/heads")
+
+    def _conflicts(
+        self, conflicts: Sequence[tuple[Task, Conflicted]], steps: Sequence[MergeStep]
+    ) -> Iterator[MergeConflict]:
+        for number, (task, conflict) in enumerate(conflicts):
+            self.report("conflicts", number, len(conflicts), task)
+            partners = self._partners(task, conflict, steps)
+            yield MergeConflict(task=task, paths=conflict.paths, partners=partners, conflict=conflict)
+
+    def _partners(self, task: Task, conflict: Conflicted, steps: Sequence[MergeStep]) -> tuple[TaskId, ...]:
+        """Return the tasks that this one conflicts with: those without which it would go in."""
+        merging = by_id(step.task for step in steps)
+        needed = graph.closure(task.spec.after, merging)
+        if self.union([*self._select(needed, merging), task]) is None:
+            return tuple(step.task.id for step in steps if step.task.id in needed and self._touches(step, conflict))
+        unneeded = [step for step in steps if step.task.id not in needed]
+        in_conflict = [step.task.id for step in unneeded if self._touches(step, conflict)]
+        sharing = [step.task.id for step in unneeded if step.paths.intersection(self.paths[task.id])]
+        candidates = list(dict.fromkeys([*in_conflict, *sharing]))[:_MAX_PARTNERS]
+        partners = {name for name in candidates if self._conflicts_with(task, name, merging)} or {*in_conflict}
+        return tuple(name for name in merging if name in partners) or self._first_partner(task, needed, steps)
+
+    def _touches(self, step: MergeStep, conflict: Conflicted) -> bool:
+        return bool(step.paths.intersection(conflict.paths))
+
+    def _conflicts_with(self, task: Task, partner: TaskId, merging: Mapping[TaskId, Task]) -> bool:
+        names = graph.closure([*task.spec.after, partner], merging)
+        return self.union([*self._select(names, merging), task]) is None
+
+    def _select(self, names: Collection[TaskId], tasks: Mapping[TaskId, Task]) -> list[Task]:
+        return [task for name, task in tasks.items() if name in names]
+
+    def _first_partner(self, task: Task, needed: Collection[TaskId], steps: Sequence[MergeStep]) -> tuple[TaskId, ...]:
+        """Return the task that causes a conflict without sharing a path, such as a renamed folder: found by bisection.
+
+        Empty if no task is in.
+        """
+        low = max((number for number, step in enumerate(steps, start=1) if step.task.id in needed), default=0)
+        high = len(steps)
+        while high - low > 1:
+            middle = (low + high) // 2
+            merged = (*self.merged, *(self._tip(step.task) for step in steps[:middle]))
+            conflicts = isinstance(self._replay(task, merged, steps[middle - 1].replayed.tip), Conflicted)
+            low, high = (low, middle) if conflicts else (middle, high)
+        return (steps[high - 1].task.id,) if steps else ()
+
+
+def _why_missing(task: Task) -> str:
+    return "which is left out" if task.state in MERGEABLE else f"which is {task.state}, not approved"
