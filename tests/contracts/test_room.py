@@ -1,0 +1,371 @@
+"""The contract of every `Room`: what an attempt relies on, wherever its agent works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gitorch import services
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid
+from gitorch.rooms.base import Collected, Command, NoChanges, Rejected, Room, RoomError, Rooms, RoomSpec
+from gitorch.services.open import open_workspace
+from tests.support.clone_rooms import CloneRooms
+from tests.support.git import commit, git
+
+MESSAGE = "Add `things`; 🚀\n\nTask: t\n"
+BRANCH = "orch/t"
+CONFIG = '[agents.scripted]\nkind = "command"\ncommand = ["true"]\npass_env = ["AGENT_*"]\nenv = { MODE = "fast" }\n'
+USER = {"SECRET_OF_THE_USER": "hush", "AGENT_TOKEN": "token", "AGENT_LEVEL": "3"}
+
+
+class Suite:
+    """A repository, one kind of rooms for it, and agents that are shell scripts."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self.folder = folder
+        self.base = Oid(git("rev-parse", "main", cwd=folder))
+        self.spec = RoomSpec(
+            task="t",
+            attempt=1,
+            agent="scripted",
+            branch=BRANCH,
+            base=self.base,
+            tip=None,
+            directory=folder.parent / "rooms" / "t",
+            folder=folder / ".git/gitorch/attempts/t/1",
+        )
+
+    @property
+    def repository(self) -> Repository:
+        return Repository.discover(self.folder)
+
+    @property
+    def rooms(self) -> Rooms:
+        """Rooms as another process would get them: nothing is shared but the files."""
+        workspace = open_workspace(self.folder, environment={**os.environ, **USER})
+        context = services.agents.run_context(workspace)
+        if self.kind == "fenced worktree":
+            return context.rooms
+        return CloneRooms(
+            repository=context.repository,
+            config=context.config,
+            agents=context.agents,
+            environment=context.environment,
+        )
+
+    def room(self, **fields: object) -> Room:
+        """Create a room, with these fields of the spec changed."""
+        return self.rooms.create(msgspec.structs.replace(self.spec, **fields))
+
+    def next_attempt(self, tip: Oid | None) -> RoomSpec:
+        folder = self.spec.folder.with_name("2")
+        return msgspec.structs.replace(self.spec, attempt=2, tip=tip, folder=folder)
+
+    def ref(self, name: str) -> str:
+        """Return the commit of a ref in the user's repository; empty when there is none."""
+        return git("rev-parse", "--verify", "--quiet", name, cwd=self.folder, ok=(0, 1))
+
+
+def execute(command: Command) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command.argv, cwd=command.cwd, env=dict(command.env), capture_output=True, text=True)
+
+
+def act(room: Room, script: str, env: Mapping[str, str] | None = None) -> str:
+    """Run a shell script as the agent of a room; return what it printed."""
+    result = execute(room.agent_command(["/bin/sh", "-ec", script], env or {}))
+    assert result.returncode == 0, result.stderr
+    return result.stdout.rstrip("\n")
+
+
+def attempt_at(room: Room, script: str) -> None:
+    """Run a shell script as the agent of a room, whether or not it is allowed."""
+    execute(room.agent_command(["/bin/sh", "-c", script], {}))
+
+
+@pytest.fixture(params=["fenced worktree", "clone"])
+def suite(request: pytest.FixtureRequest, repository_folder: Path) -> Suite:
+    (repository_folder / ".orchestrate.local.toml").write_text(CONFIG)
+    return Suite(request.param, repository_folder)
+
+
+def work(room: Room, name: str = "one") -> None:
+    """Commit a file as the agent."""
+    act(room, f"echo {name} > {name}; git add {name}; git commit -qm 'Add {name}'")
+
+
+def lines(command: Sequence[str], cwd: Path) -> list[str]:
+    return git(*command, cwd=cwd).splitlines()
+
+
+def test_a_room_is_a_checkout_of_the_tasks_branch(suite: Suite) -> None:
+    """An attempt starts on its base, on the branch of its task, with nothing uncommitted."""
+    room = suite.room()
+    assert room.head() == suite.base
+    assert act(room, "pwd; git symbolic-ref --short HEAD; git rev-parse HEAD; git status --porcelain").splitlines() == [
+        str(room.directory),
+        BRANCH,
+        suite.base,
+    ]
+    assert (room.directory / "README.md").read_text() == "# Example\n"
+    assert suite.ref(BRANCH) == suite.base
+
+
+def test_the_environment_is_an_allow_list(suite: Suite) -> None:
+    """An agent gets the names that its configuration passes on, and nothing else of the user's."""
+    room = suite.room()
+    script = 'echo "$SECRET_OF_THE_USER|$AGENT_TOKEN|$AGENT_LEVEL|$MODE|$EXTRA|$GITORCH_TASK"'
+    assert act(room, script, {"EXTRA": "more"}) == "|token|3|fast|more|t"
+
+
+def test_checks_get_no_credentials(suite: Suite) -> None:
+    """Preparations and checks run what an agent wrote, so they do not get its keys."""
+    room = suite.room()
+    result = execute(room.check_command(["/bin/sh", "-c", 'echo "$AGENT_TOKEN|$AGENT_LEVEL"; pwd']))
+    assert result.stdout.splitlines() == ["|3", str(room.directory)]
+
+
+def test_commits_come_home(suite: Suite) -> None:
+    """Collected commits are on the task's branch in the user's repository, counted, with their tree."""
+    room = suite.room()
+    work(room, "one")
+    work(room, "two")
+    tip = room.head()
+    tree = Oid(act(room, "git rev-parse HEAD^{tree}"))
+    assert room.collect(MESSAGE) == Collected(tip=tip, tree=tree, commits=2, completed=False)
+    assert suite.ref(BRANCH) == tip
+    assert git("show", f"{BRANCH}:two", cwd=suite.folder) == "two"
+
+
+def test_uncommitted_files_are_committed(suite: Suite) -> None:
+    """Agents forget to commit: their files come home with the message of gitorch."""
+    room = suite.room()
+    (room.directory / "new\nfile").write_text("x")
+    (room.directory / "README.md").unlink()
+    result = room.collect(MESSAGE)
+    assert isinstance(result, Collected)
+    assert (result.completed, result.commits) == (True, 1)
+    assert git("log", "-1", "--format=%B", BRANCH, cwd=suite.folder) == MESSAGE.rstrip("\n")
+    assert suite.repository.file(result.tip, "new\nfile") == b"x"
+    assert suite.repository.file(result.tip, "README.md") is None
+    assert room.collect(MESSAGE) == msgspec.structs.replace(result, completed=False)
+
+
+def test_no_changes(suite: Suite) -> None:
+    """Neither nothing, nor an empty commit, nor work that was undone is a change."""
+    room = suite.room()
+    assert room.collect(MESSAGE) == NoChanges()
+    act(room, "git commit -q --allow-empty -m empty")
+    assert room.collect(MESSAGE) == NoChanges()
+    work(room)
+    act(room, "git rm -q one; git commit -qm 'Remove one'")
+    assert room.collect(MESSAGE) == NoChanges()
+    assert suite.ref(BRANCH) in (suite.base, room.head())
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "git symbolic-ref HEAD refs/heads/mine",
+        "echo 1 > f; git add f; git commit -qm f; git checkout -q --detach HEAD~1; echo 2 > f; git add f;"
+        " git commit -qm g; git cherry-pick orch/t || true",
+        "mkdir inner; cd inner; git init -q; echo x > x; git add x; git commit -qm x",
+        "git checkout -q --orphan fresh; git commit -qm fresh; git branch -D orch/t; git checkout -q -b orch/t",
+    ],
+    ids=["another branch", "unfinished operation", "repository inside", "rewritten history"],
+)
+def test_work_that_does_not_pass_the_gate(suite: Suite, script: str) -> None:
+    """Rejected work moves no branch, gives a reason, and stays where it is."""
+    room = suite.room()
+    act(room, "echo unfinished > notes.txt")
+    attempt_at(room, script)
+    result = room.collect(MESSAGE)
+    assert isinstance(result, Rejected)
+    assert result.reason
+    assert suite.repository.is_ancestor(suite.base, Oid(suite.ref(BRANCH)))
+    assert (room.directory / "notes.txt").exists()
+
+
+def test_an_agent_moves_nothing_of_the_users(suite: Suite) -> None:
+    """Branches, tags and stash of the user stay; what was tried is reported, unless it is out of reach."""
+    git("branch", "other", cwd=suite.folder)
+    git("tag", "v1", cwd=suite.folder)
+    before = lines(["for-each-ref"], suite.folder)
+    room = suite.room()
+    work(room)
+    for script in (
+        "git update-ref refs/heads/main HEAD",
+        "git branch -f other HEAD",
+        "git tag -f v1 HEAD",
+        "git tag mine",
+        "git branch -D other",
+        "echo x >> README.md; git stash",
+    ):
+        attempt_at(room, script)
+    assert [line for line in lines(["for-each-ref"], suite.folder) if not line.endswith(f"/{BRANCH}")] == before
+    if refusals := room.refusals():
+        assert {"refs/heads/main", "refs/heads/other", "refs/tags/v1", "refs/tags/mine"} <= set(refusals)
+
+
+def test_a_room_is_found_again(suite: Suite) -> None:
+    """Another process finds a room as its programs left it, and collects from it."""
+    room = suite.room()
+    work(room)
+    (room.directory / "left.txt").write_text("left")
+    found = suite.rooms.reopen(suite.spec)
+    assert (found.head(), found.directory) == (room.head(), room.directory)
+    assert (found.directory / "left.txt").read_text() == "left"
+    assert act(found, "echo $AGENT_TOKEN; git symbolic-ref --short HEAD").splitlines() == ["token", BRANCH]
+    result = found.collect(MESSAGE)
+    assert isinstance(result, Collected)
+    assert result.commits == 2
+
+
+def test_a_room_that_is_gone(suite: Suite) -> None:
+    """Reopening says so, before anything runs."""
+    with pytest.raises(RoomError, match="gone"):
+        suite.rooms.reopen(suite.spec)
+
+
+def test_creating_a_room_can_be_repeated(suite: Suite) -> None:
+    """A first creation that was cut short is done again; what a preparation left does not matter."""
+    suite.room()
+    room = suite.room()
+    assert (room.head(), act(room, "git status --porcelain")) == (suite.base, "")
+    work(room)
+    assert isinstance(room.collect(MESSAGE), Collected)
+
+
+def test_the_next_attempt_continues_on_the_tip(suite: Suite) -> None:
+    """It starts on the last collected commit; the attempt's ref keeps it, a rescue point the uncommitted files."""
+    room = suite.room()
+    work(room)
+    first = room.collect(MESSAGE)
+    assert isinstance(first, Collected)
+    (room.directory / "left.txt").write_text("left")
+    again = suite.rooms.create(suite.next_attempt(first.tip))
+    assert again.head() == first.tip
+    assert act(again, "git status --porcelain") == ""
+    assert suite.ref("refs/gitorch/attempts/t/1") == first.tip
+    assert git("show", "refs/gitorch/rescue/t:left.txt", cwd=suite.folder) == "left"
+    work(again, "two")
+    second = again.collect(MESSAGE)
+    assert isinstance(second, Collected)
+    assert second.commits == 2
+
+
+def test_the_next_attempt_starts_afresh(suite: Suite) -> None:
+    """Without a tip it starts on the base, and the commits of the attempt before are kept."""
+    room = suite.room()
+    work(room)
+    first = room.collect(MESSAGE)
+    assert isinstance(first, Collected)
+    again = suite.rooms.create(suite.next_attempt(None))
+    assert again.head() == suite.base
+    assert suite.ref(BRANCH) == suite.base
+    assert suite.ref("refs/gitorch/attempts/t/1") == first.tip
+
+
+def test_a_branch_that_a_person_continued(suite: Suite) -> None:
+    """An attempt starts on what a person added to the branch."""
+    room = suite.room()
+    work(room)
+    first = room.collect(MESSAGE)
+    assert isinstance(first, Collected)
+    tree = git("write-tree", cwd=suite.folder)
+    later = git("commit-tree", tree, "-p", first.tip, "-m", "by hand", cwd=suite.folder)
+    git("update-ref", f"refs/heads/{BRANCH}", later, cwd=suite.folder)
+    assert suite.rooms.create(suite.next_attempt(first.tip)).head() == later
+
+
+def test_a_branch_of_somebody_else(suite: Suite) -> None:
+    """A first attempt does not take over a branch that exists and is not the task's."""
+    other = git("commit-tree", "HEAD^{tree}", "-m", "other", cwd=suite.folder)
+    git("update-ref", f"refs/heads/{BRANCH}", other, cwd=suite.folder)
+    with pytest.raises(RoomError, match="exists already"):
+        suite.room()
+    assert suite.ref(BRANCH) == other
+
+
+def test_what_checks_left_is_discarded(suite: Suite) -> None:
+    """The files are as committed again; what was there is in a rescue point, and ignored files stay."""
+    room = suite.room()
+    work(room)
+    assert isinstance(room.collect(MESSAGE), Collected)
+    (room.directory / "one").write_text("changed by a check")
+    (room.directory / "report.txt").write_text("left")
+    (room.directory / "debug.log").write_text("ignored")
+    room.discard_uncommitted("files that checks left")
+    assert act(room, "git status --porcelain; cat one") == "one"
+    assert not (room.directory / "report.txt").exists()
+    assert (room.directory / "debug.log").exists()
+    assert git("show", "refs/gitorch/rescue/t:report.txt", cwd=suite.folder) == "left"
+    rescued = suite.ref("refs/gitorch/rescue/t")
+    room.discard_uncommitted("nothing")
+    assert suite.ref("refs/gitorch/rescue/t") == rescued
+
+
+def conflict_on(suite: Suite, parent: str) -> Oid:
+    """Make a commit that holds a conflict, kept by a ref as gitorch keeps it."""
+    blob = git("hash-object", "-w", "--stdin", cwd=suite.folder, input=b"<<<<<<< a\n1\n=======\n2\n>>>>>>> b\n")
+    index = {"GIT_INDEX_FILE": str(suite.folder / ".git/conflict-index")}
+    git("read-tree", parent, cwd=suite.folder, env=index)
+    git("update-index", "--add", "--cacheinfo", f"100644,{blob},README.md", cwd=suite.folder, env=index)
+    tree = git("write-tree", cwd=suite.folder, env=index)
+    oid = Oid(git("commit-tree", tree, "-p", parent, "-m", "conflict", cwd=suite.folder))
+    git("update-ref", "refs/gitorch/conflicts/t", oid, cwd=suite.folder)
+    return oid
+
+
+def test_a_conflict_is_checked_out(suite: Suite) -> None:
+    """The files have the markers, and nothing is committed; on any other commit, nothing changes."""
+    room = suite.room()
+    room.checkout_conflict(conflict_on(suite, suite.base))
+    assert room.head() == suite.base
+    assert (room.directory / "README.md").read_text().startswith("<<<<<<< a\n")
+    room.discard_uncommitted("markers")
+    room.checkout_conflict(conflict_on(suite, f"{suite.base}~1"))
+    assert (room.directory / "README.md").read_text() == "# Example\n"
+
+
+def test_an_attempt_is_given_up(suite: Suite) -> None:
+    """Branch and files are as before it; its commits and its uncommitted files are kept. It can be repeated."""
+    before = Oid(commit_on(suite, suite.base, "before"))
+    git("update-ref", f"refs/heads/{BRANCH}", before, cwd=suite.folder)
+    spec = suite.next_attempt(before)
+    room = suite.rooms.create(spec)
+    work(room)
+    result = room.collect(MESSAGE)
+    assert isinstance(result, Collected)
+    (room.directory / "left.txt").write_text("left")
+    for _ in range(2):
+        suite.rooms.give_up(spec, before)
+        assert suite.ref(BRANCH) == before
+        assert suite.ref("refs/gitorch/attempts/t/2") == result.tip
+        assert git("show", "refs/gitorch/rescue/t:left.txt", cwd=suite.folder) == "left"
+    assert not (room.directory / "one").exists()
+    assert not (room.directory / "left.txt").exists()
+
+
+def test_an_attempt_without_a_room_is_given_up(suite: Suite) -> None:
+    """Where the room is gone, or was never made, the branch goes back all the same."""
+    later = commit_on(suite, suite.base, "later")
+    git("update-ref", f"refs/heads/{BRANCH}", later, cwd=suite.folder)
+    suite.rooms.give_up(suite.spec, suite.base)
+    assert suite.ref(BRANCH) == suite.base
+    assert suite.ref("refs/gitorch/attempts/t/1") == later
+
+
+def commit_on(suite: Suite, parent: str, message: str) -> str:
+    """Make a commit with one more file."""
+    folder = suite.folder.parent / "scratch"
+    git("worktree", "add", "--quiet", "--detach", str(folder), parent, cwd=suite.folder)
+    oid = commit(folder, message, {message: message})
+    git("worktree", "remove", "--force", str(folder), cwd=suite.folder)
+    return oid
