@@ -73,9 +73,9 @@ CAPTURED = [
     ("429", Ending.LIMITED, "Request rejected (429)"),
     ("500", Ending.TRANSIENT, "API Error: 500 scripted failure"),
     ("529", Ending.TRANSIENT, "API Error: 529 scripted failure"),
-    ("drop", Ending.TRANSIENT, "Unable to connect to API (ECONNRESET)"),
-    ("refusal", Ending.DECLINED, "unable to respond to this request"),
-    ("limit", Ending.LIMITED, "You've hit your session limit"),
+    ("drop", Ending.TRANSIENT, "Connection dropped (ECONNRESET)"),
+    ("refusal", Ending.DECLINED, "can't help with this"),
+    ("limit", Ending.LIMITED, "You've hit your 5-hour limit"),
     ("logged-out", Ending.UNAUTHENTICATED, "Not logged in"),
 ]
 
@@ -109,6 +109,16 @@ def test_what_subagents_used_counts() -> None:
     plain = judged(line(type="result", subtype="success", is_error=False, usage=usage)).usage
     assert plain is not None
     assert (plain.input_tokens, plain.cached_tokens, plain.output_tokens) == (7, 4, 8)
+
+
+def test_only_what_an_execution_adds_to_its_session_counts() -> None:
+    """Since 2.1.332 the tables and dollars of a resumed session are its totals, and a process may print two results."""
+    added = {"model_usage_since_last_result": {"opus": {"inputTokens": 10, "outputTokens": 5, "costUSD": 0.5}}}
+    totals = {"modelUsage": {"opus": {"inputTokens": 900, "outputTokens": 90, "costUSD": 9.0}}, "total_cost_usd": 9.0}
+    result = line(type="result", subtype="success", is_error=False, num_turns=2, **added, **totals)
+    usage = judged(result, result).usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.usd, usage.turns) == (20, 10, 1.0, 4)
 
 
 def test_refused_tool_calls_are_told() -> None:
@@ -306,6 +316,7 @@ KEYS = (
     "rate_limit_info",
     "permission_denials",
     "modelUsage",
+    "model_usage_since_last_result",
 )
 TYPES = ("assistant", "user", "system", "result", "rate_limit_event", "stream_event", "new")
 

@@ -49,6 +49,7 @@ _SUBTYPES = {
 }
 
 _TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+_ADDED_USAGE = "model_usage_since_last_result"
 _MODEL_TOKENS = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens", "outputTokens")
 
 _TRANSIENT = re.compile(r"unable to connect|timed out|overloaded|connection|socket|failed to parse json", re.IGNORECASE)
@@ -58,7 +59,7 @@ _LOGIN = re.compile(r"not logged in|/login|authenticat|api key|oauth", re.IGNORE
 class _Seen(msgspec.Struct):
     """What a stream told up to its end."""
 
-    result: Record | None = None
+    results: list[Record] = []
     session: str = ""
     error: str = ""
     text: str = ""
@@ -134,16 +135,17 @@ class Claude:
         for record in streams.records(lines):
             silent = False
             _take_in(seen, record)
-        if seen.result is None:
+        if not seen.results:
             return _without_result(seen, stderr, ended, silent=silent)
-        ending = _ending(seen, seen.result, ended)
+        result = seen.results[-1]
+        ending = _ending(seen, result, ended)
         return Outcome(
             ending=ending,
-            reason=_reason(seen.result, ending, ended),
-            summary=word(seen.result, "result") if ending is Ending.COMPLETED else seen.text,
-            session=word(seen.result, "session_id") or seen.session,
-            usage=_usage(seen.result),
-            denials=tuple(_denial(denial) for denial in rows(seen.result, "permission_denials")),
+            reason=_reason(result, ending, ended),
+            summary=word(result, "result") if ending is Ending.COMPLETED else seen.text,
+            session=word(result, "session_id") or seen.session,
+            usage=_usage(seen.results),
+            denials=tuple(_denial(denial) for denial in rows(result, "permission_denials")),
             resets_at=seen.resets_at if ending is Ending.LIMITED else None,
         )
 
@@ -185,7 +187,7 @@ def _launch_environment() -> dict[str, str]:
 def _take_in(seen: _Seen, record: Record) -> None:
     match record.get("type"):
         case "result":
-            seen.result = record
+            seen.results.append(record)
         case "assistant" if not record.get("parent_tool_use_id"):
             seen.error = word(record, "error")
             seen.text = ("" if seen.error else _said(record)) or seen.text
@@ -254,20 +256,28 @@ def _told(result: Record) -> str:
     return "; ".join(streams.words(result, "errors")) or word(result, "result") or word(result, "subtype")
 
 
-def _usage(result: Record) -> Usage:
+def _usage(results: Sequence[Record]) -> Usage:
+    last = results[-1]
+    # In 2.1.332, `modelUsage` and the dollars count a resumed session from its beginning, and one process can print
+    # several results: this execution used what each of them adds.
+    added = [table(result, _ADDED_USAGE) for result in results if _ADDED_USAGE in result]
+    models = _models(added or [table(last, "modelUsage")])
     # `usage` leaves out what subagents used, although the dollars count it; the tables of the models do not.
-    models = [model for model in table(result, "modelUsage").values() if isinstance(model, dict)]
     names = _MODEL_TOKENS if models else _TOKENS
     fresh, written, cached, output = (
-        sum(streams.count(spent, name) for spent in models or [table(result, "usage")]) for name in names
+        sum(streams.count(spent, name) for spent in models or [table(last, "usage")]) for name in names
     )
     return Usage(
-        usd=number(result, "total_cost_usd"),
+        usd=sum(number(model, "costUSD") or 0.0 for model in models) if added else number(last, "total_cost_usd"),
         input_tokens=fresh + written + cached,
         cached_tokens=cached,
         output_tokens=output,
-        turns=streams.count(result, "num_turns"),
+        turns=sum(streams.count(result, "num_turns") for result in (results if added else [last])),
     )
+
+
+def _models(usages: Iterable[Record]) -> list[Record]:
+    return [model for usage in usages for model in usage.values() if isinstance(model, dict)]
 
 
 def _denial(denial: Record) -> str:
