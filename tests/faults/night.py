@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,6 @@ import msgspec
 import psutil
 import tomli
 
-import gitorch
 from gitorch import services
 from gitorch.executors.processes import MARKER
 from gitorch.flow import intake
@@ -31,6 +29,8 @@ from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import OperationLog
 from gitorch.storage.tasks import Store
+from tests.support import forkserver
+from tests.support.forkserver import ForkedProcess
 from tests.support.git import git, standard
 
 # one short line by O_APPEND is written whole, whoever else writes
@@ -152,18 +152,17 @@ class Night:
         """Return everything that is the user's, as it is now."""
         return fence.fingerprint(self.repository)
 
-    def start(self, *words: str, agents: int = 4) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, agents: int = 4) -> ForkedProcess:
         """Start `orchestrate run`, as a shell would."""
-        path = os.pathsep.join([str(Path(gitorch.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
         command = words or ("run", "--max-agents", str(agents))
-        with (self.folder / "output").open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "gitorch", *command],
+        with (self.folder / "output").open("ab") as output, open(os.devnull, "rb") as nothing:
+            return forkserver.server().start(
+                command,
                 cwd=self.path,
-                env={**os.environ, "PYTHONPATH": path},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                env=os.environ,
+                stdin=nothing.fileno(),
+                stdout=output.fileno(),
+                stderr=output.fileno(),
                 start_new_session=True,
             )
 

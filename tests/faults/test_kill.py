@@ -39,7 +39,7 @@ from tests.support.scale import scaled
 
 KILLS = int(os.environ.get("GITORCH_KILLS") or 30)
 SEED = int(os.environ.get("GITORCH_SEED") or random.randrange(1_000_000))
-NIGHT_SECONDS = 1.4
+NIGHT_SECONDS = 1.1
 _WRITES = os.O_WRONLY | os.O_RDWR
 
 
@@ -110,7 +110,7 @@ def test_every_task_finishes_once_whatever_the_random_moments_at_which_the_orche
     while left:
         nights += 1
         night = Night(tmp_path / str(nights), chance.randint(10, 16), chance)
-        while left and night.survives(chance.uniform(0.1, NIGHT_SECONDS), with_git=chance.random() < 0.5):
+        while left and night.survives(chance.uniform(0.01, NIGHT_SECONDS), with_git=chance.random() < 0.5):
             left -= 1
         night.finish()
         night.verify()

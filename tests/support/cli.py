@@ -1,4 +1,7 @@
-"""The command line as people and scripts meet it: `python -m gitorch` in a process and a sealed environment of its own.
+"""The command line as people and scripts meet it: each command in a process and a sealed environment of its own.
+
+The process is a fork of one that has imported gitorch (`tests.support.forkserver`), or with `fresh_interpreter` a new
+`python -m gitorch`.
 
 Its agent `sh` does literally what it is told: the lines between `#!do` and `#!end` of a task's text are its script.
 """
@@ -23,6 +26,8 @@ import tomli_w
 
 from gitorch.git import fence
 from gitorch.git.repository import Repository
+from tests.support import forkserver
+from tests.support.forkserver import ForkedProcess
 from tests.support.git import git
 from tests.support.schemas import check_output
 
@@ -38,6 +43,7 @@ command = ["/bin/sh", "-c", "sed -n '/^#!do$/,/^#!end$/p' | exec /bin/sh -e"]
 """
 
 _PASSED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+_PASSED_PREFIXES = ("GIT_", "XDG_", "COVERAGE_")
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -70,6 +76,9 @@ class Answer(msgspec.Struct, frozen=True):
 class Cli:
     """`orchestrate` in one folder, by a person whose configuration is `config`."""
 
+    fresh_interpreter = False
+    """Whether each command starts an interpreter of its own: for tests of what depends on that."""
+
     def __init__(self, folder: Path, config: str = OBEDIENT, **environment: str) -> None:
         self.folder = folder
         self.environment = {**sealed(), **environment}
@@ -91,15 +100,19 @@ class Cli:
         seconds: float = SECONDS,
     ) -> Answer:
         """Run one command to its end; fail the test when its exit code is not in `ok`, and for any traceback."""
-        done = subprocess.run(
-            [sys.executable, "-m", "gitorch", *words],
-            cwd=cwd or self.folder,
-            env={**self.environment, **(env or {})},
-            input=input,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-        )
+        where, variables = cwd or self.folder, {**self.environment, **(env or {})}
+        if self.fresh_interpreter:
+            done = subprocess.run(
+                [sys.executable, "-m", "gitorch", *words],
+                cwd=where,
+                env=variables,
+                input=input,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+            )
+        else:
+            done = forkserver.server().run(words, cwd=where, env=variables, input=input, timeout=seconds)
         answer = Answer(words, done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
         wanted = (ok,) if isinstance(ok, int) else ok
         said = f"orchestrate {' '.join(words)[:300]}: {answer.code}\n{answer.text[-4000:]}\n{answer.stderr[-4000:]}"
@@ -149,15 +162,17 @@ class Cli:
         """Start a command in the background; at the end of the block it is over, if need be by force."""
         log = self.folder.parent / f"{'-'.join(words[:1])}-{os.urandom(4).hex()}"
         with log.with_suffix(".out").open("wb") as out, log.with_suffix(".err").open("wb") as err:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gitorch", *words],
-                cwd=self.folder,
-                env={**self.environment, **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+            variables = {**self.environment, **(env or {})}
+            with open(os.devnull, "rb") as nothing:
+                process = forkserver.server().start(
+                    words,
+                    cwd=self.folder,
+                    env=variables,
+                    stdin=nothing.fileno(),
+                    stdout=out.fileno(),
+                    stderr=err.fileno(),
+                    start_new_session=True,
+                )
         try:
             yield Started(process, log, words)
         finally:
@@ -215,7 +230,7 @@ class Pipe:
 class Started(msgspec.Struct, frozen=True):
     """A command that goes on in the background."""
 
-    process: subprocess.Popen[bytes]
+    process: ForkedProcess
     log: Path
     words: tuple[str, ...]
 
@@ -236,7 +251,7 @@ class Started(msgspec.Struct, frozen=True):
 
 def sealed() -> dict[str, str]:
     """Return the whole environment of a call: what the sealed test has set, and nothing else of this machine's."""
-    kept = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(("GIT_", "XDG_"))}
+    kept = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 

@@ -1,0 +1,275 @@
+"""Run the command line in real processes that skip the interpreter's start.
+
+A server process imports gitorch once. Each command is a fork of it: a process of its own, with its own working
+directory, environment, streams, signal handlers, threads and caches, that ends as `python -m gitorch` would. Importing
+costs 0.1 to 0.3 s per command; a fork costs a few milliseconds.
+
+What depends on how an interpreter starts (imports, encodings, PATH, terminals) must use `subprocess` instead.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gitorch.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+_MESSAGE = struct.Struct("ci")
+_STARTED, _ENDED = b"s", b"e"
+_NOT_IMPORTED = ("gitorch.__main__", "gitorch.agents.api.")
+"""Modules that the command line itself does not load."""
+
+
+class ForkedProcess:
+    """A command that a fork server started. Behaves like the part of `subprocess.Popen` that the tests use."""
+
+    def __init__(self, words: Sequence[str], connection: socket.socket) -> None:
+        self.args = words
+        self.returncode: int | None = None
+        self._connection = connection
+        self.pid = self._receive(_STARTED, None)
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the process runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit code: -N after signal N, as `subprocess` does."""
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(self._receive(_ENDED, timeout))
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless the process has ended."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Send SIGTERM, unless the process has ended."""
+        self.send_signal(signal.SIGTERM)
+
+    def _receive(self, kind: bytes, timeout: float | None) -> int:
+        readable, _, _ = select.select([self._connection], [], [], timeout)
+        if not readable:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        data = self._connection.recv(_MESSAGE.size)
+        if len(data) != _MESSAGE.size:
+            raise RuntimeError(f"the fork server ended before {self.args}")
+        received, number = _MESSAGE.unpack(data)
+        assert received == kind, f"{self.args} did not start"
+        return int(number)
+
+
+class ForkServer:
+    """The test's end of a server process."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair()
+        variables = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        command = [sys.executable, "-m", "tests.support.forkserver", str(theirs.fileno())]
+        # pipes: nothing that these streams cache about a file may pass on to a command's streams
+        self._process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**variables, **_coverage(), "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(theirs.fileno(),),
+        )
+        theirs.close()
+
+    def start(
+        self,
+        words: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        start_new_session: bool = False,
+    ) -> ForkedProcess:
+        """Start `orchestrate` with these words; the last three arguments are file descriptors."""
+        mine, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [b"."], [theirs.fileno(), stdin, stdout, stderr])
+        request = {"words": list(words), "cwd": str(cwd), "env": dict(env), "session": start_new_session}
+        mine.sendall(json.dumps(request).encode())
+        mine.shutdown(socket.SHUT_WR)
+        return ForkedProcess(words, mine)
+
+    def run(
+        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], input: bytes, timeout: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run one command to its end, as `subprocess.run(..., capture_output=True)` does."""
+        pipes = [os.pipe() for _ in range(3)]
+        (stdin, feed), (out, stdout), (err, stderr) = pipes
+        process = self.start(words, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr)
+        for end in (stdin, stdout, stderr):
+            os.close(end)
+        try:
+            outputs = _communicate(feed, input, (out, err), time.monotonic() + timeout)
+            return subprocess.CompletedProcess(words, process.wait(timeout), *outputs)
+        except TimeoutError:
+            process.kill()
+            raise subprocess.TimeoutExpired(words, timeout) from None
+
+
+def _communicate(feed: int, input: bytes, sources: Sequence[int], deadline: float) -> list[bytes]:
+    """Write `input` and read each source to its end; close all of them."""
+    texts = {source: bytearray() for source in sources}
+    readers, writers = set(sources), {feed}
+    os.set_blocking(feed, False)
+    try:
+        while readers or writers:
+            if writers and not input:
+                os.close(feed)
+                writers.clear()
+            readable, writable, _ = select.select(readers, writers, [], max(0.0, deadline - time.monotonic()))
+            if not readable and not writable and (readers or writers):
+                raise TimeoutError
+            for source in readable:
+                text = os.read(source, 65_536)
+                texts[source] += text
+                if not text:
+                    os.close(source)
+                    readers.discard(source)
+            if writable:
+                try:
+                    input = input[os.write(feed, input) :]
+                except BrokenPipeError:
+                    input = b""
+    finally:
+        for descriptor in readers | writers:
+            os.close(descriptor)
+    return [bytes(texts[source]) for source in sources]
+
+
+def server() -> ForkServer:
+    """Return this process's fork server, started at the first call."""
+    return _server_of(os.getpid())
+
+
+@functools.cache
+def _server_of(_pid: int) -> ForkServer:
+    # a fork of the test process must not share its connection
+    return ForkServer()
+
+
+def _coverage() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a process per request, and report how each ended, until the test closes its end."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest
+    connections: dict[int, socket.socket] = {}
+    while True:
+        readable, _, _ = select.select([control.fileno(), reader], [], [])
+        if reader in readable:
+            os.read(reader, 4096)
+            _report(connections)
+        if control.fileno() not in readable:
+            continue
+        message, descriptors, _, _ = socket.recv_fds(control, 1, 4)
+        if not message:
+            return
+        connection = socket.socket(fileno=descriptors[0])
+        pid = os.fork()
+        if not pid:
+            _run_command(connection, descriptors[1:])
+        for descriptor in descriptors[1:]:
+            os.close(descriptor)
+        connections[pid] = connection
+
+
+def _report(connections: dict[int, socket.socket]) -> None:
+    while connections:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        with connections.pop(pid) as connection, contextlib.suppress(BrokenPipeError):
+            connection.sendall(_MESSAGE.pack(_ENDED, status))
+
+
+def _run_command(connection: socket.socket, streams: Sequence[int]) -> NoReturn:
+    """Do in a fork of the server what `python -m gitorch` does, and exit."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for descriptor, stream in enumerate(streams):
+        os.dup2(stream, descriptor)
+    with connection:
+        with connection.makefile("rb") as file:
+            request: dict[str, Any] = json.load(file)
+        if request["session"]:
+            os.setsid()
+        connection.sendall(_MESSAGE.pack(_STARTED, os.getpid()))
+    os.closerange(3, 65_536)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    time.tzset()
+    sys.argv = [str(ROOT / "gitorch" / "__main__.py"), *request["words"]]
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    # what an interpreter does at its end, but for tearing down modules, which takes longer than the fork
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _import_everything() -> None:
+    package = importlib.import_module("gitorch")
+    for module in pkgutil.walk_packages(package.__path__, "gitorch."):
+        if not module.name.startswith(_NOT_IMPORTED):
+            importlib.import_module(module.name)
+    for name in ("git", "rich.console", "rich.live", "psutil", "click.shell_completion"):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # the pages stay shared with the forks
+
+
+if __name__ == "__main__":
+    _import_everything()
+    serve(socket.socket(fileno=int(sys.argv[1])))
