@@ -25,7 +25,7 @@ from gitorch.replay import Replayer
 from gitorch.services.open import open_workspace
 from tests.support.cli import ROOT
 from tests.support.days import merge
-from tests.support.git import commit, git
+from tests.support.git import commit, commit_on_branch, git
 from tests.support.scale import scaled
 from tests.support.tasks import make_task, with_fields
 
@@ -47,10 +47,7 @@ class Night:
         known = self.workspace.tasks
         base = known[TaskId(after)].tip if after else Oid(self.git("rev-parse", "main"))
         assert base
-        self.git("checkout", "--quiet", "--detach", base)
-        tip = Oid(commit(self.folder, f"work of {name}", files))
-        self.git("branch", f"orch/{name}", tip)
-        self.git("checkout", "--quiet", "main")
+        tip = Oid(commit_on_branch(self.folder, f"orch/{name}", base, (f"work of {name}\n", files)))
         one = make_task(
             id=TaskId(name),
             number=len(known) + 1,

@@ -12,6 +12,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
 from gitorch.replay import Replayer
+from tests.support.git import commit_on_branch
 from tests.support.tasks import make_task
 
 Red = Callable[[set[str]], bool]
@@ -42,17 +43,7 @@ class Branches:
         """Add an approved task whose branch changes these files, on main or on the branch it waits for."""
         base = self.tasks[TaskId(after)].tip if after else self.main
         assert base is not None
-        self.git("checkout", "-q", "-B", f"orch/{name}", base)
-        for path, text in files.items():
-            if text is None:
-                self.git("rm", "-q", path)
-                continue
-            (self.top / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.top / path).write_text(text)
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", f"work of {name}")
-        tip = self.at("HEAD")
-        self.git("checkout", "-q", "main")
+        tip = Oid(commit_on_branch(self.top, f"orch/{name}", base, (f"work of {name}\n", files)))
         return self._approved(name, base, tip, after=(TaskId(after),) if after else (), **fields)
 
     def many(self, count: int) -> list[str]:

@@ -12,7 +12,7 @@ from gitorch.replay import Replayer
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
 from gitorch.storage.tasks import Store
-from tests.support.git import git
+from tests.support.git import commit_on_branch, git
 from tests.support.tasks import with_fields
 
 _BESIDE = ("refs/gitorch/trash/undo-", "refs/heads/orch/candidate ")
@@ -22,16 +22,11 @@ WHO = "Una User <una@example.com>"
 
 def branch(folder: Path, name: str, *paths: str, base: str = "main") -> str:
     """Make a branch with a commit for each path, touching no work tree; return its tip."""
-    here = git("rev-parse", base, cwd=folder)
-    for path in paths:
-        blob = git("hash-object", "-w", "--stdin", cwd=folder, input=f"{path} of {name}\n".encode())
-        index = {"GIT_INDEX_FILE": str(folder / ".git" / "branch-index")}
-        git("read-tree", here, cwd=folder, env=index)
-        git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", cwd=folder, env=index)
-        tree = git("write-tree", cwd=folder, env=index)
-        here = git("commit-tree", tree, "-p", here, "-m", f"Add {path}\n\nFor {name}.", cwd=folder)
-    git("update-ref", f"refs/heads/{name}", here, cwd=folder)
-    return here
+    if not paths:
+        git("branch", "--force", name, base, cwd=folder)
+        return git("rev-parse", base, cwd=folder)
+    changes = ((f"Add {path}\n\nFor {name}.\n", {path: f"{path} of {name}\n"}) for path in paths)
+    return commit_on_branch(folder, name, base, *changes)
 
 
 def finished(folder: Path, *names: str) -> Workspace:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -61,6 +62,36 @@ def commit(cwd: Path, message: str, files: Mapping[str, str | bytes | None], **e
     return git("rev-parse", "HEAD", cwd=cwd)
 
 
+Files = Mapping[str, str | bytes | None]
+"""Paths and their contents; None deletes a file."""
+
+
+def commit_on_branch(folder: Path, branch: str, base: str, *changes: tuple[str, Files]) -> str:
+    """Make plain commits (message, files) on a branch that starts at `base`, and return the last one's id.
+
+    One `git fast-import` instead of a checkout and five processes per commit; no index and no work tree is touched.
+    """
+    stream = bytearray(b"feature done\n")
+    for number, (message, files) in enumerate(changes, start=1):
+        text = message.encode()
+        who = f"committer Una User <una@example.com> {int(time.time())} +0000"
+        stream += f"commit refs/heads/{branch}\nmark :{number}\n{who}\ndata {len(text)}\n".encode() + text + b"\n"
+        if number == 1:
+            stream += f"from {base}\n".encode()
+        for path, content in files.items():
+            stream += _file_change(path, content)
+    stream += b"get-mark :%d\ndone\n" % len(changes)
+    return git("fast-import", "--quiet", "--force", cwd=folder, input=bytes(stream))
+
+
+def _file_change(path: str, content: str | bytes | None) -> bytes:
+    quoted = b'"' + b"".join(b"\\%03o" % byte for byte in path.encode("utf-8", "surrogateescape")) + b'"'
+    if content is None:
+        return b"D " + quoted + b"\n"
+    data = content.encode() if isinstance(content, str) else content
+    return b"M 100644 inline " + quoted + b"\ndata %d\n" % len(data) + data + b"\n"
+
+
 def standard(folder: Path) -> Path:
     """Make the repository that most tests start from: three commits on `main`, an ordinary mix of files."""
     folder.mkdir(parents=True)
@@ -72,4 +103,9 @@ def standard(folder: Path) -> Path:
     (folder / "link").symlink_to("README.md")
     commit(folder, "Add a script and a link\n", {"docs/naïve file.md": "text\n"})
     commit(folder, "Add a library\n\nWith a body.\n", {"src/lib.py": "def f():\n    return 1\n", "data.bin": bytes(64)})
+    # it is copied a thousand times: the fewer files, the better
+    git("repack", "-adq", cwd=folder)
+    git("prune-packed", cwd=folder)
+    for sample in (folder / ".git" / "hooks").glob("*.sample"):
+        sample.unlink()
     return folder

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
@@ -45,20 +47,25 @@ _ODD = st.sampled_from(
 ) | st.sampled_from(["\x7f", "\x1b[31m", "\x0b", "\x1c", "\u2028", "\u0085", "\ufeff", "🚀"])
 texts = st.one_of(st.text(), st.lists(_ODD | st.text(max_size=3), max_size=8).map("".join))
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True).map(TaskId)
-oids = st.text("0123456789abcdef", min_size=40, max_size=40).map(Oid)
+oids = st.binary(min_size=20, max_size=20).map(lambda content: Oid(content.hex()))
 floats = st.floats(0, 1e9, allow_nan=False)
 times = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 counts = st.integers(0, 2**40)
+
+
+def _some_of(kind: type[Any], required: Mapping[str, SearchStrategy[Any]], **optional: SearchStrategy[Any]) -> Any:
+    """Return a strategy of structs in which about half of the optional fields keep their defaults."""
+    return st.fixed_dictionaries(required, optional=optional).map(lambda fields: kind(**fields))
+
 
 _usages = st.builds(Usage, usd=st.none() | floats, input_tokens=counts, output_tokens=counts, turns=counts)
 _comments = st.builds(Comment, text=texts, file=texts, line=counts, who=texts, attempt=counts)
 _results = st.builds(
     CheckResult, name=texts, command=texts, tree=oids, exit_code=st.none() | st.integers(0, 255), seconds=floats
 )
-_attempts = st.builds(
+_attempts = _some_of(
     Attempt,
-    number=counts,
-    agent=texts,
+    {"number": counts, "agent": texts},
     base=st.none() | oids,
     phase=st.sampled_from(Phase),
     session=texts,
@@ -70,10 +77,9 @@ _attempts = st.builds(
     denials=st.lists(texts, max_size=2).map(tuple),
 )
 
-_specs = st.builds(
+_specs = _some_of(
     TaskSpec,
-    title=texts,
-    prompt=texts,
+    {"title": texts, "prompt": texts},
     agent=texts,
     role=texts,
     role_reason=texts,
@@ -100,11 +106,9 @@ _conflicts = st.builds(
     below=st.lists(names, max_size=2).map(tuple),
 )
 
-tasks = st.builds(
+tasks: SearchStrategy[Task] = _some_of(
     Task,
-    id=names,
-    number=counts,
-    spec=_specs,
+    {"id": names, "number": counts, "spec": _specs},
     state=st.sampled_from(State),
     reason=texts,
     branch=texts,
