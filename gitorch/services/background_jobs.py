@@ -21,6 +21,7 @@ from gitorch.flow.merge.candidate import MergeBase
 from gitorch.flow.merge.trees import TreeChecker
 from gitorch.flow.merge.trees.regenerate import Regenerator
 from gitorch.model.forecast import Candidate, Forecast
+from gitorch.model.generators import drain
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, Task
 from gitorch.replay import Replayer
@@ -166,13 +167,8 @@ class Checker:
     ) -> MergePlan:
         checks = checks_at(self.context.repository, self.loaded, plan.onto)
         with TreeChecker(self.context, checks, name="candidate") as checker, cancellation.stopping(checker.stop):
-            steps = merge.verified(replayer, tasks, plan, _until_cancelled(checker, cancellation), verify, 1)
-            while True:
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    verified: MergePlan = end.value
-                    return verified
+            check = _until_cancelled(checker, cancellation)
+            return drain(merge.verified(replayer, tasks, plan, check, verify, 1), lambda _: None)
 
 
 def _until_cancelled(checker: TreeChecker, cancellation: Cancellation) -> merge.TreeCheck:

@@ -116,7 +116,6 @@ def verify_merge(
 
 def publish(workspace: Workspace, replayer: Replayer, plan: MergePlan) -> None:
     """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
-    trust.require_person("merge")
     replayer.keep(plan.tip)
     publish_stored(workspace, plan)
 
@@ -126,6 +125,7 @@ def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | Non
 
     `lines` are added to the notes of new commits.
     """
+    trust.require_person("merge")
     conflicted = _conflicted(workspace, plan)
     tasks, integration = workspace.tasks, workspace.config.integration
     if not plan.steps and (plan.target is None or plan.is_stuck):

@@ -18,16 +18,16 @@ from gitorch.storage.tasks import Store
 
 
 def open_workspace(
-    start: Path, assignments: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    start: Path | str = ".", settings: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> Workspace:
     """Open the repository around a folder.
 
-    `assignments` are `key=value` settings that override all files. Raises `NotFound` outside of a repository and
+    `settings` are `key = value` lines that override all files. Raises `NotFound` outside of a repository and
     `InvalidInput` for a configuration that cannot be read.
     """
-    repository = Repository.discover(start)
+    repository = Repository.discover(Path(start))
     environment = os.environ if environment is None else environment
-    loaded = load_config(repository, assignments, environment)
+    loaded = load_config(repository, settings, environment)
     folder = repository.common_dir / "gitorch"
     workspace = Workspace(
         repository=repository,

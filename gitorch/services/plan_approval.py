@@ -9,15 +9,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from gitorch.errors import InvalidInput, Refused
-from gitorch.flow import intake
 from gitorch.flow.intake import Draft
-from gitorch.model.graph import refuse_broken
 from gitorch.model.naming import TaskId, unused
 from gitorch.model.plan import Approval, Plan, PlanSession, Step
-from gitorch.model.task import Task, by_id
+from gitorch.model.task import Task
 from gitorch.services.recovery import recover
-from gitorch.services.roles import assign_role
-from gitorch.services.submit import require_known_names, submit, taken_names
+from gitorch.services.submit import resolve_drafts, submit, taken_names
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import REDO, SUBMIT, UNDO, Operation, PlanApproval, fingerprint
@@ -77,14 +74,8 @@ def approve_plan(workspace: Workspace, session: PlanSession, adjust: Adjust = li
 
 def tasks_of(workspace: Workspace, plan: Plan, created: datetime, adjust: Adjust = list) -> list[Task]:
     """Return a plan as tasks, under names that no other task has, with its dependencies."""
-    existing, taken = workspace.tasks, taken_names(workspace)
-    drafts = adjust(_drafts(plan, taken))
-    number = max((task.number for task in existing.values()), default=0) + 1
-    resolved = intake.resolve(drafts, existing, number, taken=taken, created=created)
-    tasks = [assign_role(workspace.roles, workspace.config, task) for task in resolved]
-    require_known_names(workspace, tasks)
-    refuse_broken(by_id(tasks), existing)
-    return tasks
+    taken = taken_names(workspace)
+    return resolve_drafts(workspace, adjust(_drafts(plan, taken)), taken=taken, created=created)
 
 
 def mark_undecided(workspace: Workspace, session: PlanSession, at: datetime, tasks: tuple[TaskId, ...]) -> PlanSession:

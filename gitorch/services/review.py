@@ -19,6 +19,11 @@ from gitorch.storage.operations import words
 from gitorch.storage.tasks import Pair
 
 
+def reviewer(workspace: Workspace) -> str:
+    """Return who reviews here: the name and mail that git commits with."""
+    return workspace.repository.committer().rpartition(">")[0] + ">"
+
+
 def review_card(workspace: Workspace, task: Task) -> Card:
     """Return what a reviewer needs to see of a task."""
     if task.tip is None:

@@ -1,4 +1,4 @@
-"""Work through the queue."""
+"""SchedulerHooks through the queue."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from gitorch.config import Config, size
 from gitorch.errors import InvalidInput
 from gitorch.flow import attempt
 from gitorch.flow.scheduling import base
-from gitorch.flow.scheduling.scheduler import Limits, Schedule, Stopped, Work
+from gitorch.flow.scheduling.scheduler import RunLimits, Scheduler, SchedulerHooks, StopReason
 from gitorch.git import fence
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Conflict
@@ -40,7 +41,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     changed: tuple[TaskId, ...]
-    stopped: Stopped | None = None
+    stopped: StopReason | None = None
     interrupted: bool = False
     started: datetime
     seconds: float = 0.0
@@ -51,8 +52,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     troubles: tuple[str, ...] = ()
 
 
-def run(workspace: Workspace, limits: Limits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
-    """Work through the queue, yielding tasks as they change (none at first: it has begun); return a summary.
+def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
+    """SchedulerHooks through the queue, yielding tasks as they change (none at first: it has begun); return a summary.
 
     One run at a time in a repository: raises `Refused` when another one holds it. Raises before anything is made:
     `SetupNeeded` when an agent that is needed is missing or not logged in, `NotFound` when there is no commit to start
@@ -70,7 +71,7 @@ def run(workspace: Workspace, limits: Limits, stop: threading.Event) -> Generato
         agents = ReadyAgents(context)
         for name in agents_needed(workspace):
             agents.require(name)
-        schedule = Schedule(_work(workspace, context, agents, stop), limits, stop)
+        schedule = Scheduler(_hooks(workspace, context, agents, stop), limits, stop)
         changed: dict[TaskId, None] = {}
         before = fence.fingerprint(workspace.repository, ours=own_refs(workspace))
         yield []
@@ -91,7 +92,7 @@ def run(workspace: Workspace, limits: Limits, stop: threading.Event) -> Generato
 
 
 def _with_merges(
-    workspace: Workspace, schedule: Schedule, background: BackgroundMerger, stop: threading.Event
+    workspace: Workspace, schedule: Scheduler, background: BackgroundMerger, stop: threading.Event
 ) -> Iterator[list[Task]]:
     """Yield tasks that attempts or automatic merges have changed, each time when that is durable."""
     for tasks in schedule.run():
@@ -105,7 +106,33 @@ def _with_merges(
     yield from background.settle(stop)
 
 
-def parse_clock(text: str) -> datetime | None:
+def run_limits(
+    config: Config,
+    *,
+    max_agents: int | None = None,
+    until: str | None = None,
+    budget: float | None = None,
+    max_unreviewed: int | None = None,
+    stop_on_failure: bool = False,
+) -> RunLimits:
+    """Return the limits of a run: those that are given, and the configured ones for the others.
+
+    `until` is a time of day (`07:00`), `budget` is in dollars.
+    """
+    configured = config.run
+    return RunLimits(
+        max_agents=configured.max_agents if max_agents is None else max_agents,
+        approved_only=configured.start_after == "approved",
+        until=_next_time(configured.until if until is None else until),
+        budget=configured.budget if budget is None else budget,
+        max_unreviewed=configured.max_unreviewed if max_unreviewed is None else max_unreviewed,
+        min_free_disk=size(configured.min_free_disk),
+        stop_on_failure=stop_on_failure,
+        stop_on_limit=configured.rate_limits == "stop",
+    )
+
+
+def _next_time(text: str) -> datetime | None:
     """Return the next time that a clock shows `07:00`; None for empty text."""
     if not text:
         return None
@@ -124,8 +151,8 @@ def _require_base(workspace: Workspace) -> None:
         base.named(workspace.repository, workspace.config)
 
 
-def _work(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop: threading.Event) -> Work:
-    def carry(task: Task) -> Iterator[Task]:
+def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop: threading.Event) -> SchedulerHooks:
+    def run_attempt(task: Task) -> Iterator[Task]:
         # read here, by the thread that owns the store; the attempt goes on in a thread of its own
         dependencies = tuple(graph.nearest_first(task, workspace.tasks))
         checks, opponents = checks_for(workspace, task), conflicting_tasks(workspace, task)
@@ -133,10 +160,10 @@ def _work(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop: 
             attempt.request_stop(context, task, attempt.INTERRUPTED)
         return attempt.run(context, task, checks, dependencies, opponents)
 
-    return Work(
+    return SchedulerHooks(
         tasks=lambda: workspace.tasks,
         start=lambda task: start_task(workspace, context, agents, task),
-        carry=carry,
+        attempt=run_attempt,
         failed=lambda task, error: attempt.fail(context, task, error),
         agent=lambda task: agents.get(agent_name(workspace, task), task.spec.agent),
         disk=workspace.repository.common_dir,
@@ -162,13 +189,13 @@ def _close_shared_notes(workspace: Workspace) -> None:
 
 
 def _summary(
-    schedule: Schedule, changed: Iterable[TaskId], stop: threading.Event, started: datetime, moved: tuple[str, ...]
+    schedule: Scheduler, changed: Iterable[TaskId], stop: threading.Event, started: datetime, moved: tuple[str, ...]
 ) -> RunSummary:
     if schedule.crashes:
         raise schedule.crashes[0]
     return RunSummary(
         changed=tuple(changed),
-        stopped=schedule.why_left(),
+        stopped=schedule.stop_reason(),
         interrupted=stop.is_set(),
         started=started,
         seconds=(datetime.now(UTC) - started).total_seconds(),

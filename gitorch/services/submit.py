@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
 
 from gitorch.config import FILE
-from gitorch.errors import Refused
+from gitorch.errors import InvalidInput, Refused
+from gitorch.flow import intake
+from gitorch.flow.intake import Draft
 from gitorch.model import graph
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import State, Task, by_id, change, change_spec
 from gitorch.services.changes import change_tasks
 from gitorch.services.lookup import unknown
+from gitorch.services.roles import assign_role
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import SUBMIT, PlanApproval, words
+from gitorch.storage.tasks import TaskMoved
 
 
 def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | None = None) -> list[Task]:
@@ -28,6 +34,47 @@ def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | 
     queued = change_tasks(workspace, SUBMIT, [(None, task) for task in tasks], words("submit", tasks), plan)
     workspace.store.snapshot_if_due()
     return queued  # another command may have taken the same number
+
+
+def submit_drafts(workspace: Workspace, drafts: Sequence[Draft]) -> list[Task]:
+    """Queue drafts, all or none; choose other names when another command takes one of theirs first."""
+    while True:
+        try:
+            return submit(workspace, resolve_drafts(workspace, drafts))
+        except TaskMoved:
+            continue
+
+
+def resolve_drafts(
+    workspace: Workspace,
+    drafts: Sequence[Draft],
+    *,
+    taken: Collection[str] | None = None,
+    created: datetime | None = None,
+) -> list[Task]:
+    """Return drafts as tasks: each with an id, a number, its dependencies, a role and an agent.
+
+    `taken` are the names that they cannot have, where the caller has read them already. Raises `InvalidInput` for what
+    cannot be queued.
+    """
+    tasks = workspace.tasks
+    number = max((task.number for task in tasks.values()), default=0) + 1
+    taken = taken_names(workspace) if taken is None else taken
+    resolved = intake.resolve(drafts, tasks, number, taken=taken, created=created)
+    assigned = [assign_role(workspace.roles, workspace.config, task) for task in resolved]
+    require_known_names(workspace, assigned)
+    return assigned
+
+
+def read_drafts(path: Path, name: str) -> list[Draft]:
+    """Read drafts from a tasks file or a folder of them; errors call it `name`."""
+    if path.is_dir():
+        return intake.read_folder(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput("no-file", f"{name} cannot be read", why=str(error)) from error
+    return intake.read(content, name)
 
 
 def retry(workspace: Workspace, tasks: Sequence[Task], *, agent: str = "") -> list[Task]:

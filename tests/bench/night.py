@@ -103,8 +103,8 @@ class Clock:
             (attempt, "_execute_agent", "execution"),
             (attempt, "_bring_home", "collect"),
             (notes.Notebook, "append", "notes"),
-            (scheduler.Schedule, "_hand_over", "state"),
-            (scheduler.Schedule, "_carry", "attempt"),
+            (scheduler.Scheduler, "_hand_over", "state"),
+            (scheduler.Scheduler, "_run_attempt", "attempt"),
             (Store, "save", "save"),
             (Store, "snapshot", "snapshot"),
             (Repository, "git", "git"),
@@ -188,7 +188,7 @@ def measured(work: Callable[[], Any]) -> tuple[Any, float, float]:
 
 
 def night(path: Path, agents: int, clock: Clock) -> None:
-    """Work through the queue with the command line, as a shell would."""
+    """SchedulerHooks through the queue with the command line, as a shell would."""
     with clock.watching(), contextlib.redirect_stdout(io.StringIO()) as said:
         try:
             cli.main(["-C", str(path), "run", "--max-agents", str(agents)])

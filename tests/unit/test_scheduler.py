@@ -1,4 +1,4 @@
-"""The scheduler: who starts when, and what stops it. Work is plain functions; no git, no processes."""
+"""The scheduler: who starts when, and what stops it. SchedulerHooks is plain functions; no git, no processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import GitorchError, Refused
-from gitorch.flow.scheduling.scheduler import Cause, Limits, Schedule, Work
+from gitorch.flow.scheduling.scheduler import Cause, RunLimits, Scheduler, SchedulerHooks
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Ending, Usage
 from gitorch.model.task import Attempt, Commits, Priority, State, Task, change, change_attempt, change_spec
@@ -38,16 +38,16 @@ class Night:
         self._carry = carry
         self._count = threading.Lock()
         self.refuse: dict[str, GitorchError] = {}
-        work = Work(
+        work = SchedulerHooks(
             tasks=lambda: self.tasks,
             start=self._start,
-            carry=self._counted,
+            attempt=self._counted,
             failed=self._failed,
             agent=lambda one: one.spec.agent,
             disk=Path.cwd(),
         )
         self.stop = threading.Event()
-        self.schedule = Schedule(work, msgspec.convert(limits, Limits), self.stop)
+        self.schedule = Scheduler(work, msgspec.convert(limits, RunLimits), self.stop)
 
     def _start(self, one: Task) -> Task:
         if one.id in self.refuse:
@@ -148,7 +148,7 @@ def test_a_lost_login_holds_that_agent_and_no_other() -> None:
     night = Night(task(1), task(2), other, carry=carry, max_agents=1).run()
     assert night.started == ["t1", "t9"]
     assert night.states() == {"t1": "queued", "t2": "queued", "t9": "finished"}
-    left = night.schedule.why_left()
+    left = night.schedule.stop_reason()
     assert left is not None
     assert left.cause is Cause.LOGIN
 

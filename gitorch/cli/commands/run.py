@@ -21,7 +21,7 @@ from gitorch.executors.foreground import start_detached
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
-    from gitorch.flow.scheduling.scheduler import Limits
+    from gitorch.flow.scheduling.scheduler import RunLimits
     from gitorch.services.run import RunSummary
 
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would start, in which order.")
 @pass_session
 def run_command(session: Session, /, dry_run: bool, detach: bool, **options: Any) -> None:
-    """Work through the queue: each task in a worktree and on a branch of its own.
+    """SchedulerHooks through the queue: each task in a worktree and on a branch of its own.
 
     Ctrl-C asks the agents to stop; a second one stops them at once. Their work is kept, and the next run goes on
     with it.
@@ -51,24 +51,14 @@ def run_command(session: Session, /, dry_run: bool, detach: bool, **options: Any
         _run(session, limits)
 
 
-def _limits(session: Session, options: dict[str, Any]) -> Limits:
-    from gitorch import config
-    from gitorch.flow.scheduling.scheduler import Limits
-
-    run = session.workspace.config.run
-
-    def chosen(name: str) -> Any:
-        return options[name] if options[name] is not None else getattr(run, name)
-
-    return Limits(
-        max_agents=chosen("max_agents"),
-        approved_only=run.start_after == "approved",
-        until=services.run.parse_clock(chosen("until")),
-        budget=chosen("budget"),
-        max_unreviewed=chosen("max_unreviewed"),
-        min_free_disk=config.size(run.min_free_disk),
+def _limits(session: Session, options: dict[str, Any]) -> RunLimits:
+    return services.run.run_limits(
+        session.workspace.config,
+        max_agents=options["max_agents"],
+        until=options["until"],
+        budget=options["budget"],
+        max_unreviewed=options["max_unreviewed"],
         stop_on_failure=options["on_failure"] == "stop",
-        stop_on_limit=run.rate_limits == "stop",
     )
 
 
@@ -126,7 +116,7 @@ def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[li
     return (yield from changes)
 
 
-def _run(session: Session, limits: Limits) -> None:
+def _run(session: Session, limits: RunLimits) -> None:
     workspace = session.workspace
     stop = threading.Event()
     session.screen.warn(NO_SANDBOX)

@@ -23,7 +23,7 @@ POLL_SECONDS = 1.0
 """How soon a run notices what another command changed."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a run keeps to. `until` is a point in time; 0 means no limit for budget, reviews and disk."""
 
     max_agents: int = 3
@@ -36,18 +36,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     stop_on_limit: bool = False
 
 
-class Work(msgspec.Struct, frozen=True, kw_only=True):
+class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     """What the scheduler works on, as functions: it knows no git and no files but the disk that it watches.
 
-    `tasks` returns them as they stand now. `start` returns a queued task as running, or (when it cannot start now)
-    the same task with the reason. `carry` returns the changes of a running task; they are iterated by a thread of their
-    own, all other functions are called by the thread that iterates the run. `failed` returns a task as failed by an
-    error. `agent` tells who a task is for.
+    - `tasks`: the tasks as they are now.
+    - `start`: a queued task as running, or (when it cannot start now) the same task with the reason.
+    - `attempt`: the changes of a running task. A thread of their own iterates them; all other functions are called by
+      the thread that iterates the run.
+    - `failed`: a task as failed by an error.
+    - `agent`: the agent that a task is for.
     """
 
     tasks: Callable[[], Mapping[TaskId, Task]]
     start: Callable[[Task], Task]
-    carry: Callable[[Task], Iterator[Task]]
+    attempt: Callable[[Task], Iterator[Task]]
     failed: Callable[[Task, GitorchError], Task]
     agent: Callable[[Task], str]
     disk: Path
@@ -62,38 +64,38 @@ class Cause(StrEnum):
     CRASH = "crash"
 
 
-class Stopped(msgspec.Struct, frozen=True):
+class StopReason(msgspec.Struct, frozen=True):
     """Why a run started nothing more: what kept it, and in words."""
 
     cause: Cause
     reason: str
 
 
-class Schedule:
+class Scheduler:
     """One run of the queue."""
 
-    def __init__(self, work: Work, limits: Limits, stop: threading.Event) -> None:
-        self.work = work
+    def __init__(self, hooks: SchedulerHooks, limits: RunLimits, stop: threading.Event) -> None:
+        self.hooks = hooks
         self.limits = limits
         self.stop = stop
-        self.stopped: Stopped | None = None
+        self.stopped: StopReason | None = None
         self.crashes: list[BaseException] = []
         self.spent = 0.0
         self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None] | None] = queue.Queue()
         self._running: dict[TaskId, Future[None]] = {}
         self._names: dict[Future[None], TaskId] = {}
-        self._held_agents: dict[str, Stopped] = {}
+        self._held_agents: dict[str, StopReason] = {}
         self._tried: dict[TaskId, tuple[object, ...]] = {}
 
     def run(self) -> Iterator[list[Task]]:
-        """Work through the queue, yielding tasks that changed; the run goes on when they are durable.
+        """SchedulerHooks through the queue, yielding tasks that changed; the run goes on when they are durable.
 
         Yields at least every `POLL_SECONDS`, and after `wake`: no tasks when none has changed.
         Running tasks that an earlier orchestrator left are taken up first.
         """
         pool = ThreadPoolExecutor(max_workers=1_000, thread_name_prefix="attempt")
         try:
-            for task in sorted(self.work.tasks().values(), key=urgency):
+            for task in sorted(self.hooks.tasks().values(), key=urgency):
                 if task.state is State.RUNNING:
                     self._launch(pool, task)
             while True:
@@ -122,13 +124,13 @@ class Schedule:
                 self._launch(pool, started)
 
     def _next(self) -> Task | None:
-        tasks = self.work.tasks()
+        tasks = self.hooks.tasks()
         awake = [task for task in tasks.values() if self._is_awake(task)]
         ready = graph.ready(tasks, approved_only=self.limits.approved_only)
         for task in sorted([*awake, *ready], key=urgency):
             if (
                 task.id not in self._running
-                and self.work.agent(task) not in self._held_agents
+                and self.hooks.agent(task) not in self._held_agents
                 and self._is_news(task, tasks)
             ):
                 return task
@@ -140,33 +142,33 @@ class Schedule:
         return self._tried.get(task.id) != against
 
     def _started(self, task: Task) -> Task:
-        tasks = self.work.tasks()
+        tasks = self.hooks.tasks()
         self._tried[task.id] = (task.attempts, *(tasks[name].tip for name in task.spec.after if name in tasks))
         try:
-            return self.work.start(task)
+            return self.hooks.start(task)
         except GitorchError as error:
             return change(task, reason=f"{error.what}{': ' + error.why if error.why else ''}")
 
     def _launch(self, pool: ThreadPoolExecutor, task: Task) -> None:
-        future = pool.submit(self._carry, task, self._changes(task))
+        future = pool.submit(self._run_attempt, task, self._changes(task))
         self._running[task.id] = future
         self._names[future] = task.id
         future.add_done_callback(self._inbox.put)
 
     def _changes(self, task: Task) -> Iterator[Task]:
         try:
-            return self.work.carry(task)
+            return self.hooks.attempt(task)
         except GitorchError as error:
-            return iter([self.work.failed(task, error)])
+            return iter([self.hooks.failed(task, error)])
 
-    def _carry(self, task: Task, changes: Iterator[Task]) -> None:
+    def _run_attempt(self, task: Task, changes: Iterator[Task]) -> None:
         """Carry one task, in a thread of its own; each change waits until it is durable."""
         latest = task
         try:
             for latest in changes:
                 self._hand_over(latest)
         except GitorchError as error:
-            self._hand_over(self.work.failed(latest, error))
+            self._hand_over(self.hooks.failed(latest, error))
 
     def _hand_over(self, task: Task) -> None:
         durable = threading.Event()
@@ -202,7 +204,7 @@ class Schedule:
         self._running.pop(name, None)
         if error := future.exception():
             self.crashes.append(error)
-            self.stopped = Stopped(Cause.CRASH, f"{name}: unexpected error: {error!r}")
+            self.stopped = StopReason(Cause.CRASH, f"{name}: unexpected error: {error!r}")
 
     def _learn(self, task: Task) -> None:
         """Draw the conclusions that an ended attempt has for the rest of the run."""
@@ -211,21 +213,21 @@ class Schedule:
             return
         self.spent += (last.usage.usd or 0.0) if last.usage else 0.0
         if last.ending == Ending.UNAUTHENTICATED:
-            self._held_agents[task.spec.agent] = Stopped(Cause.LOGIN, f"{task.spec.agent} is not logged in")
+            self._held_agents[task.spec.agent] = StopReason(Cause.LOGIN, f"{task.spec.agent} is not logged in")
         if last.ending == Ending.LIMITED and self.limits.stop_on_limit:
-            self.stopped = Stopped(Cause.LIMIT, f"{task.spec.agent} has reached its limit")
+            self.stopped = StopReason(Cause.LIMIT, f"{task.spec.agent} has reached its limit")
         # one that is in conflict was to be solved
         failed = task.state in (State.FAILED, State.CONFLICTED) or task.passed is False
         if failed and self.limits.stop_on_failure:
-            self.stopped = Stopped(Cause.FAILURE, f"{task.id} failed, and the run stops at the first failure")
+            self.stopped = StopReason(Cause.FAILURE, f"{task.id} failed, and the run stops at the first failure")
 
     def _must_stop(self) -> bool:
         """Tell whether a limit forbids to start anything more, and remember which."""
         if self.stopped is None and (reason := self._reached()):
-            self.stopped = Stopped(Cause.LIMIT, reason)
+            self.stopped = StopReason(Cause.LIMIT, reason)
         return self.stopped is not None
 
-    def why_left(self) -> Stopped | None:
+    def stop_reason(self) -> StopReason | None:
         """Return what kept this run from doing more; None when nothing did."""
         return self.stopped or next(iter(self._held_agents.values()), None)
 
@@ -235,9 +237,9 @@ class Schedule:
             return f"it is {limits.until.astimezone():%H:%M}"
         if limits.budget and self.spent >= limits.budget:
             return f"the budget of ${limits.budget:.2f} is used up (${self.spent:.2f})"
-        if limits.min_free_disk and shutil.disk_usage(self.work.disk).free < limits.min_free_disk:
+        if limits.min_free_disk and shutil.disk_usage(self.hooks.disk).free < limits.min_free_disk:
             return f"less than {limits.min_free_disk / 1e9:.1f} GB of disk are free"
-        unreviewed = sum(task.state is State.FINISHED for task in self.work.tasks().values())
+        unreviewed = sum(task.state is State.FINISHED for task in self.hooks.tasks().values())
         if limits.max_unreviewed and unreviewed >= limits.max_unreviewed:
             return f"{unreviewed} tasks wait for a review"
         return ""
@@ -249,7 +251,7 @@ class Schedule:
         """Tell whether a task waits for a time that this run may see."""
         if self.stop.is_set() or self.stopped:
             return False
-        wakes = [t.wake for t in self.work.tasks().values() if t.state is State.WAITING and t.wake is not None]
+        wakes = [t.wake for t in self.hooks.tasks().values() if t.state is State.WAITING and t.wake is not None]
         horizon = self.limits.until or datetime.now(UTC) + timedelta(days=8)
         return any(wake < horizon for wake in wakes)
 

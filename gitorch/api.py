@@ -1,0 +1,237 @@
+"""The public API, which `import gitorch` offers: functions that take an open workspace, and the values they return.
+
+All else in this package is internal. `docs/api.md` describes it with an example.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gitorch import services
+from gitorch.errors import (
+    AnswerNeeded,
+    GitorchError,
+    Incomplete,
+    InvalidInput,
+    LimitReached,
+    NotFound,
+    ProofFailed,
+    Refused,
+    SetupNeeded,
+)
+from gitorch.flow import intake
+from gitorch.flow.merge import MergePlan
+from gitorch.model.generators import drain
+from gitorch.model.task import Attempt, CheckResult, Comment, Priority, State, Task, TaskSpec
+from gitorch.services.open import open_workspace
+from gitorch.services.run import RunSummary
+from gitorch.services.undo import TakenBack
+from gitorch.services.workspace import Workspace
+
+__all__ = [
+    "AnswerNeeded",
+    "Attempt",
+    "CheckResult",
+    "Comment",
+    "GitorchError",
+    "Incomplete",
+    "InvalidInput",
+    "LimitReached",
+    "MergePlan",
+    "NotFound",
+    "Priority",
+    "ProofFailed",
+    "Refused",
+    "RunSummary",
+    "SetupNeeded",
+    "State",
+    "TakenBack",
+    "Task",
+    "TaskSpec",
+    "Workspace",
+    "approve",
+    "comment",
+    "find_task",
+    "kill",
+    "open_workspace",
+    "plan_merge",
+    "publish_merge",
+    "redo",
+    "reject",
+    "retry",
+    "revise",
+    "run",
+    "submit",
+    "submit_file",
+    "undo",
+]
+
+
+def submit(
+    workspace: Workspace,
+    prompt: str,
+    *,
+    title: str = "",
+    name: str = "",
+    agent: str = "",
+    role: str = "",
+    priority: Priority = Priority.NORMAL,
+    after: Iterable[str] = (),
+    checks: Mapping[str, str] | None = None,
+    paths: Iterable[str] = (),
+    base: str = "",
+    budget: float = 0.0,
+    timeout: float = 0.0,
+) -> Task:
+    """Queue a task, and return it.
+
+    The first line of the prompt is the title, and the name is made of it, unless they are given. `after` names the
+    tasks that it waits for, `checks` are commands by name, `paths` are globs that the work should stay in. `budget` (in
+    dollars) and `timeout` (in seconds) limit one attempt; 0 means the configured limit.
+    """
+    draft = intake.from_text(prompt)
+    draft = msgspec.structs.replace(
+        draft,
+        id=name,
+        title=title or draft.title,
+        agent=agent,
+        role=role,
+        priority=Priority(priority),
+        after=tuple(after),
+        checks=dict(checks or {}),
+        paths=tuple(paths),
+        base=base,
+        budget=budget,
+        timeout=timeout,
+    )
+    (task,) = services.submit.submit_drafts(workspace, [draft])
+    return task
+
+
+def submit_file(workspace: Workspace, path: Path | str) -> list[Task]:
+    """Queue the tasks of a file (TOML, Markdown, a checklist or NDJSON) or of a folder of files, all or none."""
+    return services.submit.submit_drafts(workspace, services.submit.read_drafts(Path(path), str(path)))
+
+
+def find_task(workspace: Workspace, name: str) -> Task:
+    """Return the task that a name, a unique prefix of one or a number means; raise `NotFound` otherwise."""
+    return services.lookup.find_task(workspace, name)
+
+
+def run(
+    workspace: Workspace,
+    *,
+    max_agents: int | None = None,
+    until: str | None = None,
+    budget: float | None = None,
+    max_unreviewed: int | None = None,
+    stop: threading.Event | None = None,
+    on_change: Callable[[Sequence[Task]], None] = lambda _: None,
+) -> RunSummary:
+    """Work through the queue, and return what was done.
+
+    The limits are those of `orchestrate run`; without them the configured ones hold. `on_change` is called with the
+    tasks that have changed, after that is saved. Set `stop` to start nothing more; `kill` stops a task that runs.
+    """
+    limits = services.run.run_limits(
+        workspace.config, max_agents=max_agents, until=until, budget=budget, max_unreviewed=max_unreviewed
+    )
+    changes = services.run.run(workspace, limits, stop or threading.Event())
+    return drain(changes, on_change)
+
+
+def kill(workspace: Workspace, names: Iterable[str], *, reason: str = "killed") -> list[Task]:
+    """Stop tasks, from any process, or from another thread with a workspace of its own.
+
+    What they did is kept on their branches.
+    """
+    return services.stop.kill(workspace, _find_all(workspace, names), reason)
+
+
+def retry(workspace: Workspace, names: Iterable[str], *, agent: str = "") -> list[Task]:
+    """Queue fresh attempts of tasks, by another agent where one is named."""
+    return services.submit.retry(workspace, _find_all(workspace, names), agent=agent)
+
+
+def approve(
+    workspace: Workspace, names: Iterable[str], *, who: str = "", force: bool = False, message: str = ""
+) -> list[Task]:
+    """Accept tasks for merging. Raises `Refused` for a task whose checks fail, unless `force` is set.
+
+    `who` is the reviewer, by default the git identity.
+    """
+    who, tasks = who or services.review.reviewer(workspace), _find_all(workspace, names)
+    return services.review.approve(workspace, tasks, who, force=force, comment=message)
+
+
+def comment(workspace: Workspace, name: str, text: str, *, file: str = "", line: int = 0, who: str = "") -> Task:
+    """Add a comment to a task, a file of it or a line; `revise` sends it."""
+    task = find_task(workspace, name)
+    who = who or services.review.reviewer(workspace)
+    entry = Comment(text=text, file=file, line=line, who=who, attempt=task.attempts)
+    return services.review.comment(workspace, task, entry)
+
+
+def revise(workspace: Workspace, name: str, message: str = "", *, who: str = "") -> Task:
+    """Send a task back with its comments and this message: the next attempt goes on with its branch."""
+    task = find_task(workspace, name)
+    who = who or services.review.reviewer(workspace)
+    comments = [Comment(text=message, who=who, attempt=task.attempts)] if message else []
+    return services.review.revise(workspace, task, who, comments)
+
+
+def reject(workspace: Workspace, name: str, message: str = "", *, who: str = "") -> Task:
+    """Drop a task. Its branch is kept."""
+    who = who or services.review.reviewer(workspace)
+    return services.review.reject(workspace, find_task(workspace, name), who, message)
+
+
+def plan_merge(
+    workspace: Workspace,
+    names: Iterable[str] | None = None,
+    *,
+    skip: Iterable[str] = (),
+    into: str = "",
+    squash: bool = False,
+    verify: str = "",
+) -> MergePlan:
+    """Plan a merge of approved tasks onto the integration branch, and check the result. No branch is moved.
+
+    `names` are the tasks to merge, with what they build on; None means all that are approved. `into` is a branch of
+    yours that goes to the result, too. `verify` says how often the checks run: `each`, `batch`, `end` or `never`; by
+    default as configured. The plan's `steps` go in; `conflicts`, `blocked` and `failures` do not.
+    """
+    chosen = None if names is None else [task.id for task in _find_all(workspace, names)]
+    skipped = [task.id for task in _find_all(workspace, skip)]
+    with services.replaying.open_replayer(workspace, squash=squash) as replayer:
+        plan = services.merge.plan_merge(workspace, replayer, chosen, skipped, into)
+        verify = verify or workspace.config.merge.verify
+        plan = drain(services.merge.verify_merge(workspace, replayer, plan, verify), lambda _: None)
+        replayer.keep(plan.tip)
+        return plan
+
+
+def publish_merge(workspace: Workspace, plan: MergePlan) -> None:
+    """Move the integration branch, the notes and the tasks to a plan's result, all or nothing.
+
+    Raises `Refused` when another command has moved since what the plan was made of.
+    """
+    services.merge.publish_stored(workspace, plan)
+
+
+def undo(workspace: Workspace) -> TakenBack:
+    """Take back the last operation; raise `Refused` where it cannot be taken back exactly."""
+    return services.undo.undo(workspace)
+
+
+def redo(workspace: Workspace) -> TakenBack:
+    """Bring back what the last undo took back."""
+    return services.undo.redo(workspace)
+
+
+def _find_all(workspace: Workspace, names: Iterable[str]) -> list[Task]:
+    return [find_task(workspace, name) for name in names]
