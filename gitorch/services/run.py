@@ -1,4 +1,4 @@
-"""SchedulerHooks through the queue."""
+"""Work through the queue."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
-    """SchedulerHooks through the queue, yielding tasks as they change (none at first: it has begun); return a summary.
+    """Work through the queue, yielding tasks as they change (none at first: it has begun); return a summary.
 
     One run at a time in a repository: raises `Refused` when another one holds it. Raises before anything is made:
     `SetupNeeded` when an agent that is needed is missing or not logged in, `NotFound` when there is no commit to start

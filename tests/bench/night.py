@@ -188,7 +188,7 @@ def measured(work: Callable[[], Any]) -> tuple[Any, float, float]:
 
 
 def night(path: Path, agents: int, clock: Clock) -> None:
-    """SchedulerHooks through the queue with the command line, as a shell would."""
+    """Work through the queue with the command line, as a shell would."""
     with clock.watching(), contextlib.redirect_stdout(io.StringIO()) as said:
         try:
             cli.main(["-C", str(path), "run", "--max-agents", str(agents)])

@@ -1,4 +1,4 @@
-"""The scheduler: who starts when, and what stops it. SchedulerHooks is plain functions; no git, no processes."""
+"""The scheduler: who starts when, and what stops it. Work is plain functions; no git, no processes."""
 
 from __future__ import annotations
 

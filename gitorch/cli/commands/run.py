@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would start, in which order.")
 @pass_session
 def run_command(session: Session, /, dry_run: bool, detach: bool, **options: Any) -> None:
-    """SchedulerHooks through the queue: each task in a worktree and on a branch of its own.
+    """Work through the queue: each task in a worktree and on a branch of its own.
 
     Ctrl-C asks the agents to stop; a second one stops them at once. Their work is kept, and the next run goes on
     with it.

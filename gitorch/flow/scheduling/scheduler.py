@@ -88,7 +88,7 @@ class Scheduler:
         self._tried: dict[TaskId, tuple[object, ...]] = {}
 
     def run(self) -> Iterator[list[Task]]:
-        """SchedulerHooks through the queue, yielding tasks that changed; the run goes on when they are durable.
+        """Work through the queue, yielding tasks that changed; the run goes on when they are durable.
 
         Yields at least every `POLL_SECONDS`, and after `wake`: no tasks when none has changed.
         Running tasks that an earlier orchestrator left are taken up first.
