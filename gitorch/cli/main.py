@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from gitorch import __version__
-from gitorch.cli.session import Session, with_common_options
+from gitorch.cli.session import Session, print_help, with_common_options
 from gitorch.errors import GitorchError, InvalidInput, did_you_mean
 
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -101,7 +101,7 @@ class Commands(click.Group):
 def orchestrate(ctx: click.Context) -> None:
     """Queue work for coding agents tonight, review their branches tomorrow."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        print_help(ctx)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -165,6 +165,13 @@ def _flag(name: str) -> Callable[[Session, Any], None]:
 pass_session = click.make_pass_decorator(Session)
 
 
+def print_help(ctx: click.Context) -> None:
+    """Print the help of a command group; raise `UsageError` with `--json`, which needs a command to answer."""
+    if ctx.ensure_object(Session).json:
+        raise click.UsageError("--json needs a command", ctx)
+    click.echo(ctx.get_help())
+
+
 class Name(click.ParamType[str]):
     """A name of something that the repository knows; completes what begins as it does."""
 

@@ -331,6 +331,12 @@ def test_from_inside_an_agent_a_persons_commands_are_refused(cli: Cli) -> None:
     assert "new.txt" in cli("diff", "write-a-file", env=inside).text
 
 
+@pytest.mark.parametrize("words", [(), ("config",), ("context",), ("plan",), ("log", "x", "--raw")])
+def test_json_that_cannot_be_given_is_exit_2(cli: Cli, words: tuple[str, ...]) -> None:
+    """With --json nothing but JSON is printed: no help text where a command is missing, and no raw transcript."""
+    assert cli(*words, "--json", ok=2).json["code"] == "usage"
+
+
 def test_a_second_run_is_refused(cli: Cli, tmp_path: Path) -> None:
     """One run at a time: the second is exit 5 and names the process of the first, which goes on undisturbed."""
     ready, gate = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate")

@@ -9,7 +9,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
-from gitorch.cli.session import WAY_BACK, Session, pass_session
+from gitorch.cli.session import WAY_BACK, Session, pass_session, print_help
 from gitorch.errors import InvalidInput, did_you_mean
 
 
@@ -50,7 +50,7 @@ def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
 def config_command(ctx: click.Context) -> None:
     """Show the configuration, and agree to the commands that a repository's own file would run."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        print_help(ctx)
 
 
 @config_command.command("show")

@@ -13,7 +13,7 @@ from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.commands.plan_answers import ANSWERS, tell_asking, tell_cost
 from gitorch.cli.commands.plan_edits import EDITS, PLAN, PLANNED, tell
-from gitorch.cli.session import Session, pass_session
+from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.errors import GitorchError, InvalidInput, Refused
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def plan_command(ctx: click.Context) -> None:
         if ctx.ensure_object(Session).interactive:
             ctx.invoke(new_command)
         else:
-            click.echo(ctx.get_help())
+            print_help(ctx)
 
 
 @plan_command.command("new")

@@ -170,6 +170,8 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
 @pass_session
 def log_command(session: Session, task: str | None, follow: bool, attempt: int | None, raw: bool) -> None:
     """Show what an agent said and did."""
+    if raw and session.json:
+        raise click.UsageError("--raw prints what the agent wrote: it does not go with --json")
     found = session.find(task)
     if not services.watch.executions(session.workspace, found, attempt):
         raise NotFound("no-log", f"{found.id} has not been started", why=found.reason, fix=("orchestrate run",))
