@@ -188,7 +188,7 @@ def past(operations: Sequence[Operation], here: Scene) -> list[Past]:
 def inverse_moves(repository: Repository, operation: Operation, here: Scene) -> list[RefUpdate]:
     """Return the ref moves that take an operation back; what they would leave unreachable is kept under a ref of ours.
 
-    Call within `notes.turn`.
+    Call within `notes.lock`.
     """
     moves = [_back(repository, moved, here) for moved in operation.refs]
     if operation.kind == UNDO:

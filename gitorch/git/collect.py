@@ -1,20 +1,20 @@
-"""How an agent's commits come home: what its worktree holds passes a gate and moves its branch, in one function."""
+"""Collect an agent's commits: what its worktree has passes one gate, and then its branch moves."""
 
 from __future__ import annotations
 
 import msgspec
 
-from gitorch.git import index_flags, worktrees
+from gitorch.git import index_flags, worktree_status
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Worktree
+from gitorch.git.worktrees import Worktree, remove_stale_locks
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.refs import RefUpdate
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt's work, on its branch: the tip, its tree, and how many own commits it has.
+    """An attempt's work, on its branch: the tip, its tree, and the number of own commits.
 
-    `completed` tells that gitorch committed files which the agent had left uncommitted.
+    `completed` means that gitorch committed files which the agent had left uncommitted.
     """
 
     tip: Oid
@@ -28,12 +28,12 @@ class NoChanges(msgspec.Struct, frozen=True):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """What the worktree holds does not pass the gate; it stays where it is. `reason` is for the user."""
+    """The worktree's content does not pass the gate, and stays where it is. `reason` is for the user."""
 
     reason: str
 
 
-Homecoming = Collected | NoChanges | Rejected
+CollectResult = Collected | NoChanges | Rejected
 
 _IN_PROGRESS = {
     "rebase-merge": "rebase",
@@ -44,38 +44,39 @@ _IN_PROGRESS = {
 }
 
 
-def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oid, message: str) -> Homecoming:
-    """Bring what an attempt's worktree holds onto its branch.
+def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oid, message: str) -> CollectResult:
+    """Commit what an attempt's worktree has onto its branch.
 
-    Uncommitted files are committed with `message` (agents forget), hidden from git or not. The gate: no operation half
-    done, no repository inside, the branch still the task's own, its tip a descendant of `base`.
+    Uncommitted files are committed with `message` (agents forget), hidden from git or not. The gate: no unfinished
+    operation, no repository inside, the worktree on the task's branch, and its tip a descendant of `base`.
     """
     for name, operation in _IN_PROGRESS.items():
         if (worktree.admin / name).exists():
-            return Rejected(f"a {operation} was left half done in the worktree")
-    worktrees.unlock(repository, worktree, branch)
-    seen = worktrees.look(repository, worktree)
-    if seen.branch is not None and f"refs/heads/{seen.branch}" != branch:
-        return Rejected(f"the worktree was switched to another branch: {seen.branch}")
-    if seen.dirt.nested:
-        return Rejected(f"there is a git repository inside the worktree: {seen.dirt.nested[0]}")
-    if seen.dirt:
-        index_flags.stage(repository, worktree, seen.dirt)
+            return Rejected(f"a {operation} was left unfinished in the worktree")
+    remove_stale_locks(repository, worktree, branch)
+    status = worktree_status.read(repository, worktree)
+    files = status.uncommitted
+    if status.branch is not None and f"refs/heads/{status.branch}" != branch:
+        return Rejected(f"the worktree was switched to another branch: {status.branch}")
+    if files.nested:
+        return Rejected(f"the worktree contains a git repository: {files.nested[0]}")
+    if files:
+        index_flags.stage(repository, worktree, files.nested)
         _commit(repository, worktree, message)
-    tip = seen.tip
-    if seen.dirt or tip is None:
+    tip = status.tip
+    if files or tip is None:
         tip = Oid(worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", ok=(0, 1, 128)).text)
     if not tip:
-        return Rejected("the task's branch has no commit any more")
-    if link := _bare_link(repository, worktree, base, tip):
-        return Rejected(f"there is a git repository inside the worktree: {link}")
-    if seen.hidden.absent:  # checks judge the files here: what was hidden and taken away is in the tip all the same
-        index_flags.bring_back(repository, worktree)
-    return _admit(repository, tip, branch, base, completed=bool(seen.dirt))
+        return Rejected("the task's branch no longer has a commit")
+    if path := _nested_link(repository, worktree, base, tip):
+        return Rejected(f"the worktree contains a git repository: {path}")
+    if status.flagged.absent:  # checks run on these files, and the tip has those that were hidden and deleted
+        index_flags.restore_absent(repository, worktree)
+    return _advance(repository, tip, branch, base, completed=bool(files))
 
 
-def _bare_link(repository: Repository, worktree: Worktree, base: Oid, tip: Oid) -> str:
-    """Return a repository inside that was committed as a link: its commits and files are in no other place."""
+def _nested_link(repository: Repository, worktree: Worktree, base: Oid, tip: Oid) -> str:
+    """Return a repository inside that was committed as a link: its commits and files are nowhere else."""
     fields = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", base, tip).fields()
     changes = zip(fields[::2], fields[1::2], strict=True)
     links = (path for change, path in changes if change.split()[1] == "160000")
@@ -85,26 +86,26 @@ def _bare_link(repository: Repository, worktree: Worktree, base: Oid, tip: Oid) 
 
 def _commit(repository: Repository, worktree: Worktree, message: str) -> None:
     # from a file: a git that outlives us would take a pipe that ends early for the whole message
-    words = worktree.admin / "gitorch-message"
-    words.write_bytes(message.encode())
-    options = ("--quiet", "--no-verify", "--cleanup=verbatim", "--allow-empty-message", f"--file={words}")
-    # 1: all that was staged turned out to be no change
+    file = worktree.admin / "gitorch-message"
+    file.write_bytes(message.encode())
+    options = ("--quiet", "--no-verify", "--cleanup=verbatim", "--allow-empty-message", f"--file={file}")
+    # 1: nothing that was staged is a change
     worktree.git(repository, "commit", *options, env=repository.identity(), ok=(0, 1))
-    words.unlink()
+    file.unlink()
 
 
-def _admit(repository: Repository, tip: Oid, branch: Ref, base: Oid, *, completed: bool) -> Homecoming:
+def _advance(repository: Repository, tip: Oid, branch: Ref, base: Oid, *, completed: bool) -> CollectResult:
     counts = repository.git("rev-list", "--left-right", "--count", f"{base}...{tip}").text
     behind, own = map(int, counts.split())
     if behind:
         return Rejected("the history before the task's base was rewritten")
-    tree, base_tree, at = repository.object_ids(f"{tip}^{{tree}}", f"{base}^{{tree}}", branch)
+    tree, base_tree, branch_tip = repository.object_ids(f"{tip}^{{tree}}", f"{base}^{{tree}}", branch)
     if own == 0 or tree == base_tree:
         return NoChanges()
-    if at != tip:
-        if at is not None and not repository.is_ancestor(at, tip):
+    if branch_tip != tip:
+        if branch_tip is not None and not repository.is_ancestor(branch_tip, tip):
             return Rejected("the worktree's commits do not build on the task's branch")
         # the agent worked on a detached HEAD
-        repository.update_refs([RefUpdate(branch, tip, at)], "collect an attempt's commits")
+        repository.update_refs([RefUpdate(branch, tip, branch_tip)], "collect an attempt's commits")
     assert tree is not None
     return Collected(tip=tip, tree=tree, commits=own, completed=completed)

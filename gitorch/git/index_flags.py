@@ -1,8 +1,8 @@
-"""What a worktree's index hides from git, and copies of an index in which nothing is hidden.
+"""Paths that a worktree's index hides from git, and copies of an index without these flags.
 
-`git update-index --assume-unchanged` and `--skip-worktree` tell git not to look at a file: it says that the worktree is
-clean, whatever the file holds, and resets and commits pass over it. A sparse checkout marks the files that it leaves
-out in the same way: where there is no file, nothing was deleted.
+`git update-index --assume-unchanged` and `--skip-worktree` tell git to ignore a file: it reports the worktree as clean,
+whatever the file holds, and resets and commits skip it. A sparse checkout flags the files it leaves out in the same
+way: if there is no file, nothing was deleted.
 """
 
 from __future__ import annotations
@@ -12,122 +12,126 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from gitorch.git.repository import Repository
+from gitorch.git.worktree_list import Worktree
 
-if TYPE_CHECKING:
-    from gitorch.git.worktrees import Dirt, Worktree
-
-_COPY = "gitorch-rescue-index-"
-_LEFT_SECONDS = 3600.0
+_COPY_PREFIX = "gitorch-rescue-index-"
+_STALE_COPY_SECONDS = 3600.0
 
 
-class Hidden(msgspec.Struct, frozen=True):
-    """The paths that git was told not to look at: those that it takes for unchanged, those that it takes for left out
-    of the checkout although something is there, and those that are left out."""
+class FlaggedPaths(msgspec.Struct, frozen=True):
+    """The paths that an index hides from git: `assumed` unchanged, `skipped` although there is a file, and `absent`.
+
+    Absent ones are left out of the checkout.
+    """
 
     assumed: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
 
-class Staged(msgspec.Struct, frozen=True):
-    """An entry of an index that is not as HEAD has it."""
+class StagedEntry(msgspec.Struct, frozen=True):
+    """An index entry that differs from HEAD."""
 
     mode: str
     blob: str
     path: str
 
 
-def hidden(repository: Repository, worktree: Worktree, index: Path | None = None) -> Hidden:
-    """Return what a worktree's index hides (or another `index` of it)."""
-    listing = worktree.git(repository, "ls-files", "-v", "-z", env=_using(index)).stdout
-    # almost always all are plain: a letter and a space, and no path is worth decoding
-    told = [os.fsdecode(entry) for entry in listing.split(b"\0") if entry and not entry.startswith((b"H ", b"M "))]
-    assumed = [entry[2:] for entry in told if entry[0].islower()]
-    left_out = [entry[2:] for entry in told if entry[0] in "Ss"]
-    there = set(_present(worktree.path, left_out))
-    return Hidden(
+def read_flags(repository: Repository, worktree: Worktree, index: Path | None = None) -> FlaggedPaths:
+    """Return the paths that a worktree's index, or another `index` of it, hides from git."""
+    listing = worktree.git(repository, "ls-files", "-v", "-z", env=_index_env(index)).stdout
+    # almost always all entries are plain (`H PATH`), and no path is worth decoding
+    entries = [os.fsdecode(entry) for entry in listing.split(b"\0") if entry and not entry.startswith((b"H ", b"M "))]
+    assumed = [entry[2:] for entry in entries if entry[0].islower()]
+    skipped = [entry[2:] for entry in entries if entry[0] in "Ss"]
+    existing = set(_existing(worktree.path, skipped))
+    return FlaggedPaths(
         assumed=tuple(dict.fromkeys(assumed)),
-        skipped=tuple(path for path in left_out if path in there),
-        absent=tuple(path for path in left_out if path not in there),
+        skipped=tuple(path for path in skipped if path in existing),
+        absent=tuple(path for path in skipped if path not in existing),
     )
 
 
-def uncover(
-    repository: Repository, worktree: Worktree, index: Path | None = None, found: Hidden | None = None
-) -> Hidden:
-    """Let git see what an index hides, as `found` or as it is now; return what that was.
+def clear_flags(
+    repository: Repository, worktree: Worktree, index: Path | None = None, flagged: FlaggedPaths | None = None
+) -> FlaggedPaths:
+    """Clear the flags of paths that have a file, as `flagged` or as read now; return the flags as they were.
 
-    What is left out of the checkout stays so.
+    Paths that are left out of the checkout keep theirs.
     """
-    found = found or hidden(repository, worktree, index)
-    _clear(repository, worktree, index, "--no-assume-unchanged", found.assumed)
-    _clear(repository, worktree, index, "--no-skip-worktree", found.skipped)
-    return found
+    flagged = flagged or read_flags(repository, worktree, index)
+    _clear(repository, worktree, index, "--no-assume-unchanged", flagged.assumed)
+    _clear(repository, worktree, index, "--no-skip-worktree", flagged.skipped)
+    return flagged
 
 
-def bring_back(repository: Repository, worktree: Worktree) -> None:
-    """Write the files that are left out of a checkout, unless it is a sparse one, which somebody wants so."""
-    asked = ("config", "--type=bool", "--get", "core.sparseCheckout")
-    if worktree.git(repository, *asked, ok=(0, 1)).text == "true":
+def restore_absent(repository: Repository, worktree: Worktree) -> None:
+    """Write the files that are left out of a checkout, unless its config says that it is a sparse one."""
+    sparse = worktree.git(repository, "config", "--type=bool", "--get", "core.sparseCheckout", ok=(0, 1))
+    if sparse.text == "true":
         return
-    paths = hidden(repository, worktree).absent
+    paths = read_flags(repository, worktree).absent
     _clear(repository, worktree, None, "--no-skip-worktree", paths)
-    worktree.git(repository, "checkout-index", "--quiet", "--index", "-z", "--stdin", input=_lines(paths))
+    worktree.git(repository, "checkout-index", "--quiet", "--index", "-z", "--stdin", input=_nul_separated(paths))
 
 
-def stage(repository: Repository, worktree: Worktree, found: Dirt, *, index: Path | None = None) -> None:
-    """Put all uncommitted files into the index (or into a private one), except repositories inside.
+def stage(repository: Repository, worktree: Worktree, nested: Iterable[str], *, index: Path | None = None) -> None:
+    """Add all uncommitted files to the index (or to a private one), except the `nested` repositories.
 
-    What the index hides from git is hidden no longer.
+    The index flags are cleared.
     """
-    uncover(repository, worktree, index)
-    patterns = [b":(top)"] + [b":(top,exclude,literal)" + os.fsencode(path.rstrip("/")) for path in found.nested]
+    clear_flags(repository, worktree, index)
+    patterns = [b":(top)"] + [b":(top,exclude,literal)" + os.fsencode(path.rstrip("/")) for path in nested]
     worktree.git(
         repository,
         "add",
         "--all",
-        "--sparse",  # new files beside what a sparse checkout has, too
+        "--sparse",  # also new files outside of a sparse checkout
         "--pathspec-from-file=-",
         "--pathspec-file-nul",
         input=b"\0".join(patterns),
-        env=_using(index),
+        env=_index_env(index),
     )
 
 
-def snapshot(repository: Repository, worktree: Worktree, found: Dirt) -> tuple[str, str]:
-    """Return HEAD's commit (empty: not born) and the tree of all files as they are, by way of a private index."""
+def write_snapshot(
+    repository: Repository, worktree: Worktree, nested: Iterable[str], staged: Iterable[StagedEntry]
+) -> tuple[str, str]:
+    """Return HEAD's commit (empty: not born) and the tree of all files as they are, written with a private index.
+
+    `nested` repositories are left out; `staged` entries that have no file are included.
+    """
     head = worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1)).text
-    # the worktree's own index knows when files were last read: what has not changed since is not read again
-    with copied(worktree) as index:
-        env = _using(index) | repository.identity()
-        if worktree.git(repository, "read-tree", *_onto(head), env=env, ok=(0, 128)).code:
-            index.unlink(missing_ok=True)  # the copy was of no use: begin with none
-            worktree.git(repository, "read-tree", *_onto(head), env=env)
-        stage(repository, worktree, found, index=index)
-        _overlay(repository, worktree, index, found.staged)
+    # a copy of the worktree's index knows the files' times: only what has changed since is read
+    with copied_index(worktree) as index:
+        env = _index_env(index) | repository.identity()
+        if worktree.git(repository, "read-tree", *_start(head), env=env, ok=(0, 128)).code:
+            index.unlink(missing_ok=True)  # the index was damaged: start without it
+            worktree.git(repository, "read-tree", *_start(head), env=env)
+        stage(repository, worktree, nested, index=index)
+        _add_staged(repository, worktree, index, staged)
         return head, worktree.git(repository, "write-tree", env=env).text
 
 
-def _onto(head: str) -> tuple[str, ...]:
+def _start(head: str) -> tuple[str, ...]:
     return ("--reset", head) if head else ("--empty",)
 
 
 @contextmanager
-def copied(worktree: Worktree) -> Iterator[Path]:
-    """Lend a copy of a worktree's index (of none: a name where one can be made), and remove it."""
-    for left in worktree.admin.glob(f"{_COPY}*"):
+def copied_index(worktree: Worktree) -> Iterator[Path]:
+    """Yield a copy of a worktree's index (if it has none, a free path for one), and remove it afterwards."""
+    for copy in worktree.admin.glob(f"{_COPY_PREFIX}*"):
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > _LEFT_SECONDS:  # of one that was killed
-                left.unlink()
-    index = worktree.admin / f"{_COPY}{uuid.uuid4().hex}"
+            if time.time() - copy.stat().st_mtime > _STALE_COPY_SECONDS:  # its process was killed
+                copy.unlink()
+    index = worktree.admin / f"{_COPY_PREFIX}{uuid.uuid4().hex}"
     try:
         with contextlib.suppress(FileNotFoundError):
             _copy(worktree.admin / "index", index)
@@ -140,73 +144,75 @@ def _copy(source: Path, target: Path) -> None:
     with source.open("rb") as file:
         target.write_bytes(file.read())
         times = os.fstat(file.fileno())
-    # by its index's time git knows which files may have changed in the very moment in which it saw them
+    # git compares file times with the index's own time to find files that changed while it was written
     os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @contextmanager
-def honest(repository: Repository, worktree: Worktree) -> Iterator[tuple[Mapping[str, str], Hidden]]:
-    """Lend the environment in which git sees a worktree as it is, with what its index hides.
+def with_clean_index(repository: Repository, worktree: Worktree) -> Iterator[tuple[Mapping[str, str], FlaggedPaths]]:
+    """Yield an environment in which git sees a worktree without index flags, and the flags.
 
-    The index is not changed, and copied only where it hides something.
+    The index is not changed, and copied only if it hides an existing file.
     """
-    found = hidden(repository, worktree)
-    if not (found.assumed or found.skipped):
-        yield {}, found
+    flagged = read_flags(repository, worktree)
+    if not (flagged.assumed or flagged.skipped):
+        yield {}, flagged
         return
-    with copied(worktree) as index:
-        uncover(repository, worktree, index, found)
-        yield _using(index), found
+    with copied_index(worktree) as index:
+        clear_flags(repository, worktree, index, flagged)
+        yield _index_env(index), flagged
 
 
-def _overlay(repository: Repository, worktree: Worktree, index: Path, staged: Iterable[Staged]) -> None:
-    """Take over into a private index what was put into the worktree's own, and is in no file that git would add.
+def _add_staged(repository: Repository, worktree: Worktree, index: Path, staged: Iterable[StagedEntry]) -> None:
+    """Add to a private index what is staged in the worktree's own and that `git add` does not add.
 
-    That is what git ignores, as it is now; and, without a file, what is left out of the checkout.
+    These are ignored files, as they are now; and entries without a file that are left out of the checkout.
     """
-    every = {one.path: one for one in staged}
-    there = set(_present(worktree.path, every))
-    env = _using(index)
-    if files := [path for path in there if _is_plain(worktree.path / path)]:
-        worktree.git(repository, "update-index", "--add", "-z", "--stdin", input=_lines(files), env=env)
-    if entries := [f"{one.mode} {one.blob}\t{path}\0" for path, one in every.items() if path not in there]:
-        asked = os.fsencode("".join(entries))
-        worktree.git(repository, "update-index", "-z", "--index-info", input=asked, env=env)
+    entries = {entry.path: entry for entry in staged}
+    existing = set(_existing(worktree.path, entries))
+    env = _index_env(index)
+    if files := [path for path in existing if _is_file(worktree.path / path)]:
+        worktree.git(repository, "update-index", "--add", "-z", "--stdin", input=_nul_separated(files), env=env)
+    if missing := [entry for path, entry in entries.items() if path not in existing]:
+        lines = "".join(f"{entry.mode} {entry.blob}\t{entry.path}\0" for entry in missing)
+        worktree.git(repository, "update-index", "-z", "--index-info", input=os.fsencode(lines), env=env)
 
 
-def _is_plain(path: Path) -> bool:
+def _is_file(path: Path) -> bool:
     return path.is_symlink() or path.is_file()
 
 
-def _clear(repository: Repository, worktree: Worktree, index: Path | None, mark: str, paths: Iterable[str]) -> None:
-    # git clears one mark at a time
-    if paths := tuple(paths):
-        worktree.git(repository, "update-index", mark, "-z", "--stdin", input=_lines(paths), env=_using(index))
+def _clear(repository: Repository, worktree: Worktree, index: Path | None, flag: str, paths: Collection[str]) -> None:
+    # git clears one flag at a time
+    if paths:
+        worktree.git(
+            repository, "update-index", flag, "-z", "--stdin", input=_nul_separated(paths), env=_index_env(index)
+        )
 
 
-def _using(index: Path | None) -> dict[str, str]:
+def _index_env(index: Path | None) -> dict[str, str]:
     return {"GIT_INDEX_FILE": str(index)} if index else {}
 
 
-def _lines(paths: Iterable[str]) -> bytes:
+def _nul_separated(paths: Iterable[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 
-def _present(top: Path, paths: Iterable[str]) -> list[str]:
-    """Return the paths at which something is. What lies behind a link is not in the worktree."""
+def _existing(top: Path, paths: Iterable[str]) -> list[str]:
+    """Return the paths that exist. A path behind a symbolic link is not in the worktree."""
     folders: dict[str, bool] = {"": True}
-    return [path for path in paths if _is_there(top, path, folders)]
+    return [path for path in paths if _exists(top, path, folders)]
 
 
-def _is_there(top: Path, path: str, folders: dict[str, bool]) -> bool:
-    folder = path.rpartition("/")[0]
-    if folder not in folders:
-        parts = folder.split("/")
+def _exists(top: Path, path: str, folders: dict[str, bool]) -> bool:
+    parent = path.rpartition("/")[0]
+    if parent not in folders:
+        parts = parent.split("/")
         for depth in range(1, len(parts) + 1):
-            here, above = "/".join(parts[:depth]), "/".join(parts[: depth - 1])
-            if here not in folders:
-                folders[here] = folders[above] and _is_folder(top / here)
-    return folders[folder] and os.path.lexists(top / path)
+            folder, outer = "/".join(parts[:depth]), "/".join(parts[: depth - 1])
+            if folder not in folders:
+                folders[folder] = folders[outer] and _is_folder(top / folder)
+    return folders[parent] and os.path.lexists(top / path)
 
 
 def _is_folder(path: Path) -> bool:

@@ -1,156 +1,110 @@
-"""Locks that a killed git of ours has left: told from those of a git that lives, and removed.
+"""Lock files that a killed git of ours left: how they differ from those of a running git, and their removal.
 
-A lock of git's is an empty file, closed once it is made: it does not say whose it is. The lock of a ref is ours where
-an operation that was cut short moved that ref. `packed-refs.lock` is one for the whole repository; git takes it to
-delete refs, after the locks of these refs, and gives it back before them. So it is ours where a ref that nobody else
-deletes is locked, and was in the very same moment. What the user's own git could hold is left alone while one is at
-work in the repository.
+git's lock is an empty file that does not say who holds it. The lock of a ref is ours if an interrupted operation moved
+that ref. `packed-refs.lock` is one for the whole repository. To delete refs, git takes it after the locks of these refs
+and releases it before them. So it is ours if a ref that only we delete is locked, and was locked just before. What the
+user's own git could hold is left alone while one is running in the repository.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gitorch.errors import GitorchError, Refused
 from gitorch.git.repository import Repository
 from gitorch.model.naming import OWN_REFS, Ref
 from gitorch.model.refs import RefUpdate
 
-if TYPE_CHECKING:
-    import psutil
-
 SCRATCH = Ref(f"{OWN_REFS}building")
 """The ref under which notes are built: written and deleted within one process."""
 
 _HEAD = Ref("HEAD")
-_MOMENT_SECONDS = 5.0
-"""git waits a second for the lock on packed refs."""
-
-_READERS = ("cat-file", "merge-tree", "diff-tree", "log", "show", "diff", "blame", "grep")
-"""What lives long and takes no lock: what a command of ours keeps open, and what a person reads in a pager."""
-_WITH_VALUE = ("-C", "-c", "--git-dir", "--work-tree", "--namespace")
+_SAME_MOMENT_SECONDS = 5.0
+"""How much later than the lock of a ref `packed-refs.lock` may be: git waits up to a second for it."""
 
 
-def suspected(repository: Repository) -> bool:
-    """Tell, with a look at two files, whether building notes may have left a lock on packed refs."""
-    return _packed(repository).exists() and _lock(repository, SCRATCH).exists()
+def may_be_stale(repository: Repository) -> bool:
+    """Return whether building notes may have left a lock on packed refs; looks at two files only."""
+    return _packed_refs_lock(repository).exists() and _ref_lock(repository, SCRATCH).exists()
 
 
-def release(
+def remove_stale(
     repository: Repository, refs: Iterable[Ref], *, deleted: Collection[Ref] = (), users: Collection[Ref] = ()
 ) -> None:
-    """Remove the locks that a git of ours left which was killed while it moved `refs`.
+    """Remove the locks of a git of ours that was killed while it moved `refs`.
 
-    `deleted` are those of them that it was to delete, `users` those that the user's own git may move, too. Call in
-    turn: no git of ours that would hold them is at work. Raises `Refused` where one of them may be held by a git that
-    lives.
+    `deleted` are the refs that it deleted, `users` those that the user's own git may move as well. Call it with the
+    lock held under which these refs move: no running git of ours has them locked. Raises `Refused` if a running git may
+    hold one of the locks.
     """
     names = list(refs)
-    if _checked_out(repository) in names:
+    if _current_branch(repository) in names:
         names.append(_HEAD)
-    left = {ref: lock for ref in names if (lock := _lock(repository, ref)).exists()}
-    shared = [lock for ref, lock in left.items() if ref in users or ref == _HEAD]
-    packed = _packed(repository)
-    if any(_in_one_moment(left[ref], packed) for ref in deleted if ref in left):
-        # what was being written is in the way, too, and is only written by who holds the lock
+    ref_locks = {ref: lock for ref in names if (lock := _ref_lock(repository, ref)).exists()}
+    shared = [lock for ref, lock in ref_locks.items() if ref in users or ref == _HEAD]
+    packed = _packed_refs_lock(repository)
+    if any(_in_same_moment(ref_locks[ref], packed) for ref in deleted if ref in ref_locks):
+        # only the holder of the lock writes the new file, so that it is stale as well
         shared += [packed.with_name("packed-refs.new"), packed]
-    if shared and _git_lives(repository):
+    if shared and _is_git_running(repository):
         raise _locked(next((lock for lock in shared if lock.exists()), shared[0]))
-    # the last ones to go are those that tell whose the others are
-    repository.remove_stale_locks(*shared, *(lock for lock in left.values() if lock not in shared))
+    # the locks that show who holds the others are removed last
+    repository.remove_stale_locks(*shared, *(lock for lock in ref_locks.values() if lock not in shared))
 
 
-def release_index(repository: Repository, lock: Path) -> None:
-    """Remove the lock on the index of a user's checkout, which a killed git of ours may have left.
+def remove_stale_index_lock(repository: Repository, lock: Path) -> None:
+    """Remove the index lock that a killed git of ours may have left in a checkout of the user.
 
-    A `git commit -a` of theirs holds it for as long as its editor is open: raises `Refused` while a git is at work.
+    A running `git commit` holds it while the editor is open: raises `Refused` if a git is running.
     """
-    if lock.exists() and _git_lives(repository):
+    if lock.exists() and _is_git_running(repository):
         raise _locked(lock)
     repository.remove_stale_locks(lock)
 
 
-def explained(
-    repository: Repository, error: GitorchError, moves: Iterable[RefUpdate], users: Collection[Ref]
+def explain(
+    repository: Repository, error: GitorchError, updates: Iterable[RefUpdate], users: Collection[Ref]
 ) -> GitorchError:
-    """Return the error for moves that failed: where a lock that may be the user's is in the way, it names the file."""
-    places = [_packed(repository)] if any(move.new is None for move in moves) else []
-    places += [_lock(repository, ref) for ref in ((_HEAD, *users) if users else ())]
-    lock = next((place for place in places if place.exists()), None)
+    """Return the error for refs that could not be updated; it names the lock file if one may be the user's."""
+    locks = [_packed_refs_lock(repository)] if any(update.new is None for update in updates) else []
+    locks += [_ref_lock(repository, ref) for ref in ((_HEAD, *users) if users else ())]
+    lock = next((lock for lock in locks if lock.exists()), None)
     return error if lock is None else _locked(lock)
+
+
+def _is_git_running(repository: Repository) -> bool:
+    # psutil takes 25 ms to import, and is needed only if a lock is in the way
+    from gitorch.git.running import is_git_running
+
+    return is_git_running(repository)
 
 
 def _locked(lock: Path) -> Refused:
     return Refused(
         "refs-locked",
-        f"a lock of git's is in the way: {lock}",
-        why="a git that is at work here holds it; or, where there is none, one that was killed has left it",
+        f"git is locked by {lock}",
+        why="a running git process holds it, or a killed one left it behind",
         fix=("ps -e | grep git", f"rm {shlex.quote(str(lock))}"),
     )
 
 
-def _packed(repository: Repository) -> Path:
+def _packed_refs_lock(repository: Repository) -> Path:
     return repository.common_dir / "packed-refs.lock"
 
 
-def _lock(repository: Repository, ref: Ref) -> Path:
+def _ref_lock(repository: Repository, ref: Ref) -> Path:
     return repository.common_dir / f"{ref}.lock"
 
 
-def _checked_out(repository: Repository) -> str:
+def _current_branch(repository: Repository) -> str:
     return repository.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).text
 
 
-def _in_one_moment(witness: Path, lock: Path) -> bool:
-    """Tell whether a lock was made just after another one."""
+def _in_same_moment(first: Path, second: Path) -> bool:
+    """Return whether the second lock was made just after the first."""
     try:
-        return 0 <= lock.stat().st_mtime - witness.stat().st_mtime <= _MOMENT_SECONDS
+        return 0 <= second.stat().st_mtime - first.stat().st_mtime <= _SAME_MOMENT_SECONDS
     except FileNotFoundError:
         return False
-
-
-def _git_lives(repository: Repository) -> bool:
-    """Tell whether a git is at work in this repository that may hold a lock, as far as can be seen."""
-    import psutil
-
-    listing = repository.git("worktree", "list", "--porcelain", "-z").fields()
-    places = {os.path.realpath(line[9:]) for line in listing if line.startswith("worktree ")}
-    places.add(os.path.realpath(repository.common_dir))
-    return any(_is_at_work(process, sorted(places)) for process in psutil.process_iter())
-
-
-def _is_at_work(process: psutil.Process, places: Sequence[str]) -> bool:
-    import psutil
-
-    try:
-        if not process.name().startswith("git") or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        words = process.cmdline()
-        if _command(words) in _READERS:
-            return False
-        told = (process.cwd(), *words, process.environ().get("GIT_DIR", ""))
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True  # somebody else's, who knows where
-    return any(_is_below(word, place) for word in told for place in places)
-
-
-def _command(words: Sequence[str]) -> str:
-    """Return the sub-command of a git command line."""
-    rest = iter(words[1:])
-    for word in rest:
-        if word in _WITH_VALUE:
-            next(rest, None)
-        elif not word.startswith("-"):
-            return word
-    return ""
-
-
-def _is_below(word: str, place: str) -> bool:
-    path = word.partition("=")[2] if word.startswith("--") else word
-    return path == place or path.startswith(f"{place}{os.sep}")

@@ -51,7 +51,7 @@ def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], once:
     """Make a notes commit with these lines appended, and return the move that publishes it.
 
     Nothing is visible until the move is made: together with other refs, if the caller wants. With `once`, a commit
-    gets no lines when it has one already that equals the first of them in these fields. Call within `turn`.
+    gets no lines when it has one already that equals the first of them in these fields. Call within `lock`.
     """
     tip, before = existing(repository, list(additions))
     fresh = {commit: lines for commit, lines in additions.items() if not _is_told(before[commit], lines[0], once)}
@@ -80,7 +80,7 @@ def append(
     """Append lines to the notes of commits, all or none, beside whoever else writes notes now. `once` as in `build`."""
     for remaining in reversed(range(_TRIES)):
         try:
-            with turn(repository):
+            with lock(repository):
                 return repository.update_refs(build(repository, additions, once), reason)
         except RefsMoved:
             if not remaining:
@@ -130,10 +130,10 @@ class _Entry:
 
 
 @contextmanager
-def turn(repository: Repository) -> Iterator[None]:
-    """Hold the notes for one writer of ours: it builds on the tip that it read. Free the moment its holder dies."""
-    place = repository.common_dir / "gitorch" / "notes.lock"
-    with locks.turn(place) as file, repository.inherit_lock(file, all_threads=False):
+def lock(repository: Repository) -> Iterator[None]:
+    """Keep other writers of ours out while one builds on the tip that it read; free as soon as its holder ends."""
+    path = repository.common_dir / "gitorch" / "notes.lock"
+    with locks.hold(path) as file, repository.inherit_lock(file, all_threads=False):
         yield
 
 

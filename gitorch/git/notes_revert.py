@@ -17,7 +17,7 @@ def without(repository: Repository, before: Oid | None, after: Oid | None) -> Re
     """Make a notes commit in which the change from `before` to `after` is taken back, and return its move.
 
     `before` and `after` are commits of the notes (None: there were none). Raises `Refused` where somebody has
-    rewritten a note that the change had touched. Call within `notes.turn`.
+    rewritten a note that the change had touched. Call within `notes.lock`.
     """
     was, became = _contents(repository, before), _contents(repository, after)
     touched = [commit for commit in {**was, **became} if was.get(commit) != became.get(commit)]

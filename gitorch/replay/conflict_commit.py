@@ -96,7 +96,7 @@ def give_up(repository: Repository, worktree: Worktree | None, task: str, attemp
     if at is None or (worktree is None and at != tip):
         repository.update_refs([RefUpdate(ref, tip, at)], f"give up solving the conflict of {task}")
     if worktree is not None:
-        worktrees.unlock(repository, worktree, ref)
+        worktrees.remove_stale_locks(repository, worktree, ref)
         worktrees.rescue(repository, worktree, rescue_ref(task), f"uncommitted files of {task}")
         worktrees.restore(repository, worktree, branch=branch, commit=tip)
 

@@ -8,13 +8,13 @@ from typing import Protocol
 
 import msgspec
 
-from gitorch.git.collect import Collected, Homecoming, NoChanges, Rejected
+from gitorch.git.collect import Collected, CollectResult, NoChanges, Rejected
 from gitorch.model.naming import Oid
 
 __all__ = [
+    "CollectResult",
     "Collected",
     "Command",
-    "Homecoming",
     "NoChanges",
     "Rejected",
     "Room",
@@ -82,7 +82,7 @@ class Room(Site, Protocol):
     def checkout_conflict(self, conflict: Oid) -> None:
         """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
 
-    def collect(self, message: str) -> Homecoming:
+    def collect(self, message: str) -> CollectResult:
         """Bring the work onto the task's branch, through the gate; `message` is for files that were not committed.
 
         The gate: no operation left half done, no repository inside, the branch still the task's own, its tip a

@@ -9,8 +9,8 @@ import msgspec
 
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
-from gitorch.git import fence, worktrees
-from gitorch.git.collect import Homecoming, collect
+from gitorch.git import fence, worktree_status, worktrees
+from gitorch.git.collect import CollectResult, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model import naming
@@ -51,7 +51,7 @@ class FencedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
         conflict_commit.lay_out(self.repository, self.worktree, conflict)
 
-    def collect(self, message: str) -> Homecoming:
+    def collect(self, message: str) -> CollectResult:
         """Bring the work onto the task's branch, through the gate of `git.collect`."""
         branch = branch_ref(self.spec.branch)
         return collect(self.repository, self.worktree, branch=branch, base=self.spec.base, message=message)
@@ -62,7 +62,7 @@ class FencedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def discard_uncommitted(self, reason: str) -> None:
         """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
-        if not worktrees.dirt(self.repository, self.worktree).paths:
+        if not worktree_status.uncommitted(self.repository, self.worktree).paths:
             return
         worktrees.rescue(self.repository, self.worktree, naming.rescue_ref(self.spec.task), reason)
         worktrees.restore(self.repository, self.worktree)
@@ -134,13 +134,13 @@ def _fresh_worktree(repository: Repository, spec: RoomSpec) -> Worktree:
         raise RoomError(f"a branch {spec.branch} exists already, and is not this task's")
     worktree = worktrees.find(repository, spec.directory)
     if worktree is not None and (spec.attempt > 1 or _is_complete(worktree)):
-        worktrees.unlock(repository, worktree, ref)
+        worktrees.remove_stale_locks(repository, worktree, ref)
         worktrees.rescue(repository, worktree, naming.rescue_ref(spec.task), f"uncommitted files of {spec.task}")
         _keep_earlier(repository, spec, branch_tip)
         worktrees.restore(repository, worktree, branch=spec.branch, commit=start)
         return worktree
     if worktree is not None:
-        worktrees.discard_half_made(repository, spec.directory)
+        worktrees.discard_unfinished(repository, spec.directory)
     _keep_earlier(repository, spec, branch_tip)
     if branch_tip not in (None, start):
         repository.update_refs([RefUpdate(ref, start, branch_tip)], f"start {spec.task} afresh")

@@ -13,7 +13,7 @@ from gitorch.flow import adopt
 from gitorch.flow.adopt import Found, Left
 from gitorch.flow.merge.trees import TreeChecker
 from gitorch.flow.scheduling import base as task_base
-from gitorch.git import worktrees
+from gitorch.git import worktree_status, worktrees
 from gitorch.model import graph, note
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.refs import RefUpdate
@@ -161,7 +161,7 @@ def _with_uncommitted(workspace: Workspace, branches: Sequence[Found]) -> list[t
     names: dict[Ref, str] = {branch.ref: branch.name for branch in branches if branch.ref in folders}
     dirty = []
     for ref in list(names)[:_STATUS_LIMIT]:
-        if worktrees.is_dirty(workspace.repository, folders[ref]):
+        if worktree_status.is_dirty(workspace.repository, folders[ref]):
             dirty.append((names[ref], folders[ref]))
     return [*dirty, *((names[ref], folders[ref]) for ref in list(names)[_STATUS_LIMIT:])]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gitorch.config import Config
 from gitorch.errors import Refused
 from gitorch.git.repository import Repository
+from gitorch.git.worktree_list import checked_out
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import Task
 from gitorch.services.workspace import Workspace
@@ -36,10 +37,6 @@ def own_refs(workspace: Workspace) -> tuple[str, ...]:
 
 
 def refuse_checked_out(repository: Repository, branch: str) -> None:
-    """Raise `Refused` when a worktree has this branch checked out: moving it would make that worktree look dirty."""
-    answer = repository.git("worktree", "list", "--porcelain", "-z")
-    for entry in answer.stdout.decode("utf-8", "surrogateescape").split("\0\0"):
-        lines = entry.split("\0")
-        if f"branch {branch_ref(branch)}" in lines:
-            path = lines[0].removeprefix("worktree ")
-            raise Refused("checked-out", f"{branch} is checked out in {path}", fix=(f"git -C {path} switch -",))
+    """Raise `Refused` if a worktree has this branch checked out: moving it would make that worktree look dirty."""
+    if path := checked_out(repository).get(branch_ref(branch)):
+        raise Refused("checked-out", f"{branch} is checked out in {path}", fix=(f"git -C {path} switch -",))

@@ -43,7 +43,7 @@ def change_with_notes(
     """
     for remaining in reversed(range(_TRIES)):
         try:
-            with operation_lock(workspace), notes.turn(workspace.repository):
+            with operation_lock(workspace), notes.lock(workspace.repository):
                 noted = notes.build(workspace.repository, lines) if lines else []
                 operate(workspace, kind, pairs, [*moves, *noted], summary=summary)
                 break

@@ -141,7 +141,7 @@ def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | Non
     restated = [StateChange(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
     restated += [StateChange(task.id, tasks[task.id].state, task.state, reason=task.reason) for task in conflicted]
     restated += restated_merges(workspace, plan)
-    with operation_lock(workspace), notes.turn(workspace.repository):
+    with operation_lock(workspace), notes.lock(workspace.repository):
         moves = merge.ref_updates(workspace.repository, plan, integration, lines)
         move_and_restate(workspace, _kind(plan), moves, restated, _summary(plan))
     workspace.store.snapshot_if_due()

@@ -18,7 +18,7 @@ def move_refs(workspace: Workspace, moves: Sequence[RefUpdate], message: str) ->
     try:
         workspace.repository.update_refs(moves, message)
     except GitorchError as error:
-        raise lockfiles.explained(workspace.repository, error, moves, user_refs(workspace, moves)) from error
+        raise lockfiles.explain(workspace.repository, error, moves, user_refs(workspace, moves)) from error
 
 
 def user_refs(workspace: Workspace, moves: Iterable[RefUpdate]) -> list[Ref]:
@@ -72,7 +72,7 @@ def _update_checkouts(workspace: Workspace, moves: Iterable[RefUpdate]) -> None:
     """Update the checkouts of user branches to where these have moved."""
     for ref, old, new in _user_moves(workspace, moves):
         if old != new:
-            for path in checkouts.follow(workspace.repository, ref, old, new):
+            for path in checkouts.fast_forward(workspace.repository, ref, old, new):
                 workspace.store.notices.append(f"{path} was changed meanwhile, and is left as it is")
 
 

@@ -113,7 +113,7 @@ def drop_plan(workspace: Workspace, session: PlanSession) -> str:
     """Remove a plan; return the path where it is kept."""
     trust.require_person("drop a plan")
     plans = plan_store(workspace)
-    with plans.turn():
+    with plans.lock():
         return str(plans.drop(session))
 
 

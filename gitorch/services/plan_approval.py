@@ -54,7 +54,7 @@ def approve_plan(workspace: Workspace, session: PlanSession, adjust: Adjust = li
     `InvalidInput` for one without tasks.
     """
     trust.require_person("approve a plan")
-    with plan_store(workspace).turn():
+    with plan_store(workspace).lock():
         recover(workspace)
         current = conclude_plan(workspace, session.id)
         refuse_approved(current)
@@ -152,7 +152,7 @@ def _settled(workspace: Workspace, session: PlanSession) -> PlanSession:
     """Return a plan as it is when no other process is just approving it, or taking that back."""
     if session.approval is None or session.approval.done:
         return session
-    with plan_store(workspace).turn():
+    with plan_store(workspace).lock():
         recover(workspace)
         return conclude_plan(workspace, session.id)
 

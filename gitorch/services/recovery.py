@@ -15,13 +15,13 @@ from gitorch.storage.operations import Operation, fingerprint
 @contextmanager
 def operation_lock(workspace: Workspace) -> Iterator[None]:
     """Hold the operation log: one changing command at a time."""
-    with workspace.operations.turn() as lock, workspace.repository.inherit_lock(lock, all_threads=False):
+    with workspace.operations.lock() as lock, workspace.repository.inherit_lock(lock, all_threads=False):
         yield
 
 
 def recover(workspace: Workspace) -> list[str]:
     """Finish what a killed command had begun; return a message for each operation."""
-    if lockfiles.suspected(workspace.repository):
+    if lockfiles.may_be_stale(workspace.repository):
         _remove_note_locks(workspace)
     if workspace.operations.is_settled():
         return []
@@ -71,14 +71,14 @@ def _real_moves(operation: Operation) -> list[RefUpdate]:
 
 def _remove_note_locks(workspace: Workspace) -> None:
     """Remove the locks of a git that was killed while it built notes."""
-    with notes.turn(workspace.repository):
-        lockfiles.release(workspace.repository, [lockfiles.SCRATCH], deleted=[lockfiles.SCRATCH])
+    with notes.lock(workspace.repository):
+        lockfiles.remove_stale(workspace.repository, [lockfiles.SCRATCH], deleted=[lockfiles.SCRATCH])
 
 
 def _remove_ref_locks(workspace: Workspace, operation: Operation) -> None:
     """Remove the locks of a git that was killed while it moved the refs of an operation."""
     moves = _real_moves(operation)
-    lockfiles.release(
+    lockfiles.remove_stale(
         workspace.repository,
         [move.ref for move in moves],
         deleted=[move.ref for move in moves if move.new is None],

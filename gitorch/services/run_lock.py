@@ -42,7 +42,7 @@ def run_lock(workspace: Workspace) -> Iterator[None]:
 @contextmanager
 def git_lock(workspace: Workspace) -> Iterator[None]:
     """Wait for the git processes of a killed run; the next run waits for those that start here."""
-    with locks.turn(workspace.folder / "git.lock") as file, workspace.repository.inherit_lock(file):
+    with locks.hold(workspace.folder / "git.lock") as file, workspace.repository.inherit_lock(file):
         yield
 
 
@@ -50,7 +50,7 @@ def is_running(workspace: Workspace) -> bool:
     """Tell whether a run is active in this repository."""
     try:
         with (workspace.folder / "run.lock").open("a+") as file:
-            return not locks.take(file, shared=True)
+            return not locks.try_lock(file, shared=True)
     except FileNotFoundError:
         return False
 
@@ -59,7 +59,7 @@ def _locked_soon(file: IO[str]) -> bool:
     """Take a lock that others hold for a whole run, or for the moment in which they ask whether there is one."""
     refusals = 0
     for _ in range(_TRIES):
-        if locks.take(file):
+        if locks.try_lock(file):
             return True
         # a process that asks shares the lock, and may be slow to release it; a run does not share
         refusals += not _is_shared(file)
@@ -70,7 +70,7 @@ def _locked_soon(file: IO[str]) -> bool:
 
 
 def _is_shared(file: IO[str]) -> bool:
-    shared = locks.take(file, shared=True)
+    shared = locks.try_lock(file, shared=True)
     if shared:
         fcntl.flock(file, fcntl.LOCK_UN)
     return shared

@@ -54,7 +54,7 @@ def redo(workspace: Workspace) -> TakenBack:
 def undo_entries(workspace: Workspace, most: int | None = None) -> tuple[list[Past], list[Past]]:
     """Return what `redo` and what `undo` would take back, the next first: at most `most` of each."""
     log = workspace.operations
-    with plan_store(workspace).turn():
+    with plan_store(workspace).lock():
         recover(workspace)
         redoable, undoable = [list(itertools.islice(listed(), most)) for listed in (log.redoable, log.undoable)]
         every = [*redoable, *undoable]
@@ -65,7 +65,7 @@ def undo_entries(workspace: Workspace, most: int | None = None) -> tuple[list[Pa
 
 
 def _take_back(workspace: Workspace, operations: _Operations, nothing: str) -> TakenBack:
-    with plan_store(workspace).turn(), operation_lock(workspace), notes.turn(workspace.repository):
+    with plan_store(workspace).lock(), operation_lock(workspace), notes.lock(workspace.repository):
         conclude_all(workspace)
         operation = next(operations(), None)
         if operation is None:

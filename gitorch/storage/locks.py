@@ -1,4 +1,4 @@
-"""Taking turns between processes: a locked file, free the moment its last holder dies."""
+"""Locks between processes: a locked file, free as soon as its last holder ends."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import IO
 
 
 @contextmanager
-def turn(path: Path) -> Iterator[IO[str]]:
-    """Hold the lock of a file, which is made with its folder; wait while another process holds it.
+def hold(path: Path) -> Iterator[IO[str]]:
+    """Hold the lock of a file, which is created with its folder; wait while another process holds it.
 
-    Yields the locked file, for child processes to hold too (`flock(2)`).
+    Yields the locked file, so that child processes can hold it as well (`flock(2)`).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -21,8 +21,8 @@ def turn(path: Path) -> Iterator[IO[str]]:
         yield file
 
 
-def take(file: IO[str], *, shared: bool = False) -> bool:
-    """Take the lock of an open file if it is free, alone or `shared` with others; tell whether it is held now."""
+def try_lock(file: IO[str], *, shared: bool = False) -> bool:
+    """Lock an open file, exclusively or `shared`, without waiting; return whether it is locked now."""
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -214,12 +214,12 @@ class OperationLog:
         self._append(Closed(operation.number, done), durably=False)
 
     @contextmanager
-    def turn(self) -> Iterator[IO[str]]:
-        """Hold the log for one operation, from its opening to its closing: an open one that nobody holds was cut short.
+    def lock(self) -> Iterator[IO[str]]:
+        """Lock the log for one operation, from opening to closing: an open one without a holder was interrupted.
 
-        Yields the locked file, for git processes to hold too.
+        Yields the locked file, so that git processes can hold it as well.
         """
-        with locks.turn(self.path.with_name("operations.lock")) as file:
+        with locks.hold(self.path.with_name("operations.lock")) as file:
             yield file
 
     def is_settled(self) -> bool:

@@ -98,9 +98,9 @@ class PlanStore:
         return kept / name
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Hold the lock under which plans become tasks."""
-        with locks.turn(self.folder / ".lock"):
+        with locks.hold(self.folder / ".lock"):
             yield
 
     def draft_file(self, session: PlanSession) -> Path:

@@ -92,7 +92,7 @@ class SharedNotes:
         Raises `InvalidInput` for an empty or too long one, `Refused` when the run, or this task, has enough.
         """
         text = _accepted(text)
-        with locks.turn(self.folder / "lock"):
+        with locks.hold(self.folder / "lock"):
             run = self.run
             with _plain(self._file(run), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
                 before = file.read(MOST_BYTES + 1)
@@ -111,7 +111,7 @@ class SharedNotes:
         """End the run's notes: what is added from now on is the next one's."""
         if not self.folder.exists():
             return
-        with locks.turn(self.folder / "lock"):
+        with locks.hold(self.folder / "lock"):
             run = self.run
             if self._file(run).exists():
                 replace(self.folder / "run", f"{run + 1}\n".encode())

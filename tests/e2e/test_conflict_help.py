@@ -90,7 +90,7 @@ REASON = "conflicts with louder in src/app.py"
 FAILURES = {
     "conflict markers are left in src/app.py": ("git add -A; git commit -qm Done",),
     "exit code 7": ("echo half > half; git add -A; git commit -qm Half; echo more > more", "exit 7"),
-    "a rebase was left half done in the worktree": (
+    "a rebase was left unfinished in the worktree": (
         "git add -A; git commit -qm Mine",
         "git rebase --exec false HEAD~1 || true",
     ),

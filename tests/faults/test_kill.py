@@ -25,8 +25,8 @@ import pytest
 from gitorch import services
 from gitorch.errors import Incomplete
 from gitorch.flow import attempt, merge
-from gitorch.git import notes, worktrees
-from gitorch.git.collect import Collected, Homecoming, collect
+from gitorch.git import notes, worktree_status, worktrees
+from gitorch.git.collect import Collected, CollectResult, collect
 from gitorch.git.repository import Repository
 from gitorch.model.naming import branch_ref
 from gitorch.model.outcome import Ending
@@ -196,11 +196,11 @@ def test_what_an_agent_left_is_committed_whole_and_once(
         assert isinstance(home, Collected)
         assert home.commits == 1
         assert git("log", "-1", "--format=%B", branch, cwd=worktree.path) == words.strip()
-        assert worktrees.look(repo, worktree).dirt == worktrees.Dirt((), ())
+        assert worktree_status.uncommitted(repo, worktree) == worktree_status.Uncommitted((), ())
     assert cut
 
 
-def _collected(repository: Repository, worktree: worktrees.Worktree, lock: Path, **what: Any) -> Homecoming:
+def _collected(repository: Repository, worktree: worktrees.Worktree, lock: Path, **what: Any) -> CollectResult:
     """Collect as a run does, which waits for what the one before it left."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -171,11 +171,11 @@ def test_files_that_git_had_begun_to_write_are_completed(morning: Morning) -> No
     (morning.top / "old/2").write_text("")
     (morning.top / "old/3").write_text("somebody's own\n")
     (morning.top / "README.md").unlink()
-    left = checkouts.follow(repository, branch_ref("main"), old, new)
+    left = checkouts.fast_forward(repository, branch_ref("main"), old, new)
     assert left == [str(morning.top / "old/3")]
     assert git("status", "--porcelain", cwd=morning.top) == " M old/3"
     assert (morning.top / "old/3").read_text() == "somebody's own\n"
-    assert checkouts.follow(repository, branch_ref("main"), old, new) == []
+    assert checkouts.fast_forward(repository, branch_ref("main"), old, new) == []
     assert (morning.top / "old/3").read_text() == "somebody's own\n"
 
 
@@ -193,12 +193,12 @@ def test_the_users_own_lock_on_the_index_is_not_removed(morning: Morning) -> Non
         os.utime(lock, (1, 1))
         git("update-ref", branch_ref("main"), new, cwd=morning.top)
         with pytest.raises(Refused, match=r"index\.lock"):
-            checkouts.follow(library.repository, branch_ref("main"), old, new)
+            checkouts.fast_forward(library.repository, branch_ref("main"), old, new)
         assert lock.exists()
         assert mine.stdin is not None
         mine.stdin.close()
     mine_too = str(morning.top / "README.md")
-    assert checkouts.follow(library.repository, branch_ref("main"), old, new) == [mine_too]
+    assert checkouts.fast_forward(library.repository, branch_ref("main"), old, new) == [mine_too]
     assert (morning.top / "README.md").read_text() == "the user's\n"
     assert git("status", "--porcelain", cwd=morning.top) == "?? README.md"
 
@@ -209,9 +209,9 @@ def test_a_checkout_that_went_elsewhere_is_left_alone(morning: Morning) -> None:
     old = Oid(git("rev-parse", "main", cwd=morning.top))
     new = Oid(git("rev-parse", "orch/second", cwd=morning.top))
     files = (morning.top / "README.md").read_text()
-    assert checkouts.follow(library.repository, branch_ref("main"), old, new) == []
+    assert checkouts.fast_forward(library.repository, branch_ref("main"), old, new) == []
     git("update-ref", "--no-deref", "HEAD", old, cwd=morning.top)
     git("switch", "--quiet", "--detach", old, cwd=morning.top)
     git("update-ref", branch_ref("main"), new, cwd=morning.top)
-    assert checkouts.follow(library.repository, branch_ref("main"), old, new) == []
+    assert checkouts.fast_forward(library.repository, branch_ref("main"), old, new) == []
     assert (morning.top / "README.md").read_text() == files

@@ -16,7 +16,7 @@ import pytest
 
 from gitorch import services
 from gitorch.flow.merge.resolutions import Memory, Sides
-from gitorch.git import index_flags, worktrees
+from gitorch.git import index_flags, worktree_status, worktrees
 from gitorch.git.repository import Repository
 from gitorch.model.forecast import Candidate, Judgement, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
@@ -397,11 +397,11 @@ def test_a_worktree_with_a_broken_index_is_saved_all_the_same(night: Night) -> N
     repository: Repository = night.workspace.repository
     worktree = worktrees.find(repository, place)
     assert worktree is not None
-    found = worktrees.dirt(repository, worktree)
+    found = worktree_status.uncommitted(repository, worktree)
     index = worktree.admin / "index"
     whole = index.read_bytes()
     index.write_bytes(b"no index")
-    head, tree = index_flags.snapshot(repository, worktree, found)
+    head, tree = index_flags.write_snapshot(repository, worktree, found.nested, found.staged)
     index.write_bytes(whole)
     assert night.git("show", f"{tree}:busy.txt") == "mine"
     assert head == night.git("rev-parse", "orch/busy")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git.collect import Collected, Homecoming, NoChanges, Rejected, collect
+from gitorch.git.collect import Collected, CollectResult, NoChanges, Rejected, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref
@@ -17,7 +17,7 @@ BRANCH = Ref("refs/heads/orch/t")
 MESSAGE = "Add `things`; 🚀\n\n# not a comment\n"
 
 
-def collected(repo: Repository, worktree: Worktree, base: Oid) -> Homecoming:
+def collected(repo: Repository, worktree: Worktree, base: Oid) -> CollectResult:
     return collect(repo, worktree, branch=BRANCH, base=base, message=MESSAGE)
 
 
@@ -121,7 +121,7 @@ def test_a_branch_without_a_commit(repo: Repository, worktree: Worktree, base: O
     """A deleted branch of an emptied worktree is an outcome, not a crash."""
     git("rm", "-rfq", ".", cwd=worktree.path)
     git("update-ref", "-d", "HEAD", cwd=worktree.path)
-    assert collected(repo, worktree, base) == Rejected("the task's branch has no commit any more")
+    assert collected(repo, worktree, base) == Rejected("the task's branch no longer has a commit")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_branch_without_a_commit(repo: Repository, worktree: Worktree, base: O
     [("merge", "merge"), ("rebase", "rebase"), ("cherry-pick", "cherry-pick"), ("revert", "revert")],
 )
 def test_half_done(repo: Repository, worktree: Worktree, base: Oid, command: str, name: str) -> None:
-    """Conflict markers never become a commit: an operation that was left half done is refused and left as it is."""
+    """Conflict markers never become a commit: an operation that was left unfinished is refused and left as it is."""
     path = worktree.path
     git("checkout", "--quiet", "-b", "theirs", cwd=path)
     commit(path, "theirs", {"README.md": "theirs\n"})
@@ -137,7 +137,7 @@ def test_half_done(repo: Repository, worktree: Worktree, base: Oid, command: str
     last = commit(path, "ours", {"README.md": "ours\n"})
     run(command, "theirs", cwd=path, ok=(1,))
     before = git("status", "--porcelain=v2", cwd=path)
-    assert collected(repo, worktree, base) == Rejected(f"a {name} was left half done in the worktree")
+    assert collected(repo, worktree, base) == Rejected(f"a {name} was left unfinished in the worktree")
     assert git("status", "--porcelain=v2", cwd=path) == before
     assert tip(repo) == last
 
@@ -153,7 +153,7 @@ def test_a_repository_inside(repo: Repository, worktree: Worktree, base: Oid, ad
         commit(worktree.path, "vendor", {})
     found = collected(repo, worktree, base)
     assert isinstance(found, Rejected)
-    assert found.reason.startswith("there is a git repository inside the worktree: vendor")
+    assert found.reason.startswith("the worktree contains a git repository: vendor")
 
 
 def test_hooks_of_anybody_do_not_run(repo: Repository, worktree: Worktree, base: Oid, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from gitorch import services
 from gitorch.errors import Refused
 from gitorch.flow.merge.trees import TreeChecker
-from gitorch.git import worktrees
+from gitorch.git import worktree_status, worktrees
 from gitorch.git.collect import Collected, NoChanges, collect
 from gitorch.git.repository import Repository
-from gitorch.git.worktrees import Dirt, Worktree
+from gitorch.git.worktree_status import Uncommitted
+from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, rescue_ref
 from gitorch.services.open import open_workspace
 from tests.support.cli import Cli, does, saved
@@ -54,7 +55,7 @@ def test_a_hidden_change_is_seen_and_saved(repo: Repository, worktree: Worktree,
     (worktree.path / "README.md").write_text("mine\n")
     assert git("status", "--porcelain", cwd=worktree.path) == "", "git sees it anyway: the test shows nothing"
     index = (worktree.admin / "index").read_bytes()
-    assert worktrees.dirt(repo, worktree) == Dirt(("README.md",), ())
+    assert worktree_status.uncommitted(repo, worktree) == Uncommitted(("README.md",), ())
     assert repo.file(rescued(repo, worktree), "README.md") == b"mine\n"
     assert (worktree.admin / "index").read_bytes() == index
     assert [path.name for path in worktree.admin.iterdir() if "rescue" in path.name] == []
@@ -69,7 +70,7 @@ def test_a_hidden_change_comes_home(repo: Repository, worktree: Worktree, base: 
     assert isinstance(found, Collected)
     assert found.completed
     assert repo.file(found.tip, "README.md") == b"mine\n"
-    assert worktrees.dirt(repo, worktree) == Dirt((), ())
+    assert worktree_status.uncommitted(repo, worktree) == Uncommitted((), ())
 
 
 @pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
@@ -88,7 +89,7 @@ def test_hidden_and_unchanged_is_clean(repo: Repository, worktree: Worktree, bas
     """A mark alone is no work."""
     hide(worktree, "README.md", flags=FLAGS["both"])
     (worktree.path / "src/app.py").touch()
-    assert worktrees.dirt(repo, worktree) == Dirt((), ())
+    assert worktree_status.uncommitted(repo, worktree) == Uncommitted((), ())
     assert worktrees.rescue(repo, worktree, RESCUE, "m") is None
     assert collected(repo, worktree, base) == NoChanges()
 
@@ -100,7 +101,7 @@ def test_hidden_files_with_any_name(repo: Repository, worktree: Worktree) -> Non
     git("update-index", "--skip-worktree", "-z", "--stdin", cwd=worktree.path, input="\0".join([*names, ""]).encode())
     for name in names:
         (worktree.path / name).write_text("2\n")
-    assert sorted(worktrees.dirt(repo, worktree).paths) == sorted(names)
+    assert sorted(worktree_status.uncommitted(repo, worktree).paths) == sorted(names)
     oid = rescued(repo, worktree)
     assert {repo.file(oid, name) for name in ODD} == {b"2\n"}
     assert repo.file(oid, "many/299") == b"2\n"
@@ -138,7 +139,7 @@ def test_a_file_that_is_left_out_was_not_deleted(repo: Repository, worktree: Wor
     hide(worktree, "README.md", "src/lib.py")
     (worktree.path / "README.md").unlink()
     shutil.rmtree(worktree.path / "src")
-    assert worktrees.dirt(repo, worktree).paths == ("src/app.py",)
+    assert worktree_status.uncommitted(repo, worktree).paths == ("src/app.py",)
     (worktree.path / "new").write_text("new\n")
     for oid in (rescued(repo, worktree), collected(repo, worktree, base).tip):  # type: ignore[attr-defined]
         assert repo.file(oid, "README.md") == b"# Example\n"
@@ -183,7 +184,7 @@ def sparse(worktree: Worktree) -> Worktree:
 
 def test_a_sparse_checkout_is_clean(repo: Repository, sparse: Worktree, base: Oid) -> None:
     """What it leaves out is no deletion, and stays left out."""
-    assert worktrees.dirt(repo, sparse) == Dirt((), ())
+    assert worktree_status.uncommitted(repo, sparse) == Uncommitted((), ())
     assert worktrees.rescue(repo, sparse, RESCUE, "m") is None
     assert collected(repo, sparse, base) == NoChanges()
     worktrees.restore(repo, sparse)
@@ -252,7 +253,7 @@ def test_a_change_in_the_moment_of_a_look_is_saved(repo: Repository, worktree: W
     file.write_text("# example\n")
     os.utime(file, ns=(then, then))
     os.utime(worktree.admin / "index", ns=(then, then))
-    assert sorted(worktrees.dirt(repo, worktree).paths) == ["README.md", "src/app.py"]
+    assert sorted(worktree_status.uncommitted(repo, worktree).paths) == ["README.md", "src/app.py"]
     assert repo.file(rescued(repo, worktree), "README.md") == b"# example\n"
 
 

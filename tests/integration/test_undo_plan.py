@@ -216,7 +216,7 @@ def test_whoever_looks_meanwhile_waits_for_the_truth(folder: Path) -> None:
     approve(folder)
     library, seen = opened(folder), list[bool]()
     reader = threading.Thread(target=lambda: seen.append(shown(folder).is_approved))
-    with services.plan_approval.plan_store(library).turn(), (folder / ".git/gitorch/plans/.lock").open("a"):
+    with services.plan_approval.plan_store(library).lock(), (folder / ".git/gitorch/plans/.lock").open("a"):
         session = services.plan_approval.plan_store(library).find(NAME)
         assert session.approval is not None
         services.plan_approval.mark_undecided(library, session, session.approval.at, session.approval.tasks)

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.git import worktrees
+from gitorch.git import worktree_status, worktrees
 from gitorch.git.repository import GitFailed, Repository
-from gitorch.git.worktrees import Dirt, Worktree
+from gitorch.git.worktree_status import Uncommitted
+from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, rescue_ref
 from tests.support.git import commit, git, run
 from tests.support.scale import scaled
@@ -73,7 +74,7 @@ def test_any_path(repo: Repository, name: str) -> None:
     worktree = worktrees.add(repo, path, "orch/t", "why `not`;\nthough")
     assert worktrees.find(repo, path) == worktree
     (path / "new").write_text("x")
-    assert worktrees.dirt(repo, worktree) == Dirt(("new",), ())
+    assert worktree_status.uncommitted(repo, worktree) == Uncommitted(("new",), ())
     (path / "new").unlink()
     worktrees.remove(repo, worktree, RESCUE, "m")
     assert not path.exists()
@@ -291,7 +292,7 @@ def test_a_repository_inside(repo: Repository) -> None:
     git("init", "--quiet", cwd=inside)
     commit(inside, "precious", {"x": "x"})
     (worktree.path / "a").write_text("1")
-    assert worktrees.dirt(repo, worktree) == Dirt(("a",), ("vendor/in side/",))
+    assert worktree_status.uncommitted(repo, worktree) == Uncommitted(("a",), ("vendor/in side/",))
     oid = worktrees.rescue(repo, worktree, RESCUE, "m")
     assert oid is not None
     assert git("ls-tree", "-r", "--name-only", oid, "vendor", cwd=home(repo)) == ""
@@ -309,7 +310,7 @@ def test_a_repository_inside_that_was_added_as_a_link(repo: Repository) -> None:
     commit(inside, "precious", {"x": "x"})
     git("add", "--all", cwd=worktree.path)
     git("commit", "--quiet", "-m", "add", cwd=worktree.path)
-    assert worktrees.embedded(worktree) == ("vendor/",)
+    assert worktree_status.embedded_repositories(worktree) == ("vendor/",)
     with pytest.raises(Refused, match="holds a git repository"):
         worktrees.remove(repo, worktree, RESCUE, "m")
     assert (inside / ".git").is_dir()
@@ -356,11 +357,11 @@ def test_killed_while_a_worktree_is_made(repo: Repository, git_too: bool) -> Non
     path = home(repo).parent / "task tree"
     for _ in range(scaled(15)):
         _kill(lambda: worktrees.add(repo, path, "orch/t", "test"), dice.uniform(0, 0.08), git_too=git_too)
-        worktrees.discard_half_made(repo, path)
+        worktrees.discard_unfinished(repo, path)
         worktree = worktrees.add(repo, path, "orch/t", "test")
         assert files(path) == files(home(repo))
-        assert worktrees.dirt(repo, worktree) == Dirt((), ())
-        worktrees.discard_half_made(repo, path)
+        assert worktree_status.uncommitted(repo, worktree) == Uncommitted((), ())
+        worktrees.discard_unfinished(repo, path)
         assert not path.exists()
     listed = git("worktree", "list", "--porcelain", cwd=home(repo))
     assert str(user) in listed, "another worktree of the user was pruned"
@@ -376,7 +377,7 @@ def test_a_lock_on_the_branch_of_a_git_that_was_killed(repo: Repository) -> None
     lock = repo.common_dir / "refs/heads/orch/t.lock"
     lock.touch()
     os.utime(lock, (1, 1))
-    worktrees.discard_half_made(repo, path)
+    worktrees.discard_unfinished(repo, path)
     worktrees.add(repo, path, "orch/t", "test")
     assert not lock.exists()
     git("commit", "--quiet", "--allow-empty", "--message", "the agent's", cwd=path)
@@ -408,16 +409,16 @@ def test_what_git_left_unfinished_is_in_nobodys_way(repo: Repository, last: str,
         assert admin.is_dir()
         return
     assert files(worktrees.add(repo, home(repo).parent / "other", names[0], "test").path) == files(home(repo))
-    worktrees.discard_half_made(repo, path)
+    worktrees.discard_unfinished(repo, path)
     assert files(worktrees.add(repo, path, names[1], "test").path) == files(home(repo))
 
 
 def test_discarding_twice(repo: Repository) -> None:
     """There may be nothing to discard."""
     path = home(repo).parent / "t"
-    worktrees.discard_half_made(repo, path)
+    worktrees.discard_unfinished(repo, path)
     path.mkdir()
-    worktrees.discard_half_made(repo, path)
+    worktrees.discard_unfinished(repo, path)
     assert not path.exists()
 
 
@@ -426,7 +427,7 @@ def test_two_worktrees_of_one_name(repo: Repository) -> None:
     one = added(repo, "t", "here")
     git("branch", "other", "main", cwd=home(repo))
     two = worktrees.add(repo, home(repo).parent / "there/t", "other", "test")
-    worktrees.discard_half_made(repo, two.path)
+    worktrees.discard_unfinished(repo, two.path)
     assert worktrees.find(repo, one.path) == one
     assert worktrees.find(repo, two.path) is None
     assert files(one.path) == files(home(repo))

@@ -35,7 +35,7 @@ from gitorch.model.task import (
     current_attempt,
 )
 from gitorch.replay import conflict_commit
-from gitorch.rooms.base import Collected, Homecoming, NoChanges, Rejected, RoomError
+from gitorch.rooms.base import Collected, CollectResult, NoChanges, Rejected, RoomError
 from gitorch.rooms.checks import CheckRun, run_checks
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.prepare import prepare
@@ -160,12 +160,12 @@ def _total_usage(attempt: Attempt, usage: Usage | None, *, cumulative: bool) -> 
     return usage or attempt.usage
 
 
-def _collect(task: Task, env: AttemptEnv, outcome: Outcome) -> Homecoming:
+def _collect(task: Task, env: AttemptEnv, outcome: Outcome) -> CollectResult:
     message = f"{task.title}\n\nTask: {task.id}\nAgent: {task.spec.agent}\n"
     return env.room.collect(message if outcome.ending is Ending.COMPLETED else f"WIP: {message}")
 
 
-def _end_early(context: RunContext, task: Task, env: AttemptEnv, outcome: Outcome, home: Homecoming) -> Task | None:
+def _end_early(context: RunContext, task: Task, env: AttemptEnv, outcome: Outcome, home: CollectResult) -> Task | None:
     """Return the ended task when there is nothing to check: the agent did not complete, or its work was rejected."""
     if stop := stop_reason(env.folder):
         return end_stopped(context, task, stop)

@@ -213,7 +213,7 @@ class Store:
         if self._is_held:
             yield
             return
-        with locks.turn(self.folder / "tasks.lock"):
+        with locks.hold(self.folder / "tasks.lock"):
             self._is_held = True
             try:
                 yield

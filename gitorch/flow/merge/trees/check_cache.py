@@ -116,7 +116,7 @@ class CheckCache:
             )
             for result in checked.results
         ]
-        with locks.turn(self.folder / "verdicts.lock"):
+        with locks.hold(self.folder / "verdicts.lock"):
             self._append(lines)
 
     def _append(self, lines: Iterable[CachedResult]) -> None:

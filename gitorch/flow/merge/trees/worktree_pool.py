@@ -31,7 +31,7 @@ class WorktreePool:
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             files = {name: stack.enter_context((self.folder / f"{name}.lock").open("a+")) for name in self.names}
-            name = next((name for name, file in files.items() if locks.take(file)), None)
+            name = next((name for name, file in files.items() if locks.try_lock(file)), None)
             if name is None:
                 name = self.names[0]
                 fcntl.flock(files[name], fcntl.LOCK_EX)
@@ -71,14 +71,14 @@ class PooledWorktree:
         path = worktree_path(repository, self.context.config, self.name)
         worktree = worktrees.find(repository, path)
         if worktree is None:
-            worktrees.discard_half_made(repository, path)
+            worktrees.discard_unfinished(repository, path)
             worktree = worktrees.add(repository, path, commit, _REASON)
         repository.remove_stale_locks(worktree.admin / "index.lock", worktree.admin / "HEAD.lock")
         # git would not restore flagged files that the last check changed
-        hidden = index_flags.uncover(repository, worktree)
+        hidden = index_flags.clear_flags(repository, worktree)
         worktree.git(repository, "checkout", "--quiet", "--force", "--detach", commit)
         # --force twice also removes nested repositories that checks created
         worktree.git(repository, "clean", "--quiet", "-d", "--force", "--force", "-x")
         if hidden.absent:
-            index_flags.bring_back(repository, worktree)
+            index_flags.restore_absent(repository, worktree)
         return worktree

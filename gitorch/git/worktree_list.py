@@ -1,0 +1,79 @@
+"""Which worktrees a repository has, and where each branch is checked out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from gitorch.git.repository import Output, Repository
+from gitorch.model.naming import Ref
+
+
+class Worktree(msgspec.Struct, frozen=True):
+    """A worktree: its folder, and its own git folder inside the repository."""
+
+    path: Path
+    admin: Path
+
+    def git(self, repository: Repository, *args: str, input: bytes | None = None, **options: object) -> Output:
+        """Run git in it, with its own git folder and not with the `.git` file that an agent could replace."""
+        return repository.git(*args, input=input, cwd=self.path, git_dir=self.admin, **options)  # type: ignore[arg-type]
+
+
+class WorktreeEntry(msgspec.Struct, frozen=True):
+    """A line of `git worktree list`: the folder, and the branch it has checked out (None: detached or bare)."""
+
+    path: Path
+    branch: Ref | None
+
+
+def list_entries(repository: Repository) -> list[WorktreeEntry]:
+    """Return the worktrees that git has registered, the main one first; their folders may be gone."""
+    listing = repository.git("worktree", "list", "--porcelain", "-z").stdout.decode("utf-8", "surrogateescape")
+    return [_entry(block) for block in listing.split("\0\0") if block]
+
+
+def _entry(block: str) -> WorktreeEntry:
+    """Read one block: `worktree PATH`, then lines of a word and a value, each ended by NUL."""
+    attributes = dict(line.partition(" ")[::2] for line in block.split("\0"))
+    branch = attributes.get("branch")
+    return WorktreeEntry(Path(attributes["worktree"]), Ref(branch) if branch else None)
+
+
+def checked_out(repository: Repository) -> dict[Ref, Path]:
+    """Return where each branch is checked out, in the user's work tree and in linked ones."""
+    return {entry.branch: entry.path for entry in list_entries(repository) if entry.branch}
+
+
+def find(repository: Repository, path: Path) -> Worktree | None:
+    """Return the registered linked worktree at a path; None if there is none, or its folder is gone."""
+    if not path.is_dir():
+        return None
+    folder = repository.common_dir / "worktrees"
+    likely = folder / path.name
+    if points_to(likely, path):
+        return Worktree(path, likely)
+    for admin in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if points_to(admin, path):
+            return Worktree(path, admin)
+    return None
+
+
+def points_to(admin: Path, path: Path) -> bool:
+    """Return whether a worktree's own git folder belongs to the worktree at a path."""
+    try:
+        target = os.fsdecode((admin / "gitdir").read_bytes().removesuffix(b"\n"))
+    except OSError:
+        return False
+    # it may be relative, and either may go through links
+    return os.path.realpath(admin / target) == os.path.realpath(path / ".git")
+
+
+def read_text(path: Path) -> str:
+    """Return a one-line file of a git folder; empty if there is none."""
+    try:
+        return os.fsdecode(path.read_bytes()).removesuffix("\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
