@@ -202,7 +202,7 @@ def _back(repository: Repository, moved: RefUpdate, here: Scene) -> RefUpdate:
     if not here.is_ours(moved.ref):
         return RefUpdate(moved.ref, moved.old, moved.old)  # the user has moved it back already
     if moved.ref == NOTES and here.refs.get(NOTES) != moved.new:
-        return notes_revert.without(repository, moved.old, moved.new)
+        return notes_revert.revert(repository, moved.old, moved.new)
     return RefUpdate(moved.ref, moved.old, moved.new)
 
 

@@ -1,132 +1,128 @@
 """JSON lines on commits, under `refs/notes/gitorch`: appended and read in bulk.
 
 Notes are written through `git fast-import` and moved by compare-and-swap, because parallel `git notes add` loses
-notes without saying so.
+notes without an error.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from gitorch.git.lockfiles import SCRATCH
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import NOTES, Oid
+from gitorch.model.note import Line, parse_lines
 from gitorch.model.refs import RefUpdate
 from gitorch.storage import locks
 
-Line = Mapping[str, Any]
 _TRIES = 20
-_DEPTHS = 4
+_MAX_DEPTH = 4
 _SCRATCH = SCRATCH.encode()
 
 
-def read(repository: Repository, commit: Oid) -> list[dict[str, Any]]:
+def read(repository: Repository, commit: Oid) -> list[Line]:
     """Return the lines on one commit, oldest first."""
     answer = repository.git("notes", f"--ref={NOTES}", "show", commit, ok=(0, 1))
-    return _lines(answer.stdout) if answer.code == 0 else []
+    return [*parse_lines(answer.stdout)] if answer.code == 0 else []
 
 
-def read_many(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, list[dict[str, Any]]]:
+def read_many(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, list[Line]]:
     """Return the lines on these commits, oldest first, in one process."""
     if not commits:
         return {}
-    return {commit: _lines(content) for commit, content in existing(repository, commits)[1].items()}
+    return {commit: [*parse_lines(content)] for commit, content in read_contents(repository, commits)[1].items()}
 
 
-def read_all(repository: Repository) -> dict[Oid, list[dict[str, Any]]]:
+def read_all(repository: Repository) -> dict[Oid, list[Line]]:
     """Return all notes, by commit."""
     listing = repository.git("notes", f"--ref={NOTES}", "list", ok=(0, 1)).text
     pairs = [line.split() for line in listing.split("\n") if line]
-    if not pairs:
-        return {}
     blobs = repository.read_objects(blob for blob, _ in pairs)
-    return {Oid(commit): _lines(blob.content or b"") for (_, commit), blob in zip(pairs, blobs, strict=True)}
+    return {Oid(commit): [*parse_lines(blob.content or b"")] for (_, commit), blob in zip(pairs, blobs, strict=True)}
 
 
-def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], once: Sequence[str] = ()) -> list[RefUpdate]:
-    """Make a notes commit with these lines appended, and return the move that publishes it.
+def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], *, once: bool = False) -> list[RefUpdate]:
+    """Make a notes commit with these lines appended, and return the update that publishes it.
 
-    Nothing is visible until the move is made: together with other refs, if the caller wants. With `once`, a commit
-    gets no lines when it has one already that equals the first of them in these fields. Call within `lock`.
+    Nothing is visible until the update is made, together with other refs if the caller wants. With `once`, a commit
+    that already has a line with the key of the first one gets none of them. Call with `lock` held.
     """
-    tip, before = existing(repository, list(additions))
-    fresh = {commit: lines for commit, lines in additions.items() if not _is_told(before[commit], lines[0], once)}
-    contents = {commit: before[commit] + b"".join(map(_encoded, lines)) for commit, lines in fresh.items()}
-    return [rewritten(repository, tip, contents)] if contents else []
+    tip, before = read_contents(repository, list(additions))
+    contents = {
+        commit: before[commit] + b"".join(line.text + b"\n" for line in lines)
+        for commit, lines in additions.items()
+        if not (once and _has_key(before[commit], lines[0]))
+    }
+    return [build_rewritten(repository, tip, contents)] if contents else []
 
 
-def rewritten(repository: Repository, tip: Oid | None, contents: Mapping[Oid, bytes]) -> RefUpdate:
+def build_rewritten(repository: Repository, tip: Oid | None, contents: Mapping[Oid, bytes]) -> RefUpdate:
     """Make a notes commit on top of `tip` with these notes; empty content removes one. Nothing is visible yet."""
-    # the scratch ref takes the commit up within this one process, and is never written
+    # the scratch ref holds the commit within this one process, and is never written
     stream = [b"feature done\ncommit %s\nmark :1\n" % _SCRATCH]
-    stream.append(b"committer %s\n%s" % (repository.committer().encode(), _chunk(b"gitorch notes\n")))
+    stream.append(b"committer %s\n%s" % (repository.committer().encode(), _data(b"gitorch notes\n")))
     stream.append(b"from %s\n" % tip.encode() if tip else b"")
-    nothing = b"0" * len(next(iter(contents)))
+    zero = b"0" * len(next(iter(contents)))
     for commit, content in contents.items():
-        stream.append(b"N %s %s\n" % (b"inline" if content else nothing, commit.encode()))
-        stream.append(_chunk(content) if content else b"")
-    stream.append(b"get-mark :1\nreset %s\nfrom %s\n\ndone\n" % (_SCRATCH, nothing))
+        stream.append(b"N %s %s\n" % (b"inline" if content else zero, commit.encode()))
+        stream.append(_data(content) if content else b"")
+    stream.append(b"get-mark :1\nreset %s\nfrom %s\n\ndone\n" % (_SCRATCH, zero))
     answer = repository.git("fast-import", "--quiet", "--done", "--date-format=raw", input=b"".join(stream))
     return RefUpdate(NOTES, Oid(answer.text.split("\n")[-1]), tip)
 
 
-def append(
-    repository: Repository, additions: Mapping[Oid, Sequence[Line]], reason: str, *, once: Sequence[str] = ()
-) -> None:
-    """Append lines to the notes of commits, all or none, beside whoever else writes notes now. `once` as in `build`."""
+def append(repository: Repository, additions: Mapping[Oid, Sequence[Line]], reason: str, *, once: bool = False) -> None:
+    """Append lines to the notes of commits, all or none, while others may write notes. `once` as in `build`."""
     for remaining in reversed(range(_TRIES)):
         try:
             with lock(repository):
-                return repository.update_refs(build(repository, additions, once), reason)
+                return repository.update_refs(build(repository, additions, once=once), reason)
         except RefsMoved:
             if not remaining:
                 raise
     return None
 
 
-class Notebook:
-    """Takes notes for many threads: those that come while one write goes on are written together by the next.
+class NoteWriter:
+    """Appends notes for many threads: those that arrive during one write go together into the next.
 
-    `once` as in `build`.
+    An event that is noted already is not noted again (`once` in `build`).
     """
 
-    def __init__(self, repository: Repository, once: Sequence[str]) -> None:
+    def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self.once = once
-        self._waiting: list[_Entry] = []
-        self._turn = threading.Lock()
+        self._pending: list[_Entry] = []
+        self._lock = threading.Lock()
 
     def append(self, commit: Oid, lines: Sequence[Line]) -> None:
-        """Append lines to the notes of a commit; return when they are there."""
+        """Append lines to the notes of a commit; return once they are written."""
         entry = _Entry(commit, lines)
-        self._waiting.append(entry)
-        with self._turn:
+        self._pending.append(entry)
+        with self._lock:
             try:
-                while not entry.written:
+                while not entry.is_written:
                     self._write()
             finally:
-                if not entry.written:
-                    self._waiting.remove(entry)
+                if not entry.is_written:
+                    self._pending.remove(entry)
 
     def _write(self) -> None:
-        # of several for one commit, the first
-        batch = {entry.commit: entry for entry in reversed(self._waiting[:])}
+        # if there are several for one commit, the first
+        batch = {entry.commit: entry for entry in reversed(self._pending[:])}
         lines = {commit: entry.lines for commit, entry in batch.items()}
-        append(self.repository, lines, f"note {len(batch)} attempts", once=self.once)
+        append(self.repository, lines, f"note {len(batch)} attempts", once=True)
         for entry in batch.values():
-            entry.written = True
-            self._waiting.remove(entry)
+            entry.is_written = True
+            self._pending.remove(entry)
 
 
 class _Entry:
     def __init__(self, commit: Oid, lines: Sequence[Line]) -> None:
         self.commit = commit
         self.lines = lines
-        self.written = False
+        self.is_written = False
 
 
 @contextmanager
@@ -137,46 +133,26 @@ def lock(repository: Repository) -> Iterator[None]:
         yield
 
 
-def existing(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid | None, dict[Oid, bytes]]:
-    """Return the notes' tip, and what is noted on each of these commits, in one process."""
+def read_contents(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid | None, dict[Oid, bytes]]:
+    """Return the notes' tip, and the note on each of these commits, in one process."""
     # git spreads notes over folders of two digits once there are many
-    names = [f"{NOTES}:{_place(commit, depth)}" for commit in commits for depth in range(_DEPTHS)]
+    names = [f"{NOTES}:{_path(commit, depth)}" for commit in commits for depth in range(_MAX_DEPTH)]
     tip, *blobs = repository.read_objects([NOTES, *names])
     contents = {
-        commit: next((blob.content for blob in blobs[start : start + _DEPTHS] if blob.content is not None), b"")
-        for commit, start in zip(commits, range(0, len(blobs), _DEPTHS), strict=True)
+        commit: next((blob.content for blob in blobs[start : start + _MAX_DEPTH] if blob.content is not None), b"")
+        for commit, start in zip(commits, range(0, len(blobs), _MAX_DEPTH), strict=True)
     }
     return (Oid(tip.name) if tip.content is not None else None), contents
 
 
-def _place(commit: Oid, depth: int) -> str:
-    folders = [commit[2 * at : 2 * at + 2] for at in range(depth)]
+def _path(commit: Oid, depth: int) -> str:
+    folders = [commit[2 * level : 2 * level + 2] for level in range(depth)]
     return "/".join([*folders, commit[2 * depth :]])
 
 
-def _is_told(before: bytes, line: Line, once: Sequence[str]) -> bool:
-    if not once:
-        return False
-    return any(all(told.get(name) == line[name] for name in once) for told in _lines(before))
+def _has_key(content: bytes, line: Line) -> bool:
+    return line.key is not None and any(existing.key == line.key for existing in parse_lines(content))
 
 
-def _encoded(line: Line) -> bytes:
-    # ASCII only: `git notes show` prints to a terminal, and agents' words may hold control characters
-    return json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-
-
-def _chunk(content: bytes) -> bytes:
+def _data(content: bytes) -> bytes:
     return b"data %d\n%s\n" % (len(content), content)
-
-
-def _lines(content: bytes) -> list[dict[str, Any]]:
-    return [parsed for line in content.splitlines() if (parsed := _parsed(line)) is not None]
-
-
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    """Read one line; people may write what they like in notes, and that is not ours to judge."""
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and isinstance(found.get("kind"), str) else None

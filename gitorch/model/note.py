@@ -1,219 +1,229 @@
-"""The lines of git notes: what happened to commits, readable in any clone; and tasks read back from them."""
+"""The lines of git notes: what happened to commits, readable in any clone.
+
+A line is one JSON object with a `kind`. Lines of kinds and forms that this version does not know keep their text, so
+that nothing is lost where notes are rewritten or copied to new commits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType, field
 
 from gitorch.model import handoff
-from gitorch.model.naming import Oid, TaskId, slug
+from gitorch.model.clock import now
+from gitorch.model.handoff import Handoff
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.outcome import Usage
 from gitorch.model.redact import redacted
-from gitorch.model.task import Attempt, CheckResult, Comment, Commits, Phase, State, Task, TaskSpec, current_attempt
+from gitorch.model.task import CheckResult, Comment, Task, current_attempt
 
 LONGEST = 65_536
-
-Line = dict[str, Any]
-
-_VERDICTS = {"approve": State.APPROVED, "reject": State.REJECTED}
-
-UNKNOWN_END = "rebuilt from its branch: how its attempt ended is not known"
+"""Characters of a prompt or a goal in a note."""
 
 
-def now() -> str:
-    """Return this moment as RFC 3339 in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+class AttemptNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="attempt"):
+    """An ended attempt, on the branch's tip: who did what was asked, on what, and how it ended."""
+
+    v: int = 1
+    task: str
+    number: int = 1
+    agent: str = ""
+    role: str = ""
+    session: str = ""
+    base: Oid | None = None
+    started: datetime | None = None
+    seconds: float | None = None
+    usage: Usage | None = None
+    exit_reason: str = field(default="", name="exit")
+    state: str = ""
+    title: str = ""
+    prompt: str = ""
+    after: tuple[str, ...] = ()
+    task_number: int = 0
+    created: datetime | None = None
+    handoff: Handoff | None = None
+    goal: str | UnsetType = UNSET
+    acceptance: tuple[str, ...] | UnsetType = UNSET
+
+
+class AdoptedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="adopted"):
+    """A branch that became a task, on the branch's tip."""
+
+    v: int = 1
+    task: str
+    branch: str
+    base: Oid | None = None
+    tip: Oid
+    title: str = ""
+    prompt: str = ""
+    after: tuple[str, ...] = ()
+    task_number: int = 0
+    created: datetime | None = None
+
+
+class CheckNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="check"):
+    """One check's result on a tree."""
+
+    v: int = 1
+    name: str
+    tree: Oid
+    command: str
+    exit_code: int | None = None
+    seconds: float = 0.0
+    flaky: bool | UnsetType = UNSET
+
+
+class VerdictNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="verdict"):
+    """A reviewer's verdict, on the tip that was reviewed: approve, revise or reject."""
+
+    v: int = 1
+    task: str
+    who: str = ""
+    verdict: str
+    comments: tuple[Comment, ...] = ()
+    when: str = ""
+
+
+class MergedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="merged"):
+    """A commit that a merge made from a task's commit."""
+
+    v: int = 1
+    task: str
+    commit: Oid
+    integration: str = ""
+    when: str = ""
+
+
+class ResolvedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="resolved"):
+    """A commit whose conflict in these files was solved on the way, and by what."""
+
+    v: int = 1
+    task: str
+    paths: tuple[str, ...] = ()
+    by: str = ""
+
+
+class ViewedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="viewed"):
+    """The patches of a tip that somebody has viewed, by patch id."""
+
+    v: int = 1
+    task: str
+    who: str = ""
+    patch_ids: tuple[str, ...] = ()
+    when: str = ""
+
+
+Note = AttemptNote | AdoptedNote | CheckNote | VerdictNote | MergedNote | ResolvedNote | ViewedNote
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a note: its JSON text, and what it says (None: a kind or form that this version does not know)."""
+
+    text: bytes
+    note: Note | None
+
+    @property
+    def key(self) -> tuple[str, str, int] | None:
+        """What a second note of the same event has in common with the first; None if it can be noted repeatedly."""
+        return ("attempt", self.note.task, self.note.number) if isinstance(self.note, AttemptNote) else None
+
+
+def line_of(note: Note) -> Line:
+    """Return a note as a line. It is ASCII: `git notes show` prints to a terminal, and texts may control one."""
+    return Line(json.dumps(msgspec.to_builtins(note), ensure_ascii=True, separators=(",", ":")).encode(), note)
+
+
+def parse_lines(content: bytes) -> Iterator[Line]:
+    """Yield the lines of a note. Anything else that people write in notes is skipped."""
+    for text in content.splitlines():
+        if (line := _parse(text)) is not None:
+            yield line
+
+
+def _parse(text: bytes) -> Line | None:
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(fields, dict) or not isinstance(fields.get("kind"), str):
+        return None
+    try:
+        return Line(text, msgspec.convert(fields, Note))
+    except msgspec.ValidationError:
+        return Line(text, None)
 
 
 def attempt_line(task: Task, files: Sequence[str] = ()) -> Line:
-    """Return the note of an ended attempt: who did what was asked, on what, how it ended, and what is handed over.
-
-    `files` are the paths that it changed.
-    """
-    last = current_attempt(task)
-    return {
-        "kind": "attempt",
-        "v": 1,
-        "task": task.id,
-        "number": last.number,
-        "agent": last.agent,
-        "role": task.spec.role,
-        "session": last.session,
-        "base": task.base,
-        "started": msgspec.to_builtins(last.started),
-        "seconds": last.seconds,
-        "usage": msgspec.to_builtins(last.usage),
-        "exit": last.ending,
-        "state": task.state,
-        "title": redacted(task.title),
-        "prompt": redacted(task.spec.prompt)[:LONGEST],
-        "after": list(task.spec.after),
-        "task_number": task.number,
-        "created": msgspec.to_builtins(task.spec.created),
-        "handoff": msgspec.to_builtins(handoff.read(last.summary, files)),
-        **({"goal": redacted(task.spec.goal)[:LONGEST]} if task.spec.goal else {}),
-        **({"acceptance": [redacted(one) for one in task.spec.acceptance]} if task.spec.acceptance else {}),
-    }
+    """Return the note of a task's ended attempt; `files` are the paths that it changed."""
+    last, spec = current_attempt(task), task.spec
+    note = AttemptNote(
+        task=task.id,
+        number=last.number,
+        agent=last.agent,
+        role=spec.role,
+        session=last.session,
+        base=task.base,
+        started=last.started,
+        seconds=last.seconds,
+        usage=last.usage,
+        exit_reason=last.ending,
+        state=task.state,
+        title=redacted(task.title),
+        prompt=redacted(spec.prompt)[:LONGEST],
+        after=spec.after,
+        task_number=task.number,
+        created=spec.created,
+        handoff=handoff.read(last.summary, files),
+        goal=redacted(spec.goal)[:LONGEST] if spec.goal else UNSET,
+        acceptance=tuple(map(redacted, spec.acceptance)) if spec.acceptance else UNSET,
+    )
+    return line_of(note)
 
 
 def adopted_line(task: Task) -> Line:
-    """Return the note of a branch that became a task; it stands on the branch's tip."""
-    return {
-        "kind": "adopted",
-        "v": 1,
-        "task": task.id,
-        "branch": task.branch,
-        "base": task.base,
-        "tip": task.tip,
-        "title": redacted(task.title),
-        "prompt": redacted(task.spec.prompt)[:LONGEST],
-        "after": list(task.spec.after),
-        "task_number": task.number,
-        "created": msgspec.to_builtins(task.spec.created),
-    }
-
-
-def read_adopted(lines: Sequence[Mapping[str, Any]], tip: Oid) -> Task | None:
-    """Make an adopted task again from the notes on its tip; None where these tell of none.
-
-    A merge copies notes to the commits that stand for others: those tell of another tip.
-    """
-    found = next((line for line in lines if line["kind"] == "adopted" and line.get("tip") == tip), None)
-    if found is None:
-        return None
-    name = str(found.get("task"))
-    verdicts = [str(line.get("verdict")) for line in lines if line["kind"] == "verdict" and line.get("task") == name]
-    title = str(found.get("title") or name)
-    return Task(
-        id=slug(name),
-        number=int(found.get("task_number") or 0),
-        spec=TaskSpec(
-            title=title,
-            prompt=str(found.get("prompt") or title),
-            after=tuple(TaskId(str(one)) for one in found.get("after") or ()),
-        ),
-        state=_VERDICTS.get(verdicts[-1], State.FINISHED) if verdicts else State.FINISHED,
-        branch=str(found.get("branch")),
-        commits=_commits(found.get("base"), tip),
-        results=tuple(_result(line) for line in lines if line["kind"] == "check"),
-        adopted=True,
+    """Return the note of a branch that became a task; it is for the branch's tip."""
+    assert task.tip is not None, task.id
+    note = AdoptedNote(
+        task=task.id,
+        branch=task.branch,
+        base=task.base,
+        tip=task.tip,
+        title=redacted(task.title),
+        prompt=redacted(task.spec.prompt)[:LONGEST],
+        after=task.spec.after,
+        task_number=task.number,
+        created=task.spec.created,
     )
+    return line_of(note)
 
 
 def check_line(result: CheckResult) -> Line:
     """Return the note of one check's result on a tree."""
-    return {
-        "kind": "check",
-        "v": 1,
-        "name": result.name,
-        "tree": result.tree,
-        "command": redacted(result.command),
-        "exit_code": result.exit_code,
-        "seconds": result.seconds,
-        **({"flaky": True} if result.flaky else {}),
-    }
+    note = CheckNote(
+        name=result.name,
+        tree=result.tree,
+        command=redacted(result.command),
+        exit_code=result.exit_code,
+        seconds=result.seconds,
+        flaky=True if result.flaky else UNSET,
+    )
+    return line_of(note)
 
 
 def verdict_line(task: Task, verdict: str, who: str, comments: Sequence[Comment] = ()) -> Line:
     """Return the note of a reviewer's verdict: approve, revise or reject."""
-    return {
-        "kind": "verdict",
-        "v": 1,
-        "task": task.id,
-        "who": who,
-        "verdict": verdict,
-        "comments": [msgspec.to_builtins(comment) for comment in comments],
-        "when": now(),
-    }
+    return line_of(VerdictNote(task=task.id, who=who, verdict=verdict, comments=tuple(comments), when=now()))
 
 
 def merged_line(task: TaskId, commit: Oid, integration: str) -> Line:
-    """Return the note of a commit that came from a task's commit by a merge."""
-    return {"kind": "merged", "v": 1, "task": task, "commit": commit, "integration": integration, "when": now()}
+    """Return the note of a commit that a merge made from a task's commit."""
+    return line_of(MergedNote(task=task, commit=commit, integration=integration, when=now()))
 
 
 def resolved_line(task: TaskId, paths: Sequence[str], by: str) -> Line:
     """Return the note of a commit whose conflict in these files was solved on the way: by what."""
-    return {"kind": "resolved", "v": 1, "task": task, "paths": [redacted(path) for path in paths], "by": by}
-
-
-def read_task(
-    name: str, number: int, branch: str, tip: Oid, base: Oid | None, lines: Iterable[Mapping[str, Any]]
-) -> Task:
-    """Make a task again from its branch and the notes on its tip.
-
-    Where no attempt was noted, the branch itself is all that is known: such a task is failed, with its branch kept.
-    """
-    found: Mapping[str, Any] = {}
-    results: list[CheckResult] = []
-    state, reason = State.FAILED, UNKNOWN_END
-    for line in lines:
-        if line["kind"] == "attempt" and line.get("task") == name:
-            found, results = line, []
-            state, reason = _state(line), ""
-        elif line["kind"] == "check":
-            results.append(_result(line))
-        elif line["kind"] == "verdict" and found:
-            state = _VERDICTS.get(str(line.get("verdict")), state)
-    title = str(found.get("title") or name)
-    last = Attempt(
-        number=int(found.get("number") or 1),
-        agent=str(found.get("agent") or ""),
-        base=found.get("base") or base,
-        phase=Phase.ENDED,
-        session=str(found.get("session") or ""),
-        summary=_summary(found.get("handoff")),
-        ending=str(found.get("exit") or ""),
-    )
-    return Task(
-        id=slug(name),
-        number=int(found.get("task_number") or number),
-        spec=TaskSpec(
-            title=title,
-            prompt=str(found.get("prompt") or title),
-            agent=last.agent,
-            role=str(found.get("role") or ""),
-            goal=str(found.get("goal") or ""),
-            acceptance=tuple(map(str, found.get("acceptance") or ())),
-            after=tuple(TaskId(str(one)) for one in found.get("after") or ()),
-        ),
-        state=state,
-        reason=reason,
-        branch=branch,
-        commits=_commits(last.base, tip),
-        attempts=last.number,
-        attempt=last,
-        results=tuple(results),
-    )
-
-
-def _commits(base: Oid | None, tip: Oid) -> Commits | None:
-    return Commits(base, tip) if base else None
-
-
-def _summary(told: object) -> str:
-    """Return an agent's last words again, from the handoff that was noted."""
-    try:
-        return handoff.said(msgspec.convert(told, handoff.Handoff)) if told else ""
-    except msgspec.ValidationError:
-        return ""  # anybody can write notes
-
-
-def _state(line: Mapping[str, Any]) -> State:
-    try:
-        state = State(str(line.get("state")))
-    except ValueError:
-        return State.FAILED
-    return State.FAILED if state in (State.RUNNING, State.MERGED) else state
-
-
-def _result(line: Mapping[str, Any]) -> CheckResult:
-    return CheckResult(
-        name=str(line.get("name")),
-        command=str(line.get("command")),
-        tree=Oid(str(line.get("tree"))),
-        exit_code=line.get("exit_code"),
-        seconds=float(line.get("seconds") or 0.0),
-    )
+    return line_of(ResolvedNote(task=task, paths=tuple(map(redacted, paths)), by=by))

@@ -10,7 +10,7 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
 from gitorch.executors.base import Executor
-from gitorch.git.notes import Notebook
+from gitorch.git.notes import NoteWriter
 from gitorch.git.repository import Repository
 from gitorch.model.roles import Role
 from gitorch.rooms.base import Rooms
@@ -30,4 +30,4 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     roles: Mapping[str, Role]
     folder: Path
     environment: Mapping[str, str]
-    notebook: Notebook
+    notes: NoteWriter

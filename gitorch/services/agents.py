@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitorch.agents import AGENTS
 from gitorch.errors import SetupNeeded
 from gitorch.executors.probe import probe as probe_command
-from gitorch.git.notes import Notebook
+from gitorch.git.notes import NoteWriter
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from gitorch.rooms.context import RunContext
@@ -40,7 +40,7 @@ def run_context(workspace: Workspace) -> RunContext:
         roles=workspace.roles,
         folder=workspace.folder,
         environment=environment,
-        notebook=Notebook(workspace.repository, once=("kind", "task", "number")),
+        notes=NoteWriter(workspace.repository),
     )
 
 

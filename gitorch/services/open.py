@@ -9,7 +9,7 @@ from pathlib import Path
 from gitorch import config as configuration
 from gitorch.config import FILE, PERSONAL, Loaded
 from gitorch.git.repository import Repository
-from gitorch.model import naming, note
+from gitorch.model import naming, noted_task
 from gitorch.services.rebuild import tasks_from_branches
 from gitorch.services.recovery import recover
 from gitorch.services.workspace import Workspace
@@ -57,7 +57,7 @@ def _rebuild_if_missing(workspace: Workspace) -> None:
     if workspace.folder.exists() or not workspace.repository.refs(naming.NOTES):
         return
     rebuilt = tasks_from_branches(workspace.repository, workspace.config)
-    tasks = [task for task in rebuilt if task.reason != note.UNKNOWN_END]
+    tasks = [task for task in rebuilt if task.reason != noted_task.UNKNOWN_END]
     if tasks:
         store = workspace.store
         store.save(tasks)

@@ -9,8 +9,9 @@ import msgspec
 from gitorch.config import Config
 from gitorch.git import notes
 from gitorch.git.repository import Repository
-from gitorch.model import naming, note
+from gitorch.model import naming, noted_task
 from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.note import Line, MergedNote
 from gitorch.model.task import State, Task
 from gitorch.rooms.paths import worktree_path
 
@@ -20,13 +21,13 @@ def tasks_from_branches(repository: Repository, config: Config) -> list[Task]:
     prefix = config.prefix
     refs = repository.refs(f"refs/heads/{prefix}" if prefix.endswith("/") else f"refs/heads/{prefix}**")
     lines = notes.read_all(repository)
-    merged = {str(line.get("task")) for noted in lines.values() for line in noted if line["kind"] == "merged"}
+    merged = {line.note.task for noted in lines.values() for line in noted if isinstance(line.note, MergedNote)}
     tasks = []
     for number, (ref, tip) in enumerate(sorted(refs.items()), start=1):
         branch = ref.removeprefix("refs/heads/")
         name = branch.removeprefix(prefix)
         if name not in naming.RESERVED and branch != config.integration:
-            task = note.read_task(name, number, branch, tip, _merge_base(repository, tip), lines.get(tip, ()))
+            task = noted_task.read_task(name, number, branch, tip, _merge_base(repository, tip), lines.get(tip, ()))
             if name in merged and task.state is not State.REJECTED:
                 task = msgspec.structs.replace(task, state=State.MERGED)
             tasks.append(_with_worktree(repository, config, task))
@@ -34,13 +35,11 @@ def tasks_from_branches(repository: Repository, config: Config) -> list[Task]:
     return _renumbered([*tasks, *(task for task in _adopted(repository, lines, merged) if task.id not in names)])
 
 
-def _adopted(
-    repository: Repository, lines: Mapping[Oid, Sequence[note.Line]], merged: Container[str]
-) -> Iterator[Task]:
+def _adopted(repository: Repository, lines: Mapping[Oid, Sequence[Line]], merged: Container[str]) -> Iterator[Task]:
     """Yield the adopted tasks, whose branches can have any name."""
     branches = repository.refs("refs/heads")
     for tip, noted in lines.items():
-        task = note.read_adopted(noted, tip)
+        task = noted_task.read_adopted(noted, tip)
         if task is not None and branch_ref(task.branch) in branches:
             is_merged = task.id in merged and task.state is not State.REJECTED
             yield msgspec.structs.replace(task, state=State.MERGED) if is_merged else task

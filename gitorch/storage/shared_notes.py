@@ -8,13 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from gitorch.errors import InvalidInput, NotFound, Refused
+from gitorch.model.clock import now
 from gitorch.model.redact import redacted
 from gitorch.model.visible import visible
 from gitorch.storage import locks
@@ -100,8 +100,7 @@ class SharedNotes:
                 # the line of a writer that was killed is ended first: it is lost, and takes nothing with it
                 lead = b"\n" if before and not before.endswith(b"\n") else b""
                 number = (before + lead).count(b"\n") + 1
-                when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-                note = SharedNote(number=number, run=run, text=text, task=task, who=who, when=when)
+                note = SharedNote(number=number, run=run, text=text, task=task, who=who, when=now())
                 file.write(lead + msgspec.json.encode(note) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())

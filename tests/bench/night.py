@@ -102,7 +102,7 @@ class Clock:
             (environment, "prepare", "prepare"),
             (attempt, "_execute_agent", "execution"),
             (attempt, "_bring_home", "collect"),
-            (notes.Notebook, "append", "notes"),
+            (notes.NoteWriter, "append", "notes"),
             (scheduler.Scheduler, "_hand_over", "state"),
             (scheduler.Scheduler, "_run_attempt", "attempt"),
             (Store, "save", "save"),

@@ -23,6 +23,7 @@ from gitorch.git import fence, notes
 from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import Repository
 from gitorch.model.naming import TaskId
+from gitorch.model.note import AttemptNote, CheckNote
 from gitorch.model.task import State, Task
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
@@ -242,14 +243,15 @@ class Night:
             assert task.passed is (True if task.spec.checks else None)
 
     def _verify_notes(self, tasks: Mapping[TaskId, Task]) -> None:
-        told = notes.read_all(self.repository)
+        lines = notes.read_all(self.repository)
         for task in tasks.values():
             assert task.tip is not None
-            lines = told[task.tip]
-            mine = [line["number"] for line in lines if line["kind"] == "attempt" and line["task"] == task.id]
-            assert mine == [task.attempts], f"{task.id}: {lines}"
-            assert sum(line["kind"] == "check" for line in lines) == len(task.spec.checks)
-        attempts = [(line["task"], line["number"]) for lines in told.values() for line in lines if _is_attempt(line)]
+            noted = [line.note for line in lines[task.tip]]
+            own = [note.number for note in noted if isinstance(note, AttemptNote) and note.task == task.id]
+            assert own == [task.attempts], f"{task.id}: {noted}"
+            assert sum(isinstance(note, CheckNote) for note in noted) == len(task.spec.checks)
+        every = (line.note for on_commit in lines.values() for line in on_commit)
+        attempts = [(note.task, note.number) for note in every if isinstance(note, AttemptNote)]
         repeated = [one for one, times in Counter(attempts).items() if times > 1 and _tip_moved(one, tasks)]
         assert not repeated
 
@@ -265,10 +267,6 @@ class Night:
         assert OperationLog(self.path / ".git/gitorch/operations.jsonl").unfinished() == []
         assert git("for-each-ref", "refs/gitorch/building/", cwd=self.path) == ""
         assert fence.differences(self.untouched, self.fingerprint()) == ()
-
-
-def _is_attempt(line: Mapping[str, object]) -> bool:
-    return line["kind"] == "attempt"
 
 
 def _tip_moved(attempt: tuple[str, int], tasks: Mapping[TaskId, Task]) -> bool:

@@ -29,6 +29,7 @@ from gitorch.git import notes, worktree_status, worktrees
 from gitorch.git.collect import Collected, CollectResult, collect
 from gitorch.git.repository import Repository
 from gitorch.model.naming import branch_ref
+from gitorch.model.note import AttemptNote, MergedNote
 from gitorch.model.outcome import Ending
 from gitorch.model.task import State, Task, change
 from gitorch.replay import Replayer
@@ -130,8 +131,8 @@ def test_a_task_whose_supervisor_is_killed_is_done_again_once(tmp_path: Path, ch
     night.verify(lost=1)
     (task,) = night.tasks().values()
     assert task.attempts == 2
-    told = notes.read_all(night.repository).values()
-    ends = {line["number"]: line["exit"] for lines in told for line in lines if line["kind"] == "attempt"}
+    noted = (line.note for lines in notes.read_all(night.repository).values() for line in lines)
+    ends = {note.number: note.exit_reason for note in noted if isinstance(note, AttemptNote)}
     assert ends == {1: Ending.LOST, 2: Ending.COMPLETED}
 
 
@@ -240,8 +241,8 @@ class Morning:
         library = self.night.open()
         states = {task.state for task in library.tasks.values()}
         tip = services.branches.integration_tip(library)
-        told = notes.read_all(library.repository)
-        lines = Counter(line["task"] for lines in told.values() for line in lines if line["kind"] == "merged")
+        noted = (line.note for lines in notes.read_all(library.repository).values() for line in lines)
+        lines = Counter(note.task for note in noted if isinstance(note, MergedNote))
         if states == {State.APPROVED}:
             assert (tip, lines) == (None, {})
             return False

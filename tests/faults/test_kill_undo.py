@@ -23,6 +23,7 @@ from gitorch import services
 from gitorch.git import notes
 from gitorch.git.repository import RefsMoved
 from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.note import MergedNote
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Comment, State
 from gitorch.services.open import open_workspace
@@ -31,6 +32,7 @@ from gitorch.storage.operations import OperationLog
 from tests.faults.test_kill import SEED, killed, killed_at, work_and_exit
 from tests.support.days import WHO, adopt, approve, branch, finish_by_hand, finished, merge, whole
 from tests.support.git import git
+from tests.support.notes import note_line
 
 KILLS = int(os.environ.get("GITORCH_KILLS") or 60)
 
@@ -89,7 +91,7 @@ def noted_since(folder: Path) -> Workspace:
     approve(library, "one", "two")
     tip = services.lookup.find_task(library, "one").tip
     assert tip is not None
-    notes.append(library.repository, {tip: [{"kind": "attempt", "task": "other"}]}, "by a run")
+    notes.append(library.repository, {tip: [note_line(kind="attempt", task="other")]}, "by a run")
     return library
 
 
@@ -186,8 +188,8 @@ def test_killed_at_random_moments_with_its_git(repository_folder: Path, chance: 
         assert tip is not None
         last = services.lookup.find_task(day.open(), "top")
         assert (last.merged_as == tip) is (states == {State.MERGED})
-        told = [line for lines in notes.read_all(day.open().repository).values() for line in lines]
-        lines = Counter(line["task"] for line in told if line["kind"] == "merged")
+        noted = (line.note for lines in notes.read_all(day.open().repository).values() for line in lines)
+        lines = Counter(note.task for note in noted if isinstance(note, MergedNote))
         assert lines == ({"zero": 1, "one": 1, "two": 1, "top": 2} if states == {State.MERGED} else {"zero": 1})
         outcomes[name, (states == {State.MERGED}) is (name == "merge")] += 1
     print({f"{name}: {'happened' if done else 'did not'}": count for (name, done), count in outcomes.items()})

@@ -11,10 +11,12 @@ from gitorch.flow import merge
 from gitorch.git import notes
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import branch_ref
+from gitorch.model.note import MergedNote
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Priority, State
 from gitorch.replay import Replayer, hunks
 from tests.support.branches import Branches, held, merged
+from tests.support.notes import note_line
 
 
 @pytest.fixture
@@ -211,13 +213,15 @@ def test_branch_and_notes_move_together_or_not_at_all(branches: Branches) -> Non
     branches.task("zero", {"zero.txt": "x\n"}, priority=Priority.HIGH)
     one = branches.task("one", {"one.txt": "x\n"})
     assert one.tip is not None
-    notes.append(branches.repo, {one.tip: [{"kind": "attempt", "task": "one"}]}, "test")
+    foreign = [note_line(kind="blessed", by="una"), note_line(kind="attempt", task="one", later=["field"])]
+    notes.append(branches.repo, {one.tip: foreign}, "test")
     plan = branches.plan()
     moves = merge.ref_updates(branches.repo, plan, "orch/integration")
     branches.repo.update_refs(moves, "merge")
     lines = notes.read(branches.repo, plan.tip)
-    assert [line["kind"] for line in lines] == ["attempt", "merged"]
-    assert lines[1]["commit"] == one.tip
+    assert lines[:2] == foreign, "what this version does not know is carried as it is"
+    assert isinstance(lines[2].note, MergedNote)
+    assert lines[2].note.commit == one.tip
     assert not [ref for ref in branches.repo.refs() if "building" in ref]
 
     before = branches.repo.refs()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 from pathlib import Path
 
@@ -12,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from gitorch.git import notes
 from gitorch.git.repository import Repository
 from gitorch.model.naming import NOTES, Oid
+from gitorch.model.note import Line, parse_lines
 from tests.support.git import commit, git
+from tests.support.notes import fields_of, note_line
 from tests.support.scale import scaled
 from tests.support.tasks import texts
 
@@ -32,8 +33,8 @@ def head(repo: Repository) -> Oid:
     return found
 
 
-def line(number: int, **more: object) -> dict[str, object]:
-    return {"kind": "attempt", "v": 1, "number": number, **more}
+def line(number: int, **more: object) -> Line:
+    return note_line(kind="attempt", v=1, number=number, **more)
 
 
 def test_lines_are_appended_in_order(repo: Repository, head: Oid) -> None:
@@ -52,7 +53,7 @@ def test_plain_git_shows_the_lines(repo: Repository, folder: Path, head: Oid) ->
     shown = git("notes", "--ref=gitorch", "show", head, cwd=folder)
     assert shown.isascii()
     assert "\x1b" not in shown
-    assert [json.loads(one) for one in shown.split("\n")] == [line(1, prompt="ünï 🚀\x1b[31m\n`;`"), line(2)]
+    assert [*parse_lines(shown.encode())] == [line(1, prompt="ünï 🚀\x1b[31m\n`;`"), line(2)]
 
 
 @settings(max_examples=scaled(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -119,7 +120,7 @@ def test_sixteen_processes_lose_none(repo: Repository, head: Oid) -> None:
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0] * 16
-    numbers = [found["number"] for found in notes.read(repo, head)]
+    numbers = [fields["number"] for fields in fields_of(notes.read(repo, head))]
     assert sorted(numbers) == sorted(10 * number + step for number in range(16) for step in range(3))
     assert all(numbers.index(10 * number) < numbers.index(10 * number + 2) for number in range(16))
 
@@ -139,7 +140,7 @@ def test_beside_somebody_else_who_writes_notes(repo: Repository, folder: Path, h
     child.join()
     assert child.exitcode == 0
     assert len(done) == 3
-    assert [found["number"] for found in notes.read(repo, head)] == list(range(15))
+    assert [fields["number"] for fields in fields_of(notes.read(repo, head))] == list(range(15))
 
 
 def test_no_refs_are_left_behind(repo: Repository, head: Oid) -> None:

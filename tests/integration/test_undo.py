@@ -13,6 +13,7 @@ from gitorch.errors import Refused
 from gitorch.flow import intake
 from gitorch.git import notes
 from gitorch.model.naming import Oid, Ref
+from gitorch.model.note import VerdictNote
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Comment, State, Task
 from gitorch.replay import Replayer
@@ -22,6 +23,7 @@ from gitorch.storage.operations import Operation, StateChange
 from gitorch.storage.tasks import TaskMoved
 from tests.support.days import WHO, adopt, approve, branch, finish_by_hand, finished, merge, submit, whole
 from tests.support.git import git
+from tests.support.notes import fields_of, note_line
 from tests.support.scale import scaled
 
 Step = Callable[[Workspace], object]
@@ -155,15 +157,15 @@ def test_what_others_noted_since_stays(library: Workspace, folder: Path) -> None
         library, [services.lookup.find_task(library, "one"), services.lookup.find_task(library, "two")], WHO, force=True
     )
     told = notes.read_all(library.repository)
-    notes.append(library.repository, {tip: [{"kind": "attempt", "task": "other"}]}, "by a run")
+    notes.append(library.repository, {tip: [note_line(kind="attempt", task="other")]}, "by a run")
     services.undo.undo(library)
     mine = notes.read_all(library.repository)
-    assert [line["kind"] for line in mine[tip]] == ["adopted", "attempt"]
-    assert not [line for lines in mine.values() for line in lines if line["kind"] == "verdict"]
-    notes.append(library.repository, {tip: [{"kind": "attempt", "task": "another"}]}, "by a run")
+    assert [fields["kind"] for fields in fields_of(mine[tip])] == ["adopted", "attempt"]
+    assert not [line for lines in mine.values() for line in lines if isinstance(line.note, VerdictNote)]
+    notes.append(library.repository, {tip: [note_line(kind="attempt", task="another")]}, "by a run")
     services.undo.redo(library)
     again = notes.read_all(library.repository)
-    assert [line["kind"] for line in again[tip]] == ["adopted", "verdict", "attempt", "attempt"]
+    assert [fields["kind"] for fields in fields_of(again[tip])] == ["adopted", "verdict", "attempt", "attempt"]
     assert {key: lines for key, lines in again.items() if key != tip} == {k: v for k, v in told.items() if k != tip}
 
 
@@ -175,11 +177,11 @@ def test_a_note_that_only_the_operation_wrote_goes_away(library: Workspace, fold
     tip = services.lookup.find_task(library, "one").tip
     assert new is not None
     assert tip is not None
-    notes.append(library.repository, {tip: [{"kind": "attempt", "task": "other"}]}, "by a run")
+    notes.append(library.repository, {tip: [note_line(kind="attempt", task="other")]}, "by a run")
     services.undo.undo(library)
     told = notes.read_all(library.repository)
     assert new not in told
-    assert told[tip][-1] == {"kind": "attempt", "task": "other"}
+    assert told[tip][-1] == note_line(kind="attempt", task="other")
     assert services.lookup.find_task(library, "two").state is State.APPROVED
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from gitorch.flow.merge import unapproved
 from gitorch.model.naming import Oid
+from gitorch.model.note import Line
+from tests.support.notes import note_line
 
 OLD, NEW, TIP = Oid("1" * 40), Oid("2" * 40), Oid("3" * 40)
-MERGED = {"kind": "merged", "task": "one", "commit": OLD}
+MERGED = note_line(kind="merged", task="one", commit=OLD)
 
 
-def verdict(word: str, when: str = "2026-01-01T00:00:00Z", task: str = "one") -> dict[str, Any]:
-    return {"kind": "verdict", "task": task, "verdict": word, "when": when}
+def verdict(word: str, when: str = "2026-01-01T00:00:00Z", task: str = "one", who: str = "") -> Line:
+    return note_line(kind="verdict", task=task, verdict=word, when=when, who=who)
 
 
 @pytest.mark.parametrize("place", [OLD, NEW, TIP])
 def test_an_approval_counts_wherever_it_was_noted(place: Oid) -> None:
     """On the commit that was reviewed, on the one that stands for it, or on the task's tip."""
-    notes: dict[Oid, list[dict[str, Any]]] = {NEW: [MERGED]}
+    notes: dict[Oid, list[Line]] = {NEW: [MERGED]}
     assert unapproved(notes, [NEW], {"one": TIP}) == ["one"]
     notes.setdefault(place, []).append(verdict("approve"))
     assert unapproved(notes, [NEW], {"one": TIP}) == []
@@ -35,7 +35,7 @@ def test_the_last_word_counts() -> None:
 
 def test_what_approves_by_itself_is_nobody() -> None:
     """A verdict that a run has noted in the place of a person does not count."""
-    notes = {NEW: [MERGED, {**verdict("approve"), "who": "merge.auto"}]}
+    notes = {NEW: [MERGED, verdict("approve", who="merge.auto")]}
     assert unapproved(notes, [NEW], {}, "merge.auto") == ["one"]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.errors import InvalidInput
-from gitorch.git.notes_revert import taken_back
+from gitorch.git.notes_revert import revert_text
 from gitorch.model.naming import Ref, TaskId
 from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table
@@ -175,23 +175,23 @@ _lines = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\n", b"d\n"]), max_size=6)
 def test_appended_lines_come_out_and_those_after_them_stay(before: bytes, added: bytes, later: bytes) -> None:
     """What was appended is taken out again, whoever appended since; without later lines the text is as it was."""
     after = before + added
-    assert taken_back(after, before, after) == before
-    left = taken_back(after + later, before, after)
+    assert revert_text(after, before, after) == before
+    left = revert_text(after + later, before, after)
     assert left is not None
     assert sorted(left) == sorted(before + later)
-    assert taken_back(left, after, before) is not None
+    assert revert_text(left, after, before) is not None
 
 
 def test_lines_that_were_rewritten_are_not_guessed_at() -> None:
     """Where somebody changed what was added, nothing is taken out."""
-    assert taken_back(b"a\nB\n", b"a\n", b"a\nb\n") is None
-    assert taken_back(b"", b"", b"b\n") is None
+    assert revert_text(b"a\nB\n", b"a\n", b"a\nb\n") is None
+    assert revert_text(b"", b"", b"b\n") is None
 
 
 def test_lines_that_were_taken_out_come_back_where_they_were() -> None:
     """The way forward again: before what was appended since, or at the end where what was before is not the same."""
-    assert taken_back(b"a\nnew\n", b"a\nb\n", b"a\n") == b"a\nb\nnew\n"
-    assert taken_back(b"other\n", b"a\nb\n", b"a\n") == b"other\nb\n"
+    assert revert_text(b"a\nnew\n", b"a\nb\n", b"a\n") == b"a\nb\nnew\n"
+    assert revert_text(b"other\n", b"a\nb\n", b"a\n") == b"other\nb\n"
 
 
 def test_the_log_is_lines_of_json(log: OperationLog) -> None:

@@ -112,7 +112,7 @@ def _end(context: RunContext, task: Task, **fields: Any) -> Task:
         files = briefing.changed_files(context.repository, task)
         lines = [note.attempt_line(task, files), *(note.check_line(result) for result in task.results)]
         # first the note, then the task's state: after a crash in between, the note is not written twice
-        context.notebook.append(task.tip, lines)
+        context.notes.append(task.tip, lines)
     return task
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from gitorch.errors import NotFound, Refused
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref, branch_ref, original_ref
+from gitorch.model.note import Line, MergedNote, VerdictNote
+from gitorch.model.note import Line, MergedNote, VerdictNote
 from gitorch.model.refs import RefUpdate
 from gitorch.replay import Conflicted, Own, Replayed, Replayer
 
@@ -140,7 +141,7 @@ def _why_fixed(repository: Repository, integration: Oid, branch_tip: Oid, is_own
     return f"its commits are also on {user_branches[0]}" if user_branches else ""
 
 
-Notes = Mapping[Oid, Sequence[Mapping[str, Any]]]
+Notes = Mapping[Oid, Sequence[Line]]
 """The lines of notes, by commit."""
 
 
@@ -152,18 +153,18 @@ def unapproved(notes: Notes, commits: Sequence[Oid], tips: Mapping[str, Oid], au
     noted_at: dict[str, list[Oid]] = {}
     for commit in commits:
         for line in notes.get(commit, ()):
-            if line["kind"] == "merged":
-                task = str(line.get("task"))
+            if isinstance(line.note, MergedNote):
+                task = line.note.task
                 task_commits = noted_at.setdefault(task, [tips[task]] if task in tips else [])
-                task_commits += [commit, Oid(str(line.get("commit")))]
+                task_commits += [commit, line.note.commit]
     return [task for task, task_commits in noted_at.items() if not _is_approved(task, task_commits, notes, automatic)]
 
 
 def _is_approved(task: str, commits: Sequence[Oid], notes: Notes, automatic: str) -> bool:
-    lines = (line for commit in commits for line in notes.get(commit, ()) if line["kind"] == "verdict")
-    by_people = [line for line in lines if line.get("task") == task and line.get("who") != automatic]
-    verdicts = sorted((str(line.get("when")), str(line.get("verdict"))) for line in by_people)
-    return bool(verdicts) and verdicts[-1][1] == "approve"
+    noted = (line.note for commit in commits for line in notes.get(commit, ()))
+    verdicts = [note for note in noted if isinstance(note, VerdictNote) and note.task == task]
+    by_people = [note for note in verdicts if not automatic or note.who != automatic]
+    return bool(by_people) and max(by_people, key=lambda note: (note.when, note.verdict)).verdict == "approve"
 
 
 def original_updates(repository: Repository, rebased: Rebased, integration: str) -> list[RefUpdate]:
