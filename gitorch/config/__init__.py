@@ -15,6 +15,7 @@ from gitorch.config.layers import (
 )
 from gitorch.config.roles import roles
 from gitorch.config.settings import AgentSettings, Config, Section
+from gitorch.config.source_lines import find_key
 from gitorch.config.units import seconds, size
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Section",
     "combine",
     "decode",
+    "find_key",
     "from_assignments",
     "from_environment",
     "overlay",

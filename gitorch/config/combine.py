@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
@@ -12,6 +11,7 @@ import msgspec
 
 from gitorch.config.layers import Layer
 from gitorch.config.settings import BUILT_IN_AGENTS, AgentSettings, Config, RoleSettings, Section
+from gitorch.config.source_lines import find_setting
 from gitorch.config.units import seconds, size
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.model import globs
@@ -119,22 +119,8 @@ def _place(name: str, origins: Mapping[str, str], layers: Sequence[Layer]) -> st
     origin = origins.get(name) or next(below, "")
     for layer in layers:
         if layer.origin == origin and layer.text:
-            return f"{origin}:{_line(layer.text, name)}"
+            return f"{origin}:{find_setting(layer.text, name)}"
     return origin or "configuration"
-
-
-def _line(text: str, name: str) -> int:
-    """Return the line of a key, searched for within its table (no TOML reader tells positions)."""
-    table, _, key = name.rpartition(".")
-    inside = not table
-    for number, line in enumerate(text.split("\n"), start=1):
-        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
-            inside = header[1] == table
-            if header[1] == name:
-                return number
-        elif inside and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", line):
-            return number
-    return 1
 
 
 def _unknown_keys(layer: Layer) -> list[str]:
@@ -148,7 +134,7 @@ def _unknown_keys(layer: Layer) -> list[str]:
 
 def _unknown(layer: Layer, name: str, known: Sequence[str]) -> str:
     hint = did_you_mean(name.rpartition(".")[2], known, lead="; ")
-    where = f"{layer.origin}:{_line(layer.text, name)}" if layer.text else layer.origin
+    where = f"{layer.origin}:{find_setting(layer.text, name)}" if layer.text else layer.origin
     return f"{where}: unknown key {name}{hint}"
 
 

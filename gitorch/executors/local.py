@@ -27,8 +27,9 @@ from gitorch.executors.base import (
     Stream,
     Submitted,
 )
-from gitorch.executors.processes import MARKER
+from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
+from gitorch.storage import atomic
 
 
 class LocalExecutor:
@@ -82,7 +83,7 @@ class LocalExecutor:
             # the supervisor inherits the lock, so that it is held without a gap until the supervisor ends
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", supervisor.__file__, str(folder), str(lock)],
-                env={**spec.env, MARKER: str(folder)},
+                env={**spec.env, EXECUTION_VARIABLE: str(folder)},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -117,10 +118,8 @@ class LocalExecutor:
         """Ask an execution to end, or kill it `now`; return at once. One that has not started never starts."""
         folder = self._folder(execution)
         folder.mkdir(parents=True, exist_ok=True)
-        # a supervisor reads it when it starts and when it ends: it must never be half written
-        draft = folder / f"stop-{os.urandom(4).hex()}"
-        draft.write_text(reason, "utf-8")
-        draft.replace(folder / "stop")
+        # the supervisor may read it at any moment, and several commands may write it
+        atomic.replace(folder / "stop", reason.encode(), durable=False, concurrent=True)
         status = self.poll(execution)
         if isinstance(status, Running) and status.pid:
             with contextlib.suppress(ProcessLookupError):

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 import psutil
 
 from gitorch.executors.base import ResourceUsage
-
-MARKER = "GITORCH_EXECUTION"
-"""The environment variable that names a process's execution: its folder."""
+from gitorch.model.naming import EXECUTION_VARIABLE
 
 _ROUNDS = 20
 
@@ -19,7 +17,9 @@ def kill_marked(marker: str) -> int:
     """Kill every process of an execution; return how many there were."""
     killed = clean = 0
     for _ in range(_ROUNDS):
-        members = [process for process in psutil.process_iter() if _environment(process).get(MARKER) == marker]
+        members = [
+            process for process in psutil.process_iter() if _environment(process).get(EXECUTION_VARIABLE) == marker
+        ]
         for process in members:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -51,7 +51,7 @@ def inherited_markers() -> Iterator[str]:
     """
     for process in (psutil.Process(), *psutil.Process().parents()):
         with contextlib.suppress(psutil.Error, OSError):
-            yield process.environ().get(MARKER, "")
+            yield process.environ().get(EXECUTION_VARIABLE, "")
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:

@@ -9,6 +9,7 @@ import msgspec
 
 from gitorch.git.repository import Output, Repository
 from gitorch.model.naming import Ref
+from gitorch.storage import atomic
 
 
 class Worktree(msgspec.Struct, frozen=True):
@@ -73,7 +74,4 @@ def points_to(admin: Path, path: Path) -> bool:
 
 def read_text(path: Path) -> str:
     """Return a one-line file of a git folder; empty if there is none."""
-    try:
-        return os.fsdecode(path.read_bytes()).removesuffix("\n")
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
+    return os.fsdecode(atomic.read_or_empty(path)).removesuffix("\n")

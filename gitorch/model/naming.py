@@ -25,6 +25,9 @@ OWN_REFS = "refs/gitorch/"
 RESERVED = frozenset({"integration", "candidate", "all"})
 """Names that are branches of gitorch's own beside the tasks', or words of its command line."""
 
+EXECUTION_VARIABLE = "GITORCH_EXECUTION"
+"""The environment variable that names a process's execution: its folder."""
+
 LONGEST_ID = 50
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 

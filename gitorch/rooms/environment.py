@@ -60,7 +60,7 @@ def with_program(env: Mapping[str, str], folder: Path) -> dict[str, str]:
     content = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -E -P -m gitorch "$@"\n'
     if not script.exists() or script.read_text("utf-8") != content:
         folder.mkdir(parents=True, exist_ok=True)
-        atomic.replace(script, content.encode(), mode=0o755)
+        atomic.replace(script, content.encode(), mode=0o755, concurrent=True)
     path = os.pathsep.join(filter(None, (str(folder), env.get("PATH", ""))))
     # a login shell, such as codex's, sets its own PATH; a variable survives that
     return {**env, "PATH": path, "GITORCH_PROGRAM": str(script)}

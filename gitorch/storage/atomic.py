@@ -1,44 +1,95 @@
-"""Files that a crash leaves whole: the old content or the new, and every line that was acknowledged."""
+"""Files that a crash leaves complete: the old content or the new, and every line that was acknowledged."""
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
-def replace(path: Path, content: bytes, *, mode: int | None = None) -> None:
-    """Replace a file whole, durably: write beside it, fsync, rename, fsync the folder."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
+def replace(
+    path: Path, content: bytes, *, mode: int | None = None, durable: bool = True, concurrent: bool = False
+) -> None:
+    """Replace a file: write a new one, fsync, rename, fsync the folder.
+
+    Readers find the old content or the new, and so does a crash; one that is not `durable` may be lost to a power cut.
+    `mode` are the permissions of the file. Use `concurrent` if several processes may replace it at the same time: each
+    then writes a new file of its own, which a killed one leaves behind.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        replace_in(folder, path.name, content, mode=mode, durable=durable, concurrent=concurrent)
+    finally:
+        os.close(folder)
+
+
+def replace_in(
+    folder: int,
+    name: str,
+    content: bytes,
+    *,
+    mode: int | None = None,
+    durable: bool = True,
+    concurrent: bool = False,
+) -> None:
+    """Replace a file of an open folder, as `replace` does; no path is resolved again."""
+    new = f".gitorch-{secrets.token_hex(8)}" if concurrent else f"{name}.new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_EXCL if concurrent else os.O_TRUNC)
+    descriptor = os.open(new, flags, 0o666 if mode is None else mode, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=folder)
+        raise
+    if durable:
+        os.fsync(folder)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a new file durably; its name is durable once its folder is synced."""
+    with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-        if mode is not None:
-            os.fchmod(file.fileno(), mode)
-    beside.replace(path)
-    sync(path.parent)
 
 
-def append(path: Path, lines: Iterable[bytes], *, durably: bool = True) -> None:
-    """Add lines, given without their ends, to a file; one that a crash cut short there is ended first.
+def append(path: Path, lines: Iterable[bytes], *, durable: bool = True) -> None:
+    """Append lines, given without their ends, to a file; an incomplete last line, which a crash left, is ended first.
 
-    What is not written `durably` may be gone after the machine stopped, and is whole otherwise.
+    Lines that are not `durable` may be lost to a power cut, but are never incomplete.
     """
     with path.open("ab+") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
-        torn = size > 0 and file.read(1) != b"\n"
-        file.write((b"\n" if torn else b"") + b"".join(line + b"\n" for line in lines))
+        is_torn = size > 0 and file.read(1) != b"\n"
+        file.write((b"\n" if is_torn else b"") + b"".join(line + b"\n" for line in lines))
         file.flush()
-        if durably:
+        if durable:
             os.fsync(file.fileno())
 
 
 def sync(folder: Path) -> None:
     """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)
+
+
+def read_or_empty(path: Path) -> bytes:
+    """Return the content of a file; empty if there is none."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return b""

@@ -203,7 +203,7 @@ class OperationLog:
             of=about.origin if about else 0,
             command=about.asked if about else "",
         )
-        self._append(operation, durably=True)
+        self._append(operation, durable=True)
         return operation
 
     def close(self, operation: Operation, *, done: bool) -> None:
@@ -211,7 +211,7 @@ class OperationLog:
 
         Not waited for until it is on disk: what a power cut takes is found out again.
         """
-        self._append(Closed(operation.number, done), durably=False)
+        self._append(Closed(operation.number, done), durable=False)
 
     @contextmanager
     def lock(self) -> Iterator[IO[str]]:
@@ -296,9 +296,9 @@ class OperationLog:
                 continue
             yield entry
 
-    def _append(self, entry: Entry, *, durably: bool) -> None:
+    def _append(self, entry: Entry, *, durable: bool) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.append(self.path, [msgspec.json.encode(entry)], durably=durably)
+        atomic.append(self.path, [msgspec.json.encode(entry)], durable=durable)
 
 
 def _closed(line: bytes) -> Entry:

@@ -18,8 +18,7 @@ import msgspec
 from gitorch.errors import InvalidInput, NotFound, Refused, there_is
 from gitorch.model import naming
 from gitorch.model.plan import PlanSession
-from gitorch.storage import locks
-from gitorch.storage.atomic import sync
+from gitorch.storage import atomic, locks
 
 _REVISION = re.compile(r"(\d{6,})\.json")
 
@@ -65,7 +64,7 @@ class PlanStore:
             first = msgspec.structs.replace(session, id=naming.unused(session.id, self.names()), revision=1)
             _write(beside / _file(1), first)
             if _is_taken_by(beside, self.folder / first.id):
-                sync(self.folder)
+                atomic.sync(self.folder)
                 return first
 
     def save(self, session: PlanSession) -> PlanSession:
@@ -85,7 +84,7 @@ class PlanStore:
             ) from None
         finally:
             beside.unlink()
-        sync(folder)
+        atomic.sync(folder)
         return following
 
     def drop(self, session: PlanSession) -> Path:
@@ -94,7 +93,7 @@ class PlanStore:
         kept.mkdir(exist_ok=True)
         name = naming.unused(session.id, [entry.name for entry in os.scandir(kept)])
         (self.folder / session.id).rename(kept / name)
-        sync(self.folder)
+        atomic.sync(self.folder)
         return kept / name
 
     @contextmanager
@@ -128,10 +127,7 @@ def _unfinished() -> str:
 
 
 def _write(path: Path, session: PlanSession) -> None:
-    with path.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(session), indent=1))
-        file.flush()
-        os.fsync(file.fileno())
+    atomic.write(path, msgspec.json.format(msgspec.json.encode(session), indent=1))
 
 
 def _read(path: Path) -> PlanSession:

@@ -17,12 +17,11 @@ import psutil
 import tomli
 
 from gitorch import services
-from gitorch.executors.processes import MARKER
 from gitorch.flow import intake
 from gitorch.git import fence, notes
 from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import Repository
-from gitorch.model.naming import TaskId
+from gitorch.model.naming import EXECUTION_VARIABLE, TaskId
 from gitorch.model.note import AttemptNote, CheckNote
 from gitorch.model.task import State, Task
 from gitorch.services.open import open_workspace
@@ -199,7 +198,7 @@ class Night:
 
     def processes(self) -> list[int]:
         """Return the processes that belong to an execution of this repository."""
-        return [pid for pid, env in _environments() if env.get(MARKER, "").startswith(f"{self.path}/")]
+        return [pid for pid, env in _environments() if env.get(EXECUTION_VARIABLE, "").startswith(f"{self.path}/")]
 
     def kill_supervisor(self, execution: str) -> None:
         """Kill -9 the process that keeps an execution's clocks and record."""

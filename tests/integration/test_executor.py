@@ -18,7 +18,7 @@ from gitorch.executors import supervisor
 from gitorch.executors.base import ExecutionId, Running, Spec
 from gitorch.executors.local import LocalExecutor
 from gitorch.executors.probe import probe
-from gitorch.executors.processes import MARKER
+from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
 from tests.support.executions import DAEMON, TIDY, Signal, marked, python, shell
 
@@ -59,7 +59,7 @@ def finished(executor: LocalExecutor, spec: Spec) -> Exit:
 
 def test_processes_know_their_execution(root: Path, executor: LocalExecutor) -> None:
     """A variable names the execution in all of its processes, and its output is a file that a person can read."""
-    execution = executor.submit(shell("odd näme\n/1", f'echo "${MARKER}"'))
+    execution = executor.submit(shell("odd näme\n/1", f'echo "${EXECUTION_VARIABLE}"'))
     executor.wait(execution)
     location = Path(executor.output_location(execution, "stdout"))
     assert location.read_text() == f"{root}/odd näme\n/1\n"

@@ -13,7 +13,7 @@ from gitorch.git.repository import Repository
 from gitorch.model import naming
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
-from gitorch.rooms.base import Collected, Command, Homecoming, NoChanges, Rejected, RoomError, RoomSpec
+from gitorch.rooms.base import Collected, CollectResult, Command, NoChanges, Rejected, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, without_credentials
 from tests.support.git import git
 
@@ -49,7 +49,7 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
             git("fetch", "--quiet", "origin", ref.splitlines()[0], cwd=self.directory)
             git("restore", f"--source={conflict}", "--worktree", "--", ":/", cwd=self.directory)
 
-    def collect(self, message: str) -> Homecoming:
+    def collect(self, message: str) -> CollectResult:
         if any((self.directory / ".git" / name).exists() for name in _UNFINISHED):
             return Rejected("an operation was left unfinished")
         branch = git("symbolic-ref", "--quiet", "--short", "HEAD", cwd=self.directory, ok=(0, 1))
@@ -63,7 +63,7 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
             git("commit", "--quiet", "--file=-", cwd=self.directory, input=message.encode())
         return self._admit(self.head(), completed=completed)
 
-    def _admit(self, tip: Oid, *, completed: bool) -> Homecoming:
+    def _admit(self, tip: Oid, *, completed: bool) -> CollectResult:
         _fetch(self.repository, self.spec, tip)
         if not self.repository.is_ancestor(self.spec.base, tip):
             return Rejected("the history before the base was rewritten")

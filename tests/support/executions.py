@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from gitorch.executors.base import Spec
-from gitorch.executors.processes import MARKER
+from gitorch.model.naming import EXECUTION_VARIABLE
 
 # forks twice, leaves its session, ignores what asks politely, and stays
 DAEMON = """
@@ -91,7 +91,7 @@ def marked(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            ours = process.environ().get(MARKER, "").startswith(str(folder))
+            ours = process.environ().get(EXECUTION_VARIABLE, "").startswith(str(folder))
             if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gitorch.storage import atomic
+
 MAX_BYTES = 10_000_000
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Refusal(Exception):
@@ -59,7 +59,7 @@ class Files:
             if before is not None and not stat.S_ISREG(before.st_mode):
                 raise Refusal(f"{path} is not a regular file")
             mode = None if before is None else stat.S_IMODE(before.st_mode)
-            _replace(folder, name, text.encode("utf-8"), mode)
+            atomic.replace_in(folder, name, text.encode("utf-8"), mode=mode, durable=False, concurrent=True)
         return before is not None
 
     def listing(self, path: str, *, depth: int) -> Iterator[str]:
@@ -144,22 +144,6 @@ def _status_or_none(folder: int, name: str) -> os.stat_result | None:
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
-
-
-def _replace(folder: int, name: str, content: bytes, mode: int | None) -> None:
-    # Written beside and renamed: a crash leaves the old file or the new one, never half of it.
-    beside = f".gitorch-{secrets.token_hex(8)}"
-    opened = os.open(beside, _WRITE, 0o666, dir_fd=folder)
-    try:
-        with os.fdopen(opened, "wb") as file:
-            file.write(content)
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-        os.replace(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside, dir_fd=folder)
-        raise
 
 
 def _entries(folder: int, prefix: str, depth: int) -> Iterator[str]:

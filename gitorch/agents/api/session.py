@@ -6,7 +6,6 @@ was interrupted, and is answered so when the session goes on.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from gitorch.errors import InvalidInput, NotFound, Refused
+from gitorch.storage import atomic
 
 Json: TypeAlias = dict[str, Any]
 
@@ -66,13 +66,7 @@ class Session:
     def save(self) -> None:
         """Replace the file, for its owner only."""
         saved = Saved(id=self.id, model=self.model, messages=self.messages)
-        beside = self.path.with_suffix(".new")
-        opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(opened, "wb") as file:
-            file.write(msgspec.json.encode(saved))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
+        atomic.replace(self.path, msgspec.json.encode(saved), mode=0o600)
 
     def _unanswered(self) -> list[Json]:
         calls = [block for message in self.messages[-2:] for block in message["content"] if block["type"] == "tool_use"]

@@ -62,9 +62,8 @@ class _MatterPlaces:
         self.lines, self.name = header.split("\n"), name
 
     def __call__(self, key: str) -> str:
-        pattern = rf"\s*\[?[\"']?{re.escape(key)}\b"
-        found = (at for at, line in enumerate(self.lines) if key and re.match(pattern, line))
-        return f"{self.name}:{next(found, -1) + 2}"
+        index = config.find_key(self.lines, key, prefix=r"\[?")
+        return f"{self.name}:{(-1 if index is None else index) + 2}"
 
 
 def _from_yaml(text: str, name: str) -> object:

@@ -35,7 +35,7 @@ def _over(defaults: Mapping[str, object], table: Mapping[str, object]) -> dict[s
 
 
 class _TomlPlaces:
-    """Where keys stand in a tasks file (no TOML reader tells)."""
+    """Where keys stand in a tasks file."""
 
     def __init__(self, text: str, name: str) -> None:
         self.name = name
@@ -43,24 +43,24 @@ class _TomlPlaces:
         self.headers = [at for at, line in enumerate(self.lines) if re.match(r"\s*\[\[\s*task\s*\]\]", line)]
 
     def of_top(self, key: str) -> str:
-        return self._in(key, 0, len(self.lines), rf"\s*\[*\s*{re.escape(key)}\b")
+        return self._in(key, 0, len(self.lines), r"\[*")
 
     def of_default(self, key: str) -> str:
         start = next((at for at, line in enumerate(self.lines) if re.match(r"\s*\[\s*defaults\b", line)), 0)
-        return self._in(key, start, len(self.lines), rf"(\s*\[\s*defaults\s*\.)?\s*{re.escape(key)}\b")
+        return self._in(key, start, len(self.lines), r"(\[\s*defaults\s*\.)?")
 
     def of_task(self, number: int) -> Locate:
         def locate(key: str) -> str:
             if number >= len(self.headers):  # written inline: `task = [{...}]`
                 return self.of_top("task")
             end = self.headers[number + 1] if number + 1 < len(self.headers) else len(self.lines)
-            return self._in(key, self.headers[number], end, rf"(\s*\[\s*task\s*\.)?\s*{re.escape(key)}\b")
+            return self._in(key, self.headers[number], end, r"(\[\s*task\s*\.)?")
 
         return locate
 
-    def _in(self, key: str, start: int, end: int, pattern: str) -> str:
-        found = (at for at in range(start, end) if key and re.match(pattern, self.lines[at]))
-        return f"{self.name}:{next(found, start) + 1}"
+    def _in(self, key: str, start: int, end: int, prefix: str) -> str:
+        index = config.find_key(self.lines, key, start, end, prefix=prefix)
+        return f"{self.name}:{(start if index is None else index) + 1}"
 
 
 # without `++` and `*+`, which Python 3.11.2 (that of Debian 12) gets wrong; no text can be matched in two ways

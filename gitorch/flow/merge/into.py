@@ -15,7 +15,6 @@ from gitorch.errors import NotFound, Refused
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref, branch_ref, original_ref
 from gitorch.model.note import Line, MergedNote, VerdictNote
-from gitorch.model.note import Line, MergedNote, VerdictNote
 from gitorch.model.refs import RefUpdate
 from gitorch.replay import Conflicted, Own, Replayed, Replayer
 
