@@ -32,7 +32,7 @@ def verified(
 ) -> VerifyProgress:
     """Check the trees of a plan, up to `width` of them at once, and return the plan of what passes.
 
-    - `batch` checks the union; if it fails, the smallest failing sets are searched for.
+    - `batch` checks the union; if it fails, minimal failing sets are searched for.
     - `each` checks every step.
     - `end` takes the union or nothing.
 

@@ -1,4 +1,4 @@
-"""Find a smallest set of tasks whose union fails the checks, with few checks.
+"""Find a minimal set of tasks whose union fails the checks, with few checks.
 
 The first step that fails is found by bisecting the order. What it needs in order to fail is found among the earlier
 tasks in the same way, one task after the other. A set of k among n tasks takes about k log2 n trees.
@@ -105,7 +105,7 @@ class FailingSetSearch:
         return high
 
     def failing_set(self, order: Sequence[Task], position: int) -> Generator[Progress, None, FailingSet | None]:
-        """Return the smallest set with which the task at `position` fails; None if the failure was a flake.
+        """Return a minimal set with which the task at `position` fails; None if the failure was a flake.
 
         `order[:position]` is green, and `order[: position + 1]` is red. Each member is checked alone, with its
         dependencies, so that "passes alone, fails together" is what was observed.

@@ -42,7 +42,7 @@ class Blocked(msgspec.Struct, frozen=True):
 
 
 class FailingSet(msgspec.Struct, frozen=True, kw_only=True):
-    """A smallest set of tasks whose union fails a check: its members in merge order, the check, and its output file."""
+    """A minimal set of tasks whose union fails a check: its members in merge order, the check, and its output file."""
 
     members: tuple[Task, ...]
     check: str
