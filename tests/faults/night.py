@@ -42,9 +42,12 @@ say() {{ echo "$what-$1 $task ${{GITORCH_EXECUTION##*/attempts/}}" >> '{log}'; }
 say start
 case $what-$task in
 prepare-*)
-    mkdir '{folder}/preparing-'$task || say overlap
+    mine='{folder}/preparing-'$task
+    # one that the next run has killed leaves its folder; only a live one overlaps
+    mkdir "$mine" 2> /dev/null || {{ sleep 0.01; ! kill -0 "$(cat "$mine/pid")" 2> /dev/null || say overlap; }}
+    echo $$ > "$mine/pid"
     sleep $pause
-    rmdir '{folder}/preparing-'$task ;;
+    rm -r "$mine" ;;
 check-*)
     test -f $task.txt || exit 1
     echo litter > left-by-the-check.txt
