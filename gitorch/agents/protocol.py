@@ -1,4 +1,4 @@
-"""What an agent is to gitorch: argument lists, and how to read an event stream."""
+"""The seam between gitorch and a kind of agent: arguments for a brief, and how to read its event stream."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ class Agent(Protocol):
     """One kind of agent. Stateless: everything it needs comes in as values."""
 
     pass_env: tuple[str, ...]
-    """Names, or prefixes that end in `*`, taken over from the user's environment."""
+    """Names, or prefixes that end in `*`, that it gets from the user's environment."""
 
     resumable: bool
-    """Whether a session can be gone on with."""
+    """Whether a session can be resumed."""
 
     usage_is_cumulative: bool
     """Whether the usage of an execution is the total of its session so far."""
 
     def probes(self, settings: AgentSettings) -> Sequence[tuple[str, ...]]:
-        """Return the commands whose results tell whether this agent can work."""
+        """Return the commands whose results `check_ready` needs."""
 
-    def judge(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
+    def check_ready(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
         """Return the agent's version, or raise `SetupNeeded` when it is missing or not logged in.
 
         `environment` is the one that the agent will get.
@@ -62,14 +62,14 @@ class Agent(Protocol):
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         """Return the process that does `request`."""
 
-    def outcome(self, lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
-        """Read the whole event stream of one execution and say how it ended.
+    def outcome(self, lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
+        """Read the whole event stream of one execution and return how it ended.
 
-        `lines` are its standard output, `stderr` the tail of its standard error.
+        `lines` are its standard output, `stderr` the end of its standard error, `result` is how its process ended.
         """
 
     def events(self, line: bytes) -> Iterator[Event]:
-        """Yield what one line of the stream tells a person; nothing for a line that does not parse."""
+        """Yield what one line of the stream means for a person; nothing for a line that does not parse."""
 
 
 __all__ = ["Agent", "Launch", "Probed", "Request"]

@@ -1,4 +1,4 @@
-"""One question to a model whose answer is a JSON object: what is asked, how it is sent, and what came back."""
+"""One question to a model whose answer is a JSON object: the question, how it is sent, and the answer."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Message(msgspec.Struct, frozen=True):
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What a model is asked.
 
-    `instructions` say who it is and what a good answer is; `material` is what it may look at and what stays the same
-    over a conversation, so that it can be cached; `messages` is the conversation, the last one the user's; `schema` is
-    the JSON schema of the answer.
+    `instructions` say who it is and what a good answer is. `material` is what it may read; it stays the same during a
+    conversation, so that it can be cached. `messages` is the conversation, the last one the user's; `schema` is the
+    JSON schema of the answer.
     """
 
     instructions: str
@@ -40,9 +40,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that puts a question: its arguments, input, and the files that it wants in its working folder.
+    """A process that asks a question: its arguments, input, and the files that it needs in its working folder.
 
-    The folder is otherwise empty and its own. `env` holds for what the user's environment does not say.
+    The folder is otherwise empty. The user's environment has precedence over `env`.
     """
 
     argv: tuple[str, ...]
@@ -52,10 +52,9 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back: how it ended, the answer's object (None: there is none in `text`), and the model's name.
+    """How the process ended, the answer's object (None: there is none in `text`), and the model's name.
 
-    Nothing has looked at the object but a JSON parser: whether it fits the schema is not known. `model` is empty where
-    the agent does not tell.
+    The object has been parsed, but not validated. `model` is empty if the agent does not name it.
     """
 
     outcome: Outcome
@@ -65,17 +64,17 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Questioner(Protocol):
-    """One way to put a question. Stateless: everything it needs comes in as values."""
+    """One way to ask a question. Stateless: everything it needs comes in as values."""
 
     def send(self, settings: AgentSettings, question: Question) -> Sent:
-        """Return the process that puts `question`."""
+        """Return the process that asks `question`."""
 
-    def answer(self, settings: AgentSettings, lines: Iterable[bytes], stderr: str, ended: Exit) -> Answer:
+    def answer(self, settings: AgentSettings, lines: Iterable[bytes], stderr: str, result: Exit) -> Answer:
         """Read the whole event stream of that process."""
 
 
 def as_prompt(question: Question) -> str:
-    """Return the material and the conversation as one text, for an agent that takes nothing but a prompt."""
+    """Return the material and the conversation as one text, for an agent that only takes a prompt."""
     parts = [question.material]
     if len(question.messages) == 1:
         parts.append(question.messages[0].text)
@@ -86,11 +85,11 @@ def as_prompt(question: Question) -> str:
 
 
 def object_in(text: str) -> Json | None:
-    """Return the JSON object in a model's words: all of them, what is in a code fence, or the longest one in prose."""
-    whole = _decoded(text)
-    if whole is not None:
-        return whole
-    fenced = [found for block in _FENCE.findall(text) if (found := _decoded(block)) is not None]
+    """Return the JSON object in a model's text: the whole text, the last code fence, or the longest object in prose."""
+    value = _decoded(text)
+    if value is not None:
+        return value
+    fenced = [value for block in _FENCE.findall(text) if (value := _decoded(block)) is not None]
     return fenced[-1] if fenced else _decoded(max(_objects(text), key=len, default=""))
 
 
@@ -102,15 +101,15 @@ def _decoded(text: str) -> Json | None:
 
 
 def _objects(text: str) -> Iterator[str]:
-    """Yield the texts of the outermost JSON objects; gives up after so many braces that begin none."""
-    decoder, at = json.JSONDecoder(), text.find("{")
+    """Yield the texts of the outermost JSON objects; stop after too many braces that start none."""
+    decoder, start = json.JSONDecoder(), text.find("{")
     for _ in range(_CANDIDATES):
-        if at < 0:
+        if start < 0:
             return
         try:
-            _, end = decoder.raw_decode(text, at)
+            _, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
-            end = at + 1
+            end = start + 1
         else:
-            yield text[at:end]
-        at = text.find("{", end)
+            yield text[start:end]
+        start = text.find("{", end)

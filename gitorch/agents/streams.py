@@ -1,4 +1,4 @@
-"""Reading an agent's event stream: one JSON object a line, written by somebody else, so nothing in it is trusted."""
+"""Reading the event stream of an agent: one JSON object per line. Nothing in it is trusted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from gitorch.model.outcome import Ending, Exit, Outcome
+from gitorch.model.outcome import Exit, ExitReason, Outcome
 
 Record: TypeAlias = dict[str, Any]
 
@@ -16,7 +16,18 @@ _STOPPED = {"stopped": "stopped", "timeout": "time limit reached", "idle": "sile
 
 DIGEST = 200
 RESULT_LINES = 6
-_TELLING = ("command", "cmd", "file_path", "path", "notebook_path", "pattern", "query", "url", "description", "prompt")
+_MAIN_ARGUMENTS = (
+    "command",
+    "cmd",
+    "file_path",
+    "path",
+    "notebook_path",
+    "pattern",
+    "query",
+    "url",
+    "description",
+    "prompt",
+)
 
 
 def records(lines: Iterable[bytes]) -> Iterator[Record]:
@@ -28,62 +39,68 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
 
 
 def parse(line: bytes) -> Record | None:
-    """Return the JSON object in `line`, without lone surrogates; None where there is none."""
+    """Return the JSON object in `line`, without lone surrogates; None if it is none."""
     if not line.lstrip().startswith(b"{"):
         return None
     try:
         return msgspec.json.decode(line, type=Record)
     except (msgspec.DecodeError, RecursionError):
-        return _mended(line)
+        return _repaired(line)
 
 
-def _mended(line: bytes) -> Record | None:
-    # JavaScript cuts text between the halves of an emoji and writes the half as an escape: not Unicode, but real.
+def _repaired(line: bytes) -> Record | None:
+    # JavaScript can cut a text inside an emoji and write half of it as an escape, which is not valid Unicode
     try:
-        whole = json.dumps(json.loads(line.decode(errors="replace")), ensure_ascii=False)
-        return msgspec.json.decode(whole.encode(errors="replace"), type=Record)
+        text = json.dumps(json.loads(line.decode(errors="replace")), ensure_ascii=False)
+        return msgspec.json.decode(text.encode(errors="replace"), type=Record)
     except (ValueError, msgspec.DecodeError, RecursionError):
         return None
 
 
-def word(record: Mapping[str, Any], *path: str) -> str:
-    """Return the text at `path`, or "" where there is none."""
-    value = _at(record, path)
+def text_at(record: Mapping[str, Any], *path: str) -> str:
+    """Return the text at `path`, or ""."""
+    value = _value_at(record, path)
     return value if isinstance(value, str) else ""
 
 
-def number(record: Mapping[str, Any], *path: str) -> float | None:
-    """Return the number at `path`, or None where there is none that means anything."""
-    value = _at(record, path)
+def number_at(record: Mapping[str, Any], *path: str) -> float | None:
+    """Return the number at `path`; None if there is none, or an absurdly large one."""
+    value = _value_at(record, path)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if abs(value) < 1e15 else None
 
 
-def count(record: Mapping[str, Any], *path: str) -> int:
-    """Return the number at `path` as a count, or 0 where there is none."""
-    return int(number(record, *path) or 0)
+def count_at(record: Mapping[str, Any], *path: str) -> int:
+    """Return the number at `path` as a count, or 0."""
+    return int(number_at(record, *path) or 0)
 
 
-def table(record: Mapping[str, Any], *path: str) -> Record:
+def object_at(record: Mapping[str, Any], *path: str) -> Record:
     """Return the object at `path`, or an empty one."""
-    value = _at(record, path)
+    value = _value_at(record, path)
     return value if isinstance(value, dict) else {}
 
 
-def rows(record: Mapping[str, Any], *path: str) -> list[Record]:
+def objects_at(record: Mapping[str, Any], *path: str) -> list[Record]:
     """Return the objects in the array at `path`."""
-    value = _at(record, path)
+    value = _value_at(record, path)
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-def words(record: Mapping[str, Any], *path: str) -> list[str]:
+def texts_at(record: Mapping[str, Any], *path: str) -> list[str]:
     """Return the texts in the array at `path`."""
-    value = _at(record, path)
+    value = _value_at(record, path)
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _at(record: Mapping[str, Any], path: tuple[str, ...]) -> object:
+def message_text(record: Mapping[str, Any]) -> str:
+    """Return the text of a message event in Anthropic's form, without thinking and tool calls."""
+    blocks = objects_at(record, "message", "content")
+    return "\n".join(text_at(block, "text") for block in blocks if block.get("type") == "text")
+
+
+def _value_at(record: Mapping[str, Any], path: tuple[str, ...]) -> object:
     value: object = record
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -98,57 +115,58 @@ def one_line(text: str, limit: int = DIGEST) -> str:
 
 def first_lines(text: str, lines: int = RESULT_LINES) -> str:
     """Return the first lines of `text`, each cut to the width of a digest."""
-    some = text[: 4 * lines * DIGEST].strip("\n").split("\n")[: lines + 1]
-    shown = [one_line(line) if len(line) > DIGEST else line.rstrip() for line in some[:lines]]
-    return "\n".join([*shown, "…"] if len(some) > lines else shown)
+    head = text[: 4 * lines * DIGEST].strip("\n").split("\n")[: lines + 1]
+    digests = [one_line(line) if len(line) > DIGEST else line.rstrip() for line in head[:lines]]
+    return "\n".join([*digests, "…"] if len(head) > lines else digests)
 
 
 def digest(arguments: Mapping[str, Any]) -> str:
-    """Return one line that tells what a tool call does: its most telling argument, or all of them as JSON."""
-    telling = next((word(arguments, name) for name in _TELLING if word(arguments, name)), "")
-    return one_line(telling or (msgspec.json.encode(arguments).decode() if arguments else ""))
+    """Return one line about a tool call: its most important argument, or all of them as JSON."""
+    argument = next((text_at(arguments, name) for name in _MAIN_ARGUMENTS if text_at(arguments, name)), "")
+    return one_line(argument or (msgspec.json.encode(arguments).decode() if arguments else ""))
 
 
-def by_status(status: int) -> Ending:
-    """Return what an HTTP status of a model service means for the execution that ended with it."""
+def by_status(status: int) -> ExitReason:
+    """Return how an execution ended that got this HTTP status from its model service."""
     if status in (401, 402, 403):
-        return Ending.UNAUTHENTICATED
+        return ExitReason.UNAUTHENTICATED
     if status == 429:
-        return Ending.LIMITED
-    return Ending.TRANSIENT if status in (408, 409) or status >= 500 else Ending.FAILED
+        return ExitReason.LIMITED
+    return ExitReason.TRANSIENT if status in (408, 409) or status >= 500 else ExitReason.FAILED
 
 
 def unfinished(
-    so_far: Outcome, ended: Exit, said: str, *, waiting: tuple[Ending, str] | None, mute: Ending | None
+    so_far: Outcome, result: Exit, stderr: str, *, waiting: tuple[ExitReason, str] | None, silent: ExitReason | None
 ) -> Outcome:
     """Return how an execution ended whose stream has no final event.
 
-    `said` is what it wrote to standard error, `waiting` what its last retry event was about (it was
-    waiting for the service then), `mute` what `said` means when it wrote no event at all.
+    `waiting` is the meaning and the text of its last retry event: it was waiting for the service. `silent` is what
+    `stderr` means if the execution wrote no event at all.
     """
-    if ended.cause == "idle" and waiting is not None:
-        # Not its own work was silent: the service's trouble is the reason.
-        return _ended(so_far, *waiting)
-    if ended.cause in _STOPPED:
-        return _ended(so_far, Ending.STOPPED, stop_reason(ended))
-    if ended.cause == "failed-to-start":
-        return _ended(so_far, Ending.FAILED, ended.message or "it could not be started")
-    if mute is not None and said and ended.cause == "exited" and not ended.signal:
-        return _ended(so_far, mute, said)
-    how = f"signal {ended.signal}" if ended.signal else f"exit code {ended.exit_code}"
-    parts = ("" if ended.cause == "exited" else ended.cause, how, ended.message, waiting[1] if waiting else said)
-    return _ended(so_far, Ending.LOST, "no final event: " + ", ".join(part for part in parts if part))
+    if result.cause == "idle" and waiting is not None:
+        # the service is the reason, not the agent
+        return _with_ending(so_far, *waiting)
+    if result.cause in _STOPPED:
+        return _with_ending(so_far, ExitReason.STOPPED, stop_reason(result))
+    if result.cause == "failed-to-start":
+        return _with_ending(so_far, ExitReason.FAILED, result.message or "it could not be started")
+    if silent is not None and stderr and result.cause == "exited" and not result.signal:
+        return _with_ending(so_far, silent, stderr)
+    code = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"
+    cause = "" if result.cause == "exited" else result.cause
+    parts = (cause, code, result.message, waiting[1] if waiting else stderr)
+    return _with_ending(so_far, ExitReason.LOST, "no final event: " + ", ".join(part for part in parts if part))
 
 
-def was_stopped(ended: Exit) -> bool:
-    """Tell whether gitorch or a person ended the process."""
-    return ended.cause in _STOPPED
+def was_stopped(result: Exit) -> bool:
+    """Return whether gitorch or a person ended the process."""
+    return result.cause in _STOPPED
 
 
-def stop_reason(ended: Exit) -> str:
+def stop_reason(result: Exit) -> str:
     """Return why an execution was stopped."""
-    return ended.message or _STOPPED.get(ended.cause, "interrupted")
+    return result.message or _STOPPED.get(result.cause, "interrupted")
 
 
-def _ended(so_far: Outcome, ending: Ending, reason: str) -> Outcome:
+def _with_ending(so_far: Outcome, ending: ExitReason, reason: str) -> Outcome:
     return msgspec.structs.replace(so_far, ending=ending, reason=one_line(reason))

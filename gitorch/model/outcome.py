@@ -1,14 +1,15 @@
-"""How one execution of an agent ended, as a closed set of values."""
+"""How an execution of an agent ended, as a closed set of values; and what it said and did."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 import msgspec
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an execution consumed: dollars (None where the agent does not tell), tokens, model turns."""
+    """What an execution consumed: dollars (None if unknown), tokens, model turns."""
 
     usd: float | None = None
     input_tokens: int = 0
@@ -27,7 +28,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def __sub__(self, other: Usage) -> Usage:
-        """Return what came on top of `other`, an earlier total of the same session."""
+        """Return what was added since `other`, an earlier total of the same session."""
         return Usage(
             usd=None if self.usd is None else self.usd - (other.usd or 0.0),
             input_tokens=self.input_tokens - other.input_tokens,
@@ -37,8 +38,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-class Ending(StrEnum):
-    """Every way in which an agent's execution can end."""
+class ExitReason(StrEnum):
+    """All ways in which an agent's execution can end."""
 
     COMPLETED = "completed"  # its final event says so
     FAILED = "failed"  # a permanent error: wrong request, unknown model, prompt too long
@@ -47,18 +48,18 @@ class Ending(StrEnum):
     UNAUTHENTICATED = "unauthenticated"  # not logged in, key revoked, no credit
     TRANSIENT = "transient"  # the network or the server failed; the same request may work later
     EXHAUSTED = "exhausted"  # its turns or its budget are used up
-    STOPPED = "stopped"  # killed by a person or by gitorch's clocks
-    LOST = "lost"  # it died, and how is not known: never success
+    STOPPED = "stopped"  # killed by a person or by a time limit
+    LOST = "lost"  # it died for an unknown reason: never success
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The end of one execution: how, why in one line, the agent's last words, and what it consumed.
+    """The end of one execution: its exit reason, the cause in one line, the agent's last message, and the usage.
 
-    `session` is the id to resume with, `denials` the tool calls that the agent was refused,
-    `resets_at` the unix time in seconds at which a limit ends (None: not told).
+    `session` is the id to resume with, `denials` are the tool calls that were denied, `resets_at` is when a limit ends
+    (Unix seconds; None: unknown).
     """
 
-    ending: Ending
+    ending: ExitReason
     reason: str = ""
     summary: str = ""
     session: str = ""
@@ -70,9 +71,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a supervised process ended: the supervisor's `exit.json`.
 
-    `cause` is exited, stopped (asked to), timeout (wall clock), idle (no output and no CPU),
-    failed-to-start, or lost (the supervisor itself died). `seconds` is wall time, `cpu_seconds`
-    user and system time of the whole process tree, `leftover` how many processes it left behind.
+    `cause` is exited, stopped (on request), timeout (wall clock), idle (no output and no processor time),
+    failed-to-start, or lost (the supervisor was killed). `seconds` is wall time, `cpu_seconds` the processor time of
+    the whole process tree, `leftover` the number of processes that it left behind.
     """
 
     cause: str
@@ -86,7 +87,7 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one probe command: its exit code (None: no such program, or it hung) and output."""
+    """The result of a probe command: its exit code (None: no such program, or it took too long) and output."""
 
     argv: tuple[str, ...]
     exit_code: int | None
@@ -94,13 +95,16 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     stderr: str = ""
 
 
+EventKind: TypeAlias = Literal["text", "thinking", "tool", "result", "error", "retry", "limit", "end"]
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that an agent said or did, in a form that all agents share.
 
-    `kind` is text, thinking, tool, result, error, retry, limit or end; `text` is what to show (the
-    agent's own words: hostile until escaped), `tool` the tool's name for tool and result.
+    `text` is what to show: the agent's own, and untrusted until it is escaped. `tool` is the name of the tool, for the
+    kinds tool and result.
     """
 
-    kind: str
+    kind: EventKind
     text: str = ""
     tool: str = ""

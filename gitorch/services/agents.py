@@ -52,7 +52,7 @@ def probe(context: RunContext, name: str) -> str:
     settings = agents[name]
     agent = context.agents[settings.kind]
     env = agent_environment(settings, agent, context.environment)
-    return agent.judge(settings, env, [probe_command(argv, env) for argv in agent.probes(settings)])
+    return agent.check_ready(settings, env, [probe_command(argv, env) for argv in agent.probes(settings)])
 
 
 def agent_name(workspace: Workspace, task: Task) -> str:

@@ -30,7 +30,7 @@ from gitorch.git.collect import Collected, CollectResult, collect
 from gitorch.git.repository import Repository
 from gitorch.model.naming import branch_ref
 from gitorch.model.note import AttemptNote, MergedNote
-from gitorch.model.outcome import Ending
+from gitorch.model.outcome import ExitReason
 from gitorch.model.task import State, Task, change
 from gitorch.replay import Replayer
 from gitorch.storage.operations import TaskChange, difference
@@ -133,7 +133,7 @@ def test_a_task_whose_supervisor_is_killed_is_done_again_once(tmp_path: Path, ch
     assert task.attempts == 2
     noted = (line.note for lines in notes.read_all(night.repository).values() for line in lines)
     ends = {note.number: note.exit_reason for note in noted if isinstance(note, AttemptNote)}
-    assert ends == {1: Ending.LOST, 2: Ending.COMPLETED}
+    assert ends == {1: ExitReason.LOST, 2: ExitReason.COMPLETED}
 
 
 def test_a_task_whose_supervisors_keep_dying_fails(tmp_path: Path, chance: random.Random) -> None:

@@ -11,7 +11,7 @@ from gitorch.agents.api.prices import dollars, tokens_of
 from gitorch.agents.protocol import Launch
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput, SetupNeeded
-from gitorch.model.outcome import Ending, Exit
+from gitorch.model.outcome import Exit, ExitReason
 from tests.support.api import Place
 
 
@@ -19,18 +19,18 @@ def test_without_a_key_it_says_what_to_do() -> None:
     """A missing key is a setup error with the command that mends it; a present one is a version."""
     settings = AgentSettings(kind="api")
     for environment in ({"ANTHROPIC_API_KEY": "k"}, {"ANTHROPIC_AUTH_TOKEN": "t"}):
-        assert Api().judge(settings, environment, ()).startswith("anthropic 2")
+        assert Api().check_ready(settings, environment, ()).startswith("anthropic 2")
     for environment in ({}, {"ANTHROPIC_API_KEY": "  "}):
         with pytest.raises(SetupNeeded) as caught:
-            Api().judge(settings, environment, ())
+            Api().check_ready(settings, environment, ())
         assert (caught.value.code, caught.value.fix) == ("agent-login", ("export ANTHROPIC_API_KEY=...",))
     named = AgentSettings(kind="api", key={"env": "WORK_KEY"})
-    assert Api().judge(named, {"WORK_KEY": "k"}, ())
+    assert Api().check_ready(named, {"WORK_KEY": "k"}, ())
     with pytest.raises(SetupNeeded, match="WORK_KEY must be set"):
-        Api().judge(named, {"ANTHROPIC_API_KEY": "k"}, ())
+        Api().check_ready(named, {"ANTHROPIC_API_KEY": "k"}, ())
     for wrong in ({"command": "pass show key"}, {"env": ""}):
         with pytest.raises(InvalidInput):
-            Api().judge(AgentSettings(kind="api", key=wrong), {"ANTHROPIC_API_KEY": "k"}, ())
+            Api().check_ready(AgentSettings(kind="api", key=wrong), {"ANTHROPIC_API_KEY": "k"}, ())
 
 
 def test_prices_are_those_of_the_model_and_of_nothing_else() -> None:
@@ -73,17 +73,17 @@ def test_the_command_line_says_all_that_was_asked(place: Place) -> None:
 @pytest.mark.parametrize(
     ("ended", "ending"),
     [
-        (Exit(cause="exited", exit_code=0), Ending.LOST),
-        (Exit(cause="exited", exit_code=1), Ending.LOST),
-        (Exit(cause="failed-to-start", message="no such file"), Ending.FAILED),
-        (Exit(cause="timeout", signal=9), Ending.STOPPED),
-        (Exit(cause="idle", signal=9), Ending.STOPPED),
-        (Exit(cause="stopped", exit_code=143), Ending.STOPPED),
-        (Exit(cause="lost"), Ending.LOST),
+        (Exit(cause="exited", exit_code=0), ExitReason.LOST),
+        (Exit(cause="exited", exit_code=1), ExitReason.LOST),
+        (Exit(cause="failed-to-start", message="no such file"), ExitReason.FAILED),
+        (Exit(cause="timeout", signal=9), ExitReason.STOPPED),
+        (Exit(cause="idle", signal=9), ExitReason.STOPPED),
+        (Exit(cause="stopped", exit_code=143), ExitReason.STOPPED),
+        (Exit(cause="lost"), ExitReason.LOST),
     ],
 )
 @pytest.mark.parametrize("lines", [[b"{}"], [b"", b"[]", b"{", b'{"type":"result","is_error":0}', b"\xff"]])
-def test_without_a_final_event_nothing_is_a_success(ended: Exit, ending: Ending, lines: list[bytes]) -> None:
+def test_without_a_final_event_nothing_is_a_success(ended: Exit, ending: ExitReason, lines: list[bytes]) -> None:
     """Whatever the exit code says, and whatever else is in the stream."""
     outcome = Api().outcome(lines, "Traceback\nValueError: x\n", ended)
     assert outcome.ending is ending
@@ -93,7 +93,7 @@ def test_without_a_final_event_nothing_is_a_success(ended: Exit, ending: Ending,
 def test_a_process_that_said_nothing_but_an_error_failed() -> None:
     """A wrong argument, for example: the same call would fail again."""
     outcome = Api().outcome([], "usage: ...\nerror: unknown --flag", Exit(cause="exited", exit_code=2))
-    assert (outcome.ending, "--flag" in outcome.reason) == (Ending.FAILED, True)
+    assert (outcome.ending, "--flag" in outcome.reason) == (ExitReason.FAILED, True)
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,4 @@ def test_the_last_result_counts() -> None:
         b'{"type":"result","is_error":false,"result":"last","session_id":"s"}',
     ]
     outcome = Api().outcome(lines, "", Exit(cause="exited", exit_code=0))
-    assert (outcome.ending, outcome.summary, outcome.session) == (Ending.COMPLETED, "last", "s")
+    assert (outcome.ending, outcome.summary, outcome.session) == (ExitReason.COMPLETED, "last", "s")

@@ -22,7 +22,7 @@ from gitorch.agents.api.session import begin, resume
 from gitorch.agents.api.shell import Shell as BashShell
 from gitorch.agents.api.shell import tool_environment
 from gitorch.agents.api.tools import EDITOR, Tools
-from gitorch.model.outcome import Ending, Exit, Outcome
+from gitorch.model.outcome import Exit, ExitReason, Outcome
 from tests.support.api import KEY, Json, Place
 from tests.support.model_server import (
     Brain,
@@ -111,25 +111,25 @@ SPENT = "You have reached your specified API usage limits. You will regain acces
 @pytest.mark.parametrize(
     ("fault", "ending", "name"),
     [
-        (Fault(401), Ending.UNAUTHENTICATED, "authentication_failed"),
-        (Fault(403), Ending.UNAUTHENTICATED, "authentication_failed"),
-        (Fault(402), Ending.UNAUTHENTICATED, "billing_error"),
+        (Fault(401), ExitReason.UNAUTHENTICATED, "authentication_failed"),
+        (Fault(403), ExitReason.UNAUTHENTICATED, "authentication_failed"),
+        (Fault(402), ExitReason.UNAUTHENTICATED, "billing_error"),
         (
             Fault(400, error("invalid_request_error", "Your credit balance is too low")),
-            Ending.UNAUTHENTICATED,
+            ExitReason.UNAUTHENTICATED,
             "billing_error",
         ),
-        (Fault(400), Ending.FAILED, "invalid_request"),
-        (Fault(400, error("invalid_request_error", "prompt is too long: 9 > 8")), Ending.FAILED, "prompt_too_long"),
-        (Fault(400, error("invalid_request_error", SPENT)), Ending.LIMITED, "rate_limit"),
-        (Fault(404), Ending.FAILED, "model_not_found"),
-        (Fault(413), Ending.FAILED, "invalid_request"),
-        (Fault(429, headers={"retry-after": "3600"}), Ending.LIMITED, "rate_limit"),
-        (Fault(529, headers={"x-should-retry": "false"}), Ending.TRANSIENT, "overloaded"),
+        (Fault(400), ExitReason.FAILED, "invalid_request"),
+        (Fault(400, error("invalid_request_error", "prompt is too long: 9 > 8")), ExitReason.FAILED, "prompt_too_long"),
+        (Fault(400, error("invalid_request_error", SPENT)), ExitReason.LIMITED, "rate_limit"),
+        (Fault(404), ExitReason.FAILED, "model_not_found"),
+        (Fault(413), ExitReason.FAILED, "invalid_request"),
+        (Fault(429, headers={"retry-after": "3600"}), ExitReason.LIMITED, "rate_limit"),
+        (Fault(529, headers={"x-should-retry": "false"}), ExitReason.TRANSIENT, "overloaded"),
     ],
 )
 def test_what_a_second_try_cannot_mend_ends_it_at_once(
-    run: Callable[..., Ran], fault: Fault, ending: Ending, name: str
+    run: Callable[..., Ran], fault: Fault, ending: ExitReason, name: str
 ) -> None:
     """One request, no waiting, and the reason is told apart: log in, pay, wait, or mend the request."""
     ran = run(script(fault))
@@ -186,18 +186,18 @@ def test_what_passes_is_tried_again(run: Callable[..., Ran], fault: Turn) -> Non
 @pytest.mark.parametrize(
     ("fault", "ending"),
     [
-        (Fault(500), Ending.TRANSIENT),
-        (Fault(529), Ending.TRANSIENT),
-        (Fault(429), Ending.LIMITED),
-        (Drop(), Ending.TRANSIENT),
-        (Drop(midstream=True), Ending.TRANSIENT),
-        (StreamFault("rate_limit_error"), Ending.LIMITED),
-        (HTML, Ending.TRANSIENT),
-        (CLOSED, Ending.TRANSIENT),
+        (Fault(500), ExitReason.TRANSIENT),
+        (Fault(529), ExitReason.TRANSIENT),
+        (Fault(429), ExitReason.LIMITED),
+        (Drop(), ExitReason.TRANSIENT),
+        (Drop(midstream=True), ExitReason.TRANSIENT),
+        (StreamFault("rate_limit_error"), ExitReason.LIMITED),
+        (HTML, ExitReason.TRANSIENT),
+        (CLOSED, ExitReason.TRANSIENT),
     ],
     ids=repr,
 )
-def test_tries_are_bounded(run: Callable[..., Ran], fault: Turn, ending: Ending) -> None:
+def test_tries_are_bounded(run: Callable[..., Ran], fault: Turn, ending: ExitReason) -> None:
     """After three retries the execution ends, and says what kind of end it is."""
     ran = run(script(fault))
     assert ran.outcome.ending is ending
@@ -220,7 +220,7 @@ def test_waits_grow_and_are_capped(run: Callable[..., Ran]) -> None:
 def test_a_refusal_is_neither_success_nor_failure(run: Callable[..., Ran]) -> None:
     """The model's no ends the execution as declined, and is not kept in the conversation."""
     ran = run(script(Say("I will not.", stop="refusal")))
-    assert (ran.outcome.ending, ran.outcome.reason) == (Ending.DECLINED, "I will not.")
+    assert (ran.outcome.ending, ran.outcome.reason) == (ExitReason.DECLINED, "I will not.")
     assert ran.loop.caller.stop_reason == "refusal"
 
 
@@ -231,18 +231,22 @@ def test_a_reply_that_is_cut_off_is_continued_but_not_for_ever(run: Callable[...
     assert ran.requests[1].conversation[1] == ("assistant", "one")
     assert "cut off" in ran.requests[1].last_text
     endless = run(script(Say("more", stop="max_tokens")))
-    assert (endless.outcome.ending, endless.end.error, len(endless.requests)) == (Ending.FAILED, "max_output_tokens", 4)
+    assert (endless.outcome.ending, endless.end.error, len(endless.requests)) == (
+        ExitReason.FAILED,
+        "max_output_tokens",
+        4,
+    )
 
 
 @pytest.mark.parametrize(
     ("stop", "ending"),
     [
-        ("model_context_window_exceeded", Ending.FAILED),
-        ("something_new", Ending.LOST),
-        ("stop_sequence", Ending.COMPLETED),
+        ("model_context_window_exceeded", ExitReason.FAILED),
+        ("something_new", ExitReason.LOST),
+        ("stop_sequence", ExitReason.COMPLETED),
     ],
 )
-def test_only_a_known_stop_is_success(run: Callable[..., Ran], stop: str, ending: Ending) -> None:
+def test_only_a_known_stop_is_success(run: Callable[..., Ran], stop: str, ending: ExitReason) -> None:
     """A stop reason that nobody knows is not taken for the end of the work."""
     assert run(script(Say("x", stop=stop))).outcome.ending is ending
 
@@ -257,11 +261,15 @@ def test_a_pause_goes_on(run: Callable[..., Ran]) -> None:
 def test_turns_and_dollars_are_limited(run: Callable[..., Ran]) -> None:
     """Both limits end the execution as exhausted, after the tools of the last turn have run."""
     turns = run(script(Shell("echo x >> ran")), max_turns=3)
-    assert (turns.outcome.ending, turns.end.subtype, len(turns.requests)) == (Ending.EXHAUSTED, "error_max_turns", 3)
+    assert (turns.outcome.ending, turns.end.subtype, len(turns.requests)) == (
+        ExitReason.EXHAUSTED,
+        "error_max_turns",
+        3,
+    )
     assert len(turns.events) == 6
     spent = run(script(Shell("true", tokens=Tokens(100_000, 0, 10_000))), budget=0.5)
     assert (spent.outcome.ending, spent.end.subtype, len(spent.requests)) == (
-        Ending.EXHAUSTED,
+        ExitReason.EXHAUSTED,
         "error_max_budget_usd",
         2,
     )

@@ -15,7 +15,7 @@ import pytest
 from gitorch.agents.api.adapter import Api
 from gitorch.agents.api.session import INTERRUPTED
 from gitorch.agents.api.tools import EDITOR
-from gitorch.model.outcome import Ending
+from gitorch.model.outcome import ExitReason
 from tests.support.api import KEY, ROOT, SETTINGS, Place, alive, cached, finished, until
 from tests.support.model_server import Call, Hang, ModelRequest, ModelServer, Say, Shell, Tokens, Turn, script
 
@@ -44,7 +44,7 @@ def test_it_edits_and_commits_in_its_worktree(place: Place) -> None:
     assert [message["role"] for message in last.body["messages"]] == ["user", "assistant"] * 3 + ["user"]
     assert last.results[0] == str(place.worktree)
     assert all(request.stream and 3 <= cached(request) <= 4 for request in server.requests)
-    assert done.outcome.ending is Ending.COMPLETED
+    assert done.outcome.ending is ExitReason.COMPLETED
     assert done.outcome.summary == "All done."
     assert done.outcome.session == done.result["session_id"]
     usage = done.outcome.usage
@@ -89,7 +89,7 @@ def test_the_key_is_nowhere_but_in_the_request(place: Place) -> None:
     request = place.request("x", session=str(uuid4()))
     with ModelServer(script(*turns)) as server:
         done = finished(place.start(server.url, request, settings, ANTHROPIC_API_KEY="another", WORK_KEY=KEY, COPY=KEY))
-    assert done.outcome.ending is Ending.COMPLETED
+    assert done.outcome.ending is ExitReason.COMPLETED
     assert {each.headers["authorization"] for each in server.requests} == {f"Bearer {KEY}"}
     assert KEY not in msgspec.json.encode([each.body["messages"] for each in server.requests[:-1]]).decode()
     assert "[redacted]" in server.requests[1].results[0]
@@ -117,11 +117,11 @@ def test_a_session_goes_on_after_kill_9_in_the_middle_of_a_call(place: Place) ->
         killed = finished(process)
         assert until(lambda: alive(marker) == [])
         again = place.run(server.url, "go on", session=session, resume=True)
-    assert killed.outcome.ending is Ending.LOST
+    assert killed.outcome.ending is ExitReason.LOST
     assert killed.outcome.session == session
     assert killed.outcome.usage is not None
     assert killed.outcome.usage.turns == 2
-    assert again.outcome.ending is Ending.COMPLETED
+    assert again.outcome.ending is ExitReason.COMPLETED
     assert again.outcome.summary == "resumed"
     *_, last = server.requests
     assert last.conversation[0] == ("user", "begin")
@@ -144,7 +144,7 @@ def test_sigterm_ends_it_with_a_result_and_leaves_nothing_behind(place: Place) -
         done = finished(process)
     assert done.exit_code == 143
     assert (done.result["subtype"], done.result["is_error"]) == ("error_during_execution", True)
-    assert done.outcome.ending is Ending.STOPPED
+    assert done.outcome.ending is ExitReason.STOPPED
     assert alive(marker) == []
 
 
@@ -160,7 +160,7 @@ def test_sigterm_ends_it_with_a_result_whatever_it_does(place: Place, when: str)
         process.send_signal(signal.SIGTERM)
         done = finished(process)
     assert done.exit_code == 143
-    assert done.outcome.ending is Ending.STOPPED
+    assert done.outcome.ending is ExitReason.STOPPED
 
 
 def test_it_ends_when_nobody_reads_its_events(place: Place) -> None:
@@ -180,7 +180,7 @@ def test_what_the_tools_left_running_ends_with_a_success_too(place: Place) -> No
     """A server that the model started in the background does not outlive the execution."""
     marker = f"86400.{uuid4().int % 10**9}"
     with ModelServer(script(Shell(f"(setsid sleep {marker} &); echo started"), Say("done"))) as server:
-        assert place.run(server.url, "x").outcome.ending is Ending.COMPLETED
+        assert place.run(server.url, "x").outcome.ending is ExitReason.COMPLETED
     assert alive(marker) == []
 
 
@@ -189,21 +189,21 @@ def test_modules_in_the_worktree_are_not_imported(place: Place) -> None:
     for name in ("json", "anthropic", "msgspec", "gitorch", "sitecustomize"):
         (place.worktree / f"{name}.py").write_text("raise SystemExit('imported from the worktree')")
     with ModelServer(script(Say("done"))) as server:
-        assert place.run(server.url, "x").outcome.ending is Ending.COMPLETED
+        assert place.run(server.url, "x").outcome.ending is ExitReason.COMPLETED
 
 
 @pytest.mark.parametrize(
     ("prompt", "budget", "model", "env", "ending", "says"),
     [
-        ("x", 1.0, "some-other-model", {}, Ending.FAILED, "cannot be kept"),
-        ("x", 0.0, "", {"ANTHROPIC_API_KEY": " "}, Ending.UNAUTHENTICATED, "ANTHROPIC_API_KEY is not set"),
-        (" \n", 0.0, "", {}, Ending.FAILED, "empty"),
-        (b"caf\xe9", 0.0, "", {}, Ending.FAILED, "not UTF-8"),
-        ("x", 0.0, "", {"BASH_TOOL_TIMEOUT_SECONDS": "soon"}, Ending.FAILED, "no number of seconds"),
+        ("x", 1.0, "some-other-model", {}, ExitReason.FAILED, "cannot be enforced"),
+        ("x", 0.0, "", {"ANTHROPIC_API_KEY": " "}, ExitReason.UNAUTHENTICATED, "ANTHROPIC_API_KEY is not set"),
+        (" \n", 0.0, "", {}, ExitReason.FAILED, "empty"),
+        (b"caf\xe9", 0.0, "", {}, ExitReason.FAILED, "not UTF-8"),
+        ("x", 0.0, "", {"BASH_TOOL_TIMEOUT_SECONDS": "soon"}, ExitReason.FAILED, "not a number of seconds"),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(
-    place: Place, prompt: str | bytes, budget: float, model: str, env: dict[str, str], ending: Ending, says: str
+    place: Place, prompt: str | bytes, budget: float, model: str, env: dict[str, str], ending: ExitReason, says: str
 ) -> None:
     """A budget that could not be kept, no key, no prompt: exit 2 and an event that says why, before any request."""
     settings = msgspec.structs.replace(SETTINGS, model=model)
@@ -218,14 +218,14 @@ def test_a_session_can_only_be_resumed_where_it_is(place: Place) -> None:
     """An unknown session is not silently a new one, and a new one does not overwrite an old one."""
     session = str(uuid4())
     lost = place.run("http://127.0.0.1:9", "x", session=session, resume=True)
-    assert (lost.exit_code, lost.outcome.ending) == (2, Ending.FAILED)
-    assert "No conversation found" in lost.outcome.reason
+    assert (lost.exit_code, lost.outcome.ending) == (2, ExitReason.FAILED)
+    assert "no conversation with session" in lost.outcome.reason
     place.sessions.mkdir(parents=True, exist_ok=True)
     (place.sessions / f"{session}.json").write_text("{")
     assert "exists already" in place.run("http://127.0.0.1:9", "x", session=session).outcome.reason
     assert "cannot be read" in place.run("http://127.0.0.1:9", "x", session=session, resume=True).outcome.reason
     assert (place.sessions / f"{session}.json").read_text() == "{"
-    assert place.run("http://127.0.0.1:9", "x", session="../evil").outcome.ending is Ending.FAILED
+    assert place.run("http://127.0.0.1:9", "x", session="../evil").outcome.ending is ExitReason.FAILED
 
 
 def test_the_adapter_does_not_import_the_sdk() -> None:

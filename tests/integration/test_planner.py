@@ -18,7 +18,7 @@ import pytest
 from gitorch import services
 from gitorch.agents.api.calls import Limits
 from gitorch.agents.api.client import connect
-from gitorch.agents.api.structured import Asking, request_of
+from gitorch.agents.api.structured import QuestionRun, request_of
 from gitorch.agents.question import Message, Question, as_prompt
 from gitorch.config import AgentSettings
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
@@ -303,7 +303,7 @@ def test_only_a_whole_reply_of_the_api_is_an_answer(turn: Turn, error: str, monk
     with ModelServer(script(turn)) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         stream = connect(key="k", token="", read_seconds=5.0)
-        asking = Asking(Limits(model="claude-sonnet-5", retries=0), stream, lambda event: None, session="s")
+        asking = QuestionRun(Limits(model="claude-sonnet-5", retries=0), stream, lambda event: None, session="s")
         end = asking.run(msgspec.json.encode(question(Message("user", "u"))).decode())
     assert end.error == error
     assert bool(asking.caller.tokens.prompt) == (not isinstance(turn, Fault) and turn != Drop())
@@ -311,8 +311,8 @@ def test_only_a_whole_reply_of_the_api_is_an_answer(turn: Turn, error: str, monk
 
 def test_a_question_that_is_none_is_not_sent() -> None:
     """The process that asks the API refuses an input that it does not understand."""
-    asking = Asking(Limits(model="m"), lambda request: iter(()), lambda event: None, session="s")
-    with pytest.raises(InvalidInput, match="not understood"):
+    asking = QuestionRun(Limits(model="m"), lambda request: iter(()), lambda event: None, session="s")
+    with pytest.raises(InvalidInput, match="invalid question"):
         asking.run('{"instructions": 1}')
 
 

@@ -17,7 +17,7 @@ from gitorch.agents.codex.adapter import Codex
 from gitorch.agents.protocol import Agent, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
-from gitorch.model.outcome import Ending, Outcome
+from gitorch.model.outcome import ExitReason, Outcome
 from tests.support import real
 from tests.support.capture import LIMIT_HEADERS, RESET, USAGE_LIMIT
 from tests.support.model_server import Brain, Fault, ModelRequest, ModelServer, Say, Shell, Tokens, commit_file, script
@@ -85,7 +85,7 @@ def test_an_agent_edits_and_commits_in_its_linked_worktree(kind: str, tmp_path: 
     with ModelServer(brain) as server:
         bench = Bench(kind, tmp_path, server)
         outcome = bench.work("Please add it.")
-    assert outcome.ending is Ending.COMPLETED
+    assert outcome.ending is ExitReason.COMPLETED
     assert (outcome.summary, outcome.reason, outcome.denials) == ("I added it.", "", ())
     assert bench.git("log", "-1", "--format=%s", "orch/t") == "Add ä 🦀\n"
     assert bench.git("show", "orch/t:src/ä.txt") == text
@@ -98,7 +98,7 @@ def test_an_agent_edits_and_commits_in_its_linked_worktree(kind: str, tmp_path: 
 def test_the_prompt_arrives_byte_for_byte(kind: str, tmp_path: Path) -> None:
     """Quotes, backticks, carriage returns, emoji and a missing last newline reach the model as they are."""
     with ModelServer(script(Say("ok"))) as server:
-        assert Bench(kind, tmp_path, server).work(NASTY).ending is Ending.COMPLETED
+        assert Bench(kind, tmp_path, server).work(NASTY).ending is ExitReason.COMPLETED
         assert NASTY in asked(server)
 
 
@@ -127,15 +127,17 @@ def test_only_codex_counts_a_resumed_session_from_its_beginning(kind: str, tmp_p
     assert second.usage.output_tokens == (20 if bench.agent.usage_is_cumulative else 10)
 
 
-FAULTS: list[tuple[str, Brain, Ending, float | None]] = [
-    ("401", script(Fault(401)), Ending.UNAUTHENTICATED, None),
-    ("400", script(Fault(400)), Ending.FAILED, None),
-    ("500", script(Fault(500)), Ending.TRANSIENT, None),
+FAULTS: list[tuple[str, Brain, ExitReason, float | None]] = [
+    ("401", script(Fault(401)), ExitReason.UNAUTHENTICATED, None),
+    ("400", script(Fault(400)), ExitReason.FAILED, None),
+    ("500", script(Fault(500)), ExitReason.TRANSIENT, None),
 ]
 
 
 @pytest.mark.parametrize(("brain", "ending"), [(row[1], row[2]) for row in FAULTS], ids=[row[0] for row in FAULTS])
-def test_a_fault_of_the_service_is_told_by_its_kind(kind: str, brain: Brain, ending: Ending, tmp_path: Path) -> None:
+def test_a_fault_of_the_service_is_told_by_its_kind(
+    kind: str, brain: Brain, ending: ExitReason, tmp_path: Path
+) -> None:
     """What the service answers decides the ending, with a reason to show."""
     with ModelServer(brain) as server:
         outcome = Bench(kind, tmp_path, server).work("hello")
@@ -150,7 +152,7 @@ def test_claude_tells_when_a_subscription_limit_resets(tmp_path: Path) -> None:
         del bench.environment["ANTHROPIC_API_KEY"]
         bench.environment["CLAUDE_CODE_OAUTH_TOKEN"] = "sk-ant-oat01-dummy"
         outcome = bench.work("hello")
-    assert (outcome.ending, outcome.resets_at) == (Ending.LIMITED, RESET)
+    assert (outcome.ending, outcome.resets_at) == (ExitReason.LIMITED, RESET)
 
 
 def test_codex_tells_when_a_usage_limit_resets(tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_codex_tells_when_a_usage_limit_resets(tmp_path: Path) -> None:
         bench = Bench("codex", tmp_path, server)
         del bench.environment["TZ"]
         outcome = bench.work("hello")
-    assert (outcome.ending, outcome.resets_at) == (Ending.LIMITED, RESET + 60)
+    assert (outcome.ending, outcome.resets_at) == (ExitReason.LIMITED, RESET + 60)
 
 
 def test_a_very_long_line_is_read(kind: str, tmp_path: Path) -> None:
@@ -186,8 +188,8 @@ def test_a_stopped_agent_is_stopped_and_can_go_on(kind: str, how: signal.Signals
         os.kill(running.process.pid, how)
         stopped = bench.outcome(running.end(cause="stopped"))
         resumed = bench.work("go on", session=stopped.session)
-    assert (stopped.ending, stopped.reason) == (Ending.STOPPED, "stopped")
-    assert (resumed.ending, resumed.summary) == (Ending.COMPLETED, "resumed")
+    assert (stopped.ending, stopped.reason) == (ExitReason.STOPPED, "stopped")
+    assert (resumed.ending, resumed.summary) == (ExitReason.COMPLETED, "resumed")
 
 
 def test_an_agent_that_dies_by_itself_is_lost(kind: str, tmp_path: Path) -> None:
@@ -197,7 +199,7 @@ def test_an_agent_that_dies_by_itself_is_lost(kind: str, tmp_path: Path) -> None
         server.brain = _kill_then_say(lambda: running.process.kill())
         running = bench.start("work")
         outcome = bench.outcome(running.end())
-    assert outcome.ending is Ending.LOST
+    assert outcome.ending is ExitReason.LOST
     assert "signal 9" in outcome.reason
 
 
@@ -215,7 +217,7 @@ def test_an_unknown_session_is_a_failure_with_its_reason(kind: str, tmp_path: Pa
     with ModelServer(script(Say("never"))) as server:
         outcome = Bench(kind, tmp_path, server).work("hello", session=missing)
         assert not server.requests
-    assert outcome.ending is Ending.FAILED
+    assert outcome.ending is ExitReason.FAILED
     assert missing in outcome.reason
 
 
@@ -225,7 +227,7 @@ def test_a_bad_flag_is_a_failure_with_its_reason(kind: str, tmp_path: Path) -> N
         bench = Bench(kind, tmp_path, server)
         bench.settings = msgspec.structs.replace(bench.settings, args=("--no-such-flag",))
         outcome = bench.work("hello")
-    assert outcome.ending is Ending.FAILED
+    assert outcome.ending is ExitReason.FAILED
     assert "--no-such-flag" in outcome.reason
 
 
@@ -243,7 +245,7 @@ def test_claude_cannot_leave_its_worktree_by_tool(tmp_path: Path) -> None:
 
 def judge(agent: Agent, settings: AgentSettings, environment: dict[str, str]) -> str:
     """Probe and judge as `doctor` does."""
-    return agent.judge(settings, environment, [real.probe(argv, environment) for argv in agent.probes(settings)])
+    return agent.check_ready(settings, environment, [real.probe(argv, environment) for argv in agent.probes(settings)])
 
 
 def test_a_key_makes_an_agent_ready(kind: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from gitorch.agents.claude.adapter import Claude
 from gitorch.agents.protocol import Agent, Probed, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
-from gitorch.model.outcome import Ending, Event, Exit, Outcome
+from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
 
 STREAMS = Path(__file__).parents[1] / "support" / "streams"
 SETTINGS = AgentSettings(kind="claude", path="claude")
@@ -60,34 +60,34 @@ def judged(*lines: bytes, stderr: str = "", ended: Exit = EXITED) -> Outcome:
 
 
 CAPTURED = [
-    ("work", Ending.COMPLETED, ""),
-    ("denied", Ending.COMPLETED, ""),
-    ("subagent", Ending.COMPLETED, ""),
-    ("turns", Ending.EXHAUSTED, "Reached maximum number of turns (2)"),
-    ("budget", Ending.EXHAUSTED, "Reached maximum budget ($1)"),
-    ("400", Ending.FAILED, "API Error: 400 scripted failure"),
-    ("401", Ending.UNAUTHENTICATED, "Failed to authenticate. API Error: 401 scripted failure"),
-    ("403", Ending.UNAUTHENTICATED, "Failed to authenticate. API Error: 403 scripted failure"),
-    ("404", Ending.FAILED, "issue with the selected model"),
-    ("413", Ending.FAILED, "Request too large"),
-    ("429", Ending.LIMITED, "Request rejected (429)"),
-    ("500", Ending.TRANSIENT, "API Error: 500 scripted failure"),
-    ("529", Ending.TRANSIENT, "API Error: 529 scripted failure"),
-    ("drop", Ending.TRANSIENT, "Connection dropped (ECONNRESET)"),
-    ("refusal", Ending.DECLINED, "can't help with this"),
-    ("limit", Ending.LIMITED, "You've hit your 5-hour limit"),
-    ("logged-out", Ending.UNAUTHENTICATED, "Not logged in"),
+    ("work", ExitReason.COMPLETED, ""),
+    ("denied", ExitReason.COMPLETED, ""),
+    ("subagent", ExitReason.COMPLETED, ""),
+    ("turns", ExitReason.EXHAUSTED, "Reached maximum number of turns (2)"),
+    ("budget", ExitReason.EXHAUSTED, "Reached maximum budget ($1)"),
+    ("400", ExitReason.FAILED, "API Error: 400 scripted failure"),
+    ("401", ExitReason.UNAUTHENTICATED, "Failed to authenticate. API Error: 401 scripted failure"),
+    ("403", ExitReason.UNAUTHENTICATED, "Failed to authenticate. API Error: 403 scripted failure"),
+    ("404", ExitReason.FAILED, "issue with the selected model"),
+    ("413", ExitReason.FAILED, "Request too large"),
+    ("429", ExitReason.LIMITED, "Request rejected (429)"),
+    ("500", ExitReason.TRANSIENT, "API Error: 500 scripted failure"),
+    ("529", ExitReason.TRANSIENT, "API Error: 529 scripted failure"),
+    ("drop", ExitReason.TRANSIENT, "Connection dropped (ECONNRESET)"),
+    ("refusal", ExitReason.DECLINED, "can't help with this"),
+    ("limit", ExitReason.LIMITED, "You've hit your 5-hour limit"),
+    ("logged-out", ExitReason.UNAUTHENTICATED, "Not logged in"),
 ]
 
 
 @pytest.mark.parametrize(("name", "ending", "reason"), CAPTURED, ids=[row[0] for row in CAPTURED])
 @pytest.mark.parametrize("exit_code", [0, 1])
-def test_captured_streams_end_as_the_table_says(name: str, ending: Ending, reason: str, exit_code: int) -> None:
+def test_captured_streams_end_as_the_table_says(name: str, ending: ExitReason, reason: str, exit_code: int) -> None:
     """The ending and its reason come from the final event, whatever the exit code is."""
     outcome = claude.outcome(captured(name), "", Exit(cause="exited", exit_code=exit_code))
     assert outcome.ending is ending
     assert reason in outcome.reason
-    assert bool(outcome.reason) is (ending is not Ending.COMPLETED)
+    assert bool(outcome.reason) is (ending is not ExitReason.COMPLETED)
     assert len(outcome.session) == 36
 
 
@@ -138,34 +138,38 @@ def test_a_warning_before_a_good_end_is_no_limit() -> None:
         type="rate_limit_event", rate_limit_info={"status": "allowed_warning", "resetsAt": 5, "utilization": 0.9}
     )
     outcome = judged(INIT, near, line(type="result", subtype="success", is_error=False, result="ok"))
-    assert (outcome.ending, outcome.resets_at) == (Ending.COMPLETED, None)
+    assert (outcome.ending, outcome.resets_at) == (ExitReason.COMPLETED, None)
 
 
 ENDINGS = [
-    ([failed("Credit balance is too low", 400)], [synthetic("billing_error")], Ending.UNAUTHENTICATED),
-    ([failed("Prompt is too long", 400, terminal_reason="prompt_too_long")], [], Ending.FAILED),
-    ([failed("API Error: 503", 503)], [synthetic("server_error")], Ending.TRANSIENT),
-    ([failed("Repeated 529 Overloaded errors")], [synthetic("overloaded")], Ending.TRANSIENT),
-    ([failed("Repeated 529 Overloaded errors")], [], Ending.TRANSIENT),
-    ([failed("Request timed out")], [synthetic("unknown")], Ending.TRANSIENT),
-    ([failed("API Error: Failed to parse JSON")], [synthetic("unknown")], Ending.TRANSIENT),
-    ([failed("Organization not allowed", 403)], [synthetic("oauth_org_not_allowed")], Ending.UNAUTHENTICATED),
-    ([failed("too many output tokens")], [synthetic("max_output_tokens")], Ending.FAILED),
-    ([failed("something new", 418)], [synthetic("new_word")], Ending.FAILED),
-    ([failed("something new")], [], Ending.FAILED),
-    ([line(type="result", subtype="error_max_budget_usd", is_error=True, errors=["Reached"])], [], Ending.EXHAUSTED),
-    ([line(type="result", subtype="error_during_execution", is_error=True)], [], Ending.FAILED),
+    ([failed("Credit balance is too low", 400)], [synthetic("billing_error")], ExitReason.UNAUTHENTICATED),
+    ([failed("Prompt is too long", 400, terminal_reason="prompt_too_long")], [], ExitReason.FAILED),
+    ([failed("API Error: 503", 503)], [synthetic("server_error")], ExitReason.TRANSIENT),
+    ([failed("Repeated 529 Overloaded errors")], [synthetic("overloaded")], ExitReason.TRANSIENT),
+    ([failed("Repeated 529 Overloaded errors")], [], ExitReason.TRANSIENT),
+    ([failed("Request timed out")], [synthetic("unknown")], ExitReason.TRANSIENT),
+    ([failed("API Error: Failed to parse JSON")], [synthetic("unknown")], ExitReason.TRANSIENT),
+    ([failed("Organization not allowed", 403)], [synthetic("oauth_org_not_allowed")], ExitReason.UNAUTHENTICATED),
+    ([failed("too many output tokens")], [synthetic("max_output_tokens")], ExitReason.FAILED),
+    ([failed("something new", 418)], [synthetic("new_word")], ExitReason.FAILED),
+    ([failed("something new")], [], ExitReason.FAILED),
+    (
+        [line(type="result", subtype="error_max_budget_usd", is_error=True, errors=["Reached"])],
+        [],
+        ExitReason.EXHAUSTED,
+    ),
+    ([line(type="result", subtype="error_during_execution", is_error=True)], [], ExitReason.FAILED),
     (
         [line(type="result", subtype="error_during_execution", is_error=True, terminal_reason="aborted_tools")],
         [],
-        Ending.STOPPED,
+        ExitReason.STOPPED,
     ),
-    ([line(type="result", subtype="success")], [], Ending.FAILED),
+    ([line(type="result", subtype="success")], [], ExitReason.FAILED),
 ]
 
 
 @pytest.mark.parametrize(("last", "before", "ending"), ENDINGS)
-def test_the_final_event_decides(last: list[bytes], before: list[bytes], ending: Ending) -> None:
+def test_the_final_event_decides(last: list[bytes], before: list[bytes], ending: ExitReason) -> None:
     """`subtype: success` and exit code 0 are never enough: `is_error` has to be false."""
     assert judged(INIT, *before, *last).ending is ending
 
@@ -175,14 +179,16 @@ def test_the_last_result_counts() -> None:
     good = line(type="result", subtype="success", is_error=False, result="second")
     after = line(type="system", subtype="task_notification")
     assert judged(INIT, failed("first", 500), good, after).summary == "second"
-    assert judged(INIT, good, failed("API Error", 500)).ending is Ending.TRANSIENT
+    assert judged(INIT, good, failed("API Error", 500)).ending is ExitReason.TRANSIENT
 
 
 def test_an_error_that_was_overcome_does_not_colour_the_end() -> None:
     """The kind of the failure is that of the last assistant event, and a subagent's failure is its own."""
     fine = line(type="assistant", message={"content": [{"type": "text", "text": "on it"}]})
     sub = line(type="assistant", error="authentication_failed", parent_tool_use_id="toolu_1", message={"content": []})
-    assert judged(INIT, synthetic("rate_limit"), fine, sub, failed("API Error: 500", 500)).ending is Ending.TRANSIENT
+    assert (
+        judged(INIT, synthetic("rate_limit"), fine, sub, failed("API Error: 500", 500)).ending is ExitReason.TRANSIENT
+    )
 
 
 STOPS = [
@@ -197,26 +203,26 @@ def test_a_stopped_run_says_why(cause: str, reason: str) -> None:
     """Without a final event, the cause of the exit is the ending; the last words are kept."""
     said = line(type="assistant", message={"content": [{"type": "text", "text": "half way"}]})
     outcome = judged(INIT, said, ended=Exit(cause=cause, signal=15))
-    assert (outcome.ending, outcome.reason) == (Ending.STOPPED, reason)
+    assert (outcome.ending, outcome.reason) == (ExitReason.STOPPED, reason)
     assert (outcome.summary, outcome.session) == ("half way", "s-1")
 
 
 def test_work_that_was_done_before_the_stop_is_done() -> None:
     """A good final event counts, also when the process had to be ended afterwards."""
     good = line(type="result", subtype="success", is_error=False, result="ok")
-    assert judged(INIT, good, ended=Exit(cause="stopped", signal=9)).ending is Ending.COMPLETED
+    assert judged(INIT, good, ended=Exit(cause="stopped", signal=9)).ending is ExitReason.COMPLETED
 
 
 RETRIES = [
-    ("rate_limit", 429, Ending.LIMITED),
-    ("authentication_failed", 401, Ending.UNAUTHENTICATED),
-    ("unknown", None, Ending.TRANSIENT),
+    ("rate_limit", 429, ExitReason.LIMITED),
+    ("authentication_failed", 401, ExitReason.UNAUTHENTICATED),
+    ("unknown", None, ExitReason.TRANSIENT),
 ]
 
 
 @pytest.mark.parametrize(("error", "status", "ending"), RETRIES)
 def test_silence_while_waiting_for_the_service_is_the_services_trouble(
-    error: str, status: int | None, ending: Ending
+    error: str, status: int | None, ending: ExitReason
 ) -> None:
     """Ended for its silence in the middle of retries, the run ends as what it was retrying."""
     retry = line(type="system", subtype="api_retry", attempt=2, max_retries=10, error_status=status, error=error)
@@ -224,7 +230,7 @@ def test_silence_while_waiting_for_the_service_is_the_services_trouble(
     assert outcome.ending is ending
     assert "attempt 2 of 10" in outcome.reason
     said = line(type="assistant", message={"content": [{"type": "text", "text": "on it"}]})
-    assert judged(INIT, retry, said, ended=Exit(cause="idle", signal=15)).ending is Ending.STOPPED
+    assert judged(INIT, retry, said, ended=Exit(cause="idle", signal=15)).ending is ExitReason.STOPPED
 
 
 LOST = [
@@ -238,20 +244,20 @@ LOST = [
 def test_a_stream_without_an_end_is_lost(ended: Exit, reason: str) -> None:
     """Exit code 0 without a final event is not success."""
     outcome = judged(INIT, ended=ended)
-    assert outcome.ending is Ending.LOST
+    assert outcome.ending is ExitReason.LOST
     assert reason in outcome.reason
-    assert judged(ended=ended).ending is Ending.LOST
+    assert judged(ended=ended).ending is ExitReason.LOST
 
 
 SILENT = [
-    ("error: unknown option '--nope'", Ending.FAILED),
-    ("Error: Session ID x is already in use.", Ending.FAILED),
-    ("Not logged in · Please run /login", Ending.UNAUTHENTICATED),
+    ("error: unknown option '--nope'", ExitReason.FAILED),
+    ("Error: Session ID x is already in use.", ExitReason.FAILED),
+    ("Not logged in · Please run /login", ExitReason.UNAUTHENTICATED),
 ]
 
 
 @pytest.mark.parametrize(("stderr", "ending"), SILENT)
-def test_words_on_standard_error_alone_are_the_reason(stderr: str, ending: Ending) -> None:
+def test_words_on_standard_error_alone_are_the_reason(stderr: str, ending: ExitReason) -> None:
     """Nothing on standard output: standard error tells."""
     outcome = judged(stderr=stderr + "\n", ended=Exit(cause="exited", exit_code=1))
     assert (outcome.ending, outcome.reason) == (ending, stderr)
@@ -260,7 +266,7 @@ def test_words_on_standard_error_alone_are_the_reason(stderr: str, ending: Endin
 def test_what_could_not_be_started_failed() -> None:
     """A program that did not start says so."""
     outcome = judged(ended=Exit(cause="failed-to-start", message="no such file"))
-    assert (outcome.ending, outcome.reason) == (Ending.FAILED, "no such file")
+    assert (outcome.ending, outcome.reason) == (ExitReason.FAILED, "no such file")
 
 
 def test_lines_that_do_not_parse_are_skipped() -> None:
@@ -268,7 +274,7 @@ def test_lines_that_do_not_parse_are_skipped() -> None:
     deep = b'{"type":"assistant","message":{"content":' + b"[" * 100_000 + b"]" * 100_000 + b"}}\n"
     good = b'{"type":"result","subtype":"success","is_error":false,"result":"half \\ud83d emoji \xff"}\n'
     outcome = judged(INIT, b"\x00\xff{", b"[1]\n", b"null\n", b'{"type":', deep, b"\n", good)
-    assert outcome.ending is Ending.COMPLETED
+    assert outcome.ending is ExitReason.COMPLETED
     assert outcome.summary == "half ? emoji \ufffd"
     assert msgspec.json.encode(outcome)
 
@@ -379,15 +385,15 @@ def probed(status: str, exit_code: int | None = 1, version: int | None = 0) -> t
 
 def test_a_login_is_believed() -> None:
     """The program's own word makes it ready, and so does a key in the environment it will get."""
-    assert claude.judge(SETTINGS, {}, probed('{\n  "loggedIn": true\n}\n', 0)) == "2.1.197"
-    assert claude.judge(SETTINGS, {"ANTHROPIC_API_KEY": "k"}, probed('{"loggedIn": false}')) == "2.1.197"
+    assert claude.check_ready(SETTINGS, {}, probed('{\n  "loggedIn": true\n}\n', 0)) == "2.1.197"
+    assert claude.check_ready(SETTINGS, {"ANTHROPIC_API_KEY": "k"}, probed('{"loggedIn": false}')) == "2.1.197"
 
 
 @pytest.mark.parametrize("status", ['{"loggedIn": false}', '{"loggedIn": "yes"}', "Logged in", ""])
 def test_anything_else_is_no_login(status: str) -> None:
     """What is not a plain yes is a no, with the commands that mend it."""
     with pytest.raises(SetupNeeded) as caught:
-        claude.judge(SETTINGS, {"ANTHROPIC_API_KEY": ""}, probed(status))
+        claude.check_ready(SETTINGS, {"ANTHROPIC_API_KEY": ""}, probed(status))
     assert (caught.value.code, caught.value.fix[0]) == ("agent-login", "claude  (then /login)")
 
 
@@ -395,6 +401,6 @@ def test_anything_else_is_no_login(status: str) -> None:
 def test_a_program_that_does_not_answer_is_missing(version: int | None) -> None:
     """A missing or broken program is `agent-missing`, with the command that installs it."""
     with pytest.raises(SetupNeeded) as caught:
-        claude.judge(SETTINGS, {}, probed('{"loggedIn": true}', 0, version))
+        claude.check_ready(SETTINGS, {}, probed('{"loggedIn": true}', 0, version))
     assert caught.value.code == "agent-missing"
     assert caught.value.fix == ("npm install -g @anthropic-ai/claude-code",)

@@ -18,7 +18,7 @@ from gitorch.agents.codex.adapter import Codex
 from gitorch.agents.protocol import Agent, Probed, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
-from gitorch.model.outcome import Ending, Event, Exit, Outcome
+from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
 
 STREAMS = Path(__file__).parents[1] / "support" / "streams"
 SETTINGS = AgentSettings(kind="codex", path="codex-of-the-tests")
@@ -55,30 +55,30 @@ def judged(*lines: bytes, stderr: str = "", ended: Exit = EXITED) -> Outcome:
 
 
 CAPTURED = [
-    ("work", Ending.COMPLETED, ""),
-    ("patch", Ending.COMPLETED, ""),
-    ("400", Ending.FAILED, "scripted failure"),
-    ("401", Ending.UNAUTHENTICATED, "unexpected status 401 Unauthorized"),
-    ("500", Ending.TRANSIENT, "high demand"),
-    ("503", Ending.TRANSIENT, "unexpected status 503"),
-    ("429", Ending.LIMITED, "exceeded retry limit, last status: 429"),
-    ("drop", Ending.TRANSIENT, "stream disconnected before completion"),
-    ("usage-limit", Ending.LIMITED, "You\u2019ve hit your usage limit."),
-    ("quota", Ending.UNAUTHENTICATED, "Quota exceeded."),
-    ("context", Ending.FAILED, "ran out of room"),
-    ("policy", Ending.DECLINED, "this was flagged"),
-    ("no-key", Ending.UNAUTHENTICATED, "Missing environment variable: `CODEX_API_KEY`."),
+    ("work", ExitReason.COMPLETED, ""),
+    ("patch", ExitReason.COMPLETED, ""),
+    ("400", ExitReason.FAILED, "scripted failure"),
+    ("401", ExitReason.UNAUTHENTICATED, "unexpected status 401 Unauthorized"),
+    ("500", ExitReason.TRANSIENT, "high demand"),
+    ("503", ExitReason.TRANSIENT, "unexpected status 503"),
+    ("429", ExitReason.LIMITED, "exceeded retry limit, last status: 429"),
+    ("drop", ExitReason.TRANSIENT, "stream disconnected before completion"),
+    ("usage-limit", ExitReason.LIMITED, "You\u2019ve hit your usage limit."),
+    ("quota", ExitReason.UNAUTHENTICATED, "Quota exceeded."),
+    ("context", ExitReason.FAILED, "ran out of room"),
+    ("policy", ExitReason.DECLINED, "this was flagged"),
+    ("no-key", ExitReason.UNAUTHENTICATED, "Missing environment variable: `CODEX_API_KEY`."),
 ]
 
 
 @pytest.mark.parametrize(("name", "ending", "reason"), CAPTURED, ids=[row[0] for row in CAPTURED])
 @pytest.mark.parametrize("exit_code", [0, 1])
-def test_captured_streams_end_as_the_table_says(name: str, ending: Ending, reason: str, exit_code: int) -> None:
+def test_captured_streams_end_as_the_table_says(name: str, ending: ExitReason, reason: str, exit_code: int) -> None:
     """The ending and its reason come from the final event, whatever the exit code is."""
     outcome = codex.outcome(captured(name), "", Exit(cause="exited", exit_code=exit_code))
     assert outcome.ending is ending
     assert reason in outcome.reason
-    assert bool(outcome.reason) is (ending is not Ending.COMPLETED)
+    assert bool(outcome.reason) is (ending is not ExitReason.COMPLETED)
     assert len(outcome.session) == 36
 
 
@@ -91,22 +91,22 @@ def test_a_completed_run_tells_its_words_and_the_threads_usage() -> None:
 
 
 ENDINGS = [
-    ("unexpected status 403 Forbidden: no, url: x", Ending.UNAUTHENTICATED),
-    ("unexpected status 404 Not Found: no, url: x", Ending.FAILED),
-    ("unexpected status 413 Payload Too Large: no", Ending.FAILED),
-    ("unexpected status 529 <unknown status code>: no", Ending.TRANSIENT),
-    ("Selected model is at capacity. Please try a different model.", Ending.TRANSIENT),
-    ("idle timeout waiting for SSE", Ending.TRANSIENT),
-    ("rate limit exceeded: slow down", Ending.LIMITED),
-    ("To use Codex with your ChatGPT plan, upgrade to Plus: https://x", Ending.UNAUTHENTICATED),
-    ("You\u2019ve hit your usage limit. Try again later.", Ending.LIMITED),
-    ("Your access token could not be refreshed. Please log out and sign in again.", Ending.UNAUTHENTICATED),
-    ("", Ending.FAILED),
+    ("unexpected status 403 Forbidden: no, url: x", ExitReason.UNAUTHENTICATED),
+    ("unexpected status 404 Not Found: no, url: x", ExitReason.FAILED),
+    ("unexpected status 413 Payload Too Large: no", ExitReason.FAILED),
+    ("unexpected status 529 <unknown status code>: no", ExitReason.TRANSIENT),
+    ("Selected model is at capacity. Please try a different model.", ExitReason.TRANSIENT),
+    ("idle timeout waiting for SSE", ExitReason.TRANSIENT),
+    ("rate limit exceeded: slow down", ExitReason.LIMITED),
+    ("To use Codex with your ChatGPT plan, upgrade to Plus: https://x", ExitReason.UNAUTHENTICATED),
+    ("You\u2019ve hit your usage limit. Try again later.", ExitReason.LIMITED),
+    ("Your access token could not be refreshed. Please log out and sign in again.", ExitReason.UNAUTHENTICATED),
+    ("", ExitReason.FAILED),
 ]
 
 
 @pytest.mark.parametrize(("message", "ending"), ENDINGS)
-def test_the_final_message_decides(message: str, ending: Ending) -> None:
+def test_the_final_message_decides(message: str, ending: ExitReason) -> None:
     """All that the stream tells of the cause is the text."""
     outcome = judged(*STARTED, failed(message))
     assert outcome.ending is ending
@@ -117,8 +117,8 @@ def test_an_error_event_is_not_the_end() -> None:
     """A run that reconnected and recovered is completed."""
     retry = line(type="error", message="Reconnecting... 1/2 (unexpected status 503)")
     done = line(type="turn.completed", usage={"input_tokens": 3})
-    assert judged(*STARTED, retry, said("ok"), done).ending is Ending.COMPLETED
-    assert judged(*STARTED, retry).ending is Ending.LOST
+    assert judged(*STARTED, retry, said("ok"), done).ending is ExitReason.COMPLETED
+    assert judged(*STARTED, retry).ending is ExitReason.LOST
 
 
 RESETS = [
@@ -137,7 +137,7 @@ RESETS = [
 def test_the_reset_time_is_read_as_local_time(words: str, moment: datetime | None) -> None:
     """Both forms are understood, rounded up to the minute; what is no time is None."""
     outcome = judged(*STARTED, failed(f"You\u2019ve hit your usage limit. Upgrade {words}"))
-    assert outcome.ending is Ending.LIMITED
+    assert outcome.ending is ExitReason.LIMITED
     assert outcome.resets_at == (moment.timestamp() if moment else None)
 
 
@@ -150,25 +150,25 @@ def test_only_a_limit_has_a_reset_time() -> None:
 def test_a_stopped_run_keeps_its_session_and_last_words(cause: str) -> None:
     """Without a final event, the cause of the exit is the ending."""
     outcome = judged(*STARTED, said("half way"), ended=Exit(cause=cause, signal=15))
-    assert (outcome.ending, outcome.session, outcome.summary) == (Ending.STOPPED, "t-1", "half way")
+    assert (outcome.ending, outcome.session, outcome.summary) == (ExitReason.STOPPED, "t-1", "half way")
 
 
 WAITS = [
-    ("Reconnecting... 1/2 (exceeded retry limit, last status: 429 Too Many Requests)", Ending.LIMITED),
-    ("Reconnecting... 1/2 (unexpected status 401 Unauthorized: no)", Ending.UNAUTHENTICATED),
-    ("Reconnecting... waiting for network (Connection failed: error sending request)", Ending.TRANSIENT),
-    ("Reconnecting... 2/5", Ending.TRANSIENT),
+    ("Reconnecting... 1/2 (exceeded retry limit, last status: 429 Too Many Requests)", ExitReason.LIMITED),
+    ("Reconnecting... 1/2 (unexpected status 401 Unauthorized: no)", ExitReason.UNAUTHENTICATED),
+    ("Reconnecting... waiting for network (Connection failed: error sending request)", ExitReason.TRANSIENT),
+    ("Reconnecting... 2/5", ExitReason.TRANSIENT),
 ]
 
 
 @pytest.mark.parametrize(("message", "ending"), WAITS)
-def test_silence_while_waiting_for_the_service_is_the_services_trouble(message: str, ending: Ending) -> None:
+def test_silence_while_waiting_for_the_service_is_the_services_trouble(message: str, ending: ExitReason) -> None:
     """Ended for its silence in the middle of retries, the run ends as what it was retrying."""
     retry = line(type="error", message=message)
     idle = Exit(cause="idle", signal=15)
     assert judged(*STARTED, retry, ended=idle).ending is ending
-    assert judged(*STARTED, retry, said("on it"), ended=idle).ending is Ending.STOPPED
-    assert judged(*STARTED, retry, ended=Exit(cause="stopped", signal=2)).ending is Ending.STOPPED
+    assert judged(*STARTED, retry, said("on it"), ended=idle).ending is ExitReason.STOPPED
+    assert judged(*STARTED, retry, ended=Exit(cause="stopped", signal=2)).ending is ExitReason.STOPPED
 
 
 NOISE_LINES = (
@@ -178,27 +178,27 @@ NOISE_LINES = (
 )
 
 SILENT = [
-    ("error: unexpected argument '--nope' found\n", Ending.FAILED, "--nope"),
-    ("Error: thread/resume failed: no rollout found for thread id x\n", Ending.FAILED, "no rollout"),
-    ("Not logged in\n", Ending.UNAUTHENTICATED, "Not logged in"),
+    ("error: unexpected argument '--nope' found\n", ExitReason.FAILED, "--nope"),
+    ("Error: thread/resume failed: no rollout found for thread id x\n", ExitReason.FAILED, "no rollout"),
+    ("Not logged in\n", ExitReason.UNAUTHENTICATED, "Not logged in"),
 ]
 
 
 @pytest.mark.parametrize(("stderr", "ending", "reason"), SILENT)
-def test_words_on_standard_error_alone_are_the_reason(stderr: str, ending: Ending, reason: str) -> None:
+def test_words_on_standard_error_alone_are_the_reason(stderr: str, ending: ExitReason, reason: str) -> None:
     """Nothing on standard output: standard error tells, without the lines that are always there."""
     outcome = judged(stderr=NOISE_LINES + stderr)
     assert outcome.ending is ending
     assert reason in outcome.reason
     assert "Reading" not in outcome.reason
-    assert judged(stderr=NOISE_LINES).ending is Ending.LOST
+    assert judged(stderr=NOISE_LINES).ending is ExitReason.LOST
 
 
 def test_lines_that_do_not_parse_are_skipped() -> None:
     """Half lines and other JSON neither end the reading nor raise."""
     done = line(type="turn.completed", usage={"input_tokens": 1e300, "output_tokens": True})
     outcome = judged(b"\xff{", b"[]\n", *STARTED, b'{"type":\n', done)
-    assert outcome.ending is Ending.COMPLETED
+    assert outcome.ending is ExitReason.COMPLETED
     assert outcome.usage is not None
     assert outcome.usage.input_tokens == outcome.usage.output_tokens == 0
 
@@ -346,7 +346,7 @@ def test_a_login_or_the_providers_key_makes_it_ready(
 ) -> None:
     """Whatever the configured provider needs is enough."""
     sealed = {"CODEX_HOME": str(tmp_path), **environment}
-    assert codex.judge(chosen, sealed, probed(login)) == "0.169.0"
+    assert codex.check_ready(chosen, sealed, probed(login)) == "0.169.0"
 
 
 @pytest.mark.parametrize(("chosen", "environment", "why"), NOT_READY)
@@ -355,7 +355,7 @@ def test_what_the_provider_needs_is_named(
 ) -> None:
     """Without it, the refusal tells what is missing."""
     with pytest.raises(SetupNeeded) as caught:
-        codex.judge(chosen, {"CODEX_HOME": str(tmp_path), **environment}, probed())
+        codex.check_ready(chosen, {"CODEX_HOME": str(tmp_path), **environment}, probed())
     assert caught.value.code == "agent-login"
     assert why in caught.value.why
 
@@ -367,15 +367,15 @@ def test_the_providers_of_the_users_config_file_count(tmp_path: Path) -> None:
     path.write_text('model_provider = "mine"\n[model_providers.mine]\nname = "x"\nenv_key = "MY_KEY"\n')
     sealed = {"HOME": str(tmp_path), "OTHER": "k"}
     with pytest.raises(SetupNeeded, match="not logged in"):
-        codex.judge(SETTINGS, sealed, probed())
-    assert codex.judge(provided('model_providers.mine.env_key="OTHER"'), sealed, probed()) == "0.169.0"
+        codex.check_ready(SETTINGS, sealed, probed())
+    assert codex.check_ready(provided('model_providers.mine.env_key="OTHER"'), sealed, probed()) == "0.169.0"
 
 
 def test_a_config_file_that_does_not_parse_is_told(tmp_path: Path) -> None:
     """Codex would refuse to start with it: the refusal names the file."""
     (tmp_path / "config.toml").write_text("= nonsense")
     with pytest.raises(SetupNeeded) as caught:
-        codex.judge(SETTINGS, {"CODEX_HOME": str(tmp_path)}, probed(0))
+        codex.check_ready(SETTINGS, {"CODEX_HOME": str(tmp_path)}, probed(0))
     assert str(tmp_path / "config.toml") in caught.value.why
 
 
@@ -383,5 +383,5 @@ def test_a_config_file_that_does_not_parse_is_told(tmp_path: Path) -> None:
 def test_a_program_that_does_not_answer_is_missing(version: int | None) -> None:
     """A missing or broken program is `agent-missing`, with the command that installs it."""
     with pytest.raises(SetupNeeded) as caught:
-        codex.judge(SETTINGS, {}, probed(0, version))
+        codex.check_ready(SETTINGS, {}, probed(0, version))
     assert (caught.value.code, caught.value.fix) == ("agent-missing", ("npm install -g @openai/codex",))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import unicodedata
 from collections.abc import Iterator
+from typing import get_args
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from gitorch.errors import InvalidInput, LimitReached
 from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
 from gitorch.flow.review import Card, Change, Signal
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.outcome import Event
+from gitorch.model.outcome import Event, EventKind
 from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt, change_spec
 from gitorch.replay import Replayed
 from gitorch.replay.hunks import Hunk
@@ -481,7 +482,7 @@ def everywhere() -> Iterator[str]:
         yield merge.merge_progress(Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), look=here)
         yield error.error(InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), look=here)
         yield run.agents([{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], look=here)
-        for kind in ("text", "thinking", "tool", "result", "error", "retry", "limit", "end", "new"):
+        for kind in get_args(EventKind):
             yield events.event(Event(kind=kind, text=HOSTILE, tool=HOSTILE), look=here)
         board = Board(here)
         board.tasks, board.activity = {task.id: task}, {task.id: HOSTILE}

@@ -9,7 +9,7 @@ import pytest
 from gitorch.agents import AGENTS, QUESTIONERS
 from gitorch.agents.question import Message, Question, as_prompt, object_in
 from gitorch.config import AgentSettings
-from gitorch.model.outcome import Ending, Exit
+from gitorch.model.outcome import Exit, ExitReason
 
 QUESTION = Question(
     instructions="You plan.", material="# Map", messages=(Message("user", "Build it"),), schema={"type": "object"}
@@ -109,5 +109,5 @@ def test_without_a_final_event_there_is_no_answer(kind: str) -> None:
     """An agent that exits 0 and says nothing, or rubbish, has not answered."""
     for lines in ([], [b"{}\n", b"\xff\n", b'{"type": "assistant"}\n']):
         answer = QUESTIONERS[kind].answer(AgentSettings(kind="command"), lines, "", EXITED)
-        assert answer.outcome.ending is not Ending.COMPLETED
+        assert answer.outcome.ending is not ExitReason.COMPLETED
         assert answer.value is None

@@ -12,7 +12,7 @@ import msgspec
 from gitorch.errors import GitorchError, Refused
 from gitorch.flow.scheduling.scheduler import Cause, RunLimits, Scheduler, SchedulerHooks
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.outcome import Ending, Usage
+from gitorch.model.outcome import ExitReason, Usage
 from gitorch.model.task import Attempt, Commits, Priority, State, Task, change, change_attempt, change_spec
 from tests.support.tasks import make_task
 
@@ -140,7 +140,7 @@ def test_a_lost_login_holds_that_agent_and_no_other() -> None:
 
     def carry(one: Task) -> Iterator[Task]:
         if one.spec.agent == "a":
-            yield change(change_attempt(one, ending=Ending.UNAUTHENTICATED), state=State.QUEUED, reason="no login")
+            yield change(change_attempt(one, ending=ExitReason.UNAUTHENTICATED), state=State.QUEUED, reason="no login")
         else:
             yield from finish(one)
 
@@ -159,7 +159,7 @@ def test_a_task_that_waits_for_a_limit_goes_on_when_it_resets() -> None:
     def carry(one: Task) -> Iterator[Task]:
         if one.attempts == 1:
             wake = datetime.now(UTC) + timedelta(seconds=0.2)
-            yield change(change_attempt(one, ending=Ending.LIMITED), state=State.WAITING, wake=wake)
+            yield change(change_attempt(one, ending=ExitReason.LIMITED), state=State.WAITING, wake=wake)
         else:
             yield from finish(one)
 

@@ -1,6 +1,6 @@
 """The `api` agent: Anthropic's Messages API with a shell and a text editor, without any CLI.
 
-The work is done by a process of its own (`api_child`); here is how it is started, and how its events are read.
+The work is done by a separate process (`agents.api.process`). This module starts it and reads its events.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ import msgspec
 from gitorch.agents import streams
 from gitorch.agents.api.prices import Tokens, dollars, tokens_of
 from gitorch.agents.protocol import Launch, Probed, Request
-from gitorch.agents.streams import Record, count, number, rows, table, word
+from gitorch.agents.streams import Record, count_at, number_at, object_at, objects_at, text_at
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput, SetupNeeded
-from gitorch.model.outcome import Ending, Event, Exit, Outcome, Usage
+from gitorch.model.outcome import Event, Exit, ExitReason, Outcome, Usage
 
 DEFAULT_MODEL = "claude-sonnet-5"
 KEY_ENV = "ANTHROPIC_API_KEY"
 TOKEN_ENV = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105
 _ENDINGS = {
-    "authentication_failed": Ending.UNAUTHENTICATED,
-    "billing_error": Ending.UNAUTHENTICATED,
-    "rate_limit": Ending.LIMITED,
-    "overloaded": Ending.TRANSIENT,
-    "server_error": Ending.TRANSIENT,
-    "refusal": Ending.DECLINED,
-    "max_turns": Ending.EXHAUSTED,
-    "max_budget": Ending.EXHAUSTED,
-    "terminated": Ending.STOPPED,
-    "unknown": Ending.LOST,
+    "authentication_failed": ExitReason.UNAUTHENTICATED,
+    "billing_error": ExitReason.UNAUTHENTICATED,
+    "rate_limit": ExitReason.LIMITED,
+    "overloaded": ExitReason.TRANSIENT,
+    "server_error": ExitReason.TRANSIENT,
+    "refusal": ExitReason.DECLINED,
+    "max_turns": ExitReason.EXHAUSTED,
+    "max_budget": ExitReason.EXHAUSTED,
+    "terminated": ExitReason.STOPPED,
+    "unknown": ExitReason.LOST,
 }
 
 
-class _Seen(msgspec.Struct):
-    """What a stream told up to its end."""
+class _StreamState(msgspec.Struct):
+    """What a stream said so far."""
 
-    result: Record | None = None
+    final: Record | None = None
     session: str = ""
     text: str = ""
-    spent: Usage = Usage()
+    usage: Usage = Usage()
     retry: Record | None = None
 
 
@@ -72,30 +72,30 @@ class Api:
     usage_is_cumulative: bool = False
 
     def probes(self, settings: AgentSettings) -> Sequence[tuple[str, ...]]:  # noqa: ARG002
-        """Return no command: whether a key is valid is only known to the API."""
+        """Return none: only the API knows whether a key is valid."""
         return ()
 
-    def judge(
+    def check_ready(
         self,
         settings: AgentSettings,
         environment: Mapping[str, str],
         probed: Sequence[Probed],  # noqa: ARG002
     ) -> str:
-        """Return the SDK's version; raise `SetupNeeded` without a key, `InvalidInput` for a key that is no variable."""
+        """Return the SDK's version; raise `SetupNeeded` without a key, `InvalidInput` for an invalid one."""
         name = key_env(settings)
         names = (KEY_ENV, TOKEN_ENV) if name == KEY_ENV else (name,)
         if not any(environment.get(each, "").strip() for each in names):
             raise SetupNeeded(
                 "agent-login",
-                f"The api agent has no key: {' or '.join(names)} must be set.",
-                why="It calls the Anthropic API with a key of yours.",
+                f"the api agent has no key: {' or '.join(names)} must be set",
+                why="it calls the Anthropic API with your key",
                 fix=(f"export {name}=...",),
             )
         return f"anthropic {version('anthropic')}"
 
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
-        """Return the process that does `request`. The key's variable is named in it, never its value."""
-        # -P: the worktree is the working folder, and its json.py must not be imported in place of Python's.
+        """Return the process that does `request`. Its arguments name the key's variable, never the key."""
+        # -P: the worktree is the working folder, and its json.py must not replace Python's
         argv = [sys.executable, "-P", "-m", "gitorch.agents.api.process"]
         argv += ["--worktree", str(request.worktree), "--model", settings.model or DEFAULT_MODEL]
         argv += ["--session", request.session, "--sessions", str(request.state_folder / "sessions")]
@@ -103,33 +103,31 @@ class Api:
         argv += ["--resume"] if request.resume else []
         return Launch(argv=(*argv, *settings.args), stdin=request.brief)
 
-    def outcome(self, lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
-        """Read the events of one execution; only its last `result` can say that it completed."""
-        seen = _Seen()
+    def outcome(self, lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
+        """Read the events of one execution; only its last `result` event can say that it completed."""
+        state = _StreamState()
         silent = True
         for record in streams.records(lines):
             silent = False
-            _take_in(seen, record)
-        if seen.result is not None:
-            return _finished(seen, seen.result)
-        usage = seen.spent if seen.spent.turns else None
-        so_far = Outcome(ending=Ending.LOST, summary=seen.text, session=seen.session, usage=usage)
-        waiting = (
-            (_ENDINGS.get(word(seen.retry, "error"), Ending.TRANSIENT), _retry(seen.retry)) if seen.retry else None
-        )
-        return streams.unfinished(so_far, ended, stderr, waiting=waiting, mute=Ending.FAILED if silent else None)
+            _add(state, record)
+        if state.final is not None:
+            return _finished(state, state.final)
+        usage = state.usage if state.usage.turns else None
+        so_far = Outcome(ending=ExitReason.LOST, summary=state.text, session=state.session, usage=usage)
+        waiting = _waiting(state.retry) if state.retry else None
+        return streams.unfinished(so_far, result, stderr, waiting=waiting, silent=ExitReason.FAILED if silent else None)
 
     def events(self, line: bytes) -> Iterator[Event]:
-        """Yield what one line tells a person; nothing for a line that does not parse."""
+        """Yield what one line means for a person; nothing for a line that does not parse."""
         record = streams.parse(line) or {}
         match record.get("type"):
             case "assistant" | "user":
-                for block in rows(record, "message", "content"):
-                    yield from _told(block)
+                for block in objects_at(record, "message", "content"):
+                    yield from _block_event(block)
             case "system" if record.get("subtype") == "api_retry":
                 yield Event(kind="retry", text=_retry(record))
             case "result":
-                yield from _ended(record)
+                yield from _final_events(record)
             case _:
                 pass
 
@@ -141,50 +139,48 @@ def key_env(settings: AgentSettings) -> str:
     if unknown or not name:
         raise InvalidInput(
             "agent-key",
-            f"The key of the api agent is not understood: {', '.join(unknown) or 'env is empty'}.",
-            why="A key is the name of an environment variable.",
+            f"invalid key of the api agent: {', '.join(unknown) or 'env is empty'}",
+            why="a key is the name of an environment variable",
             fix=(f'key = {{ env = "{KEY_ENV}" }}',),
         )
     return name
 
 
-def _take_in(seen: _Seen, record: Record) -> None:
-    seen.session = word(record, "session_id") or seen.session
+def _add(state: _StreamState, record: Record) -> None:
+    state.session = text_at(record, "session_id") or state.session
     match record.get("type"):
         case "result" if isinstance(record.get("is_error"), bool):
-            seen.result = record
+            state.final = record
         case "assistant":
-            seen.text = _said(record) or seen.text
-            seen.spent += _spent(table(record, "message"))
-            seen.retry = None
+            state.text = streams.message_text(record) or state.text
+            state.usage += _message_usage(object_at(record, "message"))
+            state.retry = None
         case "system" if record.get("subtype") == "api_retry":
-            seen.retry = record
+            state.retry = record
         case _:
             pass
 
 
-def _finished(seen: _Seen, result: Record) -> Outcome:
-    completed = result["is_error"] is False
-    ending = Ending.COMPLETED if completed else _ENDINGS.get(word(result, "error"), Ending.FAILED)
-    usage = _usage(tokens_of(table(result, "usage")), number(result, "total_cost_usd"), count(result, "num_turns"))
+def _finished(state: _StreamState, final: Record) -> Outcome:
+    completed = final["is_error"] is False
+    ending = ExitReason.COMPLETED if completed else _ENDINGS.get(text_at(final, "error"), ExitReason.FAILED)
+    usage = _usage(
+        tokens_of(object_at(final, "usage")), number_at(final, "total_cost_usd"), count_at(final, "num_turns")
+    )
     return Outcome(
         ending=ending,
-        reason="" if completed else streams.one_line(word(result, "result") or word(result, "error")),
-        summary=word(result, "result") if completed else seen.text,
-        session=seen.session,
+        reason="" if completed else streams.one_line(text_at(final, "result") or text_at(final, "error")),
+        summary=text_at(final, "result") if completed else state.text,
+        session=state.session,
         usage=usage,
-        resets_at=number(result, "resets_at") if ending is Ending.LIMITED else None,
+        resets_at=number_at(final, "resets_at") if ending is ExitReason.LIMITED else None,
     )
 
 
-def _said(record: Record) -> str:
-    return "\n".join(word(block, "text") for block in rows(record, "message", "content") if block.get("type") == "text")
-
-
-def _spent(message: Record) -> Usage:
-    """Return what one message adds to the bill."""
-    tokens = tokens_of(table(message, "usage"))
-    return _usage(tokens, dollars(word(message, "model"), tokens), 1)
+def _message_usage(message: Record) -> Usage:
+    """Return what one message adds to the usage."""
+    tokens = tokens_of(object_at(message, "usage"))
+    return _usage(tokens, dollars(text_at(message, "model"), tokens), 1)
 
 
 def _usage(tokens: Tokens, usd: float | None, turns: int) -> Usage:
@@ -197,34 +193,38 @@ def _usage(tokens: Tokens, usd: float | None, turns: int) -> Usage:
     )
 
 
-def _told(block: Record) -> Iterator[Event]:
+def _block_event(block: Record) -> Iterator[Event]:
     match block.get("type"):
         case "text":
-            yield Event(kind="text", text=word(block, "text"))
-        case "thinking" if word(block, "thinking"):
-            yield Event(kind="thinking", text=word(block, "thinking"))
+            yield Event(kind="text", text=text_at(block, "text"))
+        case "thinking" if text_at(block, "thinking"):
+            yield Event(kind="thinking", text=text_at(block, "thinking"))
         case "tool_use":
-            yield Event(kind="tool", tool=word(block, "name"), text=_call(table(block, "input")))
+            yield Event(kind="tool", tool=text_at(block, "name"), text=_call(object_at(block, "input")))
         case "tool_result":
-            yield Event(kind="result", text=streams.first_lines(word(block, "content")))
+            yield Event(kind="result", text=streams.first_lines(text_at(block, "content")))
         case _:
             pass
 
 
 def _call(arguments: Record) -> str:
-    # The editor's `command` is a verb, which tells little without its path.
-    words = [word(arguments, "command"), word(arguments, "path"), "restart" if arguments.get("restart") else ""]
+    # the editor's `command` is a verb, which needs the path
+    words = [text_at(arguments, "command"), text_at(arguments, "path"), "restart" if arguments.get("restart") else ""]
     return streams.one_line(" ".join(filter(None, words)))
 
 
+def _waiting(retry: Record) -> tuple[ExitReason, str]:
+    return _ENDINGS.get(text_at(retry, "error"), ExitReason.TRANSIENT), _retry(retry)
+
+
 def _retry(record: Record) -> str:
-    attempt = f"attempt {count(record, 'attempt')} of {count(record, 'max_retries')}"
-    return streams.one_line(f"{word(record, 'message') or word(record, 'error')}, {attempt}")
+    attempt = f"attempt {count_at(record, 'attempt')} of {count_at(record, 'max_retries')}"
+    return streams.one_line(f"{text_at(record, 'message') or text_at(record, 'error')}, {attempt}")
 
 
-def _ended(result: Record) -> Iterator[Event]:
-    failed = result.get("is_error") is not False
-    if word(result, "error") == "rate_limit":
-        yield Event(kind="limit", text=word(result, "result"))
-    # A good end repeats the last text.
-    yield Event(kind="end", text=(word(result, "result") or word(result, "error")) if failed else "")
+def _final_events(final: Record) -> Iterator[Event]:
+    failed = final.get("is_error") is not False
+    if text_at(final, "error") == "rate_limit":
+        yield Event(kind="limit", text=text_at(final, "result"))
+    # on success it repeats the last text
+    yield Event(kind="end", text=(text_at(final, "result") or text_at(final, "error")) if failed else "")

@@ -1,4 +1,4 @@
-"""Calls of the Messages API within one execution: patient with a service in trouble, each counted and told."""
+"""Calls of the Messages API in one execution: retried when the service has trouble, counted, and reported as events."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from gitorch.agents.api.client import ApiFailure, Stream
 from gitorch.agents.api.prices import Tokens, dollars
+from gitorch.agents.api.requests import ApiFailure, Stream
 from gitorch.agents.api.stream import Broken, Draft, Reply, with_texts
 
 Json: TypeAlias = dict[str, Any]
@@ -34,7 +34,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an execution ended; `error` is empty for success."""
+    """How an execution ended; `error` is empty for success."""
 
     subtype: str = "error_during_execution"
     error: str = ""
@@ -44,14 +44,14 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def failed(failure: ApiFailure) -> End:
-    """Return the end of an execution whose call got no reply."""
+    """Return the end of an execution whose request got no reply."""
     return End(error=failure.error, text=failure.message, status=failure.status, resets_at=failure.resets_at)
 
 
 class Caller:
-    """Sends requests, tells every try and every reply as an event, and keeps the bill.
+    """Sends requests, emits an event for every retry and every reply, and adds up the cost.
 
-    `session` is the id that the events carry; `hidden` are the secrets that no text may carry on.
+    `session` is the id in the events; `hidden` are the secrets that no text may contain.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class Caller:
         self._hidden = tuple(secret for secret in hidden if secret)
 
     def reply(self, request: Json) -> Reply:
-        """Send a request, again where that makes sense, and return the reply. Raises `ApiFailure`."""
-        reply = self._patiently(request)
+        """Send a request, with retries, and return the reply. Raises `ApiFailure`."""
+        reply = self._with_retries(request)
         self.turns += 1
         self.stop_reason = reply.stop_reason
         self._spend(reply.tokens)
-        self._emit(self._said(reply))
+        self._emit(self._reply_event(reply))
         return reply
 
     def redacted(self, text: str) -> str:
@@ -82,18 +82,18 @@ class Caller:
             text = text.replace(secret, "[redacted]")
         return text
 
-    def _patiently(self, request: Json) -> Reply:
+    def _with_retries(self, request: Json) -> Reply:
         attempt = 1
         while True:
             try:
                 return self._try(request)
             except ApiFailure as failure:
-                if not failure.again or attempt > self.limits.retries:
+                if not failure.retryable or attempt > self.limits.retries:
                     raise
                 wait = self._wait(failure, attempt)
                 if wait is None:
                     raise
-                self._emit(self._retry(failure, attempt, wait))
+                self._emit(self._retry_event(failure, attempt, wait))
                 time.sleep(wait)
                 attempt += 1
 
@@ -102,7 +102,7 @@ class Caller:
         try:
             for count, event in enumerate(self._stream(request)):
                 draft.feed(event)
-                # A long reply is one event at its end: until then, this is what says that it comes.
+                # a long reply is a single event at its end: until then, this event shows progress
                 if time.monotonic() - alive > ALIVE_SECONDS:
                     alive = time.monotonic()
                     self._emit({"type": "system", "subtype": "status", "status": "receiving", "events": count})
@@ -110,13 +110,13 @@ class Caller:
             return msgspec.structs.replace(reply, content=with_texts(reply.content, self.redacted))
         except Broken as broken:
             self._spend(draft.tokens)
-            raise ApiFailure(str(broken), error="server_error", again=True) from None
+            raise ApiFailure(str(broken), error="server_error", retryable=True) from None
         except ApiFailure:
             self._spend(draft.tokens)
             raise
 
     def _wait(self, failure: ApiFailure, attempt: int) -> float | None:
-        """Return how long to wait before the next try; None where the server wants more than we wait."""
+        """Return the seconds until the next try; None if the server asks for more than is acceptable."""
         if failure.retry_seconds is not None:
             return failure.retry_seconds if failure.retry_seconds <= RETRY_AFTER_CAP_SECONDS else None
         longest = min(WAIT_CAP_SECONDS, self.limits.retry_seconds * 2.0 ** (attempt - 1))
@@ -127,7 +127,7 @@ class Caller:
         cost = dollars(self.limits.model, tokens)
         self.usd = None if cost is None or self.usd is None else self.usd + cost
 
-    def _said(self, reply: Reply) -> Json:
+    def _reply_event(self, reply: Reply) -> Json:
         message = {
             "id": reply.id,
             "role": "assistant",
@@ -138,7 +138,7 @@ class Caller:
         }
         return {"type": "assistant", "message": message, "session_id": self._session}
 
-    def _retry(self, failure: ApiFailure, attempt: int, wait: float) -> Json:
+    def _retry_event(self, failure: ApiFailure, attempt: int, wait: float) -> Json:
         return {
             "type": "system",
             "subtype": "api_retry",
@@ -155,11 +155,11 @@ class Caller:
 def marked(messages: list[Json]) -> list[Json]:
     """Return the messages with a cache breakpoint on the last block of the last two user messages.
 
-    The last one writes what the next request reads; the one before is what this request reads, also where the
-    messages between them hold more blocks than the API looks back over.
+    The last one writes what the next request reads. The one before is what this request reads, even if there are more
+    blocks between them than the API looks back.
     """
-    users = [place for place, message in enumerate(messages) if message["role"] == "user"][-2:]
-    return [_mark(message) if place in users else message for place, message in enumerate(messages)]
+    indices = [index for index, message in enumerate(messages) if message["role"] == "user"][-2:]
+    return [_mark(message) if index in indices else message for index, message in enumerate(messages)]
 
 
 def _mark(message: Json) -> Json:

@@ -1,7 +1,7 @@
-"""The one place that talks to the Messages API, over the `anthropic` SDK: a request in, raw stream events out.
+"""The only module that talks to the Messages API, with the `anthropic` SDK: a request in, raw stream events out.
 
-Whatever can go wrong comes out as `ApiFailure`, with a name for it and whether a second try makes sense. The SDK's own
-retries are off: it honours any `retry-after`, an hour included, while nobody can see that it waits.
+Every error comes out as `ApiFailure`, with its name and whether a retry makes sense. The SDK's own retries are off: it
+obeys any `retry-after`, even an hour, and nobody sees that it waits.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import email.utils
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    import anthropic
+import anthropic
+import httpx2
+
+from gitorch.agents.api.requests import ApiFailure, Stream
 
 Json: TypeAlias = dict[str, Any]
-Stream: TypeAlias = Callable[[Json], Iterator[Json]]
 
 CONNECT_SECONDS = 15.0
-# The API's own words for an error, and ours; the names are those of Claude Code's events.
+# the API's names of errors, and those of Claude Code's events, which gitorch uses
 _NAMES = {
     "authentication_error": "authentication_failed",
     "permission_error": "authentication_failed",
@@ -46,45 +47,16 @@ _STATUSES = {
     429: "rate_limit",
     529: "overloaded",
 }
-_AGAIN = frozenset({"rate_limit", "overloaded", "server_error"})
+_RETRYABLE = frozenset({"rate_limit", "overloaded", "server_error"})
 _SPENT = re.compile(r"reached your specified .{0,40}usage limits", re.I)
 _REGAIN = re.compile(r"regain access on (\d{4}-\d\d-\d\d)(?: at (\d\d:\d\d))?")
 
 
-class ApiFailure(Exception):
-    """A request that got no whole reply.
-
-    `error` is its name, `status` the HTTP status if there was one, `again` whether the same request may work later,
-    `retry_seconds` how long the server wants us to wait, `resets_at` (unix seconds) when a limit ends.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        error: str,
-        status: int | None = None,
-        again: bool = False,
-        retry_seconds: float | None = None,
-        resets_at: float | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.error = error
-        self.status = status
-        self.again = again
-        self.retry_seconds = retry_seconds
-        self.resets_at = resets_at
-
-
 def connect(*, key: str, token: str, read_seconds: float) -> Stream:
-    """Return the function that sends a request and yields its events; `key` or, without one, the bearer `token`.
+    """Return the function that sends a request and yields its events, with `key` or else the bearer `token`.
 
     The base URL is `ANTHROPIC_BASE_URL` or the SDK's own. `read_seconds` is the longest silence within a reply.
     """
-    import anthropic
-    import httpx2
-
     timeout = httpx2.Timeout(read_seconds, connect=CONNECT_SECONDS)
     client = anthropic.Anthropic(api_key=key or None, auth_token=None if key else token, max_retries=0, timeout=timeout)
 
@@ -98,28 +70,25 @@ def connect(*, key: str, token: str, read_seconds: float) -> Stream:
 
 @contextlib.contextmanager
 def _failures() -> Iterator[None]:
-    import anthropic
-    import httpx2
-
     try:
         yield
     except anthropic.APIStatusError as error:
         raise of_status(error) from None
     except anthropic.APITimeoutError:
-        raise ApiFailure("Request timed out", error="server_error", again=True) from None
+        raise ApiFailure("Request timed out", error="server_error", retryable=True) from None
     except (anthropic.APIError, httpx2.HTTPError, httpx2.StreamError) as error:
-        words = str(error) or type(error).__name__
-        raise ApiFailure(f"Unable to connect to API ({words})", error="server_error", again=True) from None
+        message = str(error) or type(error).__name__
+        raise ApiFailure(f"Unable to connect to API ({message})", error="server_error", retryable=True) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        # The SDK lets both through as they are, for an event that is no JSON.
-        raise ApiFailure(f"Failed to parse the reply ({error})", error="server_error", again=True) from None
+        # the SDK passes both on unchanged, for an event that is not JSON
+        raise ApiFailure(f"Failed to parse the reply ({error})", error="server_error", retryable=True) from None
 
 
 def of_status(error: anthropic.APIStatusError) -> ApiFailure:
-    """Return what an error reply, or an error event within a stream, means."""
+    """Return the failure that an error reply, or an error event in a stream, stands for."""
     message = error.api_message or str(error)
     headers = error.response.headers
-    # An error event comes in a reply that began well.
+    # an error event is part of a reply with a good status
     status = error.status_code if error.status_code >= 400 else None
     name = _name(status, error.type or "", message)
     wait = retry_after(headers, time.time())
@@ -127,7 +96,7 @@ def of_status(error: anthropic.APIStatusError) -> ApiFailure:
         message,
         error=name,
         status=status,
-        again=_again(name, headers) and not _SPENT.search(message),
+        retryable=_is_retryable(name, headers) and not _SPENT.search(message),
         retry_seconds=wait,
         resets_at=_resets_at(name, headers, message, wait),
     )
@@ -147,13 +116,13 @@ def _name(status: int | None, kind: str, message: str) -> str:
     return "invalid_request" if status is not None and status < 500 else "server_error"
 
 
-def _again(name: str, headers: Mapping[str, str]) -> bool:
-    said = headers.get("x-should-retry", "")
-    return said == "true" if said in ("true", "false") else name in _AGAIN
+def _is_retryable(name: str, headers: Mapping[str, str]) -> bool:
+    header = headers.get("x-should-retry", "")
+    return header == "true" if header in ("true", "false") else name in _RETRYABLE
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that a server wants us to wait (`retry-after-ms`, `retry-after` in seconds or as a date)."""
+    """Return the seconds that a server asks to wait (`retry-after-ms`, `retry-after` in seconds or as a date)."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         with contextlib.suppress(KeyError, ValueError):
             return max(0.0, float(headers[name]) * unit)

@@ -1,8 +1,8 @@
-"""Files of one worktree, and of nothing else: names are resolved, then walked without following a link.
+"""Access to the files of one worktree, and to nothing else: paths are resolved, then opened without following links.
 
-A path is resolved first, so that a link which stays inside works as usual. Then every component is opened by
-itself, relative to the folder before it and with `O_NOFOLLOW`: a link that is swapped in after the check makes
-the open fail, it cannot lead outside. Only regular files are read or replaced; `.git` does not exist here.
+A path is resolved first, so that a link which stays inside works as usual. Then every component is opened separately,
+relative to the folder before it and with `O_NOFOLLOW`: a link that appears after the check makes the open fail, and
+cannot lead outside. Only regular files are read or replaced. `.git` is hidden.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Refusal(Exception):
-    """What the model asked for cannot or may not be done; the text says why."""
+    """A request of the model that is impossible or not allowed; the text says why."""
 
 
 class Files:
-    """The door to the files under `root`."""
+    """The files under `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve(strict=True)
 
     def is_folder(self, path: str) -> bool:
-        """Tell whether `path` names a folder."""
+        """Return whether `path` names a folder."""
         parts = self._parts(path)
         if not parts:
             return True
@@ -40,8 +40,8 @@ class Files:
 
     def read(self, path: str) -> str:
         """Return the text of a file, byte for byte; refuse what is not UTF-8 text."""
-        *above, name = self._named(path)
-        with self.folder(above, path) as folder:
+        *parents, name = self._file_parts(path)
+        with self.folder(parents, path) as folder:
             content = _content(folder, name, path)
         try:
             text = content.decode("utf-8")
@@ -52,9 +52,9 @@ class Files:
         return text
 
     def write(self, path: str, text: str) -> bool:
-        """Put `text` at `path` in one step, with the folders above it; tell whether there was a file before."""
-        *above, name = self._named(path)
-        with self.folder(above, path, create=True) as folder:
+        """Write `text` to `path` atomically, and create its folders; return whether the file existed."""
+        *parents, name = self._file_parts(path)
+        with self.folder(parents, path, create=True) as folder:
             before = _status_or_none(folder, name)
             if before is not None and not stat.S_ISREG(before.st_mode):
                 raise Refusal(f"{path} is not a regular file")
@@ -69,18 +69,18 @@ class Files:
 
     @contextlib.contextmanager
     def folder(self, parts: Sequence[str], path: str, *, create: bool = False) -> Iterator[int]:
-        """Open the folder `parts` below the root, each without following a link; `path` is its name in refusals."""
+        """Open the folder `parts` under the root, without following links; `path` is its name in refusals."""
         current = os.open(self.root, _FOLDER)
         try:
             for part in parts:
-                below = _open_folder(current, part, path, create=create)
+                child = _open_folder(current, part, path, create=create)
                 os.close(current)
-                current = below
+                current = child
             yield current
         finally:
             os.close(current)
 
-    def _named(self, path: str) -> tuple[str, ...]:
+    def _file_parts(self, path: str) -> tuple[str, ...]:
         parts = self._parts(path)
         if not parts:
             raise Refusal(f"{path} is the worktree itself, not a file")
@@ -94,7 +94,7 @@ class Files:
             parts = resolved.relative_to(self.root).parts
         except (ValueError, OSError):
             raise Refusal(f"{path} is outside of the worktree {self.root}") from None
-        # Without regard to case: on some file systems .GIT is the same folder.
+        # case-insensitive: on some file systems .GIT is the same folder
         if any(part.casefold() == ".git" for part in parts):
             raise Refusal(f"{path} is in .git: use git commands")
         return parts
@@ -113,7 +113,7 @@ def _open_folder(parent: int, name: str, path: str, *, create: bool) -> int:
 
 
 def _content(folder: int, name: str, path: str) -> bytes:
-    # Looked at before it is opened: opening a device can have effects of its own.
+    # checked before it is opened: to open a device can have side effects
     _regular(_status(folder, name, path), path)
     try:
         opened = os.open(name, _READ, dir_fd=folder)
@@ -153,14 +153,14 @@ def _entries(folder: int, prefix: str, depth: int) -> Iterator[str]:
         status = _status_or_none(folder, name)
         if status is None:
             continue
-        entry = prefix + _shown(name)
+        entry = prefix + _printable(name)
         if not stat.S_ISDIR(status.st_mode):
             yield entry + ("@" if stat.S_ISLNK(status.st_mode) else "")
             continue
         yield entry + "/"
         if depth > 1 and name != "node_modules":
-            with _entered(folder, name) as below:
-                yield from _entries(below, entry + "/", depth - 1)
+            with _entered(folder, name) as child:
+                yield from _entries(child, entry + "/", depth - 1)
 
 
 @contextlib.contextmanager
@@ -172,6 +172,6 @@ def _entered(parent: int, name: str) -> Iterator[int]:
         os.close(opened)
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return text if text.isprintable() else ascii(text)

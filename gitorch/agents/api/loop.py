@@ -1,7 +1,7 @@
-"""The loop of the `api` agent: ask the model, run the tools that it calls, give it the results, until it is done.
+"""The loop of the `api` agent: ask the model, run the tools that it calls, send the results, until it is done.
 
-Every step is an event (one JSON object a line, in the outer form of Claude Code's stream-json) and is saved, so that
-the loop can be killed at any moment and gone on with.
+Every step is an event (one JSON object per line, in the outer form of Claude Code's stream-json). Every step is saved,
+so that the loop can be resumed after it was killed at any moment.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from gitorch.agents.api.calls import CACHED, Caller, Emit, End, Limits, failed, marked
-from gitorch.agents.api.client import ApiFailure, Stream
+from gitorch.agents.api.requests import ApiFailure, Stream
 from gitorch.agents.api.session import Session
 from gitorch.agents.api.stream import Reply, scrubbed
 from gitorch.agents.api.tools import DEFINITIONS, Result, Tools
@@ -29,15 +29,15 @@ killed after {seconds:g} seconds. `str_replace_based_edit_tool` views, creates a
 Look at the code before you change it, keep to its style, and run the project's own checks on what you did. Commit all \
 your work with git, with messages that say what and why: what is not committed is not reviewed. Leave no stray files. \
 If the task cannot be done, say why instead of pretending. End with a short summary of what you did and what is open."""
-_GO_ON = "Your message was cut off at the output limit. Go on exactly where it stopped."
-_GO_ON_CUT = (
+_CONTINUE = "Your message was cut off at the output limit. Go on exactly where it stopped."
+_CONTINUE_CALL = (
     "Your message was cut off at the output limit, and the tool call in it was lost. "
     "Make the call again in smaller steps, for example a long file in several parts."
 )
 
 
 class Loop:
-    """One execution. `hidden` are the secrets that no text may carry on."""
+    """One execution. `hidden` are the secrets that no text may contain."""
 
     def __init__(
         self,
@@ -57,18 +57,18 @@ class Loop:
         self._cut_short = 0
 
     def run(self, prompt: str) -> End:
-        """Work on `prompt` until the model is done or something ends it."""
+        """Work on `prompt` until the model is done, or an error or a limit ends it."""
         self.session.ask(prompt)
         self.session.save()
         end = None
         while end is None:
             try:
-                end = self._used_up() or self._take(self.caller.reply(self._request()))
+                end = self._over_limit() or self._handle(self.caller.reply(self._request()))
             except ApiFailure as failure:
                 return failed(failure)
         return end
 
-    def _used_up(self) -> End | None:
+    def _over_limit(self) -> End | None:
         limits, usd = self.limits, self.caller.usd
         if self.caller.turns >= limits.max_turns:
             return End(
@@ -80,18 +80,18 @@ class Loop:
             )
         return None
 
-    def _take(self, reply: Reply) -> End | None:
-        """Act on a reply; return the end, if it is one."""
+    def _handle(self, reply: Reply) -> End | None:
+        """Handle a reply; return the end if it is the last one."""
         if reply.stop_reason == "refusal":
             return End(error="refusal", text=reply.text or "The model refused the task.")
         self.session.reply(reply.content)
         self.session.save()
         if reply.calls:
-            self._answer(reply)
+            self._run_calls(reply)
             return None
-        return self._stopped(reply)
+        return self._after_stop(reply)
 
-    def _stopped(self, reply: Reply) -> End | None:
+    def _after_stop(self, reply: Reply) -> End | None:
         match reply.stop_reason:
             case "end_turn" | "stop_sequence":
                 return End(subtype="success", text=reply.text)
@@ -99,7 +99,7 @@ class Loop:
                 return None
             case "max_tokens" if self._cut_short < CONTINUATIONS:
                 self._cut_short += 1
-                self.session.ask(_GO_ON_CUT if reply.cut else _GO_ON)
+                self.session.ask(_CONTINUE_CALL if reply.cut else _CONTINUE)
                 self.session.save()
                 return None
             case "max_tokens":
@@ -111,7 +111,7 @@ class Loop:
             case other:
                 return End(error="unknown", text=f"The model stopped for an unknown reason: {other}")
 
-    def _answer(self, reply: Reply) -> None:
+    def _run_calls(self, reply: Reply) -> None:
         self._cut_short = 0
         for call in reply.calls:
             if call["id"] in reply.malformed:
@@ -123,7 +123,7 @@ class Loop:
             self.session.save()
             self._emit({"type": "user", "message": {"role": "user", "content": [block]}, "session_id": self.session.id})
         if reply.cut:
-            self.session.remark(_GO_ON_CUT)
+            self.session.remark(_CONTINUE_CALL)
             self.session.save()
 
     def _request(self) -> Json:

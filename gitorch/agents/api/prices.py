@@ -46,7 +46,7 @@ _MILLION = 1_000_000
 
 
 def priced(model: str) -> bool:
-    """Tell whether the price of `model` is known."""
+    """Return whether the price of `model` is known."""
     return _price(model) is not None
 
 

@@ -1,9 +1,9 @@
-"""The process of the `api` agent: the prompt on standard input, one JSON event a line on standard output.
+"""The process of the `api` agent: the prompt on standard input, one JSON event per line on standard output.
 
-With `--question`, standard input is a `Question` as JSON, and the last event's `result` the answer's JSON.
+With `--question`, standard input is a `Question` as JSON, and the `result` of the last event is the answer's JSON.
 
-Exit codes: 0 the model says that it is done, 1 it ended otherwise, 2 it could not start, 128 + n after a signal. The
-last event is always a `result`, also after SIGTERM; nothing that the tools started outlives the process.
+Exit codes: 0 the model is done, 1 it ended otherwise, 2 it could not start, 128 + n after a signal. The last event is
+always a `result`, even after SIGTERM. Nothing that the tools started outlives the process.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
+import psutil
 
 from gitorch.agents.api.calls import Caller, End, Limits
-from gitorch.agents.api.client import Stream, connect
 from gitorch.agents.api.files import Files
 from gitorch.agents.api.loop import Loop
 from gitorch.agents.api.prices import Tokens, priced
+from gitorch.agents.api.requests import Stream
 from gitorch.agents.api.session import begin, resume
 from gitorch.agents.api.shell import Shell, tool_environment
-from gitorch.agents.api.structured import Asking
+from gitorch.agents.api.structured import QuestionRun
 from gitorch.agents.api.tools import BASH, EDITOR, Tools
 from gitorch.errors import GitorchError, InvalidInput, SetupNeeded
 
@@ -44,7 +45,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopped(BaseException):
-    """A signal asked this process to end; not an `Exception`, so that nothing on the way takes it for an error."""
+    """A signal asked this process to end. Not an `Exception`, so that no handler takes it for an error."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -59,12 +60,12 @@ class Secrets(msgspec.Struct, frozen=True):
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The values that must not show."""
+        """The values that must not appear in any output."""
         return tuple(value for value in (self.key, self.token) if value)
 
 
 class Report:
-    """Standard output: events, without the secrets, and at the end one result."""
+    """Standard output: events without the secrets, and one result at the end."""
 
     def __init__(self, options: argparse.Namespace, secrets: Secrets) -> None:
         self._options = options
@@ -72,7 +73,7 @@ class Report:
         self._started = time.monotonic()
 
     def emit(self, event: Json) -> None:
-        """Write one event as a line, at once."""
+        """Write one event as a line, unbuffered."""
         line = msgspec.json.encode(event)
         for value in self._secrets:
             line = line.replace(value.encode(), b"[redacted]")
@@ -100,7 +101,7 @@ class Report:
 
 
 class Execution:
-    """One execution and what it holds: the tools, and the one who calls the API once it could be made."""
+    """One execution: its tools, and its caller of the API as soon as there is one."""
 
     def __init__(self, options: argparse.Namespace, secrets: Secrets, report: Report) -> None:
         self.options = options
@@ -110,16 +111,16 @@ class Execution:
         self._tools: Tools | None = None
 
     def work(self) -> End:
-        """Do what standard input asks for. Raises `GitorchError` or `OSError` when it cannot start."""
+        """Do the work on standard input. Raises `GitorchError` or `OSError` when it cannot start."""
         options, secrets = self.options, self._secrets
         limits = _limits(options)
         self._report.emit(_init(options))
         if not secrets.values:
-            raise SetupNeeded("authentication_failed", f"No key: {options.key_env or KEY} is not set.")
+            raise SetupNeeded("authentication_failed", f"no key: {options.key_env or KEY} is not set")
         prompt = _prompt(sys.stdin.buffer.read())
-        made = self._asking(limits) if options.question else self._loop(limits)
-        self.caller = made.caller
-        return made.run(prompt)
+        run = self._question(limits) if options.question else self._loop(limits)
+        self.caller = run.caller
+        return run.run(prompt)
 
     def _loop(self, limits: Limits) -> Loop:
         options, secrets = self.options, self._secrets
@@ -128,11 +129,14 @@ class Execution:
         self._tools = _tools(options.worktree, secrets)
         return Loop(limits, self._stream(), self._tools, session, self._report.emit, hidden=secrets.values)
 
-    def _asking(self, limits: Limits) -> Asking:
+    def _question(self, limits: Limits) -> QuestionRun:
         session, hidden = self.options.session, self._secrets.values
-        return Asking(limits, self._stream(), self._report.emit, session=session, hidden=hidden)
+        return QuestionRun(limits, self._stream(), self._report.emit, session=session, hidden=hidden)
 
     def _stream(self) -> Stream:
+        # importing the SDK takes a second: before the signal handlers are set, SIGTERM would end it without a result
+        from gitorch.agents.api.client import connect
+
         secrets = self._secrets
         return connect(key=secrets.key, token=secrets.token, read_seconds=self.options.read_seconds)
 
@@ -160,7 +164,7 @@ def main() -> int:
     try:
         report.end(end, execution.caller)
     except BrokenPipeError:
-        # Nobody reads any more: without this, Python would complain when it flushes at its end.
+        # the reader is gone: without this, Python would print an error when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
@@ -182,8 +186,8 @@ def _limits(options: argparse.Namespace) -> Limits:
     if limits.budget and not priced(limits.model):
         raise InvalidInput(
             "budget_unenforceable",
-            f"The price of {limits.model} is not known, so a budget of ${limits.budget:g} cannot be kept.",
-            why="Use a model with a known price, or no budget for this agent.",
+            f"the price of {limits.model} is unknown, so a budget of ${limits.budget:g} cannot be enforced",
+            why="use a model with a known price, or no budget for this agent",
         )
     return limits
 
@@ -194,13 +198,13 @@ def _tools(worktree: Path, secrets: Secrets) -> Tools:
 
 
 def _bash_seconds(environ: Mapping[str, str]) -> float:
-    given = environ.get(BASH_SECONDS_NAME, "")
+    value = environ.get(BASH_SECONDS_NAME, "")
     try:
-        seconds = float(given) if given else BASH_SECONDS
+        seconds = float(value) if value else BASH_SECONDS
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise InvalidInput("bash_timeout", f"{BASH_SECONDS_NAME}={given!r} is no number of seconds.")
+        raise InvalidInput("bash_timeout", f"{BASH_SECONDS_NAME}={value!r} is not a number of seconds")
     return seconds
 
 
@@ -208,9 +212,9 @@ def _prompt(raw: bytes) -> str:
     try:
         prompt = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidInput("invalid_prompt", "The prompt is not UTF-8.", why=str(error)) from None
+        raise InvalidInput("invalid_prompt", "the prompt is not UTF-8", why=str(error)) from None
     if not prompt.strip():
-        raise InvalidInput("invalid_prompt", "The prompt is empty.")
+        raise InvalidInput("invalid_prompt", "the prompt is empty")
     return prompt
 
 
@@ -227,7 +231,7 @@ def _init(options: argparse.Namespace) -> Json:
 
 
 def _shield() -> None:
-    """Keep other processes of this user out of our memory and environment, and adopt what our tools orphan."""
+    """Hide this process's memory and environment from other processes, and adopt the orphans of its tools."""
     if sys.platform == "linux":
         prctl = ctypes.CDLL(None).prctl
         prctl(_DUMPABLE, 0, 0, 0, 0)
@@ -245,17 +249,15 @@ def _ignore(numbers: Iterable[int]) -> None:
 
 
 def _sweep() -> None:
-    """Kill what is left of the tools' processes; they are all ours, as this process adopts orphans."""
-    import psutil
-
+    """Kill what is left of the tools' processes; this process adopts orphans, so that it has all of them."""
     for _ in range(_SWEEPS):
-        left = psutil.Process().children(recursive=True)
-        if not left:
+        leftovers = psutil.Process().children(recursive=True)
+        if not leftovers:
             return
-        for process in left:
+        for process in leftovers:
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 process.kill()
-        psutil.wait_procs(left, timeout=1)
+        psutil.wait_procs(leftovers, timeout=1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -277,11 +279,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _take_secrets(name: str) -> Secrets:
-    """Take the credentials out of the environment: the variable `name` if it is given, or else the SDK's own two."""
-    given = {each: os.environ.pop(each, "").strip() for each in {name, KEY, TOKEN} - {""}}
+    """Remove the credentials from the environment: the variable `name`, or the SDK's own two."""
+    values = {variable: os.environ.pop(variable, "").strip() for variable in {name, KEY, TOKEN} - {""}}
     if name in ("", KEY, TOKEN):
-        return Secrets(given[KEY], given[TOKEN])
-    return Secrets(given[name], "")
+        return Secrets(values[KEY], values[TOKEN])
+    return Secrets(values[name], "")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The conversation of an `api` session on disk, so that a later execution can go on where one was killed.
+"""The conversation of an `api` session on disk, so that a later execution can resume it.
 
-The file is replaced whole after each step: it holds the old state or the new one. A tool call that has no result in it
-was interrupted, and is answered so when the session goes on.
+The file is replaced atomically after each step. A tool call without a result was interrupted, and gets an answer that
+says so when the session is resumed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 class Saved(msgspec.Struct, kw_only=True):
-    """What the file holds."""
+    """The content of the file."""
 
     id: str
     model: str
@@ -41,13 +41,13 @@ class Session:
         self.messages = saved.messages
 
     def ask(self, prompt: str) -> None:
-        """Add the user's words as a message of their own, after answers for the tool calls that have none."""
+        """Add the user's text as a separate message, after answers for the tool calls that have none."""
         for call in self._unanswered():
             self.answer(call["id"], INTERRUPTED, is_error=True)
         self.messages.append({"role": "user", "content": [{"type": "text", "text": prompt}]})
 
     def reply(self, content: list[Json]) -> None:
-        """Add what the model said; nothing at all is no message."""
+        """Add the model's content, unless it is empty."""
         if content:
             self.messages.append({"role": "assistant", "content": content})
 
@@ -60,7 +60,7 @@ class Session:
         return block
 
     def remark(self, text: str) -> None:
-        """Add words of the loop to the results of the last reply."""
+        """Add a text of the loop to the results of the last reply."""
         self.messages[-1]["content"].append({"type": "text", "text": text})
 
     def save(self) -> None:
@@ -75,26 +75,26 @@ class Session:
 
 
 def begin(folder: Path, name: str, model: str) -> Session:
-    """Return a new session in `folder`. Raises `Refused` when there is one of that name."""
+    """Return a new session in `folder`. Raises `Refused` when one of that name exists."""
     path = _path(folder, name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists():
-        raise Refused("session-exists", f"Session {name} exists already.", fix=("resume it, or use another id",))
+        raise Refused("session-exists", f"session {name} exists already", fix=("resume it, or use another id",))
     return Session(path, Saved(id=name, model=model))
 
 
 def resume(folder: Path, name: str, model: str) -> Session:
-    """Return the session `name` of `folder` to go on with. Raises `NotFound` or `Refused` when there is none to use.
+    """Return the existing session `name` of `folder`. Raises `NotFound` or `Refused` when there is no usable one.
 
-    Thinking is bound to the model that did it: with another model, it is left out.
+    Thinking belongs to the model that produced it: with another model, it is left out.
     """
     path = _path(folder, name)
     try:
         saved = msgspec.json.decode(path.read_bytes(), type=Saved)
     except FileNotFoundError:
-        raise NotFound("no-session", f"No conversation found with session {name}.") from None
+        raise NotFound("no-session", f"no conversation with session {name}") from None
     except msgspec.DecodeError as error:
-        raise Refused("session-unreadable", f"Session {name} cannot be read.", why=str(error)) from None
+        raise Refused("session-unreadable", f"session {name} cannot be read", why=str(error)) from None
     if saved.model != model:
         saved.messages = list(_without_thinking(saved.messages))
         saved.model = model
@@ -103,12 +103,12 @@ def resume(folder: Path, name: str, model: str) -> Session:
 
 def _path(folder: Path, name: str) -> Path:
     if not _NAME.fullmatch(name):
-        raise InvalidInput("session-name", f"{name!r} is no session id.")
+        raise InvalidInput("session-name", f"{name!r} is not a session id")
     return folder / f"{name}.json"
 
 
 def _without_thinking(messages: Iterable[Json]) -> Iterable[Json]:
     for message in messages:
-        kept = [block for block in message["content"] if block["type"] not in ("thinking", "redacted_thinking")]
-        if kept:
-            yield {**message, "content": kept}
+        content = [block for block in message["content"] if block["type"] not in ("thinking", "redacted_thinking")]
+        if content:
+            yield {**message, "content": content}

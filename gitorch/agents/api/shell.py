@@ -1,12 +1,11 @@
 """A shell for a model: one `bash` that keeps its folder and variables from command to command.
 
-Commands go in and exit codes come out through pipes of their own, so nothing that a command prints can be taken for
-its end, and a command has no input to wait for. The shell and what it starts form one process group (and one session),
-which is killed as a whole when a command exceeds its time, when the shell is restarted, and when this process ends in
-whatever way, kill -9 included.
+Commands and exit codes use separate pipes, so that no output can be taken for the end of a command, and no command
+waits for input. The shell and what it starts form one process group (and one session). The group is killed when a
+command exceeds its time, when the shell is restarted, and when this process ends in any way, including kill -9.
 
-Nothing here confines a command: it can read, write and reach all that its user can. What it is not given are the
-credentials of the model's API.
+Nothing here confines a command: it can do everything that its user can. It does not get the credentials of the model's
+API.
 """
 
 from __future__ import annotations
@@ -24,10 +23,11 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+import psutil
 
 OUTPUT_BYTES = 30_000
 _CHUNK = 65_536
-# 3: commands, each ended by a NUL; 4: exit codes; 5: never written to, it ends when the process that holds it dies.
+# 3: commands, each with a NUL at its end; 4: exit codes; 5: never written to, closed when this process dies
 _DRIVER = """
 exec 3<&0 4>&2 5<&{alarm} {alarm}<&- 2>&1 </dev/null
 ( exec 3<&- 4>&- >/dev/null 2>&1; read -r -u 5 _; kill -KILL -- -$$ ) &
@@ -40,29 +40,29 @@ done
 """
 
 
-class Ran(msgspec.Struct, frozen=True, kw_only=True):
-    """One command: its output (both streams, capped), its exit code, and how it ended.
+class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One command: its output (both streams, truncated), its exit code, and how it ended.
 
-    `exit_code` is None for `timed_out`; `ended` tells that the shell itself is gone with it.
+    `exit_code` is None if it `timed_out`; `shell_ended` means that the command ended the shell too.
     """
 
     output: str
     exit_code: int | None = None
     timed_out: bool = False
-    ended: bool = False
+    shell_ended: bool = False
 
 
 def tool_environment(environ: Mapping[str, str], *, hidden: Iterable[str]) -> dict[str, str]:
-    """Return `environ` for commands: without the variables of the API and those that hold a `hidden` value."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("ANTHROPIC_")}
+    """Return `environ` for commands: without the variables of the API and those that contain a `hidden` value."""
+    variables = {name: value for name, value in environ.items() if not name.startswith("ANTHROPIC_")}
     secret = tuple(value for value in hidden if value)
-    clean = {name: value for name, value in kept.items() if not any(part in value for part in secret)}
+    clean = {name: value for name, value in variables.items() if not any(part in value for part in secret)}
     unattended = {"GIT_EDITOR": "true", "GIT_PAGER": "cat", "GIT_TERMINAL_PROMPT": "0", "PAGER": "cat", "TERM": "dumb"}
     return clean | unattended
 
 
 class Shell:
-    """A `bash` in `worktree`, started at the first command; `seconds` is the most that one command may take."""
+    """A `bash` in `worktree`, started with the first command; `seconds` is the time limit of a command."""
 
     def __init__(self, worktree: Path, environment: Mapping[str, str], *, seconds: float) -> None:
         self.worktree = worktree
@@ -70,30 +70,30 @@ class Shell:
         self.seconds = seconds
         self._live: _Live | None = None
 
-    def run(self, command: str) -> Ran:
-        """Run `command` to its end or to the end of its time. Raises `OSError` where there is no bash."""
-        if self._live is None or self._live.gone():
+    def run(self, command: str) -> CommandResult:
+        """Run `command` until it ends or its time is over. Raises `OSError` if there is no bash."""
+        if self._live is None or self._live.has_ended():
             self.restart()
         assert self._live is not None
-        ran = self._live.run(command, self.seconds)
-        if ran.timed_out or ran.ended:
+        result = self._live.run(command, self.seconds)
+        if result.timed_out or result.shell_ended:
             self.close()
-        return ran
+        return result
 
     def restart(self) -> None:
-        """Kill the shell with all that it started, and start a fresh one."""
+        """Kill the shell and everything that it started, and start a new one."""
         self.close()
         self._live = _Live(self.worktree, self.environment)
 
     def close(self) -> None:
-        """Kill the shell with all that it started."""
+        """Kill the shell and everything that it started."""
         live, self._live = self._live, None
         if live is not None:
             live.kill()
 
 
 class Capped:
-    """The first and the last bytes of an output, and how many there were between them."""
+    """The first and the last bytes of an output, and the number of bytes in between."""
 
     def __init__(self, limit: int = OUTPUT_BYTES) -> None:
         self._half = limit // 2
@@ -102,7 +102,7 @@ class Capped:
         self._cut = 0
 
     def add(self, chunk: bytes) -> None:
-        """Take the next bytes of the output."""
+        """Add the next bytes of the output."""
         room = self._half - len(self._head)
         self._head += chunk[:room]
         self._tail += chunk[room:]
@@ -111,7 +111,7 @@ class Capped:
         del self._tail[:excess]
 
     def text(self) -> str:
-        """Return what was kept, with a line that says what was not."""
+        """Return both parts, with a line about what is missing."""
         if not self._cut:
             return bytes(self._head + self._tail).decode("utf-8", "replace")
         head, tail = (part.decode("utf-8", "replace") for part in (self._head, self._tail))
@@ -122,17 +122,16 @@ class _Live:
     """A running shell and the pipes to it."""
 
     def __init__(self, worktree: Path, environment: Mapping[str, str]) -> None:
-        ends, self._alarm = _high_pipe()
-        gone, ended = os.pipe()
-        self._gone = gone
-        self._process = _start(worktree, environment, alarm=ends)
-        os.close(ends)
-        threading.Thread(target=_report_end, args=(self._process, ended), daemon=True).start()
+        reader, self._alarm = _high_pipe()
+        self._exit_pipe, writer = os.pipe()
+        self._process = _start(worktree, environment, alarm=reader)
+        os.close(reader)
+        threading.Thread(target=_report_end, args=(self._process, writer), daemon=True).start()
 
-    def gone(self) -> bool:
+    def has_ended(self) -> bool:
         return self._process.poll() is not None
 
-    def run(self, command: str, seconds: float) -> Ran:
+    def run(self, command: str, seconds: float) -> CommandResult:
         output, status = Capped(), bytearray()
         commands, printed, codes = self._pipes()
         with contextlib.suppress(BrokenPipeError):
@@ -141,10 +140,10 @@ class _Live:
         in_time = self._wait(printed, codes, output, status, time.monotonic() + seconds)
         _drain(printed, output)
         if not in_time:
-            return Ran(output=output.text(), timed_out=True)
+            return CommandResult(output=output.text(), timed_out=True)
         if not status.endswith(b"\0"):
-            return Ran(output=output.text(), exit_code=self._process.wait(), ended=True)
-        return Ran(output=output.text(), exit_code=int(status[:-1]))
+            return CommandResult(output=output.text(), exit_code=self._process.wait(), shell_ended=True)
+        return CommandResult(output=output.text(), exit_code=int(status[:-1]))
 
     def kill(self) -> None:
         kill_tree(self._process.pid)
@@ -153,7 +152,7 @@ class _Live:
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
         os.close(self._alarm)
-        os.close(self._gone)
+        os.close(self._exit_pipe)
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
         process = self._process
@@ -164,15 +163,15 @@ class _Live:
 
     def _wait(self, printed: IO[bytes], codes: IO[bytes], output: Capped, status: bytearray, deadline: float) -> bool:
         with selectors.DefaultSelector() as waiting:
-            for source in (printed.fileno(), codes.fileno(), self._gone):
+            for source in (printed.fileno(), codes.fileno(), self._exit_pipe):
                 waiting.register(source, selectors.EVENT_READ)
-            while (left := deadline - time.monotonic()) > 0:
-                ready = {key.fd for key, _ in waiting.select(left)}
+            while (remaining := deadline - time.monotonic()) > 0:
+                ready = {key.fd for key, _ in waiting.select(remaining)}
                 if printed.fileno() in ready and not _take(printed.fileno(), output):
                     waiting.unregister(printed)
                 if codes.fileno() in ready:
                     status += os.read(codes.fileno(), _CHUNK)
-                if status.endswith(b"\0") or self._gone in ready:
+                if status.endswith(b"\0") or self._exit_pipe in ready:
                     return True
         return False
 
@@ -191,16 +190,16 @@ def _start(worktree: Path, environment: Mapping[str, str], *, alarm: int) -> sub
 
 
 def _high_pipe() -> tuple[int, int]:
-    """Return a pipe whose reading end is not one of the numbers that the driver uses."""
-    low, writing = os.pipe()
-    reading = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 20)
+    """Return a pipe whose reading end has none of the numbers that the driver uses."""
+    low, writer = os.pipe()
+    reader = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 20)
     os.close(low)
-    return reading, writing
+    return reader, writer
 
 
-def _report_end(process: subprocess.Popen[bytes], ended: int) -> None:
+def _report_end(process: subprocess.Popen[bytes], writer: int) -> None:
     process.wait()
-    os.close(ended)
+    os.close(writer)
 
 
 def _take(source: int, output: Capped) -> bool:
@@ -210,7 +209,7 @@ def _take(source: int, output: Capped) -> bool:
 
 
 def _drain(printed: IO[bytes], output: Capped) -> None:
-    # Once, and no more than a pipe holds: a background process may go on printing for ever.
+    # once, and at most what a pipe holds: a background process may print for ever
     os.set_blocking(printed.fileno(), False)
     with contextlib.suppress(BlockingIOError):
         output.add(os.read(printed.fileno(), _CHUNK))
@@ -219,8 +218,6 @@ def _drain(printed: IO[bytes], output: Capped) -> None:
 
 def kill_tree(pid: int) -> None:
     """Kill the process group that `pid` leads, and those of its descendants that have left the group."""
-    import psutil
-
     strays: list[psutil.Process] = []
     with contextlib.suppress(psutil.NoSuchProcess):
         strays = psutil.Process(pid).children(recursive=True)

@@ -1,7 +1,7 @@
-"""One reply of the Messages API, put together from the events of its stream.
+"""One reply of the Messages API, assembled from the events of its stream.
 
-Strict where the SDK's own accumulation is lenient: a stream without its last event is no reply, and a tool call whose
-arguments are not whole is never run.
+Stricter than the SDK: a stream without its last event is no reply, and a tool call with incomplete arguments does not
+run.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Json: TypeAlias = dict[str, Any]
 
 
 class Broken(Exception):
-    """The stream ended early or made no sense."""
+    """The stream ended early or was malformed."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole message of the model.
+    """A complete message of the model.
 
-    `content` can be sent back as it is; `cut` tells that a tool call was left out because the output limit cut it;
-    `malformed` names the calls whose arguments are no JSON object in Unicode: they are kept, with empty arguments.
+    `content` can be sent back as it is. `cut` means that the output limit cut a tool call, which is left out.
+    `malformed` names the calls whose arguments are not a JSON object in Unicode; their arguments are empty.
     """
 
     id: str
@@ -43,12 +43,12 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The words, without the thinking."""
+        """The text, without the thinking."""
         return "\n".join(str(block["text"]) for block in self.content if block.get("type") == "text")
 
 
 class Draft:
-    """A reply in the making: feed it every event, then take the `reply`."""
+    """An incomplete reply: feed it every event, then get the `reply`."""
 
     def __init__(self) -> None:
         self._message: Json = {}
@@ -60,21 +60,21 @@ class Draft:
 
     @property
     def tokens(self) -> Tokens:
-        """What the stream has counted so far."""
+        """The token counts so far."""
         return tokens_of(self._usage)
 
     def feed(self, event: Mapping[str, Any]) -> None:
-        """Take the next event; kinds that are not known change nothing. Raises `Broken`."""
+        """Add the next event; unknown kinds are ignored. Raises `Broken`."""
         try:
             self._feed(event)
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise Broken(f"malformed event in the stream ({error!r})") from None
 
     def reply(self) -> Reply:
-        """Return the whole reply. Raises `Broken` when the stream ended before its end."""
+        """Return the reply. Raises `Broken` when the stream ended too early."""
         if not self._complete or not self._stop_reason:
             raise Broken("the stream ended before the reply was complete")
-        malformed = frozenset(self._blocks[index]["id"] for index in self._arguments if not self._argue(index))
+        malformed = frozenset(self._blocks[index]["id"] for index in self._arguments if not self._set_arguments(index))
         cut = self._stop_reason == "max_tokens" and bool(self._blocks) and self._blocks[-1]["type"] == "tool_use"
         blocks = self._blocks[:-1] if cut else self._blocks
         return Reply(
@@ -105,7 +105,7 @@ class Draft:
                 pass
 
     def _count(self, usage: Mapping[str, Any] | None) -> None:
-        # Counts are running totals; one that is absent keeps its earlier value.
+        # counts are running totals; a missing one keeps its earlier value
         self._usage |= {name: count for name, count in (usage or {}).items() if count is not None}
 
     def _open(self, index: int, block: Json) -> None:
@@ -130,8 +130,8 @@ class Draft:
             case _:
                 pass
 
-    def _argue(self, index: int) -> bool:
-        """Put the arguments of a tool call into its block; tell whether they are usable."""
+    def _set_arguments(self, index: int) -> bool:
+        """Put the arguments of a tool call into its block; return whether they are usable."""
         block, raw = self._blocks[index], self._arguments[index]
         try:
             arguments = json.loads(raw) if raw else block.get("input", {})
@@ -143,12 +143,12 @@ class Draft:
 
 
 def scrubbed(value: Any) -> Any:
-    """Return `value` with what UTF-8 cannot express (lone surrogates) replaced in all its texts."""
+    """Return `value` with lone surrogates, which UTF-8 cannot encode, replaced in all its texts."""
     return with_texts(value, lambda text: text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def with_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """Return a JSON `value` with every text in it, names included, changed by `change`."""
+    """Return a JSON `value` with `change` applied to every text in it, including names."""
     match value:
         case str():
             return change(value)
@@ -161,7 +161,7 @@ def with_texts(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def _sendable(block: Json) -> bool:
-    """Tell whether the API takes a block back: no empty text, no thinking that was cut before its signature."""
+    """Return whether the API accepts a block: no empty text, no thinking without its signature."""
     match block["type"]:
         case "text":
             return bool(block["text"].strip())

@@ -1,4 +1,4 @@
-"""A question put to the Messages API: one reply that is held to a JSON schema, without tools and without a session."""
+"""A question to the Messages API: one reply that must match a JSON schema, without tools and without a session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from gitorch.agents.api.calls import CACHED, Caller, Emit, End, Limits, failed, marked
-from gitorch.agents.api.client import ApiFailure, Stream
+from gitorch.agents.api.requests import ApiFailure, Stream
 from gitorch.agents.api.stream import Reply, scrubbed
 from gitorch.agents.question import Message, Question
 from gitorch.errors import InvalidInput
@@ -15,8 +15,8 @@ from gitorch.errors import InvalidInput
 Json: TypeAlias = dict[str, Any]
 
 
-class Asking:
-    """One execution that is a question."""
+class QuestionRun:
+    """One execution that asks a question."""
 
     def __init__(
         self, limits: Limits, stream: Stream, emit: Emit, *, session: str, hidden: tuple[str, ...] = ()
@@ -24,11 +24,11 @@ class Asking:
         self.caller = Caller(limits, stream, emit, session=session, hidden=hidden)
 
     def run(self, text: str) -> End:
-        """Put a question, given as JSON, and return its end: for success with the answer's JSON as its text."""
+        """Ask a question, given as JSON, and return the end; on success, its text is the answer's JSON."""
         try:
             question = msgspec.json.decode(text, type=Question)
         except msgspec.DecodeError as error:
-            raise InvalidInput("invalid_question", "The question is not understood.", why=str(error)) from None
+            raise InvalidInput("invalid_question", "invalid question", why=str(error)) from None
         try:
             return _end(self.caller.reply(request_of(question, self.caller.limits)))
         except ApiFailure as failure:
@@ -36,13 +36,13 @@ class Asking:
 
 
 def request_of(question: Question, limits: Limits) -> Json:
-    """Return the request: instructions and material are cached by themselves, the conversation with its end."""
+    """Return the request; instructions, material and conversation are cached separately."""
     first, *later = question.messages
     system = {"type": "text", "text": question.instructions, "cache_control": CACHED}
     material = {"type": "text", "text": question.material, "cache_control": CACHED}
     opening = {"role": "user", "content": [*([material] if question.material else []), _text(first)]}
-    rest = [{"role": message.role, "content": [_text(message)]} for message in later]
-    request: Json = scrubbed({"system": [system], "messages": marked([opening, *rest])})
+    messages = [{"role": message.role, "content": [_text(message)]} for message in later]
+    request: Json = scrubbed({"system": [system], "messages": marked([opening, *messages])})
     return request | {
         "model": limits.model,
         "max_tokens": limits.max_tokens,

@@ -1,7 +1,7 @@
 """The two tools of the `api` agent: Anthropic's `bash_20250124` and `text_editor_20250728`, run in one worktree.
 
-The editor is confined to the worktree (`api_files`). The shell is not (`api_bash`): it starts there, with a limit of
-time and without the credentials of the API, and can otherwise do what its user can.
+The editor is confined to the worktree (`files`). The shell is not (`shell`): it starts there, with a time limit and
+without the credentials of the API, and can do everything else that its user can.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gitorch.agents.api.files import Files, Refusal
-from gitorch.agents.api.shell import Ran, Shell
+from gitorch.agents.api.shell import CommandResult, Shell
 
 BASH = "bash"
 EDITOR = "str_replace_based_edit_tool"
@@ -22,7 +22,7 @@ _AROUND = 4
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a tool call gave: text for the model, and whether it failed."""
+    """The result of a tool call: text for the model, and whether it failed."""
 
     text: str
     is_error: bool = False
@@ -76,7 +76,7 @@ class Tools:
         self.files = files
 
     def run(self, name: str, arguments: Mapping[str, object]) -> Result:
-        """Run one tool call. Whatever is wrong with it is told to the model, not raised."""
+        """Run one tool call. An error is reported to the model, not raised."""
         try:
             if name == BASH:
                 return self._bash(msgspec.convert(arguments, Bash))
@@ -89,16 +89,16 @@ class Tools:
         return Result(f"Error: there is no tool {name!r}", is_error=True)
 
     def close(self) -> None:
-        """End whatever the tools left running."""
+        """End everything that the tools left running."""
         self.shell.close()
 
-    def _bash(self, wanted: Bash) -> Result:
-        if wanted.restart:
+    def _bash(self, arguments: Bash) -> Result:
+        if arguments.restart:
             self.shell.restart()
             return Result("The shell was restarted.")
-        if not wanted.command or "\0" in wanted.command:
+        if not arguments.command or "\0" in arguments.command:
             raise Refusal("the command is missing or holds a NUL character")
-        return _told(self.shell.run(wanted.command), self.shell.seconds)
+        return _command_result(self.shell.run(arguments.command), self.shell.seconds)
 
     def _edit(self, edit: Edit) -> str:
         match edit:
@@ -123,16 +123,16 @@ class Tools:
         if view.view_range is not None:
             raise Refusal(f"{view.path} is a folder: it has no lines")
         entries = list(self.files.listing(view.path, depth=2))
-        more = [f"[... {len(entries) - _LISTED} more ...]"] if len(entries) > _LISTED else []
-        return "\n".join(entries[:_LISTED] + more) or "(the folder is empty)"
+        note = [f"[... {len(entries) - _LISTED} more ...]"] if len(entries) > _LISTED else []
+        return "\n".join(entries[:_LISTED] + note) or "(the folder is empty)"
 
     def _replace(self, edit: StrReplace) -> str:
         before = self.files.read(edit.path)
-        at = _only(before, edit.old_str, edit.path)
+        start = _find_once(before, edit.old_str, edit.path)
         new = edit.new_str or ""
-        after = before[:at] + new + before[at + len(edit.old_str) :]
+        after = before[:start] + new + before[start + len(edit.old_str) :]
         self.files.write(edit.path, after)
-        first = before.count("\n", 0, at) + 1
+        first = before.count("\n", 0, start) + 1
         return _edited(edit.path, after, first, first + new.count("\n"))
 
     def _insert(self, edit: Insert) -> str:
@@ -146,23 +146,25 @@ class Tools:
         return _edited(edit.path, after, first, first + edit.insert_text.removesuffix("\n").count("\n"))
 
 
-def _told(ran: Ran, seconds: float) -> Result:
-    output = ran.output.rstrip("\n")
-    if ran.timed_out:
+def _command_result(result: CommandResult, seconds: float) -> Result:
+    output = result.output.rstrip("\n")
+    if result.timed_out:
         return Result(
             f"{output}\n[killed after {seconds:g} seconds, with all that the shell had started; the next command gets "
             "a fresh shell in the worktree. Run what lasts longer in the background, with its output in a file.]",
             is_error=True,
         )
-    if ran.ended:
-        return Result(f"{output}\n[exit code {ran.exit_code}; this ended the shell, the next command gets a fresh one]")
-    if ran.exit_code:
-        return Result(f"{output}\n[exit code {ran.exit_code}]")
+    if result.shell_ended:
+        return Result(
+            f"{output}\n[exit code {result.exit_code}; this ended the shell, the next command gets a fresh one]"
+        )
+    if result.exit_code:
+        return Result(f"{output}\n[exit code {result.exit_code}]")
     return Result(output or "(no output)")
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines of `text`: only a line feed ends one, so that numbers agree with git and the shell."""
+    """Return the lines of `text`, split at line feeds only, so that their numbers agree with git and the shell."""
     lines = text.split("\n")
     return lines[:-1] if not lines[-1] else lines
 
@@ -186,18 +188,18 @@ def _capped(text: str) -> str:
     return f"{text[:VIEW_CHARACTERS]}\n[... {len(text) - VIEW_CHARACTERS} characters cut here: use view_range ...]"
 
 
-def _only(text: str, old: str, path: str) -> int:
+def _find_once(text: str, old: str, path: str) -> int:
     if not old:
         raise Refusal("old_str is empty")
-    at = text.find(old)
-    if at < 0:
+    start = text.find(old)
+    if start < 0:
         hint = " (its lines end in CR LF)" if "\r\n" in text and "\r\n" not in old else ""
         raise Refusal(f"old_str does not occur in {path}{hint}")
-    again = text.find(old, at + 1)
-    if again >= 0:
-        places = " and ".join(str(text.count("\n", 0, place) + 1) for place in (at, again))
-        raise Refusal(f"old_str occurs more than once in {path} (lines {places}): give more of the text around it")
-    return at
+    second = text.find(old, start + 1)
+    if second >= 0:
+        lines = " and ".join(str(text.count("\n", 0, index) + 1) for index in (start, second))
+        raise Refusal(f"old_str occurs more than once in {path} (lines {lines}): give more of the text around it")
+    return start
 
 
 def _inserted(before: str, lines: list[str], edit: Insert) -> str:
@@ -211,5 +213,5 @@ def _inserted(before: str, lines: list[str], edit: Insert) -> str:
 
 def _edited(path: str, text: str, first: int, last: int) -> str:
     lines = _lines(text)
-    shown = _numbered(lines, max(1, first - _AROUND), min(len(lines), last + _AROUND))
-    return _capped(f"Edited {path}:\n{shown}")
+    excerpt = _numbered(lines, max(1, first - _AROUND), min(len(lines), last + _AROUND))
+    return _capped(f"Edited {path}:\n{excerpt}")

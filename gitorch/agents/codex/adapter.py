@@ -1,4 +1,4 @@
-"""Codex: the `codex exec` command line, and whether somebody is logged in."""
+"""Codex: the `codex exec` command line, and its login state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import tomli
 from gitorch.agents import streams
 from gitorch.agents.codex import stream
 from gitorch.agents.protocol import Launch, Probed, Request
-from gitorch.agents.streams import Record, table, word
+from gitorch.agents.streams import Record, object_at, text_at
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, Outcome
@@ -47,59 +47,59 @@ class Codex:
     """Whether an outcome's usage counts the whole session, not this execution of it."""
 
     def probes(self, settings: AgentSettings) -> Sequence[tuple[str, ...]]:
-        """Return the commands that tell the version and whether somebody is logged in."""
+        """Return the commands that print the version and the login state."""
         name = program(settings)
         return (name, "--version"), (name, "login", "status")
 
-    def judge(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
+    def check_ready(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
         """Return the version, or raise `SetupNeeded` with `agent-missing` or `agent-login`."""
         version, login = probed
         if version.exit_code != 0:
             raise _missing(settings, version)
-        lacking = _lacking(_provider(settings, environment), environment, login)
-        if lacking:
+        problem = _login_problem(_provider(settings, environment), environment, login)
+        if problem:
             raise SetupNeeded(
                 "agent-login",
                 "codex is not logged in",
-                why=lacking,
+                why=problem,
                 fix=("codex login", "export CODEX_API_KEY=..."),
             )
-        found = re.search(r"\d+(\.\d+)+", version.stdout)
-        return found[0] if found else streams.one_line(version.stdout)
+        match = re.search(r"\d+(\.\d+)+", version.stdout)
+        return match[0] if match else streams.one_line(version.stdout)
 
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
-        """Return the unattended command line; the prompt comes by standard input."""
+        """Return the unattended command line; the brief is its standard input."""
         argv = [program(settings), "exec", "--json", "-C", str(request.worktree)]
-        # Codex's own sandbox keeps .git read-only, so `git commit` fails in it: what confines the agent is gitorch's.
+        # Codex's own sandbox makes .git read-only, so that `git commit` fails: gitorch confines the agent instead
         argv += ["-s", "danger-full-access"]
-        # Otherwise each execution ends five seconds late where the vendor's host cannot be reached.
+        # otherwise every execution ends five seconds late if the vendor's host is unreachable
         argv += ["-c", "analytics.enabled=false"]
         if settings.model:
             argv += ["-m", settings.model]
-        # `resume` has no -C and -s of its own: everything stands before it.
+        # `resume` has no -C and -s of its own: all options come before it
         resume = ("resume", request.session) if request.resume else ()
         return Launch(argv=(*argv, *settings.args, *resume, "-"), stdin=request.brief)
 
-    def outcome(self, lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
+    def outcome(self, lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
         """Read the stream to its end; the last `turn.completed` or `turn.failed` decides."""
-        return stream.outcome(lines, stderr, ended)
+        return stream.outcome(lines, stderr, result)
 
     def events(self, line: bytes) -> Iterator[Event]:
-        """Yield what one line of the stream tells a person."""
+        """Yield what one line of the stream means for a person."""
         return stream.events(line)
 
 
 def program(settings: AgentSettings) -> str:
-    """Return the executable to start, past npm's Node shim: killed, the shim leaves its child running."""
-    named = settings.path or "codex"
-    found = shutil.which(named, path=settings.env.get("PATH"))
-    shim = Path(os.path.realpath(found)) if found else None
+    """Return the native executable behind npm's Node shim: when the shim is killed, its child keeps running."""
+    name = settings.path or "codex"
+    path = shutil.which(name, path=settings.env.get("PATH"))
+    shim = Path(os.path.realpath(path)) if path else None
     if shim is None or shim.name != "codex.js":
-        return named
+        return name
     package, binary = shim.parent.parent, Path("vendor") / _triple() / "bin" / "codex"
-    places = [package / binary, *package.parent.glob(f"codex-*/{binary}")]
-    places += package.glob(f"node_modules/@openai/codex-*/{binary}")
-    return next((str(place) for place in places if os.access(place, os.X_OK)), named)
+    candidates = [package / binary, *package.parent.glob(f"codex-*/{binary}")]
+    candidates += package.glob(f"node_modules/@openai/codex-*/{binary}")
+    return next((str(candidate) for candidate in candidates if os.access(candidate, os.X_OK)), name)
 
 
 def _triple() -> str:
@@ -109,13 +109,13 @@ def _triple() -> str:
 
 def _missing(settings: AgentSettings, version: Probed) -> SetupNeeded:
     program = settings.path or "codex"
-    why = "there is no such program on PATH" if version.exit_code is None else streams.one_line(version.stderr)
-    return SetupNeeded("agent-missing", f"`{program}` cannot be started", why=why, fix=(_INSTALL,))
+    cause = "there is no such program on PATH" if version.exit_code is None else streams.one_line(version.stderr)
+    return SetupNeeded("agent-missing", f"`{program}` cannot be started", why=cause, fix=(_INSTALL,))
 
 
-def _lacking(provider: Record, environment: Mapping[str, str], login: Probed) -> str:
-    """Return why no login or key would be found for `provider`, "" where one is."""
-    key = word(provider, "env_key")
+def _login_problem(provider: Record, environment: Mapping[str, str], login: Probed) -> str:
+    """Return why `provider` would have no login or key; "" if it has one."""
+    key = text_at(provider, "env_key")
     if key:
         return (
             "" if environment.get(key) else f"its model provider wants {key}, which is not in the agent's environment"
@@ -125,8 +125,10 @@ def _lacking(provider: Record, environment: Mapping[str, str], login: Probed) ->
     # OPENAI_API_KEY does not count: `codex exec` sends only CODEX_API_KEY or what `codex login` stored.
     if login.exit_code == 0 or environment.get("CODEX_API_KEY"):
         return ""
-    said = stream.complaints(login.stderr)
-    return streams.one_line(said[-1]) if said else "`codex login status` says so, and no CODEX_API_KEY is set"
+    complaints = stream.complaints(login.stderr)
+    return (
+        streams.one_line(complaints[-1]) if complaints else "`codex login status` says so, and no CODEX_API_KEY is set"
+    )
 
 
 def _provider(settings: AgentSettings, environment: Mapping[str, str]) -> Record:
@@ -134,8 +136,8 @@ def _provider(settings: AgentSettings, environment: Mapping[str, str]) -> Record
     config = _config_file(environment)
     for override in _overrides(settings.args):
         config = _merged(config, override)
-    name = word(config, "model_provider")
-    return table(config, "model_providers", name) if name else {}
+    name = text_at(config, "model_provider")
+    return object_at(config, "model_providers", name) if name else {}
 
 
 def _config_file(environment: Mapping[str, str]) -> Record:
@@ -152,9 +154,9 @@ def _config_file(environment: Mapping[str, str]) -> Record:
 
 
 def _overrides(args: Sequence[str]) -> Iterator[Record]:
-    for place, arg in enumerate(args):
-        if arg in ("-c", "--config") and place + 1 < len(args):
-            yield _override(args[place + 1])
+    for index, arg in enumerate(args):
+        if arg in ("-c", "--config") and index + 1 < len(args):
+            yield _override(args[index + 1])
         elif arg.startswith("--config="):
             yield _override(arg.removeprefix("--config="))
 
@@ -164,7 +166,7 @@ def _override(setting: str) -> Record:
     try:
         return tomli.loads(f"{key} = {value}")
     except tomli.TOMLDecodeError:
-        # Codex does the same: what is not TOML is a plain string.
+        # as Codex does: a value that is not TOML is a plain string
         return tomli.loads(f"{key} = {msgspec.json.encode(value).decode()}")
 
 

@@ -1,4 +1,4 @@
-"""Putting a question through `codex exec`: read-only, without a shell, a schema for the answer."""
+"""Questions through `codex exec`: read-only, without a shell, a schema for the answer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from gitorch.agents.codex import stream
 from gitorch.agents.codex.adapter import program
 from gitorch.agents.question import Answer, Question, Sent, as_prompt, object_in
 from gitorch.config import AgentSettings
-from gitorch.model.outcome import Ending, Exit
+from gitorch.model.outcome import Exit, ExitReason
 
 _SCHEMA = "schema.json"
 _SETTINGS = (
-    # Otherwise each execution ends five seconds late where the vendor's host cannot be reached.
+    # otherwise every execution ends five seconds late if the vendor's host is unreachable
     "analytics.enabled=false",
-    # It works inside the repository's git folder, and would take the AGENTS.md above it for instructions.
+    # its folder is inside the repository's git folder, and it would read the AGENTS.md above it
     "project_doc_max_bytes=0",
     'web_search="disabled"',
     "features.shell_tool=false",
@@ -25,10 +25,10 @@ _SETTINGS = (
 
 
 class CodexQuestions:
-    """`codex exec --output-schema`: the answer is the last message, which the CLI itself does not check."""
+    """`codex exec --output-schema`: the answer is the last message, which the CLI does not validate."""
 
     def send(self, settings: AgentSettings, question: Question) -> Sent:
-        """Return the command line; everything that is asked comes by standard input."""
+        """Return the command line; the question is its standard input."""
         argv = [program(settings), "exec", "--json", "--skip-git-repo-check", "--ephemeral", "-s", "read-only"]
         for setting in _SETTINGS:
             argv += ["-c", setting]
@@ -42,8 +42,8 @@ class CodexQuestions:
             files={_SCHEMA: msgspec.json.encode(question.schema)},
         )
 
-    def answer(self, settings: AgentSettings, lines: Iterable[bytes], stderr: str, ended: Exit) -> Answer:
-        """Read the stream; the stream does not name the model, so only a configured one is known."""
-        outcome = stream.outcome(lines, stderr, ended)
-        value = object_in(outcome.summary) if outcome.ending is Ending.COMPLETED else None
+    def answer(self, settings: AgentSettings, lines: Iterable[bytes], stderr: str, result: Exit) -> Answer:
+        """Read the stream; it does not name the model, so that only a configured one is known."""
+        outcome = stream.outcome(lines, stderr, result)
+        value = object_in(outcome.summary) if outcome.ending is ExitReason.COMPLETED else None
         return Answer(outcome=outcome, value=value, text=outcome.summary, model=settings.model)

@@ -1,4 +1,4 @@
-"""The stream of `codex exec`: one JSON event a line, of which the last one tells how a turn ended."""
+"""The stream of `codex exec`: one JSON event per line; the last one says how a turn ended."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from datetime import datetime, timedelta
 import msgspec
 
 from gitorch.agents import streams
-from gitorch.agents.streams import Record, rows, table, word
-from gitorch.model.outcome import Ending, Event, Exit, Outcome, Usage
+from gitorch.agents.streams import Record, object_at, objects_at, text_at
+from gitorch.model.outcome import Event, Exit, ExitReason, Outcome, Usage
 
-# Tried from top to bottom on the message of the final event: it is all that the stream tells of the cause.
-_MESSAGES: tuple[tuple[re.Pattern[str], Ending], ...] = tuple(
+# tried in order on the message of the final event, the only source for the cause
+_MESSAGES: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), ending)
     for pattern, ending in (
-        (r"usage limit|rate limit|429 too many requests", Ending.LIMITED),
-        (r"quota exceeded|upgrade to plus|missing environment variable", Ending.UNAUTHENTICATED),
-        (r"not logged in|log ?in again|sign ?in again|refresh token", Ending.UNAUTHENTICATED),
-        (r"content[_ ]policy|cyber_policy|usage polic|was flagged", Ending.DECLINED),
-        (r"ran out of room|context window", Ending.FAILED),
-        (r"high demand|at capacity|overloaded|stream disconnected|idle timeout|timed out", Ending.TRANSIENT),
-        (r"connection failed|error sending request|waiting for network|network error", Ending.TRANSIENT),
+        (r"usage limit|rate limit|429 too many requests", ExitReason.LIMITED),
+        (r"quota exceeded|upgrade to plus|missing environment variable", ExitReason.UNAUTHENTICATED),
+        (r"not logged in|log ?in again|sign ?in again|refresh token", ExitReason.UNAUTHENTICATED),
+        (r"content[_ ]policy|cyber_policy|usage polic|was flagged", ExitReason.DECLINED),
+        (r"ran out of room|context window", ExitReason.FAILED),
+        (r"high demand|at capacity|overloaded|stream disconnected|idle timeout|timed out", ExitReason.TRANSIENT),
+        (r"connection failed|error sending request|waiting for network|network error", ExitReason.TRANSIENT),
     )
 )
 _STATUS = re.compile(r"(?:unexpected status|last status:) (\d{3})")
@@ -32,8 +32,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _NOISE = re.compile(r"^(Reading additional input|WARNING|warning|\d{4}-\d\d-\d\dT\S+ +(INFO|WARN|DEBUG))")
 
 
-class _Seen(msgspec.Struct):
-    """What a stream told up to its end."""
+class _StreamState(msgspec.Struct):
+    """What a stream said so far."""
 
     final: Record | None = None
     session: str = ""
@@ -41,136 +41,136 @@ class _Seen(msgspec.Struct):
     retry: str = ""
 
 
-def outcome(lines: Iterable[bytes], stderr: str, ended: Exit) -> Outcome:
+def outcome(lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
     """Read the stream to its end; the last `turn.completed` or `turn.failed` decides."""
-    seen = _Seen()
+    state = _StreamState()
     silent = True
     for record in streams.records(lines):
         silent = False
-        _take_in(seen, record)
-    if seen.final is None:
-        return _without_final(seen, stderr, ended, silent=silent)
-    if seen.final["type"] == "turn.completed":
+        _add(state, record)
+    if state.final is None:
+        return _without_final(state, stderr, result, silent=silent)
+    if state.final["type"] == "turn.completed":
         return Outcome(
-            ending=Ending.COMPLETED,
-            summary=seen.text,
-            session=seen.session,
-            usage=_usage(table(seen.final, "usage")),
+            ending=ExitReason.COMPLETED,
+            summary=state.text,
+            session=state.session,
+            usage=_usage(object_at(state.final, "usage")),
         )
-    message = word(seen.final, "error", "message")
+    message = text_at(state.final, "error", "message")
     ending = _ending(message)
     return Outcome(
         ending=ending,
-        reason=streams.one_line(_plain(message)) or "the turn failed",
-        summary=seen.text,
-        session=seen.session,
-        resets_at=_resets_at(message, ended) if ending is Ending.LIMITED else None,
+        reason=streams.one_line(_message_text(message)) or "the turn failed",
+        summary=state.text,
+        session=state.session,
+        resets_at=_resets_at(message, result) if ending is ExitReason.LIMITED else None,
     )
 
 
 def events(line: bytes) -> Iterator[Event]:
-    """Yield what one line of the stream tells a person."""
+    """Yield what one line of the stream means for a person."""
     record = streams.parse(line) or {}
     match record.get("type"):
         case "item.started":
-            yield from _started(table(record, "item"))
+            yield from _started(object_at(record, "item"))
         case "item.completed":
-            yield from _completed(table(record, "item"))
+            yield from _completed(object_at(record, "item"))
         case "error":
-            message = word(record, "message")
+            message = text_at(record, "message")
             yield Event(kind="retry" if _is_retry(message) else "error", text=message)
         case "turn.failed":
-            yield Event(kind="end", text=word(record, "error", "message"))
+            yield Event(kind="end", text=text_at(record, "error", "message"))
         case "turn.completed":
             yield Event(kind="end")
         case _:
             pass
 
 
-def _take_in(seen: _Seen, record: Record) -> None:
+def _add(state: _StreamState, record: Record) -> None:
     match record.get("type"):
         case "thread.started":
-            seen.session = word(record, "thread_id")
+            state.session = text_at(record, "thread_id")
         case "turn.completed" | "turn.failed":
-            seen.final = record
-        case "item.completed" if word(record, "item", "type") == "agent_message":
-            seen.text, seen.retry = word(record, "item", "text"), ""
+            state.final = record
+        case "item.completed" if text_at(record, "item", "type") == "agent_message":
+            state.text, state.retry = text_at(record, "item", "text"), ""
         case "item.started" | "item.completed":
-            seen.retry = ""
+            state.retry = ""
         case "error":
-            # Not the end: a run that recovers has such events too.
-            seen.retry = word(record, "message")
+            # not the end: an execution that recovers has such events too
+            state.retry = text_at(record, "message")
         case _:
             pass
 
 
-def _ending(message: str) -> Ending:
-    known = next((ending for pattern, ending in _MESSAGES if pattern.search(message)), None)
+def _ending(message: str) -> ExitReason:
+    ending = next((ending for pattern, ending in _MESSAGES if pattern.search(message)), None)
     status = _STATUS.search(message)
-    if known is None and status:
+    if ending is None and status:
         return streams.by_status(int(status[1]))
-    return known or Ending.FAILED
+    return ending or ExitReason.FAILED
 
 
 def _is_retry(message: str) -> bool:
     return message.startswith("Reconnecting")
 
 
-def _plain(message: str) -> str:
-    """Return the words in a message that is a service's error object as it came."""
+def _message_text(message: str) -> str:
+    """Return the text in a message that is an error object of the service, as JSON."""
     body = streams.parse(message.encode()) or {}
-    return word(body, "error", "message") or word(body, "detail") or message
+    return text_at(body, "error", "message") or text_at(body, "detail") or message
 
 
-def _without_final(seen: _Seen, stderr: str, ended: Exit, *, silent: bool) -> Outcome:
-    so_far = Outcome(ending=Ending.LOST, summary=seen.text, session=seen.session)
-    said = "\n".join(complaints(stderr))
-    waiting = _waiting(seen.retry) if _is_retry(seen.retry) else None
-    return streams.unfinished(so_far, ended, said, waiting=waiting, mute=_ending(said) if silent else None)
+def _without_final(state: _StreamState, stderr: str, result: Exit, *, silent: bool) -> Outcome:
+    so_far = Outcome(ending=ExitReason.LOST, summary=state.text, session=state.session)
+    errors = "\n".join(complaints(stderr))
+    waiting = _waiting(state.retry) if _is_retry(state.retry) else None
+    return streams.unfinished(so_far, result, errors, waiting=waiting, silent=_ending(errors) if silent else None)
 
 
-def _waiting(retry: str) -> tuple[Ending, str]:
+def _waiting(retry: str) -> tuple[ExitReason, str]:
     ending = _ending(retry)
-    return (Ending.TRANSIENT if ending is Ending.FAILED else ending), retry
+    return (ExitReason.TRANSIENT if ending is ExitReason.FAILED else ending), retry
 
 
 def complaints(stderr: str) -> list[str]:
-    """Return the lines of the error stream that are not mere notices."""
+    """Return the lines of standard error that are not just notices."""
     return [line for line in stderr.splitlines() if line.strip() and not _NOISE.match(line)]
 
 
-def _resets_at(message: str, ended: Exit) -> float | None:
+def _resets_at(message: str, result: Exit) -> float | None:
     """Return the unix time of "try again at 2:00 PM" or "... Nov 23rd, 2026 2:13 AM": local time, to the minute."""
-    found = _RESETS.search(message)
-    if found is None or (found[1] or "Jan") not in _MONTHS:
+    match = _RESETS.search(message)
+    if match is None or (match[1] or "Jan") not in _MONTHS:
         return None
-    month, day, year, hour, minute, half = found.groups()
-    today = datetime.fromtimestamp(ended.started + ended.seconds) if ended.started else datetime.now()
+    month, day, year, hour, minute, half = match.groups()
+    today = datetime.fromtimestamp(result.started + result.seconds) if result.started else datetime.now()
     clock = f"{int(hour):02}:{minute} {half}"
     date = f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02}" if month else f"{today:%Y-%m-%d}"
     try:
         moment = datetime.strptime(f"{date} {clock}", "%Y-%m-%d %I:%M %p")
     except ValueError:
         return None
-    # Seconds are cut off: rounded up, one does not come back a moment too early.
+    # the message omits seconds: round up, in order not to retry too early
     return (moment + timedelta(minutes=1)).timestamp()
 
 
 def _usage(usage: Record) -> Usage:
     return Usage(
-        input_tokens=streams.count(usage, "input_tokens"),
-        cached_tokens=streams.count(usage, "cached_input_tokens"),
-        output_tokens=streams.count(usage, "output_tokens"),
+        input_tokens=streams.count_at(usage, "input_tokens"),
+        cached_tokens=streams.count_at(usage, "cached_input_tokens"),
+        output_tokens=streams.count_at(usage, "output_tokens"),
     )
 
 
 def _started(item: Record) -> Iterator[Event]:
     match item.get("type"):
         case "command_execution":
-            yield Event(kind="tool", tool="shell", text=streams.one_line(_inner_command(word(item, "command"))))
+            yield Event(kind="tool", tool="shell", text=streams.one_line(_inner_command(text_at(item, "command"))))
         case "mcp_tool_call":
-            name = f"{word(item, 'server')}.{word(item, 'tool')}"
-            yield Event(kind="tool", tool=name, text=streams.digest(table(item, "arguments")))
+            name = f"{text_at(item, 'server')}.{text_at(item, 'tool')}"
+            yield Event(kind="tool", tool=name, text=streams.digest(object_at(item, "arguments")))
         case _:
             pass
 
@@ -178,25 +178,25 @@ def _started(item: Record) -> Iterator[Event]:
 def _completed(item: Record) -> Iterator[Event]:
     match item.get("type"):
         case "agent_message":
-            yield Event(kind="text", text=word(item, "text"))
+            yield Event(kind="text", text=text_at(item, "text"))
         case "reasoning":
-            yield Event(kind="thinking", text=word(item, "text"))
+            yield Event(kind="thinking", text=text_at(item, "text"))
         case "command_execution":
-            output = streams.first_lines(word(item, "aggregated_output"))
+            output = streams.first_lines(text_at(item, "aggregated_output"))
             yield Event(kind="result", tool="shell", text=output)
         case "file_change":
-            changes = (f"{word(change, 'kind')} {word(change, 'path')}" for change in rows(item, "changes"))
+            changes = (f"{text_at(change, 'kind')} {text_at(change, 'path')}" for change in objects_at(item, "changes"))
             yield Event(kind="tool", tool="apply_patch", text=streams.one_line(", ".join(changes)))
         case "web_search":
-            yield Event(kind="tool", tool="web_search", text=streams.one_line(word(item, "query")))
+            yield Event(kind="tool", tool="web_search", text=streams.one_line(text_at(item, "query")))
         case "error":
-            yield Event(kind="error", text=word(item, "message"))
+            yield Event(kind="error", text=text_at(item, "message"))
         case _:
             pass
 
 
 def _inner_command(command: str) -> str:
-    """Return what stands in `/bin/bash -lc '...'`."""
+    """Return the command inside `/bin/bash -lc '...'`."""
     try:
         parts = shlex.split(command)
     except ValueError:

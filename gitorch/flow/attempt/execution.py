@@ -11,7 +11,7 @@ from gitorch.config import seconds
 from gitorch.executors.base import STDIN_FILE, NotStarted, Spec, tail_text
 from gitorch.flow.attempt.environment import AttemptEnv
 from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
-from gitorch.model.outcome import Ending, Exit, Outcome
+from gitorch.model.outcome import Exit, ExitReason, Outcome
 from gitorch.model.task import Task, current_attempt
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.context import RunContext
@@ -22,7 +22,7 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
     spec = _agent_spec(context, task, env, round_number)
     result = execute(context, env, spec)
     if result.cause == "failed-to-start":
-        return Outcome(ending=Ending.FAILED, reason=f"could not start: {result.message}")
+        return Outcome(ending=ExitReason.FAILED, reason=f"could not start: {result.message}")
     execution = context.executor.id_of(spec.key)
     stderr = tail_text(context.executor, execution, "stderr")
     with context.executor.open_output(execution, "stdout") as lines:
@@ -66,8 +66,8 @@ def _read_brief(folder: Path, round_number: int) -> bytes:
 def _with_time_limit(outcome: Outcome, result: Exit) -> Outcome:
     """Name the limit or the request that ended an execution, instead of what the agent said about it."""
     reasons = {"timeout": "timed out", "idle": "stuck: no output and no processor time", "stopped": result.message}
-    if result.cause in reasons and outcome.ending is not Ending.COMPLETED:
-        return msgspec.structs.replace(outcome, ending=Ending.STOPPED, reason=reasons[result.cause])
+    if result.cause in reasons and outcome.ending is not ExitReason.COMPLETED:
+        return msgspec.structs.replace(outcome, ending=ExitReason.STOPPED, reason=reasons[result.cause])
     return outcome
 
 

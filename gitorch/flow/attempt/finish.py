@@ -13,7 +13,7 @@ from gitorch.flow.attempt import briefing
 from gitorch.flow.attempt.environment import room_spec
 from gitorch.flow.attempt.records import INTERRUPTED, attempt_folder, stop_reason
 from gitorch.model import note
-from gitorch.model.outcome import Ending, Outcome
+from gitorch.model.outcome import ExitReason, Outcome
 from gitorch.model.redact import redacted
 from gitorch.model.task import Commits, ConflictRetry, Phase, State, Task, change, change_attempt, current_attempt
 from gitorch.rooms.context import RunContext
@@ -63,14 +63,14 @@ def fail(context: RunContext, task: Task, error: GitorchError) -> Task:
 def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
     """End an attempt whose agent did not complete: waiting, queued again, or failed, depending on the cause."""
     reason = redacted(outcome.reason) or str(outcome.ending)
-    if outcome.ending is Ending.LIMITED and context.config.run.rate_limits == "wait":
+    if outcome.ending is ExitReason.LIMITED and context.config.run.rate_limits == "wait":
         wake = datetime.fromtimestamp(outcome.resets_at, UTC) if outcome.resets_at else _retry_time(task)
         return _end(
             context, task, state=State.WAITING, reason=f"{reason}; goes on at {wake:%Y-%m-%d %H:%M} UTC", wake=wake
         )
-    if outcome.ending is Ending.UNAUTHENTICATED:
+    if outcome.ending is ExitReason.UNAUTHENTICATED:
         return _end(context, task, state=State.QUEUED, reason=f"{task.spec.agent} is not logged in: {reason}")
-    crashed = outcome.ending in (Ending.TRANSIENT, Ending.LOST)
+    crashed = outcome.ending in (ExitReason.TRANSIENT, ExitReason.LOST)
     if crashed and task.retried < context.config.run.retries:
         return _end(context, task, state=State.QUEUED, reason=f"again after: {reason}", retried=task.retried + 1)
     return end_failed(context, task, reason)

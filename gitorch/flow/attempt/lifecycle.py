@@ -20,7 +20,7 @@ from gitorch.flow.attempt.finish import (
 from gitorch.flow.attempt.records import brief_file, stop_reason
 from gitorch.flow.attempt.start import compose_brief
 from gitorch.model import brief, note
-from gitorch.model.outcome import Ending, Outcome, Usage
+from gitorch.model.outcome import ExitReason, Outcome, Usage
 from gitorch.model.redact import redacted
 from gitorch.model.task import (
     Attempt,
@@ -162,14 +162,14 @@ def _total_usage(attempt: Attempt, usage: Usage | None, *, cumulative: bool) -> 
 
 def _collect(task: Task, env: AttemptEnv, outcome: Outcome) -> CollectResult:
     message = f"{task.title}\n\nTask: {task.id}\nAgent: {task.spec.agent}\n"
-    return env.room.collect(message if outcome.ending is Ending.COMPLETED else f"WIP: {message}")
+    return env.room.collect(message if outcome.ending is ExitReason.COMPLETED else f"WIP: {message}")
 
 
 def _end_early(context: RunContext, task: Task, env: AttemptEnv, outcome: Outcome, home: CollectResult) -> Task | None:
     """Return the ended task when there is nothing to check: the agent did not complete, or its work was rejected."""
     if stop := stop_reason(env.folder):
         return end_stopped(context, task, stop)
-    if outcome.ending is not Ending.COMPLETED:
+    if outcome.ending is not ExitReason.COMPLETED:
         return end_incomplete(context, task, outcome)
     if isinstance(home, NoChanges) or (isinstance(home, Collected) and _added_nothing(task, home)):
         return end_failed(context, task, "no changes")

@@ -13,13 +13,13 @@ from gitorch.flow.attempt import briefing
 from gitorch.flow.attempt.records import attempt_folder, brief_file
 from gitorch.model import brief
 from gitorch.model.naming import Oid
-from gitorch.model.outcome import Ending
+from gitorch.model.outcome import ExitReason
 from gitorch.model.roles import generalist
 from gitorch.model.task import Attempt, Commits, State, Task, change, current_attempt
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.paths import worktree_path
 
-_CUT_OFF = (Ending.LIMITED, Ending.TRANSIENT, Ending.LOST, Ending.STOPPED)
+_CUT_OFF = (ExitReason.LIMITED, ExitReason.TRANSIENT, ExitReason.LOST, ExitReason.STOPPED)
 
 
 def start(context: RunContext, task: Task, base: Oid) -> Task:

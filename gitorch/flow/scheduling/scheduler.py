@@ -16,7 +16,7 @@ import msgspec
 from gitorch.errors import GitorchError
 from gitorch.model import graph
 from gitorch.model.naming import TaskId
-from gitorch.model.outcome import Ending
+from gitorch.model.outcome import ExitReason
 from gitorch.model.task import ALIVE, State, Task, change, urgency
 
 POLL_SECONDS = 1.0
@@ -212,9 +212,9 @@ class Scheduler:
         if task.state in (State.RUNNING, State.CANCELLED) or last is None:
             return
         self.spent += (last.usage.usd or 0.0) if last.usage else 0.0
-        if last.ending == Ending.UNAUTHENTICATED:
+        if last.ending == ExitReason.UNAUTHENTICATED:
             self._held_agents[task.spec.agent] = StopReason(Cause.LOGIN, f"{task.spec.agent} is not logged in")
-        if last.ending == Ending.LIMITED and self.limits.stop_on_limit:
+        if last.ending == ExitReason.LIMITED and self.limits.stop_on_limit:
             self.stopped = StopReason(Cause.LIMIT, f"{task.spec.agent} has reached its limit")
         # one that is in conflict was to be solved
         failed = task.state in (State.FAILED, State.CONFLICTED) or task.passed is False

@@ -11,7 +11,7 @@ from gitorch.agents.question import Answer, Question, Sent
 from gitorch.config import AgentSettings
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
 from gitorch.executors.base import ExecutionId, Executor, Spec, tail_text
-from gitorch.model.outcome import Ending, Exit
+from gitorch.model.outcome import Exit, ExitReason
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import agent_environment
 
@@ -37,7 +37,7 @@ def ask(context: RunContext, agent: str, question: Question, *, seconds: float =
     _forget_old(context.executor)
     execution, exit_record = _run(context, settings, QUESTIONERS[settings.kind].send(settings, question), seconds)
     answer = _read(context.executor, settings, execution, exit_record)
-    if answer.outcome.ending is Ending.COMPLETED:
+    if answer.outcome.ending is ExitReason.COMPLETED:
         context.executor.ack(execution)
         return answer
     raise _error(agent, settings, answer, exit_record, context.executor.output_location(execution, "stdout"))
@@ -99,10 +99,15 @@ def _until(answer: Answer) -> str:
     return f" until {datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}" if at else ""
 
 
-_REFUSALS: dict[Ending, tuple[type[GitorchError], str, str, str]] = {
-    Ending.UNAUTHENTICATED: (SetupNeeded, "agent-login", "{} is not logged in, or its key is not accepted", ""),
-    Ending.LIMITED: (LimitReached, "model-limit", "{} has reached a limit of its service", "try again later"),
-    Ending.DECLINED: (Refused, "model-declined", "the model of {} declined to answer", "say the goal in other words"),
-    Ending.TRANSIENT: (Incomplete, "model-unavailable", "the service of {} did not answer", "try again"),
+_REFUSALS: dict[ExitReason, tuple[type[GitorchError], str, str, str]] = {
+    ExitReason.UNAUTHENTICATED: (SetupNeeded, "agent-login", "{} is not logged in, or its key is not accepted", ""),
+    ExitReason.LIMITED: (LimitReached, "model-limit", "{} has reached a limit of its service", "try again later"),
+    ExitReason.DECLINED: (
+        Refused,
+        "model-declined",
+        "the model of {} declined to answer",
+        "say the goal in other words",
+    ),
+    ExitReason.TRANSIENT: (Incomplete, "model-unavailable", "the service of {} did not answer", "try again"),
 }
 _LOGIN = {"claude": "claude  (then /login)", "codex": "codex login"}
