@@ -17,6 +17,7 @@ from gitorch.errors import AnswerNeeded, GitorchError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+    from rich.console import RenderableType
 
     from gitorch.cli.schema.answer import Answer
     from gitorch.cli.terminal.streams import Screen
@@ -68,17 +69,17 @@ class Session:
             raise click.UsageError("which task? (inside a task's worktree it may be left out)")
         return here
 
-    def answer(self, text: str, answer: Answer | None = None) -> None:
-        """Print the answer to stdout: `text`, or with `--json` the object. One without an object is for people only."""
+    def answer(self, content: RenderableType | None, answer: Answer | None = None) -> None:
+        """Print the answer to stdout: `content`, or with `--json` the object, if there is one."""
         if self.json:
-            text = schema.answer.line(answer) if answer else ""
-        if text:
-            self.screen.answer(text.removesuffix("\n"))
+            content = schema.answer.line(answer) if answer else None
+        if content:
+            self.screen.answer(content.removesuffix("\n") if isinstance(content, str) else content)
         self.tell_notices()
 
-    def say(self, text: str) -> None:
+    def say(self, content: RenderableType) -> None:
         """Print narration to stderr."""
-        self.screen.say(text)
+        self.screen.say(content)
 
     def refresh(self, known: Replayer | None = None) -> None:
         """Bring what is foreseen up to date after a change by hand; a run that is going on does it by itself."""
@@ -101,7 +102,7 @@ class Session:
         from gitorch.cli.views import error as error_view
 
         self.tell_notices()
-        sys.stderr.write(error_view.error(error))
+        self.screen.alert(error_view.error(error))
 
     def confirm(self, question: str, *, yes: bool, flag: str = "--yes") -> bool:
         """Ask a person; without one, raise `AnswerNeeded` that names the flag to pass."""

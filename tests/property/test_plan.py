@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitorch import config
-from gitorch.cli.terminal.layout import Look
+from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.views import plan as plan_view
+from gitorch.cli.views import plan_formats
 from gitorch.errors import InvalidInput
 from gitorch.model import plan as planning
 from gitorch.model.naming import TaskId
 from gitorch.model.plan import Plan, PlannedTask, critical_path, difference, phases, problems, read_plan
+from tests.support.pages import page
 from tests.support.plans import ids, plans
 from tests.support.scale import scaled
 
@@ -152,7 +154,7 @@ def test_a_difference_names_all_that_differs(one: Plan, two: Plan) -> None:
 @given(plans(least=1))
 def test_toml_and_json_read_back(plan: Plan) -> None:
     """What `plan show --format toml` prints is the same plan again, value for value; so is its JSON."""
-    found = config.parse(plan_view.toml(plan), "plan").settings
+    found = config.parse(plan_formats.toml(plan), "plan").settings
     assert read_plan({"tasks": found["task"]}, goal=found["goal"], **KNOWN) == plan
     tables = msgspec.json.decode(msgspec.json.encode(plan.tasks))
     assert read_plan({"tasks": tables, "reply": "x"}, goal=plan.goal, **KNOWN) == plan
@@ -162,11 +164,16 @@ def test_toml_and_json_read_back(plan: Plan) -> None:
 @given(plans())
 def test_what_is_shown_holds_nothing_that_a_terminal_obeys(plan: Plan) -> None:
     """No format lets a control or direction-changing character through, whatever the texts hold."""
-    look = Look(width=None, colour=False, symbols=True)
+    look = TerminalStyle(width=None, colour=False, symbols=True)
     session = planning.PlanSession(id="p", plan=plan)
-    shown = [plan_view.mermaid(plan), plan_view.dot(plan), plan_view.toml(plan), plan_view.tree(session, look=look)]
-    shown += [plan_view.task_page(plan, task, look=look) for task in plan.tasks]
-    shown.append(plan_view.difference(difference(Plan(goal="g"), plan), look=look))
+    shown = [
+        plan_formats.mermaid(plan),
+        plan_formats.dot(plan),
+        plan_formats.toml(plan),
+        page(plan_view.tree, session, terminal=look),
+    ]
+    shown += [page(plan_view.task_page, plan, task, terminal=look) for task in plan.tasks]
+    shown.append(page(plan_view.difference, difference(Plan(goal="g"), plan), terminal=look))
     for text in shown:
         assert not set(text) & {"\u202e", "\x1b", "\r", "\x9b", "\u200b"}
 

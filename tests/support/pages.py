@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, TextIO
 
-from gitorch.cli.terminal.layout import Look
+from gitorch.cli.terminal.render import render
 from gitorch.cli.terminal.streams import Screen
+from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.views import status
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
@@ -90,8 +92,21 @@ DIFFS = {"rate-limit": (214, 31), "login-form": (402, 12), "api-docs": (96, 4), 
 WHERE: dict[str, Any] = {"repository": "shop", "branch": "main", "integration": "orch/integration", "tip": BASE}
 
 
+def page(
+    view: Callable[..., Any],
+    *content: Any,
+    width: int | None = None,
+    terminal: TerminalStyle | None = None,
+    **fields: Any,
+) -> str:
+    """Return what a view looks like on a terminal; by default where a program reads it."""
+    terminal = terminal or TerminalStyle(width=width)
+    renderable = view(*content, terminal=terminal, **fields)
+    return "" if renderable is None else render(renderable, terminal)
+
+
 def night(width: int | None, **fields: Any) -> str:
-    return status.status(NIGHT, **WHERE, diffs=DIFFS, look=Look(width=width, **fields), now=NOW)
+    return page(status.status, NIGHT, **WHERE, diffs=DIFFS, terminal=TerminalStyle(width=width, **fields), now=NOW)
 
 
 def picture(text: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from gitorch.cli.terminal.layout import Look
 from gitorch.cli.views import plan as plan_view
 from gitorch.errors import InvalidInput, NotFound
 from gitorch.model import plan as planning
@@ -19,6 +18,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.plan import SCHEMA, Plan, PlannedTask, PlanSession, Said, difference, find, read_plan
 from gitorch.storage.plans import PlanMoved, PlanStore
+from tests.support.pages import page
 
 KNOWN: dict[str, Any] = {
     "goal": "G",
@@ -250,8 +250,8 @@ def test_a_dropped_plan_is_kept_aside(tmp_path: Path) -> None:
 def test_a_long_goal_is_cut_visibly() -> None:
     """The tree shows the first lines of a goal and says that there are more; a short one is shown whole."""
     goal = "\n".join(f"line {at}" for at in range(9))
-    text = plan_view.tree(session(), look=Look())
+    text = page(plan_view.tree, session())
     assert text.startswith("G\na-plan")
     long = msgspec.structs.replace(session().plan, goal=goal)
-    text = plan_view.tree(msgspec.structs.replace(session(), plan=long), look=Look())
+    text = page(plan_view.tree, msgspec.structs.replace(session(), plan=long))
     assert "line 5\n…\na-plan" in text

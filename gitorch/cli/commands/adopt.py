@@ -10,6 +10,7 @@ import click
 from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
+from gitorch.model.generators import drain
 
 if TYPE_CHECKING:
     from gitorch.services.adopt import Adoption
@@ -48,18 +49,14 @@ def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool,
 
 def _judged(session: Session, planned: Adoption) -> Adoption:
     steps = services.adopt.check_adoption(session.workspace, planned)
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            judged: Adoption = end.value
-            return judged
-        session.say(f"{progress.step}/{progress.of}  check {progress.task}")
+    return drain(steps, lambda progress: session.say(f"{progress.step}/{progress.of}  check {progress.task}"))
 
 
 def _tell(session: Session, adopted: Adoption, *, dry: bool) -> None:
+    from gitorch.cli.views import adopt
+
     session.answer(
-        _text(session, adopted),
+        adopt.adoption(adopted),
         schema.queue.AdoptAnswer.of(adopted, dry_run=dry),
     )
     if session.json:
@@ -71,26 +68,3 @@ def _tell(session: Session, adopted: Adoption, *, dry: bool) -> None:
     elif adopted.tasks or adopted.judged:
         session.say(WAY_BACK)
         session.say("next: orchestrate review")
-
-
-def _text(session: Session, adopted: Adoption) -> str:
-    from gitorch.cli.terminal.layout import Column, paint, table
-    from gitorch.cli.views import labels
-
-    look = session.screen.out
-    rows = [
-        [
-            (str(task.number), ""),
-            (task.id, ""),
-            (look.clean(adopted.sources[task.id]), "dim"),
-            (labels.plural(adopted.commits[task.id], "commit"), ""),
-            labels.checks(task, look),
-            (", ".join(task.spec.after), ""),
-        ]
-        for task in adopted.tasks
-    ]
-    titles = ("#", "Task", "Branch", "Commits", "Checks", "After")
-    lines = table([Column(title=title, right=title == "#") for title in titles], rows, look) if rows else []
-    lines += [[(f"{task.id}  ", ""), labels.checks(task, look)] for task in adopted.judged]
-    lines += [[(f"left out: {look.clean(one.branch.name)}: {one.reason}", "dim")] for one in adopted.left]
-    return paint(lines, look) or "there was nothing to adopt"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,12 +12,11 @@ import click
 from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
+from gitorch.model.generators import drain
 
 if TYPE_CHECKING:
-    from gitorch.flow.merge import MergePlan, Progress, ReportProgress
+    from gitorch.flow.merge import MergePlan, ReportProgress
     from gitorch.replay import Replayer
-
-_EYE_SECONDS = 0.1
 
 
 @click.command("merge")
@@ -53,6 +51,7 @@ def merge_command(
     first. Your own branches stay as they are, but the one that --into names: it is moved forward to the result, and the
     files of a clean checkout of it follow.
     """
+    from gitorch.cli.terminal.blocks import stack
     from gitorch.cli.views import merge, run
     from gitorch.flow.merge import Progress
     from gitorch.storage import trust
@@ -68,60 +67,41 @@ def merge_command(
         workspace, squash=squash, dry_run=dry_run, engine=services.replaying.Engine(engine)
     ) as replayer:
         left_out = [services.lookup.find_task(workspace, name).id for name in skip]
-        with _shown(session) as tell:
+        with _progress(session) as tell:
             plan = services.merge.plan_merge(workspace, replayer, names, left_out, into, tell)
         hunks = {clash.task.id: services.merge.conflict_hunks(replayer, clash) for clash in plan.conflicts}
         if not dry_run:
-            if picture := merge.merge_order(plan):
+            if (picture := merge.merge_order(plan)) is not None:
                 session.say(picture)
             verify = verify or workspace.config.merge.verify
             plan = _verified(session, replayer, plan, verify, recheck=recheck)
-            with _shown(session) as tell:
+            with _progress(session) as tell:
                 tell(Progress("prove and publish", 0, 1))
                 services.merge.publish(workspace, replayer, plan)
             session.refresh(replayer)
         conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
-    text = merge.merge_plan(plan, branch, hunks=hunks) if dry_run else merge.merge_result(plan, branch)
-    text = "\n".join(part for part in (run.foreseen(conflicts), text) if part)
+    page = merge.merge_plan(plan, branch, hunks=hunks) if dry_run else merge.merge_result(plan, branch)
+    content = stack([run.foreseen(conflicts), page])
     predicted = conflicts if dry_run else None
-    session.answer(text, schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, dry_run=dry_run))
+    session.answer(content, schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, dry_run=dry_run))
     if plan.steps and not dry_run:
         session.say(WAY_BACK)
     _exit_for(plan)
 
 
 @contextmanager
-def _shown(session: Session) -> Iterator[ReportProgress]:
-    """Lend what shows progress in a line that goes away, on a terminal and nowhere else; often enough for the eye."""
+def _progress(session: Session, *, lines: bool = False) -> Iterator[ReportProgress]:
+    """Lend what shows the progress of a merge: on a terminal in a bar that goes away, else (`lines`) a line a step."""
+    from gitorch.cli.terminal.progress import progress_bar
     from gitorch.cli.views import merge
 
-    shown = ("", 0.0)
-
-    def tell(now: Progress) -> None:
-        nonlocal shown
-        if session.screen.fleeting and (now.doing != shown[0] or time.monotonic() - shown[1] > _EYE_SECONDS):
-            session.screen.passing(merge.merge_progress(now))
-            shown = (now.doing, time.monotonic())
-
-    try:
-        yield tell
-    finally:
-        if shown[0]:
-            session.screen.passing("")
+    with progress_bar(session.screen, lines=lines) as show:
+        yield lambda progress: show(progress.step, progress.of, merge.merge_progress(progress))
 
 
 def _verified(session: Session, replayer: Replayer, plan: MergePlan, verify: str, *, recheck: bool) -> MergePlan:
-    from gitorch.cli.views import merge
-
-    steps = services.merge.verify_merge(session.workspace, replayer, plan, verify, recheck=recheck)
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            session.screen.passing("")
-            verified: MergePlan = end.value
-            return verified
-        session.screen.passing(merge.merge_progress(progress))
+    with _progress(session, lines=True) as show:
+        return drain(services.merge.verify_merge(session.workspace, replayer, plan, verify, recheck=recheck), show)
 
 
 def _exit_for(plan: MergePlan) -> None:

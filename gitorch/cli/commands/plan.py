@@ -150,6 +150,7 @@ def list_command(session: Session, more: Sequence[str]) -> None:
 def show_command(session: Session, plan: str, task: str | None, form: str) -> None:
     """Show a plan, or one TASK of it."""
     from gitorch.cli.views import plan as plan_view
+    from gitorch.cli.views import plan_formats
     from gitorch.model.plan import find
 
     found = services.plan_approval.find_plan(session.workspace, plan)
@@ -161,7 +162,7 @@ def show_command(session: Session, plan: str, task: str | None, form: str) -> No
     elif form == "tree":
         tell(session, found)
     else:
-        write = {"mermaid": plan_view.mermaid, "dot": plan_view.dot, "toml": plan_view.toml}
+        write = {"mermaid": plan_formats.mermaid, "dot": plan_formats.dot, "toml": plan_formats.toml}
         text = write[form](found.plan) if form in write else ""
         session.answer(text, schema.plan.PlanAnswer.of(found))
 
@@ -172,6 +173,7 @@ def show_command(session: Session, plan: str, task: str | None, form: str) -> No
 @pass_session
 def continue_command(session: Session, plan: str, agent: str) -> None:
     """Go on with a plan where it was left, with its conversation."""
+    from gitorch.cli.terminal.blocks import stack
     from gitorch.cli.views import plan as plan_view
 
     workspace = session.workspace
@@ -182,7 +184,7 @@ def continue_command(session: Session, plan: str, agent: str) -> None:
     if not session.interactive or found.is_approved:
         tell(session, found)
         return
-    session.answer(plan_view.conversation(found.conversation) + "\n")
+    session.answer(stack([plan_view.conversation(found.conversation), ""]))
     _talk(session, found)
 
 

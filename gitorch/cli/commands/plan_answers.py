@@ -74,13 +74,13 @@ def _read(session: Session, file: str) -> str:
 
 def _edited(session: Session, found: PlanSession) -> str | None:
     """Return what the user makes of a plan's TOML; None when they leave it as it is."""
-    from gitorch.cli.views import plan as plan_view
+    from gitorch.cli.views import plan_formats
 
     if not session.interactive and not {"VISUAL", "EDITOR"}.intersection(os.environ):
         fix = f"orchestrate plan edit {found.id} -F FILE"
         raise AnswerNeeded("answer-needed", "there is nobody to edit the plan", fix=(fix,))
     kept = services.plan_approval.plan_store(session.workspace).draft_file(found)
-    text = kept.read_text("utf-8", "surrogateescape") if kept.exists() else plan_view.toml(found.plan)
+    text = kept.read_text("utf-8", "surrogateescape") if kept.exists() else plan_formats.toml(found.plan)
     edited = click.edit(text, extension=".toml")
     return None if edited == text else edited
 
@@ -114,11 +114,12 @@ def discuss_command(session: Session, plan: str, text: Sequence[str], agent: str
 
 
 def _tell_answer(session: Session, answered: PlanSession, proposed: Difference, *, taken: bool) -> None:
+    from gitorch.cli.terminal.blocks import stack
     from gitorch.cli.views import plan as plan_view
 
     last = answered.conversation[-1]
-    text = f"{plan_view.conversation([last])}\n\n{plan_view.difference(proposed)}"
-    session.answer(text, schema.plan.PlanDiscussAnswer.of(answered, proposed, taken=taken))
+    content = stack([plan_view.conversation([last]), "", plan_view.difference(proposed)])
+    session.answer(content, schema.plan.PlanDiscussAnswer.of(answered, proposed, taken=taken))
     tell_cost(session, answered)
 
 
@@ -149,9 +150,8 @@ def tell_cost(session: Session, answered: PlanSession) -> None:
 
     last = answered.conversation[-1]
     if last.usage is not None and not session.json:
-        tokens = f"{labels.count(last.usage.input_tokens)} tokens in, {labels.count(last.usage.output_tokens)} out"
         dollars = f", {labels.dollars(last.usage.usd)}" if last.usage.usd is not None else ""
-        session.say(f"{last.model}: {tokens}{dollars}")
+        session.say(f"{last.model}: {labels.tokens(last.usage)}{dollars}")
 
 
 @click.command("take")

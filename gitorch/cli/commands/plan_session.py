@@ -7,11 +7,12 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 import click
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from gitorch import services
 from gitorch.cli.session import Session
-from gitorch.cli.terminal.layout import wrap
-from gitorch.cli.terminal.streams import of_stdout
 from gitorch.cli.views import plan as plan_view
 from gitorch.errors import GitorchError, InvalidInput
 from gitorch.model.plan import PlanSession
@@ -123,12 +124,13 @@ def _words(text: str) -> Iterator[str]:
         raise InvalidInput("quotes", "a quotation mark is not closed") from None
 
 
-def _help() -> str:
-    rows = [(f"{verb} {what}".rstrip(), letter, about) for verb, (letter, what, about) in _VERBS.items()]
-    width = max(len(row[0]) for row in rows)
-    look, indent = of_stdout(), width + 7
-    broken = [(left, letter, f"\n{' ' * indent}".join(wrap(about, look, indent))) for left, letter, about in rows]
-    return "\n".join(f"  {left:<{width}}  {letter:<1}  {about}" for left, letter, about in broken)
+def _help() -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    for verb, (letter, arguments, purpose) in _VERBS.items():
+        grid.add_row(Text(f"  {verb} {arguments}"), Text(letter), Text(purpose))
+    return grid
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from gitorch.cli import schema
 from gitorch.cli.session import NO_SANDBOX, Session, pass_session
 from gitorch.errors import Incomplete, LimitReached, SetupNeeded
 from gitorch.executors.foreground import start_detached
+from gitorch.model.generators import drain
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) ->
     from gitorch.cli.views import board
 
     workspace = session.workspace
-    if session.screen.animated and not session.json and not session.quiet:
+    if session.screen.out_is_live and not session.json and not session.quiet:
         return board.follow(
             changes,
             lambda: workspace.tasks,
@@ -138,15 +139,13 @@ def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) ->
             lambda: services.forecast_record.saved_forecast(workspace),
         )
     before: dict[str, Task] = {task.id: task for task in workspace.tasks.values()}
-    while True:
-        try:
-            tasks = next(changes)
-        except StopIteration as end:
-            summary: RunSummary = end.value
-            return summary
+
+    def show(tasks: list[Task]) -> None:
         for task in tasks:
             tell_change(session, task, before.get(task.id))
             before[task.id] = task
+
+    return drain(changes, show)
 
 
 def tell_change(session: Session, task: Task, before: Task | None) -> None:
@@ -155,7 +154,7 @@ def tell_change(session: Session, task: Task, before: Task | None) -> None:
 
     if session.json:
         session.answer("", schema.run.TaskEvent.of(task))
-    elif line := events.event_line(task, before):
+    elif (line := events.event_line(task, before)) is not None:
         session.answer(line)
 
 

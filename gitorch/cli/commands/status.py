@@ -74,7 +74,7 @@ def watch_command(session: Session, interval: float) -> None:
     from gitorch.cli.views import board
 
     workspace = session.workspace
-    if session.screen.animated and not session.json:
+    if session.screen.out_is_live and not session.json:
         board.watch(
             lambda: workspace.tasks,
             lambda: services.watch.activity(workspace),
@@ -107,7 +107,7 @@ def _tell_foreseen(session: Session, before: Foreseen) -> Foreseen:
     if found != before:
         if session.json:
             session.answer("", schema.run.ForecastEvent.of(*found, session.workspace.config.integration))
-        elif text := run.foreseen(*found):
+        elif (text := run.foreseen(*found)) is not None:
             session.answer(text)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -68,45 +67,20 @@ def _tell(session: Session, done: str, taken: TakenBack, answer: type[UndoAnswer
 
 
 def _list(session: Session, most: int | None) -> None:
-    from gitorch.cli.terminal.layout import Column, paint, table
+    from gitorch.cli.views import history
 
     forward, back = services.undo.undo_entries(session.workspace, None if most is None else most + 1)
     cut = most is not None and len(back) > most
     if most is not None:
         forward, back = forward[:most], back[:most]
-    look = session.screen.out
-    now = datetime.now().astimezone()
-    rows = [_row(one, "redo", now) for one in reversed(forward)] + [_row(one, "undo", now) for one in back]
-    columns = (
-        *(Column(title="#", right=True), Column(title="when"), Column(title="what")),
-        *(Column(title="tasks", hide=1), Column(title="")),
-    )
-    text = paint(table(columns, [[(look.clean(text), style) for text, style in row] for row in rows], look), look)
     operations, undone = ([_listed(entry) for entry in entries] for entries in (back, forward))
     answer = schema.undo.UndoListAnswer(operations=operations, undone=undone, more=cut)
-    session.answer(text if rows else "nothing has been done yet", answer)
+    session.answer(history.operations(forward, back, datetime.now().astimezone()), answer)
     if cut:
         session.say("there is more: orchestrate undo --list --all")
 
 
-def _row(one: Past, verb: str, now: datetime) -> Sequence[tuple[str, str]]:
-    from gitorch.cli.views import labels
-
-    operation = one.operation
-    tasks = ", ".join(change.task for change in operation.changes)
-    verdict = (verb, "green") if one.obstacle is None else (_reason(one), "dim")
-    return (
-        (str(operation.origin), ""),
-        (labels.clock(operation.when, now), "dim"),
-        (operation.said, "dim" if verb == "redo" else ""),
-        (tasks, ""),
-        verdict,
-    )
-
-
-def _reason(one: Past) -> str:
-    return one.obstacle.what.partition(": ")[2] if one.obstacle else ""
-
-
 def _listed(entry: Past) -> PastOperationJson:
-    return schema.undo.PastOperationJson.of(entry.operation, _reason(entry), possible=entry.obstacle is None)
+    from gitorch.cli.views import history
+
+    return schema.undo.PastOperationJson.of(entry.operation, history.reason(entry), possible=entry.obstacle is None)

@@ -1,4 +1,4 @@
-"""The live board of `watch`, and of `run` on a terminal: who works on what, for how long, and how far the night is.
+"""The live board of `watch`, and of `run` on a terminal: what each agent is doing, and how far the run is.
 
 The board holds plain values; a thread of rich draws it, at most four times a second, within the height of the terminal.
 """
@@ -9,32 +9,37 @@ import os
 import sys
 import termios
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import msgspec
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
-from gitorch.cli.terminal.layout import Column, Line, Look, Piece, cut, fit
-from gitorch.cli.terminal.sanitize import cells
+from gitorch.cli.terminal.blocks import fitted
+from gitorch.cli.terminal.render import console_for
 from gitorch.cli.terminal.streams import Screen
+from gitorch.cli.terminal.style import TerminalStyle
+from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import forecast, labels
-from gitorch.cli.views.labels import Turn
-from gitorch.cli.views.status import grouped, total
+from gitorch.cli.views.labels import Bucket
+from gitorch.cli.views.status import grouped, total_cost
 from gitorch.model.forecast import Foreseen
+from gitorch.model.generators import drain
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 FRAMES_PER_SECOND = 4
 _BAR_WIDTH = 40
-_FEWEST_ROWS = 3
-_MOST_CONFLICTS = 3
-_LOCAL_MODES = 3  # the place of `lflag` in what termios tells
+_MIN_ROWS = 3
+_MAX_CONFLICTS = 3
+_MAX_CANDIDATE_LINES = 3
+_LOCAL_MODES = 3  # the position of `lflag` in the list of termios
 
 Tasks = Mapping[TaskId, Task]
 Activity = Mapping[TaskId, str]
@@ -44,128 +49,115 @@ _COLUMNS = (
     Column(title=""),
     Column(title="Task"),
     Column(title="State"),
-    Column(title="Agent", hide=4),
-    Column(title="Took", right=True, hide=1),
-    Column(title="Checks", hide=2),
-    Column(title="Cost", right=True, hide=3),
-    Column(title="What it does"),
+    Column(title="Agent", drop=4),
+    Column(title="Took", right=True, drop=1),
+    Column(title="Checks", drop=2),
+    Column(title="Cost", right=True, drop=3),
+    Column(title="Activity"),
 )
 
 _ORDER = (
-    Turn.RUNNING,
-    Turn.ANSWER,
-    Turn.PAUSED,
-    Turn.MEND,
-    Turn.RESOLVE,
-    Turn.REVIEW,
-    Turn.QUEUED,
-    Turn.MERGE,
-    Turn.MERGED,
-    Turn.DROPPED,
+    Bucket.RUNNING,
+    Bucket.ANSWER,
+    Bucket.PAUSED,
+    Bucket.FIX,
+    Bucket.RESOLVE,
+    Bucket.REVIEW,
+    Bucket.QUEUED,
+    Bucket.MERGE,
+    Bucket.MERGED,
+    Bucket.DROPPED,
 )
 
 
 class Board:
-    """What is shown now. It may be changed from any thread; drawing never waits for anything."""
+    """What is shown now. Any thread may change it; drawing never waits for anything."""
 
-    def __init__(self, look: Look, *, started: datetime | None = None, hint: str = "") -> None:
-        self.look = look
+    def __init__(self, terminal: TerminalStyle, *, started: datetime | None = None, hint: str = "") -> None:
+        self.terminal = terminal
         self.started = started or datetime.now().astimezone()
         self.hint = hint
         self.tasks: Tasks = {}
         self.activity: Activity = {}
         self.foreseen: Foreseen = ((), None)
 
-    def lines(self, now: datetime, width: int, height: int) -> list[Line]:
-        """Return the board as lines that fit into `width` cells and `height` lines."""
-        tasks, activity = self.tasks, self.activity
-        look = Look(width=width, colour=self.look.colour, symbols=self.look.symbols, charset=self.look.charset)
-        top = [_clock_line(tasks, self.started, now, look), []]
-        bottom: list[Line] = [
-            [],
-            *forecast.will_conflict(self.foreseen[0][:_MOST_CONFLICTS], look),
-            *forecast.candidate(self.foreseen[1], look)[:_MOST_CONFLICTS],
-            _counts(tasks, look),
-            *([[(look.clean(self.hint, width), "dim")]] if self.hint else []),
-        ]
-        room = max(_FEWEST_ROWS, height - len(top) - len(bottom) - 1)
-        return [cut(line, look) for line in (*top, *_rows(tasks, activity, now, look, room), *bottom)]
-
-    def text(self, console: Console) -> Text:
-        """Return the board as rich text for this console, as large as its terminal is now."""
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         size = console.size
-        lines = self.lines(datetime.now().astimezone(), size.width, size.height)
-        return Text("\n", no_wrap=True, end="").join(_rich(line) for line in lines)
+        yield self.frame(datetime.now().astimezone(), size.width, size.height)
+
+    def frame(self, now: datetime, width: int, height: int) -> RenderableType:
+        """Return the board for a terminal of `width` cells and `height` lines."""
+        tasks, activity = self.tasks, self.activity
+        terminal = msgspec.structs.replace(self.terminal, width=width)
+        bottom = [Text(), *self._bottom(tasks, terminal)]
+        rows = max(_MIN_ROWS, height - len(bottom) - 4)  # the clock, an empty line, the titles, and the cursor's line
+        return Group(
+            _clock(tasks, self.started, now, terminal), Text(), _tasks(tasks, activity, now, terminal, rows), *bottom
+        )
+
+    def _bottom(self, tasks: Tasks, terminal: TerminalStyle) -> list[RenderableType]:
+        """Return the forecast, the counts and the hint, each on one line."""
+        conflicts, candidate = self.foreseen
+        hint = [fitted((terminal.clean(self.hint), "dim"))] if self.hint else []
+        return [
+            *forecast.conflict_summary(conflicts, terminal, _MAX_CONFLICTS),
+            *forecast.candidate_summary(candidate, terminal, _MAX_CANDIDATE_LINES),
+            _counts(tasks, terminal),
+            *hint,
+        ]
 
 
-def _rich(line: Line) -> Text:
-    return Text.assemble(*line, no_wrap=True, overflow="crop")
+def _clock(tasks: Tasks, started: datetime, now: datetime, terminal: TerminalStyle) -> RenderableType:
+    processed = sum(task.state not in (State.QUEUED, State.RUNNING, State.WAITING) for task in tasks.values())
+    cost = total_cost(tasks.values())
+    grid = Table.grid(padding=(0, 2), pad_edge=False)
+    grid.add_column(no_wrap=True)
+    grid.add_column(max_width=_BAR_WIDTH)
+    grid.add_column(no_wrap=True)
+    clock = Text(f"{now:%H:%M:%S}  {labels.duration((now - started).total_seconds())}", "dim")
+    bar = ProgressBar(total=max(len(tasks), 1), completed=processed, complete_style="green", finished_style="green")
+    grid.add_row(clock, bar, Text(f"{processed} of {len(tasks)} done{terminal.dot + cost if cost else ''}", "bold"))
+    return grid
 
 
-def _clock_line(tasks: Tasks, started: datetime, now: datetime, look: Look) -> Line:
-    done = sum(task.state not in (State.QUEUED, State.RUNNING, State.WAITING) for task in tasks.values())
-    said = f"{done} of {len(tasks)} done"
-    left = f"{now:%H:%M:%S}  {labels.duration((now - started).total_seconds())}  "
-    spent = total(tasks.values())
-    right = f"  {said}{look.dot + spent if spent else ''}"
-    room = (look.width or 80) - cells(left) - cells(right)
-    if room < 8:
-        return [(left, "dim"), (said, "bold")]
-    return [(left, "dim"), *_bar(done, len(tasks), min(room, _BAR_WIDTH), look), (right, "bold")]
-
-
-def _bar(done: int, of: int, width: int, look: Look) -> Line:
-    """Draw how much is done; the last cell is full only when all is."""
-    filled = width * done // of if of else 0
-    full, empty = look.pick("━", "#"), look.pick("─", "-")
-    return [(full * filled, "green"), (empty * (width - filled), "dim")]
-
-
-def _rows(tasks: Tasks, activity: Activity, now: datetime, look: Look, room: int) -> list[Line]:
+def _tasks(tasks: Tasks, activity: Activity, now: datetime, terminal: TerminalStyle, limit: int) -> RenderableType:
     groups = grouped(tasks.values())
-    ordered = [task for one in _ORDER for task in groups.get(one, ())]
-    shown = ordered if len(ordered) <= room else ordered[: room - 1]
-    if not shown:
-        return [[("no tasks", "dim")]]
-    rows = [_row(task, tasks, activity, now, look) for task in shown]
-    fitted = fit(_COLUMNS, rows, look, " ")
-    lines = [fitted.row(row) for row in rows]
-    if rest := ordered[len(shown) :]:
-        lines.append([(f" {look.ellipsis} {_told(rest)} more", "dim")])
-    return lines
+    ordered = [task for bucket in _ORDER for task in groups.get(bucket, ())]
+    visible = ordered if len(ordered) <= limit else ordered[: limit - 1]
+    if not visible:
+        return Text("no tasks", "dim")
+    rows = [_row(task, tasks, activity, now, terminal) for task in visible]
+    content = table(_COLUMNS, rows, terminal, note=False)
+    if len(visible) == len(ordered):
+        return content
+    hidden = ", ".join(f"{len(group)} {bucket}" for bucket, group in grouped(ordered[len(visible) :]).items())
+    return Group(content, fitted((f"{terminal.ellipsis}  {hidden} more", "dim")))
 
 
-def _told(tasks: Sequence[Task]) -> str:
-    return ", ".join(f"{len(group)} {one}" for one, group in grouped(tasks).items())
-
-
-def _row(task: Task, tasks: Tasks, activity: Activity, now: datetime, look: Look) -> list[Piece]:
-    symbol, style = labels.mark(task, look)
-    verb, why = labels.step(task, tasks, now, activity.get(task.id, ""))
-    said = look.clean(f"{verb}: {why}" if verb and why else verb or why, look.width)
+def _row(task: Task, tasks: Tasks, activity: Activity, now: datetime, terminal: TerminalStyle) -> Row:
+    symbol, style = labels.mark(task, terminal)
+    step = labels.sentence(*labels.next_step(task, tasks, now, activity.get(task.id, "")))
     agent = task.attempt.agent if task.attempt else task.spec.agent
-    live = labels.turn(task) is Turn.RUNNING
-    red = labels.turn(task) in (Turn.MEND, Turn.RESOLVE) or task.passed is False
+    is_running = labels.bucket(task) is Bucket.RUNNING
     return [
         (symbol, style),
-        (look.clean(task.id, max(14, (look.width or 80) // 3)), "bold" if live else ""),
+        (terminal.clean(task.id), "bold" if is_running else ""),
         (f"{task.state}", style),
-        (look.clean(agent), "dim"),
+        (terminal.clean(agent), "dim"),
         (labels.took(task.attempt, now), ""),
-        labels.checks(task, look),
+        labels.checks(task, terminal),
         (labels.cost(task.spent), ""),
-        (said, "red" if red else "" if live else "dim"),
+        (terminal.clean(step), "red" if labels.needs_attention(task) else "" if is_running else "dim"),
     ]
 
 
-def _counts(tasks: Tasks, look: Look) -> Line:
-    groups = grouped(tasks.values())
-    parts: Line = []
-    for one, group in groups.items():
-        text = f"{look.dot if parts else ''}{len(group)} {one}"
-        if sum(cells(part) for part, _ in parts) + cells(text) <= (look.width or 80):
-            parts.append((text, labels.style(one) if one in labels.YOURS else "dim"))
-    return parts
+def _counts(tasks: Tasks, terminal: TerminalStyle) -> Text:
+    """Return how many tasks are in each bucket, on one line."""
+    counts = [
+        Text(f"{len(group)} {bucket}", labels.bucket_style(bucket) if bucket in labels.NEEDS_YOU else "dim")
+        for bucket, group in grouped(tasks.values()).items()
+    ]
+    return fitted(Text(terminal.dot, "dim").join(counts))
 
 
 # ------------------------------------------------------------------------------------------------------ live
@@ -173,45 +165,42 @@ def _counts(tasks: Tasks, look: Look) -> Line:
 
 @contextmanager
 def live(board: Board, screen: Screen, *, whole_screen: bool = False) -> Iterator[None]:
-    """Draw a board until the block ends; the last picture stays, unless it had the whole screen for itself."""
-    console = screen.console
-    with (
-        _without_echo(),
-        Live(
-            get_renderable=lambda: board.text(console),
-            console=console,
-            refresh_per_second=FRAMES_PER_SECOND,
-            screen=whole_screen,
-            vertical_overflow="crop",
-        ) as drawn,
-    ):
-        drawn.refresh()  # the first picture at once, not with the first tick
+    """Draw a board until the block ends; the last frame stays, unless it had the whole screen for itself."""
+    display = Live(
+        board,
+        console=console_for(screen.stdout, screen.out, live=True),
+        refresh_per_second=FRAMES_PER_SECOND,
+        screen=whole_screen,
+        vertical_overflow="crop",
+    )
+    with _no_echo(), display:
+        display.refresh()  # the first frame at once, not with the first tick
         yield
 
 
 @contextmanager
-def _without_echo() -> Iterator[None]:
-    """Let the terminal not show what is typed: each Enter would push the picture up by a line, and leave half of it."""
+def _no_echo() -> Iterator[None]:
+    """Do not show what is typed: each Enter would push the frame up by a line, and leave half of it."""
     keyboard = _keyboard()
     if keyboard is None:
         yield
         return
-    descriptor, before = keyboard
-    quiet = [*before]
-    quiet[_LOCAL_MODES] &= ~termios.ECHO
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
+    descriptor, modes = keyboard
+    silent = [*modes]
+    silent[_LOCAL_MODES] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
 
 
 def _keyboard() -> tuple[int, list[Any]] | None:
-    """Return the terminal that is typed on, and its modes; None where there is none, or another program has it."""
+    """Return the terminal that is typed on, and its modes; None without one, or where another program has it."""
     try:
         descriptor = sys.stdin.fileno()
-        ours = os.tcgetpgrp(descriptor) == os.getpgrp()
-        return (descriptor, termios.tcgetattr(descriptor)) if ours else None
+        is_foreground = os.tcgetpgrp(descriptor) == os.getpgrp()
+        return (descriptor, termios.tcgetattr(descriptor)) if is_foreground else None
     except (OSError, ValueError, AttributeError, termios.error):
         return None
 
@@ -225,9 +214,9 @@ def watch(
     screen: Screen | None = None,
     stop: threading.Event | None = None,
 ) -> None:
-    """Show the board until Ctrl-C (or `stop`), looking again each `interval` seconds."""
+    """Show the board until Ctrl-C (or `stop`), and update it each `interval` seconds."""
     screen, stop = screen or Screen.of_process(), stop or threading.Event()
-    board = Board(screen.out, hint="Ctrl-C ends the watching, not the work")
+    board = Board(screen.out, hint="Ctrl-C stops watching, not the run")
     board.tasks, board.activity, board.foreseen = dict(tasks()), dict(activity()), foreseen()
     try:
         with live(board, screen, whole_screen=True):
@@ -246,7 +235,7 @@ def follow(
     interval: float = 1.0,
     screen: Screen | None = None,
 ) -> _Result:
-    """Carry `changes` on to its end, with the board on the terminal meanwhile; return what it returns.
+    """Run `changes` to its end with the board on the terminal, and return its result.
 
     `tasks` is called between two changes. `activity` is called each `interval` seconds by a thread of its own, while
     a change is waited for: it must not share a store or any other state with `changes`.
@@ -254,29 +243,23 @@ def follow(
     screen = screen or Screen.of_process()
     board = Board(screen.out, hint="Ctrl-C stops the agents; their work is kept")
     board.tasks = dict(tasks())
-    over = threading.Event()
+    finished = threading.Event()
 
-    def look_again() -> None:
-        while not over.wait(interval):
+    def poll() -> None:
+        while not finished.wait(interval):
             board.activity, board.foreseen = dict(activity()), foreseen()
 
-    looking = threading.Thread(target=look_again, name="board", daemon=True)
-    with live(board, screen):
-        looking.start()
-        try:
-            return _carried(changes, tasks, board)
-        finally:
-            over.set()
-            looking.join()
-            board.hint, board.activity, board.foreseen = "", {}, ((), None)
-
-
-def _carried(changes: Generator[Iterable[Task], None, _Result], tasks: Callable[[], Tasks], board: Board) -> _Result:
-    while True:
-        try:
-            next(changes)
-        except StopIteration as end:
-            board.tasks = dict(tasks())
-            result: _Result = end.value
-            return result
+    def update(_changed: Iterable[Task]) -> None:
         board.tasks = dict(tasks())
+
+    poller = threading.Thread(target=poll, name="board", daemon=True)
+    with live(board, screen):
+        poller.start()
+        try:
+            result = drain(changes, update)
+            board.tasks = dict(tasks())
+            return result
+        finally:
+            finished.set()
+            poller.join()
+            board.hint, board.activity, board.foreseen = "", {}, ((), None)

@@ -1,25 +1,34 @@
-"""What went wrong, for people."""
+"""An error, as a person reads it."""
 
 from __future__ import annotations
 
-from gitorch.cli.terminal.layout import Line, Look, block, paint
-from gitorch.cli.terminal.streams import of_stderr
+from rich.cells import cell_len
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gitorch.cli.terminal.blocks import block, line, stack
+from gitorch.cli.terminal.style import TerminalStyle, stderr_style
 from gitorch.errors import GitorchError
 
+_LABEL_WIDTH = len("error:")
 
-def error(failure: GitorchError, *, look: Look | None = None) -> str:
-    """Return what happened, why, and what mends it, each on its own lines; it ends with a line end."""
-    look = look or of_stderr()
-    first, *rest = block(failure.what, look, 7) or [""]
-    lines: list[Line] = [
-        [("error:", "bold red"), (f" {first}", "bold")],
-        *([("       " + one, "bold")] for one in rest),
-    ]
-    lines += [
-        [(f"  {'why:' if at == 0 else '':<5}", "dim"), (one, "")]
-        for at, one in enumerate(block(failure.why, look, 7) if failure.why else [])
-    ]
-    lines += [
-        [(f"  {'fix:' if at == 0 else '':<5}", "dim"), (look.clean(one), "green")] for at, one in enumerate(failure.fix)
-    ]
-    return paint(lines, look) + "\n"
+
+def error(failure: GitorchError, *, terminal: TerminalStyle | None = None) -> RenderableType:
+    """Return what happened, why, and the commands that fix it; a command is never cut."""
+    terminal = terminal or stderr_style()
+    message = _grid()
+    message.add_row(Text("error:", "bold red"), block(failure.what, terminal, "bold") or "")
+    if reason := block(failure.why, terminal):
+        message.add_row(Text("why:", "dim"), reason)
+    hints = _grid(max((cell_len(terminal.clean(command)) for command in failure.fix), default=0))
+    for position, command in enumerate(failure.fix):
+        hints.add_row(Text("hint:" if position == 0 else "", "bold cyan"), line((terminal.clean(command), "green")))
+    return stack([message, hints if failure.fix else None])
+
+
+def _grid(min_width: int = 0) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    grid.add_column(justify="right", width=_LABEL_WIDTH, no_wrap=True)
+    grid.add_column(min_width=min_width)
+    return grid

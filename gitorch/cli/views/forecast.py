@@ -1,110 +1,142 @@
-"""What is known before the morning, as lines: who will conflict with whom, and how the night's candidate stands."""
+"""What is known before a merge: which tasks will conflict, and the state of the candidate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gitorch.cli.terminal.layout import Line, Look, Piece
-from gitorch.cli.views.labels import plural
+from rich.console import RenderableType
+from rich.text import Text
+
+from gitorch.cli.terminal.blocks import bullets, fitted, prose
+from gitorch.cli.terminal.style import Span, TerminalStyle
+from gitorch.cli.views.labels import listed, plural
 from gitorch.model.forecast import Candidate, Conflict, Judgement, LeftOut, Red
 from gitorch.model.naming import TaskId
 
-MOST = 8
-"""How many conflicts are named before the rest is counted."""
-_MOST_PATHS = 3
+MAX_CONFLICTS = 8
+"""How many conflicts are listed before the rest is only counted."""
+
+_MERGED = "merged work"
+_INDENT = 2
 
 
 def marks(conflicts: Iterable[Conflict]) -> dict[TaskId, str]:
-    """Return for each task that will conflict, with whom: the word that stands beside it in a table."""
+    """Return what a table says of each task that will conflict."""
     partners: dict[TaskId, list[str]] = {}
-    for one in conflicts:
-        for name in one.tasks:
-            partners.setdefault(name, []).append(_others(one, name) or "what is merged")
-    return {
-        name: f"will conflict with {', '.join(found[:2])}" + (f" and {len(found) - 2} more" if len(found) > 2 else "")
-        for name, found in partners.items()
-    }
+    for conflict in conflicts:
+        for name in conflict.tasks:
+            partners.setdefault(name, []).append(_partners(conflict, name))
+    return {name: f"will conflict with {listed(names, 2)}" for name, names in partners.items()}
 
 
-def _others(one: Conflict, name: TaskId) -> str:
-    return ", ".join(other for other in one.tasks if other != name)
+def _partners(conflict: Conflict, name: TaskId) -> str:
+    return ", ".join(other for other in conflict.tasks if other != name) or _MERGED
 
 
-def will_conflict(conflicts: Sequence[Conflict], look: Look) -> list[Line]:
-    """Return the section of foreseen conflicts; nothing where none is foreseen."""
+def conflict_lines(
+    conflicts: Sequence[Conflict], terminal: TerminalStyle, limit: int = MAX_CONFLICTS
+) -> list[RenderableType]:
+    """Return the section of expected conflicts; nothing where there is none."""
     if not conflicts:
         return []
-    lines: list[Line] = [[("Will conflict", "bold red")]]
-    lines += [[("  ", ""), *conflict(one, look)] for one in conflicts[:MOST]]
-    if more := conflicts[MOST:]:
-        lines.append([(f"  {look.ellipsis} {plural(len(more), 'more pair')}, all of them with --json", "dim")])
-    return lines
+    items = bullets(((_mark(terminal), _pair(conflict, terminal)) for conflict in conflicts[:limit]), _INDENT)
+    hidden = len(conflicts) - limit
+    note = [Text(f"  {terminal.ellipsis} {plural(hidden, 'more conflict')} (see --json)", "dim")] if hidden > 0 else []
+    return [Text("Will conflict", "bold red"), *([items] if items else []), *note]
 
 
-def conflict(one: Conflict, look: Look) -> Line:
-    """Return one conflict: who, with whom, in which paths."""
-    names: list[str] = [*map(look.clean, one.tasks)]
-    other = names[1] if len(names) > 1 else "what is merged"
-    line: Line = [(f"{look.pick('≠', '!')} ", "bold red"), (names[0], "bold"), (" and ", ""), (other, "bold")]
-    return [*line, (f" in {_paths(one.paths, look)}", "red")]
-
-
-def with_others(conflicts: Iterable[Conflict], name: TaskId, look: Look) -> list[Line]:
-    """Return the conflicts of one task, as lines for its page."""
-    return [
-        [
-            (f"{look.pick('≠', '!')} ", "bold red"),
-            (look.clean(_others(one, name)) or "what is merged", "bold"),
-            (f" in {_paths(one.paths, look)}", "red"),
-        ]
-        for one in conflicts
-        if name in one.tasks
+def conflict_summary(conflicts: Sequence[Conflict], terminal: TerminalStyle, limit: int) -> list[RenderableType]:
+    """Return the first conflicts on a line each, for a board that has few lines."""
+    mark, style = _mark(terminal)
+    lines: list[RenderableType] = [
+        fitted((f"{mark} ", style), _pair(conflict, terminal)) for conflict in conflicts[:limit]
     ]
+    hidden = len(conflicts) - limit
+    return [*lines, fitted((f"{terminal.ellipsis} {plural(hidden, 'more conflict')}", "dim"))] if hidden > 0 else lines
 
 
-def _paths(paths: Sequence[str], look: Look) -> str:
-    more = len(paths) - _MOST_PATHS
-    shown = ", ".join(paths[:_MOST_PATHS]) + (f" and {more} more" if more > 0 else "")
-    return look.clean(shown, None if look.width is None else max(30, look.width - 30))
+def _mark(terminal: TerminalStyle) -> Span:
+    return terminal.pick("≠", "!"), "bold red"
+
+
+def _pair(conflict: Conflict, terminal: TerminalStyle) -> Text:
+    names = [*map(terminal.clean, conflict.tasks), _MERGED]
+    return prose((names[0], "bold"), " and ", (names[1], "bold"), (_in_paths(conflict.paths, terminal), "red"))
+
+
+def conflicts_of(conflicts: Iterable[Conflict], name: TaskId, terminal: TerminalStyle) -> RenderableType | None:
+    """Return the expected conflicts of one task, for its page."""
+    return bullets(
+        (
+            _mark(terminal),
+            prose((terminal.clean(_partners(conflict, name)), "bold"), (_in_paths(conflict.paths, terminal), "red")),
+        )
+        for conflict in conflicts
+        if name in conflict.tasks
+    )
+
+
+def _in_paths(paths: Sequence[str], terminal: TerminalStyle) -> str:
+    return f" in {listed([*map(terminal.clean, paths)])}" if paths else ""
 
 
 _STYLES = {Judgement.GREEN: "green", Judgement.RED: "bold red", Judgement.CHECKING: "blue", Judgement.UNCHECKED: "red"}
 
 
-def candidate(one: Candidate | None, look: Look) -> list[Line]:
-    """Return how the candidate stands: what is in it, what the checks say, what was left out and why."""
-    if one is None or not (one.tasks or one.left_out):
+def candidate_lines(candidate: Candidate | None, terminal: TerminalStyle) -> list[RenderableType]:
+    """Return the state of the candidate: what is in it, what the checks say, what was left out and why."""
+    if candidate is None or not (candidate.tasks or candidate.left_out):
         return []
-    head: Line = [("Candidate  ", "bold"), (look.clean(one.branch), ""), (f" at {one.tip[:7]}", "")]
-    said: Line = [(f": {plural(len(one.tasks), 'task')}, ", ""), _judged(one, look)]
-    head += said if one.tasks else [(": nothing goes in", "yellow")]
-    lines: list[Line] = [head]
-    if one.held:
-        lines.append([("  ", ""), (look.clean(f"not moved: {one.held}", look.width), "yellow")])
-    lines += [[("  ", ""), *_red(red, look)] for red in one.red]
-    return [*lines, *([("  ", ""), *_left_out(left, look)] for left in one.left_out)]
+    details = bullets(_details(candidate, terminal), _INDENT)
+    return [_head(candidate, terminal), *([details] if details else [])]
 
 
-def _judged(one: Candidate, look: Look) -> Piece:
-    said = str(one.judgement)
-    if failed := [result.name for result in one.results if not result.passed]:
-        said += f": {', '.join(failed)}"
-    return look.clean(f"{said} ({one.reason})" if one.reason else said), _STYLES[one.judgement]
+def candidate_summary(candidate: Candidate | None, terminal: TerminalStyle, limit: int) -> Sequence[RenderableType]:
+    """Return the state of the candidate in at most `limit` lines, for a board that has few."""
+    if candidate is None or not (candidate.tasks or candidate.left_out):
+        return []
+    details = [fitted("  ", mark, " ", text) for mark, text in _details(candidate, terminal)]
+    return [fitted(_head(candidate, terminal)), *details][:limit]
 
 
-def _red(red: Red, look: Look) -> Line:
-    line: Line = [(f"{look.pick('✗', 'x')} ", "bold red"), (look.clean(red.task), "bold")]
-    if not red.partners:
-        return [*line, (f" turns {look.clean(red.check)} red", "red")]
-    partners = look.clean(", ".join(red.partners))
-    alone = "green alone, red" if red.alone else "red"
-    return [*line, (f" {alone} together with ", "red"), (partners, "bold"), (f": {look.clean(red.check)}", "red")]
+def _head(candidate: Candidate, terminal: TerminalStyle) -> Text:
+    head = prose(("Candidate", "bold"), f"  {terminal.clean(candidate.branch)} at {candidate.tip[:7]}: ")
+    if not candidate.tasks:
+        return head.append("empty", "yellow")
+    return head.append(f"{plural(len(candidate.tasks), 'task')}, ").append(*_judgement(candidate, terminal))
 
 
-def _left_out(left: LeftOut, look: Look) -> Line:
-    paths = f" in {_paths(left.paths, look)}" if left.paths else ""
+_Item = tuple[Span, Text]
+"""A mark, and the text after it."""
+
+
+def _details(candidate: Candidate, terminal: TerminalStyle) -> list[_Item]:
+    not_updated = prose((terminal.clean(f"not updated: {candidate.held}"), "yellow"))
     return [
-        (f"{look.pick('–', '-')} ", "yellow"),  # noqa: RUF001
-        (look.clean(left.task), "bold"),
-        (f" left out: {look.clean(left.reason)}{paths}", "yellow"),
+        *([((terminal.pick("▲", "!"), "yellow"), not_updated)] if candidate.held else []),
+        *(_red(red, terminal) for red in candidate.red),
+        *(_left_out(task, terminal) for task in candidate.left_out),
     ]
+
+
+def _judgement(candidate: Candidate, terminal: TerminalStyle) -> Span:
+    text = str(candidate.judgement)
+    if failed := [result.name for result in candidate.results if not result.passed]:
+        text += f": {', '.join(failed)}"
+    return terminal.clean(f"{text} ({candidate.reason})" if candidate.reason else text), _STYLES[candidate.judgement]
+
+
+def _red(red: Red, terminal: TerminalStyle) -> _Item:
+    mark = (terminal.pick("✗", "x"), "bold red")
+    task, check = (terminal.clean(red.task), "bold"), terminal.clean(red.check)
+    if not red.partners:
+        return mark, prose(task, (f" fails check {check}", "red"))
+    together = "passes alone, fails" if red.alone else "fails"
+    partners = (terminal.clean(", ".join(red.partners)), "bold")
+    return mark, prose(task, (f" {together} check {check} together with ", "red"), partners)
+
+
+def _left_out(task: LeftOut, terminal: TerminalStyle) -> _Item:
+    reason = f" left out: {terminal.clean(task.reason)}{_in_paths(task.paths, terminal)}"
+    mark = (terminal.pick("–", "-"), "yellow")  # noqa: RUF001
+    return mark, prose((terminal.clean(task.task), "bold"), (reason, "yellow"))

@@ -1,4 +1,4 @@
-"""Words and marks of the command line: whose turn a task is, and durations, costs and times as people read them."""
+"""The words and marks of the command line: what a task needs, and durations, costs and times for people."""
 
 from __future__ import annotations
 
@@ -6,85 +6,86 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from gitorch.cli.terminal.layout import Look, Piece
+from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import DONE, Attempt, CheckResult, Phase, Priority, State, Task
 
-Change = tuple[int, int]
+LineCounts = tuple[int, int]
 """Lines that a branch adds and removes."""
 
 
-class Turn(StrEnum):
-    """Whose turn a task is, in the order in which a person wants to know; the value is how they are counted."""
+class Bucket(StrEnum):
+    """What a task needs next, in the order in which a person wants to know; the value follows a count."""
 
     REVIEW = "to review"
     RESOLVE = "in conflict"
     ANSWER = "with a question"
-    MEND = "failed"
+    FIX = "failed"
     RUNNING = "running"
-    PAUSED = "waiting for a limit"
+    PAUSED = "rate-limited"
     MERGE = "to merge"
     QUEUED = "queued"
     MERGED = "merged"
     DROPPED = "dropped"
 
 
-YOURS = (Turn.REVIEW, Turn.RESOLVE, Turn.ANSWER, Turn.MEND)
-OVER = (Turn.MERGED, Turn.DROPPED)
+NEEDS_YOU = (Bucket.REVIEW, Bucket.RESOLVE, Bucket.ANSWER, Bucket.FIX)
+DONE_BUCKETS = (Bucket.MERGED, Bucket.DROPPED)
 
-_MARKS: dict[Turn, tuple[str, str, str]] = {
-    Turn.REVIEW: ("❯", ">", "bold cyan"),  # noqa: RUF001
-    Turn.RESOLVE: ("≠", "!", "bold red"),
-    Turn.ANSWER: ("?", "?", "bold yellow"),
-    Turn.MEND: ("✗", "x", "bold red"),
-    Turn.RUNNING: ("▶", "*", "blue"),
-    Turn.PAUSED: ("◔", "~", "yellow"),
-    Turn.MERGE: ("✓", "+", "green"),
-    Turn.QUEUED: ("·", ".", ""),
-    Turn.MERGED: ("●", "=", "green"),
-    Turn.DROPPED: ("–", "-", "dim"),  # noqa: RUF001
+_MARKS: dict[Bucket, tuple[str, str, str]] = {
+    Bucket.REVIEW: ("❯", ">", "bold cyan"),  # noqa: RUF001
+    Bucket.RESOLVE: ("≠", "!", "bold red"),
+    Bucket.ANSWER: ("?", "?", "bold yellow"),
+    Bucket.FIX: ("✗", "x", "bold red"),
+    Bucket.RUNNING: ("▶", "*", "blue"),
+    Bucket.PAUSED: ("◔", "~", "yellow"),
+    Bucket.MERGE: ("✓", "+", "green"),
+    Bucket.QUEUED: ("·", ".", ""),
+    Bucket.MERGED: ("●", "=", "green"),
+    Bucket.DROPPED: ("–", "-", "dim"),  # noqa: RUF001
+}
+
+_BUCKETS: dict[State, Bucket] = {
+    State.FINISHED: Bucket.REVIEW,
+    State.CONFLICTED: Bucket.RESOLVE,
+    State.FAILED: Bucket.FIX,
+    State.RUNNING: Bucket.RUNNING,
+    State.APPROVED: Bucket.MERGE,
+    State.QUEUED: Bucket.QUEUED,
+    State.MERGED: Bucket.MERGED,
+    State.REJECTED: Bucket.DROPPED,
+    State.CANCELLED: Bucket.DROPPED,
 }
 
 
-def turn(task: Task) -> Turn:
-    """Return whose turn a task is."""
-    match task.state:
-        case State.FINISHED:
-            return Turn.REVIEW
-        case State.CONFLICTED:
-            return Turn.RESOLVE
-        case State.WAITING:
-            return Turn.PAUSED if task.wake else Turn.ANSWER
-        case State.FAILED:
-            return Turn.MEND
-        case State.RUNNING:
-            return Turn.RUNNING
-        case State.APPROVED:
-            return Turn.MERGE
-        case State.QUEUED:
-            return Turn.QUEUED
-        case State.MERGED:
-            return Turn.MERGED
-        case State.REJECTED | State.CANCELLED:
-            return Turn.DROPPED
+def bucket(task: Task) -> Bucket:
+    """Return what a task needs next."""
+    if task.state is State.WAITING:
+        return Bucket.PAUSED if task.wake else Bucket.ANSWER
+    return _BUCKETS[task.state]
 
 
-def style(of: Turn) -> str:
-    """Return the style of a turn."""
+def bucket_style(of: Bucket) -> str:
+    """Return the style of a bucket."""
     return _MARKS[of][2]
 
 
-def mark(task: Task, look: Look) -> Piece:
+def needs_attention(task: Task) -> bool:
+    """Return whether a task is shown in red: it failed, conflicts, or fails its checks."""
+    return bucket(task) in (Bucket.FIX, Bucket.RESOLVE) or task.passed is False
+
+
+def mark(task: Task, terminal: TerminalStyle) -> Span:
     """Return the symbol of a task's state."""
     if is_sent_back(task):
-        return look.pick("↺", "<"), "yellow"
-    symbol, plain, styled = _MARKS[turn(task)]
-    return look.pick(symbol, plain), styled
+        return terminal.pick("↺", "<"), "yellow"
+    symbol, ascii_symbol, style = _MARKS[bucket(task)]
+    return terminal.pick(symbol, ascii_symbol), style
 
 
 def is_sent_back(task: Task) -> bool:
-    """Tell whether a task is queued again because a reviewer wants changes."""
+    """Return whether a task is queued again because a reviewer wants changes."""
     return task.state is State.QUEUED and bool(task.comments)
 
 
@@ -92,27 +93,27 @@ def duration(seconds: float) -> str:
     """Return a duration: `0.4s`, `43s`, `41m51s`, `5h08m`, `2d03h`."""
     if seconds < 1:
         return f"{max(seconds, 0.0):.1f}s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
+    total = int(seconds)
+    if total < 60:
+        return f"{total}s"
+    if total < 3600:
+        return f"{total // 60}m{total % 60:02}s"
+    if total < 86400:
+        return f"{total // 3600}h{total % 3600 // 60:02}m"
+    return f"{total // 86400}d{total % 86400 // 3600:02}h"
 
 
-def took(last: Attempt | None, now: datetime) -> str:
-    """Return how long an attempt took, or has been going on."""
-    if last is None:
+def took(attempt: Attempt | None, now: datetime) -> str:
+    """Return how long an attempt took, or has been running."""
+    if attempt is None:
         return ""
-    if last.phase is not Phase.ENDED and last.started is not None:
-        return duration(max(1.0, (now - last.started).total_seconds()))
-    return "" if last.seconds is None else duration(last.seconds)
+    if attempt.phase is not Phase.ENDED and attempt.started is not None:
+        return duration(max(1.0, (now - attempt.started).total_seconds()))
+    return "" if attempt.seconds is None else duration(attempt.seconds)
 
 
 def cost(usage: Usage | None) -> str:
-    """Return what was spent in dollars, or in tokens where the agent tells no price."""
+    """Return what was spent in dollars, or in tokens where the price is unknown."""
     if usage is None:
         return ""
     if usage.usd is not None:
@@ -122,12 +123,12 @@ def cost(usage: Usage | None) -> str:
 
 
 def dollars(usd: float) -> str:
-    """Return an amount of dollars; one that would round to nothing says so."""
+    """Return an amount of dollars; less than half a cent is `<$0.01`."""
     return "<$0.01" if 0 < usd < 0.005 else f"${usd:.2f}"
 
 
 def count(number: int) -> str:
-    """Return a large number shortly: `950`, `12k`, `1.2M`."""
+    """Return a large number in short form: `950`, `12k`, `1.2M`."""
     if number < 1_000:
         return str(number)
     return f"{number / 1_000:.0f}k" if number < 999_500 else f"{number / 1_000_000:.1f}M"
@@ -142,9 +143,9 @@ def size(number: int) -> str:
     return f"{number / 1_000:.1f} TB" if number >= 1_000 else f"{number} GB"
 
 
-def age(when: datetime, now: datetime) -> str:
-    """Return how long ago something was: `just now`, `12m ago`, `3h ago`, `2d ago`."""
-    seconds = int((now - when).total_seconds())
+def age(time: datetime, now: datetime) -> str:
+    """Return how long ago a time was: `just now`, `12m ago`, `3h ago`, `2d ago`."""
+    seconds = int((now - time).total_seconds())
     if seconds < 60:
         return "just now"
     for length, unit in ((86400, "d"), (3600, "h")):
@@ -153,132 +154,151 @@ def age(when: datetime, now: datetime) -> str:
     return f"{seconds // 60}m ago"
 
 
-def clock(when: datetime, now: datetime) -> str:
+def clock(time: datetime, now: datetime) -> str:
     """Return a point in time in the zone of `now`: `01:00` today, `Fri 01:00` within a week, or a date."""
-    local = when.astimezone(now.tzinfo)
+    local = time.astimezone(now.tzinfo)
     days = abs((local.date() - now.date()).days)
     if days == 0:
         return f"{local:%H:%M}"
     return f"{local:%a %H:%M}" if days < 7 else f"{local:%Y-%m-%d %H:%M}"
 
 
-def lines_changed(change: Change | None) -> str:
-    """Return the size of a diff: `+120 -4`; nothing where it is not known."""
+def lines_changed(change: LineCounts | None) -> str:
+    """Return the size of a diff: `+120 -4`; empty where it is unknown."""
     return "" if change is None else f"+{change[0]} -{change[1]}"
 
 
-def checks(task: Task, look: Look) -> Piece:
-    """Return how many checks passed; that none judged finished work is said in words."""
+def checks(task: Task, terminal: TerminalStyle) -> Span:
+    """Return how many checks passed; finished work without checks says so."""
     if not task.results:
         return ("none", "red") if task.state in DONE else ("", "")
     passed = sum(result.passed for result in task.results)
-    good = passed == len(task.results)
-    symbol = look.pick("✓", "ok") if good else look.pick("✗", "x")
-    return f"{symbol} {passed}/{len(task.results)}", "green" if good else "red"
+    all_passed = passed == len(task.results)
+    symbol = terminal.pick("✓", "ok") if all_passed else terminal.pick("✗", "x")
+    return f"{symbol} {passed}/{len(task.results)}", "green" if all_passed else "red"
 
 
 def checks_passed(task: Task) -> str:
-    """Return how many checks passed, in words; nothing where there is nothing to check yet."""
+    """Return how many checks passed, in words; empty where there is nothing to check yet."""
     if not task.results:
-        return "checks none" if task.state in DONE else ""
+        return NOT_CHECKED if task.state in DONE else ""
     return f"checks {sum(result.passed for result in task.results)}/{len(task.results)}"
 
 
-def verdict(result: CheckResult) -> str:
-    """Return in words how a check ended."""
+NOT_CHECKED = "not checked"
+STALE = "stale (dependency changed)"
+
+
+def check_outcome(result: CheckResult) -> str:
+    """Return how a check ended."""
     if result.exit_code is None:
-        return "could not be run to its end"
+        return "did not finish"
     return "passed" if result.passed else f"exit code {result.exit_code}"
 
 
-def step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity: str = "") -> tuple[str, str]:
-    """Return what happens next with a task: the verb (a command's name, where it is the user's turn), and why."""
-    match turn(task):
-        case Turn.REVIEW:
-            return "review", _reviewed(task)
-        case Turn.RESOLVE:
-            return "retry", task.reason or "conflicts with what is merged"
-        case Turn.ANSWER:
+def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity: str = "") -> tuple[str, str]:
+    """Return what happens next with a task: the verb (a command's name, where the user has to act), and the reason."""
+    match bucket(task):
+        case Bucket.REVIEW:
+            return "review", _review_reason(task)
+        case Bucket.RESOLVE:
+            return "retry", task.reason or "conflicts with merged work"
+        case Bucket.ANSWER:
             return "answer", task.reason or "the agent asked a question"
-        case Turn.MEND:
-            return "retry", task.reason or "no reason was told"
-        case Turn.RUNNING:
-            return "", activity or doing(task)
-        case Turn.PAUSED:
-            return "", _paused(task, now)
-        case Turn.MERGE:
-            return "merge", _STALE if task.stale else ""
-        case Turn.QUEUED:
-            return "", _queued(task, tasks)
-        case Turn.MERGED:
+        case Bucket.FIX:
+            return "retry", task.reason or "no reason given"
+        case Bucket.RUNNING:
+            return "", activity or progress(task)
+        case Bucket.PAUSED:
+            return "", _pause_reason(task, now)
+        case Bucket.MERGE:
+            return "merge", STALE if task.stale else ""
+        case Bucket.QUEUED:
+            return "", _queue_reason(task, tasks)
+        case Bucket.MERGED:
             return "", f"as {task.merged_as[:7]}" if task.merged_as else ""
-        case Turn.DROPPED:
+        case Bucket.DROPPED:
             return "", task.reason
 
 
-_STALE = "stale, what it builds on has changed"
+def sentence(verb: str, reason: str) -> str:
+    """Return a next step as one text."""
+    return f"{verb}: {reason}" if verb and reason else verb or reason
 
 
-def _reviewed(task: Task) -> str:
-    reasons = [_STALE] if task.stale else []
+def _review_reason(task: Task) -> str:
+    reasons = [STALE] if task.stale else []
     if failed := [result.name for result in task.results if not result.passed]:
         reasons.append(f"checks failed: {', '.join(failed)}")
     elif not task.results:
-        reasons.append("no check judged it")
+        reasons.append(NOT_CHECKED)
     if task.reason and not task.reason.startswith("checks failed"):
         reasons.append(task.reason)
     return "; ".join(reasons)
 
 
-def _paused(task: Task, now: datetime) -> str:
+def _pause_reason(task: Task, now: datetime) -> str:
     assert task.wake is not None
-    why = task.reason.partition("; goes on at")[0]
-    return f"goes on at {clock(task.wake, now)}" + (f": {why}" if why else "")
+    reason = task.reason.partition("; goes on at")[0]
+    return f"resumes at {clock(task.wake, now)}" + (f": {reason}" if reason else "")
 
 
-def _queued(task: Task, tasks: Mapping[TaskId, Task]) -> str:
+def _queue_reason(task: Task, tasks: Mapping[TaskId, Task]) -> str:
     parts = []
     if is_sent_back(task):
         parts.append(f"sent back with {plural(len(task.comments), 'comment')}")
     if task.reason and not (parts and task.reason == "sent back"):
         parts.append(task.reason)
-    if waited := blockers(task.spec.after, tasks):
-        parts.append(f"after {', '.join(waited)}")
+    if names := blockers(task.spec.after, tasks):
+        parts.append(f"after {', '.join(names)}")
     return "; ".join(parts)
 
 
 def blockers(after: Sequence[TaskId], tasks: Mapping[TaskId, Task]) -> list[str]:
-    """Return what a task waits for, with the state of what will not come by itself."""
+    """Return what a task waits for, with the state of what needs a person to go on."""
     names = []
     for name in after:
         if name in tasks and tasks[name].state not in DONE:
-            stuck = turn(tasks[name]) in (Turn.MEND, Turn.DROPPED)
-            names.append(f"{name} ({tasks[name].state})" if stuck else name)
+            is_stuck = bucket(tasks[name]) in (Bucket.FIX, Bucket.DROPPED)
+            names.append(f"{name} ({tasks[name].state})" if is_stuck else name)
     return names
 
 
-def doing(task: Task) -> str:
+_PHASES = {Phase.PREPARING: "preparing the worktree", Phase.WORKING: "working", Phase.CHECKING: "running checks"}
+
+
+def progress(task: Task) -> str:
     """Return how far a running attempt has come."""
-    last = task.attempt
-    if last is None:
+    attempt = task.attempt
+    if attempt is None:
         return ""
-    if last.phase is Phase.WORKING and last.round > 1:
-        return f"mends what its checks found, round {last.round}"
-    return {Phase.PREPARING: "prepares its worktree", Phase.WORKING: "works", Phase.CHECKING: "is being checked"}.get(
-        last.phase, "has ended"
-    )
+    if attempt.phase is Phase.WORKING and attempt.round > 1:
+        return f"fixing failed checks, round {attempt.round}"
+    return _PHASES.get(attempt.phase, "ended")
 
 
 def priority(task: Task) -> str:
-    """Return a priority that is worth a word."""
-    return of_priority(task.spec.priority)
+    """Return a task's priority where it is worth a word."""
+    return priority_label(task.spec.priority)
 
 
-def of_priority(of: Priority) -> str:
-    """Return a priority that is worth a word."""
-    return "" if of is Priority.NORMAL else f"{of} priority"
+def priority_label(level: Priority) -> str:
+    """Return a priority where it is worth a word."""
+    return "" if level is Priority.NORMAL else f"{level} priority"
+
+
+def tokens(usage: Usage) -> str:
+    """Return the tokens of a usage record: `420k tokens in (12k cached), 9k out`."""
+    cached = f" ({count(usage.cached_tokens)} cached)" if usage.cached_tokens else ""
+    return f"{count(usage.input_tokens)} tokens in{cached}, {count(usage.output_tokens)} out"
 
 
 def plural(number: int, noun: str) -> str:
     """Return a number and its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(names: Sequence[str], limit: int = 3) -> str:
+    """Return the first names and how many more there are: `a, b and 2 more`."""
+    hidden = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {hidden} more" if hidden > 0 else "")

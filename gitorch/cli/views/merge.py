@@ -3,283 +3,313 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
-from gitorch.cli.terminal.layout import Line, Look, Piece, cut, flow, paint
-from gitorch.cli.terminal.sanitize import cells
-from gitorch.cli.terminal.streams import of_stderr, of_stdout
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from gitorch.cli.terminal.blocks import commands, fitted, prose, section, stack
+from gitorch.cli.terminal.style import Span, TerminalStyle, stderr_style, stdout_style
 from gitorch.cli.views import merge_branches
-from gitorch.cli.views.labels import plural
-from gitorch.cli.views.status import PROGRAM, commands
+from gitorch.cli.views.labels import NOT_CHECKED, listed, plural
+from gitorch.cli.views.status import PROGRAM
+from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
+from gitorch.replay.hunks import Hunk
 
-if TYPE_CHECKING:
-    from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
-    from gitorch.replay.hunks import Hunk
+_MAX_HUNKS = 3
+_MAX_LINES = 2
+_GUIDE_WIDTH = 4
+_MERGED = "merged work"
 
-_MOST_HUNKS = 3
-_MOST_LINES = 2
+_Entry = tuple[Task, Span, Text]
+"""A task of a merge, its mark (a place in the order, or a symbol), and what happens to it."""
 
 
 def merge_plan(
-    plan: MergePlan, integration: str, *, hunks: Mapping[TaskId, Sequence[Hunk]] | None = None, look: Look | None = None
-) -> str:
-    """Return what a merge would do, as a tree in dependency order, with the conflicts it would meet and their hunks."""
-    look = look or of_stdout()
-    into = look.clean(integration)
-    onto = f" on top of {plan.onto[:7]}" if plan.before is None else f" at {plan.onto[:7]}"
-    head: Line = [("Into ", ""), (into, "bold"), (f"{onto}, in this order. Nothing has been changed.", "")]
-    below = merge_branches.base_lines(plan, integration, look)
-    above = [*merge_branches.resolved_lines(plan, look), *merge_branches.target_lines(plan, look, dry_run=True)]
-    if not (plan.steps or plan.conflicts or plan.blocked or plan.failures):
-        nothing: Line = [("Nothing is approved: there is nothing to merge.", "")]
-        return paint([*below, nothing, *above, *_to_review(look)], look)
-    tree = _tree(plan, look)
-    count: Line = [(f"{len(plan.steps)} of {_count(plan)} would go in", "bold" if plan.steps else "bold red")]
+    plan: MergePlan,
+    integration: str,
+    *,
+    hunks: Mapping[TaskId, Sequence[Hunk]] | None = None,
+    terminal: TerminalStyle | None = None,
+) -> RenderableType:
+    """Return what a merge would do: a tree in dependency order, and the places of its conflicts."""
+    terminal = terminal or stdout_style()
+    base = merge_branches.base_lines(plan, integration, terminal)
+    notes = [
+        *merge_branches.resolved_lines(plan, terminal),
+        *merge_branches.target_lines(plan, terminal, dry_run=True),
+    ]
+    left_out = _left_out(plan, terminal)
+    if not (plan.steps or left_out):
+        nothing = Text("nothing to merge: no task is approved")
+        return stack([*base, nothing, *notes, commands(_REVIEW, terminal)])
+    position = "on top of" if plan.before is None else "at"
+    head = prose(
+        ("Merge plan for ", ""), (terminal.clean(integration), "bold"), f" {position} {plan.onto[:7]} (dry run)"
+    )
+    count = prose((f"{len(plan.steps)} of {plural(_total(plan, left_out), 'task')} would merge", "bold"))
     if plan.conflicts:
-        count.append((f", {plural(len(plan.conflicts), 'conflict')}", "bold red"))
-    places = _conflict_lines(plan, hunks or {}, look)
-    lines = [*flow(head, look), *below, [], *tree, *places, [], count, *above]
-    return paint([*lines, *commands(_plan_commands(plan, integration, look), look)], look)
+        count.append(f", {plural(len(plan.conflicts), 'conflict')}", "bold red")
+    return stack(
+        [
+            *(head, *base),
+            *section(terminal, _tree(plan, terminal)),
+            *_conflict_places(plan, hunks or {}, terminal),
+            *section(terminal, count, *notes),
+            commands(_plan_commands(plan, integration), terminal),
+        ]
+    )
 
 
-def merge_order(plan: MergePlan, *, look: Look | None = None) -> str:
-    """Return the order in which a merge is about to go, as a tree."""
-    look = look or of_stderr()
-    return paint(_tree(plan, look), look) if plan.steps or plan.conflicts or plan.blocked else ""
+def merge_order(plan: MergePlan, *, terminal: TerminalStyle | None = None) -> RenderableType | None:
+    """Return the order of a merge that is about to start, as a tree; None where there is nothing to merge."""
+    terminal = terminal or stderr_style()
+    return _tree(plan, terminal) if plan.steps or plan.conflicts or plan.blocked else None
 
 
-def merge_progress(now: Progress, *, look: Look | None = None) -> str:
+def merge_progress(progress: Progress, *, terminal: TerminalStyle | None = None) -> Text:
     """Return what a merge is doing now, as one line."""
-    look = look or of_stderr()
-    names = look.clean(_listed(now.tasks))
-    count = f"{plural(len(now.tasks), 'task')}: " if len(now.tasks) > 1 else ""
-    line: Line = [(f"{now.step + 1}/{now.of}  ", "dim"), (look.clean(now.doing), "")]
-    if now.check:
-        line += [(look.dot, ""), (look.clean(now.check), "bold")]
-    if now.tasks:
-        line += [(" of ", "dim"), (count + names, "dim")]
-    return paint([cut(line, look)], look)
+    terminal = terminal or stderr_style()
+    line = fitted(terminal.clean(progress.doing))
+    if progress.check:
+        line.append(terminal.dot).append(terminal.clean(progress.check), "bold")
+    if progress.tasks:
+        count = f"{plural(len(progress.tasks), 'task')}: " if len(progress.tasks) > 1 else ""
+        line.append(f" of {count}{terminal.clean(listed(progress.tasks))}", "dim")
+    return line
 
 
-def _conflict_lines(plan: MergePlan, hunks: Mapping[TaskId, Sequence[Hunk]], look: Look) -> list[Line]:
-    """Return where each conflict is, and what the two sides have there."""
-    lines: list[Line] = []
+def merge_result(plan: MergePlan, integration: str, *, terminal: TerminalStyle | None = None) -> RenderableType:
+    """Return what a merge did: what was merged, what was not and why. An empty merge is shown in red."""
+    terminal = terminal or stdout_style()
+    left_out = _left_out(plan, terminal)
+    return stack(
+        [
+            *merge_branches.base_lines(plan, integration, terminal),
+            _outcomes(plan, left_out, terminal),
+            *_red_base(plan, integration, terminal),
+            *_flakes(plan, terminal),
+            *merge_branches.resolved_lines(plan, terminal),
+            _merge_count(plan, left_out, integration, terminal),
+            *merge_branches.target_lines(plan, terminal, dry_run=False),
+            commands(_merge_commands(plan, left_out, integration), terminal),
+        ]
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- the tree
+
+
+def _tree(plan: MergePlan, terminal: TerminalStyle) -> Table:
+    """Return all tasks, each below what it depends on; numbers give the order in which they are merged.
+
+    The trees are one cell; the marks and the details beside it have one line for each of its lines.
+    """
+    entries: dict[str, _Entry] = {entry[0].id: entry for entry in _entries(plan, terminal)}
+    children = _children(entries, sys.maxsize if terminal.width is None else terminal.width // 2 // _GUIDE_WIDTH)
+    trees: list[Tree] = []
+    lines: list[_Entry] = []
+    pending: list[tuple[Tree | None, str]] = [(None, name) for name in reversed(children[""])]
+    while pending:
+        parent, name = pending.pop()
+        lines.append(entries[name])
+        label = fitted((terminal.clean(name), "bold"))
+        tree = parent.add(label) if parent else Tree(label, guide_style="dim")
+        trees += [] if parent else [tree]
+        pending += [(tree, child) for child in reversed(children[name])]
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    grid.add_column(justify="right", no_wrap=True)
+    marks, details = (Text(*mark) for _, mark, _ in lines), (fitted(text) for _, _, text in lines)
+    grid.add_row(Group(*marks), Group(*trees), Group(*details))
+    return grid
+
+
+def _children(entries: Mapping[str, _Entry], max_depth: int) -> Mapping[str, list[str]]:
+    """Return the children of each task, and under "" the roots.
+
+    The parent of a task is the latest of its dependencies, so that it is below all of them; a task deeper than
+    `max_depth` is next to its parent.
+    """
+    order = {name: position for position, name in enumerate(entries)}
+    children: dict[str, list[str]] = {"": [], **{name: [] for name in entries}}
+    parents = {"": ("", 0)}
+    for name, (task, _, _) in entries.items():
+        earlier = [other for other in task.spec.after if other in order and order[other] < order[name]]
+        parent = max(earlier, key=lambda other: order[other], default="")
+        if parents[parent][1] >= max_depth:
+            parent = parents[parent][0]
+        parents[name] = (parent, parents[parent][1] + 1)
+        children[parent].append(name)
+    return children
+
+
+def _entries(plan: MergePlan, terminal: TerminalStyle) -> Iterator[_Entry]:
+    for position, step in enumerate(plan.steps, start=1):
+        yield step.task, (str(position), "green"), _step_details(step, plan, terminal)
+    yield from _left_out(plan, terminal).values()
+
+
+def _left_out(plan: MergePlan, terminal: TerminalStyle) -> dict[str, _Entry]:
+    """Return what is not merged, each task once: a merge that went task by task may name it twice."""
+    merged = {step.task.id for step in plan.steps}
+    return {entry[0].id: entry for entry in _obstacles(plan, terminal) if entry[0].id not in merged}
+
+
+def _obstacles(plan: MergePlan, terminal: TerminalStyle) -> Iterator[_Entry]:
     for clash in plan.conflicts:
-        found = hunks.get(clash.task.id, ())
-        for hunk in found[:_MOST_HUNKS]:
-            lines += [[], [(f"  {look.clean(f'{hunk.path}:{hunk.line}')}", "cyan")]]
-            lines += _side_lines(", ".join(clash.partners) or "what is merged", hunk.ours, "red", look)
-            lines += _side_lines(clash.task.id, hunk.theirs, "green", look)
-        if len(found) > _MOST_HUNKS:
-            lines.append(
-                [(f"  {look.ellipsis} {len(found) - _MOST_HUNKS} more places of {look.clean(clash.task.id)}", "dim")]
-            )
-    return lines
-
-
-def _side_lines(who: str, side: Sequence[str], style: str, look: Look) -> Iterator[Line]:
-    room = None if look.width is None else max(20, look.width - 6)
-    yield [(f"    {look.clean(who)}", "dim")]
-    for text in side[:_MOST_LINES] or ("(nothing)",):
-        yield [("      ", ""), (look.clean(text, room), style if side else "dim")]
-    if len(side) > _MOST_LINES:
-        yield [(f"      {look.ellipsis} {plural(len(side) - _MOST_LINES, 'more line')}", "dim")]
-
-
-def _count(plan: MergePlan) -> int:
-    return len(plan.steps) + len(_left_out(plan, Look()))
-
-
-def _to_review(look: Look) -> list[Line]:
-    return commands([(f"{PROGRAM} review", "approve what is good")], look)
-
-
-def _plan_commands(plan: MergePlan, integration: str, look: Look) -> list[tuple[str, str]]:
-    if plan.is_stuck:
-        return merge_branches.rebase_command(plan, integration, look)
-    found = [
-        (f"{PROGRAM} retry {clash.task.id}", "a fresh attempt, on top of the others") for clash in plan.conflicts[:2]
-    ]
-    into = f" --into {shlex.quote(plan.target.branch)}" if plan.target else ""
-    command = look.clean(f"{PROGRAM} merge{into}")
-    return [*found, (command, f"merge {plural(len(plan.steps), 'task')}")] if plan.steps else found
-
-
-_Node = tuple[Task, Piece, Line]
-"""A task of a plan, its mark (a place in the order, or a symbol), and what is said of it."""
-
-
-class _Tree(NamedTuple):
-    nodes: Mapping[str, _Node]
-    parents: Mapping[str, str | None]
-    widest: int
-
-    def below(self, name: str | None) -> list[str]:
-        return [child for child, parent in self.parents.items() if parent == name]
-
-
-def _tree(plan: MergePlan, look: Look) -> list[Line]:
-    """Lay the tasks out below what they build on; numbers tell the order in which they go in."""
-    nodes: dict[str, _Node] = {node[0].id: node for node in _nodes(plan, look)}
-    order = {name: at for at, name in enumerate(nodes)}
-    parents = {name: _parent(node[0], order) for name, node in nodes.items()}
-    widest = max(cells(look.clean(name)) + 3 * _depth(name, parents) for name in nodes)
-    tree = _Tree(nodes, parents, widest)
-    return [line for root in tree.below(None) for line in _branch(tree, root, "", "", look)]
-
-
-def _depth(name: str, parents: Mapping[str, str | None]) -> int:
-    depth = 0
-    above = parents[name]
-    while above is not None:
-        depth += 1
-        above = parents[above]
-    return depth
-
-
-def _parent(task: Task, order: Mapping[str, int]) -> str | None:
-    """Return the latest of what a task builds on, so that it stands below all of it."""
-    before = [name for name in task.spec.after if name in order and order[name] < order[task.id]]
-    return max(before, key=lambda name: order[name]) if before else None
-
-
-def _branch(tree: _Tree, name: str, lead: str, fork: str, look: Look) -> Iterator[Line]:
-    _, (mark, style), said = tree.nodes[name]
-    shown = look.clean(name)
-    space = " " * max(0, tree.widest - cells(lead + fork + shown))
-    yield [(f"{mark:>3}  ", style), (lead + fork, "dim"), (shown, "bold"), (space + "  ", ""), *said]
-    stem = "" if not fork else "   " if fork[0] in "└`" else look.pick("│  ", "|  ")
-    below = tree.below(name)
-    for child in below:
-        last = child == below[-1]
-        yield from _branch(tree, child, lead + stem, look.pick(*(_LAST if last else _MORE)), look)
-
-
-_LAST, _MORE = ("└─ ", "`- "), ("├─ ", "|- ")
-
-
-def _nodes(plan: MergePlan, look: Look) -> Iterator[_Node]:
-    for place, step in enumerate(plan.steps, start=1):
-        yield step.task, (str(place), "green"), _step_words(step, plan, look)
-    yield from _left_out(plan, look).values()
-
-
-def _left_out(plan: MergePlan, look: Look) -> dict[str, _Node]:
-    """Return what does not go in, each task once: a merge that went task by task may name it twice."""
-    inside = {step.task.id for step in plan.steps}
-    return {node[0].id: node for node in _reasons(plan, look) if node[0].id not in inside}
-
-
-def _reasons(plan: MergePlan, look: Look) -> Iterator[_Node]:
-    for clash in plan.conflicts:
-        yield clash.task, (look.pick("≠", "!"), "bold red"), _clash_words(clash, look)
+        yield clash.task, (terminal.pick("≠", "!"), "bold red"), _clash_details(clash, terminal)
     for failure in plan.failures:
-        yield failure.task, (look.pick("✗", "x"), "bold red"), _failure_words(failure, look)
-    for held in plan.blocked:
-        yield held.task, (look.pick("–", "-"), "yellow"), _held_words(held, look)  # noqa: RUF001
+        yield failure.task, (terminal.pick("✗", "x"), "bold red"), _failure_details(failure, terminal)
+    for blocked in plan.blocked:
+        yield blocked.task, (terminal.pick("–", "-"), "yellow"), _held_details(blocked, terminal)  # noqa: RUF001
 
 
-def _step_words(step: MergeStep, plan: MergePlan, look: Look) -> Line:
-    inside = {one.task.id for one in plan.steps}
-    also = [name for name in step.task.spec.after if name in inside]
-    words_also = f", builds on {', '.join(look.clean(name) for name in also)}" if len(also) > 1 else ""
+def _step_details(step: MergeStep, plan: MergePlan, terminal: TerminalStyle) -> Text:
+    merged = {other.task.id for other in plan.steps}
+    dependencies = [terminal.clean(name) for name in step.task.spec.after if name in merged]
+    after = f", after {', '.join(dependencies)}" if len(dependencies) > 1 else ""
     commits = len(step.replayed.pairs)
-    what = f"{plural(commits, 'commit')}, {plural(len(step.paths), 'file')}" if commits else "nothing new: it is there"
-    return [(what, ""), (words_also, "dim")]
+    changes = f"{plural(commits, 'commit')}, {plural(len(step.paths), 'file')}" if commits else "already merged"
+    return Text.assemble(changes, (after, "dim"))
 
 
-def _clash_words(clash: MergeConflict, look: Look) -> Line:
-    room = None if look.width is None else max(30, look.width - 30)
-    partners = ", ".join(look.clean(name) for name in clash.partners)
-    paths = look.clean(_listed(clash.paths), room)
-    line: Line = [("conflicts in ", "red"), (paths, "bold")]
-    return [*line, (" with ", "red"), (partners, "bold")] if partners else [*line, (" with what is merged", "red")]
+def _clash_details(clash: MergeConflict, terminal: TerminalStyle) -> Text:
+    paths = listed([*map(terminal.clean, clash.paths)])
+    partners = ", ".join(map(terminal.clean, clash.partners)) or _MERGED
+    return Text.assemble(("conflicts in ", "red"), (paths, "bold"), (" with ", "red"), (partners, "bold"))
 
 
-def _listed(paths: Sequence[str], most: int = 3) -> str:
-    more = len(paths) - most
-    return ", ".join(paths[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def _failure_words(failure: Failure, look: Look) -> Line:
-    check = look.clean(failure.check)
+def _failure_details(failure: Failure, terminal: TerminalStyle) -> Text:
+    check = (terminal.clean(failure.check), "bold")
     if failure.partners:
-        partners = ", ".join(look.clean(name) for name in failure.partners)
-        return [("green alone, check ", "red"), (check, "bold"), (" is red together with ", "red"), (partners, "bold")]
-    how = " is red with it alone" if failure.alone is False else " fails with it"
-    return [("left out: check ", "red"), (check, "bold"), (how, "red")]
+        partners = (", ".join(map(terminal.clean, failure.partners)), "bold")
+        return Text.assemble(("check ", "red"), check, (" passes alone, fails together with ", "red"), partners)
+    reason = " fails on it alone" if failure.alone is False else " fails with it"
+    return Text.assemble(("left out: check ", "red"), check, (reason, "red"))
 
 
-def _held_words(held: Blocked, look: Look) -> Line:
-    return [("waits: ", "yellow"), (look.clean(held.reason), "")]
+def _held_details(blocked: Blocked, terminal: TerminalStyle) -> Text:
+    return Text.assemble(("blocked: ", "yellow"), terminal.clean(blocked.reason))
 
 
-def merge_result(plan: MergePlan, integration: str, *, look: Look | None = None) -> str:
-    """Return what a merge did: what went in and as what, what did not and why. That nothing went in is said in red."""
-    look = look or of_stdout()
-    left_out = _left_out(plan, look)
-    names = [*(step.task.id for step in plan.steps), *left_out]
-    widest = max((cells(look.clean(name)) for name in names), default=0)
-    lines = merge_branches.base_lines(plan, integration, look)
-    lines += [_merged_line(step, widest, look) for step in plan.steps]
-    outputs = {failure.task.id: failure.output for failure in plan.failures if failure.output}
-    for task, mark, said in left_out.values():
-        lines.append([mark, (f" {_padded(task, widest, look)}  ", "bold"), *said])
-        if task.id in outputs:
-            lines.append([("  see ", "dim"), (look.clean(outputs[task.id]), "dim")])
-    if plan.red_base:
-        base = look.clean(integration) if plan.before else f"the base {plan.onto[:7]}"
-        lines.append(
-            [(f"{base} fails by itself: {look.clean(plan.red_base)}", "bold red"), (": no task is blamed", "")]
-        )
-    for flake in plan.flakes:
-        again = f"{look.clean(flake.name)} failed and passed on the same tree {flake.tree[:7]}: a flake"
-        lines.append([(f"{look.pick('↺', '~')} {again}", "yellow")])
-    lines += merge_branches.resolved_lines(plan, look)
-    lines += flow(_merge_count(plan, integration, look), look)
-    lines += merge_branches.target_lines(plan, look, dry_run=False)
-    return paint([*lines, *_merge_commands(plan, integration, look)], look)
+# -------------------------------------------------------------------------------------------------------- the plan
 
 
-def _padded(task: Task, widest: int, look: Look) -> str:
-    shown = look.clean(task.id)
-    return shown + " " * (widest - cells(shown))
+def _conflict_places(
+    plan: MergePlan, hunks: Mapping[TaskId, Sequence[Hunk]], terminal: TerminalStyle
+) -> Iterator[RenderableType]:
+    """Yield where each conflict is, and what the two sides have there."""
+    for clash in plan.conflicts:
+        conflict_hunks = hunks.get(clash.task.id, ())
+        for hunk in conflict_hunks[:_MAX_HUNKS]:
+            yield Text("")
+            yield prose(("  " + terminal.clean(f"{hunk.path}:{hunk.line}"), "cyan"))
+            sides = Table.grid(padding=(0, 2), pad_edge=False)
+            partners = ", ".join(clash.partners) or _MERGED
+            sides.add_row(_side_name(partners, terminal), _side_lines(hunk.ours, "red", terminal))
+            sides.add_row(_side_name(clash.task.id, terminal), _side_lines(hunk.theirs, "green", terminal))
+            yield sides
+        if hidden := max(0, len(conflict_hunks) - _MAX_HUNKS):
+            task = terminal.clean(clash.task.id)
+            yield Text(f"  {terminal.ellipsis} {plural(hidden, 'more conflict')} in {task}", "dim")
 
 
-def _merged_line(step: MergeStep, widest: int, look: Look) -> Line:
-    commits = plural(len(step.replayed.pairs), "commit")
-    return [
-        (f"{look.pick('✓', '+')} ", "green"),
-        (_padded(step.task, widest, look), "bold"),
-        (f"  {commits} as {step.replayed.tip[:7]}", ""),
-    ]
+def _side_name(name: str, terminal: TerminalStyle) -> Text:
+    return fitted(("    " + terminal.clean(name), "dim"))
 
 
-def _merge_count(plan: MergePlan, integration: str, look: Look) -> Line:
-    into = look.clean(integration)
-    if not plan.steps:
-        why = "nothing is approved" if not _count(plan) else f"{_count(plan)} left out"
-        as_it_was = f"{into} is unchanged." if plan.tip == plan.before or plan.target is None else ""
-        return [(f"Nothing was merged: {why}. ", "bold red"), (as_it_was, "")]
-    checked = f"{plural(len(plan.results), 'check')} passed on this very tree" if plan.results else "no check judged it"
-    was = f"{plan.before[:7]}..{plan.tip[:7]}" if plan.before else f"new, at {plan.tip[:7]}"
-    line: Line = [(f"{plural(len(plan.steps), 'task')} merged into {into} ", "bold"), (f"({was})", "")]
-    return [*line, (f"{look.dot}{checked}", "green" if plan.results else "bold red")]
+def _side_lines(lines: Sequence[str], style: str, terminal: TerminalStyle) -> Group:
+    texts = [fitted((terminal.clean(text), style)) for text in lines[:_MAX_LINES]] or [Text("(nothing)", "dim")]
+    if hidden := max(0, len(lines) - _MAX_LINES):
+        texts.append(Text(f"{terminal.ellipsis} {plural(hidden, 'more line')}", "dim"))
+    return Group(*texts)
 
 
-def _merge_commands(plan: MergePlan, integration: str, look: Look) -> list[Line]:
+def _total(plan: MergePlan, left_out: Mapping[str, _Entry]) -> int:
+    return len(plan.steps) + len(left_out)
+
+
+_REVIEW = ((f"{PROGRAM} review", "approve tasks first"),)
+
+
+def _retry_commands(plan: MergePlan) -> list[tuple[str, str]]:
+    return [(f"{PROGRAM} retry {clash.task.id}", "new attempt on top of the others") for clash in plan.conflicts[:2]]
+
+
+def _plan_commands(plan: MergePlan, integration: str) -> list[tuple[str, str]]:
     if plan.is_stuck:
-        return commands(merge_branches.rebase_command(plan, integration, look), look)
-    if not plan.steps and not _count(plan) and not plan.red_base:
-        return commands(merge_branches.target_commands(plan, look), look) if plan.target else _to_review(look)
-    found = [
-        (f"{PROGRAM} retry {clash.task.id}", "a fresh attempt, on top of the others") for clash in plan.conflicts[:2]
+        return merge_branches.rebase_command(plan, integration)
+    into = f" --into {shlex.quote(plan.target.branch)}" if plan.target else ""
+    merge = [(f"{PROGRAM} merge{into}", f"merge {plural(len(plan.steps), 'task')}")] if plan.steps else []
+    return [*_retry_commands(plan), *merge]
+
+
+# ------------------------------------------------------------------------------------------------------ the result
+
+
+def _outcomes(plan: MergePlan, left_out: Mapping[str, _Entry], terminal: TerminalStyle) -> Table | None:
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    grid.add_column(no_wrap=True)
+    tick = terminal.pick("✓", "+")
+    for step in plan.steps:
+        commits = f"{plural(len(step.replayed.pairs), 'commit')} as {step.replayed.tip[:7]}"
+        grid.add_row(_outcome_name(step.task, (tick, "green"), terminal), commits)
+    outputs = {failure.task.id: failure.output for failure in plan.failures if failure.output}
+    for task, mark, details in left_out.values():
+        output = terminal.clean(outputs[task.id]) if task.id in outputs else ""
+        reason = Group(details, Text(f"output: {output}", "dim", overflow="fold")) if output else details
+        grid.add_row(_outcome_name(task, mark, terminal), reason)
+    return grid if grid.row_count else None
+
+
+def _outcome_name(task: Task, mark: Span, terminal: TerminalStyle) -> Text:
+    return fitted(mark, " ", (terminal.clean(task.id), "bold"))
+
+
+def _red_base(plan: MergePlan, integration: str, terminal: TerminalStyle) -> list[Text]:
+    if not plan.red_base:
+        return []
+    base = terminal.clean(integration) if plan.before else f"base {plan.onto[:7]}"
+    return [prose((f"{base} fails check {terminal.clean(plan.red_base)} without any of these tasks", "bold red"))]
+
+
+def _flakes(plan: MergePlan, terminal: TerminalStyle) -> list[Text]:
+    mark = terminal.pick("↺", "~")
+    return [
+        prose((f"{mark} {terminal.clean(flake.name)} failed, then passed on the same tree {flake.tree[:7]}", "yellow"))
+        for flake in plan.flakes
     ]
-    found += [(f"{PROGRAM} revise {one.task.id}", "send it back with what fails") for one in plan.failures[:2]]
+
+
+def _merge_count(
+    plan: MergePlan, left_out: Mapping[str, _Entry], integration: str, terminal: TerminalStyle
+) -> RenderableType:
+    branch = terminal.clean(integration)
+    if not plan.steps:
+        reason = f"{len(left_out)} left out" if left_out else "no task is approved"
+        unchanged = f"; {branch} is unchanged" if plan.tip == plan.before or plan.target is None else ""
+        return prose((f"nothing merged: {reason}", "bold red"), unchanged)
+    passed = f"checks passed ({len(plan.results)}/{len(plan.results)})"
+    outcome = (passed, "green") if plan.results else (NOT_CHECKED, "bold red")
+    commits = f"{plan.before[:7]}..{plan.tip[:7]}" if plan.before else f"new, at {plan.tip[:7]}"
+    count = f"{plural(len(plan.steps), 'task')} merged into {branch}"
+    return prose((count, "bold"), f" ({commits})", terminal.dot, outcome)
+
+
+def _merge_commands(plan: MergePlan, left_out: Mapping[str, _Entry], integration: str) -> Sequence[tuple[str, str]]:
+    if plan.is_stuck:
+        return merge_branches.rebase_command(plan, integration)
+    target = merge_branches.target_commands(plan)
+    if not plan.steps and not left_out and not plan.red_base:
+        return target if plan.target else _REVIEW
+    hints = _retry_commands(plan)
+    hints += [(f"{PROGRAM} revise {failure.task.id}", "send it back with the failure") for failure in plan.failures[:2]]
     if plan.failures or plan.red_base:
-        found.append((f"{PROGRAM} merge --recheck", "test again what was found red"))
-    take = [(f"git merge {look.clean(integration)}", "take it into the branch you are on")] if plan.steps else []
-    return commands([*found, *(merge_branches.target_commands(plan, look) or take)], look)
+        hints.append((f"{PROGRAM} merge --recheck", "run the failed checks again"))
+    merge = [(f"git merge {shlex.quote(integration)}", "merge into the current branch")] if plan.steps else []
+    return [*hints, *(target or merge)]

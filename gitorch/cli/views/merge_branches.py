@@ -1,76 +1,72 @@
-"""What a merge says of the branches below and above it: the base that moved on, solved conflicts, `--into`."""
+"""What a merge says of other branches: a base that moved, resolved conflicts, and the branch of `--into`."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
-from gitorch.cli.terminal.layout import Line, Look
-from gitorch.cli.views.labels import plural
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from gitorch.flow.merge import MergePlan
+from gitorch.cli.terminal.blocks import prose
+from gitorch.cli.terminal.style import TerminalStyle
+from gitorch.cli.views.labels import NOT_CHECKED, plural
+from gitorch.flow.merge import MergePlan, NotRebased
+from gitorch.replay import Conflicted
 
 
-def base_lines(plan: MergePlan, integration: str, look: Look) -> list[Line]:
-    """Return what becomes of the integration branch where its base moved on; nothing where it did not."""
-    from gitorch.flow.merge import NotRebased
-    from gitorch.replay import Conflicted
-
-    found = plan.rebased
-    if found is None:
+def base_lines(plan: MergePlan, integration: str, terminal: TerminalStyle) -> list[Text]:
+    """Return what happens to the integration branch where its base moved; nothing where it did not."""
+    rebased = plan.rebased
+    if rebased is None:
         return []
-    moved = f"{look.clean(found.branch)} moved by {plural(found.ahead, 'commit')}: "
-    if isinstance(found, NotRebased):
-        return [[(f"{moved}{look.clean(integration)} stays, because {look.clean(found.reason)}", "yellow")]]
-    if isinstance(found.replayed, Conflicted):
-        paths = ", ".join(look.clean(path) for path in found.replayed.paths)
-        return [[(f"{moved}{look.clean(integration)} conflicts with it in {paths}", "bold red")]]
-    own = plural(len(found.replayed.pairs), "merged commit")
-    return [[(moved, ""), (f"{own} {'is' if len(found.replayed.pairs) == 1 else 'are'} replayed on it first", "bold")]]
+    branch = terminal.clean(integration)
+    prefix = f"{terminal.clean(rebased.branch)} moved by {plural(rebased.ahead, 'commit')}: "
+    if isinstance(rebased, NotRebased):
+        return [prose((f"{prefix}{branch} is not rebased ({terminal.clean(rebased.reason)})", "yellow"))]
+    if isinstance(rebased.replayed, Conflicted):
+        paths = ", ".join(map(terminal.clean, rebased.replayed.paths))
+        return [prose((f"{prefix}{branch} conflicts with it in {paths}", "bold red"))]
+    return [prose(prefix, (f"{plural(len(rebased.replayed.pairs), 'merged commit')} rebased onto it", "bold"))]
 
 
-def resolved_lines(plan: MergePlan, look: Look) -> list[Line]:
-    """Return which conflicts were solved on the way, and by what."""
+def resolved_lines(plan: MergePlan, terminal: TerminalStyle) -> list[Text]:
+    """Return which conflicts were resolved on the way, and by what."""
     return [
-        [
-            (f"{look.clean(step.task.id)}: ", "bold"),
-            (f"the conflict in {', '.join(look.clean(path) for path in one.paths)} was solved by {one.by}", "yellow"),
-        ]
+        prose(
+            (f"{terminal.clean(step.task.id)}: ", "bold"),
+            (f"conflict in {', '.join(map(terminal.clean, resolution.paths))} resolved by {resolution.by}", "yellow"),
+        )
         for step in plan.steps
-        for one in step.replayed.resolved
+        for resolution in step.replayed.resolved
     ]
 
 
-def target_lines(plan: MergePlan, look: Look, *, dry_run: bool) -> list[Line]:
-    """Return what becomes of the branch that `--into` names."""
+def target_lines(plan: MergePlan, terminal: TerminalStyle, *, dry_run: bool) -> list[Text]:
+    """Return what happens to the branch that `--into` names."""
     if plan.target is None or plan.is_stuck or (plan.before is None and not plan.steps):
         return []
-    name = look.clean(plan.target.branch)
+    name = terminal.clean(plan.target.branch)
     if plan.target.before == plan.tip:
-        return [[(f"{name} is there already, at {plan.tip[:7]}", "")]]
-    word = "would be" if dry_run else "was"
-    line: Line = [(f"{name} {word} moved forward to {plan.tip[:7]}", "bold"), (f" (from {plan.target.before[:7]})", "")]
+        return [prose(f"{name} is already at {plan.tip[:7]}")]
+    verb = "would be fast-forwarded" if dry_run else "fast-forwarded"
+    line = prose((f"{name} {verb} to {plan.tip[:7]}", "bold"), f" (from {plan.target.before[:7]})")
     if not dry_run and not plan.results:
-        line.append((f"{look.dot}no check judged it", "bold red"))
+        line.append(terminal.dot).append(NOT_CHECKED, "bold red")
     return [line]
 
 
-def target_commands(plan: MergePlan, look: Look) -> list[tuple[str, str]]:
+def target_commands(plan: MergePlan) -> list[tuple[str, str]]:
     """Return what a person does after `--into`: gitorch itself never pushes."""
     if plan.target is None:
         return []
     if plan.target.remote:
         refs = plan.target.branch if plan.target.branch == plan.target.upstream else plan.target.spec
-        command = f"git push {shlex.quote(plan.target.remote)} {shlex.quote(refs)}"
-        return [(look.clean(command), "gitorch never pushes")]
-    seen = shlex.quote(f"{plan.target.before[:7]}..{plan.target.branch}")
-    return [(look.clean(f"git log --oneline {seen}"), "what came in")]
+        return [(f"git push {shlex.quote(plan.target.remote)} {shlex.quote(refs)}", "gitorch never pushes")]
+    commits = shlex.quote(f"{plan.target.before[:7]}..{plan.target.branch}")
+    return [(f"git log --oneline {commits}", "show the new commits")]
 
 
-def rebase_command(plan: MergePlan, integration: str, look: Look) -> list[tuple[str, str]]:
-    """Return how a person brings the integration branch onto its base by hand, notes included."""
+def rebase_command(plan: MergePlan, integration: str) -> list[tuple[str, str]]:
+    """Return how a person rebases the integration branch onto its base by hand, notes included."""
     assert plan.rebased is not None
     refs = f"{shlex.quote(plan.rebased.branch)} {shlex.quote(integration)}"
-    command = f"git -c notes.rewriteRef=refs/notes/gitorch rebase {refs}"
-    return [(look.clean(command), "solve it by hand; then merge again")]
+    return [(f"git -c notes.rewriteRef=refs/notes/gitorch rebase {refs}", "resolve by hand, then merge again")]

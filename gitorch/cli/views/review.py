@@ -1,184 +1,183 @@
-"""The pages of the morning: what waits for review, and one task's card."""
+"""The pages of a review: what is ready for review, and what a reviewer needs to see of one task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from gitorch.cli.terminal.layout import FIELD_INDENT, Column, Line, Look, Piece, block, fields, flow, paint, table
-from gitorch.cli.terminal.sanitize import cells
-from gitorch.cli.terminal.streams import of_stdout
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gitorch.cli.terminal.blocks import block, bullets, commands, fields, fitted, prose, section, stack
+from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
+from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import labels
 from gitorch.cli.views.labels import plural
-from gitorch.cli.views.status import PROGRAM, commands, gap
+from gitorch.cli.views.status import PROGRAM
+from gitorch.flow.review import Card, Change, Signal
 from gitorch.model.task import CheckResult, Comment, Task
 
-if TYPE_CHECKING:
-    from gitorch.flow.review import Card, Change, Signal
-
-_MOST_FILES = 20
-_MOST_COMMITS = 12
+_MAX_FILES = 20
+_MAX_COMMITS = 12
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "green"}
-_STATUS_WORDS = {"A": "added", "D": "deleted", "T": "type changed"}
+_CHANGES = {"A": "added", "D": "deleted", "T": "type changed"}
 
-# ----------------------------------------------------------------------------------------------------- review
-
-_REVIEW_COLUMNS = (
+_COLUMNS = (
     Column(title="#", right=True),
     Column(title="Task"),
     Column(title="Risk"),
-    Column(title="Diff", right=True, hide=2),
+    Column(title="Diff", right=True, drop=2),
     Column(title="Checks"),
-    Column(title="Cost", right=True, hide=1),
+    Column(title="Cost", right=True, drop=1),
     Column(title="Why"),
 )
 
 
-def review_list(cards: Sequence[Card], *, look: Look | None = None) -> str:
-    """Return what waits for a review, in the order given (the riskiest first), with the reason for the order."""
-    look = look or of_stdout()
+def review_list(cards: Sequence[Card], *, terminal: TerminalStyle | None = None) -> RenderableType:
+    """Return the tasks to review in the order given (the riskiest first), with the reason for the order."""
+    terminal = terminal or stdout_style()
     if not cards:
-        nothing: Line = [("Nothing waits for a review.", "")]
-        return paint([nothing, *commands([(f"{PROGRAM} status", "whose turn it is")], look)], look)
-    rows = [_review_row(number, one, look) for number, one in enumerate(cards, start=1)]
-    added, removed = sum(one.added for one in cards), sum(one.removed for one in cards)
-    count: Line = [(f"{plural(len(cards), 'task')} to review, +{added} -{removed} lines", "")]
-    first = cards[0].task.id
-    return paint(
-        [*table(_REVIEW_COLUMNS, rows, look), *gap(look), count, *commands([(f"{PROGRAM} review {first}", "")], look)],
-        look,
-    )
+        return stack([Text("nothing to review"), commands([(f"{PROGRAM} status", "show all tasks")], terminal)])
+    rows = [_row(number, card, terminal) for number, card in enumerate(cards, start=1)]
+    added, removed = sum(card.added for card in cards), sum(card.removed for card in cards)
+    count = Text(f"{plural(len(cards), 'task')} to review, +{added} -{removed} lines")
+    first = (f"{PROGRAM} review {cards[0].task.id}", "start with the riskiest")
+    return stack([table(_COLUMNS, rows, terminal), *section(terminal, count), commands([first], terminal)])
 
 
-def _review_row(number: int, one: Card, look: Look) -> list[Piece]:
+def _row(number: int, card: Card, terminal: TerminalStyle) -> Row:
     return [
         (str(number), ""),
-        (look.clean(one.task.id), "bold"),
-        (one.risk, _RISK_STYLES[one.risk]),
-        (labels.lines_changed((one.added, one.removed)), ""),
-        labels.checks(one.task, look),
-        (labels.cost(one.task.spent), ""),
-        (look.clean("; ".join(_signal_words(signal) for signal in one.signals) or "nothing stands out"), ""),
+        (terminal.clean(card.task.id), "bold"),
+        (card.risk, _RISK_STYLES[card.risk]),
+        (labels.lines_changed((card.added, card.removed)), ""),
+        labels.checks(card.task, terminal),
+        (labels.cost(card.task.spent), ""),
+        (terminal.clean("; ".join(map(_signal_text, card.signals)) or "nothing unusual"), ""),
     ]
 
 
-def _signal_words(signal: Signal) -> str:
+def _signal_text(signal: Signal) -> str:
     return f"{signal.text}: {signal.path}" if signal.path else signal.text
 
 
-def card(one: Card, *, look: Look | None = None, now: datetime | None = None) -> str:
+def card(reviewed: Card, *, terminal: TerminalStyle | None = None, now: datetime | None = None) -> RenderableType:
     """Return what a reviewer needs to see of one task before its diff."""
-    look, now = look or of_stdout(), now or datetime.now().astimezone()
-    task = one.task
-    last = task.attempt
-    body = fields(
+    terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
+    task = reviewed.task
+    details = fields(
         [
-            ("Risk", [[(one.risk, _RISK_STYLES[one.risk])]]),
-            ("Checks", check_lines(task, look) or [[("none: no check judged this", "red")]]),
-            ("Signals", [_signal_line(signal, look) for signal in one.signals]),
-            ("Commits", _shortened([[(_fitted(text, look), "")] for text in one.commits], _MOST_COMMITS, look)),
-            ("Files", _file_lines(one, look)),
-            ("Comments", comment_lines(task.comments, look)),
-            ("Agent", text_lines(last.summary if last else "", look)),
+            ("Risk", Text(reviewed.risk, _RISK_STYLES[reviewed.risk])),
+            ("Checks", check_table(task, terminal) or Text(labels.NOT_CHECKED, "red")),
+            ("Signals", bullets(_signal(signal, terminal) for signal in reviewed.signals)),
+            (
+                "Commits",
+                _shortened([fitted(terminal.clean(text)) for text in reviewed.commits], _MAX_COMMITS, terminal),
+            ),
+            ("Files", _files(reviewed, terminal)),
+            ("Comments", comment_list(task.comments, terminal)),
+            ("Agent", block(task.attempt.summary if task.attempt else "", terminal)),
         ]
     )
-    return paint([*_card_head(task, look, now), [], *body], look)
+    return stack([*_card_head(task, terminal, now), Text(""), details])
 
 
-def _card_head(task: Task, look: Look, now: datetime) -> list[Line]:
+def _card_head(task: Task, terminal: TerminalStyle, now: datetime) -> list[RenderableType]:
     facts = [
         f"attempt {task.attempts}" if task.attempts else "",
-        look.clean(task.attempt.agent) if task.attempt else "",
+        terminal.clean(task.attempt.agent) if task.attempt else "",
         labels.took(task.attempt, now),
         labels.cost(task.spent),
         "adopted" if task.adopted else "",
     ]
-    head: Line = [(look.clean(task.id), "bold")]
-    head += [(look.dot + fact, "") for fact in facts if fact]
+    head = prose((terminal.clean(task.id), "bold"), *(terminal.dot + fact for fact in facts if fact))
     if task.branch:
-        head.append((f"   {look.clean(task.branch)}", "dim"))
+        head.append(f"   {terminal.clean(task.branch)}", "dim")
     if task.spec.after:
-        head.append((f" on {', '.join(look.clean(name) for name in task.spec.after)}", "dim"))
-    stale: list[Line] = [[("  stale: what it builds on has changed since", "yellow")]] if task.stale else []
-    title = block(task.title, look, 2)
-    return [*flow(head, look), *([(f"  {line}", "")] for line in title), *stale]
+        head.append(f" on {', '.join(map(terminal.clean, task.spec.after))}", "dim")
+    stale = [prose((f"  {labels.STALE}", "yellow"))] if task.stale else []
+    return [head, *title_lines(task.title, terminal), *stale]
 
 
-def check_lines(task: Task, look: Look) -> list[Line]:
-    """Return one line for each check: how it ended, its name and command, and where its output is when it failed."""
-    lines: list[Line] = []
-    widest = max((cells(look.clean(result.name)) for result in task.results), default=0)
+def title_lines(title: str, terminal: TerminalStyle) -> list[RenderableType]:
+    """Return a title, indented below the name."""
+    content = block(title, terminal)
+    indented = bullets([((" ", ""), content)]) if content else None
+    return [indented] if indented else []
+
+
+def check_table(task: Task, terminal: TerminalStyle) -> RenderableType | None:
+    """Return how each check ended, its name and command, and the file of a failed check's output."""
+    if not task.results:
+        return None
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    for _ in range(3):
+        grid.add_column(no_wrap=True)
     for result in task.results:
-        lines.append(_check_line(result, widest, look))
-        if not result.passed and result.output:
-            lines.append([("  see ", "dim"), (look.clean(result.output), "dim")])
-    return lines
-
-
-def _check_line(result: CheckResult, widest: int, look: Look) -> Line:
-    symbol, style = (look.pick("✓", "ok"), "green") if result.passed else (look.pick("✗", "x"), "red")
-    name = look.clean(result.name)
-    room = None if look.width is None else max(12, look.width - widest - 44)
-    return [
-        (f"{symbol} ", style),
-        (name + " " * (widest - cells(name)), ""),
-        (f"  {labels.verdict(result)}", style),
-        (f"  {labels.duration(result.seconds)}", ""),
-        (f"  {look.clean(result.command, room)}", "dim"),
+        grid.add_row(*_check_cells(result, terminal))
+    outputs = [
+        prose((f"{terminal.clean(result.name)} output: {terminal.clean(result.output)}", "dim"))
+        for result in task.results
+        if not result.passed and result.output
     ]
+    return Group(grid, *outputs)
 
 
-def comment_lines(comments: Iterable[Comment], look: Look) -> list[Line]:
-    """Return comments as numbered lines with their places."""
-    lines: list[Line] = []
-    for number, comment in enumerate(comments, start=1):
-        place = look.clean(f"{comment.file}:{comment.line}" if comment.line else comment.file)
-        text = block(comment.text, look, FIELD_INDENT + 3)
-        if place:
-            lines.append([(f"{number}. ", ""), (place, "cyan")])
-        lines += [[("   " if at or place else f"{number}. ", ""), (line, "")] for at, line in enumerate(text)]
-    return lines
+def _check_cells(result: CheckResult, terminal: TerminalStyle) -> tuple[Text, ...]:
+    symbol, style = (terminal.pick("✓", "ok"), "green") if result.passed else (terminal.pick("✗", "x"), "red")
+    return (
+        fitted((f"{symbol} ", style), terminal.clean(result.name)),
+        Text(labels.check_outcome(result), style),
+        Text(labels.duration(result.seconds)),
+        fitted((terminal.clean(result.command), "dim")),
+    )
 
 
-def _signal_line(signal: Signal, look: Look) -> Line:
+def comment_list(comments: Iterable[Comment], terminal: TerminalStyle) -> RenderableType | None:
+    """Return comments with their numbers and places."""
+    return bullets(
+        ((f"{number}.", ""), _comment(comment, terminal)) for number, comment in enumerate(comments, start=1)
+    )
+
+
+def _comment(comment: Comment, terminal: TerminalStyle) -> RenderableType:
+    location = terminal.clean(f"{comment.file}:{comment.line}" if comment.line else comment.file)
+    return stack([prose((location, "cyan")) if location else None, block(comment.text, terminal)])
+
+
+def _signal(signal: Signal, terminal: TerminalStyle) -> tuple[Span, RenderableType]:
     style = {3: "red", 2: "yellow"}.get(signal.weight, "")
-    line: Line = [(f"{look.pick('▲', '!')} ", style), (look.clean(signal.text, look.width), style)]
-    return [*line, ("  ", ""), (_fitted(signal.path, look, cells(signal.text) + 4), "")] if signal.path else line
+    path = f"  {terminal.clean(signal.path)}" if signal.path else ""
+    return (terminal.pick("▲", "!"), style), prose((terminal.clean(signal.text), style), path)
 
 
-def _fitted(text: str, look: Look, taken: int = 0) -> str:
-    """Return foreign text as one line that fits beside a label and what stands before it."""
-    return look.clean(text, None if look.width is None else max(12, look.width - FIELD_INDENT - taken))
+def _files(reviewed: Card, terminal: TerminalStyle) -> RenderableType | None:
+    if not reviewed.changes:
+        return None
+    limit = _MAX_FILES if len(reviewed.changes) > _MAX_FILES + 1 else len(reviewed.changes)
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    grid.add_column()
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    for change in reviewed.changes[:limit]:
+        grid.add_row(
+            fitted(terminal.clean(change.path)), _line_counts(change), Text(_CHANGES.get(change.status, ""), "dim")
+        )
+    hidden = len(reviewed.changes) - limit
+    note = f"{terminal.ellipsis} {hidden} more" if hidden else ""
+    total = f"{len(reviewed.changes)} files, +{reviewed.added} -{reviewed.removed}" if len(reviewed.changes) > 1 else ""
+    return Group(grid, *(Text(text, "dim") for text in (note, total) if text))
 
 
-def _file_lines(one: Card, look: Look) -> list[Line]:
-    widest = max((cells(_path(change, look)) for change in one.changes), default=0)
-    lines = _shortened([_file_line(change, widest, look) for change in one.changes], _MOST_FILES, look)
-    if len(one.changes) > 1:
-        lines.append([(f"{len(one.changes)} files, +{one.added} -{one.removed}", "dim")])
-    return lines
-
-
-def _path(change: Change, look: Look) -> str:
-    return _fitted(change.path, look, 24)
-
-
-def _file_line(change: Change, widest: int, look: Look) -> Line:
-    path = _path(change, look)
-    line: Line = [(path + " " * (widest - cells(path)) + "  ", "")]
+def _line_counts(change: Change) -> Text:
     if change.added is None or change.removed is None:
-        line.append(("binary", "yellow"))
-    else:
-        line += [(f"+{change.added}", "green"), (f" -{change.removed}", "red")]
-    return [*line, (f"  {_STATUS_WORDS[change.status]}", "dim")] if change.status in _STATUS_WORDS else line
+        return Text("binary", "yellow")
+    return Text.assemble((f"+{change.added}", "green"), " ", (f"-{change.removed}", "red"))
 
 
-def _shortened(lines: list[Line], most: int, look: Look) -> list[Line]:
-    more = len(lines) - most
-    return lines if more <= 1 else [*lines[:most], [(f"{look.ellipsis} {more} more", "dim")]]
-
-
-def text_lines(text: str, look: Look) -> list[Line]:
-    """Return foreign text as the lines of a field; none where it says nothing."""
-    return [[(line, "")] for line in block(text, look, FIELD_INDENT)] if text.strip() else []
+def _shortened(lines: list[Text], limit: int, terminal: TerminalStyle) -> RenderableType | None:
+    if not lines:
+        return None
+    hidden = len(lines) - limit
+    return Group(*lines) if hidden <= 1 else Group(*lines[:limit], Text(f"{terminal.ellipsis} {hidden} more", "dim"))

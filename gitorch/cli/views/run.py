@@ -1,4 +1,4 @@
-"""A run: who works now, what is known before the morning, and what is left when it ends."""
+"""The pages of a run: who is working, what is known before the merge, and the summary at the end."""
 
 from __future__ import annotations
 
@@ -6,62 +6,68 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gitorch.cli.terminal.layout import Column, Line, Look, flow, paint, table
-from gitorch.cli.terminal.streams import of_stdout
+from rich.console import RenderableType
+from rich.text import Text
+
+from gitorch.cli.terminal.blocks import bullets, commands, prose, stack, warning
+from gitorch.cli.terminal.style import TerminalStyle, stdout_style
+from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import forecast, labels
-from gitorch.cli.views.labels import Turn, plural
-from gitorch.cli.views.status import PROGRAM, commands, grouped
+from gitorch.cli.views.labels import Bucket, plural
+from gitorch.cli.views.status import PROGRAM, grouped
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.task import Task
 
 _AGENT_COLUMNS = (
     Column(title="Task"),
     Column(title="Agent"),
-    Column(title="Attempt", right=True, hide=4),
-    Column(title="Doing", hide=1),
+    Column(title="Attempt", right=True, drop=4),
+    Column(title="Execution", drop=1),
     Column(title="Pid", right=True),
-    Column(title="Since", right=True),
-    Column(title="CPU", right=True, hide=3),
-    Column(title="Memory", right=True, hide=2),
-    Column(title="Last seen"),
+    Column(title="Running", right=True),
+    Column(title="CPU", right=True, drop=3),
+    Column(title="Memory", right=True, drop=2),
+    Column(title="Activity"),
 )
 
 
-def agents(rows: Iterable[Mapping[str, Any]], *, look: Look | None = None, now: datetime | None = None) -> str:
-    """Return who works now.
+def agents(
+    rows: Iterable[Mapping[str, Any]], *, terminal: TerminalStyle | None = None, now: datetime | None = None
+) -> RenderableType:
+    """Return who is working now.
 
     A row holds `task`, `agent`, `attempt`, `doing`, `pid`, `started` (RFC 3339, or a datetime), `cpu_seconds`, `memory`
-    (bytes) and `activity`; what is absent or None is not known.
+    (bytes) and `activity`; absent or None means unknown.
     """
-    look, now = look or of_stdout(), now or datetime.now().astimezone()
-    lines = [_agent_row(row, look, now) for row in rows]
-    if not lines:
-        return paint([[("No agent is running.", "")]], look)
-    return paint(table(_AGENT_COLUMNS, lines, look), look)
+    terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
+    cells = [_agent_row(row, terminal, now) for row in rows]
+    return table(_AGENT_COLUMNS, cells, terminal) if cells else Text("no agents running")
 
 
-def _agent_row(row: Mapping[str, Any], look: Look, now: datetime) -> list[tuple[str, str]]:
+def _agent_row(row: Mapping[str, Any], terminal: TerminalStyle, now: datetime) -> Row:
     started = row.get("started")
     since = datetime.fromisoformat(started) if isinstance(started, str) else started
     seconds, memory = row.get("cpu_seconds"), row.get("memory")
     return [
-        (look.clean(str(row["task"])), "bold"),
-        (look.clean(str(row.get("agent") or "")), ""),
+        (terminal.clean(str(row["task"])), "bold"),
+        (terminal.clean(str(row.get("agent") or "")), ""),
         (str(row.get("attempt") or ""), ""),
-        (look.clean(str(row.get("doing") or "")), ""),
+        (terminal.clean(str(row.get("doing") or "")), ""),
         (str(row.get("pid") or ""), ""),
         (labels.duration((now - since).total_seconds()) if since else "", ""),
         ("" if seconds is None else labels.duration(seconds), ""),
         ("" if memory is None else labels.size(memory), ""),
-        (look.clean(str(row.get("activity") or "")), "dim"),
+        (terminal.clean(str(row.get("activity") or "")), "dim"),
     ]
 
 
-def foreseen(conflicts: Sequence[Conflict], candidate: Candidate | None = None, *, look: Look | None = None) -> str:
-    """Return what is known before the morning; empty where there is nothing to say."""
-    look = look or of_stdout()
-    lines = [*forecast.will_conflict(conflicts, look), *forecast.candidate(candidate, look)]
-    return paint(lines, look) if lines else ""
+def foreseen(
+    conflicts: Sequence[Conflict], candidate: Candidate | None = None, *, terminal: TerminalStyle | None = None
+) -> RenderableType | None:
+    """Return the expected conflicts and the candidate; None where there is nothing to say."""
+    terminal = terminal or stdout_style()
+    parts = [*forecast.conflict_lines(conflicts, terminal), *forecast.candidate_lines(candidate, terminal)]
+    return stack(parts) if parts else None
 
 
 def run_summary(
@@ -73,63 +79,70 @@ def run_summary(
     conflicts: Sequence[Conflict] = (),
     candidate: Candidate | None = None,
     troubles: Sequence[str] = (),
-    look: Look | None = None,
+    terminal: TerminalStyle | None = None,
     now: datetime | None = None,
-) -> str:
-    """Return what a run leaves behind, and the next command. A night without any finished work is said in red."""
-    look, now = look or of_stdout(), now or datetime.now().astimezone()
+) -> RenderableType:
+    """Return the result of a run, and the next command. A run that finished nothing is shown in red.
+
+    `stopped` is the reason why the run ended early, `troubles` are warnings.
+    """
+    terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     groups = grouped(changed)
-    facts = [fact for fact in (labels.duration(seconds), labels.dollars(spent) if spent else "") if fact]
-    head = [*_outcome(groups, look), (look.dot + look.dot.join(facts), "dim")]
-    lines = [*flow(head, look), *_went_wrong(groups, look, now)]
-    if stopped:
-        lines.append([("stopped early: ", "bold yellow"), (look.clean(stopped), "yellow")])
-    lines += [*forecast.will_conflict(conflicts, look), *forecast.candidate(candidate, look)]
-    lines += [[("beside the run: ", "bold yellow"), (look.clean(text), "yellow")] for text in troubles]
-    return paint([*lines, *commands(_after_run(groups), look)], look)
-
-
-_DONE_WELL = (Turn.REVIEW, Turn.MERGE, Turn.MERGED)
-
-
-def _outcome(groups: Mapping[Turn, Sequence[Task]], look: Look) -> Line:
-    done = sum(len(groups.get(one, ())) for one in _DONE_WELL)
-    others = [f"{len(group)} {one}" for one, group in groups.items() if one not in _DONE_WELL]
-    if not groups:
-        return [(f"{look.pick('✗', 'x')} Nothing was done: no task could start", "bold red")]
-    if not done:
-        return _listed(f"{look.pick('✗', 'x')} No task was finished", others, "bold red", "bold red")
-    all_well = not others and all(task.passed for task in groups.get(Turn.REVIEW, ()))
-    mark = (f"{look.pick('✓', '+')} ", "green") if all_well else (f"{look.pick('▲', '!')} ", "yellow")
-    return [mark, *_listed(f"{plural(done, 'task')} finished", others, "bold", "")]
-
-
-def _listed(first: str, others: Sequence[str], first_style: str, style: str) -> Line:
-    parts = [(first, first_style), *((one, style) for one in others)]
-    return [(f"{text}, " if at < len(others) else text, styled) for at, (text, styled) in enumerate(parts)]
-
-
-def _went_wrong(groups: Mapping[Turn, Sequence[Task]], look: Look, now: datetime) -> list[Line]:
-    """Name what failed, what fails its checks, and what no check judged."""
-    finished = groups.get(Turn.REVIEW, ())
-    wrong = [
-        (task, labels.step(task, {}, now)[1])
-        for task in (*groups.get(Turn.MEND, ()), *(one for one in finished if one.passed is not True))
-    ]
-    return [
+    facts = [labels.duration(seconds), *([labels.dollars(spent)] if spent else [])]
+    head = _outcome(groups, terminal)
+    for fact in facts:
+        head.append(terminal.dot + fact, "dim")
+    early = prose(("stopped early: ", "bold yellow"), (terminal.clean(stopped), "yellow"))
+    return stack(
         [
-            ("  ", ""),
-            labels.mark(task, look),
-            (f" {look.clean(task.id)}  ", "bold"),
-            (look.clean(why, look.width), "red"),
+            *(head, _problems(groups, terminal, now), early if stopped else None),
+            *forecast.conflict_lines(conflicts, terminal),
+            *forecast.candidate_lines(candidate, terminal),
+            *(warning(text, terminal) for text in troubles),
+            commands(_next_commands(groups), terminal),
         ]
-        for task, why in wrong
-    ]
+    )
 
 
-def _after_run(groups: Mapping[Turn, Sequence[Task]]) -> list[tuple[str, str]]:
-    if groups.get(Turn.REVIEW):
-        return [(f"{PROGRAM} review", f"{len(groups[Turn.REVIEW])} to review")]
-    if groups.get(Turn.MEND):
-        return [(f"{PROGRAM} log {groups[Turn.MEND][0].id}", "why it failed")]
-    return [(f"{PROGRAM} status", "whose turn it is")]
+_GOOD = (Bucket.REVIEW, Bucket.MERGE, Bucket.MERGED)
+
+
+def _outcome(groups: Mapping[Bucket, Sequence[Task]], terminal: TerminalStyle) -> Text:
+    finished = sum(len(groups.get(bucket, ())) for bucket in _GOOD)
+    problems = "".join(f", {len(group)} {bucket}" for bucket, group in groups.items() if bucket not in _GOOD)
+    failure = terminal.pick("✗", "x")
+    if not groups:
+        return prose((f"{failure} nothing ran: no task could start", "bold red"))
+    if not finished:
+        return prose((f"{failure} no task finished{problems}", "bold red"))
+    all_passed = not problems and all(task.passed for task in groups.get(Bucket.REVIEW, ()))
+    mark = (terminal.pick("✓", "+"), "green") if all_passed else (terminal.pick("▲", "!"), "yellow")
+    return prose(mark, (f" {plural(finished, 'task')} finished", "bold"), problems)
+
+
+def _problems(groups: Mapping[Bucket, Sequence[Task]], terminal: TerminalStyle, now: datetime) -> RenderableType | None:
+    """Return the tasks that failed, fail their checks, or were not checked."""
+    unproven = [task for task in groups.get(Bucket.REVIEW, ()) if task.passed is not True]
+    return bullets(
+        (
+            (
+                labels.mark(task, terminal),
+                prose((terminal.clean(task.id), "bold"), "  ", (terminal.clean(_problem(task, now)), "red")),
+            )
+            for task in (*groups.get(Bucket.FIX, ()), *unproven)
+        ),
+        indent=2,
+    )
+
+
+def _problem(task: Task, now: datetime) -> str:
+    _, reason = labels.next_step(task, {}, now)
+    return reason
+
+
+def _next_commands(groups: Mapping[Bucket, Sequence[Task]]) -> list[tuple[str, str]]:
+    if group := groups.get(Bucket.REVIEW):
+        return [(f"{PROGRAM} review", f"{len(group)} to review")]
+    if group := groups.get(Bucket.FIX):
+        return [(f"{PROGRAM} log {group[0].id}", "see why it failed")]
+    return [(f"{PROGRAM} status", "show all tasks")]

@@ -1,4 +1,4 @@
-"""The page of `status`: whose turn it is. Its own quick layout, because it is asked for all the time."""
+"""The page of `status`: what needs your attention, what is running, what is done."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from gitorch.cli.terminal.layout import Column, Fit, Line, Look, Piece, cut, fit, flow, hidden_line, paint, wrap
-from gitorch.cli.terminal.sanitize import cells
-from gitorch.cli.terminal.streams import of_stdout
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from gitorch.cli.terminal.blocks import bullets, commands, fitted, prose, section, stack, warning
+from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
+from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import forecast, labels
-from gitorch.cli.views.labels import Turn, plural
+from gitorch.cli.views.labels import Bucket, plural
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
@@ -20,11 +23,11 @@ from gitorch.model.task import State, Task, urgency
 PROGRAM = "orchestrate"
 NARROW = 60
 ROWS = 38
-_LEAST_ROWS = 3
-_MOST_OVER = 5
+_MIN_ROWS = 3
+_MAX_DONE_ROWS = 5
 
 
-class _Place(NamedTuple):
+class _Header(NamedTuple):
     repository: str
     branch: str
     integration: str
@@ -32,9 +35,11 @@ class _Place(NamedTuple):
     running: bool
 
 
-class _Seen(NamedTuple):
+class _Facts(NamedTuple):
+    """What the rows show besides the task file."""
+
     tasks: Mapping[TaskId, Task]
-    diffs: Mapping[str, labels.Change]
+    diffs: Mapping[str, labels.LineCounts]
     activity: Mapping[str, str]
     conflicts: Mapping[TaskId, str]
     now: datetime
@@ -44,20 +49,20 @@ _COLUMNS = (
     Column(title=""),
     Column(title="Task"),
     Column(title="State"),
-    Column(title="Attempt", right=True, hide=5),
-    Column(title="Took", right=True, hide=3),
-    Column(title="Diff", right=True, hide=2),
-    Column(title="Checks", hide=1),
-    Column(title="Cost", right=True, hide=4),
+    Column(title="Attempt", right=True, drop=5),
+    Column(title="Took", right=True, drop=3),
+    Column(title="Diff", right=True, drop=2),
+    Column(title="Checks", drop=1),
+    Column(title="Cost", right=True, drop=4),
     Column(title="Next"),
 )
 
-_SECTIONS: tuple[tuple[str, tuple[Turn, ...]], ...] = (
-    ("Your turn", labels.YOURS),
-    ("Running", (Turn.RUNNING, Turn.PAUSED)),
-    ("Approved", (Turn.MERGE,)),
-    ("Queued", (Turn.QUEUED,)),
-    ("Done", labels.OVER),
+_SECTIONS: tuple[tuple[str, tuple[Bucket, ...]], ...] = (
+    ("Needs you", labels.NEEDS_YOU),
+    ("Running", (Bucket.RUNNING, Bucket.PAUSED)),
+    ("Approved", (Bucket.MERGE,)),
+    ("Queued", (Bucket.QUEUED,)),
+    ("Done", labels.DONE_BUCKETS),
 )
 
 
@@ -71,238 +76,203 @@ def status(
     running: bool = False,
     warnings: Sequence[str] = (),
     show_all: bool = False,
-    diffs: Mapping[str, labels.Change] | None = None,
+    diffs: Mapping[str, labels.LineCounts] | None = None,
     activity: Mapping[str, str] | None = None,
     conflicts: Sequence[Conflict] = (),
     candidate: Candidate | None = None,
-    look: Look | None = None,
+    terminal: TerminalStyle | None = None,
     now: datetime | None = None,
-) -> str:
-    """Return whose turn it is: first what waits for the user, then what goes on, then what is done.
+) -> RenderableType:
+    """Return the tasks by what they need: first what waits for the user, then what is running, then what is done.
 
-    `repository` and `branch` name where the user is, `tip` the integration branch's commit, `running` tells whether a
-    run is going on, `warnings` is what the user must know first. `diffs` and `activity` hold what is known beside the
-    task file, by task id; `conflicts` and `candidate` what is foreseen of the merge.
-    Without `show_all` the rest of a long group is only counted. `look` is by default that of
-    stdout; times are shown in the zone of `now`.
+    `repository` and `branch` name where the user is, `tip` is the integration branch's commit. `diffs` and `activity`
+    are by task id; `conflicts` and `candidate` are the forecast of the merge. Without `show_all`, only the number of
+    the last tasks of a long group is shown. Times are in the zone of `now`.
     """
-    look, now = look or of_stdout(), now or datetime.now().astimezone()
-    place = _Place(repository=repository, branch=branch, integration=integration, tip=tip, running=running)
-    lines = [*_header(place, look), *(line for text in warnings for line in _warning(text, look)), *gap(look)]
-    by_name: dict[TaskId, Task] = {task.id: task for task in tasks}
-    if not by_name:
-        return paint([*lines, *_nothing_yet(look)], look)
-    groups = grouped(by_name.values())
-    kept = {one: len(group) for one, group in groups.items()} if show_all else shares(groups, ROWS)
-    seen = _Seen(
-        tasks=by_name, diffs=diffs or {}, activity=activity or {}, conflicts=forecast.marks(conflicts), now=now
+    terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
+    by_id: dict[TaskId, Task] = {task.id: task for task in tasks}
+    header = _Header(repository=repository, branch=branch, integration=integration, tip=tip, running=running)
+    top = [*_header_lines(header, terminal), *(warning(text, terminal) for text in warnings)]
+    groups = grouped(by_id.values())
+    if not groups:
+        return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])
+    marks = forecast.marks(conflicts)
+    facts = _Facts(tasks=by_id, diffs=diffs or {}, activity=activity or {}, conflicts=marks, now=now)
+    limits = {bucket: len(group) for bucket, group in groups.items()} if show_all else shares(groups, ROWS)
+    layout = _task_pairs if terminal.width is not None and terminal.width < NARROW else _task_table
+    return stack(
+        [
+            *top,
+            *section(terminal, layout(groups, limits, facts, terminal)),
+            *section(
+                terminal, *forecast.conflict_lines(conflicts, terminal), *forecast.candidate_lines(candidate, terminal)
+            ),
+            *section(terminal, summary(by_id.values(), terminal)),
+            commands(_next_commands(groups, running=running), terminal),
+        ]
     )
-    rows = {one: [_row(task, seen, look) for task in group[: kept[one]]] for one, group in groups.items()}
-    rests = {one: _rest(one, len(group) - kept[one], look) for one, group in groups.items()}
-    narrow = look.width is not None and look.width < NARROW
-    lines += _two_lines(rows, rests, look) if narrow else _columns(rows, rests, look)
-    if known := [*forecast.will_conflict(conflicts, look), *forecast.candidate(candidate, look)]:
-        lines += [*gap(look), *known]
-    lines += [*gap(look), *flow(summary(by_name.values(), look), look), *commands(_next(groups, place), look)]
-    return paint(lines, look)
 
 
-def grouped(tasks: Iterable[Task]) -> dict[Turn, list[Task]]:
-    """Sort tasks by whose turn they are; within a turn in the order in which they want to be met."""
-    groups: dict[Turn, list[Task]] = {one: [] for one in Turn}
+def grouped(tasks: Iterable[Task]) -> dict[Bucket, list[Task]]:
+    """Sort tasks into buckets; empty buckets are left out."""
+    groups: dict[Bucket, list[Task]] = {bucket: [] for bucket in Bucket}
     for task in tasks:
-        groups[labels.turn(task)].append(task)
-    for one, group in groups.items():
-        by = urgency if one is Turn.QUEUED else attrgetter("number")
-        group.sort(key=by, reverse=one in labels.OVER)
-    return {one: group for one, group in groups.items() if group}
+        groups[labels.bucket(task)].append(task)
+    for bucket, group in groups.items():
+        key = urgency if bucket is Bucket.QUEUED else attrgetter("number")
+        group.sort(key=key, reverse=bucket in labels.DONE_BUCKETS)
+    return {bucket: group for bucket, group in groups.items() if group}
 
 
-def shares(groups: Mapping[Turn, Sequence[Task]], room: int) -> dict[Turn, int]:
-    """Divide `room` lines among groups: a few for each, the rest to the first ones; of what is over only the last."""
-    wanted = {one: min(len(group), _MOST_OVER if one in labels.OVER else room) for one, group in groups.items()}
-    given = {one: min(count, _LEAST_ROWS) for one, count in wanted.items()}
-    left = room - sum(given.values())
-    for one, count in wanted.items():
-        more = min(count - given[one], max(left, 0))
-        given[one] += more
-        left -= more
+def shares(groups: Mapping[Bucket, Sequence[Task]], rows: int) -> dict[Bucket, int]:
+    """Divide rows among groups: a few for each, the rest to the first ones; of what is done only the latest."""
+    sizes = {
+        bucket: min(len(group), _MAX_DONE_ROWS if bucket in labels.DONE_BUCKETS else rows)
+        for bucket, group in groups.items()
+    }
+    limits = {bucket: min(size, _MIN_ROWS) for bucket, size in sizes.items()}
+    free = rows - sum(limits.values())
+    for bucket, size in sizes.items():
+        extra = min(size - limits[bucket], max(free, 0))
+        limits[bucket] += extra
+        free -= extra
     # a line that says "1 more" could as well be that one
-    return {one: count + (len(groups[one]) - count == 1) for one, count in given.items()}
+    return {bucket: limit + (len(groups[bucket]) - limit == 1) for bucket, limit in limits.items()}
 
 
-def _header(place: _Place, look: Look) -> list[Line]:
-    parts: Line = [(look.clean(place.repository), "bold")] if place.repository else []
-    if place.branch:
-        parts.append((f"   on {look.clean(place.branch)}", ""))
-    if place.integration:
-        at = f"at {place.tip[:7]}" if place.tip else "(nothing merged yet)"
-        parts.append((f"   {look.clean(place.integration)} {at}", ""))
-    if place.running:
-        parts.append(("   a run is going on", "blue"))
-    if parts:
-        parts[0] = (parts[0][0].lstrip(), parts[0][1])
-    return flow(parts, look) if parts else []
-
-
-def _warning(text: str, look: Look) -> list[Line]:
-    first, *rest = wrap(look.clean(text), look, indent=2)
-    mark = look.pick("▲", "!")
-    return [[(f"{mark} ", "yellow"), (first, "yellow")], *([("  ", ""), (line, "yellow")] for line in rest)]
-
-
-def _nothing_yet(look: Look) -> list[Line]:
-    return [
-        [("No tasks yet.", "")],
-        *commands(
-            [
-                (f'{PROGRAM} submit "what should be done"', "queue the first one"),
-                (f"{PROGRAM} demo", "see the whole loop, with no agent"),
-            ],
-            look,
-        ),
+def _header_lines(header: _Header, terminal: TerminalStyle) -> list[RenderableType]:
+    tip = f"at {header.tip[:7]}" if header.tip else "(nothing merged yet)"
+    parts: list[Span] = [
+        (terminal.clean(header.repository), "bold"),
+        (f"on {terminal.clean(header.branch)}" if header.branch else "", ""),
+        (f"{terminal.clean(header.integration)} {tip}" if header.integration else "", ""),
+        ("run in progress" if header.running else "", "blue"),
     ]
+    texts = [Text(*part) for part in parts if part[0]]
+    return [prose(Text("   ").join(texts))] if texts else []
 
 
-def gap(look: Look) -> list[Line]:
-    """Return an empty line where a person reads, nothing where a program does."""
-    return [[]] if look.width is not None else []
+_FIRST_COMMANDS = (
+    (f'{PROGRAM} submit "what to do"', "queue your first task"),
+    (f"{PROGRAM} demo", "try it with scripted agents"),
+)
 
 
-def _row(task: Task, seen: _Seen, look: Look) -> list[Piece]:
-    symbol, style = labels.mark(task, look)
-    widest = None if look.width is None else max(16, look.width * 2 // 5)
+def _row(task: Task, facts: _Facts, terminal: TerminalStyle) -> Row:
     return [
-        (symbol, style),
-        (look.clean(task.id, widest), "bold" if labels.turn(task) in labels.YOURS else ""),
-        (f"{task.state}", labels.style(labels.turn(task))),
+        labels.mark(task, terminal),
+        (terminal.clean(task.id), "bold" if labels.bucket(task) in labels.NEEDS_YOU else ""),
+        (f"{task.state}", labels.bucket_style(labels.bucket(task))),
         (str(task.attempts) if task.attempts else "", ""),
-        (labels.took(task.attempt, seen.now), ""),
-        (labels.lines_changed(seen.diffs.get(task.id)), ""),
-        labels.checks(task, look),
+        (labels.took(task.attempt, facts.now), ""),
+        (labels.lines_changed(facts.diffs.get(task.id)), ""),
+        labels.checks(task, terminal),
         (labels.cost(task.spent), ""),
-        _next_cell(task, seen, look),
+        _next_cell(task, facts, terminal),
     ]
 
 
-def _next_cell(task: Task, seen: _Seen, look: Look) -> Piece:
-    verb, why = labels.step(task, seen.tasks, seen.now, seen.activity.get(task.id, ""))
-    urgent = "" if task.attempts else labels.priority(task)
-    will = "" if task.state is State.CONFLICTED else seen.conflicts.get(task.id, "")
-    text = look.clean("; ".join(part for part in (urgent, why, will) if part), look.width)
-    said = f"{verb}: {text}" if verb and text else verb or text
-    return said, _next_style(task, why)
+def _next_cell(task: Task, facts: _Facts, terminal: TerminalStyle) -> Span:
+    verb, reason = labels.next_step(task, facts.tasks, facts.now, facts.activity.get(task.id, ""))
+    priority = "" if task.attempts else labels.priority(task)
+    conflict = "" if task.state is State.CONFLICTED else facts.conflicts.get(task.id, "")
+    text = terminal.clean("; ".join(part for part in (priority, reason, conflict) if part))
+    return labels.sentence(verb, text), _next_style(task, reason)
 
 
-def _next_style(task: Task, why: str) -> str:
-    if labels.turn(task) in (Turn.RESOLVE, Turn.MEND) or task.passed is False or "no check judged" in why:
+def _next_style(task: Task, reason: str) -> str:
+    if labels.needs_attention(task) or labels.NOT_CHECKED in reason:
         return "red"
-    blocked = labels.turn(task) is Turn.QUEUED and ("(" in why or task.reason)
-    return "yellow" if blocked or task.stale or labels.turn(task) is Turn.ANSWER else ""
+    is_blocked = labels.bucket(task) is Bucket.QUEUED and ("(" in reason or task.reason)
+    return "yellow" if is_blocked or task.stale or labels.bucket(task) is Bucket.ANSWER else ""
 
 
-def _rest(one: Turn, count: int, look: Look) -> Line:
-    if count <= 0:
-        return []
-    return [(f"{look.ellipsis} {count} more {one}, see them with {PROGRAM} status --all", "dim")]
+_Groups = Mapping[Bucket, Sequence[Task]]
+_Limits = Mapping[Bucket, int]
 
 
-_Rows = Mapping[Turn, Sequence[list[Piece]]]
-_Rests = Mapping[Turn, Line]
+def _task_table(groups: _Groups, limits: _Limits, facts: _Facts, terminal: TerminalStyle) -> RenderableType:
+    """Return all tasks in one table, under the headings of their sections where a person reads them."""
+    rows: list[Row] = []
+    for title, buckets in _SECTIONS:
+        present = [bucket for bucket in buckets if bucket in groups]
+        if present and terminal.width is not None:
+            rows.append(_padded_row(("", ""), (title, "bold")))
+        for bucket in present:
+            rows += [_row(task, facts, terminal) for task in groups[bucket][: limits[bucket]]]
+            if hidden := len(groups[bucket]) - limits[bucket]:
+                rows.append(_hidden_row(bucket, hidden, terminal))
+    return table(_COLUMNS, rows, terminal)
 
 
-def _columns(rows: _Rows, rests: _Rests, look: Look) -> list[Line]:
-    """Lay all tasks out in the same columns, under the headings of their sections where a person reads them."""
-    indent = "" if look.width is None else "  "
-    fitted = fit(_COLUMNS, [row for group in rows.values() for row in group], look, indent)
-    lines: list[Line] = [fitted.header()]
-    for title, turns in _SECTIONS:
-        section = [line for one in turns for line in _section_lines(rows.get(one, ()), rests.get(one, []), fitted)]
-        if section and indent:
-            lines.append([(title, "bold")])
-        lines += section
-    return [*lines, *hidden_line(fitted, indent)]
+def _padded_row(*spans: Span, last: str = "") -> Row:
+    empty = len(_COLUMNS) - len(spans) - 1
+    return [*spans, *[("", "")] * empty, (last, "dim")]
 
 
-def _section_lines(rows: Sequence[list[Piece]], rest: Line, fitted: Fit) -> list[Line]:
-    return [*map(fitted.row, rows), *([[(fitted.indent, ""), *rest]] if rest else [])]
+def _hidden_row(bucket: Bucket, count: int, terminal: TerminalStyle) -> Row:
+    show_all = f"show all: {PROGRAM} status --all"
+    return _padded_row((terminal.ellipsis, "dim"), (f"{count} more", "dim"), (bucket, "dim"), last=show_all)
 
 
-def _two_lines(rows: _Rows, rests: _Rests, look: Look) -> list[Line]:
-    """Give each task two lines, where the terminal is too narrow for columns."""
-    lines: list[Line] = []
-    for one, group in rows.items():
-        for row in group:
-            lines += _pair(row, look)
-        if rests[one]:
-            lines.append([("  ", ""), (look.clean(rests[one][0][0], (look.width or NARROW) - 2), "dim")])
-    return lines
+def _task_pairs(groups: _Groups, limits: _Limits, facts: _Facts, terminal: TerminalStyle) -> RenderableType:
+    """Return two lines for each task, where the terminal is too narrow for columns."""
+    lines: list[Text] = []
+    for bucket, group in groups.items():
+        for task in group[: limits[bucket]]:
+            lines += _task_pair(_row(task, facts, terminal), terminal)
+        if hidden := len(group) - limits[bucket]:
+            lines.append(fitted((f"{terminal.ellipsis} {hidden} more {bucket}: {PROGRAM} status --all", "dim")))
+    return Group(*lines)
 
 
-def _pair(row: list[Piece], look: Look) -> list[Line]:
-    symbol, name, state, attempt, *middle, why = row
-    facts = [(f"attempt {attempt[0]}" if attempt[0] else "", ""), *middle]
-    told = look.dot.join(text for text, _ in facts if text)
-    room = (look.width or NARROW) - 2
-    second = [part for part in (why[0], told) if part]
-    lines: list[Line] = [cut([symbol, (" ", ""), name, ("  ", ""), state], look)]
-    return [*lines, [("  ", ""), (look.clean(look.dot.join(second), room), why[1] if why[0] else "dim")]]
+def _task_pair(row: Row, terminal: TerminalStyle) -> tuple[Text, Text]:
+    symbol, name, state, (attempt, _), *middle, (reason, style) = row
+    facts = [f"attempt {attempt}" if attempt else "", *(text for text, _ in middle)]
+    second = terminal.dot.join(part for part in (reason, *facts) if part)
+    return fitted(symbol, " ", name, "  ", state), fitted("  ", (second, style if reason else "dim"))
 
 
-_SUMMARY_STYLES = {Turn.MEND: "bold red", Turn.RESOLVE: "bold red", Turn.REVIEW: "bold", Turn.ANSWER: "bold"}
+_SUMMARY_STYLES = {Bucket.FIX: "bold red", Bucket.RESOLVE: "bold red", Bucket.REVIEW: "bold", Bucket.ANSWER: "bold"}
 
 
-def summary(tasks: Iterable[Task], look: Look) -> Line:
-    """Return one line that counts tasks by whose turn they are, and what they cost."""
+def summary(tasks: Iterable[Task], terminal: TerminalStyle) -> RenderableType | None:
+    """Return the number of tasks in each bucket, and what they cost."""
     counted = list(tasks)
-    line: Line = [(f"{plural(len(counted), 'task')}: ", "")]
-    groups = grouped(counted)
-    for place, (one, group) in enumerate(groups.items(), start=1):
-        comma = ", " if place < len(groups) else ""
-        line.append((f"{len(group)} {one}{comma}", _SUMMARY_STYLES.get(one, "")))
-    spent = total(counted)
-    return [*line, (look.dot + spent, "dim")] if spent else line
+    counts = Text(", ").join(
+        Text(f"{len(group)} {bucket}", _SUMMARY_STYLES.get(bucket, "")) for bucket, group in grouped(counted).items()
+    )
+    if cost := total_cost(counted):
+        counts.append(terminal.dot + cost, "dim")
+    return bullets([((f"{plural(len(counted), 'task')}:", ""), prose(counts))])
 
 
-def total(tasks: Iterable[Task]) -> str:
-    """Return what the last attempts of tasks cost together: dollars where told, tokens where not."""
+def total_cost(tasks: Iterable[Task]) -> str:
+    """Return what the last attempts of tasks cost together: dollars where the price is known, else tokens."""
     usages = [task.spent for task in tasks if task.spent]
     priced = [usage.usd for usage in usages if usage.usd is not None]
     unpriced = sum((usage for usage in usages if usage.usd is None), start=Usage())
     parts = [labels.dollars(sum(priced))] if priced else []
     if tokens := labels.cost(unpriced):
-        parts.append(f"{tokens} without a price")
+        parts.append(f"{tokens} (no price)")
     return " + ".join(parts)
 
 
-def _next(groups: Mapping[Turn, Sequence[Task]], place: _Place) -> list[tuple[str, str]]:
-    """Return the commands that are the user's to give now, the most urgent first."""
-    found = []
-    if one := groups.get(Turn.REVIEW):
-        found.append((f"{PROGRAM} review", f"{len(one)} to review"))
-    if one := groups.get(Turn.ANSWER):
-        found.append((f"{PROGRAM} log {one[0].id}", "what its agent asks"))
-    if one := groups.get(Turn.RESOLVE):
-        found.append((f"{PROGRAM} merge -n", f"{len(one)} in conflict: with what, and where"))
-    if one := groups.get(Turn.MERGE):
-        found.append((f"{PROGRAM} merge", f"{len(one)} approved"))
-    if one := groups.get(Turn.MEND):
-        found.append((f"{PROGRAM} log {one[0].id}", "why it failed"))
-    if place.running:
-        found.append((f"{PROGRAM} watch", "the run that is going on"))
-    elif one := (groups.get(Turn.RUNNING) or groups.get(Turn.QUEUED)):
-        found.append((f"{PROGRAM} run", f"{len(one)} {labels.turn(one[0])}, and no run is going on"))
-    return found[:3]
-
-
-def commands(found: Sequence[tuple[str, str]], look: Look) -> list[Line]:
-    """Return lines with commands to copy, never cut, and what each is for where that has room."""
-    shown = [(look.clean(command), why) for command, why in found]
-    widest = max((cells(command) for command, _ in shown), default=0)
-    arrow = look.pick("↳", "->")
-    lines: list[Line] = []
-    for command, why in shown:
-        room = look.width is None or look.width >= widest + len(why) + 6
-        told = " " * (widest - cells(command) + 3) + why if why and room else ""
-        lines.append([(f"{arrow} ", "dim"), (command, "bold"), (told, "dim")])
-    return lines
+def _next_commands(groups: Mapping[Bucket, Sequence[Task]], *, running: bool) -> list[tuple[str, str]]:
+    """Return the commands that the user can give now, the most urgent first."""
+    hints = []
+    if group := groups.get(Bucket.REVIEW):
+        hints.append((f"{PROGRAM} review", f"{len(group)} to review"))
+    if group := groups.get(Bucket.ANSWER):
+        hints.append((f"{PROGRAM} log {group[0].id}", "read the question"))
+    if group := groups.get(Bucket.RESOLVE):
+        hints.append((f"{PROGRAM} merge -n", f"show {plural(len(group), 'conflict')}"))
+    if group := groups.get(Bucket.MERGE):
+        hints.append((f"{PROGRAM} merge", f"{len(group)} approved"))
+    if group := groups.get(Bucket.FIX):
+        hints.append((f"{PROGRAM} log {group[0].id}", "see why it failed"))
+    if running:
+        hints.append((f"{PROGRAM} watch", "watch the run"))
+    elif group := (groups.get(Bucket.RUNNING) or groups.get(Bucket.QUEUED)):
+        hints.append((f"{PROGRAM} run", f"start a run ({len(group)} {labels.bucket(group[0])})"))
+    return hints[:3]

@@ -1,16 +1,19 @@
-"""The page of one task: what was asked, who did it, what came of it, what can be done next."""
+"""The page of one task: what was asked, who did it, what came of it, and what can be done next."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from gitorch.cli.terminal.layout import FIELD_INDENT, Line, Look, block, fields, paint
-from gitorch.cli.terminal.streams import of_stdout
+from rich.console import RenderableType
+from rich.text import Text
+
+from gitorch.cli.terminal.blocks import block, commands, fields, prose, section, stack
+from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.cli.views import forecast, labels
-from gitorch.cli.views.labels import Turn, plural
-from gitorch.cli.views.review import check_lines, comment_lines, text_lines
-from gitorch.cli.views.status import PROGRAM, commands, gap
+from gitorch.cli.views.labels import Bucket, plural
+from gitorch.cli.views.review import check_table, comment_list, title_lines
+from gitorch.cli.views.status import PROGRAM
 from gitorch.model.forecast import Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
@@ -22,45 +25,49 @@ def task_page(
     tasks: Mapping[TaskId, Task] | None = None,
     *,
     conflicts: Sequence[Conflict] = (),
-    look: Look | None = None,
+    terminal: TerminalStyle | None = None,
     now: datetime | None = None,
-) -> str:
-    """Return everything about one task: what was asked, who did it, what came of it, and what can be done next."""
-    look, now = look or of_stdout(), now or datetime.now().astimezone()
-    symbol, style = labels.mark(task, look)
+) -> RenderableType:
+    """Return everything about one task."""
+    terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
+    tasks = tasks or {}
+    symbol, style = labels.mark(task, terminal)
     state = f"{task.state}, stale" if task.stale else f"{task.state}"
-    head: list[Line] = [
-        [(f"{symbol} ", style), (look.clean(task.id), "bold"), (f"  #{task.number}  ", "dim"), (state, style)],
-        *([(f"  {line}", "")] for line in block(task.title, look, 2)),
-        [],
-    ]
-    body = fields(
+    head = prose(
+        (f"{symbol} ", style), (terminal.clean(task.id), "bold"), (f"  #{task.number}  ", "dim"), (state, style)
+    )
+    details = fields(
         [
-            ("Next", _next_lines(task, tasks or {}, look, now)),
-            ("Asked", _asked_lines(task, look, now)),
-            ("After", _after_lines(task, tasks or {}, look)),
-            ("Goal", text_lines(task.spec.goal, look)),
-            ("Prompt", text_lines(task.spec.prompt, look)),
-            ("Accepted", text_lines("\n".join(f"- {one}" for one in task.spec.acceptance), look)),
-            ("Attempt", _attempt_lines(task.attempt, look, now)),
-            ("Agent", text_lines(task.attempt.summary if task.attempt else "", look)),
-            ("Checks", check_lines(task, look)),
-            ("Conflicts", forecast.with_others(conflicts, task.id, look)),
-            ("Comments", comment_lines(task.comments, look)),
-            ("Branch", _branch_lines(task, look)),
+            ("Next", _next_step(task, tasks, terminal, now)),
+            ("Options", block(_options(task, terminal, now), terminal)),
+            ("After", block(_dependencies(task, tasks), terminal)),
+            ("Goal", block(task.spec.goal, terminal)),
+            ("Prompt", block(task.spec.prompt, terminal)),
+            ("Done when", block("\n".join(f"- {criterion}" for criterion in task.spec.acceptance), terminal)),
+            ("Attempt", _attempt(task.attempt, terminal, now)),
+            ("Agent", block(task.attempt.summary if task.attempt else "", terminal)),
+            ("Checks", check_table(task, terminal)),
+            ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
+            ("Comments", comment_list(task.comments, terminal)),
+            ("Branch", _branch(task, terminal)),
         ]
     )
-    return paint([*head, *body, *gap(look), *commands(_task_commands(task), look)], look)
+    return stack(
+        [
+            *(head, *title_lines(task.title, terminal), Text(""), details),
+            *section(terminal, commands(_commands(task), terminal)),
+        ]
+    )
 
 
-def _next_lines(task: Task, tasks: Mapping[TaskId, Task], look: Look, now: datetime) -> list[Line]:
-    verb, why = labels.step(task, tasks, now)
-    said = f"{verb}: {why}" if verb and why else verb or why
-    style = "red" if labels.turn(task) in (Turn.MEND, Turn.RESOLVE) or task.passed is False else ""
-    return [[(line, style)] for line in block(said, look, FIELD_INDENT)] if said else []
+def _next_step(
+    task: Task, tasks: Mapping[TaskId, Task], terminal: TerminalStyle, now: datetime
+) -> RenderableType | None:
+    text = labels.sentence(*labels.next_step(task, tasks, now))
+    return block(text, terminal, "red" if labels.needs_attention(task) else "")
 
 
-def _asked_lines(task: Task, look: Look, now: datetime) -> list[Line]:
+def _options(task: Task, terminal: TerminalStyle, now: datetime) -> str:
     parts = [
         labels.age(task.spec.created, now) if task.spec.created else "",
         f"agent {task.spec.agent or 'auto'}",
@@ -68,68 +75,68 @@ def _asked_lines(task: Task, look: Look, now: datetime) -> list[Line]:
         labels.priority(task),
         f"base {task.spec.base_ref}" if task.spec.base_ref else "",
         f"budget {labels.dollars(task.spec.budget)}" if task.spec.budget else "",
-        f"at most {labels.duration(task.spec.timeout)}" if task.spec.timeout else "",
-        f"only {', '.join(task.spec.paths)}" if task.spec.paths else "",
+        f"timeout {labels.duration(task.spec.timeout)}" if task.spec.timeout else "",
+        f"paths {', '.join(task.spec.paths)}" if task.spec.paths else "",
         "adopted branch" if task.adopted else "",
     ]
-    return text_lines(look.dot.join(part for part in parts if part), look)
+    return terminal.dot.join(part for part in parts if part)
 
 
-def _after_lines(task: Task, tasks: Mapping[TaskId, Task], look: Look) -> list[Line]:
-    names = [f"{name} ({tasks[name].state})" if name in tasks else name for name in task.spec.after]
-    return text_lines(", ".join(names), look)
+def _dependencies(task: Task, tasks: Mapping[TaskId, Task]) -> str:
+    return ", ".join(f"{name} ({tasks[name].state})" if name in tasks else name for name in task.spec.after)
 
 
-def _attempt_lines(last: Attempt | None, look: Look, now: datetime) -> list[Line]:
-    if last is None:
-        return []
+def _attempt(attempt: Attempt | None, terminal: TerminalStyle, now: datetime) -> RenderableType | None:
+    if attempt is None:
+        return None
     parts = [
-        f"{last.number} by {last.agent}",
-        f"started {labels.clock(last.started, now)}" if last.started else "",
-        labels.took(last, now),
-        f"round {last.round}" if last.round > 1 else "",
-        "went on in the earlier session" if last.resumed else "",
-        last.ending or str(last.phase),
+        f"{attempt.number} by {attempt.agent}",
+        f"started {labels.clock(attempt.started, now)}" if attempt.started else "",
+        labels.took(attempt, now),
+        f"round {attempt.round}" if attempt.round > 1 else "",
+        "session resumed" if attempt.resumed else "",
+        attempt.ending or str(attempt.phase),
     ]
-    lines = text_lines(look.dot.join(part for part in parts if part), look)
-    if last.usage:
-        lines += text_lines(_usage(last.usage, look), look)
-    lines += [[(f"tried to move {look.clean(ref)}, and was stopped", "yellow")] for ref in last.alarms]
-    return lines + [[("was refused: ", "dim"), (look.clean(denial, look.width), "dim")] for denial in last.denials]
+    lines = [block(terminal.dot.join(part for part in parts if part), terminal)]
+    lines += [block(_usage(attempt.usage, terminal), terminal)] if attempt.usage else []
+    lines += [prose((f"tried to move {terminal.clean(ref)} (blocked)", "yellow")) for ref in attempt.alarms]
+    lines += [prose((f"denied: {terminal.clean(denial)}", "dim")) for denial in attempt.denials]
+    return stack(lines)
 
 
-def _usage(usage: Usage, look: Look) -> str:
-    price = labels.dollars(usage.usd) if usage.usd is not None else "no price told"
-    cached = f", {labels.count(usage.cached_tokens)} of them cached" if usage.cached_tokens else ""
-    tokens = f"{labels.count(usage.input_tokens)} tokens in{cached}, {labels.count(usage.output_tokens)} out"
-    return look.dot.join([price, tokens, *([plural(usage.turns, "turn")] if usage.turns else [])])
+def _usage(usage: Usage, terminal: TerminalStyle) -> str:
+    price = labels.dollars(usage.usd) if usage.usd is not None else "price unknown"
+    turns = [plural(usage.turns, "turn")] if usage.turns else []
+    return terminal.dot.join([price, labels.tokens(usage), *turns])
 
 
-def _branch_lines(task: Task, look: Look) -> list[Line]:
+def _branch(task: Task, terminal: TerminalStyle) -> RenderableType | None:
     if not task.branch:
-        return []
-    reach = f"  {(task.base or '?')[:7]}..{task.tip[:7]}" if task.tip else "  no commits yet"
-    lines: list[Line] = [[(look.clean(task.branch), ""), (reach, "dim")]]
-    if task.worktree:
-        lines.append([(look.clean(task.worktree), "dim")])
-    if task.merged_as:
-        lines.append([(f"merged as {task.merged_as[:7]}", "green")])
-    return lines
+        return None
+    commits = f"  {(task.base or '?')[:7]}..{task.tip[:7]}" if task.tip else "  no commits yet"
+    return stack(
+        [
+            prose(terminal.clean(task.branch), (commits, "dim")),
+            prose((terminal.clean(task.worktree), "dim")) if task.worktree else None,
+            prose((f"merged as {task.merged_as[:7]}", "green")) if task.merged_as else None,
+        ]
+    )
 
 
-def _task_commands(task: Task) -> list[tuple[str, str]]:
-    """Return what can be done with a task as it stands."""
-    wanted = {
-        Turn.REVIEW: (("review", "read it and decide"), ("diff", "what it changes")),
-        Turn.RESOLVE: (("retry", "a fresh attempt on top of what it conflicts with"), ("diff", "what it changes")),
-        Turn.ANSWER: (("log", "what the agent asks"), ("retry", "a fresh attempt")),
-        Turn.MEND: (("log", "what the agent said and did"), ("retry", "a fresh attempt")),
-        Turn.RUNNING: (("log", "what the agent says and does"), ("kill", "stop it; its work is kept")),
-        Turn.PAUSED: (("log", "what the agent said and did"), ("kill", "do not wait for it")),
-        Turn.MERGE: (("merge", "bring it onto the integration branch"), ("diff", "what it changes")),
-        Turn.QUEUED: (),
-        Turn.MERGED: (("log", "what the agent said and did"),),
-        Turn.DROPPED: (("retry", "a fresh attempt"),),
-    }[labels.turn(task)]
-    found = [(f"{PROGRAM} {verb} {task.id}", why) for verb, why in wanted]
-    return found or [(f"{PROGRAM} run", "work through the queue")]
+_COMMANDS: Mapping[Bucket, tuple[tuple[str, str], ...]] = {
+    Bucket.REVIEW: (("review", "review the changes"), ("diff", "show the diff")),
+    Bucket.RESOLVE: (("retry", "new attempt on top of the conflicting work"), ("diff", "show the diff")),
+    Bucket.ANSWER: (("log", "read the question"), ("retry", "start a new attempt")),
+    Bucket.FIX: (("log", "see why it failed"), ("retry", "start a new attempt")),
+    Bucket.RUNNING: (("log", "follow the agent"), ("kill", "stop it and keep its work")),
+    Bucket.PAUSED: (("log", "read the log"), ("kill", "stop waiting")),
+    Bucket.MERGE: (("merge", "merge into the integration branch"), ("diff", "show the diff")),
+    Bucket.QUEUED: (),
+    Bucket.MERGED: (("log", "read the log"),),
+    Bucket.DROPPED: (("retry", "start a new attempt"),),
+}
+
+
+def _commands(task: Task) -> list[tuple[str, str]]:
+    hints = [(f"{PROGRAM} {verb} {task.id}", purpose) for verb, purpose in _COMMANDS[labels.bucket(task)]]
+    return hints or [(f"{PROGRAM} run", "work through the queue")]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
-from gitorch.cli.terminal.layout import Look
-from gitorch.cli.terminal.sanitize import cells
 from gitorch.cli.views import plan
 from gitorch.model.naming import TaskId
 from gitorch.model.plan import Plan, PlannedTask, PlanSession, difference, valid
 from gitorch.model.task import Priority
+from tests.support.pages import page
 
 LONG = TaskId("a-very-long-name-of-a-task-that-goes-on-and-on")
 HOSTILE = ']; end --> <b>x</b> ${x} | [link](http://x) `tick` 日本語の長いタイトル "quoted" and so on and so on'
@@ -38,23 +38,23 @@ SESSION = PlanSession(id="a-plan", plan=PLAN)
 def lines(text: str, width: int) -> list[str]:
     """Return the lines of a page, none of which may be broken by the terminal."""
     found = text.splitlines()
-    assert [line for line in found if cells(line) > width] == []
+    assert [line for line in found if cell_len(line) > width] == []
     return found
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_a_tree_always_tells_what_waits_for_what(width: int) -> None:
     """Where names have no room, numbers tell it; the priority stands where no cut takes it; and every line fits."""
-    found = lines(plan.tree(SESSION, look=Look(width=width)), width)
-    (first,) = (line for line in found if line.startswith("└─ 1"))
-    (last,) = (line for line in found if line.startswith("└─ 3"))
+    found = lines(page(plan.tree, SESSION, width=width), width)
+    (first,) = (line for line in found if line.startswith("1  "))
+    (last,) = (line for line in found if line.startswith("3  "))
     assert "(high)" in first
-    assert "after 1, 2" in last
+    assert " 1, 2 " in last
 
 
 def test_a_tree_with_room_names_what_comes_first() -> None:
     """Without a limit of width nothing is shortened: names, roles and whole titles."""
-    text = plan.tree(SESSION, look=Look())
+    text = page(plan.tree, SESSION)
     assert f"b, {LONG}" in text
     assert text.count(HOSTILE) == 4
     assert "hidden" not in text
@@ -63,12 +63,12 @@ def test_a_tree_with_room_names_what_comes_first() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_all_of_a_task_is_broken_at_words(width: int) -> None:
     """Title, paths and what must be true go on below themselves, and nothing of them is lost."""
-    found = lines(plan.task_page(PLAN, PLAN.tasks[1], look=Look(width=width)), width)
+    found = lines(page(plan.task_page, PLAN, PLAN.tasks[1], width=width), width)
     at = next(at for at, line in enumerate(found) if line.startswith("  Done when"))
     until = next(later for later, line in enumerate(found) if later > at and not line)
-    assert " ".join(" ".join(found[at:until]).split()) == f"Done when {SENTENCE.strip()} b"
+    assert " ".join(" ".join(found[at:until]).split()) == f"Done when - {SENTENCE.strip()} - b"
     assert found[at + 1].startswith(" " * 14)
-    assert found[until - 1] == " " * 12 + "b"
+    assert found[until - 1] == " " * 12 + "- b"
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -76,7 +76,7 @@ def test_a_difference_fits_and_hides_no_change(width: int) -> None:
     """What a field was and will be stands below it where one line is too short."""
     changed = msgspec.structs.replace(PLAN.tasks[1], title="Short", prompt=SENTENCE)
     after = valid(msgspec.structs.replace(PLAN, tasks=(PLAN.tasks[0], changed, task("d", LONG))))
-    found = lines(plan.difference(difference(PLAN, after), look=Look(width=width)), width)
+    found = lines(page(plan.difference, difference(PLAN, after), width=width), width)
     assert [line for line in found if line.startswith(("+ d", "- c"))]
     assert "~ b  prompt:" in found
     joined = " ".join(" ".join(found).split())
@@ -89,6 +89,4 @@ def test_a_change_that_fits_is_one_line() -> None:
     after = valid(
         msgspec.structs.replace(PLAN, tasks=(*PLAN.tasks[:2], msgspec.structs.replace(PLAN.tasks[2], role="")))
     )
-    assert plan.difference(difference(PLAN, after), look=Look(width=80)) == (
-        "~ c  role: specifications-engineer → (none)"
-    )
+    assert page(plan.difference, difference(PLAN, after), width=80) == ("~ c  role: specifications-engineer → (none)")

@@ -10,9 +10,10 @@ from typing import get_args
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
-from gitorch.cli.terminal.layout import Look
-from gitorch.cli.terminal.sanitize import cells
+from gitorch.cli.terminal.render import render
+from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.views import error, events, merge, review, run, status
 from gitorch.cli.views import task as task_view
 from gitorch.cli.views.board import Board
@@ -24,7 +25,7 @@ from gitorch.model.outcome import Event, EventKind
 from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt, change_spec
 from gitorch.replay import Replayed
 from gitorch.replay.hunks import Hunk
-from tests.support.pages import BASE, BY_NAME, DIFFS, HOSTILE, MERGED, NIGHT, NOW, TIP, picture, results
+from tests.support.pages import BASE, BY_NAME, DIFFS, HOSTILE, MERGED, NIGHT, NOW, TIP, page, picture, results
 from tests.support.tasks import with_fields
 
 
@@ -61,15 +62,15 @@ def the_card() -> Card:
 
 def test_a_card() -> None:
     """What a reviewer needs before the diff."""
-    assert review.card(the_card(), look=Look(width=80), now=NOW) == picture("""
+    assert page(review.card, the_card(), width=80, now=NOW) == picture("""
         rate-limit · attempt 2 · claude · 38m18s · $1.10   orch/rate-limit on auth-hash
           Limit login attempts. Five failures in ten minutes lock the account for
           fifteen.
 
           Risk      high
-          Checks    ✓ test  passed  43s  pytest -q
-                    ✗ lint  exit code 1  1s  ruff check .
-                      see attempts/2/check-lint/stdout
+          Checks    ✓ test  passed       43s  pytest -q
+                    ✗ lint  exit code 1  1s   ruff check .
+                    lint output: attempts/2/check-lint/stdout
           Signals   ▲ check lint fails
                     ▲ sensitive  src/limits.py
                     ▲ binary  logo.png
@@ -88,48 +89,49 @@ def test_a_card() -> None:
 
 def test_the_review_list() -> None:
     """What waits, with the reason for its place."""
-    assert review.review_list(
+    assert page(
+        review.review_list,
         [the_card(), Card(task=BY_NAME["api-docs"], changes=(Change("a.md", "M", 96, 4),), commits=(), signals=())],
-        look=Look(width=80),
+        width=80,
     ) == picture("""
         #  Task        Risk     Diff  Checks      Cost  Why
         1  rate-limit  high  +96 -10  ✗ 1/2      $1.10  check lint fails; sensitive: sr…
-        2  api-docs    low    +96 -4  none    429k tok  nothing stands out
+        2  api-docs    low    +96 -4  none    429k tok  nothing unusual
 
         2 tasks to review, +192 -14 lines
-        ↳ orchestrate review rate-limit
+        ↳ orchestrate review rate-limit   start with the riskiest
         """)
 
 
 def test_nothing_to_review() -> None:
     """An empty list says so."""
-    assert review.review_list([], look=Look(width=80)) == picture("""
-        Nothing waits for a review.
-        ↳ orchestrate status   whose turn it is
+    assert page(review.review_list, [], width=80) == picture("""
+        nothing to review
+        ↳ orchestrate status   show all tasks
         """)
 
 
 def test_the_page_of_a_task() -> None:
     """Everything about one task."""
-    assert task_view.task_page(the_card().task, by_id(BY_NAME.values()), look=Look(width=80), now=NOW) == picture("""
+    assert page(task_view.task_page, the_card().task, by_id(BY_NAME.values()), width=80, now=NOW) == picture("""
         ❯ rate-limit  #3  finished
           Limit login attempts. Five failures in ten minutes lock the account for
           fifteen.
 
           Next      review: checks failed: lint
-          Asked     agent auto · role auto
+          Options   agent auto · role auto
           After     auth-hash (approved)
           Prompt    Limit login attempts.
 
                     - [ ] the sixth attempt returns 429
           Attempt   2 by claude · started Sat 23:12 · 38m18s · completed
                     $1.10 · 420k tokens in, 9k out
-                    tried to move refs/heads/main, and was stopped
-                    was refused: Bash: git push
+                    tried to move refs/heads/main (blocked)
+                    denied: Bash: git push
           Agent     The counter lives in Redis.
-          Checks    ✓ test  passed  43s  pytest -q
-                    ✗ lint  exit code 1  1s  ruff check .
-                      see attempts/2/check-lint/stdout
+          Checks    ✓ test  passed       43s  pytest -q
+                    ✗ lint  exit code 1  1s   ruff check .
+                    lint output: attempts/2/check-lint/stdout
           Comments  1. src/limits.py:31
                        Never reset.
                        See RFC 6585.
@@ -137,46 +139,45 @@ def test_the_page_of_a_task() -> None:
           Branch    orch/rate-limit  4bc72dc..9f3c21a
                     ../shop.orch/rate-limit
 
-        ↳ orchestrate review rate-limit   read it and decide
-        ↳ orchestrate diff rate-limit     what it changes
+        ↳ orchestrate review rate-limit   review the changes
+        ↳ orchestrate diff rate-limit     show the diff
         """)
 
 
 def test_a_merge_plan() -> None:
     """A tree in dependency order; numbers tell the order, conflicts their partners."""
-    assert merge.merge_plan(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
-        Into orch/integration at 4bc72dc, in this order. Nothing has been changed.
+    assert page(merge.merge_plan, a_plan(), "orch/integration", width=80) == picture("""
+        Merge plan for orch/integration at 4bc72dc (dry run)
 
-          1  db-schema        2 commits, 2 files
-          3  └─ old-thing     2 commits, 2 files
-          2  auth-hash        1 commit, 2 files
-          4  ├─ api-docs      2 commits, 2 files, builds on db-schema, auth-hash
-          ≠  └─ rate-limit    conflicts in src/auth.py with auth-hash
-          –     └─ changelog  waits: it builds on rate-limit, which is finished
-          ✗  login-form       left out: check test fails with it
+        1  db-schema          2 commits, 2 files
+        3  └── old-thing      2 commits, 2 files
+        2  auth-hash          1 commit, 2 files
+        4  ├── api-docs       2 commits, 2 files, after db-schema, auth-hash
+        ≠  └── rate-limit     conflicts in src/auth.py with auth-hash
+        –      └── changelog  blocked: it builds on rate-limit, which is finished
+        ✗  login-form         left out: check test fails with it
 
-        4 of 7 would go in, 1 conflict
-        ↳ orchestrate retry rate-limit   a fresh attempt, on top of the others
+        4 of 7 tasks would merge, 1 conflict
+        ↳ orchestrate retry rate-limit   new attempt on top of the others
         ↳ orchestrate merge              merge 4 tasks
         """)
 
 
 def test_a_merge() -> None:
     """What went in and as what, and what did not and why."""
-    assert merge.merge_result(a_plan(), "orch/integration", look=Look(width=80)) == picture("""
+    assert page(merge.merge_result, a_plan(), "orch/integration", width=80) == picture("""
         ✓ db-schema   2 commits as 1d7be04
         ✓ auth-hash   1 commit as 1d7be04
         ✓ old-thing   2 commits as 1d7be04
         ✓ api-docs    2 commits as 1d7be04
         ≠ rate-limit  conflicts in src/auth.py with auth-hash
         ✗ login-form  left out: check test fails with it
-        – changelog   waits: it builds on rate-limit, which is finished
-        4 tasks merged into orch/integration (4bc72dc..1d7be04)
-          · 2 checks passed on this very tree
-        ↳ orchestrate retry rate-limit    a fresh attempt, on top of the others
-        ↳ orchestrate revise login-form   send it back with what fails
-        ↳ orchestrate merge --recheck     test again what was found red
-        ↳ git merge orch/integration      take it into the branch you are on
+        – changelog   blocked: it builds on rate-limit, which is finished
+        4 tasks merged into orch/integration (4bc72dc..1d7be04) · checks passed (2/2)
+        ↳ orchestrate retry rate-limit    new attempt on top of the others
+        ↳ orchestrate revise login-form   send it back with the failure
+        ↳ orchestrate merge --recheck     run the failed checks again
+        ↳ git merge orch/integration      merge into the current branch
         """)
 
 
@@ -194,18 +195,18 @@ def test_a_merge_that_names_who_fails_together() -> None:
         failures=(RED,),
         flakes=(msgspec.structs.replace(results(0)[0], flaky=True),),
     )
-    assert merge.merge_result(plan, "orch/integration", look=Look(width=120)) == picture("""
+    assert page(merge.merge_result, plan, "orch/integration", width=120) == picture("""
         ✓ db-schema   2 commits as 1d7be04
         ✓ auth-hash   1 commit as 1d7be04
         ✓ old-thing   2 commits as 1d7be04
         ✓ api-docs    2 commits as 1d7be04
-        ✗ login-form  green alone, check test is red together with auth-hash
-          see merges/4a/check-test/stdout
-        ↺ test failed and passed on the same tree 9f3c21a: a flake
-        4 tasks merged into orch/integration (4bc72dc..1d7be04) · 2 checks passed on this very tree
-        ↳ orchestrate revise login-form   send it back with what fails
-        ↳ orchestrate merge --recheck     test again what was found red
-        ↳ git merge orch/integration      take it into the branch you are on
+        ✗ login-form  check test passes alone, fails together with auth-hash
+                      output: merges/4a/check-test/stdout
+        ↺ test failed, then passed on the same tree 9f3c21a
+        4 tasks merged into orch/integration (4bc72dc..1d7be04) · checks passed (2/2)
+        ↳ orchestrate revise login-form   send it back with the failure
+        ↳ orchestrate merge --recheck     run the failed checks again
+        ↳ git merge orch/integration      merge into the current branch
         """)
 
 
@@ -213,11 +214,11 @@ def test_a_merge_onto_a_red_base() -> None:
     """The base is named, and that it was checked without any of the tasks."""
     held = (Blocked(BY_NAME["db-schema"], "the integration branch fails its checks without it"),)
     plan = MergePlan(before=BASE, onto=BASE, blocked=held, red_base="test")
-    assert merge.merge_result(plan, "orch/integration", look=Look(width=80)) == picture("""
-        – db-schema  waits: the integration branch fails its checks without it
-        orch/integration fails by itself: test: no task is blamed
-        Nothing was merged: 1 left out. orch/integration is unchanged.
-        ↳ orchestrate merge --recheck   test again what was found red
+    assert page(merge.merge_result, plan, "orch/integration", width=80) == picture("""
+        – db-schema  blocked: the integration branch fails its checks without it
+        orch/integration fails check test without any of these tasks
+        nothing merged: 1 left out; orch/integration is unchanged
+        ↳ orchestrate merge --recheck   run the failed checks again
         """)
 
 
@@ -228,35 +229,35 @@ def test_a_merge_plan_shows_the_places_of_a_conflict() -> None:
     )
     plan = msgspec.structs.replace(a_plan(), blocked=(), failures=(), steps=a_plan().steps[:2])
     hunks = {TaskId("rate-limit"): (hunk, msgspec.structs.replace(hunk, line=40, ours=()), hunk, hunk, hunk)}
-    shown = merge.merge_plan(plan, "orch/integration", hunks=hunks, look=Look(width=80)).splitlines()
+    shown = page(merge.merge_plan, plan, "orch/integration", hunks=hunks, width=80).splitlines()
     assert "\n".join(shown[:19]) == picture("""
-        Into orch/integration at 4bc72dc, in this order. Nothing has been changed.
+        Merge plan for orch/integration at 4bc72dc (dry run)
 
-          1  db-schema      2 commits, 2 files
-          2  auth-hash      1 commit, 2 files
-          ≠  └─ rate-limit  conflicts in src/auth.py with auth-hash
+        1  db-schema       2 commits, 2 files
+        2  auth-hash       1 commit, 2 files
+        ≠  └── rate-limit  conflicts in src/auth.py with auth-hash
 
           src/auth.py:31
-            auth-hash
-              def login(user):
-            rate-limit
-              def login(user, limit):
-              xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
-              … 1 more line
+            auth-hash   def login(user):
+            rate-limit  def login(user, limit):
+                        xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+                        … 1 more line
 
           src/auth.py:40
-            auth-hash
-              (nothing)
-            rate-limit
-              def login(user, limit):
+            auth-hash   (nothing)
+            rate-limit  def login(user, limit):
+                        xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+                        … 1 more line
+
+          src/auth.py:31
         """)
     assert (
         shown[-5:]
         == picture("""
-          … 2 more places of rate-limit
+          … 2 more conflicts in rate-limit
 
-        2 of 3 would go in, 1 conflict
-        ↳ orchestrate retry rate-limit   a fresh attempt, on top of the others
+        2 of 3 tasks would merge, 1 conflict
+        ↳ orchestrate retry rate-limit   new attempt on top of the others
         ↳ orchestrate merge              merge 2 tasks
         """).splitlines()
     )
@@ -266,49 +267,47 @@ def test_what_a_merge_is_doing_is_one_line() -> None:
     """Which tree of how many, what for, which check, of which tasks; it never breaks into two lines."""
     names = tuple(TaskId(f"task-{number}") for number in range(20))
     one = Progress("check the union", 0, 1, names, "test")
-    assert merge.merge_progress(one, look=Look(width=120)) == (
-        "1/1  check the union · test of 20 tasks: task-0, task-1, task-2 and 17 more"
+    assert page(merge.merge_progress, one, width=120) == (
+        "check the union · test of 20 tasks: task-0, task-1, task-2 and 17 more"
     )
-    assert merge.merge_progress(Progress("check a alone", 3, 4, names[:1], "lint"), look=Look(width=120)) == (
-        "4/4  check a alone · lint of task-0"
+    assert page(merge.merge_progress, Progress("check a alone", 3, 4, names[:1], "lint"), width=120) == (
+        "check a alone · lint of task-0"
     )
-    assert (
-        merge.merge_progress(Progress("check the base", 1, 2, (), "test"), look=Look()) == "2/2  check the base · test"
-    )
-    assert cells(merge.merge_progress(one, look=Look(width=40))) <= 40
+    assert page(merge.merge_progress, Progress("check the base", 1, 2, (), "test")) == "check the base · test"
+    assert cell_len(page(merge.merge_progress, one, width=40)) <= 40
 
 
 def test_the_order_of_a_merge_without_colour() -> None:
     """The order that is about to be merged is a tree in plain characters, too."""
-    shown = merge.merge_order(a_plan(), look=Look(width=80, symbols=False))
-    assert [line[2:] for line in shown.splitlines()] == picture("""
-          1  db-schema        2 commits, 2 files
-          3  `- old-thing     2 commits, 2 files
-          2  auth-hash        1 commit, 2 files
-          4  |- api-docs      2 commits, 2 files, builds on db-schema, auth-hash
-          !  `- rate-limit    conflicts in src/auth.py with auth-hash
-          -     `- changelog  waits: it builds on rate-limit, which is finished
-          x  login-form       left out: check test fails with it
-        """).splitlines()
-    assert merge.merge_order(MergePlan(before=None, onto=BASE), look=Look()) == ""
+    terminal = TerminalStyle(width=80, symbols=False)
+    assert page(merge.merge_order, a_plan(), terminal=terminal) == picture("""
+        1  db-schema          2 commits, 2 files
+        3  `-- old-thing      2 commits, 2 files
+        2  auth-hash          1 commit, 2 files
+        4  +-- api-docs       2 commits, 2 files, after db-schema, auth-hash
+        !  `-- rate-limit     conflicts in src/auth.py with auth-hash
+        -      `-- changelog  blocked: it builds on rate-limit, which is finished
+        x  login-form         left out: check test fails with it
+        """)
+    assert page(merge.merge_order, MergePlan(before=None, onto=BASE)) == ""
 
 
 def test_an_empty_merge() -> None:
     """Nothing merged is never told as done."""
-    assert merge.merge_result(MergePlan(before=None, onto=BASE), "orch/integration", look=Look(width=80)) == picture("""
-        Nothing was merged: nothing is approved. orch/integration is unchanged.
-        ↳ orchestrate review   approve what is good
+    assert page(merge.merge_result, MergePlan(before=None, onto=BASE), "orch/integration", width=80) == picture("""
+        nothing merged: no task is approved; orch/integration is unchanged
+        ↳ orchestrate review   approve tasks first
         """)
 
 
 def test_the_end_of_a_run() -> None:
     """What came of the night, what went wrong by name, and the next command."""
-    assert run.run_summary(NIGHT, "it is 07:00", 18_000, 6.41, look=Look(width=80), now=NOW) == picture("""
-        ▲ 6 tasks finished, 1 in conflict, 1 with a question, 1 failed, 1 running,
-          1 waiting for a limit, 3 queued, 1 dropped · 5h00m · $6.41
+    assert page(run.run_summary, NIGHT, "it is 07:00", 18_000, 6.41, width=80, now=NOW) == picture("""
+        ▲ 6 tasks finished, 1 in conflict, 1 with a question, 1 failed, 1 running, 1
+        rate-limited, 3 queued, 1 dropped · 5h00m · $6.41
           ✗ upgrade-deps  no changes
           ❯ login-form  checks failed: test
-          ❯ api-docs  no check judged it
+          ❯ api-docs  not checked
         stopped early: it is 07:00
         ↳ orchestrate review   3 to review
         """)
@@ -316,10 +315,10 @@ def test_the_end_of_a_run() -> None:
 
 def test_a_night_without_work() -> None:
     """A night in which nothing was finished says so first."""
-    assert run.run_summary([BY_NAME["upgrade-deps"]], seconds=60, look=Look(width=80), now=NOW) == picture("""
-        ✗ No task was finished, 1 failed · 1m00s
+    assert page(run.run_summary, [BY_NAME["upgrade-deps"]], seconds=60, width=80, now=NOW) == picture("""
+        ✗ no task finished, 1 failed · 1m00s
           ✗ upgrade-deps  no changes
-        ↳ orchestrate log upgrade-deps   why it failed
+        ↳ orchestrate log upgrade-deps   see why it failed
         """)
 
 
@@ -328,20 +327,21 @@ def test_a_night_without_work() -> None:
 )
 def test_only_a_green_night_is_ticked(name: str, mark: str) -> None:
     """A night whose work fails its checks, or that nothing checked, gets no tick."""
-    assert run.run_summary([BY_NAME[name]], look=Look(width=80), now=NOW).startswith(mark)
+    assert page(run.run_summary, [BY_NAME[name]], width=80, now=NOW).startswith(mark)
 
 
 def test_an_empty_night() -> None:
     """A run that started nothing says so."""
-    assert run.run_summary([], seconds=3, look=Look(width=80), now=NOW) == picture("""
-        ✗ Nothing was done: no task could start · 3s
-        ↳ orchestrate status   whose turn it is
+    assert page(run.run_summary, [], seconds=3, width=80, now=NOW) == picture("""
+        ✗ nothing ran: no task could start · 3s
+        ↳ orchestrate status   show all tasks
         """)
 
 
 def test_who_works() -> None:
     """Who works, since when, and with what it was last seen."""
-    assert run.agents(
+    assert page(
+        run.agents,
         [
             {
                 "task": "search-index",
@@ -355,29 +355,30 @@ def test_who_works() -> None:
                 "activity": "Bash pytest",
             }
         ],
-        look=Look(width=100),
+        width=100,
         now=NOW,
     ) == picture("""
-        Task          Agent   Attempt  Doing     Pid   Since    CPU  Memory  Last seen
-        search-index  claude        1  agent-1  1234  12m00s  2m05s  640 MB  Bash pytest
+        Task          Agent   Attempt  Execution   Pid  Running    CPU  Memory  Activity
+        search-index  claude        1  agent-1    1234   12m00s  2m05s  640 MB  Bash pytest
         """)
 
 
 def test_an_error() -> None:
     """What, why, and the commands that mend it."""
-    assert error.error(
+    assert page(
+        error.error,
         LimitReached(
             "merge-conflict",
             "rate-limit conflicts with auth-hash",
             why="both change\nlines 7-9",
             fix=("orchestrate retry rate-limit", "orchestrate merge --skip rate-limit"),
         ),
-        look=Look(width=80),
+        width=80,
     ).rstrip("\n") == picture("""
         error: rate-limit conflicts with auth-hash
           why: both change
                lines 7-9
-          fix: orchestrate retry rate-limit
+         hint: orchestrate retry rate-limit
                orchestrate merge --skip rate-limit
         """)
 
@@ -408,24 +409,24 @@ def test_an_event_is_one_line(task: str, before: State | None, expected: str) ->
     """A change of state is one line of columns that stay where they are."""
     now = BY_NAME[task]
     then = None if before is None else msgspec.structs.replace(now, state=before)
-    assert events.event_line(now, then, look=Look(), now=NOW, diff=DIFFS.get(task)) == expected
+    assert page(events.event_line, now, then, now=NOW, diff=DIFFS.get(task)) == expected
 
 
 def test_what_is_no_news_has_no_line() -> None:
     """A task that changed in nothing worth a line gives none; the beginning of checks and of mending gives one."""
     running = BY_NAME["search-index"]
-    assert events.event_line(running, running, look=Look(), now=NOW) == ""
+    assert page(events.event_line, running, running, now=NOW) == ""
     working = change_attempt(running, phase=Phase.WORKING)
-    assert "  checking    search-index" in events.event_line(running, working, look=Look(), now=NOW)
-    assert events.event_line(working, working, look=Look(), now=NOW) == ""
+    assert "  checking    search-index" in page(events.event_line, running, working, now=NOW)
+    assert page(events.event_line, working, working, now=NOW) == ""
     again = change_attempt(working, round=2)
-    assert "  mending     search-index" in events.event_line(again, running, look=Look(), now=NOW)
+    assert "  fixing      search-index" in page(events.event_line, again, running, now=NOW)
 
 
 def test_a_line_is_never_cut_for_a_program() -> None:
     """Without a terminal a long reason stays whole, on its one line."""
     task = change(BY_NAME["upgrade-deps"], reason="because " * 100)
-    line = events.event_line(task, None, look=Look(), now=NOW)
+    line = page(events.event_line, task, None, now=NOW)
     assert line.count("because") == 100
     assert "\n" not in line
 
@@ -465,38 +466,44 @@ def everywhere() -> Iterator[str]:
     )
     plan = a_plan(task)
     for width, state in itertools.product((None, 45, 80, 200), State):
-        here = Look(width=width)
+        here = TerminalStyle(width=width)
         one = msgspec.structs.replace(task, state=state)
-        yield status.status([one], repository=HOSTILE, branch=HOSTILE, integration=HOSTILE, look=here, now=NOW)
-        yield task_view.task_page(one, {TaskId(HOSTILE): one}, look=here, now=NOW)
-        yield events.event_line(one, None, look=here, now=NOW)
-        yield run.run_summary([one], HOSTILE, 3.0, look=here, now=NOW)
+        yield page(
+            status.status, [one], repository=HOSTILE, branch=HOSTILE, integration=HOSTILE, terminal=here, now=NOW
+        )
+        yield page(task_view.task_page, one, {TaskId(HOSTILE): one}, terminal=here, now=NOW)
+        yield page(events.event_line, one, None, terminal=here, now=NOW)
+        yield page(run.run_summary, [one], HOSTILE, 3.0, terminal=here, now=NOW)
     for width in (None, 45, 80, 200):
-        here = Look(width=width)
-        yield review.card(card, look=here, now=NOW)
-        yield review.review_list([card], look=here)
-        yield merge.merge_plan(plan, HOSTILE, look=here)
-        yield merge.merge_result(plan, HOSTILE, look=here)
+        here = TerminalStyle(width=width)
+        yield page(review.card, card, terminal=here, now=NOW)
+        yield page(review.review_list, [card], terminal=here)
+        yield page(merge.merge_plan, plan, HOSTILE, terminal=here)
+        yield page(merge.merge_result, plan, HOSTILE, terminal=here)
         hunk = Hunk(path=HOSTILE, line=1, ours=(HOSTILE,), theirs=(HOSTILE,))
-        yield merge.merge_plan(plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.conflicts}, look=here)
-        yield merge.merge_progress(Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), look=here)
-        yield error.error(InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), look=here)
-        yield run.agents([{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], look=here)
+        yield page(
+            merge.merge_plan, plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.conflicts}, terminal=here
+        )
+        yield page(merge.merge_progress, Progress(HOSTILE, 0, 1, (TaskId(HOSTILE),), HOSTILE), terminal=here)
+        yield page(error.error, InvalidInput("x", HOSTILE, why=HOSTILE, fix=(HOSTILE,)), terminal=here)
+        yield page(
+            run.agents, [{"task": HOSTILE, "agent": HOSTILE, "doing": HOSTILE, "activity": HOSTILE}], terminal=here
+        )
         for kind in get_args(EventKind):
-            yield events.event(Event(kind=kind, text=HOSTILE, tool=HOSTILE), look=here)
+            yield page(events.event, Event(kind=kind, text=HOSTILE, tool=HOSTILE), terminal=here)
         board = Board(here)
         board.tasks, board.activity = {task.id: task}, {task.id: HOSTILE}
-        yield "\n".join("".join(text for text, _ in line) for line in board.lines(NOW, width or 80, 24))
+        yield render(board.frame(NOW, width or 80, 24), here)
 
 
 def test_hostile_text_is_harmless_on_every_page() -> None:
     """No field of any page lets a control, an override or a stray byte through; markup stays text."""
     pages = list(everywhere())
     assert len(pages) > 200
-    for page in pages:
-        odd = {one for one in page if not one.isprintable() and one != "\n" and unicodedata.category(one) != "Zs"}
+    for text in pages:
+        odd = {one for one in text if not one.isprintable() and one != "\n" and unicodedata.category(one) != "Zs"}
         assert not odd
-    assert any("[/red]" in page for page in pages)
+    assert any("[/red]" in text for text in pages)
 
 
 def a_step(task: Task, commits: int = 2) -> MergeStep:

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from gitorch.cli.terminal.layout import Look
-from gitorch.cli.terminal.streams import Screen, look
+from gitorch.cli.terminal.streams import Screen
+from gitorch.cli.terminal.style import TerminalStyle, style_of
 from tests.support.pages import Terminal, a_stream, written
 
 
@@ -27,23 +27,23 @@ from tests.support.pages import Terminal, a_stream, written
 )
 def test_who_decides_on_colour(kind: type[io.TextIOWrapper], environment: dict[str, str], coloured: bool) -> None:
     """NO_COLOR wins over FORCE_COLOR, which wins over what the stream is."""
-    assert look(a_stream(kind), environment).colour is coloured
+    assert style_of(a_stream(kind), environment).colour is coloured
 
 
 def test_width_is_that_of_the_terminal_and_without_one_there_is_none() -> None:
     """COLUMNS wins, 80 where nothing is known; what is not a terminal is never cut."""
-    assert look(a_stream(Terminal), {"COLUMNS": "123"}).width == 123
-    assert look(a_stream(Terminal), {"COLUMNS": "²"}).width == 80
-    assert look(a_stream(Terminal), {}).width == 80
-    assert look(a_stream(), {"COLUMNS": "123"}).width is None
+    assert style_of(a_stream(Terminal), {"COLUMNS": "123"}).width == 123
+    assert style_of(a_stream(Terminal), {"COLUMNS": "²"}).width == 80
+    assert style_of(a_stream(Terminal), {}).width == 80
+    assert style_of(a_stream(), {"COLUMNS": "123"}).width is None
 
 
 def test_symbols_need_a_stream_and_a_terminal_that_can() -> None:
     """An encoding without the symbols, a dumb terminal and the console of Linux get ASCII."""
-    assert look(a_stream(), {}).symbols
-    assert not look(a_stream(encoding="latin-1"), {}).symbols
-    assert not look(a_stream(Terminal), {"TERM": "linux"}).symbols
-    assert Look(charset="ascii", symbols=False).clean("grün\x1b") == r"gr\xfcn\x1b"
+    assert style_of(a_stream(), {}).symbols
+    assert not style_of(a_stream(encoding="latin-1"), {}).symbols
+    assert not style_of(a_stream(Terminal), {"TERM": "linux"}).symbols
+    assert TerminalStyle(charset="ascii", symbols=False).clean("grün\x1b") == r"gr\xfcn\x1b"
 
 
 def test_narration_keeps_quiet_and_answers_do_not() -> None:
@@ -55,4 +55,4 @@ def test_narration_keeps_quiet_and_answers_do_not() -> None:
     screen.detail("told in detail")
     screen.warn("beware")
     assert written(out) == "gr\\xfcn\n"
-    assert written(err) == "▲ beware\n"
+    assert written(err) == "warning: beware\n"

@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import TextIO
 
 import pytest
+from rich.cells import cell_len
 
-from gitorch.cli.terminal.layout import Look
-from gitorch.cli.terminal.sanitize import cells
+from gitorch.cli.terminal.render import render
+from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.views.board import Board, follow, watch
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
@@ -21,11 +22,11 @@ from tests.support.pages import BY_NAME, NIGHT, NOW, a_screen, picture, written
 
 
 def shown(board: Board, width: int, height: int) -> str:
-    return "\n".join("".join(text for text, _ in line).rstrip() for line in board.lines(NOW, width, height))
+    return render(board.frame(NOW, width, height), TerminalStyle(width=width))
 
 
 def a_board() -> Board:
-    board = Board(Look(), started=NOW - timedelta(hours=5, minutes=8), hint="Ctrl-C ends the watching")
+    board = Board(TerminalStyle(), started=NOW - timedelta(hours=5, minutes=8), hint="Ctrl-C ends the watching")
     board.tasks = {task.id: task for task in NIGHT}
     board.activity = {TaskId("search-index"): "Bash pytest tests/search -q"}
     return board
@@ -34,19 +35,19 @@ def a_board() -> Board:
 def test_the_board() -> None:
     """Who works comes first, what is over last, the rest is counted."""
     assert shown(a_board(), 100, 15) == picture("""
-        07:12:00  5h08m  ━━━━━━━━━━━━━━━━━━━━──────────────  9 of 15 done · $6.62 + 858k tok without a price
+        07:12:00  5h08m  ━━━━━━━━━━━━━━━━━━━━━━━                  9 of 15 done · $6.62 + 858k tok (no price)
 
-         ▶  search-index  running     claude  12m00s          429k tok  Bash pytest tests/search -q
-         ?  e2e-tests     waiting     claude   4m00s             $0.06  answer: Which browser?
-         ◔  dark-mode     waiting     claude  12m00s             $0.40  goes on at 09:12: usage limit reach…
-         ✗  upgrade-deps  failed      claude   2m00s             $0.02  retry: no changes
-         ≠  orders-api    conflicted  claude  31m00s  ✓ 2/2      $0.90  retry: conflicts with auth-hash in …
-         ❯  rate-limit    finished    claude  38m18s  ✓ 2/2      $1.10  review
-         ❯  login-form    finished    claude   1h15m  ✗ 1/2      $2.20  review: checks failed: test
-         ❯  api-docs      finished    codex   19m00s  none    429k tok  review: no check judged it
-         … 2 to merge, 3 queued, 1 merged, 1 dropped more
+           Task          State       Agent     Took  Checks      Cost  Activity
+        ▶  search-index  running     claude  12m00s          429k tok  Bash pytest tests/search -q
+        ?  e2e-tests     waiting     claude   4m00s             $0.06  answer: Which browser?
+        ◔  dark-mode     waiting     claude  12m00s             $0.40  resumes at 09:12: usage limit reached
+        ✗  upgrade-deps  failed      claude   2m00s             $0.02  retry: no changes
+        ≠  orders-api    conflicted  claude  31m00s  ✓ 2/2      $0.90  retry: conflicts with auth-hash in s…
+        ❯  rate-limit    finished    claude  38m18s  ✓ 2/2      $1.10  review
+        ❯  login-form    finished    claude   1h15m  ✗ 1/2      $2.20  review: checks failed: test
+        …  1 to review, 2 to merge, 3 queued, 1 merged, 1 dropped more
 
-        3 to review · 1 in conflict · 1 with a question · 1 failed · 1 running · 1 waiting for a limit
+        3 to review · 1 in conflict · 1 with a question · 1 failed · 1 running · 1 rate-limited · 2 to merg…
         Ctrl-C ends the watching
         """)
 
@@ -57,7 +58,7 @@ def test_a_board_fits_its_terminal(width: int, height: int) -> None:
     """Whatever the size, no line is too wide; from eight lines on, none is too many."""
     lines = shown(a_board(), width, height).splitlines()
     assert len(lines) <= max(height, 9)
-    assert max(map(cells, lines)) <= width
+    assert max(map(cell_len, lines)) <= width
 
 
 def test_following_returns_what_the_work_returns() -> None:

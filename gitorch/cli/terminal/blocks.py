@@ -1,0 +1,92 @@
+"""Building blocks of pages, as rich renderables: lines, paragraphs, labelled fields, lists, commands to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.constrain import Constrain
+from rich.table import Table
+from rich.text import Text
+
+from gitorch.cli.terminal.style import Span, TerminalStyle
+
+LABEL_WIDTH = 12
+_MAX_TEXT_WIDTH = 96
+
+
+def line(*spans: Span | Text | str) -> Text:
+    """Return one line that is neither broken nor cut: a terminal wraps it where it is too long."""
+    return Text.assemble(*spans, no_wrap=True, overflow="ignore")
+
+
+def fitted(*spans: Span | Text | str) -> Text:
+    """Return one line that is cut at the width of the terminal."""
+    return Text.assemble(*spans, no_wrap=True, overflow="ellipsis")
+
+
+def prose(*spans: Span | Text | str) -> Text:
+    """Return text that is broken at words where it is too long."""
+    return Text.assemble(*spans, overflow="fold")
+
+
+def block(text: str, terminal: TerminalStyle, style: str = "") -> RenderableType | None:
+    """Return untrusted text of several lines, broken at words; None where it says nothing."""
+    if not text.strip():
+        return None
+    paragraphs = Text(terminal.clean_block(text.strip("\n")), style, overflow="fold", tab_size=4)
+    return paragraphs if terminal.width is None else Constrain(paragraphs, _MAX_TEXT_WIDTH)
+
+
+def stack(parts: Iterable[RenderableType | None]) -> Group:
+    """Return parts below each other; None is left out."""
+    return Group(*(part for part in parts if part is not None))
+
+
+def section(terminal: TerminalStyle, *parts: RenderableType | None) -> list[RenderableType]:
+    """Return parts after an empty line, which only people need; nothing where all parts are None."""
+    content = [part for part in parts if part is not None]
+    return [Text(""), *content] if content and terminal.width is not None else content
+
+
+def warning(text: str, terminal: TerminalStyle) -> Table:
+    """Return a warning, broken below itself."""
+    grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    grid.add_row(Text("warning:", "bold yellow"), block(text, terminal) or Text())
+    return grid
+
+
+def fields(pairs: Iterable[tuple[str, RenderableType | None]]) -> Table:
+    """Return labelled values; a label whose value is None is left out."""
+    grid = Table.grid()
+    grid.add_column(width=LABEL_WIDTH, no_wrap=True)
+    grid.add_column()
+    for label, value in pairs:
+        if value is not None:
+            grid.add_row(Text(f"  {label}", "dim"), value)
+    return grid
+
+
+def bullets(items: Iterable[tuple[Span, RenderableType]], indent: int = 0) -> Table | None:
+    """Return a list: each item after its mark, broken below itself; None for an empty list."""
+    grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    for (mark, style), item in items:
+        grid.add_row(Text(" " * indent + mark, style), item)
+    return grid if grid.row_count else None
+
+
+def commands(hints: Sequence[tuple[str, str]], terminal: TerminalStyle) -> RenderableType | None:
+    """Return commands to copy, which are never cut, each with its purpose where that has room."""
+    if not hints:
+        return None
+    cleaned = [(terminal.clean(command), purpose) for command, purpose in hints]
+    width = max(cell_len(command) for command, _ in cleaned)
+    arrow = terminal.pick("↳", "->")
+    grid = Table.grid(padding=(0, 3, 0, 0), pad_edge=False)
+    grid.add_column(no_wrap=True, min_width=len(arrow) + 1 + width)
+    grid.add_column(no_wrap=True)
+    for command, purpose in cleaned:
+        room = terminal.width is None or len(arrow) + width + len(purpose) + 4 <= terminal.width
+        grid.add_row(line((f"{arrow} ", "dim"), (command, "bold")), line((purpose if room else "", "dim")))
+    return grid

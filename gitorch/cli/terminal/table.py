@@ -1,0 +1,89 @@
+"""Rich tables that drop their least important columns where the terminal is narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gitorch.cli.terminal.style import Span, TerminalStyle
+
+Row = Sequence[Span]
+
+_GAP = 2
+_MIN_LAST_COLUMN = 30
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A column: its title, its side, and its place in the order in which columns are dropped.
+
+    The column with the highest `drop` goes first; 0 is never dropped. The last column takes what is left.
+    """
+
+    title: str
+    right: bool = False
+    drop: int = 0
+
+
+def table(
+    columns: Sequence[Column], rows: Sequence[Row], terminal: TerminalStyle, *, note: bool = True
+) -> RenderableType:
+    """Return a table without lines, and a `note` that names the columns without room.
+
+    On a terminal, empty columns are left out and long cells are cut. For a program all columns stay, and an empty cell
+    shows a dash, so that columns can be counted.
+    """
+    visible, hidden = visible_columns(columns, rows, terminal)
+    grid = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=any(column.title for column in columns))
+    for position in visible:
+        column = columns[position]
+        grid.add_column(
+            Text(column.title, "dim"),
+            justify="right" if column.right else "left",
+            no_wrap=bool(column.drop) or column.right or terminal.width is None,
+        )
+    dash = "" if terminal.width is not None else "-"
+    for row in rows:
+        grid.add_row(*(_cell(row[position], dash) for position in visible))
+    if not (hidden and note):
+        return grid
+    names = ", ".join(title.lower() for title in hidden)
+    return Group(grid, Text(f"{len(hidden)} column{'s' * (len(hidden) > 1)} hidden: {names}", "dim"))
+
+
+def _cell(span: Span, dash: str) -> Text:
+    text, style = span
+    # styled as a span: the padding of a cell has no style
+    return Text.assemble((text or dash, style), no_wrap=True, overflow="ellipsis")
+
+
+def visible_columns(
+    columns: Sequence[Column], rows: Sequence[Row], terminal: TerminalStyle
+) -> tuple[list[int], list[str]]:
+    """Return the positions of the columns that have room, and the titles of the others, the most important first."""
+    if terminal.width is None:
+        return [*range(len(columns))], []
+    visible = [position for position in range(len(columns)) if any(row[position][0] for row in rows)]
+    widths = {
+        position: max(cell_len(columns[position].title), *(cell_len(row[position][0]) for row in rows))
+        for position in visible
+    }
+    hidden: list[str] = []
+    while _min_width(widths, visible) > terminal.width:
+        dropped = max(visible, key=lambda position: columns[position].drop)
+        if not columns[dropped].drop:
+            break
+        visible.remove(dropped)
+        hidden.insert(0, columns[dropped].title)
+    return visible, hidden
+
+
+def _min_width(widths: dict[int, int], visible: Sequence[int]) -> int:
+    if not visible:
+        return 0
+    *fixed, last = visible
+    return sum(widths[position] + _GAP for position in fixed) + min(widths[last], _MIN_LAST_COLUMN)

@@ -1,0 +1,48 @@
+"""The list of operations: what can be undone and redone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import RenderableType
+
+from gitorch.cli.terminal.style import TerminalStyle, stdout_style
+from gitorch.cli.terminal.table import Column, Row, table
+from gitorch.cli.views import labels
+from gitorch.flow.undo import Past
+
+_COLUMNS = (
+    Column(title="#", right=True),
+    Column(title="When", drop=2),
+    Column(title="Operation"),
+    Column(title="Tasks", drop=1),
+    Column(title=""),
+)
+
+
+def operations(
+    undone: Sequence[Past], done: Sequence[Past], now: datetime, *, terminal: TerminalStyle | None = None
+) -> RenderableType | str:
+    """Return the operations that were undone, then those that were not, the newest first."""
+    terminal = terminal or stdout_style()
+    rows = [_row(entry, "redo", now, terminal) for entry in reversed(undone)]
+    rows += [_row(entry, "undo", now, terminal) for entry in done]
+    return table(_COLUMNS, rows, terminal) if rows else "nothing to undo"
+
+
+def _row(entry: Past, verb: str, now: datetime, terminal: TerminalStyle) -> Row:
+    operation = entry.operation
+    tasks = ", ".join(change.task for change in operation.changes)
+    return [
+        (str(operation.origin), ""),
+        (labels.clock(operation.when, now), "dim"),
+        (terminal.clean(operation.said), "dim" if verb == "redo" else ""),
+        (terminal.clean(tasks), ""),
+        (verb, "green") if entry.obstacle is None else (terminal.clean(reason(entry)), "dim"),
+    ]
+
+
+def reason(entry: Past) -> str:
+    """Return why an operation cannot be undone or redone; empty where it can."""
+    return entry.obstacle.what.partition(": ")[2] if entry.obstacle else ""
