@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 
-import msgspec
 import pytest
 from rich.cells import cell_len
 
@@ -15,6 +14,7 @@ from gitorch.cli.views import status
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from tests.support.pages import NIGHT, NOW, WHERE, a_task, night, page, picture
+from tests.support.tasks import with_fields
 
 
 def test_status_at_100_columns() -> None:
@@ -304,11 +304,11 @@ def test_a_run_that_goes_on_and_a_warning_stand_at_the_top() -> None:
 
 
 def a_thousand() -> list[Task]:
-    found = []
+    tasks = []
     for number in range(1000):
         task = NIGHT[number % len(NIGHT)]
-        found.append(msgspec.structs.replace(task, id=TaskId(f"{task.id}-{number}"), number=number + 1, after=()))
-    return found
+        tasks.append(with_fields(task, id=TaskId(f"{task.id}-{number}"), number=number + 1, after=()))
+    return tasks
 
 
 def test_a_thousand_tasks_fit_on_a_page() -> None:
