@@ -28,11 +28,11 @@ from gitorch import services
 from gitorch.cli import main as cli
 from gitorch.executors.base import ExecutionId
 from gitorch.executors.local import LocalExecutor
-from gitorch.flow import attempt, intake
+from gitorch.flow import intake
+from gitorch.flow.attempt import lifecycle
 from gitorch.flow.scheduling import scheduler
 from gitorch.git import notes, worktrees
 from gitorch.git.repository import Repository
-from gitorch.rooms import environment
 from gitorch.services.open import open_workspace
 from gitorch.storage import trust
 from gitorch.storage.tasks import Store
@@ -98,10 +98,10 @@ class Clock:
         """Time the parts of a night."""
         seams: list[tuple[Any, str, str]] = [
             (services.run, "start_task", "start"),
-            (attempt, "_settle_in", "worktree"),
-            (environment, "prepare", "prepare"),
-            (attempt, "_execute_agent", "execution"),
-            (attempt, "_bring_home", "collect"),
+            (lifecycle, "enter", "worktree"),
+            (lifecycle, "prepare", "prepare"),
+            (lifecycle, "execute_agent", "execution"),
+            (lifecycle, "_collect", "collect"),
             (notes.NoteWriter, "append", "notes"),
             (scheduler.Scheduler, "_hand_over", "state"),
             (scheduler.Scheduler, "_run_attempt", "attempt"),
