@@ -13,7 +13,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
-from gitorch.errors import AnswerNeeded, GitorchError
+from gitorch.errors import AnswerNeeded, GitorchError, InvalidInput
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 NO_SANDBOX = "no sandbox: agents are fenced by git hooks alone, which stop accidents and not malice"
 
-WAY_BACK = "take it back: orchestrate undo"
+UNDO_HINT = "to undo: orchestrate undo"
+WAY_BACK = UNDO_HINT
 
 
 class Session:
@@ -68,6 +69,12 @@ class Session:
         if here is None:
             raise click.UsageError("which task? (inside a task's worktree it may be left out)")
         return here
+
+    def find_all(self, names: Sequence[str]) -> list[Task]:
+        """Return the tasks of these names; raise `InvalidInput` without any."""
+        if not names:
+            raise InvalidInput("which-task", "no task given", fix=("name a task, or pass --all",))
+        return [services.lookup.find_task(self.workspace, name) for name in names]
 
     def answer(self, content: RenderableType | None, answer: Answer | None = None) -> None:
         """Print the answer to stdout: `content`, or with `--json` the object, if there is one."""

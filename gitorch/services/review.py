@@ -33,6 +33,12 @@ def review_card(workspace: Workspace, task: Task) -> Card:
     return review.card(workspace.repository, workspace.config, task)
 
 
+def cards_by_risk(workspace: Workspace) -> list[Card]:
+    """Return the cards of all finished tasks, the riskiest first."""
+    finished = [task for task in workspace.tasks.values() if task.state is State.FINISHED and task.tip]
+    return review.by_risk([review_card(workspace, task) for task in finished])
+
+
 def approve(
     workspace: Workspace, tasks: Sequence[Task], who: str, *, force: bool = False, comment: str = ""
 ) -> list[Task]:

@@ -66,6 +66,16 @@ def resolve_drafts(
     return assigned
 
 
+def draft_of(text: str) -> Draft:
+    """Return the draft of a task with this prompt; its title is the first line."""
+    return intake.from_text(text)
+
+
+def parse_drafts(content: bytes, name: str) -> list[Draft]:
+    """Read drafts from the content of a tasks file; errors call it `name`."""
+    return intake.read(content, name)
+
+
 def read_drafts(path: Path, name: str) -> list[Draft]:
     """Read drafts from a tasks file or a folder of them; errors call it `name`."""
     if path.is_dir():
@@ -73,7 +83,7 @@ def read_drafts(path: Path, name: str) -> list[Draft]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InvalidInput("no-file", f"{name} cannot be read", why=str(error)) from error
+        raise InvalidInput("no-file", f"cannot read {name}", why=str(error)) from error
     return intake.read(content, name)
 
 

@@ -57,7 +57,7 @@ def test_adopt_says_what_it_made_and_the_way_back(cli: Cli) -> None:
     first, second = answer.text.splitlines()[1:]
     assert first.split() == ["1", "one", "work/one", "2", "commits", "none", "-"]
     assert second.split() == ["2", "two", "work/two", "1", "commit", "none", "one"]
-    assert answer.stderr.splitlines() == ["take it back: orchestrate undo", "next: orchestrate review"]
+    assert answer.stderr.splitlines() == ["to undo: orchestrate undo", "next: orchestrate review"]
 
 
 def test_stacks_are_found_whatever_the_order(cli: Cli) -> None:

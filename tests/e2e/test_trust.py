@@ -67,7 +67,7 @@ def test_agreeing_shows_the_commands_and_lets_them_run(cli: Cli, marks: Path) ->
     assert set(found) == {"checks", "prepare", "agents"}
     cli.run()
     assert sorted(mark.name for mark in marks.iterdir()) == ["agent", "check", "prepare"]
-    assert cli("config", "trust").text == "agreed to already\n"
+    assert cli("config", "trust").text == "already trusted\n"
 
 
 def test_a_change_of_the_commands_asks_again(cli: Cli, marks: Path) -> None:

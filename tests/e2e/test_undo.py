@@ -42,8 +42,8 @@ def test_undo_says_what_it_did_and_what_is_gone(cli: Cli) -> None:
     """In words: the operation, the tasks as they are now, what could not be brought back, and the way forward."""
     cli.queue(does("One", "date +%N > one.txt; git add -A; git commit -qm One", id="one"))
     cli.run()
-    assert "take it back: orchestrate undo" in cli("approve", "one").stderr
-    assert "take it back: orchestrate undo" in cli("merge").stderr
+    assert "to undo: orchestrate undo" in cli("approve", "one").stderr
+    assert "to undo: orchestrate undo" in cli("merge").stderr
     answer = cli("undo")
     assert answer.text.splitlines() == ["taken back: merge one", "one  approved"]
     assert answer.stderr.splitlines() == ["bring it back: orchestrate redo"]

@@ -1,4 +1,4 @@
-"""`plan add`, `remove`, `modify`, `split`, `link`, `unlink`, `order`: changes that need nobody's answer."""
+"""`plan add`, `remove`, `modify`, `split`, `link`, `unlink`, `order`: edits without a model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import click
 from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import Name, Session, pass_session
+from gitorch.cli.views import plan as plan_view
+from gitorch.model import plan as planning
+from gitorch.model import roles
+from gitorch.model.naming import slug
 from gitorch.model.task import Priority
 
 if TYPE_CHECKING:
@@ -29,7 +33,7 @@ class PlanName(Name):
 
 
 class PlannedName(Name):
-    """A task of the plan that stands before it, by id, unique prefix or place; completes the ids."""
+    """A task of the plan that is named before it, by id, unique prefix or position; completes the ids."""
 
     name = "task"
 
@@ -44,15 +48,15 @@ PLAN = PlanName()
 PLANNED = PlannedName()
 
 _FIELDS = (
-    click.option("--title", default=None, help="One line that says what it is."),
-    click.option("--prompt", default=None, metavar="TEXT", help="What the agent is asked; by default the title."),
-    click.option("-r", "--role", default=None, help="As which specialist."),
-    click.option("-a", "--agent", default=None, help="Who does it."),
-    click.option("-p", "--priority", type=click.Choice([one.value for one in Priority]), help="How early it starts."),
-    click.option("--paths", multiple=True, metavar="GLOB", help="Where the work should stay."),
-    click.option("--accept", "acceptance", multiple=True, metavar="TEXT", help="What must be true when it is done."),
-    click.option("--size", type=click.Choice(["small", "medium", "large"]), help="How much work it is, roughly."),
-    click.option("--id", "id", default=None, metavar="NAME", help="Its name in the plan."),
+    click.option("--title", default=None, help="Title."),
+    click.option("--prompt", default=None, metavar="TEXT", help="Prompt for the agent (default: the title)."),
+    click.option("-r", "--role", default=None, help="Role (specialist) to use."),
+    click.option("-a", "--agent", default=None, help="Agent to use."),
+    click.option("-p", "--priority", type=click.Choice([priority.value for priority in Priority]), help="Priority."),
+    click.option("--paths", multiple=True, metavar="GLOB", help="Paths that the task should stay in (repeatable)."),
+    click.option("--accept", "acceptance", multiple=True, metavar="TEXT", help="Acceptance criterion (repeatable)."),
+    click.option("--size", type=click.Choice(["small", "medium", "large"]), help="Rough size."),
+    click.option("--id", "id", default=None, metavar="NAME", help="Name in the plan."),
 )
 
 
@@ -62,16 +66,13 @@ def _with_fields(function: Any) -> Any:
     return function
 
 
-def tell(session: Session, found: PlanSession, said: str = "") -> None:
-    """Show a plan as it stands; outside of a planning session also the next command."""
-    from gitorch.cli.views import plan as plan_view
-
-    if said:
-        session.say(said)
-    session.answer(plan_view.tree(found), schema.plan.PlanAnswer.of(found))
+def tell(session: Session, plan: PlanSession, message: str = "") -> None:
+    """Print a plan as it is now, and outside of a planning session the next command."""
+    if message:
+        session.say(message)
+    session.answer(plan_view.tree(plan), schema.plan.PlanAnswer.of(plan))
     if not session.json and not session.talking:
-        approved = found.is_approved
-        session.say("next: orchestrate run" if approved else f"next: orchestrate plan approve {found.id}")
+        session.say("next: orchestrate run" if plan.is_approved else f"next: orchestrate plan approve {plan.id}")
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -79,55 +80,46 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _edit(session: Session, name: str, edit: Callable[[Plan], tuple[Plan, str]]) -> None:
-    found = services.plan.edit_plan(session.workspace, name, edit)
-    tell(session, found, found.history[-1].what)
+    edited = services.plan.edit_plan(session.workspace, name, edit)
+    tell(session, edited, edited.history[-1].what)
 
 
-def _names(plan: Plan, wanted: Sequence[str]) -> list[TaskId]:
-    from gitorch.model.plan import find
-
-    return [find(plan, name).id for name in wanted]
+def _ids(plan: Plan, names: Sequence[str]) -> list[TaskId]:
+    return [planning.find(plan, name).id for name in names]
 
 
 @click.command("add")
 @click.argument("plan", type=PLAN)
 @click.argument("text", nargs=-1, required=True)
-@click.option("--after", multiple=True, type=PLANNED, help="Wait for this task. May be given several times.")
-@click.option("--before", multiple=True, type=PLANNED, help="Have this task wait for the new one.")
+@click.option("--after", multiple=True, type=PLANNED, help="Start after this task (repeatable).")
+@click.option("--before", multiple=True, type=PLANNED, help="Make this task wait for the new one (repeatable).")
 @_with_fields
 @pass_session
 def add_command(
     session: Session, /, plan: str, text: Sequence[str], after: Sequence[str], before: Sequence[str], **options: Any
 ) -> None:
-    """Add a task to a plan: TEXT is what the agent is asked. Several words are one text."""
-    from gitorch.model import plan as planning
+    """Add a task. TEXT is the prompt for the agent."""
+    prompt, fields = " ".join(text), _given(options)
+    new = _planned(session, prompt, fields)
 
-    words, fields = " ".join(text), _given(options)
-    new = _made(session, words, fields)
-
-    def edit(there: Plan) -> tuple[Plan, str]:
-        task = planning.named(there, new, chosen="id" in fields, after=_names(there, after))
-        changed = planning.add(there, task)
-        for name in _names(there, before):
+    def edit(current: Plan) -> tuple[Plan, str]:
+        task = planning.named(current, new, chosen="id" in fields, after=_ids(current, after))
+        changed = planning.add(current, task)
+        for name in _ids(current, before):
             changed = planning.link(changed, name, task.id)
         return changed, f"added {task.id}"
 
     _edit(session, plan, edit)
 
 
-def _made(session: Session, words: str, fields: dict[str, Any]) -> PlannedTask:
-    """Return a task of these words; its role is told by its title where none is named."""
-    from gitorch.flow import intake
-    from gitorch.model import roles
-    from gitorch.model.naming import slug
-    from gitorch.model.plan import task_of
-
-    draft = intake.from_text(words)
+def _planned(session: Session, prompt: str, fields: dict[str, Any]) -> PlannedTask:
+    """Return a task with this prompt; its title chooses its role where none is named."""
+    draft = services.submit.draft_of(prompt)
     title = fields.get("title", draft.title)
-    told = {"id": slug(title), "title": title, "prompt": words}
+    defaults = {"id": slug(title), "title": title, "prompt": prompt}
     paths = fields.get("paths", ())
-    role = roles.route(title, session.workspace.roles, prompt=words.removeprefix(title), paths=paths)[0].name
-    return task_of({"role": role, **told, **fields})
+    role = roles.route(title, session.workspace.roles, prompt=prompt.removeprefix(title), paths=paths)[0].name
+    return planning.task_of({"role": role, **defaults, **fields})
 
 
 @click.command("remove")
@@ -135,14 +127,16 @@ def _made(session: Session, words: str, fields: dict[str, Any]) -> PlannedTask:
 @click.argument("tasks", nargs=-1, required=True, type=PLANNED, metavar="TASK...")
 @pass_session
 def remove_command(session: Session, plan: str, tasks: Sequence[str]) -> None:
-    """Take tasks out of a plan. What waited for one waits for what that one waited for."""
-    from gitorch.model import plan as planning
+    """Remove tasks.
 
-    def edit(there: Plan) -> tuple[Plan, str]:
-        names = _names(there, tasks)
+    Tasks that waited for a removed one wait for its dependencies instead.
+    """
+
+    def edit(current: Plan) -> tuple[Plan, str]:
+        names = _ids(current, tasks)
         for name in names:
-            there = planning.remove(there, name)
-        return there, f"removed {', '.join(names)}"
+            current = planning.remove(current, name)
+        return current, f"removed {', '.join(names)}"
 
     _edit(session, plan, edit)
 
@@ -153,16 +147,14 @@ def remove_command(session: Session, plan: str, tasks: Sequence[str]) -> None:
 @_with_fields
 @pass_session
 def modify_command(session: Session, /, plan: str, task: str, **options: Any) -> None:
-    """Change fields of a task of a plan."""
-    from gitorch.model import plan as planning
-
+    """Change fields of a task."""
     fields = _given(options)
     if not fields:
-        raise click.UsageError("say what should change: --title, --prompt, --role, ...")
+        raise click.UsageError("nothing to change: pass --title, --prompt, --role, ...")
 
-    def edit(there: Plan) -> tuple[Plan, str]:
-        name = planning.find(there, task).id
-        return planning.modify(there, name, **fields), f"changed {', '.join(fields)} of {name}"
+    def edit(current: Plan) -> tuple[Plan, str]:
+        name = planning.find(current, task).id
+        return planning.modify(current, name, **fields), f"changed {', '.join(fields)} of {name}"
 
     _edit(session, plan, edit)
 
@@ -171,23 +163,20 @@ def modify_command(session: Session, /, plan: str, task: str, **options: Any) ->
 @click.argument("plan", type=PLAN)
 @click.argument("task", type=PLANNED)
 @click.argument("parts", nargs=-1, required=True, metavar="PART...")
-@click.option("--chain", is_flag=True, help="The parts follow one another; else they run in parallel.")
+@click.option("--chain", is_flag=True, help="Run the parts one after another (default: in parallel).")
 @pass_session
 def split_command(session: Session, plan: str, task: str, parts: Sequence[str], chain: bool) -> None:
-    """Put several tasks in the place of one: each PART is the text of one.
+    """Replace a task by several. Each PART is the prompt of one.
 
-    They wait for what the task waited for; what waited for the task waits for all of them.
+    The parts wait for the dependencies of the task. Tasks that waited for it wait for all parts.
     """
-    from gitorch.flow import intake
-    from gitorch.model import plan as planning
+    titles = {part: services.submit.draft_of(part).title for part in parts}
 
-    titles = {part: intake.from_text(part).title for part in parts}
-
-    def edit(there: Plan) -> tuple[Plan, str]:
-        one = planning.find(there, task)
-        pieces = planning.parts_of(there, one, titles)
-        what = f"split {one.id} into {', '.join(piece.id for piece in pieces)}"
-        return planning.split(there, one.id, pieces, chain=chain), what
+    def edit(current: Plan) -> tuple[Plan, str]:
+        whole = planning.find(current, task)
+        pieces = planning.parts_of(current, whole, titles)
+        what = f"split {whole.id} into {', '.join(piece.id for piece in pieces)}"
+        return planning.split(current, whole.id, pieces, chain=chain), what
 
     _edit(session, plan, edit)
 
@@ -198,9 +187,7 @@ def split_command(session: Session, plan: str, task: str, parts: Sequence[str], 
 @click.argument("after", nargs=-1, required=True, type=PLANNED, metavar="AFTER...")
 @pass_session
 def link_command(session: Session, plan: str, task: str, after: Sequence[str]) -> None:
-    """Have TASK wait for each AFTER."""
-    from gitorch.model import plan as planning
-
+    """Make TASK wait for each AFTER."""
     _relate(session, plan, task, after, planning.link, "waits for")
 
 
@@ -210,9 +197,7 @@ def link_command(session: Session, plan: str, task: str, after: Sequence[str]) -
 @click.argument("after", nargs=-1, required=True, type=PLANNED, metavar="AFTER...")
 @pass_session
 def unlink_command(session: Session, plan: str, task: str, after: Sequence[str]) -> None:
-    """Have TASK no longer wait for each AFTER."""
-    from gitorch.model import plan as planning
-
+    """Make TASK wait for AFTER no longer."""
     _relate(session, plan, task, after, planning.unlink, "no longer waits for")
 
 
@@ -224,11 +209,11 @@ def _relate(
     relate: Callable[[Plan, TaskId, TaskId], Plan],
     what: str,
 ) -> None:
-    def edit(there: Plan) -> tuple[Plan, str]:
-        name, *others = _names(there, [task, *after])
+    def edit(current: Plan) -> tuple[Plan, str]:
+        name, *others = _ids(current, [task, *after])
         for other in others:
-            there = relate(there, name, other)
-        return there, f"{name} {what} {', '.join(others)}"
+            current = relate(current, name, other)
+        return current, f"{name} {what} {', '.join(others)}"
 
     _edit(session, plan, edit)
 
@@ -238,12 +223,11 @@ def _relate(
 @click.argument("tasks", nargs=-1, required=True, type=PLANNED, metavar="TASK...")
 @pass_session
 def order_command(session: Session, plan: str, tasks: Sequence[str]) -> None:
-    """Have these tasks take their turn first, in this order, as far as what they wait for lets them."""
-    from gitorch.model import plan as planning
+    """Move these tasks to the front, in this order (dependencies still apply)."""
 
-    def edit(there: Plan) -> tuple[Plan, str]:
-        names = _names(there, tasks)
-        return planning.reorder(there, names), f"put {', '.join(names)} first"
+    def edit(current: Plan) -> tuple[Plan, str]:
+        names = _ids(current, tasks)
+        return planning.reorder(current, names), f"put {', '.join(names)} first"
 
     _edit(session, plan, edit)
 

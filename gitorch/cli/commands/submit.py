@@ -1,20 +1,24 @@
-"""`submit`: words, an editor or files become queued tasks."""
+"""`submit`: text, an editor or files become queued tasks."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
-from gitorch import services
+from gitorch import config, services
 from gitorch.cli import schema
+from gitorch.cli.commands.plan import decompose
 from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.terminal.sanitize import safe
+from gitorch.cli.views.queue import queued
 from gitorch.errors import InvalidInput
 from gitorch.model.task import Priority, Task
-from gitorch.storage.tasks import TaskMoved
 
 if TYPE_CHECKING:
     from gitorch.flow.intake import Draft
@@ -23,23 +27,25 @@ if TYPE_CHECKING:
 
 @click.command("submit")
 @click.argument("text", nargs=-1)
-@click.option("-d", "--decompose", is_flag=True, help="Break it into tasks by a plan, and queue those at once.")
-@click.option("-a", "--agent", default="", help="Who does it: an agent (claude, codex, api, ...) or a role.")
-@click.option("-r", "--role", default="", help="As which specialist.")
-@click.option("-p", "--priority", type=click.Choice([one.value for one in Priority]), help="How early it starts.")
-@click.option("--after", multiple=True, type=TASK, help="Wait for this task. May be given several times.")
+@click.option("-d", "--decompose", is_flag=True, help="Make a plan of the text and queue its tasks.")
+@click.option("-a", "--agent", default="", help="Agent to use: claude, codex, api, ... (or a role).")
+@click.option("-r", "--role", default="", help="Role (specialist) to use.")
+@click.option("-p", "--priority", type=click.Choice([priority.value for priority in Priority]), help="Priority.")
+@click.option("--after", multiple=True, type=TASK, help="Start after this task (repeatable).")
 @click.option("--context", help="JSON for the agent, or @FILE.")
-@click.option("--check", "checks", multiple=True, metavar="CMD", help="A command that judges the work.")
-@click.option("--paths", multiple=True, metavar="GLOB", help="Where the work should stay.")
-@click.option("--base", default="", metavar="REF", help="Start here instead of on the configured base.")
-@click.option("--budget", type=click.FloatRange(0), default=0.0, metavar="DOLLARS", help="What one attempt may cost.")
-@click.option("--timeout", default="", metavar="TIME", help="How long one attempt may take: 45m, 2h.")
-@click.option("-F", "--file", "files", multiple=True, metavar="FILE", help="Tasks from a file or folder; - is stdin.")
+@click.option("--check", "checks", multiple=True, metavar="CMD", help="Command that checks the result (repeatable).")
+@click.option("--paths", multiple=True, metavar="GLOB", help="Paths that the task should stay in (repeatable).")
+@click.option("--base", default="", metavar="REF", help="Start from REF instead of the configured base.")
+@click.option("--budget", type=click.FloatRange(0), default=0.0, metavar="DOLLARS", help="Cost limit of one attempt.")
+@click.option("--timeout", default="", metavar="TIME", help="Time limit of one attempt: 45m, 2h.")
+@click.option(
+    "-F", "--file", "files", multiple=True, metavar="FILE", help="Read tasks from a file or folder (- is stdin)."
+)
 @click.option("-e", "--edit", is_flag=True, help="Write the task in your editor.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be queued.")
 @pass_session
 def submit_command(session: Session, /, **options: Any) -> None:
-    """Queue a task: TEXT is what the agent is asked. Several words are one text.
+    """Queue a task. TEXT is the prompt for the agent.
 
     \b
     orchestrate submit "Add a users table" --agent claude
@@ -50,89 +56,54 @@ def submit_command(session: Session, /, **options: Any) -> None:
     if options["decompose"]:
         _decompose(session, options)
         return
-    drafts = _drafts(session, options)
-    tasks = _resolved(session, drafts, options) if options["dry_run"] else _queued(session, drafts, options)
-    _tell_submitted(session, tasks, dry=options["dry_run"])
+    drafts = _with_options(session, _drafts(session, options), options)
+    workspace, dry_run = session.workspace, options["dry_run"]
+    resolve = services.submit.resolve_drafts if dry_run else services.submit.submit_drafts
+    _print_submitted(session, resolve(workspace, drafts), dry_run=dry_run)
 
 
 def _decompose(session: Session, options: dict[str, Any]) -> None:
-    from gitorch.cli.commands import plan as plan_command
-
     if options["files"]:
-        raise click.UsageError("--decompose is for a text, not for a file")
+        raise click.UsageError("--decompose takes a text, not a file")
     drafts = _drafts(session, options)
-    # whatever is wrong with the options is told before a model is asked
-    _resolved(session, drafts, options)
-    given = _overrides(session, options)
-    found, tasks = plan_command.decompose(session, drafts[0].prompt, given, dry=options["dry_run"])
-    _tell_submitted(session, tasks, dry=options["dry_run"], plan=found.id)
-
-
-def _queued(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Task]:
-    """Queue the tasks; under other names, when another command has just taken theirs."""
-    while True:
-        tasks = _resolved(session, drafts, options)
-        try:
-            return services.submit.submit(session.workspace, tasks)
-        except TaskMoved:
-            session.screen.detail("another command took a name: choosing again")
+    # invalid options are reported before a model is asked
+    services.submit.resolve_drafts(session.workspace, _with_options(session, drafts, options))
+    overrides, dry_run = _overrides(session, options), options["dry_run"]
+    plan, tasks = decompose(session, drafts[0].prompt, overrides, dry=dry_run)
+    _print_submitted(session, tasks, dry_run=dry_run, plan=plan.id)
 
 
 def _drafts(session: Session, options: dict[str, Any]) -> list[Draft]:
-    from gitorch.flow import intake
-
     text = " ".join(options["text"])
     if options["files"]:
         if text:
-            raise click.UsageError("give the text or a file, not both")
+            raise click.UsageError("give a text or a file, not both")
         return [draft for name in options["files"] for draft in _read(session, name)]
     if options["edit"]:
         text = click.edit(text) or ""
     elif text in ("", "-") and not sys.stdin.isatty():
-        # what is not UTF-8 is refused with all other text that is not
+        # text that is not UTF-8 is refused with all other text that is not
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     elif not text:
         if not session.interactive:
-            raise InvalidInput("empty-prompt", "there is nothing to do: the task has no text")
+            raise InvalidInput("empty-prompt", "the task has no text")
         text = click.edit("") or ""
-    return [intake.from_text(text)]
+    return [services.submit.draft_of(text)]
 
 
 def _read(session: Session, name: str) -> list[Draft]:
-    from gitorch.flow import intake
-
     if name == "-":
-        return intake.read(sys.stdin.buffer.read(), "-")
-    path = session.start / name
-    return intake.read_folder(path) if path.is_dir() else intake.read(_content(path, name), name)
+        return services.submit.parse_drafts(sys.stdin.buffer.read(), "-")
+    return services.submit.read_drafts(session.start / name, name)
 
 
-def _content(path: Path, name: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput("no-file", f"{name} cannot be read", why=str(error)) from error
-
-
-def _resolved(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Task]:
-    import msgspec
-
-    from gitorch.flow import intake
-
-    workspace = session.workspace
-    given = _overrides(session, options)
-    drafts = [msgspec.structs.replace(draft, **given) for draft in drafts]
-    number = max((task.number for task in workspace.tasks.values()), default=0) + 1
-    tasks = intake.resolve(drafts, workspace.tasks, number, taken=services.submit.taken_names(workspace))
-    routed = [services.roles.assign_role(workspace.roles, workspace.config, task) for task in tasks]
-    services.submit.require_known_names(workspace, routed)
-    return routed
+def _with_options(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Draft]:
+    overrides = _overrides(session, options)
+    return [msgspec.structs.replace(draft, **overrides) for draft in drafts]
 
 
 def _overrides(session: Session, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that options set, by their names in a draft."""
-    from gitorch import config
-
+    """Return the fields of a draft that options set."""
     workspace = session.workspace
     role, agent = options["role"], options["agent"]
     if agent and agent not in workspace.config.agents and agent in workspace.roles:
@@ -156,15 +127,11 @@ def _checks(commands: Sequence[str]) -> dict[str, str]:
     return {f"check-{number}" if number > 1 else "check": command for number, command in enumerate(commands, start=1)}
 
 
-def _context(session: Session, given: str | None) -> str:
-    if not given:
+def _context(session: Session, value: str | None) -> str:
+    if not value:
         return ""
-    import json
-
-    from gitorch import config
-
-    name = given.removeprefix("@")
-    text = config.decode(_content(session.start / name, name), name) if given != name else given
+    name = value.removeprefix("@")
+    text = value if value == name else config.decode(_content(session.start / name, name), name)
     try:
         json.loads(text)
         text.encode()
@@ -173,21 +140,27 @@ def _context(session: Session, given: str | None) -> str:
     return text
 
 
-def _tell_submitted(session: Session, tasks: Sequence[Task], *, dry: bool, plan: str = "") -> None:
-    from gitorch.cli.terminal.sanitize import safe
-    from gitorch.cli.views.queue import queued
-
-    answer = schema.queue.SubmitAnswer.of(tasks, plan, dry_run=dry)
-    session.answer(queued(tasks, session.workspace.config.agent), answer)
-    if not session.json:
-        for task in tasks:
-            session.say(safe(_role_words(session.workspace, task)))
-        session.say("nothing was queued (dry run)" if dry else "next: orchestrate run")
-        if dry and plan:
-            session.say(f"next: orchestrate plan approve {plan}")
+def _content(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput("no-file", f"cannot read {name}", why=str(error)) from error
 
 
-def _role_words(workspace: Workspace, task: Task) -> str:
-    """Say as which specialist a task will be done, why, and where that one comes from."""
-    why = f": {task.spec.role_reason}" if task.spec.role_reason else ", as named"
-    return f"{task.id}: role {task.spec.role}{why} ({workspace.roles[task.spec.role].origin})"
+def _print_submitted(session: Session, tasks: Sequence[Task], *, dry_run: bool, plan: str = "") -> None:
+    workspace = session.workspace
+    answer = schema.queue.SubmitAnswer.of(tasks, plan, dry_run=dry_run)
+    session.answer(queued(tasks, workspace.config.agent), answer)
+    if session.json:
+        return
+    for task in tasks:
+        session.say(safe(_role_line(workspace, task)))
+    session.say("nothing was queued (dry run)" if dry_run else "next: orchestrate run")
+    if dry_run and plan:
+        session.say(f"next: orchestrate plan approve {plan}")
+
+
+def _role_line(workspace: Workspace, task: Task) -> str:
+    """Return which role a task has, why, and where that role is defined."""
+    reason = f": {task.spec.role_reason}" if task.spec.role_reason else ", as named"
+    return f"{task.id}: role {task.spec.role}{reason} ({workspace.roles[task.spec.role].origin})"

@@ -1,0 +1,111 @@
+"""`comment`, `approve`, `revise`, `reject`."""
+
+from __future__ import annotations
+
+import click
+
+from gitorch import services
+from gitorch.cli import schema
+from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
+from gitorch.errors import InvalidInput
+from gitorch.model.task import Comment, State
+
+_EDITOR_TEXT = "\n# Write what should change. Lines that start with # are ignored.\n"
+
+
+def read_message(message: str) -> str:
+    """Return the message of the command line, or the one that the reviewer writes in an editor."""
+    if message:
+        return message
+    text = click.edit(_EDITOR_TEXT) or ""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#")).strip()
+
+
+@click.command("comment")
+@click.argument("task", type=TASK)
+@click.argument("position", required=False, metavar="[FILE[:LINE]]")
+@click.option("-m", "--message", default="", help="The comment (default: write it in your editor).")
+@pass_session
+def comment_command(session: Session, task: str, position: str | None, message: str) -> None:
+    """Comment on a task, a file or a line.
+
+    The comments are sent by `revise`.
+    """
+    chosen, workspace = session.find(task), session.workspace
+    text = message or (read_message("") if session.interactive else "")
+    if not text:
+        raise InvalidInput("no-comment", "the comment is empty", fix=(f'orchestrate comment {chosen.id} -m "..."',))
+    file, line = _parse_position(position or "")
+    who = services.review.reviewer(workspace)
+    comment = Comment(text=text, file=file, line=line, who=who, attempt=chosen.attempts)
+    commented = services.review.comment(workspace, chosen, comment)
+    answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
+    session.answer(f"{chosen.id}: {len(commented.comments)} comments", answer)
+    session.say(f"next: orchestrate revise {chosen.id}")
+
+
+def _parse_position(position: str) -> tuple[str, int]:
+    """Split `FILE[:LINE]`; line 0 means the whole file."""
+    file, _, line = position.rpartition(":")
+    return (file, int(line)) if line.isdigit() else (position, 0)
+
+
+@click.command("approve")
+@click.argument("tasks", nargs=-1, type=TASK)
+@click.option("--all", "every", is_flag=True, help="Approve every finished task whose checks pass.")
+@click.option("--force", is_flag=True, help="Approve even if checks fail.")
+@click.option("-m", "--message", default="", help="A comment for the notes.")
+@pass_session
+def approve_command(session: Session, tasks: tuple[str, ...], every: bool, force: bool, message: str) -> None:
+    """Approve tasks for merging."""
+    workspace = session.workspace
+    if every:
+        finished = (task for task in workspace.tasks.values() if task.state is State.FINISHED)
+        chosen = [task for task in finished if force or task.passed is not False]
+    else:
+        chosen = session.find_all(tasks)
+    who = services.review.reviewer(workspace)
+    approved = services.review.approve(workspace, chosen, who, force=force, comment=message)
+    session.answer(
+        "\n".join(f"{task.id}  {task.state}" for task in approved) or "no task is waiting for approval",
+        schema.review.ApproveAnswer(tasks=schema.task.tasks_json(approved)),
+    )
+    if approved:
+        session.say(UNDO_HINT)
+        session.say("next: orchestrate merge --dry-run")
+
+
+@click.command("revise")
+@click.argument("task", required=False, type=TASK)
+@click.option("-m", "--message", default="", help="What should change (default: write it in your editor).")
+@pass_session
+def revise_command(session: Session, task: str | None, message: str) -> None:
+    """Send a task back to the agent with your comments.
+
+    The next attempt continues on the task's branch.
+    """
+    chosen, workspace = session.find(task), session.workspace
+    text = message or (read_message("") if session.interactive and not chosen.comments else "")
+    who = services.review.reviewer(workspace)
+    comments = [Comment(text=text, who=who, attempt=chosen.attempts)] if text else []
+    revised = services.review.revise(workspace, chosen, who, comments)
+    session.refresh()
+    answer = schema.review.ReviseAnswer(task=schema.task.TaskJson.of(revised))
+    session.answer(f"{revised.id}  {revised.state}", answer)
+    session.say(UNDO_HINT)
+    session.say("next: orchestrate run")
+
+
+@click.command("reject")
+@click.argument("task", required=False, type=TASK)
+@click.option("-m", "--message", default="", help="A comment for the notes.")
+@pass_session
+def reject_command(session: Session, task: str | None, message: str) -> None:
+    """Reject a task. Its branch is kept."""
+    workspace = session.workspace
+    who = services.review.reviewer(workspace)
+    rejected = services.review.reject(workspace, session.find(task), who, message)
+    session.refresh()
+    answer = schema.review.RejectAnswer(task=schema.task.TaskJson.of(rejected))
+    session.answer(f"{rejected.id}  {rejected.state}", answer)
+    session.say(UNDO_HINT)

@@ -1,0 +1,121 @@
+"""What works in a repository and what does not, and a configuration file to start from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from gitorch.errors import GitorchError, SetupNeeded
+from gitorch.flow.scheduling import base
+from gitorch.rooms.context import RunContext
+from gitorch.services.agents import probe, run_context
+from gitorch.services.checks import require_trust
+from gitorch.services.workspace import Workspace
+
+_CHECKS = (
+    ("test", "pytest -q", ("pytest.ini", "conftest.py", "tests/conftest.py")),
+    ("test", "cargo test --quiet", ("Cargo.toml",)),
+    ("test", "go test ./...", ("go.mod",)),
+    ("test", "npm test --silent", ("package.json",)),
+)
+"""Checks by name and command, and the files that show that a repository has them."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that works or does not (None: a note), and the command that fixes it."""
+
+    works: bool | None
+    what: str
+    fix: str = ""
+
+
+class AgentStatus(msgspec.Struct, frozen=True):
+    """Whether an agent can work, and its version or the reason why not."""
+
+    name: str
+    is_ready: bool
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {'ready ' if self.is_ready else ''}{self.detail}".strip()
+
+
+def check_setup(workspace: Workspace) -> list[Finding]:
+    """Return what works and what does not."""
+    repository = workspace.repository
+    agents = detect_agents(workspace)
+    findings = [
+        _finding(f"git {'.'.join(map(str, repository.version()))}", repository.require_git),
+        _finding(f"repository {repository.common_dir}", lambda: base.named(repository, workspace.config)),
+        _finding("repository commands are trusted", lambda: require_trust(workspace)),
+        *(Finding(True if agent.is_ready else None, f"agent {agent}") for agent in agents),
+    ]
+    if not any(agent.is_ready for agent in agents):
+        findings.append(Finding(False, "no agent can work", "npm install -g @anthropic-ai/claude-code; claude"))
+    if not workspace.config.checks:
+        findings.append(Finding(None, "no checks configured", "orchestrate init"))
+    return [*findings, Finding(None, "no sandbox in this version: git hooks stop accidents, not malice")]
+
+
+def detect_agents(workspace: Workspace) -> list[AgentStatus]:
+    """Ask each configured agent for its version."""
+    context = run_context(workspace)
+    return [_agent_status(context, name) for name in context.config.agents]
+
+
+def detect_checks(workspace: Workspace) -> dict[str, str]:
+    """Return the checks that the files of a repository suggest, by name."""
+    top = workspace.repository.work_tree
+    if top is None:
+        return {}
+    checks = {name: command for name, command, files in _CHECKS if any((top / file).exists() for file in files)}
+    pyproject = top / "pyproject.toml"
+    if pyproject.exists() and "pytest" in pyproject.read_text("utf-8", "replace"):
+        checks.setdefault("test", "pytest -q")
+    return checks
+
+
+def config_template(checks: Mapping[str, str], agents: Iterable[AgentStatus]) -> str:
+    """Return a commented configuration file with these checks and agents."""
+    lines = [
+        "# Configuration of gitorch for this repository. Every setting is optional.",
+        "# Commands in this file run only after `orchestrate config trust`.",
+        "",
+        '# base        = "auto"                   # the branch you are on',
+        '# integration = "orch/integration"       # approved work is merged here',
+        '# agent       = "auto"                   # the first of these that is ready:',
+        *(f"#                                        #   {agent}" for agent in agents),
+        "",
+        "[run]",
+        "# max_agents   = 3",
+        '# task_timeout = "90m"',
+        '# idle_timeout = "15m"                    # no output and no processor time',
+        "# fix_checks   = 1                        # how often failing checks go back to the agent",
+        "",
+        "[prepare]                                # in each worktree, before its agent starts",
+        '# copy = [".env"]                        # ignored files to copy',
+        '# run  = ["npm ci"]',
+        '# env  = { PORT = "{port}" }             # a free port, the same for each task',
+        "",
+        "[checks]                                 # run by gitorch on each task's result",
+        *(f"{name} = {json.dumps(command)}" for name, command in checks.items()),
+        *([] if checks else ['# test = "pytest -q"']),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _finding(what: str, check: Callable[[], object]) -> Finding:
+    try:
+        check()
+    except GitorchError as error:
+        return Finding(False, f"{error.what}{': ' + error.why if error.why else ''}", "; ".join(error.fix))
+    return Finding(True, what)
+
+
+def _agent_status(context: RunContext, name: str) -> AgentStatus:
+    try:
+        return AgentStatus(name, is_ready=True, detail=probe(context, name))
+    except SetupNeeded as problem:
+        return AgentStatus(name, is_ready=False, detail=problem.what)
