@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+import weakref
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -188,8 +189,10 @@ class BatchProcess:
         self._stdin, self._stdout, self._stderr = process.stdin, cast("BufferedReader", process.stdout), process.stderr
         self._name = name
         self._errors: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
+        # Popen stays alive while its process runs, so that stdin would stay open if this object is dropped unclosed
+        weakref.finalize(self, _close, process.stdin)
         # A full stderr pipe would block the process. The thread reads a descriptor of its own and has no reference to
-        # this object: dropping the object closes stdin, and that ends the process.
+        # this object: dropping the object ends the process.
         arguments = (os.dup(self._stderr.fileno()), self._errors)
         self._reader = threading.Thread(target=_drain, args=arguments, daemon=True)
         self._reader.start()
@@ -242,6 +245,11 @@ class BatchProcess:
     def _failure(self) -> GitFailed:
         code = self._end()
         return command_failed([self._name], Output(b"", b"".join(self._errors), code))
+
+
+def _close(pipe: IO[bytes]) -> None:
+    with suppress(OSError):
+        pipe.close()
 
 
 def _drain(descriptor: int, chunks: deque[bytes]) -> None:
