@@ -190,15 +190,6 @@ def test_an_agent_may_not_adopt_nor_undo(cli: Cli) -> None:
     assert cli.json("adopt", "x", "-n", env={"GITORCH_TASK": "some"})["dry_run"]
 
 
-def test_names_that_are_taken_are_given_otherwise(cli: Cli) -> None:
-    """Two branches of one last name, and one that is called like a task, get names of their own."""
-    branch(cli.folder, "una/fix", "1")
-    branch(cli.folder, "bob/fix", "2")
-    branch(cli.folder, "x/all", "3")
-    tasks = by_id(cli.json("adopt", "una/fix", "bob/fix", "x/all"))
-    assert set(tasks) == {"una-fix", "bob-fix", "all-2"}
-
-
 def test_odd_branches_and_messages(cli: Cli) -> None:
     """Names with any letters, and messages without a subject or with control characters, do no harm."""
     tree = oid(cli, "main^{tree}")
