@@ -253,7 +253,9 @@ def test_text_that_is_not_utf8_is_exit_2(cli: Cli) -> None:
 
 def test_a_prompt_of_5_mb_arrives(cli: Cli) -> None:
     """Five megabytes go into the prompt and come back byte for byte."""
-    prompt = "Read all of this\n" + "".join(f"{number}{' 🦀 `x`;' * 100}\r\n" for number in range(5_000))
+    prompt = "Read all of this\n" + "".join(
+        f"{number}{' 🦀 `x`;' * 4}{' and more' * 110}\r\n" for number in range(5_000)
+    )
     assert len(prompt.encode()) > 5_000_000
     cli.configure(
         '[agents.keep]\nkind = "command"\ncommand = ["/bin/sh", "-c", "cat > brief.md; git add -A; git commit -qm x"]\n'
