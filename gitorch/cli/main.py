@@ -95,7 +95,7 @@ class Commands(click.Group):
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="orchestrate COMMAND -h tells of one command.",
+    epilog="Run `orchestrate COMMAND --help` for details.",
 )
 @click.version_option(__version__, "-V", "--version", message="gitorch %(version)s")
 @click.pass_context

@@ -82,7 +82,8 @@ def test_common_options_stand_before_or_after(cli: Cli, tmp_path: Path) -> None:
 def test_without_a_command_there_is_help(cli: Cli) -> None:
     """`orchestrate` alone shows the commands in the order of a day; a slip names the command that was meant."""
     text = cli().text
-    assert [text.index(f"  {name} ") for name in NAMES] == sorted(text.index(f"  {name} ") for name in NAMES)
+    listed = re.findall(r"^  ([a-z]+) {3}", text, re.MULTILINE)
+    assert listed == list(NAMES)
     assert "did you mean status" in cli("statsu", ok=2).stderr
     assert cli("--version").text.startswith("gitorch ")
 
@@ -530,13 +531,13 @@ def test_a_merge_shows_its_work(cli: Cli) -> None:
     cli("approve", "--all")
     answer = cli("merge", "--recheck", ok=6)  # the run has checked the same union already
     told = answer.stderr.splitlines()
-    assert [line.split()[:2] for line in told[:3]] == [["1", "a"], ["3", "└─"], ["2", "b"]]
+    assert [line.split()[:2] for line in told[:3]] == [["1", "a"], ["3", "└──"], ["2", "b"]]
     assert told[3:6] == [
         "1/1  check the union · test of 3 tasks: a, b, c",
         "2/2  check the base · test",
         "3/3  check once more · test of 3 tasks: a, b, c",
     ]
-    assert "✗ b  green alone, check test is red together with a" in answer.text
+    assert "check test passes alone, fails together with a" in answer.text
     assert "2 tasks merged into orch/integration" in answer.text
     assert "orchestrate revise b" in answer.text
     assert "orchestrate merge --recheck" in answer.text
@@ -553,7 +554,7 @@ def test_a_plan_shows_where_a_conflict_is(cli: Cli) -> None:
     cli("approve", "--all")
     shown = cli("merge", "-n", ok=7).text
     at = shown.index("  README.md:1\n")
-    assert shown[at:].split("\n")[:5] == ["  README.md:1", "    one", "      1", "    two", "      2"]
+    assert shown[at:].split("\n")[:3] == ["  README.md:1", "    one  1", "    two  2"]
 
 
 def test_a_tree_is_not_tested_twice_over_commands(cli: Cli, tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_a_person_who_merges_into_the_branch_has_solved_it(cli: Cli) -> None:
     cli("approve", "number")
     plan = cli.json("merge", "-n")
     assert plan["resolved"] == [{"id": "number", "paths": ["src/app.py"], "by": "memory"}]
-    assert "was solved by memory" in cli("merge", "-n").text
+    assert "conflict in src/app.py resolved by memory" in cli("merge", "-n").text
     merged = cli.json("merge")
     assert merged["resolved"] == plan["resolved"]
     assert "LINE THREE" in git("show", "orch/integration:src/app.py", cwd=cli.folder).splitlines()

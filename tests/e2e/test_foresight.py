@@ -94,7 +94,7 @@ def test_green_alone_and_red_together_is_known(cli: Cli) -> None:
     assert found["tasks"] == ["a", "b"]
     assert found["checks"]["judgement"] == "red"
     assert found["red"] == [{"id": "b", "check": "test", "with": ["a"], "alone": True}]
-    assert "b green alone, red together with a: test" in end.text
+    assert "b passes alone, fails check test together with a" in end.text
     assert all(task["checks"]["passed"] for task in cli.tasks().values())
     assert cli.json("status")["integration"]["oid"] is None, "nothing is published by itself"
 
@@ -290,7 +290,7 @@ def test_the_plan_of_a_merge_names_what_is_in_flight(cli: Cli) -> None:
     assert "one and two in same.txt" in cli("merge", "-n").text
     cli("merge")
     assert cli.json("status")["conflicts"] == [{"tasks": ["two"], "paths": ["same.txt"], "with": "orch/integration"}]
-    assert "two and what is merged in same.txt" in cli("status").text
+    assert "conflicts with what is merged in same.txt" in cli("status").text
     assert cli.json("status")["candidate"]["tasks"] == ["three"]
     cli("reject", "three")
     assert cli.json("status")["candidate"]["tasks"] == []

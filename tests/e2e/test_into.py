@@ -74,9 +74,9 @@ def test_what_was_merged_before_is_brought_along(cli: Cli) -> None:
     with cli.untouched():
         told = cli.json("merge", "-n", "--into", "main")
     assert told["into"]["after"] == at(cli, "orch/integration")
-    assert "would be moved forward" in cli("merge", "-n", "--into", "main").text
+    assert "main would be fast-forwarded to" in cli("merge", "-n", "--into", "main").text
     said = cli("merge", "--into", "main").text
-    assert "main was moved forward" in said
+    assert "main fast-forwarded to" in said
     assert "not checked" in said
     assert at(cli, "main") == at(cli, "orch/integration")
 
@@ -106,7 +106,7 @@ def test_a_base_that_moved_is_said_and_built_upon(cli: Cli) -> None:
     cli("merge", "one")
     old = at(cli, "orch/integration")
     moved = commit(cli.folder, "Mine\n", {"mine.txt": "m\n"})
-    assert "main moved by 1 commit: 1 merged commit is replayed on it first" in cli("merge", "-n").text
+    assert "main moved by 1 commit: 1 merged commit rebased onto it" in cli("merge", "-n").text
     with cli.untouched():
         told = cli.json("merge")
     tip = at(cli, "orch/integration")

@@ -19,7 +19,7 @@ from tests.support.cli import SECONDS, Cli
 from tests.support.days import approve, finished
 from tests.support.git import git
 
-_AWAY = b"\r\x1b[2K"
+_AWAY = b"\x1b[2K"
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ def test_a_terminal_shows_how_far_it_is(cli: Cli, words: tuple[str, ...]) -> Non
     answer, said = on_terminal(cli, *words, NO_COLOR="1")
     lines = said.split(_AWAY)
     assert any(b"read the branches" in line for line in lines)
-    assert b"1/3  replay of a" in lines, said
+    assert any(b"1/3 replay of a" in line for line in lines), said
     assert any(b"prove and publish" in line for line in lines) == ("-n" not in words)
     last = max(at for at, line in enumerate(lines) if b"replay" in line or b"publish" in line)
     assert last < len(lines) - 1, "the last line is left standing"
-    assert b"\n" not in lines[last]
+    assert lines[last].count(b"\n") <= 1, "the line that was left is erased with the next write"
     assert b"replay" not in answer
     assert _AWAY not in answer
 

@@ -111,7 +111,7 @@ def test_without_a_model_the_session_works_and_says_so(cli: Cli, screen: Termina
         ("remove nobody", "error: there is no task nobody in the plan"),
         ("remove", "error: Missing argument 'TASK...'"),
         ('add "open', "error: a quotation mark is not closed"),
-        ("modify -h", "Change fields of a task of a plan."),
+        ("modify -h", "Change fields of a task."),
         ("o add-c", "put add-c first"),
         ("take", "error: nothing is proposed"),
     ):

@@ -62,13 +62,13 @@ def test_undo_says_what_it_did_and_what_is_gone(cli: Cli) -> None:
 
 def test_the_list_tells_what_can_be_taken_back(cli: Cli) -> None:
     """A table of number, when, what and which tasks; the last twenty, or all; what was undone stands on top."""
-    assert cli("undo", "--list").text == "nothing has been done yet\n"
+    assert cli("undo", "--list").text == "nothing to undo\n"
     for number in range(22):
         cli.queue({"prompt": f"Task {number}", "id": f"t{number}"})
     answer = cli("undo", "--list")
     lines = answer.text.splitlines()
     assert len(lines) == 21
-    assert lines[0].split() == ["#", "when", "what", "tasks"]
+    assert lines[0].split() == ["#", "When", "Operation", "Tasks"]
     assert lines[1].split()[0] == "22"
     assert lines[1].split()[2:] == ["submit", "t21", "t21", "undo"]
     assert "orchestrate undo --list --all" in answer.stderr

@@ -1,4 +1,4 @@
-"""What only one package may know: the files and the marker of executions, and the ways to start a process."""
+"""What only one package may know: the files of executions, and the ways to start a process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import gitorch
 
 ROOT = Path(gitorch.__file__).parent
-RECORDS = {"spec.json", "run.json", "exit.json", "submit.lock", "supervisor.log", "GITORCH_EXECUTION"}
+RECORDS = {"spec.json", "run.json", "exit.json", "submit.lock", "supervisor.log"}
 OUTPUTS = {"stdin", "stdout", "stderr"}
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 
