@@ -51,7 +51,7 @@ def test_from_a_goal_to_a_run(cli: Cli, screen: Terminal, tmp_path: Path) -> Non
         screen.type("discuss and docs, don't forget those")
         screen.shows("I added the docs.", "+ docs  Write the docs", "size: small", "large", "Take it? [y/N]:")
         screen.type("y")
-        screen.shows("taken", "3 tasks", "longest chain: schema", "plan> ")
+        screen.shows("taken", "3 tasks", "critical path: schema", "plan> ")
     assert "don't forget those" in server.requests[1].last_text
     name = "build-an-api"
     screen.clear()
