@@ -1,7 +1,7 @@
 """Draw the README's pictures from what real commands print on a real terminal: `python docs/make_pictures.py [TO]`.
 
-Each picture is taken in the demo's throw-away repository, after the steps of the demo that come before it, and is
-written as a light and a dark SVG. Nothing is drawn by hand: run it again after a change of what commands print.
+Each picture is taken in the demo's temporary repository, after the steps of the demo before it, and is written as a
+light and a dark SVG. Nothing is drawn by hand: run it again after a change of what commands print.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rich.text import Text
 from gitorch.services import demo
 from gitorch.services.demo import Demo
 
-COLUMNS = 112
+COLUMNS = 104
 ROWS = 60
 HERE = Path(__file__).resolve().parent
 
@@ -33,11 +33,11 @@ PICTURES = {
     "orchestrate review": "review",
     "orchestrate merge --dry-run": "merge",
 }
-"""The demo's steps that are drawn, and the names of their pictures."""
+"""The steps of the demo that are drawn, and the names of their pictures."""
 
 
 def _theme(background: str, foreground: str, colours: str) -> TerminalTheme:
-    return TerminalTheme(_rgb(background), _rgb(foreground), [_rgb(one) for one in colours.split()])
+    return TerminalTheme(_rgb(background), _rgb(foreground), [_rgb(colour) for colour in colours.split()])
 
 
 def _rgb(code: str) -> tuple[int, int, int]:
@@ -49,7 +49,7 @@ _LIGHT = _theme("ffffff", "24292f", "24292f b4141e 146e32 8c5a00 095ac8 783cbe 0
 _DARK = _theme("161b22", "e6edf3", "484f58 ff7b72 56d364 e3b341 79c0ff d2a8ff 56d4dd c9d1d9")
 THEMES = {"": _LIGHT, "-dark": _DARK}
 
-# rich's own frame loads a font over the network; a picture of ours loads nothing
+# rich's own frame loads a font over the network; ours loads nothing
 _FRAME = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
   <style>
@@ -79,19 +79,19 @@ _FRAME = """\
 """
 
 
-def printed(command: str, made: Demo) -> str:
+def terminal_output(command: str, shop: Demo) -> str:
     """Return what a command prints on a terminal of its own, with its colours."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    environment = {**made.environment, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    environment = {**shop.environment, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
     environment.pop("NO_COLOR", None)
     words = [sys.executable, "-m", "gitorch", *command.split()[1:]]
     process = subprocess.Popen(
-        words, cwd=made.repository, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment
+        words, cwd=shop.repository, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=environment
     )
-    os.close(theirs)
-    content = _read(ours)
-    os.close(ours)
+    os.close(slave)
+    content = _read(master)
+    os.close(master)
     process.wait()
     return content.decode().replace("\r\n", "\n")
 
@@ -101,38 +101,38 @@ def _read(terminal: int) -> bytes:
     content = b""
     while True:
         try:
-            piece = os.read(terminal, 65_536)
-        except OSError:  # how Linux says so
+            chunk = os.read(terminal, 65_536)
+        except OSError:  # the end of a terminal on Linux
             return content
-        if not piece:
+        if not chunk:
             return content
-        content += piece
+        content += chunk
 
 
-def drawn(command: str, text: str, name: str, theme: TerminalTheme) -> str:
-    """Return an SVG of a terminal in which `command` printed `text` (with ANSI styles)."""
+def svg(command: str, output: str, name: str, theme: TerminalTheme) -> str:
+    """Return an SVG of a terminal in which `command` printed `output` (with ANSI styles)."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="standard")
     console.print(Text.assemble(("$ ", "dim"), (command, "bold")))
-    console.print(Text.from_ansi(text))
+    console.print(Text.from_ansi(output))
     return console.export_svg(title=command, theme=theme, code_format=_FRAME, unique_id=name)
 
 
-def draw(folder: Path, name: str, command: str, text: str) -> None:
+def draw(folder: Path, name: str, command: str, output: str) -> None:
     """Write a picture, light and dark."""
     for suffix, theme in THEMES.items():
-        (folder / f"{name}{suffix}.svg").write_text(drawn(command, text, f"{name}{suffix}", theme), "utf-8")
+        (folder / f"{name}{suffix}.svg").write_text(svg(command, output, f"{name}{suffix}", theme), "utf-8")
 
 
 def main(target: Path) -> None:
-    """Go through the demo and draw what is to be seen, where it is to be seen first."""
-    left = dict(PICTURES)
+    """Run the demo, and draw each step that has a picture the first time it is reached."""
+    pending = dict(PICTURES)
     with tempfile.TemporaryDirectory(prefix="gitorch-pictures-") as folder:
-        made = demo.build(Path(folder), os.environ)
+        shop = demo.build(Path(folder), os.environ)
         for _, command in demo.LOOP:
-            if command in left:
-                draw(target, left.pop(command), command, printed(command, made))
+            if command in pending:
+                draw(target, pending.pop(command), command, terminal_output(command, shop))
             else:
-                demo.call(made, command)
+                demo.call(shop, command)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `merge` shows while it replays: one line that goes away, on a terminal and nowhere else."""
+"""What `merge` shows while it replays: a bar that is removed at the end, on a terminal and nowhere else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.support.cli import SECONDS, Cli
 from tests.support.days import approve, finished
 from tests.support.git import git
 
-_AWAY = b"\x1b[2K"
+_ERASE_LINE = b"\r\x1b[2K"
+_REMOVE_BAR = b"\x1b[1A\x1b[2K"
 
 
 @pytest.fixture
@@ -58,18 +59,17 @@ def _read(terminal: int) -> bytes:
 
 
 @pytest.mark.parametrize("words", [("merge",), ("merge", "-n"), ("merge", "--json")])
-def test_a_terminal_shows_how_far_it_is(cli: Cli, words: tuple[str, ...]) -> None:
-    """Each kind of work is told in one line, which is gone before the next thing is said; the answer stays clean."""
-    answer, said = on_terminal(cli, *words, NO_COLOR="1")
-    lines = said.split(_AWAY)
+def test_a_terminal_shows_progress(cli: Cli, words: tuple[str, ...]) -> None:
+    """Each kind of work is shown in one line, which is removed before anything else is printed; stdout stays clean."""
+    answer, narration = on_terminal(cli, *words, NO_COLOR="1")
+    lines = narration.split(_ERASE_LINE)
     assert any(b"read the branches" in line for line in lines)
-    assert any(b"1/3 replay of a" in line for line in lines), said
+    assert any(b"1/3 replay of a" in line for line in lines), narration
     assert any(b"prove and publish" in line for line in lines) == ("-n" not in words)
-    last = max(at for at, line in enumerate(lines) if b"replay" in line or b"publish" in line)
-    assert last < len(lines) - 1, "the last line is left standing"
-    assert lines[last].count(b"\n") <= 1, "the line that was left is erased with the next write"
+    last = narration.rindex(b"publish" if "-n" not in words else b"replay")
+    assert _REMOVE_BAR in narration[last:], "the last line is still there"
     assert b"replay" not in answer
-    assert _AWAY not in answer
+    assert _ERASE_LINE not in answer
 
 
 def test_nobody_else_is_told(cli: Cli) -> None:
@@ -86,7 +86,7 @@ def test_a_line_that_was_begun_is_taken_away_for_an_error(cli: Cli) -> None:
     git("worktree", "add", "--quiet", str(cli.folder.parent / "there"), "orch/integration", cwd=cli.folder)
     _, said = on_terminal(cli, "merge", ok=5)
     assert b"prove and publish" in said
-    assert said.split(_AWAY)[-1].lstrip(b"\x1b[0123456789;m").startswith(b"error")
+    assert said.split(_REMOVE_BAR)[-1].lstrip(b"\x1b[0123456789;m").startswith(b"error:")
 
 
 def test_each_branch_is_told_once(repo: Repository) -> None:

@@ -304,7 +304,7 @@ def test_the_end_of_a_run() -> None:
     """What came of the night, what went wrong by name, and the next command."""
     assert page(run.run_summary, NIGHT, "it is 07:00", 18_000, 6.41, width=80, now=NOW) == picture("""
         ▲ 6 tasks finished, 1 in conflict, 1 with a question, 1 failed, 1 running, 1
-        rate-limited, 3 queued, 1 dropped · 5h00m · $6.41
+          rate-limited, 3 queued, 1 dropped · 5h00m · $6.41
           ✗ upgrade-deps  no changes
           ❯ login-form  checks failed: test
           ❯ api-docs  not checked

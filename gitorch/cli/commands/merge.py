@@ -51,8 +51,7 @@ def merge_command(
     first. Your own branches stay as they are, but the one that --into names: it is moved forward to the result, and the
     files of a clean checkout of it follow.
     """
-    from gitorch.cli.terminal.blocks import stack
-    from gitorch.cli.views import merge, run
+    from gitorch.cli.views import merge
     from gitorch.flow.merge import Progress
     from gitorch.storage import trust
 
@@ -80,10 +79,12 @@ def merge_command(
                 services.merge.publish(workspace, replayer, plan)
             session.refresh(replayer)
         conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
-    page = merge.merge_plan(plan, branch, hunks=hunks) if dry_run else merge.merge_result(plan, branch)
-    content = stack([run.foreseen(conflicts), page])
+    if dry_run:
+        page = merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts)
+    else:
+        page = merge.merge_result(plan, branch)
     predicted = conflicts if dry_run else None
-    session.answer(content, schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, dry_run=dry_run))
+    session.answer(page, schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, dry_run=dry_run))
     if plan.steps and not dry_run:
         session.say(WAY_BACK)
     _exit_for(plan)

@@ -31,6 +31,13 @@ def prose(*spans: Span | Text | str) -> Text:
     return Text.assemble(*spans, overflow="fold")
 
 
+def joined(parts: Iterable[Span], terminal: TerminalStyle) -> Text:
+    """Return the facts that are not empty on one line, broken at words, with a dot between them."""
+    # a span: the style of a Text is also that of all that it joins
+    separator = Text.assemble((terminal.dot, "dim"))
+    return prose(separator.join(Text(*part) for part in parts if part[0]))
+
+
 def block(text: str, terminal: TerminalStyle, style: str = "") -> RenderableType | None:
     """Return untrusted text of several lines, broken at words; None where it says nothing."""
     if not text.strip():

@@ -39,26 +39,20 @@ def table(
     """
     visible, hidden = visible_columns(columns, rows, terminal)
     grid = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=any(column.title for column in columns))
+    dash = "" if terminal.width is not None else "-"
+    cells: list[Text] = []
     for position in visible:
         column = columns[position]
-        grid.add_column(
-            Text(column.title, "dim"),
-            justify="right" if column.right else "left",
-            no_wrap=bool(column.drop) or column.right or terminal.width is None,
-        )
-    dash = "" if terminal.width is not None else "-"
-    for row in rows:
-        grid.add_row(*(_cell(row[position], dash) for position in visible))
+        is_rigid = bool(column.drop) or column.right or terminal.width is None
+        grid.add_column(Text(column.title, "dim"), justify="right" if column.right else "left", no_wrap=is_rigid)
+        lines = (Text(text or dash, style) for text, style in (row[position] for row in rows))
+        cells.append(Text("\n", no_wrap=True, overflow="ellipsis").join(lines))
+    # one row of cells with a line for each task: rich takes three times as long for a row for each task
+    grid.add_row(*cells)
     if not (hidden and note):
         return grid
     names = ", ".join(title.lower() for title in hidden)
     return Group(grid, Text(f"{len(hidden)} column{'s' * (len(hidden) > 1)} hidden: {names}", "dim"))
-
-
-def _cell(span: Span, dash: str) -> Text:
-    text, style = span
-    # styled as a span: the padding of a cell has no style
-    return Text.assemble((text or dash, style), no_wrap=True, overflow="ellipsis")
 
 
 def visible_columns(

@@ -21,7 +21,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gitorch.cli.terminal.blocks import fitted
+from gitorch.cli.terminal.blocks import fitted, joined
 from gitorch.cli.terminal.render import console_for
 from gitorch.cli.terminal.streams import Screen
 from gitorch.cli.terminal.style import TerminalStyle
@@ -153,11 +153,11 @@ def _row(task: Task, tasks: Tasks, activity: Activity, now: datetime, terminal: 
 
 def _counts(tasks: Tasks, terminal: TerminalStyle) -> Text:
     """Return how many tasks are in each bucket, on one line."""
-    counts = [
-        Text(f"{len(group)} {bucket}", labels.bucket_style(bucket) if bucket in labels.NEEDS_YOU else "dim")
+    counts = (
+        (f"{len(group)} {bucket}", labels.bucket_style(bucket) if bucket in labels.NEEDS_YOU else "dim")
         for bucket, group in grouped(tasks.values()).items()
-    ]
-    return fitted(Text(terminal.dot, "dim").join(counts))
+    )
+    return fitted(joined(counts, terminal))
 
 
 # ------------------------------------------------------------------------------------------------------ live

@@ -13,10 +13,11 @@ from rich.tree import Tree
 
 from gitorch.cli.terminal.blocks import commands, fitted, prose, section, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stderr_style, stdout_style
-from gitorch.cli.views import merge_branches
+from gitorch.cli.views import forecast, merge_branches
 from gitorch.cli.views.labels import NOT_CHECKED, listed, plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
+from gitorch.model.forecast import Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
 from gitorch.replay.hunks import Hunk
@@ -35,9 +36,13 @@ def merge_plan(
     integration: str,
     *,
     hunks: Mapping[TaskId, Sequence[Hunk]] | None = None,
+    expected: Sequence[Conflict] = (),
     terminal: TerminalStyle | None = None,
 ) -> RenderableType:
-    """Return what a merge would do: a tree in dependency order, and the places of its conflicts."""
+    """Return what a merge would do: a tree in dependency order, and the places of its conflicts.
+
+    `expected` are the conflicts among all tasks, approved or not.
+    """
     terminal = terminal or stdout_style()
     base = merge_branches.base_lines(plan, integration, terminal)
     notes = [
@@ -47,19 +52,21 @@ def merge_plan(
     left_out = _left_out(plan, terminal)
     if not (plan.steps or left_out):
         nothing = Text("nothing to merge: no task is approved")
-        return stack([*base, nothing, *notes, commands(_REVIEW, terminal)])
+        conflicts = section(terminal, *forecast.conflict_lines(expected, terminal))
+        return stack([*base, nothing, *notes, *conflicts, commands(_REVIEW, terminal)])
     position = "on top of" if plan.before is None else "at"
     head = prose(
         ("Merge plan for ", ""), (terminal.clean(integration), "bold"), f" {position} {plan.onto[:7]} (dry run)"
     )
     count = prose((f"{len(plan.steps)} of {plural(_total(plan, left_out), 'task')} would merge", "bold"))
     if plan.conflicts:
-        count.append(f", {plural(len(plan.conflicts), 'conflict')}", "bold red")
+        count.append(", ").append(plural(len(plan.conflicts), "conflict"), "bold red")
     return stack(
         [
             *(head, *base),
             *section(terminal, _tree(plan, terminal)),
             *_conflict_places(plan, hunks or {}, terminal),
+            *section(terminal, *forecast.conflict_lines(expected, terminal)),
             *section(terminal, count, *notes),
             commands(_plan_commands(plan, integration), terminal),
         ]
@@ -161,12 +168,12 @@ def _left_out(plan: MergePlan, terminal: TerminalStyle) -> dict[str, _Entry]:
 
 
 def _obstacles(plan: MergePlan, terminal: TerminalStyle) -> Iterator[_Entry]:
-    for clash in plan.conflicts:
-        yield clash.task, (terminal.pick("≠", "!"), "bold red"), _clash_details(clash, terminal)
+    for conflict in plan.conflicts:
+        yield conflict.task, (terminal.pick("≠", "!"), "bold red"), _conflict_details(conflict, terminal)
     for failure in plan.failures:
         yield failure.task, (terminal.pick("✗", "x"), "bold red"), _failure_details(failure, terminal)
     for blocked in plan.blocked:
-        yield blocked.task, (terminal.pick("–", "-"), "yellow"), _held_details(blocked, terminal)  # noqa: RUF001
+        yield blocked.task, (terminal.pick("–", "-"), "yellow"), _blocked_details(blocked, terminal)  # noqa: RUF001
 
 
 def _step_details(step: MergeStep, plan: MergePlan, terminal: TerminalStyle) -> Text:
@@ -178,9 +185,9 @@ def _step_details(step: MergeStep, plan: MergePlan, terminal: TerminalStyle) -> 
     return Text.assemble(changes, (after, "dim"))
 
 
-def _clash_details(clash: MergeConflict, terminal: TerminalStyle) -> Text:
-    paths = listed([*map(terminal.clean, clash.paths)])
-    partners = ", ".join(map(terminal.clean, clash.partners)) or _MERGED
+def _conflict_details(conflict: MergeConflict, terminal: TerminalStyle) -> Text:
+    paths = listed([*map(terminal.clean, conflict.paths)])
+    partners = ", ".join(map(terminal.clean, conflict.partners)) or _MERGED
     return Text.assemble(("conflicts in ", "red"), (paths, "bold"), (" with ", "red"), (partners, "bold"))
 
 
@@ -193,7 +200,7 @@ def _failure_details(failure: Failure, terminal: TerminalStyle) -> Text:
     return Text.assemble(("left out: check ", "red"), check, (reason, "red"))
 
 
-def _held_details(blocked: Blocked, terminal: TerminalStyle) -> Text:
+def _blocked_details(blocked: Blocked, terminal: TerminalStyle) -> Text:
     return Text.assemble(("blocked: ", "yellow"), terminal.clean(blocked.reason))
 
 
@@ -204,18 +211,18 @@ def _conflict_places(
     plan: MergePlan, hunks: Mapping[TaskId, Sequence[Hunk]], terminal: TerminalStyle
 ) -> Iterator[RenderableType]:
     """Yield where each conflict is, and what the two sides have there."""
-    for clash in plan.conflicts:
-        conflict_hunks = hunks.get(clash.task.id, ())
+    for conflict in plan.conflicts:
+        conflict_hunks = hunks.get(conflict.task.id, ())
         for hunk in conflict_hunks[:_MAX_HUNKS]:
             yield Text("")
             yield prose(("  " + terminal.clean(f"{hunk.path}:{hunk.line}"), "cyan"))
             sides = Table.grid(padding=(0, 2), pad_edge=False)
-            partners = ", ".join(clash.partners) or _MERGED
+            partners = ", ".join(conflict.partners) or _MERGED
             sides.add_row(_side_name(partners, terminal), _side_lines(hunk.ours, "red", terminal))
-            sides.add_row(_side_name(clash.task.id, terminal), _side_lines(hunk.theirs, "green", terminal))
+            sides.add_row(_side_name(conflict.task.id, terminal), _side_lines(hunk.theirs, "green", terminal))
             yield sides
         if hidden := max(0, len(conflict_hunks) - _MAX_HUNKS):
-            task = terminal.clean(clash.task.id)
+            task = terminal.clean(conflict.task.id)
             yield Text(f"  {terminal.ellipsis} {plural(hidden, 'more conflict')} in {task}", "dim")
 
 
@@ -238,7 +245,9 @@ _REVIEW = ((f"{PROGRAM} review", "approve tasks first"),)
 
 
 def _retry_commands(plan: MergePlan) -> list[tuple[str, str]]:
-    return [(f"{PROGRAM} retry {clash.task.id}", "new attempt on top of the others") for clash in plan.conflicts[:2]]
+    return [
+        (f"{PROGRAM} retry {conflict.task.id}", "new attempt on top of the others") for conflict in plan.conflicts[:2]
+    ]
 
 
 def _plan_commands(plan: MergePlan, integration: str) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from gitorch.cli.terminal.blocks import block, bullets, commands, fields, prose, section, stack
+from gitorch.cli.terminal.blocks import block, bullets, commands, fields, joined, prose, section, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table, visible_columns
 from gitorch.cli.views import labels
@@ -86,9 +86,8 @@ def _head(session: PlanSession, terminal: TerminalStyle) -> list[RenderableType]
         (terminal.clean(plan.made_by), "yellow" if plan.made_by == BY_HEURISTICS else ""),
         *_usage(session),
     ]
-    facts = prose(Text(terminal.dot, "dim").join(Text(*part) for part in parts if part[0]))
     title = block("\n".join(goal[:_MAX_GOAL_LINES] + cut), terminal, "bold")
-    return [*([title] if title else []), facts]
+    return [*([title] if title else []), joined(parts, terminal)]
 
 
 def _usage(session: PlanSession) -> list[Span]:

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from gitorch.cli.terminal.blocks import bullets, commands, prose, stack, warning
-from gitorch.cli.terminal.style import TerminalStyle, stdout_style
+from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import forecast, labels
 from gitorch.cli.views.labels import Bucket, plural
@@ -88,14 +88,13 @@ def run_summary(
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     groups = grouped(changed)
-    facts = [labels.duration(seconds), *([labels.dollars(spent)] if spent else [])]
-    head = _outcome(groups, terminal)
-    for fact in facts:
-        head.append(terminal.dot + fact, "dim")
+    mark, head = _outcome(groups, terminal)
+    for fact in (labels.duration(seconds), labels.dollars(spent) if spent else ""):
+        head.append(terminal.dot + fact if fact else "", "dim")
     early = prose(("stopped early: ", "bold yellow"), (terminal.clean(stopped), "yellow"))
     return stack(
         [
-            *(head, _problems(groups, terminal, now), early if stopped else None),
+            *(bullets([(mark, head)]), _problems(groups, terminal, now), early if stopped else None),
             *forecast.conflict_lines(conflicts, terminal),
             *forecast.candidate_lines(candidate, terminal),
             *(warning(text, terminal) for text in troubles),
@@ -107,17 +106,18 @@ def run_summary(
 _GOOD = (Bucket.REVIEW, Bucket.MERGE, Bucket.MERGED)
 
 
-def _outcome(groups: Mapping[Bucket, Sequence[Task]], terminal: TerminalStyle) -> Text:
+def _outcome(groups: Mapping[Bucket, Sequence[Task]], terminal: TerminalStyle) -> tuple[Span, Text]:
+    """Return a mark and the counts of a run."""
     finished = sum(len(groups.get(bucket, ())) for bucket in _GOOD)
     problems = "".join(f", {len(group)} {bucket}" for bucket, group in groups.items() if bucket not in _GOOD)
-    failure = terminal.pick("✗", "x")
+    failure = (terminal.pick("✗", "x"), "bold red")
     if not groups:
-        return prose((f"{failure} nothing ran: no task could start", "bold red"))
+        return failure, prose(("nothing ran: no task could start", "bold red"))
     if not finished:
-        return prose((f"{failure} no task finished{problems}", "bold red"))
+        return failure, prose((f"no task finished{problems}", "bold red"))
     all_passed = not problems and all(task.passed for task in groups.get(Bucket.REVIEW, ()))
     mark = (terminal.pick("✓", "+"), "green") if all_passed else (terminal.pick("▲", "!"), "yellow")
-    return prose(mark, (f" {plural(finished, 'task')} finished", "bold"), problems)
+    return mark, prose((f"{plural(finished, 'task')} finished", "bold"), problems)
 
 
 def _problems(groups: Mapping[Bucket, Sequence[Task]], terminal: TerminalStyle, now: datetime) -> RenderableType | None:
