@@ -45,7 +45,7 @@ class Left(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Own(msgspec.Struct, frozen=True, kw_only=True):
+class CommitRange(msgspec.Struct, frozen=True, kw_only=True):
     """What a branch adds: its own commits, newest first, the tips that it builds on, and where it left the base."""
 
     branch: Found
@@ -57,7 +57,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True):
 class Study(msgspec.Struct, frozen=True):
     """Branches that can be adopted, and those that cannot."""
 
-    own: tuple[Own, ...]
+    own: tuple[CommitRange, ...]
     left: tuple[Left, ...]
 
 
@@ -164,7 +164,7 @@ def _graph(repository: Repository, tips: Sequence[Oid], limits: Sequence[Oid]) -
     return {Oid(oid): tuple(map(Oid, parents)) for oid, *parents in rows}
 
 
-def _own(branch: Found, graph: Graph, order: Mapping[Oid, int], tips: Collection[Oid]) -> Own:
+def _own(branch: Found, graph: Graph, order: Mapping[Oid, int], tips: Collection[Oid]) -> CommitRange:
     """Walk from a branch's tip down to the base, or to what it stands on."""
     seen: set[Oid] = set()
     stands_on: set[Oid] = set()
@@ -182,7 +182,7 @@ def _own(branch: Found, graph: Graph, order: Mapping[Oid, int], tips: Collection
             seen.add(commit)
             waiting += graph[commit]
     newest = sorted(seen, key=order.__getitem__)
-    return Own(
+    return CommitRange(
         branch=branch,
         commits=tuple(newest),
         stands_on=tuple(sorted(stands_on, key=order.__getitem__)),
@@ -190,7 +190,7 @@ def _own(branch: Found, graph: Graph, order: Mapping[Oid, int], tips: Collection
     )
 
 
-def _without_implied(own: Sequence[Own]) -> Iterator[Own]:
+def _without_implied(own: Sequence[CommitRange]) -> Iterator[CommitRange]:
     """Leave out what a branch stands on by way of another that it stands on."""
     below = {one.branch.tip: one.stands_on for one in own}
     for one in own:
@@ -217,7 +217,7 @@ def refuse_named(left: Iterable[Left]) -> None:
         )
 
 
-def bases(repository: Repository, own: Sequence[Own]) -> dict[Oid, Oid]:
+def bases(repository: Repository, own: Sequence[CommitRange]) -> dict[Oid, Oid]:
     """Return the base of each branch, by its tip: the tip that it stands on, or where it left the base last."""
     found = {one.branch.tip: one.stands_on[0] for one in own if one.stands_on}
     forks = {one.branch.tip: one.bottoms for one in own if not one.stands_on}
@@ -244,7 +244,7 @@ _OCTOPUS = 500  # so many fit on a command line
 def tasks_of(
     repository: Repository,
     config: Config,
-    own: Sequence[Own],
+    own: Sequence[CommitRange],
     tasks: Mapping[TaskId, Task],
     taken: Collection[str],
     after: Sequence[TaskId],
@@ -290,7 +290,7 @@ def _ids(branches: Sequence[Found], taken: Collection[str]) -> list[TaskId]:
     return ids
 
 
-def _bottom_up(own: Sequence[Own]) -> list[Oid]:
+def _bottom_up(own: Sequence[CommitRange]) -> list[Oid]:
     """Return the tips in the order asked for, but each after those that it stands on."""
     import graphlib
 
@@ -302,16 +302,16 @@ def _bottom_up(own: Sequence[Own]) -> list[Oid]:
     )
 
 
-def _messages(repository: Repository, own: Sequence[Own]) -> dict[Oid, Commit]:
+def _messages(repository: Repository, own: Sequence[CommitRange]) -> dict[Oid, Commit]:
     wanted = dict.fromkeys(oid for one in own for oid in one.commits[-_TOLD:])
     return {commit.oid: commit for commit in repository.commits(wanted)}
 
 
-def _title(one: Own, told: Mapping[Oid, Commit]) -> str:
+def _title(one: CommitRange, told: Mapping[Oid, Commit]) -> str:
     return redacted(told[one.commits[-1]].message.strip().partition("\n")[0].strip()) or one.branch.name
 
 
-def _prompt(one: Own, told: Mapping[Oid, Commit]) -> str:
+def _prompt(one: CommitRange, told: Mapping[Oid, Commit]) -> str:
     """Say what the branch is for, in the words of its first commits: an agent that goes on with it reads this."""
     first, *rest = (told[oid] for oid in one.commits[-_TOLD:][::-1])
     subjects = "".join(f"- {commit.subject}\n" for commit in rest)

@@ -1,15 +1,17 @@
-"""Replay own commits onto another commit without a worktree, as `git rebase` would."""
+"""Replay commits onto another commit without a worktree, as `git rebase` would. README.md has the guarantees."""
 
+from gitorch.replay.base import Replayer
+from gitorch.replay.memory import MemoryReplayer, replay
 from gitorch.replay.octopus import merge_heads
-from gitorch.replay.reference import Rebaser
-from gitorch.replay.replayer import Replayer, replay
-from gitorch.replay.values import Conflicted, Merged, Own, Replayed, Resolved, Stage
+from gitorch.replay.rebase import RebaseReplayer
+from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, Resolved, Stage
 
 __all__ = [
+    "CommitRange",
     "Conflicted",
+    "MemoryReplayer",
     "Merged",
-    "Own",
-    "Rebaser",
+    "RebaseReplayer",
     "Replayed",
     "Replayer",
     "Resolved",

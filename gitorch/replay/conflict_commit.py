@@ -1,4 +1,4 @@
-"""A conflict laid out for somebody to solve: a branch on top of what it conflicts with, both versions in the files."""
+"""A conflict as a commit for an agent to solve: on top of what it conflicts with, with both versions in the files."""
 
 from __future__ import annotations
 
@@ -11,62 +11,65 @@ from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, attempt_ref, branch_ref, rescue_ref, standoff_ref
 from gitorch.model.refs import RefUpdate
-from gitorch.replay import Conflicted, Own, Replayed, Replayer
+from gitorch.replay.base import Replayer
+from gitorch.replay.values import CommitRange, Conflicted, Replayed
 
-_MARKS = (b"<<<<<<< ", b">>>>>>> ")
+_MARKERS = (b"<<<<<<< ", b">>>>>>> ")
 
 
-class Standoff(msgspec.Struct, frozen=True):
-    """A conflict as a commit: its parent is where work goes on, its files hold git's conflict markers.
+class ConflictCommit(msgspec.Struct, frozen=True):
+    """A conflict as a commit: work continues on its parent `base`, and its files have git's conflict markers.
 
-    `about` is what the conflict is known again by, also on top of other commits.
+    `conflict_id` identifies the conflict, also on top of other commits.
     """
 
     commit: Oid
-    start: Oid
+    base: Oid
     paths: tuple[str, ...]
-    about: str
+    conflict_id: str
 
 
-def prepare(replayer: Replayer, task: str, own: Own, onto: Oid, tried: str = "") -> Standoff | Replayed | None:
-    """Put own commits onto a commit as far as they go, and what is left of them as one change with markers.
+def prepare(
+    replayer: Replayer, task: str, commits: CommitRange, onto: Oid, failed_id: str = ""
+) -> ConflictCommit | Replayed | None:
+    """Replay commits onto a commit as far as possible, and commit the rest as one change with conflict markers.
 
-    Returns what a replay gives where nothing conflicts, and None for a history that cannot be laid out so, and for the
-    conflict that was `tried` already.
+    Returns the replay if nothing conflicts, and None if the history has no commit to continue on, or if the conflict is
+    the one with the id `failed_id`.
     """
     repository = replayer.repository
-    found = replayer.replay(own, onto)
-    if isinstance(found, Replayed):
-        return found
-    about = _about(own.tip, found)
-    if about == tried:
+    conflict = replayer.replay(commits, onto)
+    if isinstance(conflict, Replayed):
+        return conflict
+    conflict_id = _conflict_id(commits.tip, conflict)
+    if conflict_id == failed_id:
         return None
-    (commit,) = repository.commits([found.commit])
+    (commit,) = repository.commits([conflict.commit])
     if not commit.parents:
         return None
-    base = commit.parents[0]
-    before = replayer.replay(Own(own.base, base, own.others), onto)
+    last_good = commit.parents[0]
+    before = replayer.replay(CommitRange(commits.base, last_good, commits.excluded), onto)
     if isinstance(before, Conflicted):
         return None
-    rest = _commit(repository, repository.tree(own.tip), base, "What is left to be put on top\n")
-    left = replayer.replay(Own(base, rest), before.tip)
-    tree = replayer.tree(left.tip) if isinstance(left, Replayed) else left.tree
+    squashed = _commit(repository, repository.tree(commits.tip), last_good, "The commits from the conflict on\n")
+    remainder = replayer.replay(CommitRange(last_good, squashed), before.tip)
+    tree = replayer.tree(remainder.tip) if isinstance(remainder, Replayed) else remainder.tree
     if tree is None:
         return None
     replayer.keep(before.tip)
     replayer.keep_tree(tree)
-    paths = left.paths if isinstance(left, Conflicted) else ()
-    laid = _commit(repository, tree, before.tip, f"Conflict of {task}\n")
+    paths = remainder.paths if isinstance(remainder, Conflicted) else ()
+    oid = _commit(repository, tree, before.tip, f"Conflict of {task}\n")
     ref = standoff_ref(task)
-    repository.update_refs([RefUpdate(ref, laid, repository.read_ref(ref))], f"lay out the conflict of {task}")
-    return Standoff(laid, before.tip, paths, about)
+    repository.update_refs([RefUpdate(ref, oid, repository.read_ref(ref))], f"commit the conflict of {task}")
+    return ConflictCommit(oid, before.tip, paths, conflict_id)
 
 
-def _about(tip: Oid, found: Conflicted) -> str:
-    """Return what a conflict is known again by: the work, and both sides of the files in conflict."""
-    sides = sorted(f"{stage.number} {stage.mode} {stage.blob} {stage.path}" for stage in found.stages)
-    words = "\0".join((tip, found.commit, *sorted(found.paths), *sides))
-    return hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()
+def _conflict_id(tip: Oid, conflict: Conflicted) -> str:
+    """Return what identifies a conflict: the work, and both sides of the files in conflict."""
+    sides = sorted(f"{stage.number} {stage.mode} {stage.blob} {stage.path}" for stage in conflict.stages)
+    text = "\0".join((tip, conflict.commit, *sorted(conflict.paths), *sides))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _commit(repository: Repository, tree: Oid, parent: Oid, message: str) -> Oid:
@@ -74,61 +77,61 @@ def _commit(repository: Repository, tree: Oid, parent: Oid, message: str) -> Oid
     return Oid(repository.git(*words, input=message.encode(), env=repository.identity()).text)
 
 
-def lay_out(repository: Repository, worktree: Worktree, laid: Oid) -> bool:
-    """Write a conflict's files into a worktree that stands where it starts; elsewhere, change nothing."""
-    here = worktree.git(repository, "rev-parse", "--verify", "HEAD").text
-    if here != repository.commits([laid])[0].parents[0]:
+def checkout_conflict(repository: Repository, worktree: Worktree, conflict: Oid) -> bool:
+    """Write a conflict's files into a worktree whose HEAD is the conflict's parent; otherwise change nothing."""
+    head = worktree.git(repository, "rev-parse", "--verify", "HEAD").text
+    if head != repository.commits([conflict])[0].parents[0]:
         return False
-    worktree.git(repository, "restore", f"--source={laid}", "--worktree", "--", ":/")
+    worktree.git(repository, "restore", f"--source={conflict}", "--worktree", "--", ":/")
     return True
 
 
-def give_up(repository: Repository, worktree: Worktree | None, task: str, attempt: int, branch: str, tip: Oid) -> None:
-    """Bring a task's branch and worktree back to the `tip` from before an attempt to solve a conflict.
+def restore(repository: Repository, worktree: Worktree | None, task: str, attempt: int, branch: str, tip: Oid) -> None:
+    """Reset a task's branch and worktree to the `tip` from before an attempt to solve a conflict.
 
-    What the attempt made stays: its commits under the attempt's own ref, files in a rescue point. Where this was cut
-    short, it can be done again.
+    The attempt's work is kept: its commits under the attempt's own ref, files in a rescue point. It can be repeated
+    after an interruption.
     """
-    ref, kept = branch_ref(branch), attempt_ref(task, attempt)
-    at = repository.read_ref(ref)
-    if at not in (None, tip) and repository.read_ref(kept) is None:
-        repository.update_refs([RefUpdate(kept, at, None)], f"keep attempt {attempt} of {task}")
-    if at is None or (worktree is None and at != tip):
-        repository.update_refs([RefUpdate(ref, tip, at)], f"give up solving the conflict of {task}")
+    ref, attempt_branch = branch_ref(branch), attempt_ref(task, attempt)
+    current = repository.read_ref(ref)
+    if current not in (None, tip) and repository.read_ref(attempt_branch) is None:
+        repository.update_refs([RefUpdate(attempt_branch, current, None)], f"keep attempt {attempt} of {task}")
+    if current is None or (worktree is None and current != tip):
+        repository.update_refs([RefUpdate(ref, tip, current)], f"give up solving the conflict of {task}")
     if worktree is not None:
         worktrees.remove_stale_locks(repository, worktree, ref)
         worktrees.rescue(repository, worktree, rescue_ref(task), f"uncommitted files of {task}")
         worktrees.restore(repository, worktree, branch=branch, commit=tip)
 
 
-def hunks(repository: Repository, laid: Oid, most: int = 200) -> dict[str, str]:
+def marked_lines(repository: Repository, conflict: Oid, max_lines: int = 200) -> dict[str, str]:
     """Return what is between conflict markers, by file: at most so many lines of each."""
-    found = {}
-    for path, content in _marked(repository, laid).items():
+    excerpts = {}
+    for path, content in _marked_files(repository, conflict).items():
         lines: list[str] = []
-        inside = False
+        is_marked = False
         for line in content.decode("utf-8", "replace").split("\n"):
-            inside = inside or line.startswith("<<<<<<< ")
-            lines += [line] if inside else []
-            inside = inside and not line.startswith(">>>>>>> ")
-        found[path] = "\n".join(lines[:most])
-    return found
+            is_marked = is_marked or line.startswith("<<<<<<< ")
+            lines += [line] if is_marked else []
+            is_marked = is_marked and not line.startswith(">>>>>>> ")
+        excerpts[path] = "\n".join(lines[:max_lines])
+    return excerpts
 
 
-def unsolved(repository: Repository, laid: Oid, tip: Oid) -> list[str]:
+def unsolved_files(repository: Repository, conflict: Oid, tip: Oid) -> list[str]:
     """Return the files of a conflict in which a commit still has one of its markers."""
     return [
         path
-        for path, content in _marked(repository, laid).items()
-        if _marks(content) & _marks(repository.file(tip, path) or b"")
+        for path, content in _marked_files(repository, conflict).items()
+        if _markers(content) & _markers(repository.file(tip, path) or b"")
     ]
 
 
-def _marked(repository: Repository, laid: Oid) -> dict[str, bytes]:
-    listing = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", f"{laid}^", laid)
-    files = {path: repository.file(laid, path) or b"" for path in listing.fields()}
-    return {path: content for path, content in files.items() if _marks(content)}
+def _marked_files(repository: Repository, conflict: Oid) -> dict[str, bytes]:
+    listing = repository.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", f"{conflict}^", conflict)
+    files = {path: repository.file(conflict, path) or b"" for path in listing.fields()}
+    return {path: content for path, content in files.items() if _markers(content)}
 
 
-def _marks(content: bytes) -> set[bytes]:
-    return {line.rstrip(b"\r") for line in content.split(b"\n") if line.startswith(_MARKS)}
+def _markers(content: bytes) -> set[bytes]:
+    return {line.rstrip(b"\r") for line in content.split(b"\n") if line.startswith(_MARKERS)}

@@ -9,7 +9,7 @@ import msgspec
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.replay.objects import Entry
-from gitorch.replay.values import Own
+from gitorch.replay.values import CommitRange
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -32,114 +32,118 @@ class Pick(msgspec.Struct, frozen=True, gc=False):
 
 
 class History:
-    """The part of a repository's history that replays need: read in bulk, then asked branch by branch."""
+    """The part of a repository's history that replays need: read in bulk, then used branch by branch."""
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self._tips: set[Oid] = set()
         self._bases: set[Oid] = set()
-        self._others: tuple[Oid, ...] = ()  # the last ones that were seen to be read, of a sequence that grows
+        self._read_excluded: tuple[Oid, ...] = ()  # the last growing sequence that was found to be read
         self._parents: dict[Oid, tuple[Oid, ...]] = {}
         self._changes: dict[Oid, Changes] = {}
-        self._foreign: tuple[tuple[Oid, ...], set[Oid]] = ((), set())
-        self._beneath: tuple[Oid, set[Oid]] | None = None
+        self._reachable: tuple[tuple[Oid, ...], set[Oid]] = ((), set())
+        self._below: tuple[Oid, set[Oid]] | None = None
 
-    def read(self, owns: Iterable[Own], onto: Oid) -> None:
+    def read(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
         """Read all commits between these branches' tips and what all of them have in common with `onto`."""
-        wanted = [own for own in owns if not self._has_read(own, onto)]
-        if not wanted:
+        missing = [commits for commits in ranges if not self._has_read(commits, onto)]
+        if not missing:
             return
-        tips = {onto, *(own.tip for own in wanted), *(one for own in wanted for one in own.others)}
-        bases = {onto, *(own.base for own in wanted)}
-        # always all of it: two readings with different ends would not tell what lies between them
+        tips = {
+            onto,
+            *(commits.tip for commits in missing),
+            *(tip for commits in missing for tip in commits.excluded),
+        }
+        bases = {onto, *(commits.base for commits in missing)}
+        # always all of it: two readings with different ends would leave out what lies between them
         self._tips |= tips
         self._bases |= bases
-        listing = self._listing()
+        listing = self._list_commits()
         self._parents = dict(_parents(line) for line in listing.splitlines())
-        self._foreign = ((), set())
-        self._beneath = None
-        fresh = [line for line in listing.splitlines() if Oid(line.partition(" ")[0]) not in self._changes]
-        self._changes |= _changes(self.repository, fresh)
+        self._reachable = ((), set())
+        self._below = None
+        new = [line for line in listing.splitlines() if Oid(line.partition(" ")[0]) not in self._changes]
+        self._changes |= _read_changes(self.repository, new)
 
-    def _has_read(self, own: Own, onto: Oid) -> bool:
-        if {onto, own.tip} <= self._tips and {onto, own.base} <= self._bases:
-            checked = self._others if own.others[: len(self._others)] == self._others else ()
-            if self._tips.issuperset(own.others[len(checked) :]):
-                self._others = own.others
+    def _has_read(self, commits: CommitRange, onto: Oid) -> bool:
+        if {onto, commits.tip} <= self._tips and {onto, commits.base} <= self._bases:
+            excluded = commits.excluded
+            checked = self._read_excluded if excluded[: len(self._read_excluded)] == self._read_excluded else ()
+            if self._tips.issuperset(excluded[len(checked) :]):
+                self._read_excluded = excluded
                 return True
         return False
 
-    def _listing(self) -> str:
-        common = self._common()
-        asked = [*sorted(self._tips), *(f"^{one}" for one in common)]
-        return self.repository.git("rev-list", "--parents", "--stdin", input="\n".join([*asked, ""]).encode()).text
+    def _list_commits(self) -> str:
+        lines = [*sorted(self._tips), *(f"^{oid}" for oid in self._common_base()), ""]
+        return self.repository.git("rev-list", "--parents", "--stdin", input="\n".join(lines).encode()).text
 
-    def _common(self) -> list[Oid]:
+    def _common_base(self) -> list[Oid]:
         if len(self._bases) == 1:
             return list(self._bases)
         answer = self.repository.git("merge-base", "--octopus", *sorted(self._bases), ok=(0, 1))
         return [Oid(answer.text)] if answer.code == 0 else []
 
-    def picks(self, own: Own, real: Oid) -> list[Pick]:
+    def picks(self, commits: CommitRange, real: Oid) -> list[Pick]:
         """Return a branch's own commits, oldest first, without merges and without what `real` reaches."""
-        line = self._line(own, self.foreign((real, *own.others)))
-        return [self.pick(oid) for oid in (self._sorted(own, real) if line is None else reversed(line))]
+        line = self._plain_line(commits, self.reachable_from((real, *commits.excluded)))
+        return [self.pick(oid) for oid in (self._sorted(commits, real) if line is None else reversed(line))]
 
-    def _line(self, own: Own, foreign: set[Oid]) -> list[Oid] | None:
-        """Return a branch's own commits, newest first, where they are a plain line; None where they are not."""
+    def _plain_line(self, commits: CommitRange, excluded: set[Oid]) -> list[Oid] | None:
+        """Return a branch's own commits, newest first, if they are a plain line; None if they are not."""
         line: list[Oid] = []
-        here = own.tip
-        while here != own.base and here not in foreign:
-            parents = self._parents.get(here)
+        commit = commits.tip
+        while commit != commits.base and commit not in excluded:
+            parents = self._parents.get(commit)
             if parents is None or len(parents) != 1:
                 return None
-            line.append(here)
-            here = parents[0]
+            line.append(commit)
+            commit = parents[0]
         return line
 
-    def _sorted(self, own: Own, real: Oid) -> list[Oid]:
-        without = (f"^{one}" for one in (real, own.base, *own.others))
-        listing = self.repository.git("rev-list", "--reverse", "--topo-order", "--no-merges", own.tip, *without).text
-        return [Oid(line) for line in listing.splitlines()]
+    def _sorted(self, commits: CommitRange, real: Oid) -> list[Oid]:
+        without = (f"^{oid}" for oid in (real, commits.base, *commits.excluded))
+        words = ("rev-list", "--reverse", "--topo-order", "--no-merges", commits.tip)
+        return [Oid(line) for line in self.repository.git(*words, *without).text.splitlines()]
 
-    def is_stack(self, own: Own, real: Oid) -> bool:
-        """Tell whether a branch starts on commits that `real` does not have."""
-        return own.base in self._parents and own.base not in self.beneath(real)
+    def is_stack(self, commits: CommitRange, real: Oid) -> bool:
+        """Return whether a branch starts on commits that `real` does not have."""
+        return commits.base in self._parents and commits.base not in self.ancestors(real)
 
-    def beneath(self, real: Oid) -> set[Oid]:
-        """Return all commits of the part that was read that a commit reaches; the last answer is kept."""
-        if self._beneath is None or self._beneath[0] != real:
-            self._beneath = (real, self.reached(real))
-        return self._beneath[1]
+    def ancestors(self, real: Oid) -> set[Oid]:
+        """Return all commits of the part that was read that a commit reaches; the last answer is remembered."""
+        if self._below is None or self._below[0] != real:
+            self._below = (real, self.reachable(real))
+        return self._below[1]
 
     def pick(self, oid: Oid) -> Pick:
         """Return what one commit of the part that was read does."""
         parents = self._parents[oid]
         return Pick(oid, parents[0] if parents else None, self._changes.get(oid, ()))
 
-    def foreign(self, tips: Sequence[Oid]) -> set[Oid]:
-        """Return all commits of the part that was read that these tips reach. The same set grows from call to call."""
-        known, reached = self._foreign
-        if tuple(tips[: len(known)]) != known:
-            known, reached = (), set()
-        for tip in tips[len(known) :]:
-            self._reach(tip, reached)
-        self._foreign = (tuple(tips), reached)
-        return reached
+    def reachable_from(self, tips: Sequence[Oid]) -> set[Oid]:
+        """Return all commits of the part that was read that these tips reach; a growing sequence grows one set."""
+        previous, commits = self._reachable
+        if tuple(tips[: len(previous)]) != previous:
+            previous, commits = (), set()
+        for tip in tips[len(previous) :]:
+            self._add_reachable(tip, commits)
+        self._reachable = (tuple(tips), commits)
+        return commits
 
-    def reached(self, tip: Oid) -> set[Oid]:
+    def reachable(self, tip: Oid) -> set[Oid]:
         """Return all commits of the part that was read that a tip reaches."""
-        found: set[Oid] = set()
-        self._reach(tip, found)
-        return found
+        commits: set[Oid] = set()
+        self._add_reachable(tip, commits)
+        return commits
 
-    def _reach(self, tip: Oid, reached: set[Oid]) -> None:
-        waiting = [tip]
-        while waiting:
-            oid = waiting.pop()
-            if oid not in reached and oid in self._parents:
-                reached.add(oid)
-                waiting.extend(self._parents[oid])
+    def _add_reachable(self, tip: Oid, commits: set[Oid]) -> None:
+        pending = [tip]
+        while pending:
+            oid = pending.pop()
+            if oid not in commits and oid in self._parents:
+                commits.add(oid)
+                pending.extend(self._parents[oid])
 
 
 def _parents(line: str) -> tuple[Oid, tuple[Oid, ...]]:
@@ -160,23 +164,23 @@ _RAW = (
 )
 
 
-def _changes(repository: Repository, lines: Sequence[str]) -> dict[Oid, Changes]:
+def _read_changes(repository: Repository, lines: Sequence[str]) -> dict[Oid, Changes]:
     """Return what each of these commits changes; nothing for merges."""
     if not lines:
         return {}
-    found: dict[Oid, list[Change]] = {}
-    here: list[Change] = []
+    by_commit: dict[Oid, list[Change]] = {}
+    changes: list[Change] = []
     tokens = iter(repository.git(*_RAW, input="\n".join([*lines, ""]).encode()).stdout.split(b"\0"))
     for token in tokens:
         if token.startswith(b":"):
-            here.append(_change(token, next(tokens)))
+            changes.append(_change(token, next(tokens)))
         elif token:
-            here = found.setdefault(Oid(token.decode("ascii")), [])
-    return {oid: tuple(changes) for oid, changes in found.items()}
+            changes = by_commit.setdefault(Oid(token.decode("ascii")), [])
+    return {oid: tuple(changes) for oid, changes in by_commit.items()}
 
 
 def _change(token: bytes, path: bytes) -> Change:
-    """Read `:old-mode new-mode old-id new-id status`; mode 0 says that there is nothing."""
+    """Read `:old-mode new-mode old-id new-id status`; mode 0 means that there is no entry."""
     old_mode, new_mode, old, new, _ = token[1:].split(b" ")
     return Change(path, _entry(old_mode, old), _entry(new_mode, new))
 

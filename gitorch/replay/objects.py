@@ -1,4 +1,4 @@
-"""The objects of a merge: read from the repository, made in memory, and stored in it as one pack."""
+"""The objects of a merge: read from the repository, and made in memory."""
 
 from __future__ import annotations
 
@@ -21,31 +21,32 @@ if TYPE_CHECKING:
 _SHA1_BYTES = 20
 TREE = b"40000"
 """A folder's mode; no other begins with a 4."""
-_SHORT = 512
+_MAX_STORED = 512
+"""Content up to this size is not compressed: that costs more time than it saves."""
 _SMALL_WINDOW, _SMALL_MEMORY = 12, 5
-"""zlib's window (4 kB) and memory for what fits: to clear its usual 256 kB takes longer than to compress a tree."""
+"""zlib's window (4 kB) and memory for small content: clearing its usual 256 kB takes longer than compressing a tree."""
 _CHUNK = 400
-"""How many ids are asked for at once: the question fits into a pipe, so that asking never waits for the answers."""
+"""How many ids are requested at once: they fit into a pipe, so that sending never waits for the answers."""
 
 Entry = tuple[bytes, bytes]
 """A tree's entry: mode, and the object's id in binary."""
 
 Entries = Mapping[bytes, bytes]
-"""A tree: by name and in git's order, its entries as git writes them (mode, space, name, NUL, binary id)."""
+"""A tree: by name and in git's order, its entries as records, the way git writes them (mode, space, name, NUL, id)."""
 
-_NOTHING: Entries = MappingProxyType({})
+_NO_ENTRIES: Entries = MappingProxyType({})
 
 
-class Made(msgspec.Struct, frozen=True, gc=False):
+class NewObject(msgspec.Struct, frozen=True, gc=False):
     """An object that the repository does not have yet.
 
-    `below` are the ids of further such objects that it leads to. A tree was made from the tree `base`, all but a few of
-    whose entries it has.
+    `children` are the ids of further new objects that it refers to. A tree was made from the tree `base`, and has all
+    but a few of its entries.
     """
 
     kind: bytes
     content: bytes
-    below: tuple[bytes, ...] = ()
+    children: tuple[bytes, ...] = ()
     base: bytes = b""
 
 
@@ -54,13 +55,13 @@ class Objects:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self.made: dict[bytes, Made] = {}
+        self.new: dict[bytes, NewObject] = {}
         self._reader: BatchProcess | None = None
         self._trees: dict[bytes, Entries] = {}
         self._id_bytes = _SHA1_BYTES
 
-    def use_ids_like(self, oid: Oid) -> None:
-        """Take the repository's kind of object ids, SHA-1 or SHA-256, from one of them."""
+    def use_id_format(self, oid: Oid) -> None:
+        """Use the repository's kind of object ids, SHA-1 or SHA-256, as in this one."""
         self._id_bytes = len(oid) // 2
 
     @cached_property
@@ -76,21 +77,22 @@ class Objects:
         if self._reader is not None:
             self._reader.close()
 
-    def add(self, made: Made) -> bytes:
-        """Take in a new object, and return its id."""
-        name = self.hash(b"%s %d\0%s" % (made.kind, len(made.content), made.content)).digest()
-        self.made.setdefault(name, made)
+    def add(self, new: NewObject) -> bytes:
+        """Add a new object, and return its id."""
+        name = self.hash(b"%s %d\0%s" % (new.kind, len(new.content), new.content)).digest()
+        self.new.setdefault(name, new)
         return name
 
     def read(self, name: bytes) -> bytes:
         """Return an object's content."""
-        made = self.made.get(name)
-        return made.content if made is not None else next(iter(self._asked([name])))
+        new = self.new.get(name)
+        return new.content if new is not None else next(iter(self._request([name])))
 
     def read_all(self, names: Iterable[bytes]) -> list[bytes]:
-        """Return the contents of objects of the repository, in the order asked for."""
-        wanted = list(names)
-        return [content for at in range(0, len(wanted), _CHUNK) for content in self._asked(wanted[at : at + _CHUNK])]
+        """Return the contents of objects of the repository, in the order of the names."""
+        ids = list(names)
+        chunks = (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
+        return [content for chunk in chunks for content in self._request(chunk)]
 
     def commit(self, oid: Oid) -> bytes:
         """Return a commit's bytes."""
@@ -99,35 +101,35 @@ class Objects:
     def entries(self, tree: bytes) -> Entries:
         """Return the entries of a tree; none for the empty id."""
         if not tree:
-            return _NOTHING
-        found = self._trees.get(tree)
-        if found is None:
-            found = self._trees[tree] = self.parsed(self.read(tree))
-        return found
+            return _NO_ENTRIES
+        entries = self._trees.get(tree)
+        if entries is None:
+            entries = self._trees[tree] = self.parse_tree(self.read(tree))
+        return entries
 
     def fetch_trees(self, trees: Iterable[bytes]) -> None:
         """Read trees that will be needed, all at once."""
-        wanted = [tree for tree in trees if tree not in self._trees and tree not in self.made]
-        for tree, content in zip(wanted, self.read_all(wanted), strict=True):
-            self._trees[tree] = self.parsed(content)
+        missing = [tree for tree in trees if tree not in self._trees and tree not in self.new]
+        for tree, content in zip(missing, self.read_all(missing), strict=True):
+            self._trees[tree] = self.parse_tree(content)
 
-    def know(self, tree: bytes, entries: Entries) -> None:
+    def remember_tree(self, tree: bytes, entries: Entries) -> None:
         """Remember the entries of a tree that was made from them."""
         self._trees[tree] = entries
 
-    def parsed(self, content: bytes) -> dict[bytes, bytes]:
-        """Read a tree object: one entry after the other."""
-        return {name: whole for whole, name in self._pattern.findall(content)}
+    def parse_tree(self, content: bytes) -> dict[bytes, bytes]:
+        """Read a tree object: one record after the other."""
+        return {name: record for record, name in self._pattern.findall(content)}
 
-    def entry(self, whole: bytes) -> Entry:
-        """Return what an entry says: mode and id."""
-        return whole[: whole.index(b" ")], whole[-self._id_bytes :]
+    def entry(self, record: bytes) -> Entry:
+        """Return the mode and id of a record."""
+        return record[: record.index(b" ")], record[-self._id_bytes :]
 
-    def below(self, whole: bytes | None) -> bytes:
-        """Return the tree that an entry leads to; the empty id where it is none, or a file."""
-        return whole[-self._id_bytes :] if whole is not None and whole.startswith(TREE) else b""
+    def subtree(self, record: bytes | None) -> bytes:
+        """Return the tree that a record refers to; the empty id if there is no record, or it is a file's."""
+        return record[-self._id_bytes :] if record is not None and record.startswith(TREE) else b""
 
-    def _asked(self, names: list[bytes]) -> list[bytes]:
+    def _request(self, names: list[bytes]) -> list[bytes]:
         if self._reader is None:
             self._reader = self.repository.start_batch("cat-file", "--batch")
         self._reader.send(b"".join(name.hex().encode() + b"\n" for name in names))
@@ -141,14 +143,14 @@ class Objects:
         return reader.read(int(words[2]) + 1)[:-1]
 
 
-def in_order(entries: Entries) -> dict[bytes, bytes]:
+def sort_entries(entries: Entries) -> dict[bytes, bytes]:
     """Sort entries as git does: folders as if their names ended with a slash."""
     return dict(sorted(entries.items(), key=lambda item: item[0] + b"/" if item[1].startswith(TREE) else item[0]))
 
 
-def deflated(content: bytes) -> bytes:
-    """Return content in zlib's format (RFC 1950), as it is where it is short: compressing costs more than it spares."""
-    if len(content) > _SHORT:
+def deflate(content: bytes) -> bytes:
+    """Return content in zlib's format (RFC 1950), uncompressed if it is short."""
+    if len(content) > _MAX_STORED:
         window, memory = (_SMALL_WINDOW, _SMALL_MEMORY) if len(content) <= 1 << _SMALL_WINDOW else (zlib.MAX_WBITS, 8)
         compressor = zlib.compressobj(1, zlib.DEFLATED, window, memory)
         return compressor.compress(content) + compressor.flush()

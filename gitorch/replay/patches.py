@@ -1,4 +1,4 @@
-"""Whether two commits are the same patch, as `git rebase` sees it: whitespace and line numbers do not count."""
+"""Whether two commits are the same patch, as `git rebase` compares them: without whitespace and line numbers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gitorch.replay.objects import Entry, Objects
 from gitorch.replay.quarantine import Quarantine
 
 Outline = frozenset[tuple[bytes, bool, bool]]
-"""What two equal patches have in common before their text is read: paths, and which are new or gone."""
+"""What two equal patches have in common before their text is read: paths, and which are new or deleted."""
 
-_PATCH = (
+_DIFF = (
     "diff-tree",
     "--stdin",
     "-p",
@@ -25,11 +25,11 @@ _PATCH = (
     "--no-ext-diff",
     "--full-index",
 )
-_END = b"that is all\n"
+_END = b"end of patch\n"
 
 
 def outline(changes: Changes) -> Outline:
-    """Return what a patch has in common with all that are the same."""
+    """Return what a patch has in common with all equal ones."""
     return frozenset((change.path, change.old is None, change.new is None) for change in changes)
 
 
@@ -40,42 +40,44 @@ class Patches:
         self.repository = repository
         self.objects = objects
         self.quarantine = quarantine
-        self._dialogue: BatchProcess | None = None
-        self._known: dict[Changes, bytes] = {}
+        self._process: BatchProcess | None = None
+        self._digests: dict[Changes, bytes] = {}
 
     def close(self) -> None:
-        if self._dialogue is not None:
-            self._dialogue.close()
+        if self._process is not None:
+            self._process.close()
 
-    def same(self, one: Changes, other: Changes) -> bool:
-        """Tell whether two commits make the same change."""
-        return one == other or self._digest(one) == self._digest(other)
+    def are_same(self, first: Changes, second: Changes) -> bool:
+        """Return whether two commits make the same change."""
+        return first == second or self._digest(first) == self._digest(second)
 
     def _digest(self, changes: Changes) -> bytes:
-        if changes not in self._known:
-            self._known[changes] = self._read(changes)
-        return self._known[changes]
+        if changes not in self._digests:
+            self._digests[changes] = self._read(changes)
+        return self._digests[changes]
 
     def _read(self, changes: Changes) -> bytes:
         old, new = self._tree(changes, lambda change: change.old), self._tree(changes, lambda change: change.new)
-        if self._dialogue is None:
-            self._dialogue = self.repository.start_batch(*_PATCH, env=self.quarantine.environment)
-        self._dialogue.send(b"%s %s\n%s" % (old.hex().encode(), new.hex().encode(), _END))
-        text = hashlib.sha1(usedforsecurity=False)
-        self._dialogue.read_line()  # names both trees
-        line, index = self._dialogue.read_line(), b""
+        if self._process is None:
+            self._process = self.repository.start_batch(*_DIFF, env=self.quarantine.environment)
+        process = self._process
+        process.send(b"%s %s\n%s" % (old.hex().encode(), new.hex().encode(), _END))
+        digest = hashlib.sha1(usedforsecurity=False)
+        process.read_line()  # the names of both trees
+        line, index = process.read_line(), b""
         while line != _END:
             if line.startswith(b"index "):
                 index = line
             elif line.startswith(b"Binary files "):
-                text.update(index)
+                digest.update(index)
             elif not line.startswith((b"@@", b"\\ ")):
-                text.update(b"".join(line.split()))
-            line = self._dialogue.read_line()
-        return text.digest()
+                digest.update(b"".join(line.split()))
+            line = process.read_line()
+        return digest.digest()
 
     def _tree(self, changes: Changes, side: Callable[[Change], Entry | None]) -> bytes:
-        """Make a tree that holds only what a patch touches."""
-        tree = trees.changed(self.objects, b"", {one.path: entry for one in changes if (entry := side(one))})
+        """Make a tree of only what a patch touches."""
+        entries = {change.path: entry for change in changes if (entry := side(change))}
+        tree = trees.change_paths(self.objects, b"", entries)
         self.quarantine.write_tree(tree)
         return tree

@@ -1,4 +1,4 @@
-"""Where objects are tried out: a folder of objects beside the repository's, gone when the merge is over."""
+"""A folder of tentative objects, which git processes see together with the repository's; deleted after a merge."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import tempfile
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 
 from gitorch.git.repository import Repository
-from gitorch.replay.objects import TREE, Made, Objects, deflated
+from gitorch.replay.objects import TREE, NewObject, Objects, deflate
 
-_NAME = "gitorch-objects-"
+_PREFIX = "gitorch-objects-"
 _MEMORY = Path("/dev/shm")  # noqa: S108
-_ENOUGH_BYTES = 512 * 2**20
+_MIN_FREE_BYTES = 512 * 2**20
 
 
 class Quarantine:
@@ -26,95 +25,104 @@ class Quarantine:
     def __init__(self, repository: Repository, objects: Objects) -> None:
         self.repository = repository
         self.objects = objects
+        # both folders are made when they are needed
+        self._folder: Path | None = None
+        self._object_folder = ""
         self._written: set[bytes] = set()
-        self._folders: set[str] = set()
+        self._fan_folders: set[str] = set()
 
-    @cached_property
+    @property
     def folder(self) -> Path:
-        """The folder, in memory where there is room for it: creating files on a disk is most of a merge's cost."""
-        above = place(self.repository.common_dir)
-        _sweep(above)
-        return Path(tempfile.mkdtemp(prefix=f"{_NAME}{os.getpid()}-", dir=above))
+        """The folder, in memory if there is room for it: creating files on a disk is most of a merge's cost."""
+        if self._folder is None:
+            root = quarantine_root(self.repository.common_dir)
+            _remove_stale(root)
+            self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
+        return self._folder
 
-    @cached_property
+    @property
+    def _objects_path(self) -> str:
+        if not self._object_folder:
+            folder = self.folder / "objects"
+            folder.mkdir()
+            self._object_folder = str(folder)
+        return self._object_folder
+
+    @property
     def environment(self) -> dict[str, str]:
-        """What makes a git process read and write here, and read the repository's objects."""
-        theirs = str(self.repository.common_dir / "objects")
-        quoted = '"' + theirs.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        return {"GIT_OBJECT_DIRECTORY": self._store_folder, "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted}
-
-    @cached_property
-    def _store_folder(self) -> str:
-        folder = self.folder / "objects"
-        folder.mkdir()
-        return str(folder)
+        """The environment in which git reads and writes objects here, and reads the repository's."""
+        repository_objects = str(self.repository.common_dir / "objects")
+        quoted = '"' + repository_objects.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return {"GIT_OBJECT_DIRECTORY": self._objects_path, "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted}
 
     def close(self) -> None:
-        if "_store_folder" in self.__dict__:
-            _emptied(self._store_folder)
-        if "folder" in self.__dict__:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete the folder, if there is one."""
+        if self._object_folder:
+            _empty(self._object_folder)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def write(self, name: bytes) -> None:
-        """Make an object that was made in memory visible to git here, with all such objects below it."""
-        made = self.objects.made.get(name)
-        if made is None or name in self._written:
+        """Make an object of memory visible to git, with all new objects that it refers to."""
+        new = self.objects.new.get(name)
+        if new is None or name in self._written:
             return
         self._written.add(name)
-        for one in (*made.below, made.base):
-            self.write(one)
-        self._store(name, made)
+        for child in (*new.children, new.base):
+            self.write(child)
+        self._store(name, new)
 
     def write_tree(self, tree: bytes) -> None:
         """As `write`, for a tree that was made in steps: the trees that it was made from are left out."""
-        made = self.objects.made.get(tree)
-        if made is None or tree in self._written:
+        new = self.objects.new.get(tree)
+        if new is None or tree in self._written:
             return
         self._written.add(tree)
-        for whole in self.objects.entries(tree).values():
-            if below := self.objects.below(whole):
-                self.write_tree(below)
-            elif (blob := self.objects.entry(whole)[1]) in self.objects.made:
+        for record in self.objects.entries(tree).values():
+            if subtree := self.objects.subtree(record):
+                self.write_tree(subtree)
+            elif (blob := self.objects.entry(record)[1]) in self.objects.new:
                 self.write(blob)
-        self._store(tree, made)
+        self._store(tree, new)
 
-    def take_in(self, name: bytes, beside: bytes = b"") -> bool:
-        """Take an object that git wrote here into memory; return False when the repository has it anyway.
+    def load(self, name: bytes, similar: bytes = b"") -> bool:
+        """Load an object that git wrote here into memory; return False if the repository has it anyway.
 
-        Of a tree, what lies below it too; what the tree `beside` has is known already.
+        A tree is loaded with its subtrees and files, except what the `similar` tree has as well.
         """
-        if name in self.objects.made:
+        if name in self.objects.new:
             return True
-        raw = self._loose(name)
+        raw = self._read(name)
         if raw is None:
             return False
         self._written.add(name)
-        kind, _, content = raw.partition(b"\0")
-        kind = kind.partition(b" ")[0]
-        below = self._below(content, beside) if kind == b"tree" else ()
-        self.objects.made[name] = Made(kind, content, below, beside if kind == b"tree" else b"")
+        header, _, content = raw.partition(b"\0")
+        kind = header.partition(b" ")[0]
+        is_tree = kind == b"tree"
+        children = self._load_children(content, similar) if is_tree else ()
+        self.objects.new[name] = NewObject(kind, content, children, similar if is_tree else b"")
         return True
 
-    def _below(self, content: bytes, beside: bytes) -> tuple[bytes, ...]:
-        known = self.objects.entries(beside)
-        fresh = []
-        for name, whole in self.objects.parsed(content).items():
-            old = known.get(name)
-            oid = self.objects.entry(whole)[1]
-            if old != whole and self.take_in(oid, self.objects.below(old) if whole.startswith(TREE) else b""):
-                fresh.append(oid)
-        return tuple(fresh)
+    def _load_children(self, content: bytes, similar: bytes) -> tuple[bytes, ...]:
+        existing = self.objects.entries(similar)
+        loaded = []
+        for name, record in self.objects.parse_tree(content).items():
+            old = existing.get(name)
+            oid = self.objects.entry(record)[1]
+            if old != record and self.load(oid, self.objects.subtree(old) if record.startswith(TREE) else b""):
+                loaded.append(oid)
+        return tuple(loaded)
 
-    def _store(self, name: bytes, made: Made) -> None:
+    def _store(self, name: bytes, new: NewObject) -> None:
         folder, path = self._path(name)
-        if folder not in self._folders:
+        if folder not in self._fan_folders:
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103 (pathlib takes as long as the write)
-            self._folders.add(folder)
+            self._fan_folders.add(folder)
         file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        os.write(file, deflated(b"%s %d\0%s" % (made.kind, len(made.content), made.content)))
+        os.write(file, deflate(b"%s %d\0%s" % (new.kind, len(new.content), new.content)))
         os.close(file)
 
-    def _loose(self, name: bytes) -> bytes | None:
+    def _read(self, name: bytes) -> bytes | None:
         try:
             with open(self._path(name)[1], "rb", buffering=0) as file:  # noqa: PTH123 (pathlib takes longer than the read)
                 return zlib.decompress(file.readall())
@@ -123,22 +131,22 @@ class Quarantine:
 
     def _path(self, name: bytes) -> tuple[str, str]:
         digits = name.hex()
-        folder = f"{self._store_folder}/{digits[:2]}"
+        folder = f"{self._object_folder or self._objects_path}/{digits[:2]}"
         return folder, f"{folder}/{digits[2:]}"
 
 
-def place(common_dir: Path) -> Path:
+def quarantine_root(common_dir: Path) -> Path:
     """Return where such folders are made for a repository."""
     with suppress(OSError):
-        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
+        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _MIN_FREE_BYTES:
             return _MEMORY
-    ours = common_dir / "gitorch"
-    ours.mkdir(exist_ok=True)
-    return ours
+    folder = common_dir / "gitorch"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
-def _emptied(folder: str) -> None:
-    """Remove the files of an object folder, in a fraction of the time that a walk of any tree would take."""
+def _empty(folder: str) -> None:
+    """Remove the files of an object folder, in a fraction of the time that walking any tree would take."""
     with suppress(OSError), os.scandir(folder) as fans:
         for fan in fans:
             if fan.is_dir(follow_symlinks=False):
@@ -147,22 +155,22 @@ def _emptied(folder: str) -> None:
                 os.rmdir(fan.path)  # noqa: PTH106
 
 
-def _sweep(above: Path) -> None:
-    """Remove what a killed merge left behind."""
-    for path in _ours(above):
-        owner = re.match(rf"{_NAME}(\d+)-", path.name)
-        if owner and not _lives(int(owner[1])):
+def _remove_stale(root: Path) -> None:
+    """Remove what killed merges left behind."""
+    for path in _own_folders(root):
+        process = re.match(rf"{_PREFIX}(\d+)-", path.name)
+        if process and not _is_running(int(process[1])):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _ours(above: Path) -> Iterable[Path]:
-    for path in above.glob(f"{_NAME}*"):
+def _own_folders(root: Path) -> Iterable[Path]:
+    for path in root.glob(f"{_PREFIX}*"):
         with suppress(FileNotFoundError):
             if path.stat().st_uid == os.getuid():
                 yield path
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:

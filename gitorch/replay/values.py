@@ -7,19 +7,19 @@ import msgspec
 from gitorch.model.naming import Oid
 
 
-class Own(msgspec.Struct, frozen=True):
-    """A branch's own commits: what `tip` reaches, and neither `base` nor any of `others` does.
+class CommitRange(msgspec.Struct, frozen=True):
+    """A branch's own commits: what `tip` reaches, and neither `base` nor any of `excluded` does.
 
-    `others` are tips of branches that went in before: a stack holds their commits, and they are not its own.
+    `excluded` are tips of branches that went in before: a stack contains their commits, and they are not its own.
     """
 
     base: Oid
     tip: Oid
-    others: tuple[Oid, ...] = ()
+    excluded: tuple[Oid, ...] = ()
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """One side of a conflict, as git's index has it: 1 the base, 2 what is there, 3 what comes."""
+    """One version of a file in conflict, as git's index has it: 1 the base, 2 ours, 3 theirs."""
 
     path: str
     number: int
@@ -28,7 +28,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """A conflict that was solved on the way: the original commit, the paths, and by what (`memory`, `rerere`, ...)."""
+    """A conflict that was resolved on the way: the original commit, the paths, and the evidence (`memory`, ...)."""
 
     commit: Oid
     paths: tuple[str, ...]
@@ -36,10 +36,10 @@ class Resolved(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """Own commits on their new parent: the new tip, and which new commit stands for which old one.
+    """Commits on their new parent: the new tip, and pairs of old and new commits.
 
-    `dropped` are those that have no pair, because their change is there already; `resolved` are the conflicts that
-    were solved on the way.
+    `dropped` commits have no pair, because their change is there already; `resolved` are the conflicts that were
+    resolved on the way.
     """
 
     tip: Oid
@@ -49,9 +49,9 @@ class Replayed(msgspec.Struct, frozen=True):
 
 
 class Conflicted(msgspec.Struct, frozen=True):
-    """A commit whose change cannot be combined with what is there: the commit, the paths, and their stages.
+    """A commit whose change conflicts with the commits below: the commit, the paths, and their stages.
 
-    `tree` is what git made of it, with conflict markers in the files.
+    `tree` is git's result, with conflict markers in the files.
     """
 
     commit: Oid
@@ -61,6 +61,13 @@ class Conflicted(msgspec.Struct, frozen=True):
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """The tree of a merge that combined cleanly."""
+    """The tree of a clean merge."""
 
     tree: Oid
+
+
+def parse_stage(entry: str) -> Stage:
+    """Read `MODE BLOB NUMBER<TAB>PATH`, as `ls-files --unmerged` and `merge-tree` print it."""
+    words, _, path = entry.partition("\t")
+    mode, blob, number = words.split(" ")
+    return Stage(path, int(number), mode, Oid(blob))

@@ -49,7 +49,7 @@ class FencedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def checkout_conflict(self, conflict: Oid) -> None:
         """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
-        conflict_commit.lay_out(self.repository, self.worktree, conflict)
+        conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)
 
     def collect(self, message: str) -> CollectResult:
         """Bring the work onto the task's branch, through the gate of `git.collect`."""
@@ -91,7 +91,7 @@ class FencedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""
         worktree = worktrees.find(self.repository, spec.directory)
-        conflict_commit.give_up(self.repository, worktree, spec.task, spec.attempt, spec.branch, tip)
+        conflict_commit.restore(self.repository, worktree, spec.task, spec.attempt, spec.branch, tip)
 
     def _room(self, spec: RoomSpec, worktree: Worktree) -> FencedWorktree:
         spec.folder.mkdir(parents=True, exist_ok=True)

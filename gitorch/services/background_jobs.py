@@ -24,7 +24,7 @@ from gitorch.model.forecast import Candidate, Forecast
 from gitorch.model.generators import drain
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, Task
-from gitorch.replay import Replayer
+from gitorch.replay import MemoryReplayer, Replayer
 from gitorch.rooms.context import RunContext
 from gitorch.services.candidate import Rebuilt, rebuild_candidate
 from gitorch.services.checks import checks_at
@@ -104,7 +104,7 @@ class Forecaster:
         fingerprint = inputs_fingerprint(inputs)
         forecast, rebuilt = None, None
         if fingerprint != job.fingerprint:
-            with Replayer(repository) as replayer:
+            with MemoryReplayer(repository) as replayer:
                 forecast = make_forecast(inputs, replayer, self._known, clean)
                 rebuilt = rebuild_candidate(
                     inputs, self.loaded, replayer, job.saved, checked=True, in_progress=job.in_progress
@@ -144,14 +144,14 @@ class Checker:
         """Return what stays green; raise `Superseded` when the job is cancelled."""
         if isinstance(job, MergeTasks):
             return self._merge(job, cancellation)
-        with Replayer(self.context.repository) as replayer:
+        with MemoryReplayer(self.context.repository) as replayer:
             return Verified(self._verified(replayer, job.tasks, job.plan, "batch", cancellation))
 
     def _merge(self, job: MergeTasks, cancellation: Cancellation) -> Verified:
         config = self.loaded.config
         maker = Regenerator(self.context)
-        with Replayer(self.context.repository) as plain:
-            replayer = merge.Resolver(plain, config.merge.regenerate, maker.regenerate)
+        with MemoryReplayer(self.context.repository) as plain:
+            replayer = merge.merge_replayer(plain, config.merge.regenerate, maker.regenerate)
             plan = plan_for(self._inputs(job.tasks), replayer, job.chosen)
             if plan.is_stuck and plan.blocked:
                 raise Refused("base-conflict", plan.blocked[0].reason, fix=("orchestrate merge --dry-run",))

@@ -17,7 +17,7 @@ from gitorch.model import naming
 from gitorch.model.forecast import Candidate, Judgement
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.refs import RefUpdate
-from gitorch.replay import Replayer
+from gitorch.replay import MemoryReplayer, Replayer
 from gitorch.services.branches import refuse_checked_out
 from gitorch.services.checks import checks_at
 from gitorch.services.forecast import make_forecast
@@ -44,7 +44,7 @@ def refresh(workspace: Workspace, replayer: Replayer | None = None) -> list[str]
     try:
         # another command that does the same would replace what this one writes
         with locks.hold(workspace.folder / "forecast.lock"), ExitStack() as stack:
-            plain = merge.unwrapped(replayer) if replayer else stack.enter_context(Replayer(workspace.repository))
+            plain = merge.engine_of(replayer) if replayer else stack.enter_context(MemoryReplayer(workspace.repository))
             inputs = merge_inputs(workspace)
             save_forecast(workspace, make_forecast(inputs, plain))
             rebuilt = rebuild_candidate(inputs, workspace.loaded, plain, saved_candidate(workspace))
@@ -73,7 +73,7 @@ def rebuild_candidate(
     if _is_up_to_date(inputs, loaded, saved, selection, checked=checked and saved != in_progress):
         return None
     # commands that make files run when it is merged
-    plan = plan_for(inputs, merge.Resolver(replayer), selection.tasks)
+    plan = plan_for(inputs, merge.merge_replayer(replayer), selection.tasks)
     tip = inputs.candidate_tip
     rebuilt = candidate.record(
         plan,

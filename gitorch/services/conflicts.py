@@ -6,8 +6,8 @@ from gitorch.errors import GitorchError
 from gitorch.flow import attempt
 from gitorch.model.naming import Oid
 from gitorch.model.task import Commits, ConflictRetry, State, Task, change, commit_range
-from gitorch.replay import Own, Replayed, Replayer, conflict_commit
-from gitorch.replay.conflict_commit import Standoff
+from gitorch.replay import CommitRange, MemoryReplayer, Replayed, Replayer, conflict_commit
+from gitorch.replay.conflict_commit import ConflictCommit
 from gitorch.rooms.context import RunContext
 from gitorch.services.branches import integration_tip
 from gitorch.services.stale import mark_dependents_stale, unstale_dependents
@@ -26,7 +26,7 @@ def queue_conflicted(workspace: Workspace, context: RunContext) -> list[Task]:
     if workspace.config.merge.on_conflict != "agent" or tip is None:
         return []
     conflicted = [task for task in workspace.tasks.values() if task.state is State.CONFLICTED and not task.adopted]
-    with Replayer(workspace.repository) as replayer:
+    with MemoryReplayer(workspace.repository) as replayer:
         retries = [_retry(workspace, replayer, task, tip) for task in conflicted]
     queued = [task for task in retries if task is not None]
     stale = [marked for task in queued for _, marked in mark_dependents_stale(workspace, task)]
@@ -38,7 +38,7 @@ def conflicting_tasks(workspace: Workspace, task: Task) -> tuple[Task, ...]:
     """Return the merged tasks that changed the files in which a task is in conflict."""
     if task.conflict is None:
         return ()
-    paths = set(conflict_commit.hunks(workspace.repository, task.conflict.conflict_commit))
+    paths = set(conflict_commit.marked_lines(workspace.repository, task.conflict.conflict_commit))
     merged = [other for other in workspace.tasks.values() if other.state is State.MERGED and other.tip]
     return tuple(other for other in merged if paths & _changed_paths(workspace, other))
 
@@ -61,7 +61,7 @@ def _retry(workspace: Workspace, replayer: Replayer, task: Task, tip: Oid) -> Ta
     if task.tip is None:
         return None
     merged = tuple(other.tip for other in workspace.tasks.values() if other.state is State.MERGED and other.tip)
-    own = Own(*commit_range(task), merged)
+    own = CommitRange(*commit_range(task), merged)
     prepared = conflict_commit.prepare(replayer, task.id, own, tip, task.failed_conflict_id)
     if isinstance(prepared, Replayed):
         return change(task, state=State.APPROVED, reason="")
@@ -71,7 +71,7 @@ def _retry(workspace: Workspace, replayer: Replayer, task: Task, tip: Oid) -> Ta
         task,
         state=State.QUEUED,
         reason=f"to be put on top of {workspace.config.integration}: {task.reason}",
-        commits=Commits(tip, prepared.start),
+        commits=Commits(tip, prepared.base),
         conflict=_conflict_retry(workspace, task, prepared),
         results=(),
         retried=0,
@@ -79,11 +79,11 @@ def _retry(workspace: Workspace, replayer: Replayer, task: Task, tip: Oid) -> Ta
     )
 
 
-def _conflict_retry(workspace: Workspace, task: Task, prepared: Standoff) -> ConflictRetry:
+def _conflict_retry(workspace: Workspace, task: Task, prepared: ConflictCommit) -> ConflictRetry:
     base, tip = commit_range(task)
     dependents = mark_dependents_stale(workspace, task)
     return ConflictRetry(
-        conflict_id=prepared.about,
+        conflict_id=prepared.conflict_id,
         conflict_commit=prepared.commit,
         base=base,
         tip=tip,

@@ -96,7 +96,7 @@ def plan_for(
 
 def conflict_hunks(replayer: Replayer, clash: MergeConflict) -> tuple[Hunk, ...]:
     """Return the places in which a task's change cannot be combined with what goes in before it."""
-    return hunks.cut(replayer, clash.conflict) if clash.conflict else ()
+    return hunks.find_hunks(replayer, clash.conflict) if clash.conflict else ()
 
 
 def verify_merge(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 
 from gitorch.flow import merge
-from gitorch.flow.merge import Resolver
+from gitorch.flow.merge import KnownResolutions
 from gitorch.flow.merge.resolutions import OpenConflict, sides
 from gitorch.flow.merge.trees.regenerate import Regenerator
+from gitorch.model.naming import Oid
 from gitorch.model.task import State
-from gitorch.replay import Rebaser, Replayer
+from gitorch.replay import Conflicted, MemoryReplayer, RebaseReplayer, Replayer
 from gitorch.rooms.paths import worktree_path
 from gitorch.services.agents import run_context
 from gitorch.services.checks import require_trust
@@ -44,30 +45,37 @@ def open_replayer(
         require_trust(workspace)
         maker = Regenerator(run_context(workspace))
     with _engine(workspace, engine) as plain:
-        resolver = merge.Resolver(plain, workspace.config.merge.regenerate, maker.regenerate if maker else None)
+        known = KnownResolutions(workspace.repository)
         if not dry_run:
-            _learn(workspace, resolver)
-        yield merge.Squasher(resolver, workspace.tasks.values()) if squash else resolver
+            _learn(workspace, known)
+        replayer = merge.merge_replayer(
+            plain,
+            workspace.config.merge.regenerate,
+            maker.regenerate if maker else None,
+            tasks=workspace.tasks.values(),
+            squash=squash,
+            known=known,
+        )
+        yield replayer
         if not dry_run:
-            _save_open_conflicts(workspace, resolver)
+            _save_open_conflicts(workspace, replayer.unsolved)
         workspace.store.notices.extend(maker.failures if maker else ())
 
 
 def learn_resolutions(workspace: Workspace) -> None:
     """Learn from the tasks that were in conflict and came back resolved."""
     if any(_folder(workspace).glob("*.json")):
-        with Replayer(workspace.repository) as replayer:
-            _learn(workspace, merge.Resolver(replayer))
+        _learn(workspace, KnownResolutions(workspace.repository))
 
 
 def _engine(workspace: Workspace, engine: Engine) -> Replayer:
     if engine is Engine.GIT_REBASE:
         # no task can have this name, and so no worktree of a task is at this path
-        return Rebaser(workspace.repository, worktree_path(workspace.repository, workspace.config, ".rebase"))
-    return Replayer(workspace.repository, whole=engine is Engine.MERGE_TREE)
+        return RebaseReplayer(workspace.repository, worktree_path(workspace.repository, workspace.config, ".rebase"))
+    return MemoryReplayer(workspace.repository, whole_trees=engine is Engine.MERGE_TREE)
 
 
-def _learn(workspace: Workspace, resolver: Resolver) -> None:
+def _learn(workspace: Workspace, known: KnownResolutions) -> None:
     """Learn from the tasks that were in conflict and came back with another tip."""
     for file in sorted(_folder(workspace).glob("*.json")):
         conflict = msgspec.json.decode(file.read_bytes(), type=OpenConflict)
@@ -75,14 +83,14 @@ def _learn(workspace: Workspace, resolver: Resolver) -> None:
         if task is not None and task.tip in (conflict.tip, None):
             continue
         if task is not None and task.tip is not None:
-            for commit in merge.answers(workspace.repository, conflict.files, task.base, task.tip):
-                resolver.learn(merge.outcomes(workspace.repository, commit, conflict.files))
+            for commit in merge.resolving_commits(workspace.repository, conflict.files, task.base, task.tip):
+                known.learn(merge.resolved_files(workspace.repository, commit, conflict.files))
         file.unlink()
 
 
-def _save_open_conflicts(workspace: Workspace, resolver: Resolver) -> None:
+def _save_open_conflicts(workspace: Workspace, conflicts: Mapping[Oid, Conflicted]) -> None:
     tips = {task.tip: task for task in workspace.tasks.values() if task.state is State.CONFLICTED}
-    for tip, conflict in resolver.unsolved.items():
+    for tip, conflict in conflicts.items():
         files = {path: three for path, three in sides(conflict).items() if three is not None}
         if tip in tips and files:
             folder = _folder(workspace)

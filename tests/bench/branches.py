@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.model.naming import Oid
-from gitorch.replay import Own
+from gitorch.replay import CommitRange
 from tests.support.git import git
 
 _LINES = 60
@@ -21,7 +21,7 @@ class Made(msgspec.Struct, frozen=True):
 
     folder: Path
     onto: Oid
-    owns: tuple[Own, ...]
+    owns: tuple[CommitRange, ...]
 
 
 def make(folder: Path, *, files: int, branches: int, clashing: float = 0.0, seed: int = 1) -> Made:
@@ -38,7 +38,7 @@ def make(folder: Path, *, files: int, branches: int, clashing: float = 0.0, seed
     git("config", "user.email", "una@example.com", cwd=folder)
     base = Oid(git("rev-parse", "main~1", cwd=folder))
     tips = git("for-each-ref", "--format=%(objectname)", "--sort=version:refname", "refs/heads/task", cwd=folder)
-    owns = tuple(Own(base, Oid(tip)) for tip in tips.splitlines())
+    owns = tuple(CommitRange(base, Oid(tip)) for tip in tips.splitlines())
     return Made(folder, Oid(git("rev-parse", "main", cwd=folder)), owns)
 
 

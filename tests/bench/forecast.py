@@ -24,7 +24,7 @@ import msgspec
 from gitorch.flow.forecast.pairs import Branch, Known, candidates, forecast
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
-from gitorch.replay import Conflicted, Merged, Replayer
+from gitorch.replay import Conflicted, MemoryReplayer, Merged, Replayer
 from tests.bench.branches import make
 from tests.bench.night import sealed
 
@@ -33,7 +33,7 @@ BOUND = 1.0
 """Seconds that three hundred branches may take."""
 
 
-class Counting(Replayer):
+class Counting(MemoryReplayer):
     """A replayer that counts its merges."""
 
     merges = 0

@@ -27,7 +27,7 @@ import msgspec
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State
-from gitorch.replay import Own, Replayed, Replayer
+from gitorch.replay import CommitRange, MemoryReplayer, Replayed
 from gitorch.services.open import open_workspace
 from tests.bench.branches import Made, make
 from tests.bench.night import sealed
@@ -65,10 +65,10 @@ def in_memory(made: Made) -> tuple[Oid, int, int]:
     """Replay all branches with the engine, store the result; return the tip, the commits and the conflicts."""
     here, others = made.onto, tuple[Oid, ...]()
     commits = 0
-    with Replayer(Repository.discover(made.folder)) as replayer:
+    with MemoryReplayer(Repository.discover(made.folder)) as replayer:
         replayer.read(made.owns, here)
         for own in made.owns:
-            done = replayer.replay(Own(own.base, own.tip, others), here)
+            done = replayer.replay(CommitRange(own.base, own.tip, others), here)
             if isinstance(done, Replayed):
                 here, others, commits = done.tip, (*others, own.tip), commits + len(done.pairs)
         replayer.keep(here)

@@ -13,7 +13,7 @@ import pytest
 from gitorch.flow import merge
 from gitorch.flow.merge import Progress
 from gitorch.git.repository import Repository
-from gitorch.replay import Replayer
+from gitorch.replay import MemoryReplayer
 from tests.support.branches import Branches
 from tests.support.cli import SECONDS, Cli
 from tests.support.days import approve, finished
@@ -91,7 +91,7 @@ def test_a_line_that_was_begun_is_taken_away_for_an_error(cli: Cli) -> None:
 
 def test_each_branch_is_told_once(repo: Repository) -> None:
     """However often other orders are tried: at most one report for each branch and kind of work, in order."""
-    with Replayer(repo) as replayer:
+    with MemoryReplayer(repo) as replayer:
         made = Branches(repo, replayer)
         names = [f"t{number}" for number in range(6)]
         for number, name in enumerate(names):

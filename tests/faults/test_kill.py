@@ -32,7 +32,7 @@ from gitorch.model.naming import branch_ref
 from gitorch.model.note import AttemptNote, MergedNote
 from gitorch.model.outcome import ExitReason
 from gitorch.model.task import State, Task, change
-from gitorch.replay import Replayer
+from gitorch.replay import MemoryReplayer
 from gitorch.storage.operations import TaskChange, difference
 from tests.faults.night import SECONDS, Night, await_act
 from tests.support.git import git
@@ -218,7 +218,7 @@ class Morning:
         library = self.night.open()
         services.review.approve(library, list(library.tasks.values()), "una")
         # its commits are part of what was there before
-        self.replayer = Replayer(library.repository)
+        self.replayer = MemoryReplayer(library.repository)
         self.plan = services.merge.plan_merge(library, self.replayer, None)
         self.replayer.keep(self.plan.tip)
         self.before = folder / "before"
@@ -233,7 +233,7 @@ class Morning:
     def merge(self) -> None:
         """Merge all that is approved."""
         library = self.night.open()
-        with Replayer(library.repository) as replayer:
+        with MemoryReplayer(library.repository) as replayer:
             services.merge.publish(library, replayer, services.merge.plan_merge(library, replayer, None))
 
     def merged(self) -> bool:
@@ -302,7 +302,7 @@ def test_a_move_that_git_made_in_part_is_made_whole(tmp_path: Path, chance: rand
     """Git's transactions are not atomic against a crash: whichever ref moved alone, the other follows."""
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
-    with Replayer(library.repository) as replayer:
+    with MemoryReplayer(library.repository) as replayer:
         plan = services.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
     moves = merge.ref_updates(library.repository, plan, library.config.integration)
@@ -317,7 +317,7 @@ def test_what_others_changed_since_a_crash_is_left_to_them(tmp_path: Path, chanc
     """An operation that is finished late moves no ref and no task that somebody has moved meanwhile."""
     morning = Morning(tmp_path, chance)
     library = morning.night.open()
-    with Replayer(library.repository) as replayer:
+    with MemoryReplayer(library.repository) as replayer:
         plan = services.merge.plan_merge(library, replayer, None)
         replayer.keep(plan.tip)
     moves = merge.ref_updates(library.repository, plan, library.config.integration)

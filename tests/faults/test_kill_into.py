@@ -18,7 +18,7 @@ from gitorch.git import checkouts
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
-from gitorch.replay import Replayer
+from gitorch.replay import MemoryReplayer
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
 from tests.faults.test_kill import chance, killed, killed_at
@@ -48,7 +48,7 @@ class Morning:
         library.store.save([self._task("second", 2, {}, "orch/second")])
         # what is planned before a kill is part of what was there before
         self.library = self.open()
-        self.replayer = Replayer(self.library.repository)
+        self.replayer = MemoryReplayer(self.library.repository)
         self.plan = services.merge.plan_merge(self.library, self.replayer, None, into="main")
         assert self.plan.steps
         self.replayer.keep(self.plan.tip)

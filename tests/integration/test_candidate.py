@@ -21,7 +21,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.forecast import Candidate, Judgement, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
-from gitorch.replay import Replayer
+from gitorch.replay import MemoryReplayer
 from gitorch.services.open import open_workspace
 from tests.support.cli import ROOT
 from tests.support.days import merge
@@ -191,7 +191,7 @@ def test_a_base_that_conflicts_holds_everything(night: Night) -> None:
     assert made.tip == night.git("rev-parse", "orch/integration")
     assert [(one.task, one.reason) for one in made.left_out] == [("two", reason)]
     night.now("two", state=State.APPROVED)
-    with Replayer(night.workspace.repository) as replayer:
+    with MemoryReplayer(night.workspace.repository) as replayer:
         held = services.merge.plan_merge(night.workspace, replayer, None).blocked
     assert [(one.task.id, one.reason) for one in held] == [("two", reason)]
     night.git("reset", "--quiet", "--hard", "HEAD~1")

@@ -10,7 +10,7 @@ import pytest
 
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
-from gitorch.replay import Own, Replayed, Replayer
+from gitorch.replay import CommitRange, MemoryReplayer, Replayed
 from tests.support.git import DATE, git
 from tests.support.histories import Queue, write_sequences
 
@@ -46,10 +46,10 @@ def outcomes(folder: Path, queues: list[Queue]) -> list[object]:
     """Replay all branches of all sequences, every pick by git's own merge."""
     found: list[object] = []
     for queue in queues:
-        with Replayer(Repository.discover(folder), whole=True) as replayer:
+        with MemoryReplayer(Repository.discover(folder), whole_trees=True) as replayer:
             here, others = queue.onto, tuple[Oid, ...]()
             for line in queue.lines:
-                done = replayer.replay(Own(line.base, line.tip, others), here)
+                done = replayer.replay(CommitRange(line.base, line.tip, others), here)
                 found.append(done)
                 if isinstance(done, Replayed):
                     here, others = done.tip, (*others, line.tip)

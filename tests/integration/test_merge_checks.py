@@ -9,13 +9,13 @@ import pytest
 
 from gitorch.git.repository import Repository
 from gitorch.model.task import CheckResult
-from gitorch.replay import Replayer
+from gitorch.replay import MemoryReplayer
 from tests.support.branches import Branches, failed, held, merged
 
 
 @pytest.fixture
 def branches(repo: Repository) -> Iterator[Branches]:
-    with Replayer(repo) as replayer:
+    with MemoryReplayer(repo) as replayer:
         yield Branches(repo, replayer)
 
 

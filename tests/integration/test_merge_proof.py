@@ -15,7 +15,7 @@ from gitorch.flow.merge import MergePlan, MergeStep
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State
-from gitorch.replay import Replayed, Replayer
+from gitorch.replay import MemoryReplayer, Replayed
 from gitorch.services.open import open_workspace
 from tests.support.branches import Branches, merged
 from tests.support.tasks import with_fields
@@ -23,7 +23,7 @@ from tests.support.tasks import with_fields
 
 @pytest.fixture
 def branches(repo: Repository) -> Iterator[Branches]:
-    with Replayer(repo) as replayer:
+    with MemoryReplayer(repo) as replayer:
         yield Branches(repo, replayer)
 
 

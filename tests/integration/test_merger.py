@@ -14,14 +14,14 @@ from gitorch.model.naming import branch_ref
 from gitorch.model.note import MergedNote
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Priority, State
-from gitorch.replay import Replayer, hunks
+from gitorch.replay import MemoryReplayer, hunks
 from tests.support.branches import Branches, held, merged
 from tests.support.notes import note_line
 
 
 @pytest.fixture
 def branches(repo: Repository) -> Iterator[Branches]:
-    with Replayer(repo) as replayer:
+    with MemoryReplayer(repo) as replayer:
         yield Branches(repo, replayer)
 
 
@@ -188,7 +188,7 @@ def test_a_conflict_is_a_value_with_stages_and_hunks(branches: Branches) -> None
     (clash,) = branches.plan().conflicts
     assert clash.conflict is not None
     assert [(stage.path, stage.number) for stage in clash.conflict.stages] == [("doc.txt", 2), ("doc.txt", 3)]
-    found = hunks.cut(branches.replayer, clash.conflict)
+    found = hunks.find_hunks(branches.replayer, clash.conflict)
     assert [(one.path, one.line, one.ours, one.theirs) for one in found] == [
         ("doc.txt", 6, ("one",), ("two", "2")),
         ("doc.txt", 16, ("1",), ("3",)),
@@ -202,7 +202,7 @@ def test_a_file_without_marks_has_no_hunks(branches: Branches) -> None:
     (clash,) = branches.plan().conflicts
     assert clash.conflict is not None
     assert [stage.number for stage in clash.conflict.stages] == [1, 3]
-    assert hunks.cut(branches.replayer, clash.conflict) == ()
+    assert hunks.find_hunks(branches.replayer, clash.conflict) == ()
 
 
 # publication

@@ -11,7 +11,7 @@ import pytest
 
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import Oid
-from gitorch.replay import Conflicted, Own, Replayed, Replayer, quarantine
+from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed, quarantine
 from tests.support.git import commit, git
 
 LINES = [f"line {number}\n" for number in range(1, 21)]
@@ -37,8 +37,8 @@ def test_any_place_and_any_kind_of_ids(tmp_path: Path, name: str, form: str) -> 
     git("init", "--quiet", f"--object-format={form}", cwd=folder)
     base, tip, onto = grown(folder)
     repository = Repository.discover(folder)
-    with Replayer(repository) as replayer:
-        done = replayer.replay(Own(base, tip), onto)
+    with MemoryReplayer(repository) as replayer:
+        done = replayer.replay(CommitRange(base, tip), onto)
         assert isinstance(done, Replayed)
         replayer.keep(done.tip)
     git("fsck", "--strict", cwd=folder)
@@ -57,13 +57,13 @@ def test_nothing_is_visible_before_it_is_kept(tmp_path: Path, monkeypatch: pytes
     base, tip, onto = grown(folder)
     repository = Repository.discover(folder)
     before = sorted(path for path in repository.common_dir.rglob("*") if path.name != "index")
-    with Replayer(repository) as replayer:
-        done = replayer.replay(Own(base, tip), onto)
+    with MemoryReplayer(repository) as replayer:
+        done = replayer.replay(CommitRange(base, tip), onto)
         assert isinstance(done, Replayed)
         place = replayer._quarantine.folder
         assert place.exists()
         assert replayer.file(replayer.tree(done.tip), "src/new.py") == b"n\n"
-        assert replayer.paths(Own(base, tip), onto) == {"src/app.py", "src/new.py"}
+        assert replayer.paths(CommitRange(base, tip), onto) == {"src/app.py", "src/new.py"}
         assert not repository.exists(done.tip)
         assert sorted(path for path in repository.common_dir.rglob("*") if path.name != "index") == before
         replayer.keep(done.tip)
@@ -82,12 +82,12 @@ def test_a_replay_on_a_replay(tmp_path: Path) -> None:
     base, tip, onto = grown(folder)
     git("checkout", "--quiet", "--detach", base, cwd=folder)
     second = Oid(commit(folder, "second", {"src/app.py": "".join([*LINES[:10], "middle\n", *LINES[10:]])}))
-    with Replayer(Repository.discover(folder)) as replayer:
-        one = replayer.replay(Own(base, tip), onto)
+    with MemoryReplayer(Repository.discover(folder)) as replayer:
+        one = replayer.replay(CommitRange(base, tip), onto)
         assert isinstance(one, Replayed)
-        two = replayer.replay(Own(base, second, (tip,)), one.tip)
+        two = replayer.replay(CommitRange(base, second, (tip,)), one.tip)
         assert isinstance(two, Replayed)
-        again = replayer.replay(Own(base, second), onto)  # and another order beside it
+        again = replayer.replay(CommitRange(base, second), onto)  # and another order beside it
         assert isinstance(again, Replayed)
         assert again.tip != two.tip
         replayer.keep(two.tip)
@@ -103,8 +103,8 @@ def test_a_conflict_holds_its_stages_and_both_sides(tmp_path: Path) -> None:
     base, tip, _ = grown(folder)
     git("checkout", "--quiet", "--detach", base, cwd=folder)
     onto = Oid(commit(folder, "clash", {"src/app.py": "".join(["other\n", *LINES])}))
-    with Replayer(Repository.discover(folder)) as replayer:
-        found = replayer.replay(Own(base, tip), onto)
+    with MemoryReplayer(Repository.discover(folder)) as replayer:
+        found = replayer.replay(CommitRange(base, tip), onto)
         assert isinstance(found, Conflicted)
         assert found.commit == tip
         assert found.paths == ("src/app.py",)
@@ -126,15 +126,15 @@ def test_what_a_killed_merge_left_is_swept(tmp_path: Path) -> None:
     git("init", "--quiet", cwd=folder)
     base, tip, onto = grown(folder)
     repository = Repository.discover(folder)
-    place = quarantine.place(repository.common_dir)
+    place = quarantine.quarantine_root(repository.common_dir)
     child = os.spawnlp(os.P_NOWAIT, "true", "true")
     os.waitpid(child, 0)
     dead, alive = place / f"gitorch-objects-{child}-dead", place / f"gitorch-objects-{os.getpid()}-alive"
     for one in (dead, alive):
         (one / "objects").mkdir(parents=True)
     try:
-        with Replayer(repository) as replayer:
-            replayer.replay(Own(base, tip), onto)
+        with MemoryReplayer(repository) as replayer:
+            replayer.replay(CommitRange(base, tip), onto)
             assert not dead.exists()
             assert alive.exists()
     finally:
@@ -148,8 +148,8 @@ def test_an_object_that_is_missing_is_said(tmp_path: Path) -> None:
     folder.mkdir()
     git("init", "--quiet", cwd=folder)
     base, tip, _ = grown(folder)
-    with Replayer(Repository.discover(folder)) as replayer, pytest.raises(GitFailed):
-        replayer.replay(Own(base, tip), Oid("1" * 40))
+    with MemoryReplayer(Repository.discover(folder)) as replayer, pytest.raises(GitFailed):
+        replayer.replay(CommitRange(base, tip), Oid("1" * 40))
 
 
 def test_a_replayer_that_nobody_closed_ends_with_its_process(tmp_path: Path) -> None:
@@ -160,10 +160,10 @@ def test_a_replayer_that_nobody_closed_ends_with_its_process(tmp_path: Path) -> 
     base, tip, onto = grown(folder)
     script = f"""
 import pathlib, sys
-from gitorch.replay import Own, Replayer
+from gitorch.replay import CommitRange, MemoryReplayer
 from gitorch.git.repository import Repository
-replayer = Replayer(Repository.discover(pathlib.Path({str(folder)!r})))
-print(replayer.replay(Own({base!r}, {tip!r}), {onto!r}).tip)
+replayer = MemoryReplayer(Repository.discover(pathlib.Path({str(folder)!r})))
+print(replayer.replay(CommitRange({base!r}, {tip!r}), {onto!r}).tip)
 sys.exit(5)
 """
     root = str(Path(__file__).parents[2])

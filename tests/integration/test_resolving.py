@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.flow.merge import Resolver, Squasher, outcomes
+from gitorch.flow.merge import KnownResolutions, MergeReplayer, merge_replayer, resolved_files
 from gitorch.flow.merge.resolutions import RESOLVED, Hunks, Memory, Sides, sides
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
-from gitorch.replay import Conflicted, Own, Replayed, Replayer
+from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed, Replayer
 from tests.support.git import commit, git
 from tests.support.tasks import make_task
 
@@ -59,7 +59,7 @@ def history(repo: Repository) -> History:
 
 
 def conflict(history: History, own: Oid, onto: Oid) -> Conflicted:
-    found = Replayer(history.repo).replay(Own(history.base, own), onto)
+    found = MemoryReplayer(history.repo).replay(CommitRange(history.base, own), onto)
     assert isinstance(found, Conflicted)
     return found
 
@@ -68,10 +68,10 @@ def learn(history: History, own: Oid, onto: Oid, solved: Files) -> None:
     """Have it learn how a conflict between two branches was solved."""
     answer = history.branch(onto, solved)
     found = sides(conflict(history, own, onto))
-    Resolver(Replayer(history.repo)).learn(outcomes(history.repo, answer, found))
+    KnownResolutions(history.repo).learn(resolved_files(history.repo, answer, found))
 
 
-def replayed(replayer: Replayer, own: Own, onto: Oid) -> Replayed:
+def replayed(replayer: Replayer, own: CommitRange, onto: Oid) -> Replayed:
     """Replay, and keep the result for git to see."""
     found = replayer.replay(own, onto)
     assert isinstance(found, Replayed), found
@@ -84,12 +84,12 @@ def test_a_file_that_was_solved_is_solved_again(history: History) -> None:
     own = history.branch(history.base, {"f": text(l10="own")})
     onto = history.branch(history.base, {"f": text(l10="there")})
     learn(history, own, onto, {"f": text(l10="both")})
-    found = replayed(Resolver(Replayer(history.repo)), Own(history.base, own), onto)
+    found = replayed(merge_replayer(MemoryReplayer(history.repo)), CommitRange(history.base, own), onto)
     assert history.show(found.tip) == text(l10="both")
     assert [(one.commit, one.paths, one.by) for one in found.resolved] == [(own, ("f",), "memory")]
     words = "--format=%an %ae %at %B"
     assert git("log", "-1", words, found.tip, cwd=history.top) == git("log", "-1", words, own, cwd=history.top)
-    back = replayed(Resolver(Replayer(history.repo)), Own(history.base, onto), own)
+    back = replayed(merge_replayer(MemoryReplayer(history.repo)), CommitRange(history.base, onto), own)
     assert history.show(back.tip) == text(l10="both")
 
 
@@ -114,7 +114,7 @@ def test_a_hunk_that_was_solved_is_solved_elsewhere(history: History) -> None:
     onto = history.branch(history.base, {"f": text(l10="there")})
     learn(history, own, onto, {"f": text(l10="both")})
     later = history.branch(history.base, {"f": text(l2="later", l10="there")})
-    found = replayed(Resolver(Replayer(history.repo)), Own(history.base, own), later)
+    found = replayed(merge_replayer(MemoryReplayer(history.repo)), CommitRange(history.base, own), later)
     assert history.show(found.tip) == text(l2="later", l10="both")
     assert [one.by for one in found.resolved] == ["rerere"]
     assert not (history.repo.common_dir / "rr-cache").exists()
@@ -126,8 +126,8 @@ def test_one_unknown_file_leaves_the_conflict(history: History) -> None:
     own = history.branch(history.base, {"f": text(l10="own")}, {"f": text(l10="own"), "g": "own\n"})
     onto = history.branch(history.base, {"f": text(l10="there"), "g": "there\n"})
     learn(history, own, onto, {"f": text(l10="both")})
-    resolver = Resolver(Replayer(history.repo))
-    found = resolver.replay(Own(history.base, own), onto)
+    resolver = merge_replayer(MemoryReplayer(history.repo))
+    found = resolver.replay(CommitRange(history.base, own), onto)
     assert isinstance(found, Conflicted)
     assert resolver.unsolved == {own: found}
 
@@ -145,7 +145,7 @@ def test_commits_around_a_solved_one_go_in(history: History) -> None:
     onto = history.branch(history.base, {"f": text(l10="there")})
     first = history.branch(history.base, {"f": text(l10="own")})
     learn(history, first, onto, {"f": text(l10="both")})
-    found = replayed(Resolver(Replayer(history.repo)), Own(history.base, own), onto)
+    found = replayed(merge_replayer(MemoryReplayer(history.repo)), CommitRange(history.base, own), onto)
     assert history.show(found.tip) == text(l10="both", l3="more")
     assert (history.show(found.tip, "a"), history.show(found.tip, "b")) == ("2\n", "1\n")
     old = git("rev-list", "--reverse", f"{history.base}..{own}", cwd=history.top).split()
@@ -159,7 +159,7 @@ def test_a_repeated_change_is_not_lost_behind_a_solved_conflict(history: History
     own = history.branch(history.base, *changes)
     onto = history.branch(history.base, {"f": text(l10="there")})
     learn(history, history.branch(history.base, {"f": text(l10="own")}), onto, {"f": text(l10="both")})
-    found = replayed(Resolver(Replayer(history.repo)), Own(history.base, own), onto)
+    found = replayed(merge_replayer(MemoryReplayer(history.repo)), CommitRange(history.base, own), onto)
     assert history.show(found.tip, "a") == "1\n"
     assert history.show(found.tip) == text(l10="both")
 
@@ -168,9 +168,11 @@ def test_a_merge_on_the_branch_teaches(history: History) -> None:
     """A person who merges into the branch and solves the conflict there has solved it: the replay drops the merge."""
     own = history.branch(history.base, {"f": text(l10="own")})
     onto = history.branch(history.base, {"f": text(l10="there")})
-    assert isinstance(Resolver(Replayer(history.repo)).replay(Own(history.base, own), onto), Conflicted)
+    assert isinstance(
+        merge_replayer(MemoryReplayer(history.repo)).replay(CommitRange(history.base, own), onto), Conflicted
+    )
     solved = history.merged(own, onto, {"f": text(l10="both")})
-    found = replayed(Resolver(Replayer(history.repo)), Own(history.base, solved), onto)
+    found = replayed(merge_replayer(MemoryReplayer(history.repo)), CommitRange(history.base, solved), onto)
     assert history.show(found.tip) == text(l10="both")
     assert found.resolved[0].by == "memory"
 
@@ -180,7 +182,9 @@ def test_markers_are_no_solution(history: History) -> None:
     own = history.branch(history.base, {"f": text(l10="own")})
     onto = history.branch(history.base, {"f": text(l10="there")})
     solved = history.merged(own, onto, {"f": text(l10="<<<<<<< HEAD\nown\n=======\nthere\n>>>>>>> there")})
-    assert isinstance(Resolver(Replayer(history.repo)).replay(Own(history.base, solved), onto), Conflicted)
+    assert isinstance(
+        merge_replayer(MemoryReplayer(history.repo)).replay(CommitRange(history.base, solved), onto), Conflicted
+    )
     assert RESOLVED not in history.repo.refs()
 
 
@@ -201,7 +205,9 @@ def test_what_is_not_the_same_ordinary_file_stays(history: History, kind: str) -
         onto = _changed_by_hand(history, onto, "120000")
     found = sides(conflict(history, own, onto))
     assert all((one is not None) == (kind == "binary") for one in found.values())
-    assert isinstance(Resolver(Replayer(history.repo)).replay(Own(history.base, own), onto), Conflicted)
+    assert isinstance(
+        merge_replayer(MemoryReplayer(history.repo)).replay(CommitRange(history.base, own), onto), Conflicted
+    )
 
 
 def _changed_by_hand(history: History, tip: Oid, mode: str) -> Oid:
@@ -228,7 +234,7 @@ def test_union_files_go_in_by_gits_own_rule(history: History) -> None:
     history.base = history.branch(history.base, {".gitattributes": "list merge=union\n", "list": "a\n"})
     own = history.branch(history.base, {"list": "a\nown\n"})
     onto = history.branch(history.base, {"list": "a\nthere\n"})
-    found = replayed(Resolver(Replayer(history.repo)), Own(history.base, own), onto)
+    found = replayed(merge_replayer(MemoryReplayer(history.repo)), CommitRange(history.base, own), onto)
     assert set(history.show(found.tip, "list").split()) == {"a", "own", "there"}
     assert found.resolved == ()
 
@@ -241,13 +247,15 @@ def test_a_driver_of_the_users_is_asked(history: History, tmp_path: Path) -> Non
     history.base = history.branch(history.base, {".gitattributes": "f merge=syntax\n"})
     own = history.branch(history.base, {"f": text(l10="own")})
     onto = history.branch(history.base, {"f": text(l10="there")})
-    assert isinstance(Resolver(Replayer(history.repo)).replay(Own(history.base, own), onto), Conflicted)
+    assert isinstance(
+        merge_replayer(MemoryReplayer(history.repo)).replay(CommitRange(history.base, own), onto), Conflicted
+    )
     git("config", "--global", "merge.syntax.driver", f"{driver} %O %A %B", cwd=history.top)
-    found = replayed(Resolver(Replayer(history.repo)), Own(history.base, own), onto)
+    found = replayed(merge_replayer(MemoryReplayer(history.repo)), CommitRange(history.base, own), onto)
     assert history.show(found.tip) == text() + "driven\n"
 
 
-def made(history: History, content: str) -> tuple[Resolver, list[str]]:
+def made(history: History, content: str) -> tuple[MergeReplayer, list[str]]:
     """Return a resolver whose command for `*.lock` makes this content of every file's names, and what it was asked."""
     asked: list[str] = []
 
@@ -256,7 +264,7 @@ def made(history: History, content: str) -> tuple[Resolver, list[str]]:
         blob = git("hash-object", "-w", "--stdin", cwd=history.top, input=content.encode())
         return {path: Oid(blob) for path in wanted} if content else None
 
-    return Resolver(Replayer(history.repo), {"*.lock": "make it"}, make), asked
+    return merge_replayer(MemoryReplayer(history.repo), {"*.lock": "make it"}, make), asked
 
 
 def test_a_file_that_a_command_makes_is_made_anew(history: History) -> None:
@@ -265,11 +273,11 @@ def test_a_file_that_a_command_makes_is_made_anew(history: History) -> None:
     own = history.branch(history.base, {"x.lock": "own\n", "a": "own\n"})
     onto = history.branch(history.base, {"x.lock": "there\n"})
     resolver, asked = made(history, "made\n")
-    found = replayed(resolver, Own(history.base, own), onto)
+    found = replayed(resolver, CommitRange(history.base, own), onto)
     assert asked == ["there\n"]
     assert (history.show(found.tip, "x.lock"), history.show(found.tip, "a")) == ("made\n", "own\n")
     assert [(one.paths, one.by) for one in found.resolved] == [(("x.lock",), "regenerate")]
-    replayed(resolver, Own(history.base, own), onto)
+    replayed(resolver, CommitRange(history.base, own), onto)
     assert len(asked) == 1, "the same tree is made once"
 
 
@@ -280,10 +288,10 @@ def test_a_command_that_fails_leaves_the_conflict(history: History) -> None:
     both = history.branch(history.base, {"x.lock": "own\n", "f": text(l10="own")})
     onto = history.branch(history.base, {"x.lock": "there\n", "f": text(l10="there")})
     resolver, asked = made(history, "")
-    assert isinstance(resolver.replay(Own(history.base, own), onto), Conflicted)
+    assert isinstance(resolver.replay(CommitRange(history.base, own), onto), Conflicted)
     assert len(asked) == 1
     resolver, asked = made(history, "made\n")
-    assert isinstance(resolver.replay(Own(history.base, both), onto), Conflicted)
+    assert isinstance(resolver.replay(CommitRange(history.base, both), onto), Conflicted)
     assert asked == []
 
 
@@ -292,7 +300,9 @@ def test_a_dry_run_runs_no_command(history: History) -> None:
     history.base = history.branch(history.base, {"x.lock": "1\n"})
     own = history.branch(history.base, {"x.lock": "own\n", "a": "1\n"})
     onto = history.branch(history.base, {"x.lock": "there\n"})
-    found = replayed(Resolver(Replayer(history.repo), {"x.lock": "false"}), Own(history.base, own), onto)
+    found = replayed(
+        merge_replayer(MemoryReplayer(history.repo), {"x.lock": "false"}), CommitRange(history.base, own), onto
+    )
     assert history.show(found.tip, "x.lock") == "there\n"
     assert found.resolved[0].by == "regenerate"
 
@@ -305,20 +315,22 @@ def test_odd_names(history: History) -> None:
     onto = history.branch(history.base, {name: text(l10="there")})
     first = history.branch(history.base, {"odd.txt": text(l10="own")})
     learn(history, first, history.branch(history.base, {"odd.txt": text(l10="there")}), {"odd.txt": text(l10="both")})
-    found = replayed(Resolver(Replayer(history.repo)), Own(history.base, own), onto)
+    found = replayed(merge_replayer(MemoryReplayer(history.repo)), CommitRange(history.base, own), onto)
     assert history.show(found.tip, name) == text(l10="both")
     assert history.show(found.tip, "odd.txt") == text()
 
 
 def test_squashed_and_solved(history: History) -> None:
-    """Solving comes before squashing: one commit, with what was solved told by the original."""
+    """Conflicts are resolved before commits are squashed: one commit, and what was resolved names the original."""
     from gitorch.model.naming import TaskId
 
     own = history.branch(history.base, {"f": text(l10="own")}, {"a": "1\n"})
     onto = history.branch(history.base, {"f": text(l10="there")})
     learn(history, history.branch(history.base, {"f": text(l10="own")}), onto, {"f": text(l10="both")})
     task = make_task(id=TaskId("t"), number=1, title="All of it", prompt="", base=history.base, tip=own)
-    found = replayed(Squasher(Resolver(Replayer(history.repo)), [task]), Own(history.base, own), onto)
+    found = replayed(
+        merge_replayer(MemoryReplayer(history.repo), tasks=[task], squash=True), CommitRange(history.base, own), onto
+    )
     assert len({new for _, new in found.pairs}) == 1
     assert git("log", "--format=%s", f"{onto}..{found.tip}", cwd=history.top) == "All of it"
     assert history.show(found.tip) == text(l10="both")

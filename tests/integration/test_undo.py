@@ -16,7 +16,7 @@ from gitorch.model.naming import Oid, Ref
 from gitorch.model.note import VerdictNote
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Comment, State, Task
-from gitorch.replay import Replayer
+from gitorch.replay import MemoryReplayer
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import Operation, StateChange
@@ -482,7 +482,7 @@ def test_any_operations_are_undone_one_by_one(repository_folder: Path, seed: int
 def test_a_task_that_was_sent_back_meanwhile_is_not_published(library: Workspace, folder: Path) -> None:
     """What is published is what is approved at that moment: a plan of before is refused, and nothing moves."""
     approve(library, "one", "two")
-    with Replayer(library.repository) as replayer:
+    with MemoryReplayer(library.repository) as replayer:
         plan = services.merge.plan_merge(library, replayer, None)
         other = open_workspace(folder)
         services.review.revise(other, services.lookup.find_task(other, "two"), WHO, [Comment(text="again")])

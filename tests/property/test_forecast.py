@@ -8,7 +8,7 @@ import os
 from gitorch.flow.forecast.pairs import Branch, Known, candidates, forecast
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
-from gitorch.replay import Conflicted, Merged, Replayer
+from gitorch.replay import Conflicted, MemoryReplayer, Merged, Replayer
 from tests.support.histories import Flock, write_flocks
 from tests.support.scale import scaled
 
@@ -50,9 +50,9 @@ def test_no_conflict_is_missed_and_none_made_up(empty: Repository) -> None:
     conflicts = clean = 0
     for flock in write_flocks(empty.work_tree, range(FLOCKS)):
         branches = branches_of(flock)
-        with Replayer(empty) as replayer:
+        with MemoryReplayer(empty) as replayer:
             expected = Brute(replayer).conflicts(branches, flock.onto)
-        with Replayer(empty) as replayer:
+        with MemoryReplayer(empty) as replayer:
             found = {one.tasks: frozenset(one.paths) for one in forecast(replayer, branches, flock.onto)}
         assert found == expected, flock
         named = candidates(empty, [one for one in branches if one.base != one.tip], flock.onto)
@@ -67,7 +67,7 @@ def test_what_was_merged_once_is_not_merged_again(empty: Repository) -> None:
     assert empty.work_tree is not None
     (flock,) = write_flocks(empty.work_tree, [3], size=8)
     branches, known = branches_of(flock), Known()
-    with Replayer(empty) as replayer:
+    with MemoryReplayer(empty) as replayer:
         first = forecast(replayer, branches, flock.onto, known)
         merged = dict(known)
         assert merged
@@ -78,7 +78,7 @@ def test_what_was_merged_once_is_not_merged_again(empty: Repository) -> None:
     assert len(known) < len(merged)
 
 
-class Counting(Replayer):
+class Counting(MemoryReplayer):
     """A replayer that counts its merges."""
 
     merges = 0

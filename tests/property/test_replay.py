@@ -12,7 +12,16 @@ import pytest
 
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
-from gitorch.replay import Conflicted, Merged, Own, Rebaser, Replayed, Replayer, merge_heads, replay
+from gitorch.replay import (
+    CommitRange,
+    Conflicted,
+    MemoryReplayer,
+    Merged,
+    RebaseReplayer,
+    Replayed,
+    merge_heads,
+    replay,
+)
 from tests.support.git import DATE, commit, git, run
 from tests.support.histories import History, Line, Queue, write_histories, write_sequences
 from tests.support.scale import scaled
@@ -92,10 +101,12 @@ def test_the_reference_engine_says_the_same(empty: Repository, tmp_path: Path) -
     """`git rebase` as an engine gives the same tips, pairs and conflicting commits as the engine in memory."""
     assert empty.work_tree is not None
     for queue in write_sequences(empty.work_tree, range(scaled(6))):
-        with Replayer(empty) as replayer, Rebaser(empty, tmp_path / "rebases") as rebaser:
+        with MemoryReplayer(empty) as replayer, RebaseReplayer(empty, tmp_path / "rebases") as rebaser:
             here, others = queue.onto, tuple[Oid, ...]()
             for line in queue.lines:
-                one, other = (engine.replay(Own(line.base, line.tip, others), here) for engine in (replayer, rebaser))
+                one, other = (
+                    engine.replay(CommitRange(line.base, line.tip, others), here) for engine in (replayer, rebaser)
+                )
                 if isinstance(one, Conflicted):
                     assert isinstance(other, Conflicted)
                     assert one.commit == other.commit
@@ -264,7 +275,7 @@ def test_a_tree_of_two_commits(repo: Repository, folder: Path) -> None:
     three = branch(folder, "three", base, ("three", {"src/app.py": "z\n"}))
     git("checkout", "--quiet", "--detach", one, cwd=folder)
     git("merge", "--quiet", "-m", "m", two, cwd=folder)
-    with Replayer(repo) as replayer:
+    with MemoryReplayer(repo) as replayer:
         assert replayer.merge(one, two) == Merged(Oid(git("rev-parse", "HEAD^{tree}", cwd=folder)))
         assert clash(replayer.merge(one, three)) == (three, ("src/app.py",))
 
@@ -320,12 +331,12 @@ def test_a_sequence_is_rebased_branch_by_branch(empties: Iterator[Repository], w
 def _compared(repository: Repository, queue: Queue, *, whole: bool) -> Iterator[str]:
     """Put the branches of one sequence on each other by both; yield for each how both saw it."""
     assert repository.work_tree is not None
-    with Replayer(repository, whole=whole) as replayer:
-        replayer.read([Own(line.base, line.tip) for line in queue.lines], queue.onto)
+    with MemoryReplayer(repository, whole_trees=whole) as replayer:
+        replayer.read([CommitRange(line.base, line.tip) for line in queue.lines], queue.onto)
         here, landed = queue.onto, set[int]()
         for number, line in enumerate(queue.lines):
             others = tuple(queue.lines[one].tip for one in sorted(landed))
-            found = replayer.replay(Own(line.base, line.tip, others), here)
+            found = replayer.replay(CommitRange(line.base, line.tip, others), here)
             if isinstance(found, Replayed):
                 replayer.keep(found.tip)
             expected = truth(repository.work_tree, queue, line, here)

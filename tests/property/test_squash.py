@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from gitorch.flow.merge import Squasher
+from gitorch.flow.merge import merge_replayer
 from gitorch.git.repository import Repository
 from gitorch.model.naming import TaskId
-from gitorch.replay import Conflicted, Own, Replayer
+from gitorch.replay import CommitRange, Conflicted, MemoryReplayer
 from tests.support.git import DATE, git
 from tests.support.histories import write_histories
 from tests.support.tasks import make_task
@@ -24,10 +24,10 @@ def test_a_squashed_task_has_the_tree_of_its_replay(empty: Repository, monkeypat
     squashed = 0
     for history in write_histories(empty.work_tree, range(HISTORIES)):
         task = make_task(id=TaskId("t"), number=1, title="The whole", prompt="", base=history.base, tip=history.tip)
-        own = Own(history.base, history.tip)
-        with Replayer(empty) as plain, Replayer(empty) as below:
+        own = CommitRange(history.base, history.tip)
+        with MemoryReplayer(empty) as plain, MemoryReplayer(empty) as below:
             expected = plain.replay(own, history.onto)
-            squasher = Squasher(below, [task])
+            squasher = merge_replayer(below, tasks=[task], squash=True)
             found = squasher.replay(own, history.onto)
             if isinstance(expected, Conflicted):
                 assert isinstance(found, Conflicted)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gitorch import services
 from gitorch.model.task import State, Task, by_id
-from gitorch.replay import Replayer
+from gitorch.replay import MemoryReplayer
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
 from gitorch.storage.tasks import Store
@@ -62,7 +62,7 @@ def approve(library: Workspace, *names: str) -> list[Task]:
 
 def merge(library: Workspace, *names: str) -> None:
     """Merge what is approved, unchecked."""
-    with Replayer(library.repository) as replayer:
+    with MemoryReplayer(library.repository) as replayer:
         services.merge.publish(
             library,
             replayer,

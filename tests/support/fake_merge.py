@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from gitorch.flow.merge.values import MergePlan, MergeStep, Progress
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import CheckResult, State, Task, by_id
-from gitorch.replay import Conflicted, Own, Replayed
+from gitorch.replay import CommitRange, Conflicted, Replayed
 from tests.support.tasks import make_task
 
 MAIN = Oid("main")
@@ -71,15 +71,15 @@ class FakeReplayer:
         self.silent = [*silent]
         self.kept: list[Oid] = []
 
-    def read(self, ranges: Iterable[Own], onto: Oid) -> None:
+    def read(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
         assert onto == MAIN
         assert all(commits.tip.endswith("-tip") for commits in ranges)
 
-    def paths(self, commits: Own, onto: Oid) -> frozenset[str]:
+    def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
         assert onto == MAIN
         return self._paths(_name(commits))
 
-    def replay(self, commits: Own, onto: Oid) -> Replayed | Conflicted:
+    def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
         name, merged = _name(commits), names_in(onto)
         groups = [group for group in (*self.conflicts, *self.silent) if name in group and group - {name} <= merged]
         if groups:
@@ -99,7 +99,7 @@ class FakeReplayer:
         return frozenset([f"{name}.txt", *("-".join(sorted(group)) for group in self.conflicts if name in group)])
 
 
-def _name(commits: Own) -> str:
+def _name(commits: CommitRange) -> str:
     return commits.tip.removesuffix("-tip")
 
 

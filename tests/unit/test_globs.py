@@ -14,7 +14,7 @@ from gitorch.config import combine
 from gitorch.config.layers import FILE, Layer
 from gitorch.errors import InvalidInput
 from gitorch.flow import intake
-from gitorch.flow.merge.resolve import regenerating_command
+from gitorch.flow.merge.resolver import regenerating_command
 from gitorch.flow.review import Change, path_signals
 from gitorch.model import globs
 from gitorch.model.globs import matches, matches_name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitorch.flow.merge.squash import squashed
+from gitorch.flow.merge.squash import squashed_commit
 from gitorch.git.objects import parse_commit
 from gitorch.model.naming import Oid
 
@@ -18,7 +18,7 @@ def made(title: str, *commits: tuple[str, str | bytes]) -> str:
         head = f"tree {TREE}\nparent {PARENT}\nauthor {name} <{name.lower()}@x> {when} +0100\ncommitter {COMMITTER}\n\n"
         raws.append(head.encode() + (message.encode() if isinstance(message, str) else message))
     read = [parse_commit(Oid(f"{number:040}"), raw) for number, raw in enumerate(raws)]
-    return squashed(read, title, TREE, PARENT, COMMITTER).decode("utf-8", "surrogateescape")
+    return squashed_commit(read, title, TREE, PARENT, COMMITTER).decode("utf-8", "surrogateescape")
 
 
 def test_a_message_holds_all_that_was_said() -> None:

@@ -31,7 +31,7 @@ def compose(
         Handed(task=dependency.id, title=dependency.title, handoff=handoff_of(repository, dependency))
         for dependency in dependencies
     ]
-    hunks = conflict_commit.hunks(repository, task.conflict.conflict_commit) if task.conflict else {}
+    hunks = conflict_commit.marked_lines(repository, task.conflict.conflict_commit) if task.conflict else {}
     conflict = brief.conflict(task, hunks, conflicting) if task.conflict else ()
     return brief.first_brief(task, role, checks, handoffs, conventions(repository, base_of(task)), conflict)
 

@@ -189,7 +189,7 @@ def _unsolved_files(context: RunContext, task: Task) -> list[str]:
     """Return the files in which the tip still has markers of the conflict that the attempt was to solve."""
     if task.conflict is None or task.tip is None:
         return []
-    return conflict_commit.unsolved(context.repository, task.conflict.conflict_commit, task.tip)
+    return conflict_commit.unsolved_files(context.repository, task.conflict.conflict_commit, task.tip)
 
 
 def _may_fix(context: RunContext, env: AttemptEnv, round_number: int) -> bool:

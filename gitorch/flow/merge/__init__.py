@@ -6,8 +6,15 @@ from gitorch.flow.merge.into import NotRebased, Rebased, Target, find_target, re
 from gitorch.flow.merge.plan import choose, plan
 from gitorch.flow.merge.proof import faults
 from gitorch.flow.merge.publish import NoteLines, ref_updates
-from gitorch.flow.merge.resolve import Resolver, answers, outcomes
-from gitorch.flow.merge.squash import Squasher
+from gitorch.flow.merge.replayer import MergeReplayer, engine_of, merge_replayer
+from gitorch.flow.merge.resolver import (
+    ConflictFile,
+    KnownResolutions,
+    Proposal,
+    Resolver,
+    resolved_files,
+    resolving_commits,
+)
 from gitorch.flow.merge.values import (
     MERGEABLE,
     Blocked,
@@ -19,34 +26,37 @@ from gitorch.flow.merge.values import (
     ReportProgress,
     ignore_progress,
 )
-from gitorch.flow.merge.wrapper import unwrapped
 
 __all__ = [
     "MERGEABLE",
     "Blocked",
+    "ConflictFile",
     "Failure",
+    "KnownResolutions",
     "MergeConflict",
     "MergePlan",
+    "MergeReplayer",
     "MergeStep",
     "NotRebased",
     "NoteLines",
     "Progress",
+    "Proposal",
     "Rebased",
     "ReportProgress",
     "Resolver",
-    "Squasher",
     "Target",
     "TreeCheck",
-    "answers",
     "choose",
+    "engine_of",
     "faults",
     "find_target",
     "ignore_progress",
-    "outcomes",
+    "merge_replayer",
     "plan",
     "rebase",
     "ref_updates",
+    "resolved_files",
+    "resolving_commits",
     "unapproved",
-    "unwrapped",
     "verified",
 ]

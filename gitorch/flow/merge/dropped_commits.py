@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from gitorch.flow.merge.values import MergePlan, MergeStep
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
-from gitorch.replay import Own, Replayed, Replayer
+from gitorch.replay import CommitRange, MemoryReplayer, Replayed
 
 
 def wrongly_dropped(repository: Repository, plan: MergePlan, parents: Mapping[Oid, tuple[Oid, ...]]) -> Iterator[str]:
@@ -39,12 +39,12 @@ def _wrongly_dropped(
     listing = repository.git("rev-list", *options, f"{onto}...{step.task.tip}", f"^{step.task.base}").text
     replayed = dict(step.replayed.pairs)
     tip = onto
-    with Replayer(repository, whole=True) as replayer:
+    with MemoryReplayer(repository, whole_trees=True) as replayer:
         for line in listing.split():
             oid = Oid(line.lstrip("=+"))
             tip = replayed.get(oid, tip)
             if oid not in step.replayed.dropped or line.startswith("=") or not parents.get(oid):
                 continue
-            result = replayer.replay(Own(parents[oid][0], oid), tip)
+            result = replayer.replay(CommitRange(parents[oid][0], oid), tip)
             if not isinstance(result, Replayed) or result.tip != tip:
                 yield f"{step.task.id}: its commit {oid[:12]} was dropped, and its change is missing"

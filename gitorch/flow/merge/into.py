@@ -16,7 +16,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref, branch_ref, original_ref
 from gitorch.model.note import Line, MergedNote, VerdictNote
 from gitorch.model.refs import RefUpdate
-from gitorch.replay import Conflicted, Own, Replayed, Replayer
+from gitorch.replay import CommitRange, Conflicted, Replayed, Replayer
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -117,7 +117,7 @@ def rebase(
         return NotRebased(branch, ahead, "they have no commit in common")
     if reason := _why_fixed(repository, integration, branch_tip, is_own_branch):
         return NotRebased(branch, ahead, reason)
-    commits = Own(Oid(fork.text.split("\n")[0]), integration)
+    commits = CommitRange(Oid(fork.text.split("\n")[0]), integration)
     return Rebased(branch=branch, ahead=ahead, before=integration, replayed=replayer.replay(commits, branch_tip))
 
 

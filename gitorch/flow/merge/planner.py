@@ -19,7 +19,7 @@ from gitorch.flow.merge.values import (
 from gitorch.model import graph
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import State, Task, by_id, commit_range
-from gitorch.replay import Conflicted, Own, Replayed
+from gitorch.replay import CommitRange, Conflicted, Replayed
 
 _MAX_PARTNERS = 8
 """How many tasks a conflict is tried with one by one."""
@@ -37,11 +37,11 @@ class CommitReplayer(Protocol):
     @property
     def repository(self) -> RefReader: ...
 
-    def read(self, ranges: Iterable[Own], onto: Oid, /) -> None: ...
+    def read(self, ranges: Iterable[CommitRange], onto: Oid, /) -> None: ...
 
-    def replay(self, commits: Own, onto: Oid, /) -> Replayed | Conflicted: ...
+    def replay(self, commits: CommitRange, onto: Oid, /) -> Replayed | Conflicted: ...
 
-    def paths(self, commits: Own, onto: Oid, /) -> frozenset[str]: ...
+    def paths(self, commits: CommitRange, onto: Oid, /) -> frozenset[str]: ...
 
 
 class MergePlanner:
@@ -62,7 +62,7 @@ class MergePlanner:
         self.paths: dict[TaskId, frozenset[str]] = {}
         self.replays = 0
         self.merged = tuple(task.tip for task in tasks.values() if task.state is State.MERGED and task.tip)
-        self._replayed: dict[tuple[Own, Oid], Replayed | Conflicted] = {}
+        self._replayed: dict[tuple[CommitRange, Oid], Replayed | Conflicted] = {}
         self._report = report
         self._reported: set[tuple[str, TaskId]] = set()
 
@@ -77,7 +77,7 @@ class MergePlanner:
         with_tip = [task for task in tasks if task.tip is not None]
         ranges = [self._range(task, self.merged) for task in with_tip]
         # the first task may go in unchanged: the others are then replayed on its own tip
-        self.replayer.read([*ranges, *(Own(commits.tip, commits.tip) for commits in ranges)], self.onto)
+        self.replayer.read([*ranges, *(CommitRange(commits.tip, commits.tip) for commits in ranges)], self.onto)
         for task, commits in zip(with_tip, ranges, strict=True):
             self.paths[task.id] = self.replayer.paths(commits, self.onto)
 
@@ -147,8 +147,8 @@ class MergePlanner:
             self._replayed[commits, onto] = self.replayer.replay(commits, onto)
         return self._replayed[commits, onto]
 
-    def _range(self, task: Task, merged: tuple[Oid, ...]) -> Own:
-        return Own(*commit_range(task), merged)
+    def _range(self, task: Task, merged: tuple[Oid, ...]) -> CommitRange:
+        return CommitRange(*commit_range(task), merged)
 
     def _tip(self, task: Task) -> Oid:
         return commit_range(task)[1]

@@ -6,50 +6,53 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from gitorch.flow.merge.wrapper import Wrapper
+import msgspec
+
 from gitorch.git.repository import Commit
 from gitorch.model.naming import Oid
 from gitorch.model.task import Task
-from gitorch.replay import Conflicted, Own, Replayed, Replayer
+from gitorch.replay import CommitRange, Replayed, Replayer
 
 _TRAILER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*: .*|\(cherry picked from commit [0-9a-f]+\)")
 
 
-class Squasher(Wrapper):
-    """Replays as another replayer does, and makes one commit of what each task adds.
+class Squasher:
+    """Makes one commit of what each task adds.
 
-    Tasks on top of a squashed one are replayed as always: their own commits are theirs alone.
+    Tasks on top of a squashed one are replayed as always: they have only their own commits.
     """
 
-    def __init__(self, replayer: Replayer, tasks: Iterable[Task]) -> None:
-        super().__init__(replayer)
+    def __init__(self, engine: Replayer, tasks: Iterable[Task]) -> None:
+        self.engine = engine
         self._titles: Mapping[Oid, str] = {task.tip: task.title for task in tasks if task.tip}
 
-    def replay(self, own: Own, onto: Oid) -> Replayed | Conflicted:
-        """Replay own commits, and squash them where there are several."""
-        done = self.inner.replay(own, onto)
-        if isinstance(done, Conflicted) or len(done.pairs) < 2 or own.tip not in self._titles:
-            return done
-        originals = self.repository.commits(old for old, _ in done.pairs)
-        self.inner.keep(done.tip)
-        raw = squashed(originals, self._titles[own.tip], self.inner.tree(done.tip), onto, self.repository.committer())
-        tip = self.repository.write_commit(raw)
-        return Replayed(tip, tuple((old, tip) for old, _ in done.pairs), done.dropped, done.resolved)
+    def squash(self, commits: CommitRange, onto: Oid, replayed: Replayed) -> Replayed:
+        """Return a replay with its commits squashed, if there are several and they are a task's."""
+        if len(replayed.pairs) < 2 or commits.tip not in self._titles:
+            return replayed
+        repository = self.engine.repository
+        originals = repository.commits(old for old, _ in replayed.pairs)
+        self.engine.keep(replayed.tip)
+        tree = self.engine.tree(replayed.tip)
+        tip = repository.write_commit(
+            squashed_commit(originals, self._titles[commits.tip], tree, onto, repository.committer())
+        )
+        return msgspec.structs.replace(replayed, tip=tip, pairs=tuple((old, tip) for old, _ in replayed.pairs))
 
 
-def squashed(commits: Sequence[Commit], title: str, tree: Oid, parent: Oid, committer: str) -> bytes:
+def squashed_commit(commits: Sequence[Commit], title: str, tree: Oid, parent: Oid, committer: str) -> bytes:
     """Return the bytes of the one commit that stands for several.
 
     Its subject is the task's title, its body their messages, oldest first. Its author is whoever made most of them
     (the last one of equals), with the date of their last; the others are co-authors. Trailers are kept, each once.
     """
     authors = [_author(commit) for commit in commits]
-    counts = Counter(who for who, _ in authors)
-    author = max(reversed(counts), key=lambda who: counts[who])
-    when = next(date for who, date in reversed(authors) if who == author)
-    lines = [f"tree {tree}", f"parent {parent}", f"author {author} {when}", f"committer {committer}", "", ""]
-    others = [who for who in counts if who != author]
-    return "\n".join(lines).encode("utf-8", "surrogateescape") + _message(commits, title, others)
+    counts = Counter(name for name, _ in authors)
+    author = max(reversed(counts), key=lambda name: counts[name])
+    date = next(date for name, date in reversed(authors) if name == author)
+    lines = [f"tree {tree}", f"parent {parent}", f"author {author} {date}", f"committer {committer}", "", ""]
+    co_authors = [name for name in counts if name != author]
+    return "\n".join(lines).encode("utf-8", "surrogateescape") + _message(commits, title, co_authors)
 
 
 def _author(commit: Commit) -> tuple[str, str]:

@@ -1,0 +1,138 @@
+"""The seam behind which conflicts are resolved: files in conflict in, proposals with evidence out.
+
+Each resolver is one rung of a ladder, and the first proposal for a file counts. Union files and syntax-aware drivers
+need no rung: git applies them, by the `.gitattributes` of what is merged. A resolver never just takes a side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from gitorch.flow.merge.resolutions import Hunks, Memory, Sides, is_marked
+from gitorch.git.repository import Repository
+from gitorch.model import globs
+from gitorch.model.naming import Oid, TaskId
+
+MEMORY, RERERE, REGENERATE = "memory", "rerere", "regenerate"
+
+
+class ConflictFile(msgspec.Struct, frozen=True):
+    """A file in conflict: its path, the blobs of its versions, and the tasks whose changes meet in it.
+
+    `our_tasks` went in before, `their_task` is being replayed; a commit of no task has none.
+    """
+
+    path: str
+    sides: Sides
+    our_tasks: tuple[TaskId, ...] = ()
+    their_task: TaskId | None = None
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """A proposed content of a file, and the evidence for it: what it comes from (`memory`, `rerere`, ...).
+
+    With a `command`, the file is generated: the blob stays until the command has run on the resolved commit.
+    """
+
+    blob: Oid
+    evidence: str
+    command: str = ""
+
+
+class Resolver(Protocol):
+    """Proposes results for files in conflict."""
+
+    def propose(self, files: Sequence[ConflictFile]) -> Mapping[str, Sequence[Proposal]]:
+        """Return proposals by path, the best first; files without a proposal are left out."""
+
+
+class RegenerateResolver:
+    """Proposes to regenerate files that a command makes: they are never merged as text.
+
+    `commands` are `[merge.regenerate]`: the commands, by globs of paths.
+    """
+
+    def __init__(self, commands: Mapping[str, str]) -> None:
+        self._commands = commands
+
+    def propose(self, files: Sequence[ConflictFile]) -> Mapping[str, Sequence[Proposal]]:
+        """Return a proposal for each file that a command makes; until then it stays as it is on our side."""
+        commands = {file: regenerating_command(self._commands, file.path) for file in files}
+        return {
+            file.path: [Proposal(file.sides.ours, REGENERATE, command)] for file, command in commands.items() if command
+        }
+
+
+class KnownResolutions:
+    """Proposes what was resolved before: whole files by their three sides, else all hunks of a file by `rerere`."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self._memory = Memory(repository)
+        self._hunks = Hunks(repository)
+        self._by_hunks: dict[Sides, Oid | None] = {}
+
+    def propose(self, files: Sequence[ConflictFile]) -> Mapping[str, Sequence[Proposal]]:
+        """Return a proposal for each file whose conflict was resolved before."""
+        sides = {file.path: file.sides for file in files}
+        whole_files = self._memory.recall(sides)
+        hunks = self._recall_hunks({path: three for path, three in sides.items() if path not in whole_files})
+        proposals = {path: [Proposal(blob, MEMORY)] for path, blob in whole_files.items()}
+        return proposals | {path: [Proposal(blob, RERERE)] for path, blob in hunks.items()}
+
+    def _recall_hunks(self, sides: Mapping[str, Sides]) -> dict[str, Oid]:
+        missing = {path: three for path, three in sides.items() if three not in self._by_hunks}
+        if missing:
+            blobs = self._hunks.recall(missing)
+            self._by_hunks |= {three: blobs.get(path) for path, three in missing.items()}
+        return {path: blob for path, three in sides.items() if (blob := self._by_hunks[three])}
+
+    def learn(self, resolved: Mapping[Sides, Oid]) -> None:
+        """Remember how files in conflict were resolved; a file that still has git's markers was not."""
+        clean = {sides: blob for sides, blob in resolved.items() if not is_marked(self._content(blob))}
+        if clean:
+            self._by_hunks.clear()
+            self._memory.learn(clean)
+            self._hunks.learn({sides: blob for sides, blob in clean.items() if self._exist(sides)})
+
+    def _exist(self, sides: Sides) -> bool:
+        # if a merge has several bases, git makes one of them and does not store it
+        blobs = (blob for blob in (sides.base, sides.ours, sides.theirs) if blob)
+        return None not in self.repository.object_ids(*blobs)
+
+    def _content(self, blob: Oid) -> bytes:
+        return self.repository.git("cat-file", "blob", blob, ok=(0, 128)).stdout
+
+
+def resolved_files(repository: Repository, commit: Oid, files: Mapping[str, Sides | None]) -> dict[Sides, Oid]:
+    """Return what a commit has in the place of files that were in conflict."""
+    sides = [(path, three) for path, three in files.items() if three is not None and "\n" not in path]
+    if not sides:
+        return {}
+    blobs = repository.object_ids(*(f"{commit}:{path}" for path, _ in sides))
+    return {three: blob for (_, three), blob in zip(sides, blobs, strict=True) if blob is not None}
+
+
+def resolving_commits(repository: Repository, files: Mapping[str, Sides], base: Oid | None, tip: Oid) -> list[Oid]:
+    """Return the commits of a branch that changed files from our side of a conflict: they resolved it."""
+    listing = repository.git("rev-list", "--no-merges", tip, *((f"^{base}",) if base else ()), "--", *files).text
+    commits = repository.commits(Oid(line) for line in listing.split("\n") if line)
+    our_blobs = {sides.ours for sides in files.values()}
+    return [
+        commit.oid
+        for commit in commits
+        if commit.parents and our_blobs & {*_blobs(repository, commit.parents[0], files)}
+    ]
+
+
+def _blobs(repository: Repository, commit: Oid, paths: Iterable[str]) -> list[Oid]:
+    oids = repository.object_ids(*(f"{commit}:{path}" for path in paths if "\n" not in path))
+    return [oid for oid in oids if oid is not None]
+
+
+def regenerating_command(commands: Mapping[str, str], path: str) -> str:
+    """Return the command that makes a file: that of the first pattern that matches its path."""
+    return next((command for pattern, command in commands.items() if globs.matches(path, [pattern])), "")

@@ -1,0 +1,120 @@
+"""`git rebase` itself, in a worktree of its own: slow, and the reference for the engine in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gitorch.git import worktrees
+from gitorch.git.repository import Commit, Repository
+from gitorch.git.worktrees import Worktree
+from gitorch.model.naming import Oid
+from gitorch.replay.commit_bytes import rewrite_commit
+from gitorch.replay.memory import MemoryReplayer
+from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, parse_stage
+
+
+class RebaseReplayer:
+    """A `Replayer` that replays with `git rebase`, which stores its commits in the repository at once.
+
+    Everything else is left to the engine in memory.
+    """
+
+    def __init__(self, repository: Repository, path: Path) -> None:
+        self.repository = repository
+        self._engine = MemoryReplayer(repository)
+        self._path = path
+        self._worktree: Worktree | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def read(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
+        self._engine.read(ranges, onto)
+
+    def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
+        return self._engine.paths(commits, onto)
+
+    def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
+        return self._engine.merge(ours, theirs)
+
+    def tree(self, commit: Oid) -> Oid:
+        return self._engine.tree(commit)
+
+    def file(self, tree: Oid, path: str) -> bytes | None:
+        return self._engine.file(tree, path)
+
+    def keep(self, *tips: Oid) -> None:
+        self._engine.keep(*tips)
+
+    def keep_tree(self, tree: Oid) -> None:
+        self._engine.keep_tree(tree)
+
+    def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
+        """Replay commits onto a commit with `git rebase`."""
+        picks = [pick.oid for pick in self._engine.picks(commits, onto)]
+        upstream = self._upstream(commits)
+        is_stack = self._engine.is_stack(commits, onto) or upstream != commits.base
+        worktree = self._find_worktree(onto)
+        answer = worktree.git(
+            self.repository,
+            *("rebase", "--quiet", "--no-autostash"),
+            *(("--onto", onto, upstream) if is_stack else (onto,)),
+            commits.tip,
+            env=self.repository.identity(),
+            ok=(0, 1),
+        )
+        if answer.code:
+            return self._abort(worktree)
+        tip = Oid(worktree.git(self.repository, "rev-parse", "HEAD").text)
+        new = self.repository.git("rev-list", "--reverse", f"{onto}..{tip}").text.split()
+        pairs = tuple(_match(self.repository.commits(picks), self.repository.commits(map(Oid, new))))
+        paired = {old for old, _ in pairs}
+        return Replayed(tip, pairs, tuple(oid for oid in picks if oid not in paired))
+
+    def _upstream(self, commits: CommitRange) -> Oid:
+        """Return the excluded commit nearest to the tip: git rebase takes only one."""
+        reached = [tip for tip in commits.excluded if self.repository.is_ancestor(tip, commits.tip)]
+        return min([commits.base, *reached], key=lambda oid: len(self._list_commits(commits.tip, oid)))
+
+    def _list_commits(self, tip: Oid, without: Oid) -> list[str]:
+        return self.repository.git("rev-list", "--no-merges", tip, f"^{without}").text.split()
+
+    def _find_worktree(self, commit: Oid) -> Worktree:
+        if self._worktree is None:
+            existing = worktrees.find(self.repository, self._path)
+            self._worktree = existing or worktrees.add(self.repository, self._path, commit, "gitorch rebases here")
+        return self._worktree
+
+    def _abort(self, worktree: Worktree) -> Conflicted:
+        """Return the conflict that stopped a rebase, and end the rebase."""
+        entries = worktree.git(self.repository, "ls-files", "--unmerged", "-z").fields()
+        stopped = Oid(worktree.git(self.repository, "rev-parse", "REBASE_HEAD").text)
+        worktree.git(self.repository, "rebase", "--quit")
+        worktree.git(self.repository, "reset", "--quiet", "--hard")
+        worktree.git(self.repository, "clean", "--quiet", "-d", "--force", "-x")
+        stages = tuple(map(parse_stage, entries))
+        return Conflicted(stopped, tuple(dict.fromkeys(stage.path for stage in stages)), stages)
+
+
+def _match(old: Iterable[Commit], new: Iterable[Commit]) -> Iterator[tuple[Oid, Oid]]:
+    """Pair old commits with those made from them, by author and message; some old ones may have no pair."""
+    pending = list(old)
+    for commit in new:
+        index = next(index for index, other in enumerate(pending) if _identity(other) == _identity(commit))
+        yield pending[index].oid, commit.oid
+        del pending[: index + 1]
+
+
+def _identity(commit: Commit) -> bytes:
+    return rewrite_commit(commit.raw, "", "", "")
