@@ -85,7 +85,7 @@ class FencedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         """Return the room of an attempt as its programs left it; raise `RoomError` when its folder is gone."""
         worktree = worktrees.find(self.repository, spec.directory)
         if worktree is None:
-            raise RoomError(f"its worktree {spec.directory} is gone; its branch is kept")
+            raise RoomError(f"worktree {spec.directory} is gone; its branch is kept")
         return self._room(spec, worktree)
 
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
@@ -131,7 +131,7 @@ def _fresh_worktree(repository: Repository, spec: RoomSpec) -> Worktree:
     if branch_tip is None:
         repository.update_refs([RefUpdate(ref, start, None)], f"start {spec.task}")
     elif spec.attempt == 1 and branch_tip != start:
-        raise RoomError(f"a branch {spec.branch} exists already, and is not this task's")
+        raise RoomError(f"branch {spec.branch} already exists and does not belong to this task")
     worktree = worktrees.find(repository, spec.directory)
     if worktree is not None and (spec.attempt > 1 or _is_complete(worktree)):
         worktrees.remove_stale_locks(repository, worktree, ref)

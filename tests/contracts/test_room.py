@@ -288,7 +288,7 @@ def test_a_branch_of_somebody_else(suite: Suite) -> None:
     """A first attempt does not take over a branch that exists and is not the task's."""
     other = git("commit-tree", "HEAD^{tree}", "-m", "other", cwd=suite.folder)
     git("update-ref", f"refs/heads/{BRANCH}", other, cwd=suite.folder)
-    with pytest.raises(RoomError, match="exists already"):
+    with pytest.raises(RoomError, match="already exists"):
         suite.room()
     assert suite.ref(BRANCH) == other
 

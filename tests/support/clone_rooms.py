@@ -97,7 +97,7 @@ class CloneRooms(msgspec.Struct, frozen=True, kw_only=True):
         if branch_tip and spec.tip and self.repository.is_ancestor(spec.tip, branch_tip):
             start = branch_tip
         if spec.attempt == 1 and branch_tip not in (None, start):
-            raise RoomError(f"a branch {spec.branch} exists already")
+            raise RoomError(f"branch {spec.branch} already exists")
         if branch_tip and spec.attempt > 1:
             _move(self.repository, naming.attempt_ref(spec.task, spec.attempt - 1), branch_tip)
         _move(self.repository, ref, start)

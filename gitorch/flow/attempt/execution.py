@@ -60,12 +60,12 @@ def _read_brief(folder: Path, round_number: int) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise RoomError(f"its brief {path} is gone") from error
+        raise RoomError(f"brief {path} is gone") from error
 
 
 def _with_time_limit(outcome: Outcome, result: Exit) -> Outcome:
     """Name the limit or the request that ended an execution, instead of what the agent said about it."""
-    reasons = {"timeout": "timed out", "idle": "stuck: no output and no processor time", "stopped": result.message}
+    reasons = {"timeout": "timed out", "idle": "idle: no output and no CPU time", "stopped": result.message}
     if result.cause in reasons and outcome.ending is not ExitReason.COMPLETED:
         return msgspec.structs.replace(outcome, ending=ExitReason.STOPPED, reason=reasons[result.cause])
     return outcome

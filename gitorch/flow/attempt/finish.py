@@ -66,13 +66,13 @@ def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
     if outcome.ending is ExitReason.LIMITED and context.config.run.rate_limits == "wait":
         wake = datetime.fromtimestamp(outcome.resets_at, UTC) if outcome.resets_at else _retry_time(task)
         return _end(
-            context, task, state=State.WAITING, reason=f"{reason}; goes on at {wake:%Y-%m-%d %H:%M} UTC", wake=wake
+            context, task, state=State.WAITING, reason=f"{reason}; continues at {wake:%Y-%m-%d %H:%M} UTC", wake=wake
         )
     if outcome.ending is ExitReason.UNAUTHENTICATED:
         return _end(context, task, state=State.QUEUED, reason=f"{task.spec.agent} is not logged in: {reason}")
     crashed = outcome.ending in (ExitReason.TRANSIENT, ExitReason.LOST)
     if crashed and task.retried < context.config.run.retries:
-        return _end(context, task, state=State.QUEUED, reason=f"again after: {reason}", retried=task.retried + 1)
+        return _end(context, task, state=State.QUEUED, reason=f"retrying after: {reason}", retried=task.retried + 1)
     return end_failed(context, task, reason)
 
 

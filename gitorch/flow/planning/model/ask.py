@@ -1,4 +1,4 @@
-"""Putting a question to an agent's model: started, waited for, ended with us, and every bad end said in words."""
+"""Ask the model of an agent a question, as an execution, and turn every failure into an error with a fix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import agent_environment
 
 SECONDS = 900.0
-"""How long an answer may take: a large plan of a thinking model takes minutes."""
+"""The time limit of an answer: a large plan of a thinking model takes minutes."""
 
 _PREFIX = "questions"
 _MAX_KEPT = 5
@@ -26,21 +26,21 @@ OTHERWISE = ("orchestrate plan GOAL --agent OTHER", "orchestrate plan GOAL --heu
 
 
 def ask(context: RunContext, agent: str, question: Question, *, seconds: float = SECONDS) -> Answer:
-    """Put a question through an agent and return its answer: an object, or words in which there is none.
+    """Ask a question through an agent and return its answer: an object, or text that contains none.
 
     Raises a `GitorchError` when there is no answer: `SetupNeeded`, `LimitReached`, `Refused` (the model declined), or
-    `Incomplete` (the service failed, the answer was cut off). What was sent and said is kept for a while then.
+    `Incomplete` (the service failed, the answer was cut off). The executions of the last failed questions are kept.
     """
     settings = context.config.agents[agent]
     if settings.kind not in QUESTIONERS:
         raise InvalidInput("agent-has-no-model", f"{agent} is a command: it cannot be asked", fix=OTHERWISE)
     _forget_old(context.executor)
-    execution, exit_record = _run(context, settings, QUESTIONERS[settings.kind].send(settings, question), seconds)
-    answer = _read(context.executor, settings, execution, exit_record)
+    execution, result = _run(context, settings, QUESTIONERS[settings.kind].send(settings, question), seconds)
+    answer = _read(context.executor, settings, execution, result)
     if answer.outcome.ending is ExitReason.COMPLETED:
         context.executor.ack(execution)
         return answer
-    raise _error(agent, settings, answer, exit_record, context.executor.output_location(execution, "stdout"))
+    raise _error(agent, settings, answer, result, context.executor.output_location(execution, "stdout"))
 
 
 def _run(context: RunContext, settings: AgentSettings, sent: Sent, seconds: float) -> tuple[ExecutionId, Exit]:
@@ -65,10 +65,10 @@ def _run(context: RunContext, settings: AgentSettings, sent: Sent, seconds: floa
     return execution, status
 
 
-def _read(executor: Executor, settings: AgentSettings, execution: ExecutionId, exit_record: Exit) -> Answer:
+def _read(executor: Executor, settings: AgentSettings, execution: ExecutionId, result: Exit) -> Answer:
     stderr = tail_text(executor, execution, "stderr", _STDERR_TAIL)
     with executor.open_output(execution, "stdout") as lines:
-        return QUESTIONERS[settings.kind].answer(settings, lines, stderr, exit_record)
+        return QUESTIONERS[settings.kind].answer(settings, lines, stderr, result)
 
 
 def _forget_old(executor: Executor) -> None:
@@ -77,26 +77,26 @@ def _forget_old(executor: Executor) -> None:
         executor.ack(submitted.id)
 
 
-def _error(agent: str, settings: AgentSettings, answer: Answer, ended: Exit, log: str) -> GitorchError:
-    if ended.cause == "failed-to-start":
+def _error(agent: str, settings: AgentSettings, answer: Answer, result: Exit, log: str) -> GitorchError:
+    if result.cause == "failed-to-start":
         install = _INSTALL.get(settings.kind, "orchestrate doctor")
-        return SetupNeeded("agent-missing", f"{agent} cannot be started", why=ended.message, fix=(install, *OTHERWISE))
-    if ended.cause == "timeout":
-        what = f"{agent} has not answered within {ended.seconds:.0f} seconds"
-        return LimitReached("model-timeout", what, why=answer.outcome.reason, fix=("try again", *OTHERWISE))
+        return SetupNeeded("agent-missing", f"{agent} cannot be started", why=result.message, fix=(install, *OTHERWISE))
+    if result.cause == "timeout":
+        message = f"{agent} has not answered within {result.seconds:.0f} seconds"
+        return LimitReached("model-timeout", message, why=answer.outcome.reason, fix=("try again", *OTHERWISE))
     if answer.outcome.ending not in _REFUSALS:
-        why = answer.outcome.reason or answer.outcome.ending
+        cause = answer.outcome.reason or answer.outcome.ending
         return Incomplete(
-            "model-failed", f"{agent} gave no answer", why=why, fix=(*([f"less {log}"] if log else []), *OTHERWISE)
+            "model-failed", f"{agent} gave no answer", why=cause, fix=(*([f"less {log}"] if log else []), *OTHERWISE)
         )
-    error, code, what, fix = _REFUSALS[answer.outcome.ending]
+    error, code, message, fix = _REFUSALS[answer.outcome.ending]
     fix = fix or _LOGIN.get(settings.kind) or f"export {key_env(settings)}=..."
-    return error(code, f"{what.format(agent)}{_until(answer)}", why=answer.outcome.reason, fix=(fix, *OTHERWISE))
+    return error(code, f"{message.format(agent)}{_until(answer)}", why=answer.outcome.reason, fix=(fix, *OTHERWISE))
 
 
 def _until(answer: Answer) -> str:
-    at = answer.outcome.resets_at
-    return f" until {datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}" if at else ""
+    time = answer.outcome.resets_at
+    return f" until {datetime.fromtimestamp(time).astimezone():%Y-%m-%d %H:%M}" if time else ""
 
 
 _REFUSALS: dict[ExitReason, tuple[type[GitorchError], str, str, str]] = {
