@@ -38,6 +38,7 @@ def table(
     shows a dash, so that columns can be counted.
     """
     visible, hidden = visible_columns(columns, rows, terminal)
+    titles = [title.lower() for title in hidden if title]
     grid = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=any(column.title for column in columns))
     dash = "" if terminal.width is not None else "-"
     cells: list[Text] = []
@@ -49,10 +50,9 @@ def table(
         cells.append(Text("\n", no_wrap=True, overflow="ellipsis").join(lines))
     # one row of cells with a line for each task: rich takes three times as long for a row for each task
     grid.add_row(*cells)
-    if not (hidden and note):
+    if not (titles and note):
         return grid
-    names = ", ".join(title.lower() for title in hidden)
-    return Group(grid, Text(f"{len(hidden)} column{'s' * (len(hidden) > 1)} hidden: {names}", "dim"))
+    return Group(grid, Text(f"{len(titles)} column{'s' * (len(titles) > 1)} hidden: {', '.join(titles)}", "dim"))
 
 
 def visible_columns(
