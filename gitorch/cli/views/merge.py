@@ -41,9 +41,10 @@ def merge_plan(
 ) -> RenderableType:
     """Return what a merge would do: a tree in dependency order, and the places of its conflicts.
 
-    `expected` are the conflicts among all tasks, approved or not.
+    `expected` are the conflicts among all tasks, approved or not; those that the plan shows are not repeated.
     """
     terminal = terminal or stdout_style()
+    expected = _not_in_plan(expected, plan)
     base = merge_branches.base_lines(plan, integration, terminal)
     notes = [
         *merge_branches.resolved_lines(plan, terminal),
@@ -159,6 +160,11 @@ def _entries(plan: MergePlan, terminal: TerminalStyle) -> Iterator[_Entry]:
     for position, step in enumerate(plan.steps, start=1):
         yield step.task, (str(position), "green"), _step_details(step, plan, terminal)
     yield from _left_out(plan, terminal).values()
+
+
+def _not_in_plan(expected: Sequence[Conflict], plan: MergePlan) -> list[Conflict]:
+    planned = [{conflict.task.id, *conflict.partners} for conflict in plan.conflicts]
+    return [conflict for conflict in expected if not any(tasks.issuperset(conflict.tasks) for tasks in planned)]
 
 
 def _left_out(plan: MergePlan, terminal: TerminalStyle) -> dict[str, _Entry]:
