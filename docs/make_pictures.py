@@ -86,8 +86,9 @@ def terminal_output(command: str, shop: Demo) -> str:
     environment = {**shop.environment, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
     environment.pop("NO_COLOR", None)
     words = [sys.executable, "-m", "gitorch", *command.split()[1:]]
+    # narration is left out: a progress bar is erased by cursor movements, which a picture cannot follow
     process = subprocess.Popen(
-        words, cwd=shop.repository, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=environment
+        words, cwd=shop.repository, stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.DEVNULL, env=environment
     )
     os.close(slave)
     content = _read(master)
