@@ -27,7 +27,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "submit": ("submit", "queue tasks"),
         "plan": ("plan", "break a goal into tasks"),
         "adopt": ("adopt", "import existing branches as finished tasks"),
-        "run": ("run", "work through the queue"),
+        "run": ("run", "run the queued tasks"),
     },
     "Night": {
         "status": ("status", "show tasks and what needs your attention"),

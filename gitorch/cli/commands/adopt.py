@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @click.command("adopt")
 @click.argument("branches", nargs=-1, required=True, metavar="BRANCH...")
-@click.option("--base", default="", metavar="REF", help="What they are to be compared with; else the configured base.")
-@click.option("--after", multiple=True, type=TASK, help="They wait for this task. May be given several times.")
-@click.option("--check", is_flag=True, help="Run the checks on them, too: no check has judged them.")
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would become of them.")
+@click.option("--base", default="", metavar="REF", help="Compare with REF instead of the configured base.")
+@click.option("--after", multiple=True, type=TASK, help="Merge them after this task (repeatable).")
+@click.option("--check", is_flag=True, help="Run the checks on their tips.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the tasks without creating them.")
 @pass_session
 def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool, **options: Any) -> None:
-    """Make finished tasks of existing branches, by whomever: they go through review and merge like all others.
+    """Import existing branches as finished tasks.
 
-    A branch is a name or a glob ('task/*'), local or remote-tracking (origin/x). It is never moved. One that contains
-    another waits for that one. What was named and cannot be adopted refuses the whole call; what a glob matched is left
-    out, and said.
+    BRANCH is a name or a glob ('task/*'), local or remote-tracking (origin/x). Branches are never moved. A branch that
+    contains another one depends on it. Fails if a named branch cannot be adopted; skips (and lists) branches that only
+    matched a glob.
     """
     from gitorch.storage import trust
 

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 @click.command("merge")
 @click.argument("tasks", nargs=-1, type=TASK)
-@click.option("-n", "--dry-run", is_flag=True, help="Show the plan and the conflicts it would meet.")
-@click.option("--skip", multiple=True, type=TASK, metavar="TASK", help="Leave this one out.")
-@click.option("--verify", type=click.Choice(["each", "batch", "end", "never"]), help="How often the checks run.")
-@click.option("--recheck", is_flag=True, help="Check again what an earlier command found red or green.")
-@click.option("--squash", is_flag=True, help="Make one commit of each task.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the plan and its conflicts without merging.")
+@click.option("--skip", multiple=True, type=TASK, metavar="TASK", help="Leave this task out (repeatable).")
+@click.option("--verify", type=click.Choice(["each", "batch", "end", "never"]), help="Which trees to check.")
+@click.option("--recheck", is_flag=True, help="Ignore cached check results.")
+@click.option("--squash", is_flag=True, help="Squash each task into one commit.")
 @click.option(
     "--engine",
     type=click.Choice(["auto", "merge-tree", "git-rebase"]),
     default="auto",
-    help="What replays the commits, to the same result: in memory, by git's merge alone, or by git rebase.",
+    help="Replay engine; all give the same result.",
 )
-@click.option("--into", default="", metavar="BRANCH", help="Bring this branch of yours to the result, too.")
+@click.option("--into", default="", metavar="BRANCH", help="Also fast-forward BRANCH to the result.")
 @pass_session
 def merge_command(
     session: Session,
@@ -47,9 +47,9 @@ def merge_command(
 ) -> None:
     """Rebase approved work onto the integration branch, in dependency order.
 
-    Named TASKS go in with what they build on. Where the base branch moved on, the integration branch is replayed on it
-    first. Your own branches stay as they are, but the one that --into names: it is moved forward to the result, and the
-    files of a clean checkout of it follow.
+    With TASKS, merge only those and their dependencies. If the base branch has moved, the integration branch is
+    rebased onto it first. Your own branches never move, except the one you name with --into; a clean checkout of it is
+    updated too.
     """
     from gitorch.cli.views import merge
     from gitorch.flow.merge import Progress

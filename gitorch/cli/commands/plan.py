@@ -48,7 +48,7 @@ class PlanGroup(click.Group):
 @click.group("plan", cls=PlanGroup, invoke_without_command=True, subcommand_metavar="GOAL | COMMAND [ARGS]...")
 @click.pass_context
 def plan_command(ctx: click.Context) -> None:
-    """Break a goal into tasks, talk them over, and queue them once you agree.
+    """Break a goal into tasks, discuss the plan, and queue it.
 
     \b
     orchestrate plan "Build a REST API with authentication"
@@ -66,12 +66,12 @@ def plan_command(ctx: click.Context) -> None:
 
 @plan_command.command("new")
 @click.argument("goal", nargs=-1)
-@click.option("-a", "--agent", default="", help="The model that draws it up: claude, codex, api.")
-@click.option("--heuristic", is_flag=True, help="Ask no model: go by the words of the goal.")
-@click.option("--constraint", "constraints", multiple=True, metavar="TEXT", help="What the plan must keep to.")
+@click.option("-a", "--agent", default="", help="Model to use: claude, codex, api.")
+@click.option("--heuristic", is_flag=True, help="Use heuristics instead of a model.")
+@click.option("--constraint", "constraints", multiple=True, metavar="TEXT", help="Constraint on the plan (repeatable).")
 @pass_session
 def new_command(session: Session, goal: Sequence[str], agent: str, heuristic: bool, constraints: Sequence[str]) -> None:
-    """Make a plan: what `plan GOAL` does. GOAL - is standard input."""
+    """Create a plan, like `plan GOAL`. With -, read GOAL from standard input."""
     workspace = session.workspace
     words = _goal(session, goal)
     chosen = services.planner.choose_planner(workspace, agent, heuristic=heuristic)
@@ -144,7 +144,11 @@ def list_command(session: Session, more: Sequence[str]) -> None:
 @click.argument("plan", type=PLAN)
 @click.argument("task", required=False, type=PLANNED)
 @click.option(
-    "--format", "form", type=click.Choice(["tree", "mermaid", "dot", "json", "toml"]), default="tree", help="As what."
+    "--format",
+    "form",
+    type=click.Choice(["tree", "mermaid", "dot", "json", "toml"]),
+    default="tree",
+    help="Output format.",
 )
 @pass_session
 def show_command(session: Session, plan: str, task: str | None, form: str) -> None:
@@ -169,10 +173,10 @@ def show_command(session: Session, plan: str, task: str | None, form: str) -> No
 
 @plan_command.command("continue")
 @click.argument("plan", type=PLAN)
-@click.option("-a", "--agent", default="", help="The model that draws it up, where it has no tasks yet.")
+@click.option("-a", "--agent", default="", help="Model to use, if the plan has no tasks yet.")
 @pass_session
 def continue_command(session: Session, plan: str, agent: str) -> None:
-    """Go on with a plan where it was left, with its conversation."""
+    """Continue a saved plan and its conversation."""
     from gitorch.cli.terminal.blocks import stack
     from gitorch.cli.views import plan as plan_view
 
@@ -200,10 +204,10 @@ def _continued(session: Session, found: PlanSession, agent: str) -> PlanSession:
 
 @plan_command.command("approve")
 @click.argument("plan", type=PLAN)
-@click.option("--run", "run", is_flag=True, help="Work through the queue at once.")
+@click.option("--run", "run", is_flag=True, help="Start a run afterwards.")
 @click.pass_context
 def approve_command(ctx: click.Context, plan: str, run: bool) -> None:
-    """Agree to a plan: its tasks are queued, all or none, with what they wait for."""
+    """Approve a plan and queue its tasks with their dependencies."""
     session = ctx.ensure_object(Session)
     workspace = session.workspace
     approved, tasks = services.plan_approval.approve_plan(workspace, services.plan_approval.find_plan(workspace, plan))
@@ -252,10 +256,10 @@ def decompose(session: Session, goal: str, given: dict[str, Any], *, dry: bool) 
 
 @plan_command.command("drop")
 @click.argument("plan", type=PLAN)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_session
 def drop_command(session: Session, plan: str, yes: bool) -> None:
-    """Take a plan away. Tasks that it became stay as they are."""
+    """Drop a plan. Tasks that it has queued stay."""
     workspace = session.workspace
     found = services.plan_approval.find_plan(workspace, plan)
     if not session.confirm(f"Drop the plan {found.id}?", yes=yes):
@@ -278,10 +282,10 @@ plan_continue_command = continue_command
 
 @click.command("execute-plan", hidden=True)
 @click.argument("plan", type=PLAN)
-@click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="How many agents work at once.")
+@click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="Maximum number of agents at once.")
 @click.pass_context
 def execute_plan_command(ctx: click.Context, plan: str, max_agents: int | None) -> None:
-    """Work through the queue, when the plan is approved."""
+    """Start a run, if the plan is approved."""
     found = services.plan_approval.find_plan(ctx.ensure_object(Session).workspace, plan)
     if not found.is_approved:
         raise Refused(

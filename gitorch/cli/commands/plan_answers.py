@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @click.command("edit")
 @click.argument("plan", type=PLAN)
-@click.option("-F", "--file", "file", metavar="FILE", help="Take this TOML instead of an editor's; - is stdin.")
+@click.option("-F", "--file", "file", metavar="FILE", help="Read TOML from FILE instead of an editor (- is stdin).")
 @pass_session
 def edit_command(session: Session, plan: str, file: str | None) -> None:
     """Edit a plan as TOML in your editor.
 
-    A text that is not a valid plan is kept: the next `plan edit` begins with it.
+    If the text is not a valid plan, it is kept: the next `plan edit` starts with it.
     """
     workspace = session.workspace
     found = services.plan_approval.find_plan(workspace, plan)
@@ -88,13 +88,13 @@ def _edited(session: Session, found: PlanSession) -> str | None:
 @click.command("discuss")
 @click.argument("plan", type=PLAN)
 @click.argument("text", nargs=-1, required=True)
-@click.option("-a", "--agent", default="", help="The model to talk with: claude, codex, api.")
-@click.option("-y", "--yes", is_flag=True, help="Take what it proposes without being asked.")
+@click.option("-a", "--agent", default="", help="Model to use: claude, codex, api.")
+@click.option("-y", "--yes", is_flag=True, help="Accept the proposal without asking.")
 @pass_session
 def discuss_command(session: Session, plan: str, text: Sequence[str], agent: str, yes: bool) -> None:
-    """Tell the model something about the plan; see what it would change, and take it or leave it.
+    """Discuss a plan with the model, and accept or discard what it proposes.
 
-    Where nobody can be asked, the proposal waits: `plan take PLAN` takes it.
+    Without a terminal, the proposal is saved: `plan take PLAN` accepts it.
     """
     from gitorch.model.plan import difference
 
@@ -158,7 +158,7 @@ def tell_cost(session: Session, answered: PlanSession) -> None:
 @click.argument("plan", type=PLAN)
 @pass_session
 def take_command(session: Session, plan: str) -> None:
-    """Take what the model proposed last."""
+    """Accept the last proposal."""
     workspace = session.workspace
     tell(session, services.plan.accept_proposal(workspace, services.plan_approval.find_plan(workspace, plan)), "taken")
 
@@ -167,7 +167,7 @@ def take_command(session: Session, plan: str) -> None:
 @click.argument("plan", type=PLAN)
 @pass_session
 def leave_command(session: Session, plan: str) -> None:
-    """Forget what the model proposed last."""
+    """Discard the last proposal."""
     workspace = session.workspace
     tell(
         session,

@@ -27,21 +27,23 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="How many agents work at once.")
-@click.option("--until", default=None, metavar="07:00", help="Start nothing after this time.")
-@click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Start nothing once this much is spent.")
+@click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="Maximum number of agents at once.")
+@click.option("--until", default=None, metavar="07:00", help="Start no task after this time.")
+@click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Start no task after spending this much.")
 @click.option(
-    "--max-unreviewed", type=click.IntRange(0), metavar="N", help="Start nothing while N tasks wait for a review."
+    "--max-unreviewed", type=click.IntRange(0), metavar="N", help="Start no task while N tasks wait for review."
 )
-@click.option("--on-failure", type=click.Choice(["continue", "stop"]), default="continue", help="After a failed task.")
-@click.option("--detach", is_flag=True, help="Go on in the background.")
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would start, in which order.")
+@click.option(
+    "--on-failure", type=click.Choice(["continue", "stop"]), default="continue", help="What to do after a failed task."
+)
+@click.option("--detach", is_flag=True, help="Run in the background.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the order without starting anything.")
 @pass_session
 def run_command(session: Session, /, dry_run: bool, detach: bool, **options: Any) -> None:
-    """Work through the queue: each task in a worktree and on a branch of its own.
+    """Run the queued tasks, each in its own worktree and on its own branch.
 
-    Ctrl-C asks the agents to stop; a second one stops them at once. Their work is kept, and the next run goes on
-    with it.
+    Ctrl-C asks the agents to stop; a second one stops them immediately. Their work is kept, and the next run continues
+    it.
     """
     limits = _limits(session, options)
     if dry_run:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @click.command("status")
 @click.option("--all", "show_all", is_flag=True, help="Show every task.")
-@click.option("--exit-code", is_flag=True, help="Exit with 6 when something waits for you.")
+@click.option("--exit-code", is_flag=True, help="Exit with 6 if something needs you.")
 @pass_session
 def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
-    """Show whose turn it is."""
+    """Show tasks and what needs your attention."""
     workspace = session.workspace
     tasks = workspace.tasks
     tip = services.branches.integration_tip(workspace)
@@ -66,10 +66,10 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
 
 
 @click.command("watch")
-@click.option("--interval", default=1.0, help="Seconds between two looks.")
+@click.option("--interval", default=1.0, help="Seconds between updates.")
 @pass_session
 def watch_command(session: Session, interval: float) -> None:
-    """Watch the tasks live. Ctrl-C ends the watching, not the work."""
+    """Watch the tasks live. Ctrl-C stops watching; the run continues."""
     from gitorch.cli.commands.run import tell_change
     from gitorch.cli.views import board
 
@@ -115,7 +115,7 @@ def _tell_foreseen(session: Session, before: Foreseen) -> Foreseen:
 @click.command("agents")
 @pass_session
 def agents_command(session: Session) -> None:
-    """Show who is at work now, from any shell."""
+    """Show running agents."""
     from gitorch.cli.views import run
 
     rows = [
@@ -141,11 +141,11 @@ def _usage(session: Session, execution: Submitted) -> dict[str, Any]:
 
 @click.command("task")
 @click.argument("task", required=False, type=TASK)
-@click.option("--path", is_flag=True, help="Print its worktree alone, for cd.")
-@click.option("--brief", is_flag=True, help="Print what its agent was told, or will be.")
+@click.option("--path", is_flag=True, help="Print only the path of its worktree.")
+@click.option("--brief", is_flag=True, help="Print the agent's brief.")
 @pass_session
 def task_command(session: Session, task: str | None, path: bool, brief: bool) -> None:
-    """Show everything about one task."""
+    """Show one task."""
     from gitorch.cli.terminal.sanitize import safe_block
     from gitorch.cli.views import task as task_view
     from gitorch.model.forecast import of_task
@@ -164,12 +164,12 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
 
 @click.command("log")
 @click.argument("task", required=False, type=TASK)
-@click.option("-f", "--follow", is_flag=True, help="Go on as it grows.")
-@click.option("--attempt", type=int, help="Of an earlier attempt.")
-@click.option("--raw", is_flag=True, help="As the agent wrote it.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the log.")
+@click.option("--attempt", type=int, metavar="N", help="Show attempt N.")
+@click.option("--raw", is_flag=True, help="Print the raw output of the agent.")
 @pass_session
 def log_command(session: Session, task: str | None, follow: bool, attempt: int | None, raw: bool) -> None:
-    """Show what an agent said and did."""
+    """Show the output of an agent."""
     if raw and session.json:
         raise click.UsageError("--raw prints what the agent wrote: it does not go with --json")
     found = session.find(task)
@@ -219,11 +219,11 @@ def _following(session: Session, task: Task) -> Iterator[tuple[str, Event]]:
 
 @click.command("kill")
 @click.argument("tasks", nargs=-1, type=TASK)
-@click.option("--all", "every", is_flag=True, help="All that run.")
-@click.option("--now", is_flag=True, help="At once, without asking the agent first.")
+@click.option("--all", "every", is_flag=True, help="Kill every running task.")
+@click.option("--now", is_flag=True, help="Kill immediately (no graceful stop).")
 @pass_session
 def kill_command(session: Session, tasks: tuple[str, ...], every: bool, now: bool) -> None:
-    """Stop tasks, from any shell. What they did is kept on their branches."""
+    """Stop tasks. Their work stays on their branches."""
     from gitorch.storage import trust
 
     trust.require_person("stop tasks")
@@ -255,10 +255,10 @@ def _until_stopped(session: Session, tasks: list[Task]) -> list[Task]:
 
 @click.command("retry")
 @click.argument("tasks", nargs=-1, required=True, type=TASK)
-@click.option("-a", "--agent", default="", help="By another agent.")
+@click.option("-a", "--agent", default="", help="Use another agent.")
 @pass_session
 def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
-    """Queue a fresh attempt, on a fresh base. The earlier one is kept under refs/gitorch/attempts/."""
+    """Queue a fresh attempt on a fresh base. Earlier attempts stay under refs/gitorch/attempts/."""
     from gitorch.storage import trust
 
     trust.require_person("queue tasks")

@@ -20,14 +20,14 @@ _MOST = 20
 
 
 @click.command("undo")
-@click.option("--list", "listing", is_flag=True, help="Show what can be taken back, and take nothing back.")
+@click.option("--list", "listing", is_flag=True, help="List what can be undone, without undoing it.")
 @click.option("--all", "every", is_flag=True, help=f"With --list: everything, not the last {_MOST} operations.")
 @pass_session
 def undo_command(session: Session, listing: bool, every: bool) -> None:
-    """Take back the last operation: refs, notes and tasks as they were before it. Again: the one before.
+    """Undo the last operation: refs, notes and tasks as they were before it.
 
-    What cannot be put back exactly is refused, and nothing is moved. What agents did in a run is their work, and is
-    not taken back; nor is what came before it on the same task.
+    Run it again to undo the operation before. Refuses, and moves nothing, if the state cannot be restored exactly. Work
+    that agents did during a run is not undone, and neither is anything older on the same task.
     """
     if every and not listing:
         raise click.UsageError("--all goes with --list")
@@ -44,7 +44,7 @@ def undo_command(session: Session, listing: bool, every: bool) -> None:
 @click.command("redo")
 @pass_session
 def redo_command(session: Session) -> None:
-    """Bring back what the last undo took back, as it was. A new operation ends that."""
+    """Redo what the last undo took back. Not possible after a new operation."""
     _tell(session, "brought back", services.undo.redo(session.workspace), schema.undo.RedoAnswer)
     session.say(WAY_BACK)
 
