@@ -29,7 +29,7 @@ from gitorch.model.generators import drain
 from gitorch.model.task import Attempt, CheckResult, Comment, Priority, State, Task, TaskSpec
 from gitorch.services.open import open_workspace
 from gitorch.services.run import RunSummary
-from gitorch.services.undo import TakenBack
+from gitorch.services.undo import UndoResult
 from gitorch.services.workspace import Workspace
 
 __all__ = [
@@ -49,9 +49,9 @@ __all__ = [
     "RunSummary",
     "SetupNeeded",
     "State",
-    "TakenBack",
     "Task",
     "TaskSpec",
+    "UndoResult",
     "Workspace",
     "approve",
     "comment",
@@ -223,12 +223,12 @@ def publish_merge(workspace: Workspace, plan: MergePlan) -> None:
     services.merge.publish_stored(workspace, plan)
 
 
-def undo(workspace: Workspace) -> TakenBack:
-    """Take back the last operation; raise `Refused` where it cannot be taken back exactly."""
+def undo(workspace: Workspace) -> UndoResult:
+    """Undo the last operation. Raises `Refused` if it cannot be undone exactly."""
     return services.undo.undo(workspace)
 
 
-def redo(workspace: Workspace) -> TakenBack:
+def redo(workspace: Workspace) -> UndoResult:
     """Bring back what the last undo took back."""
     return services.undo.redo(workspace)
 

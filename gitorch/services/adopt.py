@@ -10,7 +10,7 @@ import msgspec
 
 from gitorch.errors import Refused
 from gitorch.flow import adopt
-from gitorch.flow.adopt import Found, Left
+from gitorch.flow.adopt import BranchMatch, SkippedBranch
 from gitorch.flow.merge.trees import TreeChecker
 from gitorch.flow.scheduling import base as task_base
 from gitorch.git import worktree_status, worktrees
@@ -29,26 +29,26 @@ from gitorch.storage import trust
 from gitorch.storage.operations import words
 from gitorch.storage.tasks import Pair
 
-_STATUS_LIMIT = 16  # worktrees whose files are looked at, one git each
+_STATUS_LIMIT = 16  # worktrees whose status is read; each takes one git call
 
 
 class Adoption(msgspec.Struct, frozen=True, kw_only=True):
-    """What an adoption makes: tasks of branches, and existing tasks that are checked now.
+    """The tasks that an adoption creates (`tasks`), and existing tasks that it only checks (`checked_tasks`).
 
-    `commits` are the numbers of own commits by task, `sources` the branches that were asked for; `unsaved` names
-    worktrees of these branches with uncommitted files, which do not count.
+    `commits` counts the own commits of each task, and `sources` names its branch as the user wrote it. `unsaved` lists
+    worktrees of these branches with uncommitted files, which are not adopted.
     """
 
     tasks: tuple[Task, ...]
-    judged: tuple[Task, ...] = ()
-    left: tuple[Left, ...] = ()
+    checked_tasks: tuple[Task, ...] = ()
+    skipped: tuple[SkippedBranch, ...] = ()
     commits: dict[TaskId, int] = {}
     sources: dict[TaskId, str] = {}
     unsaved: tuple[tuple[str, Path], ...] = ()
 
 
 class CheckProgress(msgspec.Struct, frozen=True):
-    """Which tree is checked now."""
+    """The task whose tree is being checked: number `step` of `of`."""
 
     task: TaskId
     step: int
@@ -63,74 +63,72 @@ def plan_adoption(
     after: Sequence[TaskId] = (),
     check: bool = False,
 ) -> Adoption:
-    """Return which tasks these branches (names or globs, local or remote-tracking) would become.
+    """Return the tasks that these branches (names or globs, local or remote-tracking) would become.
 
-    Raises `NotFound` for a name or glob without a branch, and `Refused` for branches that were named and cannot be
-    adopted; those that only matched a glob are skipped, and listed.
+    Raises `NotFound` for a pattern without a match, and `Refused` if a branch given by its exact name cannot be
+    adopted. Branches that only matched a glob are skipped and listed.
     """
     require_prefix(workspace)
     repository, config, tasks = workspace.repository, workspace.config, workspace.tasks
-    branches = adopt.find(repository, patterns)
+    branches = adopt.find_branches(repository, patterns)
     unchecked = _unchecked_tasks(workspace, branches) if check else []
-    known = {branch_ref(task.branch) for task in unchecked}
-    new = [branch for branch in branches if branch.ref not in known]
+    unchecked_refs = {branch_ref(task.branch) for task in unchecked}
+    new = [branch for branch in branches if branch.ref not in unchecked_refs]
     start = task_base.named(repository, config, base)
     limits = [start, *([tip] if (tip := integration_tip(workspace)) and tip != start else [])]
-    study = adopt.study(repository, config, new, tasks, limits)
-    adopt.refuse_named(study.left)
-    adopted = adopt.tasks_of(repository, config, study.own, tasks, taken_names(workspace), after)
+    analysis = adopt.analyze(repository, config, new, tasks, limits)
+    adopt.refuse_exact(analysis.skipped)
+    adopted = adopt.make_tasks(repository, config, analysis.ranges, tasks, taken_names(workspace), after)
     graph.refuse_broken(by_id(adopted), tasks)
-    own = {entry.branch.tip: entry for entry in study.own}
+    ranges = {commits.branch.tip: commits for commits in analysis.ranges}
     return Adoption(
         tasks=tuple(adopted),
-        judged=tuple(unchecked),
-        left=study.left,
-        commits={task.id: len(own[task.tip].commits) for task in adopted if task.tip},
-        sources={task.id: own[task.tip].branch.name for task in adopted if task.tip},
-        unsaved=tuple(_with_uncommitted(workspace, [entry.branch for entry in study.own])),
+        checked_tasks=tuple(unchecked),
+        skipped=analysis.skipped,
+        commits={task.id: len(ranges[task.tip].commits) for task in adopted if task.tip},
+        sources={task.id: ranges[task.tip].branch.name for task in adopted if task.tip},
+        unsaved=tuple(_with_uncommitted(workspace, [commits.branch for commits in analysis.ranges])),
     )
 
 
 def check_adoption(workspace: Workspace, planned: Adoption) -> Generator[CheckProgress, None, Adoption]:
     """Run the checks on the tips of an adoption's tasks; return it with their results.
 
-    Raises `Refused` where there is no check to run.
+    Raises `Refused` if no checks are configured.
     """
-    every = [*planned.tasks, *planned.judged]
-    checks = {task.id: checks_for(workspace, task) for task in every}
-    if every and not any(checks.values()):
-        raise Refused(
-            "no-checks", "there is no check to judge them by", fix=("orchestrate init", "orchestrate config show")
-        )
+    tasks_to_check = [*planned.tasks, *planned.checked_tasks]
+    checks = {task.id: checks_for(workspace, task) for task in tasks_to_check}
+    if tasks_to_check and not any(checks.values()):
+        raise Refused("no-checks", "no checks are configured", fix=("orchestrate init", "orchestrate config show"))
     results: dict[TaskId, tuple[CheckResult, ...]] = {}
     with ExitStack() as stack:
         checkers: dict[str, TreeChecker] = {}
-        for step, task in enumerate(every, start=1):
-            yield CheckProgress(task.id, step, len(every))
+        for step, task in enumerate(tasks_to_check, start=1):
+            yield CheckProgress(task.id, step, len(tasks_to_check))
             key = repr(sorted(checks[task.id].items()))
             if key not in checkers:
                 checkers[key] = stack.enter_context(TreeChecker(run_context(workspace), checks[task.id]))
             results[task.id] = checkers[key].check(commit_range(task)[1])
-    checked = {task.id: _with_results(task, results[task.id]) for task in every}
+    checked = {task.id: _with_results(task, results[task.id]) for task in tasks_to_check}
     return msgspec.structs.replace(
         planned,
         tasks=tuple(checked[task.id] for task in planned.tasks),
-        judged=tuple(checked[task.id] for task in planned.judged),
+        checked_tasks=tuple(checked[task.id] for task in planned.checked_tasks),
     )
 
 
 def adopt_branches(workspace: Workspace, planned: Adoption) -> Adoption:
-    """Make the tasks of an adoption, all or none. The branches themselves are not moved.
+    """Create the tasks of an adoption, all or none. Existing branches do not move.
 
-    A remote-tracking branch moves with each fetch, so its task gets a branch of its own at this tip.
+    A remote-tracking branch moves with each fetch, so its task gets a new local branch at the current tip.
     """
     trust.require_person("adopt branches")
-    every = [*planned.tasks, *planned.judged]
-    if not every:
+    adopted = [*planned.tasks, *planned.checked_tasks]
+    if not adopted:
         return planned
     lines: dict[Oid, list[note.Line]] = {}
     new = {task.id for task in planned.tasks}
-    for task in every:
+    for task in adopted:
         _, tip = commit_range(task)
         checked = (note.check_line(result) for result in task.results)
         lines.setdefault(tip, []).extend([*([note.adopted_line(task)] if task.id in new else []), *checked])
@@ -138,24 +136,24 @@ def adopt_branches(workspace: Workspace, planned: Adoption) -> Adoption:
     current = workspace.tasks
     pairs: list[Pair] = [
         *((None, task) for task in planned.tasks),
-        *((current[task.id], task) for task in planned.judged),
+        *((current[task.id], task) for task in planned.checked_tasks),
     ]
     moves = _new_branches(workspace, planned.tasks)
-    tasks = change_with_notes(workspace, verb, pairs, lines, words(verb, every), moves)
+    tasks = change_with_notes(workspace, verb, pairs, lines, words(verb, adopted), moves)
     workspace.store.snapshot_if_due()
     count = len(planned.tasks)
-    return msgspec.structs.replace(planned, tasks=tuple(tasks[:count]), judged=tuple(tasks[count:]))
+    return msgspec.structs.replace(planned, tasks=tuple(tasks[:count]), checked_tasks=tuple(tasks[count:]))
 
 
-def _unchecked_tasks(workspace: Workspace, branches: Sequence[Found]) -> list[Task]:
-    """Return the finished tasks of these branches that have not been checked as they are."""
+def _unchecked_tasks(workspace: Workspace, branches: Sequence[BranchMatch]) -> list[Task]:
+    """Return the finished tasks of these branches that have not been checked at their current tip."""
     refs = {branch.ref for branch in branches}
     finished = [task for task in workspace.tasks.values() if task.state is State.FINISHED and task.tip]
     matches = [task for task in finished if task.branch and branch_ref(task.branch) in refs]
     return [task for task in at_branch_tips(workspace, matches) if not task.results]
 
 
-def _with_uncommitted(workspace: Workspace, branches: Sequence[Found]) -> list[tuple[str, Path]]:
+def _with_uncommitted(workspace: Workspace, branches: Sequence[BranchMatch]) -> list[tuple[str, Path]]:
     """Return the branches that have worktrees with uncommitted files; beyond a limit, all that have worktrees."""
     folders = worktrees.checked_out(workspace.repository)
     names: dict[Ref, str] = {branch.ref: branch.name for branch in branches if branch.ref in folders}
@@ -167,9 +165,9 @@ def _with_uncommitted(workspace: Workspace, branches: Sequence[Found]) -> list[t
 
 
 def _new_branches(workspace: Workspace, tasks: Sequence[Task]) -> list[RefUpdate]:
-    own = [task for task in tasks if task.branch == workspace.config.branch_of(task.id)]
-    refs = workspace.repository.refs(*(branch_ref(task.branch) for task in own)) if own else {}
-    return [RefUpdate(ref, task.tip, None) for task in own if (ref := branch_ref(task.branch)) not in refs]
+    created = [task for task in tasks if task.branch == workspace.config.branch_of(task.id)]
+    refs = workspace.repository.refs(*(branch_ref(task.branch) for task in created)) if created else {}
+    return [RefUpdate(ref, task.tip, None) for task in created if (ref := branch_ref(task.branch)) not in refs]
 
 
 def _with_results(task: Task, results: tuple[CheckResult, ...]) -> Task:

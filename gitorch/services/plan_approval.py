@@ -24,7 +24,7 @@ from gitorch.storage.tasks import TaskMoved
 _GOAL_SHOWN = 2_000
 _WHAT = {
     SUBMIT: "approved: {tasks} queued",
-    UNDO: "the approval was taken back: {tasks} queued no more",
+    UNDO: "the approval was undone: {tasks} queued no more",
     REDO: "approved again: {tasks} queued",
 }
 

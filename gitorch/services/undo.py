@@ -1,4 +1,4 @@
-"""Take back the last operation, and bring it back."""
+"""Undo the last operation, and redo it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from gitorch.errors import Refused
 from gitorch.flow import undo as inverse
-from gitorch.flow.undo import Past
+from gitorch.flow.undo import UndoEntry
 from gitorch.git import notes
 from gitorch.model.naming import rescue_ref
 from gitorch.model.plan import PlanSession
@@ -24,63 +24,63 @@ from gitorch.storage.operations import Operation
 _Operations = Callable[[], Iterator[Operation]]
 
 
-class TakenBack(msgspec.Struct, frozen=True, kw_only=True):
-    """What an undo or a redo did: the operation that it was about, its own, and what it could not bring back.
+class UndoResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What an undo or a redo did: `operation` is its own entry, `target` the one that it inverts.
 
-    `plan` is the one whose approval was taken back or brought back, as it is now.
+    `plan` is the plan whose approval was undone or redone, as it is now; `missing` says what could not be restored.
     """
 
-    about: Operation
-    made: Operation
+    target: Operation
+    operation: Operation
     plan: PlanSession | None = None
     missing: tuple[str, ...] = ()
 
 
-def undo(workspace: Workspace) -> TakenBack:
-    """Take the last operation back: refs, notes and tasks as they were before it.
+def undo(workspace: Workspace) -> UndoResult:
+    """Undo the last operation: restore refs, notes and tasks as they were before it.
 
-    Raises `Refused`, with nothing moved, where that cannot be done exactly, and says why.
+    Raises `Refused`, with nothing moved, if the state cannot be restored exactly.
     """
-    trust.require_person("take operations back")
-    return _take_back(workspace, workspace.operations.undoable, "there is nothing to take back")
+    trust.require_person("undo operations")
+    return _invert_next(workspace, workspace.operations.undoable, "there is nothing to undo")
 
 
-def redo(workspace: Workspace) -> TakenBack:
-    """Bring back what the last undo took back; nothing once something new was done."""
-    trust.require_person("bring operations back")
-    return _take_back(workspace, workspace.operations.redoable, "there is nothing to bring back")
+def redo(workspace: Workspace) -> UndoResult:
+    """Redo what the last undo took back. Not possible after a new operation."""
+    trust.require_person("redo operations")
+    return _invert_next(workspace, workspace.operations.redoable, "there is nothing to redo")
 
 
-def undo_entries(workspace: Workspace, most: int | None = None) -> tuple[list[Past], list[Past]]:
-    """Return what `redo` and what `undo` would take back, the next first: at most `most` of each."""
+def undo_entries(workspace: Workspace, limit: int | None = None) -> tuple[list[UndoEntry], list[UndoEntry]]:
+    """Return the operations that `redo` and `undo` would invert, the next first: at most `limit` of each."""
     log = workspace.operations
     with plan_store(workspace).lock():
         recover(workspace)
-        redoable, undoable = [list(itertools.islice(listed(), most)) for listed in (log.redoable, log.undoable)]
-        every = [*redoable, *undoable]
-        found = [plan_of_operation(workspace, operation) for operation in every]
-        plans = {plan.id: plan for plan in found if plan}
-    snapshot = inverse.scene(workspace.repository, workspace.config, workspace.tasks, every, plans)
-    return inverse.past(redoable, snapshot), inverse.past(undoable, snapshot)
+        redoable, undoable = [list(itertools.islice(source(), limit)) for source in (log.redoable, log.undoable)]
+        operations = [*redoable, *undoable]
+        sessions = [plan_of_operation(workspace, operation) for operation in operations]
+        plans = {plan.id: plan for plan in sessions if plan}
+    snapshot = inverse.take_snapshot(workspace.repository, workspace.config, workspace.tasks, operations, plans)
+    return inverse.list_entries(redoable, snapshot), inverse.list_entries(undoable, snapshot)
 
 
-def _take_back(workspace: Workspace, operations: _Operations, nothing: str) -> TakenBack:
+def _invert_next(workspace: Workspace, operations: _Operations, none_left: str) -> UndoResult:
     with plan_store(workspace).lock(), operation_lock(workspace), notes.lock(workspace.repository):
         conclude_all(workspace)
         operation = next(operations(), None)
         if operation is None:
-            raise Refused("nothing-to-undo", nothing, fix=("orchestrate undo --list",))
+            raise Refused("nothing-to-undo", none_left, fix=("orchestrate undo --list",))
         plan = plan_of_operation(workspace, operation)
         with workspace.store.held():
             plans = {plan.id: plan} if plan else {}
             tasks = workspace.store.current()
-            snapshot = inverse.scene(workspace.repository, workspace.config, tasks, [operation], plans)
-            if refusal := inverse.obstacle(operation, snapshot):
+            snapshot = inverse.take_snapshot(workspace.repository, workspace.config, tasks, [operation], plans)
+            if refusal := inverse.why_not(operation, snapshot):
                 raise refusal
             if plan and operation.plan:
                 names = tuple(change.task for change in operation.changes)
                 mark_undecided(workspace, plan, operation.plan.at, names)
-            made = operate(
+            inverted = operate(
                 workspace,
                 inverse.inverse_kind(operation),
                 inverse.inverse_pairs(operation, snapshot),
@@ -90,27 +90,27 @@ def _take_back(workspace: Workspace, operations: _Operations, nothing: str) -> T
                 plan=operation.plan if plan else None,
                 about=operation,
             )
-            assert made is not None
+            assert inverted is not None
         plan = conclude_plan(workspace, plan.id) if plan else None
     workspace.store.snapshot_if_due()
-    missing = (*_missing(workspace, made), *_missing_plan(operation, made))
-    return TakenBack(about=operation, made=made, plan=plan, missing=missing)
+    missing = (*_missing(workspace, inverted), *_missing_plan(operation, inverted))
+    return UndoResult(target=operation, operation=inverted, plan=plan, missing=missing)
 
 
-def _missing_plan(operation: Operation, made: Operation) -> Iterator[str]:
-    if operation.plan and not made.plan:
-        yield f"the plan {operation.plan.plan} was dropped, and stays so"
+def _missing_plan(target: Operation, inverted: Operation) -> Iterator[str]:
+    if target.plan and not inverted.plan:
+        yield f"the plan {target.plan.plan} was dropped and is not restored"
 
 
-def _missing(workspace: Workspace, made: Operation) -> Iterator[str]:
-    """Yield a message for each thing that was neither refs, notes nor tasks, and is gone."""
-    for folder in made.folders:
+def _missing(workspace: Workspace, inverted: Operation) -> Iterator[str]:
+    """Yield a message for each log, worktree or file that no longer exists."""
+    for folder in inverted.folders:
         if not (workspace.folder / folder.new).exists():
-            yield f"what {Path(folder.new).name} printed is no longer there"
+            yield f"the log of {Path(folder.new).name} no longer exists"
     tasks = workspace.tasks
-    restored = [tasks[change.task] for change in made.changes if change.old is None and change.task in tasks]
+    restored = [tasks[change.task] for change in inverted.changes if change.old is None and change.task in tasks]
     for task in restored:
         if task.worktree and not Path(task.worktree).exists():
             rescue = rescue_ref(task.id)
             saved = f"; its uncommitted files are in {rescue}" if workspace.repository.read_ref(rescue) else ""
-            yield f"the worktree of {task.id} is gone{saved}"
+            yield f"the worktree of {task.id} no longer exists{saved}"

@@ -91,7 +91,7 @@ def test_what_goes_wrong_is_an_error_of_its_own(repository_folder: Path, monkeyp
     plan = gitorch.plan_merge(workspace, ["work"], verify="never")
     assert [conflict.task.id for conflict in plan.conflicts] == ["work"]
     assert gitorch.reject(workspace, "work", "no").state is gitorch.State.REJECTED
-    assert gitorch.undo(workspace).about.kind == "reject"
+    assert gitorch.undo(workspace).target.kind == "reject"
     assert gitorch.find_task(workspace, "work").state is gitorch.State.APPROVED
     gitorch.redo(workspace)
     assert gitorch.find_task(workspace, "work").state is gitorch.State.REJECTED

@@ -402,9 +402,9 @@ def test_an_approval_is_taken_back_and_the_plan_goes_on(plan: Cli) -> None:
     assert sorted(plan.tasks()) == ["add-a-table", "fix-the-api"]
     assert [step["what"] for step in shown(plan)["history"]][-6:] == [
         "approved: 3 tasks queued",
-        "the approval was taken back: 3 tasks queued no more",
+        "the approval was undone: 3 tasks queued no more",
         "approved again: 3 tasks queued",
-        "the approval was taken back: 3 tasks queued no more",
+        "the approval was undone: 3 tasks queued no more",
         "removed go-live",
         "approved: 2 tasks queued",
     ]

@@ -45,12 +45,12 @@ def test_undo_says_what_it_did_and_what_is_gone(cli: Cli) -> None:
     assert "to undo: orchestrate undo" in cli("approve", "one").stderr
     assert "to undo: orchestrate undo" in cli("merge").stderr
     answer = cli("undo")
-    assert answer.text.splitlines() == ["taken back: merge one", "one  approved"]
-    assert answer.stderr.splitlines() == ["bring it back: orchestrate redo"]
-    assert cli("redo").text.splitlines() == ["brought back: merge one", "one  merged"]
+    assert answer.text.splitlines() == ["undone: merge one", "one  approved"]
+    assert answer.stderr.splitlines() == ["redo it: orchestrate redo"]
+    assert cli("redo").text.splitlines() == ["redone: merge one", "one  merged"]
     cli("cleanup", "--yes")
     answer = cli("undo")
-    assert "the worktree of one is gone" in answer.stderr
+    assert "the worktree of one no longer exists" in answer.stderr
     assert cli.json("undo", "--list")["undone"][0]["what"] == "clean up one"
     cli("log", "one")
     cli("undo")

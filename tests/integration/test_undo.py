@@ -344,7 +344,7 @@ def test_past_tells_what_can_be_taken_back(library: Workspace, folder: Path) -> 
     finish_by_hand(library, "queued")
     undone, past = services.undo.undo_entries(library)
     assert undone == []
-    told = [(one.operation.kind, one.obstacle.what.partition(": ")[2] if one.obstacle else "") for one in past]
+    told = [(one.operation.kind, one.why_not.what.partition(": ")[2] if one.why_not else "") for one in past]
     assert told == [
         ("merge", ""),
         ("approve", ""),
@@ -373,7 +373,9 @@ def test_what_an_undo_of_a_cleanup_cannot_bring_back_is_said(library: Workspace,
     list(services.maintenance.cleanup(library, [services.lookup.find_task(library, "one")]))
     assert not said.exists()
     taken = services.undo.undo(library)
-    assert taken.missing == ("the worktree of one is gone; its uncommitted files are in refs/gitorch/rescue/one",)
+    assert taken.missing == (
+        "the worktree of one no longer exists; its uncommitted files are in refs/gitorch/rescue/one",
+    )
     assert said.read_text() == "what the agent said\n"
     assert git("show", "refs/gitorch/rescue/one:left.txt", cwd=folder) == "left"
     assert services.lookup.find_task(library, "one").tip == task.tip
@@ -395,7 +397,7 @@ def test_logs_that_a_later_cleanup_removed_are_said_to_be_gone(library: Workspac
         list(services.maintenance.cleanup(library, [services.lookup.find_task(library, name)]))
     assert services.undo.undo(library).missing == ()
     services.undo.undo(library)
-    assert services.undo.undo(library).missing == ("what one printed is no longer there",)
+    assert services.undo.undo(library).missing == ("the log of one no longer exists",)
     assert services.lookup.find_task(library, "one").state is State.REJECTED
 
 
@@ -472,7 +474,7 @@ def test_any_operations_are_undone_one_by_one(repository_folder: Path, seed: int
             done.append(last)
             states.append(whole(repository_folder))
     for at in reversed(range(len(done))):
-        assert services.undo.undo(library).about == done[at], at
+        assert services.undo.undo(library).target == done[at], at
         assert whole(repository_folder) == states[at], done[at]
     for at, operation in enumerate(done, start=1):
         services.undo.redo(library)

@@ -24,7 +24,7 @@ from tests.support.days import finish_by_hand, submit, whole
 GOAL = "1. Add a table\n2. Fix the API\n3. Go live"
 NAME = "1-add-a-table-2-fix-the-api"
 APPROVED, AGAIN = "approved: 3 tasks queued", "approved again: 3 tasks queued"
-TAKEN_BACK = "the approval was taken back: 3 tasks queued no more"
+TAKEN_BACK = "the approval was undone: 3 tasks queued no more"
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_what_was_taken_back_can_be_changed_and_agreed_to_anew(folder: Path) -> 
     # only the submit from before the plan is left to be taken back
     services.undo.undo(opened(folder))
     assert opened(folder).tasks == {}
-    assert said(folder)[-1] == "the approval was taken back: 4 tasks queued no more"
+    assert said(folder)[-1] == "the approval was undone: 4 tasks queued no more"
 
 
 def test_a_plan_that_has_changed_since_is_not_approved_by_redo(folder: Path) -> None:
@@ -120,12 +120,12 @@ def test_a_plan_that_has_changed_since_is_not_approved_by_redo(folder: Path) -> 
     add(folder, "One more")
     error = refused(folder, "redo")
     assert error.what == (
-        "'submit add-a-table, fix-the-api, go-live' cannot be brought back: "
+        "'submit add-a-table, fix-the-api, go-live' cannot be redone: "
         "its plan 1-add-a-table-2-fix-the-api has changed since"
     )
     assert error.fix == (f"orchestrate plan approve {NAME}",)
     (listed,) = services.undo.undo_entries(opened(folder))[0]
-    assert listed.obstacle is not None
+    assert listed.why_not is not None
     # as it was, it is what was agreed to
     services.plan.edit_plan(
         opened(folder), NAME, lambda there: (planning.remove(there, planning.find(there, "more").id), "removed")
@@ -151,7 +151,7 @@ def test_a_plan_that_was_dropped_stays_dropped(folder: Path) -> None:
     approve(folder)
     services.plan.drop_plan(opened(folder), shown(folder))
     taken = services.undo.undo(opened(folder))
-    assert (taken.plan, taken.missing) == (None, (f"the plan {NAME} was dropped, and stays so",))
+    assert (taken.plan, taken.missing) == (None, (f"the plan {NAME} was dropped and is not restored",))
     assert list(opened(folder).tasks) == ["beside"]
     assert services.undo.redo(opened(folder)).plan is None
     assert len(opened(folder).tasks) == 4
@@ -162,7 +162,7 @@ def test_a_draft_that_was_dropped_is_not_brought_back(folder: Path) -> None:
     approve(folder)
     services.undo.undo(opened(folder))
     services.plan.drop_plan(opened(folder), shown(folder))
-    with pytest.raises(Refused, match="its plan 1-add-a-table-2-fix-the-api was dropped since"):
+    with pytest.raises(Refused, match="its plan 1-add-a-table-2-fix-the-api has been dropped since"):
         services.undo.redo(opened(folder))
     assert list(opened(folder).tasks) == ["beside"]
 

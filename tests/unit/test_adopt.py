@@ -34,9 +34,9 @@ def adopted(
     """Return the tasks that branches become, by their branches."""
     repository = FakeRepository({**MAIN, **graph}, branches, messages)
     known = tasks or {}
-    found = adopt.find(repository, patterns or ("*",))
-    study = adopt.study(repository, CONFIG, found, known, [Oid(limit) for limit in limits])
-    made = adopt.tasks_of(repository, CONFIG, study.own, known, known, [TaskId(name) for name in after])
+    found = adopt.find_branches(repository, patterns or ("*",))
+    analysis = adopt.analyze(repository, CONFIG, found, known, [Oid(limit) for limit in limits])
+    made = adopt.make_tasks(repository, CONFIG, analysis.ranges, known, known, [TaskId(name) for name in after])
     assert [task.number for task in made] == sorted(task.number for task in made)
     assert len(repository.calls) <= 4, "git is asked a fixed number of times"
     return {task.branch: task for task in made}
@@ -45,8 +45,8 @@ def adopted(
 def left_out(graph: Graph, branches: Mapping[str, str], tasks: Mapping[TaskId, Task] | None = None) -> dict[str, str]:
     """Return the branches that are not adopted, each with the reason."""
     repository = FakeRepository({**MAIN, **graph}, branches)
-    study = adopt.study(repository, CONFIG, adopt.find(repository, ["*"]), tasks or {}, [Oid("m3")])
-    return {one.branch.name: one.reason for one in study.left}
+    analysis = adopt.analyze(repository, CONFIG, adopt.find_branches(repository, ["*"]), tasks or {}, [Oid("m3")])
+    return {one.branch.name: one.reason for one in analysis.skipped}
 
 
 def finished(name: str, tip: str, branch: str = "", state: State = State.FINISHED) -> dict[TaskId, Task]:
@@ -64,7 +64,7 @@ def test_a_branch_becomes_a_finished_task() -> None:
     assert (task.id, task.number, task.state, task.adopted) == ("table", 1, State.FINISHED, True)
     assert (task.base, task.tip) == ("m2", "a2")
     assert task.spec.title == "Add a table"
-    expected = "Add a table\n\nWith rows.\n\n- Fill it\n\nThis work was on the branch work/table already.\n"
+    expected = "Add a table\n\nWith rows.\n\n- Fill it\n\nThis work was already on branch work/table.\n"
     assert task.spec.prompt == expected
     assert task.spec.after == ()
 
@@ -146,12 +146,12 @@ def test_only_named_branches_are_refused() -> None:
     """What a glob matched is left out; what was named alone refuses all, with a reason for each."""
     repository = FakeRepository(MAIN, {"x/old": "m2", "x/older": "m1"})
 
-    def study(*patterns: str) -> adopt.Study:
-        return adopt.study(repository, CONFIG, adopt.find(repository, patterns), {}, [Oid("m3")])
+    def analysis(*patterns: str) -> adopt.BranchAnalysis:
+        return adopt.analyze(repository, CONFIG, adopt.find_branches(repository, patterns), {}, [Oid("m3")])
 
-    adopt.refuse_named(study("x/*").left)
+    adopt.refuse_exact(analysis("x/*").skipped)
     with pytest.raises(Refused) as caught:
-        adopt.refuse_named(study("x/*", "x/old", "x/older").left)
+        adopt.refuse_exact(analysis("x/*", "x/old", "x/older").skipped)
     assert caught.value.code == "not-adoptable"
     assert caught.value.what.startswith("x/old cannot be adopted: it has no commits")
     assert caught.value.why.startswith("x/older: ")
@@ -160,12 +160,12 @@ def test_only_named_branches_are_refused() -> None:
 def test_names_of_branches() -> None:
     """A local branch goes before one of a remote; full names work; an unknown one is named with what is near."""
     repository = FakeRepository(MAIN, {"fix": "m1", "up/fix": "m2", "up/far": "m3"})
-    assert [one.tip for one in adopt.find(repository, ["fix", "up/fix", "refs/heads/fix"])] == ["m1", "m2"]
-    assert [one.is_local for one in adopt.find(repository, ["*"])] == [True, False, False]
+    assert [one.tip for one in adopt.find_branches(repository, ["fix", "up/fix", "refs/heads/fix"])] == ["m1", "m2"]
+    assert [one.is_local for one in adopt.find_branches(repository, ["*"])] == [True, False, False]
     with pytest.raises(NotFound, match="there is no branch fax"):
-        adopt.find(repository, ["fax"])
+        adopt.find_branches(repository, ["fax"])
     with pytest.raises(NotFound, match="there is no branch none/"):
-        adopt.find(repository, ["none/*"])
+        adopt.find_branches(repository, ["none/*"])
 
 
 def test_names_that_are_taken_are_given_otherwise() -> None:
@@ -200,10 +200,10 @@ def test_what_a_task_has_of_its_own_and_what_it_waits_for_is_all_of_its_branch(
     """On any graph: everything that a branch adds to the base is its own, or of a branch that it waits for."""
     graph, branches = forest
     repository = FakeRepository({**MAIN, **graph}, branches)
-    study = adopt.study(repository, CONFIG, adopt.find(repository, ["*"]), {}, [Oid("m3")])
-    assert study.left == ()
-    own = {one.branch.tip: set(one.commits) for one in study.own}
-    below = {one.branch.tip: one.stands_on for one in study.own}
+    analysis = adopt.analyze(repository, CONFIG, adopt.find_branches(repository, ["*"]), {}, [Oid("m3")])
+    assert analysis.skipped == ()
+    own = {one.branch.tip: set(one.commits) for one in analysis.ranges}
+    below = {one.branch.tip: one.builds_on for one in analysis.ranges}
     base = repository.reached(["m3"])
     for tip in own:
         reached, pending = set[str](), [tip]

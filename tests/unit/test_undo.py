@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gitorch.errors import Refused
 from gitorch.flow import undo
-from gitorch.flow.undo import Scene
+from gitorch.flow.undo import RepoSnapshot
 from gitorch.git.repository import Repository
 from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref, TaskId, branch_ref
 from gitorch.model.plan import Plan, PlanSession
@@ -48,10 +48,12 @@ def operation(
     return Operation(kind=kind, refs=tuple(refs), changes=tuple(changes), **{**defaults, **fields})
 
 
-def scene(*tasks: Task, refs: dict[Ref, Oid] | None = None, checked_out: dict[Ref, Path] | None = None) -> Scene:
+def snapshot(
+    *tasks: Task, refs: dict[Ref, Oid] | None = None, checked_out: dict[Ref, Path] | None = None
+) -> RepoSnapshot:
     """Return a repository in which gitorch may move the integration branch, notes and its own refs."""
-    return Scene(
-        refs=refs or {}, tasks=by_id(tasks), checked_out=checked_out or {}, ours=(OWN_REFS, NOTES, INTEGRATION)
+    return RepoSnapshot(
+        refs=refs or {}, tasks=by_id(tasks), checked_out=checked_out or {}, own_refs=(OWN_REFS, NOTES, INTEGRATION)
     )
 
 
@@ -64,29 +66,29 @@ def reason(found: Refused | None) -> str:
 APPROVED = task("one", state=State.APPROVED)
 MERGED = with_fields(APPROVED, state=State.MERGED, merged_as=NEW)
 MERGE = operation(refs=[RefUpdate(INTEGRATION, NEW, OLD)], changes=[difference(APPROVED, MERGED)])
-AFTER_MERGE = scene(MERGED, refs={INTEGRATION: NEW})
+AFTER_MERGE = snapshot(MERGED, refs={INTEGRATION: NEW})
 
 
 def test_what_is_as_it_was_left_can_be_taken_back() -> None:
     """Refs and tasks are where the operation left them: it goes back, and then it is as before."""
-    assert undo.obstacle(MERGE, AFTER_MERGE) is None
-    assert undo.after(MERGE, AFTER_MERGE) == scene(APPROVED, refs={INTEGRATION: OLD})
+    assert undo.why_not(MERGE, AFTER_MERGE) is None
+    assert undo.snapshot_before(MERGE, AFTER_MERGE) == snapshot(APPROVED, refs={INTEGRATION: OLD})
     assert undo.inverse_pairs(MERGE, AFTER_MERGE) == [(MERGED, APPROVED)]
     assert (undo.inverse_kind(MERGE), undo.inverse_kind(operation(kind=UNDO))) == (UNDO, REDO)
 
 
-@pytest.mark.parametrize(("now", "where"), [(OTHER, "and is at 333333333333"), (None, "and is at no commit")])
+@pytest.mark.parametrize(("now", "where"), [(OTHER, "it is now at 333333333333"), (None, "it is now at no commit")])
 def test_a_ref_that_moved_since_is_in_the_way(now: Oid | None, where: str) -> None:
     """The error says where it was left and where it is."""
-    refused = undo.obstacle(MERGE, scene(MERGED, refs={INTEGRATION: now} if now else {}))
-    assert reason(refused) == "'merge one' cannot be taken back: orch/integration has moved since"
+    refused = undo.why_not(MERGE, snapshot(MERGED, refs={INTEGRATION: now} if now else {}))
+    assert reason(refused) == "'merge one' cannot be undone: orch/integration has moved since"
     assert refused is not None
     assert where in refused.why
 
 
 def test_a_branch_that_is_checked_out_is_in_the_way() -> None:
     """The fix names the worktree."""
-    refused = undo.obstacle(MERGE, scene(MERGED, refs={INTEGRATION: NEW}, checked_out={INTEGRATION: Path("/w")}))
+    refused = undo.why_not(MERGE, snapshot(MERGED, refs={INTEGRATION: NEW}, checked_out={INTEGRATION: Path("/w")}))
     assert "orch/integration is checked out in /w" in reason(refused)
     assert refused is not None
     assert refused.fix == ("git -C /w switch --detach",)
@@ -95,7 +97,7 @@ def test_a_branch_that_is_checked_out_is_in_the_way() -> None:
 def test_notes_and_refs_that_did_not_move_are_no_obstacle() -> None:
     """What others noted since stays, and a ref that the operation only looked at may be anywhere."""
     looked = operation(refs=[RefUpdate(NOTES, NEW, OLD), RefUpdate(INTEGRATION, OLD, OLD)])
-    assert undo.obstacle(looked, scene(refs={NOTES: OTHER, INTEGRATION: OTHER})) is None
+    assert undo.why_not(looked, snapshot(refs={NOTES: OTHER, INTEGRATION: OTHER})) is None
 
 
 @pytest.mark.parametrize(
@@ -103,12 +105,12 @@ def test_notes_and_refs_that_did_not_move_are_no_obstacle() -> None:
     [
         (with_fields(MERGED, state=State.RUNNING), "it is running now"),
         (with_fields(MERGED, reason="x"), "it is merged now"),
-        (None, "it is no longer there"),
+        (None, "it no longer exists"),
     ],
 )
 def test_a_task_that_changed_since_is_in_the_way(now: Task | None, words: str) -> None:
     """Any field counts; a task that runs is to be stopped first."""
-    refused = undo.obstacle(MERGE, scene(*([now] if now else []), refs={INTEGRATION: NEW}))
+    refused = undo.why_not(MERGE, snapshot(*([now] if now else []), refs={INTEGRATION: NEW}))
     assert "one has changed since" in reason(refused)
     assert refused is not None
     assert refused.why == words
@@ -118,17 +120,17 @@ def test_a_task_that_changed_since_is_in_the_way(now: Task | None, words: str) -
 def test_a_number_that_was_given_away_is_in_the_way() -> None:
     """A task that was removed cannot come back under the number of another."""
     removed = operation(kind="cleanup", changes=[difference(task("gone", 4), None)], said="clean up gone")
-    assert undo.obstacle(removed, scene()) is None
-    assert "its number 4 belongs to other now" in reason(undo.obstacle(removed, scene(task("other", 4))))
+    assert undo.why_not(removed, snapshot()) is None
+    assert "its number 4 belongs to other now" in reason(undo.why_not(removed, snapshot(task("other", 4))))
 
 
 def test_a_task_that_others_wait_for_is_not_taken_back_alone() -> None:
     """A submission goes back as long as only tasks of the same submission wait for it."""
     low, top = task("low"), task("top", 2, after=(TaskId("low"),))
     both = operation(kind="submit", changes=[difference(None, low), difference(None, top)], said="submit low, top")
-    assert undo.obstacle(both, scene(low, top)) is None
+    assert undo.why_not(both, snapshot(low, top)) is None
     alone = operation(kind="submit", changes=[difference(None, low)], said="submit low")
-    assert "top waits for low" in reason(undo.obstacle(alone, scene(low, top)))
+    assert "top waits for low" in reason(undo.why_not(alone, snapshot(low, top)))
 
 
 INTO = operation(refs=[RefUpdate(MAIN, NEW, OLD)], said="merge --into main")
@@ -136,22 +138,22 @@ INTO = operation(refs=[RefUpdate(MAIN, NEW, OLD)], said="merge --into main")
 
 def test_a_branch_of_the_users_is_moved_by_its_owner() -> None:
     """While it is where the merge left it, the fix says how; once it is back, it is no obstacle, and is not moved."""
-    refused = undo.obstacle(INTO, scene(refs={MAIN: NEW}))
+    refused = undo.why_not(INTO, snapshot(refs={MAIN: NEW}))
     assert "it was published to main" in reason(refused)
     assert refused is not None
     assert refused.fix == (f"git branch --force main {OLD}", "orchestrate undo")
-    checked_out = undo.obstacle(INTO, scene(refs={MAIN: NEW}, checked_out={MAIN: Path("/w")}))
+    checked_out = undo.why_not(INTO, snapshot(refs={MAIN: NEW}, checked_out={MAIN: Path("/w")}))
     assert checked_out is not None
     assert checked_out.fix[0] == f"git -C /w reset --keep {OLD}"
-    assert "which has moved since" in reason(undo.obstacle(INTO, scene(refs={MAIN: OTHER})))
-    back = scene(refs={MAIN: OLD})
-    assert undo.obstacle(INTO, back) is None
+    assert "which has moved since" in reason(undo.why_not(INTO, snapshot(refs={MAIN: OTHER})))
+    back = snapshot(refs={MAIN: OLD})
+    assert undo.why_not(INTO, back) is None
     assert undo.inverse_moves(NOWHERE, INTO, back) == [RefUpdate(MAIN, OLD, OLD)]
 
 
 def test_a_new_branch_of_the_users_is_deleted_by_its_owner() -> None:
     """There is nothing to force it back to."""
-    refused = undo.obstacle(operation(refs=[RefUpdate(MAIN, NEW, None)]), scene(refs={MAIN: NEW}))
+    refused = undo.why_not(operation(refs=[RefUpdate(MAIN, NEW, None)]), snapshot(refs={MAIN: NEW}))
     assert refused is not None
     assert refused.fix[0] == "git branch -D main"
 
@@ -159,13 +161,13 @@ def test_a_new_branch_of_the_users_is_deleted_by_its_owner() -> None:
 def test_what_was_published_is_not_brought_back() -> None:
     """A redo would move a branch that is not gitorch's."""
     undone = operation(kind=UNDO, refs=[RefUpdate(MAIN, OLD, NEW)], said="merge --into main")
-    found = reason(undo.obstacle(undone, scene(refs={MAIN: OLD})))
-    assert found == "'merge --into main' cannot be brought back: it published to main, which is yours"
+    found = reason(undo.why_not(undone, snapshot(refs={MAIN: OLD})))
+    assert found == "'merge --into main' cannot be redone: it published to main, which is yours"
 
 
 def test_an_entry_of_an_older_version_is_refused() -> None:
     """It does not hold all that its inverse needs."""
-    assert "older version" in reason(undo.obstacle(operation(v=0), scene()))
+    assert "older version" in reason(undo.why_not(operation(v=0), snapshot()))
 
 
 NOWHERE = Repository(Path("/nowhere"), None)
@@ -181,7 +183,7 @@ def test_what_an_undo_would_leave_unreachable_is_kept() -> None:
     ]
     own = Ref("refs/gitorch/trash/x")
     renamed = operation(refs=[RefUpdate(INTEGRATION, None, NEW), RefUpdate(own, NEW, None)])
-    back = undo.inverse_moves(NOWHERE, renamed, scene(refs={own: NEW}))
+    back = undo.inverse_moves(NOWHERE, renamed, snapshot(refs={own: NEW}))
     assert back == [RefUpdate(INTEGRATION, NEW, None), RefUpdate(own, None, NEW)]
     undone = msgspec.structs.replace(MERGE, kind=UNDO)
     assert undo.inverse_moves(NOWHERE, undone, AFTER_MERGE) == moves[:1]
@@ -200,17 +202,17 @@ AGAIN = operation(kind=UNDO, said="plan p", plan=PlanApproval("p", WHEN, fingerp
     ("session", "words"),
     [
         (PLAN, ""),
-        (None, "its plan p was dropped since"),
+        (None, "its plan p has been dropped since"),
         (msgspec.structs.replace(PLAN, plan=Plan(goal="other", tasks=())), "its plan p has changed since"),
     ],
 )
 def test_a_plan_is_approved_again_only_as_it_was(session: PlanSession | None, words: str) -> None:
     """What was agreed to is that plan and no other; taking an approval back asks nothing of the plan."""
-    here = msgspec.structs.replace(scene(), plans={"p": session} if session else {})
-    found = undo.obstacle(AGAIN, here)
+    state = msgspec.structs.replace(snapshot(), plans={"p": session} if session else {})
+    found = undo.why_not(AGAIN, state)
     assert (found is None) == (words == "")
     assert found is None or words in reason(found)
-    assert undo.obstacle(msgspec.structs.replace(AGAIN, kind="plan"), here) is None
+    assert undo.why_not(msgspec.structs.replace(AGAIN, kind="plan"), state) is None
 
 
 def test_what_comes_before_an_obstacle_waits_for_it() -> None:
@@ -220,11 +222,11 @@ def test_what_comes_before_an_obstacle_waits_for_it() -> None:
     second = operation(
         number=2, refs=[RefUpdate(INTEGRATION, NEW, None)], changes=[difference(approved, merged)], said="merge one"
     )
-    both = undo.past([second, first], scene(merged, refs={INTEGRATION: NEW}))
-    assert [one.obstacle for one in both] == [None, None]
-    moved = undo.past([second, first], scene(merged, refs={INTEGRATION: OTHER}))
-    assert "has moved since" in reason(moved[0].obstacle)
-    assert reason(moved[1].obstacle) == "'approve one' cannot be taken back: 'merge one' comes first"
+    both = undo.list_entries([second, first], snapshot(merged, refs={INTEGRATION: NEW}))
+    assert [one.why_not for one in both] == [None, None]
+    moved = undo.list_entries([second, first], snapshot(merged, refs={INTEGRATION: OTHER}))
+    assert "has moved since" in reason(moved[0].why_not)
+    assert reason(moved[1].why_not) == "'approve one' cannot be undone: 'merge one' comes first"
 
 
 STATES = st.sampled_from(State)
@@ -234,17 +236,17 @@ STATES = st.sampled_from(State)
 @given(st.lists(st.tuples(st.sampled_from("abc"), STATES | st.none()), max_size=8))
 def test_any_line_of_operations_goes_back_to_where_it_began(steps: list[tuple[str, State | None]]) -> None:
     """Tasks that come, change and go: taken back one after the other, the beginning is there again."""
-    here = scene()
+    current = snapshot()
     done: list[Operation] = []
     for number, (name, state) in enumerate(steps, start=1):
-        before = here.tasks.get(TaskId(name))
+        before = current.tasks.get(TaskId(name))
         after = task(name, "abc".index(name) + 1, state=state, reason=str(number)) if state else None
         if before is None and after is None:
             continue
         done.insert(0, operation(number=number, changes=[difference(before, after)], said=f"step {number}"))
-        tasks = {one: value for one, value in here.tasks.items() if one != name}
-        here = msgspec.structs.replace(here, tasks=by_id([*tasks.values(), *([after] if after else [])]))
-    assert [one.obstacle for one in undo.past(done, here)] == [None] * len(done)
+        tasks = {one: value for one, value in current.tasks.items() if one != name}
+        current = msgspec.structs.replace(current, tasks=by_id([*tasks.values(), *([after] if after else [])]))
+    assert [one.why_not for one in undo.list_entries(done, current)] == [None] * len(done)
     for one in done:
-        here = undo.after(one, here)
-    assert here == scene()
+        current = undo.snapshot_before(one, current)
+    assert current == snapshot()

@@ -43,7 +43,7 @@ def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool,
         planned = _judged(session, planned)
     adopted = planned if dry_run else services.adopt.adopt_branches(workspace, planned)
     _tell(session, adopted, dry=dry_run)
-    if any(task.passed is False for task in (*adopted.tasks, *adopted.judged)):
+    if any(task.passed is False for task in (*adopted.tasks, *adopted.checked_tasks)):
         sys.exit(6)
 
 
@@ -65,6 +65,6 @@ def _tell(session: Session, adopted: Adoption, *, dry: bool) -> None:
         session.screen.warn(f"{branch} is checked out in {place}: only what is committed counts")
     if dry:
         session.say("nothing was adopted (dry run)")
-    elif adopted.tasks or adopted.judged:
+    elif adopted.tasks or adopted.checked_tasks:
         session.say(WAY_BACK)
         session.say("next: orchestrate review")

@@ -13,8 +13,8 @@ from gitorch.cli.session import WAY_BACK, Session, pass_session
 
 if TYPE_CHECKING:
     from gitorch.cli.schema.undo import PastOperationJson, RedoAnswer, UndoAnswer
-    from gitorch.flow.undo import Past
-    from gitorch.services.undo import TakenBack
+    from gitorch.flow.undo import UndoEntry
+    from gitorch.services.undo import UndoResult
 
 _MOST = 20
 
@@ -35,8 +35,8 @@ def undo_command(session: Session, listing: bool, every: bool) -> None:
         _list(session, None if every else _MOST)
         return
     taken = services.undo.undo(session.workspace)
-    _tell(session, "taken back", taken, schema.undo.UndoAnswer)
-    session.say("bring it back: orchestrate redo")
+    _tell(session, "undone", taken, schema.undo.UndoAnswer)
+    session.say("redo it: orchestrate redo")
     if taken.plan:
         session.say(f"change the plan: orchestrate plan continue {taken.plan.id}")
 
@@ -45,18 +45,18 @@ def undo_command(session: Session, listing: bool, every: bool) -> None:
 @pass_session
 def redo_command(session: Session) -> None:
     """Redo what the last undo took back. Not possible after a new operation."""
-    _tell(session, "brought back", services.undo.redo(session.workspace), schema.undo.RedoAnswer)
+    _tell(session, "redone", services.undo.redo(session.workspace), schema.undo.RedoAnswer)
     session.say(WAY_BACK)
 
 
-def _tell(session: Session, done: str, taken: TakenBack, answer: type[UndoAnswer | RedoAnswer]) -> None:
+def _tell(session: Session, done: str, taken: UndoResult, answer: type[UndoAnswer | RedoAnswer]) -> None:
     from gitorch.cli.terminal.sanitize import safe
 
     session.refresh()
-    made = taken.made
+    operation = taken.operation
     tasks = session.workspace.tasks
-    changed = [one.task for one in made.changes]
-    lines = [f"{done}: {safe(made.said)}"]
+    changed = [change.task for change in operation.changes]
+    lines = [f"{done}: {safe(operation.said)}"]
     lines += [f"{name}  {tasks[name].state if name in tasks else 'gone'}" for name in changed]
     if taken.plan:
         lines.append(f"plan {taken.plan.id}  {'approved' if taken.plan.is_approved else 'not approved'}")
@@ -80,7 +80,7 @@ def _list(session: Session, most: int | None) -> None:
         session.say("there is more: orchestrate undo --list --all")
 
 
-def _listed(entry: Past) -> PastOperationJson:
+def _listed(entry: UndoEntry) -> PastOperationJson:
     from gitorch.cli.views import history
 
-    return schema.undo.PastOperationJson.of(entry.operation, history.reason(entry), possible=entry.obstacle is None)
+    return schema.undo.PastOperationJson.of(entry.operation, history.reason(entry), possible=entry.why_not is None)

@@ -62,9 +62,9 @@ class AdoptAnswer(Answer, tag="gitorch/adopt/1", frozen=True, kw_only=True):
         """Return the answer for an adoption."""
         return cls(
             tasks=tasks_json(adoption.tasks),
-            checked=tasks_json(adoption.judged),
+            checked=tasks_json(adoption.checked_tasks),
             sources=dict(adoption.sources),
-            skipped=[SkippedBranchJson(branch=skip.branch.name, reason=skip.reason) for skip in adoption.left],
+            skipped=[SkippedBranchJson(branch=skip.branch.name, reason=skip.reason) for skip in adoption.skipped],
             unsaved=[UnsavedJson(branch=branch, worktree=str(folder)) for branch, folder in adoption.unsaved],
             dry_run=dry_run,
         )

@@ -13,7 +13,7 @@ from gitorch.cli.schema.task import TaskJson
 from gitorch.model.task import Task
 
 if TYPE_CHECKING:
-    from gitorch.services.undo import TakenBack
+    from gitorch.services.undo import UndoResult
     from gitorch.storage.operations import Operation
 
 
@@ -75,7 +75,7 @@ class UndoFields(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of tasks that no longer exist."""
     refs: list[RefMoveJson]
     missing: list[str]
-    """What could not be brought back."""
+    """What could not be restored."""
     plan: PlanStateJson | Absent = msgspec.UNSET
     """The plan whose approval was undone or redone."""
 
@@ -84,7 +84,7 @@ class UndoAnswer(UndoFields, Answer, tag="gitorch/undo/1", frozen=True, kw_only=
     """What `undo` did."""
 
     @classmethod
-    def of(cls, result: TakenBack, tasks: Mapping[Any, Task]) -> UndoAnswer:
+    def of(cls, result: UndoResult, tasks: Mapping[Any, Task]) -> UndoAnswer:
         """Return the answer for an undo; `tasks` are all tasks, by id."""
         return cls(**undo_fields(result, tasks))
 
@@ -93,7 +93,7 @@ class RedoAnswer(UndoFields, Answer, tag="gitorch/redo/1", frozen=True, kw_only=
     """What `redo` did."""
 
     @classmethod
-    def of(cls, result: TakenBack, tasks: Mapping[Any, Task]) -> RedoAnswer:
+    def of(cls, result: UndoResult, tasks: Mapping[Any, Task]) -> RedoAnswer:
         """Return the answer for a redo; `tasks` are all tasks, by id."""
         return cls(**undo_fields(result, tasks))
 
@@ -120,17 +120,17 @@ def operation_fields(operation: Operation) -> dict[str, Any]:
     }
 
 
-def undo_fields(result: TakenBack, tasks: Mapping[Any, Task]) -> dict[str, Any]:
+def undo_fields(result: UndoResult, tasks: Mapping[Any, Task]) -> dict[str, Any]:
     """Return the fields that the answers of `undo` and `redo` share."""
-    changed = [change.task for change in result.made.changes]
+    changed = [change.task for change in result.operation.changes]
     plan = result.plan
     return {
-        "operation": OperationJson.of(result.about),
+        "operation": OperationJson.of(result.target),
         "tasks": [TaskJson.of(tasks[name]) for name in changed if name in tasks],
         "removed": [name for name in changed if name not in tasks],
         "refs": [
             RefMoveJson(ref=move.ref, before=move.old, after=move.new)
-            for move in result.made.refs
+            for move in result.operation.refs
             if move.old != move.new
         ],
         "missing": list(result.missing),

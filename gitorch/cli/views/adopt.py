@@ -36,8 +36,8 @@ def adoption(adopted: Adoption, *, terminal: TerminalStyle | None = None) -> Ren
         for task in adopted.tasks
     ]
     parts = [table(_COLUMNS, rows, terminal)] if rows else []
-    parts += [line((task.id, "bold"), "  ", labels.checks(task, terminal)) for task in adopted.judged]
+    parts += [line((task.id, "bold"), "  ", labels.checks(task, terminal)) for task in adopted.checked_tasks]
     parts += [
-        line((f"left out: {terminal.clean(branch.branch.name)}: {branch.reason}", "dim")) for branch in adopted.left
+        line((f"left out: {terminal.clean(branch.branch.name)}: {branch.reason}", "dim")) for branch in adopted.skipped
     ]
     return stack(parts) if parts else Text("nothing to adopt")

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import labels
-from gitorch.flow.undo import Past
+from gitorch.flow.undo import UndoEntry
 
 _COLUMNS = (
     Column(title="#", right=True),
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 def operations(
-    undone: Sequence[Past], done: Sequence[Past], now: datetime, *, terminal: TerminalStyle | None = None
+    undone: Sequence[UndoEntry], done: Sequence[UndoEntry], now: datetime, *, terminal: TerminalStyle | None = None
 ) -> RenderableType | str:
     """Return the operations that were undone, then those that were not, the newest first."""
     terminal = terminal or stdout_style()
@@ -31,7 +31,7 @@ def operations(
     return table(_COLUMNS, rows, terminal) if rows else "nothing to undo"
 
 
-def _row(entry: Past, verb: str, now: datetime, terminal: TerminalStyle) -> Row:
+def _row(entry: UndoEntry, verb: str, now: datetime, terminal: TerminalStyle) -> Row:
     operation = entry.operation
     tasks = ", ".join(change.task for change in operation.changes)
     return [
@@ -39,10 +39,10 @@ def _row(entry: Past, verb: str, now: datetime, terminal: TerminalStyle) -> Row:
         (labels.clock(operation.when, now), "dim"),
         (terminal.clean(operation.said), "dim" if verb == "redo" else ""),
         (terminal.clean(tasks), ""),
-        (verb, "green") if entry.obstacle is None else (terminal.clean(reason(entry)), "dim"),
+        (verb, "green") if entry.why_not is None else (terminal.clean(reason(entry)), "dim"),
     ]
 
 
-def reason(entry: Past) -> str:
+def reason(entry: UndoEntry) -> str:
     """Return why an operation cannot be undone or redone; empty where it can."""
-    return entry.obstacle.what.partition(": ")[2] if entry.obstacle else ""
+    return entry.why_not.what.partition(": ")[2] if entry.why_not else ""
