@@ -23,7 +23,7 @@ from gitorch.services.branches import integration_tip
 from gitorch.services.changes import change_with_notes
 from gitorch.services.checks import checks_for
 from gitorch.services.review import at_branch_tips
-from gitorch.services.submit import require_prefix, taken_names
+from gitorch.services.submit import require_prefix, reserved_names
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import words
@@ -78,7 +78,7 @@ def plan_adoption(
     limits = [start, *([tip] if (tip := integration_tip(workspace)) and tip != start else [])]
     analysis = adopt.analyze(repository, config, new, tasks, limits)
     adopt.refuse_exact(analysis.skipped)
-    adopted = adopt.make_tasks(repository, config, analysis.ranges, tasks, taken_names(workspace), after)
+    adopted = adopt.make_tasks(repository, config, analysis.ranges, tasks, reserved_names(workspace), after)
     graph.refuse_broken(by_id(adopted), tasks)
     ranges = {commits.branch.tip: commits for commits in analysis.ranges}
     return Adoption(

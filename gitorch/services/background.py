@@ -117,7 +117,7 @@ class BackgroundMerger:
     def settle(self, stop: threading.Event) -> Iterator[list[Task]]:
         """Go on until all changes are computed, checked and published, or `stop` is set; yield the tasks merged."""
         while not stop.is_set():
-            # in this order: a worker that is idle has delivered everything
+            # in this order: an idle worker has delivered all outcomes
             is_idle = self._forecaster.is_idle and self._checker.is_idle
             if merged := self.step(rest=False):
                 yield merged

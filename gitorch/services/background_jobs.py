@@ -15,7 +15,7 @@ from gitorch.config import Loaded
 from gitorch.errors import GitorchError, Refused
 from gitorch.flow import merge
 from gitorch.flow.forecast.background_worker import Cancellation, Superseded
-from gitorch.flow.forecast.pairs import Known
+from gitorch.flow.forecast.pairs import MergeCache
 from gitorch.flow.merge import MergePlan
 from gitorch.flow.merge.candidate import MergeBase
 from gitorch.flow.merge.trees import TreeChecker
@@ -93,7 +93,7 @@ class Forecaster:
     def __init__(self, context: RunContext, loaded: Loaded) -> None:
         self.context = context
         self.loaded = loaded
-        self._known = Known()
+        self._cache = MergeCache()
 
     def run(self, job: UpdateForecast, cancellation: Cancellation) -> Updated:  # noqa: ARG002
         """Save uncommitted work, then rebuild what depends on it."""
@@ -105,7 +105,7 @@ class Forecaster:
         forecast, rebuilt = None, None
         if fingerprint != job.fingerprint:
             with MemoryReplayer(repository) as replayer:
-                forecast = make_forecast(inputs, replayer, self._known, clean)
+                forecast = make_forecast(inputs, replayer, self._cache, clean)
                 rebuilt = rebuild_candidate(
                     inputs, self.loaded, replayer, job.saved, checked=True, in_progress=job.in_progress
                 )

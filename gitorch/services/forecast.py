@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitorch.flow.forecast import pairs
-from gitorch.flow.forecast.pairs import Branch, Known
+from gitorch.flow.forecast.pairs import Branch, MergeCache
 from gitorch.flow.scheduling import base
 from gitorch.git import worktrees
 from gitorch.git.repository import Repository
@@ -22,37 +22,37 @@ from gitorch.services.workspace import Workspace
 
 
 def update_forecast(workspace: Workspace, replayer: Replayer) -> tuple[Conflict, ...]:
-    """Forecast the conflicts of all branches in flight, and save that."""
+    """Forecast the conflicts of all branches in flight, and save the forecast."""
     forecast = make_forecast(merge_inputs(workspace), replayer)
     save_forecast(workspace, forecast)
     return forecast.conflicts
 
 
 def make_forecast(
-    inputs: MergeInputs, replayer: Replayer, known: Known | None = None, clean: Collection[TaskId] = ()
+    inputs: MergeInputs, replayer: Replayer, cache: MergeCache | None = None, clean: Collection[TaskId] = ()
 ) -> Forecast:
-    """Merge what is in flight in memory, and return which conflicts that gives.
+    """Merge the branches in flight in memory, and return the conflicts.
 
-    `known` caches earlier merges; `clean` are the running tasks whose worktrees hold nothing uncommitted.
+    `cache` holds the results of earlier merges. `clean` are the running tasks without uncommitted work.
     """
     onto = inputs.merge_base[0] or base.named(inputs.repository, inputs.config)
     branches = _branches_in_flight(inputs, clean)
-    conflicts = pairs.forecast(replayer, branches, onto, known)
+    conflicts = pairs.forecast(replayer, branches, onto, cache)
     tips = {branch.task: branch.tip for branch in branches}
     return Forecast(when=datetime.now(UTC), onto=onto, tips=tips, conflicts=conflicts)
 
 
 def inputs_fingerprint(inputs: MergeInputs) -> object:
-    """Return what the forecast and the candidate depend on: equal as long as nothing has changed."""
+    """Return a value that is equal as long as nothing that the forecast and the candidate depend on has changed."""
     refs = inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue")
     tasks = [(task.id, task.state, task.tip, task.stale) for task in inputs.tasks.values()]
     return inputs.merge_base, refs, tasks
 
 
 def save_uncommitted(repository: Repository, task: Task) -> Oid | None:
-    """Save what a running task has not committed as a rescue point; None when there is nothing to save.
+    """Save a running task's uncommitted work as a rescue point; return None if there is none.
 
-    Its worktree, index and branch stay as they are.
+    Worktree, index and branch do not change.
     """
     worktree = worktrees.find(repository, Path(task.worktree)) if task.worktree else None
     if worktree is None or task.attempt is None or task.attempt.phase is not Phase.WORKING:
@@ -61,14 +61,14 @@ def save_uncommitted(repository: Repository, task: Task) -> Oid | None:
 
 
 def _branches_in_flight(inputs: MergeInputs, clean: Collection[TaskId]) -> list[Branch]:
-    """Return the branches in flight as they are now, with what running tasks have not committed yet."""
+    """Return the current tips of the branches in flight, including the uncommitted work of running tasks."""
     refs = inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue")
     tasks = [task for task in inputs.tasks.values() if task.state in IN_FLIGHT and task.base and task.branch]
     tips = {task.id: tip for task in tasks if (tip := refs.get(branch_ref(task.branch)))}
     unsaved = [task.id for task in tasks if _is_open(task) and task.id in tips and task.id not in clean]
     saved = {name: refs[ref] for name in unsaved if (ref := naming.rescue_ref(name)) in refs}
     for name, commit in zip(saved, inputs.repository.commits(saved.values()), strict=True):
-        if commit.parents[-1:] == (tips[name],):  # an older one is of work that has been committed since
+        if commit.parents[-1:] == (tips[name],):  # an older rescue point holds work that has been committed since
             tips[name] = commit.oid
     return [Branch(task.id, task.base, tips[task.id]) for task in tasks if task.base and task.id in tips]
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from gitorch.errors import InvalidInput, Refused
-from gitorch.flow.intake import Draft
+from gitorch.flow.intake import TaskDraft
 from gitorch.model.naming import TaskId, unused
 from gitorch.model.plan import Approval, Plan, PlanSession, Step
 from gitorch.model.task import Task
 from gitorch.services.recovery import recover
-from gitorch.services.submit import resolve_drafts, submit, taken_names
+from gitorch.services.submit import reserved_names, resolve_drafts, submit
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 from gitorch.storage.operations import REDO, SUBMIT, UNDO, Operation, PlanApproval, fingerprint
@@ -28,7 +28,7 @@ _WHAT = {
     REDO: "approved again: {tasks} queued",
 }
 
-Adjust = Callable[[list[Draft]], list[Draft]]
+Adjust = Callable[[list[TaskDraft]], list[TaskDraft]]
 """Changes the drafts of a plan's tasks before they are queued."""
 
 
@@ -74,8 +74,8 @@ def approve_plan(workspace: Workspace, session: PlanSession, adjust: Adjust = li
 
 def tasks_of(workspace: Workspace, plan: Plan, created: datetime, adjust: Adjust = list) -> list[Task]:
     """Return a plan as tasks, under names that no other task has, with its dependencies."""
-    taken = taken_names(workspace)
-    return resolve_drafts(workspace, adjust(_drafts(plan, taken)), taken=taken, created=created)
+    reserved = reserved_names(workspace)
+    return resolve_drafts(workspace, adjust(_drafts(plan, reserved)), reserved=reserved, created=created)
 
 
 def mark_undecided(workspace: Workspace, session: PlanSession, at: datetime, tasks: tuple[TaskId, ...]) -> PlanSession:
@@ -173,11 +173,11 @@ def _with_outcome(workspace: Workspace, session: PlanSession, approval: Approval
     return plans.save(msgspec.structs.replace(session, approval=done, proposal=None, history=history))
 
 
-def _drafts(plan: Plan, taken: set[str]) -> list[Draft]:
-    """Return the tasks of a plan as drafts, under names that are not in `taken`."""
-    names = _free_names(plan, taken)
+def _drafts(plan: Plan, reserved: set[str]) -> list[TaskDraft]:
+    """Return the tasks of a plan as drafts, under names that are not in `reserved`."""
+    names = _free_names(plan, reserved)
     return [
-        Draft(
+        TaskDraft(
             id=names[task.id],
             title=task.title,
             prompt=task.prompt,
@@ -193,9 +193,9 @@ def _drafts(plan: Plan, taken: set[str]) -> list[Draft]:
     ]
 
 
-def _free_names(plan: Plan, taken: set[str]) -> dict[TaskId, TaskId]:
+def _free_names(plan: Plan, reserved: set[str]) -> dict[TaskId, TaskId]:
     names: dict[TaskId, TaskId] = {}
     for task in plan.tasks:
         others = {other.id for other in plan.tasks if other.id != task.id}
-        names[task.id] = unused(task.id, {*taken, *others, *names.values()})
+        names[task.id] = unused(task.id, {*reserved, *others, *names.values()})
     return names

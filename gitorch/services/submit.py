@@ -9,7 +9,7 @@ from pathlib import Path
 from gitorch.config import FILE
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import intake
-from gitorch.flow.intake import Draft
+from gitorch.flow.intake import TaskDraft
 from gitorch.model import graph
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import State, Task, by_id, change, change_spec
@@ -33,10 +33,10 @@ def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | 
     graph.refuse_broken(by_id(tasks), workspace.tasks)
     queued = change_tasks(workspace, SUBMIT, [(None, task) for task in tasks], words("submit", tasks), plan)
     workspace.store.snapshot_if_due()
-    return queued  # another command may have taken the same number
+    return queued  # another command may have reserved the same number
 
 
-def submit_drafts(workspace: Workspace, drafts: Sequence[Draft]) -> list[Task]:
+def submit_drafts(workspace: Workspace, drafts: Sequence[TaskDraft]) -> list[Task]:
     """Queue drafts, all or none; choose other names when another command takes one of theirs first."""
     while True:
         try:
@@ -47,36 +47,36 @@ def submit_drafts(workspace: Workspace, drafts: Sequence[Draft]) -> list[Task]:
 
 def resolve_drafts(
     workspace: Workspace,
-    drafts: Sequence[Draft],
+    drafts: Sequence[TaskDraft],
     *,
-    taken: Collection[str] | None = None,
+    reserved: Collection[str] | None = None,
     created: datetime | None = None,
 ) -> list[Task]:
     """Return drafts as tasks: each with an id, a number, its dependencies, a role and an agent.
 
-    `taken` are the names that they cannot have, where the caller has read them already. Raises `InvalidInput` for what
-    cannot be queued.
+    `reserved` are the names that they cannot have, if the caller has read them already. Raises `InvalidInput` for
+    drafts that cannot be queued.
     """
     tasks = workspace.tasks
     number = max((task.number for task in tasks.values()), default=0) + 1
-    taken = taken_names(workspace) if taken is None else taken
-    resolved = intake.resolve(drafts, tasks, number, taken=taken, created=created)
+    reserved = reserved_names(workspace) if reserved is None else reserved
+    resolved = intake.resolve(drafts, tasks, number, reserved=reserved, created=created)
     assigned = [assign_role(workspace.roles, workspace.config, task) for task in resolved]
     require_known_names(workspace, assigned)
     return assigned
 
 
-def draft_of(text: str) -> Draft:
+def draft_of(text: str) -> TaskDraft:
     """Return the draft of a task with this prompt; its title is the first line."""
     return intake.from_text(text)
 
 
-def parse_drafts(content: bytes, name: str) -> list[Draft]:
+def parse_drafts(content: bytes, name: str) -> list[TaskDraft]:
     """Read drafts from the content of a tasks file; errors call it `name`."""
     return intake.read(content, name)
 
 
-def read_drafts(path: Path, name: str) -> list[Draft]:
+def read_drafts(path: Path, name: str) -> list[TaskDraft]:
     """Read drafts from a tasks file or a folder of them; errors call it `name`."""
     if path.is_dir():
         return intake.read_folder(path)
@@ -88,17 +88,17 @@ def read_drafts(path: Path, name: str) -> list[Draft]:
 
 
 def retry(workspace: Workspace, tasks: Sequence[Task], *, agent: str = "") -> list[Task]:
-    """Queue fresh attempts on a fresh base; earlier attempts stay under their own refs."""
-    fresh = [(task, _reset(task, agent)) for task in tasks]
-    require_known_names(workspace, (new for _, new in fresh))
+    """Queue a new attempt of each task on a new base. Earlier attempts stay under their own refs."""
+    resets = [(task, _reset(task, agent)) for task in tasks]
+    require_known_names(workspace, (new for _, new in resets))
     names = {task.id for task in tasks}
     stale = {pair[0].id: pair for task in tasks for pair in mark_dependents_stale(workspace, task)}
     dependents = [pair for name, pair in stale.items() if name not in names]
-    return change_tasks(workspace, "retry", [*fresh, *dependents], words("retry", tasks))[: len(fresh)]
+    return change_tasks(workspace, "retry", [*resets, *dependents], words("retry", tasks))[: len(resets)]
 
 
-def taken_names(workspace: Workspace) -> set[str]:
-    """Return the names that a new task cannot have: those of tasks, and of branches where its own would be."""
+def reserved_names(workspace: Workspace) -> set[str]:
+    """Return the names that a new task cannot have: those of existing tasks and task branches."""
     prefix = workspace.config.prefix
     refs = workspace.repository.refs(f"refs/heads/{prefix}".rstrip("/"))
     branches = (ref.removeprefix("refs/heads/") for ref in refs)
@@ -116,14 +116,14 @@ def require_known_names(workspace: Workspace, tasks: Iterable[Task]) -> None:
 
 
 def require_prefix(workspace: Workspace) -> None:
-    """Raise `Refused` when the user has a branch that leaves no room for task branches."""
+    """Raise `Refused` if a user branch has the name of the folder that task branches need."""
     branch = workspace.config.branch
     first = branch.partition("/")[0]
     if "/" in branch and branch_ref(first) in workspace.repository.refs(branch_ref(first)):
         raise Refused(
             "branch-prefix",
-            f"there is a branch called {first}, so no branch {branch} can be made",
-            why="git keeps branches like files: a name cannot be a folder too",
+            f"a branch called {first} exists, so branch {branch} cannot be created",
+            why="git stores branches like files: a branch name cannot also be a folder",
             fix=(f'add to {FILE}: branch = "tasks/{{task}}" and integration = "tasks/integration"',),
         )
 

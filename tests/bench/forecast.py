@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
-from gitorch.flow.forecast.pairs import Branch, Known, candidates, forecast
+from gitorch.flow.forecast.pairs import Branch, MergeCache, candidates, forecast
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.replay import Conflicted, MemoryReplayer, Merged, Replayer
@@ -109,7 +109,7 @@ def report(repository: Repository, branches: list[Branch], onto: Oid, *, brute_t
         f"{len(branches)} branches, {pairs} pairs: {len(named.pairs)} could conflict, "
         f"and {len(named.landed)} branches with what is merged"
     )
-    known = Known()
+    known = MergeCache()
     begun = time.perf_counter()
     first = measured(repository, "forecast, nothing known", lambda one: forecast(one, branches, onto, known))
     seconds = time.perf_counter() - begun

@@ -84,9 +84,9 @@ _SUBJECTS = {
 
 def drafts_of(
     count: int, script: Path, chance: random.Random, kinds: Sequence[str], *, chained: bool
-) -> list[intake.Draft]:
+) -> list[intake.TaskDraft]:
     """Return drafts: all kinds of agents, most of them built on one or two earlier ones, some with a check."""
-    drafts: list[intake.Draft] = []
+    drafts: list[intake.TaskDraft] = []
     for number in range(count):
         name = TaskId(f"t{number}-{chance.choice(kinds)}")
         most = min(len(drafts), chance.randrange(3)) if chained else 0

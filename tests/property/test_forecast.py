@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 
-from gitorch.flow.forecast.pairs import Branch, Known, candidates, forecast
+from gitorch.flow.forecast.pairs import Branch, MergeCache, candidates, forecast
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.replay import Conflicted, MemoryReplayer, Merged, Replayer
@@ -66,7 +66,7 @@ def test_what_was_merged_once_is_not_merged_again(empty: Repository) -> None:
     """With what it knows from before, the forecast is the same, and a branch that has gone is forgotten."""
     assert empty.work_tree is not None
     (flock,) = write_flocks(empty.work_tree, [3], size=8)
-    branches, known = branches_of(flock), Known()
+    branches, known = branches_of(flock), MergeCache()
     with MemoryReplayer(empty) as replayer:
         first = forecast(replayer, branches, flock.onto, known)
         merged = dict(known)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gitorch.errors import InvalidInput
-from gitorch.flow.intake import Draft, read
+from gitorch.flow.intake import TaskDraft, read
 
 
-def one(source: str | bytes, name: str) -> Draft:
+def one(source: str | bytes, name: str) -> TaskDraft:
     """Return the one draft in a file's content."""
     (draft,) = read(source if isinstance(source, bytes) else source.encode(), name)
     return draft

@@ -136,7 +136,7 @@ def test_an_invalid_pattern_is_refused_where_it_is_set(pattern: str, reason: str
         with pytest.raises(InvalidInput, match="is not a valid glob") as refused:
             combine([layer])
         assert reason in refused.value.why
-    draft = intake.Draft(title="x", prompt="x", paths=(pattern,), origin="tasks.toml:3")
+    draft = intake.TaskDraft(title="x", prompt="x", paths=(pattern,), origin="tasks.toml:3")
     with pytest.raises(InvalidInput, match=r"^tasks\.toml:3: paths: .*is not a valid glob") as refused:
         intake.resolve([draft], {}, 1)
     assert reason in refused.value.why

@@ -77,9 +77,9 @@ def test_no_content_crashes(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " \n\t\r\n", "\u2003"])
 def test_blank_text(text: str) -> None:
     """Nothing to do is not a task, however it comes."""
-    with pytest.raises(InvalidInput, match="there is nothing to do"):
+    with pytest.raises(InvalidInput, match="the text of the task is empty"):
         from_text(text)
-    assert refusal(text, "-").what == "standard input: there is nothing to do: the task's text is empty"
+    assert refusal(text, "-").what == "standard input: the text of the task is empty"
 
 
 def test_what_was_not_utf8() -> None:

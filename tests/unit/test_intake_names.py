@@ -10,15 +10,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gitorch.errors import InvalidInput
-from gitorch.flow.intake import Draft, headline, read, resolve
+from gitorch.flow.intake import TaskDraft, headline, read, resolve
 from gitorch.model.naming import TaskId, task_id
 from gitorch.model.task import Priority, State, Task, by_id
 from tests.support.scale import scaled
 from tests.support.tasks import make_task, texts
 
 
-def draft(title: str, *after: str, name: str = "") -> Draft:
-    return Draft(title=title, prompt=title, id=name, after=after, origin=f"file:{title}")
+def draft(title: str, *after: str, name: str = "") -> TaskDraft:
+    return TaskDraft(title=title, prompt=title, id=name, after=after, origin=f"file:{title}")
 
 
 def existing(*names: str) -> dict[TaskId, Task]:
@@ -28,15 +28,15 @@ def existing(*names: str) -> dict[TaskId, Task]:
 
 
 def resolved(
-    *drafts: Draft, beside: dict[TaskId, Task] | None = None, taken: tuple[str, ...] = ()
+    *drafts: TaskDraft, beside: dict[TaskId, Task] | None = None, taken: tuple[str, ...] = ()
 ) -> dict[str, tuple[str, ...]]:
-    return {task.id: task.spec.after for task in resolve(drafts, beside or {}, 10, taken=taken)}
+    return {task.id: task.spec.after for task in resolve(drafts, beside or {}, 10, reserved=taken)}
 
 
 def test_a_task_has_all_that_its_draft_says() -> None:
     """Everything that was asked for is in the task, which is queued, numbered, and new."""
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    full = Draft(
+    full = TaskDraft(
         title="Add it",
         prompt="Add it\0\r\n",
         agent="codex",
@@ -78,11 +78,11 @@ def test_ids_are_unique() -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("users", "file:B: there is a task called users already"),
+        ("users", "file:B: a task called users already exists"),
         ("own", "file:B: two tasks are called own"),
         ("Not ok", "file:B: 'Not ok' cannot be a task's name"),
         ("integration", "file:B: 'integration' cannot be a task's name"),
-        ("gone", "file:B: there is a task called gone already"),
+        ("gone", "file:B: a task called gone already exists"),
     ],
 )
 def test_a_name_that_cannot_be_had(name: str, told: str) -> None:
@@ -150,7 +150,7 @@ def test_dependencies_that_are_not_sure(wanted: str, told: str) -> None:
 
 
 @pytest.mark.parametrize("drafts", [[draft("a", "b"), draft("b", "c"), draft("c", "a")], [draft("a", "a", name="a")]])
-def test_cycles(drafts: list[Draft]) -> None:
+def test_cycles(drafts: list[TaskDraft]) -> None:
     """A cycle is refused by name, also the smallest."""
     with pytest.raises(InvalidInput, match="these tasks wait for each other: a -> "):
         resolved(*drafts)
@@ -167,7 +167,8 @@ def test_what_left_the_task_file_does_not_matter() -> None:
 def test_any_batch_becomes_sound_tasks(batch: list[tuple[str, list[int]]]) -> None:
     """Whatever the titles, every task has a lawful id of its own, and waits for the ones it named by number."""
     drafts = [
-        Draft(title=headline(title), prompt="x", id=f"id-{at}" if at % 2 else "") for at, (title, _) in enumerate(batch)
+        TaskDraft(title=headline(title), prompt="x", id=f"id-{at}" if at % 2 else "")
+        for at, (title, _) in enumerate(batch)
     ]
     first = resolve(drafts, {}, 1)
     assert len({task.id for task in first}) == len(batch)

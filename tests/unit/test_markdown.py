@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitorch.flow.intake import Draft, read
+from gitorch.flow.intake import TaskDraft, read
 from gitorch.model.task import Priority
 from tests.support.intake import one, refusal
 
@@ -22,7 +22,7 @@ def test_front_matter(matter: str, end: str) -> None:
     """Front matter in TOML or YAML is the task's settings; the first heading is its title, the body its prompt."""
     body = "\nSome words.\n\n# Limit the rate\n\n```\n# not a heading\n```\n"
     draft = one((matter + body).replace("\n", end), "rate.md")
-    assert draft == Draft(
+    assert draft == TaskDraft(
         title="Limit the rate",
         prompt=body.replace("\n", end),
         priority=Priority.HIGH,
@@ -39,7 +39,7 @@ def test_titles_of_markdown() -> None:
     assert one("---\nrole: x\n---\n\nJust words\n", "a.md").title == "Just words"
     assert one("---\ntitle: Only this\n---\n", "a.md").prompt == "Only this"
     assert one("Words first\n\nThe `heading`\n===\n", "a.md").title == "The `heading`"
-    assert one("Just words\n", "a.md") == Draft(title="Just words", prompt="Just words\n", origin="a.md")
+    assert one("Just words\n", "a.md") == TaskDraft(title="Just words", prompt="Just words\n", origin="a.md")
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_titles_of_markdown() -> None:
         ("---\nrole: [x\n---\nz", "a.md:3  "),
         ("---\nrole: x\n bad: y\n---\nz", "a.md:3  "),
         ("+++\nrole = x\n+++\nz", "a.md:2:8  "),
-        ("---\njust words\n---\nz", "a.md:1: the front matter must be keys with values"),
-        ("---\nprompt: x\n---\nz", "a.md:2: the prompt is the text below"),
+        ("---\njust words\n---\nz", "a.md:1: the front matter must be a table of keys and values"),
+        ("---\nprompt: x\n---\nz", "a.md:2: the text below is the prompt"),
         ("---\nrole: !!python/object:os.system x\n---\nz", "a.md:2  could not determine a constructor"),
-        ("---\ncontext: &a [1]\nrole: *a\n---\nz", "a.md:3  aliases are not read"),
+        ("---\ncontext: &a [1]\nrole: *a\n---\nz", "a.md:3  aliases are not supported"),
         ("---\ncontext: 2024-99-99\n---\nz", "a.md:1  the front matter cannot be read"),
         ("---\ncontext: \x00\n---\nz", "a.md:1  the front matter cannot be read"),
-        ("---\nrole: x\n---\n  \n", "a.md:1: there is nothing to do"),
+        ("---\nrole: x\n---\n  \n", "a.md:1: the text of the task is empty"),
     ],
 )
 def test_mistakes_in_front_matter(text: str, told: str) -> None:
@@ -127,4 +127,4 @@ def test_the_prompt_of_an_item() -> None:
 
 def test_an_item_without_words() -> None:
     """An open item that says nothing is told with its line."""
-    assert refusal("- [ ] a\n- [ ] (after: a)\n", "a.md").what.startswith("a.md:2: there is nothing to do")
+    assert refusal("- [ ] a\n- [ ] (after: a)\n", "a.md").what.startswith("a.md:2: the text of the task is empty")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitorch.flow.intake import Draft, read
+from gitorch.flow.intake import TaskDraft, read
 from gitorch.model.task import Priority
 from tests.support.intake import refusal
 
@@ -43,7 +43,7 @@ context = '{"a":  1}'
 def test_a_tasks_file() -> None:
     """Every key means what it says; defaults hold where a task says nothing, and tables of checks are joined."""
     first, second = read(TASKS.encode(), "tasks.toml")
-    assert first == Draft(
+    assert first == TaskDraft(
         id="users",
         title="Add a users table",
         prompt='Add it.\n[[task]]\ntitle = "not a task"\n',
@@ -57,7 +57,7 @@ def test_a_tasks_file() -> None:
         context='{"ticket":7,"tags":["a"]}',
         origin="tasks.toml:7",
     )
-    assert second == Draft(
+    assert second == TaskDraft(
         title="Add a login page",
         prompt="Add a login page",
         agent="claude",
@@ -89,7 +89,7 @@ def test_a_tasks_file() -> None:
         (('timeout = "1h30m"', 'timeout = "soon"'), "tasks.toml:19: timeout: 'soon' is not a duration"),
         (('checks.test = "pytest -q"', "checks.test = 3"), "tasks.toml:17: checks: Expected `str`, got `int`"),
         (('paths = ["src/**"]', "paths = [3]"), "tasks.toml:16: paths: Expected `str`, got `int`"),
-        (('title = "Add a login page"\n', ""), "tasks.toml:23: there is nothing to do"),
+        (('title = "Add a login page"\n', ""), "tasks.toml:23: the text of the task is empty"),
         (("timeout = 90", "timeout = = 90"), "tasks.toml:27:11  "),
         (
             ('[defaults]\nagent = "claude"\npriority = "low"\nchecks = { lint = "ruff check" }', "defaults = 3"),
@@ -106,7 +106,7 @@ def test_mistakes_in_a_tasks_file(change: tuple[str, str], told: str) -> None:
 @pytest.mark.parametrize("text", ["task = 3", "[task]\ntitle = 'x'", "task = ['x']"])
 def test_a_task_is_a_table_of_its_own(text: str) -> None:
     """The way to write a task is told."""
-    assert refusal(text, "a.toml").what == "a.toml:1: each task must be a table of its own: [[task]]"
+    assert refusal(text, "a.toml").what == "a.toml:1: each task must be a separate table: [[task]]"
 
 
 def test_inline_tasks() -> None:

@@ -17,7 +17,7 @@ from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.errors import GitorchError, InvalidInput, Refused
 
 if TYPE_CHECKING:
-    from gitorch.flow.intake import Draft
+    from gitorch.flow.intake import TaskDraft
     from gitorch.model.plan import PlanSession
     from gitorch.model.task import Task
     from gitorch.services.planner import PlannerChoice
@@ -245,7 +245,7 @@ def decompose(session: Session, goal: str, given: dict[str, Any], *, dry: bool) 
     found = _drawn_up(session, services.plan.create_plan(workspace, goal, agent=chosen.agent), chosen)
     session.say(f"plan {found.id}: {found.plan.made_by}")
 
-    def adjusted(drafts: list[Draft]) -> list[Draft]:
+    def adjusted(drafts: list[TaskDraft]) -> list[TaskDraft]:
         own = [{**given, **({"after": draft.after} if draft.after else {})} for draft in drafts]
         return [msgspec.structs.replace(draft, **fields) for draft, fields in zip(drafts, own, strict=True)]
 

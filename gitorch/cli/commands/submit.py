@@ -21,7 +21,7 @@ from gitorch.errors import InvalidInput
 from gitorch.model.task import Priority, Task
 
 if TYPE_CHECKING:
-    from gitorch.flow.intake import Draft
+    from gitorch.flow.intake import TaskDraft
     from gitorch.services.workspace import Workspace
 
 
@@ -73,7 +73,7 @@ def _decompose(session: Session, options: dict[str, Any]) -> None:
     _print_submitted(session, tasks, dry_run=dry_run, plan=plan.id)
 
 
-def _drafts(session: Session, options: dict[str, Any]) -> list[Draft]:
+def _drafts(session: Session, options: dict[str, Any]) -> list[TaskDraft]:
     text = " ".join(options["text"])
     if options["files"]:
         if text:
@@ -91,13 +91,13 @@ def _drafts(session: Session, options: dict[str, Any]) -> list[Draft]:
     return [services.submit.draft_of(text)]
 
 
-def _read(session: Session, name: str) -> list[Draft]:
+def _read(session: Session, name: str) -> list[TaskDraft]:
     if name == "-":
         return services.submit.parse_drafts(sys.stdin.buffer.read(), "-")
     return services.submit.read_drafts(session.start / name, name)
 
 
-def _with_options(session: Session, drafts: Sequence[Draft], options: dict[str, Any]) -> list[Draft]:
+def _with_options(session: Session, drafts: Sequence[TaskDraft], options: dict[str, Any]) -> list[TaskDraft]:
     overrides = _overrides(session, options)
     return [msgspec.structs.replace(draft, **overrides) for draft in drafts]
 

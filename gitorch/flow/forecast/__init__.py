@@ -1,1 +1,1 @@
-"""The conflict forecast: which branches will conflict, and the background worker that keeps it current."""
+"""The conflict forecast: which branches will conflict, and the background worker that keeps it up to date."""

@@ -1,4 +1,4 @@
-"""A background thread that does the newest job: values in, values out through a queue."""
+"""A background thread that runs the newest job. It receives values, and returns values through a queue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Superseded(Exception):
 
 
 class Cancellation:
-    """Tells a job that its result is no longer needed. `cancel` may be called from any thread."""
+    """A flag that tells a job to stop. `cancel` may be called from any thread."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -33,7 +33,7 @@ class Cancellation:
         return self._event.is_set()
 
     def cancel(self) -> None:
-        """Cancel the job, and stop what it waits for."""
+        """Cancel the job, and call the `stop` of the block it is in."""
         self._event.set()
         with self._lock:
             if self._stop is not None:
@@ -41,7 +41,7 @@ class Cancellation:
 
     @contextmanager
     def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Have `stop` called when the job is cancelled, from now until the block ends."""
+        """Call `stop` if the job is cancelled before the block ends."""
         with self._lock:
             self._stop = stop
         if self.is_set:
@@ -54,7 +54,7 @@ class Cancellation:
 
 
 class Outcome(msgspec.Struct, Generic[_Job, _Result], frozen=True):
-    """What came of a job: a result, or the error that it ended with."""
+    """The outcome of a job: its result, or the error that it ended with."""
 
     job: _Job
     result: _Result | None = None
@@ -62,11 +62,11 @@ class Outcome(msgspec.Struct, Generic[_Job, _Result], frozen=True):
 
 
 class LatestWinsWorker(Generic[_Job, _Result]):
-    """One thread that does one job at a time, and the newest one next.
+    """One thread that runs one job at a time, always the newest one next.
 
-    `work` takes a job and returns a result; it shares nothing with the thread that submits. Each job that was begun
-    ends as one `Outcome` in `outcomes`, unless a newer one superseded it; `wake` is called after each. A running job is
-    cancelled when a newer one `supersedes` it.
+    `work` takes a job and returns a result; it shares no state with the thread that submits. Each started job puts one
+    `Outcome` into `outcomes`, unless a newer job superseded it; `wake` is called after each. A running job is cancelled
+    if `supersedes(newer, running)` returns true.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class LatestWinsWorker(Generic[_Job, _Result]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no job runs or waits. The outcomes of all earlier jobs are in the queue then."""
+        """Whether no job runs or waits. If so, the outcomes of all earlier jobs are in the queue."""
         with self._changed:
             return self._next is None and self._running is None
 
     def submit(self, job: _Job) -> None:
-        """Have a job done; it takes the place of one that waits."""
+        """Run a job next; it replaces a job that is still waiting."""
         with self._changed:
             self._next = job
             running = self._running
@@ -103,7 +103,7 @@ class LatestWinsWorker(Generic[_Job, _Result]):
             running[1].cancel()
 
     def close(self) -> None:
-        """Cancel what runs, and wait for the thread to end."""
+        """Cancel the running job, and wait for the thread to end."""
         with self._changed:
             self._closed, self._next = True, None
             self._changed.notify_all()
@@ -111,14 +111,14 @@ class LatestWinsWorker(Generic[_Job, _Result]):
             with self._changed:
                 running = self._running
             if running is not None:
-                running[1].cancel()  # again each time: it may just have started something
+                running[1].cancel()  # on each pass: the job may have just started a process
             self._thread.join(_JOIN_SECONDS)
 
     def _loop(self) -> None:
-        while (taken := self._take()) is not None:
-            job, cancellation = taken
-            outcome = self._do(job, cancellation)
-            # in this order: a worker that is idle has delivered everything
+        while (next_job := self._take()) is not None:
+            job, cancellation = next_job
+            outcome = self._run(job, cancellation)
+            # in this order: an idle worker has delivered all outcomes
             if outcome is not None:
                 self.outcomes.put(outcome)
             with self._changed:
@@ -133,10 +133,10 @@ class LatestWinsWorker(Generic[_Job, _Result]):
             self._running, self._next = (self._next, Cancellation()), None
             return self._running
 
-    def _do(self, job: _Job, cancellation: Cancellation) -> Outcome[_Job, _Result] | None:
+    def _run(self, job: _Job, cancellation: Cancellation) -> Outcome[_Job, _Result] | None:
         try:
             return Outcome(job, self.work(job, cancellation))
         except Superseded:
             return None
-        except Exception as error:  # raised by the thread that reads the outcomes
+        except Exception as error:  # the thread that reads the outcomes raises it
             return Outcome(job, error=error)

@@ -1,6 +1,6 @@
-"""Which branches in flight will conflict: all pairs of them, and each with what is merged.
+"""Find the branches in flight that will conflict: all pairs of them, and each with what is merged.
 
-A filter over changed paths names the pairs that could conflict, and misses none; only those are merged, in memory.
+A filter over changed paths selects the pairs that could conflict, and misses none; only those are merged, in memory.
 """
 
 from __future__ import annotations
@@ -18,186 +18,186 @@ from gitorch.model.naming import Oid, TaskId
 from gitorch.replay import Conflicted, Replayer
 
 Pair = tuple[TaskId, TaskId]
-Known = dict[Span, frozenset[str]]
-"""In which paths two commits conflict, the smaller id first: what was merged once is not merged again."""
+MergeCache = dict[Span, frozenset[str]]
+"""The conflicting paths of two commits, the smaller id first. It saves a second merge of the same commits."""
 
 
 class Branch(msgspec.Struct, frozen=True):
-    """A task's branch in flight: own commits `base..tip`; the tip may be a rescue point of work that goes on."""
+    """A task's branch in flight: own commits `base..tip`; the tip may be a rescue point of uncommitted work."""
 
     task: TaskId
     base: Oid
     tip: Oid
 
 
-class Reach(msgspec.Struct, frozen=True):
-    """What a branch is made of: the commit at its foot, and the spans of own commits up to its tip, its own the last.
+class BranchSpans(msgspec.Struct, frozen=True):
+    """The commit at the bottom of a branch's stack, and the spans from there to its tip, its own the last.
 
-    A stack has a span for each branch below; two branches of one stack share spans, and do not meet in them.
+    A stack has a span for each branch below. Two branches of one stack share spans, which cannot conflict.
     """
 
-    foot: Oid
+    bottom: Oid
     spans: tuple[Span, ...]
 
 
 class Candidates(msgspec.Struct, frozen=True):
-    """Which pairs of branches could conflict, and which branches with what they are to be merged onto."""
+    """Pairs of branches that could conflict, and branches that could conflict with the commit they merge onto."""
 
     pairs: tuple[Pair, ...]
     landed: tuple[TaskId, ...]
 
 
 def forecast(
-    replayer: Replayer, branches: Sequence[Branch], onto: Oid, known: Known | None = None
+    replayer: Replayer, branches: Sequence[Branch], onto: Oid, cache: MergeCache | None = None
 ) -> tuple[Conflict, ...]:
-    """Return all conflicts among branches, and of each with `onto`; a conflict of what they build on is not theirs.
+    """Return all conflicts among branches, and of each with `onto`, without those of the commits they build on.
 
-    `known` remembers merges from one call to the next; what no branch needs any more is forgotten.
+    `cache` keeps merges from one call to the next; entries that no branch needs are removed.
     """
-    known = {} if known is None else known
-    own = {branch.task: branch for branch in branches if branch.base != branch.tip}
-    found = candidates(replayer.repository, list(own.values()), onto)
-    merges = _Merges(replayer, known)
-    named = [((one, other), merges.between(own[one], own[other])) for one, other in found.pairs]
-    landed = [((one,), merges.with_landed(own[one], onto)) for one in found.landed]
-    merges.forget()
-    return tuple(Conflict(tasks, tuple(sorted(paths))) for tasks, paths in (*named, *landed) if paths)
+    cache = {} if cache is None else cache
+    by_task = {branch.task: branch for branch in branches if branch.base != branch.tip}
+    selected = candidates(replayer.repository, list(by_task.values()), onto)
+    merges = _Merges(replayer, cache)
+    paired = [(pair, merges.between(by_task[pair[0]], by_task[pair[1]])) for pair in selected.pairs]
+    landed = [((task,), merges.with_landed(by_task[task], onto)) for task in selected.landed]
+    merges.forget_unused()
+    return tuple(Conflict(tasks, tuple(sorted(paths))) for tasks, paths in (*paired, *landed) if paths)
 
 
 def candidates(repository: Repository, branches: Sequence[Branch], onto: Oid) -> Candidates:
-    """Name the pairs of branches that could conflict, and the branches that could with `onto`."""
-    reaches = _reaches(branches)
-    feet = dict.fromkeys([*(reach.foot for reach in reaches.values()), onto])
-    between = list(itertools.permutations(feet, 2))  # a folder is gone in one direction only
-    spans = dict.fromkeys(span for reach in reaches.values() for span in reach.spans)
+    """Return the pairs of branches that could conflict, and the branches that could conflict with `onto`."""
+    stacks = _stacks(branches)
+    bottoms = dict.fromkeys([*(stack.bottom for stack in stacks.values()), onto])
+    between = list(itertools.permutations(bottoms, 2))  # both directions: a removed folder shows in only one
+    spans = dict.fromkeys(span for stack in stacks.values() for span in stack.spans)
     changed = changes(repository, [*spans, *between])
     index = _Index({span: changed[span] for span in spans})
-    holders = _holders(reaches)
-    places = {branch.task: at for at, branch in enumerate(branches)}
-    pairs = {_ordered(pair, places) for pair in _meeting(index, holders)}
-    near = {span: {task for one in index.near(changed[span]) for task in holders[one]} for span in between}
-    touching = {(one, other): found | near[other, one] for (one, other), found in near.items()}
-    pairs |= {_ordered(pair, places) for pair in _across(reaches, touching)}
-    landed = [name for name, reach in reaches.items() if name in touching.get((reach.foot, onto), ())]
-    return Candidates(tuple(sorted(pairs, key=lambda pair: (places[pair[0]], places[pair[1]]))), tuple(landed))
+    holders = _holders(stacks)
+    order = {branch.task: position for position, branch in enumerate(branches)}
+    pairs = {_ordered(pair, order) for pair in _overlapping(index, holders)}
+    affected = {span: {task for match in index.matches(changed[span]) for task in holders[match]} for span in between}
+    touching = {(start, end): tasks | affected[end, start] for (start, end), tasks in affected.items()}
+    pairs |= {_ordered(pair, order) for pair in _across(stacks, touching)}
+    landed = [task for task, stack in stacks.items() if task in touching.get((stack.bottom, onto), ())]
+    return Candidates(tuple(sorted(pairs, key=lambda pair: (order[pair[0]], order[pair[1]]))), tuple(landed))
 
 
-def _ordered(pair: Pair, places: Mapping[TaskId, int]) -> Pair:
-    one, other = pair
-    return pair if places[one] < places[other] else (other, one)
+def _ordered(pair: Pair, order: Mapping[TaskId, int]) -> Pair:
+    first, second = pair
+    return pair if order[first] < order[second] else (second, first)
 
 
-def _reaches(branches: Iterable[Branch]) -> dict[TaskId, Reach]:
+def _stacks(branches: Iterable[Branch]) -> dict[TaskId, BranchSpans]:
     by_task = {branch.task: branch for branch in branches}
     by_tip = {branch.tip: branch for branch in by_task.values()}
-    return {name: _reach(branch, by_tip) for name, branch in by_task.items()}
+    return {name: _stack(branch, by_tip) for name, branch in by_task.items()}
 
 
-def _reach(branch: Branch, by_tip: Mapping[Oid, Branch]) -> Reach:
+def _stack(branch: Branch, by_tip: Mapping[Oid, Branch]) -> BranchSpans:
     spans = [(branch.base, branch.tip)]
-    foot = branch.base
-    while (below := by_tip.get(foot)) and (below.base, below.tip) not in spans:
-        spans.append((below.base, below.tip))
-        foot = below.base
-    return Reach(foot, tuple(reversed(spans)))
+    bottom = branch.base
+    while (parent := by_tip.get(bottom)) and (parent.base, parent.tip) not in spans:
+        spans.append((parent.base, parent.tip))
+        bottom = parent.base
+    return BranchSpans(bottom, tuple(reversed(spans)))
 
 
-def _holders(reaches: Mapping[TaskId, Reach]) -> dict[Span, set[TaskId]]:
+def _holders(stacks: Mapping[TaskId, BranchSpans]) -> dict[Span, set[TaskId]]:
     holders: dict[Span, set[TaskId]] = defaultdict(set)
-    for name, reach in reaches.items():
-        for span in reach.spans:
+    for name, stack in stacks.items():
+        for span in stack.spans:
             holders[span].add(name)
     return holders
 
 
-def _meeting(index: _Index, holders: Mapping[Span, set[TaskId]]) -> Iterator[Pair]:
-    """Yield the pairs that meet in a span of each that the other one does not hold."""
-    for span, found in index.changed.items():
-        for other in index.near(found):
-            ours, theirs = holders[span] - holders[other], holders[other] - holders[span]
-            yield from ((one, two) for one in ours for two in theirs)
+def _overlapping(index: _Index, holders: Mapping[Span, set[TaskId]]) -> Iterator[Pair]:
+    """Yield the pairs whose changes overlap in spans that they do not share."""
+    for span, changed in index.changed.items():
+        for match in index.matches(changed):
+            only_span, only_match = holders[span] - holders[match], holders[match] - holders[span]
+            yield from itertools.product(only_span, only_match)
 
 
-def _across(reaches: Mapping[TaskId, Reach], touching: Mapping[Span, set[TaskId]]) -> Iterator[Pair]:
-    """Yield the pairs on different feet of which one touches what lies between the feet."""
-    standing: dict[Oid, list[TaskId]] = defaultdict(list)
-    for name, reach in reaches.items():
-        standing[reach.foot].append(name)
-    for (one, other), near in touching.items():
-        yield from ((ours, theirs) for ours in standing[one] if ours in near for theirs in standing[other])
+def _across(stacks: Mapping[TaskId, BranchSpans], touching: Mapping[Span, set[TaskId]]) -> Iterator[Pair]:
+    """Yield the pairs of different stacks of which one touches what changed between their bottoms."""
+    by_bottom: dict[Oid, list[TaskId]] = defaultdict(list)
+    for name, stack in stacks.items():
+        by_bottom[stack.bottom].append(name)
+    for (start, end), tasks in touching.items():
+        yield from itertools.product((task for task in by_bottom[start] if task in tasks), by_bottom[end])
 
 
 class _Index:
-    """Which spans could conflict with what changes elsewhere: by path, by folder above, by folder gone."""
+    """Finds the spans that could conflict with a change: by path, by parent folder, by removed folder."""
 
     def __init__(self, changed: Mapping[Span, Changes]) -> None:
         self.changed = changed
-        self._at: dict[str, set[Span]] = defaultdict(set)
-        self._below: dict[str, set[Span]] = defaultdict(set)
-        self._added_below: dict[str, set[Span]] = defaultdict(set)
-        self._gone: dict[str, set[Span]] = defaultdict(set)
-        for span, found in changed.items():
-            self._place(self._at, found.paths, span)
-            self._place(self._below, _above(found.paths), span)
-            self._place(self._added_below, _above(found.added), span)
-            self._place(self._gone, found.gone, span)
+        self._by_path: dict[str, set[Span]] = defaultdict(set)
+        self._by_folder: dict[str, set[Span]] = defaultdict(set)
+        self._by_added_folder: dict[str, set[Span]] = defaultdict(set)
+        self._by_removed_folder: dict[str, set[Span]] = defaultdict(set)
+        for span, entry in changed.items():
+            self._add(self._by_path, entry.paths, span)
+            self._add(self._by_folder, _folders(entry.paths), span)
+            self._add(self._by_added_folder, _folders(entry.added), span)
+            self._add(self._by_removed_folder, entry.gone, span)
 
-    def _place(self, table: dict[str, set[Span]], names: Iterable[str], span: Span) -> None:
+    def _add(self, table: dict[str, set[Span]], names: Iterable[str], span: Span) -> None:
         for name in names:
             table[name].add(span)
 
-    def near(self, found: Changes) -> set[Span]:
-        """Return the spans that change the same path, have a file where the other has a folder, or move a folder
-        into which the other adds (a folder that is gone may have been renamed)."""
+    def matches(self, changed: Changes) -> set[Span]:
+        """Return the spans that change the same path, have a file where the other has a folder, or remove a folder
+        into which the other adds (a removed folder may have been renamed)."""
         tables = (
-            (self._at, found.paths),
-            (self._below, found.paths),
-            (self._at, _above(found.paths)),
-            (self._added_below, found.gone),
-            (self._gone, _above(found.added)),
+            (self._by_path, changed.paths),
+            (self._by_folder, changed.paths),
+            (self._by_path, _folders(changed.paths)),
+            (self._by_added_folder, changed.gone),
+            (self._by_removed_folder, _folders(changed.added)),
         )
         return {span for table, names in tables for name in names if name in table for span in table[name]}
 
 
-def _above(paths: Iterable[str]) -> set[str]:
-    """Return all folders that hold these paths, at any depth."""
-    found: set[str] = set()
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Return all folders that contain these paths, at any depth."""
+    folders: set[str] = set()
     for path in paths:
         folder = path.rpartition("/")[0]
-        while folder and folder not in found:
-            found.add(folder)
+        while folder and folder not in folders:
+            folders.add(folder)
             folder = folder.rpartition("/")[0]
-    return found
+    return folders
 
 
 class _Merges:
-    """Merges in memory, each made once."""
+    """Merges in memory, with a cache."""
 
-    def __init__(self, replayer: Replayer, known: Known) -> None:
+    def __init__(self, replayer: Replayer, cache: MergeCache) -> None:
         self.replayer = replayer
-        self.known = known
+        self.cache = cache
         self._used: set[Span] = set()
 
-    def between(self, one: Branch, other: Branch) -> frozenset[str]:
-        """Return where two branches conflict with each other, and neither with what the other stands on."""
-        paths = self._paths(one.tip, other.tip)
-        if paths and one.base != other.base:
-            paths = paths - self._paths(one.base, other.tip) - self._paths(one.tip, other.base)
+    def between(self, first: Branch, second: Branch) -> frozenset[str]:
+        """Return where two branches conflict with each other, and not with each other's base."""
+        paths = self._paths(first.tip, second.tip)
+        if paths and first.base != second.base:
+            paths = paths - self._paths(first.base, second.tip) - self._paths(first.tip, second.base)
         return paths
 
     def with_landed(self, branch: Branch, onto: Oid) -> frozenset[str]:
-        """Return where a branch conflicts with what is merged, and what it builds on does not."""
+        """Return where a branch conflicts with what is merged, and its base does not."""
         paths = self._paths(branch.tip, onto)
         return paths - self._paths(branch.base, onto) if paths else paths
 
-    def _paths(self, one: Oid, other: Oid) -> frozenset[str]:
-        pair = (one, other) if one < other else (other, one)
+    def _paths(self, first: Oid, second: Oid) -> frozenset[str]:
+        pair = (first, second) if first < second else (second, first)
         self._used.add(pair)
-        if pair not in self.known:
+        if pair not in self.cache:
             merged = self.replayer.merge(*pair)
-            self.known[pair] = frozenset(merged.paths) if isinstance(merged, Conflicted) else frozenset()
-        return self.known[pair]
+            self.cache[pair] = frozenset(merged.paths) if isinstance(merged, Conflicted) else frozenset()
+        return self.cache[pair]
 
-    def forget(self) -> None:
-        for pair in [pair for pair in self.known if pair not in self._used]:
-            del self.known[pair]
+    def forget_unused(self) -> None:
+        for pair in [pair for pair in self.cache if pair not in self._used]:
+            del self.cache[pair]

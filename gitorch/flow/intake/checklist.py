@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gitorch.flow.intake.draft import Draft, from_text
+from gitorch.flow.intake.draft import TaskDraft, from_text
 
 _ITEM = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[[ xX]\](?=\s|$)", re.MULTILINE)
 
@@ -23,54 +23,55 @@ _SPEC_KIT = re.compile(r"(T\d{3,})\s+(?:\[P\]\s+)?")
 
 
 class _Item(NamedTuple):
-    """A checklist's item: the lines that it stands on, those of its first paragraph, and whether it is open."""
+    """A checklist item: its lines `start` to `end`, the end of its first paragraph, and whether it is open."""
 
     start: int
     end: int
-    words_end: int
+    paragraph_end: int
     open: bool
 
 
 def is_checklist(text: str) -> bool:
-    """Tell whether a Markdown text has items with boxes."""
+    """Return whether a Markdown text has items with check boxes."""
     return _ITEM.search(text) is not None
 
 
-def read_checklist(text: str, name: str) -> Iterator[Draft]:
-    """Yield the open items of a checklist, each with what belongs to it."""
-    # the lines that the parser counts, each as it is
+def read_checklist(text: str, name: str) -> Iterator[TaskDraft]:
+    """Yield the open items of a checklist, each with the text below it."""
+    # split at the line ends that the parser counts, and keep them
     lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", text)
     items = list(_items(text))
     for item in items:
         if item.open:
-            yield _of_item(item, items, lines, name)
+            yield _item_draft(item, items, lines, name)
 
 
 def _items(text: str) -> Iterator[_Item]:
     from markdown_it import MarkdownIt
 
     tokens = MarkdownIt("commonmark").parse(text)
-    for at, token in enumerate(tokens[:-2]):
-        words = tokens[at + 2]
-        if token.type == "list_item_open" and words.type == "inline" and _BOX.match(words.content):
+    for index, token in enumerate(tokens[:-2]):
+        paragraph = tokens[index + 2]
+        if token.type == "list_item_open" and paragraph.type == "inline" and _BOX.match(paragraph.content):
             assert token.map is not None
-            assert words.map is not None
-            yield _Item(token.map[0], token.map[1], words.map[1], words.content[1] == " ")
+            assert paragraph.map is not None
+            yield _Item(token.map[0], token.map[1], paragraph.map[1], paragraph.content[1] == " ")
 
 
-def _of_item(item: _Item, items: Sequence[_Item], lines: Sequence[str], name: str) -> Draft:
+def _item_draft(item: _Item, items: Sequence[_Item], lines: Sequence[str], name: str) -> TaskDraft:
     origin = f"{name}:{item.start + 1}"
     before, _, first = lines[item.start].partition("[ ]")
     indent = len(before.expandtabs(4))
-    words = first.lstrip(" \t") + "".join(_dedented(line, indent) for line in lines[item.start + 1 : item.words_end])
-    words = words.replace("\r\n", "\n")
-    after = _AFTER.search(words)
-    words = (words[: after.start()] + words[after.end() :] if after else words).rstrip("\n")
-    number = _SPEC_KIT.match(words)
-    inside = {at for other in items if item.start < other.start < item.end for at in range(other.start, other.end)}
-    rest = [_dedented(lines[at], indent) for at in range(item.words_end, item.end) if at not in inside]
-    below = "".join(rest).rstrip()
-    prompt = words[number.end() if number else 0 :] + (f"\n{below}" if below else "")
+    paragraph = first.lstrip(" \t")
+    paragraph += "".join(_dedented(line, indent) for line in lines[item.start + 1 : item.paragraph_end])
+    paragraph = paragraph.replace("\r\n", "\n")
+    after = _AFTER.search(paragraph)
+    paragraph = (paragraph[: after.start()] + paragraph[after.end() :] if after else paragraph).rstrip("\n")
+    number = _SPEC_KIT.match(paragraph)
+    nested = {line for other in items if item.start < other.start < item.end for line in range(other.start, other.end)}
+    own_lines = [_dedented(lines[line], indent) for line in range(item.paragraph_end, item.end) if line not in nested]
+    details = "".join(own_lines).rstrip()
+    prompt = paragraph[number.end() if number else 0 :] + (f"\n{details}" if details else "")
     draft = from_text(prompt, origin=origin)
     names = [word.strip() for word in after[1].split(",")] if after else []
     return msgspec.structs.replace(
@@ -79,9 +80,9 @@ def _of_item(item: _Item, items: Sequence[_Item], lines: Sequence[str], name: st
 
 
 def _dedented(line: str, indent: int) -> str:
-    """Take off as much leading white space as the item's own text is indented by."""
-    at = column = 0
-    while column < indent and line[at : at + 1] in (" ", "\t"):
-        column += 1 if line[at] == " " else 4 - column % 4
-        at += 1
-    return line[at:]
+    """Remove as much leading white space as the item's text is indented by."""
+    index = column = 0
+    while column < indent and line[index : index + 1] in (" ", "\t"):
+        column += 1 if line[index] == " " else 4 - column % 4
+        index += 1
+    return line[index:]

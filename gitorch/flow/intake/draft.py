@@ -1,4 +1,4 @@
-"""A draft: a task as it was asked for, before it has a name and a place among the others."""
+"""A task as submitted, before it has an id and a number."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LONGEST_LINE = 4096
 STDIN = "standard input"
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as it was asked for, before it has a name and a place among the others.
+class TaskDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A task as submitted, before it has an id and a number.
 
-    `after` holds names as they were written; `context` is JSON text; `base` a git revision; `budget` dollars and
-    `timeout` seconds (0: the configured ones); `origin` tells where it stands: `tasks.toml:12`.
+    `after` holds names as the user wrote them; `context` is JSON text; `base` a git revision; `budget` is in dollars
+    and `timeout` in seconds (0: the configured ones); `origin` is its file and line: `tasks.toml:12`.
     """
 
     title: str
@@ -44,19 +44,19 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
 
 
-def from_text(text: str, *, origin: str = "") -> Draft:
-    """Return the draft of a task that is described by `text`: the prompt is all of it, the title its first line.
+def from_text(text: str, *, origin: str = "") -> TaskDraft:
+    """Return a draft whose prompt is `text` and whose title is its first line.
 
-    Raises `InvalidInput` for text that is blank, or that was not UTF-8 when it came in.
+    Raises `InvalidInput` for text that is blank or not UTF-8.
     """
     if not text.strip():
-        raise InvalidInput("empty-prompt", f"{place_of(origin)}there is nothing to do: the task's text is empty")
+        raise InvalidInput("empty-prompt", f"{origin_prefix(origin)}the text of the task is empty")
     refuse_surrogates(text, origin)
-    return Draft(title=headline(text), prompt=text, origin=origin)
+    return TaskDraft(title=headline(text), prompt=text, origin=origin)
 
 
 def headline(text: str) -> str:
-    """Return the first line that says something, cut at a word to what a terminal shows well."""
+    """Return the first line with letters or digits, shortened at a word to fit in a terminal."""
     cleaned = (" ".join(_visible(line[:_LONGEST_LINE]).split()) for line in text.removeprefix("\ufeff").splitlines())
     first = ""
     for line in filter(None, cleaned):
@@ -67,14 +67,14 @@ def headline(text: str) -> str:
 
 
 def shortened(line: str, width: int = TITLE_WIDTH) -> str:
-    """Cut a line to this many display columns, at a word where there is one, with an ellipsis."""
+    """Cut a line to this many display columns, at a word if possible, with an ellipsis."""
     if _width(line) <= width:
         return line
-    at = total = 0
-    while (total := total + _width(line[at])) < width:
-        at += 1
-    space = line.rfind(" ", 0, at + 1)
-    return line[: space if space > at // 2 else at].rstrip() + "…"
+    end = total = 0
+    while (total := total + _width(line[end])) < width:
+        end += 1
+    space = line.rfind(" ", 0, end + 1)
+    return line[: space if space > end // 2 else end].rstrip() + "…"
 
 
 def _visible(line: str) -> str:
@@ -88,7 +88,7 @@ def _width(text: str) -> int:
     )
 
 
-def place_of(origin: str) -> str:
+def origin_prefix(origin: str) -> str:
     return f"{origin}: " if origin else ""
 
 
@@ -96,4 +96,4 @@ def refuse_surrogates(text: str, origin: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InvalidInput("not-utf8", f"{place_of(origin)}the text is not UTF-8", why=str(error)) from error
+        raise InvalidInput("not-utf8", f"{origin_prefix(origin)}the text is not UTF-8", why=str(error)) from error

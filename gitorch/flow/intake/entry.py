@@ -1,4 +1,4 @@
-"""One task as a file spells it: its keys, checked, as a draft."""
+"""Turn one task of a file into a draft, and validate its keys."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import msgspec
 
 from gitorch import config
 from gitorch.errors import InvalidInput
-from gitorch.flow.intake.draft import Draft, from_text, place_of
+from gitorch.flow.intake.draft import TaskDraft, from_text, origin_prefix
 from gitorch.model.task import Priority
 
 Locate = Callable[[str], str]
-"""Returns where a key stands: `tasks.toml:12`; for "" where its task begins."""
+"""Returns the file and line of a key (`tasks.toml:12`), or of the start of the task for ""."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One task as a file spells it."""
+    """The keys of one task as written in a file."""
 
     id: str = ""
     title: str = ""
@@ -44,11 +44,11 @@ _KEYS = _Entry.__struct_fields__
 DEFAULTS = tuple(key for key in _KEYS if key not in ("id", "title", "prompt"))
 
 
-_MEANT = {"depends_on": "after", "dependencies": "after", "needs": "after", "description": "prompt", "name": "id"}
+_SYNONYMS = {"depends_on": "after", "dependencies": "after", "needs": "after", "description": "prompt", "name": "id"}
 
 
-def to_draft(table: Mapping[str, object], locate: Locate) -> Draft:
-    """Return the draft that a table of keys describes; raise `InvalidInput` that says where a wrong one stands."""
+def to_draft(table: Mapping[str, object], locate: Locate) -> TaskDraft:
+    """Return the draft that a table of keys describes. Raises `InvalidInput` with file and line of an invalid key."""
     refuse_unknown(table, _KEYS, locate)
     entry = _entry(table, locate)
     origin = locate("")
@@ -75,18 +75,18 @@ def to_draft(table: Mapping[str, object], locate: Locate) -> Draft:
     return draft
 
 
-def refuse_unknown(table: Mapping[str, object], known: Sequence[str], locate: Locate) -> None:
-    """Raise `InvalidInput` that names every key which is not `known`, with its near miss."""
-    unknown = [str(key) for key in table if key not in known]
+def refuse_unknown(table: Mapping[str, object], allowed: Sequence[str], locate: Locate) -> None:
+    """Raise `InvalidInput` that lists every key not in `allowed`, with the closest valid key."""
+    unknown = [str(key) for key in table if key not in allowed]
     if unknown:
-        problems = [f"{locate(key)}: unknown key {key}{_hint(key, known)}" for key in unknown]
-        raise InvalidInput("task-invalid", "; ".join(problems), why=f"the keys are {', '.join(known)}")
+        problems = [f"{locate(key)}: unknown key {key}{_hint(key, allowed)}" for key in unknown]
+        raise InvalidInput("task-invalid", "; ".join(problems), why=f"the keys are {', '.join(allowed)}")
 
 
-def _hint(key: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    meant = near[0] if near else _MEANT.get(key)
-    return f"; did you mean {meant}?" if meant in known else ""
+def _hint(key: str, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, allowed, n=1)
+    meant = close[0] if close else _SYNONYMS.get(key)
+    return f"; did you mean {meant}?" if meant in allowed else ""
 
 
 def _entry(table: Mapping[str, object], locate: Locate) -> _Entry:
@@ -95,14 +95,14 @@ def _entry(table: Mapping[str, object], locate: Locate) -> _Entry:
     try:
         return msgspec.convert({**table, **folded}, _Entry)
     except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$.")
+        message, _, path = str(error).partition(" - at `$.")
         key = re.split(r"[.\[]", path.rstrip("`"))[0]
         hint = "; it must be high, normal or low" if key == "priority" else ""
-        raise InvalidInput("task-invalid", f"{locate(key)}: {key}: {what}{hint}") from error
+        raise InvalidInput("task-invalid", f"{locate(key)}: {key}: {message}{hint}") from error
 
 
 def context_text(value: object) -> str:
-    """Return a task's context as JSON text: text that is JSON already stays as it is."""
+    """Return a task's context as JSON text: text that is valid JSON is returned unchanged."""
     if isinstance(value, str):
         try:
             msgspec.json.decode(value)
@@ -128,8 +128,8 @@ def _seconds(value: float | str, locate: Locate) -> float:
         raise InvalidInput("task-invalid", f"{locate('timeout')}: timeout: {error}", fix=error.fix) from error
 
 
-def _refuse_unencodable(draft: Draft, origin: str) -> None:
+def _refuse_unencodable(draft: TaskDraft, origin: str) -> None:
     try:
         msgspec.json.encode(draft)
     except UnicodeEncodeError as error:
-        raise InvalidInput("not-utf8", f"{place_of(origin)}the text is not UTF-8", why=str(error)) from error
+        raise InvalidInput("not-utf8", f"{origin_prefix(origin)}the text is not UTF-8", why=str(error)) from error

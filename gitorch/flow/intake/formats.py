@@ -1,4 +1,4 @@
-"""Which format a file is in, and the two that need no room of their own: NDJSON and plain text."""
+"""Detect the format of a file; read NDJSON and plain text."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path, PurePath
 import msgspec
 
 from gitorch.errors import InvalidInput
-from gitorch.flow.intake.draft import STDIN, Draft, from_text
+from gitorch.flow.intake.draft import STDIN, TaskDraft, from_text
 from gitorch.flow.intake.entry import Locate, to_draft
 from gitorch.flow.intake.markdown import front_matter, read_markdown
 from gitorch.flow.intake.tasks_file import read_toml
 
 
-def read(source: bytes, name: str) -> list[Draft]:
-    """Read the tasks in a file's content; how it is read is told by the file's name, else by how it begins.
+def read(source: bytes, name: str) -> list[TaskDraft]:
+    """Read the tasks in a file's content. The file name decides the format, else the first lines do.
 
     TOML (`[defaults]`, `[[task]]`), Markdown with front matter (one task), a Markdown checklist (each open item),
-    NDJSON (one object a line), or plain text (one task). Raises `InvalidInput` that names file and line, also when
-    there is no task in it.
+    NDJSON (one object a line), or plain text (one task). Raises `InvalidInput` with file and line,
+    also if the content has no open task.
     """
     drafts = _read(source, name)
     if not drafts:
@@ -28,7 +28,7 @@ def read(source: bytes, name: str) -> list[Draft]:
     return drafts
 
 
-def read_folder(folder: Path) -> list[Draft]:
+def read_folder(folder: Path) -> list[TaskDraft]:
     """Read all tasks files (`*.md`, `*.toml`) of a folder, in the order of their names."""
     files = sorted(path for path in folder.iterdir() if path.suffix in (".md", ".toml") and path.name[0] != ".")
     drafts = [draft for path in files for draft in _read(path.read_bytes(), path.name)]
@@ -37,17 +37,17 @@ def read_folder(folder: Path) -> list[Draft]:
     return drafts
 
 
-def _read(source: bytes, name: str) -> list[Draft]:
+def _read(source: bytes, name: str) -> list[TaskDraft]:
     try:
         text = source.decode()
     except UnicodeDecodeError as error:
         raise InvalidInput("not-utf8", f"{name} is not UTF-8 text", why=str(error)) from error
-    reader = _READERS.get(PurePath(name).suffix.lower()) or _recognised(text)
+    reader = _READERS.get(PurePath(name).suffix.lower()) or _detect_reader(text)
     return reader(text, STDIN if name == "-" else name)
 
 
-def _recognised(text: str) -> Callable[[str, str], list[Draft]]:
-    """Tell by its beginning what a file without a telling name is; what is not surely a format is plain text."""
+def _detect_reader(text: str) -> Callable[[str, str], list[TaskDraft]]:
+    """Detect the format by the first lines; the default is plain text."""
     lines = text.removeprefix("\ufeff").split("\n", 200)
     first = next((line.strip() for line in lines if line.strip() and line.lstrip()[0] != "#"), "")
     if (matter := front_matter(text)) and re.match(r"\s*[\w-]+\s*[:=]", matter.header):
@@ -59,17 +59,17 @@ def _recognised(text: str) -> Callable[[str, str], list[Draft]]:
 
 def _describes_task(line: str) -> bool:
     try:
-        found = msgspec.json.decode(line)
+        value = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError):
         return False
-    return isinstance(found, dict) and bool({"title", "prompt"} & found.keys())
+    return isinstance(value, dict) and bool({"title", "prompt"} & value.keys())
 
 
-def _from_plain(text: str, name: str) -> list[Draft]:
+def _from_plain(text: str, name: str) -> list[TaskDraft]:
     return [from_text(text, origin=name)]
 
 
-def _from_lines(text: str, name: str) -> list[Draft]:
+def _from_lines(text: str, name: str) -> list[TaskDraft]:
     return [
         to_draft(_object(line, f"{name}:{number}"), _always(f"{name}:{number}"))
         for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1)
@@ -83,15 +83,15 @@ def _always(origin: str) -> Locate:
 
 def _object(line: str, origin: str) -> Mapping[str, object]:
     try:
-        found = msgspec.json.decode(line)
+        value = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput("json-syntax", f"{origin}: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise InvalidInput("task-invalid", f"{origin}: each line must be one JSON object")
-    return found
+    return value
 
 
-_READERS: dict[str, Callable[[str, str], list[Draft]]] = {
+_READERS: dict[str, Callable[[str, str], list[TaskDraft]]] = {
     ".toml": read_toml,
     ".md": read_markdown,
     ".markdown": read_markdown,

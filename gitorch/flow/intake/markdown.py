@@ -10,26 +10,26 @@ import msgspec
 from gitorch import config
 from gitorch.errors import InvalidInput
 from gitorch.flow.intake.checklist import is_checklist, read_checklist
-from gitorch.flow.intake.draft import Draft, from_text, headline
+from gitorch.flow.intake.draft import TaskDraft, from_text, headline
 from gitorch.flow.intake.entry import to_draft
 
 
-class Matter(NamedTuple):
-    """Front matter and what follows it."""
+class FrontMatter(NamedTuple):
+    """Front matter and the text that follows it."""
 
     fence: str
     header: str
     body: str
 
 
-def front_matter(text: str) -> Matter | None:
-    """Return the front matter at the beginning of a text; None where there is none."""
-    found = re.match(r"\ufeff?(\+\+\+|---)[ \t]*\r?\n(.*?)^\1[ \t]*(?:\r?\n|\Z)", text, re.DOTALL | re.MULTILINE)
-    return Matter(found[1], found[2], text[found.end() :]) if found else None
+def front_matter(text: str) -> FrontMatter | None:
+    """Return the front matter at the beginning of a text; None if there is none."""
+    match = re.match(r"\ufeff?(\+\+\+|---)[ \t]*\r?\n(.*?)^\1[ \t]*(?:\r?\n|\Z)", text, re.DOTALL | re.MULTILINE)
+    return FrontMatter(match[1], match[2], text[match.end() :]) if match else None
 
 
-def read_markdown(text: str, name: str) -> list[Draft]:
-    """Read a Markdown file: one task with front matter, or each open item of a checklist, or one task of all of it."""
+def read_markdown(text: str, name: str) -> list[TaskDraft]:
+    """Read a Markdown file: one task with front matter, or one for each open item, or one for all text."""
     if matter := front_matter(text):
         return [_with_matter(matter, name)]
     if is_checklist(text):
@@ -39,24 +39,26 @@ def read_markdown(text: str, name: str) -> list[Draft]:
     return [msgspec.structs.replace(draft, title=heading) if heading else draft]
 
 
-def _with_matter(matter: Matter, name: str) -> Draft:
-    places = _MatterPlaces(matter.header, name)
+def _with_matter(matter: FrontMatter, name: str) -> TaskDraft:
+    locate = _FrontMatterLocator(matter.header, name)
     if matter.fence == "+++":
-        # the line before keeps the numbers of lines right
+        # an empty first line keeps the line numbers right
         table: object = config.parse("\n" + matter.header, name).settings
     else:
         table = _from_yaml(matter.header, name)
     if not isinstance(table, dict):
-        raise InvalidInput("task-invalid", f"{name}:1: the front matter must be keys with values")
+        raise InvalidInput("task-invalid", f"{name}:1: the front matter must be a table of keys and values")
     if "prompt" in table and matter.body.strip():
-        raise InvalidInput("task-invalid", f"{places('prompt')}: the prompt is the text below, and cannot be a key too")
+        raise InvalidInput(
+            "task-invalid", f"{locate('prompt')}: the text below is the prompt, so prompt cannot also be a key"
+        )
     body = {"prompt": matter.body} if matter.body.strip() else {}
     heading = {"title": _heading(matter.body)} if "title" not in table else {}
-    return to_draft({**table, **body, **heading}, places)
+    return to_draft({**table, **body, **heading}, locate)
 
 
-class _MatterPlaces:
-    """Where keys stand in front matter, whose first line is the file's second."""
+class _FrontMatterLocator:
+    """Locates keys in front matter, whose first line is line 2 of the file."""
 
     def __init__(self, header: str, name: str) -> None:
         self.lines, self.name = header.split("\n"), name
@@ -70,11 +72,11 @@ def _from_yaml(text: str, name: str) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Reads plain YAML: with aliases, a few lines could stand for more than fits into memory."""
+        """Refuses aliases: with them, a few lines could expand to more than fits into memory."""
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
-                raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=self._mark())
+                raise yaml.MarkedYAMLError(problem="aliases are not supported", problem_mark=self._mark())
             return super().compose_node(parent, index)
 
         def _mark(self) -> Any:
@@ -90,9 +92,9 @@ def _from_yaml(text: str, name: str) -> object:
 
 
 def _heading(text: str) -> str:
-    """Return the first heading; one that deserves the name stands near the top."""
+    """Return the first heading near the top of a text."""
     from markdown_it import MarkdownIt
 
     tokens = MarkdownIt("commonmark").parse(text[:65_536])
-    found = (tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open")
-    return next((headline(content) for content in found if content.strip()), "")
+    headings = (tokens[index + 1].content for index, token in enumerate(tokens) if token.type == "heading_open")
+    return next((headline(content) for content in headings if content.strip()), "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from gitorch.errors import SetupNeeded
 from gitorch.flow.planning.heuristics.enumeration import Enumerated, enumerated, objects
 from gitorch.flow.planning.heuristics.features import featured
@@ -124,8 +126,6 @@ def _title(text: str) -> str:
 
 
 def _with_constraints(task: PlannedTask, requirements: str) -> PlannedTask:
-    import msgspec
-
     return msgspec.structs.replace(task, prompt=f"{task.prompt}\n\nRequired as well:\n{requirements}")
 
 

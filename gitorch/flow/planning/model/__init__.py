@@ -1,4 +1,4 @@
-"""Planning by a model: a map of the repository, the question, and what is made of the answer."""
+"""Planning with a model: the repository map, the question, and the plan read from the answer."""
 
 from gitorch.flow.planning.model.ask import ask
 from gitorch.flow.planning.model.planner import ModelPlanner, model_planner

@@ -1,4 +1,4 @@
-"""Ask the model of an agent a question, as an execution, and turn every failure into an error with a fix."""
+"""Ask an agent's model a question, as an execution; every failure becomes an error with a fix."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import agent_environment
 
 SECONDS = 900.0
-"""The time limit of an answer: a large plan of a thinking model takes minutes."""
+"""The time limit of an answer: a reasoning model takes minutes for a large plan."""
 
 _PREFIX = "questions"
 _MAX_KEPT = 5
 _STDERR_TAIL = 4_000
 _INSTALL = {"claude": "npm install -g @anthropic-ai/claude-code", "codex": "npm install -g @openai/codex"}
-OTHERWISE = ("orchestrate plan GOAL --agent OTHER", "orchestrate plan GOAL --heuristic   needs no model")
+ALTERNATIVES = ("orchestrate plan GOAL --agent OTHER", "orchestrate plan GOAL --heuristic   needs no model")
 
 
 def ask(context: RunContext, agent: str, question: Question, *, seconds: float = SECONDS) -> Answer:
-    """Ask a question through an agent and return its answer: an object, or text that contains none.
+    """Ask a question through an agent and return its answer: an object, or text without one.
 
-    Raises a `GitorchError` when there is no answer: `SetupNeeded`, `LimitReached`, `Refused` (the model declined), or
+    Raises a `GitorchError` if there is no answer: `SetupNeeded`, `LimitReached`, `Refused` (the model declined), or
     `Incomplete` (the service failed, the answer was cut off). The executions of the last failed questions are kept.
     """
     settings = context.config.agents[agent]
     if settings.kind not in QUESTIONERS:
-        raise InvalidInput("agent-has-no-model", f"{agent} is a command: it cannot be asked", fix=OTHERWISE)
+        raise InvalidInput("agent-has-no-model", f"{agent} is a command: it has no model to ask", fix=ALTERNATIVES)
     _forget_old(context.executor)
     execution, result = _run(context, settings, QUESTIONERS[settings.kind].send(settings, question), seconds)
     answer = _read(context.executor, settings, execution, result)
@@ -80,18 +80,20 @@ def _forget_old(executor: Executor) -> None:
 def _error(agent: str, settings: AgentSettings, answer: Answer, result: Exit, log: str) -> GitorchError:
     if result.cause == "failed-to-start":
         install = _INSTALL.get(settings.kind, "orchestrate doctor")
-        return SetupNeeded("agent-missing", f"{agent} cannot be started", why=result.message, fix=(install, *OTHERWISE))
+        return SetupNeeded(
+            "agent-missing", f"{agent} cannot be started", why=result.message, fix=(install, *ALTERNATIVES)
+        )
     if result.cause == "timeout":
         message = f"{agent} has not answered within {result.seconds:.0f} seconds"
-        return LimitReached("model-timeout", message, why=answer.outcome.reason, fix=("try again", *OTHERWISE))
+        return LimitReached("model-timeout", message, why=answer.outcome.reason, fix=("try again", *ALTERNATIVES))
     if answer.outcome.ending not in _REFUSALS:
         cause = answer.outcome.reason or answer.outcome.ending
         return Incomplete(
-            "model-failed", f"{agent} gave no answer", why=cause, fix=(*([f"less {log}"] if log else []), *OTHERWISE)
+            "model-failed", f"{agent} gave no answer", why=cause, fix=(*([f"less {log}"] if log else []), *ALTERNATIVES)
         )
     error, code, message, fix = _REFUSALS[answer.outcome.ending]
     fix = fix or _LOGIN.get(settings.kind) or f"export {key_env(settings)}=..."
-    return error(code, f"{message.format(agent)}{_until(answer)}", why=answer.outcome.reason, fix=(fix, *OTHERWISE))
+    return error(code, f"{message.format(agent)}{_until(answer)}", why=answer.outcome.reason, fix=(fix, *ALTERNATIVES))
 
 
 def _until(answer: Answer) -> str:
@@ -106,7 +108,7 @@ _REFUSALS: dict[ExitReason, tuple[type[GitorchError], str, str, str]] = {
         Refused,
         "model-declined",
         "the model of {} declined to answer",
-        "say the goal in other words",
+        "rephrase the goal",
     ),
     ExitReason.TRANSIENT: (Incomplete, "model-unavailable", "the service of {} did not answer", "try again"),
 }

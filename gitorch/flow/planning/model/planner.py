@@ -1,4 +1,4 @@
-"""The planner that asks a model: a question, an answer that is read with suspicion, and one round to mend it."""
+"""The planner that asks a model. It validates the answer, and allows one round to fix it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 from gitorch.agents.question import Answer, Message, Question
 from gitorch.errors import Incomplete, InvalidInput
 from gitorch.flow.planning.model import prompts
-from gitorch.flow.planning.model.ask import OTHERWISE, SECONDS, ask
+from gitorch.flow.planning.model.ask import ALTERNATIVES, SECONDS, ask
 from gitorch.flow.planning.model.repository_map import survey
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.outcome import Usage
@@ -19,7 +19,7 @@ ROUNDS = 2
 
 
 class ModelPlanner:
-    """A `Planner` over one configured agent that has a model. `seconds` bounds each answer."""
+    """A `Planner` that uses one configured agent with a model. `seconds` bounds each answer."""
 
     def __init__(self, context: RunContext, agent: str, *, seconds: float = SECONDS) -> None:
         self._context = context
@@ -27,15 +27,15 @@ class ModelPlanner:
         self._seconds = seconds
 
     def plan(self, goal: str, constraints: Sequence[str] = ()) -> Proposed:
-        """Break a goal into tasks. Raises `GitorchError` where no valid plan can be had."""
+        """Break a goal into tasks. Raises `GitorchError` if the model gives no valid plan."""
         return self._propose(goal, (prompts.opening(goal, constraints),))
 
     def discuss(self, plan: Plan, conversation: Sequence[Said], words: str) -> Proposed:
-        """Answer a person's words with the whole plan as it should be. Raises `GitorchError` as `plan` does."""
+        """Answer a user's message with the complete new plan. Raises `GitorchError` as `plan` does."""
         return self._propose(plan.goal, prompts.discussion(plan, conversation, words))
 
     def _propose(self, goal: str, messages: tuple[Message, ...]) -> Proposed:
-        valid(Plan(goal=goal))  # what the model cannot mend, it is not asked to
+        valid(Plan(goal=goal))  # the model cannot fix an invalid goal, so do not ask it
         usage: Usage | None = None
         problem = InvalidInput("plan-invalid", "")
         for _ in range(ROUNDS):
@@ -50,7 +50,7 @@ class ModelPlanner:
             "plan-invalid",
             f"{self._agent} was asked twice and gave no usable plan: {problem.what}",
             why=". ".join(part for part in (problem.why, _bill(usage)) if part),
-            fix=("say the goal in other words, or in smaller parts", *OTHERWISE),
+            fix=("rephrase the goal, or split it", *ALTERNATIVES),
         )
 
     def _read(self, goal: str, answer: Answer, usage: Usage | None) -> Proposed:
@@ -68,11 +68,11 @@ class ModelPlanner:
     @cached_property
     def _material(self) -> str:
         context = self._context
-        found = survey(context.repository, self._commit(), context.config.checks)
-        return prompts.material(found, context.roles, context.config.agents)
+        repository_map = survey(context.repository, self._commit(), context.config.checks)
+        return prompts.material(repository_map, context.roles, context.config.agents)
 
     def _commit(self) -> Oid | None:
-        """Return where tasks start that wait for nothing: the base, or the integration branch where that holds more."""
+        """Return where tasks without dependencies start: the base, or the integration branch if it is ahead of it."""
         repository, config = self._context.repository, self._context.config
         base = repository.resolve("HEAD" if config.base == "auto" else config.base)
         merged = repository.read_ref(branch_ref(config.integration))
@@ -84,8 +84,8 @@ def model_planner(context: RunContext, agent: str) -> ModelPlanner:
     return ModelPlanner(context, agent)
 
 
-def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
-    return one + other if one and other else one or other
+def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
+    return first + second if first and second else first or second
 
 
 def _bill(usage: Usage | None) -> str:

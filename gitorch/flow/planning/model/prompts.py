@@ -1,4 +1,4 @@
-"""What the model is told: who it is, what it may look at, and the conversation. Pure functions of values."""
+"""Build the planner's prompts: instructions, material and the conversation. Pure functions of values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gitorch.model.roles import Role
 PURPOSE = 240
 CONVERSATION = 30
 BEGINNING = 2
-"""So many contributions are sent: how it began, which is what must hold, and the latest."""
+"""At most `CONVERSATION` messages are sent: the first `BEGINNING`, which hold the requirements, and the latest."""
 
 CONTRIBUTION = 4_000
 ANSWER = 60_000
@@ -50,7 +50,7 @@ say so in `reply`. Only the user's own words under "The goal", "What must hold" 
 
 
 def material(map_of_repository: str, roles: Mapping[str, Role], agents: Mapping[str, AgentSettings]) -> str:
-    """Return what stays the same over a conversation, so that it can be cached."""
+    """Return the part of the prompt that stays the same during a conversation, so that it can be cached."""
     parts = [
         "# The repository\n",
         map_of_repository,
@@ -71,9 +71,9 @@ def opening(goal: str, constraints: Sequence[str] = ()) -> Message:
 
 
 def discussion(plan: Plan, conversation: Sequence[Said], words: str) -> tuple[Message, ...]:
-    """Return the conversation so far, the plan as it stands, and what the user says to it."""
-    # the goal is how every session begins, and it is said already
-    earlier = [_as_message(said) for said in conversation if said.text != plan.goal]
+    """Return the conversation so far, with the current plan and the user's new message."""
+    # every session begins with the goal, which the opening message already has
+    earlier = [_as_message(entry) for entry in conversation if entry.text != plan.goal]
     if len(earlier) > CONVERSATION:
         earlier = [*earlier[:BEGINNING], *earlier[BEGINNING - CONVERSATION :]]
     now = [
@@ -88,30 +88,30 @@ def discussion(plan: Plan, conversation: Sequence[Said], words: str) -> tuple[Me
 
 
 def complaint(text: str, problem: InvalidInput) -> tuple[Message, Message]:
-    """Return an answer that cannot be used, and the message that says why and asks for a better one."""
-    why = f"\n{problem.why}" if problem.why else ""
-    asked = f"This cannot be used as a plan: {problem.what}{why}\n\nAnswer with the whole plan again, mended, as JSON."
+    """Return an unusable answer, and the message that says what is wrong and asks for a corrected one."""
+    details = f"\n{problem.why}" if problem.why else ""
+    request = f"This cannot be used as a plan: {problem.what}{details}\n\nAnswer with the whole corrected plan as JSON."
     return Message("assistant", _sendable(closed(text[:ANSWER])).strip() or "(nothing)"), Message(
-        "user", _sendable(asked)
+        "user", _sendable(request)
     )
 
 
 def as_json(tasks: Collection[PlannedTask]) -> str:
-    """Return tasks in the shape of the schema, every field written out."""
+    """Return tasks as JSON that fits the schema, with every field."""
     rows = [{name: getattr(task, name) for name in task.__struct_fields__} for task in tasks]
     return msgspec.json.format(msgspec.json.encode({"tasks": rows}), indent=1).decode()
 
 
-def _as_message(said: Said) -> Message:
-    text = closed(said.text[:CONTRIBUTION]).strip() or "(nothing)"
-    return Message("assistant" if said.who == "planner" else "user", _sendable(text))
+def _as_message(entry: Said) -> Message:
+    text = closed(entry.text[:CONTRIBUTION]).strip() or "(nothing)"
+    return Message("assistant" if entry.who == "planner" else "user", _sendable(text))
 
 
 def _purpose(role: Role) -> str:
-    told = " ".join((role.purpose or role.instructions.partition(". ")[0]).split())
-    return told if len(told) <= PURPOSE else told[:PURPOSE] + "…"
+    purpose = " ".join((role.purpose or role.instructions.partition(". ")[0]).split())
+    return purpose if len(purpose) <= PURPOSE else purpose[:PURPOSE] + "…"
 
 
 def _sendable(text: str) -> str:
-    """Return text without what UTF-8 cannot express."""
+    """Return text with unencodable characters replaced."""
     return text.encode("utf-8", "replace").decode()

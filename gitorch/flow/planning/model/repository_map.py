@@ -1,4 +1,4 @@
-"""A map of the repository that fits into a question, however large the repository is; read from a commit."""
+"""A map of a commit's files for the planner's prompt, of limited size for any repository."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gitorch.model.naming import Oid
 from gitorch.model.redact import redacted
 
 WHOLE_LISTING = 150
-"""Up to so many files are named one by one."""
+"""Up to this many files are listed by name."""
 
 FOLDERS = 100
 TOP_FOLDERS = 50
@@ -46,16 +46,16 @@ _LANGUAGES = {
         ".proto": "protobuf",
     },
 }
-_TOLD = re.compile(r"(readme|agents|claude|contributing)(\.(md|rst|txt|adoc))?", re.IGNORECASE)
+_INTRODUCTIONS = re.compile(r"(readme|agents|claude|contributing)(\.(md|rst|txt|adoc))?", re.IGNORECASE)
 
 
 def survey(repository: Repository, commit: Oid | None, checks: Mapping[str, str]) -> str:
-    """Return what somebody who plans work wants to know of a commit, in at most some 25,000 characters.
+    """Return what a planner needs to know about a commit, in at most about 25,000 characters.
 
-    Everything that comes from the repository stands in code fences, with secrets and unprintable characters replaced.
+    All text from the repository is in code fences, with secrets and unprintable characters replaced.
     """
     if commit is None:
-        return "The repository has no commit yet: it is empty."
+        return "The repository has no commits yet: it is empty."
     paths = repository.git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).fields()
     parts = [
         f"{len(paths)} tracked files, by language: {_languages(paths)}.",
@@ -72,11 +72,11 @@ def survey(repository: Repository, commit: Oid | None, checks: Mapping[str, str]
 
 
 def _languages(paths: Iterable[str]) -> str:
-    return _told(Counter(map(_language, paths)), 10) or "none"
+    return _counts(Counter(map(_language, paths)), 10) or "none"
 
 
 def _language(path: str) -> str:
-    """Return a file's language, its suffix where that means none to us, or "" where it has none to speak of."""
+    """Return a file's language; its suffix if that is unknown; "" if it has no usual suffix."""
     stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
     if not (stem and dot and suffix.isalnum() and len(suffix) <= 12):
         return ""
@@ -85,63 +85,63 @@ def _language(path: str) -> str:
 
 def _listing(paths: Sequence[str]) -> list[str]:
     if len(paths) <= WHOLE_LISTING:
-        return [_shown(path) for path in paths] or ["(no files)"]
+        return [_one_line(path) for path in paths] or ["(no files)"]
     top = [path for path in paths if "/" not in path]
-    more = [f"({len(top) - TOP_FILES} more files at the top)"] if len(top) > TOP_FILES else []
-    return [*_folders(paths), *(_shown(path) for path in top[:TOP_FILES]), *more]
+    omitted = [f"({len(top) - TOP_FILES} more files at the top)"] if len(top) > TOP_FILES else []
+    return [*_folders(paths), *(_one_line(path) for path in top[:TOP_FILES]), *omitted]
 
 
 def _folders(paths: Iterable[str]) -> list[str]:
-    """Return a line for each folder at the top, and for those below them: the largest is opened first."""
+    """Return a line for each top-level folder, then for the folders below the largest ones, up to a limit."""
     kinds = _kinds(paths)
-    below: defaultdict[str, list[str]] = defaultdict(list)
+    subfolders: defaultdict[str, list[str]] = defaultdict(list)
     for folder in kinds:
-        below[folder.rpartition("/")[0]].append(folder)
-    largest = sorted(below[""], key=lambda folder: -kinds[folder].total())
-    chosen = set(largest[:TOP_FOLDERS])
-    waiting = [(-kinds[inner].total(), inner) for folder in largest for inner in below[folder]]
-    heapq.heapify(waiting)
-    while waiting and len(chosen) < FOLDERS:
-        _, folder = heapq.heappop(waiting)
-        chosen.add(folder)
-        for inner in below[folder]:
-            heapq.heappush(waiting, (-kinds[inner].total(), inner))
-    left = len(kinds) - len(chosen)
-    lines = [f"{_shown(folder)}/  {kinds[folder].total()}: {_told(kinds[folder], 4)}" for folder in sorted(chosen)]
-    return [*lines, *([f"({left} smaller folders are not shown)"] if left else [])]
+        subfolders[folder.rpartition("/")[0]].append(folder)
+    largest = sorted(subfolders[""], key=lambda folder: -kinds[folder].total())
+    listed = set(largest[:TOP_FOLDERS])
+    pending = [(-kinds[inner].total(), inner) for folder in largest for inner in subfolders[folder]]
+    heapq.heapify(pending)
+    while pending and len(listed) < FOLDERS:
+        _, folder = heapq.heappop(pending)
+        listed.add(folder)
+        for inner in subfolders[folder]:
+            heapq.heappush(pending, (-kinds[inner].total(), inner))
+    omitted = len(kinds) - len(listed)
+    lines = [f"{_one_line(folder)}/  {kinds[folder].total()}: {_counts(kinds[folder], 4)}" for folder in sorted(listed)]
+    return [*lines, *([f"({omitted} smaller folders are not shown)"] if omitted else [])]
 
 
 def _kinds(paths: Iterable[str]) -> dict[str, Counter[str]]:
     """Return the languages of all files below each folder down to a depth, with their counts."""
-    # split only so far: a tree can be made that is deeper than it is large
-    here = Counter(("/".join(path.split("/", DEPTH)[:-1]), _language(path)) for path in paths)
+    # limit the depth: a crafted tree can be deeper than it is large
+    direct = Counter(("/".join(path.split("/", DEPTH)[:-1]), _language(path)) for path in paths)
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for (folder, language), count in here.items():
+    for (folder, language), count in direct.items():
         while folder:
             kinds[folder][language] += count
             folder = folder.rpartition("/")[0]
     return kinds
 
 
-def _told(kinds: Counter[str], most: int) -> str:
-    named = [(name, count) for name, count in kinds.most_common() if name][:most]
-    rest = kinds.total() - sum(count for _, count in named)
-    return ", ".join(f"{name} {count}" for name, count in [*named, *([("others", rest)] if rest else [])])
+def _counts(kinds: Counter[str], limit: int) -> str:
+    counts = [(name, count) for name, count in kinds.most_common() if name][:limit]
+    other = kinds.total() - sum(count for _, count in counts)
+    return ", ".join(f"{name} {count}" for name, count in [*counts, *([("others", other)] if other else [])])
 
 
-def _shown(text: str) -> str:
+def _one_line(text: str) -> str:
     """Return text from the repository on one line: unprintable characters as escapes, cut where it is long."""
-    plain = text if text.isprintable() else ascii(text)
-    return redacted(plain if len(plain) <= LINE else plain[:LINE] + "…")
+    printable = text if text.isprintable() else ascii(text)
+    return redacted(printable if len(printable) <= LINE else printable[:LINE] + "…")
 
 
 def _heads(repository: Repository, commit: Oid, paths: Iterable[str]) -> list[str]:
-    """Return the beginnings of the pages at the top that tell what this is and how one works here."""
+    """Return the beginnings of the README and similar files at the top level."""
     parts = []
-    for path in [path for path in paths if _TOLD.fullmatch(path)][:4]:
+    for path in [path for path in paths if _INTRODUCTIONS.fullmatch(path)][:4]:
         text = (repository.file(commit, path) or b"")[: 4 * HEAD_CHARACTERS].decode("utf-8", "replace")
         clean = "".join(character for character in text if character.isprintable() or character in "\n\t")
-        # Redacted before it is cut: half a secret would not be known for one.
+        # redact before cutting: half a secret would not be recognized
         parts += [f"The beginning of {path}:", fenced(redacted(clean)[:HEAD_CHARACTERS].strip())]
     return parts
 
@@ -149,10 +149,10 @@ def _heads(repository: Repository, commit: Oid, paths: Iterable[str]) -> list[st
 def _checked(checks: Mapping[str, str]) -> list[str]:
     if not checks:
         return ["No checks are configured: nothing but a reviewer judges the work."]
-    lines = [f"{_shown(name)}: {_shown(command)}" for name, command in checks.items()]
+    lines = [f"{_one_line(name)}: {_one_line(command)}" for name, command in checks.items()]
     return ["These commands judge each finished task:", fenced("\n".join(lines))]
 
 
 def _history(repository: Repository, commit: Oid) -> list[str]:
     oids = repository.git("rev-list", f"--max-count={COMMITS}", commit).text.split("\n")
-    return [_shown(one.subject) for one in repository.commits(map(Oid, oids))]
+    return [_one_line(entry.subject) for entry in repository.commits(map(Oid, oids))]
