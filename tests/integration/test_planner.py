@@ -594,7 +594,7 @@ def test_a_repository_without_a_commit_can_be_planned_for(tmp_path: Path) -> Non
     git("init", "-q", cwd=tmp_path / "empty")
     context = context_of(tmp_path / "empty", tmp_path, claude=answering(tmp_path, msgspec.json.encode(GOOD).decode()))
     model_planner(context, "claude").plan(GOAL)
-    assert "no commit yet" in asked_of(tmp_path)[0]
+    assert "no commits yet" in asked_of(tmp_path)[0]
 
 
 def test_any_question_can_be_asked(repository_folder: Path, tmp_path: Path) -> None:
