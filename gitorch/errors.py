@@ -69,20 +69,20 @@ class AnswerNeeded(GitorchError):
     exit = 9
 
 
-def did_you_mean(name: str, known: Iterable[str], lead: str = "") -> str:
+def did_you_mean(name: str, candidates: Iterable[str], lead: str = "") -> str:
     """Return `did you mean NAME?` of the known name that is nearest, after a `lead`; empty where none is near."""
-    near = _nearest(name, known, most=1)
-    return f"{lead}did you mean {near[0]}?" if near else ""
+    matches = _nearest(name, candidates, limit=1)
+    return f"{lead}did you mean {matches[0]}?" if matches else ""
 
 
-def there_is(name: str, known: Iterable[str]) -> str:
+def there_is(name: str, candidates: Iterable[str]) -> str:
     """Return `there is A, B, C` of the known names that are near; empty where none is."""
-    near = _nearest(name, known, most=3)
-    return f"there is {', '.join(near)}" if near else ""
+    matches = _nearest(name, candidates, limit=3)
+    return f"there is {', '.join(matches)}" if matches else ""
 
 
-def _nearest(name: str, known: Iterable[str], *, most: int) -> list[str]:
+def _nearest(name: str, candidates: Iterable[str], *, limit: int) -> list[str]:
     # only a mistake has to wait for its import
     import difflib
 
-    return difflib.get_close_matches(name, [*known], n=most)
+    return difflib.get_close_matches(name, [*candidates], n=limit)

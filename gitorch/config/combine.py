@@ -57,20 +57,20 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
     try:
         config = msgspec.convert(merged, Config)
     except msgspec.ValidationError as error:
-        what, _, at = str(error).partition(" - at `$.")
-        path = _whole_path(at.rstrip("`"), merged)
-        raise InvalidInput("config-invalid", f"{_place(path, origins, layers)}: {path}: {what}") from error
+        message, _, position = str(error).partition(" - at `$.")
+        path = _full_path(position.rstrip("`"), merged)
+        raise InvalidInput("config-invalid", f"{_location(path, origins, layers)}: {path}: {message}") from error
     for name, read in (("task_timeout", seconds), ("idle_timeout", seconds), ("min_free_disk", size)):
         try:
             read(getattr(config.run, name))
         except InvalidInput as error:
-            where = _place(f"run.{name}", origins, layers)
-            raise InvalidInput("config-invalid", f"{where}: run.{name}: {error}", fix=error.fix) from error
+            location = _location(f"run.{name}", origins, layers)
+            raise InvalidInput("config-invalid", f"{location}: run.{name}: {error}", fix=error.fix) from error
     _refuse_unavailable(config, origins, layers)
     for name, pattern in _globs(config):
         if reason := globs.problem(pattern):
-            where = _place(name, origins, layers)
-            raise InvalidInput("config-invalid", f"{where}: {name}: {pattern} is not a valid glob", why=reason)
+            location = _location(name, origins, layers)
+            raise InvalidInput("config-invalid", f"{location}: {name}: {pattern} is not a valid glob", why=reason)
     if "{task}" not in config.branch or "{task}" not in config.worktrees:
         raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
     if config.run.max_agents < 1:
@@ -87,16 +87,16 @@ def _globs(config: Config) -> Iterator[tuple[str, str]]:
     yield from ((f"roles.{name}.paths", pattern) for name, role in config.roles.items() for pattern in role.paths)
 
 
-def _whole_path(path: str, merged: Mapping[str, Any]) -> str:
+def _full_path(path: str, merged: Mapping[str, Any]) -> str:
     """Return the dotted name of a value; the names in open tables, which the checker leaves out, are found again."""
-    table, unnamed, rest = path.partition("[...]")
+    table, unnamed, tail = path.partition("[...]")
     kind = get_type_hints(Config).get(table)
     if unnamed and get_origin(kind) is dict:
         for key, value in merged[table].items():
             try:
                 msgspec.convert(value, get_args(kind)[1])
             except msgspec.ValidationError:
-                return f"{table}.{key}{rest}"
+                return f"{table}.{key}{tail}"
     return path
 
 
@@ -107,16 +107,16 @@ def _refuse_unavailable(config: Config, origins: Mapping[str, str], layers: Sequ
         if value not in possible:
             raise InvalidInput(
                 "config-unavailable",
-                f"{_place(name, origins, layers)}: {name} = {json.dumps(value)} is not available in this version",
+                f"{_location(name, origins, layers)}: {name} = {json.dumps(value)} is not available in this version",
                 why="gitorch does not accept a setting that it would not keep",
-                fix=(f"set {name} to {' or '.join(json.dumps(one) for one in possible)}",),
+                fix=(f"set {name} to {' or '.join(json.dumps(choice) for choice in possible)}",),
             )
 
 
-def _place(name: str, origins: Mapping[str, str], layers: Sequence[Layer]) -> str:
+def _location(name: str, origins: Mapping[str, str], layers: Sequence[Layer]) -> str:
     name = name.partition("[")[0]
-    below = (origin for other, origin in reversed([*origins.items()]) if other.startswith(f"{name}."))
-    origin = origins.get(name) or next(below, "")
+    nested = (origin for other, origin in reversed([*origins.items()]) if other.startswith(f"{name}."))
+    origin = origins.get(name) or next(nested, "")
     for layer in layers:
         if layer.origin == origin and layer.text:
             return f"{origin}:{find_setting(layer.text, name)}"
@@ -125,17 +125,17 @@ def _place(name: str, origins: Mapping[str, str], layers: Sequence[Layer]) -> st
 
 def _unknown_keys(layer: Layer) -> list[str]:
     return [
-        _unknown(layer, f"{table}.{key}" if table else key, known)
-        for table, keys, known in _tables(layer.settings)
+        _unknown(layer, f"{table}.{key}" if table else key, valid)
+        for table, keys, valid in _tables(layer.settings)
         for key in keys
-        if key not in known
+        if key not in valid
     ]
 
 
-def _unknown(layer: Layer, name: str, known: Sequence[str]) -> str:
-    hint = did_you_mean(name.rpartition(".")[2], known, lead="; ")
-    where = f"{layer.origin}:{find_setting(layer.text, name)}" if layer.text else layer.origin
-    return f"{where}: unknown key {name}{hint}"
+def _unknown(layer: Layer, name: str, valid: Sequence[str]) -> str:
+    hint = did_you_mean(name.rpartition(".")[2], valid, lead="; ")
+    location = f"{layer.origin}:{find_setting(layer.text, name)}" if layer.text else layer.origin
+    return f"{location}: unknown key {name}{hint}"
 
 
 def _tables(settings: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -159,18 +159,18 @@ def _kinds() -> dict[str, Any]:
 
 
 def overlay(
-    merged: dict[str, Any], settings: Mapping[str, Any], origins: dict[str, str], origin: str, at: str = ""
+    merged: dict[str, Any], settings: Mapping[str, Any], origins: dict[str, str], origin: str, prefix: str = ""
 ) -> None:
     """Lay settings over what is `merged` so far, in place, and tell `origins` by dotted name where each value is from.
 
     Tables merge key by key; plain values and lists replace.
     """
     for key, value in settings.items():
-        name = f"{at}.{key}" if at else key
+        name = f"{prefix}.{key}" if prefix else key
         if isinstance(value, Mapping):
-            below = merged.setdefault(key, {})
-            if isinstance(below, dict):
-                overlay(below, value, origins, origin, name)
+            table = merged.setdefault(key, {})
+            if isinstance(table, dict):
+                overlay(table, value, origins, origin, name)
                 continue
         merged[key] = list(value) if isinstance(value, tuple) else value
         origins[name] = origin

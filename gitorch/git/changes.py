@@ -23,13 +23,13 @@ class Changes(msgspec.Struct, frozen=True):
 
 def changes(repository: Repository, spans: Iterable[Span]) -> dict[Span, Changes]:
     """Return what differs over each span, without looking for renames: one is a path deleted and one added."""
-    wanted = list(dict.fromkeys(spans))
-    if not wanted:
+    unique_spans = list(dict.fromkeys(spans))
+    if not unique_spans:
         return {}
-    asked = "".join(f"{tip} {base}\n" for base, tip in wanted).encode()
+    request = "".join(f"{tip} {base}\n" for base, tip in unique_spans).encode()
     options = ("-r", "-t", "-z", "--raw", "--no-renames", "--no-abbrev", "--always")
-    fields = repository.git("diff-tree", "--stdin", *options, input=asked).fields()
-    return dict(zip(wanted, _sections(fields), strict=True))
+    fields = repository.git("diff-tree", "--stdin", *options, input=request).fields()
+    return dict(zip(unique_spans, _sections(fields), strict=True))
 
 
 _FOLDER = "040000"
@@ -54,14 +54,14 @@ def _sections(fields: Iterable[str]) -> Iterator[Changes]:
 def _read(entries: Iterable[tuple[str, str]]) -> Changes:
     paths: set[str] = set()
     added: set[str] = set()
-    gone: set[str] = set()
+    removed_folders: set[str] = set()
     for words, path in entries:
         before, after, *_, status = words[1:].split(" ")
         if before == _FOLDER:
             if status == "D":
-                gone.add(path)
+                removed_folders.add(path)
         elif after != _FOLDER:
             paths.add(path)
             if status == "A":
                 added.add(path)
-    return Changes(frozenset(paths), frozenset(added), frozenset(gone))
+    return Changes(frozenset(paths), frozenset(added), frozenset(removed_folders))

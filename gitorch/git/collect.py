@@ -96,11 +96,11 @@ def _commit(repository: Repository, worktree: Worktree, message: str) -> None:
 
 def _advance(repository: Repository, tip: Oid, branch: Ref, base: Oid, *, completed: bool) -> CollectResult:
     counts = repository.git("rev-list", "--left-right", "--count", f"{base}...{tip}").text
-    behind, own = map(int, counts.split())
+    behind, ahead = map(int, counts.split())
     if behind:
         return Rejected("the history before the task's base was rewritten")
     tree, base_tree, branch_tip = repository.object_ids(f"{tip}^{{tree}}", f"{base}^{{tree}}", branch)
-    if own == 0 or tree == base_tree:
+    if ahead == 0 or tree == base_tree:
         return NoChanges()
     if branch_tip != tip:
         if branch_tip is not None and not repository.is_ancestor(branch_tip, tip):
@@ -108,4 +108,4 @@ def _advance(repository: Repository, tip: Oid, branch: Ref, base: Oid, *, comple
         # the agent worked on a detached HEAD
         repository.update_refs([RefUpdate(branch, tip, branch_tip)], "collect an attempt's commits")
     assert tree is not None
-    return Collected(tip=tip, tree=tree, commits=own, completed=completed)
+    return Collected(tip=tip, tree=tree, commits=ahead, completed=completed)

@@ -123,10 +123,10 @@ def user_hooks(repository: Repository, worktree: Path | None = None) -> Path:
     key = ("--type=path", "--show-scope", "--get-all", "core.hooksPath")
     fields = repository.git("config", "-z", *key, ok=(0, 1)).fields()
     # the scope `command` is what gitorch itself says, on command lines and in an agent's environment
-    chosen = [path for scope, path in zip(fields[::2], fields[1::2], strict=True) if scope != "command"]
-    if not chosen:
+    paths = [path for scope, path in zip(fields[::2], fields[1::2], strict=True) if scope != "command"]
+    if not paths:
         return repository.common_dir / "hooks"
-    return (worktree or repository.work_tree or repository.common_dir) / chosen[-1]
+    return (worktree or repository.work_tree or repository.common_dir) / paths[-1]
 
 
 def refusals(alarm: Path) -> tuple[str, ...]:
@@ -135,45 +135,46 @@ def refusals(alarm: Path) -> tuple[str, ...]:
     The agent could write this file too, so it is read with care: it must be a plain file, and a megabyte is enough.
     """
     try:
-        plain = stat.S_ISREG(alarm.lstat().st_mode)
+        is_regular = stat.S_ISREG(alarm.lstat().st_mode)
     except FileNotFoundError:
         return ()
-    if not plain:
+    if not is_regular:
         return ("the alarm file was replaced",)
     content = _read(alarm, _LONGEST_ALARM)
     lines = content.split(b"\n")[:-1]
     return tuple(dict.fromkeys(line.split(b"\t")[0].decode("utf-8", "backslashreplace") for line in lines))
 
 
-def fingerprint(repository: Repository, *, ours: Iterable[str] = (TASK_REFS,)) -> Fingerprint:
+def fingerprint(repository: Repository, *, movable: Iterable[str] = (TASK_REFS,)) -> Fingerprint:
     """Take the fingerprint of everything that gitorch promises to leave alone.
 
-    `ours` are refs beside `refs/gitorch/` and the notes that may move: full names, or prefixes that end in `/`. Of
+    `movable` are refs that may move, in addition to `refs/gitorch/` and the notes: full names, or prefixes that end in
+    `/`. Of
     the files in the checkout, those are read that differ from the index or that git does not know; ignored files and
     submodules are not looked at. Writes nothing, and runs no program that a config names. Raises `GitFailed` where git
     cannot read the repository (a config or index that somebody damaged).
     """
     shared = repository.common_dir
-    things = {name: _digest(shared / name) for name in ("HEAD", "index", *_CHECKOUT_FILES, *_SHARED_FILES)}
+    digests = {name: _digest(shared / name) for name in ("HEAD", "index", *_CHECKOUT_FILES, *_SHARED_FILES)}
     for folder in {shared / "hooks", shared / "info", user_hooks(repository)}:
-        things |= {_name(path, shared): _digest(path) for path in _files_below(folder)}
-    things |= _refs(repository, (OWN_REFS, NOTES, *ours)) | _stashed(repository)
+        digests |= {_name(path, shared): _digest(path) for path in _files_below(folder)}
+    digests |= _refs(repository, (OWN_REFS, NOTES, *movable)) | _stashed(repository)
     if repository.work_tree is not None:
-        things |= _checkout(repository, repository.work_tree)
-    return Fingerprint({name: digest for name, digest in sorted(things.items()) if digest})
+        digests |= _checkout(repository, repository.work_tree)
+    return Fingerprint({name: digest for name, digest in sorted(digests.items()) if digest})
 
 
 def differences(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
     """Name each thing that is not as it was, one line each; empty when nothing moved."""
     names = sorted(before.things.keys() | after.things.keys())
-    moved = {name for name in names if before.things.get(name) != after.things.get(name)}
-    if "index" in moved and "entries" not in moved:
-        return ("index rewritten, with the same entries", *_lines(before, after, moved - {"index"}))
-    return _lines(before, after, moved - {"entries"} if "index" in moved else moved)
+    changed = {name for name in names if before.things.get(name) != after.things.get(name)}
+    if "index" in changed and "entries" not in changed:
+        return ("index rewritten, with the same entries", *_lines(before, after, changed - {"index"}))
+    return _lines(before, after, changed - {"entries"} if "index" in changed else changed)
 
 
-def _lines(before: Fingerprint, after: Fingerprint, moved: Iterable[str]) -> tuple[str, ...]:
-    return tuple(_line(name, before.things.get(name, ""), after.things.get(name, "")) for name in sorted(moved))
+def _lines(before: Fingerprint, after: Fingerprint, changed: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_line(name, before.things.get(name, ""), after.things.get(name, "")) for name in sorted(changed))
 
 
 def _line(name: str, old: str, new: str) -> str:
@@ -184,13 +185,13 @@ def _line(name: str, old: str, new: str) -> str:
     return f"{name} moved from {old[:12]} to {new[:12]}" if name.startswith("refs/") else f"{name} changed"
 
 
-def _refs(repository: Repository, ours: Iterable[str]) -> dict[str, str]:
+def _refs(repository: Repository, movable: Iterable[str]) -> dict[str, str]:
     listing = repository.git("for-each-ref", "--format=%(objectname) %(symref) %(refname)").stdout
     rows = (line.rsplit(b" ", 1) for line in listing.splitlines())
-    found = {
+    values = {
         name.decode("utf-8", "backslashreplace"): value.decode("utf-8", "backslashreplace") for value, name in rows
     }
-    return {name: value.rstrip() for name, value in found.items() if not _covered(name, ours)}
+    return {name: value.rstrip() for name, value in values.items() if not _covered(name, movable)}
 
 
 def _stashed(repository: Repository) -> dict[str, str]:
@@ -199,8 +200,8 @@ def _stashed(repository: Repository) -> dict[str, str]:
     return {f"stash {oid}": "kept" for oid in listing.text.split()} if listing.code == 0 else {}
 
 
-def _covered(name: str, ours: Iterable[str]) -> bool:
-    return any(name.startswith(own) if own.endswith("/") else name == own for own in ours)
+def _covered(name: str, movable: Iterable[str]) -> bool:
+    return any(name.startswith(pattern) if pattern.endswith("/") else name == pattern for pattern in movable)
 
 
 def _checkout(repository: Repository, work_tree: Path) -> dict[str, str]:
@@ -256,14 +257,14 @@ def _printable(name: str) -> str:
 def _digest(path: Path) -> str:
     """Return what tells one state of a file from another, empty when there is none; follows no link, opens no pipe."""
     try:
-        found = path.lstat()
-        if stat.S_ISLNK(found.st_mode):
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
             return "link " + hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
-        if not stat.S_ISREG(found.st_mode):
-            return f"mode {found.st_mode:o}"
-        if found.st_size > _HASHED_BYTES:
-            return f"mode {found.st_mode:o} size {found.st_size} time {found.st_mtime_ns}"
-        return f"{hashlib.sha256(_read(path, _HASHED_BYTES)).hexdigest()} mode {found.st_mode:o}"
+        if not stat.S_ISREG(status.st_mode):
+            return f"mode {status.st_mode:o}"
+        if status.st_size > _HASHED_BYTES:
+            return f"mode {status.st_mode:o} size {status.st_size} time {status.st_mtime_ns}"
+        return f"{hashlib.sha256(_read(path, _HASHED_BYTES)).hexdigest()} mode {status.st_mode:o}"
     except FileNotFoundError:
         return ""
 

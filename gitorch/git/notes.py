@@ -129,7 +129,7 @@ class _Entry:
 def lock(repository: Repository) -> Iterator[None]:
     """Keep other writers of ours out while one builds on the tip that it read; free as soon as its holder ends."""
     path = repository.common_dir / "gitorch" / "notes.lock"
-    with locks.hold(path) as file, repository.inherit_lock(file, all_threads=False):
+    with locks.file_lock(path) as file, repository.inherit_lock(file, all_threads=False):
         yield
 
 

@@ -210,7 +210,7 @@ def _erase(repository: Repository, admin: Path) -> None:
 def _lock(repository: Repository) -> Iterator[None]:
     """Hold the repository's worktree lock; it is free as soon as its holder ends."""
     path = repository.common_dir / "gitorch" / "worktrees.lock"
-    with locks.hold(path) as file, repository.inherit_lock(file, all_threads=False):
+    with locks.file_lock(path) as file, repository.inherit_lock(file, all_threads=False):
         yield
 
 

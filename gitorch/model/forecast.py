@@ -91,16 +91,18 @@ Foreseen = tuple[tuple[Conflict, ...], Candidate | None]
 """The conflicts that are foreseen, and the candidate."""
 
 
-def still_true(conflicts: Iterable[Conflict], tasks: Mapping[TaskId, Task]) -> tuple[Conflict, ...]:
+def active_conflicts(conflicts: Iterable[Conflict], tasks: Mapping[TaskId, Task]) -> tuple[Conflict, ...]:
     """Return the conflicts whose tasks are all still in flight."""
     return tuple(
-        one for one in conflicts if all(name in tasks and tasks[name].state in IN_FLIGHT for name in one.tasks)
+        conflict
+        for conflict in conflicts
+        if all(name in tasks and tasks[name].state in IN_FLIGHT for name in conflict.tasks)
     )
 
 
-def of_task(conflicts: Iterable[Conflict], name: TaskId) -> tuple[Conflict, ...]:
+def conflicts_of(conflicts: Iterable[Conflict], name: TaskId) -> tuple[Conflict, ...]:
     """Return the conflicts of one task."""
-    return tuple(one for one in conflicts if name in one.tasks)
+    return tuple(conflict for conflict in conflicts if name in conflict.tasks)
 
 
 Record = TypeVar("Record", Forecast, Candidate)

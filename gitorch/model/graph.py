@@ -31,9 +31,9 @@ def refuse_broken(tasks: Mapping[TaskId, Task], existing: Collection[TaskId] = (
         raise InvalidInput("cycle", f"these tasks wait for each other: {cycle}") from error
 
 
-def merge_order(chosen: Iterable[Task]) -> list[Task]:
+def merge_order(selection: Iterable[Task]) -> list[Task]:
     """Sort tasks so that each comes after what it waits for, by priority and age where that leaves a choice."""
-    tasks = by_id(chosen)
+    tasks = by_id(selection)
     before = {name: [n for n in task.spec.after if n in tasks] for name, task in tasks.items()}
     sorter = graphlib.TopologicalSorter(before)
     sorter.prepare()
@@ -49,35 +49,35 @@ def merge_order(chosen: Iterable[Task]) -> list[Task]:
 
 def closure(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> set[TaskId]:
     """Return these tasks and all that they wait for, at any depth, as far as `tasks` knows them."""
-    reached: set[TaskId] = set()
+    visited: set[TaskId] = set()
     open_names = list(names)
     while open_names:
         name = open_names.pop()
-        if name not in reached and name in tasks:
-            reached.add(name)
+        if name not in visited and name in tasks:
+            visited.add(name)
             open_names.extend(tasks[name].spec.after)
-    return reached
+    return visited
 
 
 def nearest_first(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
     """Return all that a task waits for, at any depth, each once: its own dependencies first, then theirs."""
-    found: dict[TaskId, None] = {}
+    ancestors: dict[TaskId, None] = {}
     level = list(task.spec.after)
     while level:
-        fresh = [name for name in dict.fromkeys(level) if name in tasks and name not in found]
-        found.update(dict.fromkeys(fresh))
-        level = [below for name in fresh for below in tasks[name].spec.after]
-    return [tasks[name] for name in found]
+        new = [name for name in dict.fromkeys(level) if name in tasks and name not in ancestors]
+        ancestors.update(dict.fromkeys(new))
+        level = [dependency for name in new for dependency in tasks[name].spec.after]
+    return [tasks[name] for name in ancestors]
 
 
 def dependants(name: TaskId, tasks: Mapping[TaskId, Task]) -> set[TaskId]:
     """Return all tasks that wait for this one, at any depth."""
-    reached: set[TaskId] = set()
-    fresh = {name}
-    while fresh:
-        fresh = {task.id for task in tasks.values() if fresh.intersection(task.spec.after)} - reached
-        reached |= fresh
-    return reached
+    dependents: set[TaskId] = set()
+    level = {name}
+    while level:
+        level = {task.id for task in tasks.values() if level.intersection(task.spec.after)} - dependents
+        dependents |= level
+    return dependents
 
 
 def ready(tasks: Mapping[TaskId, Task], *, approved_only: bool = False) -> list[Task]:

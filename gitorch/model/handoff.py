@@ -70,7 +70,7 @@ def read(words: str, files: Sequence[str] = ()) -> Handoff:
 
 def _parts(text: str) -> dict[str, str]:
     """Return the text under each heading; what stands before the first one counts where nothing else was done."""
-    found: dict[str, list[str]] = {"": []}
+    parts: dict[str, list[str]] = {"": []}
     part, fence = "", ""
     for line in text.split("\n"):
         mark = re.match(r" {0,3}(`{3,}|~{3,})", line)
@@ -79,12 +79,12 @@ def _parts(text: str) -> dict[str, str]:
         heading = None if fence else _heading(line)
         if heading:
             part, line = heading
-            found[part] = []  # said again, the later one holds
-        found[part].append(line)
-    before = found.pop("")
-    if not any("".join(lines).strip() for lines in found.values()) or "done" not in found:
-        found["done"] = before
-    return {name: "\n".join(lines) for name, lines in found.items()}
+            parts[part] = []  # said again, the later one holds
+        parts[part].append(line)
+    before = parts.pop("")
+    if not any("".join(lines).strip() for lines in parts.values()) or "done" not in parts:
+        parts["done"] = before
+    return {name: "\n".join(lines) for name, lines in parts.items()}
 
 
 def _heading(line: str) -> tuple[str, str] | None:
@@ -103,20 +103,20 @@ def _shortened(text: str) -> str:
 
 def _name(file: str) -> str:
     # names are bytes to git: what is not UTF-8, and line ends, are shown as escapes
-    shown = file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    shown = visible(shown.replace("\n", "\\n"))
-    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}[...]"
+    printable = file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    printable = visible(printable.replace("\n", "\\n"))
+    return printable if len(printable) <= _LONGEST_NAME else f"{printable[:_LONGEST_NAME]}[...]"
 
 
-def written(handoff: Handoff) -> str:
+def render(handoff: Handoff) -> str:
     """Return a handoff as plain text: what git says first, so that no agent's words can pass for it."""
     count = len(handoff.files) + handoff.more_files
-    more = f", and {handoff.more_files} more" if handoff.more_files else ""
-    files = f"Files changed ({count}): {', '.join(handoff.files)}{more}" if count else "Files changed: none"
-    return f"{files}\n{said(handoff) or 'Its agent said nothing at the end.'}"
+    overflow = f", and {handoff.more_files} more" if handoff.more_files else ""
+    files = f"Files changed ({count}): {', '.join(handoff.files)}{overflow}" if count else "Files changed: none"
+    return f"{files}\n{render_sections(handoff) or 'Its agent said nothing at the end.'}"
 
 
-def said(handoff: Handoff) -> str:
+def render_sections(handoff: Handoff) -> str:
     """Return the words of a handoff under their headings; `read` understands them."""
     parts = (("Done", handoff.done), ("Decided", handoff.decided), ("Left open", handoff.open))
     return "\n".join(f"{title}:\n{text}" for title, text in (*parts, ("How to check", handoff.check)) if text)

@@ -32,25 +32,25 @@ LONGEST_ID = 50
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-def slug(title: str, taken: Collection[str] = ()) -> TaskId:
-    """Make a task id of a title: ASCII letters, digits and dashes, at most 50, unique beside `taken`."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    words = re.findall(r"[a-z0-9]+", plain.replace("'", ""))
+def slug(title: str, existing: Collection[str] = ()) -> TaskId:
+    """Make a task id of a title: ASCII letters, digits and dashes, at most 50, not among `existing`."""
+    ascii_title = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    words = re.findall(r"[a-z0-9]+", ascii_title.replace("'", ""))
     name = ""
     for word in words:
         longer = f"{name}-{word}" if name else word[:LONGEST_ID]
         if len(longer) > LONGEST_ID:
             break
         name = longer
-    return unused(name or "task", taken)
+    return unused(name or "task", existing)
 
 
-def unused(name: str, taken: Collection[str]) -> TaskId:
+def unused(name: str, existing: Collection[str]) -> TaskId:
     """Return `name`, or `name-2`, `name-3`, ... when it is taken or reserved."""
-    if name not in taken and name not in RESERVED:
+    if name not in existing and name not in RESERVED:
         return TaskId(name)
     numbered = (_numbered(name, number) for number in itertools.count(2))
-    return next(name for name in numbered if name not in taken)
+    return next(name for name in numbered if name not in existing)
 
 
 def _numbered(name: str, number: int) -> TaskId:
@@ -91,7 +91,7 @@ def trash_ref(task: str, stamp: str) -> Ref:
     return Ref(f"{OWN_REFS}trash/{task}/{stamp}")
 
 
-def standoff_ref(task: str) -> Ref:
+def conflict_ref(task: str) -> Ref:
     """Return where a task's conflict is kept, laid out for an agent."""
     return Ref(f"{OWN_REFS}standoff/{task}")
 

@@ -214,9 +214,9 @@ def check_line(result: CheckResult) -> Line:
     return line_of(note)
 
 
-def verdict_line(task: Task, verdict: str, who: str, comments: Sequence[Comment] = ()) -> Line:
+def verdict_line(task: Task, verdict: str, reviewer: str, comments: Sequence[Comment] = ()) -> Line:
     """Return the note of a reviewer's verdict: approve, revise or reject."""
-    return line_of(VerdictNote(task=task.id, who=who, verdict=verdict, comments=tuple(comments), when=now()))
+    return line_of(VerdictNote(task=task.id, who=reviewer, verdict=verdict, comments=tuple(comments), when=now()))
 
 
 def merged_line(task: TaskId, commit: Oid, integration: str) -> Line:

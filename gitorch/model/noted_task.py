@@ -57,7 +57,7 @@ def read_task(name: str, number: int, branch: str, tip: Oid, base: Oid | None, l
             base=base,
             phase=Phase.ENDED,
             session=attempt.session,
-            summary=handoff.said(attempt.handoff) if attempt.handoff else "",
+            summary=handoff.render_sections(attempt.handoff) if attempt.handoff else "",
             ending=attempt.exit_reason,
         ),
         results=tuple(results),

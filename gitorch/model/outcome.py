@@ -18,9 +18,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     turns: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        known = [value for value in (self.usd, other.usd) if value is not None]
+        costs = [value for value in (self.usd, other.usd) if value is not None]
         return Usage(
-            usd=sum(known) if known else None,
+            usd=sum(costs) if costs else None,
             input_tokens=self.input_tokens + other.input_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             output_tokens=self.output_tokens + other.output_tokens,

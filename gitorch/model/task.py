@@ -223,7 +223,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return all(result.passed for result in self.results) if self.results else None
 
     @property
-    def spent(self) -> Usage | None:
+    def usage(self) -> Usage | None:
         return self.attempt.usage if self.attempt else None
 
 
@@ -240,7 +240,7 @@ def change_spec(task: Task, **fields: Any) -> Task:
     return msgspec.structs.replace(task, spec=msgspec.structs.replace(task.spec, **fields))
 
 
-def towards(task: Task, state: State) -> Task:
+def promote(task: Task, state: State) -> Task:
     """Return a task as it must stand to take a state: finished work that a run merges by itself is approved first."""
     by_itself = task.state is State.FINISHED and state is State.MERGED
     return change(task, state=State.APPROVED) if by_itself else task

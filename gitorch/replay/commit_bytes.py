@@ -16,8 +16,14 @@ def rewrite_commit(raw: bytes, tree: str, parent: str, committer: str) -> bytes:
         is_replaced = is_replaced if is_continuation else line.split(b" ")[0] in _REPLACED
         if not is_replaced:
             lines.append(line)
-    author, *others = lines
-    new = [b"tree " + tree.encode(), b"parent " + parent.encode(), author, b"committer " + committer.encode(), *others]
+    author, *other_headers = lines
+    new = [
+        b"tree " + tree.encode(),
+        b"parent " + parent.encode(),
+        author,
+        b"committer " + committer.encode(),
+        *other_headers,
+    ]
     # as git does: a message begins with its first line that is not empty
     return b"\n".join(new) + b"\n\n" + message.lstrip(b"\n")
 

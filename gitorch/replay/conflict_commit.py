@@ -9,7 +9,7 @@ import msgspec
 from gitorch.git import worktrees
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
-from gitorch.model.naming import Oid, attempt_ref, branch_ref, rescue_ref, standoff_ref
+from gitorch.model.naming import Oid, attempt_ref, branch_ref, conflict_ref, rescue_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.replay.base import Replayer
 from gitorch.replay.values import CommitRange, Conflicted, Replayed
@@ -60,7 +60,7 @@ def prepare(
     replayer.keep_tree(tree)
     paths = remainder.paths if isinstance(remainder, Conflicted) else ()
     oid = _commit(repository, tree, before.tip, f"Conflict of {task}\n")
-    ref = standoff_ref(task)
+    ref = conflict_ref(task)
     repository.update_refs([RefUpdate(ref, oid, repository.read_ref(ref))], f"commit the conflict of {task}")
     return ConflictCommit(oid, before.tip, paths, conflict_id)
 

@@ -229,10 +229,10 @@ class MemoryReplayer:
         attributes = self._attributes.for_paths(target, paths)
         may_apply = attributes or self._merges.may_have_attributes
         names = dict(zip(paths, paths if may_apply else _short_names(paths), strict=True))
-        base = self._side({names[change.path]: change.old for change, _ in path.contents}, None)
-        ours = self._side({names[change.path]: entry for change, entry in path.contents}, base)
-        theirs = self._side({names[change.path]: change.new for change, _ in path.contents}, base)
-        outcome = self._load(self._merges.merge(ours, theirs, attributes), self._tree(ours))
+        base_commit = self._side({names[change.path]: change.old for change, _ in path.contents}, None)
+        our_commit = self._side({names[change.path]: entry for change, entry in path.contents}, base_commit)
+        their_commit = self._side({names[change.path]: change.new for change, _ in path.contents}, base_commit)
+        outcome = self._load(self._merges.merge(our_commit, their_commit, attributes), self._tree(our_commit))
         assert outcome.tree is not None
         tree = bytes.fromhex(outcome.tree)
         entries = {path: trees.find(self._objects, tree, name) for path, name in names.items()}
@@ -285,8 +285,8 @@ class MemoryReplayer:
         if not candidates:
             return False
         on_branch = self._history.reachable(commits.tip)
-        others = (candidate for candidate in candidates if candidate.oid not in on_branch)
-        return any(self._patches.are_same(pick.changes, other.changes) for other in others)
+        upstream = (candidate for candidate in candidates if candidate.oid not in on_branch)
+        return any(self._patches.are_same(pick.changes, other.changes) for other in upstream)
 
     def _picks_by_outline(self, real: Oid) -> dict[Outline, list[Pick]]:
         """Return the commits below a commit that were read, by the outline of what they change."""

@@ -19,8 +19,8 @@ def merge_heads(repository: Repository, heads: Sequence[Oid], message: str) -> O
     if len(set(heads)) == 1:
         return heads[0]
     independent = [Oid(line) for line in repository.git("merge-base", "--independent", *heads).text.split("\n")]
-    merged, *others = [head for head in dict.fromkeys(heads) if head in independent]
-    for head in others:
+    merged, *remaining = [head for head in dict.fromkeys(heads) if head in independent]
+    for head in remaining:
         with MemoryReplayer(repository) as replayer:
             result = replayer.merge(merged, head)
             if isinstance(result, Conflicted):

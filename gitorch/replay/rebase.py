@@ -84,8 +84,8 @@ class RebaseReplayer:
 
     def _upstream(self, commits: CommitRange) -> Oid:
         """Return the excluded commit nearest to the tip: git rebase takes only one."""
-        reached = [tip for tip in commits.excluded if self.repository.is_ancestor(tip, commits.tip)]
-        return min([commits.base, *reached], key=lambda oid: len(self._list_commits(commits.tip, oid)))
+        ancestors = [tip for tip in commits.excluded if self.repository.is_ancestor(tip, commits.tip)]
+        return min([commits.base, *ancestors], key=lambda oid: len(self._list_commits(commits.tip, oid)))
 
     def _list_commits(self, tip: Oid, without: Oid) -> list[str]:
         return self.repository.git("rev-list", "--no-merges", tip, f"^{without}").text.split()

@@ -19,7 +19,7 @@ def variables(config: Config, state: Path, task: str) -> dict[str, str]:
     if not any("{port}" in value for value in values.values()):
         return {name: value.replace("{task}", task) for name, value in values.items()}
     # attempts start at the same time: each must see the ports of the others
-    with locks.hold(state / "ports.lock"):
+    with locks.file_lock(state / "ports.lock"):
         port = str(_port(state / "attempts" / task / "port"))
     return {name: value.replace("{port}", port).replace("{task}", task) for name, value in values.items()}
 

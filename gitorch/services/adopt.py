@@ -26,7 +26,7 @@ from gitorch.services.review import at_branch_tips
 from gitorch.services.submit import require_prefix, reserved_names
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
-from gitorch.storage.operations import words
+from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
 
 _STATUS_LIMIT = 16  # worktrees whose status is read; each takes one git call
@@ -139,7 +139,7 @@ def adopt_branches(workspace: Workspace, planned: Adoption) -> Adoption:
         *((current[task.id], task) for task in planned.checked_tasks),
     ]
     moves = _new_branches(workspace, planned.tasks)
-    tasks = change_with_notes(workspace, verb, pairs, lines, words(verb, adopted), moves)
+    tasks = change_with_notes(workspace, verb, pairs, lines, describe(verb, adopted), moves)
     workspace.store.snapshot_if_due()
     count = len(planned.tasks)
     return msgspec.structs.replace(planned, tasks=tuple(tasks[:count]), checked_tasks=tuple(tasks[count:]))

@@ -43,7 +43,7 @@ def refresh(workspace: Workspace, replayer: Replayer | None = None) -> list[str]
     """
     try:
         # another command that does the same would replace what this one writes
-        with locks.hold(workspace.folder / "forecast.lock"), ExitStack() as stack:
+        with locks.file_lock(workspace.folder / "forecast.lock"), ExitStack() as stack:
             plain = merge.engine_of(replayer) if replayer else stack.enter_context(MemoryReplayer(workspace.repository))
             inputs = merge_inputs(workspace)
             save_forecast(workspace, make_forecast(inputs, plain))

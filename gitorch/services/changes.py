@@ -10,7 +10,7 @@ from gitorch.git.repository import RefsMoved
 from gitorch.model import note
 from gitorch.model.naming import Oid
 from gitorch.model.refs import RefUpdate
-from gitorch.model.task import Task, change, towards
+from gitorch.model.task import Task, change, promote
 from gitorch.services.operation_steps import finish, move_refs, require_checkouts_ready
 from gitorch.services.recovery import conclude, conclude_all, operation_lock
 from gitorch.services.workspace import Workspace
@@ -80,14 +80,14 @@ def operate(
     """
     if not workspace.operations.is_settled():
         conclude_all(workspace)
-    with workspace.store.held():
+    with workspace.store.lock():
         rebased = workspace.store.rebased(pairs)
         require_checkouts_ready(workspace, moves)
         changes = [difference(current, new) for current, new in rebased if current != new]
         if not (changes or moves):
             return None
         log = workspace.operations
-        operation = log.open(kind, moves, changes, said=summary, folders=folders, plan=plan, about=about)
+        operation = log.open(kind, moves, changes, said=summary, folders=folders, plan=plan, reverts=about)
         try:
             move_refs(workspace, [move for move in moves if move.old != move.new], summary)
         except GitorchError:
@@ -114,5 +114,5 @@ def _restated(workspace: Workspace, item: StateChange) -> Pair | None:
     if item.new is item.old:
         # the integration branch was replayed: a merged task is there as another commit now
         return (task, change(task, merged_as=item.merged_as)) if item.merged_as else None
-    restated = change(towards(task, item.new), state=item.new, reason=item.reason, merged_as=item.merged_as)
+    restated = change(promote(task, item.new), state=item.new, reason=item.reason, merged_as=item.merged_as)
     return task, restated

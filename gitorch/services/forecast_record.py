@@ -16,7 +16,7 @@ from gitorch.storage.atomic import replace
 def saved_conflicts(workspace: Workspace) -> tuple[Conflict, ...]:
     """Return the conflicts of the last forecast whose tasks are still in flight."""
     forecast = _read(_forecast_file(workspace), Forecast)
-    return model.still_true(forecast.conflicts, workspace.tasks) if forecast else ()
+    return model.active_conflicts(forecast.conflicts, workspace.tasks) if forecast else ()
 
 
 def saved_candidate(workspace: Workspace) -> Candidate | None:

@@ -16,7 +16,7 @@ from gitorch.services.changes import operate
 from gitorch.services.recovery import operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
-from gitorch.storage.operations import FolderMove, words
+from gitorch.storage.operations import FolderMove, describe
 
 
 def removable(workspace: Workspace) -> list[Task]:
@@ -43,7 +43,7 @@ def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
     pairs = [(task, None) for task in tasks]
     with operation_lock(workspace):
         moves = _trash(workspace, tasks, stamp)
-        operate(workspace, "cleanup", pairs, moves, summary=words("clean up", tasks), folders=folders)
+        operate(workspace, "cleanup", pairs, moves, summary=describe("clean up", tasks), folders=folders)
     yield from tasks
     workspace.store.snapshot()
 

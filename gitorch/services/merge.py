@@ -35,7 +35,7 @@ from gitorch.services.merge_target import check_target, find_target, nothing_mer
 from gitorch.services.recovery import operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
-from gitorch.storage.operations import StateChange, words
+from gitorch.storage.operations import StateChange, describe
 
 
 def plan_merge(
@@ -152,7 +152,7 @@ def _kind(plan: MergePlan) -> str:
 
 
 def _summary(plan: MergePlan) -> str:
-    summary = words("merge", [step.task for step in plan.steps])
+    summary = describe("merge", [step.task for step in plan.steps])
     if plan.target is None:
         return summary
     return f"{summary} into {plan.target.branch}" if plan.steps else f"merge into {plan.target.branch}"

@@ -159,7 +159,7 @@ def _settled(workspace: Workspace, session: PlanSession) -> PlanSession:
 
 def _with_outcome(workspace: Workspace, session: PlanSession, approval: Approval) -> PlanSession:
     """Save what came of an approval: what was done about it last, or that nothing was."""
-    last = workspace.operations.last_about(session.id, approval.at)
+    last = workspace.operations.last_of_plan(session.id, approval.at)
     tasks, plans = workspace.tasks, plan_store(workspace)
     are_queued = any(name in tasks and tasks[name].spec.created == approval.at for name in approval.tasks)
     kind = last.kind if last else SUBMIT if are_queued else ""

@@ -46,7 +46,7 @@ def conclude(workspace: Workspace, operation: Operation) -> bool:
     task since, what had moved goes back.
     """
     moves = _real_moves(operation)
-    with workspace.store.held():
+    with workspace.store.lock():
         tips = workspace.repository.refs(*(move.ref for move in moves)) if moves else {}
         pending = [move for move in moves if tips.get(move.ref) == move.old]
         moved = [move for move in moves if tips.get(move.ref) == move.new]

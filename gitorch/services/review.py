@@ -15,7 +15,7 @@ from gitorch.services.checks import checks_for
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
-from gitorch.storage.operations import words
+from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
 
 
@@ -142,6 +142,6 @@ def _record_verdict(
         # the verdict on a task that was merged automatically goes to the commit that was merged
         if commit := task.merged_as or task.tip:
             lines.setdefault(commit, []).append(note.verdict_line(task, verdict, who, comments))
-    changed = change_with_notes(workspace, verdict, pairs, lines, words(verdict, reviewed))
+    changed = change_with_notes(workspace, verdict, pairs, lines, describe(verdict, reviewed))
     workspace.store.snapshot_if_due()
     return changed

@@ -73,7 +73,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
             agents.require(name)
         schedule = Scheduler(_hooks(workspace, context, agents, stop), limits, stop)
         changed: dict[TaskId, None] = {}
-        before = fence.fingerprint(workspace.repository, ours=own_refs(workspace))
+        before = fence.fingerprint(workspace.repository, movable=own_refs(workspace))
         yield []
         with background_merger(workspace, context, schedule.wake) as background:
             for tasks in _with_merges(workspace, schedule, background, stop):
@@ -81,7 +81,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
                 yield tasks
         workspace.store.snapshot()
         _close_shared_notes(workspace)
-        moved = fence.differences(before, fence.fingerprint(workspace.repository, ours=own_refs(workspace)))
+        moved = fence.differences(before, fence.fingerprint(workspace.repository, movable=own_refs(workspace)))
         summary = _summary(schedule, changed, stop, started, moved)
         return msgspec.structs.replace(
             summary,

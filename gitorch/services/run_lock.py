@@ -42,7 +42,7 @@ def run_lock(workspace: Workspace) -> Iterator[None]:
 @contextmanager
 def git_lock(workspace: Workspace) -> Iterator[None]:
     """Wait for the git processes of a killed run; the next run waits for those that start here."""
-    with locks.hold(workspace.folder / "git.lock") as file, workspace.repository.inherit_lock(file):
+    with locks.file_lock(workspace.folder / "git.lock") as file, workspace.repository.inherit_lock(file):
         yield
 
 

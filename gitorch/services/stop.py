@@ -13,7 +13,7 @@ from gitorch.services.changes import change_tasks
 from gitorch.services.checks import checks_for
 from gitorch.services.run_lock import git_lock, is_running, run_lock
 from gitorch.services.workspace import Workspace
-from gitorch.storage.operations import words
+from gitorch.storage.operations import describe
 
 
 def kill(workspace: Workspace, tasks: Sequence[Task], reason: str, *, now: bool = False) -> list[Task]:
@@ -25,7 +25,7 @@ def kill(workspace: Workspace, tasks: Sequence[Task], reason: str, *, now: bool 
     idle = [task for task in tasks if task.state is not State.RUNNING]
     if idle:
         cancelled = [(task, change(task, state=State.CANCELLED, reason=reason)) for task in idle]
-        change_tasks(workspace, "kill", cancelled, words("kill", idle))
+        change_tasks(workspace, "kill", cancelled, describe("kill", idle))
     for task in tasks:
         if task.state is State.RUNNING:
             attempt.request_stop(context, task, reason, now=now)

@@ -19,7 +19,7 @@ from gitorch.services.roles import assign_role
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
-from gitorch.storage.operations import SUBMIT, PlanApproval, words
+from gitorch.storage.operations import SUBMIT, PlanApproval, describe
 from gitorch.storage.tasks import TaskMoved
 
 
@@ -31,7 +31,7 @@ def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | 
     trust.require_person("queue tasks")
     require_prefix(workspace)
     graph.refuse_broken(by_id(tasks), workspace.tasks)
-    queued = change_tasks(workspace, SUBMIT, [(None, task) for task in tasks], words("submit", tasks), plan)
+    queued = change_tasks(workspace, SUBMIT, [(None, task) for task in tasks], describe("submit", tasks), plan)
     workspace.store.snapshot_if_due()
     return queued  # another command may have reserved the same number
 
@@ -94,7 +94,7 @@ def retry(workspace: Workspace, tasks: Sequence[Task], *, agent: str = "") -> li
     names = {task.id for task in tasks}
     stale = {pair[0].id: pair for task in tasks for pair in mark_dependents_stale(workspace, task)}
     dependents = [pair for name, pair in stale.items() if name not in names]
-    return change_tasks(workspace, "retry", [*resets, *dependents], words("retry", tasks))[: len(resets)]
+    return change_tasks(workspace, "retry", [*resets, *dependents], describe("retry", tasks))[: len(resets)]
 
 
 def reserved_names(workspace: Workspace) -> set[str]:

@@ -71,7 +71,7 @@ def _invert_next(workspace: Workspace, operations: _Operations, none_left: str) 
         if operation is None:
             raise Refused("nothing-to-undo", none_left, fix=("orchestrate undo --list",))
         plan = plan_of_operation(workspace, operation)
-        with workspace.store.held():
+        with workspace.store.lock():
             plans = {plan.id: plan} if plan else {}
             tasks = workspace.store.current()
             snapshot = inverse.take_snapshot(workspace.repository, workspace.config, tasks, [operation], plans)

@@ -10,7 +10,7 @@ from typing import IO
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[IO[str]]:
+def file_lock(path: Path) -> Iterator[IO[str]]:
     """Hold the lock of a file, which is created with its folder; wait while another process holds it.
 
     Yields the locked file, so that child processes can hold it as well (`flock(2)`).

@@ -118,7 +118,7 @@ class Closed(msgspec.Struct, frozen=True):
 Entry = Operation | Closed
 
 
-def words(verb: str, tasks: Sequence[Task]) -> str:
+def describe(verb: str, tasks: Sequence[Task]) -> str:
     """Return in words what is done to tasks: `approve a, b, c and 4 more`."""
     names = ", ".join(task.id for task in tasks[:_NAMED])
     return f"{verb} {names}" + (f" and {len(tasks) - _NAMED} more" if len(tasks) > _NAMED else "")
@@ -130,15 +130,15 @@ def fingerprint(value: msgspec.Struct | None) -> str:
         return ""
     import hashlib
 
-    plain = _without_zeros(msgspec.to_builtins(value, order="deterministic"))
-    return hashlib.blake2b(msgspec.json.encode(plain), digest_size=16).hexdigest()
+    builtins = _without_zeros(msgspec.to_builtins(value, order="deterministic"))
+    return hashlib.blake2b(msgspec.json.encode(builtins), digest_size=16).hexdigest()
 
 
 def _without_zeros(value: Any) -> Any:
     """Leave out numbers that msgspec takes for a default or not, depending on where they were read."""
     if isinstance(value, dict):
-        return {key: _without_zeros(one) for key, one in value.items() if not (isinstance(one, float) and one == 0)}
-    return [_without_zeros(one) for one in value] if isinstance(value, list) else value
+        return {key: _without_zeros(item) for key, item in value.items() if not (isinstance(item, float) and item == 0)}
+    return [_without_zeros(item) for item in value] if isinstance(value, list) else value
 
 
 def difference(old: Task | None, new: Task | None) -> TaskChange:
@@ -186,9 +186,9 @@ class OperationLog:
         said: str = "",
         folders: Sequence[FolderMove] = (),
         plan: PlanApproval | None = None,
-        about: Operation | None = None,
+        reverts: Operation | None = None,
     ) -> Operation:
-        """Write down what is about to happen, durably, and return it; `about` is what it takes back."""
+        """Write down what is about to happen, durably, and return it; `reverts` is what it takes back."""
         last = next((entry.number for entry in self._backwards() if isinstance(entry, Operation)), 0)
         operation = Operation(
             number=last + 1,
@@ -200,8 +200,8 @@ class OperationLog:
             changes=tuple(changes),
             folders=tuple(folders),
             plan=plan,
-            of=about.origin if about else 0,
-            command=about.asked if about else "",
+            of=reverts.origin if reverts else 0,
+            command=reverts.asked if reverts else "",
         )
         self._append(operation, durable=True)
         return operation
@@ -219,7 +219,7 @@ class OperationLog:
 
         Yields the locked file, so that git processes can hold it as well.
         """
-        with locks.hold(self.path.with_name("operations.lock")) as file:
+        with locks.file_lock(self.path.with_name("operations.lock")) as file:
             yield file
 
     def is_settled(self) -> bool:
@@ -237,14 +237,14 @@ class OperationLog:
 
         Each operation sees to those before it, so there is none before the last one that was closed.
         """
-        found: list[Operation] = []
+        operations: list[Operation] = []
         for entry in self._backwards():
             if isinstance(entry, Closed):
                 break
-            found.append(entry)
-        return found[::-1]
+            operations.append(entry)
+        return operations[::-1]
 
-    def done(self) -> Iterator[Operation]:
+    def completed(self) -> Iterator[Operation]:
         """Yield the operations that were carried through, the last one first."""
         closed: dict[int, bool] = {}
         for entry in self._backwards():
@@ -253,17 +253,24 @@ class OperationLog:
             elif closed.pop(entry.number, False):
                 yield entry
 
-    def last_about(self, plan: str, at: datetime) -> Operation | None:
+    def last_of_plan(self, plan: str, approved_at: datetime) -> Operation | None:
         """Return what made, took back or brought back a plan's approval of a moment last; None where nothing did.
 
         Reads as much of the log as was written since.
         """
-        return next((one for one in self.done() if one.plan and (one.plan.plan, one.plan.at) == (plan, at)), None)
+        return next(
+            (
+                operation
+                for operation in self.completed()
+                if operation.plan and (operation.plan.plan, operation.plan.at) == (plan, approved_at)
+            ),
+            None,
+        )
 
     def undoable(self) -> Iterator[Operation]:
         """Yield what repeated `undo` takes back, in that order: operations that no undo has taken back already."""
         taken_back = 0
-        for operation in self.done():
+        for operation in self.completed():
             if operation.kind == UNDO:
                 taken_back += 1
             elif taken_back:
@@ -274,7 +281,7 @@ class OperationLog:
     def redoable(self) -> Iterator[Operation]:
         """Yield the undos that repeated `redo` takes back, in that order: none once something new was done."""
         brought_back = 0
-        for operation in self.done():
+        for operation in self.completed():
             if operation.kind == REDO:
                 brought_back += 1
             elif operation.kind != UNDO:
@@ -312,21 +319,21 @@ def _lines_backwards(path: Path) -> Iterator[bytes]:
     except FileNotFoundError:
         return
     with file:
-        at = file.seek(0, os.SEEK_END)
+        end = file.seek(0, os.SEEK_END)
         parts: list[bytes] = []  # the blocks of a line whose beginning is not read yet, the last one first
-        ended = False
-        while at:
-            start = max(0, at - _BLOCK)
+        is_complete = False
+        while end:
+            start = max(0, end - _BLOCK)
             file.seek(start)
-            *lines, last = reversed(file.read(at - start).split(b"\n"))
+            *lines, last = reversed(file.read(end - start).split(b"\n"))
             for piece in lines:
                 parts.append(piece)
-                whole = b"".join(reversed(parts))
+                line = b"".join(reversed(parts))
                 parts = []
-                if ended and whole:
-                    yield whole
-                ended = True
+                if is_complete and line:
+                    yield line
+                is_complete = True
             parts.append(last)
-            at = start
-        if ended and (whole := b"".join(reversed(parts))):
-            yield whole
+            end = start
+        if is_complete and (line := b"".join(reversed(parts))):
+            yield line

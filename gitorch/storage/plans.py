@@ -36,34 +36,36 @@ class PlanStore:
     def names(self) -> list[str]:
         """Return the ids of all plans, sorted."""
         try:
-            found = sorted(entry.name for entry in os.scandir(self.folder) if entry.is_dir())
+            plan_ids = sorted(entry.name for entry in os.scandir(self.folder) if entry.is_dir())
         except FileNotFoundError:
             return []
-        return [name for name in found if not name.startswith(".")]
+        return [name for name in plan_ids if not name.startswith(".")]
 
     def all(self) -> list[PlanSession]:
         """Return all plans as they stand, the oldest first."""
-        found = [session for name in self.names() if (session := self.last(name)) is not None]
-        return sorted(found, key=lambda one: (one.created.timestamp() if one.created else 0.0, one.id))
+        sessions = [session for name in self.names() if (session := self.last(name)) is not None]
+        return sorted(
+            sessions, key=lambda session: (session.created.timestamp() if session.created else 0.0, session.id)
+        )
 
     def find(self, name: str) -> PlanSession:
         """Return the plan that an id or a unique beginning of one names; raise `NotFound` otherwise."""
         names = self.names()
-        found = [name] if name in names else [one for one in names if name and one.startswith(name)]
-        session = self.last(found[0]) if len(found) == 1 else None
+        matches = [name] if name in names else [plan_id for plan_id in names if name and plan_id.startswith(name)]
+        session = self.last(matches[0]) if len(matches) == 1 else None
         if session is None:
-            raise _not_found(name, found, names)
+            raise _not_found(name, matches, names)
         return session
 
     def create(self, session: PlanSession) -> PlanSession:
         """Save a new plan as its first revision, under a name like its id that no other plan has; return it so."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.folder / _unfinished()
-        beside.mkdir()
+        unfinished = self.folder / _unfinished()
+        unfinished.mkdir()
         while True:
             first = msgspec.structs.replace(session, id=naming.unused(session.id, self.names()), revision=1)
-            _write(beside / _file(1), first)
-            if _is_taken_by(beside, self.folder / first.id):
+            _write(unfinished / _file(1), first)
+            if _is_taken_by(unfinished, self.folder / first.id):
                 atomic.sync(self.folder)
                 return first
 
@@ -71,11 +73,11 @@ class PlanStore:
         """Save the next revision of a plan and return it; raise `PlanMoved` when somebody else has saved one since."""
         following = msgspec.structs.replace(session, revision=session.revision + 1)
         folder = self.folder / session.id
-        beside = folder / _unfinished()
-        _write(beside, following)
+        unfinished = folder / _unfinished()
+        _write(unfinished, following)
         try:
             # unlike a rename it fails where there is one
-            os.link(beside, folder / _file(following.revision))
+            os.link(unfinished, folder / _file(following.revision))
         except FileExistsError:
             raise PlanMoved(
                 "plan-moved",
@@ -83,23 +85,23 @@ class PlanStore:
                 fix=(f"orchestrate plan show {session.id}",),
             ) from None
         finally:
-            beside.unlink()
+            unfinished.unlink()
         atomic.sync(folder)
         return following
 
     def drop(self, session: PlanSession) -> Path:
         """Take a plan away, and return the folder where it is kept."""
-        kept = self.folder / ".dropped"
-        kept.mkdir(exist_ok=True)
-        name = naming.unused(session.id, [entry.name for entry in os.scandir(kept)])
-        (self.folder / session.id).rename(kept / name)
+        dropped = self.folder / ".dropped"
+        dropped.mkdir(exist_ok=True)
+        name = naming.unused(session.id, [entry.name for entry in os.scandir(dropped)])
+        (self.folder / session.id).rename(dropped / name)
         atomic.sync(self.folder)
-        return kept / name
+        return dropped / name
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the lock under which plans become tasks."""
-        with locks.hold(self.folder / ".lock"):
+        with locks.file_lock(self.folder / ".lock"):
             yield
 
     def draft_file(self, session: PlanSession) -> Path:
@@ -109,12 +111,14 @@ class PlanStore:
     def last(self, name: str) -> PlanSession | None:
         """Return the plan of an id as it was saved last; None when there is none, or it was just dropped."""
         try:
-            found = [match for entry in os.scandir(self.folder / name) if (match := _REVISION.fullmatch(entry.name))]
+            revisions = [
+                match for entry in os.scandir(self.folder / name) if (match := _REVISION.fullmatch(entry.name))
+            ]
         except FileNotFoundError:
             return None
-        if not found:
+        if not revisions:
             return None
-        path = self.folder / name / max(found, key=lambda match: int(match[1]))[0]
+        path = self.folder / name / max(revisions, key=lambda match: int(match[1]))[0]
         return _read(path)
 
 
@@ -142,10 +146,10 @@ def _read(path: Path) -> PlanSession:
         ) from error
 
 
-def _is_taken_by(beside: Path, target: Path) -> bool:
+def _is_taken_by(new: Path, target: Path) -> bool:
     """Move a new folder to its place; False when a plan is there already."""
     try:
-        beside.rename(target)
+        new.rename(target)
     except OSError:
         if not target.is_dir():
             raise
@@ -153,8 +157,8 @@ def _is_taken_by(beside: Path, target: Path) -> bool:
     return True
 
 
-def _not_found(name: str, found: list[str], names: list[str]) -> NotFound:
-    if len(found) > 1:
-        return NotFound("ambiguous", f"{name} can mean {', '.join(found[:5])}")
-    why = there_is(name, names)
-    return NotFound("no-such-plan", f"there is no plan {name}", why=why, fix=("orchestrate plan list",))
+def _not_found(name: str, matches: list[str], names: list[str]) -> NotFound:
+    if len(matches) > 1:
+        return NotFound("ambiguous", f"{name} can mean {', '.join(matches[:5])}")
+    suggestion = there_is(name, names)
+    return NotFound("no-such-plan", f"there is no plan {name}", why=suggestion, fix=("orchestrate plan list",))

@@ -57,12 +57,12 @@ class SharedNotes:
         except FileNotFoundError:
             return 1
         except ValueError as error:
-            found = max(self.runs(), default=1)
+            last = max(self.runs(), default=1)
             raise InvalidInput(
                 "context-damaged",
                 f"{self.folder / 'run'} does not hold a number",
                 why=str(error),
-                fix=(f"echo {found} > {self.folder / 'run'}",),
+                fix=(f"echo {last} > {self.folder / 'run'}",),
             ) from error
 
     def runs(self) -> list[int]:
@@ -73,7 +73,7 @@ class SharedNotes:
     def read(self, run: int) -> list[SharedNote]:
         """Return the notes of a run, oldest first. A line that is no note, or only half of one, is passed over."""
         try:
-            with _plain(self._file(run), os.O_RDONLY) as file:
+            with _open_regular(self._file(run), os.O_RDONLY) as file:
                 lines = file.read(MOST_BYTES).split(b"\n")
         except FileNotFoundError:
             return []
@@ -92,11 +92,11 @@ class SharedNotes:
         Raises `InvalidInput` for an empty or too long one, `Refused` when the run, or this task, has enough.
         """
         text = _accepted(text)
-        with locks.hold(self.folder / "lock"):
+        with locks.file_lock(self.folder / "lock"):
             run = self.run
-            with _plain(self._file(run), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+            with _open_regular(self._file(run), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
                 before = file.read(MOST_BYTES + 1)
-                self._refuse_more(run, before, task)
+                self._refuse_if_full(run, before, task)
                 # the line of a writer that was killed is ended first: it is lost, and takes nothing with it
                 lead = b"\n" if before and not before.endswith(b"\n") else b""
                 number = (before + lead).count(b"\n") + 1
@@ -110,7 +110,7 @@ class SharedNotes:
         """End the run's notes: what is added from now on is the next one's."""
         if not self.folder.exists():
             return
-        with locks.hold(self.folder / "lock"):
+        with locks.file_lock(self.folder / "lock"):
             run = self.run
             if self._file(run).exists():
                 replace(self.folder / "run", f"{run + 1}\n".encode())
@@ -118,12 +118,14 @@ class SharedNotes:
     def _file(self, run: int) -> Path:
         return self.folder / f"run-{run}.jsonl"
 
-    def _refuse_more(self, run: int, before: bytes, task: str) -> None:
-        own = sum(note.task == task for note in self.read(run)) if task else 0
+    def _refuse_if_full(self, run: int, before: bytes, task: str) -> None:
+        from_task = sum(note.task == task for note in self.read(run)) if task else 0
         full = before.count(b"\n") >= MOST or len(before) + 2 * LONGEST > MOST_BYTES
-        if full or own >= MOST_OF_ONE:
+        if full or from_task >= MOST_OF_ONE:
             whose = (
-                f"{task} has written {MOST_OF_ONE} notes" if own >= MOST_OF_ONE else f"the notes of run {run} are full"
+                f"{task} has written {MOST_OF_ONE} notes"
+                if from_task >= MOST_OF_ONE
+                else f"the notes of run {run} are full"
             )
             raise Refused("context-full", whose, why="notes are for what others must know")
 
@@ -150,21 +152,21 @@ def _note(line: bytes, number: int, run: int) -> SharedNote | None:
     return msgspec.structs.replace(note, number=number, run=run) if note else None
 
 
-def _plain(path: Path, flags: int) -> IO[bytes]:
+def _open_regular(path: Path, flags: int) -> IO[bytes]:
     """Open a file that must not be a link or a pipe: an agent could have put one there."""
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
-            raise _foreign(path) from error
+            raise _not_ours(path) from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _foreign(path)
-    file = os.fdopen(descriptor, "rb" if flags == os.O_RDONLY else "a+b")
-    file.seek(0)
-    return file
+        raise _not_ours(path)
+    stream = os.fdopen(descriptor, "rb" if flags == os.O_RDONLY else "a+b")
+    stream.seek(0)
+    return stream
 
 
-def _foreign(path: Path) -> Refused:
+def _not_ours(path: Path) -> Refused:
     return Refused("context-foreign", f"{path} is not a plain file", why="gitorch did not make it", fix=(f"rm {path}",))

@@ -15,70 +15,72 @@ from gitorch.storage.atomic import replace
 _RUNS_COMMANDS = ("prepare", "checks", "agents", "notify")
 
 
-def _record() -> Path:
+def _trust_file() -> Path:
     return user_folder() / "trusted.json"
 
 
 def commands(layers: Sequence[Layer]) -> dict[str, Any]:
     """Return all that a repository's own files would have run on this machine: the tables that name commands."""
-    found: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for layer in layers:
         if layer.origin in (FILE, PERSONAL):
-            overlay(found, {key: layer.settings[key] for key in _RUNS_COMMANDS if key in layer.settings}, {}, "")
+            overlay(merged, {key: layer.settings[key] for key in _RUNS_COMMANDS if key in layer.settings}, {}, "")
             merge = layer.settings.get("merge", {})
-            overlay(found, {"merge": {"regenerate": made}} if (made := merge.get("regenerate")) else {}, {}, "")
-    return {key: value for key, value in found.items() if value}
+            overlay(
+                merged, {"merge": {"regenerate": regenerate}} if (regenerate := merge.get("regenerate")) else {}, {}, ""
+            )
+    return {key: value for key, value in merged.items() if value}
 
 
-def digest(found: Mapping[str, Any]) -> str:
+def digest(commands: Mapping[str, Any]) -> str:
     """Return the hash that a set of commands is trusted by."""
     import hashlib
 
-    return hashlib.sha256(json.dumps(found, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(commands, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
-def is_trusted(repository: Path, found: Mapping[str, Any]) -> bool:
+def is_trusted(repository: Path, commands: Mapping[str, Any]) -> bool:
     """Tell whether these commands of this repository were agreed to; no commands need no agreement."""
-    return not found or digest(found) in _agreed().get(str(repository), [])
+    return not commands or digest(commands) in _trusted_digests().get(str(repository), [])
 
 
-def agree(repository: Path, found: Mapping[str, Any]) -> None:
+def agree(repository: Path, commands: Mapping[str, Any]) -> None:
     """Remember that the user agreed to these commands, as a whole and to their checks alone."""
-    agreed = _agreed()
+    agreed = _trusted_digests()
     # checks are read from each task's base commit, where the rest of the file may be another
-    digests = [digest(found), digest({"checks": found.get("checks", {})})]
+    digests = [digest(commands), digest({"checks": commands.get("checks", {})})]
     agreed[str(repository)] = list(dict.fromkeys([*agreed.get(str(repository), []), *digests]))
-    _record().parent.mkdir(parents=True, exist_ok=True)
-    replace(_record(), json.dumps(agreed, indent=1).encode())
+    _trust_file().parent.mkdir(parents=True, exist_ok=True)
+    replace(_trust_file(), json.dumps(agreed, indent=1).encode())
 
 
-def require(repository: Path, found: Mapping[str, Any], where: str) -> None:
+def require(repository: Path, commands: Mapping[str, Any], source: str) -> None:
     """Raise `Refused` when commands would run that nobody has agreed to."""
-    if not is_trusted(repository, found):
+    if not is_trusted(repository, commands):
         raise Refused(
             "untrusted",
-            f"{where} names commands that this repository would run on your machine, and you have not agreed to them",
-            why=", ".join(_named(found)),
+            f"{source} names commands that this repository would run on your machine, and you have not agreed to them",
+            why=", ".join(_setting_names(commands)),
             fix=("orchestrate config trust",),
         )
 
 
-def _named(found: Mapping[str, Any]) -> Sequence[str]:
-    return [f"{table}.{key}" for table, keys in found.items() for key in (keys if isinstance(keys, Mapping) else ())]
+def _setting_names(commands: Mapping[str, Any]) -> Sequence[str]:
+    return [f"{table}.{key}" for table, keys in commands.items() for key in (keys if isinstance(keys, Mapping) else ())]
 
 
-def _agreed() -> dict[str, list[str]]:
+def _trusted_digests() -> dict[str, list[str]]:
     try:
-        content = _record().read_bytes()
+        content = _trust_file().read_bytes()
     except FileNotFoundError:
         return {}
     try:
-        found = json.loads(content)
+        digests = json.loads(content)
     except ValueError as error:
         raise Refused(
-            "trust-damaged", f"{_record()} cannot be read", why=str(error), fix=(f"rm {_record()}",)
+            "trust-damaged", f"{_trust_file()} cannot be read", why=str(error), fix=(f"rm {_trust_file()}",)
         ) from error
-    return dict(found)
+    return dict(digests)
 
 
 def inside_agent() -> str:
@@ -86,7 +88,7 @@ def inside_agent() -> str:
     return os.environ.get("GITORCH_TASK", "")
 
 
-def require_person(what: str) -> None:
+def require_person(action: str) -> None:
     """Raise `Refused` when an agent asks for what only a person may decide."""
     if task := inside_agent():
-        raise Refused("inside-agent", f"an agent may not {what}", why=f"this is the worktree of {task}")
+        raise Refused("inside-agent", f"an agent may not {action}", why=f"this is the worktree of {task}")

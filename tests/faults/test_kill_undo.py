@@ -219,10 +219,10 @@ def test_an_undo_that_git_made_in_part_is_made_whole(repository_folder: Path, mo
     day = Day(repository_folder)
     services.undo.undo(library)
     after = whole(repository_folder)
-    made = next(library.operations.done())
+    made = next(library.operations.completed())
     day.reset()
     library = day.open()
-    opened = library.operations.open(made.kind, made.refs, made.changes, said=made.said, about=made)
+    opened = library.operations.open(made.kind, made.refs, made.changes, said=made.said, reverts=made)
     update = opened.refs[moved]
     library.repository.update_refs([update], "a part of it")
     assert day.now() == after
@@ -234,11 +234,11 @@ def test_an_undo_whose_task_a_run_took_meanwhile_is_given_up_whole(repository_fo
     services.review.revise(library, services.lookup.find_task(library, "one"), WHO, [Comment(text="again")])
     day = Day(repository_folder)
     services.undo.undo(library)
-    made = next(library.operations.done())
+    made = next(library.operations.completed())
     day.reset()
     before = whole(repository_folder)
     library = day.open()
-    opened = library.operations.open(made.kind, made.refs, made.changes, said=made.said, about=made)
+    opened = library.operations.open(made.kind, made.refs, made.changes, said=made.said, reverts=made)
     library.repository.update_refs(opened.refs, "all of it")
     running = finish_by_hand(library, "one")
     assert day.now() == before | {"tasks": {"one": running}}

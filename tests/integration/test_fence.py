@@ -219,12 +219,12 @@ def test_honest_work_and_gitorchs_own_refs_are_no_difference(home: Home) -> None
         home.git("worktree", "remove", "../elsewhere")
 
     assert home.differs(work) == ()
-    before = fingerprint(home.repository, ours=("refs/heads/agents/", "refs/heads/trunk"))
+    before = fingerprint(home.repository, movable=("refs/heads/agents/", "refs/heads/trunk"))
     home.git("update-ref", "refs/heads/agents/t1", "main")
     home.git("update-ref", "refs/heads/trunk", "main")
     home.git("update-ref", "refs/heads/trunk2", "main")
     home.git("update-ref", "refs/heads/orch/t3", "main")
-    after = fingerprint(home.repository, ours=("refs/heads/agents/", "refs/heads/trunk"))
+    after = fingerprint(home.repository, movable=("refs/heads/agents/", "refs/heads/trunk"))
     assert differences(before, after) == ("refs/heads/orch/t3 appeared", "refs/heads/trunk2 appeared")
 
 

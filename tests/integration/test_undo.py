@@ -469,7 +469,7 @@ def test_any_operations_are_undone_one_by_one(repository_folder: Path, seed: int
             ACTS[chance.choice(list(ACTS))](library, chance)
         except Refused:
             continue
-        last = next(library.operations.done())
+        last = next(library.operations.completed())
         if not done or last != done[-1]:
             done.append(last)
             states.append(whole(repository_folder))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.model import handoff
-from gitorch.model.handoff import LONGEST, Handoff, read, said, written
+from gitorch.model.handoff import LONGEST, Handoff, read, render, render_sections
 
 
 def test_the_form_that_the_brief_asks_for() -> None:
@@ -48,7 +48,7 @@ def test_a_megabyte_is_read_in_no_time_and_kept_short() -> None:
         before = time.process_time()
         found = read(text, [f"{number}" for number in range(100_000)])
         assert time.process_time() - before < 20  # quadratic reading takes minutes
-        assert len(said(found)) <= 4 * (LONGEST + 100)
+        assert len(render_sections(found)) <= 4 * (LONGEST + 100)
         assert len(found.files) == 100
         assert found.more_files == 99_900
 
@@ -63,15 +63,15 @@ def test_hidden_characters_and_credentials_are_taken_out() -> None:
 
 def test_what_git_says_comes_before_what_the_agent_says() -> None:
     """An agent cannot write the list of files: the first line is git's."""
-    text = written(read("Files changed (1): innocent.txt", ["evil.py"]))
+    text = render(read("Files changed (1): innocent.txt", ["evil.py"]))
     assert text.split("\n")[0] == "Files changed (1): evil.py"
-    assert written(Handoff()) == "Files changed: none\nIts agent said nothing at the end."
+    assert render(Handoff()) == "Files changed: none\nIts agent said nothing at the end."
 
 
 @given(st.text(max_size=300))
 def test_a_handoff_is_read_back_from_its_words(text: str) -> None:
     """What a note holds makes the same handoff again."""
     once = read(text)
-    assert read(said(once)) == read(said(read(said(once))))
+    assert read(render_sections(once)) == read(render_sections(read(render_sections(once))))
     plain = Handoff(done="a", decided="b", open="c", check="d")
-    assert read(said(plain)) == plain
+    assert read(render_sections(plain)) == plain

@@ -23,11 +23,11 @@ from gitorch.storage.operations import (
     Operation,
     OperationLog,
     applied,
+    describe,
     difference,
     fingerprint,
     inverse,
     restored,
-    words,
 )
 from gitorch.storage.tasks.snapshot import render
 from tests.support import tasks as any_tasks
@@ -43,7 +43,7 @@ def log(tmp_path: Path) -> OperationLog:
 
 def done(log: OperationLog, kind: str = "submit", about: Operation | None = None) -> Operation:
     """Write an operation that was carried through."""
-    operation = log.open(kind, (), (), about=about)
+    operation = log.open(kind, (), (), reverts=about)
     log.close(operation, done=True)
     return operation
 
@@ -56,7 +56,7 @@ def test_what_was_opened_reads_back_whole(log: OperationLog) -> None:
     assert (written.number, written.said, written.is_exact) == (1, "kill one", True)
     log.close(written, done=True)
     assert log.unfinished() == []
-    assert list(log.done()) == [written]
+    assert list(log.completed()) == [written]
     assert (changed.old, changed.new) == ({"state": "queued"}, {"state": "cancelled"})
 
 
@@ -64,7 +64,7 @@ def test_an_operation_that_was_given_up_is_not_done(log: OperationLog) -> None:
     """What moved nothing is neither unfinished nor something to take back; its number is not used again."""
     given_up = log.open("merge", (), ())
     log.close(given_up, done=False)
-    assert log.unfinished() == list(log.done()) == list(log.undoable()) == []
+    assert log.unfinished() == list(log.completed()) == list(log.undoable()) == []
     assert log.open("merge", (), ()).number == 2
 
 
@@ -104,7 +104,7 @@ def test_lines_longer_than_a_block_read_whole(log: OperationLog) -> None:
     for size in (1, 200_000, 65_536, 3):
         operations.append(log.open("submit", (), (), said="x" * size))
         log.close(operations[-1], done=True)
-    assert list(log.done()) == operations[::-1]
+    assert list(log.completed()) == operations[::-1]
 
 
 @given(st.lists(st.sampled_from(["do", UNDO, REDO]), max_size=30))
@@ -164,8 +164,8 @@ def test_a_task_is_known_again_wherever_it_was_read(task: Task) -> None:
 def test_words_name_the_first_and_count_the_rest() -> None:
     """What is done to very many tasks is still said in one short line."""
     many = [msgspec.structs.replace(TASK, id=TaskId(f"t{number}")) for number in range(500)]
-    assert words("approve", many[:2]) == "approve t0, t1"
-    assert words("approve", many) == "approve t0, t1, t2 and 497 more"
+    assert describe("approve", many[:2]) == "approve t0, t1"
+    assert describe("approve", many) == "approve t0, t1, t2 and 497 more"
 
 
 _lines = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\n", b"d\n"]), max_size=6).map(b"".join)

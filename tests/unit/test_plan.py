@@ -176,8 +176,8 @@ def session(**fields: Any) -> PlanSession:
 def test_the_cost_of_a_session_is_that_of_all_its_calls() -> None:
     """Usage adds up over the conversation; without any call it is not known."""
     said = [Said(who="planner", text="x", usage=Usage(usd=0.5, input_tokens=3)), Said(who="person", text="y")]
-    assert session(conversation=(*said, said[0])).spent == Usage(usd=1.0, input_tokens=6)
-    assert session().spent is None
+    assert session(conversation=(*said, said[0])).usage == Usage(usd=1.0, input_tokens=6)
+    assert session().usage is None
 
 
 def test_a_session_reads_back(tmp_path: Path) -> None:

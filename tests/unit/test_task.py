@@ -64,8 +64,8 @@ def test_a_change_of_the_attempt() -> None:
     running = change(TASK, state=State.RUNNING, attempt=Attempt(number=1, agent="claude"))
     changed = change_attempt(running, session="s", usage=Usage(output_tokens=3))
     assert changed.attempt == Attempt(number=1, agent="claude", session="s", usage=Usage(output_tokens=3))
-    assert changed.spent == Usage(output_tokens=3)
-    assert TASK.spent is None
+    assert changed.usage == Usage(output_tokens=3)
+    assert TASK.usage is None
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def _show_handoff(session: Session, name: str) -> None:
     task = session.find(name)
     summary = services.context.handoff_of(session.workspace, task)
     answer = schema.context.ContextHandoffAnswer(task=task.id, handoff=schema.context.HandoffJson.of(summary))
-    session.answer(safe_block(handoff.written(summary)), answer)
+    session.answer(safe_block(handoff.render(summary)), answer)
     if not session.json:
         session.say(_CAUTION)
 

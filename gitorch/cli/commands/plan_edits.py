@@ -103,7 +103,7 @@ def add_command(
     new = _planned(session, prompt, fields)
 
     def edit(current: Plan) -> tuple[Plan, str]:
-        task = planning.named(current, new, chosen="id" in fields, after=_ids(current, after))
+        task = planning.with_unused_id(current, new, is_explicit="id" in fields, after=_ids(current, after))
         changed = planning.add(current, task)
         for name in _ids(current, before):
             changed = planning.link(changed, name, task.id)

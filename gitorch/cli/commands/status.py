@@ -148,7 +148,7 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
     """Show one task."""
     from gitorch.cli.terminal.sanitize import safe_block
     from gitorch.cli.views import task as task_view
-    from gitorch.model.forecast import of_task
+    from gitorch.model.forecast import conflicts_of
 
     found = session.find(task)
     if path:
@@ -157,7 +157,7 @@ def task_command(session: Session, task: str | None, path: bool, brief: bool) ->
         text, sent = services.context.brief(session.workspace, found)
         session.answer(safe_block(text), schema.progress.TaskBriefAnswer(brief=text, sent=sent))
     else:
-        conflicts = of_task(services.forecast_record.saved_conflicts(session.workspace), found.id)
+        conflicts = conflicts_of(services.forecast_record.saved_conflicts(session.workspace), found.id)
         answer = schema.progress.TaskAnswer.of(found, conflicts, session.workspace.config.integration)
         session.answer(task_view.task_page(found, conflicts=conflicts), answer)
 

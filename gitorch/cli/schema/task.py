@@ -203,7 +203,7 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
             checks=ChecksJson(passed=task.passed, results=[CheckJson.of(result) for result in task.results]),
             stale=task.stale,
             reason=task.reason or None,
-            cost=CostJson.of(task.spent) if task.spent else None,
+            cost=CostJson.of(task.usage) if task.usage else None,
             created=known_time(spec.created),
             comments=[CommentJson.of(comment) for comment in task.comments],
             wake=timestamp(task.wake) if task.wake else msgspec.UNSET,

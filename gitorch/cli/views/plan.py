@@ -91,7 +91,7 @@ def _head(session: PlanSession, terminal: TerminalStyle) -> list[RenderableType]
 
 
 def _usage(session: PlanSession) -> list[Span]:
-    usage = session.spent
+    usage = session.usage
     if usage is None:
         return []
     return [(labels.tokens(usage), ""), (labels.dollars(usage.usd) if usage.usd is not None else "", "")]

@@ -53,7 +53,7 @@ def _row(number: int, card: Card, terminal: TerminalStyle) -> Row:
         (card.risk, _RISK_STYLES[card.risk]),
         (labels.lines_changed((card.added, card.removed)), ""),
         labels.checks(card.task, terminal),
-        (labels.cost(card.task.spent), ""),
+        (labels.cost(card.task.usage), ""),
         (terminal.clean("; ".join(map(_signal_text, card.signals)) or "nothing unusual"), ""),
     ]
 
@@ -88,7 +88,7 @@ def _card_head(task: Task, terminal: TerminalStyle, now: datetime) -> list[Rende
         f"attempt {task.attempts}" if task.attempts else "",
         terminal.clean(task.attempt.agent) if task.attempt else "",
         labels.took(task.attempt, now),
-        labels.cost(task.spent),
+        labels.cost(task.usage),
         "adopted" if task.adopted else "",
     ]
     head = prose((terminal.clean(task.id), "bold"), *(terminal.dot + fact for fact in facts if fact))

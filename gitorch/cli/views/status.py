@@ -167,7 +167,7 @@ def _row(task: Task, facts: _Facts, terminal: TerminalStyle) -> Row:
         (labels.took(task.attempt, facts.now), ""),
         (labels.lines_changed(facts.diffs.get(task.id)), ""),
         labels.checks(task, terminal),
-        (labels.cost(task.spent), ""),
+        (labels.cost(task.usage), ""),
         _next_cell(task, facts, terminal),
     ]
 
@@ -249,7 +249,7 @@ def summary(tasks: Iterable[Task], terminal: TerminalStyle) -> RenderableType | 
 
 def total_cost(tasks: Iterable[Task]) -> str:
     """Return what the last attempts of tasks cost together: dollars where the price is known, else tokens."""
-    usages = [task.spent for task in tasks if task.spent]
+    usages = [task.usage for task in tasks if task.usage]
     priced = [usage.usd for usage in usages if usage.usd is not None]
     unpriced = sum((usage for usage in usages if usage.usd is None), start=Usage())
     parts = [labels.dollars(sum(priced))] if priced else []

@@ -176,7 +176,10 @@ class Hunks:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Hold the cache for one user of it; what a killed one left of its turn is gone first."""
-        with locks.hold(self.folder / "gitorch.lock") as file, self.repository.inherit_lock(file, all_threads=False):
+        with (
+            locks.file_lock(self.folder / "gitorch.lock") as file,
+            self.repository.inherit_lock(file, all_threads=False),
+        ):
             self._make()
             for name in ("MERGE_RR", "MERGE_RR.lock"):
                 (self.folder / name).unlink(missing_ok=True)

@@ -1,7 +1,18 @@
 """A plan: a goal broken into a graph of tasks, not yet queued. Every function returns a valid plan or says why not."""
 
 from gitorch.model.plan.difference import Changed, Difference, difference
-from gitorch.model.plan.edits import add, link, modify, named, parts_of, remove, reorder, split, task_of, unlink
+from gitorch.model.plan.edits import (
+    add,
+    link,
+    modify,
+    parts_of,
+    remove,
+    reorder,
+    split,
+    task_of,
+    unlink,
+    with_unused_id,
+)
 from gitorch.model.plan.parsing import SCHEMA, read_plan
 from gitorch.model.plan.phases import critical_path, find, phases
 from gitorch.model.plan.session import Approval, Planner, PlanSession, Proposed, Said, Step
@@ -40,7 +51,6 @@ __all__ = [
     "find",
     "link",
     "modify",
-    "named",
     "parts_of",
     "phases",
     "problems",
@@ -51,4 +61,5 @@ __all__ = [
     "task_of",
     "unlink",
     "valid",
+    "with_unused_id",
 ]

@@ -21,20 +21,33 @@ def add(plan: Plan, task: PlannedTask) -> Plan:
 
 def remove(plan: Plan, name: TaskId) -> Plan:
     """Take a task out. What waited for it now waits for what it waited for itself, so that the order stays."""
-    gone = _task(plan, name)
-    rest = [task for task in plan.tasks if task.id != name]
-    return _with(plan, [_renamed(task, lambda at: gone.after if at == name else (at,)) for task in rest])
+    removed = _task(plan, name)
+    remaining = [task for task in plan.tasks if task.id != name]
+    return _with(
+        plan,
+        [
+            _renamed(task, lambda dependency: removed.after if dependency == name else (dependency,))
+            for task in remaining
+        ],
+    )
 
 
 def modify(plan: Plan, name: TaskId, **fields: Any) -> Plan:
     """Change fields of a task. A new `id` is followed by the tasks that wait for it."""
     task = _task(plan, name)
     if unknown := [field for field in fields if field not in PlannedTask.__struct_fields__]:
-        known = ", ".join(PlannedTask.__struct_fields__)
-        raise InvalidInput("unknown-field", f"a task of a plan has no {', '.join(unknown)}", why=f"it has {known}")
+        fields_of_task = ", ".join(PlannedTask.__struct_fields__)
+        raise InvalidInput(
+            "unknown-field", f"a task of a plan has no {', '.join(unknown)}", why=f"it has {fields_of_task}"
+        )
     changed = _converted({**msgspec.to_builtins(task), **fields})
-    others = [_renamed(one, lambda at: (changed.id,) if at == name else (at,)) for one in plan.tasks]
-    return _with(plan, [changed if before.id == name else one for before, one in zip(plan.tasks, others, strict=True)])
+    renamed = [
+        _renamed(other, lambda dependency: (changed.id,) if dependency == name else (dependency,))
+        for other in plan.tasks
+    ]
+    return _with(
+        plan, [changed if before.id == name else other for before, other in zip(plan.tasks, renamed, strict=True)]
+    )
 
 
 def split(plan: Plan, name: TaskId, parts: Sequence[PlannedTask], *, chain: bool = False) -> Plan:
@@ -52,9 +65,11 @@ def split(plan: Plan, name: TaskId, parts: Sequence[PlannedTask], *, chain: bool
         for part, before in zip(parts, earlier, strict=True)
     ]
     last = (parts[-1].id,) if chain else tuple(part.id for part in parts)
-    rest = [[_renamed(one, lambda at: last if at == name else (at,))] for one in plan.tasks]
-    placed = [pieces if before.id == name else one for before, one in zip(plan.tasks, rest, strict=True)]
-    return _with(plan, [one for some in placed for one in some])
+    replaced = [
+        [_renamed(entry, lambda dependency: last if dependency == name else (dependency,))] for entry in plan.tasks
+    ]
+    placed = [pieces if before.id == name else entry for before, entry in zip(plan.tasks, replaced, strict=True)]
+    return _with(plan, [entry for some in placed for entry in some])
 
 
 def link(plan: Plan, name: TaskId, after: TaskId) -> Plan:
@@ -72,7 +87,7 @@ def unlink(plan: Plan, name: TaskId, after: TaskId) -> Plan:
     if after not in task.after:
         waits = f"it waits for {', '.join(task.after)}" if task.after else "it waits for nothing"
         raise InvalidInput("not-linked", f"{name} does not wait for {after}", why=waits)
-    return modify(plan, name, after=tuple(one for one in task.after if one != after))
+    return modify(plan, name, after=tuple(dependency for dependency in task.after if dependency != after))
 
 
 def reorder(plan: Plan, names: Sequence[TaskId]) -> Plan:
@@ -88,9 +103,9 @@ def task_of(fields: dict[str, Any]) -> PlannedTask:
     return _converted(fields)
 
 
-def named(plan: Plan, task: PlannedTask, *, chosen: bool, after: Sequence[TaskId] = ()) -> PlannedTask:
-    """Return a new task that waits for `after`, under a name that the plan does not have; a `chosen` one is kept."""
-    name = task.id if chosen else unused(task.id, plan.by_id)
+def with_unused_id(plan: Plan, task: PlannedTask, *, is_explicit: bool, after: Sequence[TaskId] = ()) -> PlannedTask:
+    """Return a new task that waits for `after`, with an unused name unless the user chose one (`is_explicit`)."""
+    name = task.id if is_explicit else unused(task.id, plan.by_id)
     return msgspec.structs.replace(task, id=name, after=tuple(dict.fromkeys(after)))
 
 
@@ -99,10 +114,10 @@ def parts_of(plan: Plan, task: PlannedTask, titles: Mapping[str, str]) -> list[P
 
     They have the role, agent, priority and paths of the task, are one size smaller, and tell what they are parts of.
     """
-    taken = {one.id for one in plan.tasks if one.id != task.id}
+    names = {other.id for other in plan.tasks if other.id != task.id}
     parts: list[PlannedTask] = []
     for text, title in titles.items():
-        name = slug(title, {*taken, *(part.id for part in parts)})
+        name = slug(title, {*names, *(part.id for part in parts)})
         prompt = f"{text}\n\nThis is a part of a larger task, whose other parts are somebody else's:\n\n{task.prompt}"
         parts.append(
             msgspec.structs.replace(
@@ -122,8 +137,8 @@ def _with(plan: Plan, tasks: Sequence[PlannedTask]) -> Plan:
 def _task(plan: Plan, name: TaskId) -> PlannedTask:
     if name in plan.by_id:
         return plan.by_id[name]
-    why = did_you_mean(name, plan.by_id)
-    raise InvalidInput("no-such-task", f"there is no task {quoted(name)} in the plan", why=why)
+    suggestion = did_you_mean(name, plan.by_id)
+    raise InvalidInput("no-such-task", f"there is no task {quoted(name)} in the plan", why=suggestion)
 
 
 def _renamed(task: PlannedTask, renaming: Renaming) -> PlannedTask:

@@ -27,11 +27,11 @@ _TASK: dict[str, Any] = {
     ),
     "role": _described(_TEXT, "the role that suits it, by name; empty when none stands out"),
     "agent": _described(_TEXT, "the agent that must do it, by name; empty unless the user asked for one"),
-    "priority": _described({"type": "string", "enum": [one.value for one in Priority]}, "how early it starts"),
+    "priority": _described({"type": "string", "enum": [value.value for value in Priority]}, "how early it starts"),
     "after": _described(_TEXTS, "ids of the tasks whose work it needs to be there; empty when it can start at once"),
     "paths": _described(_TEXTS, "globs of the files it should keep to, relative to the repository; empty for any"),
     "acceptance": _described(_TEXTS, "what must be true when it is done, each checkable by a reviewer"),
-    "size": _described({"type": "string", "enum": [one.value for one in Size]}, "how much work it is"),
+    "size": _described({"type": "string", "enum": [value.value for value in Size]}, "how much work it is"),
 }
 
 SCHEMA: dict[str, Any] = {
@@ -56,22 +56,22 @@ SCHEMA: dict[str, Any] = {
 
 
 def read_plan(
-    found: Mapping[str, Any], *, goal: str, made_by: str, roles: Collection[str], agents: Collection[str]
+    document: Mapping[str, Any], *, goal: str, made_by: str, roles: Collection[str], agents: Collection[str]
 ) -> Plan:
     """Return the plan that untrusted data of the shape of `SCHEMA` describes; a `reply` in it is not looked at.
 
     Fields of a task that have a default may be missing. Raises `InvalidInput` whose `why` names everything that is
     wrong, so that whoever wrote it can mend it: wrong types, unknown keys, names, roles and agents, cycles, too much.
     """
-    tables = found.get("tasks")
+    tables = document.get("tasks")
     if not isinstance(tables, list) or not tables:
         raise InvalidInput("plan-invalid", "the plan has no tasks", why="tasks must be a list that is not empty")
     if len(tables) > MOST_TASKS:
         raise InvalidInput("too-many-tasks", f"the plan has {len(tables)} tasks; the most is {MOST_TASKS}")
     tasks, unreadable = [], []
-    for at, table in enumerate(tables, start=1):
+    for number, table in enumerate(tables, start=1):
         try:
-            tasks.append(_read_task(table, at))
+            tasks.append(_read_task(table, number))
         except InvalidInput as error:
             unreadable.append(Problem(error.code, error.what))
     plan = Plan(goal=goal, tasks=tuple(tasks), made_by=made_by)
@@ -81,10 +81,10 @@ def read_plan(
     return plan
 
 
-def _read_task(table: object, at: int) -> PlannedTask:
+def _read_task(table: object, number: int) -> PlannedTask:
     if not isinstance(table, dict):
-        raise InvalidInput("plan-invalid", f"task {at} is not an object with fields")
-    name = quoted(table["id"]) if isinstance(table.get("id"), str) else f"task {at}"
+        raise InvalidInput("plan-invalid", f"task {number} is not an object with fields")
+    name = quoted(table["id"]) if isinstance(table.get("id"), str) else f"task {number}"
     if unknown := [str(key) for key in table if key not in _TASK]:
         raise InvalidInput("plan-invalid", f"{name} has unknown fields: {', '.join(map(quoted, unknown[:5]))}")
     try:

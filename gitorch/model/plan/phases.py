@@ -13,7 +13,7 @@ def phases(plan: Plan) -> tuple[tuple[PlannedTask, ...], ...]:
     for task in in_order(plan):
         depth[task.id] = 1 + max((depth[name] for name in task.after), default=-1)
     count = max(depth.values(), default=-1) + 1
-    return tuple(tuple(task for task in plan.tasks if depth[task.id] == at) for at in range(count))
+    return tuple(tuple(task for task in plan.tasks if depth[task.id] == phase) for phase in range(count))
 
 
 def critical_path(plan: Plan) -> tuple[PlannedTask, ...]:
@@ -25,24 +25,24 @@ def critical_path(plan: Plan) -> tuple[PlannedTask, ...]:
         before[task.id] = longest
         weight[task.id] = task.size.weight + (weight[longest] if longest else 0)
     chain: list[PlannedTask] = []
-    at = max(weight, key=lambda name: weight[name], default=None)
-    while at is not None:
-        chain.append(plan.by_id[at])
-        at = before[at]
+    current = max(weight, key=lambda name: weight[name], default=None)
+    while current is not None:
+        chain.append(plan.by_id[current])
+        current = before[current]
     return tuple(reversed(chain))
 
 
 def in_order(plan: Plan) -> list[PlannedTask]:
     """Return the tasks of a valid plan so that each comes after what it waits for, else as the plan has them."""
-    done: set[TaskId] = set()
+    ordered: set[TaskId] = set()
     order: list[PlannedTask] = []
-    left = list(plan.tasks)
-    while left:
-        ready = [task for task in left if done.issuperset(task.after)]
+    remaining = list(plan.tasks)
+    while remaining:
+        ready = [task for task in remaining if ordered.issuperset(task.after)]
         assert ready, "the plan has a cycle"
         order += ready
-        done.update(task.id for task in ready)
-        left = [task for task in left if task.id not in done]
+        ordered.update(task.id for task in ready)
+        remaining = [task for task in remaining if task.id not in ordered]
     return order
 
 
@@ -56,9 +56,9 @@ def find(plan: Plan, name: str) -> PlannedTask:
         return tasks[TaskId(name)]
     if name.isascii() and name.isdigit() and 1 <= int(name) <= len(plan.tasks):
         return plan.tasks[int(name) - 1]
-    found = [task for task in plan.tasks if name and task.id.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise NotFound("ambiguous", f"{name} can mean {', '.join(task.id for task in found[:5])}")
+    matches = [task for task in plan.tasks if name and task.id.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise NotFound("ambiguous", f"{name} can mean {', '.join(task.id for task in matches[:5])}")
     raise NotFound("no-such-task", f"there is no task {name} in the plan", why=there_is(name, tasks))

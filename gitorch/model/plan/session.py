@@ -66,7 +66,7 @@ class PlanSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return self.approval is not None and self.approval.done
 
     @property
-    def spent(self) -> Usage | None:
+    def usage(self) -> Usage | None:
         """What the model calls of the whole session consumed."""
         known = [said.usage for said in self.conversation if said.usage]
         return sum(known[1:], start=known[0]) if known else None

@@ -84,14 +84,16 @@ def valid(plan: Plan) -> Plan:
     return plan
 
 
-def refuse(found: Sequence[Problem]) -> None:
+def refuse(all_problems: Sequence[Problem]) -> None:
     """Raise `InvalidInput` for problems, if there are any: the first as what happened, all of them as why."""
-    if not found:
+    if not all_problems:
         return
-    first, *more = found
-    told = "; ".join(one.text for one in found[:20]) + (f"; and {len(found) - 20} more" if len(found) > 20 else "")
-    what = f"{first.text} (and {len(more)} more problems)" if more else first.text
-    raise InvalidInput(first.code, what, why=told if more else "")
+    first, *others = all_problems
+    summary = "; ".join(problem.text for problem in all_problems[:20]) + (
+        f"; and {len(all_problems) - 20} more" if len(all_problems) > 20 else ""
+    )
+    message = f"{first.text} (and {len(others)} more problems)" if others else first.text
+    raise InvalidInput(first.code, message, why=summary if others else "")
 
 
 def problems(plan: Plan) -> Iterator[Problem]:
@@ -119,9 +121,9 @@ def _problems_of_goal(goal: str) -> Iterator[Problem]:
     yield from _too_long("the goal", goal, LONGEST_TEXT)
 
 
-def _problems_of_after(task: PlannedTask, known: Mapping[TaskId, int]) -> Iterator[Problem]:
+def _problems_of_after(task: PlannedTask, names: Mapping[TaskId, int]) -> Iterator[Problem]:
     for needed in task.after:
-        if needed not in known:
+        if needed not in names:
             yield Problem(
                 "unknown-dependency", f"{quoted(task.id)} waits for {quoted(needed)}, which is not in the plan"
             )
@@ -165,22 +167,22 @@ def _is_control(character: str) -> bool:
     return unicodedata.category(character) == "Cc" and character not in "\n\t\r"
 
 
-def _problems_of_entries(what: str, entries: Sequence[str]) -> Iterator[Problem]:
+def _problems_of_entries(subject: str, entries: Sequence[str]) -> Iterator[Problem]:
     if len(entries) > MOST_ENTRIES:
-        yield Problem("too-long", f"{what} are {len(entries)}; the most is {MOST_ENTRIES}")
+        yield Problem("too-long", f"{subject} are {len(entries)}; the most is {MOST_ENTRIES}")
     if any(not entry.strip() for entry in entries):
-        yield Problem("empty-entry", f"one of {what} is empty")
+        yield Problem("empty-entry", f"one of {subject} is empty")
     for entry in entries:
-        yield from _too_long(f"one of {what}", entry, LONGEST_ENTRY)
+        yield from _too_long(f"one of {subject}", entry, LONGEST_ENTRY)
 
 
-def _too_long(what: str, text: str, most: int) -> Iterator[Problem]:
-    if len(text) > most:
-        yield Problem("too-long", f"{what} has {len(text)} characters; the most is {most}")
+def _too_long(subject: str, text: str, limit: int) -> Iterator[Problem]:
+    if len(text) > limit:
+        yield Problem("too-long", f"{subject} has {len(text)} characters; the most is {limit}")
     try:
         text.encode()
     except UnicodeEncodeError:
-        yield Problem("not-utf8", f"{what} is not UTF-8 text")
+        yield Problem("not-utf8", f"{subject} is not UTF-8 text")
 
 
 def quoted(name: str) -> str:

@@ -23,47 +23,47 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._whole: dict[str, int] = {}  # how many bytes of each file were whole lines when they were read
+        self._complete_bytes: dict[str, int] = {}  # how many bytes of each file were whole lines when they were read
 
     def read(self) -> list[Entry]:
         """Return all entries in order."""
         entries: list[Entry] = []
-        whole: dict[str, int] = {}
+        complete_bytes: dict[str, int] = {}
         for name in self._sizes():
             try:
                 content = (self.folder / name).read_bytes()
             except FileNotFoundError:
                 continue  # a writer has just made a snapshot of it
             content = content[: content.rfind(b"\n") + 1]
-            whole[name] = len(content)
+            complete_bytes[name] = len(content)
             entries += map(msgspec.json.decode, content.splitlines())
-        self._whole = whole
+        self._complete_bytes = complete_bytes
         return entries
 
-    def has_moved(self) -> bool:
+    def has_changed(self) -> bool:
         """Tell whether another process has written since these were read."""
-        return self._whole != self._sizes()
+        return self._complete_bytes != self._sizes()
 
     def append(self, snapshot: int, entries: Sequence[Entry]) -> None:
         """Add entries to the journal of a snapshot's generation, durably: all of them or none."""
         self.folder.mkdir(exist_ok=True)
         path = self.folder / f"{snapshot:012}.jsonl"
-        fresh = not path.exists()
+        is_new = not path.exists()
         with path.open("ab") as file:
-            file.truncate(self._whole.get(path.name, 0))  # a line that a crash cut short
+            file.truncate(self._complete_bytes.get(path.name, 0))  # a line that a crash cut short
             file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
             file.flush()
             os.fsync(file.fileno())
-        if fresh:
+        if is_new:
             atomic.sync(self.folder)
-        self._whole[path.name] = path.stat().st_size
+        self._complete_bytes[path.name] = path.stat().st_size
 
     def drop_before(self, snapshot: int) -> None:
         """Remove the journals of earlier generations than this one."""
         for name in self._sizes():
             if int(name.partition(".")[0]) < snapshot:
                 (self.folder / name).unlink(missing_ok=True)
-                self._whole.pop(name, None)
+                self._complete_bytes.pop(name, None)
 
     def _sizes(self) -> dict[str, int]:
         try:

@@ -48,8 +48,8 @@ def render(tasks: Iterable[Task], generation: int) -> bytes:
     document: dict[str, Any] = {"task": tables} if tables else {}
     document["end"] = {"tasks": len(tables), "generation": generation}
     text = tomli_w.dumps(document, multiline_strings=multiline)
-    for place, content in long.items():
-        text = text.replace(f'"{place}"', content, 1)
+    for placeholder, content in long.items():
+        text = text.replace(f'"{placeholder}"', content, 1)
     return (_HEADER + text).encode()
 
 
@@ -59,13 +59,13 @@ def _set_aside(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
     tomli-w takes quadratic time for a long text. A JSON string is a TOML one, but for one character that JSON need
     not escape.
     """
-    places: dict[str, str] = {}
+    placeholders: dict[str, str] = {}
     for table in tables:
         if len(table["prompt"]) > _LONG:
-            place = uuid.uuid4().hex
-            places[place] = json.dumps(table["prompt"], ensure_ascii=False).replace("\x7f", "\\u007f")
-            table["prompt"] = place
-    return places
+            placeholder = uuid.uuid4().hex
+            placeholders[placeholder] = json.dumps(table["prompt"], ensure_ascii=False).replace("\x7f", "\\u007f")
+            table["prompt"] = placeholder
+    return placeholders
 
 
 def write(path: Path, tasks: Iterable[Task], generation: int) -> None:
@@ -86,16 +86,15 @@ def previous(path: Path) -> Path:
     return path.with_name(f"{path.name}.prev")
 
 
-def read(path: Path, *, fresh: bool) -> tuple[Raw, int]:
+def read(path: Path, *, is_first: bool) -> tuple[Raw, int]:
     """Return a snapshot's tables and generation; raise `Damaged` where it cannot be trusted.
 
-    A missing one is an empty one when nothing else says that there were tasks: neither the one before it nor, as
-    `fresh` tells, a journal.
+    A missing snapshot is empty if `is_first` (there is no journal) and there is no previous snapshot.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        if fresh and not previous(path).exists():
+        if is_first and not previous(path).exists():
             return {}, 0
         raise Damaged("it is missing") from None
     document = _parsed(content)
@@ -118,16 +117,16 @@ def _parsed(content: bytes) -> dict[str, Any]:
     return document
 
 
-def unreadable(what: str) -> InvalidInput:
+def unreadable(reason: str) -> InvalidInput:
     """Return the error for a task file that is whole, and says what no task can be."""
     fix = ("repair it, or move it away to have it rebuilt",)
-    return InvalidInput("tasks-file", f"tasks.toml: {what}", fix=fix)
+    return InvalidInput("tasks-file", f"tasks.toml: {reason}", fix=fix)
 
 
 def identity(path: Path) -> tuple[int, int] | None:
     """Return what changes when a file is replaced or edited: its inode, and when it was modified in nanoseconds."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns

@@ -70,24 +70,24 @@ class Store:
     def current(self) -> Tasks:
         """Return the tasks as they stand now; read again only when somebody else has written."""
         with self._threads:
-            if self._has_moved():
+            if self._has_changed():
                 return self.load()
             return self.tasks
 
-    def _has_moved(self) -> bool:
-        return self._journal.has_moved() or self._identity != snapshot.identity(self.file)
+    def _has_changed(self) -> bool:
+        return self._journal.has_changed() or self._identity != snapshot.identity(self.file)
 
     def _read(self) -> None:
         # journals first: a snapshot that replaces them in between only holds more than they do
         entries = self._journal.read()
         self._identity = snapshot.identity(self.file)
-        raw, generation = snapshot.read(self.file, fresh=not entries)
+        raw, generation = snapshot.read(self.file, is_first=not entries)
         self._snapshot_generation = generation
         self.tasks, self.generation = folded(raw, generation, entries)
 
     def _catch_up(self) -> None:
         """Read again when another process has written since. Call with the lock held."""
-        if self._has_moved():
+        if self._has_changed():
             self._read_or_recover()
 
     def _read_or_recover(self) -> None:
@@ -114,34 +114,34 @@ class Store:
                 self._append(entries)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep all other writers out, so that what is read stays true until it is saved. Readers never wait."""
+    def lock(self) -> Iterator[None]:
+        """Lock out all other writers, so that what is read stays true until it is saved. Readers never wait."""
         with self._threads, self._locked():
             yield
 
     def rebased(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """Return changes of tasks as they are to be made now: each task as it is, and as it will be. Call while `held`.
+        """Apply changes to the current tasks; return each task as it is and as it will be. Call with `lock` held.
 
-        Raises `TaskMoved` as `save` does; what others changed beside the task's state is kept.
+        Keeps what other processes changed, except a task's state: then it raises `TaskMoved`, as `save` does.
         """
         self._catch_up()
         numbered = self._numbered(new for _, new in pairs if new is not None)
         return [
-            (self._dropped(seen), None) if new is None else self._rebased(seen, next(numbered)) for seen, new in pairs
+            (self._dropped(read), None) if new is None else self._rebased(read, next(numbered)) for read, new in pairs
         ]
 
-    def _rebased(self, seen: Task | None, new: Task) -> Pair:
-        entry = self._difference(seen, new)
+    def _rebased(self, old: Task | None, new: Task) -> Pair:
+        entry = self._difference(old, new)
         now = self.tasks.get(new.id)
         if entry is None:
             return now, now
         return now, from_table({**(to_table(now) if now else {}), **entry["set"]})
 
-    def _dropped(self, seen: Task | None) -> Task:
-        assert seen is not None
-        now = self.tasks.get(seen.id)
-        if now is None or now.state is not seen.state:
-            raise _moved(seen.id, now)
+    def _dropped(self, old: Task | None) -> Task:
+        assert old is not None
+        now = self.tasks.get(old.id)
+        if now is None or now.state is not old.state:
+            raise _task_moved(old.id, now)
         return now
 
     def _numbered(self, changed: Iterable[Task]) -> Iterator[Task]:
@@ -153,16 +153,16 @@ class Store:
             owners[number] = task.id
             yield task if number == task.number else msgspec.structs.replace(task, number=number)
 
-    def _difference(self, seen: Task | None, task: Task) -> dict[str, Any] | None:
+    def _difference(self, old: Task | None, task: Task) -> dict[str, Any] | None:
         now = self.tasks.get(task.id)
-        if (seen is None) != (now is None) or (seen and now and task.state != seen.state != now.state):
-            raise _moved(task.id, now)
-        before = field_values(seen) if seen else {}
+        if (old is None) != (now is None) or (old and now and task.state != old.state != now.state):
+            raise _task_moved(task.id, now)
+        before = field_values(old) if old else {}
         fields = {name: value for name, value in field_values(task).items() if value != before.get(name, ...)}
         return {"task": task.id, "set": msgspec.to_builtins(fields)} if fields else None
 
     def _append(self, entries: list[dict[str, Any]]) -> None:
-        numbered = [{"g": self.generation + 1 + at, **entry} for at, entry in enumerate(entries)]
+        numbered = [{"g": self.generation + 1 + index, **entry} for index, entry in enumerate(entries)]
         self._journal.append(self._snapshot_generation, numbered)
         for entry in numbered:
             fold(self.tasks, entry)
@@ -182,12 +182,12 @@ class Store:
                 self._write_snapshot()
 
     def _write_snapshot(self) -> None:
-        begun = time.monotonic()
+        start = time.monotonic()
         snapshot.write(self.file, self.tasks.values(), self.generation)
         self._journal.drop_before(self._snapshot_generation)
         self._identity = snapshot.identity(self.file)
         self._snapshot_generation = self.generation
-        self._snapshot_cost = time.monotonic() - begun
+        self._snapshot_cost = time.monotonic() - start
 
     def _recover(self, damage: Damaged) -> None:
         """Set a damaged file aside and make the state again. Call with the lock held."""
@@ -197,12 +197,12 @@ class Store:
         entries = self._journal.read()
         source = "the snapshot before it and the journal"
         try:
-            raw, generation = snapshot.read(previous(self.file), fresh=False)
+            raw, generation = snapshot.read(previous(self.file), is_first=False)
         except Damaged:
             source = "branches, notes and the journal"
             raw, generation = {task.id: to_table(task) for task in self.rebuild()}, 0
-            whole = {*raw, *(entry["task"] for entry in entries if creates(entry))}
-            entries = [entry for entry in entries if entry["task"] in whole]
+            complete = {*raw, *(entry["task"] for entry in entries if creates(entry))}
+            entries = [entry for entry in entries if entry["task"] in complete]
         self.tasks, self.generation = folded(raw, generation, entries)
         self._write_snapshot()
         self.notices.append(f"tasks.toml was damaged ({damage}): set aside as {aside.name}, made again from {source}")
@@ -213,7 +213,7 @@ class Store:
         if self._is_held:
             yield
             return
-        with locks.hold(self.folder / "tasks.lock"):
+        with locks.file_lock(self.folder / "tasks.lock"):
             self._is_held = True
             try:
                 yield
@@ -221,5 +221,5 @@ class Store:
                 self._is_held = False
 
 
-def _moved(name: TaskId, now: Task | None) -> TaskMoved:
+def _task_moved(name: TaskId, now: Task | None) -> TaskMoved:
     return TaskMoved("task-moved", f"{name} was changed by another command; it is {now.state if now else 'gone'}")

@@ -116,7 +116,7 @@ class CheckCache:
             )
             for result in checked.results
         ]
-        with locks.hold(self.folder / "verdicts.lock"):
+        with locks.file_lock(self.folder / "verdicts.lock"):
             self._append(lines)
 
     def _append(self, lines: Iterable[CachedResult]) -> None:
