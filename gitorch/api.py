@@ -153,41 +153,41 @@ def kill(workspace: Workspace, names: Iterable[str], *, reason: str = "killed") 
 
 
 def retry(workspace: Workspace, names: Iterable[str], *, agent: str = "") -> list[Task]:
-    """Queue fresh attempts of tasks, by another agent where one is named."""
+    """Queue new attempts of tasks, by another agent if one is given."""
     return services.submit.retry(workspace, _find_all(workspace, names), agent=agent)
 
 
 def approve(
-    workspace: Workspace, names: Iterable[str], *, who: str = "", force: bool = False, message: str = ""
+    workspace: Workspace, names: Iterable[str], *, reviewer: str = "", force: bool = False, message: str = ""
 ) -> list[Task]:
     """Accept tasks for merging. Raises `Refused` for a task whose checks fail, unless `force` is set.
 
-    `who` is the reviewer, by default the git identity.
+    `reviewer` is by default the git identity.
     """
-    who, tasks = who or services.review.reviewer(workspace), _find_all(workspace, names)
-    return services.review.approve(workspace, tasks, who, force=force, comment=message)
+    reviewer, tasks = reviewer or services.review.current_reviewer(workspace), _find_all(workspace, names)
+    return services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
 
 
-def comment(workspace: Workspace, name: str, text: str, *, file: str = "", line: int = 0, who: str = "") -> Task:
+def comment(workspace: Workspace, name: str, text: str, *, file: str = "", line: int = 0, reviewer: str = "") -> Task:
     """Add a comment to a task, a file of it or a line; `revise` sends it."""
     task = find_task(workspace, name)
-    who = who or services.review.reviewer(workspace)
-    entry = Comment(text=text, file=file, line=line, who=who, attempt=task.attempts)
+    reviewer = reviewer or services.review.current_reviewer(workspace)
+    entry = Comment(text=text, file=file, line=line, who=reviewer, attempt=task.attempts)
     return services.review.comment(workspace, task, entry)
 
 
-def revise(workspace: Workspace, name: str, message: str = "", *, who: str = "") -> Task:
-    """Send a task back with its comments and this message: the next attempt goes on with its branch."""
+def revise(workspace: Workspace, name: str, message: str = "", *, reviewer: str = "") -> Task:
+    """Send a task back with its comments and this message: the next attempt continues on its branch."""
     task = find_task(workspace, name)
-    who = who or services.review.reviewer(workspace)
-    comments = [Comment(text=message, who=who, attempt=task.attempts)] if message else []
-    return services.review.revise(workspace, task, who, comments)
+    reviewer = reviewer or services.review.current_reviewer(workspace)
+    comments = [Comment(text=message, who=reviewer, attempt=task.attempts)] if message else []
+    return services.review.revise(workspace, task, reviewer, comments)
 
 
-def reject(workspace: Workspace, name: str, message: str = "", *, who: str = "") -> Task:
+def reject(workspace: Workspace, name: str, message: str = "", *, reviewer: str = "") -> Task:
     """Drop a task. Its branch is kept."""
-    who = who or services.review.reviewer(workspace)
-    return services.review.reject(workspace, find_task(workspace, name), who, message)
+    reviewer = reviewer or services.review.current_reviewer(workspace)
+    return services.review.reject(workspace, find_task(workspace, name), reviewer, message)
 
 
 def plan_merge(

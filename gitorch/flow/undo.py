@@ -80,9 +80,9 @@ def why_not(operation: Operation, snapshot: RepoSnapshot) -> Refused | None:
     return next((refusal for refusal in refusals if refusal is not None), None)
 
 
-def _refused(operation: Operation, reason: str, why: str = "", *fix: str) -> Refused:
+def _refused(operation: Operation, reason: str, details: str = "", *fix: str) -> Refused:
     verb = "redone" if operation.kind == UNDO else "undone"
-    return Refused("undo-refused", f"{operation.said!r} cannot be {verb}: {reason}", why=why, fix=fix)
+    return Refused("undo-refused", f"{operation.said!r} cannot be {verb}: {reason}", why=details, fix=fix)
 
 
 def _ref_refusal(operation: Operation, update: RefUpdate, snapshot: RepoSnapshot) -> Refused | None:
@@ -114,8 +114,8 @@ def _user_branch_refusal(
         return _refused(operation, f"it was published to {name}, which has moved since", f"{name} is at {_short(now)}")
     reset = f"git branch --force {name} {update.old}" if update.old else f"git branch -D {name}"
     reset = f"git -C {checkout} reset --keep {update.old}" if checkout and update.old else reset
-    why = f"{name} is yours, and gitorch does not remove commits from it"
-    return _refused(operation, f"it was published to {name}", why, reset, "orchestrate undo")
+    owner = f"{name} is yours, and gitorch does not remove commits from it"
+    return _refused(operation, f"it was published to {name}", owner, reset, "orchestrate undo")
 
 
 def _short(oid: Oid | None) -> str:

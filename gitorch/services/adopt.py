@@ -74,7 +74,7 @@ def plan_adoption(
     unchecked = _unchecked_tasks(workspace, branches) if check else []
     unchecked_refs = {branch_ref(task.branch) for task in unchecked}
     new = [branch for branch in branches if branch.ref not in unchecked_refs]
-    start = task_base.named(repository, config, base)
+    start = task_base.start_commit(repository, config, base)
     limits = [start, *([tip] if (tip := integration_tip(workspace)) and tip != start else [])]
     analysis = adopt.analyze(repository, config, new, tasks, limits)
     adopt.refuse_exact(analysis.skipped)

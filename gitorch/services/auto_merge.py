@@ -1,4 +1,4 @@
-"""`merge.auto`: which tasks a run merges automatically, and who approved them."""
+"""Select the tasks that a run merges automatically (`merge.auto`), and note their approval."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task
 
 APPROVER = "merge.auto"
-"""Who approved what a run merged automatically."""
+"""The name that approves automatically merged tasks in notes."""
 
 
 def mergeable(tasks: Iterable[Task], policy: str, approved_before: Collection[TaskId]) -> list[Task]:
     """Return the tasks that a run may merge.
 
-    With the policy `approved` these are the ones that a person approved during the run; with `finished` all that is
-    approved, and what is finished with green checks.
+    With the policy `approved` these are the tasks approved during the run; with `finished` all approved tasks, and
+    finished ones whose checks pass.
     """
-    fresh = [task for task in tasks if not task.stale]
+    current = [task for task in tasks if not task.stale]
     if policy == "approved":
-        return [task for task in fresh if task.state is State.APPROVED and task.id not in approved_before]
-    return [task for task in fresh if task.state is State.APPROVED or _is_green(task)]
+        return [task for task in current if task.state is State.APPROVED and task.id not in approved_before]
+    return [task for task in current if task.state is State.APPROVED or _is_green(task)]
 
 
 def verdict_lines(plan: MergePlan) -> dict[Oid, list[note.Line]]:
-    """Return the notes that say who approved what no person has seen."""
+    """Return the notes that approve tasks which no person has reviewed."""
     finished = [step for step in plan.steps if step.task.state is State.FINISHED and step.replayed.pairs]
     return {step.replayed.tip: [note.verdict_line(step.task, "approve", APPROVER)] for step in finished}
 

@@ -1,8 +1,8 @@
 """Background work of a run: keep forecast and candidate current, check the candidate, merge automatically.
 
-Two threads compute: one forecasts and rebuilds, one checks and prepares merges. They are given values and return values
-through queues. `BackgroundMerger` belongs to the thread that owns the task store: it hands out the jobs and publishes
-what comes back, each time that the run loop calls it.
+Two threads compute: one forecasts and rebuilds, one checks and prepares merges. They receive values, and return
+values through queues. `BackgroundMerger` belongs to the thread that owns the task store: it submits jobs and publishes
+their results each time that the run loop calls it.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ from gitorch.services.replaying import learn_resolutions
 from gitorch.services.workspace import Workspace
 
 POLL_SECONDS = 2.0
-"""How soon a change that another command made is noticed."""
+"""The longest time until a change by another command is noticed."""
 
 SAVE_SECONDS = 10.0
 _SAVE_SHARE = 50
 """Uncommitted work is saved at most every ten seconds, and at most for a fiftieth of the time."""
 
-_REST = 9.0
-"""How many times as long as an update took the next one waits: a tenth of a processor is used."""
+_PAUSE_FACTOR = 9.0
+"""The pause after an update, as a multiple of its duration: updates use a tenth of a processor."""
 
-_SETTLE_SECONDS = 0.2
+_DRAIN_SECONDS = 0.2
 
 
 CheckJob = CheckCandidate | MergeTasks
@@ -72,7 +72,7 @@ class BackgroundMerger:
         self._wake = wake
         self._forecaster = LatestWinsWorker(Forecaster(context, workspace.loaded).run, self._updates, self._notify)
         checker = Checker(context, workspace.loaded)
-        # a merge takes work further: a newer job does not end it
+        # a newer job does not cancel a merge
         self._checker = LatestWinsWorker(
             checker.run, self._checks, self._notify, lambda _newer, running: isinstance(running, CheckCandidate)
         )
@@ -80,7 +80,7 @@ class BackgroundMerger:
         self._crash: Exception | None = None
         self._is_due = True
         self._due = 0.0
-        self._rested = 0.0
+        self._pause_until = 0.0
         self._fingerprint: object = None
         self._save_due: dict[TaskId, float] = {}
         self._clean: frozenset[TaskId] = frozenset()
@@ -91,13 +91,13 @@ class BackgroundMerger:
         self._approved_before = frozenset(task.id for task in tasks if task.state is State.APPROVED)
 
     def changed(self) -> None:
-        """Say that tasks have changed. Changes that come during one update are covered by the next."""
+        """Note that tasks have changed. The next update covers changes that come during the current one."""
         self._is_due = True
 
-    def step(self, *, rest: bool = True) -> list[Task]:
-        """Publish what the threads have computed, and give them what is to be done; return the tasks that were merged.
+    def step(self, *, throttle: bool = True) -> list[Task]:
+        """Publish the results of the threads, and submit the next jobs; return the tasks that were merged.
 
-        Never waits for them. With `rest` updates are made at a bounded rate.
+        Never waits for the threads. With `throttle` the rate of updates is limited.
         """
         self._woken.clear()
         merged = [task for outcome in _drain(self._checks) for task in self._finish_check(outcome)]
@@ -108,25 +108,25 @@ class BackgroundMerger:
             self._crash is None
             and self._forecaster.is_idle
             and (self._is_due or now >= self._due)
-            and (now >= self._rested or not rest)
+            and (now >= self._pause_until or not throttle)
         ):
             self._is_due, self._due = False, now + POLL_SECONDS
             self._forecaster.submit(self._update_job(now))
         return merged
 
-    def settle(self, stop: threading.Event) -> Iterator[list[Task]]:
-        """Go on until all changes are computed, checked and published, or `stop` is set; yield the tasks merged."""
+    def drain(self, stop: threading.Event) -> Iterator[list[Task]]:
+        """Continue until all changes are computed, checked and published, or `stop` is set; yield merged tasks."""
         while not stop.is_set():
             # in this order: an idle worker has delivered all outcomes
             is_idle = self._forecaster.is_idle and self._checker.is_idle
-            if merged := self.step(rest=False):
+            if merged := self.step(throttle=False):
                 yield merged
             if is_idle and (self._crash or not self._is_due) and self._forecaster.is_idle and self._checker.is_idle:
                 return
-            self._woken.wait(_SETTLE_SECONDS)
+            self._woken.wait(_DRAIN_SECONDS)
 
     def close(self) -> None:
-        """End both threads; a check that runs is abandoned."""
+        """End both threads, and abandon a running check."""
         self._forecaster.close()
         self._checker.close()
         saved = saved_candidate(self.workspace)
@@ -134,7 +134,7 @@ class BackgroundMerger:
             save_candidate(self.workspace, unchecked(saved))
 
     def troubles(self) -> tuple[str, ...]:
-        """Return what failed, and has not succeeded since, as messages; raise an unexpected error."""
+        """Return messages for work that failed and has not succeeded since. Raises an unexpected error."""
         if self._crash is not None:
             raise self._crash
         return tuple(f"{error.what}: {error.why}" if error.why else error.what for error in self._errors.values())
@@ -159,10 +159,10 @@ class BackgroundMerger:
         )
 
     def _finish_update(self, outcome: Outcome[UpdateForecast, Updated]) -> None:
-        with self._noting_errors("update"):
+        with self._record_errors("update"):
             updated = _result(outcome)
             now = time.monotonic()
-            self._rested = now + _REST * updated.seconds
+            self._pause_until = now + _PAUSE_FACTOR * updated.seconds
             self._clean = updated.clean
             for name, seconds in updated.save_seconds.items():
                 self._save_due[name] = now + max(SAVE_SECONDS, _SAVE_SHARE * seconds)
@@ -175,36 +175,36 @@ class BackgroundMerger:
             self._submit_checks(updated)
 
     def _submit_checks(self, updated: Updated) -> None:
-        """Have merged what can be, and the candidate checked that was rebuilt."""
+        """Submit a merge of the tasks that can be merged, or else a check of the rebuilt candidate."""
         tasks = tuple(graph.merge_order(self._mergeable()))
         key = (updated.merge_base, [(task.id, task.tip) for task in tasks])
         if tasks and key != self._tried:
             self._tried = key
             learn_resolutions(self.workspace)
-            self._merge_job = MergeTasks(tasks=dict(self.workspace.tasks), chosen=tasks)
+            self._merge_job = MergeTasks(tasks=dict(self.workspace.tasks), selected=tasks)
             self._checker.submit(self._merge_job)
         elif updated.rebuilt is not None:
             self._submit_candidate()
 
     def _submit_candidate(self) -> None:
-        """Have the candidate checked, once no merge waits: that would be lost."""
+        """Submit a check of the candidate, unless a merge is pending, which it would replace."""
         if self._submitted and self._crash is None and self._merge_job is None and self._is_newest(self._submitted[1]):
-            plan, made = self._submitted
-            self._checker.submit(CheckCandidate(tasks=dict(self.workspace.tasks), plan=plan, candidate=made))
+            plan, submitted = self._submitted
+            self._checker.submit(CheckCandidate(tasks=dict(self.workspace.tasks), plan=plan, candidate=submitted))
 
     # ------------------------------------------------------------------------------------------ checks and merges
 
     def _finish_check(self, outcome: Outcome[CheckJob, Verified]) -> list[Task]:
-        """Publish what was checked; return the tasks that were merged."""
+        """Publish the result of a check; return the tasks that were merged."""
         self._is_due = True
         merged: list[Task] = []
         if isinstance(outcome.job, CheckCandidate):
-            with self._noting_errors("check"):
+            with self._record_errors("check"):
                 self._save_results(outcome.job, _result(outcome).plan)
             return merged
         if outcome.job is self._merge_job:
             self._merge_job = None
-        with self._noting_errors("merge"):
+        with self._record_errors("merge"):
             merged = self._publish(_result(outcome))
         if not merged:  # else there will be another candidate
             self._submit_candidate()
@@ -214,8 +214,8 @@ class BackgroundMerger:
         if self._is_newest(job.candidate):
             save_candidate(self.workspace, candidate.with_results(job.candidate, job.plan, verified))
 
-    def _is_newest(self, made: Candidate) -> bool:
-        return saved_candidate(self.workspace) == made and made.judgement is Judgement.CHECKING
+    def _is_newest(self, published: Candidate) -> bool:
+        return saved_candidate(self.workspace) == published and published.judgement is Judgement.CHECKING
 
     def _publish(self, verified: Verified) -> list[Task]:
         """Publish a merge, unless one of its tasks has changed since; return the tasks that were merged."""
@@ -223,7 +223,7 @@ class BackgroundMerger:
         plan = verified.plan
         if not plan.steps or not all(self._is_unchanged(step.task) for step in plan.steps):
             return []
-        # tasks in conflict stay as they are: nobody has asked to merge them
+        # do not change tasks in conflict: no user asked to merge them
         publish_stored(self.workspace, msgspec.structs.replace(plan, conflicts=()), auto_merge.verdict_lines(plan))
         tasks = self.workspace.tasks
         return [tasks[step.task.id] for step in plan.steps]
@@ -237,10 +237,10 @@ class BackgroundMerger:
         return current is not None and (current.state, current.tip, current.stale) == (task.state, task.tip, task.stale)
 
     @contextmanager
-    def _noting_errors(self, work: str) -> Iterator[None]:
-        """Note an error that a person can fix until the same work succeeds; the next change tries again.
+    def _record_errors(self, work: str) -> Iterator[None]:
+        """Keep an expected error until the same work succeeds; the next change tries again.
 
-        An unexpected one ends the background work, and is raised when the run ends.
+        An unexpected error ends the background work, and is raised when the run ends.
         """
         try:
             yield

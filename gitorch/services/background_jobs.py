@@ -36,10 +36,10 @@ Tasks = Mapping[TaskId, Task]
 
 
 class UpdateForecast(msgspec.Struct, frozen=True, kw_only=True):
-    """Rebuild forecast and candidate where something has changed since `fingerprint`.
+    """Rebuild forecast and candidate if something has changed since `fingerprint`.
 
-    `unsaved` are running tasks whose uncommitted work is to be saved, `clean` those that had none when it was last
-    looked for. `saved` is the candidate as it was published, `in_progress` the one that is being checked.
+    `unsaved` are running tasks whose uncommitted work must be saved, `clean` those without any when last examined.
+    `saved` is the published candidate, `in_progress` the one that is being checked.
     """
 
     tasks: Tasks
@@ -53,7 +53,7 @@ class UpdateForecast(msgspec.Struct, frozen=True, kw_only=True):
 class Updated(msgspec.Struct, frozen=True, kw_only=True):
     """The forecast (None: nothing has changed) and the candidate (None: it is up to date), not published.
 
-    `merge_base` is what a merge would go onto; `save_seconds` tells how long it took to save each task's work.
+    `merge_base` is what a merge would go onto; `save_seconds` is how long it took to save each task's work.
     """
 
     fingerprint: object
@@ -74,21 +74,21 @@ class CheckCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MergeTasks(msgspec.Struct, frozen=True, kw_only=True):
-    """Plan a merge of `chosen`, check it, and store its commits."""
+    """Plan a merge of `selected`, check it, and store its commits."""
 
     tasks: Tasks
-    chosen: tuple[Task, ...]
+    selected: tuple[Task, ...]
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """The plan of what stays green, and what a person should know of how it was made."""
+    """A plan reduced to the steps that pass the checks, and notices for the user."""
 
     plan: MergePlan
     notices: tuple[str, ...] = ()
 
 
 class Forecaster:
-    """Does `UpdateForecast`. Its merges are cached from one job to the next."""
+    """Runs `UpdateForecast`. Its merges are cached from one job to the next."""
 
     def __init__(self, context: RunContext, loaded: Loaded) -> None:
         self.context = context
@@ -96,7 +96,7 @@ class Forecaster:
         self._cache = MergeCache()
 
     def run(self, job: UpdateForecast, cancellation: Cancellation) -> Updated:  # noqa: ARG002
-        """Save uncommitted work, then rebuild what depends on it."""
+        """Save uncommitted work, then rebuild forecast and candidate."""
         started = time.monotonic()
         repository, folder = self.context.repository, self.context.folder
         clean, save_seconds = self._save(job)
@@ -120,7 +120,7 @@ class Forecaster:
         )
 
     def _save(self, job: UpdateForecast) -> tuple[frozenset[TaskId], dict[TaskId, float]]:
-        """Save what running tasks have not committed; return those that have nothing, and the seconds for each."""
+        """Save the uncommitted work of running tasks; return the tasks without any, and the seconds for each task."""
         clean, seconds = job.clean, {}
         for task in job.unsaved:
             started = time.monotonic()
@@ -134,14 +134,14 @@ class Forecaster:
 
 
 class Checker:
-    """Does `CheckCandidate` and `MergeTasks`, one tree at a time: the processors are the agents'."""
+    """Runs `CheckCandidate` and `MergeTasks`, one tree at a time, to leave the processors to the agents."""
 
     def __init__(self, context: RunContext, loaded: Loaded) -> None:
         self.context = context
         self.loaded = loaded
 
     def run(self, job: CheckCandidate | MergeTasks, cancellation: Cancellation) -> Verified:
-        """Return what stays green; raise `Superseded` when the job is cancelled."""
+        """Return the steps that pass the checks. Raises `Superseded` if the job is cancelled."""
         if isinstance(job, MergeTasks):
             return self._merge(job, cancellation)
         with MemoryReplayer(self.context.repository) as replayer:
@@ -149,15 +149,15 @@ class Checker:
 
     def _merge(self, job: MergeTasks, cancellation: Cancellation) -> Verified:
         config = self.loaded.config
-        maker = Regenerator(self.context)
-        with MemoryReplayer(self.context.repository) as plain:
-            replayer = merge.merge_replayer(plain, config.merge.regenerate, maker.regenerate)
-            plan = plan_for(self._inputs(job.tasks), replayer, job.chosen)
+        regenerator = Regenerator(self.context)
+        with MemoryReplayer(self.context.repository) as engine:
+            replayer = merge.merge_replayer(engine, config.merge.regenerate, regenerator.regenerate)
+            plan = plan_for(self._inputs(job.tasks), replayer, job.selected)
             if plan.is_stuck and plan.blocked:
                 raise Refused("base-conflict", plan.blocked[0].reason, fix=("orchestrate merge --dry-run",))
             verified = self._verified(replayer, job.tasks, plan, config.merge.verify, cancellation)
             replayer.keep(verified.tip)
-        return Verified(verified, tuple(maker.failures))
+        return Verified(verified, tuple(regenerator.failures))
 
     def _inputs(self, tasks: Tasks) -> MergeInputs:
         return read_inputs(self.context.repository, self.loaded.config, self.context.folder, tasks)
@@ -172,7 +172,7 @@ class Checker:
 
 
 def _until_cancelled(checker: TreeChecker, cancellation: Cancellation) -> merge.TreeCheck:
-    """Return a check that raises `Superseded` when it is cancelled: what was cut short has no result."""
+    """Return a check that raises `Superseded` when it is cancelled: an interrupted check has no result."""
 
     def check(
         commit: Oid, *, retry: bool = False, on_check: Callable[[str], None] = lambda _: None

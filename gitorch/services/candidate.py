@@ -29,7 +29,7 @@ from gitorch.storage import locks
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
-    """A candidate that was rebuilt and not published: the plan that it was made by, and where its branch was."""
+    """A rebuilt candidate that is not published yet, its plan, and the earlier tip of its branch."""
 
     plan: MergePlan
     candidate: Candidate
@@ -37,17 +37,19 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
 
 def refresh(workspace: Workspace, replayer: Replayer | None = None) -> list[str]:
-    """Rebuild the forecast and the candidate, where no run does; return what prevented that, as messages.
+    """Rebuild the forecast and the candidate outside of a run; return a message for an error.
 
-    `replayer` is one of this process that has already read much of what is needed.
+    `replayer` is an open one of this process, whose caches are reused.
     """
     try:
-        # another command that does the same would replace what this one writes
+        # two commands at once would overwrite each other's files
         with locks.file_lock(workspace.folder / "forecast.lock"), ExitStack() as stack:
-            plain = merge.engine_of(replayer) if replayer else stack.enter_context(MemoryReplayer(workspace.repository))
+            engine = (
+                merge.engine_of(replayer) if replayer else stack.enter_context(MemoryReplayer(workspace.repository))
+            )
             inputs = merge_inputs(workspace)
-            save_forecast(workspace, make_forecast(inputs, plain))
-            rebuilt = rebuild_candidate(inputs, workspace.loaded, plain, saved_candidate(workspace))
+            save_forecast(workspace, make_forecast(inputs, engine))
+            rebuilt = rebuild_candidate(inputs, workspace.loaded, engine, saved_candidate(workspace))
             if rebuilt is not None:
                 publish_candidate(workspace, rebuilt)
     except GitorchError as error:
@@ -64,15 +66,14 @@ def rebuild_candidate(
     checked: bool = False,
     in_progress: Candidate | None = None,
 ) -> Rebuilt | None:
-    """Rebuild the candidate of all completed work; return None when the `saved` one is up to date.
+    """Rebuild the candidate of all completed work; return None if the `saved` one is up to date.
 
-    No ref is moved; its commits are stored. With `checked` the caller is going to check it, unless it is the one
-    `in_progress` already.
+    Stores its commits and moves no ref. With `checked` the caller will check it, unless it is already `in_progress`.
     """
     selection = candidate.candidate_tasks(inputs.tasks)
     if _is_up_to_date(inputs, loaded, saved, selection, checked=checked and saved != in_progress):
         return None
-    # commands that make files run when it is merged
+    # commands that generate files run only when it is merged
     plan = plan_for(inputs, merge.merge_replayer(replayer), selection.tasks)
     tip = inputs.candidate_tip
     rebuilt = candidate.record(
@@ -89,25 +90,25 @@ def rebuild_candidate(
 
 
 def publish_candidate(workspace: Workspace, rebuilt: Rebuilt) -> Candidate:
-    """Save a candidate, and move its branch there; return it as it is now.
+    """Save a candidate and move its branch; return the published candidate.
 
-    A branch that is checked out stays where it is, and the candidate says so; commits that somebody else has put there
-    are kept under `refs/gitorch/trash/`.
+    A branch that is checked out is not moved, and the candidate says so. Foreign commits on the branch are kept under
+    `refs/gitorch/trash/`.
     """
-    made, tip = _with_known_results(rebuilt.candidate, saved_candidate(workspace)), rebuilt.tip_before
-    if tip != made.tip:
+    published, tip = _with_known_results(rebuilt.candidate, saved_candidate(workspace)), rebuilt.tip_before
+    if tip != published.tip:
         try:
-            refuse_checked_out(workspace.repository, made.branch)
+            refuse_checked_out(workspace.repository, published.branch)
         except Refused as refused:
-            made = msgspec.structs.replace(made, held=refused.what)
-    save_candidate(workspace, made)
-    if tip != made.tip and not made.held:
-        moves = [RefUpdate(branch_ref(made.branch), made.tip, tip)]
-        if tip is not None and made.before is None:
+            published = msgspec.structs.replace(published, held=refused.what)
+    save_candidate(workspace, published)
+    if tip != published.tip and not published.held:
+        moves = [RefUpdate(branch_ref(published.branch), published.tip, tip)]
+        if tip is not None and published.before is None:
             stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
             moves.append(RefUpdate(naming.trash_ref("candidate", stamp), tip, None))
         workspace.repository.update_refs(moves, "make the candidate")
-    return made
+    return published
 
 
 def _is_up_to_date(
@@ -118,8 +119,8 @@ def _is_up_to_date(
         return not selection.tasks and tip is None
     in_place = tip == saved.tip or (bool(saved.held) and _is_checked_out(inputs.repository, saved.branch))
     has_results = saved.judgement in (Judgement.GREEN, Judgement.RED)
-    judged = not checked or has_results or bool(_why_unchecked(inputs, loaded, saved.onto))
-    return in_place and judged and candidate.is_current(saved, selection, inputs.merge_base)
+    is_checked = not checked or has_results or bool(_why_unchecked(inputs, loaded, saved.onto))
+    return in_place and is_checked and candidate.is_current(saved, selection, inputs.merge_base)
 
 
 def _is_checked_out(repository: Repository, branch: str) -> bool:
@@ -131,7 +132,7 @@ def _is_checked_out(repository: Repository, branch: str) -> bool:
 
 
 def _before_checks(inputs: MergeInputs, loaded: Loaded, rebuilt: Candidate, *, checked: bool) -> Candidate:
-    """Return a candidate with what there is to say before its checks run."""
+    """Return a candidate with its state and reason before its checks run."""
     reason = _why_unchecked(inputs, loaded, rebuilt.onto)
     if not reason and not rebuilt.tasks:
         reason = "nothing has been added to what is merged"
@@ -141,7 +142,7 @@ def _before_checks(inputs: MergeInputs, loaded: Loaded, rebuilt: Candidate, *, c
 
 
 def _with_known_results(rebuilt: Candidate, saved: Candidate | None) -> Candidate:
-    """Return a candidate with the results of the one before, where their trees are the same."""
+    """Return a candidate with the results of the saved one if their trees are the same."""
     is_open = rebuilt.judgement is Judgement.CHECKING or rebuilt == unchecked(rebuilt)
     if is_open and saved and saved.tree == rebuilt.tree and saved.judgement is Judgement.GREEN:
         return msgspec.structs.replace(rebuilt, judgement=Judgement.GREEN, results=saved.results, reason="")
@@ -149,7 +150,7 @@ def _with_known_results(rebuilt: Candidate, saved: Candidate | None) -> Candidat
 
 
 def _why_unchecked(inputs: MergeInputs, loaded: Loaded, onto: Oid) -> str:
-    """Return why no check can run on a candidate; empty where they can."""
+    """Return why checks cannot run on a candidate; empty if they can."""
     if inputs.config.merge.verify == "never":
         return "merge.verify is never"
     try:

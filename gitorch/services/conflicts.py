@@ -15,11 +15,10 @@ from gitorch.services.workspace import Workspace
 
 
 def queue_conflicted(workspace: Workspace, context: RunContext) -> list[Task]:
-    """Queue the tasks in conflict for an attempt that resolves it; one whose conflict is gone is approved again.
+    """Queue the tasks in conflict for an attempt that resolves it; approve a task again if its conflict has gone.
 
-    Their branches stay as they are until that attempt begins; what they held is kept under the attempt's ref. Where
-    an attempt has failed, the same conflict is not tried again. A branch that was adopted is never moved, and waits
-    for its owner.
+    A branch does not change until the attempt starts, and its old tip is kept under the attempt's ref. A conflict is
+    not tried again after a failed attempt. An adopted branch is never moved: its owner has to resolve the conflict.
     """
     _restore_failed(workspace, context)
     tip = integration_tip(workspace)
@@ -44,25 +43,25 @@ def conflicting_tasks(workspace: Workspace, task: Task) -> tuple[Task, ...]:
 
 
 def _restore_failed(workspace: Workspace, context: RunContext) -> None:
-    """Put tasks in conflict again whose attempt to resolve that failed when they could not be."""
+    """Return failed resolution attempts to the conflict state, if that failed when they ended."""
     for task in [task for task in workspace.tasks.values() if task.state is State.FAILED]:
         if task.conflict is None:
             continue
         try:
             restored = attempt.return_to_conflict(context, task, task.conflict)
         except GitorchError as error:
-            workspace.store.notices.append(f"{task.id} is not in conflict as before: {error.what}")
+            workspace.store.notices.append(f"{task.id} could not be returned to its conflict: {error.what}")
         else:
             workspace.store.save([restored, *unstale_dependents(workspace, [restored])])
 
 
 def _retry(workspace: Workspace, replayer: Replayer, task: Task, tip: Oid) -> Task | None:
-    """Return a task in conflict as queued, or as approved where its conflict is gone; None where it stays."""
+    """Return a task in conflict as queued, or as approved if its conflict has gone; None if it stays."""
     if task.tip is None:
         return None
     merged = tuple(other.tip for other in workspace.tasks.values() if other.state is State.MERGED and other.tip)
-    own = CommitRange(*commit_range(task), merged)
-    prepared = conflict_commit.prepare(replayer, task.id, own, tip, task.failed_conflict_id)
+    commits = CommitRange(*commit_range(task), merged)
+    prepared = conflict_commit.prepare(replayer, task.id, commits, tip, task.failed_conflict_id)
     if isinstance(prepared, Replayed):
         return change(task, state=State.APPROVED, reason="")
     if prepared is None:
@@ -70,7 +69,7 @@ def _retry(workspace: Workspace, replayer: Replayer, task: Task, tip: Oid) -> Ta
     return change(
         task,
         state=State.QUEUED,
-        reason=f"to be put on top of {workspace.config.integration}: {task.reason}",
+        reason=f"to be rebased onto {workspace.config.integration}: {task.reason}",
         commits=Commits(tip, prepared.base),
         conflict=_conflict_retry(workspace, task, prepared),
         results=(),

@@ -1,4 +1,4 @@
-"""The whole loop in a throw-away repository, with scripts for agents: no key, no network, no model."""
+"""Run the whole workflow in a temporary repository, with scripts as agents: no key, no network, no model."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ LOOP = (
     ("Your own branch and files were not touched:", "git status --short --branch"),
     ("", "orchestrate status"),
 )
-"""The demo's steps: a word on each, and its command."""
+"""The steps of the demo: a comment and a command each."""
 
 
 class Demo(msgspec.Struct, frozen=True):
-    """A throw-away repository with everything that the demo needs, and the environment that it runs in."""
+    """A temporary repository with everything that the demo needs, and the environment that it runs in."""
 
     folder: Path
     repository: Path
@@ -111,7 +111,7 @@ class Demo(msgspec.Struct, frozen=True):
 
 
 def build(folder: Path, environment: Mapping[str, str]) -> Demo:
-    """Make the demo's repository in an empty folder. Nothing outside of it is read or written."""
+    """Create the demo's repository in an empty folder. Nothing outside of it is read or written."""
     repository = folder / "shop"
     repository.mkdir(parents=True)
     (folder / "agent.sh").write_text(_AGENT, "utf-8")
@@ -120,34 +120,34 @@ def build(folder: Path, environment: Mapping[str, str]) -> Demo:
         (repository / name).write_text(content, "utf-8")
     config = _CONFIG.format(agent=folder / "agent.sh")
     (repository / ".orchestrate.toml").write_text(config, "utf-8")
-    demo = Demo(folder, repository, _sealed(folder, environment))
+    demo = Demo(folder, repository, _isolated(folder, environment))
     create(repository, "A small shop", demo.environment)
     call(demo, "orchestrate config trust --yes --quiet", check=True, aside=True)
     return demo
 
 
-def _sealed(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def _isolated(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which neither git nor gitorch sees the user's own configuration."""
-    kept = {name: value for name, value in environment.items() if not name.startswith(("GIT_", "GITORCH_"))}
-    who = {
-        f"GIT_{role}_{what}": value
+    inherited = {name: value for name, value in environment.items() if not name.startswith(("GIT_", "GITORCH_"))}
+    identity = {
+        f"GIT_{role}_{field}": value
         for role in ("AUTHOR", "COMMITTER")
-        for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
+        for field, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))
     }
-    seal = {
+    isolation = {
         "HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder / "config"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_PAGER": "cat",
     }
-    return kept | who | seal
+    return inherited | identity | isolation
 
 
 def call(demo: Demo, command: str, *, check: bool = False, aside: bool = False) -> int:
     """Run one command of the demo in its repository, on this terminal; return its exit code.
 
-    With `aside` all that it says goes to stderr.
+    With `aside` all of its output goes to stderr.
     """
     words = shlex.split(command)
     if words[0] == "orchestrate":

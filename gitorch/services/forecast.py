@@ -35,7 +35,7 @@ def make_forecast(
 
     `cache` holds the results of earlier merges. `clean` are the running tasks without uncommitted work.
     """
-    onto = inputs.merge_base[0] or base.named(inputs.repository, inputs.config)
+    onto = inputs.merge_base[0] or base.start_commit(inputs.repository, inputs.config)
     branches = _branches_in_flight(inputs, clean)
     conflicts = pairs.forecast(replayer, branches, onto, cache)
     tips = {branch.task: branch.tip for branch in branches}

@@ -1,4 +1,4 @@
-"""Find tasks by what a person types."""
+"""Find tasks by name, prefix or number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gitorch.storage.tasks import Tasks
 
 
 def find_task(workspace: Workspace, name: str) -> Task:
-    """Return the task that a slug, a unique prefix or a number names; raise `NotFound` otherwise."""
+    """Return the task with this id, unique prefix of an id, or number. Raises `NotFound` otherwise."""
     tasks = workspace.tasks
     if name in tasks:
         return tasks[TaskId(name)]
@@ -26,15 +26,15 @@ def find_task(workspace: Workspace, name: str) -> Task:
 
 def task_of_folder(workspace: Workspace, folder: Path) -> Task | None:
     """Return the task whose worktree contains a folder."""
-    inside = [task for task in workspace.tasks.values() if task.worktree and folder.is_relative_to(task.worktree)]
-    return inside[0] if inside else None
+    tasks = workspace.tasks.values()
+    return next((task for task in tasks if task.worktree and folder.is_relative_to(task.worktree)), None)
 
 
-def unknown(what: str, name: str, known: Sequence[str]) -> InvalidInput:
-    """Return the error for a name that is not one of those that are known."""
-    hint = did_you_mean(name, known, lead="; ")
+def unknown(kind: str, name: str, valid: Sequence[str]) -> InvalidInput:
+    """Return the error for a name of this kind (`agent`, `role`) that is not one of the valid names."""
+    hint = did_you_mean(name, valid, lead="; ")
     return InvalidInput(
-        f"unknown-{what}", f"there is no {what} {name}{hint}", why=f"there is {', '.join(sorted(known))}"
+        f"unknown-{kind}", f"there is no {kind} {name}{hint}", why=f"there is {', '.join(sorted(valid))}"
     )
 
 

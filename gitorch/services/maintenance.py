@@ -1,4 +1,4 @@
-"""Remove what is provably no longer needed."""
+"""Clean up closed tasks: worktrees, branches and logs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
         _remove_worktree(workspace, task)
     _empty_trash(workspace)
     logged = [task for task in tasks if (workspace.folder / "attempts" / task.id).exists()]
-    # out of the way: the next task of this name would take them for executions of its own
+    # moved away, or the next task of this name would adopt these executions
     folders = [FolderMove(f"attempts/{task.id}", f"trash/{stamp}/{task.id}") for task in logged]
     pairs = [(task, None) for task in tasks]
     with operation_lock(workspace):
@@ -56,15 +56,15 @@ def _remove_worktree(workspace: Workspace, task: Task) -> None:
 
 
 def _empty_trash(workspace: Workspace) -> None:
-    """Remove the logs of earlier clean-ups: they can be brought back until the next clean-up."""
+    """Remove the logs of earlier clean-ups: an undo can restore logs only until the next clean-up."""
     if (trash := workspace.folder / "trash").exists():
         shutil.rmtree(trash)
 
 
 def _trash(workspace: Workspace, tasks: Sequence[Task], stamp: str) -> list[RefUpdate]:
-    """Return the moves that delete branches and keep their commits; adopted branches stay where they are."""
-    own = [task for task in tasks if task.branch and not _is_foreign(workspace, task)]
-    branches = {branch_ref(task.branch): task for task in own}
+    """Return the moves that delete branches and keep their commits; adopted branches are not touched."""
+    owned = [task for task in tasks if task.branch and not _is_foreign(workspace, task)]
+    branches = {branch_ref(task.branch): task for task in owned}
     tips = workspace.repository.refs(*branches) if branches else {}
     saved = [RefUpdate(naming.trash_ref(branches[ref].id, stamp), tip, None) for ref, tip in tips.items()]
     return [*saved, *(RefUpdate(ref, None, tip) for ref, tip in tips.items())]

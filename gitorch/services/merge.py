@@ -44,12 +44,12 @@ def plan_merge(
     names: Sequence[TaskId] | None,
     skip: Sequence[TaskId] = (),
     into: str = "",
-    tell: ReportProgress = merge.ignore_progress,
+    report: ReportProgress = merge.ignore_progress,
 ) -> MergePlan:
     """Return what a merge would do, without doing anything.
 
     `names` are the tasks to merge, None for all that are approved; `into` is the user branch that goes to the result.
-    `tell` is called with the progress.
+    `report` is called with the progress.
     """
     tasks = workspace.tasks
     for name in names or ():
@@ -57,13 +57,13 @@ def plan_merge(
             raise Refused(
                 "not-approved", f"{name} is {tasks[name].state}, not approved", fix=(f"orchestrate approve {name}",)
             )
-    chosen = merge.choose(tasks, names, skip)
+    selected = merge.choose(tasks, names, skip)
     target = find_target(workspace, into)
     if target is None:
-        return plan_for(merge_inputs(workspace), replayer, chosen, tell=tell)
+        return plan_for(merge_inputs(workspace), replayer, selected, report=report)
     integration = integration_tip(workspace)
     require_approved(workspace, target, integration)
-    return plan_for(target_inputs(workspace, integration, target), replayer, chosen, target, tell)
+    return plan_for(target_inputs(workspace, integration, target), replayer, selected, target, report)
 
 
 def plan_for(
@@ -71,38 +71,38 @@ def plan_for(
     replayer: Replayer,
     tasks: Sequence[Task],
     target: Target | None = None,
-    tell: ReportProgress = merge.ignore_progress,
+    report: ReportProgress = merge.ignore_progress,
 ) -> MergePlan:
-    """Return what a merge of these tasks would do: on the integration branch as it would be on its base by then.
+    """Return what a merge of these tasks would do, after replaying the integration branch on its base.
 
-    That base is `target`, where there is one: `inputs` are those of `target_inputs` then. Where the integration branch
-    conflicts with its base, nothing goes in.
+    The base is `target` if there is one; `inputs` then come from `target_inputs`. If the integration branch conflicts
+    with its base, nothing goes in.
     """
     before, base_tip = inputs.merge_base
     integration = inputs.config.integration
-    tell(merge.Progress(f"replay {integration}", 0, 1))
+    report(merge.Progress(f"replay {integration}", 0, 1))
     rebased = rebase_integration(inputs, replayer, target)
     onto = before or base_tip
-    assert onto is not None  # where nothing is merged yet, the base is known or this raised
+    assert onto is not None  # before the first merge, reading the inputs has found the base or raised
     if isinstance(rebased, merge.Rebased):
         if isinstance(rebased.replayed, Conflicted):
             stuck = MergePlan(before=before, onto=onto, rebased=rebased, target=target)
             return msgspec.structs.replace(stuck, blocked=blocked_by_base(integration, stuck, tasks))
         onto = rebased.replayed.tip
         replayer.keep(onto)
-    plan = merge.plan(replayer, inputs.tasks, tasks, before, onto, tell)
+    plan = merge.plan(replayer, inputs.tasks, tasks, before, onto, report)
     return msgspec.structs.replace(plan, rebased=rebased, target=target)
 
 
-def conflict_hunks(replayer: Replayer, clash: MergeConflict) -> tuple[Hunk, ...]:
-    """Return the places in which a task's change cannot be combined with what goes in before it."""
-    return hunks.find_hunks(replayer, clash.conflict) if clash.conflict else ()
+def conflict_hunks(replayer: Replayer, conflict: MergeConflict) -> tuple[Hunk, ...]:
+    """Return the hunks in which a task conflicts with the tasks before it."""
+    return hunks.find_hunks(replayer, conflict.conflict) if conflict.conflict else ()
 
 
 def verify_merge(
     workspace: Workspace, replayer: Replayer, plan: MergePlan, verify: str, *, recheck: bool = False
 ) -> Generator[Progress, None, MergePlan]:
-    """Check the trees that a plan would publish; return the plan of what stays green.
+    """Check the trees that a plan would publish; return the plan of the steps that pass.
 
     With `recheck` the results of earlier commands do not count.
     """
@@ -121,7 +121,7 @@ def publish(workspace: Workspace, replayer: Replayer, plan: MergePlan) -> None:
 
 
 def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | None = None) -> None:
-    """Publish a plan whose commits are in the repository already.
+    """Publish a plan whose commits are already in the repository.
 
     `lines` are added to the notes of new commits.
     """
@@ -159,7 +159,7 @@ def _summary(plan: MergePlan) -> str:
 
 
 def _prove(workspace: Workspace, plan: MergePlan) -> None:
-    """Raise `ProofFailed`, with the evidence saved, when a plan's commits are not what it says they are."""
+    """Save the evidence and raise `ProofFailed` if a plan's commits are not what the plan says."""
     if faults := merge.faults(workspace.repository, workspace.tasks, plan):
         _refuse_moved(workspace, plan)
         path = workspace.folder / "crashes" / f"proof-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
@@ -174,7 +174,7 @@ def _prove(workspace: Workspace, plan: MergePlan) -> None:
 
 
 def _refuse_moved(workspace: Workspace, plan: MergePlan) -> None:
-    """Raise `RefsMoved` when another command has changed what the plan was made of: then it cannot fit."""
+    """Raise `RefsMoved` if another command has changed the inputs of the plan."""
     target, tasks = plan.target, workspace.tasks
     is_current = integration_tip(workspace) == plan.before and all(
         tasks.get(step.task.id) == step.task for step in plan.steps
@@ -182,15 +182,15 @@ def _refuse_moved(workspace: Workspace, plan: MergePlan) -> None:
     if not is_current or (target is not None and workspace.repository.read_ref(target.ref) != target.before):
         raise RefsMoved(
             "refs-moved",
-            "the merge was planned on what has moved since: another command was first; nothing was moved",
+            "another command changed the repository after the merge was planned; nothing was moved",
             fix=("run the command again",),
         )
 
 
 def _conflicted(workspace: Workspace, plan: MergePlan) -> list[Task]:
     tasks = []
-    for clash in plan.conflicts:
-        partners = ", ".join(clash.partners) or workspace.config.integration
-        reason = f"conflicts with {partners} in {', '.join(clash.paths)}"
-        tasks.append(change(workspace.tasks[clash.task.id], state=State.CONFLICTED, reason=reason))
+    for conflict in plan.conflicts:
+        partners = ", ".join(conflict.partners) or workspace.config.integration
+        reason = f"conflicts with {partners} in {', '.join(conflict.paths)}"
+        tasks.append(change(workspace.tasks[conflict.task.id], state=State.CONFLICTED, reason=reason))
     return tasks

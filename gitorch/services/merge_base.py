@@ -52,7 +52,7 @@ def read_inputs(repository: Repository, config: Config, folder: Path, tasks: Map
     refs = [branch_ref(config.integration), branch_ref(config.candidate)]
     integration, candidate, *commits = repository.object_ids(*refs, *([f"{name}^{{commit}}"] if name else []))
     if integration is None:
-        merge_base: MergeBase = (None, base.named(repository, config))
+        merge_base: MergeBase = (None, base.start_commit(repository, config))
     else:
         merge_base = (integration, commits[0] if commits else None)
     return MergeInputs(

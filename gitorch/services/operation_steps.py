@@ -1,4 +1,4 @@
-"""The steps of an operation, after it is logged and before it is closed: refs, checkouts, folders, tasks."""
+"""The steps of an operation between its log entries: move refs, update checkouts, move folders, save tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gitorch.storage.operations import FolderMove, Operation, applied, fingerpri
 
 
 def move_refs(workspace: Workspace, moves: Sequence[RefUpdate], message: str) -> None:
-    """Move refs, all or none; an error names the lock file of another git process that is in the way."""
+    """Move refs, all or none. An error names the lock file of another git process."""
     try:
         workspace.repository.update_refs(moves, message)
     except GitorchError as error:
@@ -27,17 +27,17 @@ def user_refs(workspace: Workspace, moves: Iterable[RefUpdate]) -> list[Ref]:
 
 
 def require_checkouts_ready(workspace: Workspace, moves: Iterable[RefUpdate]) -> None:
-    """Raise `Refused` when a user branch is to move and a checkout of it could not follow."""
+    """Raise `Refused` if a user branch would move and its checkout could not be updated."""
     for ref, old, new in _user_moves(workspace, moves):
         checkouts.require_ready(workspace.repository, ref, old, new)
 
 
 def finish(workspace: Workspace, operation: Operation) -> None:
-    """Do what follows the refs (checkouts of user branches, folders, then tasks), and close the operation."""
+    """Do the steps after the refs (checkouts of user branches, folders, tasks), and close the operation."""
     _update_checkouts(workspace, operation.refs)
     _move_folders(workspace, operation.folders)
     tasks = workspace.store.current()
-    # a task that another command has changed since a crash stays as it is
+    # keep a task that another command has changed since a crash
     changes = [change for change in operation.changes if fingerprint(tasks.get(change.task)) == change.before]
     results = [(change.task, applied(change, tasks.get(change.task))) for change in changes]
     workspace.store.save(
@@ -46,9 +46,9 @@ def finish(workspace: Workspace, operation: Operation) -> None:
     workspace.operations.close(operation, done=True)
 
 
-def roll_back(workspace: Workspace, operation: Operation, moved: Sequence[RefUpdate]) -> None:
-    """Move refs and folders of an operation back, and close it as one that has not happened."""
-    moves = [RefUpdate(move.ref, move.old, move.new) for move in moved]
+def roll_back(workspace: Workspace, operation: Operation, finished_moves: Sequence[RefUpdate]) -> None:
+    """Undo the finished ref moves and the folder moves of an operation, and close it as not carried out."""
+    moves = [RefUpdate(move.ref, move.old, move.new) for move in finished_moves]
     move_refs(workspace, moves, f"give up {operation.kind}")
     _update_checkouts(workspace, moves)
     _move_folders(workspace, [FolderMove(folder.new, folder.old) for folder in operation.folders])
@@ -56,7 +56,7 @@ def roll_back(workspace: Workspace, operation: Operation, moved: Sequence[RefUpd
 
 
 def _user_moves(workspace: Workspace, moves: Iterable[RefUpdate]) -> Iterator[tuple[Ref, Oid, Oid]]:
-    """Yield the moves of user branches: those that `merge --into` names."""
+    """Yield the moves of user branches, which come from `merge --into`."""
     for move in moves:
         branch = move.ref.removeprefix("refs/heads/")
         if (
@@ -73,7 +73,7 @@ def _update_checkouts(workspace: Workspace, moves: Iterable[RefUpdate]) -> None:
     for ref, old, new in _user_moves(workspace, moves):
         if old != new:
             for path in checkouts.fast_forward(workspace.repository, ref, old, new):
-                workspace.store.notices.append(f"{path} was changed meanwhile, and is left as it is")
+                workspace.store.notices.append(f"{path} was changed meanwhile and was not updated")
 
 
 def _move_folders(workspace: Workspace, folders: Sequence[FolderMove]) -> None:

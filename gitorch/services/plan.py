@@ -1,4 +1,4 @@
-"""Draw up plans and change them, until a person agrees to one. Each change is durable when its function returns."""
+"""Create, discuss and change plans until a person approves one. A change is durable when its function returns."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ def create_plan(workspace: Workspace, goal: str, constraints: Sequence[str] = ()
     )
 
 
-def draw_up(workspace: Workspace, session: PlanSession, chosen: PlannerChoice) -> PlanSession:
-    """Have the planner make the tasks of a plan that has none."""
-    proposed = chosen.planner.plan(session.plan.goal, session.constraints)
+def draw_up(workspace: Workspace, session: PlanSession, choice: PlannerChoice) -> PlanSession:
+    """Let the planner create the tasks of a plan that has none."""
+    proposed = choice.planner.plan(session.plan.goal, session.constraints)
     answered = _with_answer(session, proposed)
-    return _save(workspace, answered, proposed.plan, f"drawn up: {proposed.plan.made_by}", agent=chosen.agent)
+    return _save(workspace, answered, proposed.plan, f"drawn up: {proposed.plan.made_by}", agent=choice.agent)
 
 
-def discuss(workspace: Workspace, session: PlanSession, text: str, chosen: PlannerChoice) -> PlanSession:
-    """Send the planner a message about the plan; what it would change becomes the session's `proposal`.
+def discuss(workspace: Workspace, session: PlanSession, text: str, choice: PlannerChoice) -> PlanSession:
+    """Send the planner a message about the plan; the plan that it answers with becomes the session's `proposal`.
 
-    The message is saved before it is answered. When another command changes the plan meanwhile, the answer is kept
-    and the proposal is not.
+    The message is saved before it is sent. If another command changes the plan meanwhile, the answer is kept and the
+    proposal is dropped.
     """
     refuse_approved(session)
     if not text.strip():
-        raise InvalidInput("empty-words", "there is nothing to discuss: say what should be different")
+        raise InvalidInput("empty-words", "the message is empty: say what should change")
     plans = plan_store(workspace)
     message = Said(who="person", text=text, at=datetime.now(UTC))
     conversation = (*session.conversation, message)
     plans.save(msgspec.structs.replace(session, conversation=conversation, proposal=None))
-    proposed = chosen.planner.discuss(session.plan, [*_constraints(session), *session.conversation], text)
+    proposed = choice.planner.discuss(session.plan, [*_constraints(session), *session.conversation], text)
     current = plans.find(session.id)
     fits = current.plan == session.plan and bool(difference(current.plan, proposed.plan))
     proposal = proposed.plan if fits else None
     answered = _with_answer(current, proposed)
-    return plans.save(msgspec.structs.replace(answered, proposal=proposal, agent=chosen.agent))
+    return plans.save(msgspec.structs.replace(answered, proposal=proposal, agent=choice.agent))
 
 
 def accept_proposal(workspace: Workspace, session: PlanSession) -> PlanSession:
@@ -72,21 +72,21 @@ def accept_proposal(workspace: Workspace, session: PlanSession) -> PlanSession:
 
 
 def drop_proposal(workspace: Workspace, session: PlanSession) -> PlanSession:
-    """Leave the plan as it is, and forget the proposal."""
+    """Discard the proposal; the plan does not change."""
     return plan_store(workspace).save(msgspec.structs.replace(session, proposal=None))
 
 
-def change_plan(workspace: Workspace, session: PlanSession, plan: Plan, what: str) -> PlanSession:
-    """Save a changed plan; `what` describes the change."""
+def change_plan(workspace: Workspace, session: PlanSession, plan: Plan, description: str) -> PlanSession:
+    """Save a changed plan; `description` goes into its history."""
     refuse_approved(session)
     _require_known_names(workspace, plan)
-    return _save(workspace, session, plan, what)
+    return _save(workspace, session, plan, description)
 
 
 def edit_plan(workspace: Workspace, name: str, edit: Callable[[Plan], tuple[Plan, str]]) -> PlanSession:
-    """Change a plan by a function that returns the new one and what it did.
+    """Change a plan with a function that returns the new plan and a description of the change.
 
-    Calls it again when another command has changed the plan first.
+    The function is called again if another command has changed the plan first.
     """
     while True:
         session = find_plan(workspace, name)
@@ -127,9 +127,9 @@ def _require_known_names(workspace: Workspace, plan: Plan) -> None:
             raise unknown("role", task.role, list(roles))
 
 
-def _save(workspace: Workspace, session: PlanSession, plan: Plan, what: str, **fields: Any) -> PlanSession:
+def _save(workspace: Workspace, session: PlanSession, plan: Plan, description: str, **fields: Any) -> PlanSession:
     """Save the next revision, with the change in its history."""
-    history = (*session.history, Step(what=what, at=datetime.now(UTC)))
+    history = (*session.history, Step(what=description, at=datetime.now(UTC)))
     changed = msgspec.structs.replace(session, plan=plan, proposal=None, history=history, **fields)
     return plan_store(workspace).save(changed)
 

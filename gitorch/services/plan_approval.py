@@ -1,4 +1,4 @@
-"""Turn plans that a person has agreed to into queued tasks, all or none, once."""
+"""Turn approved plans into queued tasks, all or none, once."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from gitorch.storage.plans import PlanMoved, PlanStore
 from gitorch.storage.tasks import TaskMoved
 
 _GOAL_SHOWN = 2_000
-_WHAT = {
+_DESCRIPTIONS = {
     SUBMIT: "approved: {tasks} queued",
-    UNDO: "the approval was undone: {tasks} queued no more",
+    UNDO: "the approval was undone: {tasks} removed from the queue",
     REDO: "approved again: {tasks} queued",
 }
 
@@ -38,20 +38,20 @@ def plan_store(workspace: Workspace) -> PlanStore:
 
 
 def find_plan(workspace: Workspace, name: str) -> PlanSession:
-    """Return the plan that an id or a unique prefix names; raise `NotFound` otherwise."""
-    return _settled(workspace, plan_store(workspace).find(name))
+    """Return the plan with this id or unique prefix of an id. Raises `NotFound` otherwise."""
+    return _with_concluded_approval(workspace, plan_store(workspace).find(name))
 
 
 def all_plans(workspace: Workspace) -> list[PlanSession]:
     """Return all plans, the oldest first."""
-    return [_settled(workspace, session) for session in plan_store(workspace).all()]
+    return [_with_concluded_approval(workspace, session) for session in plan_store(workspace).all()]
 
 
 def approve_plan(workspace: Workspace, session: PlanSession, adjust: Adjust = list) -> tuple[PlanSession, list[Task]]:
     """Queue the tasks of a plan, all or none, and mark it approved.
 
-    Raises `Refused` for a plan that is approved already, and when it is no longer the one of `session`;
-    `InvalidInput` for one without tasks.
+    Raises `Refused` if the plan is already approved or has changed since `session` was read, and `InvalidInput` if it
+    has no tasks.
     """
     trust.require_person("approve a plan")
     with plan_store(workspace).lock():
@@ -60,7 +60,7 @@ def approve_plan(workspace: Workspace, session: PlanSession, adjust: Adjust = li
         refuse_approved(current)
         if current.plan != session.plan:
             raise PlanMoved(
-                "plan-moved", f"the plan {current.id} is no longer what you saw", fix=(show_command(current),)
+                "plan-moved", f"the plan {current.id} has changed since you saw it", fix=(show_command(current),)
             )
         if not current.plan.tasks:
             raise InvalidInput("empty-plan", f"the plan {current.id} has no tasks", fix=(discuss_command(current),))
@@ -78,17 +78,19 @@ def tasks_of(workspace: Workspace, plan: Plan, created: datetime, adjust: Adjust
     return resolve_drafts(workspace, adjust(_drafts(plan, reserved)), reserved=reserved, created=created)
 
 
-def mark_undecided(workspace: Workspace, session: PlanSession, at: datetime, tasks: tuple[TaskId, ...]) -> PlanSession:
-    """Mark a plan as one whose approval is being made or taken back: a reader finds out what came of it.
+def mark_undecided(
+    workspace: Workspace, session: PlanSession, time: datetime, tasks: tuple[TaskId, ...]
+) -> PlanSession:
+    """Mark a plan as being approved, or its approval as being undone; a reader then looks up the outcome.
 
     Call with the plans' lock held, before the tasks are touched.
     """
-    undecided = msgspec.structs.replace(session, approval=Approval(at=at, tasks=tasks), proposal=None)
+    undecided = msgspec.structs.replace(session, approval=Approval(at=time, tasks=tasks), proposal=None)
     return plan_store(workspace).save(undecided)
 
 
 def conclude_plan(workspace: Workspace, name: str) -> PlanSession:
-    """Return a plan; where its approval was interrupted, find out what came of it, and save that.
+    """Return a plan. If its approval was interrupted, look up the outcome and save it.
 
     Call with the plans' lock held, when no operation is open.
     """
@@ -97,30 +99,30 @@ def conclude_plan(workspace: Workspace, name: str) -> PlanSession:
         approval = session.approval
         if approval is None or approval.done:
             return session
-        with contextlib.suppress(PlanMoved):  # messages about it may be saved at any time
+        with contextlib.suppress(PlanMoved):  # other commands may save messages at any time
             return _with_outcome(workspace, session, approval)
 
 
 def plan_of_operation(workspace: Workspace, operation: Operation) -> PlanSession | None:
-    """Return the plan whose approval an operation made or took back; None when there is none, or it was dropped.
+    """Return the plan that an operation approved, or whose approval it undid; None if there is none or it was dropped.
 
     Call with the plans' lock held, when no operation is open.
     """
-    agreed = operation.plan
-    if agreed is None or plan_store(workspace).last(agreed.plan) is None:
+    approved = operation.plan
+    if approved is None or plan_store(workspace).last(approved.plan) is None:
         return None
-    session = conclude_plan(workspace, agreed.plan)
-    # the id of a plan that was dropped may be another's by now
-    is_same = session.approval is not None and session.approval.at == agreed.at
+    session = conclude_plan(workspace, approved.plan)
+    # another plan may have the id of a dropped one
+    is_same = session.approval is not None and session.approval.at == approved.at
     return session if is_same or operation.kind == UNDO else None
 
 
 def refuse_approved(session: PlanSession) -> None:
-    """Raise `Refused` for a plan that is approved: it does not change any more."""
+    """Raise `Refused` for an approved plan, which cannot change."""
     if session.is_approved:
         raise Refused(
             "plan-approved",
-            f"the plan {session.id} is approved: its tasks are queued, and it stays as it is",
+            f"the plan {session.id} is approved and its tasks are queued, so it cannot change",
             fix=("orchestrate status",),
         )
 
@@ -141,15 +143,15 @@ def _queue(
     tasks = tasks_of(workspace, session.plan, approval.at, adjust)
     undecided = mark_undecided(workspace, session, approval.at, tuple(task.id for task in tasks))
     try:
-        agreed = PlanApproval(undecided.id, approval.at, fingerprint(undecided.plan))
-        queued = submit(workspace, tasks, plan=agreed)
+        approved = PlanApproval(undecided.id, approval.at, fingerprint(undecided.plan))
+        queued = submit(workspace, tasks, plan=approved)
     finally:
         concluded = conclude_plan(workspace, undecided.id)
     return concluded, queued
 
 
-def _settled(workspace: Workspace, session: PlanSession) -> PlanSession:
-    """Return a plan as it is when no other process is just approving it, or taking that back."""
+def _with_concluded_approval(workspace: Workspace, session: PlanSession) -> PlanSession:
+    """Return a plan, after waiting for another process that is approving it or undoing the approval."""
     if session.approval is None or session.approval.done:
         return session
     with plan_store(workspace).lock():
@@ -158,19 +160,21 @@ def _settled(workspace: Workspace, session: PlanSession) -> PlanSession:
 
 
 def _with_outcome(workspace: Workspace, session: PlanSession, approval: Approval) -> PlanSession:
-    """Save what came of an approval: what was done about it last, or that nothing was."""
+    """Save the outcome of an approval: its last logged operation, or that there was none."""
     last = workspace.operations.last_of_plan(session.id, approval.at)
     tasks, plans = workspace.tasks, plan_store(workspace)
     are_queued = any(name in tasks and tasks[name].spec.created == approval.at for name in approval.tasks)
     kind = last.kind if last else SUBMIT if are_queued else ""
     if not kind:
         return plans.save(msgspec.structs.replace(session, approval=None))
-    what = _WHAT[kind].format(tasks="1 task" if len(approval.tasks) == 1 else f"{len(approval.tasks)} tasks")
-    # an undo that was cut short took nothing back
-    is_recorded = session.history[-1:] and session.history[-1].what == what
-    history = session.history if is_recorded else (*session.history, Step(what=what, at=datetime.now(UTC)))
-    done = None if kind == UNDO else msgspec.structs.replace(approval, done=True)
-    return plans.save(msgspec.structs.replace(session, approval=done, proposal=None, history=history))
+    description = _DESCRIPTIONS[kind].format(
+        tasks="1 task" if len(approval.tasks) == 1 else f"{len(approval.tasks)} tasks"
+    )
+    # an interrupted undo has changed nothing
+    is_recorded = session.history[-1:] and session.history[-1].what == description
+    history = session.history if is_recorded else (*session.history, Step(what=description, at=datetime.now(UTC)))
+    concluded = None if kind == UNDO else msgspec.structs.replace(approval, done=True)
+    return plans.save(msgspec.structs.replace(session, approval=concluded, proposal=None, history=history))
 
 
 def _drafts(plan: Plan, reserved: set[str]) -> list[TaskDraft]:
@@ -196,6 +200,6 @@ def _drafts(plan: Plan, reserved: set[str]) -> list[TaskDraft]:
 def _free_names(plan: Plan, reserved: set[str]) -> dict[TaskId, TaskId]:
     names: dict[TaskId, TaskId] = {}
     for task in plan.tasks:
-        others = {other.id for other in plan.tasks if other.id != task.id}
-        names[task.id] = unused(task.id, {*reserved, *others, *names.values()})
+        other_ids = {other.id for other in plan.tasks if other.id != task.id}
+        names[task.id] = unused(task.id, {*reserved, *other_ids, *names.values()})
     return names

@@ -1,4 +1,4 @@
-"""Which planner makes a plan: a model, or heuristics."""
+"""Choose the planner that creates a plan: a model, or heuristics."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ MODELS = ("api", "claude", "codex")
 
 
 class PlannerChoice(msgspec.Struct, frozen=True):
-    """A planner: the agent by name, "" for heuristics, and why no model does it."""
+    """A planner: the name of its agent ("" for heuristics), and the reason why no model is used."""
 
     agent: str
     planner: Planner
-    why: str = ""
+    reason: str = ""
 
 
 def choose_planner(workspace: Workspace, agent: str = "", *, heuristic: bool = False) -> PlannerChoice:
-    """Return who draws up a plan: the agent that is named, the configured one, the first able model, heuristics.
+    """Return the planner to use: the named agent, the configured one, the first ready model, or heuristics.
 
-    Raises `InvalidInput` for a name that is no model's, `SetupNeeded` when the one that is named cannot work.
+    Raises `InvalidInput` if the named agent has no model, and `SetupNeeded` if it cannot work.
     """
     if heuristic:
         return PlannerChoice("", Heuristics(workspace.roles), "asked for")
@@ -47,14 +47,14 @@ def choose_planner(workspace: Workspace, agent: str = "", *, heuristic: bool = F
 
 
 def choose_model(workspace: Workspace, agent: str = "") -> PlannerChoice:
-    """Return a model to discuss a plan with; raise `SetupNeeded` that says why there is none."""
-    chosen = choose_planner(workspace, agent)
-    if chosen.agent:
-        return chosen
+    """Return a model to discuss a plan with. Raises `SetupNeeded`, with the reason, if none is ready."""
+    choice = choose_planner(workspace, agent)
+    if choice.agent:
+        return choice
     raise SetupNeeded(
         "no-model",
         "there is no model to discuss the plan with",
-        why=chosen.why,
+        why=choice.reason,
         fix=("orchestrate doctor", "change it yourself: add, remove, modify, split, link, unlink, order, edit"),
     )
 

@@ -20,7 +20,7 @@ def operation_lock(workspace: Workspace) -> Iterator[None]:
 
 
 def recover(workspace: Workspace) -> list[str]:
-    """Finish what a killed command had begun; return a message for each operation."""
+    """Finish the operations of killed commands; return a message for each."""
     if lockfiles.may_be_stale(workspace.repository):
         _remove_note_locks(workspace)
     if workspace.operations.is_settled():
@@ -34,32 +34,32 @@ def conclude_all(workspace: Workspace) -> list[str]:
     messages = []
     for operation in workspace.operations.unfinished():
         _remove_ref_locks(workspace, operation)
-        outcome = "finished now" if conclude(workspace, operation) else "it had moved nothing"
-        messages.append(f"{operation.kind} was cut short: {outcome}")
+        outcome = "finished now" if conclude(workspace, operation) else "rolled back"
+        messages.append(f"{operation.kind} was interrupted: {outcome}")
     return messages
 
 
 def conclude(workspace: Workspace, operation: Operation) -> bool:
-    """Finish or roll back an operation that was cut short; return whether it has happened.
+    """Finish or roll back an interrupted operation; return whether it was finished.
 
-    It is finished where something has moved, and rolled back where nothing had; where another command has changed a
-    task since, what had moved goes back.
+    It is finished if some refs have moved, and rolled back if none has, or if another command has changed one of its
+    tasks since.
     """
     moves = _real_moves(operation)
     with workspace.store.lock():
         tips = workspace.repository.refs(*(move.ref for move in moves)) if moves else {}
         pending = [move for move in moves if tips.get(move.ref) == move.old]
-        moved = [move for move in moves if tips.get(move.ref) == move.new]
+        finished_moves = [move for move in moves if tips.get(move.ref) == move.new]
         tasks = workspace.store.current()
         prints = [(fingerprint(tasks.get(change.task)), change) for change in operation.changes]
         if any(current == change.after for current, change in prints):
-            workspace.operations.close(operation, done=True)  # the tasks come last
+            workspace.operations.close(operation, done=True)  # tasks are saved last
             return True
         overtaken = any(current != change.before for current, change in prints)
-        if not moved or (overtaken and len(moved) + len(pending) == len(moves)):
-            roll_back(workspace, operation, moved)
+        if not finished_moves or (overtaken and len(finished_moves) + len(pending) == len(moves)):
+            roll_back(workspace, operation, finished_moves)
             return False
-        # git's transactions are not atomic against a crash: what has not moved yet is moved now
+        # git's ref transactions are not atomic across a crash: move the remaining refs now
         move_refs(workspace, pending, f"finish {operation.kind}")
         finish(workspace, operation)
         return True

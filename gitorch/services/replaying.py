@@ -40,26 +40,26 @@ def open_replayer(
     A dry run runs no commands and saves nothing. The `engine` makes no difference to the result.
     """
     commands = {} if dry_run else workspace.config.merge.regenerate
-    maker = None
+    regenerator = None
     if commands:
         require_trust(workspace)
-        maker = Regenerator(run_context(workspace))
-    with _engine(workspace, engine) as plain:
-        known = KnownResolutions(workspace.repository)
+        regenerator = Regenerator(run_context(workspace))
+    with _engine(workspace, engine) as base_engine:
+        resolutions = KnownResolutions(workspace.repository)
         if not dry_run:
-            _learn(workspace, known)
+            _learn(workspace, resolutions)
         replayer = merge.merge_replayer(
-            plain,
+            base_engine,
             workspace.config.merge.regenerate,
-            maker.regenerate if maker else None,
+            regenerator.regenerate if regenerator else None,
             tasks=workspace.tasks.values(),
             squash=squash,
-            known=known,
+            resolutions=resolutions,
         )
         yield replayer
         if not dry_run:
             _save_open_conflicts(workspace, replayer.unsolved)
-        workspace.store.notices.extend(maker.failures if maker else ())
+        workspace.store.notices.extend(regenerator.failures if regenerator else ())
 
 
 def learn_resolutions(workspace: Workspace) -> None:
@@ -75,7 +75,7 @@ def _engine(workspace: Workspace, engine: Engine) -> Replayer:
     return MemoryReplayer(workspace.repository, whole_trees=engine is Engine.MERGE_TREE)
 
 
-def _learn(workspace: Workspace, known: KnownResolutions) -> None:
+def _learn(workspace: Workspace, resolutions: KnownResolutions) -> None:
     """Learn from the tasks that were in conflict and came back with another tip."""
     for file in sorted(_folder(workspace).glob("*.json")):
         conflict = msgspec.json.decode(file.read_bytes(), type=OpenConflict)
@@ -84,7 +84,7 @@ def _learn(workspace: Workspace, known: KnownResolutions) -> None:
             continue
         if task is not None and task.tip is not None:
             for commit in merge.resolving_commits(workspace.repository, conflict.files, task.base, task.tip):
-                known.learn(merge.resolved_files(workspace.repository, commit, conflict.files))
+                resolutions.learn(merge.resolved_files(workspace.repository, commit, conflict.files))
         file.unlink()
 
 

@@ -19,8 +19,8 @@ from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
 
 
-def reviewer(workspace: Workspace) -> str:
-    """Return who reviews here: the name and mail that git commits with."""
+def current_reviewer(workspace: Workspace) -> str:
+    """Return the current reviewer: the name and mail of the git identity."""
     return workspace.repository.committer().rpartition(">")[0] + ">"
 
 
@@ -40,7 +40,7 @@ def cards_by_risk(workspace: Workspace) -> list[Card]:
 
 
 def approve(
-    workspace: Workspace, tasks: Sequence[Task], who: str, *, force: bool = False, comment: str = ""
+    workspace: Workspace, tasks: Sequence[Task], reviewer: str, *, force: bool = False, comment: str = ""
 ) -> list[Task]:
     """Accept tasks for merging. Failing checks are refused, unless forced."""
     trust.require_person("approve")
@@ -53,13 +53,13 @@ def approve(
     approved = [change(task, state=State.APPROVED, reason="") for task in current]
     comments = (Comment(text=comment),) if comment else ()
     pairs = list(zip(tasks, approved, strict=True))
-    return [*_record_verdict(workspace, "approve", pairs, [*current, *merged], who, comments), *merged]
+    return [*_record_verdict(workspace, "approve", pairs, [*current, *merged], reviewer, comments), *merged]
 
 
 def at_branch_tips(workspace: Workspace, tasks: Sequence[Task]) -> list[Task]:
-    """Return tasks with the tips of their branches as they are now: a person may have committed to one by hand.
+    """Return tasks with the current tips of their branches: a person may have committed to one by hand.
 
-    Raises `Refused` when a branch is gone or no longer holds what was reviewed.
+    Raises `Refused` if a branch no longer exists or no longer contains the reviewed commit.
     """
     refs = [branch_ref(task.branch) for task in tasks if task.branch]
     tips = workspace.repository.refs(*refs) if refs else {}
@@ -69,41 +69,43 @@ def at_branch_tips(workspace: Workspace, tasks: Sequence[Task]) -> list[Task]:
 def comment(workspace: Workspace, task: Task, comment: Comment) -> Task:
     """Add a reviewer's comment to a task; `revise` sends it."""
     if task.state is State.RUNNING:
-        raise Refused("running", f"{task.id} is being worked on: there is nothing to comment on yet")
+        raise Refused("running", f"{task.id} is still running")
     commented = change(task, comments=(*task.comments, comment))
     return change_tasks(workspace, "comment", [(task, commented)], f"comment on {task.id}")[0]
 
 
-def revise(workspace: Workspace, task: Task, who: str, comments: Sequence[Comment]) -> Task:
-    """Send a task back: the next attempt goes on with its branch and gets the comments."""
+def revise(workspace: Workspace, task: Task, reviewer: str, comments: Sequence[Comment]) -> Task:
+    """Send a task back: the next attempt continues on its branch and gets the comments."""
     trust.require_person("send work back")
-    every = (*task.comments, *comments)
-    if not every:
+    all_comments = (*task.comments, *comments)
+    if not all_comments:
         raise InvalidInput(
             "no-comment", "say what should be different", fix=(f'orchestrate revise {task.id} -m "..."',)
         )
-    revised = change(task, state=State.QUEUED, reason="sent back", comments=every, retried=0)
+    revised = change(task, state=State.QUEUED, reason="sent back", comments=all_comments, retried=0)
     pairs = [(task, revised), *mark_dependents_stale(workspace, task)]
-    return _record_verdict(workspace, "revise", pairs, [task], who, every)[0]
+    return _record_verdict(workspace, "revise", pairs, [task], reviewer, all_comments)[0]
 
 
-def reject(workspace: Workspace, task: Task, who: str, comment: str = "") -> Task:
+def reject(workspace: Workspace, task: Task, reviewer: str, comment: str = "") -> Task:
     """Drop a task. Its branch is kept."""
     trust.require_person("reject work")
     rejected = change(task, state=State.REJECTED, reason=comment)
     pairs = [(task, rejected), *mark_dependents_stale(workspace, task)]
     comments = (Comment(text=comment),) if comment else ()
-    return _record_verdict(workspace, "reject", pairs, [task], who, comments)[0]
+    return _record_verdict(workspace, "reject", pairs, [task], reviewer, comments)[0]
 
 
 def _require_checks(workspace: Workspace, task: Task) -> None:
-    """Raise `Refused` when a check fails, or when there are checks and none has run on this very tree."""
+    """Raise `Refused` if a check fails, or if checks are configured and have not run on this tree."""
     failing = ", ".join(result.name for result in task.results if not result.passed)
     unchecked = task.tip is not None and not task.results and bool(checks_for(workspace, task))
     if failing or unchecked:
         raise Refused(
             "checks-failed",
-            f"{task.id} does not pass its checks: {failing}" if failing else f"no check has judged {task.id} as it is",
+            f"{task.id} does not pass its checks: {failing}"
+            if failing
+            else f"{task.id} has not been checked in its current state",
             fix=(
                 f"orchestrate revise {task.id} -m ..." if failing else f"orchestrate adopt --check {task.branch}",
                 f"orchestrate approve {task.id} --force",
@@ -118,7 +120,7 @@ def _at_tip(workspace: Workspace, task: Task, tip: Oid | None) -> Task:
     if tip is None or not repository.is_ancestor(task.tip, tip):
         raise Refused(
             "branch-moved",
-            f"{task.branch} no longer holds the work that was checked",
+            f"{task.branch} no longer contains the commit that was checked",
             why=f"{task.tip[:12]} was checked, the branch is at {tip[:12] if tip else 'no commit'}",
             fix=(f"orchestrate reject {task.id}", f"orchestrate adopt {task.branch}")
             if task.adopted
@@ -133,15 +135,15 @@ def _record_verdict(
     verdict: str,
     pairs: Sequence[Pair],
     reviewed: Sequence[Task],
-    who: str,
+    reviewer: str,
     comments: Sequence[Comment],
 ) -> list[Task]:
-    """Change tasks by a verdict on some of them, which is noted on their tips; return them changed."""
+    """Save changed tasks, and note the verdict on the tips of the reviewed ones; return the changed tasks."""
     lines: dict[Oid, list[note.Line]] = {}
     for task in reviewed:
-        # the verdict on a task that was merged automatically goes to the commit that was merged
+        # note the verdict on an automatically merged task on its merged commit
         if commit := task.merged_as or task.tip:
-            lines.setdefault(commit, []).append(note.verdict_line(task, verdict, who, comments))
+            lines.setdefault(commit, []).append(note.verdict_line(task, verdict, reviewer, comments))
     changed = change_with_notes(workspace, verdict, pairs, lines, describe(verdict, reviewed))
     workspace.store.snapshot_if_due()
     return changed

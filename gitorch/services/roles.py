@@ -22,8 +22,8 @@ def load_roles(repository: Repository, loaded: Loaded) -> Mapping[str, Role]:
     files = repository.plain_files(base, subagents.FOLDER, max_files=subagents.MOST_FILES, max_bytes=subagents.LARGEST)
     commit = (repository.resolve(base) if files else None) or base
     roles = (subagents.read(content, path, commit) for path, content in files.items() if path.endswith(".md"))
-    known = subagents.with_built_in(role for role in roles if role is not None)
-    return configuration.roles(loaded, repository.work_tree, known)
+    roles_by_name = subagents.with_built_in(role for role in roles if role is not None)
+    return configuration.roles(loaded, repository.work_tree, roles_by_name)
 
 
 def agent_of_role(roles: Mapping[str, Role], name: str) -> str:

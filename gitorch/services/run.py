@@ -34,10 +34,11 @@ from gitorch.storage.shared_notes import SharedNotes
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run leaves behind: the tasks that it changed, and why it left others (None when nothing kept it).
+    """The result of a run: the tasks that it changed, and why it started no more (None: nothing prevented it).
 
-    `moved` names what changed meanwhile in the user's own checkout, refs and configuration, by any process.
-    `conflicts` and `candidate` are what is known of the next merge, `troubles` what kept gitorch from knowing more.
+    `foreign_changes` describes changes by any process to the user's checkout, refs and configuration during the run.
+    `conflicts` and `candidate` are the forecast of the next merge, `troubles` the errors of the background work.
+    `cost` is in dollars.
     """
 
     changed: tuple[TaskId, ...]
@@ -45,19 +46,18 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     started: datetime
     seconds: float = 0.0
-    spent: float = 0.0
-    moved: tuple[str, ...] = ()
+    cost: float = 0.0
+    foreign_changes: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     candidate: Candidate | None = None
     troubles: tuple[str, ...] = ()
 
 
 def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
-    """Work through the queue, yielding tasks as they change (none at first: it has begun); return a summary.
+    """Work through the queue, yielding tasks as they change (none at first: the run has started); return a summary.
 
-    One run at a time in a repository: raises `Refused` when another one holds it. Raises before anything is made:
-    `SetupNeeded` when an agent that is needed is missing or not logged in, `NotFound` when there is no commit to start
-    on.
+    Raises `Refused` if another run is active in the repository, `SetupNeeded` if a required agent is missing or not
+    logged in, and `NotFound` if there is no base commit; all before anything is changed.
     """
     trust.require_person("run the queue")
     started = datetime.now(UTC)
@@ -81,8 +81,10 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
                 yield tasks
         workspace.store.snapshot()
         _close_shared_notes(workspace)
-        moved = fence.differences(before, fence.fingerprint(workspace.repository, movable=own_refs(workspace)))
-        summary = _summary(schedule, changed, stop, started, moved)
+        foreign_changes = fence.differences(
+            before, fence.fingerprint(workspace.repository, movable=own_refs(workspace))
+        )
+        summary = _summary(schedule, changed, stop, started, foreign_changes)
         return msgspec.structs.replace(
             summary,
             conflicts=saved_conflicts(workspace),
@@ -94,7 +96,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
 def _with_merges(
     workspace: Workspace, schedule: Scheduler, background: BackgroundMerger, stop: threading.Event
 ) -> Iterator[list[Task]]:
-    """Yield tasks that attempts or automatic merges have changed, each time when that is durable."""
+    """Yield tasks that attempts or automatic merges have changed, once the changes are durable."""
     for tasks in schedule.run():
         if tasks:
             workspace.store.save([*tasks, *unstale_dependents(workspace, tasks)])
@@ -103,7 +105,7 @@ def _with_merges(
             yield tasks
         if merged := background.step():
             yield merged
-    yield from background.settle(stop)
+    yield from background.drain(stop)
 
 
 def run_limits(
@@ -115,7 +117,7 @@ def run_limits(
     max_unreviewed: int | None = None,
     stop_on_failure: bool = False,
 ) -> RunLimits:
-    """Return the limits of a run: those that are given, and the configured ones for the others.
+    """Return the limits of a run: the arguments, or the configured values for those that are None.
 
     `until` is a time of day (`07:00`), `budget` is in dollars.
     """
@@ -146,17 +148,17 @@ def _next_time(text: str) -> datetime | None:
 
 
 def _require_base(workspace: Workspace) -> None:
-    """Raise `NotFound` when there is no commit that a queued task could start on."""
+    """Raise `NotFound` if there is no commit on which a queued task could start."""
     if any(task.state is State.QUEUED and not task.spec.base_ref for task in workspace.tasks.values()):
-        base.named(workspace.repository, workspace.config)
+        base.start_commit(workspace.repository, workspace.config)
 
 
 def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop: threading.Event) -> SchedulerHooks:
     def run_attempt(task: Task) -> Iterator[Task]:
-        # read here, by the thread that owns the store; the attempt goes on in a thread of its own
+        # read now, by the thread that owns the store; the attempt runs in another thread
         dependencies = tuple(graph.nearest_first(task, workspace.tasks))
         checks, opponents = checks_for(workspace, task), conflicting_tasks(workspace, task)
-        if stop.is_set():  # asked for while this task was being started
+        if stop.is_set():  # requested while this task was being started
             attempt.request_stop(context, task, attempt.INTERRUPTED)
         return attempt.run(context, task, checks, dependencies, opponents)
 
@@ -171,25 +173,29 @@ def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop:
 
 
 def start_task(workspace: Workspace, context: RunContext, agents: ReadyAgents, task: Task) -> Task:
-    """Return a queued task as running on its base; or as it is, with the reason why it cannot start now."""
+    """Return a queued task as running on its base, or still queued with the reason why it cannot start now."""
     start = base.choose_base(workspace.repository, workspace.config, task, workspace.tasks)
     if isinstance(start, base.BaseConflict):
         names, paths = " and ".join(start.tasks), ", ".join(start.paths)
         return change(task, reason=f"waits: {names} conflict in {paths}")
     agent = agents.require(agent_name(workspace, task))
     started = attempt.start(context, change_spec(task, agent=agent), start.commit)
-    checks_for(workspace, started)  # refuse what is not trusted before anything is made
+    checks_for(workspace, started)  # refuse untrusted commands before anything is created
     return started
 
 
 def _close_shared_notes(workspace: Workspace) -> None:
-    """End the notes of this run; a run that leaves attempts unfinished goes on with the next one, and so do they."""
+    """Close the shared notes, unless unfinished attempts continue in the next run."""
     if not any(task.attempts and task.state in ALIVE for task in workspace.tasks.values()):
         SharedNotes(workspace.folder / "context").close()
 
 
 def _summary(
-    schedule: Scheduler, changed: Iterable[TaskId], stop: threading.Event, started: datetime, moved: tuple[str, ...]
+    schedule: Scheduler,
+    changed: Iterable[TaskId],
+    stop: threading.Event,
+    started: datetime,
+    foreign_changes: tuple[str, ...],
 ) -> RunSummary:
     if schedule.crashes:
         raise schedule.crashes[0]
@@ -199,6 +205,6 @@ def _summary(
         interrupted=stop.is_set(),
         started=started,
         seconds=(datetime.now(UTC) - started).total_seconds(),
-        spent=schedule.spent,
-        moved=moved,
+        cost=schedule.cost,
+        foreign_changes=foreign_changes,
     )

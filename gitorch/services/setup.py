@@ -24,10 +24,10 @@ _CHECKS = (
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that works or does not (None: a note), and the command that fixes it."""
+    """The result of one setup check (None: only a note), and the command that fixes a problem."""
 
     works: bool | None
-    what: str
+    description: str
     fix: str = ""
 
 
@@ -48,7 +48,7 @@ def check_setup(workspace: Workspace) -> list[Finding]:
     agents = detect_agents(workspace)
     findings = [
         _finding(f"git {'.'.join(map(str, repository.version()))}", repository.require_git),
-        _finding(f"repository {repository.common_dir}", lambda: base.named(repository, workspace.config)),
+        _finding(f"repository {repository.common_dir}", lambda: base.start_commit(repository, workspace.config)),
         _finding("repository commands are trusted", lambda: require_trust(workspace)),
         *(Finding(True if agent.is_ready else None, f"agent {agent}") for agent in agents),
     ]
@@ -106,12 +106,12 @@ def config_template(checks: Mapping[str, str], agents: Iterable[AgentStatus]) ->
     return "\n".join(lines) + "\n"
 
 
-def _finding(what: str, check: Callable[[], object]) -> Finding:
+def _finding(description: str, check: Callable[[], object]) -> Finding:
     try:
         check()
     except GitorchError as error:
         return Finding(False, f"{error.what}{': ' + error.why if error.why else ''}", "; ".join(error.fix))
-    return Finding(True, what)
+    return Finding(True, description)
 
 
 def _agent_status(context: RunContext, name: str) -> AgentStatus:

@@ -86,7 +86,7 @@ def test_what_goes_wrong_is_an_error_of_its_own(repository_folder: Path, monkeyp
     assert gitorch.revise(workspace, "work", "once more").comments[-1].text == "once more"
     gitorch.run(workspace)
     assert gitorch.find_task(workspace, "1").attempts == 2
-    assert gitorch.approve(workspace, ["work"], force=True, who="Una")[0].state is gitorch.State.APPROVED
+    assert gitorch.approve(workspace, ["work"], force=True, reviewer="Una")[0].state is gitorch.State.APPROVED
     commit(repository_folder, "Elsewhere\n", {"work.txt": "mine\n"})
     plan = gitorch.plan_merge(workspace, ["work"], verify="never")
     assert [conflict.task.id for conflict in plan.conflicts] == ["work"]

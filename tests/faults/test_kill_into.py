@@ -93,8 +93,8 @@ class Morning:
     def happened(self) -> bool:
         """Return whether it has happened, after the next command; everything must agree."""
         library = self.open()
-        assert library.store.notices in ([], ["merge --into was cut short: finished now"]) or (
-            library.store.notices == ["merge --into was cut short: it had moved nothing"]
+        assert library.store.notices in ([], ["merge --into was interrupted: finished now"]) or (
+            library.store.notices == ["merge --into was interrupted: rolled back"]
         )
         states = {task.state for task in library.tasks.values()}
         main, integration = (git("rev-parse", name, cwd=self.top) for name in ("main", "orch/integration"))

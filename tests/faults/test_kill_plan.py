@@ -21,7 +21,7 @@ from tests.faults.test_kill_undo import Day
 GOAL = "1. Add a table\n2. Fix the API"
 NAME = "1-add-a-table-2-fix-the-api"
 APPROVED, AGAIN = "approved: 2 tasks queued", "approved again: 2 tasks queued"
-TAKEN_BACK = "the approval was undone: 2 tasks queued no more"
+TAKEN_BACK = "the approval was undone: 2 tasks removed from the queue"
 
 Act = Callable[[Workspace], object]
 

@@ -82,8 +82,8 @@ def test_a_lock_on_packed_refs_is_not_left(library: Workspace, repository_folder
     cut_short(library, moved=moved)
     left = [lock(repository_folder, name) for name in (KEPT, BRANCH, "packed-refs")]
     again = open_workspace(repository_folder)
-    ended = "finished now" if moved else "it had moved nothing"
-    assert again.store.notices == [f"cleanup was cut short: {ended}"]
+    ended = "finished now" if moved else "rolled back"
+    assert again.store.notices == [f"cleanup was interrupted: {ended}"]
     assert [place for place in left if place.exists()] == []
     assert (again.repository.read_ref(BRANCH) is None) == moved
     git("branch", "--delete", "--force", "work/a", cwd=repository_folder)
@@ -101,7 +101,7 @@ def test_a_lock_that_nothing_tells_of_is_not_touched(library: Workspace, reposit
     assert str(packed) in caught.value.what
     assert f"rm {packed}" in caught.value.fix
     packed.unlink()
-    assert open_workspace(repository_folder).store.notices == ["cleanup was cut short: finished now"]
+    assert open_workspace(repository_folder).store.notices == ["cleanup was interrupted: finished now"]
 
 
 @pytest.mark.parametrize("later", [-1.0, 60.0])
@@ -171,7 +171,7 @@ def test_locks_on_a_branch_of_the_users(repository_folder: Path, at_work: bool) 
             open_workspace(repository_folder)
         assert all(place.exists() for place in left)
         return
-    assert open_workspace(repository_folder).store.notices == ["merge --into was cut short: it had moved nothing"]
+    assert open_workspace(repository_folder).store.notices == ["merge --into was interrupted: rolled back"]
     git("commit", "--quiet", "--allow-empty", "-m", "mine", cwd=repository_folder)
 
 
@@ -188,7 +188,7 @@ def test_git_killed_with_the_lock_in_its_hand(library: Workspace, repository_fol
     assert held.exists()
     assert run("update-ref", "-d", "refs/tags/t000001", cwd=repository_folder, ok=(0, 1, 128)).returncode != 0
     again = open_workspace(repository_folder)
-    assert again.store.notices[0].startswith("cleanup was cut short: ")
+    assert again.store.notices[0].startswith("cleanup was interrupted: ")
     assert not held.exists()
     assert not packed.with_name("packed-refs.new").exists()
     git("update-ref", "-d", "refs/tags/t000001", cwd=repository_folder)

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from gitorch import services
-from gitorch.flow.merge.resolutions import Memory, Sides
+from gitorch.flow.merge.resolutions import FileResolutions, Sides
 from gitorch.git import index_flags, worktree_status, worktrees
 from gitorch.git.repository import Repository
 from gitorch.model.forecast import Candidate, Judgement, encoded
@@ -206,7 +206,7 @@ def test_a_conflict_with_the_base_that_was_solved_before_is_none(night: Night) -
     blobs = [night.git("rev-parse", f"{name}:mine.txt") for name in ("main", "orch/integration")]
     solved = git("hash-object", "-w", "--stdin", cwd=night.folder, input=b"both\n")
     ours, theirs = map(Oid, blobs)
-    Memory(night.workspace.repository).learn({Sides(None, ours, theirs): Oid(solved)})
+    FileResolutions(night.workspace.repository).learn({Sides(None, ours, theirs): Oid(solved)})
     commit(night.folder, "more", {"more.txt": "x\n"})
     made = night.candidate()
     assert list(made.tasks) == ["two"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitorch.flow.merge import KnownResolutions, MergeReplayer, merge_replayer, resolved_files
-from gitorch.flow.merge.resolutions import RESOLVED, Hunks, Memory, Sides, sides
+from gitorch.flow.merge.resolutions import RESOLVED, FileResolutions, HunkResolutions, Sides, sides
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed, Replayer
@@ -105,7 +105,7 @@ def test_what_is_remembered_is_kept(history: History) -> None:
     assert blob in git("rev-list", "--objects", RESOLVED, cwd=history.top)
     (known,) = sides(conflict(history, own, onto)).values()
     assert known is not None
-    assert Memory(history.repo).recall({"f": known}) == {"f": blob}
+    assert FileResolutions(history.repo).recall({"f": known}) == {"f": blob}
 
 
 def test_a_hunk_that_was_solved_is_solved_elsewhere(history: History) -> None:
@@ -223,7 +223,7 @@ def test_binary_files_are_not_for_hunks(history: History) -> None:
     one, two, three = (
         Oid(git("hash-object", "-w", "--stdin", cwd=history.top, input=b"\0" + word)) for word in (b"a", b"b", b"c")
     )
-    hunks = Hunks(history.repo)
+    hunks = HunkResolutions(history.repo)
     hunks.learn({Sides(one, two, three): one})
     assert hunks.recall({"f": Sides(one, two, three)}) == {}
     assert hunks.recall({"f": Sides(None, two, three)}) == {}

@@ -24,7 +24,7 @@ from tests.support.days import finish_by_hand, submit, whole
 GOAL = "1. Add a table\n2. Fix the API\n3. Go live"
 NAME = "1-add-a-table-2-fix-the-api"
 APPROVED, AGAIN = "approved: 3 tasks queued", "approved again: 3 tasks queued"
-TAKEN_BACK = "the approval was undone: 3 tasks queued no more"
+TAKEN_BACK = "the approval was undone: 3 tasks removed from the queue"
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_what_was_taken_back_can_be_changed_and_agreed_to_anew(folder: Path) -> 
     # only the submit from before the plan is left to be taken back
     services.undo.undo(opened(folder))
     assert opened(folder).tasks == {}
-    assert said(folder)[-1] == "the approval was undone: 4 tasks queued no more"
+    assert said(folder)[-1] == "the approval was undone: 4 tasks removed from the queue"
 
 
 def test_a_plan_that_has_changed_since_is_not_approved_by_redo(folder: Path) -> None:

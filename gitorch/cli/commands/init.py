@@ -46,8 +46,10 @@ def init_command(session: Session, force: bool, only_print: bool) -> None:
 def doctor_command(session: Session) -> None:
     """Show what works, what does not, and how to fix it."""
     findings = services.setup.check_setup(session.workspace)
-    lines = [f"{_MARKS[item.works]} {item.what}" + (f"\n    {item.fix}" if item.fix else "") for item in findings]
-    rows = [schema.start.FindingJson(ok=item.works, what=item.what, fix=item.fix or None) for item in findings]
+    lines = [
+        f"{_MARKS[item.works]} {item.description}" + (f"\n    {item.fix}" if item.fix else "") for item in findings
+    ]
+    rows = [schema.start.FindingJson(ok=item.works, what=item.description, fix=item.fix or None) for item in findings]
     session.answer("\n".join(lines), schema.start.DoctorAnswer(findings=rows))
     if any(item.works is False for item in findings):
         sys.exit(SetupNeeded.exit)

@@ -140,8 +140,8 @@ def tell_asking(session: Session, chosen: PlannerChoice) -> None:
     """Say who is asked; that no model is there is a warning."""
     if chosen.agent:
         session.say(f"asking {chosen.agent} ...")
-    elif chosen.why != "asked for":
-        session.screen.warn(f"there is no model to ask, so the plan is made by heuristics ({chosen.why})")
+    elif chosen.reason != "asked for":
+        session.screen.warn(f"there is no model to ask, so the plan is made by heuristics ({chosen.reason})")
 
 
 def tell_cost(session: Session, answered: PlanSession) -> None:

@@ -77,16 +77,18 @@ def _carry_out(session: Session, task: Task, key: str) -> bool:
         if comments := _comments(session, task):
             services.review.comment(workspace, session.find(task.id), comments[0])
     elif key == "a":
-        services.review.approve(workspace, [session.find(task.id)], services.review.reviewer(workspace))
+        services.review.approve(workspace, [session.find(task.id)], services.review.current_reviewer(workspace))
         session.say(f"approved {task.id}")
         return True
     elif key == "r":
         current = session.find(task.id)
-        services.review.revise(workspace, current, services.review.reviewer(workspace), _comments(session, task))
+        services.review.revise(
+            workspace, current, services.review.current_reviewer(workspace), _comments(session, task)
+        )
         session.say(f"sent {task.id} back")
         return True
     elif key == "x":
-        services.review.reject(workspace, session.find(task.id), services.review.reviewer(workspace))
+        services.review.reject(workspace, session.find(task.id), services.review.current_reviewer(workspace))
         session.say(f"rejected {task.id}; its branch is kept")
         return True
     return False
@@ -94,7 +96,7 @@ def _carry_out(session: Session, task: Task, key: str) -> bool:
 
 def _comments(session: Session, task: Task) -> list[Comment]:
     """Return the comment that the reviewer writes in an editor, if any."""
-    text, who = read_message(""), services.review.reviewer(session.workspace)
+    text, who = read_message(""), services.review.current_reviewer(session.workspace)
     return [Comment(text=text, who=who, attempt=task.attempts)] if text else []
 
 

@@ -199,7 +199,7 @@ def _tell_summary(session: Session, summary: RunSummary) -> None:
                 changed,
                 left,
                 summary.seconds,
-                summary.spent,
+                summary.cost,
                 conflicts=summary.conflicts,
                 candidate=summary.candidate,
                 troubles=summary.troubles,

@@ -36,7 +36,7 @@ def comment_command(session: Session, task: str, position: str | None, message: 
     if not text:
         raise InvalidInput("no-comment", "the comment is empty", fix=(f'orchestrate comment {chosen.id} -m "..."',))
     file, line = _parse_position(position or "")
-    who = services.review.reviewer(workspace)
+    who = services.review.current_reviewer(workspace)
     comment = Comment(text=text, file=file, line=line, who=who, attempt=chosen.attempts)
     commented = services.review.comment(workspace, chosen, comment)
     answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
@@ -64,7 +64,7 @@ def approve_command(session: Session, tasks: tuple[str, ...], every: bool, force
         chosen = [task for task in finished if force or task.passed is not False]
     else:
         chosen = session.find_all(tasks)
-    who = services.review.reviewer(workspace)
+    who = services.review.current_reviewer(workspace)
     approved = services.review.approve(workspace, chosen, who, force=force, comment=message)
     session.answer(
         "\n".join(f"{task.id}  {task.state}" for task in approved) or "no task is waiting for approval",
@@ -86,7 +86,7 @@ def revise_command(session: Session, task: str | None, message: str) -> None:
     """
     chosen, workspace = session.find(task), session.workspace
     text = message or (read_message("") if session.interactive and not chosen.comments else "")
-    who = services.review.reviewer(workspace)
+    who = services.review.current_reviewer(workspace)
     comments = [Comment(text=text, who=who, attempt=chosen.attempts)] if text else []
     revised = services.review.revise(workspace, chosen, who, comments)
     session.refresh()
@@ -103,7 +103,7 @@ def revise_command(session: Session, task: str | None, message: str) -> None:
 def reject_command(session: Session, task: str | None, message: str) -> None:
     """Reject a task. Its branch is kept."""
     workspace = session.workspace
-    who = services.review.reviewer(workspace)
+    who = services.review.current_reviewer(workspace)
     rejected = services.review.reject(workspace, session.find(task), who, message)
     session.refresh()
     answer = schema.review.RejectAnswer(task=schema.task.TaskJson.of(rejected))

@@ -16,7 +16,7 @@ from gitorch.replay import CommitRange, Conflicted, Merged, Replayed, Replayer
 
 
 class MergeReplayer:
-    """A `Replayer` around an engine, which it leaves everything but the result of a replay to."""
+    """A `Replayer` that wraps an engine, resolves conflicts and squashes; it delegates everything else."""
 
     def __init__(
         self, engine: Replayer, solver: ConflictSolver | None = None, squasher: Squasher | None = None
@@ -31,7 +31,7 @@ class MergeReplayer:
 
     @property
     def unsolved(self) -> Mapping[Oid, Conflicted]:
-        """The conflicts that remained, by the tip of the branch that did not go in."""
+        """The unresolved conflicts, by the tip of the branch."""
         return self._solver.unsolved if self._solver else {}
 
     def __enter__(self) -> Self:
@@ -86,17 +86,17 @@ def merge_replayer(
     *,
     tasks: Iterable[Task] = (),
     squash: bool = False,
-    known: KnownResolutions | None = None,
+    resolutions: KnownResolutions | None = None,
 ) -> MergeReplayer:
     """Return an engine with the resolvers of a merge: generated files (`commands`), then known resolutions.
 
-    With `squash` it makes one commit of each of the `tasks`.
+    With `squash`, each of the `tasks` becomes one commit.
     """
     tasks = [task for task in tasks if task.tip]
-    known = known or KnownResolutions(engine.repository)
-    resolvers = (RegenerateResolver(commands or {}), known)
+    resolutions = resolutions or KnownResolutions(engine.repository)
+    resolvers = (RegenerateResolver(commands or {}), resolutions)
     ids = {task.tip: task.id for task in tasks if task.tip}
-    solver = ConflictSolver(engine, resolvers, known, regenerate, ids)
+    solver = ConflictSolver(engine, resolvers, resolutions, regenerate, ids)
     return MergeReplayer(engine, solver, Squasher(engine, tasks) if squash else None)
 
 

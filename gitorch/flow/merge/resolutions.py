@@ -1,12 +1,13 @@
-"""Conflicts that were solved once: whole files by their three sides, and hunks by git's own `rerere`."""
+"""Remember resolved conflicts: whole files by their three sides, and hunks with git's `rerere`."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,36 +15,32 @@ from gitorch.git.lockfiles import SCRATCH
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import OWN_REFS, Oid, Ref, TaskId
 from gitorch.model.refs import RefUpdate
+from gitorch.replay import Conflicted
 from gitorch.storage import locks
 
-if TYPE_CHECKING:
-    from gitorch.replay import Conflicted
-
 RESOLVED = Ref(f"{OWN_REFS}resolved")
-"""A commit whose tree holds the solved files, so that they stay: the name of each is the hash of its three sides."""
+"""A commit whose tree holds the resolved files. The name of each is the hash of its three sides."""
 
 _TRIES = 10
 
 
 class Sides(msgspec.Struct, frozen=True):
-    """The three versions of a file in conflict; no base where both sides added it."""
+    """The three versions of a file in conflict; no base if both sides added it."""
 
     base: Oid | None
     ours: Oid
     theirs: Oid
 
     @property
-    def place(self) -> str:
-        """Where the solved file is kept. Which side is whose does not matter."""
-        import hashlib
-
-        words = " ".join((self.base or "-", *sorted((self.ours, self.theirs))))
-        name = hashlib.sha256(words.encode()).hexdigest()
+    def path(self) -> str:
+        """The path of the resolved file in the tree of `RESOLVED`. Swapping the sides does not change it."""
+        blobs = " ".join((self.base or "-", *sorted((self.ours, self.theirs))))
+        name = hashlib.sha256(blobs.encode()).hexdigest()
         return f"{name[:2]}/{name[2:]}"
 
 
 class OpenConflict(msgspec.Struct, frozen=True):
-    """A conflict that nobody has solved yet: whose, of which tip, and the three sides of each file."""
+    """An unresolved conflict: its task, the tip of the branch, and the three sides of each file."""
 
     task: TaskId
     tip: Oid
@@ -51,7 +48,7 @@ class OpenConflict(msgspec.Struct, frozen=True):
 
 
 def sides(conflict: Conflicted) -> dict[str, Sides | None]:
-    """Return the sides of each file in conflict; None for what is not the same ordinary file on both sides."""
+    """Return the sides of each file in conflict; None unless both sides are regular files of the same mode."""
     by_path: dict[str, dict[int, tuple[str, Oid]]] = {path: {} for path in conflict.paths}
     for stage in conflict.stages:
         by_path.setdefault(stage.path, {})[stage.number] = (stage.mode, stage.blob)
@@ -66,82 +63,84 @@ def _sides(stages: Mapping[int, tuple[str, Oid]]) -> Sides | None:
     return Sides(stages[1][1] if 1 in stages else None, stages[2][1], stages[3][1])
 
 
-class Memory:
-    """Solved files by the exact contents of their three sides, under `refs/gitorch/resolved`."""
+class FileResolutions:
+    """Resolved files by the exact contents of their three sides, under `refs/gitorch/resolved`."""
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self._known: dict[str, Oid] | None = None
+        self._blobs: dict[str, Oid] | None = None
 
-    def recall(self, wanted: Mapping[str, Sides]) -> dict[str, Oid]:
-        """Return the solved files that are known, by path. All is read once, however many conflicts there are."""
-        if self._known is None:
-            self._known = self._all()
-        return {path: self._known[one.place] for path, one in wanted.items() if one.place in self._known}
+    def recall(self, conflicts: Mapping[str, Sides]) -> dict[str, Oid]:
+        """Return the known resolutions, by path. The tree is read once, for any number of conflicts."""
+        if self._blobs is None:
+            self._blobs = self._read()
+        return {path: self._blobs[three.path] for path, three in conflicts.items() if three.path in self._blobs}
 
-    def _all(self) -> dict[str, Oid]:
+    def _read(self) -> dict[str, Oid]:
         answer = self.repository.git("ls-tree", "-r", "-z", RESOLVED, ok=(0, 128))
         entries = (entry.partition("\t") for entry in answer.fields()) if answer.code == 0 else ()
-        return {place: Oid(words.split(" ")[2]) for words, _, place in entries}
+        return {path: Oid(words.split(" ")[2]) for words, _, path in entries}
 
-    def learn(self, solved: Mapping[Sides, Oid]) -> None:
-        """Remember solved files; what was learned first of a conflict is replaced."""
-        self._known = None
+    def learn(self, resolved: Mapping[Sides, Oid]) -> None:
+        """Remember resolved files; a newer resolution replaces an older one."""
+        self._blobs = None
         for remaining in reversed(range(_TRIES)):
             tip = self.repository.read_ref(RESOLVED)
-            known = self.repository.object_ids(*(f"{RESOLVED}:{one.place}" for one in solved)) if solved else []
-            if known == list(solved.values()):
+            names = [f"{RESOLVED}:{three.path}" for three in resolved]
+            stored = self.repository.object_ids(*names) if names else []
+            if stored == list(resolved.values()):
                 return
+            update = RefUpdate(RESOLVED, self._build(resolved, tip), tip)
             try:
-                self.repository.update_refs(
-                    [RefUpdate(RESOLVED, self._build(solved, tip), tip)], "remember resolutions"
-                )
+                self.repository.update_refs([update], "remember resolutions")
             except RefsMoved:
                 if not remaining:
                     raise
             else:
                 return
 
-    def _build(self, solved: Mapping[Sides, Oid], tip: Oid | None) -> Oid:
-        # the scratch ref takes the commit up within this one process, and is never written
-        words = b"gitorch resolutions\n"
+    def _build(self, resolved: Mapping[Sides, Oid], tip: Oid | None) -> Oid:
+        # the scratch ref holds the commit only within this process, and is never written
+        message = b"gitorch resolutions\n"
         stream = [f"feature done\ncommit {SCRATCH}\nmark :1\ncommitter {self.repository.committer()}\n".encode()]
-        stream += [b"data %d\n%s\n" % (len(words), words), f"from {tip}\n".encode() if tip else b""]
-        stream += [f"M 100644 {blob} {one.place}\n".encode() for one, blob in solved.items()]
-        zero = "0" * len(next(iter(solved.values())))
+        stream += [b"data %d\n%s\n" % (len(message), message), f"from {tip}\n".encode() if tip else b""]
+        stream += [f"M 100644 {blob} {three.path}\n".encode() for three, blob in resolved.items()]
+        zero = "0" * len(next(iter(resolved.values())))
         stream.append(f"\nget-mark :1\nreset {SCRATCH}\nfrom {zero}\n\ndone\n".encode())
         answer = self.repository.git("fast-import", "--quiet", "--done", "--date-format=raw", input=b"".join(stream))
         return Oid(answer.text.split("\n")[-1])
 
 
-class Hunks:
-    """Solved hunks, wherever they come again: git's `rerere`, with a cache of gitorch's own.
+class HunkResolutions:
+    """Resolved hunks, in any file: git's `rerere`, with a cache of gitorch's own.
 
-    `rerere` works on an index and files, and keeps its cache in the repository's git folder. That of the user's stays
-    theirs: this has a small git folder of its own, which borrows the repository's objects.
+    `rerere` works on an index and files, and keeps its cache in the repository's git folder. To leave the user's cache
+    alone, this class has a small git folder of its own, which borrows the repository's objects.
     """
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self.folder = repository.common_dir / "gitorch" / "rerere"
 
-    def recall(self, wanted: Mapping[str, Sides]) -> dict[str, Oid]:
-        """Return the files whose hunks were all solved before, solved, by path."""
-        if not wanted or not (self.folder / "rr-cache").is_dir():
+    def recall(self, conflicts: Mapping[str, Sides]) -> dict[str, Oid]:
+        """Return the resolved files whose hunks have all been resolved before, by path."""
+        if not conflicts or not (self.folder / "rr-cache").is_dir():
             return {}
-        with self._conflict(list(wanted.values())) as (top, names):
+        with self._conflict(list(conflicts.values())) as (top, names):
             self._rerere(top)
-            left = set(self._rerere(top, "remaining").split("\n"))
-            solved = {path: top / name for path, name in zip(wanted, names, strict=True) if name and name not in left}
-            return {path: self._stored(file) for path, file in solved.items() if not is_marked(file.read_bytes())}
+            remaining = set(self._rerere(top, "remaining").split("\n"))
+            files = {
+                path: top / name for path, name in zip(conflicts, names, strict=True) if name and name not in remaining
+            }
+            return {path: self._stored(file) for path, file in files.items() if not is_marked(file.read_bytes())}
 
-    def learn(self, solved: Mapping[Sides, Oid]) -> None:
-        """Remember how the hunks of these files were solved."""
-        if not solved:
+    def learn(self, resolved: Mapping[Sides, Oid]) -> None:
+        """Remember how the hunks of these files were resolved."""
+        if not resolved:
             return
-        with self._conflict(list(solved)) as (top, names):
+        with self._conflict(list(resolved)) as (top, names):
             self._rerere(top)
-            for name, blob in zip(names, solved.values(), strict=True):
+            for name, blob in zip(names, resolved.values(), strict=True):
                 if name:
                     (top / name).write_bytes(self.repository.git("cat-file", "blob", blob).stdout)
             self._rerere(top)
@@ -150,23 +149,28 @@ class Hunks:
         return self._git(top, "-c", "rerere.enabled=true", "-c", "rerere.autoUpdate=false", "rerere", *words)
 
     def _git(self, top: Path, *words: str, input: bytes | None = None) -> str:
-        plain = ("-c", "core.autocrlf=false", "-c", "core.attributesFile=/dev/null", "-c", "merge.conflictStyle=merge")
+        options = (
+            "-c",
+            "core.autocrlf=false",
+            "-c",
+            "core.attributesFile=/dev/null",
+            "-c",
+            "merge.conflictStyle=merge",
+        )
         env = {"GIT_INDEX_FILE": str(top.parent / "index")} | self.repository.identity()
-        return self.repository.git(*plain, *words, input=input, cwd=top, git_dir=self.folder, env=env).text
+        return self.repository.git(*options, *words, input=input, cwd=top, git_dir=self.folder, env=env).text
 
     @contextmanager
-    def _conflict(self, wanted: Sequence[Sides]) -> Iterator[tuple[Path, list[str]]]:
-        """Lay conflicts out as files with markers, and yield the folder and each one's name ("": it has no markers)."""
-        import tempfile
-
-        with self._turn(), tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
+    def _conflict(self, conflicts: Sequence[Sides]) -> Iterator[tuple[Path, list[str]]]:
+        """Check out conflicts as files with markers; yield the folder and the name of each file ("": no markers)."""
+        with self._lock(), tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
             top = Path(folder, "files")
             top.mkdir()
-            names = [f"f{number}" for number in range(len(wanted))]
+            names = [f"f{number}" for number in range(len(conflicts))]
             stages = (
                 f"100644 {blob} {number}\t{name}\n"
-                for name, one in zip(names, wanted, strict=True)
-                for number, blob in enumerate((one.base, one.ours, one.theirs), start=1)
+                for name, three in zip(names, conflicts, strict=True)
+                for number, blob in enumerate((three.base, three.ours, three.theirs), start=1)
                 if blob
             )
             self._git(top, "update-index", "--index-info", input="".join(stages).encode())
@@ -174,18 +178,18 @@ class Hunks:
             yield top, [name if is_marked((top / name).read_bytes()) else "" for name in names]
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Hold the cache for one user of it; what a killed one left of its turn is gone first."""
+    def _lock(self) -> Iterator[None]:
+        """Lock the cache, and remove what a killed process left in it."""
         with (
             locks.file_lock(self.folder / "gitorch.lock") as file,
             self.repository.inherit_lock(file, all_threads=False),
         ):
-            self._make()
+            self._create()
             for name in ("MERGE_RR", "MERGE_RR.lock"):
                 (self.folder / name).unlink(missing_ok=True)
             yield
 
-    def _make(self) -> None:
+    def _create(self) -> None:
         alternates = self.folder / "objects" / "info" / "alternates"
         if alternates.exists():
             return
@@ -201,6 +205,6 @@ class Hunks:
 
 
 def is_marked(content: bytes) -> bool:
-    """Tell whether a file has conflict markers of git's."""
+    """Return whether a file has git's conflict markers."""
     starts = [line[:8] for line in content.split(b"\n")]
     return b"<<<<<<< " in starts and b">>>>>>> " in starts

@@ -32,7 +32,7 @@ class _Progress(msgspec.Struct):
 class ConflictSolver:
     """Continues replays where conflicts can be resolved.
 
-    `resolvers` are asked in their order. `known` learns from merges on the branches that are replayed. Without
+    `resolvers` are asked in their order. `resolutions` learns from merges on the replayed branches. Without
     `regenerate` (a dry run) generated files stay as they are on our side, and are reported as regenerated. `tasks` are
     the tasks by the tips of their branches. `unsolved` are the conflicts that remained, by the tip of the branch.
     """
@@ -41,7 +41,7 @@ class ConflictSolver:
         self,
         engine: Replayer,
         resolvers: Sequence[Resolver],
-        known: KnownResolutions,
+        resolutions: KnownResolutions,
         regenerate: Regenerate | None = None,
         tasks: Mapping[Oid, TaskId] | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class ConflictSolver:
         self.repository = engine.repository
         self.unsolved: dict[Oid, Conflicted] = {}
         self._resolvers = resolvers
-        self._known = known
+        self._resolutions = resolutions
         self._regenerate = regenerate
         self._tasks = tasks or {}
         self._generated: dict[tuple[Oid, str], Oid | None] = {}
@@ -115,12 +115,12 @@ class ConflictSolver:
         files = [
             ConflictFile(path, three, our_tasks, their_task) for path, three in by_path.items() if three is not None
         ]
-        chosen: dict[str, Proposal] = {}
+        selected: dict[str, Proposal] = {}
         for resolver in self._resolvers:
-            open_files = [file for file in files if file.path not in chosen]
+            open_files = [file for file in files if file.path not in selected]
             proposals = resolver.propose(open_files) if open_files else {}
-            chosen |= {path: options[0] for path, options in proposals.items() if options}
-        return chosen if chosen.keys() == by_path.keys() else None
+            selected |= {path: options[0] for path, options in proposals.items() if options}
+        return selected if selected.keys() == by_path.keys() else None
 
     def _write_resolved(
         self, commit: Commit, parent: Oid, conflict: Conflicted, proposals: Mapping[str, Proposal]
@@ -194,7 +194,7 @@ class ConflictSolver:
             conflict = self.engine.merge(*commit.parents)
             if isinstance(conflict, Conflicted):
                 resolved |= resolved_files(self.repository, commit.oid, sides(conflict))
-        self._known.learn(resolved)
+        self._resolutions.learn(resolved)
 
 
 def _summarize(commit: Oid, proposals: Mapping[str, Proposal]) -> list[Resolved]:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from gitorch.flow.merge.resolutions import Hunks, Memory, Sides, is_marked
+from gitorch.flow.merge.resolutions import FileResolutions, HunkResolutions, Sides, is_marked
 from gitorch.git.repository import Repository
 from gitorch.model import globs
 from gitorch.model.naming import Oid, TaskId
@@ -67,18 +67,18 @@ class RegenerateResolver:
 
 
 class KnownResolutions:
-    """Proposes what was resolved before: whole files by their three sides, else all hunks of a file by `rerere`."""
+    """Proposes earlier resolutions: whole files by their three sides, else all hunks of a file with `rerere`."""
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self._memory = Memory(repository)
-        self._hunks = Hunks(repository)
+        self._files = FileResolutions(repository)
+        self._hunks = HunkResolutions(repository)
         self._by_hunks: dict[Sides, Oid | None] = {}
 
     def propose(self, files: Sequence[ConflictFile]) -> Mapping[str, Sequence[Proposal]]:
         """Return a proposal for each file whose conflict was resolved before."""
         sides = {file.path: file.sides for file in files}
-        whole_files = self._memory.recall(sides)
+        whole_files = self._files.recall(sides)
         hunks = self._recall_hunks({path: three for path, three in sides.items() if path not in whole_files})
         proposals = {path: [Proposal(blob, MEMORY)] for path, blob in whole_files.items()}
         return proposals | {path: [Proposal(blob, RERERE)] for path, blob in hunks.items()}
@@ -91,11 +91,11 @@ class KnownResolutions:
         return {path: blob for path, three in sides.items() if (blob := self._by_hunks[three])}
 
     def learn(self, resolved: Mapping[Sides, Oid]) -> None:
-        """Remember how files in conflict were resolved; a file that still has git's markers was not."""
+        """Remember how files in conflict were resolved; files that still have markers are skipped."""
         clean = {sides: blob for sides, blob in resolved.items() if not is_marked(self._content(blob))}
         if clean:
             self._by_hunks.clear()
-            self._memory.learn(clean)
+            self._files.learn(clean)
             self._hunks.learn({sides: blob for sides, blob in clean.items() if self._exist(sides)})
 
     def _exist(self, sides: Sides) -> bool:
@@ -108,7 +108,7 @@ class KnownResolutions:
 
 
 def resolved_files(repository: Repository, commit: Oid, files: Mapping[str, Sides | None]) -> dict[Sides, Oid]:
-    """Return what a commit has in the place of files that were in conflict."""
+    """Return the blobs that a commit has for files that were in conflict."""
     sides = [(path, three) for path, three in files.items() if three is not None and "\n" not in path]
     if not sides:
         return {}

@@ -1,4 +1,4 @@
-"""One commit for each task: its own commits as one, with all that their messages said."""
+"""Squash the commits of each task into one, with all of their messages."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TRAILER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*: .*|\(cherry picked from commit
 
 
 class Squasher:
-    """Makes one commit of what each task adds.
+    """Squashes the own commits of each task.
 
-    Tasks on top of a squashed one are replayed as always: they have only their own commits.
+    Tasks that build on a squashed one are replayed as usual: they have only their own commits.
     """
 
     def __init__(self, engine: Replayer, tasks: Iterable[Task]) -> None:
@@ -41,10 +41,11 @@ class Squasher:
 
 
 def squashed_commit(commits: Sequence[Commit], title: str, tree: Oid, parent: Oid, committer: str) -> bytes:
-    """Return the bytes of the one commit that stands for several.
+    """Return the bytes of one commit that replaces several.
 
-    Its subject is the task's title, its body their messages, oldest first. Its author is whoever made most of them
-    (the last one of equals), with the date of their last; the others are co-authors. Trailers are kept, each once.
+    Its subject is the task's title, its body their messages, oldest first. Its author is the author of most of
+    them (the latest of equals), with the date of their last commit; the others are co-authors. Repeated trailers are
+    kept once.
     """
     authors = [_author(commit) for commit in commits]
     counts = Counter(name for name, _ in authors)
@@ -59,21 +60,21 @@ def _author(commit: Commit) -> tuple[str, str]:
     """Return the name and mail of a commit's author, and the date."""
     headers, _, _ = _text(commit).partition("\n\n")
     line = next(line for line in headers.split("\n") if line.startswith("author "))
-    who, _, when = line[7:].rpartition("> ")
-    return f"{who}>", when
+    identity, _, date = line[7:].rpartition("> ")
+    return f"{identity}>", date
 
 
-def _message(commits: Sequence[Commit], title: str, others: Sequence[str]) -> bytes:
+def _message(commits: Sequence[Commit], title: str, co_authors: Sequence[str]) -> bytes:
     subject = " ".join(_printable(title).split()) or commits[0].subject
     bodies: list[str] = []
     trailers: dict[str, None] = {}
     for commit in commits:
-        text, found = _split(_text(commit).partition("\n\n")[2].strip("\n"))
-        trailers |= dict.fromkeys(found)
-        head, _, rest = text.partition("\n")
-        if head:
-            bodies.append(f"* {head}" + (f"\n\n{rest.strip(chr(10))}" if rest.strip() else ""))
-    trailers |= dict.fromkeys(f"Co-authored-by: {who}" for who in others)
+        text, message_trailers = _split(_text(commit).partition("\n\n")[2].strip("\n"))
+        trailers |= dict.fromkeys(message_trailers)
+        first_line, _, body = text.partition("\n")
+        if first_line:
+            bodies.append(f"* {first_line}" + (f"\n\n{body.strip(chr(10))}" if body.strip() else ""))
+    trailers |= dict.fromkeys(f"Co-authored-by: {name}" for name in co_authors)
     parts = [subject, "\n\n".join(bodies), "\n".join(trailers)]
     return ("\n\n".join(part for part in parts if part) + "\n").encode("utf-8", "surrogateescape")
 
@@ -83,18 +84,18 @@ def _printable(text: str) -> str:
 
 
 def _text(commit: Commit) -> str:
-    """Return a commit as text; one whose encoding is not what it says, byte for byte."""
+    """Return a commit as text, decoded with its own encoding, or byte for byte if that fails."""
     headers = commit.raw.partition(b"\n\n")[0].split(b"\n")
-    named = next((line[9:] for line in headers if line.startswith(b"encoding ")), b"utf-8")
+    encoding = next((line[9:] for line in headers if line.startswith(b"encoding ")), b"utf-8")
     try:
-        text = commit.raw.decode(named.decode("ascii"))
+        text = commit.raw.decode(encoding.decode("ascii"))
     except (LookupError, UnicodeError):
         text = commit.raw.decode("utf-8", "surrogateescape")
     return text.replace("\0", "")
 
 
 def _split(text: str) -> tuple[str, list[str]]:
-    """Return a message without its trailers, and these: its last paragraph, if that is all trailers."""
+    """Return a message without its trailers, and the trailers: its last paragraph, if all of its lines are trailers."""
     body, gap, last = text.rpartition("\n\n")
     lines = last.split("\n")
     if gap and all(_TRAILER.fullmatch(line.rstrip("\r")) for line in lines if line) and last.strip():

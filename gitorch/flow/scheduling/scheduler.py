@@ -1,4 +1,4 @@
-"""Keeps the slots busy: which task starts next, and when to stop starting any."""
+"""Run the queue: choose the task that starts next, and stop at a limit."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gitorch.model.outcome import ExitReason
 from gitorch.model.task import ALIVE, State, Task, change, urgency
 
 POLL_SECONDS = 1.0
-"""How soon a run notices what another command changed."""
+"""The longest time until a run notices a change by another command."""
 
 
 class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run keeps to. `until` is a point in time; 0 means no limit for budget, reviews and disk."""
+    """The limits of a run: `budget` in dollars, `min_free_disk` in bytes; 0 means no limit, for reviews too."""
 
     max_agents: int = 3
     approved_only: bool = False
@@ -37,14 +37,14 @@ class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
-    """What the scheduler works on, as functions: it knows no git and no files but the disk that it watches.
+    """The functions that connect the scheduler to git and the task store; `disk` is the file system that it watches.
 
-    - `tasks`: the tasks as they are now.
-    - `start`: a queued task as running, or (when it cannot start now) the same task with the reason.
-    - `attempt`: the changes of a running task. A thread of their own iterates them; all other functions are called by
-      the thread that iterates the run.
-    - `failed`: a task as failed by an error.
-    - `agent`: the agent that a task is for.
+    - `tasks`: return the current tasks.
+    - `start`: return a queued task as running, or (if it cannot start now) unchanged but with the reason.
+    - `attempt`: yield the changes of a running task. A separate thread iterates them; the thread that iterates the run
+      calls all other functions.
+    - `failed`: return a task as failed by an error.
+    - `agent`: return the agent of a task.
     """
 
     tasks: Callable[[], Mapping[TaskId, Task]]
@@ -56,7 +56,7 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(StrEnum):
-    """What can keep a run from starting more, though there is work."""
+    """Why a run starts no more tasks although some are ready."""
 
     LIMIT = "limit"  # of time, money, reviews, disk, or the agent's own
     LOGIN = "login"
@@ -65,7 +65,7 @@ class Cause(StrEnum):
 
 
 class StopReason(msgspec.Struct, frozen=True):
-    """Why a run started nothing more: what kept it, and in words."""
+    """Why a run started no more tasks: the cause, and a message."""
 
     cause: Cause
     reason: str
@@ -80,7 +80,7 @@ class Scheduler:
         self.stop = stop
         self.stopped: StopReason | None = None
         self.crashes: list[BaseException] = []
-        self.spent = 0.0
+        self.cost = 0.0
         self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None] | None] = queue.Queue()
         self._running: dict[TaskId, Future[None]] = {}
         self._names: dict[Future[None], TaskId] = {}
@@ -88,10 +88,10 @@ class Scheduler:
         self._tried: dict[TaskId, tuple[object, ...]] = {}
 
     def run(self) -> Iterator[list[Task]]:
-        """Work through the queue, yielding tasks that changed; the run goes on when they are durable.
+        """Work through the queue and yield changed tasks; the run continues once they are durable.
 
-        Yields at least every `POLL_SECONDS`, and after `wake`: no tasks when none has changed.
-        Running tasks that an earlier orchestrator left are taken up first.
+        Yields at least every `POLL_SECONDS`, and after `wake`: no tasks if none has changed. Running tasks of an
+        earlier orchestrator are resumed first.
         """
         pool = ThreadPoolExecutor(max_workers=1_000, thread_name_prefix="attempt")
         try:
@@ -100,16 +100,16 @@ class Scheduler:
                     self._launch(pool, task)
             while True:
                 yield from self._start_ready(pool)
-                if not self._running and not self._sleeps():
+                if not self._running and not self._has_wake_time():
                     break
                 yield from self._receive()
         except BaseException:
-            pool.shutdown(wait=False)  # its threads wait for agents, or for somebody who is gone
+            pool.shutdown(wait=False)  # its threads wait for agents, or for acknowledgements that never come
             raise
         pool.shutdown()
 
     def wake(self) -> None:
-        """Have `run` yield soon. May be called from any thread."""
+        """Make `run` yield soon. May be called from any thread."""
         self._inbox.put(None)
 
     def _start_ready(self, pool: ThreadPoolExecutor) -> Iterator[list[Task]]:
@@ -117,7 +117,7 @@ class Scheduler:
             task = self._next()
             if task is None or self._must_stop():
                 return
-            started = self._started(task)
+            started = self._start(task)
             if started != task:
                 yield [started]
             if started.state is State.RUNNING:
@@ -131,19 +131,18 @@ class Scheduler:
             if (
                 task.id not in self._running
                 and self.hooks.agent(task) not in self._held_agents
-                and self._is_news(task, tasks)
+                and self._is_untried(task, tasks)
             ):
                 return task
         return None
 
-    def _is_news(self, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
-        """Tell whether a task has not been tried on these very dependencies already."""
-        against = (task.attempts, *(tasks[name].tip for name in task.spec.after if name in tasks))
-        return self._tried.get(task.id) != against
+    def _is_untried(self, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
+        """Return whether a task has not been tried with these attempts and dependency tips."""
+        return self._tried.get(task.id) != _start_key(task, tasks)
 
-    def _started(self, task: Task) -> Task:
+    def _start(self, task: Task) -> Task:
         tasks = self.hooks.tasks()
-        self._tried[task.id] = (task.attempts, *(tasks[name].tip for name in task.spec.after if name in tasks))
+        self._tried[task.id] = _start_key(task, tasks)
         try:
             return self.hooks.start(task)
         except GitorchError as error:
@@ -162,21 +161,21 @@ class Scheduler:
             return iter([self.hooks.failed(task, error)])
 
     def _run_attempt(self, task: Task, changes: Iterator[Task]) -> None:
-        """Carry one task, in a thread of its own; each change waits until it is durable."""
+        """Run one attempt, in a separate thread; each change waits until it is durable."""
         latest = task
         try:
             for latest in changes:
-                self._hand_over(latest)
+                self._deliver(latest)
         except GitorchError as error:
-            self._hand_over(self.hooks.failed(latest, error))
+            self._deliver(self.hooks.failed(latest, error))
 
-    def _hand_over(self, task: Task) -> None:
+    def _deliver(self, task: Task) -> None:
         durable = threading.Event()
         self._inbox.put((task, durable))
         durable.wait()
 
     def _receive(self) -> Iterator[list[Task]]:
-        """Wait for changes, yield them together, and let their attempts go on."""
+        """Wait for changes, yield them together, and let their attempts continue."""
         changed: dict[TaskId, Task] = {}
         acknowledge: list[threading.Event] = []
         for message in self._messages():
@@ -186,7 +185,7 @@ class Scheduler:
                 task, durable = message
                 changed[task.id] = task
                 acknowledge.append(durable)
-                self._learn(task)
+                self._record_end(task)
         yield list(changed.values())
         for durable in acknowledge:
             durable.set()
@@ -206,37 +205,37 @@ class Scheduler:
             self.crashes.append(error)
             self.stopped = StopReason(Cause.CRASH, f"{name}: unexpected error: {error!r}")
 
-    def _learn(self, task: Task) -> None:
-        """Draw the conclusions that an ended attempt has for the rest of the run."""
+    def _record_end(self, task: Task) -> None:
+        """Update cost, agents and stop reason after an attempt has ended."""
         last = task.attempt
         if task.state in (State.RUNNING, State.CANCELLED) or last is None:
             return
-        self.spent += (last.usage.usd or 0.0) if last.usage else 0.0
+        self.cost += (last.usage.usd or 0.0) if last.usage else 0.0
         if last.ending == ExitReason.UNAUTHENTICATED:
             self._held_agents[task.spec.agent] = StopReason(Cause.LOGIN, f"{task.spec.agent} is not logged in")
         if last.ending == ExitReason.LIMITED and self.limits.stop_on_limit:
             self.stopped = StopReason(Cause.LIMIT, f"{task.spec.agent} has reached its limit")
-        # one that is in conflict was to be solved
+        # a task still in conflict failed to resolve it
         failed = task.state in (State.FAILED, State.CONFLICTED) or task.passed is False
         if failed and self.limits.stop_on_failure:
             self.stopped = StopReason(Cause.FAILURE, f"{task.id} failed, and the run stops at the first failure")
 
     def _must_stop(self) -> bool:
-        """Tell whether a limit forbids to start anything more, and remember which."""
-        if self.stopped is None and (reason := self._reached()):
+        """Return whether a limit has been reached, and record which one."""
+        if self.stopped is None and (reason := self._limit_message()):
             self.stopped = StopReason(Cause.LIMIT, reason)
         return self.stopped is not None
 
     def stop_reason(self) -> StopReason | None:
-        """Return what kept this run from doing more; None when nothing did."""
+        """Return why this run started no more tasks; None if nothing prevented it."""
         return self.stopped or next(iter(self._held_agents.values()), None)
 
-    def _reached(self) -> str:
+    def _limit_message(self) -> str:
         limits = self.limits
         if limits.until and datetime.now(UTC) >= limits.until:
             return f"it is {limits.until.astimezone():%H:%M}"
-        if limits.budget and self.spent >= limits.budget:
-            return f"the budget of ${limits.budget:.2f} is used up (${self.spent:.2f})"
+        if limits.budget and self.cost >= limits.budget:
+            return f"the budget of ${limits.budget:.2f} is used up (${self.cost:.2f})"
         if limits.min_free_disk and shutil.disk_usage(self.hooks.disk).free < limits.min_free_disk:
             return f"less than {limits.min_free_disk / 1e9:.1f} GB of disk are free"
         unreviewed = sum(task.state is State.FINISHED for task in self.hooks.tasks().values())
@@ -247,8 +246,8 @@ class Scheduler:
     def _is_awake(self, task: Task) -> bool:
         return task.state is State.WAITING and task.wake is not None and task.wake <= datetime.now(UTC)
 
-    def _sleeps(self) -> bool:
-        """Tell whether a task waits for a time that this run may see."""
+    def _has_wake_time(self) -> bool:
+        """Return whether a task wakes up during this run."""
         if self.stop.is_set() or self.stopped:
             return False
         wakes = [t.wake for t in self.hooks.tasks().values() if t.state is State.WAITING and t.wake is not None]
@@ -256,6 +255,11 @@ class Scheduler:
         return any(wake < horizon for wake in wakes)
 
 
+def _start_key(task: Task, tasks: Mapping[TaskId, Task]) -> tuple[object, ...]:
+    """Return what must change before a task that could not start is tried again."""
+    return (task.attempts, *(tasks[name].tip for name in task.spec.after if name in tasks))
+
+
 def unfinished(tasks: Mapping[TaskId, Task]) -> list[Task]:
-    """Return the tasks that a run left behind."""
+    """Return the tasks that a run has not finished."""
     return [task for task in tasks.values() if task.state in ALIVE]
