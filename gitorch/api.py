@@ -172,7 +172,7 @@ def comment(workspace: Workspace, name: str, text: str, *, file: str = "", line:
     """Add a comment to a task, a file of it or a line; `revise` sends it."""
     task = find_task(workspace, name)
     reviewer = reviewer or services.review.current_reviewer(workspace)
-    entry = Comment(text=text, file=file, line=line, who=reviewer, attempt=task.attempts)
+    entry = Comment(text=text, file=file, line=line, author=reviewer, attempt=task.attempts)
     return services.review.comment(workspace, task, entry)
 
 
@@ -180,7 +180,7 @@ def revise(workspace: Workspace, name: str, message: str = "", *, reviewer: str 
     """Send a task back with its comments and this message: the next attempt continues on its branch."""
     task = find_task(workspace, name)
     reviewer = reviewer or services.review.current_reviewer(workspace)
-    comments = [Comment(text=message, who=reviewer, attempt=task.attempts)] if message else []
+    comments = [Comment(text=message, author=reviewer, attempt=task.attempts)] if message else []
     return services.review.revise(workspace, task, reviewer, comments)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gitorch.agents.protocol import Launch, Probed, Request
+from gitorch.agents.protocol import Launch, ProbeResult, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
@@ -24,7 +24,12 @@ class Command:
         """Return none: to run the command would be to do the work."""
         return ()
 
-    def check_ready(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:  # noqa: ARG002
+    def check_ready(
+        self,
+        settings: AgentSettings,
+        environment: Mapping[str, str],
+        probed: Sequence[ProbeResult],  # noqa: ARG002
+    ) -> str:
         """Return an empty version, or raise `SetupNeeded` when the program is missing."""
         if not settings.command:
             raise SetupNeeded("agent-command", "an agent of the kind command has no command", fix=("command = [...]",))

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from gitorch.config import AgentSettings
-from gitorch.model.outcome import Event, Exit, Outcome, Probed
+from gitorch.model.outcome import Event, Exit, Outcome, ProbeResult
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +53,9 @@ class Agent(Protocol):
     def probes(self, settings: AgentSettings) -> Sequence[tuple[str, ...]]:
         """Return the commands whose results `check_ready` needs."""
 
-    def check_ready(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
+    def check_ready(
+        self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[ProbeResult]
+    ) -> str:
         """Return the agent's version, or raise `SetupNeeded` when it is missing or not logged in.
 
         `environment` is the one that the agent will get.
@@ -72,4 +74,4 @@ class Agent(Protocol):
         """Yield what one line of the stream means for a person; nothing for a line that does not parse."""
 
 
-__all__ = ["Agent", "Launch", "Probed", "Request"]
+__all__ = ["Agent", "Launch", "ProbeResult", "Request"]

@@ -1,6 +1,6 @@
 """The configuration: `.orchestrate.toml` and its layers as one frozen `Config`, with the origin of each value."""
 
-from gitorch.config.combine import Loaded, combine, overlay
+from gitorch.config.combine import LoadedConfig, combine, overlay
 from gitorch.config.layers import (
     FILE,
     PERSONAL,
@@ -24,7 +24,7 @@ __all__ = [
     "AgentSettings",
     "Config",
     "Layer",
-    "Loaded",
+    "LoadedConfig",
     "Section",
     "combine",
     "decode",

@@ -17,7 +17,7 @@ from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.model import globs
 
 
-class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration in force, where each value comes from (by dotted name), and the layers it was made of."""
 
     config: Config
@@ -35,7 +35,7 @@ _AVAILABLE: dict[str, tuple[object, ...]] = {
 }
 
 
-def combine(layers: Sequence[Layer]) -> Loaded:
+def combine(layers: Sequence[Layer]) -> LoadedConfig:
     """Lay the layers over the built-in values, the last one winning, and check the result.
 
     Tables merge key by key; plain values and lists replace. Raises `InvalidInput` that names every unknown
@@ -50,7 +50,7 @@ def combine(layers: Sequence[Layer]) -> Loaded:
         overlay(merged, layer.settings, origins, layer.origin)
     if problems:
         raise InvalidInput("config-invalid", "; ".join(problems), fix=("orchestrate config show",))
-    return Loaded(config=_checked(merged, origins, layers), origins=origins, layers=tuple(layers))
+    return LoadedConfig(config=_checked(merged, origins, layers), origins=origins, layers=tuple(layers))
 
 
 def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequence[Layer]) -> Config:

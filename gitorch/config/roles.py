@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.config.combine import Loaded
+from gitorch.config.combine import LoadedConfig
 from gitorch.config.layers import FILE, PERSONAL, decode
 from gitorch.errors import InvalidInput
 from gitorch.model.roles import Role, built_in_roles
@@ -15,7 +15,7 @@ from gitorch.model.roles import Role, built_in_roles
 _LONGEST_ROLE = 65_536
 
 
-def roles(loaded: Loaded, root: Path | None, base: Mapping[str, Role] | None = None) -> dict[str, Role]:
+def roles(loaded: LoadedConfig, root: Path | None, base: Mapping[str, Role] | None = None) -> dict[str, Role]:
     """Return the roles of `base` (by default the built-in ones) with the changes and additions of the configuration.
 
     `prompt_file` is relative to `root`, the top of the work tree. A repository's own configuration cannot name a file

@@ -82,7 +82,7 @@ def why_not(operation: Operation, snapshot: RepoSnapshot) -> Refused | None:
 
 def _refused(operation: Operation, reason: str, details: str = "", *fix: str) -> Refused:
     verb = "redone" if operation.kind == UNDO else "undone"
-    return Refused("undo-refused", f"{operation.said!r} cannot be {verb}: {reason}", why=details, fix=fix)
+    return Refused("undo-refused", f"{operation.summary!r} cannot be {verb}: {reason}", why=details, fix=fix)
 
 
 def _ref_refusal(operation: Operation, update: RefUpdate, snapshot: RepoSnapshot) -> Refused | None:
@@ -178,7 +178,7 @@ def list_entries(operations: Sequence[Operation], snapshot: RepoSnapshot) -> lis
     entries: list[UndoEntry] = []
     for operation in operations:
         if entries and (previous := entries[-1]).why_not is not None:
-            entries.append(UndoEntry(operation, _refused(operation, f"{previous.operation.said!r} comes first")))
+            entries.append(UndoEntry(operation, _refused(operation, f"{previous.operation.summary!r} comes first")))
             continue
         entries.append(UndoEntry(operation, why_not(operation, snapshot)))
         if entries[-1].why_not is None:

@@ -13,15 +13,15 @@ Span = tuple[Oid, Oid]
 """From which commit to which."""
 
 
-class Changes(msgspec.Struct, frozen=True):
+class ChangedPaths(msgspec.Struct, frozen=True):
     """The paths that differ over a span; which of them are new; and the folders that are no longer there at its end."""
 
     paths: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
-    gone: frozenset[str] = frozenset()
+    removed_folders: frozenset[str] = frozenset()
 
 
-def changes(repository: Repository, spans: Iterable[Span]) -> dict[Span, Changes]:
+def changed_paths(repository: Repository, spans: Iterable[Span]) -> dict[Span, ChangedPaths]:
     """Return what differs over each span, without looking for renames: one is a path deleted and one added."""
     unique_spans = list(dict.fromkeys(spans))
     if not unique_spans:
@@ -35,7 +35,7 @@ def changes(repository: Repository, spans: Iterable[Span]) -> dict[Span, Changes
 _FOLDER = "040000"
 
 
-def _sections(fields: Iterable[str]) -> Iterator[Changes]:
+def _sections(fields: Iterable[str]) -> Iterator[ChangedPaths]:
     """Read `diff-tree --stdin -z`: a commit's id, then its entries, each two fields, then the next id."""
     entries: list[tuple[str, str]] | None = None
     stream = iter(fields)
@@ -51,7 +51,7 @@ def _sections(fields: Iterable[str]) -> Iterator[Changes]:
         yield _read(entries)
 
 
-def _read(entries: Iterable[tuple[str, str]]) -> Changes:
+def _read(entries: Iterable[tuple[str, str]]) -> ChangedPaths:
     paths: set[str] = set()
     added: set[str] = set()
     removed_folders: set[str] = set()
@@ -64,4 +64,4 @@ def _read(entries: Iterable[tuple[str, str]]) -> Changes:
             paths.add(path)
             if status == "A":
                 added.add(path)
-    return Changes(frozenset(paths), frozenset(added), frozenset(removed_folders))
+    return ChangedPaths(frozenset(paths), frozenset(added), frozenset(removed_folders))

@@ -65,7 +65,7 @@ class Fingerprint(msgspec.Struct, frozen=True):
     in the checkout, or a path inside the git folder. Names come from hostile bytes: escape them before they are shown.
     """
 
-    things: Mapping[str, str]
+    digests: Mapping[str, str]
 
 
 def environment(
@@ -166,15 +166,15 @@ def fingerprint(repository: Repository, *, movable: Iterable[str] = (TASK_REFS,)
 
 def differences(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
     """Name each thing that is not as it was, one line each; empty when nothing moved."""
-    names = sorted(before.things.keys() | after.things.keys())
-    changed = {name for name in names if before.things.get(name) != after.things.get(name)}
+    names = sorted(before.digests.keys() | after.digests.keys())
+    changed = {name for name in names if before.digests.get(name) != after.digests.get(name)}
     if "index" in changed and "entries" not in changed:
         return ("index rewritten, with the same entries", *_lines(before, after, changed - {"index"}))
     return _lines(before, after, changed - {"entries"} if "index" in changed else changed)
 
 
 def _lines(before: Fingerprint, after: Fingerprint, changed: Iterable[str]) -> tuple[str, ...]:
-    return tuple(_line(name, before.things.get(name, ""), after.things.get(name, "")) for name in sorted(changed))
+    return tuple(_line(name, before.digests.get(name, ""), after.digests.get(name, "")) for name in sorted(changed))
 
 
 def _line(name: str, old: str, new: str) -> str:

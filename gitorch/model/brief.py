@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gitorch.model import handoff
-from gitorch.model.handoff import Handed
+from gitorch.model.handoff import TaskHandoff
 from gitorch.model.roles import Role
 from gitorch.model.task import CheckResult, Comment, Task
 from gitorch.model.visible import visible
@@ -22,7 +22,7 @@ def first_brief(
     task: Task,
     role: Role,
     checks: Mapping[str, str],
-    before: Sequence[Handed] = (),
+    before: Sequence[TaskHandoff] = (),
     conventions: Sequence[str] = (),
     conflict: Sequence[str] = (),
 ) -> str:
@@ -179,7 +179,7 @@ def _conventions(names: Sequence[str]) -> list[str]:
     return ["\n# Conventions of this repository\n", "Read these first, and follow them: " + _quoted(names)]
 
 
-def _built_on(before: Sequence[Handed]) -> list[str]:
+def _built_on(before: Sequence[TaskHandoff]) -> list[str]:
     if not before:
         return []
     intro = (

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
+from msgspec import field
 
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
@@ -27,13 +28,13 @@ class Conflict(msgspec.Struct, frozen=True):
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """The conflicts among all branches in flight, as of `when`: what each task held then, and what it was put on."""
 
-    when: datetime
+    created: datetime = field(name="when")
     onto: Oid
     tips: dict[TaskId, Oid]
     conflicts: tuple[Conflict, ...] = ()
 
 
-class Judgement(StrEnum):
+class CheckStatus(StrEnum):
     """What the checks say of a candidate."""
 
     GREEN = "green"
@@ -42,7 +43,7 @@ class Judgement(StrEnum):
     UNCHECKED = "not checked"
 
 
-class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+class ExcludedTask(msgspec.Struct, frozen=True, kw_only=True):
     """A finished task that is not in the candidate: why, with whom it conflicts, and where."""
 
     task: TaskId
@@ -51,7 +52,7 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[str, ...] = ()
 
 
-class Red(msgspec.Struct, frozen=True, kw_only=True):
+class FailingTask(msgspec.Struct, frozen=True, kw_only=True):
     """A task that turns the union red: which check, together with whom, and whether it is green alone (None: not
     known)."""
 
@@ -75,19 +76,19 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     tree: Oid
     onto: Oid
     before: Oid | None
-    when: datetime
+    created: datetime = field(name="when")
     tasks: dict[TaskId, Oid]
-    made_of: dict[TaskId, Oid]
-    ground: tuple[Oid | None, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-    judgement: Judgement = Judgement.UNCHECKED
+    inputs: dict[TaskId, Oid] = field(name="made_of")
+    merge_base: tuple[Oid | None, ...] = field(default=(), name="ground")
+    left_out: tuple[ExcludedTask, ...] = ()
+    status: CheckStatus = field(default=CheckStatus.UNCHECKED, name="judgement")
     results: tuple[CheckResult, ...] = ()
-    red: tuple[Red, ...] = ()
-    held: str = ""
+    red: tuple[FailingTask, ...] = ()
+    not_updated: str = field(default="", name="held")
     reason: str = ""
 
 
-Foreseen = tuple[tuple[Conflict, ...], Candidate | None]
+ForecastSummary = tuple[tuple[Conflict, ...], Candidate | None]
 """The conflicts that are foreseen, and the candidate."""
 
 

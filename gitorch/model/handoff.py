@@ -43,7 +43,7 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     more_files: int = 0
 
 
-class Handed(msgspec.Struct, frozen=True, kw_only=True):
+class TaskHandoff(msgspec.Struct, frozen=True, kw_only=True):
     """A handoff with the task that it comes from."""
 
     task: TaskId

@@ -82,10 +82,10 @@ class VerdictNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", t
 
     v: int = 1
     task: str
-    who: str = ""
+    reviewer: str = field(default="", name="who")
     verdict: str
     comments: tuple[Comment, ...] = ()
-    when: str = ""
+    time: str = field(default="", name="when")
 
 
 class MergedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="merged"):
@@ -95,7 +95,7 @@ class MergedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     task: str
     commit: Oid
     integration: str = ""
-    when: str = ""
+    time: str = field(default="", name="when")
 
 
 class ResolvedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="resolved"):
@@ -112,9 +112,9 @@ class ViewedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
 
     v: int = 1
     task: str
-    who: str = ""
+    reviewer: str = field(default="", name="who")
     patch_ids: tuple[str, ...] = ()
-    when: str = ""
+    time: str = field(default="", name="when")
 
 
 Note = AttemptNote | AdoptedNote | CheckNote | VerdictNote | MergedNote | ResolvedNote | ViewedNote
@@ -216,12 +216,12 @@ def check_line(result: CheckResult) -> Line:
 
 def verdict_line(task: Task, verdict: str, reviewer: str, comments: Sequence[Comment] = ()) -> Line:
     """Return the note of a reviewer's verdict: approve, revise or reject."""
-    return line_of(VerdictNote(task=task.id, who=reviewer, verdict=verdict, comments=tuple(comments), when=now()))
+    return line_of(VerdictNote(task=task.id, reviewer=reviewer, verdict=verdict, comments=tuple(comments), time=now()))
 
 
 def merged_line(task: TaskId, commit: Oid, integration: str) -> Line:
     """Return the note of a commit that a merge made from a task's commit."""
-    return line_of(MergedNote(task=task, commit=commit, integration=integration, when=now()))
+    return line_of(MergedNote(task=task, commit=commit, integration=integration, time=now()))
 
 
 def resolved_line(task: TaskId, paths: Sequence[str], by: str) -> Line:

@@ -86,7 +86,7 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str = ""
 
 
-class Probed(msgspec.Struct, frozen=True, kw_only=True):
+class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a probe command: its exit code (None: no such program, or it took too long) and output."""
 
     argv: tuple[str, ...]

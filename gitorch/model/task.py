@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec import field
 
 from gitorch.errors import Refused
 from gitorch.model.naming import Oid, TaskId
@@ -86,7 +87,7 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     file: str = ""
     line: int = 0
-    who: str = ""
+    author: str = field(default="", name="who")
     attempt: int = 0
 
 
@@ -130,7 +131,7 @@ class ConflictRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """An attempt to solve a task's conflict, and how the task stood before: what it goes back to when that fails.
 
     `conflict_id` is what this conflict is known again by, `conflict_commit` the commit that holds it. `base` and `tip`
-    are the branch's commits before, `reason` what was said of the conflict; `below` are the tasks that build on this
+    are the branch's commits before, `reason` describes the conflict; `dependents` are the tasks that build on this
     one and became stale by the attempt.
     """
 
@@ -140,7 +141,7 @@ class ConflictRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     tip: Oid
     reason: str = ""
     results: tuple[CheckResult, ...] = ()
-    below: tuple[TaskId, ...] = ()
+    dependents: tuple[TaskId, ...] = field(default=(), name="below")
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -20,7 +20,7 @@ from gitorch.errors import GitorchError
 from gitorch.flow.forecast.background_worker import LatestWinsWorker, Outcome
 from gitorch.flow.merge import MergePlan, candidate
 from gitorch.model import graph
-from gitorch.model.forecast import Candidate, Judgement
+from gitorch.model.forecast import Candidate, CheckStatus
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from gitorch.rooms.context import RunContext
@@ -130,7 +130,7 @@ class BackgroundMerger:
         self._forecaster.close()
         self._checker.close()
         saved = saved_candidate(self.workspace)
-        if saved and saved.judgement is Judgement.CHECKING:
+        if saved and saved.status is CheckStatus.CHECKING:
             save_candidate(self.workspace, unchecked(saved))
 
     def troubles(self) -> tuple[str, ...]:
@@ -215,7 +215,7 @@ class BackgroundMerger:
             save_candidate(self.workspace, candidate.with_results(job.candidate, job.plan, verified))
 
     def _is_newest(self, published: Candidate) -> bool:
-        return saved_candidate(self.workspace) == published and published.judgement is Judgement.CHECKING
+        return saved_candidate(self.workspace) == published and published.status is CheckStatus.CHECKING
 
     def _publish(self, verified: Verified) -> list[Task]:
         """Publish a merge, unless one of its tasks has changed since; return the tasks that were merged."""

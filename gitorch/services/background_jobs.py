@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gitorch.config import Loaded
+from gitorch.config import LoadedConfig
 from gitorch.errors import GitorchError, Refused
 from gitorch.flow import merge
 from gitorch.flow.forecast.background_worker import Cancellation, Superseded
@@ -90,7 +90,7 @@ class Verified(msgspec.Struct, frozen=True):
 class Forecaster:
     """Runs `UpdateForecast`. Its merges are cached from one job to the next."""
 
-    def __init__(self, context: RunContext, loaded: Loaded) -> None:
+    def __init__(self, context: RunContext, loaded: LoadedConfig) -> None:
         self.context = context
         self.loaded = loaded
         self._cache = MergeCache()
@@ -136,7 +136,7 @@ class Forecaster:
 class Checker:
     """Runs `CheckCandidate` and `MergeTasks`, one tree at a time, to leave the processors to the agents."""
 
-    def __init__(self, context: RunContext, loaded: Loaded) -> None:
+    def __init__(self, context: RunContext, loaded: LoadedConfig) -> None:
         self.context = context
         self.loaded = loaded
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from gitorch.config import Loaded
+from gitorch.config import LoadedConfig
 from gitorch.errors import GitorchError, Refused
 from gitorch.flow import merge
 from gitorch.flow.merge import MergePlan, candidate
 from gitorch.flow.merge.candidate import CandidateTasks
 from gitorch.git.repository import Repository
 from gitorch.model import naming
-from gitorch.model.forecast import Candidate, Judgement
+from gitorch.model.forecast import Candidate, CheckStatus
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.replay import MemoryReplayer, Replayer
@@ -59,7 +59,7 @@ def refresh(workspace: Workspace, replayer: Replayer | None = None) -> list[str]
 
 def rebuild_candidate(
     inputs: MergeInputs,
-    loaded: Loaded,
+    loaded: LoadedConfig,
     replayer: Replayer,
     saved: Candidate | None,
     *,
@@ -100,9 +100,9 @@ def publish_candidate(workspace: Workspace, rebuilt: Rebuilt) -> Candidate:
         try:
             refuse_checked_out(workspace.repository, published.branch)
         except Refused as refused:
-            published = msgspec.structs.replace(published, held=refused.what)
+            published = msgspec.structs.replace(published, not_updated=refused.what)
     save_candidate(workspace, published)
-    if tip != published.tip and not published.held:
+    if tip != published.tip and not published.not_updated:
         moves = [RefUpdate(branch_ref(published.branch), published.tip, tip)]
         if tip is not None and published.before is None:
             stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
@@ -112,13 +112,13 @@ def publish_candidate(workspace: Workspace, rebuilt: Rebuilt) -> Candidate:
 
 
 def _is_up_to_date(
-    inputs: MergeInputs, loaded: Loaded, saved: Candidate | None, selection: CandidateTasks, *, checked: bool
+    inputs: MergeInputs, loaded: LoadedConfig, saved: Candidate | None, selection: CandidateTasks, *, checked: bool
 ) -> bool:
     tip = inputs.candidate_tip
     if saved is None:
         return not selection.tasks and tip is None
-    in_place = tip == saved.tip or (bool(saved.held) and _is_checked_out(inputs.repository, saved.branch))
-    has_results = saved.judgement in (Judgement.GREEN, Judgement.RED)
+    in_place = tip == saved.tip or (bool(saved.not_updated) and _is_checked_out(inputs.repository, saved.branch))
+    has_results = saved.status in (CheckStatus.GREEN, CheckStatus.RED)
     is_checked = not checked or has_results or bool(_why_unchecked(inputs, loaded, saved.onto))
     return in_place and is_checked and candidate.is_current(saved, selection, inputs.merge_base)
 
@@ -131,25 +131,25 @@ def _is_checked_out(repository: Repository, branch: str) -> bool:
     return False
 
 
-def _before_checks(inputs: MergeInputs, loaded: Loaded, rebuilt: Candidate, *, checked: bool) -> Candidate:
+def _before_checks(inputs: MergeInputs, loaded: LoadedConfig, rebuilt: Candidate, *, checked: bool) -> Candidate:
     """Return a candidate with its state and reason before its checks run."""
     reason = _why_unchecked(inputs, loaded, rebuilt.onto)
     if not reason and not rebuilt.tasks:
         reason = "nothing has been added to what is merged"
     if reason:
         return msgspec.structs.replace(rebuilt, reason=reason)
-    return msgspec.structs.replace(rebuilt, judgement=Judgement.CHECKING) if checked else unchecked(rebuilt)
+    return msgspec.structs.replace(rebuilt, status=CheckStatus.CHECKING) if checked else unchecked(rebuilt)
 
 
 def _with_known_results(rebuilt: Candidate, saved: Candidate | None) -> Candidate:
     """Return a candidate with the results of the saved one if their trees are the same."""
-    is_open = rebuilt.judgement is Judgement.CHECKING or rebuilt == unchecked(rebuilt)
-    if is_open and saved and saved.tree == rebuilt.tree and saved.judgement is Judgement.GREEN:
-        return msgspec.structs.replace(rebuilt, judgement=Judgement.GREEN, results=saved.results, reason="")
+    is_open = rebuilt.status is CheckStatus.CHECKING or rebuilt == unchecked(rebuilt)
+    if is_open and saved and saved.tree == rebuilt.tree and saved.status is CheckStatus.GREEN:
+        return msgspec.structs.replace(rebuilt, status=CheckStatus.GREEN, results=saved.results, reason="")
     return rebuilt
 
 
-def _why_unchecked(inputs: MergeInputs, loaded: Loaded, onto: Oid) -> str:
+def _why_unchecked(inputs: MergeInputs, loaded: LoadedConfig, onto: Oid) -> str:
     """Return why checks cannot run on a candidate; empty if they can."""
     if inputs.config.merge.verify == "never":
         return "merge.verify is never"

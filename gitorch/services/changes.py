@@ -87,7 +87,7 @@ def operate(
         if not (changes or moves):
             return None
         log = workspace.operations
-        operation = log.open(kind, moves, changes, said=summary, folders=folders, plan=plan, reverts=about)
+        operation = log.open(kind, moves, changes, summary=summary, folders=folders, plan=plan, reverts=about)
         try:
             move_refs(workspace, [move for move in moves if move.old != move.new], summary)
         except GitorchError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gitorch import config as configuration
-from gitorch.config import FILE, Loaded
+from gitorch.config import FILE, LoadedConfig
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.model.task import Task, base_of
@@ -24,7 +24,7 @@ def checks_for(workspace: Workspace, task: Task) -> dict[str, str]:
     return workspace.base_checks[base] | task.spec.checks
 
 
-def checks_at(repository: Repository, loaded: Loaded, commit: Oid) -> dict[str, str]:
+def checks_at(repository: Repository, loaded: LoadedConfig, commit: Oid) -> dict[str, str]:
     """Return the checks of a commit's configuration file, with those of the user's own files.
 
     Raises `Refused` for commands that nobody has agreed to.

@@ -88,7 +88,7 @@ def _conflict_retry(workspace: Workspace, task: Task, prepared: ConflictCommit) 
         tip=tip,
         reason=task.reason,
         results=task.results,
-        below=tuple(dependent.id for dependent, _ in dependents if not dependent.stale),
+        dependents=tuple(dependent.id for dependent, _ in dependents if not dependent.stale),
     )
 
 

@@ -39,7 +39,7 @@ def make_forecast(
     branches = _branches_in_flight(inputs, clean)
     conflicts = pairs.forecast(replayer, branches, onto, cache)
     tips = {branch.task: branch.tip for branch in branches}
-    return Forecast(when=datetime.now(UTC), onto=onto, tips=tips, conflicts=conflicts)
+    return Forecast(created=datetime.now(UTC), onto=onto, tips=tips, conflicts=conflicts)
 
 
 def inputs_fingerprint(inputs: MergeInputs) -> object:

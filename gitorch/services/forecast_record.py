@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.model import forecast as model
-from gitorch.model.forecast import Candidate, Conflict, Forecast, Foreseen, Judgement
+from gitorch.model.forecast import Candidate, CheckStatus, Conflict, Forecast, ForecastSummary
 from gitorch.services.run_lock import is_running
 from gitorch.services.workspace import Workspace
 from gitorch.storage.atomic import replace
@@ -22,13 +22,13 @@ def saved_conflicts(workspace: Workspace) -> tuple[Conflict, ...]:
 def saved_candidate(workspace: Workspace) -> Candidate | None:
     """Return the merge candidate as it was last built; None before the first."""
     candidate = _read(_candidate_file(workspace), Candidate)
-    if candidate is None or candidate.judgement is not Judgement.CHECKING or is_running(workspace):
+    if candidate is None or candidate.status is not CheckStatus.CHECKING or is_running(workspace):
         return candidate
     candidate = _read(_candidate_file(workspace), Candidate)  # the run may have finished its check, and ended, since
-    return unchecked(candidate) if candidate and candidate.judgement is Judgement.CHECKING else candidate
+    return unchecked(candidate) if candidate and candidate.status is CheckStatus.CHECKING else candidate
 
 
-def saved_forecast(workspace: Workspace) -> Foreseen:
+def saved_forecast(workspace: Workspace) -> ForecastSummary:
     """Return both."""
     return saved_conflicts(workspace), saved_candidate(workspace)
 
@@ -47,7 +47,7 @@ def save_candidate(workspace: Workspace, candidate: Candidate) -> None:
 
 def unchecked(candidate: Candidate) -> Candidate:
     """Return a candidate that nothing checks now, and the next run will."""
-    return msgspec.structs.replace(candidate, judgement=Judgement.UNCHECKED, reason="the next run checks it")
+    return msgspec.structs.replace(candidate, status=CheckStatus.UNCHECKED, reason="the next run checks it")
 
 
 def _forecast_file(workspace: Workspace) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitorch import config as configuration
-from gitorch.config import FILE, PERSONAL, Loaded
+from gitorch.config import FILE, PERSONAL, LoadedConfig
 from gitorch.git.repository import Repository
 from gitorch.model import naming, noted_task
 from gitorch.services.rebuild import tasks_from_branches
@@ -42,7 +42,7 @@ def open_workspace(
     return workspace
 
 
-def load_config(repository: Repository, assignments: Sequence[str], environment: Mapping[str, str]) -> Loaded:
+def load_config(repository: Repository, assignments: Sequence[str], environment: Mapping[str, str]) -> LoadedConfig:
     """Read all layers of a repository's configuration."""
     files = [configuration.user_file()]
     if repository.work_tree is not None:

@@ -43,7 +43,7 @@ def finish(workspace: Workspace, operation: Operation) -> None:
     workspace.store.save(
         [task for _, task in results if task is not None], dropped=[name for name, task in results if task is None]
     )
-    workspace.operations.close(operation, done=True)
+    workspace.operations.close(operation, is_complete=True)
 
 
 def roll_back(workspace: Workspace, operation: Operation, finished_moves: Sequence[RefUpdate]) -> None:
@@ -52,7 +52,7 @@ def roll_back(workspace: Workspace, operation: Operation, finished_moves: Sequen
     move_refs(workspace, moves, f"give up {operation.kind}")
     _update_checkouts(workspace, moves)
     _move_folders(workspace, [FolderMove(folder.new, folder.old) for folder in operation.folders])
-    workspace.operations.close(operation, done=False)
+    workspace.operations.close(operation, is_complete=False)
 
 
 def _user_moves(workspace: Workspace, moves: Iterable[RefUpdate]) -> Iterator[tuple[Ref, Oid, Oid]]:

@@ -10,7 +10,7 @@ import msgspec
 
 from gitorch.errors import InvalidInput, Refused
 from gitorch.model.naming import slug
-from gitorch.model.plan import Plan, PlanSession, Proposed, Said, Step, difference, read_plan, valid
+from gitorch.model.plan import PlanEdit, PlanMessage, PlanSession, Proposal, TaskPlan, difference, read_plan, valid
 from gitorch.services.lookup import unknown
 from gitorch.services.plan_approval import discuss_command, find_plan, plan_store, refuse_approved
 from gitorch.services.planner import PlannerChoice
@@ -21,7 +21,7 @@ from gitorch.storage.plans import PlanMoved
 
 def create_plan(workspace: Workspace, goal: str, constraints: Sequence[str] = (), *, agent: str = "") -> PlanSession:
     """Save a new plan that has no tasks yet."""
-    plan = valid(Plan(goal=goal))
+    plan = valid(TaskPlan(goal=goal))
     now = datetime.now(UTC)
     return plan_store(workspace).create(
         PlanSession(
@@ -29,8 +29,8 @@ def create_plan(workspace: Workspace, goal: str, constraints: Sequence[str] = ()
             plan=plan,
             constraints=tuple(constraints),
             agent=agent,
-            conversation=(Said(who="person", text=goal, at=now),),
-            history=(Step(what="began", at=now),),
+            conversation=(PlanMessage(author="person", text=goal, time=now),),
+            history=(PlanEdit(description="began", time=now),),
             created=now,
         )
     )
@@ -53,7 +53,7 @@ def discuss(workspace: Workspace, session: PlanSession, text: str, choice: Plann
     if not text.strip():
         raise InvalidInput("empty-words", "the message is empty: say what should change")
     plans = plan_store(workspace)
-    message = Said(who="person", text=text, at=datetime.now(UTC))
+    message = PlanMessage(author="person", text=text, time=datetime.now(UTC))
     conversation = (*session.conversation, message)
     plans.save(msgspec.structs.replace(session, conversation=conversation, proposal=None))
     proposed = choice.planner.discuss(session.plan, [*_constraints(session), *session.conversation], text)
@@ -76,14 +76,14 @@ def drop_proposal(workspace: Workspace, session: PlanSession) -> PlanSession:
     return plan_store(workspace).save(msgspec.structs.replace(session, proposal=None))
 
 
-def change_plan(workspace: Workspace, session: PlanSession, plan: Plan, description: str) -> PlanSession:
+def change_plan(workspace: Workspace, session: PlanSession, plan: TaskPlan, description: str) -> PlanSession:
     """Save a changed plan; `description` goes into its history."""
     refuse_approved(session)
     _require_known_names(workspace, plan)
     return _save(workspace, session, plan, description)
 
 
-def edit_plan(workspace: Workspace, name: str, edit: Callable[[Plan], tuple[Plan, str]]) -> PlanSession:
+def edit_plan(workspace: Workspace, name: str, edit: Callable[[TaskPlan], tuple[TaskPlan, str]]) -> PlanSession:
     """Change a plan with a function that returns the new plan and a description of the change.
 
     The function is called again if another command has changed the plan first.
@@ -97,7 +97,7 @@ def edit_plan(workspace: Workspace, name: str, edit: Callable[[Plan], tuple[Plan
             continue
 
 
-def read_edited(workspace: Workspace, document: Any, session: PlanSession) -> Plan:
+def read_edited(workspace: Workspace, document: Any, session: PlanSession) -> TaskPlan:
     """Return the plan that an edited document describes: its goal, and a table for each task."""
     if unknown_keys := [key for key in document if key not in ("goal", "task")]:
         raise InvalidInput("plan-invalid", f"unknown key {unknown_keys[0]}", why="the keys are goal and task")
@@ -117,7 +117,7 @@ def drop_plan(workspace: Workspace, session: PlanSession) -> str:
         return str(plans.drop(session))
 
 
-def _require_known_names(workspace: Workspace, plan: Plan) -> None:
+def _require_known_names(workspace: Workspace, plan: TaskPlan) -> None:
     """Raise `InvalidInput` for an agent or a role that is not configured."""
     roles, agents = workspace.roles, workspace.config.agents
     for task in plan.tasks:
@@ -127,19 +127,21 @@ def _require_known_names(workspace: Workspace, plan: Plan) -> None:
             raise unknown("role", task.role, list(roles))
 
 
-def _save(workspace: Workspace, session: PlanSession, plan: Plan, description: str, **fields: Any) -> PlanSession:
+def _save(workspace: Workspace, session: PlanSession, plan: TaskPlan, description: str, **fields: Any) -> PlanSession:
     """Save the next revision, with the change in its history."""
-    history = (*session.history, Step(what=description, at=datetime.now(UTC)))
+    history = (*session.history, PlanEdit(description=description, time=datetime.now(UTC)))
     changed = msgspec.structs.replace(session, plan=plan, proposal=None, history=history, **fields)
     return plan_store(workspace).save(changed)
 
 
-def _constraints(session: PlanSession) -> tuple[Said, ...]:
+def _constraints(session: PlanSession) -> tuple[PlanMessage, ...]:
     """Return the constraints of a plan as a message: a planner that discusses it has not seen them before."""
     text = "".join(f"\n- {constraint}" for constraint in session.constraints)
-    return (Said(who="person", text=f"What must hold:{text}"),) if text else ()
+    return (PlanMessage(author="person", text=f"What must hold:{text}"),) if text else ()
 
 
-def _with_answer(session: PlanSession, proposed: Proposed) -> PlanSession:
-    answer = Said(who="planner", text=proposed.reply, at=datetime.now(UTC), model=proposed.model, usage=proposed.usage)
+def _with_answer(session: PlanSession, proposed: Proposal) -> PlanSession:
+    answer = PlanMessage(
+        author="planner", text=proposed.reply, time=datetime.now(UTC), model=proposed.model, usage=proposed.usage
+    )
     return msgspec.structs.replace(session, conversation=(*session.conversation, answer))

@@ -11,7 +11,7 @@ import msgspec
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow.intake import TaskDraft
 from gitorch.model.naming import TaskId, unused
-from gitorch.model.plan import Approval, Plan, PlanSession, Step
+from gitorch.model.plan import Approval, PlanEdit, PlanSession, TaskPlan
 from gitorch.model.task import Task
 from gitorch.services.recovery import recover
 from gitorch.services.submit import reserved_names, resolve_drafts, submit
@@ -65,14 +65,14 @@ def approve_plan(workspace: Workspace, session: PlanSession, adjust: Adjust = li
         if not current.plan.tasks:
             raise InvalidInput("empty-plan", f"the plan {current.id} has no tasks", fix=(discuss_command(current),))
         while True:
-            approval = Approval(at=datetime.now(UTC), tasks=())
+            approval = Approval(approved_at=datetime.now(UTC), tasks=())
             try:
                 return _queue(workspace, current, approval, adjust)
             except TaskMoved:
                 current = conclude_plan(workspace, session.id)  # another command took a name: choose again
 
 
-def tasks_of(workspace: Workspace, plan: Plan, created: datetime, adjust: Adjust = list) -> list[Task]:
+def tasks_of(workspace: Workspace, plan: TaskPlan, created: datetime, adjust: Adjust = list) -> list[Task]:
     """Return a plan as tasks, under names that no other task has, with its dependencies."""
     reserved = reserved_names(workspace)
     return resolve_drafts(workspace, adjust(_drafts(plan, reserved)), reserved=reserved, created=created)
@@ -85,7 +85,7 @@ def mark_undecided(
 
     Call with the plans' lock held, before the tasks are touched.
     """
-    undecided = msgspec.structs.replace(session, approval=Approval(at=time, tasks=tasks), proposal=None)
+    undecided = msgspec.structs.replace(session, approval=Approval(approved_at=time, tasks=tasks), proposal=None)
     return plan_store(workspace).save(undecided)
 
 
@@ -97,7 +97,7 @@ def conclude_plan(workspace: Workspace, name: str) -> PlanSession:
     while True:
         session = plan_store(workspace).find(name)
         approval = session.approval
-        if approval is None or approval.done:
+        if approval is None or approval.is_active:
             return session
         with contextlib.suppress(PlanMoved):  # other commands may save messages at any time
             return _with_outcome(workspace, session, approval)
@@ -113,7 +113,7 @@ def plan_of_operation(workspace: Workspace, operation: Operation) -> PlanSession
         return None
     session = conclude_plan(workspace, approved.plan)
     # another plan may have the id of a dropped one
-    is_same = session.approval is not None and session.approval.at == approved.at
+    is_same = session.approval is not None and session.approval.approved_at == approved.approved_at
     return session if is_same or operation.kind == UNDO else None
 
 
@@ -140,10 +140,10 @@ def show_command(session: PlanSession) -> str:
 def _queue(
     workspace: Workspace, session: PlanSession, approval: Approval, adjust: Adjust
 ) -> tuple[PlanSession, list[Task]]:
-    tasks = tasks_of(workspace, session.plan, approval.at, adjust)
-    undecided = mark_undecided(workspace, session, approval.at, tuple(task.id for task in tasks))
+    tasks = tasks_of(workspace, session.plan, approval.approved_at, adjust)
+    undecided = mark_undecided(workspace, session, approval.approved_at, tuple(task.id for task in tasks))
     try:
-        approved = PlanApproval(undecided.id, approval.at, fingerprint(undecided.plan))
+        approved = PlanApproval(undecided.id, approval.approved_at, fingerprint(undecided.plan))
         queued = submit(workspace, tasks, plan=approved)
     finally:
         concluded = conclude_plan(workspace, undecided.id)
@@ -152,7 +152,7 @@ def _queue(
 
 def _with_concluded_approval(workspace: Workspace, session: PlanSession) -> PlanSession:
     """Return a plan, after waiting for another process that is approving it or undoing the approval."""
-    if session.approval is None or session.approval.done:
+    if session.approval is None or session.approval.is_active:
         return session
     with plan_store(workspace).lock():
         recover(workspace)
@@ -161,9 +161,9 @@ def _with_concluded_approval(workspace: Workspace, session: PlanSession) -> Plan
 
 def _with_outcome(workspace: Workspace, session: PlanSession, approval: Approval) -> PlanSession:
     """Save the outcome of an approval: its last logged operation, or that there was none."""
-    last = workspace.operations.last_of_plan(session.id, approval.at)
+    last = workspace.operations.last_of_plan(session.id, approval.approved_at)
     tasks, plans = workspace.tasks, plan_store(workspace)
-    are_queued = any(name in tasks and tasks[name].spec.created == approval.at for name in approval.tasks)
+    are_queued = any(name in tasks and tasks[name].spec.created == approval.approved_at for name in approval.tasks)
     kind = last.kind if last else SUBMIT if are_queued else ""
     if not kind:
         return plans.save(msgspec.structs.replace(session, approval=None))
@@ -171,13 +171,17 @@ def _with_outcome(workspace: Workspace, session: PlanSession, approval: Approval
         tasks="1 task" if len(approval.tasks) == 1 else f"{len(approval.tasks)} tasks"
     )
     # an interrupted undo has changed nothing
-    is_recorded = session.history[-1:] and session.history[-1].what == description
-    history = session.history if is_recorded else (*session.history, Step(what=description, at=datetime.now(UTC)))
-    concluded = None if kind == UNDO else msgspec.structs.replace(approval, done=True)
+    is_recorded = session.history[-1:] and session.history[-1].description == description
+    history = (
+        session.history
+        if is_recorded
+        else (*session.history, PlanEdit(description=description, time=datetime.now(UTC)))
+    )
+    concluded = None if kind == UNDO else msgspec.structs.replace(approval, is_active=True)
     return plans.save(msgspec.structs.replace(session, approval=concluded, proposal=None, history=history))
 
 
-def _drafts(plan: Plan, reserved: set[str]) -> list[TaskDraft]:
+def _drafts(plan: TaskPlan, reserved: set[str]) -> list[TaskDraft]:
     """Return the tasks of a plan as drafts, under names that are not in `reserved`."""
     names = _free_names(plan, reserved)
     return [
@@ -197,7 +201,7 @@ def _drafts(plan: Plan, reserved: set[str]) -> list[TaskDraft]:
     ]
 
 
-def _free_names(plan: Plan, reserved: set[str]) -> dict[TaskId, TaskId]:
+def _free_names(plan: TaskPlan, reserved: set[str]) -> dict[TaskId, TaskId]:
     names: dict[TaskId, TaskId] = {}
     for task in plan.tasks:
         other_ids = {other.id for other in plan.tasks if other.id != task.id}

@@ -53,7 +53,7 @@ def conclude(workspace: Workspace, operation: Operation) -> bool:
         tasks = workspace.store.current()
         prints = [(fingerprint(tasks.get(change.task)), change) for change in operation.changes]
         if any(current == change.after for current, change in prints):
-            workspace.operations.close(operation, done=True)  # tasks are saved last
+            workspace.operations.close(operation, is_complete=True)  # tasks are saved last
             return True
         overtaken = any(current != change.before for current, change in prints)
         if not finished_moves or (overtaken and len(finished_moves) + len(pending) == len(moves)):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitorch import config as configuration
-from gitorch.config import Config, Loaded
+from gitorch.config import Config, LoadedConfig
 from gitorch.git.repository import Repository
 from gitorch.model import subagents
 from gitorch.model.roles import Role, route
 from gitorch.model.task import Task, change_spec
 
 
-def load_roles(repository: Repository, loaded: Loaded) -> Mapping[str, Role]:
+def load_roles(repository: Repository, loaded: LoadedConfig) -> Mapping[str, Role]:
     """Return the roles by name: built in, described by the repository, and changed by the configuration.
 
     The repository's files are read from the commit that work starts on, as checks are: neither a file that an agent

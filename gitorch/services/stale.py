@@ -29,7 +29,7 @@ def unstale_dependents(workspace: Workspace, changed: Sequence[Task]) -> list[Ta
         before = tasks.get(task.id)
         conflict = before.conflict if before is not None and task.state is State.CONFLICTED else None
         tasks[task.id] = task
-        names = conflict.below if conflict else ()
+        names = conflict.dependents if conflict else ()
         for dependent in graph.merge_order(tasks[name] for name in names if name in tasks):
             is_idle = dependent.stale and dependent.state is not State.RUNNING
             if is_idle and _is_up_to_date(workspace, dependent, tasks):

@@ -79,13 +79,13 @@ def _invert_next(workspace: Workspace, operations: _Operations, none_left: str) 
                 raise refusal
             if plan and operation.plan:
                 names = tuple(change.task for change in operation.changes)
-                mark_undecided(workspace, plan, operation.plan.at, names)
+                mark_undecided(workspace, plan, operation.plan.approved_at, names)
             inverted = operate(
                 workspace,
                 inverse.inverse_kind(operation),
                 inverse.inverse_pairs(operation, snapshot),
                 inverse.inverse_moves(workspace.repository, operation, snapshot),
-                summary=operation.said,
+                summary=operation.summary,
                 folders=inverse.inverse_folders(operation),
                 plan=operation.plan if plan else None,
                 about=operation,

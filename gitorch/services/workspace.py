@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.config import Config, Loaded
+from gitorch.config import Config, LoadedConfig
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.model.roles import Role
@@ -25,7 +25,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """
 
     repository: Repository
-    loaded: Loaded
+    loaded: LoadedConfig
     environment: Mapping[str, str]
     folder: Path
     store: Store

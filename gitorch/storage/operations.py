@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
+from msgspec import field
 
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import Oid, TaskId
@@ -69,7 +70,7 @@ class PlanApproval(msgspec.Struct, frozen=True):
     """A plan whose approval an operation is, takes back or brings back: its id, when it was approved, and its print."""
 
     plan: str
-    at: datetime
+    approved_at: datetime = field(name="at")
     print: str
 
 
@@ -82,9 +83,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     number: int
     kind: str
-    when: datetime
+    created: datetime = field(name="when")
     v: int = 0
-    said: str = ""
+    summary: str = field(default="", name="said")
     refs: tuple[RefUpdate, ...] = ()
     changes: tuple[TaskChange, ...] = ()
     folders: tuple[FolderMove, ...] = ()
@@ -98,7 +99,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.of or self.number
 
     @property
-    def asked(self) -> str:
+    def requested_kind(self) -> str:
         """The command's own kind, in the same way."""
         return self.command or self.kind
 
@@ -108,14 +109,14 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.v == _FORMAT
 
 
-class Closed(msgspec.Struct, frozen=True):
+class OperationEnd(msgspec.Struct, frozen=True):
     """An operation that was carried through, or given up with nothing moved."""
 
-    closed: int
-    done: bool
+    number: int = field(name="closed")
+    is_complete: bool = field(name="done")
 
 
-Entry = Operation | Closed
+Entry = Operation | OperationEnd
 
 
 def describe(verb: str, tasks: Sequence[Task]) -> str:
@@ -183,7 +184,7 @@ class OperationLog:
         refs: Sequence[RefUpdate],
         changes: Sequence[TaskChange],
         *,
-        said: str = "",
+        summary: str = "",
         folders: Sequence[FolderMove] = (),
         plan: PlanApproval | None = None,
         reverts: Operation | None = None,
@@ -193,25 +194,25 @@ class OperationLog:
         operation = Operation(
             number=last + 1,
             kind=kind,
-            when=datetime.now(UTC),
+            created=datetime.now(UTC),
             v=_FORMAT,
-            said=said or kind,
+            summary=summary or kind,
             refs=tuple(refs),
             changes=tuple(changes),
             folders=tuple(folders),
             plan=plan,
             of=reverts.origin if reverts else 0,
-            command=reverts.asked if reverts else "",
+            command=reverts.requested_kind if reverts else "",
         )
         self._append(operation, durable=True)
         return operation
 
-    def close(self, operation: Operation, *, done: bool) -> None:
+    def close(self, operation: Operation, *, is_complete: bool) -> None:
         """Write down that it happened, or (not `done`) that nothing did.
 
         Not waited for until it is on disk: what a power cut takes is found out again.
         """
-        self._append(Closed(operation.number, done), durable=False)
+        self._append(OperationEnd(operation.number, is_complete), durable=False)
 
     @contextmanager
     def lock(self) -> Iterator[IO[str]]:
@@ -239,7 +240,7 @@ class OperationLog:
         """
         operations: list[Operation] = []
         for entry in self._backwards():
-            if isinstance(entry, Closed):
+            if isinstance(entry, OperationEnd):
                 break
             operations.append(entry)
         return operations[::-1]
@@ -248,8 +249,8 @@ class OperationLog:
         """Yield the operations that were carried through, the last one first."""
         closed: dict[int, bool] = {}
         for entry in self._backwards():
-            if isinstance(entry, Closed):
-                closed.setdefault(entry.closed, entry.done)
+            if isinstance(entry, OperationEnd):
+                closed.setdefault(entry.number, entry.is_complete)
             elif closed.pop(entry.number, False):
                 yield entry
 
@@ -262,7 +263,7 @@ class OperationLog:
             (
                 operation
                 for operation in self.completed()
-                if operation.plan and (operation.plan.plan, operation.plan.at) == (plan, approved_at)
+                if operation.plan and (operation.plan.plan, operation.plan.approved_at) == (plan, approved_at)
             ),
             None,
         )
@@ -309,7 +310,7 @@ class OperationLog:
 
 
 def _closed(line: bytes) -> Entry:
-    return msgspec.json.decode(line, type=Closed)
+    return msgspec.json.decode(line, type=OperationEnd)
 
 
 def _lines_backwards(path: Path) -> Iterator[bytes]:

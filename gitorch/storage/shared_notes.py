@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+from msgspec import field
 
 from gitorch.errors import InvalidInput, NotFound, Refused
 from gitorch.model.clock import now
@@ -29,14 +30,14 @@ MOST_BYTES = 1 << 20
 
 
 class SharedNote(msgspec.Struct, frozen=True, kw_only=True):
-    """One note. `task` is the task whose agent wrote it, empty for a person, whose name is `who`."""
+    """One note. `task` is the task whose agent wrote it, empty for a person, whose name is `author`."""
 
     number: int
     run: int
     text: str
     task: str = ""
-    who: str = ""
-    when: str = ""
+    author: str = field(default="", name="who")
+    time: str = field(default="", name="when")
 
 
 class SharedNotes:
@@ -86,7 +87,7 @@ class SharedNotes:
                 return note
         raise NotFound("no-such-note", f"run {run} has no note {number}", fix=("orchestrate context list",))
 
-    def add(self, text: str, *, task: str = "", who: str = "") -> SharedNote:
+    def add(self, text: str, *, task: str = "", author: str = "") -> SharedNote:
         """Append a note; it is durable when this returns. Credentials and hidden characters are taken out.
 
         Raises `InvalidInput` for an empty or too long one, `Refused` when the run, or this task, has enough.
@@ -100,7 +101,7 @@ class SharedNotes:
                 # the line of a writer that was killed is ended first: it is lost, and takes nothing with it
                 lead = b"\n" if before and not before.endswith(b"\n") else b""
                 number = (before + lead).count(b"\n") + 1
-                note = SharedNote(number=number, run=run, text=text, task=task, who=who, when=now())
+                note = SharedNote(number=number, run=run, text=text, task=task, author=author, time=now())
                 file.write(lead + msgspec.json.encode(note) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())

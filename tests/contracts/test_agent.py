@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.agents import AGENTS
-from gitorch.agents.protocol import Agent, Probed, Request
+from gitorch.agents.protocol import Agent, ProbeResult, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import EventKind, Exit, ExitReason, Outcome
@@ -39,14 +39,14 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: Agent
     settings: AgentSettings
-    probed: tuple[Probed, ...]
+    probed: tuple[ProbeResult, ...]
     environment: Mapping[str, str] = {}
     stream: tuple[bytes, ...]
     has_final_event: bool = True
 
 
-def probed(*results: tuple[int | None, str]) -> tuple[Probed, ...]:
-    return tuple(Probed(argv=("x",), exit_code=code, stdout=stdout, stderr="bad") for code, stdout in results)
+def probed(*results: tuple[int | None, str]) -> tuple[ProbeResult, ...]:
+    return tuple(ProbeResult(argv=("x",), exit_code=code, stdout=stdout, stderr="bad") for code, stdout in results)
 
 
 KINDS = {

@@ -371,8 +371,8 @@ def test_an_approval_that_was_cut_short_is_settled(plan: Cli, queued: bool) -> N
     """After a crash between the plan and the queue the plan is approved if its tasks are there, and else a draft."""
     opened = open_workspace(plan.folder)
     session = services.plan_approval.find_plan(opened, "1-add")
-    approval = Approval(at=session.created, tasks=())  # type: ignore[arg-type]
-    tasks = services.plan_approval.tasks_of(opened, session.plan, approval.at)
+    approval = Approval(approved_at=session.created, tasks=())  # type: ignore[arg-type]
+    tasks = services.plan_approval.tasks_of(opened, session.plan, approval.approved_at)
     approval = msgspec.structs.replace(approval, tasks=tuple(task.id for task in tasks))
     services.plan_approval.plan_store(opened).save(msgspec.structs.replace(session, approval=approval))
     if queued:

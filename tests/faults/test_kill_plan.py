@@ -87,7 +87,7 @@ def _verified(day: Day, before: list[str], after: list[str], *, ends_approved: b
     session = services.plan_approval.find_plan(day.open(), NAME)
     assert session == services.plan_approval.find_plan(day.open(), NAME), "looking again changes nothing"
     assert [session] == services.plan_approval.all_plans(day.open())
-    record = [step.what for step in session.history[2:]]
+    record = [step.description for step in session.history[2:]]
     assert record in (before, after)
     assert session.is_approved is (ends_approved if record == after else not ends_approved)
     found: dict[str, Any] = day.now()

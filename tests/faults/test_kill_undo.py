@@ -222,7 +222,7 @@ def test_an_undo_that_git_made_in_part_is_made_whole(repository_folder: Path, mo
     made = next(library.operations.completed())
     day.reset()
     library = day.open()
-    opened = library.operations.open(made.kind, made.refs, made.changes, said=made.said, reverts=made)
+    opened = library.operations.open(made.kind, made.refs, made.changes, summary=made.summary, reverts=made)
     update = opened.refs[moved]
     library.repository.update_refs([update], "a part of it")
     assert day.now() == after
@@ -238,7 +238,7 @@ def test_an_undo_whose_task_a_run_took_meanwhile_is_given_up_whole(repository_fo
     day.reset()
     before = whole(repository_folder)
     library = day.open()
-    opened = library.operations.open(made.kind, made.refs, made.changes, said=made.said, reverts=made)
+    opened = library.operations.open(made.kind, made.refs, made.changes, summary=made.summary, reverts=made)
     library.repository.update_refs(opened.refs, "all of it")
     running = finish_by_hand(library, "one")
     assert day.now() == before | {"tasks": {"one": running}}

@@ -18,7 +18,7 @@ from gitorch import services
 from gitorch.flow.merge.resolutions import FileResolutions, Sides
 from gitorch.git import index_flags, worktree_status, worktrees
 from gitorch.git.repository import Repository
-from gitorch.model.forecast import Candidate, Judgement, encoded
+from gitorch.model.forecast import Candidate, CheckStatus, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
 from gitorch.replay import MemoryReplayer
@@ -232,12 +232,12 @@ def test_a_candidate_that_is_checked_out_stays_where_it_is(night: Night, tmp_pat
     night.task("two", {"two.txt": "x\n"})
     made = night.candidate()
     assert night.tip() == first.tip
-    assert str(place) in made.held
+    assert str(place) in made.not_updated
     assert list(made.tasks) == ["one", "two"]
     assert git("status", "--porcelain", cwd=place) == ""
     git("switch", "--quiet", "--detach", cwd=place)
     made = night.candidate()
-    assert (made.held, made.tip) == ("", night.tip())
+    assert (made.not_updated, made.tip) == ("", night.tip())
     assert night.subjects() == ["work of one", "work of two"]
 
 
@@ -417,7 +417,7 @@ def test_a_worktree_that_is_gone(night: Night) -> None:
 def test_nothing_is_called_checked_that_was_not(night: Night) -> None:
     """Made by hand, it waits for a run to check it, or says that there is no check."""
     night.task("one", {"one.txt": "x\n"})
-    assert (night.candidate().judgement, night.candidate().reason) == (Judgement.UNCHECKED, "no checks are configured")
+    assert (night.candidate().status, night.candidate().reason) == (CheckStatus.UNCHECKED, "no checks are configured")
     night.workspace = open_workspace(night.folder, ["checks.test=true"], {})
     night.task("two", {"two.txt": "x\n"})
-    assert (night.candidate().judgement, night.candidate().reason) == (Judgement.UNCHECKED, "the next run checks it")
+    assert (night.candidate().status, night.candidate().reason) == (CheckStatus.UNCHECKED, "the next run checks it")

@@ -40,9 +40,9 @@ def adder(notes: SharedNotes, task: str, count: int) -> subprocess.Popen[bytes]:
 def test_a_note_reads_back(notes: SharedNotes) -> None:
     """Text, author, run and number come back as they were given; line ends of all kinds stay in their note."""
     one = notes.add("The table is called `accounts`\nnot users \u2028 {}", task="add-table")
-    two = notes.add("Use UTC", who="Una")
+    two = notes.add("Use UTC", author="Una")
     assert notes.read(1) == [one, two]
-    assert (one.number, one.task, two.number, two.who) == (1, "add-table", 2, "Una")
+    assert (one.number, one.task, two.number, two.author) == (1, "add-table", 2, "Una")
     assert one.text.split("\n")[0] == "The table is called `accounts`"
     assert notes.find(1, 2) == two
     with pytest.raises(NotFound, match="run 1 has no note 3"):

@@ -266,7 +266,7 @@ def test_a_hostile_config_runs_nothing(home: Home) -> None:
         os.utime(home.main / name, (1, 1))
     taken = fingerprint(home.repository)
     assert not ran.exists()
-    assert "file .gitattributes" in taken.things
+    assert "file .gitattributes" in taken.digests
     subprocess.run(["git", "status"], cwd=home.main, capture_output=True)
     assert ran.exists(), "the trap does not work"
 
@@ -292,10 +292,10 @@ def test_names_of_any_bytes_can_be_stored(home: Home) -> None:
 def test_a_bare_repository_and_one_without_commits_have_fingerprints(home: Home) -> None:
     """No checkout, no index, no HEAD commit: what is there is taken."""
     bare = Repository(home.root / "up.git", None)
-    assert {"HEAD", "refs/heads/main"} <= fingerprint(bare).things.keys()
+    assert {"HEAD", "refs/heads/main"} <= fingerprint(bare).digests.keys()
     (home.root / "empty").mkdir()
     home.git("init", "-q", cwd=home.root / "empty")
-    assert "HEAD" in fingerprint(Repository.discover(home.root / "empty")).things
+    assert "HEAD" in fingerprint(Repository.discover(home.root / "empty")).digests
 
 
 def test_the_users_hooks_folder_elsewhere_is_watched(home: Home) -> None:

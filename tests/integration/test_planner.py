@@ -24,7 +24,7 @@ from gitorch.config import AgentSettings
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
 from gitorch.flow.planning.model import ModelPlanner, ask, model_planner, prompts
 from gitorch.model.outcome import Usage
-from gitorch.model.plan import MOST_TASKS, SCHEMA, Planner, Proposed, Said, read_plan
+from gitorch.model.plan import MOST_TASKS, SCHEMA, PlanMessage, Planner, Proposal, read_plan
 from gitorch.model.roles import Role
 from gitorch.services.open import open_workspace
 from tests.support import real
@@ -53,7 +53,7 @@ GOAL = 'Build a REST API with `auth`; say "hi" 🦀'
 PLAN = read_plan(GOOD, goal=GOAL, made_by="m", roles=["backend-systems-engineer"], agents=[])
 
 
-def expected(proposed: Proposed) -> Proposed:
+def expected(proposed: Proposal) -> Proposal:
     """Return what is proposed as it would be had GOOD been read by itself."""
     plan = msgspec.structs.replace(PLAN, made_by=proposed.model)
     return msgspec.structs.replace(proposed, plan=plan, reply=GOOD["reply"])
@@ -67,7 +67,7 @@ HOSTILE = (
 class Exchange(msgspec.Struct, frozen=True):
     """One question that was answered well, asked in a repository whose files want to be instructions."""
 
-    proposed: Proposed
+    proposed: Proposal
     requests: tuple[ModelRequest, ...]
     kept: list[Path]
     status: str
@@ -454,15 +454,19 @@ def test_the_api_is_asked_with_a_schema_caches_and_no_tools() -> None:
 
 def test_no_more_caches_than_the_api_takes() -> None:
     """However long a conversation is, a request has at most four cache breakpoints."""
-    conversation = [Said(who="person" if n % 2 == 0 else "planner", text=f"line {n}") for n in range(8)]
+    conversation = [PlanMessage(author="person" if n % 2 == 0 else "planner", text=f"line {n}") for n in range(8)]
     request = request_of(question(*prompts.discussion(PLAN, conversation, "more tests")), LIMITS)
     assert msgspec.json.encode(request).count(b'"cache_control"') == 4
 
 
 def test_of_a_long_conversation_the_beginning_and_the_end_are_sent() -> None:
     """What must hold is said first and never dropped; the goal, which every request begins with, is not repeated."""
-    conversation = [Said(who="person", text=text) for text in (f"hold {n}" if n == 0 else f"n{n}." for n in range(100))]
-    texts = [one.text for one in prompts.discussion(PLAN, [*conversation, Said(who="person", text=GOAL)], "go")]
+    conversation = [
+        PlanMessage(author="person", text=text) for text in (f"hold {n}" if n == 0 else f"n{n}." for n in range(100))
+    ]
+    texts = [
+        one.text for one in prompts.discussion(PLAN, [*conversation, PlanMessage(author="person", text=GOAL)], "go")
+    ]
     assert texts[1] == "hold 0"
     assert texts[-2] == "n99."
     assert len(texts) == prompts.CONVERSATION + 2
@@ -472,7 +476,7 @@ def test_of_a_long_conversation_the_beginning_and_the_end_are_sent() -> None:
 def test_a_fence_that_somebody_left_open_makes_no_material_of_what_follows() -> None:
     """A goal, an answer or a contribution that ends in a code fence does not swallow the words after it."""
     plan = msgspec.structs.replace(PLAN, goal="Run\n```\nmake")
-    conversation = [Said(who="planner", text="So:\n````\nx"), Said(who="person", text="~~~\ny")]
+    conversation = [PlanMessage(author="planner", text="So:\n````\nx"), PlanMessage(author="person", text="~~~\ny")]
     asked = question(*prompts.discussion(plan, conversation, "Do it\n```"), *prompts.complaint("```\n{", BROKEN))
     text = outside_fences(as_prompt(asked))
     assert text.count("# The user said") == 4
@@ -486,7 +490,7 @@ BROKEN = InvalidInput("plan-invalid", "broken")
 def test_hostile_words_in_a_conversation_are_sent() -> None:
     """Words that are not Unicode, empty ones, and endless ones get a form that the API takes."""
     texts = {"": "planner", "\udcff": "person", "x" * 10**6: "planner"}
-    conversation = [Said(who=who, text=text) for text, who in texts.items()]
+    conversation = [PlanMessage(author=who, text=text) for text, who in texts.items()]
     request = request_of(question(*prompts.discussion(PLAN, conversation, "\ud83d!")), LIMITS)
     assert all(block["text"].strip() for message in request["messages"] for block in message["content"])
     assert len(msgspec.json.encode(request)) < 100_000
@@ -559,8 +563,8 @@ def test_a_discussion_goes_on_from_the_plan_and_what_was_said(
 ) -> None:
     """The model sees the goal, who said what, the plan as it stands and the new words; it answers with a whole plan."""
     conversation = [
-        Said(who="person", text="What must hold: no Java"),
-        Said(who="planner", text="I took Go.", usage=Usage(output_tokens=7)),
+        PlanMessage(author="person", text="What must hold: no Java"),
+        PlanMessage(author="planner", text="I took Go.", usage=Usage(output_tokens=7)),
     ]
     more = answered(*GOOD["tasks"], task("docs", "api"), reply="I added docs.")
     with ModelServer(script(Give(more))) as server:

@@ -26,7 +26,7 @@ from tests.support.git import git
 from tests.support.notes import fields_of, note_line
 from tests.support.scale import scaled
 
-Step = Callable[[Workspace], object]
+PlanEdit = Callable[[Workspace], object]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def over(library: Workspace) -> None:
     services.review.reject(library, services.lookup.find_task(library, "top"), WHO, "not this")
 
 
-STEPS: dict[str, tuple[Step, Step]] = {
+STEPS: dict[str, tuple[PlanEdit, PlanEdit]] = {
     "submit": (lambda _: None, lambda library: submit(library, "first", "second", after=("one",))),
     "adopt": (lambda library: branch(here(library), "work/more", "m.txt"), lambda library: adopt(library, "work/more")),
     "adopt remote": (
@@ -77,7 +77,7 @@ STEPS: dict[str, tuple[Step, Step]] = {
     "comment": (
         lambda _: None,
         lambda library: services.review.comment(
-            library, services.lookup.find_task(library, "one"), Comment(text="odd\r\n`;` 🚀\0", who=WHO)
+            library, services.lookup.find_task(library, "one"), Comment(text="odd\r\n`;` 🚀\0", author=WHO)
         ),
     ),
     "approve": (lambda _: None, lambda library: approve(library, "one", "two")),
@@ -355,7 +355,7 @@ def test_past_tells_what_can_be_taken_back(library: Workspace, folder: Path) -> 
     services.undo.undo(library)
     services.undo.undo(library)
     undone, past = services.undo.undo_entries(library, 1)
-    assert [one.operation.asked for one in undone] == ["approve"]
+    assert [one.operation.requested_kind for one in undone] == ["approve"]
     assert [one.operation.kind for one in past] == ["submit"]
 
 

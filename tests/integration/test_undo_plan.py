@@ -14,7 +14,7 @@ from gitorch import services
 from gitorch.errors import Refused
 from gitorch.flow.planning.heuristics import Heuristics
 from gitorch.model import plan as planning
-from gitorch.model.plan import PlanSession, Said
+from gitorch.model.plan import PlanMessage, PlanSession
 from gitorch.model.task import State
 from gitorch.services.open import open_workspace
 from gitorch.services.planner import PlannerChoice
@@ -53,7 +53,7 @@ def approve(folder: Path) -> None:
 
 
 def add(folder: Path, title: str) -> None:
-    def edit(there: planning.Plan) -> tuple[planning.Plan, str]:
+    def edit(there: planning.TaskPlan) -> tuple[planning.TaskPlan, str]:
         new = planning.task_of({"id": "more", "title": title, "prompt": title})
         return planning.add(there, new), f"added {new.id}"
 
@@ -62,7 +62,7 @@ def add(folder: Path, title: str) -> None:
 
 def said(folder: Path) -> list[str]:
     """Return what the plan tells of itself since it was drawn up."""
-    return [step.what for step in shown(folder).history[2:]]
+    return [step.description for step in shown(folder).history[2:]]
 
 
 def state(folder: Path) -> tuple[Any, ...]:
@@ -140,7 +140,7 @@ def test_words_about_a_plan_do_not_change_it(folder: Path) -> None:
     services.undo.undo(opened(folder))
     session = shown(folder)
     services.plan_approval.plan_store(opened(folder)).save(
-        msgspec.structs.replace(session, conversation=(*session.conversation, Said(who="person", text="hm")))
+        msgspec.structs.replace(session, conversation=(*session.conversation, PlanMessage(author="person", text="hm")))
     )
     services.undo.redo(opened(folder))
     assert shown(folder).is_approved
@@ -200,7 +200,7 @@ def test_tasks_that_were_cleaned_up_leave_the_plan_approved(folder: Path) -> Non
     session = shown(folder)
     assert session.approval is not None
     services.plan_approval.plan_store(library).save(
-        msgspec.structs.replace(session, approval=msgspec.structs.replace(session.approval, done=False))
+        msgspec.structs.replace(session, approval=msgspec.structs.replace(session.approval, is_active=False))
     )
     services.stop.kill(
         library, [services.lookup.find_task(library, name) for name in session.approval.tasks], "no longer wanted"
@@ -219,7 +219,7 @@ def test_whoever_looks_meanwhile_waits_for_the_truth(folder: Path) -> None:
     with services.plan_approval.plan_store(library).lock(), (folder / ".git/gitorch/plans/.lock").open("a"):
         session = services.plan_approval.plan_store(library).find(NAME)
         assert session.approval is not None
-        services.plan_approval.mark_undecided(library, session, session.approval.at, session.approval.tasks)
+        services.plan_approval.mark_undecided(library, session, session.approval.approved_at, session.approval.tasks)
         reader.start()
         reader.join(0.2)
         assert reader.is_alive()

@@ -18,7 +18,7 @@ from gitorch.cli.views import plan_formats
 from gitorch.errors import InvalidInput
 from gitorch.model import plan as planning
 from gitorch.model.naming import TaskId
-from gitorch.model.plan import Plan, PlannedTask, critical_path, difference, phases, problems, read_plan
+from gitorch.model.plan import PlannedTask, TaskPlan, critical_path, difference, phases, problems, read_plan
 from tests.support.pages import page
 from tests.support.plans import ids, plans
 from tests.support.scale import scaled
@@ -26,7 +26,7 @@ from tests.support.scale import scaled
 KNOWN: dict[str, Any] = {"made_by": "a-model", "roles": ["generalist"], "agents": ["claude"]}
 
 
-def reach(plan: Plan) -> set[tuple[TaskId, TaskId]]:
+def reach(plan: TaskPlan) -> set[tuple[TaskId, TaskId]]:
     """Return all pairs of which the first waits for the second, at any depth."""
     pairs = {(task.id, needed) for task in plan.tasks for needed in task.after}
     while more := {(a, d) for a, b in pairs for c, d in pairs if b == c} - pairs:
@@ -38,7 +38,7 @@ def some(name: str, **fields: Any) -> PlannedTask:
     return msgspec.convert({"id": name, "title": "T", "prompt": "Do it", **fields}, PlannedTask)
 
 
-_EDITS: list[Callable[[Plan, list[TaskId]], Plan]] = [
+_EDITS: list[Callable[[TaskPlan, list[TaskId]], TaskPlan]] = [
     lambda plan, names: planning.add(plan, some(names[0], after=names[1:2])),
     lambda plan, names: planning.remove(plan, names[0]),
     lambda plan, names: planning.modify(plan, names[0], id=names[1], title="Other"),
@@ -53,7 +53,7 @@ _EDITS: list[Callable[[Plan, list[TaskId]], Plan]] = [
 
 @settings(max_examples=scaled(120))
 @given(plans(), st.data())
-def test_an_edit_is_valid_or_says_why_not(plan: Plan, data: st.DataObject) -> None:
+def test_an_edit_is_valid_or_says_why_not(plan: TaskPlan, data: st.DataObject) -> None:
     """Any edit with any names gives a plan without problems, or `InvalidInput` in words; the old plan stays."""
     before = msgspec.json.encode(plan)
     name = st.sampled_from([task.id for task in plan.tasks]) | ids if plan.tasks else ids
@@ -69,7 +69,7 @@ def test_an_edit_is_valid_or_says_why_not(plan: Plan, data: st.DataObject) -> No
 
 @settings(max_examples=scaled(60))
 @given(plans(least=1))
-def test_removal_keeps_the_order_of_the_rest(plan: Plan) -> None:
+def test_removal_keeps_the_order_of_the_rest(plan: TaskPlan) -> None:
     """Two tasks that wait for each other, directly or not, do so after any other one is taken out, and no more do."""
     for gone in plan.by_id:
         kept = {pair for pair in reach(plan) if gone not in pair}
@@ -78,13 +78,13 @@ def test_removal_keeps_the_order_of_the_rest(plan: Plan) -> None:
 
 @settings(max_examples=scaled(60))
 @given(plans(least=1), st.booleans())
-def test_the_parts_stand_where_the_task_stood(plan: Plan, chain: bool) -> None:
+def test_the_parts_stand_where_the_task_stood(plan: TaskPlan, chain: bool) -> None:
     """After a split each part is before and after what the task was; the rest is as it was; a chain is one."""
     for one in plan.by_id:
         _split_in_its_place(plan, one, chain)
 
 
-def _split_in_its_place(plan: Plan, one: TaskId, chain: bool) -> None:
+def _split_in_its_place(plan: TaskPlan, one: TaskId, chain: bool) -> None:
     left, right = TaskId("left-part"), TaskId("right-part")
     found = planning.split(plan, one, [some(left), some(right)], chain=chain)
     before, after = reach(plan), reach(found)
@@ -98,7 +98,7 @@ def _split_in_its_place(plan: Plan, one: TaskId, chain: bool) -> None:
 
 @settings(max_examples=scaled(60))
 @given(plans())
-def test_phases_are_as_early_as_they_can_be(plan: Plan) -> None:
+def test_phases_are_as_early_as_they_can_be(plan: TaskPlan) -> None:
     """Each task is in one phase: after all that it waits for, and right after the last of them."""
     groups = phases(plan)
     at = {task.id: number for number, group in enumerate(groups) for task in group}
@@ -109,7 +109,7 @@ def test_phases_are_as_early_as_they_can_be(plan: Plan) -> None:
 
 @settings(max_examples=scaled(50))
 @given(plans())
-def test_no_chain_is_longer_than_the_critical_path(plan: Plan) -> None:
+def test_no_chain_is_longer_than_the_critical_path(plan: TaskPlan) -> None:
     """The critical path is a chain, and its weight is the largest of all chains'."""
     chain = critical_path(plan)
     assert all(a.id in b.after for a, b in itertools.pairwise(chain))
@@ -122,7 +122,7 @@ def test_no_chain_is_longer_than_the_critical_path(plan: Plan) -> None:
 
 @settings(max_examples=scaled(50))
 @given(plans(least=2))
-def test_unlinking_takes_back_linking(plan: Plan) -> None:
+def test_unlinking_takes_back_linking(plan: TaskPlan) -> None:
     """A link is refused where it is there or would close a cycle; else it is the only difference, until unlinked."""
     waits = reach(plan)
     for task, other in itertools.product(plan.tasks, plan.tasks):
@@ -138,7 +138,7 @@ def test_unlinking_takes_back_linking(plan: Plan) -> None:
 
 @settings(max_examples=scaled(60))
 @given(plans(), plans())
-def test_a_difference_names_all_that_differs(one: Plan, two: Plan) -> None:
+def test_a_difference_names_all_that_differs(one: TaskPlan, two: TaskPlan) -> None:
     """No difference means the same tasks; the counts of a difference add up to both plans."""
     found = difference(one, two)
     assert not difference(one, one)
@@ -152,7 +152,7 @@ def test_a_difference_names_all_that_differs(one: Plan, two: Plan) -> None:
 
 @settings(max_examples=scaled(50))
 @given(plans(least=1))
-def test_toml_and_json_read_back(plan: Plan) -> None:
+def test_toml_and_json_read_back(plan: TaskPlan) -> None:
     """What `plan show --format toml` prints is the same plan again, value for value; so is its JSON."""
     found = config.parse(plan_formats.toml(plan), "plan").settings
     assert read_plan({"tasks": found["task"]}, goal=found["goal"], **KNOWN) == plan
@@ -162,7 +162,7 @@ def test_toml_and_json_read_back(plan: Plan) -> None:
 
 @settings(max_examples=scaled(50))
 @given(plans())
-def test_what_is_shown_holds_nothing_that_a_terminal_obeys(plan: Plan) -> None:
+def test_what_is_shown_holds_nothing_that_a_terminal_obeys(plan: TaskPlan) -> None:
     """No format lets a control or direction-changing character through, whatever the texts hold."""
     look = TerminalStyle(width=None, colour=False, symbols=True)
     session = planning.PlanSession(id="p", plan=plan)
@@ -173,7 +173,7 @@ def test_what_is_shown_holds_nothing_that_a_terminal_obeys(plan: Plan) -> None:
         page(plan_view.tree, session, terminal=look),
     ]
     shown += [page(plan_view.task_page, plan, task, terminal=look) for task in plan.tasks]
-    shown.append(page(plan_view.difference, difference(Plan(goal="g"), plan), terminal=look))
+    shown.append(page(plan_view.difference, difference(TaskPlan(goal="g"), plan), terminal=look))
     for text in shown:
         assert not set(text) & {"\u202e", "\x1b", "\r", "\x9b", "\u200b"}
 
@@ -200,6 +200,6 @@ def test_any_answer_is_a_plan_or_is_refused(answer: Any) -> None:
 @pytest.mark.parametrize("most", [planning.MOST_TASKS, planning.MOST_TASKS + 1])
 def test_the_number_of_tasks_has_a_bound(most: int) -> None:
     """As many tasks as allowed are a plan; one more is refused."""
-    plan = Plan(goal="g", tasks=tuple(some(f"t{at}") for at in range(most)))
+    plan = TaskPlan(goal="g", tasks=tuple(some(f"t{at}") for at in range(most)))
     found = [problem.code for problem in problems(plan)]
     assert found == ([] if most == planning.MOST_TASKS else ["too-many-tasks"])

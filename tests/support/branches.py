@@ -15,7 +15,7 @@ from gitorch.replay import Replayer
 from tests.support.git import commit_on_branch
 from tests.support.tasks import make_task
 
-Red = Callable[[set[str]], bool]
+FailingTask = Callable[[set[str]], bool]
 """Whether the check fails on a tree with files of these names."""
 
 
@@ -75,7 +75,7 @@ class Branches:
         self.replayer.keep(made.tip)
         return made
 
-    def verified(self, plan: MergePlan, red: Red, verify: str = "batch", width: int = 1) -> MergePlan:
+    def verified(self, plan: MergePlan, red: FailingTask, verify: str = "batch", width: int = 1) -> MergePlan:
         """Verify with a check that judges by the names of the files in a tree; `seen` has the trees it looked at."""
         self.seen.clear()
         self.told.clear()

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from gitorch.model.plan import Plan, PlannedTask
+from gitorch.model.plan import PlannedTask, TaskPlan
 
 
 class Part(NamedTuple):
@@ -43,12 +43,12 @@ def _part(told: str) -> Part:
     return Part(tuple(told.removeprefix("?").split("/")), told.startswith("?"))
 
 
-def faults(plan: Plan, answers: Sequence[Answer]) -> list[str]:
+def faults(plan: TaskPlan, answers: Sequence[Answer]) -> list[str]:
     """Return what is wrong with a plan, in the eyes of the answer that it comes closest to."""
     return min((list(_faults(plan, answer)) for answer in answers), key=len)
 
 
-def _faults(plan: Plan, answer: Answer) -> Iterator[str]:
+def _faults(plan: TaskPlan, answer: Answer) -> Iterator[str]:
     if not answer.parts:
         if [task.prompt.strip() for task in plan.tasks] != [plan.goal.strip()]:
             yield from (f"invented: {task.title}" for task in plan.tasks)

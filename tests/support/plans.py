@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from gitorch.model.naming import TaskId
-from gitorch.model.plan import Plan, PlannedTask, Size
+from gitorch.model.plan import PlannedTask, Size, TaskPlan
 from gitorch.model.task import Priority
 
 _PIECES = ["a", "Add it", "\n", "\r\n", "\t", '"""', "'", "\\", "\\u0041", "#", "[[task]]", "\u202e", "\u200b", "🚀"]
@@ -35,9 +35,9 @@ def _task(draw: st.DrawFn, name: TaskId, earlier: list[TaskId]) -> PlannedTask:
 
 
 @st.composite
-def plans(draw: st.DrawFn, least: int = 0) -> Plan:
+def plans(draw: st.DrawFn, least: int = 0) -> TaskPlan:
     """Return a valid plan of up to eight tasks, in any order."""
     found: list[PlannedTask] = []
     for name in draw(st.lists(ids, min_size=least, max_size=8, unique=True)):
         found.append(draw(_task(name, [task.id for task in found])))
-    return Plan(goal=draw(blocks), tasks=tuple(draw(st.permutations(found))), made_by="a-model")
+    return TaskPlan(goal=draw(blocks), tasks=tuple(draw(st.permutations(found))), made_by="a-model")

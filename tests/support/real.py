@@ -16,7 +16,7 @@ from typing import BinaryIO
 import msgspec
 import pytest
 
-from gitorch.agents.protocol import Launch, Probed
+from gitorch.agents.protocol import Launch, ProbeResult
 from gitorch.config import AgentSettings
 from gitorch.model.outcome import Exit
 from tests.support.model_server import ModelServer
@@ -137,15 +137,15 @@ class Running:
         return Ran(lines=lines, stderr=stderr, ended=ended)
 
 
-def probe(argv: tuple[str, ...], environment: Mapping[str, str]) -> Probed:
+def probe(argv: tuple[str, ...], environment: Mapping[str, str]) -> ProbeResult:
     """Run one probe command as `doctor` does."""
     try:
         done = subprocess.run(
             argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
         )
     except FileNotFoundError:
-        return Probed(argv=argv, exit_code=None)
-    return Probed(argv=argv, exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+        return ProbeResult(argv=argv, exit_code=None)
+    return ProbeResult(argv=argv, exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
 
 def linked_worktree(folder: Path, environment: Mapping[str, str]) -> Path:

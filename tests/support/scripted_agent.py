@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from gitorch.agents.protocol import Launch, Probed, Request
+from gitorch.agents.protocol import Launch, ProbeResult, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome, Usage
@@ -44,7 +44,9 @@ class ScriptedAgent:
     def probes(self, settings: AgentSettings) -> Sequence[tuple[str, ...]]:
         return ((settings.path or sys.executable, "--version"),)
 
-    def check_ready(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
+    def check_ready(
+        self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[ProbeResult]
+    ) -> str:
         (version,) = probed
         if version.exit_code != 0:
             raise SetupNeeded("agent-missing", "the script cannot be started", why=version.stderr)

@@ -59,7 +59,7 @@ def _some_of(kind: type[Any], required: Mapping[str, SearchStrategy[Any]], **opt
 
 
 _usages = st.builds(Usage, usd=st.none() | floats, input_tokens=counts, output_tokens=counts, turns=counts)
-_comments = st.builds(Comment, text=texts, file=texts, line=counts, who=texts, attempt=counts)
+_comments = st.builds(Comment, text=texts, file=texts, line=counts, author=texts, attempt=counts)
 _results = st.builds(
     CheckResult, name=texts, command=texts, tree=oids, exit_code=st.none() | st.integers(0, 255), seconds=floats
 )
@@ -103,7 +103,7 @@ _conflicts = st.builds(
     tip=oids,
     reason=texts,
     results=st.lists(_results, max_size=1).map(tuple),
-    below=st.lists(names, max_size=2).map(tuple),
+    dependents=st.lists(names, max_size=2).map(tuple),
 )
 
 tasks: SearchStrategy[Task] = _some_of(

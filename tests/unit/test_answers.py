@@ -65,7 +65,7 @@ FINISHED = make_task(
         CheckResult(name="test", command="pytest -q", tree=TREE, exit_code=0, seconds=1.5),
         CheckResult(name="lint", command="ruff check", tree=TREE),
     ),
-    comments=(Comment(text="why?", file="a.py", line=3, who="Ada", attempt=1), Comment(text="well")),
+    comments=(Comment(text="why?", file="a.py", line=3, author="Ada", attempt=1), Comment(text="well")),
     created=datetime(2026, 6, 30, 21, 0, tzinfo=UTC),
 )
 

@@ -9,7 +9,7 @@ import pytest
 
 from gitorch.flow.merge.candidate import candidate_tasks, is_current, record, with_results
 from gitorch.flow.merge.values import Blocked, Failure, MergeConflict, MergePlan
-from gitorch.model.forecast import Candidate, Judgement, LeftOut, Red
+from gitorch.model.forecast import Candidate, CheckStatus, ExcludedTask, FailingTask
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task, by_id
 from tests.support.fake_merge import MAIN, approved, approved_tasks, plan_of
@@ -70,14 +70,14 @@ def test_what_is_recorded() -> None:
     plan = msgspec.structs.replace(plan_of([a]), conflicts=conflicts, blocked=(Blocked(d, "it waits"),))
     tasks[TaskId("red")] = approved("red", 9, state=State.FINISHED, results=(result(1),))
     candidate = built(plan, tasks)
-    assert (candidate.tip, candidate.onto, candidate.judgement) == (plan.tip, MAIN, Judgement.UNCHECKED)
+    assert (candidate.tip, candidate.onto, candidate.status) == (plan.tip, MAIN, CheckStatus.UNCHECKED)
     assert candidate.tasks == {"a": "a-tip"}
-    assert candidate.made_of == {name: f"{name}-tip" for name in "abcd"}
+    assert candidate.inputs == {name: f"{name}-tip" for name in "abcd"}
     assert candidate.left_out == (
-        LeftOut(task=TaskId("red"), reason="its own checks fail: test"),
-        LeftOut(task=b.id, reason="conflicts with a", partners=(a.id,), paths=("x",)),
-        LeftOut(task=c.id, reason="conflicts with what is merged", paths=("y",)),
-        LeftOut(task=d.id, reason="it waits"),
+        ExcludedTask(task=TaskId("red"), reason="its own checks fail: test"),
+        ExcludedTask(task=b.id, reason="conflicts with a", partners=(a.id,), paths=("x",)),
+        ExcludedTask(task=c.id, reason="conflicts with what is merged", paths=("y",)),
+        ExcludedTask(task=d.id, reason="it waits"),
     )
 
 
@@ -98,22 +98,22 @@ def test_when_a_candidate_is_up_to_date() -> None:
 TWO = approved_tasks("a", "b")
 PLAN = plan_of([*TWO.values()])
 FAILURE = Failure(TWO[TaskId("b")], "test", (TaskId("a"),), alone=True)
-VERIFIED: dict[str, tuple[MergePlan, Judgement, str, tuple[Red, ...]]] = {
-    "green": (msgspec.structs.replace(PLAN, results=(result(0),)), Judgement.GREEN, "", ()),
-    "no checks": (PLAN, Judgement.UNCHECKED, "", ()),
+VERIFIED: dict[str, tuple[MergePlan, CheckStatus, str, tuple[FailingTask, ...]]] = {
+    "green": (msgspec.structs.replace(PLAN, results=(result(0),)), CheckStatus.GREEN, "", ()),
+    "no checks": (PLAN, CheckStatus.UNCHECKED, "", ()),
     "a red base": (
         msgspec.structs.replace(PLAN, steps=(), red_base="test"),
-        Judgement.RED,
+        CheckStatus.RED,
         "the integration branch fails test by itself",
         (),
     ),
     "a failing pair": (
         msgspec.structs.replace(PLAN, steps=PLAN.steps[:1], failures=(FAILURE,), results=(result(0),)),
-        Judgement.RED,
+        CheckStatus.RED,
         "",
-        (Red(task=TaskId("b"), check="test", partners=(TaskId("a"),), alone=True),),
+        (FailingTask(task=TaskId("b"), check="test", partners=(TaskId("a"),), alone=True),),
     ),
-    "fewer tasks without a failure": (msgspec.structs.replace(PLAN, steps=()), Judgement.RED, "", ()),
+    "fewer tasks without a failure": (msgspec.structs.replace(PLAN, steps=()), CheckStatus.RED, "", ()),
 }
 
 
@@ -122,5 +122,5 @@ def test_what_the_checks_make_of_it(case: str) -> None:
     """Green only when all that was planned is in it and passed."""
     verified, judgement, reason, red = VERIFIED[case]
     candidate = with_results(built(PLAN, TWO), PLAN, verified)
-    assert (candidate.judgement, candidate.reason, candidate.red) == (judgement, reason, red)
+    assert (candidate.status, candidate.reason, candidate.red) == (judgement, reason, red)
     assert candidate.results == verified.results

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitorch.agents.claude.adapter import Claude
-from gitorch.agents.protocol import Agent, Probed, Request
+from gitorch.agents.protocol import Agent, ProbeResult, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
@@ -375,11 +375,11 @@ def test_a_surrounding_sessions_state_is_not_passed_on() -> None:
         assert not any(name == entry or (entry[-1] == "*" and name.startswith(entry[:-1])) for entry in Claude.pass_env)
 
 
-def probed(status: str, exit_code: int | None = 1, version: int | None = 0) -> tuple[Probed, Probed]:
+def probed(status: str, exit_code: int | None = 1, version: int | None = 0) -> tuple[ProbeResult, ProbeResult]:
     """Return what came of the two probes."""
     return (
-        Probed(argv=("claude", "--version"), exit_code=version, stdout="2.1.197 (Claude Code)\n", stderr="broken"),
-        Probed(argv=("claude", "auth", "status"), exit_code=exit_code, stdout=status),
+        ProbeResult(argv=("claude", "--version"), exit_code=version, stdout="2.1.197 (Claude Code)\n", stderr="broken"),
+        ProbeResult(argv=("claude", "auth", "status"), exit_code=exit_code, stdout=status),
     )
 
 

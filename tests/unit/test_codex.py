@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gitorch.agents.codex import adapter as module
 from gitorch.agents.codex.adapter import Codex
-from gitorch.agents.protocol import Agent, Probed, Request
+from gitorch.agents.protocol import Agent, ProbeResult, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
@@ -309,11 +309,11 @@ def test_without_a_native_program_the_shim_is_used(tmp_path: Path) -> None:
     assert codex.probes(SETTINGS)[0][0] == "codex-of-the-tests"
 
 
-def probed(login: int | None = 1, version: int | None = 0) -> tuple[Probed, Probed]:
+def probed(login: int | None = 1, version: int | None = 0) -> tuple[ProbeResult, ProbeResult]:
     """Return what came of the two probes."""
     return (
-        Probed(argv=("codex", "--version"), exit_code=version, stdout="codex-cli 0.169.0\n", stderr="broken"),
-        Probed(argv=("codex", "login", "status"), exit_code=login, stderr=NOISE_LINES + "Not logged in\n"),
+        ProbeResult(argv=("codex", "--version"), exit_code=version, stdout="codex-cli 0.169.0\n", stderr="broken"),
+        ProbeResult(argv=("codex", "login", "status"), exit_code=login, stderr=NOISE_LINES + "Not logged in\n"),
     )
 
 

@@ -14,7 +14,7 @@ from gitorch.config import (
     PERSONAL,
     Config,
     Layer,
-    Loaded,
+    LoadedConfig,
     combine,
     from_assignments,
     from_environment,
@@ -28,7 +28,7 @@ from gitorch.config import (
 from gitorch.errors import InvalidInput
 
 
-def loaded(text: str, origin: str = FILE) -> Loaded:
+def loaded(text: str, origin: str = FILE) -> LoadedConfig:
     return combine([parse(text, origin)])
 
 

@@ -19,7 +19,7 @@ from gitorch.flow.review import Change, path_signals
 from gitorch.model import globs
 from gitorch.model.globs import matches, matches_name
 from gitorch.model.naming import TaskId
-from gitorch.model.plan import Plan, PlannedTask, problems
+from gitorch.model.plan import PlannedTask, TaskPlan, problems
 from gitorch.model.roles import Role, generalist, route
 from gitorch.model.task import Task
 from tests.support.git import git
@@ -141,7 +141,7 @@ def test_an_invalid_pattern_is_refused_where_it_is_set(pattern: str, reason: str
         intake.resolve([draft], {}, 1)
     assert reason in refused.value.why
     planned = PlannedTask(id=TaskId("x"), title="x", prompt="x", paths=(pattern,))
-    assert len(list(problems(Plan(goal="x", tasks=(planned,))))) == 1
+    assert len(list(problems(TaskPlan(goal="x", tasks=(planned,))))) == 1
     with pytest.raises(InvalidInput, match="is not a valid glob"):
         matches("x", [pattern])
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.flow.planning.heuristics import Heuristics
-from gitorch.model.plan import BY_HEURISTICS, Plan, phases, problems
+from gitorch.model.plan import BY_HEURISTICS, TaskPlan, phases, problems
 from gitorch.model.roles import built_in_roles
 from tests.support import goals
 
 PLANNER = Heuristics(built_in_roles())
 
 
-def plan(goal: str) -> Plan:
+def plan(goal: str) -> TaskPlan:
     return PLANNER.plan(goal, ()).plan
 
 

@@ -44,17 +44,17 @@ def log(tmp_path: Path) -> OperationLog:
 def done(log: OperationLog, kind: str = "submit", about: Operation | None = None) -> Operation:
     """Write an operation that was carried through."""
     operation = log.open(kind, (), (), reverts=about)
-    log.close(operation, done=True)
+    log.close(operation, is_complete=True)
     return operation
 
 
 def test_what_was_opened_reads_back_whole(log: OperationLog) -> None:
     """An operation comes back as it was written, with its refs, its tasks before and after, and its words."""
     changed = difference(TASK, msgspec.structs.replace(TASK, state=State.CANCELLED))
-    written = log.open("kill", [RefUpdate(Ref("refs/heads/orch/one"), None, None)], [changed], said="kill one")
+    written = log.open("kill", [RefUpdate(Ref("refs/heads/orch/one"), None, None)], [changed], summary="kill one")
     assert log.unfinished() == [written]
-    assert (written.number, written.said, written.is_exact) == (1, "kill one", True)
-    log.close(written, done=True)
+    assert (written.number, written.summary, written.is_exact) == (1, "kill one", True)
+    log.close(written, is_complete=True)
     assert log.unfinished() == []
     assert list(log.completed()) == [written]
     assert (changed.old, changed.new) == ({"state": "queued"}, {"state": "cancelled"})
@@ -63,7 +63,7 @@ def test_what_was_opened_reads_back_whole(log: OperationLog) -> None:
 def test_an_operation_that_was_given_up_is_not_done(log: OperationLog) -> None:
     """What moved nothing is neither unfinished nor something to take back; its number is not used again."""
     given_up = log.open("merge", (), ())
-    log.close(given_up, done=False)
+    log.close(given_up, is_complete=False)
     assert log.unfinished() == list(log.completed()) == list(log.undoable()) == []
     assert log.open("merge", (), ()).number == 2
 
@@ -91,7 +91,7 @@ def test_the_log_is_read_from_its_end(log: OperationLog) -> None:
     last = done(log)
     damaged = b'{"number":"not a number"}\n' + b" " * 200_000 + b"\n"
     log.path.write_bytes(damaged + log.path.read_bytes())
-    log.close(log.open("approve", (), ()), done=False)
+    log.close(log.open("approve", (), ()), is_complete=False)
     assert next(log.undoable()) == last
     assert log.unfinished() == []
     with pytest.raises(InvalidInput, match=r"operations.jsonl: .*number"):
@@ -102,8 +102,8 @@ def test_lines_longer_than_a_block_read_whole(log: OperationLog) -> None:
     """An operation on very many tasks is one line, however long, between short ones."""
     operations = []
     for size in (1, 200_000, 65_536, 3):
-        operations.append(log.open("submit", (), (), said="x" * size))
-        log.close(operations[-1], done=True)
+        operations.append(log.open("submit", (), (), summary="x" * size))
+        log.close(operations[-1], is_complete=True)
     assert list(log.completed()) == operations[::-1]
 
 
@@ -132,7 +132,7 @@ def test_an_undo_is_named_after_what_it_is_about(log: OperationLog) -> None:
     merge = done(log, "merge")
     undo = done(log, UNDO, merge)
     redo = done(log, REDO, undo)
-    assert (undo.origin, undo.asked) == (redo.origin, redo.asked) == (merge.number, "merge")
+    assert (undo.origin, undo.requested_kind) == (redo.origin, redo.requested_kind) == (merge.number, "merge")
 
 
 @given(any_tasks.tasks, any_tasks.tasks)

@@ -16,7 +16,7 @@ from gitorch.errors import InvalidInput, NotFound
 from gitorch.model import plan as planning
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.plan import SCHEMA, Plan, PlannedTask, PlanSession, Said, difference, find, read_plan
+from gitorch.model.plan import SCHEMA, PlanMessage, PlannedTask, PlanSession, TaskPlan, difference, find, read_plan
 from gitorch.storage.plans import PlanMoved, PlanStore
 from tests.support.pages import page
 
@@ -34,7 +34,7 @@ def table(name: str, **fields: object) -> dict[str, object]:
     return {"id": name, "title": name.title(), "prompt": f"Do {name}", **fields}
 
 
-def plan_of(*tables: dict[str, object]) -> Plan:
+def plan_of(*tables: dict[str, object]) -> TaskPlan:
     return read_plan({"tasks": list(tables)}, **KNOWN)
 
 
@@ -128,7 +128,7 @@ def test_the_schema_can_be_enforced_strictly() -> None:
         (lambda plan: planning.add(plan, plan.tasks[0]), "2 tasks are called api"),
     ],
 )
-def test_an_impossible_edit_says_why(edit: Callable[[Plan], Plan], words: str) -> None:
+def test_an_impossible_edit_says_why(edit: Callable[[TaskPlan], TaskPlan], words: str) -> None:
     """An edit that would not leave a valid plan names what stands against it."""
     plan = plan_of(table("api"), table("docs", after=["api"]))
     with pytest.raises(InvalidInput) as refused:
@@ -175,7 +175,10 @@ def session(**fields: Any) -> PlanSession:
 
 def test_the_cost_of_a_session_is_that_of_all_its_calls() -> None:
     """Usage adds up over the conversation; without any call it is not known."""
-    said = [Said(who="planner", text="x", usage=Usage(usd=0.5, input_tokens=3)), Said(who="person", text="y")]
+    said = [
+        PlanMessage(author="planner", text="x", usage=Usage(usd=0.5, input_tokens=3)),
+        PlanMessage(author="person", text="y"),
+    ]
     assert session(conversation=(*said, said[0])).usage == Usage(usd=1.0, input_tokens=6)
     assert session().usage is None
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from gitorch.cli.views import plan
 from gitorch.model.naming import TaskId
-from gitorch.model.plan import Plan, PlannedTask, PlanSession, difference, valid
+from gitorch.model.plan import PlannedTask, PlanSession, TaskPlan, difference, valid
 from gitorch.model.task import Priority
 from tests.support.pages import page
 
@@ -23,7 +23,7 @@ def task(name: str, *after: TaskId, **fields: object) -> PlannedTask:
 
 
 PLAN = valid(
-    Plan(
+    TaskPlan(
         goal=f"{HOSTILE} {'a' * 150}",
         tasks=(
             task(LONG, role="backend-systems-engineer", priority=Priority.HIGH, paths=("src/" * 30,)),

@@ -17,7 +17,7 @@ from gitorch.flow import undo
 from gitorch.flow.undo import RepoSnapshot
 from gitorch.git.repository import Repository
 from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref, TaskId, branch_ref
-from gitorch.model.plan import Plan, PlanSession
+from gitorch.model.plan import PlanSession, TaskPlan
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import State, Task, by_id
 from gitorch.storage.operations import (
@@ -44,7 +44,7 @@ def task(name: str, number: int = 1, **fields: Any) -> Task:
 def operation(
     *, refs: Sequence[RefUpdate] = (), changes: Sequence[TaskChange] = (), kind: str = "merge", **fields: Any
 ) -> Operation:
-    defaults = {"number": 5, "when": WHEN, "v": 1, "said": "merge one"}
+    defaults = {"number": 5, "created": WHEN, "v": 1, "summary": "merge one"}
     return Operation(kind=kind, refs=tuple(refs), changes=tuple(changes), **{**defaults, **fields})
 
 
@@ -119,7 +119,7 @@ def test_a_task_that_changed_since_is_in_the_way(now: Task | None, words: str) -
 
 def test_a_number_that_was_given_away_is_in_the_way() -> None:
     """A task that was removed cannot come back under the number of another."""
-    removed = operation(kind="cleanup", changes=[difference(task("gone", 4), None)], said="clean up gone")
+    removed = operation(kind="cleanup", changes=[difference(task("gone", 4), None)], summary="clean up gone")
     assert undo.why_not(removed, snapshot()) is None
     assert "its number 4 belongs to other now" in reason(undo.why_not(removed, snapshot(task("other", 4))))
 
@@ -127,13 +127,13 @@ def test_a_number_that_was_given_away_is_in_the_way() -> None:
 def test_a_task_that_others_wait_for_is_not_taken_back_alone() -> None:
     """A submission goes back as long as only tasks of the same submission wait for it."""
     low, top = task("low"), task("top", 2, after=(TaskId("low"),))
-    both = operation(kind="submit", changes=[difference(None, low), difference(None, top)], said="submit low, top")
+    both = operation(kind="submit", changes=[difference(None, low), difference(None, top)], summary="submit low, top")
     assert undo.why_not(both, snapshot(low, top)) is None
-    alone = operation(kind="submit", changes=[difference(None, low)], said="submit low")
+    alone = operation(kind="submit", changes=[difference(None, low)], summary="submit low")
     assert "top waits for low" in reason(undo.why_not(alone, snapshot(low, top)))
 
 
-INTO = operation(refs=[RefUpdate(MAIN, NEW, OLD)], said="merge --into main")
+INTO = operation(refs=[RefUpdate(MAIN, NEW, OLD)], summary="merge --into main")
 
 
 def test_a_branch_of_the_users_is_moved_by_its_owner() -> None:
@@ -160,7 +160,7 @@ def test_a_new_branch_of_the_users_is_deleted_by_its_owner() -> None:
 
 def test_what_was_published_is_not_brought_back() -> None:
     """A redo would move a branch that is not gitorch's."""
-    undone = operation(kind=UNDO, refs=[RefUpdate(MAIN, OLD, NEW)], said="merge --into main")
+    undone = operation(kind=UNDO, refs=[RefUpdate(MAIN, OLD, NEW)], summary="merge --into main")
     found = reason(undo.why_not(undone, snapshot(refs={MAIN: OLD})))
     assert found == "'merge --into main' cannot be redone: it published to main, which is yours"
 
@@ -194,8 +194,8 @@ def test_folders_go_back() -> None:
     assert undo.inverse_folders(operation(folders=(FolderMove("a", "b"),))) == [FolderMove("b", "a")]
 
 
-PLAN = PlanSession(id="p", created=WHEN, plan=Plan(goal="g", tasks=()))
-AGAIN = operation(kind=UNDO, said="plan p", plan=PlanApproval("p", WHEN, fingerprint(PLAN.plan)))
+PLAN = PlanSession(id="p", created=WHEN, plan=TaskPlan(goal="g", tasks=()))
+AGAIN = operation(kind=UNDO, summary="plan p", plan=PlanApproval("p", WHEN, fingerprint(PLAN.plan)))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ AGAIN = operation(kind=UNDO, said="plan p", plan=PlanApproval("p", WHEN, fingerp
     [
         (PLAN, ""),
         (None, "its plan p has been dropped since"),
-        (msgspec.structs.replace(PLAN, plan=Plan(goal="other", tasks=())), "its plan p has changed since"),
+        (msgspec.structs.replace(PLAN, plan=TaskPlan(goal="other", tasks=())), "its plan p has changed since"),
     ],
 )
 def test_a_plan_is_approved_again_only_as_it_was(session: PlanSession | None, words: str) -> None:
@@ -218,9 +218,9 @@ def test_a_plan_is_approved_again_only_as_it_was(session: PlanSession | None, wo
 def test_what_comes_before_an_obstacle_waits_for_it() -> None:
     """Each operation is judged on what those above it leave; below one that cannot go back, all wait."""
     start, approved, merged = task("one", state=State.FINISHED), APPROVED, MERGED
-    first = operation(number=1, kind="approve", changes=[difference(start, approved)], said="approve one")
+    first = operation(number=1, kind="approve", changes=[difference(start, approved)], summary="approve one")
     second = operation(
-        number=2, refs=[RefUpdate(INTEGRATION, NEW, None)], changes=[difference(approved, merged)], said="merge one"
+        number=2, refs=[RefUpdate(INTEGRATION, NEW, None)], changes=[difference(approved, merged)], summary="merge one"
     )
     both = undo.list_entries([second, first], snapshot(merged, refs={INTEGRATION: NEW}))
     assert [one.why_not for one in both] == [None, None]
@@ -243,7 +243,7 @@ def test_any_line_of_operations_goes_back_to_where_it_began(steps: list[tuple[st
         after = task(name, "abc".index(name) + 1, state=state, reason=str(number)) if state else None
         if before is None and after is None:
             continue
-        done.insert(0, operation(number=number, changes=[difference(before, after)], said=f"step {number}"))
+        done.insert(0, operation(number=number, changes=[difference(before, after)], summary=f"step {number}"))
         tasks = {one: value for one, value in current.tasks.items() if one != name}
         current = msgspec.structs.replace(current, tasks=by_id([*tasks.values(), *([after] if after else [])]))
     assert [one.why_not for one in undo.list_entries(done, current)] == [None] * len(done)

@@ -13,7 +13,7 @@ import msgspec
 
 from gitorch.agents import streams
 from gitorch.agents.api.prices import Tokens, dollars, tokens_of
-from gitorch.agents.protocol import Launch, Probed, Request
+from gitorch.agents.protocol import Launch, ProbeResult, Request
 from gitorch.agents.streams import Record, count_at, number_at, object_at, objects_at, text_at
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput, SetupNeeded
@@ -79,7 +79,7 @@ class Api:
         self,
         settings: AgentSettings,
         environment: Mapping[str, str],
-        probed: Sequence[Probed],  # noqa: ARG002
+        probed: Sequence[ProbeResult],  # noqa: ARG002
     ) -> str:
         """Return the SDK's version; raise `SetupNeeded` without a key, `InvalidInput` for an invalid one."""
         name = key_env(settings)

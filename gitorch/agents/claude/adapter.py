@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gitorch.agents import streams
-from gitorch.agents.protocol import Launch, Probed, Request
+from gitorch.agents.protocol import Launch, ProbeResult, Request
 from gitorch.agents.streams import Record, number_at, object_at, objects_at, text_at
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
@@ -101,7 +101,9 @@ class Claude:
         program = settings.path or "claude"
         return (program, "--version"), (program, "auth", "status")
 
-    def check_ready(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
+    def check_ready(
+        self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[ProbeResult]
+    ) -> str:
         """Return the version, or raise `SetupNeeded` with `agent-missing` or `agent-login`."""
         version, login = probed
         if version.exit_code != 0:
@@ -168,7 +170,7 @@ class Claude:
                 pass
 
 
-def _missing(settings: AgentSettings, version: Probed) -> SetupNeeded:
+def _missing(settings: AgentSettings, version: ProbeResult) -> SetupNeeded:
     program = settings.path or "claude"
     cause = "there is no such program on PATH" if version.exit_code is None else streams.one_line(version.stderr)
     return SetupNeeded("agent-missing", f"`{program}` cannot be started", why=cause, fix=(_INSTALL,))

@@ -16,7 +16,7 @@ import tomli
 
 from gitorch.agents import streams
 from gitorch.agents.codex import stream
-from gitorch.agents.protocol import Launch, Probed, Request
+from gitorch.agents.protocol import Launch, ProbeResult, Request
 from gitorch.agents.streams import Record, object_at, text_at
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
@@ -51,7 +51,9 @@ class Codex:
         name = program(settings)
         return (name, "--version"), (name, "login", "status")
 
-    def check_ready(self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[Probed]) -> str:
+    def check_ready(
+        self, settings: AgentSettings, environment: Mapping[str, str], probed: Sequence[ProbeResult]
+    ) -> str:
         """Return the version, or raise `SetupNeeded` with `agent-missing` or `agent-login`."""
         version, login = probed
         if version.exit_code != 0:
@@ -107,13 +109,13 @@ def _triple() -> str:
     return f"{machine}-{'apple-darwin' if sys.platform == 'darwin' else 'unknown-linux-musl'}"
 
 
-def _missing(settings: AgentSettings, version: Probed) -> SetupNeeded:
+def _missing(settings: AgentSettings, version: ProbeResult) -> SetupNeeded:
     program = settings.path or "codex"
     cause = "there is no such program on PATH" if version.exit_code is None else streams.one_line(version.stderr)
     return SetupNeeded("agent-missing", f"`{program}` cannot be started", why=cause, fix=(_INSTALL,))
 
 
-def _login_problem(provider: Record, environment: Mapping[str, str], login: Probed) -> str:
+def _login_problem(provider: Record, environment: Mapping[str, str], login: ProbeResult) -> str:
     """Return why `provider` would have no login or key; "" if it has one."""
     key = text_at(provider, "env_key")
     if key:

@@ -42,7 +42,7 @@ def context_command(ctx: click.Context) -> None:
 def list_notes(session: Session, run: int | None, every: bool) -> None:
     """List the notes, one line each."""
     notes = _read(session.workspace, run, every=every)
-    lines = [f"{_label(note, every):>4}  {safe(_author(note))}  {note.when}  {safe(note.text)}" for note in notes]
+    lines = [f"{_label(note, every):>4}  {safe(_author(note))}  {note.time}  {safe(note.text)}" for note in notes]
     _print(session, notes, "\n".join(lines))
 
 
@@ -59,7 +59,7 @@ def show_note(session: Session, name: str | None, run: int | None) -> None:
     if name:
         shared = services.context.shared_notes(session.workspace)
         notes = [shared.find(run or (notes[0].run if notes else shared.run), int(name))]
-    blocks = [f"{note.number}  {safe(_author(note))}  {note.when}\n{safe_block(note.text)}\n" for note in notes]
+    blocks = [f"{note.number}  {safe(_author(note))}  {note.time}\n{safe_block(note.text)}\n" for note in notes]
     _print(session, notes, "\n".join(blocks))
 
 
@@ -77,7 +77,7 @@ def add_note(session: Session, text: tuple[str, ...]) -> None:
         content = sys.stdin.buffer.read(_LONGEST_NOTE).decode("utf-8", "replace")
     task = services.context.note_author(workspace.folder, os.environ)
     who = "" if task else workspace.repository.committer().partition(" <")[0]
-    note = services.context.shared_notes(workspace).add(content, task=task, who=who)
+    note = services.context.shared_notes(workspace).add(content, task=task, author=who)
     answer = schema.context.ContextAddAnswer(note=schema.context.SharedNoteJson.of(note))
     session.answer(f"note {note.number} of run {note.run}", answer)
 
@@ -110,7 +110,7 @@ def _show_handoff(session: Session, name: str) -> None:
 
 
 def _author(note: SharedNote) -> str:
-    return note.task or note.who or "unknown"
+    return note.task or note.author or "unknown"
 
 
 def _label(note: SharedNote, every: bool) -> str:

@@ -18,7 +18,7 @@ from gitorch.model.task import Priority
 
 if TYPE_CHECKING:
     from gitorch.model.naming import TaskId
-    from gitorch.model.plan import Plan, PlannedTask, PlanSession
+    from gitorch.model.plan import PlannedTask, PlanSession, TaskPlan
 
 
 class PlanName(Name):
@@ -79,12 +79,12 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value not in (None, ())}
 
 
-def _edit(session: Session, name: str, edit: Callable[[Plan], tuple[Plan, str]]) -> None:
+def _edit(session: Session, name: str, edit: Callable[[TaskPlan], tuple[TaskPlan, str]]) -> None:
     edited = services.plan.edit_plan(session.workspace, name, edit)
-    tell(session, edited, edited.history[-1].what)
+    tell(session, edited, edited.history[-1].description)
 
 
-def _ids(plan: Plan, names: Sequence[str]) -> list[TaskId]:
+def _ids(plan: TaskPlan, names: Sequence[str]) -> list[TaskId]:
     return [planning.find(plan, name).id for name in names]
 
 
@@ -102,7 +102,7 @@ def add_command(
     prompt, fields = " ".join(text), _given(options)
     new = _planned(session, prompt, fields)
 
-    def edit(current: Plan) -> tuple[Plan, str]:
+    def edit(current: TaskPlan) -> tuple[TaskPlan, str]:
         task = planning.with_unused_id(current, new, is_explicit="id" in fields, after=_ids(current, after))
         changed = planning.add(current, task)
         for name in _ids(current, before):
@@ -132,7 +132,7 @@ def remove_command(session: Session, plan: str, tasks: Sequence[str]) -> None:
     Tasks that waited for a removed one wait for its dependencies instead.
     """
 
-    def edit(current: Plan) -> tuple[Plan, str]:
+    def edit(current: TaskPlan) -> tuple[TaskPlan, str]:
         names = _ids(current, tasks)
         for name in names:
             current = planning.remove(current, name)
@@ -152,7 +152,7 @@ def modify_command(session: Session, /, plan: str, task: str, **options: Any) ->
     if not fields:
         raise click.UsageError("nothing to change: pass --title, --prompt, --role, ...")
 
-    def edit(current: Plan) -> tuple[Plan, str]:
+    def edit(current: TaskPlan) -> tuple[TaskPlan, str]:
         name = planning.find(current, task).id
         return planning.modify(current, name, **fields), f"changed {', '.join(fields)} of {name}"
 
@@ -172,7 +172,7 @@ def split_command(session: Session, plan: str, task: str, parts: Sequence[str], 
     """
     titles = {part: services.submit.draft_of(part).title for part in parts}
 
-    def edit(current: Plan) -> tuple[Plan, str]:
+    def edit(current: TaskPlan) -> tuple[TaskPlan, str]:
         whole = planning.find(current, task)
         pieces = planning.parts_of(current, whole, titles)
         what = f"split {whole.id} into {', '.join(piece.id for piece in pieces)}"
@@ -206,10 +206,10 @@ def _relate(
     plan: str,
     task: str,
     after: Sequence[str],
-    relate: Callable[[Plan, TaskId, TaskId], Plan],
+    relate: Callable[[TaskPlan, TaskId, TaskId], TaskPlan],
     what: str,
 ) -> None:
-    def edit(current: Plan) -> tuple[Plan, str]:
+    def edit(current: TaskPlan) -> tuple[TaskPlan, str]:
         name, *others = _ids(current, [task, *after])
         for other in others:
             current = relate(current, name, other)
@@ -225,7 +225,7 @@ def _relate(
 def order_command(session: Session, plan: str, tasks: Sequence[str]) -> None:
     """Move these tasks to the front, in this order (dependencies still apply)."""
 
-    def edit(current: Plan) -> tuple[Plan, str]:
+    def edit(current: TaskPlan) -> tuple[TaskPlan, str]:
         names = _ids(current, tasks)
         return planning.reorder(current, names), f"put {', '.join(names)} first"
 

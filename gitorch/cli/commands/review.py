@@ -97,7 +97,7 @@ def _carry_out(session: Session, task: Task, key: str) -> bool:
 def _comments(session: Session, task: Task) -> list[Comment]:
     """Return the comment that the reviewer writes in an editor, if any."""
     text, who = read_message(""), services.review.current_reviewer(session.workspace)
-    return [Comment(text=text, who=who, attempt=task.attempts)] if text else []
+    return [Comment(text=text, author=who, attempt=task.attempts)] if text else []
 
 
 @click.command("diff", context_settings={"ignore_unknown_options": True})

@@ -19,7 +19,7 @@ from gitorch.model.task import ALIVE, State, Task
 
 if TYPE_CHECKING:
     from gitorch.executors.base import Submitted
-    from gitorch.model.forecast import Foreseen
+    from gitorch.model.forecast import ForecastSummary
     from gitorch.model.outcome import Event
 
 
@@ -84,7 +84,7 @@ def watch_command(session: Session, interval: float) -> None:
         return
     pause = threading.Event()
     before: dict[str, Task] = {}
-    foreseen: Foreseen = ((), None)
+    foreseen: ForecastSummary = ((), None)
     while True:
         # asked first: what a run changes last is seen after it
         goes_on = services.run_lock.is_running(workspace)
@@ -99,7 +99,7 @@ def watch_command(session: Session, interval: float) -> None:
         pause.wait(interval)
 
 
-def _tell_foreseen(session: Session, before: Foreseen) -> Foreseen:
+def _tell_foreseen(session: Session, before: ForecastSummary) -> ForecastSummary:
     """Print what is foreseen where it has changed; return it."""
     from gitorch.cli.views import run
 

@@ -56,7 +56,7 @@ def _tell(session: Session, done: str, taken: UndoResult, answer: type[UndoAnswe
     operation = taken.operation
     tasks = session.workspace.tasks
     changed = [change.task for change in operation.changes]
-    lines = [f"{done}: {safe(operation.said)}"]
+    lines = [f"{done}: {safe(operation.summary)}"]
     lines += [f"{name}  {tasks[name].state if name in tasks else 'gone'}" for name in changed]
     if taken.plan:
         lines.append(f"plan {taken.plan.id}  {'approved' if taken.plan.is_approved else 'not approved'}")

@@ -37,7 +37,7 @@ def comment_command(session: Session, task: str, position: str | None, message: 
         raise InvalidInput("no-comment", "the comment is empty", fix=(f'orchestrate comment {chosen.id} -m "..."',))
     file, line = _parse_position(position or "")
     who = services.review.current_reviewer(workspace)
-    comment = Comment(text=text, file=file, line=line, who=who, attempt=chosen.attempts)
+    comment = Comment(text=text, file=file, line=line, author=who, attempt=chosen.attempts)
     commented = services.review.comment(workspace, chosen, comment)
     answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
     session.answer(f"{chosen.id}: {len(commented.comments)} comments", answer)
@@ -87,7 +87,7 @@ def revise_command(session: Session, task: str | None, message: str) -> None:
     chosen, workspace = session.find(task), session.workspace
     text = message or (read_message("") if session.interactive and not chosen.comments else "")
     who = services.review.current_reviewer(workspace)
-    comments = [Comment(text=text, who=who, attempt=chosen.attempts)] if text else []
+    comments = [Comment(text=text, author=who, attempt=chosen.attempts)] if text else []
     revised = services.review.revise(workspace, chosen, who, comments)
     session.refresh()
     answer = schema.review.ReviseAnswer(task=schema.task.TaskJson.of(revised))

@@ -33,8 +33,8 @@ class SharedNoteJson(msgspec.Struct, frozen=True, kw_only=True):
             run=note.run,
             number=note.number,
             task=present(note.task),
-            author=msgspec.UNSET if note.task else note.who or None,
-            time=note.when,
+            author=msgspec.UNSET if note.task else note.author or None,
+            time=note.time,
             text=note.text,
         )
 

@@ -8,7 +8,7 @@ import msgspec
 
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, timestamp
 from gitorch.cli.schema.task import CheckJson
-from gitorch.model.forecast import Candidate, Conflict, Judgement
+from gitorch.model.forecast import Candidate, CheckStatus, Conflict
 
 
 class ConflictJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class RedJson(msgspec.Struct, frozen=True, kw_only=True):
 class CandidateChecksJson(msgspec.Struct, frozen=True, kw_only=True):
     """What the checks say about the candidate."""
 
-    judgement: Judgement
+    judgement: CheckStatus
     results: list[CheckJson]
 
 
@@ -86,18 +86,18 @@ class CandidateJson(msgspec.Struct, frozen=True, kw_only=True):
             tip=candidate.tip,
             tree=candidate.tree,
             onto=candidate.onto,
-            time=timestamp(candidate.when),
+            time=timestamp(candidate.created),
             tasks=list(candidate.tasks),
             left_out=[
                 LeftOutJson(id=task.task, reason=task.reason, partners=list(task.partners), paths=list(task.paths))
                 for task in candidate.left_out
             ],
-            checks=CandidateChecksJson(judgement=candidate.judgement, results=results),
+            checks=CandidateChecksJson(judgement=candidate.status, results=results),
             red=[
                 RedJson(id=task.task, check=task.check, partners=list(task.partners), alone=task.alone)
                 for task in candidate.red
             ],
-            held=candidate.held or None,
+            held=candidate.not_updated or None,
             reason=candidate.reason or None,
         )
 

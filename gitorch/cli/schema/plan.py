@@ -13,11 +13,11 @@ from gitorch.model.outcome import Usage
 from gitorch.model.plan import (
     Approval,
     Difference,
-    Plan,
+    PlanMessage,
     PlannedTask,
     PlanSession,
-    Said,
     Size,
+    TaskPlan,
     critical_path,
     difference,
     phases,
@@ -73,14 +73,14 @@ class MessageJson(msgspec.Struct, frozen=True, kw_only=True):
     cost: CostJson | Absent | None = msgspec.UNSET
 
     @classmethod
-    def of(cls, message: Said) -> MessageJson:
+    def of(cls, message: PlanMessage) -> MessageJson:
         """Return a message."""
         if not message.model:
-            return cls(author=message.who, text=message.text, time=known_time(message.at))
+            return cls(author=message.author, text=message.text, time=known_time(message.time))
         return cls(
-            author=message.who,
+            author=message.author,
             text=message.text,
-            time=known_time(message.at),
+            time=known_time(message.time),
             model=message.model,
             cost=cost_json(message.usage),
         )
@@ -177,7 +177,9 @@ class PlanJson(msgspec.Struct, frozen=True, kw_only=True):
             phases=[[task.id for task in phase] for phase in phases(plan)],
             critical_path=[task.id for task in critical_path(plan)],
             conversation=[MessageJson.of(message) for message in session.conversation],
-            history=[PlanStepJson(description=step.what, time=known_time(step.at)) for step in session.history],
+            history=[
+                PlanStepJson(description=step.description, time=known_time(step.time)) for step in session.history
+            ],
             created=known_time(session.created),
             revision=session.revision,
             proposal=proposal_json(plan, session.proposal),
@@ -301,13 +303,13 @@ def cost_json(usage: Usage | None) -> CostJson | None:
     return CostJson.of(usage) if usage else None
 
 
-def proposal_json(plan: Plan, proposal: Plan | None) -> PlanChangesJson | Absent:
+def proposal_json(plan: TaskPlan, proposal: TaskPlan | None) -> PlanChangesJson | Absent:
     """Return what a proposal would change, where there is one."""
     return msgspec.UNSET if proposal is None else PlanChangesJson.of(difference(plan, proposal))
 
 
 def approval_json(approval: Approval | None) -> ApprovalJson | Absent:
     """Return a completed approval."""
-    if approval is None or not approval.done:
+    if approval is None or not approval.is_active:
         return msgspec.UNSET
-    return ApprovalJson(time=timestamp(approval.at), tasks=list(approval.tasks))
+    return ApprovalJson(time=timestamp(approval.approved_at), tasks=list(approval.tasks))

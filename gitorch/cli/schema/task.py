@@ -86,7 +86,7 @@ class CommentJson(msgspec.Struct, frozen=True, kw_only=True):
             file=present(comment.file),
             line=present(comment.line),
             text=comment.text,
-            author=comment.who or None,
+            author=comment.author or None,
             attempt=comment.attempt or None,
         )
 

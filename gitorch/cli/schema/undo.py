@@ -113,9 +113,9 @@ def operation_fields(operation: Operation) -> dict[str, Any]:
     """Return the fields of an operation, for the structs that hold them."""
     return {
         "number": operation.origin,
-        "kind": operation.asked,
-        "description": operation.said,
-        "time": timestamp(operation.when),
+        "kind": operation.requested_kind,
+        "description": operation.summary,
+        "time": timestamp(operation.created),
         "tasks": [change.task for change in operation.changes],
     }
 

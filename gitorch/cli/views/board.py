@@ -29,7 +29,7 @@ from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import forecast, labels
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.status import grouped, total_cost
-from gitorch.model.forecast import Foreseen
+from gitorch.model.forecast import ForecastSummary
 from gitorch.model.generators import drain
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
@@ -79,7 +79,7 @@ class Board:
         self.hint = hint
         self.tasks: Tasks = {}
         self.activity: Activity = {}
-        self.foreseen: Foreseen = ((), None)
+        self.foreseen: ForecastSummary = ((), None)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         size = console.size
@@ -208,7 +208,7 @@ def _keyboard() -> tuple[int, list[Any]] | None:
 def watch(
     tasks: Callable[[], Tasks],
     activity: Callable[[], Activity],
-    foreseen: Callable[[], Foreseen] = lambda: ((), None),
+    foreseen: Callable[[], ForecastSummary] = lambda: ((), None),
     *,
     interval: float = 1.0,
     screen: Screen | None = None,
@@ -230,7 +230,7 @@ def follow(
     changes: Generator[Iterable[Task], None, _Result],
     tasks: Callable[[], Tasks],
     activity: Callable[[], Activity],
-    foreseen: Callable[[], Foreseen] = lambda: ((), None),
+    foreseen: Callable[[], ForecastSummary] = lambda: ((), None),
     *,
     interval: float = 1.0,
     screen: Screen | None = None,

@@ -10,7 +10,7 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, fitted, prose
 from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.cli.views.labels import listed, plural
-from gitorch.model.forecast import Candidate, Conflict, Judgement, LeftOut, Red
+from gitorch.model.forecast import Candidate, CheckStatus, Conflict, ExcludedTask, FailingTask
 from gitorch.model.naming import TaskId
 
 MAX_CONFLICTS = 8
@@ -80,7 +80,12 @@ def _in_paths(paths: Sequence[str], terminal: TerminalStyle) -> str:
     return f" in {listed([*map(terminal.clean, paths)])}" if paths else ""
 
 
-_STYLES = {Judgement.GREEN: "green", Judgement.RED: "bold red", Judgement.CHECKING: "blue", Judgement.UNCHECKED: "red"}
+_STYLES = {
+    CheckStatus.GREEN: "green",
+    CheckStatus.RED: "bold red",
+    CheckStatus.CHECKING: "blue",
+    CheckStatus.UNCHECKED: "red",
+}
 
 
 def candidate_lines(candidate: Candidate | None, terminal: TerminalStyle) -> list[RenderableType]:
@@ -111,22 +116,22 @@ _Item = tuple[Span, Text]
 
 
 def _details(candidate: Candidate, terminal: TerminalStyle) -> list[_Item]:
-    not_updated = prose((terminal.clean(f"not updated: {candidate.held}"), "yellow"))
+    not_updated = prose((terminal.clean(f"not updated: {candidate.not_updated}"), "yellow"))
     return [
-        *([((terminal.pick("▲", "!"), "yellow"), not_updated)] if candidate.held else []),
+        *([((terminal.pick("▲", "!"), "yellow"), not_updated)] if candidate.not_updated else []),
         *(_red(red, terminal) for red in candidate.red),
         *(_left_out(task, terminal) for task in candidate.left_out),
     ]
 
 
 def _judgement(candidate: Candidate, terminal: TerminalStyle) -> Span:
-    text = str(candidate.judgement)
+    text = str(candidate.status)
     if failed := [result.name for result in candidate.results if not result.passed]:
         text += f": {', '.join(failed)}"
-    return terminal.clean(f"{text} ({candidate.reason})" if candidate.reason else text), _STYLES[candidate.judgement]
+    return terminal.clean(f"{text} ({candidate.reason})" if candidate.reason else text), _STYLES[candidate.status]
 
 
-def _red(red: Red, terminal: TerminalStyle) -> _Item:
+def _red(red: FailingTask, terminal: TerminalStyle) -> _Item:
     mark = (terminal.pick("✗", "x"), "bold red")
     task, check = (terminal.clean(red.task), "bold"), terminal.clean(red.check)
     if not red.partners:
@@ -136,7 +141,7 @@ def _red(red: Red, terminal: TerminalStyle) -> _Item:
     return mark, prose(task, (f" {together} check {check} together with ", "red"), partners)
 
 
-def _left_out(task: LeftOut, terminal: TerminalStyle) -> _Item:
+def _left_out(task: ExcludedTask, terminal: TerminalStyle) -> _Item:
     reason = f" left out: {terminal.clean(task.reason)}{_in_paths(task.paths, terminal)}"
     mark = (terminal.pick("–", "-"), "yellow")  # noqa: RUF001
     return mark, prose((terminal.clean(task.task), "bold"), (reason, "yellow"))

@@ -36,8 +36,8 @@ def _row(entry: UndoEntry, verb: str, now: datetime, terminal: TerminalStyle) ->
     tasks = ", ".join(change.task for change in operation.changes)
     return [
         (str(operation.origin), ""),
-        (labels.clock(operation.when, now), "dim"),
-        (terminal.clean(operation.said), "dim" if verb == "redo" else ""),
+        (labels.clock(operation.created, now), "dim"),
+        (terminal.clean(operation.summary), "dim" if verb == "redo" else ""),
         (terminal.clean(tasks), ""),
         (verb, "green") if entry.why_not is None else (terminal.clean(reason(entry)), "dim"),
     ]

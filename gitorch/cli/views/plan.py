@@ -18,8 +18,17 @@ from gitorch.cli.views import labels
 from gitorch.cli.views.labels import plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.model.naming import TaskId
-from gitorch.model.plan import BY_HEURISTICS, Difference, Plan, PlannedTask, PlanSession, Said, critical_path, phases
-from gitorch.model.plan.difference import Changed
+from gitorch.model.plan import (
+    BY_HEURISTICS,
+    Difference,
+    PlanMessage,
+    PlannedTask,
+    PlanSession,
+    TaskPlan,
+    critical_path,
+    phases,
+)
+from gitorch.model.plan.difference import FieldChange
 
 _COLUMNS = (
     Column(title="#", right=True),
@@ -56,7 +65,7 @@ def tree(session: PlanSession, *, terminal: TerminalStyle | None = None) -> Rend
     )
 
 
-def _phases(plan: Plan, terminal: TerminalStyle) -> RenderableType:
+def _phases(plan: TaskPlan, terminal: TerminalStyle) -> RenderableType:
     rows = _rows(plan, terminal, by_name=True)
     _, hidden = visible_columns(_COLUMNS, rows, terminal)
     if not hidden:
@@ -64,7 +73,7 @@ def _phases(plan: Plan, terminal: TerminalStyle) -> RenderableType:
     return table(_NARROW_COLUMNS, _rows(plan, terminal, by_name=False), terminal)
 
 
-def _rows(plan: Plan, terminal: TerminalStyle, *, by_name: bool) -> list[Row]:
+def _rows(plan: TaskPlan, terminal: TerminalStyle, *, by_name: bool) -> list[Row]:
     """Return the rows of a plan, under a heading for each phase; dependencies are names or numbers."""
     numbers = {task.id: number for number, task in enumerate(plan.tasks, start=1)}
     rows: list[Row] = []
@@ -111,7 +120,7 @@ def _row(task: PlannedTask, numbers: Mapping[TaskId, int], terminal: TerminalSty
     ]
 
 
-def _critical_path(plan: Plan, terminal: TerminalStyle) -> RenderableType | None:
+def _critical_path(plan: TaskPlan, terminal: TerminalStyle) -> RenderableType | None:
     path = critical_path(plan)
     if len(path) < 2:
         return None
@@ -119,7 +128,7 @@ def _critical_path(plan: Plan, terminal: TerminalStyle) -> RenderableType | None
     return bullets([(("critical path:", "dim"), prose(arrow.join(task.id for task in path)))])
 
 
-def task_page(plan: Plan, task: PlannedTask, *, terminal: TerminalStyle | None = None) -> RenderableType:
+def task_page(plan: TaskPlan, task: PlannedTask, *, terminal: TerminalStyle | None = None) -> RenderableType:
     """Return everything about one task of a plan."""
     terminal = terminal or stdout_style()
     dependents = [other.id for other in plan.tasks if task.id in other.after]
@@ -166,7 +175,7 @@ def _added(task: PlannedTask, terminal: TerminalStyle) -> Text:
     return prose((task.id, "bold"), f"  {terminal.clean(task.title)}", (after, "dim"))
 
 
-def _changed(change: Changed, terminal: TerminalStyle) -> RenderableType:
+def _changed(change: FieldChange, terminal: TerminalStyle) -> RenderableType:
     """Return the old and the new value of a field: on one line where that has room, else below it."""
     before, after = (_value(value, terminal) for value in (change.before, change.after))
     arrow = terminal.pick(" → ", " -> ")
@@ -183,12 +192,12 @@ def _value(value: Any, terminal: TerminalStyle) -> str:
     return shortened or "(none)"
 
 
-def conversation(messages: Sequence[Said], *, terminal: TerminalStyle | None = None) -> RenderableType:
+def conversation(messages: Sequence[PlanMessage], *, terminal: TerminalStyle | None = None) -> RenderableType:
     """Return who said what."""
     terminal = terminal or stdout_style()
     parts: list[RenderableType | None] = []
     for message in messages:
-        is_person = message.who == "person"
+        is_person = message.author == "person"
         speaker = "you" if is_person else terminal.clean(message.model) or "planner"
         parts += [Text(speaker, "bold" if is_person else "cyan"), _indented(block(message.text, terminal))]
     return stack(parts)

@@ -9,11 +9,11 @@ import msgspec
 import tomli_w
 
 from gitorch.cli.terminal.sanitize import safe, toml_escaped
-from gitorch.model.plan import Plan, PlannedTask, phases
+from gitorch.model.plan import PlannedTask, TaskPlan, phases
 from gitorch.model.plan.values import texts_of
 
 
-def mermaid(plan: Plan) -> str:
+def mermaid(plan: TaskPlan) -> str:
     """Return a Mermaid flowchart: an arrow leads from what comes first to what waits for it."""
     names = {task.id: f"t{number}" for number, task in enumerate(plan.tasks, start=1)}
     lines = ["flowchart LR"]
@@ -25,7 +25,7 @@ def mermaid(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def dot(plan: Plan) -> str:
+def dot(plan: TaskPlan) -> str:
     """Return a graph for Graphviz: an arrow leads from what comes first to what waits for it."""
     nodes = [f"  {_dot_text(task.id)} [label={_dot_text(_label(task))}];" for task in plan.tasks]
     edges = [f"  {_dot_text(needed)} -> {_dot_text(task.id)};" for task in plan.tasks for needed in task.after]
@@ -56,7 +56,7 @@ _EDIT_HEADER = """\
 """
 
 
-def toml(plan: Plan) -> str:
+def toml(plan: TaskPlan) -> str:
     """Return a plan as TOML that `plan edit` reads back."""
     tables = [msgspec.to_builtins(task) for task in plan.tasks]
     # TOML readers turn "\r\n" into "\n" in multi-line strings
@@ -65,6 +65,6 @@ def toml(plan: Plan) -> str:
     return _EDIT_HEADER + toml_escaped(tomli_w.dumps(document, multiline_strings=multiline))
 
 
-def _all_texts(plan: Plan) -> Iterator[str]:
+def _all_texts(plan: TaskPlan) -> Iterator[str]:
     yield plan.goal
     yield from (text for task in plan.tasks for text in texts_of(task))

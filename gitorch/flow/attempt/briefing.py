@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gitorch.git.repository import Repository
 from gitorch.model import brief, handoff
-from gitorch.model.handoff import Handed, Handoff
+from gitorch.model.handoff import Handoff, TaskHandoff
 from gitorch.model.naming import Oid
 from gitorch.model.roles import Role
 from gitorch.model.task import Task, base_of, commit_range
@@ -28,7 +28,7 @@ def compose(
     `dependencies` are all tasks that it builds on, nearest first, `conflicting` those that it is in conflict with.
     """
     handoffs = [
-        Handed(task=dependency.id, title=dependency.title, handoff=handoff_of(repository, dependency))
+        TaskHandoff(task=dependency.id, title=dependency.title, handoff=handoff_of(repository, dependency))
         for dependency in dependencies
     ]
     hunks = conflict_commit.marked_lines(repository, task.conflict.conflict_commit) if task.conflict else {}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from gitorch.git.changes import Changes, Span, changes
+from gitorch.git.changes import ChangedPaths, Span, changed_paths
 from gitorch.git.repository import Repository
 from gitorch.model.forecast import Conflict
 from gitorch.model.naming import Oid, TaskId
@@ -70,7 +70,7 @@ def candidates(repository: Repository, branches: Sequence[Branch], onto: Oid) ->
     bottoms = dict.fromkeys([*(stack.bottom for stack in stacks.values()), onto])
     between = list(itertools.permutations(bottoms, 2))  # both directions: a removed folder shows in only one
     spans = dict.fromkeys(span for stack in stacks.values() for span in stack.spans)
-    changed = changes(repository, [*spans, *between])
+    changed = changed_paths(repository, [*spans, *between])
     index = _Index({span: changed[span] for span in spans})
     holders = _holders(stacks)
     order = {branch.task: position for position, branch in enumerate(branches)}
@@ -130,7 +130,7 @@ def _across(stacks: Mapping[TaskId, BranchSpans], touching: Mapping[Span, set[Ta
 class _Index:
     """Finds the spans that could conflict with a change: by path, by parent folder, by removed folder."""
 
-    def __init__(self, changed: Mapping[Span, Changes]) -> None:
+    def __init__(self, changed: Mapping[Span, ChangedPaths]) -> None:
         self.changed = changed
         self._by_path: dict[str, set[Span]] = defaultdict(set)
         self._by_folder: dict[str, set[Span]] = defaultdict(set)
@@ -140,20 +140,20 @@ class _Index:
             self._add(self._by_path, entry.paths, span)
             self._add(self._by_folder, _folders(entry.paths), span)
             self._add(self._by_added_folder, _folders(entry.added), span)
-            self._add(self._by_removed_folder, entry.gone, span)
+            self._add(self._by_removed_folder, entry.removed_folders, span)
 
     def _add(self, table: dict[str, set[Span]], names: Iterable[str], span: Span) -> None:
         for name in names:
             table[name].add(span)
 
-    def matches(self, changed: Changes) -> set[Span]:
+    def matches(self, changed: ChangedPaths) -> set[Span]:
         """Return the spans that change the same path, have a file where the other has a folder, or remove a folder
         into which the other adds (a removed folder may have been renamed)."""
         tables = (
             (self._by_path, changed.paths),
             (self._by_folder, changed.paths),
             (self._by_path, _folders(changed.paths)),
-            (self._by_added_folder, changed.gone),
+            (self._by_added_folder, changed.removed_folders),
             (self._by_removed_folder, _folders(changed.added)),
         )
         return {span for table, names in tables for name in names if name in table for span in table[name]}

@@ -9,7 +9,7 @@ import msgspec
 
 from gitorch.flow.merge.values import MergePlan
 from gitorch.model import graph
-from gitorch.model.forecast import Candidate, Judgement, LeftOut, Red
+from gitorch.model.forecast import Candidate, CheckStatus, ExcludedTask, FailingTask
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task
 
@@ -20,7 +20,7 @@ class CandidateTasks(msgspec.Struct, frozen=True):
     """The completed tasks that may go in, in merge order, and the others, each with its reason."""
 
     tasks: tuple[Task, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[ExcludedTask, ...]
 
 
 def candidate_tasks(tasks: Mapping[TaskId, Task]) -> CandidateTasks:
@@ -32,7 +32,9 @@ def candidate_tasks(tasks: Mapping[TaskId, Task]) -> CandidateTasks:
     completed = [task for task in tasks.values() if task.state in COMPLETED]
     reasons = {task.id: reason for task in completed if (reason := _why_not(task))}
     in_order = graph.merge_order(task for task in completed if task.id not in reasons)
-    return CandidateTasks(tuple(in_order), tuple(LeftOut(task=name, reason=reason) for name, reason in reasons.items()))
+    return CandidateTasks(
+        tuple(in_order), tuple(ExcludedTask(task=name, reason=reason) for name, reason in reasons.items())
+    )
 
 
 def _why_not(task: Task) -> str:
@@ -60,7 +62,7 @@ def record(
 ) -> Candidate:
     """Return the candidate of a plan, before its checks."""
     conflicts = (
-        LeftOut(
+        ExcludedTask(
             task=conflict.task.id,
             reason=f"conflicts with {', '.join(conflict.partners) or 'what is merged'}",
             partners=conflict.partners,
@@ -68,17 +70,17 @@ def record(
         )
         for conflict in plan.conflicts
     )
-    blocked = (LeftOut(task=entry.task.id, reason=entry.reason) for entry in plan.blocked)
+    blocked = (ExcludedTask(task=entry.task.id, reason=entry.reason) for entry in plan.blocked)
     return Candidate(
         branch=branch,
         tip=plan.tip,
         tree=tree,
         onto=plan.onto,
         before=before,
-        when=time,
+        created=time,
         tasks=_tips(step.task for step in plan.steps),
-        made_of=_tips(selection.tasks),
-        ground=merge_base,
+        inputs=_tips(selection.tasks),
+        merge_base=merge_base,
         left_out=(*selection.left_out, *conflicts, *blocked),
     )
 
@@ -90,8 +92,8 @@ def _tips(tasks: Iterable[Task]) -> dict[TaskId, Oid]:
 def is_current(candidate: Candidate, selection: CandidateTasks, merge_base: MergeBase) -> bool:
     """Return whether a candidate consists of exactly these tasks, on this merge base."""
     return (
-        candidate.ground == merge_base
-        and candidate.made_of == _tips(selection.tasks)
+        candidate.merge_base == merge_base
+        and candidate.inputs == _tips(selection.tasks)
         and candidate.left_out[: len(selection.left_out)] == selection.left_out
     )
 
@@ -100,13 +102,13 @@ def with_results(candidate: Candidate, plan: MergePlan, verified: MergePlan) -> 
     """Return a candidate with the check results of its tree, and the tasks that make it fail."""
     if verified.red_base:
         reason = f"the integration branch fails {verified.red_base} by itself"
-        return msgspec.structs.replace(candidate, judgement=Judgement.RED, reason=reason, results=verified.results)
+        return msgspec.structs.replace(candidate, status=CheckStatus.RED, reason=reason, results=verified.results)
     is_complete = [step.task.id for step in plan.steps] == [step.task.id for step in verified.steps]
     if is_complete and not verified.failures:
-        judgement = Judgement.GREEN if verified.results else Judgement.UNCHECKED
-        return msgspec.structs.replace(candidate, judgement=judgement, results=verified.results)
+        judgement = CheckStatus.GREEN if verified.results else CheckStatus.UNCHECKED
+        return msgspec.structs.replace(candidate, status=judgement, results=verified.results)
     red = tuple(
-        Red(task=failure.task.id, check=failure.check, partners=failure.partners, alone=failure.alone)
+        FailingTask(task=failure.task.id, check=failure.check, partners=failure.partners, alone=failure.alone)
         for failure in verified.failures
     )
-    return msgspec.structs.replace(candidate, judgement=Judgement.RED, results=verified.results, red=red)
+    return msgspec.structs.replace(candidate, status=CheckStatus.RED, results=verified.results, red=red)

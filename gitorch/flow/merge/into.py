@@ -162,8 +162,8 @@ def unapproved(notes: Notes, commits: Sequence[Oid], tips: Mapping[str, Oid], au
 def _is_approved(task: str, commits: Sequence[Oid], notes: Notes, automatic: str) -> bool:
     noted = (line.note for commit in commits for line in notes.get(commit, ()))
     verdicts = [note for note in noted if isinstance(note, VerdictNote) and note.task == task]
-    by_people = [note for note in verdicts if not automatic or note.who != automatic]
-    return bool(by_people) and max(by_people, key=lambda note: (note.when, note.verdict)).verdict == "approve"
+    by_people = [note for note in verdicts if not automatic or note.reviewer != automatic]
+    return bool(by_people) and max(by_people, key=lambda note: (note.time, note.verdict)).verdict == "approve"
 
 
 def original_updates(repository: Repository, rebased: Rebased, integration: str) -> list[RefUpdate]:

@@ -1,6 +1,6 @@
 """A plan: a goal broken into a graph of tasks, not yet queued. Every function returns a valid plan or says why not."""
 
-from gitorch.model.plan.difference import Changed, Difference, difference
+from gitorch.model.plan.difference import Difference, FieldChange, difference
 from gitorch.model.plan.edits import (
     add,
     link,
@@ -15,15 +15,15 @@ from gitorch.model.plan.edits import (
 )
 from gitorch.model.plan.parsing import SCHEMA, read_plan
 from gitorch.model.plan.phases import critical_path, find, phases
-from gitorch.model.plan.session import Approval, Planner, PlanSession, Proposed, Said, Step
+from gitorch.model.plan.session import Approval, PlanEdit, PlanMessage, Planner, PlanSession, Proposal
 from gitorch.model.plan.values import (
     BY_HAND,
     BY_HEURISTICS,
     LONGEST_TEXT,
     MOST_TASKS,
-    Plan,
     PlannedTask,
     Size,
+    TaskPlan,
     problems,
     valid,
 )
@@ -35,16 +35,16 @@ __all__ = [
     "MOST_TASKS",
     "SCHEMA",
     "Approval",
-    "Changed",
     "Difference",
-    "Plan",
+    "FieldChange",
+    "PlanEdit",
+    "PlanMessage",
     "PlanSession",
     "PlannedTask",
     "Planner",
-    "Proposed",
-    "Said",
+    "Proposal",
     "Size",
-    "Step",
+    "TaskPlan",
     "add",
     "critical_path",
     "difference",

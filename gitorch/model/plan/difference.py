@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from gitorch.model.naming import TaskId
-from gitorch.model.plan.values import Plan, PlannedTask
+from gitorch.model.plan.values import PlannedTask, TaskPlan
 
 
-class Changed(msgspec.Struct, frozen=True):
+class FieldChange(msgspec.Struct, frozen=True):
     """A field of a task that is in both plans, before and after."""
 
     task: TaskId
@@ -24,21 +24,21 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     added: tuple[PlannedTask, ...] = ()
     removed: tuple[PlannedTask, ...] = ()
-    changed: tuple[Changed, ...] = ()
+    changed: tuple[FieldChange, ...] = ()
     reordered: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed or self.reordered)
 
 
-def difference(before: Plan, after: Plan) -> Difference:
+def difference(before: TaskPlan, after: TaskPlan) -> Difference:
     """Compare two plans, task by task of the same id."""
     old, new = before.by_id, after.by_id
     return Difference(
         added=tuple(task for task in after.tasks if task.id not in old),
         removed=tuple(task for task in before.tasks if task.id not in new),
         changed=tuple(
-            Changed(name, field, getattr(old[name], field), getattr(new[name], field))
+            FieldChange(name, field, getattr(old[name], field), getattr(new[name], field))
             for name in old
             if name in new
             for field in PlannedTask.__struct_fields__

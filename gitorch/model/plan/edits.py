@@ -9,17 +9,17 @@ import msgspec
 
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.model.naming import TaskId, slug, unused
-from gitorch.model.plan.values import Plan, PlannedTask, Size, quoted, valid
+from gitorch.model.plan.values import PlannedTask, Size, TaskPlan, quoted, valid
 
 Renaming = Callable[[TaskId], Sequence[TaskId]]
 
 
-def add(plan: Plan, task: PlannedTask) -> Plan:
+def add(plan: TaskPlan, task: PlannedTask) -> TaskPlan:
     """Put a task at the end of a plan."""
     return _with(plan, [*plan.tasks, task])
 
 
-def remove(plan: Plan, name: TaskId) -> Plan:
+def remove(plan: TaskPlan, name: TaskId) -> TaskPlan:
     """Take a task out. What waited for it now waits for what it waited for itself, so that the order stays."""
     removed = _task(plan, name)
     remaining = [task for task in plan.tasks if task.id != name]
@@ -32,7 +32,7 @@ def remove(plan: Plan, name: TaskId) -> Plan:
     )
 
 
-def modify(plan: Plan, name: TaskId, **fields: Any) -> Plan:
+def modify(plan: TaskPlan, name: TaskId, **fields: Any) -> TaskPlan:
     """Change fields of a task. A new `id` is followed by the tasks that wait for it."""
     task = _task(plan, name)
     if unknown := [field for field in fields if field not in PlannedTask.__struct_fields__]:
@@ -50,7 +50,7 @@ def modify(plan: Plan, name: TaskId, **fields: Any) -> Plan:
     )
 
 
-def split(plan: Plan, name: TaskId, parts: Sequence[PlannedTask], *, chain: bool = False) -> Plan:
+def split(plan: TaskPlan, name: TaskId, parts: Sequence[PlannedTask], *, chain: bool = False) -> TaskPlan:
     """Put several tasks in the place of one.
 
     Each part waits for what the task waited for and for what it names itself, in a `chain` also for the part before;
@@ -72,7 +72,7 @@ def split(plan: Plan, name: TaskId, parts: Sequence[PlannedTask], *, chain: bool
     return _with(plan, [entry for some in placed for entry in some])
 
 
-def link(plan: Plan, name: TaskId, after: TaskId) -> Plan:
+def link(plan: TaskPlan, name: TaskId, after: TaskId) -> TaskPlan:
     """Have a task wait for another one."""
     task = _task(plan, name)
     _task(plan, after)
@@ -81,7 +81,7 @@ def link(plan: Plan, name: TaskId, after: TaskId) -> Plan:
     return modify(plan, name, after=(*task.after, after))
 
 
-def unlink(plan: Plan, name: TaskId, after: TaskId) -> Plan:
+def unlink(plan: TaskPlan, name: TaskId, after: TaskId) -> TaskPlan:
     """Have a task no longer wait for another one."""
     task = _task(plan, name)
     if after not in task.after:
@@ -90,7 +90,7 @@ def unlink(plan: Plan, name: TaskId, after: TaskId) -> Plan:
     return modify(plan, name, after=tuple(dependency for dependency in task.after if dependency != after))
 
 
-def reorder(plan: Plan, names: Sequence[TaskId]) -> Plan:
+def reorder(plan: TaskPlan, names: Sequence[TaskId]) -> TaskPlan:
     """Have these tasks take their turn first, in this order; the others follow as they were."""
     first = [_task(plan, name) for name in names]
     if len(set(names)) < len(names):
@@ -103,13 +103,15 @@ def task_of(fields: dict[str, Any]) -> PlannedTask:
     return _converted(fields)
 
 
-def with_unused_id(plan: Plan, task: PlannedTask, *, is_explicit: bool, after: Sequence[TaskId] = ()) -> PlannedTask:
+def with_unused_id(
+    plan: TaskPlan, task: PlannedTask, *, is_explicit: bool, after: Sequence[TaskId] = ()
+) -> PlannedTask:
     """Return a new task that waits for `after`, with an unused name unless the user chose one (`is_explicit`)."""
     name = task.id if is_explicit else unused(task.id, plan.by_id)
     return msgspec.structs.replace(task, id=name, after=tuple(dict.fromkeys(after)))
 
 
-def parts_of(plan: Plan, task: PlannedTask, titles: Mapping[str, str]) -> list[PlannedTask]:
+def parts_of(plan: TaskPlan, task: PlannedTask, titles: Mapping[str, str]) -> list[PlannedTask]:
     """Return the parts that a task is split into: `titles` maps the text of each to its title.
 
     They have the role, agent, priority and paths of the task, are one size smaller, and tell what they are parts of.
@@ -130,11 +132,11 @@ def parts_of(plan: Plan, task: PlannedTask, titles: Mapping[str, str]) -> list[P
 _SMALLER = {Size.LARGE: Size.MEDIUM, Size.MEDIUM: Size.SMALL, Size.SMALL: Size.SMALL}
 
 
-def _with(plan: Plan, tasks: Sequence[PlannedTask]) -> Plan:
+def _with(plan: TaskPlan, tasks: Sequence[PlannedTask]) -> TaskPlan:
     return valid(msgspec.structs.replace(plan, tasks=tuple(tasks)))
 
 
-def _task(plan: Plan, name: TaskId) -> PlannedTask:
+def _task(plan: TaskPlan, name: TaskId) -> PlannedTask:
     if name in plan.by_id:
         return plan.by_id[name]
     suggestion = did_you_mean(name, plan.by_id)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gitorch.errors import InvalidInput
-from gitorch.model.plan.values import MOST_TASKS, Plan, PlannedTask, Problem, Size, problems, quoted, refuse
+from gitorch.model.plan.values import MOST_TASKS, PlannedTask, Problem, Size, TaskPlan, problems, quoted, refuse
 from gitorch.model.task import Priority
 
 _TEXT = {"type": "string"}
@@ -57,7 +57,7 @@ SCHEMA: dict[str, Any] = {
 
 def read_plan(
     document: Mapping[str, Any], *, goal: str, made_by: str, roles: Collection[str], agents: Collection[str]
-) -> Plan:
+) -> TaskPlan:
     """Return the plan that untrusted data of the shape of `SCHEMA` describes; a `reply` in it is not looked at.
 
     Fields of a task that have a default may be missing. Raises `InvalidInput` whose `why` names everything that is
@@ -74,7 +74,7 @@ def read_plan(
             tasks.append(_read_task(table, number))
         except InvalidInput as error:
             unreadable.append(Problem(error.code, error.what))
-    plan = Plan(goal=goal, tasks=tuple(tasks), made_by=made_by)
+    plan = TaskPlan(goal=goal, tasks=tuple(tasks), made_by=made_by)
     foreign = [problem for task in tasks for problem in _foreign(task, roles, agents)]
     # what waits for a task that could not be read is not to blame
     refuse([*unreadable, *([] if unreadable else problems(plan)), *foreign])

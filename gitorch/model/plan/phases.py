@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gitorch.errors import NotFound, there_is
 from gitorch.model.naming import TaskId
-from gitorch.model.plan.values import Plan, PlannedTask
+from gitorch.model.plan.values import PlannedTask, TaskPlan
 
 
-def phases(plan: Plan) -> tuple[tuple[PlannedTask, ...], ...]:
+def phases(plan: TaskPlan) -> tuple[tuple[PlannedTask, ...], ...]:
     """Return the tasks of a valid plan in phases: what is in one can run in parallel, after all of those before."""
     depth: dict[TaskId, int] = {}
     for task in in_order(plan):
@@ -16,7 +16,7 @@ def phases(plan: Plan) -> tuple[tuple[PlannedTask, ...], ...]:
     return tuple(tuple(task for task in plan.tasks if depth[task.id] == phase) for phase in range(count))
 
 
-def critical_path(plan: Plan) -> tuple[PlannedTask, ...]:
+def critical_path(plan: TaskPlan) -> tuple[PlannedTask, ...]:
     """Return the chain of tasks that takes longest by their sizes: the plan cannot be done sooner."""
     weight: dict[TaskId, int] = {}
     before: dict[TaskId, TaskId | None] = {}
@@ -32,7 +32,7 @@ def critical_path(plan: Plan) -> tuple[PlannedTask, ...]:
     return tuple(reversed(chain))
 
 
-def in_order(plan: Plan) -> list[PlannedTask]:
+def in_order(plan: TaskPlan) -> list[PlannedTask]:
     """Return the tasks of a valid plan so that each comes after what it waits for, else as the plan has them."""
     ordered: set[TaskId] = set()
     order: list[PlannedTask] = []
@@ -46,7 +46,7 @@ def in_order(plan: Plan) -> list[PlannedTask]:
     return order
 
 
-def find(plan: Plan, name: str) -> PlannedTask:
+def find(plan: TaskPlan, name: str) -> PlannedTask:
     """Return the task that an id, a unique beginning of one, or a place in the plan (1, 2, ...) names.
 
     Raises `NotFound` for none, and for more than one.

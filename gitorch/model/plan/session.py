@@ -7,27 +7,28 @@ from datetime import datetime
 from typing import Protocol
 
 import msgspec
+from msgspec import field
 
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.plan.values import Plan
+from gitorch.model.plan.values import TaskPlan
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PlanMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One contribution to the conversation: `who` is `person` or `planner`; `model` and `usage` are the planner's."""
 
-    who: str
+    author: str = field(name="who")
     text: str
-    at: datetime | None = None
+    time: datetime | None = field(default=None, name="at")
     model: str = ""
     usage: Usage | None = None
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PlanEdit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One change of the plan: what was done in words, and when."""
 
-    what: str
-    at: datetime | None = None
+    description: str = field(name="what")
+    time: datetime | None = field(default=None, name="at")
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,9 +39,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     that a command that comes after a crash in between can tell what happened.
     """
 
-    at: datetime
+    approved_at: datetime = field(name="at")
     tasks: tuple[TaskId, ...]
-    done: bool = False
+    is_active: bool = field(default=False, name="done")
 
 
 class PlanSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,32 +51,32 @@ class PlanSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """
 
     id: str
-    plan: Plan
+    plan: TaskPlan
     revision: int = 0
     constraints: tuple[str, ...] = ()
     agent: str = ""
-    conversation: tuple[Said, ...] = ()
-    history: tuple[Step, ...] = ()
+    conversation: tuple[PlanMessage, ...] = ()
+    history: tuple[PlanEdit, ...] = ()
     created: datetime | None = None
-    proposal: Plan | None = None
+    proposal: TaskPlan | None = None
     approval: Approval | None = None
 
     @property
     def is_approved(self) -> bool:
         """Whether its tasks are queued."""
-        return self.approval is not None and self.approval.done
+        return self.approval is not None and self.approval.is_active
 
     @property
     def usage(self) -> Usage | None:
         """What the model calls of the whole session consumed."""
-        known = [said.usage for said in self.conversation if said.usage]
-        return sum(known[1:], start=known[0]) if known else None
+        usages = [message.usage for message in self.conversation if message.usage]
+        return sum(usages[1:], start=usages[0]) if usages else None
 
 
-class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """What a planner answers: a valid plan, words for the person, and which model it cost how much (all its rounds)."""
 
-    plan: Plan
+    plan: TaskPlan
     reply: str = ""
     model: str = ""
     usage: Usage | None = None
@@ -84,8 +85,8 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
 class Planner(Protocol):
     """Draws up plans: a model, or heuristics. Raises `GitorchError` where no valid plan can be had."""
 
-    def plan(self, goal: str, constraints: Sequence[str]) -> Proposed:
+    def plan(self, goal: str, constraints: Sequence[str]) -> Proposal:
         """Break a goal into tasks."""
 
-    def discuss(self, plan: Plan, conversation: Sequence[Said], words: str) -> Proposed:
+    def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> Proposal:
         """Answer a person's words with the whole plan as it should be: the same one where it should stay."""

@@ -56,7 +56,7 @@ class PlannedTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     size: Size = Size.MEDIUM
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TaskPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A goal and the tasks that reach it, in the order in which they take their turn where the graph leaves a choice.
 
     `made_by` says who drew it up: a model's name, or `BY_HEURISTICS`.
@@ -78,7 +78,7 @@ class Problem(msgspec.Struct, frozen=True):
     text: str
 
 
-def valid(plan: Plan) -> Plan:
+def valid(plan: TaskPlan) -> TaskPlan:
     """Return the plan, or raise `InvalidInput` that names everything that is wrong with it."""
     refuse(list(problems(plan)))
     return plan
@@ -96,7 +96,7 @@ def refuse(all_problems: Sequence[Problem]) -> None:
     raise InvalidInput(first.code, message, why=summary if others else "")
 
 
-def problems(plan: Plan) -> Iterator[Problem]:
+def problems(plan: TaskPlan) -> Iterator[Problem]:
     """Yield what is wrong with a plan, the worst first; nothing for a valid one."""
     if len(plan.tasks) > MOST_TASKS:
         yield Problem("too-many-tasks", f"the plan has {len(plan.tasks)} tasks; the most is {MOST_TASKS}")

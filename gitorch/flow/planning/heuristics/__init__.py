@@ -13,7 +13,7 @@ from gitorch.flow.planning.heuristics.features import featured
 from gitorch.flow.planning.heuristics.lexicon import is_making, lexicon, without_politeness
 from gitorch.flow.planning.heuristics.templates import Block, blocks_of, features_of, kinds_of
 from gitorch.model.naming import TaskId, slug
-from gitorch.model.plan import BY_HEURISTICS, Plan, PlannedTask, Proposed, Said, valid
+from gitorch.model.plan import BY_HEURISTICS, PlanMessage, PlannedTask, Proposal, TaskPlan, valid
 from gitorch.model.roles import Role, route
 
 _TITLE_WIDTH = 72
@@ -25,17 +25,17 @@ class Heuristics:
     def __init__(self, roles: Mapping[str, Role]) -> None:
         self.roles = roles
 
-    def plan(self, goal: str, constraints: Sequence[str]) -> Proposed:
+    def plan(self, goal: str, constraints: Sequence[str]) -> Proposal:
         """Split a goal into the items that it enumerates, or the usual parts of its kind; else keep it one task."""
-        valid(Plan(goal=goal))
+        valid(TaskPlan(goal=goal))
         tasks = self._parts(without_politeness(goal)) or [self._task(goal, ())]
         requirements = "".join(f"\n- {constraint}" for constraint in constraints)
         if requirements:
             tasks = [_with_constraints(task, requirements) for task in tasks]
-        plan = valid(Plan(goal=goal, tasks=tuple(tasks), made_by=BY_HEURISTICS))
-        return Proposed(plan=plan, reply=_REPLY.format(count=len(tasks)) if len(tasks) > 1 else _WHOLE)
+        plan = valid(TaskPlan(goal=goal, tasks=tuple(tasks), made_by=BY_HEURISTICS))
+        return Proposal(plan=plan, reply=_REPLY.format(count=len(tasks)) if len(tasks) > 1 else _WHOLE)
 
-    def discuss(self, plan: Plan, conversation: Sequence[Said], words: str) -> Proposed:  # noqa: ARG002
+    def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> Proposal:  # noqa: ARG002
         """Raise `SetupNeeded`: heuristics do not understand what is said."""
         raise SetupNeeded("no-model", "heuristics cannot discuss a plan", fix=("orchestrate doctor",))
 

@@ -10,7 +10,7 @@ from gitorch.agents.question import Message
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput
 from gitorch.model.brief import closed, fenced
-from gitorch.model.plan import MOST_TASKS, Plan, PlannedTask, Said
+from gitorch.model.plan import MOST_TASKS, PlanMessage, PlannedTask, TaskPlan
 from gitorch.model.roles import Role
 
 PURPOSE = 240
@@ -70,7 +70,7 @@ def opening(goal: str, constraints: Sequence[str] = ()) -> Message:
     return Message("user", _sendable("\n".join(parts)))
 
 
-def discussion(plan: Plan, conversation: Sequence[Said], words: str) -> tuple[Message, ...]:
+def discussion(plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> tuple[Message, ...]:
     """Return the conversation so far, with the current plan and the user's new message."""
     # every session begins with the goal, which the opening message already has
     earlier = [_as_message(entry) for entry in conversation if entry.text != plan.goal]
@@ -102,9 +102,9 @@ def as_json(tasks: Collection[PlannedTask]) -> str:
     return msgspec.json.format(msgspec.json.encode({"tasks": rows}), indent=1).decode()
 
 
-def _as_message(entry: Said) -> Message:
+def _as_message(entry: PlanMessage) -> Message:
     text = closed(entry.text[:CONTRIBUTION]).strip() or "(nothing)"
-    return Message("assistant" if entry.who == "planner" else "user", _sendable(text))
+    return Message("assistant" if entry.author == "planner" else "user", _sendable(text))
 
 
 def _purpose(role: Role) -> str:
