@@ -1,4 +1,4 @@
-"""What a branch changes and what deserves a second look: deterministic, from git and the attempt alone."""
+"""Review cards: the changes of a branch and its risk signals, derived from git and the attempt alone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LARGE = 400
 _TEST = re.compile(r"(^|/)(tests?|spec|__tests__)/|(^|/)test_[^/]*$|_test\.[a-z]+$|\.(test|spec)\.[a-z]+$")
 
 
-class Change(msgspec.Struct, frozen=True):
-    """One file of a branch diff: lines added and removed (None: binary), and how (A, D, M, T, R...)."""
+class FileChange(msgspec.Struct, frozen=True):
+    """One file of a branch diff: its status (A, D, M, T, R...), and the lines added and removed (None: binary)."""
 
     path: str
     status: str
@@ -28,7 +28,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Signal(msgspec.Struct, frozen=True):
-    """Something that deserves a second look. `weight` 3 is high, 1 low."""
+    """A reason to look closer. `weight` is 3 (high) to 1 (low)."""
 
     weight: int
     text: str
@@ -36,10 +36,10 @@ class Signal(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reviewer needs to see of one task before the diff itself."""
+    """The summary of one task that a reviewer sees before the diff."""
 
     task: Task
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     commits: tuple[str, ...]
     signals: tuple[Signal, ...]
 
@@ -57,14 +57,16 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return {0: "low", 1: "low", 2: "medium"}.get(heaviest, "high")
 
 
-def changes(repository: Repository, base: Oid, tip: Oid) -> tuple[Change, ...]:
+def changes(repository: Repository, base: Oid, tip: Oid) -> tuple[FileChange, ...]:
     """Return the files that differ between two commits."""
     options = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
     states = repository.git("diff-tree", "--name-status", *options, base, tip).fields()
     counts = repository.git("diff-tree", "--numstat", *options, base, tip).fields()
     kinds = dict(zip(states[1::2], states[::2], strict=True))
     rows = (entry.split("\t", 2) for entry in counts)
-    return tuple(Change(path, kinds.get(path, "M"), _count(added), _count(removed)) for added, removed, path in rows)
+    return tuple(
+        FileChange(path, kinds.get(path, "M"), _count(added), _count(removed)) for added, removed, path in rows
+    )
 
 
 def _count(text: str) -> int | None:
@@ -88,12 +90,12 @@ def by_risk(cards: Sequence[Card]) -> list[Card]:
     return sorted(cards, key=lambda card: (rank[card.risk], -(card.added + card.removed), card.task.number))
 
 
-def _signals(task: Task, config: Config, changed: Sequence[Change]) -> list[Signal]:
+def _signals(task: Task, config: Config, changed: Sequence[FileChange]) -> list[Signal]:
     signals = [Signal(3, f"check {result.name} fails") for result in task.results if not result.passed]
     if not task.results:
-        signals.append(Signal(2, "no check judged this"))
+        signals.append(Signal(2, "not checked"))
     if task.stale:
-        signals.append(Signal(2, "what it builds on has changed since"))
+        signals.append(Signal(2, "a task it builds on has changed since"))
     if task.attempt:
         signals += [Signal(2, f"the agent tried to move {ref}, and was stopped") for ref in task.attempt.alarms]
         signals += [Signal(1, f"the agent was refused: {action}") for action in task.attempt.denials]
@@ -105,8 +107,8 @@ def _signals(task: Task, config: Config, changed: Sequence[Change]) -> list[Sign
     return signals
 
 
-def path_signals(change: Change, config: Config, task: Task) -> list[Signal]:
-    """Return what deserves a second look in one changed file."""
+def path_signals(change: FileChange, config: Config, task: Task) -> list[Signal]:
+    """Return the signals of one changed file."""
     signals = []
     if change.status == "D" and _TEST.search(change.path):
         signals.append(Signal(3, "a test was deleted", change.path))

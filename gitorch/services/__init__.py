@@ -1,4 +1,4 @@
-"""The use cases: plain functions that are given a `Workspace`, one module each.
+"""The use cases: plain functions that take a `Workspace`, grouped in modules.
 
 A module is imported when it is first used as an attribute of this package (PEP 562): `services.merge.publish(...)`.
 """

@@ -1,4 +1,4 @@
-"""Which agent does a task, and whether that one can work."""
+"""Choose the agent of a task, and check that it is ready."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from gitorch.services.workspace import Workspace
 
 _AUTO = "auto"
 _PREFERRED = ("claude", "codex", "api")
-"""The agents that "auto" stands for, in the order in which they are tried."""
+"""The agents that "auto" tries, in this order."""
 
 
 def run_context(workspace: Workspace) -> RunContext:
-    """Return what attempts and checks are run with."""
+    """Return the context in which attempts and checks run."""
     environment = dict(workspace.environment)
     rooms = FencedWorktrees(
         repository=workspace.repository,
@@ -45,7 +45,7 @@ def run_context(workspace: Workspace) -> RunContext:
 
 
 def probe(context: RunContext, name: str) -> str:
-    """Return an agent's version, or raise `SetupNeeded` when it cannot work."""
+    """Return an agent's version. Raises `SetupNeeded` if it is not ready."""
     agents = context.config.agents
     if name not in agents:
         raise unknown("agent", name, list(agents))
@@ -56,12 +56,12 @@ def probe(context: RunContext, name: str) -> str:
 
 
 def agent_name(workspace: Workspace, task: Task) -> str:
-    """Return the agent that a task is for: its own, its role's, or the configured one; "auto" is for any."""
+    """Return the agent of a task: its own, its role's, or the configured one, which can be "auto"."""
     return task.spec.agent or agent_of_role(workspace.roles, task.spec.role) or workspace.config.agent
 
 
 def agents_needed(workspace: Workspace) -> dict[str, list[TaskId]]:
-    """Return the agents that live tasks are for, with those tasks; "auto" where none is named."""
+    """Return the agents that unfinished tasks need ("auto" if none is named), with those tasks."""
     needed: dict[str, list[TaskId]] = {}
     for task in workspace.tasks.values():
         if task.state in (State.QUEUED, State.WAITING, State.RUNNING):
@@ -70,14 +70,14 @@ def agents_needed(workspace: Workspace) -> dict[str, list[TaskId]]:
 
 
 class ReadyAgents:
-    """The agents of one run that are known to work, each probed once."""
+    """The ready agents of one run, each probed once."""
 
     def __init__(self, context: RunContext) -> None:
         self.context = context
         self._ready: dict[str, str] = {}
 
     def require(self, name: str) -> str:
-        """Return the agent that a name stands for in this run; raise `SetupNeeded` when it cannot work."""
+        """Return the agent that a name stands for in this run. Raises `SetupNeeded` if it is not ready."""
         if name not in self._ready:
             if name != _AUTO:
                 probe(self.context, name)
@@ -85,7 +85,7 @@ class ReadyAgents:
         return self._ready[name]
 
     def get(self, name: str, default: str) -> str:
-        """Return the agent that a name stands for, or `default` while that is not known."""
+        """Return the agent that a name stands for, or `default` if it has not been required yet."""
         return self._ready.get(name, default)
 
     def _first_ready(self) -> str:
@@ -99,7 +99,7 @@ class ReadyAgents:
                 return name
         raise SetupNeeded(
             "no-agent",
-            "no agent can work: none is installed and logged in",
+            "no agent is ready: none is installed and logged in",
             why="; ".join(problems),
             fix=("npm install -g @anthropic-ai/claude-code   then log in with: claude", "orchestrate demo"),
         )

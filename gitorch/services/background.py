@@ -27,12 +27,12 @@ from gitorch.rooms.context import RunContext
 from gitorch.services import auto_merge
 from gitorch.services.background_jobs import (
     CheckCandidate,
+    CheckedPlan,
     Checker,
     Forecaster,
     MergeTasks,
-    Updated,
     UpdateForecast,
-    Verified,
+    UpdateResult,
 )
 from gitorch.services.candidate import publish_candidate
 from gitorch.services.forecast_record import save_candidate, save_forecast, saved_candidate, unchecked
@@ -66,8 +66,8 @@ class BackgroundMerger:
 
     def __init__(self, workspace: Workspace, context: RunContext, wake: Callable[[], None]) -> None:
         self.workspace = workspace
-        self._updates: queue.SimpleQueue[Outcome[UpdateForecast, Updated]] = queue.SimpleQueue()
-        self._checks: queue.SimpleQueue[Outcome[CheckJob, Verified]] = queue.SimpleQueue()
+        self._updates: queue.SimpleQueue[Outcome[UpdateForecast, UpdateResult]] = queue.SimpleQueue()
+        self._checks: queue.SimpleQueue[Outcome[CheckJob, CheckedPlan]] = queue.SimpleQueue()
         self._woken = threading.Event()
         self._wake = wake
         self._forecaster = LatestWinsWorker(Forecaster(context, workspace.loaded).run, self._updates, self._notify)
@@ -90,7 +90,7 @@ class BackgroundMerger:
         tasks = workspace.tasks.values()
         self._approved_before = frozenset(task.id for task in tasks if task.state is State.APPROVED)
 
-    def changed(self) -> None:
+    def notify_changed(self) -> None:
         """Note that tasks have changed. The next update covers changes that come during the current one."""
         self._is_due = True
 
@@ -158,7 +158,7 @@ class BackgroundMerger:
             in_progress=self._submitted[1] if self._submitted else None,
         )
 
-    def _finish_update(self, outcome: Outcome[UpdateForecast, Updated]) -> None:
+    def _finish_update(self, outcome: Outcome[UpdateForecast, UpdateResult]) -> None:
         with self._record_errors("update"):
             updated = _result(outcome)
             now = time.monotonic()
@@ -174,7 +174,7 @@ class BackgroundMerger:
             self._fingerprint = updated.fingerprint
             self._submit_checks(updated)
 
-    def _submit_checks(self, updated: Updated) -> None:
+    def _submit_checks(self, updated: UpdateResult) -> None:
         """Submit a merge of the tasks that can be merged, or else a check of the rebuilt candidate."""
         tasks = tuple(graph.merge_order(self._mergeable()))
         key = (updated.merge_base, [(task.id, task.tip) for task in tasks])
@@ -194,7 +194,7 @@ class BackgroundMerger:
 
     # ------------------------------------------------------------------------------------------ checks and merges
 
-    def _finish_check(self, outcome: Outcome[CheckJob, Verified]) -> list[Task]:
+    def _finish_check(self, outcome: Outcome[CheckJob, CheckedPlan]) -> list[Task]:
         """Publish the result of a check; return the tasks that were merged."""
         self._is_due = True
         merged: list[Task] = []
@@ -217,7 +217,7 @@ class BackgroundMerger:
     def _is_newest(self, published: Candidate) -> bool:
         return saved_candidate(self.workspace) == published and published.status is CheckStatus.CHECKING
 
-    def _publish(self, verified: Verified) -> list[Task]:
+    def _publish(self, verified: CheckedPlan) -> list[Task]:
         """Publish a merge, unless one of its tasks has changed since; return the tasks that were merged."""
         self.workspace.store.notices.extend(verified.notices)
         plan = verified.plan

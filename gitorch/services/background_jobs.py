@@ -26,7 +26,7 @@ from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, Task
 from gitorch.replay import MemoryReplayer, Replayer
 from gitorch.rooms.context import RunContext
-from gitorch.services.candidate import Rebuilt, rebuild_candidate
+from gitorch.services.candidate import RebuiltCandidate, rebuild_candidate
 from gitorch.services.checks import checks_at
 from gitorch.services.forecast import inputs_fingerprint, make_forecast, save_uncommitted
 from gitorch.services.merge import plan_for
@@ -50,7 +50,7 @@ class UpdateForecast(msgspec.Struct, frozen=True, kw_only=True):
     in_progress: Candidate | None
 
 
-class Updated(msgspec.Struct, frozen=True, kw_only=True):
+class UpdateResult(msgspec.Struct, frozen=True, kw_only=True):
     """The forecast (None: nothing has changed) and the candidate (None: it is up to date), not published.
 
     `merge_base` is what a merge would go onto; `save_seconds` is how long it took to save each task's work.
@@ -62,7 +62,7 @@ class Updated(msgspec.Struct, frozen=True, kw_only=True):
     save_seconds: Mapping[TaskId, float]
     seconds: float
     forecast: Forecast | None = None
-    rebuilt: Rebuilt | None = None
+    rebuilt: RebuiltCandidate | None = None
 
 
 class CheckCandidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class MergeTasks(msgspec.Struct, frozen=True, kw_only=True):
     selected: tuple[Task, ...]
 
 
-class Verified(msgspec.Struct, frozen=True):
+class CheckedPlan(msgspec.Struct, frozen=True):
     """A plan reduced to the steps that pass the checks, and notices for the user."""
 
     plan: MergePlan
@@ -95,7 +95,7 @@ class Forecaster:
         self.loaded = loaded
         self._cache = MergeCache()
 
-    def run(self, job: UpdateForecast, cancellation: Cancellation) -> Updated:  # noqa: ARG002
+    def run(self, job: UpdateForecast, cancellation: Cancellation) -> UpdateResult:  # noqa: ARG002
         """Save uncommitted work, then rebuild forecast and candidate."""
         started = time.monotonic()
         repository, folder = self.context.repository, self.context.folder
@@ -109,7 +109,7 @@ class Forecaster:
                 rebuilt = rebuild_candidate(
                     inputs, self.loaded, replayer, job.saved, checked=True, in_progress=job.in_progress
                 )
-        return Updated(
+        return UpdateResult(
             fingerprint=fingerprint,
             merge_base=inputs.merge_base,
             clean=clean,
@@ -140,14 +140,14 @@ class Checker:
         self.context = context
         self.loaded = loaded
 
-    def run(self, job: CheckCandidate | MergeTasks, cancellation: Cancellation) -> Verified:
+    def run(self, job: CheckCandidate | MergeTasks, cancellation: Cancellation) -> CheckedPlan:
         """Return the steps that pass the checks. Raises `Superseded` if the job is cancelled."""
         if isinstance(job, MergeTasks):
             return self._merge(job, cancellation)
         with MemoryReplayer(self.context.repository) as replayer:
-            return Verified(self._verified(replayer, job.tasks, job.plan, "batch", cancellation))
+            return CheckedPlan(self._verified(replayer, job.tasks, job.plan, "batch", cancellation))
 
-    def _merge(self, job: MergeTasks, cancellation: Cancellation) -> Verified:
+    def _merge(self, job: MergeTasks, cancellation: Cancellation) -> CheckedPlan:
         config = self.loaded.config
         regenerator = Regenerator(self.context)
         with MemoryReplayer(self.context.repository) as engine:
@@ -157,7 +157,7 @@ class Checker:
                 raise Refused("base-conflict", plan.blocked[0].reason, fix=("orchestrate merge --dry-run",))
             verified = self._verified(replayer, job.tasks, plan, config.merge.verify, cancellation)
             replayer.keep(verified.tip)
-        return Verified(verified, tuple(regenerator.failures))
+        return CheckedPlan(verified, tuple(regenerator.failures))
 
     def _inputs(self, tasks: Tasks) -> MergeInputs:
         return read_inputs(self.context.repository, self.loaded.config, self.context.folder, tasks)

@@ -1,4 +1,4 @@
-"""Which branches belong to gitorch, and where the integration branch is."""
+"""Find the integration branch and the other branches that belong to gitorch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def integration_tip(workspace: Workspace) -> Oid | None:
 
 
 def is_own_branch(config: Config, tasks: Mapping[TaskId, Task], branch: str) -> bool:
-    """Tell whether a branch is gitorch's own: the integration branch, the candidate, a task's, or one that could be."""
+    """Return whether a branch is gitorch's own: integration, candidate, a task branch, or one with its prefix."""
     reserved = bool(config.prefix) and branch.startswith(config.prefix)
     return reserved or branch in (config.integration, config.candidate) or _is_task_branch(tasks, branch)
 
@@ -29,11 +29,11 @@ def _is_task_branch(tasks: Mapping[TaskId, Task], branch: str) -> bool:
 
 
 def own_refs(workspace: Workspace) -> tuple[str, ...]:
-    """Return the refs that a run may move, as names or folders of names."""
+    """Return the refs that a run may move; a name with a trailing slash stands for all refs below it."""
     config = workspace.config
     branches = [branch_ref(task.branch) for task in workspace.tasks.values() if task.branch]
-    under = [f"refs/heads/{config.prefix}"] if config.prefix.endswith("/") else branches
-    return (*under, branch_ref(config.integration), branch_ref(config.candidate))
+    task_refs = [f"refs/heads/{config.prefix}"] if config.prefix.endswith("/") else branches
+    return (*task_refs, branch_ref(config.integration), branch_ref(config.candidate))
 
 
 def refuse_checked_out(repository: Repository, branch: str) -> None:

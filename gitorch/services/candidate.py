@@ -28,7 +28,7 @@ from gitorch.services.workspace import Workspace
 from gitorch.storage import locks
 
 
-class Rebuilt(msgspec.Struct, frozen=True):
+class RebuiltCandidate(msgspec.Struct, frozen=True):
     """A rebuilt candidate that is not published yet, its plan, and the earlier tip of its branch."""
 
     plan: MergePlan
@@ -65,7 +65,7 @@ def rebuild_candidate(
     *,
     checked: bool = False,
     in_progress: Candidate | None = None,
-) -> Rebuilt | None:
+) -> RebuiltCandidate | None:
     """Rebuild the candidate of all completed work; return None if the `saved` one is up to date.
 
     Stores its commits and moves no ref. With `checked` the caller will check it, unless it is already `in_progress`.
@@ -76,7 +76,7 @@ def rebuild_candidate(
     # commands that generate files run only when it is merged
     plan = plan_for(inputs, merge.merge_replayer(replayer), selection.tasks)
     tip = inputs.candidate_tip
-    rebuilt = candidate.record(
+    rebuilt = candidate.make_candidate(
         plan,
         replayer.tree(plan.tip),
         selection,
@@ -86,10 +86,10 @@ def rebuild_candidate(
         time=datetime.now(UTC),
     )
     replayer.keep(plan.tip)
-    return Rebuilt(plan, _before_checks(inputs, loaded, rebuilt, checked=checked), tip)
+    return RebuiltCandidate(plan, _before_checks(inputs, loaded, rebuilt, checked=checked), tip)
 
 
-def publish_candidate(workspace: Workspace, rebuilt: Rebuilt) -> Candidate:
+def publish_candidate(workspace: Workspace, rebuilt: RebuiltCandidate) -> Candidate:
     """Save a candidate and move its branch; return the published candidate.
 
     A branch that is checked out is not moved, and the candidate says so. Foreign commits on the branch are kept under

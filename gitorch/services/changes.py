@@ -23,7 +23,7 @@ _TRIES = 20
 def change_tasks(
     workspace: Workspace, kind: str, pairs: Sequence[Pair], summary: str, plan: PlanApproval | None = None
 ) -> list[Task]:
-    """Change tasks alone, as one operation; return them as they are now."""
+    """Change only tasks, as one operation; return the current tasks."""
     with operation_lock(workspace):
         operate(workspace, kind, pairs, summary=summary, plan=plan)
     return _current(workspace, pairs)
@@ -72,11 +72,11 @@ def operate(
     plan: PlanApproval | None = None,
     about: Operation | None = None,
 ) -> Operation | None:
-    """Change tasks, each given as it was seen and as it is to be, and move refs: all or nothing.
+    """Change tasks (pairs of the task as read and the new one) and move refs: all or nothing.
 
-    Returns the operation, None where there was nothing to do. A ref whose old and new value are equal is logged and
-    not touched. Call with the operation lock held. Raises `TaskMoved` or `RefsMoved`, with nothing changed, when
-    another command was faster.
+    Returns the operation; None if nothing changes. A ref with equal old and new values is logged and not moved. Call
+    with the operation lock held. Raises `TaskMoved` or `RefsMoved`, with nothing changed, if another command came
+    first.
     """
     if not workspace.operations.is_settled():
         conclude_all(workspace)
@@ -112,7 +112,7 @@ def _restated(workspace: Workspace, item: StateChange) -> Pair | None:
             fix=("run the command again",),
         )
     if item.new is item.old:
-        # the integration branch was replayed: a merged task is there as another commit now
+        # the integration branch was replayed: a merged task has a new commit
         return (task, change(task, merged_as=item.merged_as)) if item.merged_as else None
     restated = change(promote(task, item.new), state=item.new, reason=item.reason, merged_as=item.merged_as)
     return task, restated

@@ -1,4 +1,4 @@
-"""Which checks a task's tree must pass, and whether the user has agreed to run them."""
+"""Find the checks that a task's tree must pass, and require that the user trusts them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gitorch.storage import trust
 def checks_for(workspace: Workspace, task: Task) -> dict[str, str]:
     """Return the commands that check a task's tree, by name: those of its base commit's file, and the task's own.
 
-    An agent cannot weaken its own checks: what it changes in that file does not count.
+    An agent cannot weaken its own checks: its changes to that file have no effect.
     """
     base = base_of(task)
     if base not in workspace.base_checks:
@@ -25,9 +25,9 @@ def checks_for(workspace: Workspace, task: Task) -> dict[str, str]:
 
 
 def checks_at(repository: Repository, loaded: LoadedConfig, commit: Oid) -> dict[str, str]:
-    """Return the checks of a commit's configuration file, with those of the user's own files.
+    """Return the checks of a commit's configuration file and of the user's own files.
 
-    Raises `Refused` for commands that nobody has agreed to.
+    Raises `Refused` for untrusted commands.
     """
     text = repository.file(commit, FILE)
     if text is None:
@@ -43,5 +43,5 @@ def checks_at(repository: Repository, loaded: LoadedConfig, commit: Oid) -> dict
 
 
 def require_trust(workspace: Workspace) -> None:
-    """Raise `Refused` when the repository's own files name commands that nobody has agreed to."""
+    """Raise `Refused` if the repository's own files contain untrusted commands."""
     trust.require(workspace.repository.common_dir, trust.commands(workspace.loaded.layers), FILE)

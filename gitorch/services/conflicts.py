@@ -1,4 +1,4 @@
-"""`merge.on_conflict = "agent"`: tasks in conflict go back to an agent, on top of what they conflict with."""
+"""`merge.on_conflict = "agent"`: send tasks in conflict back to an agent, based on the integration branch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The briefs that agents get, and what they pass on to each other."""
+"""The briefs that agents get, their handoffs and shared notes."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def shared_notes(workspace: Workspace) -> SharedNotes:
 def note_author(folder: Path, environment: Mapping[str, str]) -> str:
     """Return the task whose agent runs this process; empty for a person. `folder` is the state folder.
 
-    Where the ancestors of this process cannot be seen, only its own environment is left, which an agent could change.
+    If the ancestors of this process are not visible, its own environment decides, which an agent could change.
     """
     return enclosing_task(folder) or environment.get("GITORCH_TASK", "")
 
 
 def handoff_of(workspace: Workspace, task: Task) -> Handoff:
-    """Return what a task's last attempt handed over."""
+    """Return the handoff of a task's last attempt."""
     return briefing.handoff_of(workspace.repository, task)
 
 
 def brief(workspace: Workspace, task: Task) -> tuple[str, bool]:
-    """Return the brief that a task's agent got, and True; or, before it starts, the one it would get, and False."""
+    """Return the brief that a task's agent got and True, or the brief that it would get now and False."""
     sent = None if task.state is State.QUEUED else _sent(workspace, task)
     return (sent, True) if sent is not None else (_current_brief(workspace, task), False)
 
@@ -51,7 +51,7 @@ def _sent(workspace: Workspace, task: Task) -> str | None:
 def _current_brief(workspace: Workspace, task: Task) -> str:
     repository, config = workspace.repository, workspace.config
     start = base.choose_base(repository, config, task, workspace.tasks)
-    # dependencies that conflict keep it from starting; its brief is known all the same
+    # a task whose dependencies conflict cannot start, but its brief can be composed
     commit = start.commit if isinstance(start, base.Base) else base.start_commit(repository, config, task.spec.base_ref)
     context = run_context(workspace)
     started = attempt.start(context, msgspec.structs.replace(task, state=State.QUEUED), commit)

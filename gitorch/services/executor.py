@@ -1,4 +1,4 @@
-"""The choice of the executor: the only service that knows which one runs the programs of a repository."""
+"""Choose the executor: only this module knows which one runs the programs of a repository."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gitorch.services.workspace import Workspace
 
 
 def executor_of(workspace: Workspace) -> Executor:
-    """Return the executor of a repository; all that are returned know the same executions."""
+    """Return the executor of a repository; all instances share the same executions."""
     return LocalExecutor(workspace.folder)
 
 
 def enclosing_task(folder: Path) -> str:
-    """Return the task of the outermost attempt that this process runs in; empty when there is none.
+    """Return the task of the outermost attempt that this process runs in; empty if there is none.
 
     `folder` is the state folder of the repository.
     """

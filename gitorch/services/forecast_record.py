@@ -1,4 +1,4 @@
-"""What is known before a merge, as it was saved last: read without git, by any process."""
+"""The saved forecast and merge candidate, which any process can read without git."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def saved_candidate(workspace: Workspace) -> Candidate | None:
     candidate = _read(_candidate_file(workspace), Candidate)
     if candidate is None or candidate.status is not CheckStatus.CHECKING or is_running(workspace):
         return candidate
-    candidate = _read(_candidate_file(workspace), Candidate)  # the run may have finished its check, and ended, since
+    candidate = _read(_candidate_file(workspace), Candidate)  # the run may have finished its check and ended meanwhile
     return unchecked(candidate) if candidate and candidate.status is CheckStatus.CHECKING else candidate
 
 
 def saved_forecast(workspace: Workspace) -> ForecastSummary:
-    """Return both."""
+    """Return the saved conflicts and the saved candidate."""
     return saved_conflicts(workspace), saved_candidate(workspace)
 
 
@@ -40,13 +40,13 @@ def save_forecast(workspace: Workspace, forecast: Forecast) -> None:
 
 
 def save_candidate(workspace: Workspace, candidate: Candidate) -> None:
-    """Save what is known of the candidate for all processes."""
+    """Save the candidate for all processes."""
     workspace.folder.mkdir(parents=True, exist_ok=True)
     replace(_candidate_file(workspace), model.encoded(candidate))
 
 
 def unchecked(candidate: Candidate) -> Candidate:
-    """Return a candidate that nothing checks now, and the next run will."""
+    """Return a candidate as unchecked: the next run checks it."""
     return msgspec.structs.replace(candidate, status=CheckStatus.UNCHECKED, reason="the next run checks it")
 
 

@@ -1,4 +1,4 @@
-"""What a merge goes onto: the integration branch, and the base branch that it was started from."""
+"""The base of a merge: the integration branch, and the branch that it started from."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from gitorch.storage.operations import StateChange
 
 
 class MergeInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a merge plan is computed from, read at one moment: never changed by the thread that owns the store.
+    """The inputs of a merge plan, read at one moment; background threads can share them.
 
-    `merge_base` is where the integration branch and its base are, `base_name` the branch that the base is (empty: not
-    known), `candidate_tip` where the candidate branch is.
+    `merge_base` holds the tips of the integration branch and its base, `base_name` is the base branch (empty if
+    unknown), `candidate_tip` the tip of the candidate branch.
     """
 
     repository: Repository
@@ -39,12 +39,12 @@ class MergeInputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def merge_inputs(workspace: Workspace) -> MergeInputs:
-    """Read what a merge is computed from now."""
+    """Read the current inputs of a merge."""
     return read_inputs(workspace.repository, workspace.config, workspace.folder, dict(workspace.tasks))
 
 
 def read_inputs(repository: Repository, config: Config, folder: Path, tasks: Mapping[TaskId, Task]) -> MergeInputs:
-    """Read the refs that a merge of these tasks depends on, in one call of git.
+    """Read the refs that a merge of these tasks depends on, in one git call.
 
     `folder` is the state folder of the repository.
     """
@@ -66,7 +66,7 @@ def read_inputs(repository: Repository, config: Config, folder: Path, tasks: Map
 
 
 def target_inputs(workspace: Workspace, integration: Oid | None, target: Target) -> MergeInputs:
-    """Return the inputs of a merge whose base is the branch that it is brought to."""
+    """Return the inputs of a merge whose base is its target branch."""
     return MergeInputs(
         repository=workspace.repository,
         config=workspace.config,
@@ -78,15 +78,15 @@ def target_inputs(workspace: Workspace, integration: Oid | None, target: Target)
 
 
 def rebase_integration(inputs: MergeInputs, replayer: Replayer, target: Target | None) -> Rebased | NotRebased | None:
-    """Replay the integration branch on its base, where that moved on.
+    """Replay the integration branch on its base if that moved on.
 
-    Raises `Refused` where it cannot be replayed on the branch that it is to be brought to.
+    Raises `Refused` if it cannot be replayed on the target branch.
     """
     integration, base_tip = inputs.merge_base
     if integration is None or base_tip is None:
         return None
     branch, name = inputs.base_name, inputs.config.integration
-    result = merge.rebase(replayer, integration, branch, base_tip, lambda branch: _is_known(inputs, branch))
+    result = merge.rebase(replayer, integration, branch, base_tip, lambda branch: _is_rewritable(inputs, branch))
     if target is not None and isinstance(result, merge.NotRebased):
         raise Refused(
             "into-diverged",
@@ -98,7 +98,7 @@ def rebase_integration(inputs: MergeInputs, replayer: Replayer, target: Target |
 
 
 def record_base(workspace: Workspace, plan: MergePlan) -> None:
-    """Remember the branch that a new integration branch starts on."""
+    """Record the branch that a new integration branch starts on."""
     if plan.before is None and workspace.config.base == "auto":
         branch, commit = workspace.repository.head()
         if branch is not None and commit == plan.onto:
@@ -115,7 +115,7 @@ def blocked_by_base(integration: str, plan: MergePlan, tasks: Sequence[Task]) ->
 
 
 def restated_merges(workspace: Workspace, plan: MergePlan) -> list[StateChange]:
-    """Return the new commits of merged tasks, where the integration branch is replayed."""
+    """Return the new commits of merged tasks, if the integration branch is replayed."""
     if not isinstance(plan.rebased, merge.Rebased) or not isinstance(plan.rebased.replayed, Replayed):
         return []
     new: Mapping[Oid | None, Oid] = dict(plan.rebased.replayed.pairs)
@@ -123,17 +123,16 @@ def restated_merges(workspace: Workspace, plan: MergePlan) -> list[StateChange]:
     return [StateChange(task.id, task.state, task.state, new[old], task.reason) for task, old in merged if old in new]
 
 
-def _is_known(inputs: MergeInputs, branch: str) -> bool:
-    """Tell whether a branch is gitorch's own or adopted: what is merged of it may be rewritten."""
+def _is_rewritable(inputs: MergeInputs, branch: str) -> bool:
+    """Return whether a branch is gitorch's own or adopted: its merged commits may be rewritten."""
     is_task = any(task.branch == branch for task in inputs.tasks.values())
     return is_own_branch(inputs.config, inputs.tasks, branch) or is_task
 
 
 def _base_name(config: Config, folder: Path) -> str:
-    """Return the branch that the integration branch is based on; empty where that is not known.
+    """Return the branch that the integration branch is based on; empty if unknown.
 
-    With `base = "auto"` it is the branch that the integration branch was started on, not the one that the user
-    happens to be on now.
+    With `base = "auto"` it is the branch that the integration branch was started on, not the user's current branch.
     """
     name, file = config.base, _base_file(folder)
     if name == "auto":

@@ -1,4 +1,4 @@
-"""`merge --into BRANCH`: the user branch that is brought to the integration branch."""
+"""`merge --into BRANCH`: fast-forward a user branch to the integration branch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gitorch.services.workspace import Workspace
 
 
 def find_target(workspace: Workspace, name: str) -> Target | None:
-    """Return the branch that `--into` names, ready to be moved as far as that is known now."""
+    """Return the branch that `--into` names. Raises `Refused` if its checkout could not be updated."""
     if not name:
         return None
     repository, integration = workspace.repository, workspace.config.integration
@@ -29,9 +29,9 @@ def find_target(workspace: Workspace, name: str) -> Target | None:
 
 
 def require_approved(workspace: Workspace, target: Target, integration: Oid | None) -> None:
-    """Raise `Refused` when what nobody has approved would reach a user branch.
+    """Raise `Refused` if unapproved work would reach a user branch.
 
-    It can be on the integration branch where `merge.auto = "finished"` allows it.
+    With `merge.auto = "finished"` the integration branch can contain such work.
     """
     if workspace.config.merge.auto != "finished" or integration is None:
         return
@@ -42,13 +42,13 @@ def require_approved(workspace: Workspace, target: Target, integration: Oid | No
         names = " ".join(unapproved)
         raise Refused(
             "not-approved",
-            f"{workspace.config.integration} holds work that nobody has approved: {names}",
+            f"{workspace.config.integration} contains unapproved work: {names}",
             fix=(f"orchestrate approve {names}",),
         )
 
 
 def check_target(plan: MergePlan, check: TreeCheck, verify: str) -> Generator[Progress, None, MergePlan]:
-    """Check what a user branch would be brought to, where no task's merge has checked it."""
+    """Check the commit that a user branch would move to, unless the merge of a task has checked it."""
     if plan.target is None or plan.steps or verify == "never" or plan.is_stuck:
         return plan
     yield Progress("check the integration branch", 1, 1)
@@ -61,9 +61,9 @@ def check_target(plan: MergePlan, check: TreeCheck, verify: str) -> Generator[Pr
 
 
 def nothing_merged(integration: str) -> NotFound:
-    """Return the error for `--into` before anything was merged."""
+    """Return the error for `--into` before the first merge."""
     return NotFound(
         "nothing-merged",
-        f"there is no {integration} yet, and nothing is approved that could go there",
+        f"there is no {integration} yet, and no approved task to merge",
         fix=("orchestrate review",),
     )

@@ -1,4 +1,4 @@
-"""Open a repository: find it, read its configuration, and finish what a killed command left behind."""
+"""Open a repository: find it, read its configuration, and finish interrupted operations."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from gitorch.storage.tasks import Store
 def open_workspace(
     start: Path | str = ".", settings: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> Workspace:
-    """Open the repository around a folder.
+    """Open the repository that contains a folder.
 
-    `settings` are `key = value` lines that override all files. Raises `NotFound` outside of a repository and
-    `InvalidInput` for a configuration that cannot be read.
+    `settings` are `key = value` lines that override all files. Raises `NotFound` outside a repository, and
+    `InvalidInput` for an invalid configuration.
     """
     repository = Repository.discover(Path(start))
     environment = os.environ if environment is None else environment
@@ -53,7 +53,7 @@ def load_config(repository: Repository, assignments: Sequence[str], environment:
 
 
 def _rebuild_if_missing(workspace: Workspace) -> None:
-    """Rebuild the state where its folder is missing although notes show that there was one."""
+    """Rebuild the state if its folder is missing although notes show that it existed."""
     if workspace.folder.exists() or not workspace.repository.refs(naming.NOTES):
         return
     rebuilt = tasks_from_branches(workspace.repository, workspace.config)

@@ -1,4 +1,4 @@
-"""Rebuild tasks from branches and notes, where the task file and its journal are lost."""
+"""Rebuild tasks from branches and notes after the task file and its journal were lost."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _merge_base(repository: Repository, tip: Oid) -> Oid | None:
 
 
 def _renumbered(tasks: Sequence[Task]) -> list[Task]:
-    """Give tasks that lost their number a free one."""
+    """Give a free number to each task whose number is already used."""
     used: set[int] = set()
     renumbered = []
     for task in sorted(tasks, key=lambda task: task.number):

@@ -1,4 +1,4 @@
-"""What replays commits in a merge: the engine, known resolutions, and squashing."""
+"""Open the replayer of a merge: the engine, known resolutions, and squashing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gitorch.storage.atomic import replace
 
 
 class Engine(StrEnum):
-    """What replays commits: the same result, at different speeds."""
+    """The engine that replays commits. All give the same result, at different speeds."""
 
     AUTO = "auto"
     MERGE_TREE = "merge-tree"
@@ -35,9 +35,9 @@ class Engine(StrEnum):
 def open_replayer(
     workspace: Workspace, *, squash: bool = False, dry_run: bool = False, engine: Engine = Engine.AUTO
 ) -> Iterator[Replayer]:
-    """Yield what a merge replays with: it resolves known conflicts and, with `squash`, makes one commit of each task.
+    """Yield the replayer of a merge: it resolves known conflicts and, with `squash`, makes one commit of each task.
 
-    A dry run runs no commands and saves nothing. The `engine` makes no difference to the result.
+    A dry run runs no commands and saves nothing. The result does not depend on the `engine`.
     """
     commands = {} if dry_run else workspace.config.merge.regenerate
     regenerator = None
@@ -70,7 +70,7 @@ def learn_resolutions(workspace: Workspace) -> None:
 
 def _engine(workspace: Workspace, engine: Engine) -> Replayer:
     if engine is Engine.GIT_REBASE:
-        # no task can have this name, and so no worktree of a task is at this path
+        # no task can have this name, so no task worktree is at this path
         return RebaseReplayer(workspace.repository, worktree_path(workspace.repository, workspace.config, ".rebase"))
     return MemoryReplayer(workspace.repository, whole_trees=engine is Engine.MERGE_TREE)
 

@@ -1,4 +1,4 @@
-"""Which roles there are, and which one a task gets."""
+"""Load the roles, and assign one to a task."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from gitorch.model.task import Task, change_spec
 def load_roles(repository: Repository, loaded: LoadedConfig) -> Mapping[str, Role]:
     """Return the roles by name: built in, described by the repository, and changed by the configuration.
 
-    The repository's files are read from the commit that work starts on, as checks are: neither a file that an agent
-    leaves in a worktree nor a task branch changes the instructions of the next agent.
+    The repository's files are read from the base commit, like the checks: neither files in worktrees nor task branches
+    can change the instructions of the next agent.
     """
     base = "HEAD" if loaded.config.base == "auto" else loaded.config.base
     files = repository.plain_files(base, subagents.FOLDER, max_files=subagents.MOST_FILES, max_bytes=subagents.LARGEST)
@@ -27,18 +27,18 @@ def load_roles(repository: Repository, loaded: LoadedConfig) -> Mapping[str, Rol
 
 
 def agent_of_role(roles: Mapping[str, Role], name: str) -> str:
-    """Return the agent that suits a role; empty where the configured agent does as well."""
+    """Return the agent that suits a role; empty if it has no preference."""
     return roles[name].agent if name in roles else ""
 
 
 def assign_role(roles: Mapping[str, Role], config: Config, task: Task) -> Task:
     """Return a task with its role and the agent that suits it.
 
-    The role is the one that the task or the configuration names; otherwise the task's words and paths choose it.
+    The task or the configuration names the role; otherwise the task's words and paths select it.
     """
     name, reason = task.spec.role or config.role, ""
     if name == "auto":
-        # the title is the first line of the prompt: what the prompt adds is the remainder
+        # the title is the first line of the prompt
         remainder = task.spec.prompt.removeprefix(task.title)
         role, reason = route(task.title, roles, prompt=remainder, paths=task.spec.paths)
         name = role.name

@@ -1,4 +1,4 @@
-"""Work through the queue."""
+"""Run the queue until nothing is left to do or a limit is reached."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
         agents = ReadyAgents(context)
         for name in agents_needed(workspace):
             agents.require(name)
-        schedule = Scheduler(_hooks(workspace, context, agents, stop), limits, stop)
+        scheduler = Scheduler(_hooks(workspace, context, agents, stop), limits, stop)
         changed: dict[TaskId, None] = {}
         before = fence.fingerprint(workspace.repository, movable=own_refs(workspace))
         yield []
-        with background_merger(workspace, context, schedule.wake) as background:
-            for tasks in _with_merges(workspace, schedule, background, stop):
+        with background_merger(workspace, context, scheduler.wake) as background:
+            for tasks in _with_merges(workspace, scheduler, background, stop):
                 changed.update(dict.fromkeys(task.id for task in tasks))
                 yield tasks
         workspace.store.snapshot()
@@ -84,7 +84,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
         foreign_changes = fence.differences(
             before, fence.fingerprint(workspace.repository, movable=own_refs(workspace))
         )
-        summary = _summary(schedule, changed, stop, started, foreign_changes)
+        summary = _summary(scheduler, changed, stop, started, foreign_changes)
         return msgspec.structs.replace(
             summary,
             conflicts=saved_conflicts(workspace),
@@ -94,14 +94,14 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
 
 
 def _with_merges(
-    workspace: Workspace, schedule: Scheduler, background: BackgroundMerger, stop: threading.Event
+    workspace: Workspace, scheduler: Scheduler, background: BackgroundMerger, stop: threading.Event
 ) -> Iterator[list[Task]]:
     """Yield tasks that attempts or automatic merges have changed, once the changes are durable."""
-    for tasks in schedule.run():
+    for tasks in scheduler.run():
         if tasks:
             workspace.store.save([*tasks, *unstale_dependents(workspace, tasks)])
             workspace.store.snapshot_if_due()
-            background.changed()
+            background.notify_changed()
             yield tasks
         if merged := background.step():
             yield merged
@@ -191,20 +191,20 @@ def _close_shared_notes(workspace: Workspace) -> None:
 
 
 def _summary(
-    schedule: Scheduler,
+    scheduler: Scheduler,
     changed: Iterable[TaskId],
     stop: threading.Event,
     started: datetime,
     foreign_changes: tuple[str, ...],
 ) -> RunSummary:
-    if schedule.crashes:
-        raise schedule.crashes[0]
+    if scheduler.crashes:
+        raise scheduler.crashes[0]
     return RunSummary(
         changed=tuple(changed),
-        stopped=schedule.stop_reason(),
+        stopped=scheduler.stop_reason(),
         interrupted=stop.is_set(),
         started=started,
         seconds=(datetime.now(UTC) - started).total_seconds(),
-        cost=schedule.cost,
+        cost=scheduler.cost,
         foreign_changes=foreign_changes,
     )

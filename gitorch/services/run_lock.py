@@ -17,19 +17,19 @@ _PAUSE_SECONDS = 0.05
 _REFUSALS = 5
 """Attempts before reporting that a run is active."""
 _TRIES = 200
-"""A bound for a process that was stopped while it held the lock for a question."""
+"""Limits the wait for a process that was suspended while it held the shared lock."""
 
 
 @contextmanager
 def run_lock(workspace: Workspace) -> Iterator[None]:
-    """Hold the run lock; raise `Refused` when another run holds it."""
+    """Hold the run lock. Raises `Refused` if another run holds it."""
     workspace.folder.mkdir(parents=True, exist_ok=True)
     with (workspace.folder / "run.lock").open("a+") as file:
         if not _locked_soon(file):
             file.seek(0)
             raise Refused(
                 "run-held",
-                "another run is at work in this repository",
+                "another run is active in this repository",
                 why=f"process {file.read().strip()}",
                 fix=("orchestrate watch",),
             )
@@ -41,13 +41,13 @@ def run_lock(workspace: Workspace) -> Iterator[None]:
 
 @contextmanager
 def git_lock(workspace: Workspace) -> Iterator[None]:
-    """Wait for the git processes of a killed run; the next run waits for those that start here."""
+    """Wait for the git processes of a killed run; the next run waits for those started in this block."""
     with locks.file_lock(workspace.folder / "git.lock") as file, workspace.repository.inherit_lock(file):
         yield
 
 
 def is_running(workspace: Workspace) -> bool:
-    """Tell whether a run is active in this repository."""
+    """Return whether a run is active in this repository."""
     try:
         with (workspace.folder / "run.lock").open("a+") as file:
             return not locks.try_lock(file, shared=True)
@@ -56,12 +56,12 @@ def is_running(workspace: Workspace) -> bool:
 
 
 def _locked_soon(file: IO[str]) -> bool:
-    """Take a lock that others hold for a whole run, or for the moment in which they ask whether there is one."""
+    """Take the lock, which others hold for a whole run, or briefly to check whether a run is active."""
     refusals = 0
     for _ in range(_TRIES):
         if locks.try_lock(file):
             return True
-        # a process that asks shares the lock, and may be slow to release it; a run does not share
+        # a checking process holds a shared lock, and may release it late; a run holds an exclusive one
         refusals += not _is_shared(file)
         if refusals == _REFUSALS:
             break

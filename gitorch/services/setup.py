@@ -1,4 +1,4 @@
-"""What works in a repository and what does not, and a configuration file to start from."""
+"""Check the setup of a repository, and create a configuration file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class AgentStatus(msgspec.Struct, frozen=True):
-    """Whether an agent can work, and its version or the reason why not."""
+    """Whether an agent is ready, and its version or the reason why not."""
 
     name: str
     is_ready: bool
@@ -43,7 +43,7 @@ class AgentStatus(msgspec.Struct, frozen=True):
 
 
 def check_setup(workspace: Workspace) -> list[Finding]:
-    """Return what works and what does not."""
+    """Return the results of all setup checks."""
     repository = workspace.repository
     agents = detect_agents(workspace)
     findings = [
@@ -53,7 +53,7 @@ def check_setup(workspace: Workspace) -> list[Finding]:
         *(Finding(True if agent.is_ready else None, f"agent {agent}") for agent in agents),
     ]
     if not any(agent.is_ready for agent in agents):
-        findings.append(Finding(False, "no agent can work", "npm install -g @anthropic-ai/claude-code; claude"))
+        findings.append(Finding(False, "no agent is ready", "npm install -g @anthropic-ai/claude-code; claude"))
     if not workspace.config.checks:
         findings.append(Finding(None, "no checks configured", "orchestrate init"))
     return [*findings, Finding(None, "no sandbox in this version: git hooks stop accidents, not malice")]

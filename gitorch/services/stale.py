@@ -1,4 +1,4 @@
-"""Tasks whose dependency was changed after they started."""
+"""Stale tasks: those whose dependency changed after they started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gitorch.services.workspace import Workspace
 
 
 def mark_dependents_stale(workspace: Workspace, task: Task) -> list[tuple[Task, Task]]:
-    """Return the tasks that build on this one, each as it is and marked as stale."""
+    """Return the started tasks that build on this one, each unchanged and marked as stale."""
     tasks = workspace.tasks
     dependents = (tasks[name] for name in graph.dependants(task.id, tasks))
     started = [task for task in dependents if task.base is not None and task.state is not State.MERGED]
@@ -19,7 +19,7 @@ def mark_dependents_stale(workspace: Workspace, task: Task) -> list[tuple[Task, 
 
 
 def unstale_dependents(workspace: Workspace, changed: Sequence[Task]) -> list[Task]:
-    """Return the tasks that are up to date again because the tasks below them are in conflict as before an attempt.
+    """Return the tasks that are no longer stale because a dependency is back in the conflict before its attempt.
 
     Call before `changed` is saved.
     """
@@ -39,7 +39,7 @@ def unstale_dependents(workspace: Workspace, changed: Sequence[Task]) -> list[Ta
 
 
 def _is_up_to_date(workspace: Workspace, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
-    """Tell whether a task is based on its dependencies as they are."""
+    """Return whether a task is based on the current tips of its dependencies."""
     return all(_is_based_on(workspace, task, tasks[name]) for name in task.spec.after if name in tasks)
 
 

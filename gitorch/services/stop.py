@@ -19,7 +19,7 @@ from gitorch.storage.operations import describe
 def kill(workspace: Workspace, tasks: Sequence[Task], reason: str, *, now: bool = False) -> list[Task]:
     """Stop tasks. Their committed and uncommitted work is kept on their branches.
 
-    Where no run is active, the attempts are finished by this process.
+    If no run is active, this process finishes the attempts.
     """
     context = run_context(workspace)
     idle = [task for task in tasks if task.state is not State.RUNNING]
@@ -46,7 +46,7 @@ def interrupt(workspace: Workspace, *, now: bool = False) -> None:
 
 
 def _finish(workspace: Workspace, context: RunContext, task: Task) -> None:
-    """Bring the attempt of a killed task to its end."""
+    """Finish the attempt of a killed task."""
     try:
         for changed in attempt.run(context, task, checks_for(workspace, task)):
             workspace.store.save([changed])

@@ -1,4 +1,4 @@
-"""Queue tasks: new ones, and fresh attempts of old ones."""
+"""Queue new tasks, and new attempts of existing ones."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from gitorch.storage.tasks import TaskMoved
 
 
 def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | None = None) -> list[Task]:
-    """Queue tasks, all or none; `plan` names the plan that they are of, if any.
+    """Queue tasks, all or none; `plan` is the approval of the plan that they come from, if any.
 
-    Raises `InvalidInput` for a dependency that is a cycle or unknown.
+    Raises `InvalidInput` for an unknown dependency or a cycle.
     """
     trust.require_person("queue tasks")
     require_prefix(workspace)
@@ -37,7 +37,7 @@ def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | 
 
 
 def submit_drafts(workspace: Workspace, drafts: Sequence[TaskDraft]) -> list[Task]:
-    """Queue drafts, all or none; choose other names when another command takes one of theirs first."""
+    """Queue drafts, all or none; choose other names if another command takes one first."""
     while True:
         try:
             return submit(workspace, resolve_drafts(workspace, drafts))

@@ -1,4 +1,4 @@
-"""One open repository with its configuration, tasks and operation log: what every use case is given."""
+"""One open repository with its configuration, tasks and operation log, which all use cases receive."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from gitorch.storage.tasks import Store, Tasks
 class Workspace(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """A plain value; `services.open.open_workspace` makes it.
 
-    `folder` holds the state that all worktrees of the repository share. `base_checks` keeps the checks of each base
-    commit whose configuration was read.
+    `folder` holds the state that all worktrees of the repository share. `base_checks` caches the checks of base
+    commits.
     """
 
     repository: Repository
@@ -38,7 +38,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
 
     @property
     def tasks(self) -> Tasks:
-        """The tasks as they are now, whichever process changed them last."""
+        """The current tasks, including changes by other processes."""
         return self.store.current()
 
     @cached_property

@@ -107,9 +107,9 @@ def test_an_attempt_that_solves_nothing_leaves_the_conflict(cli: Cli, why: str) 
     ended = cli.run(ok=6)
     after = cli.tasks()["number"]
     assert (after["state"], after["attempts"]) == ("conflicted", 2)
-    assert after["reason"].startswith(f"{REASON}; attempt 2 did not solve it: ")
+    assert after["reason"].startswith(f"{REASON}; attempt 2 did not resolve it: ")
     assert why in after["reason"]
-    assert "did not solve it" in ended.stderr + ended.text
+    assert "did not resolve it" in ended.stderr + ended.text
     assert git("rev-parse", "orch/number", cwd=cli.folder) == old
     assert {key: after[key] for key in ("base", "tip", "branch", "stale", "checks")} == {
         key: before[key] for key in ("base", "tip", "branch", "stale", "checks")
@@ -223,7 +223,7 @@ def test_stepping_back_is_made_good(cli: Cli, killed: bool) -> None:
     cli.run(ok=6 if killed else 0)
     task = cli.tasks()["number"]
     assert task["state"] == "conflicted"
-    assert "did not solve it" in task["reason"]
+    assert "did not resolve it" in task["reason"]
     assert git("rev-parse", "orch/number", cwd=cli.folder) == old
     assert git("log", "-1", "--format=%s", "refs/gitorch/attempts/number/2", cwd=cli.folder) == "Half"
 

@@ -17,7 +17,7 @@ from gitorch import services
 from gitorch.errors import InvalidInput
 from gitorch.executors.base import NotStarted, Spec
 from gitorch.flow.merge.trees import TreeChecker
-from gitorch.flow.merge.trees.check_cache import FRESH_SECONDS
+from gitorch.flow.merge.trees.check_cache import MAX_AGE_SECONDS
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
@@ -269,7 +269,7 @@ def test_an_old_verdict_does_not_count(court: Court) -> None:
     judge = court.judge()
     codes(judge, tree)
     line = json.loads(judge.cache.path.read_text())
-    line["when"] -= FRESH_SECONDS
+    line["when"] -= MAX_AGE_SECONDS
     judge.cache.path.write_text(json.dumps(line) + "\n")
     codes(court.judge(), tree)
     assert court.count == 2

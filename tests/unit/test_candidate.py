@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from gitorch.flow.merge.candidate import candidate_tasks, is_current, record, with_results
+from gitorch.flow.merge.candidate import candidate_tasks, is_current, make_candidate, with_results
 from gitorch.flow.merge.values import Blocked, Failure, MergeConflict, MergePlan
 from gitorch.model.forecast import Candidate, CheckStatus, ExcludedTask, FailingTask
 from gitorch.model.naming import Oid, TaskId
@@ -33,7 +33,7 @@ TASKS: dict[str, tuple[Task, str | None]] = {
         "its own checks fail: test, types",
     ),
     "approved although red": (approved("t", 1, results=(result(1),)), ""),
-    "stale": (approved("t", 1, stale=True), "stale: what it builds on has changed since"),
+    "stale": (approved("t", 1, stale=True), "stale: a task it builds on has changed since"),
     "running": (approved("t", 1, state=State.RUNNING), None),
     "rejected": (approved("t", 1, state=State.REJECTED), None),
     "merged": (approved("t", 1, state=State.MERGED), None),
@@ -56,7 +56,9 @@ def test_the_tasks_are_in_merge_order() -> None:
 
 
 def built(plan: MergePlan, tasks: dict[TaskId, Task]) -> Candidate:
-    return record(plan, Oid("tree"), candidate_tasks(tasks), BASE, branch="orch/candidate", before=None, time=NOW)
+    return make_candidate(
+        plan, Oid("tree"), candidate_tasks(tasks), BASE, branch="orch/candidate", before=None, time=NOW
+    )
 
 
 def test_what_is_recorded() -> None:
@@ -104,7 +106,7 @@ VERIFIED: dict[str, tuple[MergePlan, CheckStatus, str, tuple[FailingTask, ...]]]
     "a red base": (
         msgspec.structs.replace(PLAN, steps=(), red_base="test"),
         CheckStatus.RED,
-        "the integration branch fails test by itself",
+        "the integration branch fails test without any task",
         (),
     ),
     "a failing pair": (

@@ -15,7 +15,7 @@ from gitorch.config.layers import FILE, Layer
 from gitorch.errors import InvalidInput
 from gitorch.flow import intake
 from gitorch.flow.merge.resolver import regenerating_command
-from gitorch.flow.review import Change, path_signals
+from gitorch.flow.review import FileChange, path_signals
 from gitorch.model import globs
 from gitorch.model.globs import matches, matches_name
 from gitorch.model.naming import TaskId
@@ -101,7 +101,7 @@ def task(paths: tuple[str, ...]) -> Task:
 @pytest.mark.parametrize(("pattern", "path", "expected"), CASES)
 def test_every_setting_matches_alike(pattern: str, path: str, expected: bool) -> None:
     """`review.sensitive`, a task's `paths`, `roles.*.paths` and `merge.regenerate` have one syntax."""
-    change = Change(path=path, status="M", added=1, removed=0)
+    change = FileChange(path=path, status="M", added=1, removed=0)
     sensitive = combine([config(review={"sensitive": [pattern]})]).config
     assert [signal.text for signal in path_signals(change, sensitive, task(()))] == ["sensitive"] * expected
     nothing = combine([config(review={"sensitive": []})]).config

@@ -151,7 +151,7 @@ def test_no_order_lets_fewer_in_than_the_given_one(case: tuple[dict[TaskId, Task
     planners = [MergePlanner(FakeReplayer(tasks, conflicts), tasks, MAIN, MAIN) for _ in range(3)]
     for planner in planners:
         planner.read(order)
-    baseline = planners[0].lay(order)
+    baseline = planners[0].plan_order(order)
     result = best_plan(planners[1], order)
     assert len(result.steps) >= len(baseline.steps)
     if len(result.steps) == len(baseline.steps):

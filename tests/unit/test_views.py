@@ -19,7 +19,7 @@ from gitorch.cli.views import task as task_view
 from gitorch.cli.views.board import Board
 from gitorch.errors import InvalidInput, LimitReached
 from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
-from gitorch.flow.review import Card, Change, Signal
+from gitorch.flow.review import Card, FileChange, Signal
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Event, EventKind
 from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt, change_spec
@@ -47,9 +47,9 @@ def the_card() -> Card:
     return Card(
         task=task,
         changes=(
-            Change("src/limits.py", "A", 96, 0),
-            Change("logo.png", "M", None, None),
-            Change("old\x1b[2J.py", "D", 0, 10),
+            FileChange("src/limits.py", "A", 96, 0),
+            FileChange("logo.png", "M", None, None),
+            FileChange("old\x1b[2J.py", "D", 0, 10),
         ),
         commits=("9f3c21a Limit login attempts",),
         signals=(
@@ -91,7 +91,7 @@ def test_the_review_list() -> None:
     """What waits, with the reason for its place."""
     assert page(
         review.review_list,
-        [the_card(), Card(task=BY_NAME["api-docs"], changes=(Change("a.md", "M", 96, 4),), commits=(), signals=())],
+        [the_card(), Card(task=BY_NAME["api-docs"], changes=(FileChange("a.md", "M", 96, 4),), commits=(), signals=())],
         width=80,
     ) == picture("""
         #  Task        Risk     Diff  Checks      Cost  Why
@@ -460,7 +460,7 @@ def everywhere() -> Iterator[str]:
     )
     card = Card(
         task=task,
-        changes=(Change(HOSTILE, "A", 1, 2), Change(HOSTILE, "D", None, None)),
+        changes=(FileChange(HOSTILE, "A", 1, 2), FileChange(HOSTILE, "D", None, None)),
         commits=(HOSTILE,),
         signals=(Signal(3, HOSTILE, HOSTILE),),
     )

@@ -15,7 +15,7 @@ from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import labels
 from gitorch.cli.views.labels import plural
 from gitorch.cli.views.status import PROGRAM
-from gitorch.flow.review import Card, Change, Signal
+from gitorch.flow.review import Card, FileChange, Signal
 from gitorch.model.task import CheckResult, Comment, Task
 
 _MAX_FILES = 20
@@ -170,7 +170,7 @@ def _files(reviewed: Card, terminal: TerminalStyle) -> RenderableType | None:
     return Group(grid, *(Text(text, "dim") for text in (note, total) if text))
 
 
-def _line_counts(change: Change) -> Text:
+def _line_counts(change: FileChange) -> Text:
     if change.added is None or change.removed is None:
         return Text("binary", "yellow")
     return Text.assemble((f"+{change.added}", "green"), " ", (f"-{change.removed}", "red"))

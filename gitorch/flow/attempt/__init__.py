@@ -1,4 +1,4 @@
-"""One attempt, from its base to its checked tip.
+"""Run one attempt, from its base to its checked tip.
 
 `run` is a generator: it yields the task each time that it changed, and continues once the change is durable. Every step
 may be repeated: after a crash of the orchestrator, the same call on the stored task continues where it stopped, and

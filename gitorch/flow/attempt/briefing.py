@@ -1,4 +1,4 @@
-"""The material of a brief, from git and the tasks: conventions, and what the dependencies handed over."""
+"""Collect the material of a brief from git and the tasks: conventions, and the handoffs of the dependencies."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def conventions(repository: Repository, commit: Oid) -> list[str]:
 
 
 def handoff_of(repository: Repository, task: Task) -> Handoff:
-    """Return what the last attempt of a task handed over: its agent's summary, and the changed files from git."""
+    """Return the handoff of a task's last attempt: its agent's summary, and the changed files from git."""
     return handoff.read(task.attempt.summary if task.attempt else "", changed_files(repository, task))
 
 
@@ -51,6 +51,6 @@ def changed_files(repository: Repository, task: Task) -> list[str]:
     """Return the paths that a task's own commits change, as git names them."""
     if task.tip is None:
         return []
-    # the commits of a task that was merged and cleaned up may be gone
+    # the commits of a task that was merged and cleaned up may no longer exist
     answer = repository.git(*("diff-tree", "-r", "-z", "--name-only", "--no-renames", *commit_range(task)), ok=(0, 128))
     return answer.fields() if answer.code == 0 else []

@@ -1,4 +1,4 @@
-"""What the steps of one attempt share: its room, its agent, and where its own files are."""
+"""The values that the steps of one attempt share: its room, its agent, and the folder of its files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gitorch.rooms.context import RunContext
 
 
 class AttemptEnv(msgspec.Struct, frozen=True, kw_only=True):
-    """The surroundings of one attempt: `key` starts the keys of its executions, `folder` has its own files."""
+    """The environment of one attempt: `key` is the prefix of its execution keys, `folder` has its own files."""
 
     key: str
     folder: Path
@@ -25,8 +25,8 @@ class AttemptEnv(msgspec.Struct, frozen=True, kw_only=True):
     agent: Agent
 
 
-def enter(context: RunContext, task: Task) -> AttemptEnv:
-    """Create the room of an attempt, or reopen it after a crash; raise `RoomError` when that is impossible."""
+def open_environment(context: RunContext, task: Task) -> AttemptEnv:
+    """Create the room of an attempt, or reopen it after a crash. Raises `RoomError` if that is impossible."""
     key, attempt = attempt_key(task), current_attempt(task)
     if attempt.phase is Phase.PREPARING:
         _end_preparations(context, key)
@@ -41,7 +41,7 @@ def enter(context: RunContext, task: Task) -> AttemptEnv:
 
 
 def room_spec(context: RunContext, task: Task) -> RoomSpec:
-    """Return what the room of a task's last attempt is for."""
+    """Return the specification of the room for a task's last attempt."""
     return RoomSpec(
         task=task.id,
         attempt=task.attempts,
@@ -62,7 +62,7 @@ def _with_model_of_role(settings: AgentSettings, role: Role) -> AgentSettings:
 
 
 def _end_preparations(context: RunContext, key: str) -> None:
-    """End the preparations that a killed orchestrator left running: they start over."""
+    """Cancel preparations that a killed orchestrator left running, before they start again."""
     for execution in context.executor.adopt(key):
         context.executor.cancel(execution, "prepared again", now=True)
         context.executor.wait(execution)

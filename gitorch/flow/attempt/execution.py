@@ -1,4 +1,4 @@
-"""The executions of an attempt: the agent and the checks under supervision, and how all of them are stopped."""
+"""Run the executions of an attempt (agent and checks), and stop them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gitorch.rooms.context import RunContext
 
 
 def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number: int) -> Outcome:
-    """Run one round of the agent, or find it again after a crash, and read how it ended."""
+    """Run one round of the agent, or adopt it after a crash, and return its outcome."""
     spec = _agent_spec(context, task, env, round_number)
     result = execute(context, env, spec)
     if result.cause == "failed-to-start":
@@ -60,11 +60,11 @@ def _read_brief(folder: Path, round_number: int) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise RoomError(f"brief {path} is gone") from error
+        raise RoomError(f"brief {path} is missing") from error
 
 
 def _with_time_limit(outcome: Outcome, result: Exit) -> Outcome:
-    """Name the limit or the request that ended an execution, instead of what the agent said about it."""
+    """Replace an agent's own outcome with the limit or the request that ended its execution."""
     reasons = {"timeout": "timed out", "idle": "idle: no output and no CPU time", "stopped": result.message}
     if result.cause in reasons and outcome.ending is not ExitReason.COMPLETED:
         return msgspec.structs.replace(outcome, ending=ExitReason.STOPPED, reason=reasons[result.cause])
@@ -85,7 +85,7 @@ def execute(context: RunContext, env: AttemptEnv, spec: Spec) -> Exit:
 
 
 def request_stop(context: RunContext, task: Task, reason: str, *, now: bool = False) -> None:
-    """Ask a running attempt to end, from any process: nothing new of it starts, and what runs is stopped."""
+    """Stop a running attempt, from any process: its executions end, and no new ones start."""
     record_stop(attempt_folder(context.folder, task), reason)
     for execution in context.executor.adopt(attempt_key(task)):
         context.executor.cancel(execution, reason, now=now)

@@ -19,23 +19,23 @@ from gitorch.model.task import Commits, ConflictRetry, Phase, State, Task, chang
 from gitorch.rooms.context import RunContext
 
 
-def settle(context: RunContext, task: Task) -> Iterator[Task]:
-    """Yield a task after its attempt; if it failed to solve a conflict, yield the task in conflict as before."""
+def finish_attempt(context: RunContext, task: Task) -> Iterator[Task]:
+    """Yield a task after its attempt; if the attempt failed to resolve a conflict, then yield it in conflict again."""
     if task.state is not State.FAILED or task.conflict is None:
         yield task
         return
-    # the end of the attempt is durable before its traces are removed: the removal can be repeated
+    # make the end of the attempt durable before its branch goes back: that can be repeated after a crash
     yield msgspec.structs.replace(task, state=State.RUNNING)
     yield return_to_conflict(context, task, task.conflict)
 
 
 def return_to_conflict(context: RunContext, task: Task, before: ConflictRetry) -> Task:
-    """Return a task to its state before an attempt to solve its conflict, with its branch; the commits are kept."""
+    """Return a task and its branch to the conflict before an attempt to resolve it; the attempt's commits are kept."""
     context.rooms.give_up(room_spec(context, task), before.tip)
     return msgspec.structs.replace(
         task,
         state=State.CONFLICTED,
-        reason=f"{before.reason}; attempt {task.attempts} did not solve it: {task.reason}",
+        reason=f"{before.reason}; attempt {task.attempts} did not resolve it: {task.reason}",
         commits=Commits(before.base, before.tip),
         results=before.results,
         conflict=None,
@@ -48,7 +48,7 @@ def return_to_conflict(context: RunContext, task: Task, before: ConflictRetry) -
 def fail(context: RunContext, task: Task, error: GitorchError) -> Task:
     """Return a running task as failed by an error in its attempt.
 
-    If it was to solve a conflict, it is in conflict again; if that fails too, the next run tries it again.
+    If the attempt was to resolve a conflict, the task is in conflict again; if that fails, the next run retries it.
     """
     cause = f": {error.why}" if error.why else ""
     failed = change(task, state=State.FAILED, reason=redacted(f"{error.what}{cause}"))
@@ -77,7 +77,7 @@ def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
 
 
 def _retry_time(task: Task) -> datetime:
-    """Return when to retry after a limit without a known end: in 5 minutes, then 10, 20, at most an hour."""
+    """Return when to retry after a limit with unknown end: after 5 minutes, then 10, 20, at most an hour."""
     return datetime.now(UTC) + timedelta(minutes=min(60, 5 * 2 ** max(0, task.attempts - 1)))
 
 
@@ -100,7 +100,7 @@ def end_failed(context: RunContext, task: Task, reason: str) -> Task:
 
 
 def end_finished(context: RunContext, task: Task) -> Task:
-    """End an attempt that is complete, with whatever result its checks have."""
+    """End a completed attempt; its checks may have passed or failed."""
     failed = [result.name for result in task.results if not result.passed]
     reason = f"checks failed: {', '.join(failed)}" if failed else ""
     return _end(context, task, state=State.FINISHED, reason=reason, comments=(), retried=0, conflict=None)
@@ -111,12 +111,12 @@ def _end(context: RunContext, task: Task, **fields: Any) -> Task:
     if task.tip is not None:
         files = briefing.changed_files(context.repository, task)
         lines = [note.attempt_line(task, files), *(note.check_line(result) for result in task.results)]
-        # first the note, then the task's state: after a crash in between, the note is not written twice
+        # write the note before the task's state: after a crash in between, it is not written twice
         context.notes.append(task.tip, lines)
     return task
 
 
 def elapsed(task: Task) -> float | None:
-    """Return the seconds since the task's attempt started; None when its start is unknown."""
+    """Return the seconds since the task's attempt started; None if its start is unknown."""
     started = current_attempt(task).started
     return round((datetime.now(UTC) - started).total_seconds(), 3) if started else None

@@ -1,11 +1,11 @@
-"""The course of an attempt: prepare, let the agent work in rounds, collect its commits, check them."""
+"""Run an attempt: prepare the room, run the agent in rounds, collect its commits, check them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from gitorch.executors.base import tail_text
-from gitorch.flow.attempt.environment import AttemptEnv, enter
+from gitorch.flow.attempt.environment import AttemptEnv, open_environment
 from gitorch.flow.attempt.execution import execute, execute_agent
 from gitorch.flow.attempt.finish import (
     elapsed,
@@ -14,8 +14,8 @@ from gitorch.flow.attempt.finish import (
     end_incomplete,
     end_stopped,
     end_stopped_or_failed,
+    finish_attempt,
     return_to_conflict,
-    settle,
 )
 from gitorch.flow.attempt.records import brief_file, stop_reason
 from gitorch.flow.attempt.start import compose_brief
@@ -48,27 +48,26 @@ def run(
     dependencies: Sequence[Task] = (),
     conflicting: Sequence[Task] = (),
 ) -> Iterator[Task]:
-    """Bring a running task's attempt to its end, from any phase; yield the task each time that it changed.
+    """Run a running task's attempt to its end, from any phase; yield the task each time that it changed.
 
-    `checks` are the commands that judge the tree, `dependencies` all tasks that it builds on, nearest first,
-    `conflicting` those that it is in conflict with. The task ends as finished, failed, waiting, cancelled, queued
-    again, or in conflict as before.
+    `checks` are the check commands, `dependencies` all tasks that it builds on, nearest first, and `conflicting` those
+    that it conflicts with. The task ends as finished, failed, waiting, cancelled, queued again, or in conflict.
     """
     phase = current_attempt(task).phase
     if phase is Phase.ENDED and task.conflict is not None:
         yield return_to_conflict(context, task, task.conflict)
         return
     try:
-        env = enter(context, task)
+        env = open_environment(context, task)
         if phase is Phase.PREPARING:
             task = _prepare(context, task, env)
             _write_brief(env, 1, compose_brief(context, task, checks, dependencies, conflicting))
             task = change_attempt(task, phase=Phase.WORKING)
             yield task
         for changed in _rounds(context, task, env, checks):
-            yield from settle(context, changed)
+            yield from finish_attempt(context, changed)
     except RoomError as error:
-        yield from settle(context, end_stopped_or_failed(context, task, error.reason))
+        yield from finish_attempt(context, end_stopped_or_failed(context, task, error.reason))
 
 
 def _prepare(context: RunContext, task: Task, env: AttemptEnv) -> Task:
@@ -88,7 +87,7 @@ def _rounds(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[st
     """Let the agent work, collect its commits, check them; send failing checks back as often as allowed."""
     while True:
         round_number = current_attempt(task).round
-        # after a crash, collected work is not collected again: checks may have left files in the room
+        # after a crash, do not collect the work again: checks may have left files in the room
         if current_attempt(task).phase is Phase.WORKING:
             task = _work(context, task, env)
             if current_attempt(task).phase is not Phase.CHECKING:
@@ -112,13 +111,13 @@ def _rounds(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[st
 
 
 def _work(context: RunContext, task: Task, env: AttemptEnv) -> Task:
-    """Bring one round of the agent to its end; return the task with its commits collected, or ended."""
+    """Run one round of the agent; return the task with its commits collected, or ended."""
     outcome = execute_agent(context, task, env, current_attempt(task).round)
-    task = _account(task, env, outcome)
-    home = _collect(task, env, outcome)
-    if isinstance(home, Collected):
-        task = change(task, commits=Commits(base_of(task), home.tip))
-    return _end_early(context, task, env, outcome, home) or change_attempt(task, phase=Phase.CHECKING)
+    task = _with_outcome(task, env, outcome)
+    collected = _collect(task, env, outcome)
+    if isinstance(collected, Collected):
+        task = change(task, commits=Commits(base_of(task), collected.tip))
+    return _end_early(context, task, env, outcome, collected) or change_attempt(task, phase=Phase.CHECKING)
 
 
 def _check(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[str, str]) -> tuple[CheckRun, ...]:
@@ -135,8 +134,8 @@ def _check(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[str
     )
 
 
-def _account(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
-    """Add what one round consumed and said to the attempt."""
+def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
+    """Return the task with the usage and the summary of one more round."""
     attempt = current_attempt(task)
     return change_attempt(
         task,
@@ -165,28 +164,30 @@ def _collect(task: Task, env: AttemptEnv, outcome: Outcome) -> CollectResult:
     return env.room.collect(message if outcome.ending is ExitReason.COMPLETED else f"WIP: {message}")
 
 
-def _end_early(context: RunContext, task: Task, env: AttemptEnv, outcome: Outcome, home: CollectResult) -> Task | None:
-    """Return the ended task when there is nothing to check: the agent did not complete, or its work was rejected."""
+def _end_early(
+    context: RunContext, task: Task, env: AttemptEnv, outcome: Outcome, collected: CollectResult
+) -> Task | None:
+    """Return the ended task if there is nothing to check: the agent did not complete, or its work was rejected."""
     if stop := stop_reason(env.folder):
         return end_stopped(context, task, stop)
     if outcome.ending is not ExitReason.COMPLETED:
         return end_incomplete(context, task, outcome)
-    if isinstance(home, NoChanges) or (isinstance(home, Collected) and _added_nothing(task, home)):
+    if isinstance(collected, NoChanges) or (isinstance(collected, Collected) and _added_nothing(task, collected)):
         return end_failed(context, task, "no changes")
-    if isinstance(home, Rejected):
-        return end_failed(context, task, home.reason)
+    if isinstance(collected, Rejected):
+        return end_failed(context, task, collected.reason)
     marked = _unsolved_files(context, task)
     return end_failed(context, task, f"conflict markers are left in {', '.join(marked)}") if marked else None
 
 
-def _added_nothing(task: Task, home: Collected) -> bool:
-    """Return whether an attempt left its branch as it was; a resumed one may have found its work already done."""
+def _added_nothing(task: Task, collected: Collected) -> bool:
+    """Return whether an attempt did not change its branch; a resumed one may have found its work already done."""
     attempt = current_attempt(task)
-    return home.tip == attempt.start and not attempt.resumed and attempt.round == 1
+    return collected.tip == attempt.start and not attempt.resumed and attempt.round == 1
 
 
 def _unsolved_files(context: RunContext, task: Task) -> list[str]:
-    """Return the files in which the tip still has markers of the conflict that the attempt was to solve."""
+    """Return the files in which the tip still has markers of the conflict that the attempt was to resolve."""
     if task.conflict is None or task.tip is None:
         return []
     return conflict_commit.unsolved_files(context.repository, task.conflict.conflict_commit, task.tip)

@@ -1,4 +1,4 @@
-"""What an attempt keeps in the state folder: its briefs, and the request to stop; and the keys of its executions."""
+"""The files of an attempt in the state folder (briefs, the request to stop), and the keys of its executions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 from gitorch.model.task import Task
 
 INTERRUPTED = "interrupted"
-"""The reason of a stop after which the attempt continues with the next run."""
+"""The stop reason of an attempt that continues in the next run."""
 
 
 def attempt_key(task: Task, number: int | None = None) -> str:
-    """Return what the keys of an attempt's executions start with; without a number, of the last attempt."""
+    """Return the prefix of an attempt's execution keys; without a number, of the last attempt."""
     return f"attempts/{task.id}/{number or task.attempts}"
 
 
 def task_of_key(key: str) -> str:
-    """Return the task that an execution belongs to; empty when it is not part of an attempt."""
+    """Return the task that an execution belongs to; empty if it is not part of an attempt."""
     parts = key.split("/")
     return parts[1] if parts[0] == "attempts" and len(parts) > 2 else ""
 
@@ -32,7 +32,7 @@ def brief_file(folder: Path, round_number: int) -> Path:
 
 
 def stop_reason(folder: Path) -> str:
-    """Return why an attempt was asked to stop; empty when it was not."""
+    """Return why an attempt was asked to stop; empty if it was not."""
     try:
         return (folder / "stop").read_text("utf-8")
     except FileNotFoundError:

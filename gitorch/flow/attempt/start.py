@@ -23,9 +23,9 @@ _CUT_OFF = (ExitReason.LIMITED, ExitReason.TRANSIENT, ExitReason.LOST, ExitReaso
 
 
 def start(context: RunContext, task: Task, base: Oid) -> Task:
-    """Return the task with a new attempt that starts on `base`, or on its branch when that has earlier work.
+    """Return the task with a new attempt that starts on `base`, or on its branch if that has earlier work.
 
-    The branch of an adopted task stays as it is: the attempt continues from its tip on a branch of gitorch.
+    The branch of an adopted task does not move: the attempt continues from its tip on a branch of gitorch.
     """
     commits = task.commits if task.commits and task.commits.tip else Commits(base)
     number = task.attempts + 1
@@ -52,7 +52,7 @@ def start(context: RunContext, task: Task, base: Oid) -> Task:
 
 
 def _continues_session(context: RunContext, task: Task, last: Attempt) -> bool:
-    """Return whether the next attempt resumes the last session: that one was cut off, and nothing new was asked."""
+    """Return whether the next attempt resumes the last session: it was interrupted, and no comments were added."""
     if last.ending not in _CUT_OFF or task.comments or last.agent != task.spec.agent or task.commits is None:
         return False
     return bool(last.session) and context.agents[context.config.agents[task.spec.agent].kind].resumable

@@ -1,4 +1,4 @@
-"""The merge candidate: all completed work on the integration branch, in dependency order, and what is left out."""
+"""The merge candidate: all completed work on the integration branch in dependency order, and the tasks left out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def candidate_tasks(tasks: Mapping[TaskId, Task]) -> CandidateTasks:
 
 def _why_not(task: Task) -> str:
     if task.stale:
-        return "stale: what it builds on has changed since"
+        return "stale: a task it builds on has changed since"
     if task.state is State.FINISHED and task.passed is False:
         failed = ", ".join(result.name for result in task.results if not result.passed)
         return f"its own checks fail: {failed}"
@@ -50,7 +50,7 @@ MergeBase = tuple[Oid | None, Oid | None]
 """What a candidate is built on: the tips of the integration branch and of its base."""
 
 
-def record(
+def make_candidate(
     plan: MergePlan,
     tree: Oid,
     selection: CandidateTasks,
@@ -101,12 +101,12 @@ def is_current(candidate: Candidate, selection: CandidateTasks, merge_base: Merg
 def with_results(candidate: Candidate, plan: MergePlan, verified: MergePlan) -> Candidate:
     """Return a candidate with the check results of its tree, and the tasks that make it fail."""
     if verified.red_base:
-        reason = f"the integration branch fails {verified.red_base} by itself"
+        reason = f"the integration branch fails {verified.red_base} without any task"
         return msgspec.structs.replace(candidate, status=CheckStatus.RED, reason=reason, results=verified.results)
     is_complete = [step.task.id for step in plan.steps] == [step.task.id for step in verified.steps]
     if is_complete and not verified.failures:
-        judgement = CheckStatus.GREEN if verified.results else CheckStatus.UNCHECKED
-        return msgspec.structs.replace(candidate, status=judgement, results=verified.results)
+        status = CheckStatus.GREEN if verified.results else CheckStatus.UNCHECKED
+        return msgspec.structs.replace(candidate, status=status, results=verified.results)
     red = tuple(
         FailingTask(task=failure.task.id, check=failure.check, partners=failure.partners, alone=failure.alone)
         for failure in verified.failures

@@ -42,7 +42,7 @@ def verified(
     if verify == "never" or not plan.steps:
         return plan
     planner = MergePlanner(replayer, tasks, plan.before, plan.onto)
-    planner.adopt(plan)
+    planner.reuse_replays(plan)
     search = FailingSetSearch(planner, CheckRunner(replayer, check, width))
     green = yield from _verify(search, planner, msgspec.structs.replace(plan, verify=verify))
     flakes = [*search.runner.flakes, *(result for result in green.results if result.flaky)]
@@ -76,7 +76,7 @@ def _plan_without(planner: MergePlanner, plan: MergePlan, failing_sets: Sequence
     order = [task for task in tasks if task.id not in reasons]
     if unread := [task for task in order if task.id not in planner.paths]:
         planner.read(unread)
-    replanned = planner.lay(order, reasons)
+    replanned = planner.plan_order(order, reasons)
     return msgspec.structs.replace(
         plan, steps=replanned.steps, conflicts=replanned.conflicts, blocked=replanned.blocked, failures=failures
     )

@@ -47,7 +47,7 @@ class Rebased(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotRebased(msgspec.Struct, frozen=True):
-    """An integration branch that stays where it is, although `branch` moved on by `ahead` commits, and why."""
+    """The reason why the integration branch is not rebased, although `branch` moved on by `ahead` commits."""
 
     branch: str
     ahead: int
@@ -103,8 +103,7 @@ def rebase(
 ) -> Rebased | NotRebased | None:
     """Replay the integration branch's own commits on a branch that moved on; None if it contains all of that branch.
 
-    Merges and commits that are also on another user branch are never rewritten: the integration branch then stays
-    where it is.
+    Never rewrites merges, or commits that are also on another user branch: the integration branch then does not move.
     """
     repository = replayer.repository
     behind, ahead = _distance(repository, integration, branch_tip)
@@ -115,7 +114,7 @@ def rebase(
     fork = repository.git("merge-base", integration, branch_tip, ok=(0, 1))
     if fork.code != 0:
         return NotRebased(branch, ahead, "they have no commit in common")
-    if reason := _why_fixed(repository, integration, branch_tip, is_own_branch):
+    if reason := _why_not_rewritable(repository, integration, branch_tip, is_own_branch):
         return NotRebased(branch, ahead, reason)
     commits = CommitRange(Oid(fork.text.split("\n")[0]), integration)
     return Rebased(branch=branch, ahead=ahead, before=integration, replayed=replayer.replay(commits, branch_tip))
@@ -127,7 +126,7 @@ def _distance(repository: Repository, integration: Oid, branch_tip: Oid) -> tupl
     return int(counts[0]), int(counts[1])
 
 
-def _why_fixed(repository: Repository, integration: Oid, branch_tip: Oid, is_own_branch: IsOwnBranch) -> str:
+def _why_not_rewritable(repository: Repository, integration: Oid, branch_tip: Oid, is_own_branch: IsOwnBranch) -> str:
     """Return why the integration branch's own commits cannot be rewritten; empty if they can."""
     listing = repository.git("rev-list", "--parents", integration, f"^{branch_tip}").text
     lines = [line.split() for line in listing.split("\n")]

@@ -21,18 +21,18 @@ def best_plan(planner: MergePlanner, tasks: Sequence[Task]) -> MergePlan:
     Both orders of each conflicting pair are tried, with only the tasks that the order can affect. The result is
     deterministic.
     """
-    plan = planner.lay(tasks)
+    plan = planner.plan_order(tasks)
     if not plan.conflicts:
         return plan
     order = _improve_order(planner, tasks, plan)
     if order == list(tasks):
         return plan
-    alternative = planner.lay(order)
+    alternative = planner.plan_order(order)
     return alternative if len(alternative.steps) > len(plan.steps) else plan
 
 
 def _improve_order(planner: MergePlanner, tasks: Sequence[Task], plan: MergePlan) -> list[Task]:
-    """Return the order with each conflicting pair swapped where that lets more tasks in."""
+    """Return the order with each conflicting pair swapped if that lets more tasks in."""
     order = list(tasks)
     limit = planner.replays + _REPLAYS_PER_TASK * len(tasks) + _EXTRA_REPLAYS
     for number, conflict in enumerate(plan.conflicts):

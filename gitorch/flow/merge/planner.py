@@ -45,7 +45,7 @@ class CommitReplayer(Protocol):
 
 
 class MergePlanner:
-    """Makes plans on one commit; each replay is made once."""
+    """Makes plans on one commit, and caches the replays."""
 
     def __init__(
         self,
@@ -73,15 +73,15 @@ class MergePlanner:
             self._report(Progress(doing, step, of, (task.id,)))
 
     def read(self, tasks: Sequence[Task]) -> None:
-        """Read what these tasks change, all in one go."""
+        """Read the changes of these tasks, all at once."""
         with_tip = [task for task in tasks if task.tip is not None]
         ranges = [self._range(task, self.merged) for task in with_tip]
-        # the first task may go in unchanged: the others are then replayed on its own tip
+        # the first task may go in unchanged; the others are then replayed on its tip
         self.replayer.read([*ranges, *(CommitRange(commits.tip, commits.tip) for commits in ranges)], self.onto)
         for task, commits in zip(with_tip, ranges, strict=True):
             self.paths[task.id] = self.replayer.paths(commits, self.onto)
 
-    def lay(self, order: Sequence[Task], left_out: Mapping[TaskId, str] | None = None) -> MergePlan:
+    def plan_order(self, order: Sequence[Task], left_out: Mapping[TaskId, str] | None = None) -> MergePlan:
         """Return the plan of these tasks in this order; `left_out` says why other tasks do not go in."""
         steps: list[MergeStep] = []
         conflicts: list[tuple[Task, Conflicted]] = []
@@ -110,8 +110,8 @@ class MergePlanner:
             blocked=tuple(blocked),
         )
 
-    def adopt(self, plan: MergePlan) -> None:
-        """Take over the replays of another planner on the same base, so that the same commits come out."""
+    def reuse_replays(self, plan: MergePlan) -> None:
+        """Reuse the replays of another planner on the same base, to get the same commits."""
         tip, merged = self.onto, self.merged
         for step in plan.steps:
             self._replayed[self._range(step.task, merged), tip] = step.replayed

@@ -1,4 +1,4 @@
-"""The replayer of a merge: an engine, with known conflicts resolved, and tasks squashed if asked for."""
+"""The replayer of a merge: an engine that resolves known conflicts and can squash tasks."""
 
 from __future__ import annotations
 
@@ -101,5 +101,5 @@ def merge_replayer(
 
 
 def engine_of(replayer: Replayer) -> Replayer:
-    """Return the engine of a merge's replayer, which resolves nothing and squashes nothing."""
+    """Return the engine inside a merge's replayer, which neither resolves nor squashes."""
     return replayer.engine if isinstance(replayer, MergeReplayer) else replayer

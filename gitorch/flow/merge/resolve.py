@@ -1,4 +1,4 @@
-"""Replay past conflicts: a file in conflict gets what a resolver proposes; if one file has no proposal, it stops."""
+"""Replay past conflicts with the proposals of resolvers; stop if a file in conflict has no proposal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ConflictSolver:
     """Continues replays where conflicts can be resolved.
 
     `resolvers` are asked in their order. `resolutions` learns from merges on the replayed branches. Without
-    `regenerate` (a dry run) generated files stay as they are on our side, and are reported as regenerated. `tasks` are
+    `regenerate` (a dry run) generated files keep our side, and are reported as regenerated. `tasks` are
     the tasks by the tips of their branches. `unsolved` are the conflicts that remained, by the tip of the branch.
     """
 
@@ -92,7 +92,7 @@ class ConflictSolver:
         remaining = progress.remaining
         before = self.engine.replay(CommitRange(remaining.base, commit.parents[0], remaining.excluded), progress.tip)
         if isinstance(before, Conflicted):
-            return False  # commits of a side branch, in another order: there is no line to continue on
+            return False  # commits of a side branch are in another order: they cannot be replayed one after the other
         self.engine.keep(before.tip)
         proposals = self._choose(conflict, commits)
         tip = self._write_resolved(commit, before.tip, conflict, proposals) if proposals is not None else None
@@ -150,7 +150,7 @@ class ConflictSolver:
         return blobs if blobs.keys() == commands.keys() else None
 
     def _with_files(self, tree: Oid, blobs: Mapping[str, Oid]) -> Oid:
-        """Return a tree with other contents in files that it has."""
+        """Return a tree with the contents of some files replaced."""
         if not blobs:
             return tree
         git = self.repository.git
@@ -178,7 +178,7 @@ class ConflictSolver:
         return any(counts.count(patch_ids[oid]) > 1 for oid in dropped if oid in patch_ids)
 
     def _learn_from_merges(self, commits: CommitRange) -> None:
-        """Learn how people resolved conflicts by merging into the branch: a replay leaves merges out.
+        """Learn how people resolved conflicts in merge commits of the branch, which a replay omits.
 
         The first conflict reads the merges of all expected branches, in one process.
         """
@@ -198,7 +198,7 @@ class ConflictSolver:
 
 
 def _summarize(commit: Oid, proposals: Mapping[str, Proposal]) -> list[Resolved]:
-    """Return what was resolved, by evidence."""
+    """Return the resolved paths, grouped by evidence."""
     by_evidence: dict[str, list[str]] = {}
     for path, proposal in proposals.items():
         by_evidence.setdefault(proposal.evidence, []).append(path)

@@ -1,7 +1,7 @@
-"""The seam behind which conflicts are resolved: files in conflict in, proposals with evidence out.
+"""Resolve conflicts: a `Resolver` gets files in conflict, and returns proposals with evidence.
 
-Each resolver is one rung of a ladder, and the first proposal for a file counts. Union files and syntax-aware drivers
-need no rung: git applies them, by the `.gitattributes` of what is merged. A resolver never just takes a side.
+Resolvers are tried in order, and the first proposal for a file is used. Union merges and syntax-aware drivers need no
+resolver: git applies them according to `.gitattributes`. A resolver never just picks a side.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MEMORY, RERERE, REGENERATE = "memory", "rerere", "regenerate"
 class ConflictFile(msgspec.Struct, frozen=True):
     """A file in conflict: its path, the blobs of its versions, and the tasks whose changes meet in it.
 
-    `our_tasks` went in before, `their_task` is being replayed; a commit of no task has none.
+    `our_tasks` went in before, `their_task` is being replayed; a commit that belongs to no task has none.
     """
 
     path: str
@@ -50,16 +50,16 @@ class Resolver(Protocol):
 
 
 class RegenerateResolver:
-    """Proposes to regenerate files that a command makes: they are never merged as text.
+    """Proposes to regenerate generated files, which are never merged as text.
 
-    `commands` are `[merge.regenerate]`: the commands, by globs of paths.
+    `commands` are the commands of `[merge.regenerate]`, by path glob.
     """
 
     def __init__(self, commands: Mapping[str, str]) -> None:
         self._commands = commands
 
     def propose(self, files: Sequence[ConflictFile]) -> Mapping[str, Sequence[Proposal]]:
-        """Return a proposal for each file that a command makes; until then it stays as it is on our side."""
+        """Propose our side for each file that a command generates, until the command has run."""
         commands = {file: regenerating_command(self._commands, file.path) for file in files}
         return {
             file.path: [Proposal(file.sides.ours, REGENERATE, command)] for file, command in commands.items() if command
@@ -134,5 +134,5 @@ def _blobs(repository: Repository, commit: Oid, paths: Iterable[str]) -> list[Oi
 
 
 def regenerating_command(commands: Mapping[str, str], path: str) -> str:
-    """Return the command that makes a file: that of the first pattern that matches its path."""
+    """Return the command of the first pattern that matches a path; empty if none does."""
     return next((command for pattern, command in commands.items() if globs.matches(path, [pattern])), "")

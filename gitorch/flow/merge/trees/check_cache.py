@@ -20,7 +20,7 @@ from gitorch.rooms.environment import check_environment
 from gitorch.rooms.prepare import files_to_copy
 from gitorch.storage import atomic, locks
 
-FRESH_SECONDS = 7 * 86_400.0
+MAX_AGE_SECONDS = 7 * 86_400.0
 """Older results do not count, because tools change in ways that cannot be detected here."""
 
 UNPREPARED_FOLDER = "unprepared"
@@ -86,7 +86,7 @@ class CheckCache:
 
     def find(self, tree: Oid, checks: Mapping[str, str], environment: str) -> TreeResults | None:
         """Return the results of these checks on a tree; None unless all of them are cached."""
-        since = time.time() - FRESH_SECONDS
+        since = time.time() - MAX_AGE_SECONDS
         cached = {
             line.command: line
             for line in self._lines()

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gitorch.errors import SetupNeeded
-from gitorch.flow.planning.heuristics.enumeration import Enumerated, enumerated, objects
-from gitorch.flow.planning.heuristics.features import featured
-from gitorch.flow.planning.heuristics.lexicon import is_making, lexicon, without_politeness
-from gitorch.flow.planning.heuristics.templates import Block, blocks_of, features_of, kinds_of
+from gitorch.flow.planning.heuristics.enumeration import Enumeration, read_enumeration, read_objects
+from gitorch.flow.planning.heuristics.features import read_features
+from gitorch.flow.planning.heuristics.lexicon import is_creation, lexicon, without_politeness
+from gitorch.flow.planning.heuristics.templates import PartTemplate, blocks_of, features_of, kinds_of
 from gitorch.model.naming import TaskId, slug
 from gitorch.model.plan import BY_HEURISTICS, PlanMessage, PlannedTask, Proposal, TaskPlan, valid
 from gitorch.model.roles import Role, route
@@ -20,7 +20,7 @@ _TITLE_WIDTH = 72
 
 
 class Heuristics:
-    """A planner that knows only the words of the goal, neither the repository nor the intention."""
+    """A planner that uses only the words of the goal; it reads no repository and asks no model."""
 
     def __init__(self, roles: Mapping[str, Role]) -> None:
         self.roles = roles
@@ -41,17 +41,17 @@ class Heuristics:
 
     def _parts(self, goal: str) -> list[PlannedTask]:
         """Return the parts of a goal; none if it cannot be split."""
-        featured_goal = featured(goal) if is_making(goal) else None
-        if featured_goal and featured_goal.is_ability and (tasks := self._of_blocks(features_of(goal, featured_goal))):
+        request = read_features(goal) if is_creation(goal) else None
+        if request and request.is_ability and (tasks := self._of_blocks(features_of(goal, request))):
             return tasks
         return (
-            self._of_list(enumerated(goal))
-            or (self._of_blocks(features_of(goal, featured_goal)) if featured_goal else [])
-            or self._of_list(objects(goal))
-            or (self._of_blocks(_known_parts(goal)) if is_making(goal) else [])
+            self._of_list(read_enumeration(goal))
+            or (self._of_blocks(features_of(goal, request)) if request else [])
+            or self._of_list(read_objects(goal))
+            or (self._of_blocks(_known_parts(goal)) if is_creation(goal) else [])
         )
 
-    def _of_list(self, enumeration: Enumerated | None) -> list[PlannedTask]:
+    def _of_list(self, enumeration: Enumeration | None) -> list[PlannedTask]:
         if enumeration is None:
             return []
         tasks: list[PlannedTask] = []
@@ -61,7 +61,7 @@ class Heuristics:
             tasks.append(self._task(item, after, used_ids=[task.id for task in tasks]))
         return tasks
 
-    def _of_blocks(self, blocks: Sequence[Block]) -> list[PlannedTask]:
+    def _of_blocks(self, blocks: Sequence[PartTemplate]) -> list[PlannedTask]:
         names: dict[str, TaskId] = {}
         for block in blocks:
             names[block.key] = slug(block.title, [*names.values()])
@@ -96,7 +96,7 @@ _ABOUT_ALL = re.compile(
 _ABOUT_ONE = re.compile(r"^[\w-]+ (?:up |out )?it\b|\b(?:of|for|to|on) it$", re.IGNORECASE)
 
 
-def _known_parts(goal: str) -> list[Block]:
+def _known_parts(goal: str) -> list[PartTemplate]:
     """Return the usual parts of a goal of a known kind; none if it is a single part."""
     kinds = kinds_of(goal)
     return blocks_of(kinds) if len(kinds) > 1 else []
@@ -112,7 +112,7 @@ def _before(item: str, tasks: Sequence[PlannedTask]) -> Sequence[PlannedTask]:
 
 
 def _comes_last(item: str) -> bool:
-    """Tell whether an item concerns the results of the others: testing, documenting or shipping them."""
+    """Return whether an item concerns the results of the others: testing, documenting or shipping them."""
     words = [word.strip(".,:;()`\"'").lower() for word in item.split()[:4]]
     return not lexicon().closing_words.isdisjoint(words)
 

@@ -1,4 +1,4 @@
-"""What a goal enumerates: lists, steps, sentences, "a, b and c", and "this: a, b and c"."""
+"""Split a goal into the items that it enumerates: lists, steps, sentences, "a, b and c", and "this: a, b and c"."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 from gitorch.flow.planning.heuristics.lexicon import (
     any_of,
     determiner,
+    is_clear_order,
     is_order,
-    is_plainly_order,
     lexicon,
     sentence_case,
 )
@@ -31,27 +31,27 @@ _LONGEST_ITEM = 8
 _LONGEST_NAME = 5
 
 
-class Enumerated(msgspec.Struct, frozen=True):
+class Enumeration(msgspec.Struct, frozen=True):
     """The items of a goal; `ordered` if each waits for the one before it."""
 
     items: tuple[str, ...]
     ordered: bool = False
 
 
-_Reader = Callable[[str], Enumerated | None]
+_Reader = Callable[[str], Enumeration | None]
 
 
-def enumerated(goal: str) -> Enumerated | None:
+def read_enumeration(goal: str) -> Enumeration | None:
     """Return the orders or list items of a goal, at least two; None if it has fewer."""
     return _first(goal, (_listed, _steps, _sentences, _headed, _orders))
 
 
-def objects(goal: str) -> Enumerated | None:
+def read_objects(goal: str) -> Enumeration | None:
     """Return the objects of a single order, at least two, each with the words of the order; None if it has fewer."""
     return _first(goal, (_objects,))
 
 
-def _first(goal: str, readers: Sequence[_Reader]) -> Enumerated | None:
+def _first(goal: str, readers: Sequence[_Reader]) -> Enumeration | None:
     for reader in readers:
         enumeration = reader(goal)
         if enumeration is not None and len(enumeration.items) >= 2:
@@ -59,7 +59,7 @@ def _first(goal: str, readers: Sequence[_Reader]) -> Enumerated | None:
     return None
 
 
-def _listed(goal: str) -> Enumerated | None:
+def _listed(goal: str) -> Enumeration | None:
     """Read a Markdown list: indented lines belong to the item above them. A numbered list is in order.
 
     Items that are ticked are done.
@@ -79,10 +79,10 @@ def _listed(goal: str) -> Enumerated | None:
         elif items and line.strip() and line[:1].isspace():
             items[-1].append(line.strip())
     remaining = items if all(ticked) else [item for item, is_ticked in zip(items, ticked, strict=True) if not is_ticked]
-    return Enumerated(tuple("\n".join(lines) for lines in remaining), all(numbered)) if items else None
+    return Enumeration(tuple("\n".join(lines) for lines in remaining), all(numbered)) if items else None
 
 
-def _steps(goal: str) -> Enumerated | None:
+def _steps(goal: str) -> Enumeration | None:
     """Read "first a, then b; finally c": orders separated by commas are steps too."""
     if "\n" in goal.strip():
         return None
@@ -90,26 +90,26 @@ def _steps(goal: str) -> Enumerated | None:
     if len(parts) < 2 or not all(map(is_order, parts)):
         return None
     steps = [step for part in parts for step in (_all_orders(part) or [part])]
-    return Enumerated(sentence_case(steps), ordered=True)
+    return Enumeration(sentence_case(steps), ordered=True)
 
 
-def _sentences(goal: str) -> Enumerated | None:
+def _sentences(goal: str) -> Enumeration | None:
     """Read several orders: "Add a login. Write tests; update the docs." """
     parts = [part for part in re.split(r"[.;]\s+|[.;]$|\n+", goal.strip()) if part.strip()]
-    return Enumerated(sentence_case(parts)) if all(map(is_order, parts)) else None
+    return Enumeration(sentence_case(parts)) if all(map(is_order, parts)) else None
 
 
-def _headed(goal: str) -> Enumerated | None:
+def _headed(goal: str) -> Enumeration | None:
     """Read "speed up the build: cache this, skip that and drop those": orders, or names below the head."""
     head, colon, tail = " ".join(goal.split()).partition(": ")
     items = split_items(tail) if colon else []
     if len(items) < 2 or not is_order(head) or len(head.split()) > _LONGEST_ITEM:
         return None
     if is_order(items[0]):
-        return Enumerated(sentence_case(_with_verbs(items)))
+        return Enumeration(sentence_case(_with_verbs(items)))
     if any(len(item.split()) > _LONGEST_NAME for item in items):
         return None
-    return Enumerated(tuple(f"{head}: {item}" for item in items))
+    return Enumeration(tuple(f"{head}: {item}" for item in items))
 
 
 def _with_verbs(items: Sequence[str]) -> list[str]:
@@ -121,21 +121,21 @@ def _with_verbs(items: Sequence[str]) -> list[str]:
     return orders
 
 
-def _orders(goal: str) -> Enumerated | None:
+def _orders(goal: str) -> Enumeration | None:
     """Read "build a, write b and ship c"."""
     orders = _all_orders(_line(goal))
-    return Enumerated(sentence_case(orders)) if orders else None
+    return Enumeration(sentence_case(orders)) if orders else None
 
 
 def _all_orders(text: str) -> list[str] | None:
     parts = split_items(text)
     if len(parts) < 2 or not is_order(parts[0]):
         return None
-    is_item = is_plainly_order if any_of(lexicon().patterns.binding).search(parts[0]) else is_order
+    is_item = is_clear_order if any_of(lexicon().patterns.binding).search(parts[0]) else is_order
     return parts if all(map(is_item, parts[1:])) else None
 
 
-def _objects(goal: str) -> Enumerated | None:
+def _objects(goal: str) -> Enumeration | None:
     """Read "build a, b and c" and "improve the tests of a and b": names, with the words that they share."""
     text = _line(goal)
     parts = split_items(text)
@@ -146,7 +146,7 @@ def _objects(goal: str) -> Enumerated | None:
     if not _STRONG.search(text) and any_of(lexicon().patterns.binding).search(parts[0]):
         return None  # the rest belongs to the first part: "an API with a, b and c"
     shared = _shared(parts, strong=bool(_STRONG.search(text)))
-    return Enumerated((parts[0], *(f"{shared} {part}" for part in parts[1:]))) if shared else None
+    return Enumeration((parts[0], *(f"{shared} {part}" for part in parts[1:]))) if shared else None
 
 
 def _shared(parts: Sequence[str], *, strong: bool) -> str:
@@ -191,7 +191,7 @@ def _line(goal: str) -> str:
 
 
 def _is_single(text: str, parts: Sequence[str]) -> bool:
-    """Tell whether "and" separates nothing: in parentheses, in "drag and drop", in "make a and b faster"."""
+    """Return whether "and" separates nothing: in parentheses, in "drag and drop", in "make a and b faster"."""
     if any_of(lexicon().patterns.fixed_pairs).search(text) or any(part.count("(") != part.count(")") for part in parts):
         return True
     return text.lower().startswith("make ") and len(parts[0].split()) == 2 < len(parts[-1].split()) + 1

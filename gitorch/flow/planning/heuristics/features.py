@@ -1,4 +1,4 @@
-"""Something to build, and the features that the goal names for it: "a shop with a cart, checkout and reviews"."""
+"""Find what a goal asks to build, and the features it names: "a shop with a cart, checkout and reviews"."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DOES = re.compile(r"\s+(?:that|which)\s+(?P<what>.+)$", re.IGNORECASE)
 _LONGEST = 6
 
 
-class Featured(msgspec.Struct, frozen=True):
+class FeatureRequest(msgspec.Struct, frozen=True):
     """What to build, and its features: names, or what its users can do (`is_ability`)."""
 
     base: str
@@ -27,13 +27,13 @@ class Featured(msgspec.Struct, frozen=True):
     is_ability: bool = False
 
 
-def featured(goal: str) -> Featured | None:
+def read_features(goal: str) -> FeatureRequest | None:
     """Return what a goal asks to build and the features that it names; None if it names none."""
     text = " ".join(goal.split()).rstrip(".")
-    return _abilities(text) or _doings(text) or _features(text)
+    return _abilities(text) or _actions(text) or _features(text)
 
 
-def _abilities(text: str) -> Featured | None:
+def _abilities(text: str) -> FeatureRequest | None:
     match = _CAN.search(text)
     if match is None or not _is_system(text[: match.start()]):
         return None
@@ -42,24 +42,24 @@ def _abilities(text: str) -> Featured | None:
         return None
     actor = match["actor"].strip()
     abilities = dict.fromkeys(f"{actor} can {item}" for item in items)
-    return Featured(text[: match.start()], tuple(abilities), is_ability=True)
+    return FeatureRequest(text[: match.start()], tuple(abilities), is_ability=True)
 
 
-def _doings(text: str) -> Featured | None:
+def _actions(text: str) -> FeatureRequest | None:
     """Read "a bot that posts a, collects b and writes c"."""
     match = _DOES.search(text)
     if match is None or not _is_system(text[: match.start()]):
         return None
     items = [as_order(item) for item in split_items(match["what"])]
     is_list = len(items) > 2 and all(item and _is_short(item) for item in items)
-    return Featured(text[: match.start()], tuple(dict.fromkeys(items)), is_ability=True) if is_list else None
+    return FeatureRequest(text[: match.start()], tuple(dict.fromkeys(items)), is_ability=True) if is_list else None
 
 
-def _features(text: str) -> Featured | None:
+def _features(text: str) -> FeatureRequest | None:
     for match in _WITH.finditer(text):
         base, items = text[: match.start()], split_items(text[match.end() :])
         if _is_system(base) and items and all(_is_short(item) and not _WITH.search(f" {item} ") for item in items):
-            return Featured(base, tuple(dict.fromkeys(items)))
+            return FeatureRequest(base, tuple(dict.fromkeys(items)))
     return None
 
 

@@ -64,14 +64,14 @@ def without_politeness(goal: str) -> str:
 
 
 def is_verb(word: str) -> bool:
-    """Tell whether a word can begin an order."""
+    """Return whether a word can begin an order."""
     verb = word.lower().strip(",:")
     verbs = lexicon().verbs
     return verb in verbs or (verb.startswith("re") and verb[2:].removeprefix("-") in verbs)
 
 
 def is_order(text: str) -> bool:
-    """Tell whether a text begins with a verb and its object: a known verb, or any word before "the" or "it"."""
+    """Return whether a text begins with a verb and its object: a known verb, or any word before "the" or "it"."""
     words = text.split()
     return len(words) >= 2 and (is_verb(words[0]) or _has_verb_form(words))
 
@@ -90,8 +90,8 @@ def _has_object(words: Sequence[str]) -> bool:
     return bool(determiner(words)) or words[0].lower().strip(",") in ("it", "them")
 
 
-def is_plainly_order(text: str) -> bool:
-    """Tell whether a text is an order even if "read receipts" is read as a noun."""
+def is_clear_order(text: str) -> bool:
+    """Return whether a text is an order even if "read receipts" is read as a noun."""
     words = text.split()
     return is_order(text) and (words[0].lower() not in lexicon().noun_verbs or bool(determiner(words[1:])))
 
@@ -103,8 +103,8 @@ def as_order(text: str) -> str:
     return next((f"{stem} {objects}" for stem in stems if objects and stem != first and is_verb(stem)), "")
 
 
-def is_making(text: str) -> bool:
-    """Tell whether a text asks for something new: by a verb of creation, or by its name ("a blog with comments")."""
+def is_creation(text: str) -> bool:
+    """Return whether a text asks for something new: by a verb of creation, or by its name ("a blog with comments")."""
     words = text.lower().split()
     if words[:2] == ["set", "up"] or (words[:1] == ["make"] and determiner(words[1:]) == "a"):
         return True
@@ -114,7 +114,7 @@ def is_making(text: str) -> bool:
 
 
 def head(text: str) -> str:
-    """Return the head of a phrase, which names the thing, without what it is for or does."""
+    """Return the head of a noun phrase, without its purpose or description."""
     match = any_of(lexicon().patterns.postmodifiers).search(text)
     return text[: match.end()] if match else text
 

@@ -9,12 +9,12 @@ from functools import cache
 import msgspec
 
 from gitorch import data
-from gitorch.flow.planning.heuristics.features import Featured
+from gitorch.flow.planning.heuristics.features import FeatureRequest
 from gitorch.flow.planning.heuristics.lexicon import head
 from gitorch.model.plan import Size
 
 
-class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PartTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The template of a part; `after` names the parts that it waits for, as far as the plan has them."""
 
     key: str
@@ -26,7 +26,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     size: Size = Size.MEDIUM
 
 
-class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GoalKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A kind of goal or feature: the words (regular expressions) that identify it, and the keys of its parts."""
 
     words: tuple[str, ...]
@@ -36,9 +36,9 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Templates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of `plan_templates.toml`."""
 
-    parts: tuple[Block, ...]
-    kinds: tuple[Kind, ...]
-    features: tuple[Kind, ...]
+    parts: tuple[PartTemplate, ...]
+    kinds: tuple[GoalKind, ...]
+    features: tuple[GoalKind, ...]
 
 
 _LAST = ("tests", "docs")
@@ -60,7 +60,7 @@ def templates() -> Templates:
 def kinds_of(goal: str) -> list[str]:
     """Return the keys of the parts of the known kinds of goals that a goal names; none if it names no kind.
 
-    What a thing is for or does is not what a goal asks for: "caching for the API" is no API.
+    Words about the purpose do not count: "caching for the API" is no API.
     """
     subject = head(goal) + " ".join(_WITH_KIND.findall(goal))
     keys = {key for kind in templates().kinds if _occurs(kind.words, subject) for key in kind.parts}
@@ -69,7 +69,7 @@ def kinds_of(goal: str) -> list[str]:
     return [block.key for block in templates().parts if block.key in keys]
 
 
-def blocks_of(keys: Iterable[str], additional: Sequence[Block] = ()) -> list[Block]:
+def blocks_of(keys: Iterable[str], additional: Sequence[PartTemplate] = ()) -> list[PartTemplate]:
     """Return the parts with these keys, the additional ones, then tests and documentation, in reading order.
 
     Without keys there are only the additional parts.
@@ -82,36 +82,36 @@ def blocks_of(keys: Iterable[str], additional: Sequence[Block] = ()) -> list[Blo
     return [_after(block, _direct_dependencies(block, blocks)) for block in blocks]
 
 
-def _after(block: Block, keys: Iterable[str]) -> Block:
+def _after(block: PartTemplate, keys: Iterable[str]) -> PartTemplate:
     return msgspec.structs.replace(block, after=tuple(keys))
 
 
-def features_of(goal: str, featured: Featured) -> list[Block]:
+def features_of(goal: str, request: FeatureRequest) -> list[PartTemplate]:
     """Return the parts of something to build: those of its kind, and those that its features name.
 
     None if the features are only tools.
     """
-    base = kinds_of(featured.base)
-    keys_by_feature = {feature: _kinds_of_feature(feature) for feature in featured.features}
+    base = kinds_of(request.base)
+    keys_by_feature = {feature: _kinds_of_feature(feature) for feature in request.features}
     feature_keys = {key for keys in keys_by_feature.values() for key in keys}
-    unknown = [item for item in featured.features if not keys_by_feature[item] and not _is_tool(item)]
-    pages = [item for item in featured.features if _PAGE.search(item) and not featured.is_ability]
+    unknown = [item for item in request.features if not keys_by_feature[item] and not _is_tool(item)]
+    pages = [item for item in request.features if _PAGE.search(item) and not request.is_ability]
     if not base and feature_keys - set(_LAST) and not unknown and not pages:
         return blocks_of(feature_keys)
     if not (base or len(unknown) + len(pages) > 1):
         return []
     start = base or ["base"]
-    additional = [] if base else [Block(key="base", title=_capital(featured.base), prompt=goal, role="")]
-    for item in featured.features:
+    additional = [] if base else [PartTemplate(key="base", title=_capital(request.base), prompt=goal, role="")]
+    for item in request.features:
         if item in pages:
             additional.append(_page(item, start))
         elif item in unknown:
-            additional.append(_feature(item, start, is_ability=featured.is_ability))
+            additional.append(_feature(item, start, is_ability=request.is_ability))
     return blocks_of({*base, *feature_keys} if base else (), additional)
 
 
 def _kinds_of_feature(item: str) -> list[str]:
-    """Return the keys of the parts that a feature stands for; a page is a part of its own."""
+    """Return the keys of the parts that a feature stands for; a page is a separate part."""
     possible = (*templates().kinds, *templates().features)
     keys = {_principal(kind.parts) for kind in possible if _occurs(kind.words, item)} - {""}
     if _PAGE.search(item):
@@ -125,12 +125,12 @@ def _principal(keys: Sequence[str]) -> str:
 
 
 def _is_tool(item: str) -> bool:
-    """Tell whether a feature is a proper name ("FastAPI", "Tailwind CSS"), and so a tool to build with."""
+    """Return whether a feature is a proper name ("FastAPI", "Tailwind CSS"), and so a tool to build with."""
     words = item.split()
     return all(word[:1].isupper() for word in words) and any(any(map(str.islower, word)) for word in words)
 
 
-def _page(item: str, start: Sequence[str]) -> Block:
+def _page(item: str, start: Sequence[str]) -> PartTemplate:
     (ui,) = (block for block in templates().parts if block.key == "ui")
     prompt = f"Build {item}, with its loading, empty and error states."
     after = (*start, "schema", "api", "auth", "ui")
@@ -139,23 +139,25 @@ def _page(item: str, start: Sequence[str]) -> Block:
     )
 
 
-def _feature(item: str, start: Sequence[str], *, is_ability: bool) -> Block:
+def _feature(item: str, start: Sequence[str], *, is_ability: bool) -> PartTemplate:
     title = _capital(item) if is_ability else f"Add {item}"
-    return Block(key=f"+{item}", title=title, prompt=f"{title}, as the goal asks for it.", role="", after=tuple(start))
+    return PartTemplate(
+        key=f"+{item}", title=title, prompt=f"{title}, as the goal asks for it.", role="", after=tuple(start)
+    )
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _direct_dependencies(block: Block, blocks: Sequence[Block]) -> Iterator[str]:
+def _direct_dependencies(block: PartTemplate, blocks: Sequence[PartTemplate]) -> Iterator[str]:
     """Yield what a block waits for, without what its other dependencies wait for already."""
     by_key = {other.key: other for other in blocks}
     keys = [key for key in dict.fromkeys(block.after) if key in by_key and key != block.key]
     return (key for key in keys if not any(key in _all_dependencies(by_key[other], by_key) for other in keys))
 
 
-def _all_dependencies(block: Block, by_key: Mapping[str, Block]) -> set[str]:
+def _all_dependencies(block: PartTemplate, by_key: Mapping[str, PartTemplate]) -> set[str]:
     keys = {key for key in block.after if key in by_key}
     return keys.union(*(_all_dependencies(by_key[key], by_key) for key in keys))
 
