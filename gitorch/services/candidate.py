@@ -135,7 +135,7 @@ def _before_checks(inputs: MergeInputs, loaded: LoadedConfig, rebuilt: Candidate
     """Return a candidate with its state and reason before its checks run."""
     reason = _why_unchecked(inputs, loaded, rebuilt.onto)
     if not reason and not rebuilt.tasks:
-        reason = "nothing has been added to what is merged"
+        reason = "it adds nothing to the merged work"
     if reason:
         return msgspec.structs.replace(rebuilt, reason=reason)
     return msgspec.structs.replace(rebuilt, status=CheckStatus.CHECKING) if checked else unchecked(rebuilt)

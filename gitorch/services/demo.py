@@ -56,7 +56,7 @@ make-the-search-ignore-case)
     commit 'Ignore case in the search' ;;
 sort-the-search-results)
     printf 'def search(items, word):\\n    return sorted(item for item in items if word in item)\\n' > search.py
-    echo 'this one forgets to commit: gitorch does it in its name' ;;
+    echo 'this one forgets to commit: gitorch commits for it' ;;
 give-everybody-a-discount)
     printf 'def price(amount):\\n    return round(amount * 1.19 * 0.9, 2)\\n' > price.py
     commit 'Ten percent off' ;;
@@ -86,17 +86,17 @@ _GOOD = "add-a-users-table add-a-login-page make-the-search-ignore-case sort-the
 
 LOOP = (
     ("In the evening: five tasks, one of which waits for another.", "orchestrate submit -F ../tasks.toml"),
-    ("At night: three at a time, each in a worktree and on a branch of its own.", "orchestrate run --max-agents 3"),
-    ("In the morning: whose turn is it?", "orchestrate status"),
+    ("At night: three at a time, each in its own worktree and branch.", "orchestrate run --max-agents 3"),
+    ("In the morning: see what needs your attention.", "orchestrate status"),
     ("What a reviewer should look at first. One task fails its check.", "orchestrate review"),
     ("", "orchestrate diff add-a-users-table"),
     ("Send that one back, accept the others.", 'orchestrate revise give-everybody-a-discount -m "The test says 119."'),
     ("", f"orchestrate approve {_GOOD}"),
-    ("Two tasks changed the same line: known before anything is merged.", "orchestrate merge --dry-run"),
+    ("Two tasks changed the same line: the conflict shows before anything is merged.", "orchestrate merge --dry-run"),
     ("", "orchestrate merge"),
-    ("Plain git, and nothing but git:", "git log --oneline --graph orch/integration"),
+    ("The result is plain git:", "git log --oneline --graph orch/integration"),
     ("Who wrote this, from which prompt, and what was checked:", "git notes --ref=gitorch show orch/integration"),
-    ("Your own branch and files were not touched:", "git status --short --branch"),
+    ("Your own branch and files have not changed:", "git status --short --branch"),
     ("", "orchestrate status"),
 )
 """The steps of the demo: a comment and a command each."""

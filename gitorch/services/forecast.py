@@ -57,7 +57,7 @@ def save_uncommitted(repository: Repository, task: Task) -> Oid | None:
     worktree = worktrees.find(repository, Path(task.worktree)) if task.worktree else None
     if worktree is None or task.attempt is None or task.attempt.phase is not Phase.WORKING:
         return None
-    return worktrees.rescue(repository, worktree, naming.rescue_ref(task.id), f"work of {task.id} that goes on")
+    return worktrees.rescue(repository, worktree, naming.rescue_ref(task.id), f"uncommitted work of {task.id}")
 
 
 def _branches_in_flight(inputs: MergeInputs, clean: Collection[TaskId]) -> list[Branch]:

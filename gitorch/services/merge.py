@@ -46,7 +46,7 @@ def plan_merge(
     into: str = "",
     report: ReportProgress = merge.ignore_progress,
 ) -> MergePlan:
-    """Return what a merge would do, without doing anything.
+    """Return the plan of a merge. Nothing is changed.
 
     `names` are the tasks to merge, None for all that are approved; `into` is the user branch that goes to the result.
     `report` is called with the progress.
@@ -73,7 +73,7 @@ def plan_for(
     target: Target | None = None,
     report: ReportProgress = merge.ignore_progress,
 ) -> MergePlan:
-    """Return what a merge of these tasks would do, after replaying the integration branch on its base.
+    """Return the plan of a merge of these tasks, after replaying the integration branch on its base.
 
     The base is `target` if there is one; `inputs` then come from `target_inputs`. If the integration branch conflicts
     with its base, nothing goes in.
@@ -167,7 +167,7 @@ def _prove(workspace: Workspace, plan: MergePlan) -> None:
         path.write_text(json.dumps(msgspec.to_builtins({"faults": faults, "plan": plan})), "ascii")
         raise ProofFailed(
             "proof-failed",
-            f"the merge is not what was planned: {faults[0]}",
+            f"the merge does not match its plan: {faults[0]}",
             why=f"nothing was moved; {len(faults)} faults and the plan are in {path}",
             fix=("orchestrate merge --verify each",),
         )

@@ -51,11 +51,11 @@ def conclude(workspace: Workspace, operation: Operation) -> bool:
         pending = [move for move in moves if tips.get(move.ref) == move.old]
         finished_moves = [move for move in moves if tips.get(move.ref) == move.new]
         tasks = workspace.store.current()
-        prints = [(fingerprint(tasks.get(change.task)), change) for change in operation.changes]
-        if any(current == change.after for current, change in prints):
+        fingerprints = [(fingerprint(tasks.get(change.task)), change) for change in operation.changes]
+        if any(current == change.after for current, change in fingerprints):
             workspace.operations.close(operation, is_complete=True)  # tasks are saved last
             return True
-        overtaken = any(current != change.before for current, change in prints)
+        overtaken = any(current != change.before for current, change in fingerprints)
         if not finished_moves or (overtaken and len(finished_moves) + len(pending) == len(moves)):
             roll_back(workspace, operation, finished_moves)
             return False

@@ -25,7 +25,7 @@ def current_reviewer(workspace: Workspace) -> str:
 
 
 def review_card(workspace: Workspace, task: Task) -> Card:
-    """Return what a reviewer needs to see of a task."""
+    """Return the review card of a task. Raises `Refused` if it has no commits."""
     if task.tip is None:
         raise Refused(
             "no-commits", f"{task.id} has no commits yet", why=task.reason, fix=(f"orchestrate log {task.id}",)

@@ -78,7 +78,7 @@ def test_what_is_recorded() -> None:
     assert candidate.left_out == (
         ExcludedTask(task=TaskId("red"), reason="its own checks fail: test"),
         ExcludedTask(task=b.id, reason="conflicts with a", partners=(a.id,), paths=("x",)),
-        ExcludedTask(task=c.id, reason="conflicts with what is merged", paths=("y",)),
+        ExcludedTask(task=c.id, reason="conflicts with merged work", paths=("y",)),
         ExcludedTask(task=d.id, reason="it waits"),
     )
 

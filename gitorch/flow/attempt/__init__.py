@@ -1,8 +1,8 @@
 """Run one attempt, from its base to its checked tip.
 
 `run` is a generator: it yields the task each time that it changed, and continues once the change is durable. Every step
-may be repeated: after a crash of the orchestrator, the same call on the stored task continues where it stopped, and
-adopts what is still running.
+can be repeated: after a crash of the orchestrator, the same call on the stored task continues where it stopped, and
+adopts running executions.
 """
 
 from gitorch.flow.attempt.execution import request_stop

@@ -1,4 +1,4 @@
-"""Find the branches in flight that will conflict: all pairs of them, and each with what is merged.
+"""Find the branches in flight that will conflict, with each other or with merged work.
 
 A filter over changed paths selects the pairs that could conflict, and misses none; only those are merged, in memory.
 """
@@ -186,7 +186,7 @@ class _Merges:
         return paths
 
     def with_landed(self, branch: Branch, onto: Oid) -> frozenset[str]:
-        """Return where a branch conflicts with what is merged, and its base does not."""
+        """Return where a branch conflicts with merged work, and its base does not."""
         paths = self._paths(branch.tip, onto)
         return paths - self._paths(branch.base, onto) if paths else paths
 

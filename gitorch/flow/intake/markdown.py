@@ -69,6 +69,7 @@ class _FrontMatterLocator:
 
 
 def _from_yaml(text: str, name: str) -> object:
+    # imported here: it takes 60 ms, and few files have YAML front matter
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -93,6 +94,7 @@ def _from_yaml(text: str, name: str) -> object:
 
 def _heading(text: str) -> str:
     """Return the first heading near the top of a text."""
+    # imported here: it takes 80 ms, and most submissions are plain text
     from markdown_it import MarkdownIt
 
     tokens = MarkdownIt("commonmark").parse(text[:65_536])

@@ -64,7 +64,7 @@ def make_candidate(
     conflicts = (
         ExcludedTask(
             task=conflict.task.id,
-            reason=f"conflicts with {', '.join(conflict.partners) or 'what is merged'}",
+            reason=f"conflicts with {', '.join(conflict.partners) or 'merged work'}",
             partners=conflict.partners,
             paths=conflict.paths,
         )

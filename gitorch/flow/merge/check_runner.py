@@ -1,4 +1,4 @@
-"""Check the trees of a merge: several at once, each tree once, and a second time if a failure may be a flake."""
+"""Check the trees of a merge: several at once, each tree once, and once more if a failure may be a flake."""
 
 from __future__ import annotations
 

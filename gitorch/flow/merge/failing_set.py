@@ -91,7 +91,7 @@ class FailingSetSearch:
     def _bisect(self, union_at: Callable[[int], TaskUnion | None], high: int) -> Generator[Progress, None, int]:
         """Return an end whose union is red although the one before it is green; 0 is green and `high` is red.
 
-        As many ends are tried at once as trees are checked at once. A union that cannot be built (None) counts as
+        Tries as many ends at once as trees can be checked concurrently. A union that cannot be built (None) counts as
         green.
         """
         low = 0
@@ -108,7 +108,7 @@ class FailingSetSearch:
         """Return a minimal set with which the task at `position` fails; None if the failure was a flake.
 
         `order[:position]` is green, and `order[: position + 1]` is red. Each member is checked alone, with its
-        dependencies, so that "passes alone, fails together" is what was observed.
+        dependencies, so that "passes alone, fails together" has been observed.
         """
         tasks = by_id(order)
         members = [order[position]]

@@ -67,7 +67,7 @@ class MergePlanner:
         self._reported: set[tuple[str, TaskId]] = set()
 
     def report(self, doing: str, step: int, of: int, task: Task) -> None:
-        """Report what is being done with a task, once."""
+        """Report the current work on a task, once."""
         if (doing, task.id) not in self._reported:
             self._reported.add((doing, task.id))
             self._report(Progress(doing, step, of, (task.id,)))

@@ -1,4 +1,4 @@
-"""The proof before a merge is published: the refs will name exactly what was planned and checked.
+"""Verify before publishing a merge that the refs will name exactly the planned and checked commits.
 
 It reads the commits from the repository with git alone. Of the plan it uses only the claims: which new commit replaces
 which old ones, which commits were dropped, and which trees the checks saw.

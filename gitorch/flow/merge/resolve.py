@@ -166,7 +166,7 @@ class ConflictSolver:
     def _drops_repeats(self, commits: CommitRange, dropped: Sequence[Oid]) -> bool:
         """Return whether a dropped commit repeats one of its own branch.
 
-        Replayed in pieces, its change is there already; in one piece, only what was there before counts.
+        A replay in pieces drops such a commit because its change is already present; a replay in one piece does not.
         """
         if not dropped:
             return False

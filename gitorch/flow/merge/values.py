@@ -25,7 +25,7 @@ class MergeStep(msgspec.Struct, frozen=True, kw_only=True):
 class MergeConflict(msgspec.Struct, frozen=True, kw_only=True):
     """One task that does not go in: the paths in conflict, and the earlier tasks without which it would go in.
 
-    Without partners it conflicts with what is merged already. `conflict` is git's result.
+    Without partners it conflicts with merged work. `conflict` is git's result.
     """
 
     task: Task

@@ -11,7 +11,7 @@ from gitorch.errors import SetupNeeded
 from gitorch.flow.planning.heuristics.enumeration import Enumeration, read_enumeration, read_objects
 from gitorch.flow.planning.heuristics.features import read_features
 from gitorch.flow.planning.heuristics.lexicon import is_creation, lexicon, without_politeness
-from gitorch.flow.planning.heuristics.templates import PartTemplate, blocks_of, features_of, kinds_of
+from gitorch.flow.planning.heuristics.templates import PartTemplate, feature_parts, kinds_of, parts_of
 from gitorch.model.naming import TaskId, slug
 from gitorch.model.plan import BY_HEURISTICS, PlanMessage, PlannedTask, Proposal, TaskPlan, valid
 from gitorch.model.roles import Role, route
@@ -36,22 +36,22 @@ class Heuristics:
         return Proposal(plan=plan, reply=_REPLY.format(count=len(tasks)) if len(tasks) > 1 else _WHOLE)
 
     def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> Proposal:  # noqa: ARG002
-        """Raise `SetupNeeded`: heuristics do not understand what is said."""
+        """Raise `SetupNeeded`: heuristics cannot answer messages."""
         raise SetupNeeded("no-model", "heuristics cannot discuss a plan", fix=("orchestrate doctor",))
 
     def _parts(self, goal: str) -> list[PlannedTask]:
         """Return the parts of a goal; none if it cannot be split."""
         request = read_features(goal) if is_creation(goal) else None
-        if request and request.is_ability and (tasks := self._of_blocks(features_of(goal, request))):
+        if request and request.is_ability and (tasks := self._from_templates(feature_parts(goal, request))):
             return tasks
         return (
-            self._of_list(read_enumeration(goal))
-            or (self._of_blocks(features_of(goal, request)) if request else [])
-            or self._of_list(read_objects(goal))
-            or (self._of_blocks(_known_parts(goal)) if is_creation(goal) else [])
+            self._from_enumeration(read_enumeration(goal))
+            or (self._from_templates(feature_parts(goal, request)) if request else [])
+            or self._from_enumeration(read_objects(goal))
+            or (self._from_templates(_usual_parts(goal)) if is_creation(goal) else [])
         )
 
-    def _of_list(self, enumeration: Enumeration | None) -> list[PlannedTask]:
+    def _from_enumeration(self, enumeration: Enumeration | None) -> list[PlannedTask]:
         if enumeration is None:
             return []
         tasks: list[PlannedTask] = []
@@ -61,21 +61,21 @@ class Heuristics:
             tasks.append(self._task(item, after, used_ids=[task.id for task in tasks]))
         return tasks
 
-    def _of_blocks(self, blocks: Sequence[PartTemplate]) -> list[PlannedTask]:
+    def _from_templates(self, parts: Sequence[PartTemplate]) -> list[PlannedTask]:
         names: dict[str, TaskId] = {}
-        for block in blocks:
-            names[block.key] = slug(block.title, [*names.values()])
+        for part in parts:
+            names[part.key] = slug(part.title, [*names.values()])
         return [
             PlannedTask(
-                id=names[block.key],
-                title=_title(block.title),
-                prompt=block.prompt,
-                role=block.role if block.role in self.roles else route(block.title, self.roles)[0].name,
-                after=tuple(names[key] for key in block.after),
-                acceptance=block.acceptance,
-                size=block.size,
+                id=names[part.key],
+                title=_title(part.title),
+                prompt=part.prompt,
+                role=part.role if part.role in self.roles else route(part.title, self.roles)[0].name,
+                after=tuple(names[key] for key in part.after),
+                acceptance=part.acceptance,
+                size=part.size,
             )
-            for block in blocks
+            for part in parts
         ]
 
     def _task(self, text: str, after: tuple[TaskId, ...], used_ids: Sequence[TaskId] = ()) -> PlannedTask:
@@ -96,10 +96,10 @@ _ABOUT_ALL = re.compile(
 _ABOUT_ONE = re.compile(r"^[\w-]+ (?:up |out )?it\b|\b(?:of|for|to|on) it$", re.IGNORECASE)
 
 
-def _known_parts(goal: str) -> list[PartTemplate]:
+def _usual_parts(goal: str) -> list[PartTemplate]:
     """Return the usual parts of a goal of a known kind; none if it is a single part."""
     kinds = kinds_of(goal)
-    return blocks_of(kinds) if len(kinds) > 1 else []
+    return parts_of(kinds) if len(kinds) > 1 else []
 
 
 def _before(item: str, tasks: Sequence[PlannedTask]) -> Sequence[PlannedTask]:

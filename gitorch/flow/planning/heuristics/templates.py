@@ -66,27 +66,27 @@ def kinds_of(goal: str) -> list[str]:
     keys = {key for kind in templates().kinds if _occurs(kind.words, subject) for key in kind.parts}
     if _EXISTING_DATA.search(goal):
         keys.discard("schema")
-    return [block.key for block in templates().parts if block.key in keys]
+    return [part.key for part in templates().parts if part.key in keys]
 
 
-def blocks_of(keys: Iterable[str], additional: Sequence[PartTemplate] = ()) -> list[PartTemplate]:
+def parts_of(keys: Iterable[str], additional: Sequence[PartTemplate] = ()) -> list[PartTemplate]:
     """Return the parts with these keys, the additional ones, then tests and documentation, in reading order.
 
     Without keys there are only the additional parts.
     """
     selected_keys = {*keys, "tests", "docs"} if keys else set[str]()
-    selected = [block for block in templates().parts if block.key in selected_keys]
-    built = [*(block for block in selected if block.key not in _LAST), *additional]
-    last = [_after(block, [part.key for part in built]) for block in selected if block.key in _LAST]
-    blocks = [*built, *last]
-    return [_after(block, _direct_dependencies(block, blocks)) for block in blocks]
+    selected = [part for part in templates().parts if part.key in selected_keys]
+    built = [*(part for part in selected if part.key not in _LAST), *additional]
+    last = [_after(part, [part.key for part in built]) for part in selected if part.key in _LAST]
+    parts = [*built, *last]
+    return [_after(part, _direct_dependencies(part, parts)) for part in parts]
 
 
-def _after(block: PartTemplate, keys: Iterable[str]) -> PartTemplate:
-    return msgspec.structs.replace(block, after=tuple(keys))
+def _after(part: PartTemplate, keys: Iterable[str]) -> PartTemplate:
+    return msgspec.structs.replace(part, after=tuple(keys))
 
 
-def features_of(goal: str, request: FeatureRequest) -> list[PartTemplate]:
+def feature_parts(goal: str, request: FeatureRequest) -> list[PartTemplate]:
     """Return the parts of something to build: those of its kind, and those that its features name.
 
     None if the features are only tools.
@@ -97,7 +97,7 @@ def features_of(goal: str, request: FeatureRequest) -> list[PartTemplate]:
     unknown = [item for item in request.features if not keys_by_feature[item] and not _is_tool(item)]
     pages = [item for item in request.features if _PAGE.search(item) and not request.is_ability]
     if not base and feature_keys - set(_LAST) and not unknown and not pages:
-        return blocks_of(feature_keys)
+        return parts_of(feature_keys)
     if not (base or len(unknown) + len(pages) > 1):
         return []
     start = base or ["base"]
@@ -107,7 +107,7 @@ def features_of(goal: str, request: FeatureRequest) -> list[PartTemplate]:
             additional.append(_page(item, start))
         elif item in unknown:
             additional.append(_feature(item, start, is_ability=request.is_ability))
-    return blocks_of({*base, *feature_keys} if base else (), additional)
+    return parts_of({*base, *feature_keys} if base else (), additional)
 
 
 def _kinds_of_feature(item: str) -> list[str]:
@@ -116,7 +116,7 @@ def _kinds_of_feature(item: str) -> list[str]:
     keys = {_principal(kind.parts) for kind in possible if _occurs(kind.words, item)} - {""}
     if _PAGE.search(item):
         keys.discard("ui")
-    return [block.key for block in templates().parts if block.key in keys]
+    return [part.key for part in templates().parts if part.key in keys]
 
 
 def _principal(keys: Sequence[str]) -> str:
@@ -131,7 +131,7 @@ def _is_tool(item: str) -> bool:
 
 
 def _page(item: str, start: Sequence[str]) -> PartTemplate:
-    (ui,) = (block for block in templates().parts if block.key == "ui")
+    (ui,) = (part for part in templates().parts if part.key == "ui")
     prompt = f"Build {item}, with its loading, empty and error states."
     after = (*start, "schema", "api", "auth", "ui")
     return msgspec.structs.replace(
@@ -150,15 +150,15 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _direct_dependencies(block: PartTemplate, blocks: Sequence[PartTemplate]) -> Iterator[str]:
-    """Yield what a block waits for, without what its other dependencies wait for already."""
-    by_key = {other.key: other for other in blocks}
-    keys = [key for key in dict.fromkeys(block.after) if key in by_key and key != block.key]
+def _direct_dependencies(part: PartTemplate, parts: Sequence[PartTemplate]) -> Iterator[str]:
+    """Yield the dependencies of a part, without those of its other dependencies."""
+    by_key = {other.key: other for other in parts}
+    keys = [key for key in dict.fromkeys(part.after) if key in by_key and key != part.key]
     return (key for key in keys if not any(key in _all_dependencies(by_key[other], by_key) for other in keys))
 
 
-def _all_dependencies(block: PartTemplate, by_key: Mapping[str, PartTemplate]) -> set[str]:
-    keys = {key for key in block.after if key in by_key}
+def _all_dependencies(part: PartTemplate, by_key: Mapping[str, PartTemplate]) -> set[str]:
+    keys = {key for key in part.after if key in by_key}
     return keys.union(*(_all_dependencies(by_key[key], by_key) for key in keys))
 
 

@@ -77,7 +77,7 @@ def discussion(plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) 
     if len(earlier) > CONVERSATION:
         earlier = [*earlier[:BEGINNING], *earlier[BEGINNING - CONVERSATION :]]
     now = [
-        "# The plan as it stands now\n",
+        "# The current plan\n",
         fenced(as_json(plan.tasks)),
         "\n# The user says\n",
         closed(words),
