@@ -1,4 +1,4 @@
-"""Every failure a user can meet: a stable code, an exit code, what happened, why, and the command that fixes it."""
+"""Errors: a stable code, an exit code, what happened, why, and the commands that fix it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import ClassVar
 
 
 class GitorchError(Exception):
-    """A failure that a person can understand and mend.
+    """A failure with an explanation and a fix for the user.
 
-    One subclass for each exit code of the command line. `code` is a stable name for
-    programs, `what` one line, `why` the cause, `fix` the commands to copy.
+    Each exit code of the command line has a subclass. `code` is a stable name for programs, `what` one line, `why` the
+    cause, and `fix` the commands to copy.
     """
 
     exit: ClassVar[int] = 1
@@ -24,7 +24,7 @@ class GitorchError(Exception):
 
 
 class ProofFailed(GitorchError):
-    """What was about to be published is not what was planned and checked: a fault of gitorch, and nothing was moved."""
+    """The result to publish differs from what was planned and checked. This is a bug in gitorch; nothing was moved."""
 
 
 class InvalidInput(GitorchError):
@@ -46,43 +46,43 @@ class SetupNeeded(GitorchError):
 
 
 class Refused(GitorchError):
-    """The state of things forbids it: not approved, dirty, lock held, called from inside an agent."""
+    """The current state does not allow it: not approved, dirty, locked, or called from inside an agent."""
 
     exit = 5
 
 
 class Incomplete(GitorchError):
-    """It ran to its end, but a task or a required check failed."""
+    """The command finished, but a task or a required check failed."""
 
     exit = 6
 
 
 class LimitReached(GitorchError):
-    """A budget, time or review limit stopped the run; the work is left in the queue."""
+    """A budget, time or review limit stopped the run; the remaining tasks stay queued."""
 
     exit = 8
 
 
 class AnswerNeeded(GitorchError):
-    """A question had to be asked, and there was nobody to ask."""
+    """The command needs an answer, and no terminal is available to ask."""
 
     exit = 9
 
 
 def did_you_mean(name: str, candidates: Iterable[str], lead: str = "") -> str:
-    """Return `did you mean NAME?` of the known name that is nearest, after a `lead`; empty where none is near."""
+    """Return `did you mean NAME?` for the closest candidate, after a `lead`; empty if none is similar."""
     matches = _nearest(name, candidates, limit=1)
     return f"{lead}did you mean {matches[0]}?" if matches else ""
 
 
 def there_is(name: str, candidates: Iterable[str]) -> str:
-    """Return `there is A, B, C` of the known names that are near; empty where none is."""
+    """Return `there is A, B, C` for up to three similar candidates; empty if none is similar."""
     matches = _nearest(name, candidates, limit=3)
     return f"there is {', '.join(matches)}" if matches else ""
 
 
 def _nearest(name: str, candidates: Iterable[str], *, limit: int) -> list[str]:
-    # only a mistake has to wait for its import
+    # imported here: it takes 1.5 ms, and every command imports this module
     import difflib
 
     return difflib.get_close_matches(name, [*candidates], n=limit)

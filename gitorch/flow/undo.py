@@ -146,7 +146,7 @@ def _plan_refusal(operation: Operation, snapshot: RepoSnapshot) -> Refused | Non
     session = snapshot.plans.get(approval.plan)
     if session is None:
         return _refused(operation, f"its plan {approval.plan} has been dropped since")
-    if session.approval is not None or fingerprint(session.plan) != approval.print:
+    if session.approval is not None or fingerprint(session.plan) != approval.fingerprint:
         approve = f"orchestrate plan approve {approval.plan}"
         return _refused(operation, f"its plan {approval.plan} has changed since", "approve it as it is now", approve)
     return None

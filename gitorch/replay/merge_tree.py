@@ -47,7 +47,7 @@ class MergeTrees:
     def merge(self, ours: Oid, theirs: Oid, attributes: Attributes = ()) -> Merged | Conflicted:
         """Merge two commits; git finds their merge base in their history."""
         if self._wrapper is None:
-            return self._merge_once(ours, theirs, attributes)
+            return self._merge_once((ours, theirs), attributes)
         process = self._process(attributes, self._wrapper)
         process.send(f"{ours} {theirs}\n".encode())
         clean, tree, *entries = process.read_until(b"\0\0").decode("utf-8", "surrogateescape").split("\0")[:-2]
@@ -75,12 +75,12 @@ class MergeTrees:
         configured = self.repository.git("config", "--get", "core.attributesFile", ok=(0, 1))
         return configured.code == 0 or any(file.exists() for file in files)
 
-    def _merge_once(self, ours: Oid, theirs: Oid, attributes: Attributes) -> Merged | Conflicted:
+    def _merge_once(self, sides: tuple[Oid, Oid], attributes: Attributes) -> Merged | Conflicted:
         cwd, git_dir, env = self._location(attributes)
-        words = (*_ARGUMENTS, "-z", ours, theirs)
+        words = (*_ARGUMENTS, "-z", *sides)
         answer = self.repository.git(*words, cwd=cwd, git_dir=git_dir, env=env, ok=(0, 1))
         tree, *entries = answer.fields()
-        return _outcome(answer.code == 0, tree, entries, (ours, theirs))
+        return _outcome(answer.code == 0, tree, entries, sides)
 
     def _process(self, attributes: Attributes, wrapper: tuple[str, ...]) -> BatchProcess:
         process = self._processes.pop(attributes, None)

@@ -1,4 +1,4 @@
-"""Files that a crash leaves complete: the old content or the new, and every line that was acknowledged."""
+"""Atomic file operations: after a crash a file has its old or its new content, and every acknowledged line."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def replace(
 ) -> None:
     """Replace a file: write a new one, fsync, rename, fsync the folder.
 
-    Readers find the old content or the new, and so does a crash; one that is not `durable` may be lost to a power cut.
-    `mode` are the permissions of the file. Use `concurrent` if several processes may replace it at the same time: each
-    then writes a new file of its own, which a killed one leaves behind.
+    Readers see the old or the new content, also after a crash. A power cut may undo a write that is not `durable`.
+    `mode` is the file's permissions. Use `concurrent` if several processes may replace it at the same time: each
+    then writes its own temporary file, which a killed process leaves behind.
     """
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -34,7 +34,7 @@ def replace_in(
     durable: bool = True,
     concurrent: bool = False,
 ) -> None:
-    """Replace a file of an open folder, as `replace` does; no path is resolved again."""
+    """Replace a file in an open folder, as `replace` does, without resolving the path again."""
     new = f".gitorch-{secrets.token_hex(8)}" if concurrent else f"{name}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_EXCL if concurrent else os.O_TRUNC)
     descriptor = os.open(new, flags, 0o666 if mode is None else mode, dir_fd=folder)
@@ -64,9 +64,9 @@ def write(path: Path, content: bytes) -> None:
 
 
 def append(path: Path, lines: Iterable[bytes], *, durable: bool = True) -> None:
-    """Append lines, given without their ends, to a file; an incomplete last line, which a crash left, is ended first.
+    """Append lines, given without line ends, to a file; first end an incomplete last line that a crash left.
 
-    Lines that are not `durable` may be lost to a power cut, but are never incomplete.
+    A power cut may lose lines that are not `durable`.
     """
     with path.open("ab+") as file:
         size = file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""Locks between processes: a locked file, free as soon as its last holder ends."""
+"""Locks between processes: a locked file, released when its last holder exits."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""The operation log: what a command is about to change, written before it changes it; and what `undo` takes back.
+"""The operation log: each change is recorded before it is made, for recovery and for `undo`.
 
-git's ref transactions are not atomic against a crash (measured), and the task file is another file than the refs. So
-what belongs together is one entry here first; the next command finds an entry that was not closed, and finishes it.
+git's ref transactions are not atomic against a crash (measured), and tasks are in another file than refs. So changes
+that belong together are first written here as one entry. The next command finishes an entry that was not closed.
 
-An undo is an operation of its own, the inverse of another; so is a redo, the inverse of an undo. The log is only
-appended to, and read from its end.
+An undo is an operation itself, the inverse of another one; a redo is the inverse of an undo. The log is only appended
+to, and read from its end.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,14 +30,14 @@ from gitorch.storage import atomic, locks
 SUBMIT, UNDO, REDO = "submit", "undo", "redo"
 
 _CLOSING = b'{"closed"'
-_CLOSING_BYTES = 4096  # more than the line that closes an operation has
+_CLOSING_BYTES = 4096  # longer than the line that closes an operation
 _BLOCK = 65_536
 _FORMAT = 1
 _NAMED = 3
 
 
 class StateChange(msgspec.Struct, frozen=True):
-    """A task whose state an operation is to change."""
+    """A change of a task's state."""
 
     task: TaskId
     old: State
@@ -48,8 +49,8 @@ class StateChange(msgspec.Struct, frozen=True):
 class TaskChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A task before and after an operation.
 
-    `old` and `new` are the fields that differ, as the task file writes them (None: there is no such task); `before` and
-    `after` the fingerprints of the whole task, by which it is known again.
+    `old` and `new` are the fields that differ, as in the task file (None: the task does not exist). `before` and
+    `after` are the fingerprints of the whole task.
     """
 
     task: TaskId
@@ -60,25 +61,25 @@ class TaskChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class FolderMove(msgspec.Struct, frozen=True):
-    """A folder within gitorch's own that an operation moves: its name before and after."""
+    """A folder in the state folder that an operation moves: its old and new name."""
 
     old: str
     new: str
 
 
 class PlanApproval(msgspec.Struct, frozen=True):
-    """A plan whose approval an operation is, takes back or brings back: its id, when it was approved, and its print."""
+    """An approval that an operation makes, undoes or redoes: the plan's id, the time, and the plan's fingerprint."""
 
     plan: str
     approved_at: datetime = field(name="at")
-    print: str
+    fingerprint: str = field(name="print")
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One changing command: its refs, tasks and folders, before and after.
 
-    `said` is what it does in words; `plan` is the one that its tasks come of. Of an undo or a redo, `of` and `command`
-    are the number and the kind of the command's own operation.
+    `summary` describes it; `plan` is the approved plan that its tasks come from. For an undo or a redo, `of` and
+    `command` are the number and the kind of the original operation.
     """
 
     number: int
@@ -95,22 +96,22 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def origin(self) -> int:
-        """The number of the command's own operation: not that of its undo or redo."""
+        """The number of the original operation: not that of its undo or redo."""
         return self.of or self.number
 
     @property
     def requested_kind(self) -> str:
-        """The command's own kind, in the same way."""
+        """The kind of the original command: not `undo` or `redo`."""
         return self.command or self.kind
 
     @property
     def is_exact(self) -> bool:
-        """Whether the entry holds all that its inverse needs: those of older versions do not."""
+        """Whether the entry has everything that its inverse needs; entries of older versions do not."""
         return self.v == _FORMAT
 
 
 class OperationEnd(msgspec.Struct, frozen=True):
-    """An operation that was carried through, or given up with nothing moved."""
+    """The end of an operation: completed, or abandoned with nothing changed."""
 
     number: int = field(name="closed")
     is_complete: bool = field(name="done")
@@ -120,23 +121,21 @@ Entry = Operation | OperationEnd
 
 
 def describe(verb: str, tasks: Sequence[Task]) -> str:
-    """Return in words what is done to tasks: `approve a, b, c and 4 more`."""
+    """Describe an operation on tasks: `approve a, b, c and 4 more`."""
     names = ", ".join(task.id for task in tasks[:_NAMED])
     return f"{verb} {names}" + (f" and {len(tasks) - _NAMED} more" if len(tasks) > _NAMED else "")
 
 
 def fingerprint(value: msgspec.Struct | None) -> str:
-    """Return what a task (or a plan) as a whole is known again by; empty text for none."""
+    """Return the fingerprint of a whole task or plan; empty for None."""
     if value is None:
         return ""
-    import hashlib
-
     builtins = _without_zeros(msgspec.to_builtins(value, order="deterministic"))
     return hashlib.blake2b(msgspec.json.encode(builtins), digest_size=16).hexdigest()
 
 
 def _without_zeros(value: Any) -> Any:
-    """Leave out numbers that msgspec takes for a default or not, depending on where they were read."""
+    """Remove zeros: msgspec omits them as defaults or not, depending on where a task was read from."""
     if isinstance(value, dict):
         return {key: _without_zeros(item) for key, item in value.items() if not (isinstance(item, float) and item == 0)}
     return [_without_zeros(item) for item in value] if isinstance(value, list) else value
@@ -156,19 +155,19 @@ def difference(old: Task | None, new: Task | None) -> TaskChange:
 
 
 def restored(change: TaskChange, now: Task | None) -> Task | None:
-    """Return a task as it was before a change; `now` is the task as it is after it."""
+    """Return a task as it was before a change; `now` is the task after the change."""
     if change.old is None:
         return None
     return from_table({**(to_table(now) if now else {}), **change.old})
 
 
 def applied(change: TaskChange, now: Task | None) -> Task | None:
-    """Return a task as it is after a change; `now` is the task as it is before it."""
+    """Return a task as it is after a change; `now` is the task before the change."""
     return restored(inverse(change), now)
 
 
 def inverse(change: TaskChange) -> TaskChange:
-    """Return the change that takes a change back."""
+    """Return the inverse of a change."""
     return TaskChange(task=change.task, old=change.new, new=change.old, before=change.after, after=change.before)
 
 
@@ -189,7 +188,7 @@ class OperationLog:
         plan: PlanApproval | None = None,
         reverts: Operation | None = None,
     ) -> Operation:
-        """Write down what is about to happen, durably, and return it; `reverts` is what it takes back."""
+        """Record an operation durably before it starts, and return it; `reverts` is the operation that it undoes."""
         last = next((entry.number for entry in self._backwards() if isinstance(entry, Operation)), 0)
         operation = Operation(
             number=last + 1,
@@ -208,9 +207,9 @@ class OperationLog:
         return operation
 
     def close(self, operation: Operation, *, is_complete: bool) -> None:
-        """Write down that it happened, or (not `done`) that nothing did.
+        """Record that an operation is complete, or that it was abandoned with nothing changed.
 
-        Not waited for until it is on disk: what a power cut takes is found out again.
+        Does not wait for the disk: after a power cut, recovery determines the outcome again.
         """
         self._append(OperationEnd(operation.number, is_complete), durable=False)
 
@@ -224,7 +223,7 @@ class OperationLog:
             yield file
 
     def is_settled(self) -> bool:
-        """Tell, from the end of the log alone, that nothing in it was left open."""
+        """Return whether the last operation was closed; reads only the end of the log."""
         try:
             with self.path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _CLOSING_BYTES))
@@ -234,9 +233,9 @@ class OperationLog:
         return last.startswith(_CLOSING)
 
     def unfinished(self) -> list[Operation]:
-        """Return the operations that a crash cut short, oldest first.
+        """Return the operations that a crash interrupted, oldest first.
 
-        Each operation sees to those before it, so there is none before the last one that was closed.
+        Each operation first finishes earlier ones, so none precedes the last closed one.
         """
         operations: list[Operation] = []
         for entry in self._backwards():
@@ -246,7 +245,7 @@ class OperationLog:
         return operations[::-1]
 
     def completed(self) -> Iterator[Operation]:
-        """Yield the operations that were carried through, the last one first."""
+        """Yield the completed operations, newest first."""
         closed: dict[int, bool] = {}
         for entry in self._backwards():
             if isinstance(entry, OperationEnd):
@@ -255,9 +254,9 @@ class OperationLog:
                 yield entry
 
     def last_of_plan(self, plan: str, approved_at: datetime) -> Operation | None:
-        """Return what made, took back or brought back a plan's approval of a moment last; None where nothing did.
+        """Return the last operation on a plan's approval (approve, undo or redo); None if there is none.
 
-        Reads as much of the log as was written since.
+        Reads the log back to that operation.
         """
         return next(
             (
@@ -269,31 +268,31 @@ class OperationLog:
         )
 
     def undoable(self) -> Iterator[Operation]:
-        """Yield what repeated `undo` takes back, in that order: operations that no undo has taken back already."""
-        taken_back = 0
+        """Yield the operations that repeated `undo` reverts, in that order: those that are not undone yet."""
+        undone = 0
         for operation in self.completed():
             if operation.kind == UNDO:
-                taken_back += 1
-            elif taken_back:
-                taken_back -= 1
+                undone += 1
+            elif undone:
+                undone -= 1
             else:
                 yield operation
 
     def redoable(self) -> Iterator[Operation]:
-        """Yield the undos that repeated `redo` takes back, in that order: none once something new was done."""
-        brought_back = 0
+        """Yield the undos that repeated `redo` reverts, in that order: none after a new operation."""
+        redone = 0
         for operation in self.completed():
             if operation.kind == REDO:
-                brought_back += 1
+                redone += 1
             elif operation.kind != UNDO:
                 return
-            elif brought_back:
-                brought_back -= 1
+            elif redone:
+                redone -= 1
             else:
                 yield operation
 
     def _backwards(self) -> Iterator[Entry]:
-        """Yield the entries, the last one first. A line that was cut short announces nothing that has happened."""
+        """Yield the entries, newest first. An incomplete line is skipped: its operation has not started."""
         for line in _lines_backwards(self.path):
             try:
                 entry = _closed(line) if line.startswith(_CLOSING) else msgspec.json.decode(line, type=Operation)
@@ -314,14 +313,14 @@ def _closed(line: bytes) -> Entry:
 
 
 def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """Yield the whole lines of a file, the last one first, reading no more of it than is asked for."""
+    """Yield the complete lines of a file, last one first; reads blocks on demand."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
         end = file.seek(0, os.SEEK_END)
-        parts: list[bytes] = []  # the blocks of a line whose beginning is not read yet, the last one first
+        parts: list[bytes] = []  # the blocks of a line whose start is not read yet, last one first
         is_complete = False
         while end:
             start = max(0, end - _BLOCK)

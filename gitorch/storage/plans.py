@@ -1,7 +1,7 @@
-"""The plans of one repository: each a folder that holds every revision of its session, the last of which counts.
+"""The plans of one repository: each is a folder with every revision of its session. The last revision is current.
 
-A revision is written beside, synced, and linked to its number: a killed process leaves either all of it or nothing,
-and of two that write the same number one is refused. Nothing is ever overwritten.
+A revision is written to a temporary file, synced, and linked to its number. A killed process leaves a whole revision or
+none, and of two writers of the same number one is refused. Nothing is ever overwritten.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REVISION = re.compile(r"(\d{6,})\.json")
 
 
 class PlanMoved(Refused):
-    """Somebody else changed the plan in the meantime."""
+    """Another command changed the plan in the meantime."""
 
 
 class PlanStore:
@@ -42,14 +42,14 @@ class PlanStore:
         return [name for name in plan_ids if not name.startswith(".")]
 
     def all(self) -> list[PlanSession]:
-        """Return all plans as they stand, the oldest first."""
+        """Return the current revision of all plans, oldest first."""
         sessions = [session for name in self.names() if (session := self.last(name)) is not None]
         return sorted(
             sessions, key=lambda session: (session.created.timestamp() if session.created else 0.0, session.id)
         )
 
     def find(self, name: str) -> PlanSession:
-        """Return the plan that an id or a unique beginning of one names; raise `NotFound` otherwise."""
+        """Return the plan with this id or unique prefix of an id; raise `NotFound` otherwise."""
         names = self.names()
         matches = [name] if name in names else [plan_id for plan_id in names if name and plan_id.startswith(name)]
         session = self.last(matches[0]) if len(matches) == 1 else None
@@ -58,25 +58,25 @@ class PlanStore:
         return session
 
     def create(self, session: PlanSession) -> PlanSession:
-        """Save a new plan as its first revision, under a name like its id that no other plan has; return it so."""
+        """Save the first revision of a new plan, with a number added to a taken id; return the saved plan."""
         self.folder.mkdir(parents=True, exist_ok=True)
         unfinished = self.folder / _unfinished()
         unfinished.mkdir()
         while True:
             first = msgspec.structs.replace(session, id=naming.unused(session.id, self.names()), revision=1)
             _write(unfinished / _file(1), first)
-            if _is_taken_by(unfinished, self.folder / first.id):
+            if _rename_new(unfinished, self.folder / first.id):
                 atomic.sync(self.folder)
                 return first
 
     def save(self, session: PlanSession) -> PlanSession:
-        """Save the next revision of a plan and return it; raise `PlanMoved` when somebody else has saved one since."""
+        """Save the next revision of a plan and return it; raise `PlanMoved` if another command saved one since."""
         following = msgspec.structs.replace(session, revision=session.revision + 1)
         folder = self.folder / session.id
         unfinished = folder / _unfinished()
         _write(unfinished, following)
         try:
-            # unlike a rename it fails where there is one
+            # unlike a rename, a link fails if the file exists
             os.link(unfinished, folder / _file(following.revision))
         except FileExistsError:
             raise PlanMoved(
@@ -90,7 +90,7 @@ class PlanStore:
         return following
 
     def drop(self, session: PlanSession) -> Path:
-        """Take a plan away, and return the folder where it is kept."""
+        """Move a plan away, and return the folder that keeps it."""
         dropped = self.folder / ".dropped"
         dropped.mkdir(exist_ok=True)
         name = naming.unused(session.id, [entry.name for entry in os.scandir(dropped)])
@@ -100,16 +100,16 @@ class PlanStore:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock under which plans become tasks."""
+        """Lock the approval of plans."""
         with locks.file_lock(self.folder / ".lock"):
             yield
 
     def draft_file(self, session: PlanSession) -> Path:
-        """Return where a text that somebody edited waits until it is a valid plan."""
+        """Return the file that keeps an edited plan until it is valid."""
         return self.folder / session.id / "edited.toml"
 
     def last(self, name: str) -> PlanSession | None:
-        """Return the plan of an id as it was saved last; None when there is none, or it was just dropped."""
+        """Return the last revision of a plan; None if it does not exist or was just dropped."""
         try:
             revisions = [
                 match for entry in os.scandir(self.folder / name) if (match := _REVISION.fullmatch(entry.name))
@@ -142,12 +142,12 @@ def _read(path: Path) -> PlanSession:
             "plan-damaged",
             f"{path} cannot be read",
             why=str(error),
-            fix=(f"rm '{path}'   then the revision before it counts",),
+            fix=(f"rm '{path}'   then the previous revision is used",),
         ) from error
 
 
-def _is_taken_by(new: Path, target: Path) -> bool:
-    """Move a new folder to its place; False when a plan is there already."""
+def _rename_new(new: Path, target: Path) -> bool:
+    """Rename a new folder to `target`; return False if a plan exists there already."""
     try:
         new.rename(target)
     except OSError:

@@ -1,6 +1,6 @@
-"""Notes that the agents of a run and its developer share: one file a run in the state folder, one JSON object a line.
+"""Notes that the agents of a run and the user share: one file per run, one JSON object per line.
 
-Lines are only ever appended, under a lock. The file lies outside of every work tree, so that no branch holds it.
+Lines are only appended, under a lock. The file is in the state folder, outside of every worktree, so no branch has it.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ class SharedNote(msgspec.Struct, frozen=True, kw_only=True):
 class SharedNotes:
     """The notes of a repository's runs.
 
-    A run's notes end with it: what is added afterwards is for the next one. A run that was cut short goes on with its
-    notes.
+    Notes that are added after a run ends belong to the next run. An interrupted run keeps its notes when it continues.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +51,7 @@ class SharedNotes:
 
     @property
     def run(self) -> int:
-        """The number of the run that goes on, or comes next."""
+        """The number of the current or next run."""
         try:
             return int((self.folder / "run").read_text("ascii"))
         except FileNotFoundError:
@@ -72,7 +71,7 @@ class SharedNotes:
         return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
 
     def read(self, run: int) -> list[SharedNote]:
-        """Return the notes of a run, oldest first. A line that is no note, or only half of one, is passed over."""
+        """Return the notes of a run, oldest first. Invalid and incomplete lines are skipped."""
         try:
             with _open_regular(self._file(run), os.O_RDONLY) as file:
                 lines = file.read(MOST_BYTES).split(b"\n")
@@ -88,9 +87,9 @@ class SharedNotes:
         raise NotFound("no-such-note", f"run {run} has no note {number}", fix=("orchestrate context list",))
 
     def add(self, text: str, *, task: str = "", author: str = "") -> SharedNote:
-        """Append a note; it is durable when this returns. Credentials and hidden characters are taken out.
+        """Append a note; it is durable when this returns. Credentials and hidden characters are removed.
 
-        Raises `InvalidInput` for an empty or too long one, `Refused` when the run, or this task, has enough.
+        Raises `InvalidInput` for an empty or too long note, `Refused` if the run or the task has too many.
         """
         text = _accepted(text)
         with locks.file_lock(self.folder / "lock"):
@@ -98,7 +97,7 @@ class SharedNotes:
             with _open_regular(self._file(run), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
                 before = file.read(MOST_BYTES + 1)
                 self._refuse_if_full(run, before, task)
-                # the line of a writer that was killed is ended first: it is lost, and takes nothing with it
+                # end the incomplete line of a killed writer first: only that line is lost
                 lead = b"\n" if before and not before.endswith(b"\n") else b""
                 number = (before + lead).count(b"\n") + 1
                 note = SharedNote(number=number, run=run, text=text, task=task, author=author, time=now())
@@ -108,7 +107,7 @@ class SharedNotes:
         return note
 
     def close(self) -> None:
-        """End the run's notes: what is added from now on is the next one's."""
+        """End the notes of this run: later notes belong to the next one."""
         if not self.folder.exists():
             return
         with locks.file_lock(self.folder / "lock"):
@@ -134,12 +133,12 @@ class SharedNotes:
 def _accepted(text: str) -> str:
     text = visible(redacted(text)).strip()
     if not text:
-        raise InvalidInput("empty-note", "the note says nothing")
+        raise InvalidInput("empty-note", "the note is empty")
     if len(text) > LONGEST:
         raise InvalidInput(
             "note-too-long",
             f"the note has {len(text)} characters; at most {LONGEST} are kept",
-            why="others read it whole",
+            why="other agents read the whole note",
         )
     return text
 
@@ -149,12 +148,12 @@ def _note(line: bytes, number: int, run: int) -> SharedNote | None:
         note = msgspec.json.decode(line, type=SharedNote) if line else None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    # where a line stands is a fact; what it says of that is not
+    # an agent may write another number or run into its line
     return msgspec.structs.replace(note, number=number, run=run) if note else None
 
 
 def _open_regular(path: Path, flags: int) -> IO[bytes]:
-    """Open a file that must not be a link or a pipe: an agent could have put one there."""
+    """Open a regular file; an agent could have replaced it with a link or a pipe."""
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -1,7 +1,8 @@
-"""Which commands of a repository's own files the user has agreed to run, by their hash."""
+"""The commands of repositories that the user has trusted, by hash."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ def _trust_file() -> Path:
 
 
 def commands(layers: Sequence[Layer]) -> dict[str, Any]:
-    """Return all that a repository's own files would have run on this machine: the tables that name commands."""
+    """Return the commands in a repository's configuration files: the tables that contain some."""
     merged: dict[str, Any] = {}
     for layer in layers:
         if layer.origin in (FILE, PERSONAL):
@@ -33,21 +34,19 @@ def commands(layers: Sequence[Layer]) -> dict[str, Any]:
 
 
 def digest(commands: Mapping[str, Any]) -> str:
-    """Return the hash that a set of commands is trusted by."""
-    import hashlib
-
+    """Return the hash of a set of commands."""
     return hashlib.sha256(json.dumps(commands, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 def is_trusted(repository: Path, commands: Mapping[str, Any]) -> bool:
-    """Tell whether these commands of this repository were agreed to; no commands need no agreement."""
+    """Return whether these commands of this repository are trusted; an empty set always is."""
     return not commands or digest(commands) in _trusted_digests().get(str(repository), [])
 
 
 def agree(repository: Path, commands: Mapping[str, Any]) -> None:
-    """Remember that the user agreed to these commands, as a whole and to their checks alone."""
+    """Record that the user trusts these commands, and their checks alone."""
     agreed = _trusted_digests()
-    # checks are read from each task's base commit, where the rest of the file may be another
+    # checks are read from each task's base commit, where the rest of the file may differ
     digests = [digest(commands), digest({"checks": commands.get("checks", {})})]
     agreed[str(repository)] = list(dict.fromkeys([*agreed.get(str(repository), []), *digests]))
     _trust_file().parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +54,7 @@ def agree(repository: Path, commands: Mapping[str, Any]) -> None:
 
 
 def require(repository: Path, commands: Mapping[str, Any], source: str) -> None:
-    """Raise `Refused` when commands would run that nobody has agreed to."""
+    """Raise `Refused` if these commands are not trusted."""
     if not is_trusted(repository, commands):
         raise Refused(
             "untrusted",
@@ -84,11 +83,11 @@ def _trusted_digests() -> dict[str, list[str]]:
 
 
 def inside_agent() -> str:
-    """Return the task whose agent runs this process; empty for a person."""
+    """Return the task whose agent runs this process; empty outside of an agent."""
     return os.environ.get("GITORCH_TASK", "")
 
 
 def require_person(action: str) -> None:
-    """Raise `Refused` when an agent asks for what only a person may decide."""
+    """Raise `Refused` if an agent runs this command: only a person may."""
     if task := inside_agent():
         raise Refused("inside-agent", f"an agent may not {action}", why=f"this is the worktree of {task}")

@@ -92,7 +92,7 @@ def test_half_a_line_and_foreign_lines_are_passed_over(notes: SharedNotes) -> No
 def test_what_is_kept_is_bounded_clean_and_without_keys(notes: SharedNotes) -> None:
     """Empty and long notes are refused; hidden characters and credentials are taken out before anything is written."""
     for text in ("", " \n\t", "\x1b\u200b"):
-        with pytest.raises(InvalidInput, match="says nothing"):
+        with pytest.raises(InvalidInput, match="is empty"):
             notes.add(text)
     with pytest.raises(InvalidInput, match="5000 characters"):
         notes.add("x" * 5000)

@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_read(place: Path, damage: Callable[[Path], object
     store = Store(place)
     assert store.load() == expected
     assert len(store.notices) == 1
-    assert "made again from the snapshot before it and the journal" in store.notices[0]
+    assert "rebuilt from the previous snapshot and the journal" in store.notices[0]
     assert Store(place).load() == expected
     store.save([task(9)])
     assert Store(place).load() == {**expected, **by_id([task(9)])}
@@ -121,7 +121,7 @@ def test_both_snapshots_are_lost(place: Path) -> None:
     assert found == by_id(
         [task(2, state="failed", reason="it broke", title="from its branch"), task(3, after=["t1"]), task(4)]
     )
-    assert "made again from branches, notes and the journal" in store.notices[0]
+    assert "rebuilt from branches, notes and the journal" in store.notices[0]
     assert Store(place).load() == found
 
 

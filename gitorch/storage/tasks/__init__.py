@@ -1,8 +1,8 @@
-"""The task file: a readable snapshot, `tasks.toml`, and a journal of what has changed since.
+"""The task file: a readable snapshot, `tasks.toml`, and a journal of later changes.
 
-Every reader folds the journal in. One change costs one line and one fsync, however many tasks there are; the snapshot
-is rewritten at a bounded rate. Each journal starts at the snapshot of its name, and the one before is kept: a snapshot
-that is damaged can be made again from `tasks.toml.prev` and the journals.
+Every reader applies the journal to the snapshot. A change costs one line and one fsync, however many tasks there are;
+the snapshot is rewritten at a bounded rate. A journal has the name of the snapshot that it starts at, and the previous
+snapshot is kept. So a damaged snapshot can be rebuilt from `tasks.toml.prev` and the journals.
 """
 
 from gitorch.storage.tasks.snapshot import Tasks

@@ -1,4 +1,4 @@
-"""The journal: what has changed since a snapshot, a line for each task that was, in `journal/<generation>.jsonl`."""
+"""The journal: changes since a snapshot, one line per changed task, in `journal/<generation>.jsonl`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gitorch.storage import atomic
 from gitorch.storage.tasks.snapshot import Raw, Tasks, unreadable
 
 Entry = dict[str, Any]
-"""`g`, its generation; `task`, whose it is; and `set`, the fields that changed, or `drop`."""
+"""`g` (generation), `task` (id), and `set` (the changed fields) or `drop`."""
 
 
 class Journal:
@@ -23,7 +23,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._complete_bytes: dict[str, int] = {}  # how many bytes of each file were whole lines when they were read
+        self._complete_bytes: dict[str, int] = {}  # bytes of complete lines in each file, when last read
 
     def read(self) -> list[Entry]:
         """Return all entries in order."""
@@ -33,7 +33,7 @@ class Journal:
             try:
                 content = (self.folder / name).read_bytes()
             except FileNotFoundError:
-                continue  # a writer has just made a snapshot of it
+                continue  # a writer has just replaced it with a snapshot
             content = content[: content.rfind(b"\n") + 1]
             complete_bytes[name] = len(content)
             entries += map(msgspec.json.decode, content.splitlines())
@@ -41,16 +41,16 @@ class Journal:
         return entries
 
     def has_changed(self) -> bool:
-        """Tell whether another process has written since these were read."""
+        """Return whether another process has written since the last read."""
         return self._complete_bytes != self._sizes()
 
     def append(self, snapshot: int, entries: Sequence[Entry]) -> None:
-        """Add entries to the journal of a snapshot's generation, durably: all of them or none."""
+        """Add entries to the journal of a snapshot's generation, durably: all or none."""
         self.folder.mkdir(exist_ok=True)
         path = self.folder / f"{snapshot:012}.jsonl"
         is_new = not path.exists()
         with path.open("ab") as file:
-            file.truncate(self._complete_bytes.get(path.name, 0))  # a line that a crash cut short
+            file.truncate(self._complete_bytes.get(path.name, 0))  # an incomplete line that a crash left
             file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
             file.flush()
             os.fsync(file.fileno())
@@ -59,7 +59,7 @@ class Journal:
         self._complete_bytes[path.name] = path.stat().st_size
 
     def drop_before(self, snapshot: int) -> None:
-        """Remove the journals of earlier generations than this one."""
+        """Remove the journals of generations before this one."""
         for name in self._sizes():
             if int(name.partition(".")[0]) < snapshot:
                 (self.folder / name).unlink(missing_ok=True)
@@ -77,7 +77,7 @@ def _name(entry: os.DirEntry[str]) -> str:
 
 
 def folded(raw: Raw, generation: int, entries: Iterable[Entry]) -> tuple[Tasks, int]:
-    """Lay entries over a snapshot's tables, and return the result as tasks, with its generation."""
+    """Apply entries to a snapshot's tables, and return the resulting tasks with their generation."""
     tables: dict[str, Any] = dict(raw)
     for entry in entries:
         if entry["g"] > generation:
@@ -94,7 +94,7 @@ def folded(raw: Raw, generation: int, entries: Iterable[Entry]) -> tuple[Tasks, 
 
 
 def fold(tasks: Tasks, entry: Mapping[str, Any]) -> None:
-    """Lay one entry over tasks, in place."""
+    """Apply one entry to tasks, in place."""
     name = TaskId(entry["task"])
     if entry.get("drop"):
         tasks.pop(name, None)
@@ -104,5 +104,5 @@ def fold(tasks: Tasks, entry: Mapping[str, Any]) -> None:
 
 
 def creates(entry: Mapping[str, Any]) -> bool:
-    """Tell whether an entry holds all that a task must have, so that it stands for one by itself."""
+    """Return whether an entry has all required fields of a task, so that it needs no snapshot."""
     return "prompt" in entry.get("set", {}) and "number" in entry.get("set", {})

@@ -25,7 +25,7 @@ Raw = dict[str, dict[str, Any]]
 
 _HEADER = """\
 # Tasks of gitorch. You may repair this file by hand while no `orchestrate` command runs.
-# It ends with [end]: a file without that is taken for cut short, and set aside.
+# It ends with [end]: a file without that is treated as incomplete, and set aside.
 
 """
 
@@ -33,16 +33,17 @@ _LONG = 16_384
 
 
 class Damaged(Exception):
-    """The snapshot cannot be trusted: why."""
+    """The snapshot is missing or damaged; the message says how."""
 
 
 def render(tasks: Iterable[Task], generation: int) -> bytes:
-    """Return the readable task file: one `[[task]]` table each, in the order of their numbers, and the end mark."""
+    """Return the readable task file: one `[[task]]` table per task, sorted by number, and the end mark."""
+    # imported here: it takes 3 ms, and most commands write no task file
     import tomli_w
 
     ordered = sorted(tasks, key=lambda task: task.number)
     tables = [to_table(task, builtin_types=(datetime,)) for task in ordered]
-    # multi-line strings are easier on the eye, but TOML readers turn "\r\n" into "\n" in them
+    # multi-line strings are easier to read, but TOML readers turn "\r\n" into "\n" in them
     multiline = rb"\r" not in msgspec.json.encode(tables)
     long = _set_aside(tables)
     document: dict[str, Any] = {"task": tables} if tables else {}
@@ -54,10 +55,10 @@ def render(tasks: Iterable[Task], generation: int) -> bytes:
 
 
 def _set_aside(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Put a place holder for each long prompt, and return what belongs there, as TOML.
+    """Replace each long prompt with a placeholder; return the prompts by placeholder, as TOML.
 
-    tomli-w takes quadratic time for a long text. A JSON string is a TOML one, but for one character that JSON need
-    not escape.
+    tomli-w takes quadratic time for a long text. A JSON string is valid TOML, except for one character that JSON
+    does not have to escape.
     """
     placeholders: dict[str, str] = {}
     for table in tables:
@@ -69,7 +70,7 @@ def _set_aside(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def write(path: Path, tasks: Iterable[Task], generation: int) -> None:
-    """Replace a snapshot, and keep the one before it."""
+    """Replace a snapshot, and keep the previous one."""
     content = render(tasks, generation)
     if _parsed(content)["end"]["generation"] != generation:
         raise AssertionError("the task file does not read back as it was written")
@@ -82,12 +83,12 @@ def write(path: Path, tasks: Iterable[Task], generation: int) -> None:
 
 
 def previous(path: Path) -> Path:
-    """Return where the snapshot before this one is kept."""
+    """Return the path of the previous snapshot."""
     return path.with_name(f"{path.name}.prev")
 
 
 def read(path: Path, *, is_first: bool) -> tuple[Raw, int]:
-    """Return a snapshot's tables and generation; raise `Damaged` where it cannot be trusted.
+    """Return a snapshot's tables and generation; raise `Damaged` if it is not complete.
 
     A missing snapshot is empty if `is_first` (there is no journal) and there is no previous snapshot.
     """
@@ -118,13 +119,13 @@ def _parsed(content: bytes) -> dict[str, Any]:
 
 
 def unreadable(reason: str) -> InvalidInput:
-    """Return the error for a task file that is whole, and says what no task can be."""
+    """Return the error for a complete task file with invalid content."""
     fix = ("repair it, or move it away to have it rebuilt",)
     return InvalidInput("tasks-file", f"tasks.toml: {reason}", fix=fix)
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return what changes when a file is replaced or edited: its inode, and when it was modified in nanoseconds."""
+    """Return a value that changes if a file is replaced or edited: inode and modification time in nanoseconds."""
     try:
         status = path.stat()
     except FileNotFoundError:

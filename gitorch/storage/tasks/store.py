@@ -1,4 +1,4 @@
-"""The tasks of one repository: read without waiting, changed by one writer at a time, made again when damaged."""
+"""The tasks of one repository: read without waiting, changed by one writer at a time, rebuilt if damaged."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from gitorch.storage.tasks.journal import Journal, creates, fold, folded
 from gitorch.storage.tasks.snapshot import Damaged, Tasks, previous
 
 Pair = tuple[Task | None, Task | None]
-"""A change of one task: as it was seen (None: it is new), and as it is to be (None: it is dropped)."""
+"""A change of one task: old value (None: new task) and new value (None: dropped)."""
 
 SNAPSHOT_SECONDS = 5.0
-SNAPSHOT_SHARE = 50.0  # at most one fiftieth of the time goes into snapshots
+SNAPSHOT_SHARE = 50.0  # at most 1/50 of the time is spent on snapshots
 
 
 class TaskMoved(Refused):
-    """Somebody else changed the task's state in the meantime."""
+    """Another command changed the task's state in the meantime."""
 
 
 class Store:
     """The tasks of one repository, in a folder that all its worktrees share.
 
-    `rebuild` is called when nothing in the folder can be read any more; it returns the tasks that branches and notes
-    tell of. What a reader should know is appended to `notices`.
+    `rebuild` is called if nothing in the folder can be read; it returns the tasks known from branches and notes.
+    Warnings for the user are appended to `notices`.
     """
 
     def __init__(self, folder: Path, rebuild: Callable[[], Iterable[Task]] = tuple) -> None:
         self.folder = folder
         self.rebuild = rebuild
         self.notices: list[str] = []
-        # attempts look at other tasks from threads of their own
+        # attempts read other tasks in their own threads
         self._threads = threading.RLock()
         self._is_held = False
         self.tasks: Tasks = {}
@@ -58,7 +58,7 @@ class Store:
         return self.folder / "tasks.toml"
 
     def load(self) -> Tasks:
-        """Read the tasks as they stand now, without waiting for another process that writes."""
+        """Read the current tasks, without waiting for writers."""
         with self._threads:
             try:
                 self._read()
@@ -68,7 +68,7 @@ class Store:
             return self.tasks
 
     def current(self) -> Tasks:
-        """Return the tasks as they stand now; read again only when somebody else has written."""
+        """Return the current tasks; read again only if another process has written."""
         with self._threads:
             if self._has_changed():
                 return self.load()
@@ -78,7 +78,7 @@ class Store:
         return self._journal.has_changed() or self._identity != snapshot.identity(self.file)
 
     def _read(self) -> None:
-        # journals first: a snapshot that replaces them in between only holds more than they do
+        # journals first: a snapshot that replaces them meanwhile contains at least as much
         entries = self._journal.read()
         self._identity = snapshot.identity(self.file)
         raw, generation = snapshot.read(self.file, is_first=not entries)
@@ -86,12 +86,12 @@ class Store:
         self.tasks, self.generation = folded(raw, generation, entries)
 
     def _catch_up(self) -> None:
-        """Read again when another process has written since. Call with the lock held."""
+        """Read again if another process has written. Call with the lock held."""
         if self._has_changed():
             self._read_or_recover()
 
     def _read_or_recover(self) -> None:
-        """Read, and mend what is damaged. Call with the lock held: somebody else may just have mended it."""
+        """Read, and recover if damaged. Call with the lock held: another process may just have recovered."""
         try:
             self._read()
         except Damaged as damage:
@@ -100,9 +100,9 @@ class Store:
     def save(self, changed: Iterable[Task], *, dropped: Iterable[TaskId] = ()) -> None:
         """Make changes durable, all or none.
 
-        Each task's difference to what this store last saw is recorded; a new task whose number another command has
-        just taken gets the next one. Raises `TaskMoved` when another process has changed the state of one of them
-        since, or taken its name.
+        Records each task's difference from what this store last read. A new task gets the next number if another
+        command has just used its number. Raises `TaskMoved` if another process has changed the state of one of the
+        tasks, or has used its name.
         """
         with self._threads, self._locked():
             before = dict(self.tasks)
@@ -169,13 +169,13 @@ class Store:
         self.generation = numbered[-1]["g"]
 
     def snapshot_if_due(self) -> None:
-        """Rewrite the readable file when its turn has come: at a bounded rate, and a bounded share of the time."""
+        """Rewrite the readable file if it is due: the rate and the share of time are bounded."""
         since = time.time() - (self._identity[1] / 1e9 if self._identity else 0.0)
         if not 0 <= since < max(SNAPSHOT_SECONDS, SNAPSHOT_SHARE * self._snapshot_cost):
             self.snapshot()
 
     def snapshot(self) -> None:
-        """Rewrite the readable file, if anything changed since."""
+        """Rewrite the readable file if anything changed."""
         with self._threads, self._locked():
             self._catch_up()
             if self.generation > self._snapshot_generation or not self.file.exists():
@@ -190,12 +190,12 @@ class Store:
         self._snapshot_cost = time.monotonic() - start
 
     def _recover(self, damage: Damaged) -> None:
-        """Set a damaged file aside and make the state again. Call with the lock held."""
+        """Set a damaged file aside and rebuild the state. Call with the lock held."""
         aside = self.file.with_name(f"tasks.toml.damaged-{datetime.now():%Y%m%dT%H%M%S%f}")
         if self.file.exists():
             self.file.rename(aside)
         entries = self._journal.read()
-        source = "the snapshot before it and the journal"
+        source = "the previous snapshot and the journal"
         try:
             raw, generation = snapshot.read(previous(self.file), is_first=False)
         except Damaged:
@@ -205,11 +205,11 @@ class Store:
             entries = [entry for entry in entries if entry["task"] in complete]
         self.tasks, self.generation = folded(raw, generation, entries)
         self._write_snapshot()
-        self.notices.append(f"tasks.toml was damaged ({damage}): set aside as {aside.name}, made again from {source}")
+        self.notices.append(f"tasks.toml was damaged ({damage}): set aside as {aside.name}, rebuilt from {source}")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lock, if this thread does not hold it already. Call with `_threads`."""
+        """Hold the lock, unless this thread holds it already. Call with `_threads` held."""
         if self._is_held:
             yield
             return
