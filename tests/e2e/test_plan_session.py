@@ -47,7 +47,7 @@ def test_from_a_goal_to_a_run(cli: Cli, screen: Terminal, tmp_path: Path) -> Non
     with ModelServer(one_by_one(FIRST, SECOND)) as server:
         cli.configure(with_model(server))
         screen.orchestrate("plan", "Build an API")
-        screen.shows("asking api", "Build an API", "Phase 1", "schema", "Phase 2", "api", "plan> ")
+        screen.shows("asking claude", "Build an API", "Phase 1", "schema", "Phase 2", "api", "plan> ")
         screen.type("discuss and docs, don't forget those")
         screen.shows("I added the docs.", "+ docs  Write the docs", "size: small", "large", "Take it? [y/N]:")
         screen.type("y")
@@ -154,7 +154,7 @@ def test_a_plan_that_was_cut_off_while_it_was_drawn_up_goes_on(cli: Cli, screen:
         screen.shows("Killed")
         assert graph(cli, "build") == {}
         screen.orchestrate("plan", "continue", "build")
-        screen.shows("asking api", "schema", "plan> ")
+        screen.shows("asking claude", "schema", "plan> ")
         screen.press("C-d")
         screen.shows("next: orchestrate plan continue build-an-api")
     assert graph(cli, "build") == {"schema": [], "api": ["schema"]}

@@ -529,11 +529,11 @@ def test_a_model_draws_up_a_plan_and_its_cost_is_kept(cli: Cli) -> None:
         cli.configure(with_model(server))
         said = cli("plan", "Build an API", "--constraint", "in Go")
         assert "in Go" in server.requests[0].prompt
-    assert "asking api ..." in said.stderr
+    assert "asking claude ..." in said.stderr
     assert f"{MODEL}: 1k tokens in, 300 out, $" in said.stderr
     assert MODEL in said.text
     found = shown(cli, "build")
-    assert (found["made_by"], found["model"], found["agent"]) == (MODEL, MODEL, "api")
+    assert (found["made_by"], found["model"], found["agent"]) == (MODEL, MODEL, "claude")
     assert (found["cost"]["input_tokens"], found["cost"]["output_tokens"]) == (1200, 300)
     assert found["cost"]["usd"] > 0
     assert graph(found) == {"schema": [], "api": ["schema"]}
@@ -620,7 +620,7 @@ def test_a_plan_is_drawn_up_by_the_agent_that_is_named(cli: Cli) -> None:
         cli.configure(with_model(server))
         cli("plan", "--heuristic", "Build an API")
         assert server.requests == ()
-        cli("plan", "discuss", "build", "smaller", "--agent", "api", "--yes")
+        cli("plan", "discuss", "build", "smaller", "--agent", "claude", "--yes")
         assert shown(cli, "build")["made_by"] == MODEL
         cli.error("plan", "discuss", "build", "smaller", "--agent", "sh", exit=2)
     cli("plan", "approve", "build")

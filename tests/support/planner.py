@@ -1,10 +1,12 @@
-"""Configurations for planning: no model at all, or the API agent on a scripted server; and what a model says."""
+"""Configurations for planning: no model at all, or a `claude` on a scripted server; and what a model says."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from tests.support import claude_stub
 from tests.support.cli import OBEDIENT
 from tests.support.model_server import Brain, ModelRequest, ModelServer, Say, Tokens, Turn
 
@@ -17,15 +19,18 @@ kind = "codex"
 path = "/nonexistent/codex"
 """
 MODEL = "claude-sonnet-5"
+STUB = Path(claude_stub.__file__)
 
 
 def with_model(server: ModelServer) -> str:
-    """Return a configuration in which only the API agent can be asked, and its key belongs to the scripted server."""
-    return f"""{NO_MODEL}
-[agents.api]
-kind = "api"
-model = "{MODEL}"
-args = ["--retries", "0"]
+    """Return a configuration in which only a stand-in for `claude` can be asked, and asks the scripted server."""
+    return f"""{OBEDIENT}
+[agents.codex]
+kind = "codex"
+path = "/nonexistent/codex"
+[agents.claude]
+kind = "claude"
+path = "{STUB}"
 env = {{ ANTHROPIC_BASE_URL = "{server.url}", ANTHROPIC_API_KEY = "sk-scripted" }}
 """
 
