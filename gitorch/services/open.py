@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitorch import config as configuration
+from gitorch import services
 from gitorch.config import FILE, PERSONAL, LoadedConfig
+from gitorch.git import lockfiles
 from gitorch.git.repository import Repository
-from gitorch.model import naming, noted_task
-from gitorch.services.rebuild import tasks_from_branches
-from gitorch.services.recovery import recover
+from gitorch.model import naming
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import OperationLog
 from gitorch.storage.tasks import Store
@@ -34,10 +34,12 @@ def open_workspace(
         loaded=loaded,
         environment=environment,
         folder=folder,
-        store=Store(folder, lambda: tasks_from_branches(repository, loaded.config)),
+        store=Store(folder, lambda: services.rebuild.tasks_from_branches(repository, loaded.config)),
         operations=OperationLog(folder / "operations.jsonl"),
     )
-    workspace.store.notices.extend(recover(workspace))
+    # each loads a tenth of what `status` does, and almost never has work
+    if lockfiles.may_be_stale(repository) or not workspace.operations.is_settled():
+        workspace.store.notices.extend(services.recovery.recover(workspace))
     _rebuild_if_missing(workspace)
     return workspace
 
@@ -56,8 +58,7 @@ def _rebuild_if_missing(workspace: Workspace) -> None:
     """Rebuild the state if its folder is missing although notes show that it existed."""
     if workspace.folder.exists() or not workspace.repository.refs(naming.NOTES):
         return
-    rebuilt = tasks_from_branches(workspace.repository, workspace.config)
-    tasks = [task for task in rebuilt if task.reason != noted_task.UNKNOWN_END]
+    tasks = services.rebuild.known_tasks(workspace.repository, workspace.config)
     if tasks:
         store = workspace.store
         store.save(tasks)

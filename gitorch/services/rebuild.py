@@ -35,6 +35,11 @@ def tasks_from_branches(repository: Repository, config: Config) -> list[Task]:
     return _renumbered([*tasks, *(task for task in _adopted(repository, lines, merged) if task.id not in names)])
 
 
+def known_tasks(repository: Repository, config: Config) -> list[Task]:
+    """Return the tasks that branches and notes describe, without those of which no note says how they ended."""
+    return [task for task in tasks_from_branches(repository, config) if task.reason != noted_task.UNKNOWN_END]
+
+
 def _adopted(repository: Repository, lines: Mapping[Oid, Sequence[Line]], merged: Container[str]) -> Iterator[Task]:
     """Yield the adopted tasks, whose branches can have any name."""
     branches = repository.refs("refs/heads")

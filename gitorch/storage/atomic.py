@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +34,7 @@ def replace_in(
     concurrent: bool = False,
 ) -> None:
     """Replace a file in an open folder, as `replace` does, without resolving the path again."""
-    new = f".gitorch-{secrets.token_hex(8)}" if concurrent else f"{name}.new"
+    new = f".gitorch-{os.urandom(8).hex()}" if concurrent else f"{name}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_EXCL if concurrent else os.O_TRUNC)
     descriptor = os.open(new, flags, 0o666 if mode is None else mode, dir_fd=folder)
     try:
