@@ -10,7 +10,7 @@ import pytest
 from tests.support import real
 from tests.support.cli import Cli
 from tests.support.model_server import Fault, Give, ModelServer, Say, Tokens, script
-from tests.support.planner import one_by_one
+from tests.support.planner import one_by_one, with_model
 from tests.support.planning import GOOD, answered, task
 
 GOAL = 'Build a REST API with `auth`; say "hi" 🦀'
@@ -21,6 +21,13 @@ def cli(folder: Path, server: ModelServer | None) -> Cli:
     """Return the command line of a user with a key, where there is a server that takes it."""
     env = {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": real.KEY} if server else {}
     return Cli(folder, "", **env)
+
+
+def quick(folder: Path, server: ModelServer) -> Cli:
+    """Return the command line of a user whose `claude` is a stand-in, where it does not matter who is asked."""
+    user = Cli(folder, "")
+    user.configure(with_model(server))
+    return user
 
 
 def ask(user: Cli, *words: str, **options: Any) -> dict[str, Any]:
@@ -57,7 +64,7 @@ def test_which_model_and_what_it_cost_is_told(repository_folder: Path) -> None:
     """The model's name, its tokens and dollars are on the terminal, also for a round that was mended."""
     bad = Give(answered(task("a", "b")), Tokens(1_000_000, 0, 0))
     with ModelServer(one_by_one(bad, Give(GOOD, Tokens(1_000_000, 0, 0)))) as server:
-        said = cli(repository_folder, server)("plan", GOAL, "--agent", "api", "--no-input", "-c", ONCE)
+        said = quick(repository_folder, server)("plan", GOAL, "--no-input")
     assert "claude-sonnet-5" in said.text + said.stderr
     assert "$4.00" in said.text + said.stderr
 
@@ -74,8 +81,8 @@ def test_which_model_and_what_it_cost_is_told(repository_folder: Path) -> None:
 def test_a_model_that_gives_no_plan_leaves_none(turn: Any, exit: int, code: str, repository_folder: Path) -> None:
     """A clear error with its exit code, and no half-made plan."""
     with ModelServer(script(turn)) as server:
-        user = cli(repository_folder, server)
-        found = ask(user, GOAL, "--agent", "api", ok=exit)
+        user = quick(repository_folder, server)
+        found = ask(user, GOAL, ok=exit)
     assert found["code"] == code
     assert ask(user, "list")["plans"] == []
 
@@ -99,10 +106,10 @@ def test_a_key_makes_the_api_the_planner(repository_folder: Path) -> None:
 def test_what_a_model_says_cannot_reach_the_terminal_raw(repository_folder: Path) -> None:
     """Escape codes in a reply or a model's error are shown as text."""
     with ModelServer(script(Give(answered(*GOOD["tasks"], reply="\x1b]0;owned\x07 done")))) as server:
-        said = cli(repository_folder, server)("plan", GOAL, "--agent", "api", "--no-input")
+        said = quick(repository_folder, server)("plan", GOAL, "--no-input")
     assert "\x1b" not in said.text + said.stderr
     body = {"type": "error", "error": {"type": "invalid_request_error", "message": "\x1b[2J gone"}}
     with ModelServer(script(Fault(400, body))) as server:
-        said = cli(repository_folder, server)("plan", GOAL, "--agent", "api", "--no-input", ok=6)
+        said = quick(repository_folder, server)("plan", GOAL, "--no-input", ok=6)
     assert "\x1b" not in said.text + said.stderr
     assert "gone" in said.stderr

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 MODEL = "claude-sonnet-5"
 SESSION = "00000000-0000-4000-8000-000000000000"
 # dollars per million tokens, as the real one would compute
-PRICES = {"input_tokens": 3.0, "output_tokens": 15.0}
+PRICES = {"input_tokens": 2.0, "output_tokens": 10.0}
 
 
 def main() -> None:
@@ -42,6 +42,7 @@ def print_run() -> None:
         cost = sum(usage[name] * price for name, price in PRICES.items()) / 1_000_000
         text = "".join(block.get("text", "") for block in reply["content"])
         result |= {"subtype": "success", "result": text, "usage": usage, "total_cost_usd": cost}
+        result["stop_reason"] = reply["stop_reason"]
     print(json.dumps(result))
     sys.exit(status != 200)
 
