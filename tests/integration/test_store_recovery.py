@@ -224,7 +224,8 @@ def test_the_folder_stays_small(place: Path) -> None:
         store.save([task(number % 3, title=f"{number}")])
         store.snapshot()
     assert len(list((place / "journal").iterdir())) <= 2
-    assert {path.name for path in place.iterdir()} == {"journal", "tasks.toml", "tasks.toml.prev", "tasks.lock"}
+    names = {"journal", "tasks.lock", "tasks.toml", "tasks.toml.parsed", "tasks.toml.prev"}
+    assert {path.name for path in place.iterdir()} == names
 
 
 def _in_processes(work: Callable[[int], None], count: int) -> None:

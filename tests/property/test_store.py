@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gitorch.model.naming import TaskId
 from gitorch.model.table import from_table, from_tables
 from gitorch.model.task import Comment, State, Task, by_id
-from gitorch.storage.tasks import Store, TaskMoved
+from gitorch.storage.tasks import Store, TaskMoved, parsed
 from gitorch.storage.tasks.snapshot import render
 from tests.support.scale import scaled
 from tests.support.tasks import batches, make_task, tasks, texts, with_fields
@@ -53,6 +53,8 @@ def test_tasks_survive_journal_and_snapshot(batch: list[Task], text: str) -> Non
         store.save(batch)
         assert Store(place).load() == by_id(batch)
         store.snapshot()
+        assert Store(place).load() == by_id(batch)
+        parsed.copy_path(store.file).unlink()
         assert Store(place).load() == by_id(batch)
         changed = [with_fields(one, prompt=text, comments=(Comment(text=text),)) for one in batch]
         store.save(changed)

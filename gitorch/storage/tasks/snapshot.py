@@ -18,6 +18,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.table import to_table
 from gitorch.model.task import Task
 from gitorch.storage import atomic
+from gitorch.storage.tasks import parsed
 
 Tasks = dict[TaskId, Task]
 Raw = dict[str, dict[str, Any]]
@@ -72,7 +73,8 @@ def _set_aside(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
 def write(path: Path, tasks: Iterable[Task], generation: int) -> None:
     """Replace a snapshot, and keep the previous one."""
     content = render(tasks, generation)
-    if _parsed(content)["end"]["generation"] != generation:
+    document = _parsed(content)
+    if document["end"]["generation"] != generation:
         raise AssertionError("the task file does not read back as it was written")
     if path.exists():
         link = path.with_name(f"{path.name}.prev.new")
@@ -80,6 +82,7 @@ def write(path: Path, tasks: Iterable[Task], generation: int) -> None:
         os.link(path, link)
         link.replace(previous(path))
     atomic.replace(path, content)
+    parsed.write(path, content, document)
 
 
 def previous(path: Path) -> Path:
@@ -92,13 +95,14 @@ def read(path: Path, *, is_first: bool) -> tuple[Raw, int]:
 
     A missing snapshot is empty if `is_first` (there is no journal) and there is no previous snapshot.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        if is_first and not previous(path).exists():
-            return {}, 0
-        raise Damaged("it is missing") from None
-    document = _parsed(content)
+    document = parsed.read(path)
+    if document is None:
+        try:
+            document = _parsed(path.read_bytes())
+        except FileNotFoundError:
+            if is_first and not previous(path).exists():
+                return {}, 0
+            raise Damaged("it is missing") from None
     try:
         return {table["id"]: table for table in document.get("task", [])}, document["end"]["generation"]
     except (KeyError, TypeError) as error:
