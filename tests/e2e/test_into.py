@@ -349,7 +349,7 @@ def test_another_merge_between_plan_and_proof(cli: Cli) -> None:
         plan = services.merge.plan_merge(late, replayer, None, into="main")
         cli("merge", "--into", "main")
         refs = git("for-each-ref", cwd=cli.folder)
-        with pytest.raises(RefsMoved, match="another command was first"):
+        with pytest.raises(RefsMoved, match="another command changed the repository"):
             services.merge.publish(late, replayer, plan)
     assert git("for-each-ref", cwd=cli.folder) == refs
     assert not (cli.folder / ".git/gitorch/crashes").exists()
