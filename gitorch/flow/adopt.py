@@ -47,7 +47,7 @@ class SkippedBranch(msgspec.Struct, frozen=True):
     reason: str
 
 
-class CommitRange(msgspec.Struct, frozen=True, kw_only=True):
+class BranchRange(msgspec.Struct, frozen=True, kw_only=True):
     """What a branch adds: its own commits (newest first), the tips that it builds on, and where it left the base."""
 
     branch: BranchMatch
@@ -59,7 +59,7 @@ class CommitRange(msgspec.Struct, frozen=True, kw_only=True):
 class BranchAnalysis(msgspec.Struct, frozen=True):
     """The commit ranges of the branches that can be adopted, and the branches that cannot."""
 
-    ranges: tuple[CommitRange, ...]
+    ranges: tuple[BranchRange, ...]
     skipped: tuple[SkippedBranch, ...]
 
 
@@ -171,7 +171,7 @@ def _graph(repository: Repository, tips: Sequence[Oid], limits: Sequence[Oid]) -
     return {Oid(oid): tuple(map(Oid, parents)) for oid, *parents in rows}
 
 
-def _commit_range(branch: BranchMatch, graph: Graph, order: Mapping[Oid, int], tips: Collection[Oid]) -> CommitRange:
+def _commit_range(branch: BranchMatch, graph: Graph, order: Mapping[Oid, int], tips: Collection[Oid]) -> BranchRange:
     """Walk from a branch's tip down to the base, or to the tips that it builds on."""
     visited: set[Oid] = set()
     builds_on: set[Oid] = set()
@@ -188,7 +188,7 @@ def _commit_range(branch: BranchMatch, graph: Graph, order: Mapping[Oid, int], t
         else:
             visited.add(commit)
             pending += graph[commit]
-    return CommitRange(
+    return BranchRange(
         branch=branch,
         commits=tuple(sorted(visited, key=order.__getitem__)),
         builds_on=tuple(sorted(builds_on, key=order.__getitem__)),
@@ -196,7 +196,7 @@ def _commit_range(branch: BranchMatch, graph: Graph, order: Mapping[Oid, int], t
     )
 
 
-def _without_implied(ranges: Sequence[CommitRange]) -> Iterator[CommitRange]:
+def _without_implied(ranges: Sequence[BranchRange]) -> Iterator[BranchRange]:
     """Remove from `builds_on` the tips that another tip in it already builds on."""
     direct = {commits.branch.tip: commits.builds_on for commits in ranges}
     for commits in ranges:
@@ -223,7 +223,7 @@ def refuse_exact(skipped: Iterable[SkippedBranch]) -> None:
         )
 
 
-def base_commits(repository: Repository, ranges: Sequence[CommitRange]) -> dict[Oid, Oid]:
+def base_commits(repository: Repository, ranges: Sequence[BranchRange]) -> dict[Oid, Oid]:
     """Return the base of each branch, by its tip: the tip that it builds on, or where it left the base last."""
     stacked = {commits.branch.tip: commits.builds_on[0] for commits in ranges if commits.builds_on}
     forks = {commits.branch.tip: commits.fork_points for commits in ranges if not commits.builds_on}
@@ -247,7 +247,7 @@ def _newest_first(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, i
 def make_tasks(
     repository: Repository,
     config: Config,
-    ranges: Sequence[CommitRange],
+    ranges: Sequence[BranchRange],
     tasks: Mapping[TaskId, Task],
     used_names: Collection[str],
     after: Sequence[TaskId],
@@ -293,24 +293,24 @@ def _ids(branches: Sequence[BranchMatch], used_names: Collection[str]) -> list[T
     return ids
 
 
-def _bottom_up(ranges: Sequence[CommitRange]) -> list[Oid]:
+def _bottom_up(ranges: Sequence[BranchRange]) -> list[Oid]:
     """Return the tips in the given order, but each after those that it builds on."""
     tips = {commits.branch.tip for commits in ranges}
     parents = {commits.branch.tip: [tip for tip in commits.builds_on if tip in tips] for commits in ranges}
     return list(graphlib.TopologicalSorter(parents).static_order())
 
 
-def _messages(repository: Repository, ranges: Sequence[CommitRange]) -> dict[Oid, Commit]:
+def _messages(repository: Repository, ranges: Sequence[BranchRange]) -> dict[Oid, Commit]:
     oldest = dict.fromkeys(oid for commits in ranges for oid in commits.commits[-_MAX_SUBJECTS:])
     return {commit.oid: commit for commit in repository.commits(oldest)}
 
 
-def _title(commits: CommitRange, messages: Mapping[Oid, Commit]) -> str:
+def _title(commits: BranchRange, messages: Mapping[Oid, Commit]) -> str:
     subject = messages[commits.commits[-1]].message.strip().partition("\n")[0].strip()
     return redacted(subject) or commits.branch.name
 
 
-def _prompt(commits: CommitRange, messages: Mapping[Oid, Commit]) -> str:
+def _prompt(commits: BranchRange, messages: Mapping[Oid, Commit]) -> str:
     """Describe the branch with its first commit messages, for an agent that continues its work."""
     first, *later = (messages[oid] for oid in commits.commits[-_MAX_SUBJECTS:][::-1])
     subjects = "".join(f"- {commit.subject}\n" for commit in later)

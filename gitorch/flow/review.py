@@ -27,7 +27,7 @@ class FileChange(msgspec.Struct, frozen=True):
     removed: int | None
 
 
-class Signal(msgspec.Struct, frozen=True):
+class RiskSignal(msgspec.Struct, frozen=True):
     """A reason to look closer. `weight` is 3 (high) to 1 (low)."""
 
     weight: int
@@ -35,13 +35,13 @@ class Signal(msgspec.Struct, frozen=True):
     path: str = ""
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
     """The summary of one task that a reviewer sees before the diff."""
 
     task: Task
     changes: tuple[FileChange, ...]
     commits: tuple[str, ...]
-    signals: tuple[Signal, ...]
+    signals: tuple[RiskSignal, ...]
 
     @property
     def added(self) -> int:
@@ -73,7 +73,7 @@ def _count(text: str) -> int | None:
     return None if text == "-" else int(text)
 
 
-def card(repository: Repository, config: Config, task: Task) -> Card:
+def card(repository: Repository, config: Config, task: Task) -> ReviewCard:
     """Return the review card of a task that has commits."""
     base, tip = commit_range(task)
     changed = changes(repository, base, tip)
@@ -81,54 +81,54 @@ def card(repository: Repository, config: Config, task: Task) -> Card:
     subjects = tuple(entry for entry in log.decode("utf-8", "replace").split("\0") if entry)
     signals = [*_signals(task, config, changed), *_forecast(repository, config, task)]
     ordered = sorted(signals, key=lambda signal: -signal.weight)
-    return Card(task=task, changes=changed, commits=subjects, signals=tuple(ordered))
+    return ReviewCard(task=task, changes=changed, commits=subjects, signals=tuple(ordered))
 
 
-def by_risk(cards: Sequence[Card]) -> list[Card]:
+def by_risk(cards: Sequence[ReviewCard]) -> list[ReviewCard]:
     """Sort cards for reading: the riskiest first, then the largest."""
     rank = {"high": 0, "medium": 1, "low": 2}
     return sorted(cards, key=lambda card: (rank[card.risk], -(card.added + card.removed), card.task.number))
 
 
-def _signals(task: Task, config: Config, changed: Sequence[FileChange]) -> list[Signal]:
-    signals = [Signal(3, f"check {result.name} fails") for result in task.results if not result.passed]
+def _signals(task: Task, config: Config, changed: Sequence[FileChange]) -> list[RiskSignal]:
+    signals = [RiskSignal(3, f"check {result.name} fails") for result in task.results if not result.passed]
     if not task.results:
-        signals.append(Signal(2, "not checked"))
+        signals.append(RiskSignal(2, "not checked"))
     if task.stale:
-        signals.append(Signal(2, "a task it builds on has changed since"))
+        signals.append(RiskSignal(2, "a task it builds on has changed since"))
     if task.attempt:
-        signals += [Signal(2, f"the agent tried to move {ref}, and was stopped") for ref in task.attempt.alarms]
-        signals += [Signal(1, f"the agent was refused: {action}") for action in task.attempt.denials]
+        signals += [RiskSignal(2, f"the agent tried to move {ref}, and was stopped") for ref in task.attempt.alarms]
+        signals += [RiskSignal(1, f"the agent was refused: {action}") for action in task.attempt.denials]
     size = sum((change.added or 0) + (change.removed or 0) for change in changed)
     if size > LARGE:
-        signals.append(Signal(2, f"{size} lines"))
+        signals.append(RiskSignal(2, f"{size} lines"))
     for change in changed:
         signals += path_signals(change, config, task)
     return signals
 
 
-def path_signals(change: FileChange, config: Config, task: Task) -> list[Signal]:
+def path_signals(change: FileChange, config: Config, task: Task) -> list[RiskSignal]:
     """Return the signals of one changed file."""
     signals = []
     if change.status == "D" and _TEST.search(change.path):
-        signals.append(Signal(3, "a test was deleted", change.path))
+        signals.append(RiskSignal(3, "a test was deleted", change.path))
     elif _TEST.search(change.path) and (change.removed or 0) > (change.added or 0):
-        signals.append(Signal(2, "a test got shorter", change.path))
+        signals.append(RiskSignal(2, "a test got shorter", change.path))
     if globs.matches(change.path, config.review.sensitive):
-        signals.append(Signal(2, "sensitive", change.path))
+        signals.append(RiskSignal(2, "sensitive", change.path))
     if task.spec.paths and not globs.matches(change.path, task.spec.paths):
-        signals.append(Signal(2, "outside the task's paths", change.path))
+        signals.append(RiskSignal(2, "outside the task's paths", change.path))
     if change.added is None:
-        signals.append(Signal(1, "binary", change.path))
+        signals.append(RiskSignal(1, "binary", change.path))
     return signals
 
 
-def _forecast(repository: Repository, config: Config, task: Task) -> list[Signal]:
+def _forecast(repository: Repository, config: Config, task: Task) -> list[RiskSignal]:
     ref = branch_ref(config.integration)
     tip = repository.refs(ref).get(ref)
     if tip is None:
         return []
     forecast = replay(repository, *commit_range(task), tip)
     if isinstance(forecast, Conflicted):
-        return [Signal(3, f"conflicts with {config.integration}", path) for path in forecast.paths]
+        return [RiskSignal(3, f"conflicts with {config.integration}", path) for path in forecast.paths]
     return []

@@ -12,7 +12,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import agent_environment
 from gitorch.rooms.fenced_worktree import FencedWorktrees
 from gitorch.services.executor import executor_of
-from gitorch.services.lookup import unknown
+from gitorch.services.lookup import unknown_name
 from gitorch.services.roles import agent_of_role
 from gitorch.services.workspace import Workspace
 
@@ -48,7 +48,7 @@ def probe(context: RunContext, name: str) -> str:
     """Return an agent's version. Raises `SetupNeeded` if it is not ready."""
     agents = context.config.agents
     if name not in agents:
-        raise unknown("agent", name, list(agents))
+        raise unknown_name("agent", name, list(agents))
     settings = agents[name]
     agent = context.agents[settings.kind]
     env = agent_environment(settings, agent, context.environment)

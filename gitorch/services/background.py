@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from gitorch.errors import GitorchError
-from gitorch.flow.forecast.background_worker import LatestWinsWorker, Outcome
+from gitorch.flow.forecast.background_worker import JobOutcome, LatestWinsWorker
 from gitorch.flow.merge import MergePlan, candidate
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, CheckStatus
@@ -66,8 +66,8 @@ class BackgroundMerger:
 
     def __init__(self, workspace: Workspace, context: RunContext, wake: Callable[[], None]) -> None:
         self.workspace = workspace
-        self._updates: queue.SimpleQueue[Outcome[UpdateForecast, UpdateResult]] = queue.SimpleQueue()
-        self._checks: queue.SimpleQueue[Outcome[CheckJob, CheckedPlan]] = queue.SimpleQueue()
+        self._updates: queue.SimpleQueue[JobOutcome[UpdateForecast, UpdateResult]] = queue.SimpleQueue()
+        self._checks: queue.SimpleQueue[JobOutcome[CheckJob, CheckedPlan]] = queue.SimpleQueue()
         self._woken = threading.Event()
         self._wake = wake
         self._forecaster = LatestWinsWorker(Forecaster(context, workspace.loaded).run, self._updates, self._notify)
@@ -158,7 +158,7 @@ class BackgroundMerger:
             in_progress=self._submitted[1] if self._submitted else None,
         )
 
-    def _finish_update(self, outcome: Outcome[UpdateForecast, UpdateResult]) -> None:
+    def _finish_update(self, outcome: JobOutcome[UpdateForecast, UpdateResult]) -> None:
         with self._record_errors("update"):
             updated = _result(outcome)
             now = time.monotonic()
@@ -194,7 +194,7 @@ class BackgroundMerger:
 
     # ------------------------------------------------------------------------------------------ checks and merges
 
-    def _finish_check(self, outcome: Outcome[CheckJob, CheckedPlan]) -> list[Task]:
+    def _finish_check(self, outcome: JobOutcome[CheckJob, CheckedPlan]) -> list[Task]:
         """Publish the result of a check; return the tasks that were merged."""
         self._is_due = True
         merged: list[Task] = []
@@ -264,7 +264,7 @@ def background_merger(
         merger.close()
 
 
-def _drain(outcomes: queue.SimpleQueue[Outcome[_Job, _Result]]) -> Iterator[Outcome[_Job, _Result]]:
+def _drain(outcomes: queue.SimpleQueue[JobOutcome[_Job, _Result]]) -> Iterator[JobOutcome[_Job, _Result]]:
     while True:
         try:
             yield outcomes.get_nowait()
@@ -272,7 +272,7 @@ def _drain(outcomes: queue.SimpleQueue[Outcome[_Job, _Result]]) -> Iterator[Outc
             return
 
 
-def _result(outcome: Outcome[_Job, _Result]) -> _Result:
+def _result(outcome: JobOutcome[_Job, _Result]) -> _Result:
     if outcome.error is not None:
         raise outcome.error
     assert outcome.result is not None

@@ -168,7 +168,7 @@ class Checker:
         checks = checks_at(self.context.repository, self.loaded, plan.onto)
         with TreeChecker(self.context, checks, name="candidate") as checker, cancellation.stopping(checker.stop):
             check = _until_cancelled(checker, cancellation)
-            return drain(merge.verified(replayer, tasks, plan, check, verify, 1), lambda _: None)
+            return drain(merge.verify_plan(replayer, tasks, plan, check, verify, 1), lambda _: None)
 
 
 def _until_cancelled(checker: TreeChecker, cancellation: Cancellation) -> merge.TreeCheck:

@@ -53,11 +53,11 @@ def change_with_notes(
     return _current(workspace, pairs)
 
 
-def move_and_restate(
-    workspace: Workspace, kind: str, moves: Sequence[RefUpdate], restated: Sequence[StateChange], summary: str
+def move_refs_and_states(
+    workspace: Workspace, kind: str, moves: Sequence[RefUpdate], state_changes: Sequence[StateChange], summary: str
 ) -> None:
     """Move refs and change task states, all or nothing; call with the operation lock held."""
-    pairs = [pair for item in restated if (pair := _restated(workspace, item))]
+    pairs = [pair for item in state_changes if (pair := _state_change_pair(workspace, item))]
     operate(workspace, kind, pairs, moves, summary=summary)
 
 
@@ -103,7 +103,7 @@ def _current(workspace: Workspace, pairs: Sequence[Pair]) -> list[Task]:
     return [tasks[new.id] for _, new in pairs if new is not None]
 
 
-def _restated(workspace: Workspace, item: StateChange) -> Pair | None:
+def _state_change_pair(workspace: Workspace, item: StateChange) -> Pair | None:
     task = workspace.store.current().get(item.task)
     if task is None or task.state is not item.old:
         raise TaskMoved(
@@ -114,5 +114,5 @@ def _restated(workspace: Workspace, item: StateChange) -> Pair | None:
     if item.new is item.old:
         # the integration branch was replayed: a merged task has a new commit
         return (task, change(task, merged_as=item.merged_as)) if item.merged_as else None
-    restated = change(promote(task, item.new), state=item.new, reason=item.reason, merged_as=item.merged_as)
-    return task, restated
+    changed = change(promote(task, item.new), state=item.new, reason=item.reason, merged_as=item.merged_as)
+    return task, changed

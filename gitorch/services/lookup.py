@@ -30,7 +30,7 @@ def task_of_folder(workspace: Workspace, folder: Path) -> Task | None:
     return next((task for task in tasks if task.worktree and folder.is_relative_to(task.worktree)), None)
 
 
-def unknown(kind: str, name: str, valid: Sequence[str]) -> InvalidInput:
+def unknown_name(kind: str, name: str, valid: Sequence[str]) -> InvalidInput:
     """Return the error for a name of this kind (`agent`, `role`) that is not one of the valid names."""
     hint = did_you_mean(name, valid, lead="; ")
     return InvalidInput(

@@ -10,7 +10,7 @@ import msgspec
 
 from gitorch.errors import ProofFailed, Refused
 from gitorch.flow import merge
-from gitorch.flow.merge import MergeConflict, MergePlan, NoteLines, Progress, ReportProgress, Target
+from gitorch.flow.merge import MergeConflict, MergePlan, MergeTarget, NoteLines, Progress, ReportProgress
 from gitorch.flow.merge.trees import TreeChecker
 from gitorch.git import notes
 from gitorch.git.repository import RefsMoved
@@ -20,15 +20,15 @@ from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
 from gitorch.services.agents import run_context
 from gitorch.services.branches import integration_tip, refuse_checked_out
-from gitorch.services.changes import change_tasks, move_and_restate
+from gitorch.services.changes import change_tasks, move_refs_and_states
 from gitorch.services.checks import checks_at
 from gitorch.services.merge_base import (
     MergeInputs,
     blocked_by_base,
     merge_inputs,
+    merged_commit_changes,
     rebase_integration,
     record_base,
-    restated_merges,
     target_inputs,
 )
 from gitorch.services.merge_target import check_target, find_target, nothing_merged, require_approved
@@ -70,7 +70,7 @@ def plan_for(
     inputs: MergeInputs,
     replayer: Replayer,
     tasks: Sequence[Task],
-    target: Target | None = None,
+    target: MergeTarget | None = None,
     report: ReportProgress = merge.ignore_progress,
 ) -> MergePlan:
     """Return the plan of a merge of these tasks, after replaying the integration branch on its base.
@@ -110,7 +110,7 @@ def verify_merge(
         return plan
     checks = checks_at(workspace.repository, workspace.loaded, plan.onto)
     with TreeChecker(run_context(workspace), checks, recheck=recheck) as checker:
-        verified = yield from merge.verified(replayer, workspace.tasks, plan, checker.check, verify, checker.width)
+        verified = yield from merge.verify_plan(replayer, workspace.tasks, plan, checker.check, verify, checker.width)
         return (yield from check_target(verified, checker.check, verify))
 
 
@@ -138,12 +138,12 @@ def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | Non
         refuse_checked_out(workspace.repository, integration)
     _prove(workspace, plan)
     record_base(workspace, plan)
-    restated = [StateChange(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
-    restated += [StateChange(task.id, tasks[task.id].state, task.state, reason=task.reason) for task in conflicted]
-    restated += restated_merges(workspace, plan)
+    state_changes = [StateChange(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
+    state_changes += [StateChange(task.id, tasks[task.id].state, task.state, reason=task.reason) for task in conflicted]
+    state_changes += merged_commit_changes(workspace, plan)
     with operation_lock(workspace), notes.lock(workspace.repository):
         moves = merge.ref_updates(workspace.repository, plan, integration, lines)
-        move_and_restate(workspace, _kind(plan), moves, restated, _summary(plan))
+        move_refs_and_states(workspace, _kind(plan), moves, state_changes, _summary(plan))
     workspace.store.snapshot_if_due()
 
 

@@ -10,7 +10,7 @@ import msgspec
 from gitorch.config import Config
 from gitorch.errors import Refused
 from gitorch.flow import merge
-from gitorch.flow.merge import Blocked, MergePlan, NotRebased, Rebased, Target
+from gitorch.flow.merge import Blocked, MergePlan, MergeTarget, NotRebased, Rebased
 from gitorch.flow.merge.candidate import MergeBase
 from gitorch.flow.scheduling import base
 from gitorch.git.repository import Repository
@@ -65,7 +65,7 @@ def read_inputs(repository: Repository, config: Config, folder: Path, tasks: Map
     )
 
 
-def target_inputs(workspace: Workspace, integration: Oid | None, target: Target) -> MergeInputs:
+def target_inputs(workspace: Workspace, integration: Oid | None, target: MergeTarget) -> MergeInputs:
     """Return the inputs of a merge whose base is its target branch."""
     return MergeInputs(
         repository=workspace.repository,
@@ -77,7 +77,9 @@ def target_inputs(workspace: Workspace, integration: Oid | None, target: Target)
     )
 
 
-def rebase_integration(inputs: MergeInputs, replayer: Replayer, target: Target | None) -> Rebased | NotRebased | None:
+def rebase_integration(
+    inputs: MergeInputs, replayer: Replayer, target: MergeTarget | None
+) -> Rebased | NotRebased | None:
     """Replay the integration branch on its base if that moved on.
 
     Raises `Refused` if it cannot be replayed on the target branch.
@@ -114,7 +116,7 @@ def blocked_by_base(integration: str, plan: MergePlan, tasks: Sequence[Task]) ->
     return tuple(Blocked(task, reason) for task in tasks)
 
 
-def restated_merges(workspace: Workspace, plan: MergePlan) -> list[StateChange]:
+def merged_commit_changes(workspace: Workspace, plan: MergePlan) -> list[StateChange]:
     """Return the new commits of merged tasks, if the integration branch is replayed."""
     if not isinstance(plan.rebased, merge.Rebased) or not isinstance(plan.rebased.replayed, Replayed):
         return []

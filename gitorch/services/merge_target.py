@@ -8,7 +8,7 @@ import msgspec
 
 from gitorch.errors import NotFound, Refused
 from gitorch.flow import merge
-from gitorch.flow.merge import MergePlan, Progress, Target, TreeCheck
+from gitorch.flow.merge import MergePlan, MergeTarget, Progress, TreeCheck
 from gitorch.git import checkouts, notes
 from gitorch.model.naming import Oid
 from gitorch.services.auto_merge import APPROVER
@@ -16,7 +16,7 @@ from gitorch.services.branches import is_own_branch
 from gitorch.services.workspace import Workspace
 
 
-def find_target(workspace: Workspace, name: str) -> Target | None:
+def find_target(workspace: Workspace, name: str) -> MergeTarget | None:
     """Return the branch that `--into` names. Raises `Refused` if its checkout could not be updated."""
     if not name:
         return None
@@ -28,7 +28,7 @@ def find_target(workspace: Workspace, name: str) -> Target | None:
     return target
 
 
-def require_approved(workspace: Workspace, target: Target, integration: Oid | None) -> None:
+def require_approved(workspace: Workspace, target: MergeTarget, integration: Oid | None) -> None:
     """Raise `Refused` if unapproved work would reach a user branch.
 
     With `merge.auto = "finished"` the integration branch can contain such work.

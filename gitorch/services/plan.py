@@ -11,7 +11,7 @@ import msgspec
 from gitorch.errors import InvalidInput, Refused
 from gitorch.model.naming import slug
 from gitorch.model.plan import PlanEdit, PlanMessage, PlanSession, Proposal, TaskPlan, difference, read_plan, valid
-from gitorch.services.lookup import unknown
+from gitorch.services.lookup import unknown_name
 from gitorch.services.plan_approval import discuss_command, find_plan, plan_store, refuse_approved
 from gitorch.services.planner import PlannerChoice
 from gitorch.services.workspace import Workspace
@@ -122,9 +122,9 @@ def _require_known_names(workspace: Workspace, plan: TaskPlan) -> None:
     roles, agents = workspace.roles, workspace.config.agents
     for task in plan.tasks:
         if task.agent and task.agent not in agents:
-            raise unknown("agent", task.agent, list(agents))
+            raise unknown_name("agent", task.agent, list(agents))
         if task.role and task.role not in roles:
-            raise unknown("role", task.role, list(roles))
+            raise unknown_name("role", task.role, list(roles))
 
 
 def _save(workspace: Workspace, session: PlanSession, plan: TaskPlan, description: str, **fields: Any) -> PlanSession:

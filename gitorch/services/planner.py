@@ -10,7 +10,7 @@ from gitorch.flow.planning.model import model_planner
 from gitorch.model.plan import Planner
 from gitorch.services.agents import probe, run_context
 from gitorch.services.checks import require_trust
-from gitorch.services.lookup import unknown
+from gitorch.services.lookup import unknown_name
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 
@@ -69,7 +69,7 @@ def _models(workspace: Workspace) -> list[str]:
 def _model(workspace: Workspace, name: str) -> Planner:
     agents = workspace.config.agents
     if name not in agents:
-        raise unknown("agent", name, list(agents))
+        raise unknown_name("agent", name, list(agents))
     kind = agents[name].kind
     if kind not in MODELS:
         raise InvalidInput(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
-from gitorch.flow.review import Card
+from gitorch.flow.review import ReviewCard
 from gitorch.model import note
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import Comment, Commits, State, Task, base_of, change
@@ -24,7 +24,7 @@ def current_reviewer(workspace: Workspace) -> str:
     return workspace.repository.committer().rpartition(">")[0] + ">"
 
 
-def review_card(workspace: Workspace, task: Task) -> Card:
+def review_card(workspace: Workspace, task: Task) -> ReviewCard:
     """Return the review card of a task. Raises `Refused` if it has no commits."""
     if task.tip is None:
         raise Refused(
@@ -33,7 +33,7 @@ def review_card(workspace: Workspace, task: Task) -> Card:
     return review.card(workspace.repository, workspace.config, task)
 
 
-def cards_by_risk(workspace: Workspace) -> list[Card]:
+def cards_by_risk(workspace: Workspace) -> list[ReviewCard]:
     """Return the cards of all finished tasks, the riskiest first."""
     finished = [task for task in workspace.tasks.values() if task.state is State.FINISHED and task.tip]
     return review.by_risk([review_card(workspace, task) for task in finished])

@@ -14,7 +14,7 @@ from gitorch.model import graph
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import State, Task, by_id, change, change_spec
 from gitorch.services.changes import change_tasks
-from gitorch.services.lookup import unknown
+from gitorch.services.lookup import unknown_name
 from gitorch.services.roles import assign_role
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
@@ -110,9 +110,9 @@ def require_known_names(workspace: Workspace, tasks: Iterable[Task]) -> None:
     roles, agents = workspace.roles, workspace.config.agents
     for task in tasks:
         if task.spec.agent and task.spec.agent not in agents:
-            raise unknown("agent", task.spec.agent, [*agents, *roles])
+            raise unknown_name("agent", task.spec.agent, [*agents, *roles])
         if task.spec.role and task.spec.role not in roles:
-            raise unknown("role", task.spec.role, list(roles))
+            raise unknown_name("role", task.spec.role, list(roles))
 
 
 def require_prefix(workspace: Workspace) -> None:

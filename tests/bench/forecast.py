@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
-from gitorch.flow.forecast.pairs import Branch, MergeCache, candidates, forecast
+from gitorch.flow.forecast.pairs import Branch, MergeCache, forecast, possible_conflicts
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.replay import Conflicted, MemoryReplayer, Merged, Replayer
@@ -103,7 +103,7 @@ def main() -> None:
 
 def report(repository: Repository, branches: list[Branch], onto: Oid, *, brute_too: bool) -> int:
     """Print the figures; return the exit code."""
-    named = candidates(repository, branches, onto)
+    named = possible_conflicts(repository, branches, onto)
     pairs = len(branches) * (len(branches) - 1) // 2
     print(
         f"{len(branches)} branches, {pairs} pairs: {len(named.pairs)} could conflict, "

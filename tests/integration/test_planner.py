@@ -477,7 +477,9 @@ def test_a_fence_that_somebody_left_open_makes_no_material_of_what_follows() -> 
     """A goal, an answer or a contribution that ends in a code fence does not swallow the words after it."""
     plan = msgspec.structs.replace(PLAN, goal="Run\n```\nmake")
     conversation = [PlanMessage(author="planner", text="So:\n````\nx"), PlanMessage(author="person", text="~~~\ny")]
-    asked = question(*prompts.discussion(plan, conversation, "Do it\n```"), *prompts.complaint("```\n{", BROKEN))
+    asked = question(
+        *prompts.discussion(plan, conversation, "Do it\n```"), *prompts.correction_request("```\n{", BROKEN)
+    )
     text = outside_fences(as_prompt(asked))
     assert text.count("# The user said") == 4
     assert "The user says" in text

@@ -256,7 +256,7 @@ def published(library: Workspace) -> tuple[str, Oid]:
     assert task.tip is not None
     moves = [RefUpdate(Ref("refs/heads/main"), task.tip, Oid(main))]
     with services.recovery.operation_lock(library):
-        services.changes.move_and_restate(
+        services.changes.move_refs_and_states(
             library, "merge", moves, [StateChange(task.id, task.state, State.MERGED, task.tip)], "merge into main"
         )
     return main, task.tip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 
-from gitorch.flow.forecast.pairs import Branch, MergeCache, candidates, forecast
+from gitorch.flow.forecast.pairs import Branch, MergeCache, forecast, possible_conflicts
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.replay import Conflicted, MemoryReplayer, Merged, Replayer
@@ -55,7 +55,7 @@ def test_no_conflict_is_missed_and_none_made_up(empty: Repository) -> None:
         with MemoryReplayer(empty) as replayer:
             found = {one.tasks: frozenset(one.paths) for one in forecast(replayer, branches, flock.onto)}
         assert found == expected, flock
-        named = candidates(empty, [one for one in branches if one.base != one.tip], flock.onto)
+        named = possible_conflicts(empty, [one for one in branches if one.base != one.tip], flock.onto)
         conflicts += len(expected)
         clean += len(branches) * (len(branches) - 1) // 2 - len(named.pairs)
     assert conflicts, "a test that sees no conflict says little"

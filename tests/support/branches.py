@@ -92,7 +92,7 @@ class Branches:
             tree = Oid(self.git("rev-parse", f"{commit}^{{tree}}"))
             return (CheckResult(name="test", command="x", tree=tree, exit_code=code, flaky=retry and not code),)
 
-        steps = merge.verified(self.replayer, self.tasks, plan, check, verify, width)
+        steps = merge.verify_plan(self.replayer, self.tasks, plan, check, verify, width)
         return self._end(steps)
 
     def _end(self, steps: Iterator[Progress]) -> MergePlan:

@@ -18,7 +18,7 @@ from gitorch.cli.schema.status import StatusAnswer
 from gitorch.cli.schema.task import CheckJson, TaskDetailsJson, TaskJson
 from gitorch.errors import GitorchError, InvalidInput, LimitReached
 from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep
-from gitorch.flow.review import Card, FileChange, Signal
+from gitorch.flow.review import FileChange, ReviewCard, RiskSignal
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task, change_spec
@@ -273,7 +273,9 @@ def test_a_merge_of_nothing_moves_nothing() -> None:
 def test_a_card() -> None:
     """A binary file has no line counts: null, not 0."""
     changes = (FileChange("a.py", "M", 3, 1), FileChange("logo.png", "A", None, None))
-    one = Card(task=FINISHED, changes=changes, commits=("c1 x",), signals=(Signal(3, "bad", "a.py"), Signal(1, "odd")))
+    one = ReviewCard(
+        task=FINISHED, changes=changes, commits=("c1 x",), signals=(RiskSignal(3, "bad", "a.py"), RiskSignal(1, "odd"))
+    )
     found = plain(CardJson.of(one))
     assert plain(DiffAnswer.of(one)) == {"schema": "gitorch/diff/1", **found}
     assert {name: found[name] for name in ("risk", "added", "removed", "commits")} == {

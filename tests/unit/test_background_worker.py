@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.flow.forecast.background_worker import Cancellation, LatestWinsWorker, Outcome, Superseded
+from gitorch.flow.forecast.background_worker import Cancellation, JobOutcome, LatestWinsWorker, Superseded
 
 SECONDS = 300.0
 
@@ -17,7 +17,7 @@ class Bench:
     """A worker whose jobs are numbers: each waits until it may go on, and returns its double."""
 
     def __init__(self) -> None:
-        self.outcomes: queue.SimpleQueue[Outcome[int, int]] = queue.SimpleQueue()
+        self.outcomes: queue.SimpleQueue[JobOutcome[int, int]] = queue.SimpleQueue()
         self.started: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.go_on = threading.Event()
         self.go_on.set()
@@ -135,10 +135,10 @@ def test_an_error_is_delivered(error: Exception) -> None:
             raise error
         return job
 
-    outcomes: queue.SimpleQueue[Outcome[int, int]] = queue.SimpleQueue()
+    outcomes: queue.SimpleQueue[JobOutcome[int, int]] = queue.SimpleQueue()
     worker: LatestWinsWorker[int, int] = LatestWinsWorker(work, outcomes)
     worker.submit(1)
-    assert outcomes.get(timeout=SECONDS) == Outcome(1, error=error)
+    assert outcomes.get(timeout=SECONDS) == JobOutcome(1, error=error)
     worker.submit(2)
-    assert outcomes.get(timeout=SECONDS) == Outcome(2, 2)
+    assert outcomes.get(timeout=SECONDS) == JobOutcome(2, 2)
     worker.close()

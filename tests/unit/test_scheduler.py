@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import GitorchError, Refused
-from gitorch.flow.scheduling.scheduler import Cause, RunLimits, Scheduler, SchedulerHooks
+from gitorch.flow.scheduling.scheduler import RunLimits, Scheduler, SchedulerHooks, StopCause
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import ExitReason, Usage
 from gitorch.model.task import Attempt, Commits, Priority, State, Task, change, change_attempt, change_spec
@@ -150,7 +150,7 @@ def test_a_lost_login_holds_that_agent_and_no_other() -> None:
     assert night.states() == {"t1": "queued", "t2": "queued", "t9": "finished"}
     left = night.schedule.stop_reason()
     assert left is not None
-    assert left.cause is Cause.LOGIN
+    assert left.cause is StopCause.LOGIN
 
 
 def test_a_task_that_waits_for_a_limit_goes_on_when_it_resets() -> None:

@@ -19,7 +19,7 @@ from gitorch.cli.views import task as task_view
 from gitorch.cli.views.board import Board
 from gitorch.errors import InvalidInput, LimitReached
 from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
-from gitorch.flow.review import Card, FileChange, Signal
+from gitorch.flow.review import FileChange, ReviewCard, RiskSignal
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Event, EventKind
 from gitorch.model.task import Comment, Phase, State, Task, by_id, change, change_attempt, change_spec
@@ -29,7 +29,7 @@ from tests.support.pages import BASE, BY_NAME, DIFFS, HOSTILE, MERGED, NIGHT, NO
 from tests.support.tasks import with_fields
 
 
-def the_card() -> Card:
+def the_card() -> ReviewCard:
     task = with_fields(
         BY_NAME["rate-limit"],
         title="Limit login attempts. Five failures in ten minutes lock the account for fifteen.",
@@ -44,7 +44,7 @@ def the_card() -> Card:
     task = change_attempt(
         task, summary="The counter lives in Redis.", denials=("Bash: git push",), alarms=("refs/heads/main",)
     )
-    return Card(
+    return ReviewCard(
         task=task,
         changes=(
             FileChange("src/limits.py", "A", 96, 0),
@@ -53,9 +53,9 @@ def the_card() -> Card:
         ),
         commits=("9f3c21a Limit login attempts",),
         signals=(
-            Signal(3, "check lint fails"),
-            Signal(2, "sensitive", "src/limits.py"),
-            Signal(1, "binary", "logo.png"),
+            RiskSignal(3, "check lint fails"),
+            RiskSignal(2, "sensitive", "src/limits.py"),
+            RiskSignal(1, "binary", "logo.png"),
         ),
     )
 
@@ -91,7 +91,10 @@ def test_the_review_list() -> None:
     """What waits, with the reason for its place."""
     assert page(
         review.review_list,
-        [the_card(), Card(task=BY_NAME["api-docs"], changes=(FileChange("a.md", "M", 96, 4),), commits=(), signals=())],
+        [
+            the_card(),
+            ReviewCard(task=BY_NAME["api-docs"], changes=(FileChange("a.md", "M", 96, 4),), commits=(), signals=()),
+        ],
         width=80,
     ) == picture("""
         #  Task        Risk     Diff  Checks      Cost  Why
@@ -458,11 +461,11 @@ def everywhere() -> Iterator[str]:
         alarms=(HOSTILE,),
         agent=HOSTILE,
     )
-    card = Card(
+    card = ReviewCard(
         task=task,
         changes=(FileChange(HOSTILE, "A", 1, 2), FileChange(HOSTILE, "D", None, None)),
         commits=(HOSTILE,),
-        signals=(Signal(3, HOSTILE, HOSTILE),),
+        signals=(RiskSignal(3, HOSTILE, HOSTILE),),
     )
     plan = a_plan(task)
     for width, state in itertools.product((None, 45, 80, 200), State):

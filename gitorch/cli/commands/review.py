@@ -18,7 +18,7 @@ from gitorch.executors.foreground import run_on_terminal
 from gitorch.model.task import Comment, Task
 
 if TYPE_CHECKING:
-    from gitorch.flow.review import Card
+    from gitorch.flow.review import ReviewCard
 
 _KEYS = "[d]iff  [a]pprove  [r]evise  [x] reject  [c]omment  [l]og  [n]ext  [q]uit"
 _INTERRUPTS = ("\x03", "\x04")
@@ -50,7 +50,7 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
     session.refresh()
 
 
-def _ask_verdict(session: Session, card: Card, position: str) -> bool:
+def _ask_verdict(session: Session, card: ReviewCard, position: str) -> bool:
     """Show one task and carry out the reviewer's keys; return whether to go on with the next."""
     session.answer(review_view.card(card))
     while True:

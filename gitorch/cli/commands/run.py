@@ -209,13 +209,13 @@ def _tell_summary(session: Session, summary: RunSummary) -> None:
 
 
 def _exit_code(summary: RunSummary, changed: Sequence[Task]) -> None:
-    from gitorch.flow.scheduling.scheduler import Cause
+    from gitorch.flow.scheduling.scheduler import StopCause
 
     if summary.interrupted:
         sys.exit(130)
-    if summary.stopped and summary.stopped.cause is Cause.LOGIN:
+    if summary.stopped and summary.stopped.cause is StopCause.LOGIN:
         sys.exit(SetupNeeded.exit)
-    if summary.stopped and summary.stopped.cause is Cause.LIMIT:
+    if summary.stopped and summary.stopped.cause is StopCause.LIMIT:
         sys.exit(LimitReached.exit)
     # what changed and is queued again could not start: its reason says why
     if any(task.state in (State.FAILED, State.QUEUED, State.CONFLICTED) or task.passed is False for task in changed):

@@ -9,7 +9,7 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, Answer, ObjectId, present
 from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
 from gitorch.cli.schema.task import CheckJson
-from gitorch.flow.merge import Failure, MergeConflict, MergePlan, MergeStep, NotRebased, Rebased, Target
+from gitorch.flow.merge import Failure, MergeConflict, MergePlan, MergeStep, MergeTarget, NotRebased, Rebased
 from gitorch.model.forecast import Conflict
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import commit_range
@@ -250,7 +250,7 @@ def integrated_tip(plan: MergePlan) -> Oid | None:
     return plan.tip if moves else plan.before
 
 
-def target_move(target: Target, tip: Oid | None) -> BranchMoveJson:
+def target_move(target: MergeTarget, tip: Oid | None) -> BranchMoveJson:
     """Return the branch of `--into`, which follows the integration branch to `tip`."""
     return BranchMoveJson(branch=target.branch, before=target.before, after=tip or target.before)
 

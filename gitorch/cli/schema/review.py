@@ -9,7 +9,7 @@ import msgspec
 
 from gitorch.cli.schema.answer import Absent, Answer, present
 from gitorch.cli.schema.task import TaskJson
-from gitorch.flow.review import Card
+from gitorch.flow.review import ReviewCard
 
 
 class SignalJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
     files: list[FileJson]
 
     @classmethod
-    def of(cls, card: Card) -> CardJson:
+    def of(cls, card: ReviewCard) -> CardJson:
         """Return a review card."""
         return cls(**card_fields(card))
 
@@ -58,7 +58,7 @@ class ReviewAnswer(Answer, tag="gitorch/review/1", frozen=True, kw_only=True):
     tasks: list[CardJson]
 
     @classmethod
-    def of(cls, cards: Iterable[Card]) -> ReviewAnswer:
+    def of(cls, cards: Iterable[ReviewCard]) -> ReviewAnswer:
         """Return the answer for these review cards."""
         return cls(tasks=[CardJson.of(card) for card in cards])
 
@@ -67,7 +67,7 @@ class DiffAnswer(CardJson, Answer, tag="gitorch/diff/1", frozen=True, kw_only=Tr
     """What the branch of one task changes."""
 
     @classmethod
-    def of(cls, card: Card) -> DiffAnswer:
+    def of(cls, card: ReviewCard) -> DiffAnswer:
         """Return the answer for a review card."""
         return cls(**card_fields(card))
 
@@ -96,7 +96,7 @@ class RejectAnswer(Answer, tag="gitorch/reject/1", frozen=True, kw_only=True):
     task: TaskJson
 
 
-def card_fields(card: Card) -> dict[str, Any]:
+def card_fields(card: ReviewCard) -> dict[str, Any]:
     """Return the fields of a card, for the answers that hold them."""
     return {
         "task": TaskJson.of(card.task),

@@ -15,7 +15,7 @@ from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import labels
 from gitorch.cli.views.labels import plural
 from gitorch.cli.views.status import PROGRAM
-from gitorch.flow.review import Card, FileChange, Signal
+from gitorch.flow.review import FileChange, ReviewCard, RiskSignal
 from gitorch.model.task import CheckResult, Comment, Task
 
 _MAX_FILES = 20
@@ -34,7 +34,7 @@ _COLUMNS = (
 )
 
 
-def review_list(cards: Sequence[Card], *, terminal: TerminalStyle | None = None) -> RenderableType:
+def review_list(cards: Sequence[ReviewCard], *, terminal: TerminalStyle | None = None) -> RenderableType:
     """Return the tasks to review in the order given (the riskiest first), with the reason for the order."""
     terminal = terminal or stdout_style()
     if not cards:
@@ -46,7 +46,7 @@ def review_list(cards: Sequence[Card], *, terminal: TerminalStyle | None = None)
     return stack([table(_COLUMNS, rows, terminal), *section(terminal, count), commands([first], terminal)])
 
 
-def _row(number: int, card: Card, terminal: TerminalStyle) -> Row:
+def _row(number: int, card: ReviewCard, terminal: TerminalStyle) -> Row:
     return [
         (str(number), ""),
         (terminal.clean(card.task.id), "bold"),
@@ -58,11 +58,11 @@ def _row(number: int, card: Card, terminal: TerminalStyle) -> Row:
     ]
 
 
-def _signal_text(signal: Signal) -> str:
+def _signal_text(signal: RiskSignal) -> str:
     return f"{signal.text}: {signal.path}" if signal.path else signal.text
 
 
-def card(reviewed: Card, *, terminal: TerminalStyle | None = None, now: datetime | None = None) -> RenderableType:
+def card(reviewed: ReviewCard, *, terminal: TerminalStyle | None = None, now: datetime | None = None) -> RenderableType:
     """Return what a reviewer needs to see of one task before its diff."""
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     task = reviewed.task
@@ -146,13 +146,13 @@ def _comment(comment: Comment, terminal: TerminalStyle) -> RenderableType:
     return stack([prose((location, "cyan")) if location else None, block(comment.text, terminal)])
 
 
-def _signal(signal: Signal, terminal: TerminalStyle) -> tuple[Span, RenderableType]:
+def _signal(signal: RiskSignal, terminal: TerminalStyle) -> tuple[Span, RenderableType]:
     style = {3: "red", 2: "yellow"}.get(signal.weight, "")
     path = f"  {terminal.clean(signal.path)}" if signal.path else ""
     return (terminal.pick("▲", "!"), style), prose((terminal.clean(signal.text), style), path)
 
 
-def _files(reviewed: Card, terminal: TerminalStyle) -> RenderableType | None:
+def _files(reviewed: ReviewCard, terminal: TerminalStyle) -> RenderableType | None:
     if not reviewed.changes:
         return None
     limit = _MAX_FILES if len(reviewed.changes) > _MAX_FILES + 1 else len(reviewed.changes)

@@ -53,7 +53,7 @@ class Cancellation:
                 self._stop = None
 
 
-class Outcome(msgspec.Struct, Generic[_Job, _Result], frozen=True):
+class JobOutcome(msgspec.Struct, Generic[_Job, _Result], frozen=True):
     """The outcome of a job: its result, or the error that it ended with."""
 
     job: _Job
@@ -65,14 +65,14 @@ class LatestWinsWorker(Generic[_Job, _Result]):
     """One thread that runs one job at a time, always the newest one next.
 
     `work` takes a job and returns a result; it shares no state with the thread that submits. Each started job puts one
-    `Outcome` into `outcomes`, unless a newer job superseded it; `wake` is called after each. A running job is cancelled
-    if `supersedes(newer, running)` returns true.
+    `JobOutcome` into `outcomes`, unless a newer job superseded it; `wake` is called after each. A running job is
+    cancelled if `supersedes(newer, running)` returns true.
     """
 
     def __init__(
         self,
         work: Callable[[_Job, Cancellation], _Result],
-        outcomes: queue.SimpleQueue[Outcome[_Job, _Result]],
+        outcomes: queue.SimpleQueue[JobOutcome[_Job, _Result]],
         wake: Callable[[], None] = lambda: None,
         supersedes: Callable[[_Job, _Job], bool] = lambda _newer, _running: True,
     ) -> None:
@@ -133,10 +133,10 @@ class LatestWinsWorker(Generic[_Job, _Result]):
             self._running, self._next = (self._next, Cancellation()), None
             return self._running
 
-    def _run(self, job: _Job, cancellation: Cancellation) -> Outcome[_Job, _Result] | None:
+    def _run(self, job: _Job, cancellation: Cancellation) -> JobOutcome[_Job, _Result] | None:
         try:
-            return Outcome(job, self.work(job, cancellation))
+            return JobOutcome(job, self.work(job, cancellation))
         except Superseded:
             return None
         except Exception as error:  # the thread that reads the outcomes raises it
-            return Outcome(job, error=error)
+            return JobOutcome(job, error=error)

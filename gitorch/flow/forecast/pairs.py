@@ -40,7 +40,7 @@ class BranchSpans(msgspec.Struct, frozen=True):
     spans: tuple[Span, ...]
 
 
-class Candidates(msgspec.Struct, frozen=True):
+class PossibleConflicts(msgspec.Struct, frozen=True):
     """Pairs of branches that could conflict, and branches that could conflict with the commit they merge onto."""
 
     pairs: tuple[Pair, ...]
@@ -56,7 +56,7 @@ def forecast(
     """
     cache = {} if cache is None else cache
     by_task = {branch.task: branch for branch in branches if branch.base != branch.tip}
-    selected = candidates(replayer.repository, list(by_task.values()), onto)
+    selected = possible_conflicts(replayer.repository, list(by_task.values()), onto)
     merges = _Merges(replayer, cache)
     paired = [(pair, merges.between(by_task[pair[0]], by_task[pair[1]])) for pair in selected.pairs]
     landed = [((task,), merges.with_landed(by_task[task], onto)) for task in selected.landed]
@@ -64,7 +64,7 @@ def forecast(
     return tuple(Conflict(tasks, tuple(sorted(paths))) for tasks, paths in (*paired, *landed) if paths)
 
 
-def candidates(repository: Repository, branches: Sequence[Branch], onto: Oid) -> Candidates:
+def possible_conflicts(repository: Repository, branches: Sequence[Branch], onto: Oid) -> PossibleConflicts:
     """Return the pairs of branches that could conflict, and the branches that could conflict with `onto`."""
     stacks = _stacks(branches)
     bottoms = dict.fromkeys([*(stack.bottom for stack in stacks.values()), onto])
@@ -79,7 +79,7 @@ def candidates(repository: Repository, branches: Sequence[Branch], onto: Oid) ->
     touching = {(start, end): tasks | affected[end, start] for (start, end), tasks in affected.items()}
     pairs |= {_ordered(pair, order) for pair in _across(stacks, touching)}
     landed = [task for task, stack in stacks.items() if task in touching.get((stack.bottom, onto), ())]
-    return Candidates(tuple(sorted(pairs, key=lambda pair: (order[pair[0]], order[pair[1]]))), tuple(landed))
+    return PossibleConflicts(tuple(sorted(pairs, key=lambda pair: (order[pair[0]], order[pair[1]]))), tuple(landed))
 
 
 def _ordered(pair: Pair, order: Mapping[TaskId, int]) -> Pair:

@@ -1,8 +1,8 @@
 """Plan a merge of approved tasks in memory, check it, and publish it in one step."""
 
 from gitorch.flow.merge.check_runner import TreeCheck
-from gitorch.flow.merge.checks import verified
-from gitorch.flow.merge.into import NotRebased, Rebased, Target, find_target, rebase, unapproved
+from gitorch.flow.merge.checks import verify_plan
+from gitorch.flow.merge.into import MergeTarget, NotRebased, Rebased, find_target, rebase, unapproved
 from gitorch.flow.merge.plan import choose, plan
 from gitorch.flow.merge.proof import faults
 from gitorch.flow.merge.publish import NoteLines, ref_updates
@@ -37,6 +37,7 @@ __all__ = [
     "MergePlan",
     "MergeReplayer",
     "MergeStep",
+    "MergeTarget",
     "NotRebased",
     "NoteLines",
     "Progress",
@@ -44,7 +45,6 @@ __all__ = [
     "Rebased",
     "ReportProgress",
     "Resolver",
-    "Target",
     "TreeCheck",
     "choose",
     "engine_of",
@@ -58,5 +58,5 @@ __all__ = [
     "resolved_files",
     "resolving_commits",
     "unapproved",
-    "verified",
+    "verify_plan",
 ]

@@ -22,7 +22,7 @@ class StoringReplayer(CommitReplayer, TreeStore, Protocol):
     """A replayer whose commits can be checked."""
 
 
-def verified(
+def verify_plan(
     replayer: StoringReplayer,
     tasks: Mapping[TaskId, Task],
     plan: MergePlan,

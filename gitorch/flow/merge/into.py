@@ -19,7 +19,7 @@ from gitorch.model.refs import RefUpdate
 from gitorch.replay import CommitRange, Conflicted, Replayed, Replayer
 
 
-class Target(msgspec.Struct, frozen=True):
+class MergeTarget(msgspec.Struct, frozen=True):
     """A user branch that goes to the result of a merge, and its tip.
 
     `upstream` is the branch at `remote` that it tracks; both are empty if it tracks none.
@@ -58,7 +58,7 @@ IsOwnBranch = Callable[[str], bool]
 """Returns whether a branch belongs to gitorch."""
 
 
-def find_target(repository: Repository, name: str, integration: str, is_own_branch: IsOwnBranch) -> Target:
+def find_target(repository: Repository, name: str, integration: str, is_own_branch: IsOwnBranch) -> MergeTarget:
     """Return the user branch with this name.
 
     Raises `NotFound` if it does not exist, and `Refused` for a remote-tracking branch and for gitorch's own branches.
@@ -76,7 +76,7 @@ def find_target(repository: Repository, name: str, integration: str, is_own_bran
         raise Refused("own-branch", f"{name} is one of gitorch's branches", why="--into takes a branch of yours")
     follows = repository.git("for-each-ref", "--format=%(upstream:remotename)%0a%(upstream:remoteref)", ref).text
     remote, _, upstream = follows.partition("\n")
-    return Target(name, ref, tip, remote, upstream.removeprefix("refs/heads/"))
+    return MergeTarget(name, ref, tip, remote, upstream.removeprefix("refs/heads/"))
 
 
 def _no_branch(repository: Repository, name: str, integration: str) -> NotFound | Refused:

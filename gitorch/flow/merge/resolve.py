@@ -19,7 +19,7 @@ Regenerate = Callable[[Oid, Mapping[str, str]], Mapping[str, Oid] | None]
 """Runs the command of each path on a commit; returns the files they make, or None if one failed."""
 
 
-class _Progress(msgspec.Struct):
+class _ReplayProgress(msgspec.Struct):
     """How far a replay in pieces has come: its tip, the commits that are left, and its result so far."""
 
     tip: Oid
@@ -72,7 +72,7 @@ class ConflictSolver:
         """Replay up to a conflict, then the commit that conflicts, then the rest; None if a conflict remains."""
         if self._choose(conflict, commits) is None:
             return None  # the common case, and it starts no process
-        progress = _Progress(onto, commits)
+        progress = _ReplayProgress(onto, commits)
         while True:
             if not self._pick_conflict(commits, conflict, progress):
                 return None
@@ -84,7 +84,7 @@ class ConflictSolver:
                 return Replayed(result.tip, (*progress.pairs, *result.pairs), dropped, tuple(progress.resolved))
             conflict = result
 
-    def _pick_conflict(self, commits: CommitRange, conflict: Conflicted, progress: _Progress) -> bool:
+    def _pick_conflict(self, commits: CommitRange, conflict: Conflicted, progress: _ReplayProgress) -> bool:
         """Replay the commits before a conflict, and the commit that conflicts with its files resolved."""
         (commit,) = self.repository.commits([conflict.commit])
         if not commit.parents:

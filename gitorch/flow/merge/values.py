@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from gitorch.flow.merge.into import NotRebased, Rebased, Target
+from gitorch.flow.merge.into import MergeTarget, NotRebased, Rebased
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
 from gitorch.replay import Conflicted, Replayed
@@ -86,7 +86,7 @@ class MergePlan(msgspec.Struct, frozen=True, kw_only=True):
     red_base: str = ""
     verify: str = "never"
     rebased: Rebased | NotRebased | None = None
-    target: Target | None = None
+    target: MergeTarget | None = None
 
     @property
     def is_stuck(self) -> bool:

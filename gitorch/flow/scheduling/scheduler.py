@@ -55,7 +55,7 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     disk: Path
 
 
-class Cause(StrEnum):
+class StopCause(StrEnum):
     """Why a run starts no more tasks although some are ready."""
 
     LIMIT = "limit"  # of time, money, reviews, disk, or the agent's own
@@ -67,7 +67,7 @@ class Cause(StrEnum):
 class StopReason(msgspec.Struct, frozen=True):
     """Why a run started no more tasks: the cause, and a message."""
 
-    cause: Cause
+    cause: StopCause
     reason: str
 
 
@@ -203,7 +203,7 @@ class Scheduler:
         self._running.pop(name, None)
         if error := future.exception():
             self.crashes.append(error)
-            self.stopped = StopReason(Cause.CRASH, f"{name}: unexpected error: {error!r}")
+            self.stopped = StopReason(StopCause.CRASH, f"{name}: unexpected error: {error!r}")
 
     def _record_end(self, task: Task) -> None:
         """Update cost, agents and stop reason after an attempt has ended."""
@@ -212,18 +212,18 @@ class Scheduler:
             return
         self.cost += (last.usage.usd or 0.0) if last.usage else 0.0
         if last.ending == ExitReason.UNAUTHENTICATED:
-            self._held_agents[task.spec.agent] = StopReason(Cause.LOGIN, f"{task.spec.agent} is not logged in")
+            self._held_agents[task.spec.agent] = StopReason(StopCause.LOGIN, f"{task.spec.agent} is not logged in")
         if last.ending == ExitReason.LIMITED and self.limits.stop_on_limit:
-            self.stopped = StopReason(Cause.LIMIT, f"{task.spec.agent} has reached its limit")
+            self.stopped = StopReason(StopCause.LIMIT, f"{task.spec.agent} has reached its limit")
         # a task still in conflict failed to resolve it
         failed = task.state in (State.FAILED, State.CONFLICTED) or task.passed is False
         if failed and self.limits.stop_on_failure:
-            self.stopped = StopReason(Cause.FAILURE, f"{task.id} failed, and the run stops at the first failure")
+            self.stopped = StopReason(StopCause.FAILURE, f"{task.id} failed, and the run stops at the first failure")
 
     def _must_stop(self) -> bool:
         """Return whether a limit has been reached, and record which one."""
         if self.stopped is None and (reason := self._limit_message()):
-            self.stopped = StopReason(Cause.LIMIT, reason)
+            self.stopped = StopReason(StopCause.LIMIT, reason)
         return self.stopped is not None
 
     def stop_reason(self) -> StopReason | None:

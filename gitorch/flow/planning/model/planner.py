@@ -45,7 +45,7 @@ class ModelPlanner:
                 return self._read(goal, answer, usage)
             except InvalidInput as error:
                 problem = error
-                messages = (*messages, *prompts.complaint(answer.text, error))
+                messages = (*messages, *prompts.correction_request(answer.text, error))
         raise Incomplete(
             "plan-invalid",
             f"{self._agent} was asked twice and gave no usable plan: {problem.what}",

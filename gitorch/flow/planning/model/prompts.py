@@ -87,7 +87,7 @@ def discussion(plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) 
     return opening(plan.goal), *earlier, Message("user", _sendable("\n".join(now)))
 
 
-def complaint(text: str, problem: InvalidInput) -> tuple[Message, Message]:
+def correction_request(text: str, problem: InvalidInput) -> tuple[Message, Message]:
     """Return an unusable answer, and the message that says what is wrong and asks for a corrected one."""
     details = f"\n{problem.why}" if problem.why else ""
     request = f"This cannot be used as a plan: {problem.what}{details}\n\nAnswer with the whole corrected plan as JSON."
