@@ -1,4 +1,4 @@
-"""The layers as one configuration: the last one wins, each value keeps its origin, and what is wrong has a place."""
+"""Combine the layers into one configuration. The last layer wins; values and errors keep their origin."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from gitorch.model import globs
 
 
 class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The configuration in force, where each value comes from (by dotted name), and the layers it was made of."""
+    """The effective configuration, the origin of each value (by dotted name), and the layers."""
 
     config: Config
     origins: dict[str, str]
     layers: tuple[Layer, ...]
 
 
-# What this version reads but cannot do yet is refused aloud: a setting that silently does nothing is a lie.
+# Values that this version does not support yet are errors: a setting must not silently do nothing.
 _AVAILABLE: dict[str, tuple[object, ...]] = {
     "sandbox.mode": ("auto", "off"),
     "sandbox.network": ("on",),
@@ -36,10 +36,10 @@ _AVAILABLE: dict[str, tuple[object, ...]] = {
 
 
 def combine(layers: Sequence[Layer]) -> LoadedConfig:
-    """Lay the layers over the built-in values, the last one winning, and check the result.
+    """Merge the layers over the built-in values, the last one wins, and check the result.
 
-    Tables merge key by key; plain values and lists replace. Raises `InvalidInput` that names every unknown
-    key with its near miss, file and line, or the first value of a wrong type.
+    Tables merge key by key; plain values and lists replace. Raises `InvalidInput` with every unknown
+    key (similar name, file, line), or with the first value of a wrong type.
     """
     built_in = Layer(origin="built-in", settings={"agents": BUILT_IN_AGENTS})
     merged: dict[str, Any] = {}
@@ -81,14 +81,14 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
 
 
 def _globs(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield each glob of paths, with the setting that it belongs to."""
+    """Yield each path glob with the name of its setting."""
     yield from (("review.sensitive", pattern) for pattern in config.review.sensitive)
     yield from (("merge.regenerate", pattern) for pattern in config.merge.regenerate)
     yield from ((f"roles.{name}.paths", pattern) for name, role in config.roles.items() for pattern in role.paths)
 
 
 def _full_path(path: str, merged: Mapping[str, Any]) -> str:
-    """Return the dotted name of a value; the names in open tables, which the checker leaves out, are found again."""
+    """Return the dotted name of a value; restore the table keys that msgspec leaves out of its message."""
     table, unnamed, tail = path.partition("[...]")
     kind = get_type_hints(Config).get(table)
     if unnamed and get_origin(kind) is dict:
@@ -108,7 +108,7 @@ def _refuse_unavailable(config: Config, origins: Mapping[str, str], layers: Sequ
             raise InvalidInput(
                 "config-unavailable",
                 f"{_location(name, origins, layers)}: {name} = {json.dumps(value)} is not available in this version",
-                why="gitorch does not accept a setting that it would not keep",
+                why="gitorch refuses settings that would have no effect",
                 fix=(f"set {name} to {' or '.join(json.dumps(choice) for choice in possible)}",),
             )
 
@@ -139,7 +139,7 @@ def _unknown(layer: Layer, name: str, valid: Sequence[str]) -> str:
 
 
 def _tables(settings: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield each table of the settings with its keys and the keys that it may have."""
+    """Yield each table of the settings with its keys and its valid keys."""
     yield "", list(settings), list(_kinds())
     for name, kind in _kinds().items():
         table = settings.get(name)
@@ -154,14 +154,14 @@ def _tables(settings: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[
 
 @cache
 def _kinds() -> dict[str, Any]:
-    """Return the type of each setting and table at the top; worked out once, as it takes milliseconds."""
+    """Return the type of each top-level setting and table; cached, as it takes milliseconds."""
     return get_type_hints(Config)
 
 
 def overlay(
     merged: dict[str, Any], settings: Mapping[str, Any], origins: dict[str, str], origin: str, prefix: str = ""
 ) -> None:
-    """Lay settings over what is `merged` so far, in place, and tell `origins` by dotted name where each value is from.
+    """Merge settings into `merged` in place, and record the origin of each value in `origins` by dotted name.
 
     Tables merge key by key; plain values and lists replace.
     """

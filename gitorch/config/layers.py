@@ -1,4 +1,4 @@
-"""Where settings come from: files, the environment and the command line, each read as a layer."""
+"""Sources of settings: files, the environment and the command line, each read as a layer."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def decode(raw: bytes, origin: str) -> str:
 def from_environment(environment: Mapping[str, str]) -> Layer:
     """Read `GITORCH_*` (`GITORCH_RUN_MAX_AGENTS=5`) and the older `USE_API_MODE` and `MAX_AGENTS`.
 
-    Inside an agent `GITORCH_*` tells of its task and is not read as configuration.
+    Inside an agent, `GITORCH_*` describes its task and is not read as configuration.
     """
     settings: dict[str, Any] = {}
     if environment.get("USE_API_MODE", "").lower() in ("1", "true", "yes"):
@@ -74,26 +74,26 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
 
 
 def from_assignments(assignments: Sequence[str]) -> Layer:
-    """Read the command line's `-c key=value` words; a value that is not TOML is taken as text."""
+    """Read `-c key=value` arguments; a value that is not TOML is text."""
     settings: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals:
-            raise InvalidInput("config-assignment", f"-c {assignment}: it must be KEY=VALUE")
+            raise InvalidInput("config-assignment", f"-c {assignment}: must be KEY=VALUE")
         _store(settings, name.strip(), _literal(value, name.strip()))
     return Layer(origin="-c", settings=settings)
 
 
 def user_file() -> Path:
-    """Return the user's own configuration file, in the platform's configuration folder."""
+    """Return the user's configuration file, in the platform's configuration folder."""
     return user_folder() / "config.toml"
 
 
 def user_folder() -> Path:
-    """Return the folder for what belongs to the user and not to a repository."""
+    """Return the folder for the user's files that belong to no repository."""
     if home := os.environ.get("XDG_CONFIG_HOME"):
         return Path(home) / "gitorch"
-    # platformdirs takes 30 ms to import, and on Linux the answer is this line
+    # platformdirs takes 30 ms to import, and Linux does not need it
     if os.name == "posix" and os.uname().sysname == "Linux":
         return Path.home() / ".config" / "gitorch"
     import platformdirs
@@ -119,7 +119,7 @@ def _store(settings: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _literal(text: str, name: str) -> Any:
-    """Read a value that was given without quotes: TOML, or plain text where TOML or the setting says so."""
+    """Read an unquoted value: TOML, or text if it is not TOML or the setting is text."""
     try:
         value = tomli.loads(f"value = {text}")["value"]
     except tomli.TOMLDecodeError:

@@ -1,4 +1,4 @@
-"""Roles, as the configuration changes them and adds to them."""
+"""Roles with the changes and additions of the configuration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def roles(loaded: LoadedConfig, root: Path | None, base: Mapping[str, Role] | No
             before,
             instructions=text or before.instructions,
             purpose=settings.purpose or before.purpose,
-            # a repository's own words decide by themselves
+            # 5 points: one configured word selects the role
             match=dict.fromkeys(settings.match, 5) or before.match,
             paths=settings.paths or before.paths,
             agent=settings.agent or before.agent,
@@ -47,7 +47,7 @@ def _role_file(name: str, file: str, root: Path | None, origin: str) -> str:
     top = root or Path.cwd()
     path = (top / Path(file).expanduser()).resolve()
     if origin in (FILE, PERSONAL) and not path.is_relative_to(top.resolve()):
-        raise InvalidInput("role-prompt", f"roles.{name}.prompt_file leads outside of the repository: {file}")
+        raise InvalidInput("role-prompt", f"roles.{name}.prompt_file is outside of the repository: {file}")
     try:
         with path.open("rb") as content:
             raw = content.read(_LONGEST_ROLE + 1)

@@ -1,4 +1,4 @@
-"""What can be set: each table of `.orchestrate.toml` as a frozen value, with what holds where nobody sets it."""
+"""All settings: each table of `.orchestrate.toml` as a frozen value with its defaults."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class RunSettings(Section, frozen=True, kw_only=True):
 
 
 class SandboxSettings(Section, frozen=True, kw_only=True):
-    """`[sandbox]`: what an agent is wrapped in."""
+    """`[sandbox]`: the isolation of an agent."""
 
     mode: Literal["auto", "bwrap", "off"] = "auto"
     network: Literal["on", "off"] = "on"
 
 
 class AgentSettings(Section, frozen=True, kw_only=True):
-    """One `[agents.NAME]` table: the kind, the executable, the model, and what it is started with."""
+    """One `[agents.NAME]` table: the kind, the executable, the model, arguments and environment."""
 
     kind: Literal["claude", "codex", "api", "command"]
     path: str = ""
@@ -67,7 +67,7 @@ class RoleSettings(Section, frozen=True, kw_only=True):
 
 
 class ReviewSettings(Section, frozen=True, kw_only=True):
-    """`[review]`: what approval asks for, and what deserves a second look."""
+    """`[review]`: what approval requires, and which paths need extra attention."""
 
     require_checks: bool = True
     sensitive: tuple[str, ...] = ("**/auth/**", ".github/**", "*.lock")
@@ -103,7 +103,7 @@ BUILT_IN_AGENTS: dict[str, dict[str, str]] = {
 
 
 class Config(Section, frozen=True, kw_only=True):
-    """All settings in force."""
+    """The effective settings."""
 
     base: str = "auto"
     integration: str = "orch/integration"
@@ -128,10 +128,10 @@ class Config(Section, frozen=True, kw_only=True):
 
     @property
     def candidate(self) -> str:
-        """Return the branch of the night's candidate."""
+        """Return the branch of the merge candidate."""
         return self.branch_of("candidate")
 
     @property
     def prefix(self) -> str:
-        """Return what all task branches start with: `orch/`."""
+        """Return the common prefix of task branches: `orch/`."""
         return self.branch.partition("{task}")[0]

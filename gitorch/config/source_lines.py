@@ -1,4 +1,4 @@
-"""The line of a key in TOML or YAML text: no reader of these formats reports it."""
+"""Find the line of a key in TOML or YAML text: the parsers do not report it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What things are: frozen values and pure functions, no input or output."""
+"""The domain model: frozen values and pure functions, no input or output."""

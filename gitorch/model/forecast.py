@@ -1,4 +1,4 @@
-"""What is known before the morning: which branches will conflict, and how the night's candidate stands."""
+"""The conflict forecast and the merge candidate: which branches will conflict, and the state of the candidate."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
 
 IN_FLIGHT = frozenset({State.RUNNING, State.WAITING, State.FINISHED, State.APPROVED, State.CONFLICTED})
-"""States in which a task's branch may meet the others at a merge."""
+"""States in which a task's branch may take part in a merge."""
 
 
 class Conflict(msgspec.Struct, frozen=True):
-    """Two tasks whose work git cannot combine, and where; a single task conflicts with what is merged already."""
+    """Two tasks whose work git cannot combine, and the paths; a single task conflicts with merged work."""
 
     tasks: tuple[TaskId, ...]
     paths: tuple[str, ...]
@@ -35,7 +35,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckStatus(StrEnum):
-    """What the checks say of a candidate."""
+    """The check status of a candidate."""
 
     GREEN = "green"
     RED = "red"
@@ -44,7 +44,7 @@ class CheckStatus(StrEnum):
 
 
 class ExcludedTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished task that is not in the candidate: why, with whom it conflicts, and where."""
+    """A finished task that is not in the candidate: the reason, the tasks it conflicts with, and the paths."""
 
     task: TaskId
     reason: str
@@ -89,7 +89,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ForecastSummary = tuple[tuple[Conflict, ...], Candidate | None]
-"""The conflicts that are foreseen, and the candidate."""
+"""The conflicts of the forecast, and the candidate."""
 
 
 def active_conflicts(conflicts: Iterable[Conflict], tasks: Mapping[TaskId, Task]) -> tuple[Conflict, ...]:
@@ -115,7 +115,7 @@ def encoded(record: Forecast | Candidate) -> bytes:
 
 
 def decoded(raw: bytes, kind: type[Record]) -> Record | None:
-    """Read a record; None where it is not one of this version's: it is only ever made again."""
+    """Read a record; None if it has another format: it will be computed again."""
     try:
         return msgspec.convert(json.loads(raw), kind)
     except ValueError:  # msgspec's ValidationError is one

@@ -26,7 +26,7 @@ _MARKS = {"!": "negation is not supported", "#": "a comment matches nothing"}
 
 
 def matches(path: str, patterns: Iterable[str]) -> bool:
-    """Tell whether any of these patterns matches a path. Raises `InvalidInput` for an invalid pattern."""
+    """Return whether any of these patterns matches a path. Raises `InvalidInput` for an invalid pattern."""
     relative = path.removeprefix("/")
     return any(_compiled(pattern).match(relative) for pattern in patterns)
 
@@ -48,7 +48,7 @@ def problem(pattern: str) -> str:
 
 
 def matches_name(name: str, pattern: str) -> bool:
-    """Tell whether a pattern matches a name that is not a path (a variable, a branch): `*` matches `/` as well."""
+    """Return whether a pattern matches a name that is not a path (a variable, a branch): `*` matches `/` as well."""
     return fnmatchcase(name, pattern)
 
 
@@ -69,7 +69,7 @@ def _regex(pattern: str) -> re.Pattern[str] | None:
     try:
         regex, _ = GitIgnoreSpecPattern.pattern_to_regex(pattern)
         with warnings.catch_warnings():
-            # `[[]` is a bracket; Python warns that it may mean something else one day
+            # `[[]` is a bracket; Python warns that its meaning may change
             warnings.simplefilter("ignore", FutureWarning)
             # DOTALL: a name may contain a newline
             return None if regex is None else re.compile(regex, re.DOTALL)

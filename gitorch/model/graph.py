@@ -1,4 +1,4 @@
-"""What may start, what merges before what, and what belongs together: pure functions over `after`."""
+"""The dependency graph of tasks (`after`): ready tasks, merge order, closures."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from gitorch.model.task import DONE, State, Task, by_id, urgency
 
 
 def refuse_broken(tasks: Mapping[TaskId, Task], existing: Collection[TaskId] = ()) -> None:
-    """Raise `InvalidInput` for a dependency that is not there, and for a cycle, naming it.
+    """Raise `InvalidInput` for a missing dependency or a cycle.
 
-    `existing` are tasks that these may wait for and that do not wait for these: what they wait for themselves may
-    have left the task file.
+    `existing` are other tasks that these may wait for, and that do not wait for these. Their own dependencies are not
+    checked: they may have left the task file.
     """
     for task in tasks.values():
         for needed in task.spec.after:
@@ -32,7 +32,7 @@ def refuse_broken(tasks: Mapping[TaskId, Task], existing: Collection[TaskId] = (
 
 
 def merge_order(selection: Iterable[Task]) -> list[Task]:
-    """Sort tasks so that each comes after what it waits for, by priority and age where that leaves a choice."""
+    """Sort tasks topologically, and by priority and age where the graph leaves a choice."""
     tasks = by_id(selection)
     before = {name: [n for n in task.spec.after if n in tasks] for name, task in tasks.items()}
     sorter = graphlib.TopologicalSorter(before)
@@ -48,7 +48,7 @@ def merge_order(selection: Iterable[Task]) -> list[Task]:
 
 
 def closure(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> set[TaskId]:
-    """Return these tasks and all that they wait for, at any depth, as far as `tasks` knows them."""
+    """Return these tasks and all their dependencies, at any depth, that are in `tasks`."""
     visited: set[TaskId] = set()
     open_names = list(names)
     while open_names:
@@ -60,7 +60,7 @@ def closure(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> set[TaskId
 
 
 def nearest_first(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
-    """Return all that a task waits for, at any depth, each once: its own dependencies first, then theirs."""
+    """Return all dependencies of a task, at any depth, each once: direct ones first, then theirs."""
     ancestors: dict[TaskId, None] = {}
     level = list(task.spec.after)
     while level:
@@ -81,7 +81,7 @@ def dependants(name: TaskId, tasks: Mapping[TaskId, Task]) -> set[TaskId]:
 
 
 def ready(tasks: Mapping[TaskId, Task], *, approved_only: bool = False) -> list[Task]:
-    """Return the queued tasks whose dependencies hold work to build on, most urgent first.
+    """Return the queued tasks whose dependencies are done, most urgent first.
 
     With `approved_only` a dependency counts once a person has approved it.
     """

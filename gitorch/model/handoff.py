@@ -1,6 +1,6 @@
-"""What an agent hands over at the end of its attempt: read from its last words, bounded, and material to others.
+"""Handoffs: what an agent reports at the end of its attempt, read from its last message, with bounded length.
 
-An agent is asked to end with four headings (`ASKED`). It may not; then all that it said counts as what was done.
+An agent is asked to end with four headings (`ASKED`). If it does not, its whole message counts as `done`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Commands, and what they should show."""
 
 
 class Handoff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one attempt hands over: the agent's words in four parts, and by git's account the files that it changed."""
+    """The handoff of one attempt: the agent's message in four parts, and the changed files according to git."""
 
     done: str = ""
     decided: str = ""
@@ -44,7 +44,7 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TaskHandoff(msgspec.Struct, frozen=True, kw_only=True):
-    """A handoff with the task that it comes from."""
+    """A handoff with its task."""
 
     task: TaskId
     title: str
@@ -59,7 +59,7 @@ _HEADING = (
 
 
 def read(words: str, files: Sequence[str] = ()) -> Handoff:
-    """Return the handoff that an agent's last words hold: credentials and hidden characters are taken out first."""
+    """Parse the handoff in an agent's last message; credentials and hidden characters are removed first."""
     parts = _parts(visible(redacted(words[:_READ])))
     return Handoff(
         **{name: _shortened(text.strip()) for name, text in parts.items()},
@@ -69,7 +69,7 @@ def read(words: str, files: Sequence[str] = ()) -> Handoff:
 
 
 def _parts(text: str) -> dict[str, str]:
-    """Return the text under each heading; what stands before the first one counts where nothing else was done."""
+    """Return the text under each heading; the text before the first heading is used if there is no `done` part."""
     parts: dict[str, list[str]] = {"": []}
     part, fence = "", ""
     for line in text.split("\n"):
@@ -79,7 +79,7 @@ def _parts(text: str) -> dict[str, str]:
         heading = None if fence else _heading(line)
         if heading:
             part, line = heading
-            parts[part] = []  # said again, the later one holds
+            parts[part] = []  # a repeated heading replaces the earlier one
         parts[part].append(line)
     before = parts.pop("")
     if not any("".join(lines).strip() for lines in parts.values()) or "done" not in parts:
@@ -102,21 +102,21 @@ def _shortened(text: str) -> str:
 
 
 def _name(file: str) -> str:
-    # names are bytes to git: what is not UTF-8, and line ends, are shown as escapes
+    # file names are bytes in git: show line ends and invalid UTF-8 as escapes
     printable = file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     printable = visible(printable.replace("\n", "\\n"))
     return printable if len(printable) <= _LONGEST_NAME else f"{printable[:_LONGEST_NAME]}[...]"
 
 
 def render(handoff: Handoff) -> str:
-    """Return a handoff as plain text: what git says first, so that no agent's words can pass for it."""
+    """Return a handoff as plain text. The facts from git come first, so that an agent cannot fake them."""
     count = len(handoff.files) + handoff.more_files
     overflow = f", and {handoff.more_files} more" if handoff.more_files else ""
     files = f"Files changed ({count}): {', '.join(handoff.files)}{overflow}" if count else "Files changed: none"
-    return f"{files}\n{render_sections(handoff) or 'Its agent said nothing at the end.'}"
+    return f"{files}\n{render_sections(handoff) or 'The agent left no message.'}"
 
 
 def render_sections(handoff: Handoff) -> str:
-    """Return the words of a handoff under their headings; `read` understands them."""
+    """Return the parts of a handoff under their headings; `read` parses them again."""
     parts = (("Done", handoff.done), ("Decided", handoff.decided), ("Left open", handoff.open))
     return "\n".join(f"{title}:\n{text}" for title, text in (*parts, ("How to check", handoff.check)) if text)

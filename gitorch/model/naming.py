@@ -1,4 +1,4 @@
-"""Names: object ids, branches, task ids, and how names here become names in git."""
+"""Names: object ids, branches, task ids, and refs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTES = Ref("refs/notes/gitorch")
 OWN_REFS = "refs/gitorch/"
 
 RESERVED = frozenset({"integration", "candidate", "all"})
-"""Names that are branches of gitorch's own beside the tasks', or words of its command line."""
+"""Names of gitorch's own branches, and words of its command line."""
 
 EXECUTION_VARIABLE = "GITORCH_EXECUTION"
 """The environment variable that names a process's execution: its folder."""
@@ -33,7 +33,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 def slug(title: str, existing: Collection[str] = ()) -> TaskId:
-    """Make a task id of a title: ASCII letters, digits and dashes, at most 50, not among `existing`."""
+    """Make a task id from a title: ASCII letters, digits and dashes, at most 50, not among `existing`."""
     ascii_title = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     words = re.findall(r"[a-z0-9]+", ascii_title.replace("'", ""))
     name = ""
@@ -59,14 +59,14 @@ def _numbered(name: str, number: int) -> TaskId:
 
 
 def task_id(text: str) -> TaskId:
-    """Return `text` as a task id, or raise `InvalidInput`: a name that a file, a branch and a shell can all hold."""
+    """Return `text` as a task id, or raise `InvalidInput`: ids are valid in files, branches and shells."""
     if not _ID.fullmatch(text) or len(text) > LONGEST_ID or text.endswith("-") or text in RESERVED:
         raise InvalidInput(
             "task-id",
             f"{text!r} cannot be a task's name",
-            why=f"a name has small letters, digits and dashes, at most {LONGEST_ID}; "
-            f"{', '.join(sorted(RESERVED))} are taken",
-            fix=(f"{slug(text)} would do",),
+            why=f"a name has at most {LONGEST_ID} lowercase letters, digits and dashes; "
+            f"{', '.join(sorted(RESERVED))} are reserved",
+            fix=(f"{slug(text)} is a valid name",),
         )
     return TaskId(text)
 
@@ -77,25 +77,25 @@ def branch_ref(branch: str) -> Ref:
 
 
 def attempt_ref(task: str, number: int) -> Ref:
-    """Return where an earlier attempt's tip is kept."""
+    """Return the ref that keeps an earlier attempt's tip."""
     return Ref(f"{OWN_REFS}attempts/{task}/{number}")
 
 
 def rescue_ref(task: str) -> Ref:
-    """Return where a task's uncommitted work is saved."""
+    """Return the ref of a task's rescued uncommitted work."""
     return Ref(f"{OWN_REFS}rescue/{task}")
 
 
 def trash_ref(task: str, stamp: str) -> Ref:
-    """Return where a deleted branch is kept for undo."""
+    """Return the ref that keeps a deleted branch for undo."""
     return Ref(f"{OWN_REFS}trash/{task}/{stamp}")
 
 
 def conflict_ref(task: str) -> Ref:
-    """Return where a task's conflict is kept, laid out for an agent."""
+    """Return the ref of a task's conflict commit."""
     return Ref(f"{OWN_REFS}standoff/{task}")
 
 
 def original_ref(branch: str, tip: str) -> Ref:
-    """Return where the tip of a branch is kept that was replayed."""
+    """Return the ref that keeps the original tip of a replayed branch."""
     return Ref(f"{OWN_REFS}orig/{branch}/{tip[:12]}")

@@ -1,7 +1,7 @@
-"""The lines of git notes: what happened to commits, readable in any clone.
+"""The lines of git notes: the history of commits, readable in any clone.
 
-A line is one JSON object with a `kind`. Lines of kinds and forms that this version does not know keep their text, so
-that nothing is lost where notes are rewritten or copied to new commits.
+A line is one JSON object with a `kind`. Lines that this version cannot parse keep their text, so that nothing is lost
+when notes are rewritten or copied to new commits.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST = 65_536
 
 
 class AttemptNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="attempt"):
-    """An ended attempt, on the branch's tip: who did what was asked, on what, and how it ended."""
+    """An ended attempt, on the branch's tip: task, agent, base, and exit reason."""
 
     v: int = 1
     task: str
@@ -99,7 +99,7 @@ class MergedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
 
 
 class ResolvedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="resolved"):
-    """A commit whose conflict in these files was solved on the way, and by what."""
+    """A commit whose conflict in these files was resolved during a merge, and by what."""
 
     v: int = 1
     task: str
@@ -108,7 +108,7 @@ class ResolvedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
 
 
 class ViewedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="viewed"):
-    """The patches of a tip that somebody has viewed, by patch id."""
+    """The patches of a tip that a reviewer has viewed, by patch id."""
 
     v: int = 1
     task: str
@@ -121,14 +121,14 @@ Note = AttemptNote | AdoptedNote | CheckNote | VerdictNote | MergedNote | Resolv
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of a note: its JSON text, and what it says (None: a kind or form that this version does not know)."""
+    """One line of a note: its JSON text and its value (None: unknown to this version)."""
 
     text: bytes
     note: Note | None
 
     @property
     def key(self) -> tuple[str, str, int] | None:
-        """What a second note of the same event has in common with the first; None if it can be noted repeatedly."""
+        """The identity of the noted event; None if it can be noted repeatedly."""
         return ("attempt", self.note.task, self.note.number) if isinstance(self.note, AttemptNote) else None
 
 
@@ -138,7 +138,7 @@ def line_of(note: Note) -> Line:
 
 
 def parse_lines(content: bytes) -> Iterator[Line]:
-    """Yield the lines of a note. Anything else that people write in notes is skipped."""
+    """Yield the lines of a note; skip any other text."""
     for text in content.splitlines():
         if (line := _parse(text)) is not None:
             yield line
@@ -225,5 +225,5 @@ def merged_line(task: TaskId, commit: Oid, integration: str) -> Line:
 
 
 def resolved_line(task: TaskId, paths: Sequence[str], by: str) -> Line:
-    """Return the note of a commit whose conflict in these files was solved on the way: by what."""
+    """Return the note of a commit whose conflict in these files was resolved during a merge."""
     return line_of(ResolvedNote(task=task, paths=tuple(map(redacted, paths)), by=by))

@@ -1,4 +1,4 @@
-"""Tasks rebuilt from the notes on their branches, for when the task file is lost."""
+"""Rebuild tasks from the notes on their branches, if the task file is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gitorch.model.naming import Oid, TaskId, slug
 from gitorch.model.note import AdoptedNote, AttemptNote, CheckNote, Line, VerdictNote
 from gitorch.model.task import Attempt, CheckResult, Commits, Phase, State, Task, TaskSpec
 
-UNKNOWN_END = "rebuilt from its branch: how its attempt ended is not known"
+UNKNOWN_END = "rebuilt from its branch: the result of its attempt is unknown"
 
 _VERDICTS = {"approve": State.APPROVED, "reject": State.REJECTED}
 
@@ -17,7 +17,7 @@ _VERDICTS = {"approve": State.APPROVED, "reject": State.REJECTED}
 def read_task(name: str, number: int, branch: str, tip: Oid, base: Oid | None, lines: Iterable[Line]) -> Task:
     """Rebuild a task from its branch and the notes on its tip.
 
-    Without the note of an attempt, only the branch is known: such a task is failed, and keeps its branch.
+    Without the note of an attempt, only the branch is known: the task is failed and keeps its branch.
     """
     attempt = AttemptNote(task=name)
     results: list[CheckResult] = []

@@ -1,4 +1,4 @@
-"""How an execution of an agent ended, as a closed set of values; and what it said and did."""
+"""Outcomes and events of agent executions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ExitReason(StrEnum):
     TRANSIENT = "transient"  # the network or the server failed; the same request may work later
     EXHAUSTED = "exhausted"  # its turns or its budget are used up
     STOPPED = "stopped"  # killed by a person or by a time limit
-    LOST = "lost"  # it died for an unknown reason: never success
+    LOST = "lost"  # it ended for an unknown reason: never a success
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -99,9 +99,9 @@ EventKind: TypeAlias = Literal["text", "thinking", "tool", "result", "error", "r
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that an agent said or did, in a form that all agents share.
+    """One message or action of an agent, in the same form for all agents.
 
-    `text` is what to show: the agent's own, and untrusted until it is escaped. `tool` is the name of the tool, for the
+    `text` comes from the agent: it must be escaped before it is shown. `tool` is the name of the tool, for the
     kinds tool and result.
     """
 

@@ -1,4 +1,4 @@
-"""Secrets that must not leave: what looks like a credential is replaced before text is stored or shown."""
+"""Redact secrets: text that looks like a credential is replaced before it is stored or shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RULES = {
     "url-password": r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",
     "netrc": r"(?<=password )\S{6,}",
 }
-# compiled by the first who needs it, as start-up does not
+# compiled on first use: start-up does not need it
 _ANY = "|".join(f"(?P<{name.replace('-', '_')}>{rule})" for name, rule in _RULES.items())
 
 

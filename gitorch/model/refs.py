@@ -1,4 +1,4 @@
-"""Changes of refs, as values: what git is asked to move, and what the operation log remembers."""
+"""Ref updates as values: for git, and for the operation log."""
 
 from __future__ import annotations
 

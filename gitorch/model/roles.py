@@ -1,4 +1,4 @@
-"""Roles, and how a task is routed to the one that suits it."""
+"""Roles, and how a task is routed to a suitable one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Tasks as flat tables, as files hold them: what was asked and where it stands, side by side under their fields' names.
+"""Tasks as flat tables, for files: spec and progress together, by field name.
 
-A person finds `title`, `prompt` and `state` in one place, and two writers that change different fields both get their
-way.
+A person finds `title`, `prompt` and `state` in one place, and two writers can change different fields of a task.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _PROGRESS = tuple(name for name in Task.__struct_fields__ if name != "spec")
 
 
 def field_values(task: Task) -> Table:
-    """Return the value of every field by its name, defaults too."""
+    """Return all field values by name, including defaults."""
     return {name: getattr(task, name) for name in _PROGRESS} | msgspec.structs.asdict(task.spec)
 
 
@@ -31,7 +30,7 @@ def to_table(task: Task, builtin_types: tuple[type, ...] = ()) -> Table:
 
 
 def from_table(table: Mapping[str, Any]) -> Task:
-    """Return the task of a table; raise `msgspec.ValidationError` where it is not one."""
+    """Return the task of a table; raise `msgspec.ValidationError` if it is invalid."""
     return msgspec.convert({**table, "spec": msgspec.convert(table, TaskSpec)}, Task)
 
 

@@ -1,4 +1,4 @@
-"""A task, its states and their transitions, its attempts, and what was said of it."""
+"""A task, its states and transitions, its attempts, check results and comments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gitorch.model.outcome import Usage
 
 
 class State(StrEnum):
-    """Where a task stands."""
+    """The state of a task."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -42,9 +42,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset({State.QUEUED}),
     State.MERGED: frozenset(),
 }
-"""The one table of moves: beside SPEC's picture, a conflicted task may merge when the conflict is gone,
-what was rejected, cancelled or failed may be asked for again, and where an attempt to solve a conflict failed, the task
-is in conflict as before."""
+"""The valid transitions. In addition to the diagram in SPEC: a conflicted task may merge when its conflict is gone;
+rejected, cancelled and failed tasks may be queued again; and after a failed attempt to solve a conflict, a task is
+conflicted again."""
 
 ALIVE = frozenset({State.QUEUED, State.RUNNING, State.WAITING})
 DONE = frozenset({State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED})
@@ -52,7 +52,7 @@ DONE = frozenset({State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED
 
 
 class Priority(StrEnum):
-    """How early a task starts, beside its age."""
+    """How early a task starts; tasks of equal priority start by age."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -63,9 +63,9 @@ _RANK = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a check said of one tree. `exit_code` is None when it could not be run to its end.
+    """The result of a check on one tree. `exit_code` is None if the check did not finish.
 
-    A `flaky` one failed and then passed, or passed and then failed, on this very tree.
+    A `flaky` check both failed and passed on the same tree.
     """
 
     name: str
@@ -82,7 +82,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A reviewer's words on the task, a file, or a line of it; `attempt` is the one that was read."""
+    """A reviewer's comment on the task, a file, or a line; `attempt` is the reviewed one."""
 
     text: str
     file: str = ""
@@ -92,20 +92,20 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Phase(StrEnum):
-    """How far a running attempt has come: what the next command does when this one was killed."""
+    """The phase of a running attempt: it decides how the next command recovers after a kill."""
 
     PREPARING = "preparing"  # the worktree is being made; no agent has run in it
     WORKING = "working"  # an agent was started
-    CHECKING = "checking"  # its commits are home; the checks run
+    CHECKING = "checking"  # its commits are collected; the checks run
     ENDED = "ended"
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One execution of a task by an agent.
+    """One attempt of an agent at a task.
 
     `round` counts the executions of one session within it: 1, and one more each time that failing
-    checks went back to the agent. `start` is the commit that it found on its branch; `resumed` tells that it goes on
-    with the session of the attempt before; `usage` is the sum of its ended rounds, and `session_usage` the session's
+    checks went back to the agent. `start` is the tip of the branch when it began; `resumed` means that it continues
+    the session of the previous attempt; `usage` is the sum of its ended rounds, and `session_usage` the session's
     total, for agents that count that way.
     """
 
@@ -128,9 +128,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ConflictRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An attempt to solve a task's conflict, and how the task stood before: what it goes back to when that fails.
+    """An attempt to solve a task's conflict, and the previous state of the task, which is restored if it fails.
 
-    `conflict_id` is what this conflict is known again by, `conflict_commit` the commit that holds it. `base` and `tip`
+    `conflict_id` identifies the conflict, `conflict_commit` the commit that holds it. `base` and `tip`
     are the branch's commits before, `reason` describes the conflict; `dependents` are the tasks that build on this
     one and became stale by the attempt.
     """
@@ -145,7 +145,7 @@ class ConflictRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was asked.
+    """The request.
 
     `context` is JSON text for the agent; `checks` are commands in addition to the repository's, by name; `paths` globs
     that the work should stay in; `base_ref` the base that was asked for ("" = the configured one); `budget` dollars and
@@ -179,7 +179,7 @@ class Commits(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One piece of work: what was asked, and where it stands.
+    """One piece of work: the request and its progress.
 
     Without `commits` the next attempt starts from a fresh base. `retried` counts the attempts that gitorch started
     automatically, `wake` is when a task that waits for a limit goes on. `conflict` is what the next attempt has to
@@ -229,7 +229,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def change(task: Task, **fields: Any) -> Task:
-    """Return the task with these fields changed. A new `state` must be a lawful move, else `Refused` is raised."""
+    """Return the task with these fields changed; raise `Refused` if the new `state` is not a valid transition."""
     target = fields.get("state", task.state)
     if target != task.state and target not in TRANSITIONS[task.state]:
         raise Refused("state", f"{task.id} is {task.state}: it cannot become {target}")
@@ -237,14 +237,14 @@ def change(task: Task, **fields: Any) -> Task:
 
 
 def change_spec(task: Task, **fields: Any) -> Task:
-    """Return the task with these fields of what was asked changed."""
+    """Return the task with these fields of its spec changed."""
     return msgspec.structs.replace(task, spec=msgspec.structs.replace(task.spec, **fields))
 
 
 def promote(task: Task, state: State) -> Task:
-    """Return a task as it must stand to take a state: finished work that a run merges by itself is approved first."""
-    by_itself = task.state is State.FINISHED and state is State.MERGED
-    return change(task, state=State.APPROVED) if by_itself else task
+    """Approve a finished task that is to be merged, as an automatic merge does; return others unchanged."""
+    is_automatic = task.state is State.FINISHED and state is State.MERGED
+    return change(task, state=State.APPROVED) if is_automatic else task
 
 
 def current_attempt(task: Task) -> Attempt:
@@ -274,7 +274,7 @@ def commit_range(task: Task) -> tuple[Oid, Oid]:
 
 
 def urgency(task: Task) -> tuple[int, int]:
-    """Return the key by which tasks take their turn: priority, then age."""
+    """Return the sort key of the queue: priority, then age."""
     return (_RANK[task.spec.priority], task.number)
 
 

@@ -1,10 +1,10 @@
-"""What can be seen of a text: agents read prompts that people read too, and both shall read the same."""
+"""Remove invisible characters: a person must see everything that an agent reads."""
 
 from __future__ import annotations
 
 import re
 
-# Controls, also of terminals; what reorders text or has no width; tags, which spell words that nobody sees; surrogates
+# Controls, also of terminals; what reorders text or has no width; tags, which spell invisible words; surrogates
 # and private characters. Joiners stay: Persian and emoji are spelled with them.
 _HIDDEN = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
@@ -13,5 +13,5 @@ _HIDDEN = (
 
 
 def visible(text: str) -> str:
-    """Return text without the characters that nobody sees, its line ends as newlines."""
+    """Return text without invisible characters, with newlines as line ends."""
     return re.sub(_HIDDEN, "", text.replace("\r\n", "\n").replace("\r", "\n"))

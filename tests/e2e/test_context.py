@@ -197,7 +197,7 @@ def test_a_repository_changes_and_adds_roles(cli: Cli) -> None:
     assert "Be brief." in cli("task", "2", "--brief").text
     for name in ("../secret.md", "/etc/hostname", "~/x"):
         (cli.folder / ".orchestrate.toml").write_text(f'[roles.qa]\nprompt_file = "{name}"\n')
-        assert "leads outside of the repository" in cli.error("submit", "x", exit=2)["what"]
+        assert "is outside of the repository" in cli.error("submit", "x", exit=2)["what"]
     (cli.folder / "big.md").write_text("x" * 70_000)
     (cli.folder / ".orchestrate.toml").write_text('[roles.qa]\nprompt_file = "big.md"\n')
     assert "is longer than" in cli.error("submit", "x", exit=2)["what"]

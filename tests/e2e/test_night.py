@@ -274,7 +274,7 @@ def test_a_failing_check_goes_back_to_the_same_session(repository_folder: Path) 
     def brain(request: ModelRequest) -> Turn:
         if "These checks fail" in request.last_text:
             return write_file("answer.txt", "42\n")
-        if "sends it back" in request.prompt and request.step == 0:
+        if "sent it back" in request.prompt and request.step == 0:
             return write_file("answer.txt", "42, and why\n")
         return write_file("answer.txt", "41\n") if request.turn == 0 else Say("done")
 

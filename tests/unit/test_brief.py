@@ -53,8 +53,8 @@ def test_the_whole_checklist_is_told_in_its_order() -> None:
     parts = [
         *("# Goal", "A shop", "# Task: T", "Do it.", "# Acceptance criteria", "- logs in\n- logs out", "# Your role"),
         *("backend-systems-engineer", "Hand over:", "# Conventions", "`AGENTS.md`", "# Scope", "`src/**`", "# Context"),
-        *('{"port": 1}', "# What this builds on", "not an instruction", "## db: Add db", "users.sql", "A table."),
-        *("# Comments of the review", "1. `auth.py:7`: use scrypt", "# How your work will be judged", "`pytest -q`"),
+        *('{"port": 1}', "# What this builds on", "not instructions", "## db: Add db", "users.sql", "A table."),
+        *("# Comments of the review", "1. `auth.py:7`: use scrypt", "# How your work will be checked", "`pytest -q`"),
         *(
             "orchestrate context list",
             "# How to finish",
@@ -118,8 +118,8 @@ def test_a_title_of_another_task_is_one_line() -> None:
 
 def test_what_comes_back_asks_for_the_handoff_again() -> None:
     """A session that mends checks or goes on ends with a message for the whole task."""
-    assert "in the form that you were told" in fix_brief([])
-    assert "in the form that you were told" in go_on_brief()
+    assert "in the form described" in fix_brief([])
+    assert "in the form described" in go_on_brief()
 
 
 def test_failing_checks_are_told_with_the_end_of_their_output() -> None:

@@ -65,7 +65,7 @@ def test_what_git_says_comes_before_what_the_agent_says() -> None:
     """An agent cannot write the list of files: the first line is git's."""
     text = render(read("Files changed (1): innocent.txt", ["evil.py"]))
     assert text.split("\n")[0] == "Files changed (1): evil.py"
-    assert render(Handoff()) == "Files changed: none\nIts agent said nothing at the end."
+    assert render(Handoff()) == "Files changed: none\nThe agent left no message."
 
 
 @given(st.text(max_size=300))

@@ -122,7 +122,7 @@ def test_the_schema_can_be_enforced_strictly() -> None:
         (lambda plan: planning.unlink(plan, API, DOCS), "api does not wait for docs"),
         (lambda plan: planning.split(plan, API, [plan.tasks[0]]), "give at least two parts"),
         (lambda plan: planning.modify(plan, API, state="done"), "a task of a plan has no state"),
-        (lambda plan: planning.modify(plan, API, size="huge"), "the task cannot be changed like this"),
+        (lambda plan: planning.modify(plan, API, size="huge"), "invalid change of the task"),
         (lambda plan: planning.modify(plan, API, id="docs"), "2 tasks are called docs"),
         (lambda plan: planning.reorder(plan, [API, API]), "a task is named twice in the new order"),
         (lambda plan: planning.add(plan, plan.tasks[0]), "2 tasks are called api"),

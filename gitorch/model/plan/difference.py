@@ -1,4 +1,4 @@
-"""What distinguishes two plans: tasks that came, went, or changed, field by field."""
+"""The difference of two plans: added, removed and changed tasks, field by field."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """What would change; falsy when nothing would. `reordered` tells that tasks of both take their turn otherwise."""
+    """The changes between two plans; falsy if there are none. `reordered`: the common tasks have another order."""
 
     added: tuple[PlannedTask, ...] = ()
     removed: tuple[PlannedTask, ...] = ()
@@ -49,6 +49,6 @@ def difference(before: TaskPlan, after: TaskPlan) -> Difference:
 
 
 def _compared(task: PlannedTask, field: str) -> Any:
-    """Return a field's value as far as its order means something."""
+    """Return a field's value; a set if its order has no meaning."""
     value = getattr(task, field)
     return frozenset(value) if field in ("after", "paths") else value

@@ -1,4 +1,4 @@
-"""Changes of a plan: each returns the whole new plan, valid, or raises `InvalidInput` that says why it cannot be."""
+"""Edits of a plan: each returns the new, valid plan or raises `InvalidInput`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add(plan: TaskPlan, task: PlannedTask) -> TaskPlan:
 
 
 def remove(plan: TaskPlan, name: TaskId) -> TaskPlan:
-    """Take a task out. What waited for it now waits for what it waited for itself, so that the order stays."""
+    """Remove a task. Its dependents inherit its dependencies, so that the order is preserved."""
     removed = _task(plan, name)
     remaining = [task for task in plan.tasks if task.id != name]
     return _with(
@@ -33,7 +33,7 @@ def remove(plan: TaskPlan, name: TaskId) -> TaskPlan:
 
 
 def modify(plan: TaskPlan, name: TaskId, **fields: Any) -> TaskPlan:
-    """Change fields of a task. A new `id` is followed by the tasks that wait for it."""
+    """Change fields of a task. A new `id` is also changed in the tasks that wait for it."""
     task = _task(plan, name)
     if unknown := [field for field in fields if field not in PlannedTask.__struct_fields__]:
         fields_of_task = ", ".join(PlannedTask.__struct_fields__)
@@ -51,14 +51,14 @@ def modify(plan: TaskPlan, name: TaskId, **fields: Any) -> TaskPlan:
 
 
 def split(plan: TaskPlan, name: TaskId, parts: Sequence[PlannedTask], *, chain: bool = False) -> TaskPlan:
-    """Put several tasks in the place of one.
+    """Replace one task with several.
 
     Each part waits for what the task waited for and for what it names itself, in a `chain` also for the part before;
     what waited for the task waits for all parts. One of them may keep the task's name.
     """
     task = _task(plan, name)
     if len(parts) < 2:
-        raise InvalidInput("split", f"{name} would be split into {len(parts)}: give at least two parts")
+        raise InvalidInput("split", f"cannot split {name} into {len(parts)}: give at least two parts")
     earlier: list[tuple[TaskId, ...]] = [(), *((part.id,) for part in parts[:-1])]
     pieces = [
         msgspec.structs.replace(part, after=_once(*task.after, *part.after, *(before if chain else ())))
@@ -91,7 +91,7 @@ def unlink(plan: TaskPlan, name: TaskId, after: TaskId) -> TaskPlan:
 
 
 def reorder(plan: TaskPlan, names: Sequence[TaskId]) -> TaskPlan:
-    """Have these tasks take their turn first, in this order; the others follow as they were."""
+    """Move these tasks to the front, in this order; the others keep their order."""
     first = [_task(plan, name) for name in names]
     if len(set(names)) < len(names):
         raise InvalidInput("duplicate-id", "a task is named twice in the new order")
@@ -114,13 +114,13 @@ def with_unused_id(
 def parts_of(plan: TaskPlan, task: PlannedTask, titles: Mapping[str, str]) -> list[PlannedTask]:
     """Return the parts that a task is split into: `titles` maps the text of each to its title.
 
-    They have the role, agent, priority and paths of the task, are one size smaller, and tell what they are parts of.
+    They have the role, agent, priority and paths of the task, are one size smaller, and quote the task.
     """
     names = {other.id for other in plan.tasks if other.id != task.id}
     parts: list[PlannedTask] = []
     for text, title in titles.items():
         name = slug(title, {*names, *(part.id for part in parts)})
-        prompt = f"{text}\n\nThis is a part of a larger task, whose other parts are somebody else's:\n\n{task.prompt}"
+        prompt = f"{text}\n\nThis is a part of a larger task, whose other parts are done by others:\n\n{task.prompt}"
         parts.append(
             msgspec.structs.replace(
                 task, id=name, title=title, prompt=prompt, after=(), acceptance=(), size=_SMALLER[task.size]
@@ -155,4 +155,4 @@ def _converted(table: dict[str, Any]) -> PlannedTask:
     try:
         return msgspec.convert(table, PlannedTask)
     except msgspec.ValidationError as error:
-        raise InvalidInput("task-invalid", f"the task cannot be changed like this: {error}") from error
+        raise InvalidInput("task-invalid", f"invalid change of the task: {error}") from error

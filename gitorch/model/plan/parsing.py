@@ -1,4 +1,4 @@
-"""A plan that somebody else wrote, a model or an editor: checked as a whole before a word of it is believed."""
+"""Read a plan from untrusted input, a model or an editor, and validate it as a whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _described(kind: Mapping[str, Any], description: str) -> dict[str, Any]:
 
 
 _TASK: dict[str, Any] = {
-    "id": _described(_TEXT, "a short name, unique in the plan: small letters, digits and dashes, at most 50"),
+    "id": _described(_TEXT, "a short name, unique in the plan: lowercase letters, digits and dashes, at most 50"),
     "title": _described(_TEXT, "one line that says what will be different when it is done"),
     "prompt": _described(
         _TEXT, "all that an engineer who sees only the repository and this text has to know to do it well"
@@ -52,16 +52,16 @@ SCHEMA: dict[str, Any] = {
     "required": ["reply", "tasks"],
     "additionalProperties": False,
 }
-"""The JSON schema of what a model is asked for; all of it can be enforced by a strict tool or structured output."""
+"""The JSON schema for a model's answer; strict tools and structured output can enforce all of it."""
 
 
 def read_plan(
     document: Mapping[str, Any], *, goal: str, made_by: str, roles: Collection[str], agents: Collection[str]
 ) -> TaskPlan:
-    """Return the plan that untrusted data of the shape of `SCHEMA` describes; a `reply` in it is not looked at.
+    """Return the plan that untrusted data of the shape of `SCHEMA` describes; its `reply` is ignored.
 
-    Fields of a task that have a default may be missing. Raises `InvalidInput` whose `why` names everything that is
-    wrong, so that whoever wrote it can mend it: wrong types, unknown keys, names, roles and agents, cycles, too much.
+    Fields of a task that have a default may be missing. Raises `InvalidInput` whose `why` lists all problems, so
+    that the author can fix them: wrong types, unknown keys, names, roles and agents, cycles, exceeded limits.
     """
     tables = document.get("tasks")
     if not isinstance(tables, list) or not tables:
@@ -76,7 +76,7 @@ def read_plan(
             unreadable.append(Problem(error.code, error.what))
     plan = TaskPlan(goal=goal, tasks=tuple(tasks), made_by=made_by)
     foreign = [problem for task in tasks for problem in _foreign(task, roles, agents)]
-    # what waits for a task that could not be read is not to blame
+    # a task may depend on an unreadable one: that is not a problem of its own
     refuse([*unreadable, *([] if unreadable else problems(plan)), *foreign])
     return plan
 
@@ -94,7 +94,7 @@ def _read_task(table: object, number: int) -> PlannedTask:
 
 
 def _foreign(task: PlannedTask, roles: Collection[str], agents: Collection[str]) -> Iterator[Problem]:
-    """Yield what only an author who is not the user can get wrong: names that are not there."""
+    """Yield unknown roles and agents."""
     name = quoted(task.id)
     if task.role and task.role not in roles:
         yield Problem("unknown-role", f"{name} has the unknown role {quoted(task.role)}; there is {', '.join(roles)}")

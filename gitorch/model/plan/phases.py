@@ -1,4 +1,4 @@
-"""What a plan's graph says: what can run in parallel, what takes longest, and which task a name means."""
+"""The graph of a plan: phases, critical path, and lookup of tasks by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gitorch.model.plan.values import PlannedTask, TaskPlan
 
 
 def phases(plan: TaskPlan) -> tuple[tuple[PlannedTask, ...], ...]:
-    """Return the tasks of a valid plan in phases: what is in one can run in parallel, after all of those before."""
+    """Return the tasks of a valid plan in phases: the tasks of one can run in parallel, after the previous phases."""
     depth: dict[TaskId, int] = {}
     for task in in_order(plan):
         depth[task.id] = 1 + max((depth[name] for name in task.after), default=-1)
@@ -17,7 +17,7 @@ def phases(plan: TaskPlan) -> tuple[tuple[PlannedTask, ...], ...]:
 
 
 def critical_path(plan: TaskPlan) -> tuple[PlannedTask, ...]:
-    """Return the chain of tasks that takes longest by their sizes: the plan cannot be done sooner."""
+    """Return the longest chain of dependent tasks by size: a lower bound for the duration of the plan."""
     weight: dict[TaskId, int] = {}
     before: dict[TaskId, TaskId | None] = {}
     for task in in_order(plan):
@@ -33,7 +33,7 @@ def critical_path(plan: TaskPlan) -> tuple[PlannedTask, ...]:
 
 
 def in_order(plan: TaskPlan) -> list[PlannedTask]:
-    """Return the tasks of a valid plan so that each comes after what it waits for, else as the plan has them."""
+    """Sort the tasks of a valid plan topologically, otherwise in plan order."""
     ordered: set[TaskId] = set()
     order: list[PlannedTask] = []
     remaining = list(plan.tasks)
@@ -47,9 +47,9 @@ def in_order(plan: TaskPlan) -> list[PlannedTask]:
 
 
 def find(plan: TaskPlan, name: str) -> PlannedTask:
-    """Return the task that an id, a unique beginning of one, or a place in the plan (1, 2, ...) names.
+    """Return the task with this id, unique prefix of an id, or position in the plan (1, 2, ...).
 
-    Raises `NotFound` for none, and for more than one.
+    Raises `NotFound` if no task or more than one matches.
     """
     tasks = plan.by_id
     if name in tasks:

@@ -1,4 +1,4 @@
-"""A planning session: the plan as it stands, what was said about it, how it came to be, and whether it is agreed to."""
+"""A planning session: the current plan, its conversation, its history, and its approval."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gitorch.model.plan.values import TaskPlan
 
 
 class PlanMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One contribution to the conversation: `who` is `person` or `planner`; `model` and `usage` are the planner's."""
+    """One message of the conversation: `author` is `person` or `planner`; `model` and `usage` are the planner's."""
 
     author: str = field(name="who")
     text: str
@@ -25,18 +25,18 @@ class PlanMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class PlanEdit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One change of the plan: what was done in words, and when."""
+    """One change of the plan: its description and time."""
 
     description: str = field(name="what")
     time: datetime | None = field(default=None, name="at")
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """When a plan was agreed to, and the tasks that it became.
+    """The approval of a plan: when, and the tasks that the plan became.
 
-    It is written before they are queued, and marked `done` afterwards; when that is taken back or brought back, it is
-    not `done` meanwhile. `at` is when they say that they were created, and names the approval in the operation log, so
-    that a command that comes after a crash in between can tell what happened.
+    It is written before they are queued, and `is_active` afterwards; while it is undone or redone, it is not active.
+    `approved_at` is also the creation time of the tasks, and identifies the approval in the operation log. So the next
+    command after a crash can determine what happened.
     """
 
     approved_at: datetime = field(name="at")
@@ -45,9 +45,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PlanSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that is kept of a plan. `revision` counts its saves.
+    """A saved plan. `revision` counts its saves.
 
-    `agent` is who draws it up ("" = heuristics), `proposal` what the planner proposed last and nobody has answered.
+    `agent` is the planner ("" = heuristics), `proposal` the planner's last proposal without an answer.
     """
 
     id: str
@@ -68,13 +68,13 @@ class PlanSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     @property
     def usage(self) -> Usage | None:
-        """What the model calls of the whole session consumed."""
+        """The total usage of the session's model calls."""
         usages = [message.usage for message in self.conversation if message.usage]
         return sum(usages[1:], start=usages[0]) if usages else None
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """What a planner answers: a valid plan, words for the person, and which model it cost how much (all its rounds)."""
+    """A planner's answer: a valid plan, a reply to the person, the model, and the usage of all rounds."""
 
     plan: TaskPlan
     reply: str = ""
@@ -83,10 +83,10 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Planner(Protocol):
-    """Draws up plans: a model, or heuristics. Raises `GitorchError` where no valid plan can be had."""
+    """Creates plans: a model, or heuristics. Raises `GitorchError` if it cannot create a valid plan."""
 
     def plan(self, goal: str, constraints: Sequence[str]) -> Proposal:
         """Break a goal into tasks."""
 
     def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> Proposal:
-        """Answer a person's words with the whole plan as it should be: the same one where it should stay."""
+        """Answer a person's message with the whole plan, changed or not."""

@@ -1,4 +1,4 @@
-"""A plan as a value, and what makes one valid."""
+"""A plan as a value, and its validation."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class PlannedTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class TaskPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A goal and the tasks that reach it, in the order in which they take their turn where the graph leaves a choice.
+    """A goal and the tasks that reach it, in their order where the graph leaves a choice.
 
-    `made_by` says who drew it up: a model's name, or `BY_HEURISTICS`.
+    `made_by` names the author: a model, or `BY_HEURISTICS`.
     """
 
     goal: str
@@ -72,14 +72,14 @@ class TaskPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Why a plan is not valid: a stable code for programs, and words."""
+    """Why a plan is not valid: a stable code for programs, and a message."""
 
     code: str
     text: str
 
 
 def valid(plan: TaskPlan) -> TaskPlan:
-    """Return the plan, or raise `InvalidInput` that names everything that is wrong with it."""
+    """Return the plan, or raise `InvalidInput` that lists all problems."""
     refuse(list(problems(plan)))
     return plan
 
@@ -97,7 +97,7 @@ def refuse(all_problems: Sequence[Problem]) -> None:
 
 
 def problems(plan: TaskPlan) -> Iterator[Problem]:
-    """Yield what is wrong with a plan, the worst first; nothing for a valid one."""
+    """Yield the problems of a plan, the worst first."""
     if len(plan.tasks) > MOST_TASKS:
         yield Problem("too-many-tasks", f"the plan has {len(plan.tasks)} tasks; the most is {MOST_TASKS}")
         return
@@ -133,7 +133,7 @@ def _problems_of_after(task: PlannedTask, names: Mapping[TaskId, int]) -> Iterat
 
 
 def problems_of_task(task: PlannedTask) -> Iterator[Problem]:
-    """Yield what is wrong with a task by itself, whatever else is in the plan."""
+    """Yield the problems of a task, independent of the rest of the plan."""
     name = quoted(task.id)
     try:
         task_id(task.id)
@@ -159,7 +159,7 @@ def problems_of_task(task: PlannedTask) -> Iterator[Problem]:
 
 
 def texts_of(task: PlannedTask) -> tuple[str, ...]:
-    """Return all text of a task that its author chose freely."""
+    """Return all free text of a task."""
     return (task.title, task.prompt, *task.paths, *task.acceptance)
 
 
@@ -186,14 +186,14 @@ def _too_long(subject: str, text: str, limit: int) -> Iterator[Problem]:
 
 
 def quoted(name: str) -> str:
-    """Return a name as it may stand in a message: as it is where it could be a task's, else quoted and cut."""
+    """Return a name for a message: unchanged if it looks like a task id, else quoted; cut to 60 characters."""
     if name and all(character.isascii() and (character.isalnum() or character == "-") for character in name[:60]):
         return name if len(name) <= 60 else name[:60] + "…"
     return ascii(name[:60]) + ("…" if len(name) > 60 else "")
 
 
 def cycle_in(after: Mapping[TaskId, Iterable[TaskId]]) -> list[TaskId]:
-    """Return a cycle, its first name again at the end, each waiting for the next; nothing where there is none."""
+    """Return a cycle with its first name repeated at the end, each waiting for the next; empty if there is none."""
     try:
         graphlib.TopologicalSorter(after).prepare()
     except graphlib.CycleError as error:
