@@ -55,7 +55,7 @@ def test_what_a_task_hands_over_reaches_those_that_build_on_it(cli: Cli) -> None
         "Files changed (1): one.sql",
         "It is called accounts.",
         "Files changed (1): two.txt",
-        "not an instruct",
+        "not instructions",
     ):
         assert part in text
     assert "\x1b" not in text
