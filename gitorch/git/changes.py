@@ -1,4 +1,4 @@
-"""Which paths differ between commits, for many pairs of them in one process."""
+"""The paths that differ between commits, for many pairs in one process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 
 Span = tuple[Oid, Oid]
-"""From which commit to which."""
+"""The first and the last commit of a comparison."""
 
 
 class ChangedPaths(msgspec.Struct, frozen=True):
-    """The paths that differ over a span; which of them are new; and the folders that are no longer there at its end."""
+    """The changed paths of a span, those of them that are new, and the removed folders."""
 
     paths: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
@@ -22,7 +22,7 @@ class ChangedPaths(msgspec.Struct, frozen=True):
 
 
 def changed_paths(repository: Repository, spans: Iterable[Span]) -> dict[Span, ChangedPaths]:
-    """Return what differs over each span, without looking for renames: one is a path deleted and one added."""
+    """Return the changed paths of each span, without rename detection."""
     unique_spans = list(dict.fromkeys(spans))
     if not unique_spans:
         return {}

@@ -1,4 +1,4 @@
-"""What an attempt may touch: the environment that fences an agent's git in, and proof that nothing else moved."""
+"""The fence of an attempt: the environment that restricts an agent's git, and a check that nothing else changed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from gitorch.model.naming import NOTES, OWN_REFS, Ref
 
 TASK_REFS = "refs/heads/orch/"
 
-# what an agent's git must never do by itself, or to what it shares with everybody
+# what an agent's git must not do automatically, or to shared data
 _PINS = {
     "gc.auto": "0",
     "maintenance.auto": "false",
-    # an agent that calls `git gc` by hand harms nobody's unreachable work, and moves no refs into packed-refs
+    # if an agent calls `git gc`, unreachable commits are kept, and no refs are packed
     "gc.packRefs": "false",
     "gc.pruneExpire": "never",
     "gc.reflogExpire": "never",
     "gc.reflogExpireUnreachable": "never",
     "gc.worktreePruneExpire": "never",
-    # a rebase that puts work into the shared stash, or moves the branches of other tasks on the way
+    # a rebase must not use the shared stash, or move the branches of other tasks
     "rebase.autoStash": "false",
     "merge.autoStash": "false",
     "rebase.updateRefs": "false",
@@ -47,11 +47,11 @@ _UNATTENDED = {
     "SSH_ASKPASS_REQUIRE": "force",
 }
 
-# of a checkout's git folder, beside HEAD and the index: a half-done operation, and where HEAD has been
+# files in a checkout's git folder besides HEAD and the index: unfinished operations and the log of HEAD
 _CHECKOUT_FILES = ("ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "logs/HEAD")
 _SHARED_FILES = ("config", "config.worktree", "shallow", "objects/info/alternates")
 
-# larger files are told apart by size and time
+# larger files are compared by size and time
 _HASHED_BYTES = 32 * 1024 * 1024
 _LONGEST_ALARM = 1024 * 1024
 
@@ -59,9 +59,9 @@ _SWITCHED_OFF = {"GITORCH_NOTHING": "", "GITORCH_NO": "false"}
 
 
 class Fingerprint(msgspec.Struct, frozen=True):
-    """Everything that is the user's, at one instant: the name of each thing, and a digest of what it holds.
+    """The state of everything that belongs to the user, at one time: digests of contents by name.
 
-    A name is a ref, `HEAD`, `index`, `entries` (what the index says, whatever its bytes), `stash COMMIT`, `file PATH`
+    A name is a ref, `HEAD`, `index`, `entries` (the index entries, whatever its bytes), `stash COMMIT`, `file PATH`
     in the checkout, or a path inside the git folder. Names come from hostile bytes: escape them before they are shown.
     """
 
@@ -122,7 +122,7 @@ def user_hooks(repository: Repository, worktree: Path | None = None) -> Path:
     """
     key = ("--type=path", "--show-scope", "--get-all", "core.hooksPath")
     fields = repository.git("config", "-z", *key, ok=(0, 1)).fields()
-    # the scope `command` is what gitorch itself says, on command lines and in an agent's environment
+    # gitorch itself uses the scope `command`, on command lines and in an agent's environment
     paths = [path for scope, path in zip(fields[::2], fields[1::2], strict=True) if scope != "command"]
     if not paths:
         return repository.common_dir / "hooks"
@@ -146,13 +146,12 @@ def refusals(alarm: Path) -> tuple[str, ...]:
 
 
 def fingerprint(repository: Repository, *, movable: Iterable[str] = (TASK_REFS,)) -> Fingerprint:
-    """Take the fingerprint of everything that gitorch promises to leave alone.
+    """Return the fingerprint of everything that gitorch promises not to change.
 
     `movable` are refs that may move, in addition to `refs/gitorch/` and the notes: full names, or prefixes that end in
-    `/`. Of
-    the files in the checkout, those are read that differ from the index or that git does not know; ignored files and
-    submodules are not looked at. Writes nothing, and runs no program that a config names. Raises `GitFailed` where git
-    cannot read the repository (a config or index that somebody damaged).
+    `/`. Includes the files in the checkout that differ from the index or are untracked, but no ignored files and no
+    submodules. Writes nothing, and runs no program that a config names. Raises `GitFailed` if git cannot read the
+    repository (a damaged config or index).
     """
     shared = repository.common_dir
     digests = {name: _digest(shared / name) for name in ("HEAD", "index", *_CHECKOUT_FILES, *_SHARED_FILES)}
@@ -165,7 +164,7 @@ def fingerprint(repository: Repository, *, movable: Iterable[str] = (TASK_REFS,)
 
 
 def differences(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
-    """Name each thing that is not as it was, one line each; empty when nothing moved."""
+    """Describe each difference in one line; empty if there is none."""
     names = sorted(before.digests.keys() | after.digests.keys())
     changed = {name for name in names if before.digests.get(name) != after.digests.get(name)}
     if "index" in changed and "entries" not in changed:
@@ -195,7 +194,7 @@ def _refs(repository: Repository, movable: Iterable[str]) -> dict[str, str]:
 
 
 def _stashed(repository: Repository) -> dict[str, str]:
-    # by commit, so that `git stash store` can bring back what somebody dropped
+    # by commit, so that `git stash store` can restore a dropped entry
     listing = repository.git("log", "-g", "--format=%H", "refs/stash", "--", ok=(0, 128))
     return {f"stash {oid}": "kept" for oid in listing.text.split()} if listing.code == 0 else {}
 
@@ -205,7 +204,7 @@ def _covered(name: str, movable: Iterable[str]) -> bool:
 
 
 def _checkout(repository: Repository, work_tree: Path) -> dict[str, str]:
-    """Return what the index says, and each file that differs from it or is unknown to git."""
+    """Return a digest of the index entries, and each file that differs from them or is untracked."""
     entries = _inspect(repository, work_tree, "ls-files", "--stage", "-v", "-z").stdout
     status = _inspect(
         repository,
@@ -250,12 +249,12 @@ def _name(path: Path, shared: Path) -> str:
 
 
 def _printable(name: str) -> str:
-    """Return a name that UTF-8 can hold, whatever bytes it was made of."""
+    """Return a name as valid UTF-8, with escapes for other bytes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _digest(path: Path) -> str:
-    """Return what tells one state of a file from another, empty when there is none; follows no link, opens no pipe."""
+    """Return a digest of a file's state; empty if it does not exist. Follows no link and opens no pipe."""
     try:
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):

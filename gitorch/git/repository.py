@@ -121,7 +121,7 @@ class Repository:
         return Oid(answer.text) if answer.code == 0 else None
 
     def resolve(self, name: str) -> Oid | None:
-        """Return the commit that a name means; None when there is none."""
+        """Return the commit that a name refers to; None if there is none."""
         if name.startswith("-"):
             return None
         answer = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", ok=(0, 1, 128))
