@@ -162,9 +162,11 @@ def helps(command: click.Command, name: str, parent: click.Context) -> Iterator[
     """Yield the help of a command and of those below it."""
     context = click.Context(command, info_name=name, parent=parent, terminal_width=100, **command.context_settings)
     yield f"### `{context.command_path}`\n\n```text\n{command.get_help(context)}\n```\n"
-    for below, one in getattr(command, "commands", {}).items():
-        if not one.hidden:
-            yield from helps(one, below, context)
+    if isinstance(command, click.Group):
+        for subcommand_name in command.commands or command.list_commands(context):
+            subcommand = command.get_command(context, subcommand_name)
+            if subcommand and not subcommand.hidden:
+                yield from helps(subcommand, subcommand_name, context)
 
 
 PAGES = {"configuration.md": configuration, "commands.md": commands}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +14,12 @@ from typing import NoReturn
 import click
 
 from gitorch import __version__
+from gitorch.cli.group import LazyGroup, Sections
 from gitorch.cli.session import Session, print_help, with_common_options
 from gitorch.errors import GitorchError, InvalidInput, did_you_mean
+from gitorch.model.redact import redacted
 
-COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+COMMANDS: Sections = {
     "Start": {
         "demo": ("demo", "run the whole loop in a throw-away repository"),
         "init": ("init", "write a commented .orchestrate.toml"),
@@ -25,22 +27,22 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Evening": {
         "submit": ("submit", "queue tasks"),
-        "plan": ("plan", "break a goal into tasks"),
+        "plan": ("plan.group", "break a goal into tasks"),
         "adopt": ("adopt", "import existing branches as finished tasks"),
         "run": ("run", "run the queued tasks"),
     },
     "Night": {
         "status": ("status", "show tasks and what needs your attention"),
-        "watch": ("status", "show the status live"),
-        "agents": ("status", "show running agents"),
-        "task": ("status", "show one task"),
-        "log": ("status", "show the output of an agent"),
-        "kill": ("status", "stop tasks"),
-        "retry": ("status", "queue a fresh attempt"),
+        "watch": ("watch", "show the status live"),
+        "agents": ("agents", "show running agents"),
+        "task": ("task", "show one task"),
+        "log": ("log", "show the output of an agent"),
+        "kill": ("kill", "stop tasks"),
+        "retry": ("retry", "queue a fresh attempt"),
     },
     "Morning": {
         "review": ("review", "review finished tasks"),
-        "diff": ("review", "show the changes of a task"),
+        "diff": ("diff", "show the changes of a task"),
         "comment": ("verdicts", "comment on a task, a file or a line"),
         "approve": ("verdicts", "approve tasks for merging"),
         "revise": ("verdicts", "send a task back with comments"),
@@ -58,41 +60,30 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 }
 """The commands in the order of a day: the module that holds each, and one line about it."""
 
-OTHER_SPELLINGS = {"plan-list": "plan", "plan-continue": "plan", "execute-plan": "plan"}
-"""Commands that are understood and not listed."""
+ALIASES = {
+    "plan-list": ("plan.show", "list_command"),
+    "plan-continue": ("plan.new", "continue_command"),
+    "execute-plan": ("plan.approve", "execute_plan_command"),
+}
+"""Commands that are understood and not listed: the module and the function of each."""
 
 
-class Commands(click.Group):
-    """The commands in the order of a day, each imported when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return [name for group in COMMANDS.values() for name in group]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        listed = {name: module for group in COMMANDS.values() for name, (module, _) in group.items()}
-        found = (listed | OTHER_SPELLINGS).get(cmd_name)
-        if found is None:
-            return None
-        module = importlib.import_module(f"gitorch.cli.commands.{found}")
-        return with_common_options(getattr(module, f"{cmd_name.replace('-', '_')}_command"))
+class Commands(LazyGroup):
+    """The commands in the order of a day."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = {*self.list_commands(ctx), *OTHER_SPELLINGS}
-        if args and not args[0].startswith("-") and args[0] not in known:
+        if args and not args[0].startswith("-") and args[0] not in self.functions:
             hint = did_you_mean(args[0], self.list_commands(ctx), lead="; ")
             raise InvalidInput("no-such-command", f"there is no command {args[0]}{hint}", fix=("orchestrate -h",))
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        for title, group in COMMANDS.items():
-            with formatter.section(title):
-                formatter.write_dl([(name, about) for name, (_, about) in group.items()], col_spacing=3)
-
 
 @click.group(
     cls=Commands,
+    sections=COMMANDS,
+    aliases=ALIASES,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run `orchestrate COMMAND --help` for details.",
@@ -152,10 +143,6 @@ def _fail(session: Session, error: GitorchError, words: Sequence[str]) -> None:
 
 
 def _crash(session: Session, error: Exception) -> None:
-    import traceback
-
-    from gitorch.model.redact import redacted
-
     text = redacted("".join(traceback.format_exception(error)))
     folder = session.crash_folder()
     folder.mkdir(parents=True, exist_ok=True)

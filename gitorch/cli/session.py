@@ -1,4 +1,4 @@
-"""One call of the command line: the options that every command has, the repository, and where words go."""
+"""One call of the command line: the options of every command, the repository, and the output streams."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
-from gitorch.cli import schema
+from gitorch.cli import schema, views
 from gitorch.errors import AnswerNeeded, GitorchError, InvalidInput
 
 if TYPE_CHECKING:
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 NO_SANDBOX = "no sandbox: agents are fenced by git hooks alone, which stop accidents and not malice"
 
 UNDO_HINT = "to undo: orchestrate undo"
-WAY_BACK = UNDO_HINT
 
 
 class Session:
-    """What the common options say, and the doors that follow from them."""
+    """The common options, the repository and the terminal of one call."""
 
     def __init__(self) -> None:
         self.start = Path.cwd()
@@ -42,7 +41,7 @@ class Session:
         self.verbose = False
         self.json = False
         self.no_input = False
-        self.talking = False  # in a planning session, whose prompt tells what can come next
+        self.in_plan_dialog = False  # its prompt replaces the hints about the next command
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -52,6 +51,7 @@ class Session:
     @cached_property
     def screen(self) -> Screen:
         """The streams of this process, and what they can show."""
+        # 15 ms (msgspec, rich.cells) that `orchestrate -h` does without
         from gitorch.cli.terminal.streams import Screen
 
         return Screen.of_process(quiet=self.quiet, verbose=int(self.verbose))
@@ -65,10 +65,10 @@ class Session:
         """Return the task of a name; without one, the task whose worktree this is."""
         if name:
             return services.lookup.find_task(self.workspace, name)
-        here = services.lookup.task_of_folder(self.workspace, self.start.resolve())
-        if here is None:
+        task = services.lookup.task_of_folder(self.workspace, self.start.resolve())
+        if task is None:
             raise click.UsageError("which task? (inside a task's worktree it may be left out)")
-        return here
+        return task
 
     def find_all(self, names: Sequence[str]) -> list[Task]:
         """Return the tasks of these names; raise `InvalidInput` without any."""
@@ -82,20 +82,20 @@ class Session:
             content = schema.answer.line(answer) if answer else None
         if content:
             self.screen.answer(content.removesuffix("\n") if isinstance(content, str) else content)
-        self.tell_notices()
+        self.print_notices()
 
     def say(self, content: RenderableType) -> None:
         """Print narration to stderr."""
         self.screen.say(content)
 
-    def refresh(self, known: Replayer | None = None) -> None:
-        """Bring what is foreseen up to date after a change by hand; a run that is going on does it by itself."""
+    def refresh(self, replayer: Replayer | None = None) -> None:
+        """Update the forecast and the candidate after a manual change; an active run updates them automatically."""
         if not services.run_lock.is_running(self.workspace):
-            for trouble in services.candidate.refresh(self.workspace, known):
+            for trouble in services.candidate.refresh(self.workspace, replayer):
                 self.say(trouble)
 
-    def tell_notices(self) -> None:
-        """Say what was mended while reading the state."""
+    def print_notices(self) -> None:
+        """Warn about what was repaired while reading the state."""
         if "workspace" in self.__dict__:
             notices = self.workspace.store.notices
             while notices:
@@ -106,35 +106,34 @@ class Session:
         if self.json:
             sys.stdout.write(schema.answer.line(schema.error.ErrorAnswer.of(error)) + "\n")
             return
-        from gitorch.cli.views import error as error_view
-
-        self.tell_notices()
-        self.screen.alert(error_view.error(error))
+        self.print_notices()
+        self.screen.alert(views.error.error(error))
 
     def confirm(self, question: str, *, yes: bool, flag: str = "--yes") -> bool:
         """Ask a person; without one, raise `AnswerNeeded` that names the flag to pass."""
         if yes:
             return True
         if not self.interactive:
-            raise AnswerNeeded("answer-needed", question, why="there is nobody to ask", fix=(f"pass {flag}",))
+            raise AnswerNeeded("answer-needed", question, why="no terminal to ask on", fix=(f"pass {flag}",))
         return click.confirm(question, default=False, err=True)
 
     def crash_folder(self) -> Path:
-        """Return where the traceback of an unexpected error goes."""
+        """Return the folder for the traceback of an unexpected error."""
         if "workspace" in self.__dict__:
             return self.workspace.folder / "crashes"
+        # 5 ms that only a crash outside of a repository has to wait for
         import tempfile
 
         return Path(tempfile.gettempdir()) / f"gitorch-{os.getuid()}"
 
 
 def with_common_options(command: click.Command) -> click.Command:
-    """Give a command the options that all have: they may stand before or after its name."""
+    """Add the common options to a command and its subcommands; they may come before or after its name."""
     if not any(option.name == "start_path" for option in command.params):
         command.params.extend(_common_options())
         command.context_settings.setdefault("help_option_names", ["-h", "--help"])
-        for below in getattr(command, "commands", {}).values():
-            with_common_options(below)
+        for subcommand in getattr(command, "commands", {}).values():
+            with_common_options(subcommand)
     return command
 
 
@@ -181,10 +180,10 @@ def print_help(ctx: click.Context) -> None:
 
 
 class Name(click.ParamType[str]):
-    """A name of something that the repository knows; completes what begins as it does."""
+    """A name that the repository knows; the shell completes it."""
 
-    def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
-        """Return the names that there are, each with a word about it."""
+    def choices(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        """Return all names, each with a short description."""
         raise NotImplementedError
 
     def shell_complete(
@@ -193,13 +192,14 @@ class Name(click.ParamType[str]):
         param: click.Parameter,  # noqa: ARG002
         incomplete: str,
     ) -> list[CompletionItem]:
+        # 4 ms; click loads it only to complete words
         from click.shell_completion import CompletionItem
 
         try:
-            known = [*self.known(ctx)]
+            choices = [*self.choices(ctx)]
         except GitorchError:
             return []
-        return [CompletionItem(name, help=about or None) for name, about in known if name.startswith(incomplete)]
+        return [CompletionItem(name, help=summary or None) for name, summary in choices if name.startswith(incomplete)]
 
 
 class TaskName(Name):
@@ -207,7 +207,7 @@ class TaskName(Name):
 
     name = "task"
 
-    def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+    def choices(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
         """Return the tasks with their titles."""
         return ((task.id, task.title) for task in ctx.ensure_object(Session).workspace.tasks.values())
 

@@ -2,60 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from gitorch.model import forecast as model
 from gitorch.model.forecast import Candidate, CheckStatus, Conflict, Forecast, ForecastSummary
-from gitorch.services.run_lock import is_running
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Task
+from gitorch.services.run_lock import is_locked
 from gitorch.services.workspace import Workspace
 from gitorch.storage.atomic import replace
+
+_FORECAST = "forecast.json"
+_CANDIDATE = "candidate.json"
 
 
 def saved_conflicts(workspace: Workspace) -> tuple[Conflict, ...]:
     """Return the conflicts of the last forecast whose tasks are still in flight."""
-    forecast = _read(_forecast_file(workspace), Forecast)
-    return model.active_conflicts(forecast.conflicts, workspace.tasks) if forecast else ()
+    return _conflicts(workspace.folder, workspace.tasks)
 
 
 def saved_candidate(workspace: Workspace) -> Candidate | None:
     """Return the merge candidate as it was last built; None before the first."""
-    candidate = _read(_candidate_file(workspace), Candidate)
-    if candidate is None or candidate.status is not CheckStatus.CHECKING or is_running(workspace):
-        return candidate
-    candidate = _read(_candidate_file(workspace), Candidate)  # the run may have finished its check and ended meanwhile
-    return unchecked(candidate) if candidate and candidate.status is CheckStatus.CHECKING else candidate
+    return _candidate(workspace.folder)
 
 
 def saved_forecast(workspace: Workspace) -> ForecastSummary:
     """Return the saved conflicts and the saved candidate."""
-    return saved_conflicts(workspace), saved_candidate(workspace)
+    return read_forecast(workspace.folder, workspace.tasks)
+
+
+def read_forecast(folder: Path, tasks: Mapping[TaskId, Task]) -> ForecastSummary:
+    """Return both from a state folder, for a snapshot of the tasks; any thread may call it."""
+    return _conflicts(folder, tasks), _candidate(folder)
+
+
+def _conflicts(folder: Path, tasks: Mapping[TaskId, Task]) -> tuple[Conflict, ...]:
+    forecast = _read(folder / _FORECAST, Forecast)
+    return model.active_conflicts(forecast.conflicts, tasks) if forecast else ()
+
+
+def _candidate(folder: Path) -> Candidate | None:
+    candidate = _read(folder / _CANDIDATE, Candidate)
+    if candidate is None or candidate.status is not CheckStatus.CHECKING or is_locked(folder):
+        return candidate
+    candidate = _read(folder / _CANDIDATE, Candidate)  # the run may have finished its check, and ended meanwhile
+    return unchecked(candidate) if candidate and candidate.status is CheckStatus.CHECKING else candidate
 
 
 def save_forecast(workspace: Workspace, forecast: Forecast) -> None:
     """Save a forecast for all processes."""
     workspace.folder.mkdir(parents=True, exist_ok=True)
-    replace(_forecast_file(workspace), model.encoded(forecast))
+    replace(workspace.folder / _FORECAST, model.encoded(forecast))
 
 
 def save_candidate(workspace: Workspace, candidate: Candidate) -> None:
     """Save the candidate for all processes."""
     workspace.folder.mkdir(parents=True, exist_ok=True)
-    replace(_candidate_file(workspace), model.encoded(candidate))
+    replace(workspace.folder / _CANDIDATE, model.encoded(candidate))
 
 
 def unchecked(candidate: Candidate) -> Candidate:
     """Return a candidate as unchecked: the next run checks it."""
     return msgspec.structs.replace(candidate, status=CheckStatus.UNCHECKED, reason="the next run checks it")
-
-
-def _forecast_file(workspace: Workspace) -> Path:
-    return workspace.folder / "forecast.json"
-
-
-def _candidate_file(workspace: Workspace) -> Path:
-    return workspace.folder / "candidate.json"
 
 
 def _read(path: Path, kind: type[model.Record]) -> model.Record | None:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from gitorch.errors import Refused
@@ -48,8 +49,13 @@ def git_lock(workspace: Workspace) -> Iterator[None]:
 
 def is_running(workspace: Workspace) -> bool:
     """Return whether a run is active in this repository."""
+    return is_locked(workspace.folder)
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a run holds the lock in a state folder."""
     try:
-        with (workspace.folder / "run.lock").open("a+") as file:
+        with (folder / "run.lock").open("a+") as file:
             return not locks.try_lock(file, shared=True)
     except FileNotFoundError:
         return False

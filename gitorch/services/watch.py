@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from gitorch.agents import AGENTS
 from gitorch.agents.command import Command
-from gitorch.executors.base import STREAMS, ResourceUsage, Running, Submitted
+from gitorch.config import AgentSettings
+from gitorch.executors.base import STREAMS, Executor, ResourceUsage, Running, Submitted
 from gitorch.flow.attempt import attempt_key
+from gitorch.model.forecast import ForecastSummary
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Event
 from gitorch.model.task import State, Task
+from gitorch.services import forecast_record
 from gitorch.services.executor import executor_of
 from gitorch.services.workspace import Workspace
 
@@ -25,9 +31,12 @@ def executions(workspace: Workspace, task: Task, number: int | None = None) -> l
 
 def running(workspace: Workspace) -> list[tuple[Task, Submitted, Running]]:
     """Return the running tasks with their live executions, as the executor reports them."""
-    executor = executor_of(workspace)
-    tasks = [task for task in workspace.tasks.values() if task.state is State.RUNNING]
-    latest = [(task, execution) for task in tasks for execution in executions(workspace, task)[-1:]]
+    return _running(executor_of(workspace), workspace.tasks)
+
+
+def _running(executor: Executor, tasks: Mapping[TaskId, Task]) -> list[tuple[Task, Submitted, Running]]:
+    running_tasks = [task for task in tasks.values() if task.state is State.RUNNING]
+    latest = [(task, execution) for task in running_tasks for execution in executor.executions(attempt_key(task))[-1:]]
     polled = [(task, execution, executor.poll(execution.id)) for task, execution in latest]
     return [(task, execution, status) for task, execution, status in polled if isinstance(status, Running)]
 
@@ -56,25 +65,39 @@ def usage(workspace: Workspace, execution: Submitted) -> ResourceUsage:
     return executor_of(workspace).usage(execution.id)
 
 
-def activity(workspace: Workspace) -> dict[TaskId, str]:
-    """Return the last event of each running task's agent, in one line."""
-    return {task.id: _last_event(workspace, task, execution) for task, execution, _ in running(workspace)}
+class LiveReader(msgspec.Struct, frozen=True, kw_only=True):
+    """Reads what a run does now, for a snapshot of its tasks. It has no task store, so any thread may use it."""
+
+    executor: Executor
+    agents: Mapping[str, AgentSettings]
+    folder: Path
+
+    def read(self, tasks: Mapping[TaskId, Task]) -> tuple[dict[TaskId, str], ForecastSummary]:
+        """Return the last event of each running task's agent in one line, and the saved forecast and candidate."""
+        return self.activity(tasks), forecast_record.read_forecast(self.folder, tasks)
+
+    def activity(self, tasks: Mapping[TaskId, Task]) -> dict[TaskId, str]:
+        """Return the last event of each running task's agent, in one line."""
+        return {task.id: self._last_event(task, execution) for task, execution, _ in _running(self.executor, tasks)}
+
+    def _last_event(self, task: Task, execution: Submitted) -> str:
+        if not execution.step.startswith("agent-"):
+            return execution.step.replace("-", " ", 1)
+        last = ""
+        for event in self._tail_events(task, execution):
+            last = f"{event.tool} {event.text}".strip() or last
+        return last.splitlines()[0] if last else ""
+
+    def _tail_events(self, task: Task, execution: Submitted) -> Iterator[Event]:
+        """Yield the events of a transcript's last part, however long it is."""
+        settings = self.agents.get(task.spec.agent)
+        if settings is None:
+            return
+        with self.executor.open_output(execution.id, "stdout", tail=_TAIL_BYTES) as lines:
+            for line in lines.read().splitlines():
+                yield from AGENTS[settings.kind].events(line)
 
 
-def _last_event(workspace: Workspace, task: Task, execution: Submitted) -> str:
-    if not execution.step.startswith("agent-"):
-        return execution.step.replace("-", " ", 1)
-    last = ""
-    for event in _tail_events(workspace, task, execution):
-        last = f"{event.tool} {event.text}".strip() or last
-    return last.splitlines()[0] if last else ""
-
-
-def _tail_events(workspace: Workspace, task: Task, execution: Submitted) -> Iterator[Event]:
-    """Yield the events of a transcript's last part, however long it is."""
-    settings = workspace.config.agents.get(task.spec.agent)
-    if settings is None:
-        return
-    with executor_of(workspace).open_output(execution.id, "stdout", tail=_TAIL_BYTES) as lines:
-        for line in lines.read().splitlines():
-            yield from AGENTS[settings.kind].events(line)
+def live_reader(workspace: Workspace) -> LiveReader:
+    """Return what reads the activity and the forecast of this workspace's run."""
+    return LiveReader(executor=executor_of(workspace), agents=workspace.config.agents, folder=workspace.folder)

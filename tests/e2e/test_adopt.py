@@ -210,7 +210,7 @@ def test_uncommitted_files_are_said_not_to_count(cli: Cli, tmp_path: Path) -> No
         git("worktree", "add", "--quiet", str(tmp_path / name), name, cwd=cli.folder)
     (tmp_path / "busy" / "new.txt").write_text("not committed\n")
     answer = cli("adopt", "busy", "calm")
-    assert f"busy is checked out in {tmp_path / 'busy'}: only what is committed counts" in answer.stderr
+    assert f"busy is checked out in {tmp_path / 'busy'}: only its commits are adopted" in answer.stderr
     assert "calm is checked out" not in answer.stderr
     assert [one["path"] for one in cli.json("diff", "busy")["files"]] == ["busy.txt"]
 

@@ -102,12 +102,12 @@ def test_without_a_model_the_session_works_and_says_so(cli: Cli, screen: Termina
     screen.orchestrate("plan")
     screen.shows("What do you want to reach?")
     screen.type("Add a, b and c")
-    screen.shows("there is no model to ask", "made by heuristics, not by a model", "plan> ")
+    screen.shows("no model is available", "made by heuristics, not by a model", "plan> ")
     screen.type("help")
     screen.shows("discuss TEXT", "approve [--run]", "plan> ")
     for line, words in (
         ("discuss make it smaller", "error: there is no model to discuss the plan with"),
-        ("dance", "error: dance is not understood"),
+        ("dance", "error: unknown verb dance"),
         ("remove nobody", "error: there is no task nobody in the plan"),
         ("remove", "error: Missing argument 'TASK...'"),
         ('add "open', "error: a quotation mark is not closed"),

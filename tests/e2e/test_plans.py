@@ -57,7 +57,7 @@ def test_without_a_model_a_plan_is_made_by_heuristics_and_says_so(cli: Cli) -> N
     assert LABEL in said.text
     assert "Phase 1" in said.text
     assert "design-the-data-model" in said.text
-    assert "there is no model to ask" in said.stderr
+    assert "no model is available" in said.stderr
     assert "`claude` cannot be started" in said.stderr or "/nonexistent/claude" in said.stderr
     assert said.stderr.splitlines()[-1] == "next: orchestrate plan approve create-a-blog-platform"
     assert cli.tasks() == {}
@@ -306,7 +306,7 @@ def test_the_editor_edits_a_plan(plan: Cli, tmp_path: Path) -> None:
     mended = editor(tmp_path, 'grep -q \'role = "x"\' "$1"; sed -i \'$d; s/^sise/size/\' "$1"')
     plan("plan", "edit", "1-add", env={"EDITOR": mended})
     plan("plan", "edit", "1-add", ok=2, env={"EDITOR": bad})
-    assert "still waits in" in plan("plan", "edit", "1-add", env={"EDITOR": "true"}).text
+    assert "is still in" in plan("plan", "edit", "1-add", env={"EDITOR": "true"}).text
     assert "nothing was changed" in plan("plan", "edit", "1-add", env={"EDITOR": editor(tmp_path, ': > "$1"')}).text
     assert "nothing was changed" in plan("plan", "edit", "1-add", env={"EDITOR": "true"}).text
 
@@ -491,7 +491,7 @@ def test_submit_decompose_plans_and_queues(cli: Cli) -> None:
     assert shown(cli, "create")["state"] == "approved"
     said = cli("submit", "--decompose", "Add a, b and c")
     assert f"plan add-a-b-and-c: {LABEL}" in said.stderr
-    assert "there is no model to ask" in said.stderr
+    assert "no model is available" in said.stderr
 
 
 def test_submit_decompose_is_taken_back_to_a_plan(cli: Cli) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gitorch import config
 from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.views import plan as plan_view
-from gitorch.cli.views import plan_formats
+from gitorch.cli.views import plan_dialog, plan_formats
 from gitorch.errors import InvalidInput
 from gitorch.model import plan as planning
 from gitorch.model.naming import TaskId
@@ -173,7 +173,7 @@ def test_what_is_shown_holds_nothing_that_a_terminal_obeys(plan: TaskPlan) -> No
         page(plan_view.tree, session, terminal=look),
     ]
     shown += [page(plan_view.task_page, plan, task, terminal=look) for task in plan.tasks]
-    shown.append(page(plan_view.difference, difference(TaskPlan(goal="g"), plan), terminal=look))
+    shown.append(page(plan_dialog.difference, difference(TaskPlan(goal="g"), plan), terminal=look))
     for text in shown:
         assert not set(text) & {"\u202e", "\x1b", "\r", "\x9b", "\u200b"}
 

@@ -14,7 +14,8 @@ from rich.cells import cell_len
 
 from gitorch.cli.terminal.render import render
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views.board import Board, follow, watch
+from gitorch.cli.views.board import Board, Details, Tasks
+from gitorch.cli.views.live import follow, watch
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task, by_id
@@ -27,8 +28,8 @@ def shown(board: Board, width: int, height: int) -> str:
 
 def a_board() -> Board:
     board = Board(TerminalStyle(), started=NOW - timedelta(hours=5, minutes=8), hint="Ctrl-C ends the watching")
-    board.tasks = {task.id: task for task in NIGHT}
-    board.activity = {TaskId("search-index"): "Bash pytest tests/search -q"}
+    board.publish({task.id: task for task in NIGHT})
+    board.details = Details({TaskId("search-index"): "Bash pytest tests/search -q"})
     return board
 
 
@@ -71,7 +72,7 @@ def test_following_returns_what_the_work_returns() -> None:
         tasks[TaskId("db-schema")] = BY_NAME["db-schema"]
         return 42
 
-    assert follow(changes(), lambda: tasks, dict, interval=0.01, screen=screen) == 42
+    assert follow(changes(), lambda: tasks, interval=0.01, screen=screen) == 42
     assert "db-schema" in written(screen.stdout)
 
 
@@ -84,7 +85,7 @@ def test_following_hands_on_errors_and_gives_the_terminal_back() -> None:
         raise InvalidInput("x", "broken")
 
     with pytest.raises(InvalidInput):
-        follow(changes(), dict, dict, screen=screen)
+        follow(changes(), dict, screen=screen)
     assert written(screen.stdout).rstrip().endswith("\x1b[?25h")
 
 
@@ -93,16 +94,46 @@ def test_following_shows_what_agents_do_while_nothing_changes() -> None:
     screen = a_screen(COLUMNS="120")
     asked = threading.Event()
 
-    def activity() -> dict[TaskId, str]:
+    def read(tasks: Tasks) -> Details:
         asked.set()
-        return {TaskId("search-index"): "Bash pytest\x1b[2J"}
+        return Details(dict.fromkeys(tasks, "Bash pytest\x1b[2J"))
 
     def changes() -> Generator[list[Task], None, None]:
         yield []
         assert asked.wait(300)
         assert _appears(screen.stdout, "Bash pytest\\x1b[2J")
 
-    follow(changes(), lambda: {TaskId("search-index"): BY_NAME["search-index"]}, activity, interval=0.01, screen=screen)
+    follow(changes(), lambda: {TaskId("search-index"): BY_NAME["search-index"]}, read, interval=0.01, screen=screen)
+
+
+def test_only_the_owning_thread_reads_the_tasks() -> None:
+    """The thread that reads details gets a snapshot: it neither calls for tasks nor sees a later change of them."""
+    tasks = {TaskId("search-index"): BY_NAME["search-index"]}
+    owners: set[int] = set()
+    snapshots: list[tuple[int, Tasks, Tasks]] = []
+    is_read = threading.Event()
+
+    def current() -> Tasks:
+        owners.add(threading.get_ident())
+        return tasks
+
+    def read(snapshot: Tasks) -> Details:
+        snapshots.append((threading.get_ident(), snapshot, dict(snapshot)))
+        is_read.set()
+        return Details()
+
+    def changes() -> Generator[list[Task], None, None]:
+        yield []
+        assert is_read.wait(300)
+        tasks[TaskId("db-schema")] = BY_NAME["db-schema"]
+        is_read.clear()
+        assert is_read.wait(300)
+
+    follow(changes(), current, read, interval=0.01, screen=a_screen())
+    assert owners == {threading.get_ident()}
+    assert all(reader not in owners for reader, _, _ in snapshots)
+    assert all(snapshot == copy for _, snapshot, copy in snapshots), "a snapshot changed after it was published"
+    assert len(snapshots[0][1]) == 1
 
 
 def _appears(stream: TextIO, text: str) -> bool:
@@ -116,7 +147,7 @@ def test_watching_leaves_the_terminal_as_it_was() -> None:
     screen = a_screen()
     stop = threading.Event()
     stop.set()
-    watch(lambda: by_id(BY_NAME.values()), dict, screen=screen, stop=stop)
+    watch(lambda: by_id(BY_NAME.values()), screen=screen, stop=stop)
     text = written(screen.stdout)
     assert "rate-limit" in text
     assert text.index("\x1b[?1049h") < text.index("rate-limit") < text.rindex("\x1b[?1049l")
@@ -127,5 +158,5 @@ def test_a_board_without_colour_sends_no_colour() -> None:
     screen = a_screen(NO_COLOR="1")
     stop = threading.Event()
     stop.set()
-    watch(lambda: by_id(BY_NAME.values()), dict, screen=screen, stop=stop)
+    watch(lambda: by_id(BY_NAME.values()), screen=screen, stop=stop)
     assert not re.findall(r"\x1b\[[\d;]*m", written(screen.stdout))

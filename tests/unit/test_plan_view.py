@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from gitorch.cli.views import plan
+from gitorch.cli.views import plan, plan_dialog
 from gitorch.model.naming import TaskId
 from gitorch.model.plan import PlannedTask, PlanSession, TaskPlan, difference, valid
 from gitorch.model.task import Priority
@@ -76,7 +76,7 @@ def test_a_difference_fits_and_hides_no_change(width: int) -> None:
     """What a field was and will be stands below it where one line is too short."""
     changed = msgspec.structs.replace(PLAN.tasks[1], title="Short", prompt=SENTENCE)
     after = valid(msgspec.structs.replace(PLAN, tasks=(PLAN.tasks[0], changed, task("d", LONG))))
-    found = lines(page(plan.difference, difference(PLAN, after), width=width), width)
+    found = lines(page(plan_dialog.difference, difference(PLAN, after), width=width), width)
     assert [line for line in found if line.startswith(("+ d", "- c"))]
     assert "~ b  prompt:" in found
     joined = " ".join(" ".join(found).split())
@@ -89,4 +89,6 @@ def test_a_change_that_fits_is_one_line() -> None:
     after = valid(
         msgspec.structs.replace(PLAN, tasks=(*PLAN.tasks[:2], msgspec.structs.replace(PLAN.tasks[2], role="")))
     )
-    assert page(plan.difference, difference(PLAN, after), width=80) == ("~ c  role: specifications-engineer → (none)")
+    assert page(plan_dialog.difference, difference(PLAN, after), width=80) == (
+        "~ c  role: specifications-engineer → (none)"
+    )

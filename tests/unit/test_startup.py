@@ -48,6 +48,17 @@ def test_a_quick_command_loads_little(
     assert found & {*FOREIGN, *_LAZY} == set()
 
 
+@pytest.mark.parametrize(
+    "command", ["status", "run", "watch", "plan", "plan add", "plan new", "review", "merge", "submit"]
+)
+def test_help_does_not_load_rich(tmp_path: Path, command: str) -> None:
+    """The help of a command loads neither rich nor the schemas nor what the command does."""
+    modules = loaded(tmp_path, *command.split(), "-h")
+    assert "gitorch.cli.commands" in modules, "the command was not loaded"
+    assert not {name for name in modules if name.startswith(("gitorch.cli.schema.", "gitorch.cli.views."))}
+    assert modules & {*FOREIGN, *_LAZY, "rich.console", "rich.text"} == set()
+
+
 @pytest.mark.parametrize("words", [("status",), ("-h",), ("run", "-h")])
 def test_only_json_loads_the_schemas(repository_folder: Path, words: tuple[str, ...]) -> None:
     """The structs of the JSON answers are loaded with --json."""

@@ -16,7 +16,7 @@ from gitorch.cli.terminal.render import render
 from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.views import error, events, merge, review, run, status
 from gitorch.cli.views import task as task_view
-from gitorch.cli.views.board import Board
+from gitorch.cli.views.board import Board, Details
 from gitorch.errors import InvalidInput, LimitReached
 from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep, Progress
 from gitorch.flow.review import FileChange, ReviewCard, RiskSignal
@@ -495,7 +495,7 @@ def everywhere() -> Iterator[str]:
         for kind in get_args(EventKind):
             yield page(events.event, Event(kind=kind, text=HOSTILE, tool=HOSTILE), terminal=here)
         board = Board(here)
-        board.tasks, board.activity = {task.id: task}, {task.id: HOSTILE}
+        board.tasks, board.details = {task.id: task}, Details({task.id: HOSTILE})
         yield render(board.frame(NOW, width or 80, 24), here)
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
-from gitorch.cli import schema
-from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
+from gitorch.cli import schema, views
+from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
 from gitorch.model.generators import drain
+from gitorch.storage import trust
 
 if TYPE_CHECKING:
     from gitorch.services.adopt import Adoption
@@ -30,8 +31,6 @@ def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool,
     contains another one depends on it. Fails if a named branch cannot be adopted; skips (and lists) branches that only
     matched a glob.
     """
-    from gitorch.storage import trust
-
     if not dry_run:
         trust.require_person("adopt branches")
     workspace = session.workspace
@@ -40,31 +39,26 @@ def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool,
         workspace, branches, base=options["base"], after=after, check=options["check"]
     )
     if options["check"] and not dry_run:
-        planned = _judged(session, planned)
+        planned = _checked(session, planned)
     adopted = planned if dry_run else services.adopt.adopt_branches(workspace, planned)
-    _tell(session, adopted, dry=dry_run)
+    _print(session, adopted, dry_run=dry_run)
     if any(task.passed is False for task in (*adopted.tasks, *adopted.checked_tasks)):
         sys.exit(6)
 
 
-def _judged(session: Session, planned: Adoption) -> Adoption:
+def _checked(session: Session, planned: Adoption) -> Adoption:
     steps = services.adopt.check_adoption(session.workspace, planned)
     return drain(steps, lambda progress: session.say(f"{progress.step}/{progress.of}  check {progress.task}"))
 
 
-def _tell(session: Session, adopted: Adoption, *, dry: bool) -> None:
-    from gitorch.cli.views import adopt
-
-    session.answer(
-        adopt.adoption(adopted),
-        schema.queue.AdoptAnswer.of(adopted, dry_run=dry),
-    )
+def _print(session: Session, adopted: Adoption, *, dry_run: bool) -> None:
+    session.answer(views.adopt.adoption(adopted), schema.queue.AdoptAnswer.of(adopted, dry_run=dry_run))
     if session.json:
         return
-    for branch, place in adopted.unsaved:
-        session.screen.warn(f"{branch} is checked out in {place}: only what is committed counts")
-    if dry:
+    for branch, checkout in adopted.unsaved:
+        session.screen.warn(f"{branch} is checked out in {checkout}: only its commits are adopted")
+    if dry_run:
         session.say("nothing was adopted (dry run)")
     elif adopted.tasks or adopted.checked_tasks:
-        session.say(WAY_BACK)
+        session.say(UNDO_HINT)
         session.say("next: orchestrate review")

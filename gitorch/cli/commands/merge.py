@@ -1,4 +1,4 @@
-"""`merge`: approved work onto the integration branch."""
+"""`merge`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from gitorch import services
-from gitorch.cli import schema
-from gitorch.cli.session import TASK, WAY_BACK, Session, pass_session
+from gitorch.cli import schema, views
+from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
 from gitorch.model.generators import drain
+from gitorch.storage import trust
 
 if TYPE_CHECKING:
     from gitorch.flow.merge import MergePlan, ReportProgress
@@ -51,53 +52,46 @@ def merge_command(
     rebased onto it first. Your own branches never move, except the one you name with --into; a clean checkout of it is
     updated too.
     """
-    from gitorch.cli.views import merge
-    from gitorch.flow.merge import Progress
-    from gitorch.storage import trust
-
     workspace = session.workspace
     if not dry_run:
         trust.require_person("merge")
-        for done in services.recovery.recover(workspace):
-            session.say(done)
+        for message in services.recovery.recover(workspace):
+            session.say(message)
     names = [services.lookup.find_task(workspace, name).id for name in tasks] or None
     branch = workspace.config.integration
     with services.replaying.open_replayer(
         workspace, squash=squash, dry_run=dry_run, engine=services.replaying.Engine(engine)
     ) as replayer:
         left_out = [services.lookup.find_task(workspace, name).id for name in skip]
-        with _progress(session) as tell:
-            plan = services.merge.plan_merge(workspace, replayer, names, left_out, into, tell)
-        hunks = {clash.task.id: services.merge.conflict_hunks(replayer, clash) for clash in plan.conflicts}
+        with _progress(session) as report:
+            plan = services.merge.plan_merge(workspace, replayer, names, left_out, into, report)
+        hunks = {item.task.id: services.merge.conflict_hunks(replayer, item) for item in plan.conflicts}
         if not dry_run:
-            if (picture := merge.merge_order(plan)) is not None:
-                session.say(picture)
+            if (tree := views.merge.merge_order(plan)) is not None:
+                session.say(tree)
             verify = verify or workspace.config.merge.verify
             plan = _verified(session, replayer, plan, verify, recheck=recheck)
-            with _progress(session) as tell:
-                tell(Progress("prove and publish", 0, 1))
+            with views.progress.progress_bar(session.screen, lines=False) as show:
+                show(0, 1, views.merge.publishing())
                 services.merge.publish(workspace, replayer, plan)
             session.refresh(replayer)
         conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
     if dry_run:
-        page = merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts)
+        page = views.merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts)
     else:
-        page = merge.merge_result(plan, branch)
+        page = views.merge.merge_result(plan, branch)
     predicted = conflicts if dry_run else None
     session.answer(page, schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, dry_run=dry_run))
     if plan.steps and not dry_run:
-        session.say(WAY_BACK)
+        session.say(UNDO_HINT)
     _exit_for(plan)
 
 
 @contextmanager
 def _progress(session: Session, *, lines: bool = False) -> Iterator[ReportProgress]:
-    """Lend what shows the progress of a merge: on a terminal in a bar that goes away, else (`lines`) a line a step."""
-    from gitorch.cli.terminal.progress import progress_bar
-    from gitorch.cli.views import merge
-
-    with progress_bar(session.screen, lines=lines) as show:
-        yield lambda progress: show(progress.step, progress.of, merge.merge_progress(progress))
+    """Yield a function that shows the progress of a merge: a bar on a terminal, else (`lines`) one line per step."""
+    with views.progress.progress_bar(session.screen, lines=lines) as show:
+        yield lambda progress: show(progress.step, progress.of, views.merge.merge_progress(progress))
 
 
 def _verified(session: Session, replayer: Replayer, plan: MergePlan, verify: str, *, recheck: bool) -> MergePlan:
@@ -108,5 +102,5 @@ def _verified(session: Session, replayer: Replayer, plan: MergePlan, verify: str
 def _exit_for(plan: MergePlan) -> None:
     if plan.conflicts or plan.is_stuck:
         sys.exit(7)
-    if plan.failures or plan.red_base or any("union fails" in one.reason for one in plan.blocked):
+    if plan.failures or plan.red_base or any("union fails" in blocked.reason for blocked in plan.blocked):
         sys.exit(6)

@@ -1,4 +1,4 @@
-"""`run`: the queue worked through, here or in the background, and told as it happens."""
+"""`run`: work through the queue, in the foreground or in the background."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitorch import services
-from gitorch.cli import schema
+from gitorch.cli import schema, views
+from gitorch.cli.commands.changes import print_change
 from gitorch.cli.session import NO_SANDBOX, Session, pass_session
 from gitorch.errors import Incomplete, LimitReached, SetupNeeded
 from gitorch.executors.foreground import start_detached
+from gitorch.model import graph
 from gitorch.model.generators import drain
-from gitorch.model.task import State, Task
+from gitorch.model.task import ALIVE, State, Task
 
 if TYPE_CHECKING:
     from gitorch.flow.scheduling.scheduler import RunLimits
@@ -47,7 +49,7 @@ def run_command(session: Session, /, dry_run: bool, detach: bool, **options: Any
     """
     limits = _limits(session, options)
     if dry_run:
-        _tell_plan(session)
+        _print_order(session)
     elif detach:
         _detach(session)
     else:
@@ -65,24 +67,21 @@ def _limits(session: Session, options: dict[str, Any]) -> RunLimits:
     )
 
 
-def _tell_plan(session: Session) -> None:
-    from gitorch.model import graph
-    from gitorch.model.task import ALIVE
-
+def _print_order(session: Session) -> None:
     alive = [task for task in session.workspace.tasks.values() if task.state in ALIVE]
     order = graph.merge_order(alive)
     lines = [
-        f"{at:>4}  {task.id}  {task.spec.agent or 'auto'}"
+        f"{position:>4}  {task.id}  {task.spec.agent or 'auto'}"
         + (f"  after {', '.join(task.spec.after)}" if task.spec.after else "")
-        for at, task in enumerate(order, start=1)
+        for position, task in enumerate(order, start=1)
     ]
     session.answer(
         "\n".join(lines) or "the queue is empty", schema.run.RunOrderAnswer(order=schema.task.tasks_json(order))
     )
 
 
-_BEGUN = "GITORCH_BEGUN"
-"""The variable that tells a detached run to which handle it writes when nothing spoke against it."""
+_READY_VARIABLE = "GITORCH_READY_FD"
+"""The variable that holds the file descriptor to which a detached run writes a byte when it has started."""
 
 
 def _detach(session: Session) -> None:
@@ -90,32 +89,32 @@ def _detach(session: Session) -> None:
     workspace.folder.mkdir(parents=True, exist_ok=True)
     log = workspace.folder / "run.log"
     arguments = [word for word in sys.argv[1:] if word != "--detach"]
-    child = start_detached([sys.executable, "-m", "gitorch", *arguments], log=log, ready_variable=_BEGUN)
+    child = start_detached([sys.executable, "-m", "gitorch", *arguments], log=log, ready_variable=_READY_VARIABLE)
     if child.exit_code:
-        _tell_refused(session, child.output.decode("utf-8", "replace"), child.exit_code)
+        _exit_refused(session, child.output.decode("utf-8", "replace"), child.exit_code)
     session.answer(
-        f"the run goes on in the background as process {child.pid}; it writes to {log}",
+        f"running in the background as process {child.pid}; log: {log}",
         schema.run.RunDetachedAnswer(pid=child.pid, log=str(log)),
     )
     session.say("next: orchestrate watch")
 
 
-def _tell_refused(session: Session, said: str, code: int) -> None:
-    """Print what a detached run said before it gave up, and exit as it did."""
+def _exit_refused(session: Session, output: str, code: int) -> None:
+    """Print the output of a detached run that did not start, and exit with its exit code."""
     if session.json:
-        sys.stdout.write(said.splitlines()[-1] + "\n")
+        sys.stdout.write(output.splitlines()[-1] + "\n")
     else:
-        sys.stderr.write(said)
+        sys.stderr.write(output)
     sys.exit(code)
 
 
 def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[list[Task], None, RunSummary]:
-    """Tell whoever detached this run that it has begun."""
-    handle = os.environ.pop(_BEGUN, "")
-    if handle:
+    """Report to the process that detached this run, if any, that the run has started."""
+    descriptor = os.environ.pop(_READY_VARIABLE, "")
+    if descriptor:
         yield next(changes)
-        os.write(int(handle), b".")
-        os.close(int(handle))
+        os.write(int(descriptor), b".")
+        os.close(int(descriptor))
     return (yield from changes)
 
 
@@ -123,61 +122,49 @@ def _run(session: Session, limits: RunLimits) -> None:
     workspace = session.workspace
     stop = threading.Event()
     session.screen.warn(NO_SANDBOX)
-    with _polite_signals(session, stop):
+    with _graceful_signals(session, stop):
         summary = _show(session, _announced(services.run.run(workspace, limits, stop)))
-    _tell_summary(session, summary)
+    _print_summary(session, summary)
 
 
 def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) -> RunSummary:
-    """Print each change as it comes, or keep a live board on a terminal."""
-    from gitorch.cli.views import board
-
+    """Show a live board on a terminal, or print each change."""
     workspace = session.workspace
     if session.screen.out_is_live and not session.json and not session.quiet:
-        return board.follow(
-            changes,
-            lambda: workspace.tasks,
-            lambda: services.watch.activity(workspace),
-            lambda: services.forecast_record.saved_forecast(workspace),
+        reader = services.watch.live_reader(workspace)
+        return views.live.follow(
+            changes, lambda: workspace.tasks, lambda tasks: views.board.Details(*reader.read(tasks))
         )
     before: dict[str, Task] = {task.id: task for task in workspace.tasks.values()}
 
     def show(tasks: list[Task]) -> None:
         for task in tasks:
-            tell_change(session, task, before.get(task.id))
+            print_change(session, task, before.get(task.id))
             before[task.id] = task
 
     return drain(changes, show)
 
 
-def tell_change(session: Session, task: Task, before: Task | None) -> None:
-    """Print what changed in a task since `before`, where it is worth a line."""
-    from gitorch.cli.views import events
-
-    if session.json:
-        session.answer("", schema.run.TaskEvent.of(task))
-    elif (line := events.event_line(task, before)) is not None:
-        session.answer(line)
-
-
 @contextmanager
-def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
-    """Have the first Ctrl-C ask the agents to stop, the second stop them at once, and a third end this process."""
+def _graceful_signals(session: Session, stop: threading.Event) -> Iterator[None]:
+    """Ask the agents to stop at the first Ctrl-C, kill them at the second, and end this process at the third."""
     workspace = session.workspace
-    asked = 0
+    signals = 0
 
-    def asked_to_stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked += 1
+    def request_stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal signals
+        signals += 1
         stop.set()
-        if asked > 2:
+        if signals > 2:
             os._exit(130)  # attempts are threads that wait for agents; the next run adopts those
-        session.say("stopping the agents; their work is kept (again: at once)" if asked == 1 else "stopping at once")
+        is_first = signals == 1
+        session.say("stopping the agents; their work is kept (again: at once)" if is_first else "stopping at once")
+        # not in the handler itself: the code that it interrupts may hold the lock of the task store
         threading.Thread(
-            target=services.stop.interrupt, args=(workspace,), kwargs={"now": asked > 1}, daemon=True
+            target=services.stop.interrupt, args=(workspace,), kwargs={"now": not is_first}, daemon=True
         ).start()
 
-    before = {number: signal.signal(number, asked_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
@@ -185,19 +172,17 @@ def _polite_signals(session: Session, stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _tell_summary(session: Session, summary: RunSummary) -> None:
-    from gitorch.cli.views import run as run_view
-
+def _print_summary(session: Session, summary: RunSummary) -> None:
     tasks = session.workspace.tasks
     changed = [tasks[name] for name in summary.changed if name in tasks]
     if session.json:
         session.answer("", schema.run.RunAnswer.of(summary, changed, session.workspace.config.integration))
     else:
-        left = summary.stopped.reason if summary.stopped else ""
+        stop_reason = summary.stopped.reason if summary.stopped else ""
         session.answer(
-            run_view.run_summary(
+            views.run.run_summary(
                 changed,
-                left,
+                stop_reason,
                 summary.seconds,
                 summary.cost,
                 conflicts=summary.conflicts,
@@ -205,10 +190,11 @@ def _tell_summary(session: Session, summary: RunSummary) -> None:
                 troubles=summary.troubles,
             )
         )
-    _exit_code(summary, changed)
+    _exit_for(summary, changed)
 
 
-def _exit_code(summary: RunSummary, changed: Sequence[Task]) -> None:
+def _exit_for(summary: RunSummary, changed: Sequence[Task]) -> None:
+    # 18 ms (concurrent.futures) that `run -h` and a detached run do without
     from gitorch.flow.scheduling.scheduler import StopCause
 
     if summary.interrupted:
@@ -217,6 +203,6 @@ def _exit_code(summary: RunSummary, changed: Sequence[Task]) -> None:
         sys.exit(SetupNeeded.exit)
     if summary.stopped and summary.stopped.cause is StopCause.LIMIT:
         sys.exit(LimitReached.exit)
-    # what changed and is queued again could not start: its reason says why
+    # a changed task that is queued again could not start; its reason says why
     if any(task.state in (State.FAILED, State.QUEUED, State.CONFLICTED) or task.passed is False for task in changed):
         sys.exit(Incomplete.exit)

@@ -12,11 +12,10 @@ import click
 import msgspec
 
 from gitorch import config, services
-from gitorch.cli import schema
-from gitorch.cli.commands.plan import decompose
+from gitorch.cli import schema, views
+from gitorch.cli.commands.plan.drafting import decompose
 from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.cli.terminal.sanitize import safe
-from gitorch.cli.views.queue import queued
 from gitorch.errors import InvalidInput
 from gitorch.model.task import Priority, Task
 
@@ -69,7 +68,7 @@ def _decompose(session: Session, options: dict[str, Any]) -> None:
     # invalid options are reported before a model is asked
     services.submit.resolve_drafts(session.workspace, _with_options(session, drafts, options))
     overrides, dry_run = _overrides(session, options), options["dry_run"]
-    plan, tasks = decompose(session, drafts[0].prompt, overrides, dry=dry_run)
+    plan, tasks = decompose(session, drafts[0].prompt, overrides, dry_run=dry_run)
     _print_submitted(session, tasks, dry_run=dry_run, plan=plan.id)
 
 
@@ -150,7 +149,7 @@ def _content(path: Path, name: str) -> bytes:
 def _print_submitted(session: Session, tasks: Sequence[Task], *, dry_run: bool, plan: str = "") -> None:
     workspace = session.workspace
     answer = schema.queue.SubmitAnswer.of(tasks, plan, dry_run=dry_run)
-    session.answer(queued(tasks, workspace.config.agent), answer)
+    session.answer(views.queue.queued(tasks, workspace.config.agent), answer)
     if session.json:
         return
     for task in tasks:

@@ -22,26 +22,26 @@ def read_message(message: str) -> str:
 
 
 @click.command("comment")
-@click.argument("task", type=TASK)
+@click.argument("name", type=TASK, metavar="TASK")
 @click.argument("position", required=False, metavar="[FILE[:LINE]]")
 @click.option("-m", "--message", default="", help="The comment (default: write it in your editor).")
 @pass_session
-def comment_command(session: Session, task: str, position: str | None, message: str) -> None:
+def comment_command(session: Session, name: str, position: str | None, message: str) -> None:
     """Comment on a task, a file or a line.
 
     The comments are sent by `revise`.
     """
-    chosen, workspace = session.find(task), session.workspace
+    task, workspace = session.find(name), session.workspace
     text = message or (read_message("") if session.interactive else "")
     if not text:
-        raise InvalidInput("no-comment", "the comment is empty", fix=(f'orchestrate comment {chosen.id} -m "..."',))
+        raise InvalidInput("no-comment", "the comment is empty", fix=(f'orchestrate comment {task.id} -m "..."',))
     file, line = _parse_position(position or "")
-    who = services.review.current_reviewer(workspace)
-    comment = Comment(text=text, file=file, line=line, author=who, attempt=chosen.attempts)
-    commented = services.review.comment(workspace, chosen, comment)
+    reviewer = services.review.current_reviewer(workspace)
+    comment = Comment(text=text, file=file, line=line, author=reviewer, attempt=task.attempts)
+    commented = services.review.comment(workspace, task, comment)
     answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
-    session.answer(f"{chosen.id}: {len(commented.comments)} comments", answer)
-    session.say(f"next: orchestrate revise {chosen.id}")
+    session.answer(f"{task.id}: {len(commented.comments)} comments", answer)
+    session.say(f"next: orchestrate revise {task.id}")
 
 
 def _parse_position(position: str) -> tuple[str, int]:
@@ -51,21 +51,21 @@ def _parse_position(position: str) -> tuple[str, int]:
 
 
 @click.command("approve")
-@click.argument("tasks", nargs=-1, type=TASK)
-@click.option("--all", "every", is_flag=True, help="Approve every finished task whose checks pass.")
+@click.argument("names", nargs=-1, type=TASK, metavar="[TASKS]...")
+@click.option("--all", "approve_all", is_flag=True, help="Approve every finished task whose checks pass.")
 @click.option("--force", is_flag=True, help="Approve even if checks fail.")
 @click.option("-m", "--message", default="", help="A comment for the notes.")
 @pass_session
-def approve_command(session: Session, tasks: tuple[str, ...], every: bool, force: bool, message: str) -> None:
+def approve_command(session: Session, names: tuple[str, ...], approve_all: bool, force: bool, message: str) -> None:
     """Approve tasks for merging."""
     workspace = session.workspace
-    if every:
+    if approve_all:
         finished = (task for task in workspace.tasks.values() if task.state is State.FINISHED)
-        chosen = [task for task in finished if force or task.passed is not False]
+        tasks = [task for task in finished if force or task.passed is not False]
     else:
-        chosen = session.find_all(tasks)
-    who = services.review.current_reviewer(workspace)
-    approved = services.review.approve(workspace, chosen, who, force=force, comment=message)
+        tasks = session.find_all(names)
+    reviewer = services.review.current_reviewer(workspace)
+    approved = services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
     session.answer(
         "\n".join(f"{task.id}  {task.state}" for task in approved) or "no task is waiting for approval",
         schema.review.ApproveAnswer(tasks=schema.task.tasks_json(approved)),
@@ -76,19 +76,19 @@ def approve_command(session: Session, tasks: tuple[str, ...], every: bool, force
 
 
 @click.command("revise")
-@click.argument("task", required=False, type=TASK)
+@click.argument("name", required=False, type=TASK, metavar="[TASK]")
 @click.option("-m", "--message", default="", help="What should change (default: write it in your editor).")
 @pass_session
-def revise_command(session: Session, task: str | None, message: str) -> None:
+def revise_command(session: Session, name: str | None, message: str) -> None:
     """Send a task back to the agent with your comments.
 
     The next attempt continues on the task's branch.
     """
-    chosen, workspace = session.find(task), session.workspace
-    text = message or (read_message("") if session.interactive and not chosen.comments else "")
-    who = services.review.current_reviewer(workspace)
-    comments = [Comment(text=text, author=who, attempt=chosen.attempts)] if text else []
-    revised = services.review.revise(workspace, chosen, who, comments)
+    task, workspace = session.find(name), session.workspace
+    text = message or (read_message("") if session.interactive and not task.comments else "")
+    reviewer = services.review.current_reviewer(workspace)
+    comments = [Comment(text=text, author=reviewer, attempt=task.attempts)] if text else []
+    revised = services.review.revise(workspace, task, reviewer, comments)
     session.refresh()
     answer = schema.review.ReviseAnswer(task=schema.task.TaskJson.of(revised))
     session.answer(f"{revised.id}  {revised.state}", answer)
@@ -97,14 +97,14 @@ def revise_command(session: Session, task: str | None, message: str) -> None:
 
 
 @click.command("reject")
-@click.argument("task", required=False, type=TASK)
+@click.argument("name", required=False, type=TASK, metavar="[TASK]")
 @click.option("-m", "--message", default="", help="A comment for the notes.")
 @pass_session
-def reject_command(session: Session, task: str | None, message: str) -> None:
+def reject_command(session: Session, name: str | None, message: str) -> None:
     """Reject a task. Its branch is kept."""
     workspace = session.workspace
-    who = services.review.current_reviewer(workspace)
-    rejected = services.review.reject(workspace, session.find(task), who, message)
+    reviewer = services.review.current_reviewer(workspace)
+    rejected = services.review.reject(workspace, session.find(name), reviewer, message)
     session.refresh()
     answer = schema.review.RejectAnswer(task=schema.task.TaskJson.of(rejected))
     session.answer(f"{rejected.id}  {rejected.state}", answer)

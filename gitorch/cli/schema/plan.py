@@ -240,13 +240,13 @@ class PlanDiscussAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True)
     """Whether the changes were made."""
 
     @classmethod
-    def of(cls, session: PlanSession, changes: Difference, *, taken: bool) -> PlanDiscussAnswer:
+    def of(cls, session: PlanSession, changes: Difference, *, accepted: bool) -> PlanDiscussAnswer:
         """Return the answer for a plan whose last message proposes `changes`."""
         return cls(
             plan=PlanJson.of(session),
             reply=session.conversation[-1].text,
             changes=PlanChangesJson.of(changes),
-            applied=taken,
+            applied=accepted,
         )
 
 

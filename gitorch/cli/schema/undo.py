@@ -105,7 +105,7 @@ class UndoListAnswer(Answer, tag="gitorch/undo/1", frozen=True, kw_only=True):
     """What can be undone."""
     undone: list[PastOperationJson]
     """What can be redone."""
-    more: bool
+    has_more: bool = msgspec.field(name="more")
     """Whether there are more than are listed."""
 
 

@@ -61,7 +61,7 @@ class Screen:
 
     def warn(self, text: str) -> None:
         """Print a warning, even when quiet."""
-        # rich takes 70 ms of CPU, and most commands have nothing to warn of
+        # 70 ms (rich); most commands have nothing to warn of
         from gitorch.cli.terminal.blocks import warning
 
         self.alert(warning(text, self.err))
@@ -76,7 +76,7 @@ def _write(stream: TextIO, terminal: TerminalStyle, content: RenderableType) -> 
     if isinstance(content, str):
         text = content
     else:
-        # 70 ms of CPU that plain text and JSON do without
+        # 70 ms (rich) that plain text and JSON do without
         from gitorch.cli.terminal.render import render
 
         text = render(content, terminal)

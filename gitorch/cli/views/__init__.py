@@ -1,1 +1,61 @@
-"""What people read: values turned into tables, trees and lines of text."""
+"""Values of the model as rich renderables: one module per subject.
+
+A module is imported when it is first used as an attribute of this package (PEP 562): `views.status.status(...)`. So
+`-h` and `--json` do not load rich.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitorch.cli.views import (
+        adopt,
+        board,
+        error,
+        events,
+        forecast,
+        history,
+        labels,
+        live,
+        merge,
+        plan,
+        plan_dialog,
+        plan_formats,
+        progress,
+        queue,
+        review,
+        run,
+        status,
+        task,
+    )
+
+__all__ = [
+    "adopt",
+    "board",
+    "error",
+    "events",
+    "forecast",
+    "history",
+    "labels",
+    "live",
+    "merge",
+    "plan",
+    "plan_dialog",
+    "plan_formats",
+    "progress",
+    "queue",
+    "review",
+    "run",
+    "status",
+    "task",
+]
+
+if not TYPE_CHECKING:  # a type checker would let any name pass
+
+    def __getattr__(name: str) -> ModuleType:
+        if name in __all__:
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

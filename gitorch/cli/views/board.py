@@ -1,49 +1,34 @@
-"""The live board of `watch`, and of `run` on a terminal: what each agent is doing, and how far the run is.
-
-The board holds plain values; a thread of rich draws it, at most four times a second, within the height of the terminal.
-"""
+"""The board of `watch`, and of `run` on a terminal: what each agent is doing, and how far the run is."""
 
 from __future__ import annotations
 
-import os
-import sys
-import termios
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from types import MappingProxyType
 
 import msgspec
 from rich.console import Console, ConsoleOptions, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from gitorch.cli.terminal.blocks import fitted, joined
-from gitorch.cli.terminal.render import console_for
-from gitorch.cli.terminal.streams import Screen
 from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import forecast, labels
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.status import grouped, total_cost
 from gitorch.model.forecast import ForecastSummary
-from gitorch.model.generators import drain
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 
-FRAMES_PER_SECOND = 4
 _BAR_WIDTH = 40
 _MIN_ROWS = 3
 _MAX_CONFLICTS = 3
 _MAX_CANDIDATE_LINES = 3
-_LOCAL_MODES = 3  # the position of `lflag` in the list of termios
 
 Tasks = Mapping[TaskId, Task]
 Activity = Mapping[TaskId, str]
-_Result = TypeVar("_Result")
 
 _COLUMNS = (
     Column(title=""),
@@ -70,16 +55,30 @@ _ORDER = (
 )
 
 
+class Details(msgspec.Struct, frozen=True):
+    """What is read from files while a run goes on: the activity of each agent, the forecast and the candidate."""
+
+    activity: Activity = {}
+    foreseen: ForecastSummary = ((), None)
+
+
 class Board:
-    """What is shown now. Any thread may change it; drawing never waits for anything."""
+    """What is shown now: immutable snapshots, each replaced as a whole, so that any thread may draw them.
+
+    The thread that owns the task store publishes `tasks`. `details` may come from another thread.
+    """
 
     def __init__(self, terminal: TerminalStyle, *, started: datetime | None = None, hint: str = "") -> None:
         self.terminal = terminal
         self.started = started or datetime.now().astimezone()
         self.hint = hint
         self.tasks: Tasks = {}
-        self.activity: Activity = {}
-        self.foreseen: ForecastSummary = ((), None)
+        self.details = Details()
+
+    def publish(self, tasks: Tasks) -> Tasks:
+        """Show a copy of these tasks, and return it."""
+        self.tasks = snapshot = MappingProxyType(dict(tasks))
+        return snapshot
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         size = console.size
@@ -87,17 +86,16 @@ class Board:
 
     def frame(self, now: datetime, width: int, height: int) -> RenderableType:
         """Return the board for a terminal of `width` cells and `height` lines."""
-        tasks, activity = self.tasks, self.activity
+        tasks, details = self.tasks, self.details
         terminal = msgspec.structs.replace(self.terminal, width=width)
-        bottom = [Text(), *self._bottom(tasks, terminal)]
+        bottom = [Text(), *self._bottom(tasks, details.foreseen, terminal)]
         rows = max(_MIN_ROWS, height - len(bottom) - 4)  # the clock, an empty line, the titles, and the cursor's line
-        return Group(
-            _clock(tasks, self.started, now, terminal), Text(), _tasks(tasks, activity, now, terminal, rows), *bottom
-        )
+        content = _tasks(tasks, details.activity, now, terminal, rows)
+        return Group(_clock(tasks, self.started, now, terminal), Text(), content, *bottom)
 
-    def _bottom(self, tasks: Tasks, terminal: TerminalStyle) -> list[RenderableType]:
+    def _bottom(self, tasks: Tasks, foreseen: ForecastSummary, terminal: TerminalStyle) -> list[RenderableType]:
         """Return the forecast, the counts and the hint, each on one line."""
-        conflicts, candidate = self.foreseen
+        conflicts, candidate = foreseen
         hint = [fitted((terminal.clean(self.hint), "dim"))] if self.hint else []
         return [
             *forecast.conflict_summary(conflicts, terminal, _MAX_CONFLICTS),
@@ -158,108 +156,3 @@ def _counts(tasks: Tasks, terminal: TerminalStyle) -> Text:
         for bucket, group in grouped(tasks.values()).items()
     )
     return fitted(joined(counts, terminal))
-
-
-# ------------------------------------------------------------------------------------------------------ live
-
-
-@contextmanager
-def live(board: Board, screen: Screen, *, whole_screen: bool = False) -> Iterator[None]:
-    """Draw a board until the block ends; the last frame stays, unless it had the whole screen for itself."""
-    display = Live(
-        board,
-        console=console_for(screen.stdout, screen.out, live=True),
-        refresh_per_second=FRAMES_PER_SECOND,
-        screen=whole_screen,
-        vertical_overflow="crop",
-    )
-    with _no_echo(), display:
-        display.refresh()  # the first frame at once, not with the first tick
-        yield
-
-
-@contextmanager
-def _no_echo() -> Iterator[None]:
-    """Do not show what is typed: each Enter would push the frame up by a line, and leave half of it."""
-    keyboard = _keyboard()
-    if keyboard is None:
-        yield
-        return
-    descriptor, modes = keyboard
-    silent = [*modes]
-    silent[_LOCAL_MODES] &= ~termios.ECHO
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
-
-
-def _keyboard() -> tuple[int, list[Any]] | None:
-    """Return the terminal that is typed on, and its modes; None without one, or where another program has it."""
-    try:
-        descriptor = sys.stdin.fileno()
-        is_foreground = os.tcgetpgrp(descriptor) == os.getpgrp()
-        return (descriptor, termios.tcgetattr(descriptor)) if is_foreground else None
-    except (OSError, ValueError, AttributeError, termios.error):
-        return None
-
-
-def watch(
-    tasks: Callable[[], Tasks],
-    activity: Callable[[], Activity],
-    foreseen: Callable[[], ForecastSummary] = lambda: ((), None),
-    *,
-    interval: float = 1.0,
-    screen: Screen | None = None,
-    stop: threading.Event | None = None,
-) -> None:
-    """Show the board until Ctrl-C (or `stop`), and update it each `interval` seconds."""
-    screen, stop = screen or Screen.of_process(), stop or threading.Event()
-    board = Board(screen.out, hint="Ctrl-C stops watching, not the run")
-    board.tasks, board.activity, board.foreseen = dict(tasks()), dict(activity()), foreseen()
-    try:
-        with live(board, screen, whole_screen=True):
-            while not stop.wait(interval):
-                board.tasks, board.activity, board.foreseen = dict(tasks()), dict(activity()), foreseen()
-    except KeyboardInterrupt:
-        return
-
-
-def follow(
-    changes: Generator[Iterable[Task], None, _Result],
-    tasks: Callable[[], Tasks],
-    activity: Callable[[], Activity],
-    foreseen: Callable[[], ForecastSummary] = lambda: ((), None),
-    *,
-    interval: float = 1.0,
-    screen: Screen | None = None,
-) -> _Result:
-    """Run `changes` to its end with the board on the terminal, and return its result.
-
-    `tasks` is called between two changes. `activity` is called each `interval` seconds by a thread of its own, while
-    a change is waited for: it must not share a store or any other state with `changes`.
-    """
-    screen = screen or Screen.of_process()
-    board = Board(screen.out, hint="Ctrl-C stops the agents; their work is kept")
-    board.tasks = dict(tasks())
-    finished = threading.Event()
-
-    def poll() -> None:
-        while not finished.wait(interval):
-            board.activity, board.foreseen = dict(activity()), foreseen()
-
-    def update(_changed: Iterable[Task]) -> None:
-        board.tasks = dict(tasks())
-
-    poller = threading.Thread(target=poll, name="board", daemon=True)
-    with live(board, screen):
-        poller.start()
-        try:
-            result = drain(changes, update)
-            board.tasks = dict(tasks())
-            return result
-        finally:
-            finished.set()
-            poller.join()
-            board.hint, board.activity, board.foreseen = "", {}, ((), None)

@@ -92,6 +92,11 @@ def merge_progress(progress: Progress, *, terminal: TerminalStyle | None = None)
     return line
 
 
+def publishing() -> Text:
+    """Return what a merge is doing in its last step."""
+    return fitted("prove and publish")
+
+
 def merge_result(plan: MergePlan, integration: str, *, terminal: TerminalStyle | None = None) -> RenderableType:
     """Return what a merge did: what was merged, what was not and why. An empty merge is shown in red."""
     terminal = terminal or stdout_style()

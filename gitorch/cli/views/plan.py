@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from gitorch.cli.terminal.blocks import block, bullets, commands, fields, joined, prose, section, stack
@@ -18,17 +16,7 @@ from gitorch.cli.views import labels
 from gitorch.cli.views.labels import plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.model.naming import TaskId
-from gitorch.model.plan import (
-    BY_HEURISTICS,
-    Difference,
-    PlanMessage,
-    PlannedTask,
-    PlanSession,
-    TaskPlan,
-    critical_path,
-    phases,
-)
-from gitorch.model.plan.difference import FieldChange
+from gitorch.model.plan import BY_HEURISTICS, PlannedTask, PlanSession, TaskPlan, critical_path, phases
 
 _COLUMNS = (
     Column(title="#", right=True),
@@ -46,7 +34,6 @@ _NARROW_COLUMNS = tuple(
 )
 
 _MAX_GOAL_LINES = 6
-_MAX_VALUE_LENGTH = 160
 
 
 def tree(session: PlanSession, *, terminal: TerminalStyle | None = None) -> RenderableType:
@@ -158,49 +145,6 @@ def _list(texts: Sequence[str], terminal: TerminalStyle) -> RenderableType | Non
 
 def _indented(content: RenderableType | None) -> RenderableType | None:
     return bullets([((" ", ""), content)]) if content else None
-
-
-def difference(changes: Difference, *, terminal: TerminalStyle | None = None) -> RenderableType:
-    """Return what would change: a line for each task that is added or removed, and for each field that changes."""
-    terminal = terminal or stdout_style()
-    added = [(("+", "green"), _added(task, terminal)) for task in changes.added]
-    removed = [(("-", "red"), prose((task.id, "bold"), f"  {terminal.clean(task.title)}")) for task in changes.removed]
-    changed = [(("~", "yellow"), _changed(change, terminal)) for change in changes.changed]
-    order = [(("~", "yellow"), Text("task order"))] if changes.reordered else []
-    return bullets([*added, *removed, *changed, *order]) or Text("no changes", "dim")
-
-
-def _added(task: PlannedTask, terminal: TerminalStyle) -> Text:
-    after = f"  after {', '.join(task.after)}" if task.after else ""
-    return prose((task.id, "bold"), f"  {terminal.clean(task.title)}", (after, "dim"))
-
-
-def _changed(change: FieldChange, terminal: TerminalStyle) -> RenderableType:
-    """Return the old and the new value of a field: on one line where that has room, else below it."""
-    before, after = (_value(value, terminal) for value in (change.before, change.after))
-    arrow = terminal.pick(" → ", " -> ")
-    head = prose((change.task, "bold"), (f"  {change.field}: ", "dim"))
-    line = prose(head, f"{before}{arrow}{after}")
-    if terminal.width is None or cell_len(line.plain) + 2 <= terminal.width:
-        return line
-    return Group(head, bullets([((" ", ""), prose(f"{before}{arrow}{after}"))]) or Text())
-
-
-def _value(value: Any, terminal: TerminalStyle) -> str:
-    text = terminal.clean(", ".join(value) if isinstance(value, tuple) else str(value))
-    shortened = text if len(text) <= _MAX_VALUE_LENGTH else text[: _MAX_VALUE_LENGTH - 1] + terminal.ellipsis
-    return shortened or "(none)"
-
-
-def conversation(messages: Sequence[PlanMessage], *, terminal: TerminalStyle | None = None) -> RenderableType:
-    """Return who said what."""
-    terminal = terminal or stdout_style()
-    parts: list[RenderableType | None] = []
-    for message in messages:
-        is_person = message.author == "person"
-        speaker = "you" if is_person else terminal.clean(message.model) or "planner"
-        parts += [Text(speaker, "bold" if is_person else "cyan"), _indented(block(message.text, terminal))]
-    return stack(parts)
 
 
 _LIST_COLUMNS = (

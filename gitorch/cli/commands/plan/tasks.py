@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitorch import services
-from gitorch.cli import schema
-from gitorch.cli.session import Name, Session, pass_session
-from gitorch.cli.views import plan as plan_view
+from gitorch.cli.commands.plan.names import PLAN, PLANNED
+from gitorch.cli.commands.plan.output import print_plan
+from gitorch.cli.session import Session, pass_session
 from gitorch.model import plan as planning
 from gitorch.model import roles
 from gitorch.model.naming import slug
@@ -18,34 +18,8 @@ from gitorch.model.task import Priority
 
 if TYPE_CHECKING:
     from gitorch.model.naming import TaskId
-    from gitorch.model.plan import PlannedTask, PlanSession, TaskPlan
+    from gitorch.model.plan import PlannedTask, TaskPlan
 
-
-class PlanName(Name):
-    """A plan, by id or unique prefix; completes the ids."""
-
-    name = "plan"
-
-    def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
-        """Return the plans."""
-        plans = services.plan_approval.plan_store(ctx.ensure_object(Session).workspace)
-        return ((name, "") for name in plans.names())
-
-
-class PlannedName(Name):
-    """A task of the plan that is named before it, by id, unique prefix or position; completes the ids."""
-
-    name = "task"
-
-    def known(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
-        """Return the plan's tasks with their titles."""
-        workspace = ctx.ensure_object(Session).workspace
-        plan = services.plan_approval.find_plan(workspace, ctx.params.get("plan") or "").plan
-        return ((task.id, task.title) for task in plan.tasks)
-
-
-PLAN = PlanName()
-PLANNED = PlannedName()
 
 _FIELDS = (
     click.option("--title", default=None, help="Title."),
@@ -66,22 +40,13 @@ def _with_fields(function: Any) -> Any:
     return function
 
 
-def tell(session: Session, plan: PlanSession, message: str = "") -> None:
-    """Print a plan as it is now, and outside of a planning session the next command."""
-    if message:
-        session.say(message)
-    session.answer(plan_view.tree(plan), schema.plan.PlanAnswer.of(plan))
-    if not session.json and not session.talking:
-        session.say("next: orchestrate run" if plan.is_approved else f"next: orchestrate plan approve {plan.id}")
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
+def _values(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value not in (None, ())}
 
 
 def _edit(session: Session, name: str, edit: Callable[[TaskPlan], tuple[TaskPlan, str]]) -> None:
     edited = services.plan.edit_plan(session.workspace, name, edit)
-    tell(session, edited, edited.history[-1].description)
+    print_plan(session, edited, edited.history[-1].description)
 
 
 def _ids(plan: TaskPlan, names: Sequence[str]) -> list[TaskId]:
@@ -99,7 +64,7 @@ def add_command(
     session: Session, /, plan: str, text: Sequence[str], after: Sequence[str], before: Sequence[str], **options: Any
 ) -> None:
     """Add a task. TEXT is the prompt for the agent."""
-    prompt, fields = " ".join(text), _given(options)
+    prompt, fields = " ".join(text), _values(options)
     new = _planned(session, prompt, fields)
 
     def edit(current: TaskPlan) -> tuple[TaskPlan, str]:
@@ -148,7 +113,7 @@ def remove_command(session: Session, plan: str, tasks: Sequence[str]) -> None:
 @pass_session
 def modify_command(session: Session, /, plan: str, task: str, **options: Any) -> None:
     """Change fields of a task."""
-    fields = _given(options)
+    fields = _values(options)
     if not fields:
         raise click.UsageError("nothing to change: pass --title, --prompt, --role, ...")
 
@@ -173,10 +138,10 @@ def split_command(session: Session, plan: str, task: str, parts: Sequence[str], 
     titles = {part: services.submit.draft_of(part).title for part in parts}
 
     def edit(current: TaskPlan) -> tuple[TaskPlan, str]:
-        whole = planning.find(current, task)
-        pieces = planning.parts_of(current, whole, titles)
-        what = f"split {whole.id} into {', '.join(piece.id for piece in pieces)}"
-        return planning.split(current, whole.id, pieces, chain=chain), what
+        original = planning.find(current, task)
+        pieces = planning.parts_of(current, original, titles)
+        message = f"split {original.id} into {', '.join(piece.id for piece in pieces)}"
+        return planning.split(current, original.id, pieces, chain=chain), message
 
     _edit(session, plan, edit)
 
@@ -207,13 +172,13 @@ def _relate(
     task: str,
     after: Sequence[str],
     relate: Callable[[TaskPlan, TaskId, TaskId], TaskPlan],
-    what: str,
+    verb: str,
 ) -> None:
     def edit(current: TaskPlan) -> tuple[TaskPlan, str]:
-        name, *others = _ids(current, [task, *after])
-        for other in others:
-            current = relate(current, name, other)
-        return current, f"{name} {what} {', '.join(others)}"
+        name, *dependencies = _ids(current, [task, *after])
+        for dependency in dependencies:
+            current = relate(current, name, dependency)
+        return current, f"{name} {verb} {', '.join(dependencies)}"
 
     _edit(session, plan, edit)
 
@@ -230,14 +195,3 @@ def order_command(session: Session, plan: str, tasks: Sequence[str]) -> None:
         return planning.reorder(current, names), f"put {', '.join(names)} first"
 
     _edit(session, plan, edit)
-
-
-EDITS = (
-    add_command,
-    remove_command,
-    modify_command,
-    split_command,
-    link_command,
-    unlink_command,
-    order_command,
-)

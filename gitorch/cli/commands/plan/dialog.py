@@ -1,4 +1,4 @@
-"""The planning session on a terminal: each line is a `plan` command without the plan's name, and saved when it ends."""
+"""The dialog about a plan: each line is a `plan` command without the plan's name; every step is saved."""
 
 from __future__ import annotations
 
@@ -7,42 +7,39 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 import click
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from gitorch import services
+from gitorch.cli import views
 from gitorch.cli.session import Session
-from gitorch.cli.views import plan as plan_view
 from gitorch.errors import GitorchError, InvalidInput
 from gitorch.model.plan import PlanSession
 
 _VERBS: dict[str, tuple[str, str, str]] = {
-    "discuss": ("d", "TEXT", "tell the model something; see what it would change"),
+    "discuss": ("d", "TEXT", "discuss the plan with the model; see what it would change"),
     "add": ("a", "TEXT [--after TASK]", "add a task"),
-    "remove": ("r", "TASK...", "take tasks out"),
-    "modify": ("m", "TASK --title TEXT ...", "change fields of a task (modify -h names them)"),
-    "split": ("s", "TASK PART; PART...", "put several tasks in the place of one (--chain: one after the other)"),
-    "link": ("l", "TASK AFTER...", "have TASK wait for AFTER"),
-    "unlink": ("u", "TASK AFTER...", "have it no longer wait"),
-    "order": ("o", "TASK...", "which tasks take their turn first"),
-    "view": ("v", "[TASK]", "the plan, or all of one task"),
-    "edit": ("e", "", "the plan as TOML in your editor"),
-    "take": ("t", "", "take what the model proposed"),
-    "leave": ("", "", "leave what it proposed"),
-    "approve": ("p", "[--run]", "agree: queue the tasks"),
-    "save": ("w", "", "say where it is saved (it is, after every step)"),
-    "quit": ("q", "", "leave; `plan continue` goes on"),
-    "help": ("h", "", "this list"),
+    "remove": ("r", "TASK...", "remove tasks"),
+    "modify": ("m", "TASK --title TEXT ...", "change fields of a task (modify -h lists them)"),
+    "split": ("s", "TASK PART; PART...", "replace a task by several (--chain: one after another)"),
+    "link": ("l", "TASK AFTER...", "make TASK wait for AFTER"),
+    "unlink": ("u", "TASK AFTER...", "make TASK wait for AFTER no longer"),
+    "order": ("o", "TASK...", "move tasks to the front"),
+    "view": ("v", "[TASK]", "show the plan, or one task"),
+    "edit": ("e", "", "edit the plan as TOML in your editor"),
+    "take": ("t", "", "accept the last proposal"),
+    "leave": ("", "", "discard the last proposal"),
+    "approve": ("p", "[--run]", "approve the plan and queue its tasks"),
+    "save": ("w", "", "show where the plan is saved (after every step)"),
+    "quit": ("q", "", "quit; `plan continue` resumes"),
+    "help": ("h", "", "show this list"),
 }
 _ALIASES = {"?": "help", "show": "view", "exit": "quit", "proceed": "approve"}
 
 
-def talk(session: Session, group: click.Group, found: PlanSession) -> None:
-    """Carry out what a person types until they approve the plan or leave; everything is saved after each line."""
-    session.talking = True
-    name = found.id
-    session.answer(plan_view.tree(found))
+def run_dialog(session: Session, group: click.Group, plan: PlanSession) -> None:
+    """Carry out each line that a person types until they approve the plan or quit; everything is saved after a line."""
+    session.in_plan_dialog = True
+    name = plan.id
+    session.answer(views.plan.tree(plan))
     session.say("help lists the verbs; every step is saved")
     with _line_editing(session, name):
         while True:
@@ -64,9 +61,9 @@ def _saved(name: str) -> str:
 
 
 def _carry_out(session: Session, group: click.Group, name: str, line: str) -> bool:
-    """Carry out one line; return whether the session goes on. What goes wrong is told, and changes nothing."""
+    """Carry out one line; return whether the dialog continues. An error is printed, and changes nothing."""
     try:
-        verb, words = _understood(line)
+        verb, words = _parse(line)
         if verb == "quit":
             session.say(_saved(name))
             return False
@@ -82,24 +79,26 @@ def _carry_out(session: Session, group: click.Group, name: str, line: str) -> bo
 
 def _do(session: Session, group: click.Group, name: str, verb: str, words: Sequence[str]) -> None:
     if verb == "help":
-        session.answer(_help())
+        rows = [(f"{verb} {arguments}", letter, purpose) for verb, (letter, arguments, purpose) in _VERBS.items()]
+        session.answer(views.plan_dialog.verbs(rows))
     elif verb == "save":
         session.answer(f"saved in {services.plan_approval.plan_store(session.workspace).folder / name}")
     else:
-        command = group.commands["show" if verb == "view" else verb]
+        command = group.get_command(click.Context(group), "show" if verb == "view" else verb)
+        assert command is not None, verb
         command.main([name, *words], prog_name=verb, obj=session, standalone_mode=False)
 
 
-def _understood(line: str) -> tuple[str, list[str]]:
-    """Return the verb that a line begins with, by name, letter or unique beginning, and the words that follow."""
-    first, _, rest = line.strip().partition(" ")
+def _parse(line: str) -> tuple[str, list[str]]:
+    """Return the verb of a line, given by name, letter or unique prefix, and the words after it."""
+    first, _, text = line.strip().partition(" ")
     verb = _verb(first.lower())
     if verb == "discuss":
-        return verb, ["--", rest] if rest.strip() else []
-    if verb == "split" and ";" in rest and '"' not in rest:
-        task, _, parts = rest.strip().partition(" ")
+        return verb, ["--", text] if text.strip() else []
+    if verb == "split" and ";" in text and '"' not in text:
+        task, _, parts = text.strip().partition(" ")
         return verb, [task, *(part.strip() for part in parts.split(";") if part.strip())]
-    return verb, list(_words(rest))
+    return verb, list(_words(text))
 
 
 def _verb(word: str) -> str:
@@ -107,11 +106,11 @@ def _verb(word: str) -> str:
         return word
     if word in _ALIASES:
         return _ALIASES[word]
-    found = [verb for verb, (letter, _, _) in _VERBS.items() if word == letter]
-    found = found or [verb for verb in _VERBS if verb.startswith(word)]
-    if len(found) == 1:
-        return found[0]
-    raise InvalidInput("no-such-verb", f"{word} is not understood", fix=("help", "discuss TEXT   to talk to the model"))
+    matches = [verb for verb, (letter, _, _) in _VERBS.items() if word == letter]
+    matches = matches or [verb for verb in _VERBS if verb.startswith(word)]
+    if len(matches) == 1:
+        return matches[0]
+    raise InvalidInput("no-such-verb", f"unknown verb {word}", fix=("help", "discuss TEXT   to talk to the model"))
 
 
 def _words(text: str) -> Iterator[str]:
@@ -124,21 +123,13 @@ def _words(text: str) -> Iterator[str]:
         raise InvalidInput("quotes", "a quotation mark is not closed") from None
 
 
-def _help() -> RenderableType:
-    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True)
-    for verb, (letter, arguments, purpose) in _VERBS.items():
-        grid.add_row(Text(f"  {verb} {arguments}"), Text(letter), Text(purpose))
-    return grid
-
-
 @contextlib.contextmanager
 def _line_editing(session: Session, name: str) -> Iterator[None]:
-    """Edit lines with the arrow keys, and complete verbs and names of tasks with the tabulator."""
+    """Edit lines with the arrow keys, and complete verbs and names of tasks with the tab key."""
     try:
+        # 1 ms, and it changes how input() reads lines in the whole process
         import readline
-    except ImportError:  # a Python without it reads lines all the same
+    except ImportError:  # some Pythons have no readline; input() works without it
         yield
         return
     before = readline.get_completer()
@@ -147,8 +138,8 @@ def _line_editing(session: Session, name: str) -> Iterator[None]:
         plan = services.plan_approval.find_plan(session.workspace, name).plan
         at_start = readline.get_begidx() == 0
         names = list(_VERBS) if at_start else [task.id for task in plan.tasks]
-        found = [f"{one} " for one in names if one.startswith(text)]
-        return found[state] if state < len(found) else None
+        matches = [f"{name} " for name in names if name.startswith(text)]
+        return matches[state] if state < len(matches) else None
 
     readline.set_completer(complete)
     readline.set_completer_delims(" ")

@@ -1,0 +1,69 @@
+"""`log`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from gitorch import services
+from gitorch.cli import schema, views
+from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.errors import NotFound
+from gitorch.model.task import ALIVE, Task
+
+if TYPE_CHECKING:
+    from gitorch.model.outcome import Event
+
+
+@click.command("log")
+@click.argument("name", required=False, type=TASK, metavar="[TASK]")
+@click.option("-f", "--follow", is_flag=True, help="Follow the log.")
+@click.option("--attempt", type=int, metavar="N", help="Show attempt N.")
+@click.option("--raw", is_flag=True, help="Print the raw output of the agent.")
+@pass_session
+def log_command(session: Session, name: str | None, follow: bool, attempt: int | None, raw: bool) -> None:
+    """Show the output of an agent."""
+    if raw and session.json:
+        raise click.UsageError("--raw and --json exclude each other")
+    task = session.find(name)
+    if not services.watch.executions(session.workspace, task, attempt):
+        raise NotFound("no-log", f"{task.id} has not been started", why=task.reason, fix=("orchestrate run",))
+    if raw:
+        _print_raw(session, task, attempt)
+        return
+    events = _following(session, task) if follow else _events(session, task, attempt)
+    for step, event in events:
+        session.answer(views.events.event(event), schema.progress.LogAnswer.of(step, event))
+
+
+def _print_raw(session: Session, task: Task, attempt: int | None) -> None:
+    for execution in services.watch.executions(session.workspace, task, attempt):
+        for output in services.watch.raw_outputs(session.workspace, execution):
+            shutil.copyfileobj(output, sys.stdout.buffer)
+    sys.stdout.flush()
+
+
+def _events(session: Session, task: Task, attempt: int | None = None) -> Iterator[tuple[str, Event]]:
+    for execution in services.watch.executions(session.workspace, task, attempt):
+        for event in services.watch.transcript(session.workspace, task, execution):
+            yield execution.step, event
+
+
+def _following(session: Session, task: Task) -> Iterator[tuple[str, Event]]:
+    """Yield events as they come, until the attempt is over."""
+    printed = 0
+    pause = threading.Event()
+    workspace = session.workspace
+    while True:
+        live = workspace.tasks[task.id].state in ALIVE
+        events = list(_events(session, workspace.tasks[task.id]))
+        yield from events[printed:]
+        printed = len(events)
+        if not live:
+            return
+        pause.wait(0.5)

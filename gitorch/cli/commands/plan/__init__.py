@@ -1,0 +1,1 @@
+"""`plan`: a goal becomes tasks that a person has approved."""

@@ -1,0 +1,28 @@
+"""`retry`."""
+
+from __future__ import annotations
+
+import click
+
+from gitorch import services
+from gitorch.cli import schema
+from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.storage import trust
+
+
+@click.command("retry")
+@click.argument("tasks", nargs=-1, required=True, type=TASK)
+@click.option("-a", "--agent", default="", help="Use another agent.")
+@pass_session
+def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
+    """Queue a fresh attempt on a fresh base. Earlier attempts stay under refs/gitorch/attempts/."""
+    trust.require_person("queue tasks")
+    workspace = session.workspace
+    queued = services.submit.retry(
+        workspace, [services.lookup.find_task(workspace, name) for name in tasks], agent=agent
+    )
+    session.answer(
+        "\n".join(f"{task.id}  {task.state}" for task in queued),
+        schema.queue.RetryAnswer(tasks=schema.task.tasks_json(queued)),
+    )
+    session.say("next: orchestrate run")

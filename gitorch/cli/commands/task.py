@@ -1,0 +1,30 @@
+"""`task`."""
+
+from __future__ import annotations
+
+import click
+
+from gitorch import services
+from gitorch.cli import schema, views
+from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.terminal.sanitize import safe_block
+from gitorch.model.forecast import conflicts_of
+
+
+@click.command("task")
+@click.argument("name", required=False, type=TASK, metavar="[TASK]")
+@click.option("--path", is_flag=True, help="Print only the path of its worktree.")
+@click.option("--brief", is_flag=True, help="Print the agent's brief.")
+@pass_session
+def task_command(session: Session, name: str | None, path: bool, brief: bool) -> None:
+    """Show one task."""
+    task = session.find(name)
+    if path:
+        session.answer(task.worktree, schema.progress.TaskPathAnswer(worktree=task.worktree))
+    elif brief:
+        text, sent = services.context.brief(session.workspace, task)
+        session.answer(safe_block(text), schema.progress.TaskBriefAnswer(brief=text, sent=sent))
+    else:
+        conflicts = conflicts_of(services.forecast_record.saved_conflicts(session.workspace), task.id)
+        answer = schema.progress.TaskAnswer.of(task, conflicts, session.workspace.config.integration)
+        session.answer(views.task.task_page(task, conflicts=conflicts), answer)
