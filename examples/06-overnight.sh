@@ -12,10 +12,10 @@ orchestrate plan approve implement-complete
 # A fix that came in late takes its turn before everything else that waits.
 orchestrate submit "URGENT: Fix memory leak in payment processing service" --agent backend-systems-engineer --priority high
 
-# Eight at once; start nothing new after seven. With --detach it goes on in the background: orchestrate watch
+# Eight at once; start nothing new after seven. With --detach it continues in the background: orchestrate watch
 orchestrate run --max-agents 8 --until "${UNTIL-07:00}"
 
-# Monday morning: whose turn it is, all changes of the weekend, and nothing of it on your own branch yet.
+# Monday morning: see what needs your attention. Your own branch has not changed yet.
 orchestrate status
 orchestrate approve --all --force       # no checks are configured here; --force says that you know
 orchestrate merge

@@ -85,7 +85,7 @@ class BackgroundMerger:
         self._save_due: dict[TaskId, float] = {}
         self._clean: frozenset[TaskId] = frozenset()
         self._submitted: tuple[MergePlan, Candidate] | None = None
-        self._tried: object = None
+        self._last_merge_key: object = None
         self._merge_job: MergeTasks | None = None
         tasks = workspace.tasks.values()
         self._approved_before = frozenset(task.id for task in tasks if task.state is State.APPROVED)
@@ -178,8 +178,8 @@ class BackgroundMerger:
         """Submit a merge of the tasks that can be merged, or else a check of the rebuilt candidate."""
         tasks = tuple(graph.merge_order(self._mergeable()))
         key = (updated.merge_base, [(task.id, task.tip) for task in tasks])
-        if tasks and key != self._tried:
-            self._tried = key
+        if tasks and key != self._last_merge_key:
+            self._last_merge_key = key
             learn_resolutions(self.workspace)
             self._merge_job = MergeTasks(tasks=dict(self.workspace.tasks), selected=tasks)
             self._checker.submit(self._merge_job)

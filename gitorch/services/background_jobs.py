@@ -153,7 +153,7 @@ class Checker:
         with MemoryReplayer(self.context.repository) as engine:
             replayer = merge.merge_replayer(engine, config.merge.regenerate, regenerator.regenerate)
             plan = plan_for(self._inputs(job.tasks), replayer, job.selected)
-            if plan.is_stuck and plan.blocked:
+            if plan.is_base_conflict and plan.blocked:
                 raise Refused("base-conflict", plan.blocked[0].reason, fix=("orchestrate merge --dry-run",))
             verified = self._verified(replayer, job.tasks, plan, config.merge.verify, cancellation)
             replayer.keep(verified.tip)

@@ -86,8 +86,10 @@ def plan_for(
     assert onto is not None  # before the first merge, reading the inputs has found the base or raised
     if isinstance(rebased, merge.Rebased):
         if isinstance(rebased.replayed, Conflicted):
-            stuck = MergePlan(before=before, onto=onto, rebased=rebased, target=target)
-            return msgspec.structs.replace(stuck, blocked=blocked_by_base(integration, stuck, tasks))
+            conflicted_plan = MergePlan(before=before, onto=onto, rebased=rebased, target=target)
+            return msgspec.structs.replace(
+                conflicted_plan, blocked=blocked_by_base(integration, conflicted_plan, tasks)
+            )
         onto = rebased.replayed.tip
         replayer.keep(onto)
     plan = merge.plan(replayer, inputs.tasks, tasks, before, onto, report)
@@ -106,7 +108,7 @@ def verify_merge(
 
     With `recheck` the results of earlier commands do not count.
     """
-    if plan.is_stuck:
+    if plan.is_base_conflict:
         return plan
     checks = checks_at(workspace.repository, workspace.loaded, plan.onto)
     with TreeChecker(run_context(workspace), checks, recheck=recheck) as checker:
@@ -128,7 +130,7 @@ def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | Non
     trust.require_person("merge")
     conflicted = _conflicted(workspace, plan)
     tasks, integration = workspace.tasks, workspace.config.integration
-    if not plan.steps and (plan.target is None or plan.is_stuck):
+    if not plan.steps and (plan.target is None or plan.is_base_conflict):
         pairs = [(tasks[task.id], task) for task in conflicted]
         change_tasks(workspace, "merge", pairs, f"merge: {len(pairs)} in conflict")
         return

@@ -49,7 +49,7 @@ def require_approved(workspace: Workspace, target: MergeTarget, integration: Oid
 
 def check_target(plan: MergePlan, check: TreeCheck, verify: str) -> Generator[Progress, None, MergePlan]:
     """Check the commit that a user branch would move to, unless the merge of a task has checked it."""
-    if plan.target is None or plan.steps or verify == "never" or plan.is_stuck:
+    if plan.target is None or plan.steps or verify == "never" or plan.is_base_conflict:
         return plan
     yield Progress("check the integration branch", 1, 1)
     results = check(plan.onto)

@@ -67,7 +67,7 @@ def discuss(workspace: Workspace, session: PlanSession, text: str, choice: Plann
 def accept_proposal(workspace: Workspace, session: PlanSession) -> PlanSession:
     """Make the proposal the plan."""
     if session.proposal is None:
-        raise Refused("no-proposal", f"nothing is proposed for {session.id}", fix=(discuss_command(session),))
+        raise Refused("no-proposal", f"there is no proposal for {session.id}", fix=(discuss_command(session),))
     return change_plan(workspace, session, session.proposal, "took the planner's proposal")
 
 

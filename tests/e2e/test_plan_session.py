@@ -113,7 +113,7 @@ def test_without_a_model_the_session_works_and_says_so(cli: Cli, screen: Termina
         ('add "open', "error: a quotation mark is not closed"),
         ("modify -h", "Change fields of a task."),
         ("o add-c", "put add-c first"),
-        ("take", "error: nothing is proposed"),
+        ("take", "error: there is no proposal for"),
     ):
         screen.clear()
         screen.type(line)

@@ -149,7 +149,7 @@ def test_a_large_prompt() -> None:
 def test_no_task(name: str) -> None:
     """A file without a task is an error, not an empty night."""
     text = {"a.toml": "[defaults]\n", "a.ndjson": "\n", "a.md": "- [x] done\n"}[name]
-    assert refusal(text, name).what == f"{name} holds no open task"
+    assert refusal(text, name).what == f"{name} contains no open task"
 
 
 def test_deep_nesting() -> None:
@@ -222,5 +222,5 @@ def test_a_folder(tmp_path: Path) -> None:
 
 def test_an_empty_folder(tmp_path: Path) -> None:
     """A folder without tasks is an error."""
-    with pytest.raises(InvalidInput, match="holds no open task"):
+    with pytest.raises(InvalidInput, match="contains no open task"):
         read_folder(tmp_path)

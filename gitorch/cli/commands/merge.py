@@ -100,7 +100,7 @@ def _verified(session: Session, replayer: Replayer, plan: MergePlan, verify: str
 
 
 def _exit_for(plan: MergePlan) -> None:
-    if plan.conflicts or plan.is_stuck:
+    if plan.conflicts or plan.is_base_conflict:
         sys.exit(7)
     if plan.failures or plan.red_base or any("union fails" in blocked.reason for blocked in plan.blocked):
         sys.exit(6)

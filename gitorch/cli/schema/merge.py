@@ -246,7 +246,7 @@ class MergeAnswer(Answer, tag="gitorch/merge/1", frozen=True, kw_only=True):
 
 def integrated_tip(plan: MergePlan) -> Oid | None:
     """Return where the integration branch is after the merge."""
-    moves = plan.steps or (plan.target is not None and plan.before is not None and not plan.is_stuck)
+    moves = plan.steps or (plan.target is not None and plan.before is not None and not plan.is_base_conflict)
     return plan.tip if moves else plan.before
 
 

@@ -262,7 +262,7 @@ def _retry_commands(plan: MergePlan) -> list[tuple[str, str]]:
 
 
 def _plan_commands(plan: MergePlan, integration: str) -> list[tuple[str, str]]:
-    if plan.is_stuck:
+    if plan.is_base_conflict:
         return merge_branches.rebase_command(plan, integration)
     into = f" --into {shlex.quote(plan.target.branch)}" if plan.target else ""
     merge = [(f"{PROGRAM} merge{into}", f"merge {plural(len(plan.steps), 'task')}")] if plan.steps else []
@@ -322,7 +322,7 @@ def _merge_count(
 
 
 def _merge_commands(plan: MergePlan, left_out: Mapping[str, _Entry], integration: str) -> Sequence[tuple[str, str]]:
-    if plan.is_stuck:
+    if plan.is_base_conflict:
         return merge_branches.rebase_command(plan, integration)
     target = merge_branches.target_commands(plan)
     if not plan.steps and not left_out and not plan.red_base:

@@ -42,7 +42,7 @@ def resolved_lines(plan: MergePlan, terminal: TerminalStyle) -> list[Text]:
 
 def target_lines(plan: MergePlan, terminal: TerminalStyle, *, dry_run: bool) -> list[Text]:
     """Return what happens to the branch that `--into` names."""
-    if plan.target is None or plan.is_stuck or (plan.before is None and not plan.steps):
+    if plan.target is None or plan.is_base_conflict or (plan.before is None and not plan.steps):
         return []
     name = terminal.clean(plan.target.branch)
     if plan.target.before == plan.tip:

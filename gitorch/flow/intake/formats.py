@@ -24,7 +24,7 @@ def read(source: bytes, name: str) -> list[TaskDraft]:
     """
     drafts = _read(source, name)
     if not drafts:
-        raise InvalidInput("no-tasks", f"{name} holds no open task")
+        raise InvalidInput("no-tasks", f"{name} contains no open task")
     return drafts
 
 
@@ -33,7 +33,7 @@ def read_folder(folder: Path) -> list[TaskDraft]:
     files = sorted(path for path in folder.iterdir() if path.suffix in (".md", ".toml") and path.name[0] != ".")
     drafts = [draft for path in files for draft in _read(path.read_bytes(), path.name)]
     if not drafts:
-        raise InvalidInput("no-tasks", f"{folder} holds no open task", why="only *.md and *.toml files are read")
+        raise InvalidInput("no-tasks", f"{folder} contains no open task", why="only *.md and *.toml files are read")
     return drafts
 
 

@@ -89,7 +89,7 @@ class MergePlan(msgspec.Struct, frozen=True, kw_only=True):
     target: MergeTarget | None = None
 
     @property
-    def is_stuck(self) -> bool:
+    def is_base_conflict(self) -> bool:
         """Whether nothing can go in, because the integration branch conflicts with its base."""
         return isinstance(self.rebased, Rebased) and isinstance(self.rebased.replayed, Conflicted)
 

@@ -85,7 +85,7 @@ class Scheduler:
         self._running: dict[TaskId, Future[None]] = {}
         self._names: dict[Future[None], TaskId] = {}
         self._held_agents: dict[str, StopReason] = {}
-        self._tried: dict[TaskId, tuple[object, ...]] = {}
+        self._last_start_keys: dict[TaskId, tuple[object, ...]] = {}
 
     def run(self) -> Iterator[list[Task]]:
         """Work through the queue and yield changed tasks; the run continues once they are durable.
@@ -138,11 +138,11 @@ class Scheduler:
 
     def _is_untried(self, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
         """Return whether a task has not been tried with these attempts and dependency tips."""
-        return self._tried.get(task.id) != _start_key(task, tasks)
+        return self._last_start_keys.get(task.id) != _start_key(task, tasks)
 
     def _start(self, task: Task) -> Task:
         tasks = self.hooks.tasks()
-        self._tried[task.id] = _start_key(task, tasks)
+        self._last_start_keys[task.id] = _start_key(task, tasks)
         try:
             return self.hooks.start(task)
         except GitorchError as error:

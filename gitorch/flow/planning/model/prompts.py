@@ -82,7 +82,7 @@ def discussion(plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) 
         "\n# The user says\n",
         closed(words),
         "\nAnswer with the whole plan as it should be now, also where it stays as it is: every task that you leave out "
-        "is taken out of it. Keep the ids of tasks that stay.",
+        "is removed from it. Keep the ids of tasks that stay.",
     ]
     return opening(plan.goal), *earlier, Message("user", _sendable("\n".join(now)))
 
