@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tomli
 
+from tests.support import forkserver
 from tests.support.cli import ROOT, Cli
 from tests.support.git import commit, git
 from tests.support.model_server import ModelRequest, ModelServer, Say, Turn, commit_file
@@ -70,9 +70,7 @@ class Person:
         self.cli = Cli(folder, config)
         programs = folder.parent / "bin"
         programs.mkdir()
-        program = programs / "orchestrate"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitorch "$@"\n')
-        program.chmod(0o755)
+        forkserver.server().install(programs)
         # nobody is logged in, whatever this machine has
         self.environment = {**self.cli.environment, "PATH": f"{programs}:/usr/bin:/bin", "UNTIL": ""}
 

@@ -29,6 +29,21 @@ def test_it_answers_as_a_fresh_interpreter_does(cli: Cli, words: tuple[str, ...]
     assert forked == fresh
 
 
+@pytest.mark.parametrize(("words", "code"), [(("submit", "--json"), 0), (("--version",), 0), (("task", "none"), 3)])
+def test_a_shell_reaches_it_too(cli: Cli, tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    """`orchestrate` on a shell's PATH has the shell's streams, folder and environment, and the command's exit code."""
+    forkserver.server().install(tmp_path)
+    environment = {**cli.environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = ["/bin/sh", "-c", f"echo 'Do it' | orchestrate {' '.join(words)}"]
+    done = subprocess.run(command, cwd=cli.folder, env=environment, capture_output=True, check=False)
+    assert done.returncode == code, done
+    if "submit" in words:
+        assert list(cli.tasks()) == ["do-it"]
+    else:
+        forked = cli(*words, ok=code)
+        assert (done.stdout.decode(), done.stderr.decode()) == (forked.text, forked.stderr)
+
+
 def test_commands_share_nothing(cli: Cli, tmp_path: Path) -> None:
     """Working directory and environment are those of one command, and the test's own do not change."""
     environment, folder = dict(os.environ), Path.cwd()

@@ -18,11 +18,13 @@ import json
 import os
 import pkgutil
 import select
+import shlex
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -31,6 +33,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gitorch.cli.main import main
+from tests.support import fork_client
 
 ROOT = Path(__file__).resolve().parents[2]
 _MESSAGE = struct.Struct("ci")
@@ -92,8 +95,14 @@ class ForkServer:
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
+        self._folder = tempfile.TemporaryDirectory(prefix="forks-")
+        self._address = f"{self._folder.name}/socket"
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self._address)
+        listener.listen()
+        ends = (theirs.fileno(), listener.fileno())
         variables = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-        command = [sys.executable, "-m", "tests.support.forkserver", str(theirs.fileno())]
+        command = [sys.executable, "-m", "tests.support.forkserver", *map(str, ends)]
         # pipes: nothing that these streams cache about a file may pass on to a command's streams
         self._process = subprocess.Popen(
             command,
@@ -101,9 +110,17 @@ class ForkServer:
             env={**variables, **_coverage(), "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pass_fds=(theirs.fileno(),),
+            pass_fds=ends,
         )
         theirs.close()
+        listener.close()
+
+    def install(self, folder: Path) -> None:
+        """Write an `orchestrate` into a folder that runs as a fork of this server."""
+        words = [sys.executable, "-I", "-S", fork_client.__file__, self._address]
+        program = folder / "orchestrate"
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        program.chmod(0o755)
 
     def start(
         self,
@@ -187,8 +204,11 @@ def _coverage() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 
-def serve(control: socket.socket) -> None:
-    """Fork a process per request, and report how each ended, until the test closes its end."""
+def serve(control: socket.socket, listener: socket.socket) -> None:
+    """Fork a process per request, and report how each ended, until the test closes its end.
+
+    A request comes from the test over `control`, or from a shell's `orchestrate` that connects to `listener`.
+    """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
@@ -196,22 +216,30 @@ def serve(control: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest
     connections: dict[int, socket.socket] = {}
     while True:
-        readable, _, _ = select.select([control.fileno(), reader], [], [])
+        readable, _, _ = select.select([control.fileno(), listener.fileno(), reader], [], [])
         if reader in readable:
             os.read(reader, 4096)
             _report(connections)
-        if control.fileno() not in readable:
-            continue
-        message, descriptors, _, _ = socket.recv_fds(control, 1, 4)
-        if not message:
-            return
-        connection = socket.socket(fileno=descriptors[0])
-        pid = os.fork()
-        if not pid:
-            _run_command(connection, descriptors[1:])
-        for descriptor in descriptors[1:]:
-            os.close(descriptor)
-        connections[pid] = connection
+        if listener.fileno() in readable:
+            client, _ = listener.accept()
+            _, streams, _, _ = socket.recv_fds(client, 1, 3)
+            connections[_fork(client, streams)] = client
+        if control.fileno() in readable:
+            message, descriptors, _, _ = socket.recv_fds(control, 1, 4)
+            if not message:
+                return
+            connection = socket.socket(fileno=descriptors[0])
+            connections[_fork(connection, descriptors[1:])] = connection
+
+
+def _fork(connection: socket.socket, streams: Sequence[int]) -> int:
+    """Return the process that does what comes over the connection."""
+    pid = os.fork()
+    if not pid:
+        _run_command(connection, streams)
+    for descriptor in streams:
+        os.close(descriptor)
+    return pid
 
 
 def _report(connections: dict[int, socket.socket]) -> None:
@@ -273,4 +301,4 @@ def _import_everything() -> None:
 
 if __name__ == "__main__":
     _import_everything()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(*(socket.socket(fileno=int(word)) for word in sys.argv[1:]))
