@@ -93,7 +93,7 @@ def user_folder() -> Path:
     """Return the folder for the user's files that belong to no repository."""
     if home := os.environ.get("XDG_CONFIG_HOME"):
         return Path(home) / "gitorch"
-    # platformdirs takes 30 ms to import, and Linux does not need it
+    # platformdirs takes 40 ms to import, and Linux does not need it
     if os.name == "posix" and os.uname().sysname == "Linux":
         return Path.home() / ".config" / "gitorch"
     import platformdirs

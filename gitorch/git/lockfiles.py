@@ -75,7 +75,7 @@ def explain(
 
 
 def _is_git_running(repository: Repository) -> bool:
-    # psutil takes 35 ms to import, and is needed only if a lock file exists
+    # psutil takes 25 ms to import, and is needed only if a lock file exists
     from gitorch.git.running import is_git_running
 
     return is_git_running(repository)
