@@ -63,12 +63,12 @@ class FailingTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """The night's candidate: a branch with all completed work, in the order in which it went in.
+    """The merge candidate: a branch with all completed work, in merge order.
 
-    `tasks` holds the tips of what went in, `made_of` those of all that was to go in. `before` is where the branch was
-    (None: nowhere, or where gitorch had not put it). `onto` is the integration branch, replayed where its base moved
-    on; `ground` is where these two were. `held` tells why the branch could not be moved, and `reason` what there is to
-    say beside the checks' results: why there are none, or that the integration branch is red by itself.
+    `tasks` holds the tips of the included tasks, `inputs` those of all selected tasks. `before` is the previous tip of
+    the branch (None: none, or not moved by gitorch). `onto` is the integration branch, replayed if its base has moved;
+    `merge_base` holds the tips of these two. `not_updated` says why the branch could not be moved. `reason` explains
+    missing check results, or says that the integration branch itself is red.
     """
 
     branch: str
