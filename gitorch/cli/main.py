@@ -1,4 +1,4 @@
-"""The command line: words in, words out. Here errors become exit codes; each command is loaded when it is called."""
+"""The entry point of the command line: the list of commands, and the exit codes of errors."""
 
 from __future__ import annotations
 
@@ -116,12 +116,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         session.say("interrupted")
         _leave(130)
     except BrokenPipeError:
-        # whoever read our output has seen enough
+        # the reader of our output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(141)
     except SystemExit as leaving:  # a command's own exit code; click's, when our output could not be written
         _leave(leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code)))
-    except Exception as error:  # the last line of defence: saved whole, told short
+    except Exception as error:  # a bug: save the traceback, print one line
         _crash(session, error)
 
 
@@ -136,7 +136,7 @@ def _help_for(error: click.ClickException) -> str:
 
 
 def _fail(session: Session, error: GitorchError, words: Sequence[str]) -> None:
-    # what could not be read may have stood before --json
+    # the option that could not be parsed may have come before --json
     session.json = session.json or "--json" in words
     session.fail(error)
     _leave(error.exit)

@@ -102,7 +102,7 @@ class Session:
                 self.screen.warn(notices.pop(0))
 
     def fail(self, error: GitorchError) -> None:
-        """Print an error: to stderr in words, or with `--json` to stdout as an object."""
+        """Print an error: to stderr as text, or with `--json` to stdout as an object."""
         if self.json:
             sys.stdout.write(schema.answer.line(schema.error.ErrorAnswer.of(error)) + "\n")
             return

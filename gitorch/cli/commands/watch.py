@@ -39,11 +39,11 @@ def _print_changes(session: Session, interval: float) -> None:
     workspace = session.workspace
     pause = threading.Event()
     before: dict[str, Task] = {}
-    foreseen: ForecastSummary = ((), None)
+    forecast: ForecastSummary = ((), None)
     while True:
         # check the run before the tasks: what it changes last is printed, too
         is_active = services.run_lock.is_running(workspace)
-        foreseen = _print_forecast(session, foreseen)
+        forecast = _print_forecast(session, forecast)
         tasks = workspace.tasks
         for task in tasks.values():
             if task != before.get(task.id):
@@ -56,10 +56,10 @@ def _print_changes(session: Session, interval: float) -> None:
 
 def _print_forecast(session: Session, before: ForecastSummary) -> ForecastSummary:
     """Print the forecast if it has changed; return it."""
-    foreseen = services.forecast_record.saved_forecast(session.workspace)
-    if foreseen != before:
+    forecast = services.forecast_record.saved_forecast(session.workspace)
+    if forecast != before:
         if session.json:
-            session.answer("", schema.run.ForecastEvent.of(*foreseen, session.workspace.config.integration))
-        elif (text := views.run.foreseen(*foreseen)) is not None:
+            session.answer("", schema.run.ForecastEvent.of(*forecast, session.workspace.config.integration))
+        elif (text := views.run.merge_forecast(*forecast)) is not None:
             session.answer(text)
-    return foreseen
+    return forecast

@@ -40,7 +40,7 @@ class SharedNoteJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandoffJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt handed over at its end, in the agent's words; parts without words are absent."""
+    """The summary that an agent wrote at the end of its attempt; empty parts are absent."""
 
     done: str | Absent = msgspec.UNSET
     decided: str | Absent = msgspec.UNSET

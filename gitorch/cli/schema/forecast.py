@@ -1,4 +1,4 @@
-"""What is known before a merge: conflicts between branches, and the merge candidate."""
+"""The forecast of a merge: conflicts between branches, and the merge candidate."""
 
 from __future__ import annotations
 
@@ -108,5 +108,5 @@ def conflicts_json(conflicts: Iterable[Conflict], integration: str) -> list[Conf
 
 
 def candidate_json(candidate: Candidate | None) -> CandidateJson | None:
-    """Return the candidate, where there is one."""
+    """Return the candidate, if any."""
     return CandidateJson.of(candidate) if candidate else None

@@ -58,7 +58,7 @@ class StageJson(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     stage: int
-    """1 is the common base, 2 what is on the branch already, 3 what the commit brings."""
+    """1 is the merge base, 2 the branch, 3 the commit that is replayed."""
     mode: str
     oid: ObjectId
 

@@ -231,7 +231,7 @@ class PlanAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
 
 
 class PlanDiscussAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
-    """The answer of `plan discuss`: what the model said, and what it would change."""
+    """The answer of `plan discuss`: the reply of the model, and the changes that it proposes."""
 
     plan: PlanJson
     reply: str
@@ -304,7 +304,7 @@ def cost_json(usage: Usage | None) -> CostJson | None:
 
 
 def proposal_json(plan: TaskPlan, proposal: TaskPlan | None) -> PlanChangesJson | Absent:
-    """Return what a proposal would change, where there is one."""
+    """Return the changes of a proposal, if any."""
     return msgspec.UNSET if proposal is None else PlanChangesJson.of(difference(plan, proposal))
 
 

@@ -34,15 +34,15 @@ class TaskPathAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
 
 
 class TaskBriefAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
-    """The answer of `task --brief`: what the agent is told."""
+    """The answer of `task --brief`: the agent's instructions."""
 
     brief: str
     sent: bool
-    """Whether the agent has been told already."""
+    """Whether the agent has received it."""
 
 
 class LogAnswer(Answer, tag="gitorch/log/1", frozen=True, kw_only=True):
-    """One thing that an agent said or did. `log` prints one object per line."""
+    """One event of an agent: a message or an action. `log` prints one object per line."""
 
     execution: str
     kind: str

@@ -23,7 +23,7 @@ class IntegrationJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusAnswer(Answer, tag="gitorch/status/1", frozen=True, kw_only=True):
-    """All tasks of a repository, and what is known about merging them."""
+    """All tasks of a repository, with the forecast and the candidate of the next merge."""
 
     repository: str
     """The work tree, or the git directory of a bare repository."""

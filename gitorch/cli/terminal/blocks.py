@@ -27,19 +27,19 @@ def fitted(*spans: Span | Text | str) -> Text:
 
 
 def prose(*spans: Span | Text | str) -> Text:
-    """Return text that is broken at words where it is too long."""
+    """Return text that wraps between words."""
     return Text.assemble(*spans, overflow="fold")
 
 
 def joined(parts: Iterable[Span], terminal: TerminalStyle) -> Text:
-    """Return the facts that are not empty on one line, broken at words, with a dot between them."""
+    """Return the facts that are not empty separated by dots, wrapped between words."""
     # a span: the style of a Text is also that of all that it joins
     separator = Text.assemble((terminal.dot, "dim"))
     return prose(separator.join(Text(*part) for part in parts if part[0]))
 
 
 def block(text: str, terminal: TerminalStyle, style: str = "") -> RenderableType | None:
-    """Return untrusted text of several lines, broken at words; None where it says nothing."""
+    """Return untrusted text of several lines, wrapped between words; None if it is blank."""
     if not text.strip():
         return None
     paragraphs = Text(terminal.clean_block(text.strip("\n")), style, overflow="fold", tab_size=4)

@@ -41,7 +41,7 @@ class TerminalStyle(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ellipsis(self) -> str:
-        """The mark of a list that goes on."""
+        """The mark of a list that is cut off."""
         return "…" if self.symbols else "..."
 
     def pick(self, symbol: str, ascii_symbol: str) -> str:

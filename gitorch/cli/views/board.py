@@ -56,14 +56,14 @@ _ORDER = (
 
 
 class Details(msgspec.Struct, frozen=True):
-    """What is read from files while a run goes on: the activity of each agent, the forecast and the candidate."""
+    """What is read from files during a run: the activity of each agent, the forecast and the candidate."""
 
     activity: Activity = {}
-    foreseen: ForecastSummary = ((), None)
+    forecast: ForecastSummary = ((), None)
 
 
 class Board:
-    """What is shown now: immutable snapshots, each replaced as a whole, so that any thread may draw them.
+    """The values on show: immutable snapshots, each replaced as a whole, so that any thread may draw them.
 
     The thread that owns the task store publishes `tasks`. `details` may come from another thread.
     """
@@ -88,14 +88,14 @@ class Board:
         """Return the board for a terminal of `width` cells and `height` lines."""
         tasks, details = self.tasks, self.details
         terminal = msgspec.structs.replace(self.terminal, width=width)
-        bottom = [Text(), *self._bottom(tasks, details.foreseen, terminal)]
+        bottom = [Text(), *self._bottom(tasks, details.forecast, terminal)]
         rows = max(_MIN_ROWS, height - len(bottom) - 4)  # the clock, an empty line, the titles, and the cursor's line
         content = _tasks(tasks, details.activity, now, terminal, rows)
         return Group(_clock(tasks, self.started, now, terminal), Text(), content, *bottom)
 
-    def _bottom(self, tasks: Tasks, foreseen: ForecastSummary, terminal: TerminalStyle) -> list[RenderableType]:
+    def _bottom(self, tasks: Tasks, summary: ForecastSummary, terminal: TerminalStyle) -> list[RenderableType]:
         """Return the forecast, the counts and the hint, each on one line."""
-        conflicts, candidate = foreseen
+        conflicts, candidate = summary
         hint = [fitted((terminal.clean(self.hint), "dim"))] if self.hint else []
         return [
             *forecast.conflict_summary(conflicts, terminal, _MAX_CONFLICTS),

@@ -1,4 +1,4 @@
-"""Events, a line each: what an agent said or did, and what changed in a task."""
+"""Events, a line each: the messages and actions of an agent, and the changes of a task."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PREFIXED = ("error", "retry", "limit", "end")
 
 
 def event(happened: Event, *, terminal: TerminalStyle | None = None) -> RenderableType:
-    """Return one thing that an agent said or did: text as it is, tools with a mark, long results cut."""
+    """Return an event of an agent: its text, or a tool with a mark; long results are cut."""
     terminal = terminal or stdout_style()
     symbol, ascii_symbol, style = _EVENT_MARKS.get(happened.kind, ("", "", ""))
     mark = terminal.pick(symbol, ascii_symbol)

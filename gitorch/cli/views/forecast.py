@@ -1,4 +1,4 @@
-"""What is known before a merge: which tasks will conflict, and the state of the candidate."""
+"""The forecast of a merge: which tasks will conflict, and the state of the candidate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _partners(conflict: Conflict, name: TaskId) -> str:
 def conflict_lines(
     conflicts: Sequence[Conflict], terminal: TerminalStyle, limit: int = MAX_CONFLICTS
 ) -> list[RenderableType]:
-    """Return the section of expected conflicts; nothing where there is none."""
+    """Return the section of expected conflicts; nothing if there are none."""
     if not conflicts:
         return []
     items = bullets(((_mark(terminal), _pair(conflict, terminal)) for conflict in conflicts[:limit]), _INDENT)

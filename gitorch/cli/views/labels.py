@@ -1,4 +1,4 @@
-"""The words and marks of the command line: what a task needs, and durations, costs and times for people."""
+"""The labels and marks of the command line: what a task needs, and durations, costs and times for people."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def checks(task: Task, terminal: TerminalStyle) -> Span:
 
 
 def checks_passed(task: Task) -> str:
-    """Return how many checks passed, in words; empty where there is nothing to check yet."""
+    """Return how many checks passed, as text; empty if nothing is checked yet."""
     if not task.results:
         return NOT_CHECKED if task.state in DONE else ""
     return f"checks {sum(result.passed for result in task.results)}/{len(task.results)}"

@@ -1,4 +1,4 @@
-"""The board on a terminal while a run goes on.
+"""The board on a terminal during a run.
 
 A thread of rich draws it, at most four times a second, within the height of the terminal. It gets immutable snapshots:
 the thread that owns the task store publishes the tasks, and no other thread reads the store.
@@ -51,7 +51,7 @@ def live(board: Board, screen: Screen, *, whole_screen: bool = False) -> Iterato
 
 @contextmanager
 def _no_echo() -> Iterator[None]:
-    """Do not show what is typed: each Enter would push the frame up by a line, and leave half of it."""
+    """Turn off the echo of typed keys: Enter would push the frame up by a line and leave half of it behind."""
     keyboard = _keyboard()
     if keyboard is None:
         yield
@@ -67,7 +67,7 @@ def _no_echo() -> Iterator[None]:
 
 
 def _keyboard() -> tuple[int, list[Any]] | None:
-    """Return the terminal that is typed on, and its modes; None without one, or where another program has it."""
+    """Return the terminal's descriptor and modes; None without a terminal, or in the background."""
     try:
         descriptor = sys.stdin.fileno()
         is_foreground = os.tcgetpgrp(descriptor) == os.getpgrp()

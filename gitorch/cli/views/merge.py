@@ -75,7 +75,7 @@ def merge_plan(
 
 
 def merge_order(plan: MergePlan, *, terminal: TerminalStyle | None = None) -> RenderableType | None:
-    """Return the order of a merge that is about to start, as a tree; None where there is nothing to merge."""
+    """Return the order of a merge that is about to start, as a tree; None if there is nothing to merge."""
     terminal = terminal or stderr_style()
     return _tree(plan, terminal) if plan.steps or plan.conflicts or plan.blocked else None
 

@@ -28,7 +28,7 @@ _COLUMNS = (
     Column(title="What"),
 )
 
-# what waits for what is the point of a plan: as numbers it always has room
+# dependencies are the point of a plan; as numbers they always fit
 _NARROW_COLUMNS = tuple(
     msgspec.structs.replace(column, drop=0) if column.title == "After" else column for column in _COLUMNS
 )

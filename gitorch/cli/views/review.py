@@ -1,4 +1,4 @@
-"""The pages of a review: what is ready for review, and what a reviewer needs to see of one task."""
+"""The pages of a review: the list of finished tasks, and one task in detail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of a run: who is working, what is known before the merge, and the summary at the end."""
+"""The pages of a run: the running agents, the forecast of the merge, and the summary at the end."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def _agent_row(row: Mapping[str, Any], terminal: TerminalStyle, now: datetime) -
     ]
 
 
-def foreseen(
+def merge_forecast(
     conflicts: Sequence[Conflict], candidate: Candidate | None = None, *, terminal: TerminalStyle | None = None
 ) -> RenderableType | None:
-    """Return the expected conflicts and the candidate; None where there is nothing to say."""
+    """Return the expected conflicts and the candidate; None if there are none."""
     terminal = terminal or stdout_style()
     parts = [*forecast.conflict_lines(conflicts, terminal), *forecast.candidate_lines(candidate, terminal)]
     return stack(parts) if parts else None
