@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from gitorch.cli.terminal.render import render
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views import error, events, merge, review, run, status
+from gitorch.cli.views import error, events, merge, merge_result, review, run, status
 from gitorch.cli.views import task as task_view
 from gitorch.cli.views.board import Board, Details
 from gitorch.errors import InvalidInput, LimitReached
@@ -168,7 +168,7 @@ def test_a_merge_plan() -> None:
 
 def test_a_merge() -> None:
     """What went in and as what, and what did not and why."""
-    assert page(merge.merge_result, a_plan(), "orch/integration", width=80) == picture("""
+    assert page(merge_result.merge_result, a_plan(), "orch/integration", width=80) == picture("""
         ✓ db-schema   2 commits as 1d7be04
         ✓ auth-hash   1 commit as 1d7be04
         ✓ old-thing   2 commits as 1d7be04
@@ -198,7 +198,7 @@ def test_a_merge_that_names_who_fails_together() -> None:
         failures=(RED,),
         flakes=(msgspec.structs.replace(results(0)[0], flaky=True),),
     )
-    assert page(merge.merge_result, plan, "orch/integration", width=120) == picture("""
+    assert page(merge_result.merge_result, plan, "orch/integration", width=120) == picture("""
         ✓ db-schema   2 commits as 1d7be04
         ✓ auth-hash   1 commit as 1d7be04
         ✓ old-thing   2 commits as 1d7be04
@@ -217,7 +217,7 @@ def test_a_merge_onto_a_red_base() -> None:
     """The base is named, and that it was checked without any of the tasks."""
     held = (Blocked(BY_NAME["db-schema"], "the integration branch fails its checks without it"),)
     plan = MergePlan(before=BASE, onto=BASE, blocked=held, red_base="test")
-    assert page(merge.merge_result, plan, "orch/integration", width=80) == picture("""
+    assert page(merge_result.merge_result, plan, "orch/integration", width=80) == picture("""
         – db-schema  blocked: the integration branch fails its checks without it
         orch/integration fails check test without any of these tasks
         nothing merged: 1 left out; orch/integration is unchanged
@@ -297,7 +297,8 @@ def test_the_order_of_a_merge_without_colour() -> None:
 
 def test_an_empty_merge() -> None:
     """Nothing merged is never told as done."""
-    assert page(merge.merge_result, MergePlan(before=None, onto=BASE), "orch/integration", width=80) == picture("""
+    plan = MergePlan(before=None, onto=BASE)
+    assert page(merge_result.merge_result, plan, "orch/integration", width=80) == picture("""
         nothing merged: no task is approved; orch/integration is unchanged
         ↳ orchestrate review   approve tasks first
         """)
@@ -482,7 +483,7 @@ def everywhere() -> Iterator[str]:
         yield page(review.card, card, terminal=here, now=NOW)
         yield page(review.review_list, [card], terminal=here)
         yield page(merge.merge_plan, plan, HOSTILE, terminal=here)
-        yield page(merge.merge_result, plan, HOSTILE, terminal=here)
+        yield page(merge_result.merge_result, plan, HOSTILE, terminal=here)
         hunk = Hunk(path=HOSTILE, line=1, ours=(HOSTILE,), theirs=(HOSTILE,))
         yield page(
             merge.merge_plan, plan, HOSTILE, hunks={one.task.id: (hunk,) for one in plan.conflicts}, terminal=here

@@ -79,7 +79,7 @@ def merge_command(
     if dry_run:
         page = views.merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts)
     else:
-        page = views.merge.merge_result(plan, branch)
+        page = views.merge_result.merge_result(plan, branch)
     predicted = conflicts if dry_run else None
     session.answer(page, schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, dry_run=dry_run))
     if plan.steps and not dry_run:
