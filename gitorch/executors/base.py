@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Literal, NewType, Protocol, TypeAlias
 
@@ -19,6 +20,10 @@ STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 STDIN_FILE = "\0stdin\0"
 """Stands in `Spec.argv` for the path of a file with the content of `stdin`. No real argument can hold a NUL."""
+
+
+_EVENT_SECONDS = 0.2
+_BLOCK_BYTES = 65_536
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +63,9 @@ class Running(msgspec.Struct, frozen=True):
 
 Status: TypeAlias = NotStarted | Running | Exit
 
+ExecutionEvent: TypeAlias = bytes | Exit
+"""A line of standard output with its line end, which the last one may lack; or how the execution ended."""
+
 
 class Submitted(msgspec.Struct, frozen=True):
     """An execution as a listing shows it: its id, the caller's key, and when it was submitted (unix seconds)."""
@@ -80,11 +88,16 @@ class ResourceUsage(msgspec.Struct, frozen=True):
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine that runs executions: its name, how many it takes at once (None: no limit), how many run now."""
+    """A machine that runs executions: its name, and how many it takes at once (None: no limit)."""
 
     host: str
     slots: int | None
-    running: int
+
+
+def total_slots(machines: Iterable[Capacity]) -> int | None:
+    """Return how many executions these machines take at once; None if one of them has no limit."""
+    slots = [machine.slots for machine in machines]
+    return None if None in slots else sum(filter(None, slots))
 
 
 class Executor(Protocol):
@@ -118,6 +131,9 @@ class Executor(Protocol):
     def open_output(self, execution: ExecutionId, stream: Stream, *, tail: int | None = None) -> BinaryIO:
         """Open what a program has written so far, or its last `tail` bytes; empty when it wrote nothing."""
 
+    def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
+        """Yield each line of standard output once it is written, and then the `Exit`; nothing if it never started."""
+
     def output_location(self, execution: ExecutionId, stream: Stream) -> str:
         """Return where a person can read the output (a path or an address); empty when only `open_output` can."""
 
@@ -129,6 +145,25 @@ class Executor(Protocol):
 
     def ack(self, execution: ExecutionId) -> None:
         """Let the executor forget an execution whose end is stored, with its input and output; not a live one."""
+
+
+def polled_events(executor: Executor, execution: ExecutionId) -> Iterator[ExecutionEvent]:
+    """Yield what `Executor.events` promises, for an executor whose output can only be read again."""
+    pause = threading.Event()
+    offset, rest = 0, b""
+    while not isinstance(status := executor.poll(execution), NotStarted):
+        # what is read after the end is all that there is
+        with executor.open_output(execution, "stdout") as file:
+            file.seek(offset)
+            while data := file.read(_BLOCK_BYTES):
+                offset += len(data)
+                *lines, rest = (rest + data).split(b"\n")
+                yield from (line + b"\n" for line in lines)
+        if isinstance(status, Exit):
+            yield from [rest] if rest else []
+            yield status
+            return
+        pause.wait(_EVENT_SECONDS)
 
 
 def tail_text(executor: Executor, execution: ExecutionId, stream: Stream, size: int = 20_000) -> str:

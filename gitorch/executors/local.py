@@ -18,6 +18,7 @@ from gitorch.executors import processes, records, supervisor
 from gitorch.executors.base import (
     STDIN_FILE,
     Capacity,
+    ExecutionEvent,
     ExecutionId,
     NotStarted,
     ResourceUsage,
@@ -26,6 +27,7 @@ from gitorch.executors.base import (
     Status,
     Stream,
     Submitted,
+    polled_events,
 )
 from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
@@ -148,6 +150,10 @@ class LocalExecutor:
             file.seek(max(0, file.seek(0, os.SEEK_END) - tail))
         return file
 
+    def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
+        """Yield the lines of standard output as they are written, and then the exit."""
+        return polled_events(self, execution)
+
     def output_location(self, execution: ExecutionId, stream: Stream) -> str:
         """Return the path of the output's file."""
         return str(self._folder(execution) / stream)
@@ -159,7 +165,7 @@ class LocalExecutor:
 
     def capacity(self) -> list[Capacity]:
         """Return this machine; it has no limit of its own."""
-        return [Capacity(host=os.uname().nodename, slots=None, running=len(self.adopt("")))]
+        return [Capacity(host=os.uname().nodename, slots=None)]
 
     def ack(self, execution: ExecutionId) -> None:
         """Remove the folder of an execution that has ended."""

@@ -10,6 +10,7 @@ import msgspec
 
 from gitorch.config import Config, size
 from gitorch.errors import InvalidInput
+from gitorch.executors.base import total_slots
 from gitorch.flow import attempt
 from gitorch.flow.scheduling import base
 from gitorch.flow.scheduling.scheduler import RunLimits, Scheduler, SchedulerHooks, StopReason
@@ -168,6 +169,7 @@ def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop:
         attempt=run_attempt,
         failed=lambda task, error: attempt.fail(context, task, error),
         agent=lambda task: agents.get(agent_name(workspace, task), task.spec.agent),
+        slots=lambda: total_slots(context.executor.capacity()),
         disk=workspace.repository.common_dir,
     )
 

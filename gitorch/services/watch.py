@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -10,18 +11,20 @@ import msgspec
 
 from gitorch.agents import AGENTS
 from gitorch.agents.command import Command
+from gitorch.agents.protocol import Agent
 from gitorch.config import AgentSettings
-from gitorch.executors.base import STREAMS, Executor, ResourceUsage, Running, Submitted
+from gitorch.executors.base import STREAMS, ExecutionId, Executor, ResourceUsage, Running, Submitted
 from gitorch.flow.attempt import attempt_key
 from gitorch.model.forecast import ForecastSummary
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Event
-from gitorch.model.task import State, Task
+from gitorch.model.task import ALIVE, State, Task
 from gitorch.services import forecast_record
 from gitorch.services.executor import executor_of
 from gitorch.services.workspace import Workspace
 
 _TAIL_BYTES = 65_536
+_NEXT_STEP_SECONDS = 0.5
 
 
 def executions(workspace: Workspace, task: Task, number: int | None = None) -> list[Submitted]:
@@ -43,13 +46,41 @@ def _running(executor: Executor, tasks: Mapping[TaskId, Task]) -> list[tuple[Tas
 
 def transcript(workspace: Workspace, task: Task, execution: Submitted) -> Iterator[Event]:
     """Yield the events of an execution's output."""
-    name = task.attempt.agent if task.attempt else task.spec.agent
-    settings = workspace.config.agents.get(name)
-    is_agent = execution.step.startswith("agent-") and settings is not None
-    agent = AGENTS[settings.kind] if is_agent and settings else Command()
+    agent = _reader(workspace, task, execution)
     with executor_of(workspace).open_output(execution.id, "stdout") as lines:
         for line in lines:
             yield from agent.events(line)
+
+
+def follow(workspace: Workspace, task: Task) -> Iterator[tuple[Submitted, Event]]:
+    """Yield the events of a task's last attempt as they come, until it no longer runs."""
+    finished: set[ExecutionId] = set()
+    pause = threading.Event()
+    while True:
+        current = workspace.tasks[task.id]
+        for execution in executions(workspace, current):
+            if execution.id not in finished:
+                finished.add(execution.id)
+                for event in _follow(workspace, current, execution):
+                    yield execution, event
+        if current.state not in ALIVE:
+            return
+        pause.wait(_NEXT_STEP_SECONDS)
+
+
+def _follow(workspace: Workspace, task: Task, execution: Submitted) -> Iterator[Event]:
+    agent = _reader(workspace, task, execution)
+    for event in executor_of(workspace).events(execution.id):
+        if isinstance(event, bytes):
+            yield from agent.events(event)
+
+
+def _reader(workspace: Workspace, task: Task, execution: Submitted) -> Agent:
+    """Return the agent that reads an execution's output: that of the attempt, or plain text for another step."""
+    name = task.attempt.agent if task.attempt else task.spec.agent
+    settings = workspace.config.agents.get(name)
+    is_agent = execution.step.startswith("agent-") and settings is not None
+    return AGENTS[settings.kind] if is_agent and settings else Command()
 
 
 def raw_outputs(workspace: Workspace, execution: Submitted) -> Iterator[BinaryIO]:

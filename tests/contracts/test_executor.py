@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.executors.base import STDIN_FILE, ExecutionId, Executor, NotStarted, Running, Spec, Stream
+from gitorch.executors.base import STDIN_FILE, ExecutionId, Executor, NotStarted, Running, Spec, Stream, total_slots
 from gitorch.executors.local import LocalExecutor
 from gitorch.model.outcome import Exit
 from tests.support.executions import DAEMON, STUBBORN, TIDY, Signal, marked, program, python, shell
@@ -274,11 +274,44 @@ def test_states(executor: Executor, ready: Signal) -> None:
     finished(executor, shell("run/b/1", "true"))
     assert executor.adopt("run") == executor.adopt("run/a") == [execution]
     assert executor.adopt("run/b") == executor.adopt("run/a/1/x") == []
-    assert [machine.running for machine in executor.capacity()] == [1]
     executor.cancel(execution, "", now=True)
     assert executor.wait(execution) == executor.poll(execution)
     assert executor.adopt("run") == []
     assert executor.usage(execution).memory == 0
+
+
+def test_events_are_the_lines_as_they_come_and_then_the_exit(executor: Executor, tmp_path: Path) -> None:
+    """A line is there while the program runs; one without an end comes last; a second reader gets them all again."""
+    os.mkfifo(tmp_path / "go")
+    script = f"printf 'one\\ntwo\\nth'; cat {tmp_path / 'go'}; printf 'four'; exit 3"
+    execution = executor.submit(shell("a/1/agent-1", script))
+    events = executor.events(execution)
+    assert [next(events), next(events)] == [b"one\n", b"two\n"]
+    assert isinstance(executor.poll(execution), Running)
+    (tmp_path / "go").write_bytes(b"ree\n")
+    *lines, end = events
+    assert lines == [b"three\n", b"four"]
+    assert end == executor.wait(execution) == executor.poll(execution)
+    assert list(executor.events(execution)) == [b"one\n", b"two\n", b"three\n", b"four", end]
+    assert list(executor.events(executor.id_of("a/2/agent-1"))) == []
+
+
+def test_a_reader_of_events_may_leave(executor: Executor, ready: Signal) -> None:
+    """The program goes on, and ends as it would have."""
+    execution = executor.submit(shell("a/1/agent-1", f"echo one; echo > {ready.path}; seq 100000; exit 3"))
+    events = executor.events(execution)
+    assert next(events) == b"one\n"
+    del events
+    ready.wait()
+    assert ended(executor, execution).exit_code == 3
+
+
+def test_the_machines_that_take_executions_are_known(executor: Executor) -> None:
+    """Each has a name; the number that it takes at once is positive, or it has no limit."""
+    machines = executor.capacity()
+    assert all(machine.host for machine in machines)
+    assert all(machine.slots is None or machine.slots > 0 for machine in machines)
+    assert total_slots(machines) is None or total_slots(machines) == sum(machine.slots or 0 for machine in machines)
 
 
 def test_a_listing_is_in_the_order_of_submission(executor: Executor) -> None:

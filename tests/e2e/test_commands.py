@@ -309,6 +309,21 @@ def test_leftovers_are_committed_in_the_tasks_name(cli: Cli) -> None:
     assert git("log", "-1", "--format=%B", "orch/forget", cwd=cli.folder) == "Forget\n\nTask: forget\nAgent: sh"
 
 
+def test_the_log_is_followed_through_all_steps(cli: Cli, tmp_path: Path) -> None:
+    """`log -f` prints each line while the agent works, then the check's, once, and ends with the attempt."""
+    checked(cli, test="echo checking")
+    pipe, go = Pipe(tmp_path / "pipe"), Pipe(tmp_path / "go")
+    cli.queue(does("Talk", f"echo first; echo ready > {pipe}; read word < {go}; echo second", saved("a.txt", "a")))
+    with cli.start("run") as run:
+        assert pipe.line() == "ready"
+        with cli.start("log", "talk", "-f") as log:
+            log.goes_on_until(lambda: b"first" in log.log.with_suffix(".out").read_bytes())
+            go.say()
+            lines = [line for line in log.end().text.splitlines() if line in ("first", "second", "checking")]
+        run.end()
+    assert lines == ["first", "second", "checking"]
+
+
 def test_the_log_tells_what_was_said(cli: Cli) -> None:
     """`log` shows the transcript without what would steer a terminal, `log --raw` every byte of it."""
     cli.queue(does("Talk", "printf 'red \\033[31mword\\n'", saved("a.txt", "a")))

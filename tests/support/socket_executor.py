@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import multiprocessing
 import threading
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 
 from gitorch.executors.base import (
     Capacity,
+    ExecutionEvent,
     ExecutionId,
     NotStarted,
     ResourceUsage,
@@ -62,6 +64,12 @@ class SocketExecutor:
     def open_output(self, execution: ExecutionId, stream: Stream, *, tail: int | None = None) -> BinaryIO:
         return io.BytesIO(self._call("read", execution, stream, tail))
 
+    def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
+        with Client(self._address) as connection:
+            connection.send(("events", (execution,)))
+            while (event := connection.recv()) is not None:
+                yield event
+
     def output_location(self, execution: ExecutionId, stream: Stream) -> str:
         return ""
 
@@ -95,11 +103,20 @@ class _Server:
         """Carry out one call."""
         with connection:
             method, arguments = connection.recv()
+            if method == "events":
+                self._send_events(connection, *arguments)
+                return
             try:
                 result = getattr(self, method)(*arguments)
             except Exception as error:  # raised in the client
                 result = error
             connection.send(result)
+
+    def _send_events(self, connection: Connection, execution: ExecutionId) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the reader has seen enough
+            for event in self._local.events(_local(execution)):
+                connection.send(event)
+            connection.send(None)
 
     def submit(self, spec: Spec) -> None:
         self._local.submit(spec)

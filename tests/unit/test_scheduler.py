@@ -30,7 +30,9 @@ def finish(one: Task) -> Iterator[Task]:
 class Night:
     """A run over tasks in memory: records who started, in which order, and how many ran at once."""
 
-    def __init__(self, *tasks: Task, carry: Carry = finish, **limits: object) -> None:
+    def __init__(
+        self, *tasks: Task, carry: Carry = finish, slots: Callable[[], int | None] = lambda: None, **limits: object
+    ) -> None:
         self.tasks = {one.id: one for one in tasks}
         self.started: list[str] = []
         self.most = 0
@@ -44,6 +46,7 @@ class Night:
             attempt=self._counted,
             failed=self._failed,
             agent=lambda one: one.spec.agent,
+            slots=slots,
             disk=Path.cwd(),
         )
         self.stop = threading.Event()
@@ -101,6 +104,28 @@ def test_no_more_run_at_once_than_allowed() -> None:
         yield from finish(one)
 
     assert Night(*map(task, range(1, 10)), carry=together, max_agents=3).run().most == 3
+
+
+def test_no_more_run_at_once_than_the_machines_take() -> None:
+    """The executor's slots hold where they are fewer than `max_agents`."""
+    gate = threading.Barrier(2, timeout=300)
+
+    def together(one: Task) -> Iterator[Task]:
+        gate.wait()
+        yield from finish(one)
+
+    night = Night(*map(task, range(1, 9)), carry=together, slots=lambda: 2, max_agents=5).run()
+    assert (night.most, set(night.states().values())) == (2, {"finished"})
+
+
+def test_without_a_machine_the_run_ends_and_says_so() -> None:
+    """A worker that leaves in the middle lets the attempts end; what waits stays queued."""
+    slots = iter([1])
+    night = Night(task(1), task(2), slots=lambda: next(slots, 0)).run()
+    assert night.states() == {"t1": "finished", "t2": "queued"}
+    stopped = night.schedule.stop_reason()
+    assert stopped is not None
+    assert (stopped.cause, stopped.reason) == (StopCause.LIMIT, "no machine takes attempts now")
 
 
 def test_a_failed_dependency_leaves_its_dependent_in_the_queue() -> None:
@@ -194,7 +219,7 @@ def test_other_limits_stop_new_starts() -> None:
         (fail, {"stop_on_failure": True}, "first failure"),
     ]
     for carry, limits, word in cases:
-        night = Night(task(1), task(2), carry=carry, max_agents=1, **limits).run()
+        night = Night(task(1), task(2), carry=carry, max_agents=1, **limits).run()  # type: ignore[arg-type]
         assert "t2" not in night.started, limits
         assert night.schedule.stopped is not None
         assert word in night.schedule.stopped.reason

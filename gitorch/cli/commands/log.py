@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,10 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.errors import NotFound
-from gitorch.model.task import ALIVE, Task
+from gitorch.model.task import Task
 
 if TYPE_CHECKING:
+    from gitorch.executors.base import Submitted
     from gitorch.model.outcome import Event
 
 
@@ -36,9 +36,9 @@ def log_command(session: Session, name: str | None, follow: bool, attempt: int |
     if raw:
         _print_raw(session, task, attempt)
         return
-    events = _following(session, task) if follow else _events(session, task, attempt)
-    for step, event in events:
-        session.answer(views.events.event(event), schema.progress.LogAnswer.of(step, event))
+    events = services.watch.follow(session.workspace, task) if follow else _events(session, task, attempt)
+    for execution, event in events:
+        session.answer(views.events.event(event), schema.progress.LogAnswer.of(execution.step, event))
 
 
 def _print_raw(session: Session, task: Task, attempt: int | None) -> None:
@@ -48,22 +48,7 @@ def _print_raw(session: Session, task: Task, attempt: int | None) -> None:
     sys.stdout.flush()
 
 
-def _events(session: Session, task: Task, attempt: int | None = None) -> Iterator[tuple[str, Event]]:
+def _events(session: Session, task: Task, attempt: int | None) -> Iterator[tuple[Submitted, Event]]:
     for execution in services.watch.executions(session.workspace, task, attempt):
         for event in services.watch.transcript(session.workspace, task, execution):
-            yield execution.step, event
-
-
-def _following(session: Session, task: Task) -> Iterator[tuple[str, Event]]:
-    """Yield events as they come, until the attempt is over."""
-    printed = 0
-    pause = threading.Event()
-    workspace = session.workspace
-    while True:
-        live = workspace.tasks[task.id].state in ALIVE
-        events = list(_events(session, workspace.tasks[task.id]))
-        yield from events[printed:]
-        printed = len(events)
-        if not live:
-            return
-        pause.wait(0.5)
+            yield execution, event

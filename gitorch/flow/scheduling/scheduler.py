@@ -45,6 +45,7 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
       calls all other functions.
     - `failed`: return a task as failed by an error.
     - `agent`: return the agent of a task.
+    - `slots`: return how many attempts the machines of the executor take at once; None means no limit.
     """
 
     tasks: Callable[[], Mapping[TaskId, Task]]
@@ -52,6 +53,7 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Callable[[Task], Iterator[Task]]
     failed: Callable[[Task, GitorchError], Task]
     agent: Callable[[Task], str]
+    slots: Callable[[], int | None]
     disk: Path
 
 
@@ -115,13 +117,19 @@ class Scheduler:
     def _start_ready(self, pool: ThreadPoolExecutor) -> Iterator[list[Task]]:
         while len(self._running) < self.limits.max_agents and not self.stop.is_set():
             task = self._next()
-            if task is None or self._must_stop():
+            if task is None or self._must_stop() or not self._has_free_slot():
                 return
             started = self._start(task)
             if started != task:
                 yield [started]
             if started.state is State.RUNNING:
                 self._launch(pool, started)
+
+    def _has_free_slot(self) -> bool:
+        slots = self.hooks.slots()
+        if slots == 0 and not self._running and self.stopped is None:
+            self.stopped = StopReason(StopCause.LIMIT, "no machine takes attempts now")
+        return slots is None or len(self._running) < slots
 
     def _next(self) -> Task | None:
         tasks = self.hooks.tasks()
