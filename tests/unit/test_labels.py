@@ -6,7 +6,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from gitorch.cli.views import labels
+from gitorch.cli.views import labels, quantities
 from gitorch.model.outcome import Usage
 from tests.support.pages import NOW
 
@@ -25,7 +25,7 @@ from tests.support.pages import NOW
 )
 def test_durations(seconds: float, expected: str) -> None:
     """Two units at most, the smaller one with two digits."""
-    assert labels.duration(seconds) == expected
+    assert quantities.duration(seconds) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,15 @@ def test_costs(usage: Usage | None, expected: str) -> None:
 )
 def test_ages(minutes: int, expected: str) -> None:
     """How long ago something was, in its largest unit."""
-    assert labels.age(NOW - timedelta(minutes=minutes), NOW) == expected
+    assert quantities.age(NOW - timedelta(minutes=minutes), NOW) == expected
 
 
 def test_clocks_are_those_of_the_reader() -> None:
     """A time is shown in the zone of the reader's clock, with its day where that is another."""
     here = NOW.astimezone(timezone(timedelta(hours=9)))
-    assert labels.clock(NOW, here) == "16:12"
-    assert labels.clock(NOW + timedelta(hours=8), here) == "Mon 00:12"
-    assert labels.clock(NOW + timedelta(days=9), here) == "2026-12-01 16:12"
+    assert quantities.clock(NOW, here) == "16:12"
+    assert quantities.clock(NOW + timedelta(hours=8), here) == "Mon 00:12"
+    assert quantities.clock(NOW + timedelta(days=9), here) == "2026-12-01 16:12"
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_clocks_are_those_of_the_reader() -> None:
 )
 def test_sizes(number: int, expected: str) -> None:
     """Bytes in the unit that keeps the number short."""
-    assert labels.size(number) == expected
+    assert quantities.size(number) == expected

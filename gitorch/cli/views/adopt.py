@@ -8,7 +8,7 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import line, stack
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import labels
+from gitorch.cli.views import labels, quantities
 from gitorch.services.adopt import Adoption
 
 _COLUMNS = (
@@ -29,7 +29,7 @@ def adoption(adopted: Adoption, *, terminal: TerminalStyle | None = None) -> Ren
             (str(task.number), ""),
             (task.id, "bold"),
             (terminal.clean(adopted.sources[task.id]), "dim"),
-            (labels.plural(adopted.commits[task.id], "commit"), ""),
+            (quantities.plural(adopted.commits[task.id], "commit"), ""),
             labels.checks(task, terminal),
             (", ".join(task.spec.after), ""),
         ]

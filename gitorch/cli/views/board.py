@@ -15,7 +15,7 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import fitted, joined
 from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import forecast, labels
+from gitorch.cli.views import forecast, labels, quantities
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.status import grouped, total_cost
 from gitorch.model.forecast import ForecastSummary
@@ -112,7 +112,7 @@ def _clock(tasks: Tasks, started: datetime, now: datetime, terminal: TerminalSty
     grid.add_column(no_wrap=True)
     grid.add_column(max_width=_BAR_WIDTH)
     grid.add_column(no_wrap=True)
-    clock = Text(f"{now:%H:%M:%S}  {labels.duration((now - started).total_seconds())}", "dim")
+    clock = Text(f"{now:%H:%M:%S}  {quantities.duration((now - started).total_seconds())}", "dim")
     bar = ProgressBar(total=max(len(tasks), 1), completed=processed, complete_style="green", finished_style="green")
     grid.add_row(clock, bar, Text(f"{processed} of {len(tasks)} done{terminal.dot + cost if cost else ''}", "bold"))
     return grid

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gitorch.cli.terminal.blocks import block, bullets, fitted, line
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
-from gitorch.cli.views import labels
+from gitorch.cli.views import labels, quantities
 from gitorch.model.outcome import Event
 from gitorch.model.task import Phase, State, Task
 
@@ -51,7 +51,7 @@ def _shortened(text: str) -> tuple[str, str]:
     if len(beginning) > _MAX_RESULT_LENGTH:
         return beginning[:_MAX_RESULT_LENGTH], "cut, see log --raw"
     hidden = len(lines) - _MAX_RESULT_LINES
-    return beginning, labels.plural(hidden, "more line") if hidden > 0 else ""
+    return beginning, quantities.plural(hidden, "more line") if hidden > 0 else ""
 
 
 _STATE_WIDTH = max(map(len, State))

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gitorch.cli.terminal.blocks import bullets, fitted, prose
 from gitorch.cli.terminal.style import Span, TerminalStyle
-from gitorch.cli.views.labels import listed, plural
+from gitorch.cli.views.quantities import listed, plural
 from gitorch.model.forecast import Candidate, CheckStatus, Conflict, ExcludedTask, FailingTask
 from gitorch.model.naming import TaskId
 

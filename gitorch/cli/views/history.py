@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import labels
+from gitorch.cli.views import quantities
 from gitorch.flow.undo import UndoEntry
 
 _COLUMNS = (
@@ -36,7 +36,7 @@ def _row(entry: UndoEntry, verb: str, now: datetime, terminal: TerminalStyle) ->
     tasks = ", ".join(change.task for change in operation.changes)
     return [
         (str(operation.origin), ""),
-        (labels.clock(operation.created, now), "dim"),
+        (quantities.clock(operation.created, now), "dim"),
         (terminal.clean(operation.summary), "dim" if verb == "redo" else ""),
         (terminal.clean(tasks), ""),
         (verb, "green") if entry.why_not is None else (terminal.clean(reason(entry)), "dim"),

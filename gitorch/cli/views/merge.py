@@ -14,8 +14,8 @@ from rich.tree import Tree
 from gitorch.cli.terminal.blocks import commands, fitted, prose, section, stack
 from gitorch.cli.terminal.style import TerminalStyle, stderr_style, stdout_style
 from gitorch.cli.views import forecast, merge_branches
-from gitorch.cli.views.labels import listed, plural
 from gitorch.cli.views.merge_entries import MERGED, REVIEW, Entry, left_out_entries, retry_commands, step_details
+from gitorch.cli.views.quantities import listed, plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.merge import MergePlan, Progress
 from gitorch.model.forecast import Conflict

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from gitorch.cli.terminal.blocks import prose
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.views.labels import NOT_CHECKED, plural
+from gitorch.cli.views.labels import NOT_CHECKED
+from gitorch.cli.views.quantities import plural
 from gitorch.flow.merge import MergePlan, NotRebased
 from gitorch.replay import Conflicted
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from gitorch.cli.terminal.style import Span, TerminalStyle
-from gitorch.cli.views.labels import listed, plural
+from gitorch.cli.views.quantities import listed, plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.merge import Blocked, Failure, MergeConflict, MergePlan, MergeStep
 from gitorch.model.task import Task

@@ -12,8 +12,9 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import commands, fitted, prose, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.views import merge_branches
-from gitorch.cli.views.labels import NOT_CHECKED, plural
+from gitorch.cli.views.labels import NOT_CHECKED
 from gitorch.cli.views.merge_entries import REVIEW, Entry, left_out_entries, retry_commands
+from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.merge import MergePlan
 from gitorch.model.task import Task

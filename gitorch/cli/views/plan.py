@@ -12,8 +12,8 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import block, bullets, commands, fields, joined, prose, section, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table, visible_columns
-from gitorch.cli.views import labels
-from gitorch.cli.views.labels import plural
+from gitorch.cli.views import labels, quantities
+from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.model.naming import TaskId
 from gitorch.model.plan import BY_HEURISTICS, PlannedTask, PlanSession, TaskPlan, critical_path, phases
@@ -90,7 +90,7 @@ def _usage(session: PlanSession) -> list[Span]:
     usage = session.usage
     if usage is None:
         return []
-    return [(labels.tokens(usage), ""), (labels.dollars(usage.usd) if usage.usd is not None else "", "")]
+    return [(quantities.tokens(usage), ""), (quantities.dollars(usage.usd) if usage.usd is not None else "", "")]
 
 
 def _row(task: PlannedTask, numbers: Mapping[TaskId, int], terminal: TerminalStyle, *, by_name: bool) -> Row:
@@ -168,7 +168,7 @@ def listing(sessions: Sequence[PlanSession], now: datetime, *, terminal: Termina
             ("approved", "green") if session.is_approved else ("not approved", "yellow"),
             (str(len(session.plan.tasks)), ""),
             (terminal.clean("heuristics" if session.plan.made_by == BY_HEURISTICS else session.plan.made_by), ""),
-            (labels.age(session.created, now) if session.created else "", ""),
+            (quantities.age(session.created, now) if session.created else "", ""),
             (terminal.clean(" ".join(session.plan.goal.split())), ""),
         ]
         for session in sessions

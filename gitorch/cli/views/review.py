@@ -12,8 +12,8 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import block, bullets, commands, fields, fitted, prose, section, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import labels
-from gitorch.cli.views.labels import plural
+from gitorch.cli.views import labels, quantities
+from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.review import FileChange, ReviewCard, RiskSignal
 from gitorch.model.task import CheckResult, Comment, Task
@@ -129,7 +129,7 @@ def _check_cells(result: CheckResult, terminal: TerminalStyle) -> tuple[Text, ..
     return (
         fitted((f"{symbol} ", style), terminal.clean(result.name)),
         Text(labels.check_outcome(result), style),
-        Text(labels.duration(result.seconds)),
+        Text(quantities.duration(result.seconds)),
         fitted((terminal.clean(result.command), "dim")),
     )
 

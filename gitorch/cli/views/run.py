@@ -12,8 +12,9 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, commands, prose, stack, warning
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import forecast, labels
-from gitorch.cli.views.labels import Bucket, plural
+from gitorch.cli.views import forecast, labels, quantities
+from gitorch.cli.views.labels import Bucket
+from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.status import PROGRAM, grouped
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.task import Task
@@ -54,9 +55,9 @@ def _agent_row(row: Mapping[str, Any], terminal: TerminalStyle, now: datetime) -
         (str(row.get("attempt") or ""), ""),
         (terminal.clean(str(row.get("doing") or "")), ""),
         (str(row.get("pid") or ""), ""),
-        (labels.duration((now - since).total_seconds()) if since else "", ""),
-        ("" if seconds is None else labels.duration(seconds), ""),
-        ("" if memory is None else labels.size(memory), ""),
+        (quantities.duration((now - since).total_seconds()) if since else "", ""),
+        ("" if seconds is None else quantities.duration(seconds), ""),
+        ("" if memory is None else quantities.size(memory), ""),
         (terminal.clean(str(row.get("activity") or "")), "dim"),
     ]
 
@@ -89,7 +90,7 @@ def run_summary(
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     groups = grouped(changed)
     mark, head = _outcome(groups, terminal)
-    for fact in (labels.duration(seconds), labels.dollars(spent) if spent else ""):
+    for fact in (quantities.duration(seconds), quantities.dollars(spent) if spent else ""):
         head.append(terminal.dot + fact if fact else "", "dim")
     early = prose(("stopped early: ", "bold yellow"), (terminal.clean(stopped), "yellow"))
     return stack(

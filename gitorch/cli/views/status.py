@@ -13,8 +13,9 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, commands, fitted, prose, section, stack, warning
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import forecast, labels
-from gitorch.cli.views.labels import Bucket, plural
+from gitorch.cli.views import forecast, labels, quantities
+from gitorch.cli.views.labels import Bucket
+from gitorch.cli.views.quantities import plural
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
@@ -252,7 +253,7 @@ def total_cost(tasks: Iterable[Task]) -> str:
     usages = [task.usage for task in tasks if task.usage]
     priced = [usage.usd for usage in usages if usage.usd is not None]
     unpriced = sum((usage for usage in usages if usage.usd is None), start=Usage())
-    parts = [labels.dollars(sum(priced))] if priced else []
+    parts = [quantities.dollars(sum(priced))] if priced else []
     if tokens := labels.cost(unpriced):
         parts.append(f"{tokens} (no price)")
     return " + ".join(parts)

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from gitorch.cli.terminal.blocks import block, commands, fields, prose, section, stack
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
-from gitorch.cli.views import forecast, labels
-from gitorch.cli.views.labels import Bucket, plural
+from gitorch.cli.views import forecast, labels, quantities
+from gitorch.cli.views.labels import Bucket
+from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.review import check_table, comment_list, title_lines
 from gitorch.cli.views.status import PROGRAM
 from gitorch.model.forecast import Conflict
@@ -69,13 +70,13 @@ def _next_step(
 
 def _options(task: Task, terminal: TerminalStyle, now: datetime) -> str:
     parts = [
-        labels.age(task.spec.created, now) if task.spec.created else "",
+        quantities.age(task.spec.created, now) if task.spec.created else "",
         f"agent {task.spec.agent or 'auto'}",
         f"role {task.spec.role or 'auto'}" + (f" ({task.spec.role_reason})" if task.spec.role_reason else ""),
         labels.priority(task),
         f"base {task.spec.base_ref}" if task.spec.base_ref else "",
-        f"budget {labels.dollars(task.spec.budget)}" if task.spec.budget else "",
-        f"timeout {labels.duration(task.spec.timeout)}" if task.spec.timeout else "",
+        f"budget {quantities.dollars(task.spec.budget)}" if task.spec.budget else "",
+        f"timeout {quantities.duration(task.spec.timeout)}" if task.spec.timeout else "",
         f"paths {', '.join(task.spec.paths)}" if task.spec.paths else "",
         "adopted branch" if task.adopted else "",
     ]
@@ -91,7 +92,7 @@ def _attempt(attempt: Attempt | None, terminal: TerminalStyle, now: datetime) ->
         return None
     parts = [
         f"{attempt.number} by {attempt.agent}",
-        f"started {labels.clock(attempt.started, now)}" if attempt.started else "",
+        f"started {quantities.clock(attempt.started, now)}" if attempt.started else "",
         labels.took(attempt, now),
         f"round {attempt.round}" if attempt.round > 1 else "",
         "session resumed" if attempt.resumed else "",
@@ -105,9 +106,9 @@ def _attempt(attempt: Attempt | None, terminal: TerminalStyle, now: datetime) ->
 
 
 def _usage(usage: Usage, terminal: TerminalStyle) -> str:
-    price = labels.dollars(usage.usd) if usage.usd is not None else "price unknown"
+    price = quantities.dollars(usage.usd) if usage.usd is not None else "price unknown"
     turns = [plural(usage.turns, "turn")] if usage.turns else []
-    return terminal.dot.join([price, labels.tokens(usage), *turns])
+    return terminal.dot.join([price, quantities.tokens(usage), *turns])
 
 
 def _branch(task: Task, terminal: TerminalStyle) -> RenderableType | None:

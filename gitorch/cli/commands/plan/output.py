@@ -35,8 +35,8 @@ def print_cost(session: Session, plan: PlanSession) -> None:
     """Print which model answered, with its tokens and its price."""
     last = plan.conversation[-1]
     if last.usage is not None and not session.json:
-        dollars = f", {views.labels.dollars(last.usage.usd)}" if last.usage.usd is not None else ""
-        session.say(f"{last.model}: {views.labels.tokens(last.usage)}{dollars}")
+        dollars = f", {views.quantities.dollars(last.usage.usd)}" if last.usage.usd is not None else ""
+        session.say(f"{last.model}: {views.quantities.tokens(last.usage)}{dollars}")
 
 
 def print_queued(session: Session, plan: PlanSession, tasks: Sequence[Task]) -> None:
