@@ -9,7 +9,6 @@ to, and read from its end.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -131,6 +130,8 @@ def fingerprint(value: msgspec.Struct | None) -> str:
     if value is None:
         return ""
     builtins = _without_zeros(msgspec.to_builtins(value, order="deterministic"))
+    import hashlib  # loads OpenSSL: 5 ms, for every command
+
     return hashlib.blake2b(msgspec.json.encode(builtins), digest_size=16).hexdigest()
 
 
