@@ -16,8 +16,8 @@ from gitorch.cli.terminal.blocks import fitted, joined
 from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import forecast, labels, quantities
+from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
-from gitorch.cli.views.status import grouped, total_cost
 from gitorch.model.forecast import ForecastSummary
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task

@@ -13,9 +13,10 @@ from gitorch.cli.terminal.blocks import bullets, commands, prose, stack, warning
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import forecast, labels, quantities
+from gitorch.cli.views.groups import grouped
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
-from gitorch.cli.views.status import PROGRAM, grouped
+from gitorch.cli.views.status import PROGRAM
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.task import Task
 

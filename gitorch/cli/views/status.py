@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import NamedTuple
 
 from rich.console import Group, RenderableType
@@ -13,13 +12,13 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, commands, fitted, prose, section, stack, warning
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import forecast, labels, quantities
+from gitorch.cli.views import forecast, labels
+from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
-from gitorch.model.outcome import Usage
-from gitorch.model.task import State, Task, urgency
+from gitorch.model.task import State, Task
 
 PROGRAM = "orchestrate"
 NARROW = 60
@@ -112,17 +111,6 @@ def status(
             commands(_next_commands(groups, running=running), terminal),
         ]
     )
-
-
-def grouped(tasks: Iterable[Task]) -> dict[Bucket, list[Task]]:
-    """Sort tasks into buckets; empty buckets are left out."""
-    groups: dict[Bucket, list[Task]] = {bucket: [] for bucket in Bucket}
-    for task in tasks:
-        groups[labels.bucket(task)].append(task)
-    for bucket, group in groups.items():
-        key = urgency if bucket is Bucket.QUEUED else attrgetter("number")
-        group.sort(key=key, reverse=bucket in labels.DONE_BUCKETS)
-    return {bucket: group for bucket, group in groups.items() if group}
 
 
 def shares(groups: Mapping[Bucket, Sequence[Task]], rows: int) -> dict[Bucket, int]:
@@ -246,17 +234,6 @@ def summary(tasks: Iterable[Task], terminal: TerminalStyle) -> RenderableType | 
     if cost := total_cost(counted):
         counts.append(terminal.dot + cost, "dim")
     return bullets([((f"{plural(len(counted), 'task')}:", ""), prose(counts))])
-
-
-def total_cost(tasks: Iterable[Task]) -> str:
-    """Return what the last attempts of tasks cost together: dollars where the price is known, else tokens."""
-    usages = [task.usage for task in tasks if task.usage]
-    priced = [usage.usd for usage in usages if usage.usd is not None]
-    unpriced = sum((usage for usage in usages if usage.usd is None), start=Usage())
-    parts = [quantities.dollars(sum(priced))] if priced else []
-    if tokens := labels.cost(unpriced):
-        parts.append(f"{tokens} (no price)")
-    return " + ".join(parts)
 
 
 def _next_commands(groups: Mapping[Bucket, Sequence[Task]], *, running: bool) -> list[tuple[str, str]]:
