@@ -18,6 +18,7 @@ from gitorch.model import graph, note
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import CheckResult, State, Task, by_id, change, commit_range
+from gitorch.services import guard
 from gitorch.services.agents import run_context
 from gitorch.services.branches import integration_tip
 from gitorch.services.changes import change_with_notes
@@ -25,7 +26,6 @@ from gitorch.services.checks import checks_for
 from gitorch.services.review import at_branch_tips
 from gitorch.services.submit import require_prefix, reserved_names
 from gitorch.services.workspace import Workspace
-from gitorch.storage import trust
 from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
 
@@ -122,7 +122,7 @@ def adopt_branches(workspace: Workspace, planned: Adoption) -> Adoption:
 
     A remote-tracking branch moves with each fetch, so its task gets a new local branch at the current tip.
     """
-    trust.require_person("adopt branches")
+    guard.require_person("adopt branches")
     adopted = [*planned.tasks, *planned.checked_tasks]
     if not adopted:
         return planned

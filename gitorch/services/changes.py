@@ -11,6 +11,7 @@ from gitorch.model import note
 from gitorch.model.naming import Oid
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import Task, change, promote
+from gitorch.services import guard
 from gitorch.services.operation_steps import finish, move_refs, require_checkouts_ready
 from gitorch.services.recovery import conclude, conclude_all, operation_lock
 from gitorch.services.workspace import Workspace
@@ -78,6 +79,7 @@ def operate(
     with the operation lock held. Raises `TaskMoved` or `RefsMoved`, with nothing changed, if another command came
     first.
     """
+    guard.require_person(f"change tasks ({kind})")
     if not workspace.operations.is_settled():
         conclude_all(workspace)
     with workspace.store.lock():

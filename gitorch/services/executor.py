@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from gitorch.executors import supervisor
 from gitorch.executors.base import Executor
 from gitorch.executors.local import LocalExecutor, enclosing_keys
+from gitorch.executors.processes import enclosing_execution
 from gitorch.flow.attempt import task_of_key
 from gitorch.services.workspace import Workspace
 
@@ -22,3 +25,18 @@ def enclosing_task(folder: Path) -> str:
     """
     tasks = [task for key in enclosing_keys(folder) if (task := task_of_key(key))]
     return tasks[-1] if tasks else ""
+
+
+def enclosing_name() -> str:
+    """Return the task, or else the execution, that this process runs in, of any repository; empty outside of one."""
+    folder = enclosing_execution()
+    if folder is None:
+        return ""
+    key = folder.rpartition("/gitorch/")[2]
+    return task_of_key(key) or f"the execution {key}"
+
+
+def keep_orphans() -> None:
+    """Make the processes of a killed supervisor children of this one, so that they stay below an execution (Linux)."""
+    if sys.platform == "linux":
+        supervisor.become_subreaper()

@@ -12,10 +12,10 @@ from gitorch.model import naming
 from gitorch.model.naming import branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import State, Task
+from gitorch.services import guard
 from gitorch.services.changes import operate
 from gitorch.services.recovery import operation_lock
 from gitorch.services.workspace import Workspace
-from gitorch.storage import trust
 from gitorch.storage.operations import FolderMove, describe
 
 
@@ -32,7 +32,7 @@ def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
 
     Uncommitted files go to a rescue point, the branch's commits stay under `refs/gitorch/trash/`.
     """
-    trust.require_person("clean up")
+    guard.require_person("clean up")
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
     for task in tasks:
         _remove_worktree(workspace, task)

@@ -18,6 +18,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task, change
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
+from gitorch.services import guard
 from gitorch.services.agents import run_context
 from gitorch.services.branches import integration_tip, refuse_checked_out
 from gitorch.services.changes import change_tasks, move_refs_and_states
@@ -34,7 +35,6 @@ from gitorch.services.merge_base import (
 from gitorch.services.merge_target import check_target, find_target, nothing_merged, require_approved
 from gitorch.services.recovery import operation_lock
 from gitorch.services.workspace import Workspace
-from gitorch.storage import trust
 from gitorch.storage.operations import StateChange, describe
 
 
@@ -127,7 +127,7 @@ def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | Non
 
     `lines` are added to the notes of new commits.
     """
-    trust.require_person("merge")
+    guard.require_person("merge")
     conflicted = _conflicted(workspace, plan)
     tasks, integration = workspace.tasks, workspace.config.integration
     if not plan.steps and (plan.target is None or plan.is_base_conflict):

@@ -8,11 +8,11 @@ from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.flow.planning.heuristics import Heuristics
 from gitorch.flow.planning.model import model_planner
 from gitorch.model.plan import Planner
+from gitorch.services import guard
 from gitorch.services.agents import probe, run_context
 from gitorch.services.checks import require_trust
 from gitorch.services.lookup import unknown_name
 from gitorch.services.workspace import Workspace
-from gitorch.storage import trust
 
 MODELS = ("api", "claude", "codex")
 """Kinds of agents that can draw up plans, in the order in which they are tried: the first costs the least start-up."""
@@ -33,7 +33,7 @@ def choose_planner(workspace: Workspace, agent: str = "", *, heuristic: bool = F
     """
     if heuristic:
         return PlannerChoice("", Heuristics(workspace.roles), "asked for")
-    trust.require_person("ask a model for a plan")
+    guard.require_person("ask a model for a plan")
     require_trust(workspace)
     if agent and agent != "auto":
         return PlannerChoice(agent, _model(workspace, agent))

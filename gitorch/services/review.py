@@ -10,11 +10,11 @@ from gitorch.flow.review import ReviewCard
 from gitorch.model import note
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import Comment, Commits, State, Task, base_of, change
+from gitorch.services import guard
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
-from gitorch.storage import trust
 from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
 
@@ -43,7 +43,7 @@ def approve(
     workspace: Workspace, tasks: Sequence[Task], reviewer: str, *, force: bool = False, comment: str = ""
 ) -> list[Task]:
     """Accept tasks for merging. Failing checks are refused, unless forced."""
-    trust.require_person("approve")
+    guard.require_person("approve")
     merged = [task for task in tasks if task.state is State.MERGED]
     tasks = [task for task in tasks if task not in merged]
     current = at_branch_tips(workspace, tasks)
@@ -76,7 +76,7 @@ def comment(workspace: Workspace, task: Task, comment: Comment) -> Task:
 
 def revise(workspace: Workspace, task: Task, reviewer: str, comments: Sequence[Comment]) -> Task:
     """Send a task back: the next attempt continues on its branch and gets the comments."""
-    trust.require_person("send work back")
+    guard.require_person("send work back")
     all_comments = (*task.comments, *comments)
     if not all_comments:
         raise InvalidInput(
@@ -89,7 +89,7 @@ def revise(workspace: Workspace, task: Task, reviewer: str, comments: Sequence[C
 
 def reject(workspace: Workspace, task: Task, reviewer: str, comment: str = "") -> Task:
     """Drop a task. Its branch is kept."""
-    trust.require_person("reject work")
+    guard.require_person("reject work")
     rejected = change(task, state=State.REJECTED, reason=comment)
     pairs = [(task, rejected), *mark_dependents_stale(workspace, task)]
     comments = (Comment(text=comment),) if comment else ()

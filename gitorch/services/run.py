@@ -20,17 +20,18 @@ from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.rooms.context import RunContext
+from gitorch.services import guard
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
 from gitorch.services.background import BackgroundMerger, background_merger
 from gitorch.services.branches import own_refs
 from gitorch.services.checks import checks_for, require_trust
 from gitorch.services.conflicts import conflicting_tasks, queue_conflicted
+from gitorch.services.executor import keep_orphans
 from gitorch.services.forecast_record import saved_candidate, saved_conflicts
 from gitorch.services.recovery import recover
 from gitorch.services.run_lock import git_lock, run_lock
 from gitorch.services.stale import unstale_dependents
 from gitorch.services.workspace import Workspace
-from gitorch.storage import trust
 from gitorch.storage.shared_notes import SharedNotes
 
 
@@ -60,13 +61,14 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
     Raises `Refused` if another run is active in the repository, `SetupNeeded` if a required agent is missing or not
     logged in, and `NotFound` if there is no base commit; all before anything is changed.
     """
-    trust.require_person("run the queue")
+    guard.require_person("run the queue")
     started = datetime.now(UTC)
     with run_lock(workspace), git_lock(workspace):
         recover(workspace)
         workspace.repository.require_git()
         _require_base(workspace)
         require_trust(workspace)
+        keep_orphans()
         context = run_context(workspace)
         queue_conflicted(workspace, context)
         agents = ReadyAgents(context)

@@ -13,12 +13,12 @@ from gitorch.flow.intake import TaskDraft
 from gitorch.model import graph
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import State, Task, by_id, change, change_spec
+from gitorch.services import guard
 from gitorch.services.changes import change_tasks
 from gitorch.services.lookup import unknown_name
 from gitorch.services.roles import assign_role
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
-from gitorch.storage import trust
 from gitorch.storage.operations import SUBMIT, PlanApproval, describe
 from gitorch.storage.tasks import TaskMoved
 
@@ -28,7 +28,7 @@ def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | 
 
     Raises `InvalidInput` for an unknown dependency or a cycle.
     """
-    trust.require_person("queue tasks")
+    guard.require_person("queue tasks")
     require_prefix(workspace)
     graph.refuse_broken(by_id(tasks), workspace.tasks)
     queued = change_tasks(workspace, SUBMIT, [(None, task) for task in tasks], describe("submit", tasks), plan)

@@ -14,11 +14,11 @@ from gitorch.flow.undo import UndoEntry
 from gitorch.git import notes
 from gitorch.model.naming import rescue_ref
 from gitorch.model.plan import PlanSession
+from gitorch.services import guard
 from gitorch.services.changes import operate
 from gitorch.services.plan_approval import conclude_plan, mark_undecided, plan_of_operation, plan_store
 from gitorch.services.recovery import conclude_all, operation_lock, recover
 from gitorch.services.workspace import Workspace
-from gitorch.storage import trust
 from gitorch.storage.operations import Operation
 
 _Operations = Callable[[], Iterator[Operation]]
@@ -41,13 +41,13 @@ def undo(workspace: Workspace) -> UndoResult:
 
     Raises `Refused`, with nothing moved, if the state cannot be restored exactly.
     """
-    trust.require_person("undo operations")
+    guard.require_person("undo operations")
     return _invert_next(workspace, workspace.operations.undoable, "there is nothing to undo")
 
 
 def redo(workspace: Workspace) -> UndoResult:
     """Redo what the last undo took back. Not possible after a new operation."""
-    trust.require_person("redo operations")
+    guard.require_person("redo operations")
     return _invert_next(workspace, workspace.operations.redoable, "there is nothing to redo")
 
 

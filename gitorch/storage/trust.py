@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,14 +79,3 @@ def _trusted_digests() -> dict[str, list[str]]:
             "trust-damaged", f"{_trust_file()} cannot be read", why=str(error), fix=(f"rm {_trust_file()}",)
         ) from error
     return dict(digests)
-
-
-def inside_agent() -> str:
-    """Return the task whose agent runs this process; empty outside of an agent."""
-    return os.environ.get("GITORCH_TASK", "")
-
-
-def require_person(action: str) -> None:
-    """Raise `Refused` if an agent runs this command: only a person may."""
-    if task := inside_agent():
-        raise Refused("inside-agent", f"an agent may not {action}", why=f"this is the worktree of {task}")

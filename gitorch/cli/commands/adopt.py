@@ -11,7 +11,6 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
 from gitorch.model.generators import drain
-from gitorch.storage import trust
 
 if TYPE_CHECKING:
     from gitorch.services.adopt import Adoption
@@ -32,7 +31,7 @@ def adopt_command(session: Session, /, branches: tuple[str, ...], dry_run: bool,
     matched a glob.
     """
     if not dry_run:
-        trust.require_person("adopt branches")
+        services.guard.require_person("adopt branches")
     workspace = session.workspace
     after = [services.lookup.find_task(workspace, name).id for name in options["after"]]
     planned = services.adopt.plan_adoption(

@@ -7,7 +7,6 @@ import click
 from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
-from gitorch.storage import trust
 
 
 @click.command("cleanup")
@@ -21,7 +20,7 @@ def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
     refs/gitorch/trash/.
     """
     if not dry_run:
-        trust.require_person("clean up")
+        services.guard.require_person("clean up")
     workspace = session.workspace
     tasks = services.maintenance.removable(workspace)
     answer = schema.maintenance.CleanupAnswer(tasks=[task.id for task in tasks], dry_run=dry_run)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.cli.terminal.sanitize import safe_block
@@ -63,7 +64,7 @@ def trust_config(session: Session, yes: bool) -> None:
 
     You are asked again when one of these commands changes.
     """
-    trust.require_person("trust commands")
+    services.guard.require_person("trust commands")
     workspace = session.workspace
     commands = trust.commands(workspace.loaded.layers)
     common = workspace.repository.common_dir

@@ -14,7 +14,6 @@ from gitorch.cli import schema
 from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.cli.terminal.sanitize import safe, safe_block
 from gitorch.model import handoff
-from gitorch.storage import trust
 
 if TYPE_CHECKING:
     from gitorch.services.workspace import Workspace
@@ -91,7 +90,7 @@ def _read(workspace: Workspace, run: int | None, *, all_runs: bool = False) -> l
         return [note for number in shared.runs() for note in shared.read(number)]
     notes = shared.read(run or shared.run)
     earlier = [number for number in shared.runs() if number < shared.run]
-    if not notes and run is None and earlier and not trust.inside_agent():
+    if not notes and run is None and earlier and not services.guard.inside_agent():
         return shared.read(earlier[-1])
     return notes
 

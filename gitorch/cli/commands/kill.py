@@ -11,7 +11,6 @@ from gitorch.cli import schema
 from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.errors import InvalidInput
 from gitorch.model.task import State, Task
-from gitorch.storage import trust
 
 
 @click.command("kill")
@@ -21,7 +20,7 @@ from gitorch.storage import trust
 @pass_session
 def kill_command(session: Session, names: tuple[str, ...], kill_all: bool, now: bool) -> None:
     """Stop tasks. Their work stays on their branches."""
-    trust.require_person("stop tasks")
+    services.guard.require_person("stop tasks")
     workspace = session.workspace
     if kill_all:
         tasks = [task for task in workspace.tasks.values() if task.state is State.RUNNING]

@@ -13,7 +13,6 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
 from gitorch.model.generators import drain
-from gitorch.storage import trust
 
 if TYPE_CHECKING:
     from gitorch.flow.merge import MergePlan, ReportProgress
@@ -54,7 +53,7 @@ def merge_command(
     """
     workspace = session.workspace
     if not dry_run:
-        trust.require_person("merge")
+        services.guard.require_person("merge")
         for message in services.recovery.recover(workspace):
             session.say(message)
     names = [services.lookup.find_task(workspace, name).id for name in tasks] or None

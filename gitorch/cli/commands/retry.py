@@ -7,7 +7,6 @@ import click
 from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import TASK, Session, pass_session
-from gitorch.storage import trust
 
 
 @click.command("retry")
@@ -16,7 +15,7 @@ from gitorch.storage import trust
 @pass_session
 def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
     """Queue a fresh attempt on a fresh base. Earlier attempts stay under refs/gitorch/attempts/."""
-    trust.require_person("queue tasks")
+    services.guard.require_person("queue tasks")
     workspace = session.workspace
     queued = services.submit.retry(
         workspace, [services.lookup.find_task(workspace, name) for name in tasks], agent=agent

@@ -1,0 +1,64 @@
+"""An agent cannot decide for a person, whatever it does to its environment, its session or its parents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Cli, does, saved
+
+BARE = 'env -i HOME="$HOME" PATH="$PATH" "$GITORCH_PROGRAM" approve first --force'
+CALL = f'{BARE} > "$out/$way" 2>&1 || echo $? > "$out/$way.code"'
+
+# each runs CALL, and waits until it has ended
+WAYS = {
+    "scrubbed": CALL,
+    "session": f"setsid --wait sh -c '{CALL}'",
+    "orphan": f"(setsid sh -c '{CALL}' & ); while [ ! -s \"$out/$way.code\" ]; do sleep 0.1; done",
+}
+# the agent dies with its supervisor; its orphan goes on below the run, and nothing in it names the execution
+UNSUPERVISED = f"""
+if [ -e "$out/again" ]; then while [ ! -s "$out/$way.code" ]; do sleep 0.1; done; exit 0; fi
+touch "$out/again"
+supervisor=$(cut -d ' ' -f 4 /proc/$PPID/stat)
+cat > "$out/orphan" <<'END'
+while kill -0 $1; do sleep 0.1; done
+{CALL}
+END
+setsid env -i HOME="$HOME" PATH="$PATH" GITORCH_PROGRAM="$GITORCH_PROGRAM" out="$out" way="$way" \\
+    sh "$out/orphan" $supervisor 2> /dev/null &
+kill -9 $supervisor; sleep 60
+"""
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    """A repository with a finished task."""
+    cli = Cli(repository_folder)
+    cli.queue(does("First", saved("a.txt", "a")))
+    cli.run()
+    return cli
+
+
+def attack(cli: Cli, way: str, script: str) -> tuple[str, str]:
+    """Let an agent run a script; return the exit code and the words of the `orchestrate` that it calls."""
+    out = cli.folder.parent
+    cli.queue(does("Attack", f"export out='{out}' way={way}", script, saved("b.txt", "b")))
+    cli.run(ok=(0, 6))
+    return (out / f"{way}.code").read_text().strip(), (out / way).read_text()
+
+
+@pytest.mark.parametrize("way", [*WAYS, "unsupervised"])
+def test_an_agent_may_not_approve(cli: Cli, way: str) -> None:
+    """A command that decides is exit 5 below a supervisor, also once that is dead; and nothing is changed."""
+    code, words = attack(cli, way, WAYS.get(way) or UNSUPERVISED)
+    assert (code, "an agent may not approve" in words) == ("5", True), words
+    assert cli.states()["first"] == "finished"
+
+
+def test_an_agent_may_share_notes(cli: Cli) -> None:
+    """What is meant for agents is not refused."""
+    cli.queue(does("Note", saved("b.txt", "b"), '"$GITORCH_PROGRAM" context add "the port is 80"'))
+    cli.run()
+    assert [note["task"] for note in cli.json("context", "list")["notes"]] == ["note"]
