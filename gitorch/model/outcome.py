@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from signal import Signals
 from typing import Literal, TypeAlias
 
 import msgspec
+
+_SHELL_SIGNAL = 128
+"""A shell exits with this plus the number of the signal that killed its program."""
+
+_FATAL = frozenset(
+    {Signals.SIGKILL, Signals.SIGTERM, Signals.SIGSEGV, Signals.SIGBUS, Signals.SIGABRT, Signals.SIGILL, Signals.SIGFPE}
+)
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,6 +92,14 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cpu_seconds: float = 0.0
     leftover: int = 0
     message: str = ""
+
+    @property
+    def fatal_signal(self) -> int:
+        """The signal that killed the program, unless it was asked to end; also behind a shell (128 + number); or 0."""
+        if self.cause != "exited":
+            return 0
+        behind_shell = (self.exit_code or 0) - _SHELL_SIGNAL
+        return self.signal or (behind_shell if behind_shell in _FATAL else 0)
 
 
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import msgspec
@@ -27,7 +28,7 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
     stderr = tail_text(context.executor, execution, "stderr")
     with context.executor.open_output(execution, "stdout") as lines:
         outcome = env.agent.outcome(lines, stderr, result)
-    return _with_time_limit(outcome, result)
+    return _killed(_with_time_limit(outcome, result), result)
 
 
 def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: int) -> Spec:
@@ -69,6 +70,14 @@ def _with_time_limit(outcome: Outcome, result: Exit) -> Outcome:
     if result.cause in reasons and outcome.ending is not ExitReason.COMPLETED:
         return msgspec.structs.replace(outcome, ending=ExitReason.STOPPED, reason=reasons[result.cause])
     return outcome
+
+
+def _killed(outcome: Outcome, result: Exit) -> Outcome:
+    """Return the outcome of an agent that a signal killed as lost: it is retried, as memory may have run out."""
+    if not result.fatal_signal or outcome.ending is not ExitReason.FAILED:
+        return outcome
+    reason = f"killed by signal {result.fatal_signal} ({signal.strsignal(result.fatal_signal)})"
+    return msgspec.structs.replace(outcome, ending=ExitReason.LOST, reason=reason)
 
 
 def execute(context: RunContext, env: AttemptEnv, spec: Spec) -> Exit:
