@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gitorch.services.workspace import Workspace
 
 
-NO_SANDBOX = "no sandbox: agents are fenced by git hooks alone, which stop accidents and not malice"
-
 UNDO_HINT = "to undo: orchestrate undo"
 
 

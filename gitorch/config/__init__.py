@@ -14,7 +14,7 @@ from gitorch.config.layers import (
     user_folder,
 )
 from gitorch.config.roles import roles
-from gitorch.config.settings import AgentSettings, Config, Section
+from gitorch.config.settings import AgentSettings, Config, SandboxSettings, Section
 from gitorch.config.source_lines import find_key
 from gitorch.config.units import seconds, size
 
@@ -25,6 +25,7 @@ __all__ = [
     "Config",
     "Layer",
     "LoadedConfig",
+    "SandboxSettings",
     "Section",
     "combine",
     "decode",

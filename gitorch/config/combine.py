@@ -27,8 +27,7 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 # Values that this version does not support yet are errors: a setting must not silently do nothing.
 _AVAILABLE: dict[str, tuple[object, ...]] = {
-    "sandbox.mode": ("auto", "off"),
-    "sandbox.network": ("on",),
+    "sandbox.mode": ("auto", "bwrap", "off"),
     "run.rate_limits": ("wait", "stop"),
     "remote.address": ("",),
     "notify.command": ((),),

@@ -36,10 +36,13 @@ class RunSettings(Section, frozen=True, kw_only=True):
 
 
 class SandboxSettings(Section, frozen=True, kw_only=True):
-    """`[sandbox]`: the isolation of an agent."""
+    """`[sandbox]`: the isolation of an agent, the hosts that it may reach, and what more it may read and write."""
 
-    mode: Literal["auto", "bwrap", "off"] = "auto"
-    network: Literal["on", "off"] = "on"
+    mode: Literal["auto", "bwrap", "landlock", "private", "off"] = "auto"
+    network: Literal["on", "open", "off"] = "on"
+    hosts: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
 
 
 class AgentSettings(Section, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from gitorch.git import index_flags, worktree_status
@@ -35,6 +37,9 @@ class Rejected(msgspec.Struct, frozen=True):
 
 CollectResult = Collected | NoChanges | Rejected
 
+Admit = Callable[[Oid], str]
+"""Returns why a tree is refused, or an empty text."""
+
 _IN_PROGRESS = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
@@ -44,11 +49,14 @@ _IN_PROGRESS = {
 }
 
 
-def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oid, message: str) -> CollectResult:
+def collect(
+    repository: Repository, worktree: Worktree, *, branch: Ref, base: Oid, message: str, admit: Admit | None = None
+) -> CollectResult:
     """Commit what an attempt's worktree has onto its branch.
 
     Uncommitted files are committed with `message` (agents forget), hidden from git or not. The gate: no unfinished
-    operation, no repository inside, the worktree on the task's branch, and its tip a descendant of `base`.
+    operation, no repository inside, the worktree on the task's branch, and its tip a descendant of `base`. `admit`
+    judges the tree of what was not committed, before it is.
     """
     for name, operation in _IN_PROGRESS.items():
         if (worktree.admin / name).exists():
@@ -62,6 +70,8 @@ def collect(repository: Repository, worktree: Worktree, *, branch: Ref, base: Oi
         return Rejected(f"the worktree contains a git repository: {files.nested[0]}")
     if files:
         index_flags.stage(repository, worktree, files.nested)
+        if admit and (reason := admit(Oid(worktree.git(repository, "write-tree").text))):
+            return Rejected(reason)
         _commit(repository, worktree, message)
     tip = status.tip
     if files or tip is None:

@@ -102,6 +102,11 @@ def environment(
     }
 
 
+def unattended() -> dict[str, str]:
+    """Return the variables with which no program of git waits for a person."""
+    return dict(_UNATTENDED)
+
+
 def hooks_folder() -> Path:
     """Return the folder of gitorch's own hooks; raise `SetupNeeded` where git would pass over them without a word."""
     folder = Path(__file__).resolve().parent.parent / "_hooks"

@@ -73,6 +73,10 @@ class Site(Protocol):
 class Room(Site, Protocol):
     """The surroundings of one attempt. It stays usable when the process that created it dies: see `Rooms.reopen`."""
 
+    @property
+    def agent_state(self) -> Path:
+        """Return a folder for an agent's sessions. It outlives the attempt, and the agent can write it."""
+
     def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
         """Return how to run the agent; `env` is added to its environment."""
 

@@ -10,10 +10,10 @@ from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import agent_environment
-from gitorch.rooms.fenced_worktree import FencedWorktrees
 from gitorch.services.executor import executor_of
 from gitorch.services.lookup import unknown_name
 from gitorch.services.roles import agent_of_role
+from gitorch.services.sandbox import rooms_of
 from gitorch.services.workspace import Workspace
 
 _AUTO = "auto"
@@ -24,18 +24,11 @@ _PREFERRED = ("claude", "codex", "api")
 def run_context(workspace: Workspace) -> RunContext:
     """Return the context in which attempts and checks run."""
     environment = dict(workspace.environment)
-    rooms = FencedWorktrees(
-        repository=workspace.repository,
-        config=workspace.config,
-        agents=AGENTS,
-        folder=workspace.folder,
-        environment=environment,
-    )
     return RunContext(
         repository=workspace.repository,
         config=workspace.config,
         executor=executor_of(workspace),
-        rooms=rooms,
+        rooms=rooms_of(workspace, environment),
         agents=AGENTS,
         roles=workspace.roles,
         folder=workspace.folder,

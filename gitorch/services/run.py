@@ -30,6 +30,7 @@ from gitorch.services.executor import keep_orphans
 from gitorch.services.forecast_record import saved_candidate, saved_conflicts
 from gitorch.services.recovery import recover
 from gitorch.services.run_lock import git_lock, run_lock
+from gitorch.services.sandbox import require_sandbox
 from gitorch.services.stale import unstale_dependents
 from gitorch.services.workspace import Workspace
 from gitorch.storage.shared_notes import SharedNotes
@@ -69,6 +70,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
         _require_base(workspace)
         require_trust(workspace)
         keep_orphans()
+        require_sandbox(workspace)
         context = run_context(workspace)
         queue_conflicted(workspace, context)
         agents = ReadyAgents(context)

@@ -10,8 +10,11 @@ import msgspec
 from gitorch.errors import GitorchError, SetupNeeded
 from gitorch.flow.scheduling import base
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.sandbox import probing
 from gitorch.services.agents import probe, run_context
 from gitorch.services.checks import require_trust
+from gitorch.services.protection import description, mode_in_force, warnings
+from gitorch.services.sandbox import require_sandbox
 from gitorch.services.workspace import Workspace
 
 _CHECKS = (
@@ -56,7 +59,18 @@ def check_setup(workspace: Workspace) -> list[Finding]:
         findings.append(Finding(False, "no agent is ready", "npm install -g @anthropic-ai/claude-code; claude"))
     if not workspace.config.checks:
         findings.append(Finding(None, "no checks configured", "orchestrate init"))
-    return [*findings, Finding(None, "no sandbox in this version: git hooks stop accidents, not malice")]
+    return [*findings, *_protection(workspace)]
+
+
+def _protection(workspace: Workspace) -> list[Finding]:
+    settings = workspace.config.sandbox
+    lines = [Finding(None, text) for text in warnings(settings)]
+    if mode_in_force(settings) != "off":
+        return [_finding(description(settings), lambda: require_sandbox(workspace)), *lines]
+    support = probing.support()
+    if support.problem:
+        return [Finding(None, f"no sandbox is possible here: {support.problem}", support.fix), *lines]
+    return [_finding('sandbox.mode = "bwrap" works here', lambda: require_sandbox(workspace)), *lines]
 
 
 def detect_agents(workspace: Workspace) -> list[AgentStatus]:

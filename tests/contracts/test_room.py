@@ -15,6 +15,7 @@ from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.rooms.base import Collected, Command, NoChanges, Rejected, Room, RoomError, Rooms, RoomSpec
 from gitorch.services.open import open_workspace
+from tests.support import sandbox
 from tests.support.clone_rooms import CloneRooms
 from tests.support.git import commit, git
 
@@ -51,7 +52,7 @@ class Suite:
         """Rooms as another process would get them: nothing is shared but the files."""
         workspace = open_workspace(self.folder, environment={**os.environ, **USER})
         context = services.agents.run_context(workspace)
-        if self.kind == "fenced worktree":
+        if self.kind != "clone":
             return context.rooms
         return CloneRooms(
             repository=context.repository,
@@ -89,9 +90,13 @@ def attempt_at(room: Room, script: str) -> None:
     execute(room.agent_command(["/bin/sh", "-c", script], {}))
 
 
-@pytest.fixture(params=["fenced worktree", "clone"])
+@pytest.fixture(params=["fenced worktree", "boxed worktree", "clone"])
 def suite(request: pytest.FixtureRequest, repository_folder: Path) -> Suite:
-    (repository_folder / ".orchestrate.local.toml").write_text(CONFIG)
+    mode = "off"
+    if request.param == "boxed worktree":
+        sandbox.require()
+        mode = "bwrap"
+    (repository_folder / ".orchestrate.local.toml").write_text(f'sandbox.mode = "{mode}"\n{CONFIG}')
     return Suite(request.param, repository_folder)
 
 

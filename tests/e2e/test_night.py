@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import real
+from tests.support import real, sandbox
 from tests.support.cli import Cli
 from tests.support.git import git, run
 from tests.support.model_server import (
@@ -140,12 +140,15 @@ def tree(cli: Cli, name: str, *paths: str) -> dict[str, str]:
 
 
 @pytest.mark.real_agents
-def test_a_night_end_to_end(shop: Path) -> None:
+@pytest.mark.parametrize("mode", ["off", "bwrap"])
+def test_a_night_end_to_end(shop: Path, mode: str) -> None:
     """The eleven commands with four agents: exact trees, notes, trailers and costs; the checkout untouched."""
     with ModelServer(model) as server:
         cli = person(shop, server)
         commit_of = git("rev-parse", "HEAD", cwd=shop)
-        cli.configure(configured(server) + '[checks]\ntest = "test ! -f broken"\n')
+        cli.configure(f'sandbox.mode = "{mode}"\n{configured(server)}[checks]\ntest = "test ! -f broken"\n')
+        if mode == "bwrap":
+            sandbox.require()
         with cli.untouched():
             cli("submit", "Add a users table", "--agent", "claude")
             cli("submit", "Add a login page", "--after", "add-a-users-table", "--agent", "codex")

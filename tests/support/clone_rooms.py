@@ -32,6 +32,10 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
     def directory(self) -> Path:
         return self.spec.directory
 
+    @property
+    def agent_state(self) -> Path:
+        return self.spec.folder
+
     def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
         return Command(tuple(argv), self.directory, {**self.env, **env})
 

@@ -16,7 +16,7 @@ import click
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.commands.changes import print_change
-from gitorch.cli.session import NO_SANDBOX, Session, pass_session
+from gitorch.cli.session import Session, pass_session
 from gitorch.errors import Incomplete, LimitReached, SetupNeeded
 from gitorch.executors.foreground import start_detached
 from gitorch.model import graph
@@ -121,7 +121,11 @@ def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[li
 def _run(session: Session, limits: RunLimits) -> None:
     workspace = session.workspace
     stop = threading.Event()
-    session.screen.warn(NO_SANDBOX)
+    settings = workspace.config.sandbox
+    if confined := services.protection.description(settings):
+        session.say(confined)
+    for text in services.protection.warnings(settings):
+        session.screen.warn(text)
     with _graceful_signals(session, stop):
         summary = _show(session, _announced(services.run.run(workspace, limits, stop)))
     _print_summary(session, summary)

@@ -8,7 +8,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.session import NO_SANDBOX, Session, pass_session
+from gitorch.cli.session import Session, pass_session
 from gitorch.model.task import State
 
 
@@ -35,14 +35,15 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
             ),
         )
     else:
+        is_running = services.run_lock.is_running(workspace)
         session.answer(
             views.status.status(
                 tasks.values(),
                 repository=top.name,
                 integration=workspace.config.integration,
                 tip=tip,
-                running=services.run_lock.is_running(workspace),
-                warnings=(NO_SANDBOX,) if services.run_lock.is_running(workspace) else (),
+                running=is_running,
+                warnings=services.protection.warnings(workspace.config.sandbox) if is_running else (),
                 show_all=show_all,
                 conflicts=services.forecast_record.saved_conflicts(workspace),
                 candidate=services.forecast_record.saved_candidate(workspace),

@@ -36,7 +36,7 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
     request = Request(
         task=task.id,
         worktree=env.room.directory,
-        state_folder=context.folder,
+        state_folder=env.room.agent_state,
         brief=_read_brief(env.folder, round_number),
         brief_file=STDIN_FILE,
         session=attempt.session,

@@ -1,0 +1,156 @@
+"""The gate for commits that an agent made: what they must not contain, found out before anything checks them out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from gitorch.git.repository import BatchProcess, Repository
+from gitorch.model.naming import Oid
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the work of one attempt may hold at most: entries and depth of a tree, commits, changes, bytes of a file."""
+
+    entries: int = 1_000_000
+    depth: int = 256
+    commits: int = 10_000
+    changes: int = 200_000
+    file_bytes: int = 512 << 20
+
+
+LIMITS = Limits()
+
+_GITLINK, _SYMLINK, _TREE = "160000", "120000", "40000"
+# characters that file systems of macOS leave out when they compare names
+_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_LONGEST_LINK = 4_096
+
+
+def problem(repository: Repository, base: Oid, tip: Oid, limits: Limits = LIMITS) -> str:
+    """Return why the commits between `base` and `tip` are refused, or an empty text.
+
+    Trees are counted before they are compared: one of 300 bytes can stand for a billion files.
+    """
+    counts = repository.git("rev-list", "--left-right", "--count", f"{base}...{tip}").text
+    behind, ahead = map(int, counts.split())
+    if behind:
+        return "the history before the task's base was rewritten"
+    if ahead > limits.commits:
+        return f"there are {ahead} commits, more than {limits.commits}"
+    trees = repository.git("rev-list", "--no-commit-header", "--format=%T", f"{base}..{tip}").text.split()
+    return tree_problem(repository, base, trees, limits) if trees else ""
+
+
+def tree_problem(repository: Repository, base: Oid, trees: Sequence[str], limits: Limits = LIMITS) -> str:
+    """Return why trees are refused, or an empty text: the last commit's tree comes first, and its changes count."""
+    base_tree = repository.tree(base)
+    distinct = [tree for tree in dict.fromkeys(trees) if tree != base_tree]
+    if not distinct:
+        return ""
+    process = repository.start_batch("cat-file", "--batch")
+    try:
+        walk = _Walk(process, limits)
+        for tree in distinct:
+            if found := walk.problem(tree):
+                return found
+    finally:
+        process.close()
+    return _changes_problem(repository, base_tree, trees[0], limits)
+
+
+class _Walk:
+    """Counts the entries below trees; each distinct tree is read once."""
+
+    def __init__(self, process: BatchProcess, limits: Limits) -> None:
+        self._process = process
+        self._limits = limits
+        self._counts: dict[str, int] = {}
+        self._problem = ""
+
+    def problem(self, tree: str) -> str:
+        count = self._count(tree, 1)
+        if not self._problem and count > self._limits.entries:
+            self._problem = f"a tree stands for {count} files, more than {self._limits.entries}"
+        return self._problem
+
+    def _count(self, tree: str, depth: int) -> int:
+        if tree in self._counts:
+            return self._counts[tree]
+        if depth > self._limits.depth:
+            self._problem = f"folders are more than {self._limits.depth} levels deep"
+        if self._problem:
+            return 0
+        total = 0
+        for mode, name, oid in self._entries(tree):
+            if is_git_name(name):
+                self._problem = f"there is a path with the part {name!r}, which git uses itself"
+            total += 1 + (self._count(oid, depth + 1) if mode.lstrip("0") == _TREE else 0)
+        self._counts[tree] = total
+        return total
+
+    def _entries(self, tree: str) -> Iterator[tuple[str, str, str]]:
+        self._process.send(f"{tree}\n".encode())
+        size = int(self._process.read_line().split()[2])
+        content = self._process.read(size + 1)[:-1]
+        width = len(tree) // 2
+        place = 0
+        while place < size:
+            space = content.index(b" ", place)
+            end = content.index(b"\0", space)
+            name = content[space + 1 : end].decode("utf-8", "surrogateescape")
+            yield content[place:space].decode(), name, content[end + 1 : end + 1 + width].hex()
+            place = end + 1 + width
+
+
+def is_git_name(name: str) -> bool:
+    """Return whether some file system takes a name for `.git`, whatever its letters and end."""
+    plain = _IGNORED.sub("", name).lower()
+    # NTFS drops dots and spaces at the end, and what follows a colon is a stream of the same file
+    plain = plain.partition(":")[0].rstrip(". ")
+    return plain == ".git" or re.fullmatch(r"git~[0-9]", plain) is not None
+
+
+def _changes_problem(repository: Repository, base_tree: str, tree: str, limits: Limits) -> str:
+    fields = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", base_tree, tree).fields()
+    changes = [(change.split(), path) for change, path in zip(fields[::2], fields[1::2], strict=True)]
+    if len(changes) > limits.changes:
+        return f"{len(changes)} files are changed, more than {limits.changes}"
+    for (old_mode, mode, *_), path in changes:
+        if mode == _GITLINK and old_mode != f":{_GITLINK}":
+            return f"{_shown(path)} is a link to another repository, whose commits are nowhere else"
+    blobs = [(words[3], words[1], path) for words, path in changes if words[1] not in ("000000", _GITLINK)]
+    request = "".join(f"{oid}\n" for oid, _, _ in blobs).encode()
+    answers = repository.git("cat-file", "--batch-check=%(objectsize)", input=request).text.split("\n")
+    for size, (_, _, path) in zip(answers, blobs, strict=False):
+        if size.isdigit() and int(size) > limits.file_bytes:
+            return f"{_shown(path)} has {int(size) >> 20} MB, more than {limits.file_bytes >> 20}"
+    return _links_problem(repository, [(oid, path) for oid, mode, path in blobs if mode == _SYMLINK])
+
+
+def _links_problem(repository: Repository, links: Sequence[tuple[str, str]]) -> str:
+    entries = repository.read_objects(oid for oid, _ in links)
+    for entry, (_, path) in zip(entries, links, strict=True):
+        target = (entry.content or b"")[: _LONGEST_LINK + 1].decode("utf-8", "surrogateescape")
+        if leaves(path, target):
+            return f"{_shown(path)} is a symbolic link that leads out of the worktree: {_shown(target)}"
+    return ""
+
+
+def leaves(path: str, target: str) -> bool:
+    """Return whether a symbolic link at a path of a tree can lead out of that tree.
+
+    A `..` after a name counts as one that does: the name may be a link, so that `..` is another folder than it seems.
+    """
+    if target.startswith("/") or len(target) > _LONGEST_LINK:
+        return True
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    up = next((place for place, part in enumerate(parts) if part != ".."), len(parts))
+    return up > path.count("/") or ".." in parts[up:]
+
+
+def _shown(path: str) -> str:
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text[:200])

@@ -1,0 +1,99 @@
+"""A repository of gitorch's own that holds the history of the tasks' bases, and nothing else of the user's.
+
+Private repositories borrow from it. From the user's own object folder an agent could read every object: another task's
+work, a stash, a branch that is not its base. It is also safe from the user's `git gc --prune=now`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import msgspec
+
+from gitorch.git.repository import GitFailed, Repository
+from gitorch.model.naming import Oid
+from gitorch.storage import locks
+
+_FETCH = {
+    "protocol.version": "2",  # it serves a commit by its id
+    "protocol.allow": "never",
+    "protocol.file.allow": "always",
+    "fetch.unpackLimit": "1",
+    "gc.auto": "0",
+}
+
+
+class HistoryStore(msgspec.Struct, frozen=True):
+    """The store of one repository, at `folder`."""
+
+    repository: Repository
+    folder: Path
+
+    @property
+    def objects(self) -> Path:
+        """Return the folder of its objects."""
+        return self.folder / "objects"
+
+    def provide(self, *commits: Oid) -> None:
+        """Let the store hold these commits with all of their history; raise `GitFailed` where that is incomplete."""
+        missing = [commit for commit in commits if not self._has(commit)]
+        if not missing:
+            return
+        with locks.file_lock(self.folder.with_suffix(".lock")):
+            self._initialize()
+            refspecs = [f"+{commit}:{_ref(commit)}" for commit in missing if not self._has(commit)]
+            if refspecs:
+                options = (
+                    "--quiet",
+                    "--no-tags",
+                    "--no-write-fetch-head",
+                    "--no-recurse-submodules",
+                    "--update-shallow",
+                )
+                source = os.fspath(self.repository.common_dir)
+                self._git("fetch", *options, source, *refspecs)
+
+    def shallow(self) -> bytes:
+        """Return the store's list of commits whose parents it does not have; empty for a complete history."""
+        try:
+            return (self.folder / "shallow").read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _has(self, commit: Oid) -> bool:
+        return (self.folder / _ref(commit)).exists()
+
+    def _initialize(self) -> None:
+        if (self.folder / "HEAD").exists():
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        fresh = self.folder.with_name(f"{self.folder.name}-{uuid.uuid4().hex}")
+        kind = object_format(self.repository)
+        self.repository.git("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", os.fspath(fresh))
+        fresh.rename(self.folder)
+
+    def _git(self, *args: str) -> None:
+        self.repository.git(*args, git_dir=self.folder, env=config_variables(_FETCH))
+
+
+def object_format(repository: Repository) -> str:
+    """Return the hash of a repository: sha1 or sha256."""
+    return repository.git("rev-parse", "--show-object-format").text
+
+
+def config_variables(settings: dict[str, str]) -> dict[str, str]:
+    """Return settings of git as environment variables, for one call."""
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
+
+
+def _ref(commit: Oid) -> str:
+    return f"refs/base/{commit}"
+
+
+__all__ = ["GitFailed", "HistoryStore", "config_variables", "object_format"]

@@ -1,0 +1,262 @@
+"""An agent's own room: a linked worktree in a bubblewrap box, with a private repository in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gitorch.agents.protocol import Agent
+from gitorch.config import Config
+from gitorch.executors.probe import probe
+from gitorch.git import collect, fence, gate, incoming, worktree_status, worktrees
+from gitorch.git.collect import Collected, CollectResult, Rejected
+from gitorch.git.history_store import HistoryStore
+from gitorch.git.repository import GitFailed, RefsMoved, Repository
+from gitorch.git.worktrees import Worktree
+from gitorch.model import naming
+from gitorch.model.naming import Oid, Ref, branch_ref
+from gitorch.model.refs import RefUpdate
+from gitorch.replay import conflict_commit
+from gitorch.rooms.base import Command, RoomError, RoomSpec
+from gitorch.rooms.boxes import USER_HOOKS, Boxes, Place
+from gitorch.rooms.environment import agent_environment, with_program, without_credentials
+from gitorch.rooms.fresh_worktree import fresh_worktree
+from gitorch.rooms.ports import variables
+from gitorch.rooms.private_repository import Head, PrivateRepository
+from gitorch.rooms.sandbox import hosts, logins, probing
+
+_SYNC = 'git symbolic-ref HEAD "$1" && git update-ref "$1" "$2" && rm -f "$GIT_DIR/index.lock"'
+_LARGEST_LOG = 4 << 20
+
+
+class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
+    """The room of one attempt. `env` is the agent's environment, before it enters the box."""
+
+    repository: Repository
+    config: Config
+    spec: RoomSpec
+    worktree: Worktree
+    store: HistoryStore
+    boxes: Boxes
+    place: Place
+    env: Mapping[str, str]
+
+    @property
+    def directory(self) -> Path:
+        """Return the folder with the files."""
+        return self.worktree.path
+
+    @property
+    def agent_state(self) -> Path:
+        """Return the HOME of the task's box."""
+        return self.place.home
+
+    def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
+        """Return how to run the agent in its box; `env` is added to its environment."""
+        settings = self.config.agents[self.spec.agent]
+        whole = {**self.env, **env}
+        login = logins.prepare(settings.kind, whole, self.place.home)
+        allowed = hosts.rules(settings, self.config.sandbox.hosts, whole)
+        return self.boxes.command(self.place, argv, whole, allowed=allowed, login=login)
+
+    def check_command(self, argv: Sequence[str]) -> Command:
+        """Return how to run a preparation or a check in the same box, without credentials and the agent's hosts."""
+        env = without_credentials(self.env)
+        return self.boxes.command(self.place, argv, env, allowed=hosts.site_rules(self.config.sandbox.hosts))
+
+    def head(self) -> Oid:
+        """Return the commit that the agent's git has checked out."""
+        head = self.place.private.head()
+        commit = head.commit or (self.place.private.loose_ref(head.ref) if head.ref else None)
+        if commit is not None:
+            return commit
+        answer = probe(
+            (*self.boxes.git(self.place, may_write=False), "git", "rev-parse", "--verify", "HEAD"), self._git
+        )
+        if answer.exit_code != 0:
+            raise RoomError("the agent's repository has no commit checked out")
+        return Oid(answer.stdout.strip())
+
+    def checkout_conflict(self, conflict: Oid) -> None:
+        """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
+        conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)
+
+    def collect(self, message: str) -> CollectResult:
+        """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
+        branch = branch_ref(self.spec.branch)
+        if operation := self.place.private.operation():
+            return Rejected(f"a {operation} was left unfinished in the worktree")
+        head = self.place.private.head()
+        if head.ref not in (None, branch):
+            return Rejected(f"the worktree was switched to another branch: {head.ref.removeprefix('refs/heads/')}")
+        if head == Head():
+            return Rejected("the agent's repository is damaged: it has no HEAD")
+        tip = head.commit or self.place.private.loose_ref(branch)
+        try:
+            if refused := self._bring_home(branch, tip):
+                return Rejected(refused)
+            base = self.spec.base
+            result = collect.collect(
+                *(self.repository, self.worktree), branch=branch, base=base, message=message, admit=self._tree_problem
+            )
+        except RefsMoved:
+            return Rejected("the task's branch was moved while its work was collected")
+        if isinstance(result, Collected):
+            self._follow(branch, result.tip, tip)
+        return result
+
+    def refusals(self) -> tuple[str, ...]:
+        """Return the hosts that the agent was kept from reaching, each once, oldest first."""
+        try:
+            with self.place.log.open("rb") as file:
+                lines = file.read(_LARGEST_LOG).decode("ascii", "replace").splitlines()
+        except FileNotFoundError:
+            return ()
+        denied = (line.split(" ", 2)[2] for line in lines if " DENY " in line)
+        return tuple(dict.fromkeys(f"network: {target}" for target in denied))
+
+    def discard_uncommitted(self, reason: str) -> None:
+        """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
+        if not worktree_status.uncommitted(self.repository, self.worktree).paths:
+            return
+        worktrees.rescue(self.repository, self.worktree, naming.rescue_ref(self.spec.task), reason)
+        worktrees.restore(self.repository, self.worktree)
+
+    def _bring_home(self, branch: Ref, tip: Oid | None) -> str:
+        """Fetch the agent's commits, and move the branch to them if the gate lets them pass; return why not."""
+        before = self.repository.read_ref(branch)
+        if before is not None and tip is not None and (tip == before or self._is_older(tip, before)):
+            return ""  # a person may have gone on with the branch
+        ref = Ref(f"refs/gitorch/incoming/{self.spec.task}")
+        words = (*self.boxes.git(self.place, may_write=False), "git", "upload-pack")
+        if refused := incoming.fetch(self.repository, self.place.private.git_dir, "HEAD", ref, words):
+            return f"the agent's commits could not be fetched: {refused}"
+        new = self.repository.read_ref(ref)
+        if new is None:
+            return "the task's branch no longer has a commit"
+        if refused := gate.problem(self.repository, self.spec.base, new):
+            return refused
+        if before == new:
+            return ""
+        if before is not None and not self.repository.is_ancestor(before, new):
+            return "the agent's commits do not build on the task's branch"
+        self.repository.update_refs([RefUpdate(branch, new, before)], "collect an attempt's commits")
+        # what is checked out is the same: only what git knows of it has to follow
+        self.worktree.git(self.repository, "read-tree", "-i", "-m", new)
+        return ""
+
+    def _is_older(self, tip: Oid, branch_tip: Oid) -> bool:
+        return self.repository.exists(tip) and self.repository.is_ancestor(tip, branch_tip)
+
+    def _tree_problem(self, tree: Oid) -> str:
+        return gate.tree_problem(self.repository, self.spec.base, [tree])
+
+    def _follow(self, branch: Ref, tip: Oid, before: Oid | None) -> None:
+        """Let the agent's git stand on a commit that gitorch made of its files."""
+        if tip == before:
+            return
+        self.store.provide(tip)
+        words = ("sh", "-c", _SYNC, "sh", branch, tip)
+        answer = probe((*self.boxes.git(self.place, may_write=True), *words), self._git)
+        if answer.exit_code != 0 or not self.place.private.replace_index(self.worktree.admin / "index"):
+            self.place.private.create(self.repository, self.store, self.worktree, branch, tip)
+
+    @property
+    def _git(self) -> dict[str, str]:
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "GIT_DIR": str(self.place.private.git_dir),
+            "HOME": "/nonexistent",
+        }
+
+
+class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
+    """Rooms in boxes. `folder` is the state folder, `environment` the user's."""
+
+    repository: Repository
+    config: Config
+    agents: Mapping[str, Agent]
+    folder: Path
+    environment: Mapping[str, str]
+
+    def create(self, spec: RoomSpec) -> BoxedWorktree:
+        """Bring branch, worktree and private repository to where the attempt starts; keep what earlier ones left."""
+        worktree = fresh_worktree(self.repository, spec)
+        room = self._room(spec, worktree)
+        branch = branch_ref(spec.branch)
+        start = self.repository.read_ref(branch)
+        if start is None:
+            raise RoomError(f"branch {spec.branch} is gone")
+        try:
+            room.store.provide(start)
+        except GitFailed as error:
+            raise RoomError(
+                f"the history of the task's base is not complete, so that the agent's own repository cannot be made: "
+                f"{error.why}"
+            ) from error
+        room.place.private.create(self.repository, room.store, worktree, branch, start)
+        room.place.home.mkdir(parents=True, exist_ok=True)
+        return room
+
+    def reopen(self, spec: RoomSpec) -> BoxedWorktree:
+        """Return the room of an attempt as its programs left it; raise `RoomError` when a part of it is gone."""
+        worktree = worktrees.find(self.repository, spec.directory)
+        if worktree is None:
+            raise RoomError(f"worktree {spec.directory} is gone; its branch is kept")
+        room = self._room(spec, worktree)
+        if not room.place.private.exists():
+            raise RoomError(f"the agent's repository {room.place.private.git_dir} is gone; its branch is kept")
+        return room
+
+    def give_up(self, spec: RoomSpec, tip: Oid) -> None:
+        """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""
+        worktree = worktrees.find(self.repository, spec.directory)
+        conflict_commit.restore(self.repository, worktree, spec.task, spec.attempt, spec.branch, tip)
+
+    def _boxes(self) -> Boxes:
+        support = probing.support()
+        if support.problem:
+            raise RoomError(f"the sandbox does not work on this machine: {support.problem}")
+        work_tree = self.repository.work_tree
+        hidden = (self.repository.common_dir, *([work_tree] if work_tree else []))
+        return Boxes(settings=self.config.sandbox, support=support, hidden=hidden)
+
+    def _room(self, spec: RoomSpec, worktree: Worktree) -> BoxedWorktree:
+        settings = self.config.agents[spec.agent]
+        env = {
+            **agent_environment(settings, self.agents[settings.kind], self.environment),
+            **fence.unattended(),
+            **variables(self.config, self.folder, spec.task),
+        }
+        own = self.folder / "rooms" / spec.task
+        attempt = own / str(spec.attempt)
+        private = PrivateRepository(attempt)
+        env |= {
+            "GITORCH_TASK": spec.task,
+            "GITORCH_AGENT": spec.agent,
+            "GITORCH_BRANCH": branch_ref(spec.branch),
+            "GITORCH_GIT_DIR": str(private.git_dir),
+            "GITORCH_COMMON_DIR": str(private.git_dir),
+            "GITORCH_USER_HOOKS": USER_HOOKS,
+        }
+        (attempt / "network").mkdir(parents=True, exist_ok=True)
+        store = HistoryStore(self.repository, self.folder / "store.git")
+        return BoxedWorktree(
+            repository=self.repository,
+            config=self.config,
+            spec=spec,
+            worktree=worktree,
+            store=store,
+            boxes=self._boxes(),
+            place=Place(
+                directory=worktree.path,
+                private=private,
+                objects=store.objects,
+                home=own / "home",
+                folder=attempt,
+                user_hooks=fence.user_hooks(self.repository, worktree.path),
+            ),
+            env=with_program(env, spec.folder / "bin"),
+        )

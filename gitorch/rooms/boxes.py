@@ -1,0 +1,170 @@
+"""Boxes for the programs of rooms: agents, preparations, checks, and gitorch's own git on what an agent made."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gitorch.config import SandboxSettings
+from gitorch.executors.base import STDIN_FILE
+from gitorch.rooms.base import Command
+from gitorch.rooms.private_repository import READ_ONLY, PrivateRepository
+from gitorch.rooms.sandbox import entry, host, hosts, launcher, seccomp
+from gitorch.rooms.sandbox.box import Bind, Box, arguments
+from gitorch.rooms.sandbox.logins import Login
+from gitorch.rooms.sandbox.probing import BoxSupport
+
+IMPORT_SECONDS = 300
+IMPORT_BYTES = 4 << 30
+"""The longest and largest import of an attempt's commits."""
+
+_SOCKET_FOLDER = "/run/gitorch"
+_ENTRY = "/run/gitorch-entry.py"
+# they name folders of the user's HOME, configuration of the user's git, or things outside of the box
+_DROPPED = ("TMPDIR", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "CODEX_SQLITE_HOME", "CARGO_HOME", "GOPATH", "SSH_AUTH_SOCK")
+_DROPPED_PREFIXES = ("XDG_", "GIT_CONFIG", "DBUS_")
+
+
+USER_HOOKS = "/run/gitorch-hooks"
+"""Where the user's own git hooks are in a box."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What a room's box is made of: the worktree, its private repository, HOME, and gitorch's own folder for it.
+
+    `objects` is where the private repository borrows its history from, `user_hooks` the folder of the user's git hooks.
+    """
+
+    directory: Path
+    private: PrivateRepository
+    objects: Path
+    home: Path
+    folder: Path
+    user_hooks: Path
+
+    @property
+    def log(self) -> Path:
+        """Return the file with the decisions about its network."""
+        return self.folder / "network.log"
+
+
+class Boxes(msgspec.Struct, frozen=True, kw_only=True):
+    """How boxes are made on this machine, for one repository. `hidden` are folders that no tool's path may expose."""
+
+    settings: SandboxSettings
+    support: BoxSupport
+    hidden: tuple[Path, ...]
+
+    def command(
+        self,
+        place: Place,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        allowed: Sequence[str],
+        login: Login = Login(),  # noqa: B008 (it is frozen)
+    ) -> Command:
+        """Return how to run a program in a room's box; `allowed` are the hosts that it may reach."""
+        inside = (place.directory, place.private.git_dir, place.home)
+        tools = host.tools(argv, env, inside=inside, hidden=self.hidden)
+        system, links = host.system(shares_network=self.settings.network == "open")
+        is_filtered = self.settings.network == "on"
+        network = ((_text(_socket_folder(place)), _SOCKET_FOLDER), (entry.__file__, _ENTRY)) if is_filtered else ()
+        box = Box(
+            read=(
+                *system,
+                *self._hooks(place),
+                *_same(tools),
+                *_same(_expanded(self.settings.read)),
+                *network,
+                *_same([place.objects]),
+            ),
+            links=links,
+            write=(
+                *_same(_expanded(self.settings.write)),
+                *_same([place.home, place.private.git_dir, place.directory]),
+                *login.write,
+            ),
+            protect=(*_protected(place), *login.read),
+            folder=_text(place.directory),
+            shares_network=self.settings.network == "open",
+            own_user=self.support.own_user,
+            program=self.support.program,
+        )
+        egress = {"folder": _text(_socket_folder(place)), "log": _text(place.log), "hosts": list(allowed)}
+        words = [word.replace(STDIN_FILE, launcher.BRIEF) for word in argv]
+        if is_filtered:
+            ports = ",".join(map(str, hosts.loopback_ports(allowed)))
+            words = [host.interpreter(), "-I", "-S", _ENTRY, f"{_SOCKET_FOLDER}/proxy.sock", ports, "--", *words]
+        brief = ["--brief", STDIN_FILE] if any(STDIN_FILE in word for word in argv) else []
+        start = self._launch(box, network=egress if is_filtered else None)
+        return Command((*start, *brief, "--", *words), place.directory, box_environment(env, place.home))
+
+    def git(self, place: Place, *, may_write: bool) -> tuple[str, ...]:
+        """Return the words that start a program of the host's git on a private repository, without a network.
+
+        The program and its arguments follow. Its output and its time are limited.
+        """
+        system, links = host.system(shares_network=False)
+        private = _same([place.private.git_dir])
+        box = Box(
+            read=(*system, *_same([place.objects]), *(() if may_write else private)),
+            write=private if may_write else (),
+            protect=tuple(
+                bind for bind in _protected(place) if may_write and bind[1] != _text(place.directory / ".git")
+            ),
+            links=links,
+            folder="/",
+            own_user=self.support.own_user,
+            program=self.support.program,
+        )
+        return (*self._launch(box, seconds=IMPORT_SECONDS, output_bytes=IMPORT_BYTES), "--")
+
+    def _hooks(self, place: Place) -> tuple[Bind, ...]:
+        return ((_text(place.user_hooks), USER_HOOKS),) if place.user_hooks.is_dir() else ()
+
+    def _launch(
+        self, box: Box, *, network: Mapping[str, object] | None = None, seconds: int = 0, output_bytes: int = 0
+    ) -> tuple[str, ...]:
+        settings = {
+            "bwrap": arguments(box),
+            "filter": seccomp.program(os.uname().machine).hex(),
+            "network": network,
+            "seconds": seconds,
+            "output_bytes": output_bytes,
+        }
+        return host.interpreter(), "-I", "-S", launcher.__file__, json.dumps(settings)
+
+
+def box_environment(env: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return an environment for a box: its own HOME, and no folders or sockets that do not exist in it."""
+    kept = {
+        name: value for name, value in env.items() if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
+    }
+    # a package's install step must not set hooks in a repository whose configuration is read-only
+    return {**kept, "HOME": _text(home), "SHELL": "/bin/sh", "HUSKY": "0"}
+
+
+def _protected(place: Place) -> tuple[Bind, ...]:
+    own = [place.private.git_dir / name for name in READ_ONLY]
+    return (*_same(own), (_text(place.private.link), _text(place.directory / ".git")))
+
+
+def _socket_folder(place: Place) -> Path:
+    return place.folder / "network"
+
+
+def _expanded(paths: Iterable[str]) -> list[Path]:
+    return [path for text in paths if (path := Path(text).expanduser()).exists()]
+
+
+def _same(paths: Iterable[Path]) -> tuple[Bind, ...]:
+    return tuple((_text(path), _text(path)) for path in paths)
+
+
+def _text(path: Path) -> str:
+    return os.fspath(path)

@@ -1,0 +1,58 @@
+"""The linked worktree of an attempt, brought to the commit that the attempt starts on."""
+
+from __future__ import annotations
+
+from gitorch.git import worktrees
+from gitorch.git.repository import Repository
+from gitorch.git.worktrees import Worktree
+from gitorch.model import naming
+from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.refs import RefUpdate
+from gitorch.rooms.base import RoomError, RoomSpec
+
+
+def fresh_worktree(repository: Repository, spec: RoomSpec) -> Worktree:
+    """Bring the branch and its worktree to where the attempt starts; keep what an earlier attempt made.
+
+    Raises `RoomError` when the branch exists and is not the task's.
+    """
+    ref = branch_ref(spec.branch)
+    branch_tip = repository.read_ref(ref)
+    start = _start(repository, spec, branch_tip)
+    if branch_tip is None:
+        repository.update_refs([RefUpdate(ref, start, None)], f"start {spec.task}")
+    elif spec.attempt == 1 and branch_tip != start:
+        raise RoomError(f"branch {spec.branch} already exists and does not belong to this task")
+    worktree = worktrees.find(repository, spec.directory)
+    if worktree is not None and (spec.attempt > 1 or _is_complete(worktree)):
+        worktrees.remove_stale_locks(repository, worktree, ref)
+        worktrees.rescue(repository, worktree, naming.rescue_ref(spec.task), f"uncommitted files of {spec.task}")
+        _keep_earlier(repository, spec, branch_tip)
+        worktrees.restore(repository, worktree, branch=spec.branch, commit=start)
+        return worktree
+    if worktree is not None:
+        worktrees.discard_unfinished(repository, spec.directory)
+    _keep_earlier(repository, spec, branch_tip)
+    if branch_tip not in (None, start):
+        repository.update_refs([RefUpdate(ref, start, branch_tip)], f"start {spec.task} afresh")
+    return worktrees.add(repository, spec.directory, spec.branch, f"gitorch {spec.task}", new=branch_tip is None)
+
+
+def _start(repository: Repository, spec: RoomSpec, branch_tip: Oid | None) -> Oid:
+    """Return the commit that an attempt starts on: a person may have gone on with the branch by hand."""
+    if branch_tip is not None and spec.tip is not None and repository.is_ancestor(spec.tip, branch_tip):
+        return branch_tip
+    return spec.tip or spec.base
+
+
+def _is_complete(worktree: Worktree) -> bool:
+    return (worktree.admin / "index").exists() and not (worktree.admin / "index.lock").exists()
+
+
+def _keep_earlier(repository: Repository, spec: RoomSpec, tip: Oid | None) -> None:
+    """Keep the tip of the attempt before under its own ref."""
+    if tip is None or spec.attempt < 2:
+        return
+    ref = naming.attempt_ref(spec.task, spec.attempt - 1)
+    if repository.read_ref(ref) is None:
+        repository.update_refs([RefUpdate(ref, tip, None)], f"keep attempt {spec.attempt - 1} of {spec.task}")

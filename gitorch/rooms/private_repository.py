@@ -1,0 +1,221 @@
+"""The repository that an agent's git sees: its own HEAD, index, refs and objects, behind the task's worktree.
+
+On the host the worktree is an ordinary linked one. In the box its `.git` file points here, and the user's repository is
+not visible. The history is borrowed from the store. Git of the host never opens this repository, because its agent may
+have put anything into it: what is read here is read as plain files, by name, without following links.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from gitorch.git import fence
+from gitorch.git.history_store import HistoryStore, object_format
+from gitorch.git.repository import Repository
+from gitorch.git.worktree_list import Worktree
+from gitorch.model.naming import Oid, Ref
+
+IN_PROGRESS: Mapping[str, str] = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
+READ_ONLY = ("config", "hooks", "objects/info/alternates")
+"""What an agent must not change in its repository: it would decide what git runs, and which objects it reads."""
+
+# what decides the content of files and commits; never an address, a credential helper or an alias
+_COPIED = re.compile(
+    r"user\.(name|email)|author\..*|committer\..*|i18n\..*|filter\..*|merge\..*\.(name|driver|recursive)|"
+    r"merge\.(conflictstyle|renames|directoryrenames)|diff\.(renames|algorithm|renamelimit)|index\.sparse|"
+    r"core\.(autocrlf|eol|safecrlf|filemode|symlinks|ignorecase|precomposeunicode|checkroundtripencoding|"
+    r"bigfilethreshold|sparsecheckout|sparsecheckoutcone|protecthfs|protectntfs)"
+)
+_OWN = {
+    "core.bare": "false",
+    "core.logallrefupdates": "true",
+    "core.fsync": "all",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "commit.gpgsign": "false",
+    "tag.gpgsign": "false",
+    "advice.detachedhead": "false",
+}
+_NO_HOOKS = ("reference-transaction", "pre-push")
+"""Hooks that guard what a linked worktree shares with the user: here there is nothing to guard."""
+_LONGEST_HEAD = 1_024
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Where a HEAD points: a ref, or the commit of a detached one; neither when the file is not a HEAD of git."""
+
+    ref: Ref | None = None
+    commit: Oid | None = None
+
+
+class PrivateRepository(msgspec.Struct, frozen=True):
+    """The private repository of one attempt, in a folder that only the host can write."""
+
+    folder: Path
+
+    @property
+    def git_dir(self) -> Path:
+        """Return the repository itself, which the agent can write."""
+        return self.folder / "git"
+
+    @property
+    def link(self) -> Path:
+        """Return the file that stands in for the worktree's `.git` in the box."""
+        return self.folder / "dotgit"
+
+    def exists(self) -> bool:
+        """Return whether it was made."""
+        return self.link.is_file() and (self.git_dir / "config").is_file()
+
+    def create(self, repository: Repository, store: HistoryStore, worktree: Worktree, branch: Ref, start: Oid) -> None:
+        """Make it for a worktree that is checked out at `start`; what was there before is kept under another name."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fresh = self.folder / f"new-{uuid.uuid4().hex}"
+        for name in ("hooks", "info", "objects/info", "objects/pack", branch.rpartition("/")[0]):
+            (fresh / name).mkdir(parents=True, exist_ok=True)
+        _write(fresh / "HEAD", f"ref: {branch}\n")
+        _write(fresh / branch, f"{start}\n")
+        _write(fresh / "objects/info/alternates", f"{store.objects}\n")
+        _write(fresh / "config", _config(repository, worktree))
+        if shallow := store.shallow():
+            (fresh / "shallow").write_bytes(shallow)
+        _copy_checkout(worktree.admin, fresh)
+        for hook in fence.hooks_folder().iterdir():
+            if hook.name not in _NO_HOOKS and hook.suffix == "":
+                shutil.copy(hook, fresh / "hooks")
+        if self.git_dir.exists():
+            self.git_dir.rename(self.folder / f"old-{uuid.uuid4().hex}")
+        fresh.rename(self.git_dir)
+        _write(self.link, f"gitdir: {self.git_dir}\n")
+
+    def head(self) -> Head:
+        """Return where HEAD points."""
+        words = self._read("HEAD", _LONGEST_HEAD).decode("utf-8", "replace").rstrip("\n")
+        if words.startswith("ref: refs/"):
+            return Head(ref=Ref(words.removeprefix("ref: ")))
+        return Head(commit=Oid(words)) if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", words) else Head()
+
+    def loose_ref(self, ref: Ref) -> Oid | None:
+        """Return what a ref's own file holds; None where it has none (git may keep it elsewhere)."""
+        text = self._read(ref, _LONGEST_HEAD).decode("utf-8", "replace").rstrip("\n")
+        return Oid(text) if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", text) else None
+
+    def operation(self) -> str:
+        """Return the operation of git that was left half done; empty for none."""
+        with _Folder(self.git_dir) as folder:
+            return next((operation for name, operation in IN_PROGRESS.items() if folder.has(name)), "")
+
+    def replace_index(self, index: Path) -> bool:
+        """Replace its index by a copy of the worktree's own; return False where the agent made that impossible."""
+        with _Folder(self.git_dir) as folder:
+            name = f"index-{uuid.uuid4().hex}"
+            try:
+                folder.write(name, index.read_bytes())
+                os.rename(name, "index", src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+            except OSError:
+                return False
+        return True
+
+    def _read(self, path: str, limit: int) -> bytes:
+        *folders, name = path.split("/")
+        try:
+            with _Folder(self.git_dir, *folders) as folder:
+                return folder.read(name, limit)
+        except OSError:
+            return b""
+
+
+class _Folder:
+    """A folder that an agent can write, open by its descriptor: no part of the way there is a link."""
+
+    def __init__(self, top: Path, *names: str) -> None:
+        self.descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        for name in names:
+            if name in ("", ".", ".."):
+                os.close(self.descriptor)
+                raise OSError(errno.EINVAL, "not a path inside", name)
+            parent = self.descriptor
+            try:
+                self.descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+            finally:
+                os.close(parent)
+
+    def __enter__(self) -> _Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+    def has(self, name: str) -> bool:
+        try:
+            os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self, name: str, limit: int) -> bytes:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        with os.fdopen(os.open(name, flags, dir_fd=self.descriptor), "rb") as file:
+            return file.read(limit) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+
+    def write(self, name: str, content: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(name, flags, 0o644, dir_fd=self.descriptor), "wb") as file:
+            file.write(content)
+
+
+def _copy_checkout(admin: Path, fresh: Path) -> None:
+    """Copy what git knows of the checked-out files, so that it need not read them again."""
+    for name in ("index", *(path.name for path in admin.glob("sharedindex.*")), "info/sparse-checkout"):
+        if (admin / name).is_file():
+            shutil.copyfile(admin / name, fresh / name)
+
+
+def _config(repository: Repository, worktree: Worktree) -> str:
+    """Return the configuration: what of the user's decides content, and gitorch's own settings over it."""
+    kind = object_format(repository)
+    settings = [("core.repositoryformatversion", "0" if kind == "sha1" else "1")]
+    settings += [("extensions.objectformat", kind)] if kind != "sha1" else []
+    listing = worktree.git(repository, "config", "-z", "--list", "--show-scope").fields()
+    for scope, entry in zip(listing[::2], listing[1::2], strict=True):
+        name, _, value = entry.partition("\n")
+        # the scope `command` is what gitorch itself says in each call
+        if scope != "command" and _COPIED.fullmatch(name):
+            settings.append((name, value))
+    identity = repository.identity()
+    if identity:
+        settings += [("user.name", identity["GIT_AUTHOR_NAME"]), ("user.email", identity["GIT_AUTHOR_EMAIL"])]
+    settings += _OWN.items()
+    return "".join(_config_lines(settings))
+
+
+def _config_lines(settings: list[tuple[str, str]]) -> Iterator[str]:
+    for name, value in settings:
+        section, _, rest = name.partition(".")
+        subsection, _, key = rest.rpartition(".")
+        head = f'{section} "{_escaped(subsection)}"' if subsection else section
+        text = _escaped(value).replace("\n", "\\n").replace("\t", "\\t").replace("\b", "\\b")
+        yield f'[{head}]\n\t{key} = "{text}"\n'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_bytes(os.fsencode(text))

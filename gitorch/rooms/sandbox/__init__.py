@@ -1,0 +1,1 @@
+"""The bubblewrap sandbox of a room: what is visible in it, its network, and the process that starts it."""

@@ -1,0 +1,118 @@
+"""What of this machine a box shows: the system's programs, and the tools that a trusted command uses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from gitorch.rooms.sandbox.box import Bind
+
+_TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_SYSTEM = ("/usr", "/nix/store", "/run/current-system/sw", "/gnu/store")
+# no secrets in these: the rest of /etc is not shown
+_ETC = (
+    *("passwd", "group", "nsswitch.conf", "hosts", "localtime", "timezone", "alternatives", "ld.so.cache"),
+    *("ld.so.conf", "ld.so.conf.d", "ssl/certs", "ssl/openssl.cnf", "ssl/cert.pem", "pki/tls/certs", "pki/ca-trust"),
+    *("ca-certificates", "ca-certificates.conf", "gai.conf", "protocols", "services", "fonts", "mime.types"),
+    *("java", "java-17-openjdk", "java-21-openjdk", "python3", "python3.11", "python3.12", "python3.13", "os-release"),
+)
+_FILES_IN_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_TOOLS_IN_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX", "NVM_DIR", "PYENV_ROOT", "RUSTUP_HOME", "GOROOT", "JAVA_HOME")
+_HOME_TOOLS = (".rustup/toolchains", ".nvm/versions", ".pyenv/versions", ".pyenv/shims", ".sdkman/candidates")
+
+
+def system(*, shares_network: bool) -> tuple[tuple[Bind, ...], tuple[Bind, ...]]:
+    """Return the system's folders, as binds and as symbolic links (target, path)."""
+    tops = [Path("/", name) for name in _TOP]
+    links = tuple((os.fspath(path.readlink()), os.fspath(path)) for path in tops if path.is_symlink())
+    folders = [path for path in tops if path.is_dir() and not path.is_symlink()]
+    folders += [Path(path) for path in _SYSTEM]
+    names = (*_ETC, *(("resolv.conf",) if shares_network else ()))
+    visible = (*folders, *(Path("/etc", name) for name in names))
+    # the file behind a link, in the place of the link: what it leads through is not shown
+    return tuple((os.path.realpath(path), os.fspath(path)) for path in visible if path.exists()), links
+
+
+def tools(argv: Sequence[str], env: Mapping[str, str], *, inside: Iterable[Path], hidden: Iterable[Path]) -> list[Path]:
+    """Return what a trusted command needs to read: what its words name by absolute path, and the tools of its PATH.
+
+    `inside` are folders that are visible anyway. Nothing that is, holds or lies in one of the `hidden` folders is
+    shown, unless it is named by the command or belongs to a tool's installation.
+    """
+    named = [path for word in argv if (path := _absolute(word))]
+    if argv and not Path(argv[0]).is_absolute() and (program := shutil.which(argv[0], path=env.get("PATH"))):
+        named += [Path(program), Path(os.path.realpath(program))]
+    folders = [path for path in map(Path, env.get("PATH", "").split(os.pathsep)) if path.is_absolute()]
+    variables = [Path(env[name]) for name in (*_FILES_IN_VARIABLES, *_TOOLS_IN_VARIABLES) if env.get(name)]
+    home = [Path(env["HOME"]) / name for name in _HOME_TOOLS] if env.get("HOME") else []
+    hidden = [*hidden, *([Path(env["HOME"])] if env.get("HOME") else []), Path("/"), Path("/etc"), Path("/root")]
+    found = [path for path in (*folders, *variables, *home) if not _exposes(path, hidden)]
+    found += [path for path in named if not any(_holds(path, other) for other in hidden)]
+    found += [root for path in (*named, *folders) for root in _installation(path) if not _exposes(root, hidden)]
+    found += python()
+    visible = [Path("/usr"), *inside]
+    shown: list[Path] = []
+    for path in sorted(dict.fromkeys(found), key=lambda path: len(path.parts)):
+        if path.exists() and not any(path.is_relative_to(top) for top in (*visible, *shown)):
+            shown.append(path)
+    return shown
+
+
+def python() -> list[Path]:
+    """Return what `sys.executable` needs to run gitorch: its environment, its base, and gitorch itself."""
+    package = Path(__file__).resolve().parents[2]
+    return [Path(sys.prefix), Path(sys.base_prefix), package]
+
+
+def interpreter() -> str:
+    """Return the Python of the standard library alone, which runs the programs around a box."""
+    return os.path.realpath(sys.executable)
+
+
+def _absolute(word: str) -> Path | None:
+    """Return the existing absolute path that a word is, or that follows its `=`."""
+    for text in (word, word.partition("=")[2]):
+        if text.startswith("/") and "\0" not in text and len(text) < os.pathconf("/", "PC_PATH_MAX"):
+            path = Path(os.path.normpath(text))
+            if path.exists():
+                return path
+    return None
+
+
+def _installation(path: Path) -> Iterator[Path]:
+    """Yield the folders of the installation that a program, or a folder of programs, belongs to."""
+    real = Path(os.path.realpath(path))
+    for place in (path, real):
+        folder = place if place.is_dir() else place.parent
+        if folder.name == "bin" and (folder.parent / "pyvenv.cfg").is_file():
+            yield folder.parent
+            yield from _base_python(folder.parent / "pyvenv.cfg")
+        elif folder.name == "bin" and folder.parent.name not in (".local", ".cargo") and _is_prefix(folder.parent):
+            yield folder.parent
+        # a package of npm, with the packages beside it that it needs
+        if "node_modules" in place.parts:
+            yield Path(*place.parts[: place.parts.index("node_modules") + 1])
+
+
+def _base_python(config: Path) -> Iterator[Path]:
+    for line in config.read_text("utf-8", "replace").splitlines():
+        name, _, value = line.partition("=")
+        home = Path(os.path.realpath(value.strip()))
+        if name.strip() == "home" and home.name == "bin" and _is_prefix(home.parent):
+            yield home.parent
+
+
+def _is_prefix(folder: Path) -> bool:
+    return (folder / "lib").is_dir()
+
+
+def _exposes(path: Path, hidden: Iterable[Path]) -> bool:
+    """Return whether a path is one of these folders or holds one."""
+    return any(_holds(path, other) for other in hidden)
+
+
+def _holds(folder: Path, path: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)) or path.is_relative_to(folder)

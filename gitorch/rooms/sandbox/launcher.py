@@ -1,0 +1,149 @@
+"""The process outside of a box: starts bubblewrap, serves the box's way to the network, and passes signals on.
+
+Uses only the standard library, and outlives the orchestrator. Started as
+`python -I -S launcher.py SETTINGS [--brief FILE] -- PROGRAM ARGUMENT...` with the environment of the program.
+
+SETTINGS is a JSON object: `bwrap` (the arguments of bubblewrap up to the program), `filter` (the seccomp filter in
+hexadecimal), `network` (None, or `folder`, `log` and `hosts`: rules `HOST:PORT`), `seconds` and `output_bytes` (limits;
+0: none). It ends with the exit code of the program, or with 128 and the signal's number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check
+    from typing import Any
+
+    from gitorch.rooms.sandbox import egress
+
+BRIEF = "/run/gitorch-brief"
+TOO_MUCH = 125
+"""The exit code of a program that printed more than it may."""
+
+
+class Launch:
+    """One box with a program in it."""
+
+    def __init__(self, settings: dict[str, Any], brief: str, argv: list[str]) -> None:
+        self.settings = settings
+        self.brief = brief
+        self.argv = argv
+        self.box: subprocess.Popen[bytes] | None = None
+        self.inner = 0
+        self.pending: list[int] = []
+
+    def run(self) -> int:
+        """Run the program to its end; return its exit code."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._pass_on)
+        env = dict(os.environ)
+        if network := self.settings["network"]:
+            _import_egress()
+            egress.serve(network["folder"], network["log"], network["hosts"], env)
+        limit = self.settings["output_bytes"]
+        self._start(env, subprocess.PIPE if limit else None)
+        assert self.box is not None
+        if self.settings["seconds"]:
+            signal.signal(signal.SIGALRM, lambda *_: self._kill())
+            signal.alarm(self.settings["seconds"])
+        if limit and not self._copy_output(limit):
+            self._kill()
+            self.box.wait()
+            return TOO_MUCH
+        code = self.box.wait()
+        return code if code >= 0 else 128 - code
+
+    def _start(self, env: dict[str, str], stdout: int | None) -> None:
+        status, status_writer = os.pipe()
+        descriptors = [status_writer]
+        argv = [*self.settings["bwrap"], "--info-fd", str(status_writer)]
+        if self.settings["filter"]:
+            descriptors.append(_readable(bytes.fromhex(self.settings["filter"])))
+            argv += ["--seccomp", str(descriptors[-1])]
+        if self.brief:
+            argv += ["--ro-bind", self.brief, BRIEF]
+        # a program that asks for no terminal input gets none of ours
+        self.box = subprocess.Popen([*argv, "--", *self.argv], env=env, stdout=stdout, pass_fds=descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._read_status(status)
+
+    def _read_status(self, descriptor: int) -> None:
+        """Learn the process id of the box's first process, and deliver the signals that came before it was known."""
+        with os.fdopen(descriptor, "rb") as pipe:
+            text = pipe.read()
+        with contextlib.suppress(ValueError, KeyError):
+            self.inner = int(json.loads(text)["child-pid"])
+        while self.pending:
+            self._deliver(self.pending.pop())
+
+    def _pass_on(self, number: int, _: object) -> None:
+        if self.inner:
+            self._deliver(number)
+        else:
+            self.pending.append(number)
+
+    def _deliver(self, number: int) -> None:
+        # the first process of the box is bubblewrap's own: its child is the program
+        path = f"/proc/{self.inner}/task/{self.inner}/children"
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+            for pid in file.read().split()[:1]:
+                os.kill(int(pid), number)
+
+    def _copy_output(self, limit: int) -> bool:
+        """Pass the program's output on; return whether it stayed within the limit."""
+        assert self.box is not None
+        assert self.box.stdout is not None
+        for chunk in iter(lambda: os.read(self.box.stdout.fileno(), 65_536), b""):  # type: ignore[union-attr]
+            limit -= len(chunk)
+            if limit < 0:
+                return False
+            try:
+                _write_all(chunk)
+            except BrokenPipeError:
+                return True  # the reader has what it wants
+        return True
+
+    def _kill(self) -> None:
+        if self.box is not None and self.box.poll() is None:
+            self.box.kill()  # the box dies with it
+
+
+def _import_egress() -> None:
+    """Import the file beside this one: only boxes with a network pay for sockets and threads (15 ms)."""
+    sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+    globals()["egress"] = __import__("egress")
+    del sys.path[0]
+
+
+def _write_all(chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(1, view) :]
+
+
+def _readable(content: bytes) -> int:
+    """Return a file descriptor from which a small content can be read."""
+    reader, writer = os.pipe()
+    os.write(writer, content)
+    os.close(writer)
+    return reader
+
+
+def main(words: list[str]) -> int:
+    """Read the arguments and run the box."""
+    split = words.index("--")
+    options, argv = words[:split], words[split + 1 :]
+    brief = options[2] if len(options) > 2 else ""
+    return Launch(json.loads(options[0]), brief, argv).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

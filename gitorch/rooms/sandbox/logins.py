@@ -1,0 +1,71 @@
+"""The login and the settings of an agent's command line, as much as it needs of the user's HOME."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gitorch.rooms.sandbox.box import Bind
+from gitorch.storage import atomic
+
+
+class Login(msgspec.Struct, frozen=True):
+    """Files of the user in the box's HOME: those an agent reads, and those that it refreshes."""
+
+    read: tuple[Bind, ...] = ()
+    write: tuple[Bind, ...] = ()
+
+
+def prepare(kind: str, env: Mapping[str, str], home: Path) -> Login:
+    """Return what a kind of agent needs of the user's files; `env` is the agent's environment on the host.
+
+    Creates what they are bound to. A session's own files go into `home`, and nothing of the user's is copied but the
+    login of codex, without its refresh token: two copies of one refresh token would end the user's login.
+    """
+    match kind:
+        case "claude":
+            return _claude(env, home / ".claude")
+        case "codex":
+            return _codex(env, home / ".codex")
+        case _:
+            return Login()
+
+
+def _claude(env: Mapping[str, str], target: Path) -> Login:
+    source = _folder(env, "CLAUDE_CONFIG_DIR", ".claude")
+    target.mkdir(parents=True, exist_ok=True)
+    # one file, written in place: a refreshed login reaches the user's file
+    return Login(
+        read=_existing(source, target, ("settings.json", "CLAUDE.md")),
+        write=_existing(source, target, (".credentials.json",)),
+    )
+
+
+def _codex(env: Mapping[str, str], target: Path) -> Login:
+    source = _folder(env, "CODEX_HOME", ".codex")
+    target.mkdir(parents=True, exist_ok=True)
+    if (login := _without_refresh(source / "auth.json")) is not None:
+        atomic.replace(target / "auth.json", login, mode=0o600)
+    return Login(read=_existing(source, target, ("config.toml", "AGENTS.md")))
+
+
+def _without_refresh(path: Path) -> bytes | None:
+    try:
+        login: Any = msgspec.json.decode(path.read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    tokens = login.get("tokens") if isinstance(login, dict) else None
+    if isinstance(tokens, dict) and "refresh_token" in tokens:
+        tokens["refresh_token"] = ""
+    return msgspec.json.encode(login)
+
+
+def _folder(env: Mapping[str, str], variable: str, name: str) -> Path:
+    return Path(env.get(variable) or Path(env.get("HOME", "/nonexistent"), name))
+
+
+def _existing(source: Path, target: Path, names: tuple[str, ...]) -> tuple[Bind, ...]:
+    return tuple((str(source / name), str(target / name)) for name in names if (source / name).is_file())

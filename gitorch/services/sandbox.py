@@ -1,0 +1,85 @@
+"""The kind of room that agents work in: which is in force on this machine, and what it does not protect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gitorch.agents import AGENTS
+from gitorch.config import SandboxSettings
+from gitorch.errors import InvalidInput, SetupNeeded
+from gitorch.rooms.base import Rooms
+from gitorch.rooms.boxed_worktree import BoxedWorktrees
+from gitorch.rooms.fenced_worktree import FencedWorktrees
+from gitorch.rooms.sandbox import hosts, probing
+from gitorch.services.protection import mode_in_force
+from gitorch.services.workspace import Workspace
+
+
+def rooms_of(workspace: Workspace, environment: Mapping[str, str]) -> Rooms:
+    """Return the rooms of the mode in force."""
+    settings = workspace.config.sandbox
+    if mode_in_force(settings) == "off":
+        return FencedWorktrees(
+            repository=workspace.repository,
+            config=workspace.config,
+            agents=AGENTS,
+            folder=workspace.folder,
+            environment=environment,
+        )
+    return BoxedWorktrees(
+        repository=workspace.repository,
+        config=workspace.config,
+        agents=AGENTS,
+        folder=workspace.folder,
+        environment=environment,
+    )
+
+
+def require_sandbox(workspace: Workspace) -> None:
+    """Raise `SetupNeeded` when the sandbox does not work here, `InvalidInput` for settings that it cannot keep."""
+    settings = workspace.config.sandbox
+    for host in settings.hosts:
+        hosts.check(host)
+    if mode_in_force(settings) == "off":
+        _refuse_without_sandbox(settings)
+        return
+    _refuse_exposing(workspace)
+    support = probing.support()
+    if support.problem:
+        raise SetupNeeded(
+            "sandbox-unavailable",
+            'sandbox.mode = "bwrap" does not work on this machine',
+            why=support.problem,
+            fix=(*([support.fix] if support.fix else ()), 'sandbox.mode = "off" runs agents without a sandbox'),
+        )
+
+
+def _refuse_without_sandbox(settings: SandboxSettings) -> None:
+    if settings.network == "off":
+        raise InvalidInput(
+            "sandbox-network",
+            'sandbox.network = "off" needs a sandbox',
+            why="without one, an agent uses the network of this machine",
+            fix=('sandbox.mode = "bwrap"',),
+        )
+
+
+def _refuse_exposing(workspace: Workspace) -> None:
+    repository = workspace.repository
+    protected = [repository.common_dir, *([repository.work_tree] if repository.work_tree else [])]
+    for name, paths in (("read", workspace.config.sandbox.read), ("write", workspace.config.sandbox.write)):
+        for text in paths:
+            path = Path(text).expanduser()
+            if not path.is_absolute():
+                raise InvalidInput("sandbox-path", f"sandbox.{name}: {text} is not an absolute path")
+            resolved = path.resolve()
+            exposed = [other for other in protected if other.resolve().is_relative_to(resolved)]
+            inside = [other for other in protected if name == "write" and resolved.is_relative_to(other.resolve())]
+            if exposed or inside:
+                raise InvalidInput(
+                    "sandbox-path",
+                    f"sandbox.{name}: {text} would open the repository to agents",
+                    why="a sandbox keeps them out of it",
+                    fix=("name the folder that they need",),
+                )

@@ -1,0 +1,171 @@
+"""The arguments of bubblewrap, the rules for hosts, and the proxy's decisions: no process is started."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitorch.config import AgentSettings
+from gitorch.errors import InvalidInput
+from gitorch.model.outcome import ProbeResult
+from gitorch.rooms.boxes import box_environment
+from gitorch.rooms.sandbox import egress, host, hosts, logins, probing
+from gitorch.rooms.sandbox.box import Box, arguments
+
+
+def words(box: Box) -> str:
+    return " ".join(arguments(box))
+
+
+BOX = Box(
+    read=(("/usr", "/usr"),),
+    write=(("/work/tree", "/work/tree"),),
+    protect=(("/state/dotgit", "/work/tree/.git"),),
+    links=(("usr/bin", "/bin"),),
+    folder="/work/tree",
+)
+
+
+def test_a_box_has_nothing_by_default() -> None:
+    """Namespaces, no capability, no network, no life after its parent, temporary folders of a limited size."""
+    line = words(BOX)
+    for option in (
+        *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"),
+        *("--die-with-parent", "--new-session", "--cap-drop ALL", "--size 1073741824 --tmpfs /tmp"),
+        *("--remount-ro /", "--chdir /work/tree"),
+    ):
+        assert option in line
+    assert "--ro-bind / /" not in line
+    assert "--share-net" not in line
+
+
+def test_the_later_bind_wins() -> None:
+    """The worktree is bound over temporary folders, what is protected over it, and the root is closed last."""
+    line = words(BOX)
+    order = ["--tmpfs /tmp", "--ro-bind /usr /usr", "--bind /work/tree /work/tree", "--ro-bind /state/dotgit"]
+    places = [line.index(part) for part in (*order, "--remount-ro /")]
+    assert places == sorted(places)
+
+
+def test_an_open_network_is_the_hosts() -> None:
+    """Only where it was asked for."""
+    assert "--unshare-net" not in words(
+        Box(read=(), write=(), folder="/", shares_network=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "host", "port", "allowed"),
+    [
+        ("api.example.org:443", "api.example.org", 443, True),
+        ("api.example.org:443", "API.Example.org.", 443, True),
+        ("api.example.org:443", "api.example.org", 80, False),
+        ("api.example.org:443", "api.example.org.evil.com", 443, False),
+        ("api.example.org:443", "evil-api.example.org", 443, False),
+        ("*.example.org:443", "a.example.org", 443, True),
+        ("*.example.org:443", "example.org", 443, False),
+        ("*.example.org:443", "evilexample.org", 443, False),
+        ("host:*", "host", 9, True),
+        ("127.0.0.1:8080", "127.0.0.1", 8080, True),
+        ("127.0.0.1:8080", "127.0.0.1", 22, False),
+        ("[::1]:8080", "::1", 8080, True),
+        ("api.example.org:443", "93.184.216.34", 443, False),
+        ("api.example.org:443", "169.254.169.254", 443, False),
+    ],
+)
+def test_a_rule_allows_its_host_and_port(rule: str, host: str, port: int, allowed: bool) -> None:
+    """Neither another port, nor an address, nor a name that only ends or starts alike."""
+    assert egress.is_allowed([rule], host, port) is allowed
+
+
+@pytest.mark.parametrize("text", ["host", "host:port", ":80", "a b:80", "host:99999", "ho\nst:80", "hôst:80", "u@h:80"])
+def test_an_address_is_plain(text: str) -> None:
+    """What is not a plain name and a port is not connected to."""
+    with pytest.raises(ValueError, match=r"^.+$|\n"):
+        egress.split_address(text)
+
+
+def test_hosts_of_an_agent() -> None:
+    """Its kind's, the addresses that its configuration names, and the configured ones; not the user's proxy."""
+    settings = AgentSettings(
+        kind="claude", args=("--x", 'base_url="http://127.0.0.1:81/v1"'), env={"A": "https://gw.example"}
+    )
+    env = {**settings.env, "HTTPS_PROXY": "http://proxy.example:3128"}
+    assert hosts.rules(settings, ["docs.example.org", "[::1]:90"], env) == (
+        "api.anthropic.com:443",
+        "platform.claude.com:443",
+        "gw.example:443",
+        "127.0.0.1:81",
+        "docs.example.org:443",
+        "docs.example.org:80",
+        "[::1]:90",
+    )
+    assert hosts.loopback_ports(hosts.rules(settings, ["[::1]:90"], env)) == (81, 90)
+
+
+@pytest.mark.parametrize("text", ["", "http://x.org", "x.org/path", "*", "x.org:", "a b", "x.org:http"])
+def test_a_host_rule_is_checked(text: str) -> None:
+    """A rule that would never match is an error, not a rule."""
+    with pytest.raises(InvalidInput):
+        hosts.check(text)
+
+
+def test_a_box_has_its_own_home() -> None:
+    """Variables that lead into the user's HOME are left out."""
+    env = {"HOME": "/home/una", "XDG_CONFIG_HOME": "/home/una/.config", "CODEX_HOME": "/x", "TMPDIR": "/y", "A": "b"}
+    assert box_environment(env, Path("/box")) == {"HOME": "/box", "A": "b", "SHELL": "/bin/sh", "HUSKY": "0"}
+
+
+def test_tools_of_a_command(tmp_path: Path) -> None:
+    """A command's own paths and the folders of PATH are shown; HOME and what holds the repository are not."""
+    home, repository = tmp_path / "home", tmp_path / "repo"
+    tools = home / "tools" / "bin"
+    for folder in (tools, repository / ".git", home / "x"):
+        folder.mkdir(parents=True)
+    script = home / "x" / "agent.py"
+    script.touch()
+    env = {"HOME": str(home), "PATH": f"{tools}:{home}:{tmp_path}:/usr/bin:relative"}
+    shown = host.tools([str(script), f"--out={tmp_path}"], env, inside=[], hidden=[repository])
+    assert script in shown
+    assert tools in shown
+    assert not {home, tmp_path, repository, Path("/usr/bin"), Path("relative")} & set(shown)
+
+
+def test_an_installation_is_shown_whole(tmp_path: Path) -> None:
+    """A virtual environment that a command starts in comes with its libraries."""
+    environment = tmp_path / "repo" / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    program = environment / "bin" / "tool"
+    program.touch()
+    assert environment in host.tools([str(program)], {"PATH": ""}, inside=[], hidden=[tmp_path / "repo" / ".git"])
+
+
+def test_a_codex_login_has_no_refresh_token(tmp_path: Path) -> None:
+    """The box's copy cannot spend the user's refresh token; what the box's agent made of it is replaced."""
+    source, target = tmp_path / "codex", tmp_path / "home"
+    source.mkdir()
+    (source / "auth.json").write_text('{"tokens":{"access_token":"a","refresh_token":"r"}}')
+    (source / "config.toml").write_text("")
+    login = logins.prepare("codex", {"CODEX_HOME": str(source)}, target)
+    assert (target / ".codex" / "auth.json").read_text() == '{"tokens":{"access_token":"a","refresh_token":""}}'
+    assert login.read == ((str(source / "config.toml"), str(target / ".codex" / "config.toml")),)
+    assert login.write == ()
+
+
+def test_probing_makes_a_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that exists and cannot make a box is no sandbox; as root, user namespaces can be missing."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    calls: list[tuple[str, ...]] = []
+
+    def refuse(argv: object) -> ProbeResult:
+        assert isinstance(argv, tuple)
+        calls.append(argv)
+        return ProbeResult(argv=argv, exit_code=1, stderr="bwrap: setting up uid map: Permission denied")
+
+    result = probing.support(refuse)
+    assert "Permission denied" in result.problem
+    assert "user namespaces" in result.fix
+    assert all(call[-1] == "true" for call in calls)
