@@ -57,7 +57,7 @@ _WHAT = {
     "run.start_after": "start a dependent when its dependencies are `finished`, or `approved`",
     "run.task_timeout": "time limit of one execution of an agent or a check",
     "run.idle_timeout": "stop an agent that prints nothing and uses no CPU for this long",
-    "run.retries": "automatic retries after a crash or a lost network",
+    "run.retries": "automatic retries after a crash, a fatal signal or a lost network",
     "run.fix_checks": "how often failing checks are sent back to the agent's session",
     "run.rate_limits": "at a rate limit, `wait` for its end or `stop` the run",
     "run.max_unreviewed": "start nothing while this many tasks wait for review; 0 is no limit",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from gitorch.executors import processes, records, supervisor
+from gitorch.executors import claims, processes, records, supervisor
 from gitorch.executors.base import (
     STDIN_FILE,
     Capacity,
@@ -31,14 +33,14 @@ from gitorch.executors.base import (
 )
 from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
-from gitorch.storage import atomic
+from gitorch.storage import atomic, foreign_changes
 
 
 class LocalExecutor:
     """Runs programs on this machine, each under its own supervisor, in folders below `root` that are named by the keys.
 
-    In a folder: `spec.json`, `stdin`, `work/` (only without a working directory), `submit.lock`, `lock`, `run.json`,
-    `stdout`, `stderr`, `stop`, `exit.json`, `supervisor.log`. An id is the key.
+    In a folder: `claim.json`, `spec.json`, `stdin`, `work/` (only without a working directory), `submit.lock`, `lock`,
+    `run.json`, `stdout`, `stderr`, `stop`, `exit.json`, `supervisor.log`. An id is the key.
     """
 
     def __init__(self, root: Path) -> None:
@@ -51,11 +53,10 @@ class LocalExecutor:
 
     def submit(self, spec: Spec) -> ExecutionId:
         """Start a program, unless its key was started before."""
-        folder = self._root / spec.key
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = claims.claim(self._root, spec.key)
         with (folder / "submit.lock").open("w") as submit_lock:
             fcntl.flock(submit_lock, fcntl.LOCK_EX)
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 # no supervisor lives, and only the holder of submit.lock can start one: this waits for `poll` alone
@@ -69,25 +70,29 @@ class LocalExecutor:
         return self.id_of(spec.key)
 
     def _start(self, spec: Spec, folder: Path, lock: int) -> None:
-        stdin = folder / "stdin"
+        stdin_file = folder / "stdin"
         if spec.stdin:
-            stdin.write_bytes(spec.stdin)
+            stdin_file.write_bytes(spec.stdin)
         content = {
-            "argv": [word.replace(STDIN_FILE, str(stdin)) for word in spec.argv],
+            "argv": [word.replace(STDIN_FILE, str(stdin_file)) for word in spec.argv],
             "cwd": str(spec.cwd or _work_folder(folder, spec)),
-            "stdin": str(stdin) if spec.stdin else os.devnull,
+            "stdin": str(stdin_file) if spec.stdin else os.devnull,
             "timeout": spec.timeout,
             "idle": spec.idle,
             "grace": spec.grace,
         }
         supervisor.write(str(folder), "spec.json", content)
-        with (folder / "supervisor.log").open("ab") as log:
+        # by a file without a name: another agent could change the program in one that has a name, or read the key
+        order = {"spec": content, "key": claims.record_key(self._root, spec.key).hex()}
+        with tempfile.TemporaryFile() as order_file, (folder / "supervisor.log").open("ab") as log:
+            order_file.write(json.dumps(order).encode())
+            order_file.seek(0)
             # the supervisor inherits the lock, so that it is held without a gap until the supervisor ends
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", supervisor.__file__, str(folder), str(lock)],
                 env={**spec.env, EXECUTION_VARIABLE: str(folder)},
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=order_file,
                 stdout=log,
                 stderr=log,
                 pass_fds=(lock,),
@@ -99,27 +104,38 @@ class LocalExecutor:
 
     def poll(self, execution: ExecutionId) -> Status:
         """Return an execution's state without waiting for its end."""
-        folder = self._folder(execution)
+        if not claims.is_claimed(self._root, execution):
+            return NotStarted()
+        folder, key = self._folder(execution), claims.record_key(self._root, execution)
         with records.lock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB) as is_free:
-            status = records.last_status(folder) if is_free else None
+            status = records.last_status(folder, key) if is_free else None
         if is_free:
-            return status or records.record_lost(folder)
-        return records.running(folder)
+            return status or self._record_lost(folder, key)
+        return records.running(folder, key)
 
     def wait(self, execution: ExecutionId) -> Exit | NotStarted:
         """Wait until an execution has ended, whoever started it."""
-        folder = self._folder(execution)
+        if not claims.is_claimed(self._root, execution):
+            return NotStarted()
+        folder, key = self._folder(execution), claims.record_key(self._root, execution)
         with records.lock(folder, fcntl.LOCK_SH):
-            status = records.last_status(folder)
+            status = records.last_status(folder, key)
         if pid := self._children.pop(execution, 0):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-        return status or records.record_lost(folder)
+        return status or self._record_lost(folder, key)
+
+    def _record_lost(self, folder: Path, key: bytes) -> Exit:
+        """Record that an execution's end is unknown; tell the user if somebody else wrote a record of it."""
+        status, was_forged = records.record_lost(folder, key)
+        if was_forged:
+            name = self._key(folder)
+            foreign_changes.record(self._root, [f"the record of the execution {name} was forged, and does not count"])
+        return status
 
     def cancel(self, execution: ExecutionId, reason: str, *, now: bool = False) -> None:
         """Ask an execution to end, or kill it `now`; return at once. One that has not started never starts."""
-        folder = self._folder(execution)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = claims.claim(self._root, execution)
         # the supervisor may read it at any moment, and several commands may write it
         atomic.replace(folder / "stop", reason.encode(), durable=False, concurrent=True)
         status = self.poll(execution)
@@ -186,9 +202,10 @@ class LocalExecutor:
     def _folders(self, prefix: str) -> Iterator[Path]:
         """Yield the folders of all executions below a prefix; what a program wrote inside its own is not looked at."""
         for name, folders, files in os.walk(self._root / prefix):
-            if "submit.lock" in files:
+            if claims.CLAIM in files:
                 folders.clear()
-                yield Path(name)
+                if "submit.lock" in files and claims.is_claimed(self._root, self._key(Path(name))):
+                    yield Path(name)
 
     def _key(self, folder: Path) -> str:
         return folder.relative_to(self._root).as_posix()

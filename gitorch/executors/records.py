@@ -13,7 +13,9 @@ import msgspec
 from gitorch.executors import processes
 from gitorch.executors.base import NotStarted, Running
 from gitorch.model.outcome import Exit
-from gitorch.storage import atomic
+from gitorch.storage import atomic, seals
+
+_LONGEST_RECORD = 1 << 20
 
 
 class _Run(msgspec.Struct):
@@ -45,32 +47,48 @@ def lock(folder: Path, operation: int) -> Iterator[bool]:
         os.close(file)
 
 
-def running(folder: Path) -> Running:
+def running(folder: Path, key: bytes) -> Running:
     """Return the record of a live supervisor; the pid is 0 while it is still starting."""
-    try:
-        run = msgspec.json.decode((folder / "run.json").read_bytes(), type=_Run)
-    except FileNotFoundError:
-        run = _Run()
+    content = _unsealed(folder / "run.json", key)
+    run = msgspec.json.decode(content, type=_Run) if content else _Run()
     return Running(run.pid, run.started)
 
 
-def last_status(folder: Path) -> Exit | NotStarted | None:
-    """Return how an execution without a supervisor ended; None when its supervisor was killed before it could write."""
+def last_status(folder: Path, key: bytes) -> Exit | NotStarted | None:
+    """Return how an execution without a supervisor ended; None if that is unknown.
+
+    Then its supervisor was killed before it could write, or somebody else wrote its record.
+    """
     if (folder / "exit.json").exists():
-        return msgspec.json.decode((folder / "exit.json").read_bytes(), type=Exit)
+        content = _unsealed(folder / "exit.json", key)
+        return msgspec.json.decode(content, type=Exit) if content else None
     return None if (folder / "run.json").exists() else NotStarted()
 
 
-def record_lost(folder: Path) -> Exit:
-    """Record the end of an execution whose supervisor was killed, and kill its processes. Never a success."""
+def record_lost(folder: Path, key: bytes) -> tuple[Exit, bool]:
+    """Record the end of an execution that is unknown, and kill its processes; it is never a success.
+
+    Returns the record, and whether there was one that its supervisor did not write.
+    """
     with lock(folder, fcntl.LOCK_EX):
-        if isinstance(status := last_status(folder), Exit):
-            return status  # another process was faster
+        if isinstance(status := last_status(folder, key), Exit):
+            return status, False  # another process was faster
+        was_forged = (folder / "exit.json").exists()
         lost = Exit(
             cause="lost",
-            started=running(folder).started,
+            started=running(folder, key).started,
             leftover=processes.kill_marked(str(folder)),
-            message="its supervisor was killed; what it did is not known",
+            message="its record was forged" if was_forged else "its supervisor was killed; what it did is not known",
         )
-        atomic.replace(folder / "exit.json", msgspec.json.encode(lost))
-        return lost
+        atomic.replace(folder / "exit.json", seals.seal(msgspec.json.encode(lost), key))
+        return lost, was_forged
+
+
+def _unsealed(path: Path, key: bytes) -> bytes | None:
+    """Return the content of a record; None if there is none, or if its supervisor did not write it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return seals.unseal(file.read(_LONGEST_RECORD), key)

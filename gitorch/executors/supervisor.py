@@ -4,7 +4,8 @@ Uses only the standard library, and outlives the orchestrator. Started as `pytho
 with the environment of the program. It holds the inherited lock on `FOLDER/lock` while it lives: whoever gets that
 lock knows that it is gone.
 
-Reads `spec.json`; writes `run.json` when it starts and `exit.json`, atomically, as its last act.
+Its standard input has the program and a key; no other process gets that key. It writes `run.json` when it starts and
+`exit.json`, atomically, as its last act, and seals both with the key.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ import subprocess
 import sys
 import time
 
+try:
+    from _blake2 import blake2b  # `hashlib` would load OpenSSL, 4 MB in every supervisor
+except ImportError:
+    from hashlib import blake2b
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check
     from typing import Any
@@ -34,9 +40,10 @@ _PR_SET_CHILD_SUBREAPER = 36
 class Supervisor:
     """One program under supervision."""
 
-    def __init__(self, folder: str, spec: dict[str, Any]) -> None:
+    def __init__(self, folder: str, spec: dict[str, Any], key: bytes) -> None:
         self.folder = folder
         self.spec = spec
+        self.key = key
         self.started = time.time()
         self.clock = time.monotonic()
         self.stop_requests = 0
@@ -59,7 +66,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Run the program to its end and record it."""
-        write(self.folder, "run.json", {**identity(), "started": self.started})
+        write(self.folder, "run.json", {**identity(), "started": self.started}, self.key)
         if os.path.exists(os.path.join(self.folder, "stop")):
             self.record("stopped")
             return
@@ -179,7 +186,7 @@ class Supervisor:
         }
         if code is not None:
             result |= {"exit_code": code} if code >= 0 else {"signal": -code}
-        write(self.folder, "exit.json", result)
+        write(self.folder, "exit.json", result, self.key)
 
 
 def identity() -> dict[str, Any]:
@@ -262,11 +269,12 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def write(folder: str, name: str, content: dict[str, Any]) -> None:
-    """Replace a file atomically and durably. The same as `storage.atomic`, without its imports."""
+def write(folder: str, name: str, content: dict[str, Any], key: bytes | None = None) -> None:
+    """Replace a file atomically and durably, and seal it with a key. The same as in `storage`, without its imports."""
     path = os.path.join(folder, name)
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        json.dump(content, file)
+    with open(path + ".new", "wb") as file:
+        text = json.dumps(content).encode()
+        file.write(text if key is None else sealed(text, key))
         file.flush()
         os.fsync(file.fileno())
     os.replace(path + ".new", path)
@@ -275,16 +283,30 @@ def write(folder: str, name: str, content: dict[str, Any]) -> None:
     os.close(handle)
 
 
+def sealed(text: bytes, key: bytes) -> bytes:
+    """Return a JSON object with its seal, as `storage.seals` makes it."""
+    return text[:-1] + b', "seal": "' + blake2b(text, key=key, digest_size=16).hexdigest().encode() + b'"}'
+
+
+def read_order() -> dict[str, Any]:
+    """Read the program and the key from standard input, and close it."""
+    with open(0, "rb", closefd=False) as file:
+        order: dict[str, Any] = json.load(file)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return order
+
+
 def main(folder: str, lock: int) -> None:
     """Supervise the execution in a folder, unless it was supervised before."""
     os.set_inheritable(lock, False)
+    order = read_order()
     if os.path.exists(os.path.join(folder, "run.json")) or os.path.exists(os.path.join(folder, "exit.json")):
         return
     if sys.platform == "linux":
         become_subreaper()
-    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
-        spec = json.load(file)
-    Supervisor(folder, spec).run()
+    Supervisor(folder, order["spec"], bytes.fromhex(order["key"])).run()
 
 
 if __name__ == "__main__":

@@ -11,9 +11,12 @@ from gitorch.executors.base import ExecutionId, Executor, Spec
 from gitorch.model.naming import Oid, slug
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
-from gitorch.rooms.base import Site
+from gitorch.rooms.base import Command, Site
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.steps import numbered, shell
+
+_TRIES = 3
+"""How often a check runs whose end is not known, because its supervisor was killed or its record was forged."""
 
 Execute = Callable[[Spec], Exit]
 """Runs one program to its end, or returns why it did not start."""
@@ -43,14 +46,7 @@ def _run_check(
     context: RunContext, site: Site, name: str, command_line: str, tree: Oid, key: str, execute: Execute
 ) -> CheckRun:
     command = site.check_command(shell(command_line))
-    spec = Spec(
-        key=_key_not_lost(context.executor, key),
-        argv=command.argv,
-        cwd=command.cwd,
-        env=command.env,
-        timeout=seconds(context.config.run.task_timeout),
-    )
-    status = execute(spec)
+    spec, status = _executed(context, command, key, execute)
     execution = context.executor.id_of(spec.key)
     result = CheckResult(
         name=name,
@@ -61,6 +57,22 @@ def _run_check(
         output=context.executor.output_location(execution, "stdout"),
     )
     return CheckRun(result, execution)
+
+
+def _executed(
+    context: RunContext, command: Command, key: str, execute: Execute, tries: int = _TRIES
+) -> tuple[Spec, Exit]:
+    spec = Spec(
+        key=_key_not_lost(context.executor, key),
+        argv=command.argv,
+        cwd=command.cwd,
+        env=command.env,
+        timeout=seconds(context.config.run.task_timeout),
+    )
+    status = execute(spec)
+    if status.cause == "lost" and tries > 1:
+        return _executed(context, command, key, execute, tries - 1)
+    return spec, status
 
 
 def _key_not_lost(executor: Executor, key: str) -> str:

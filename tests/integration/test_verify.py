@@ -10,6 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
 from gitorch.rooms.context import RunContext
 from gitorch.services.open import open_workspace
+from gitorch.storage import seals
 from tests.support.git import commit, git
 
 
@@ -263,6 +265,12 @@ def test_torn_lines_say_nothing(court: Court) -> None:
     assert court.count == 2
 
 
+def sealed(line: dict[str, Any]) -> str:
+    """Return a line of the file as gitorch writes it."""
+    fields = {name: value for name, value in line.items() if name != "seal"}
+    return seals.seal(json.dumps(fields).encode(), seals.derived_key("verdict")).decode() + "\n"
+
+
 def test_an_old_verdict_does_not_count(court: Court) -> None:
     """Tools change: after a week a tree is judged again."""
     tree = court.commit(a="x")
@@ -270,7 +278,7 @@ def test_an_old_verdict_does_not_count(court: Court) -> None:
     codes(judge, tree)
     line = json.loads(judge.cache.path.read_text())
     line["when"] -= MAX_AGE_SECONDS
-    judge.cache.path.write_text(json.dumps(line) + "\n")
+    judge.cache.path.write_text(sealed(line))
     codes(court.judge(), tree)
     assert court.count == 2
 
@@ -288,7 +296,7 @@ def test_the_file_of_verdicts_does_not_grow_for_ever(court: Court) -> None:
     assert isinstance(executor.wait(old), Exit)
     location = Path(executor.output_location(old, "stdout"))
     os.utime(location.parent / "spec.json", (1, 1))
-    path.write_text("".join(json.dumps({**line, "tree": f"{number:040}"}) + "\n" for number in range(4_000)))
+    path.write_text("".join(sealed({**line, "tree": f"{number:040}"}) for number in range(4_000)))
     newest = court.commit(b="x")
     with court.judge() as last:
         last.check(newest)

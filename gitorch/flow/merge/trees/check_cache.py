@@ -7,6 +7,7 @@ import platform
 import re
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from gitorch.rooms.base import RoomError
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import check_environment
 from gitorch.rooms.prepare import files_to_copy
-from gitorch.storage import atomic, locks
+from gitorch.storage import atomic, foreign_changes, locks, seals
 
 MAX_AGE_SECONDS = 7 * 86_400.0
 """Older results do not count, because tools change in ways that cannot be detected here."""
@@ -86,6 +87,8 @@ class CheckCache:
 
     def find(self, tree: Oid, checks: Mapping[str, str], environment: str) -> TreeResults | None:
         """Return the results of these checks on a tree; None unless all of them are cached."""
+        with locks.file_lock(self.folder / "verdicts.lock"):
+            self._set_forged_aside()
         since = time.time() - MAX_AGE_SECONDS
         cached = {
             line.command: line
@@ -117,16 +120,17 @@ class CheckCache:
             for result in checked.results
         ]
         with locks.file_lock(self.folder / "verdicts.lock"):
+            self._set_forged_aside()
             self._append(lines)
 
     def _append(self, lines: Iterable[CachedResult]) -> None:
-        atomic.append(self.path, map(msgspec.json.encode, lines))
+        atomic.append(self.path, map(self._sealed, lines))
         lines_in_file = list(self._lines())
         if len(lines_in_file) > _MAX_LINES:
             self._shorten(lines_in_file[-_LINES_AFTER_CUT:])
 
     def _shorten(self, lines: list[CachedResult]) -> None:
-        atomic.replace(self.path, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        atomic.replace(self.path, b"".join(self._sealed(line) + b"\n" for line in lines))
         self._forget_outputs({line.output for line in lines})
 
     def _forget_outputs(self, needed: Container[str]) -> None:
@@ -145,16 +149,38 @@ class CheckCache:
                 path.unlink(missing_ok=True)
 
     def _lines(self) -> Iterator[CachedResult]:
-        """Read all lines, and skip those that a crash cut short."""
-        try:
-            lines = self.path.read_bytes().split(b"\n")
-        except FileNotFoundError:
+        """Read the lines that gitorch wrote: others, and one that a crash cut short, do not count."""
+        for line in atomic.read_or_empty(self.path).splitlines():
+            if (content := seals.unseal(line, self._key)) is not None:
+                yield msgspec.json.decode(content, type=CachedResult)
+
+    def _sealed(self, line: CachedResult) -> bytes:
+        return seals.seal(msgspec.json.encode(line), self._key)
+
+    @cached_property
+    def _key(self) -> bytes:
+        return seals.derived_key("verdict")
+
+    def _set_forged_aside(self) -> None:
+        """Move results that gitorch did not write to another file, and tell the user. Call with the lock held."""
+        lines = atomic.read_or_empty(self.path).splitlines(keepends=True)
+        forged = [line for line in lines if _is_result(line) and seals.unseal(line.rstrip(b"\n"), self._key) is None]
+        if not forged:
             return
-        for line in lines:
-            try:
-                yield msgspec.json.decode(line, type=CachedResult)
-            except msgspec.DecodeError:
-                continue
+        aside = self.path.with_name("verdicts.forged.jsonl")
+        atomic.append(aside, (line.rstrip(b"\n") for line in forged))
+        atomic.replace(self.path, b"".join(line for line in lines if line not in forged))
+        what = f"{len(forged)} results in {self.path.name} were forged, and do not count: {aside.name}"
+        foreign_changes.record(self.folder, [what])
+
+
+def _is_result(line: bytes) -> bool:
+    """Return whether a line is the result of a check, whoever wrote it: not one that a crash cut short."""
+    try:
+        msgspec.json.decode(line, type=CachedResult)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _result(name: str, line: CachedResult) -> CheckResult:
