@@ -19,6 +19,7 @@ from gitorch.model import naming
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.replay import conflict_commit
+from gitorch.rooms import box_notes
 from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.boxes import USER_HOOKS, Boxes, Place
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
@@ -26,6 +27,7 @@ from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.ports import variables
 from gitorch.rooms.private_repository import Head, PrivateRepository
 from gitorch.rooms.sandbox import hosts, logins, probing
+from gitorch.storage.shared_notes import SharedNotes
 
 _SYNC = 'git symbolic-ref HEAD "$1" && git update-ref "$1" "$2" && rm -f "$GIT_DIR/index.lock"'
 _LARGEST_LOG = 4 << 20
@@ -41,6 +43,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     store: HistoryStore
     boxes: Boxes
     place: Place
+    notes: SharedNotes
     env: Mapping[str, str]
 
     @property
@@ -59,6 +62,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         whole = {**self.env, **env}
         login = logins.prepare(settings.kind, whole, self.place.home)
         allowed = hosts.rules(settings, self.config.sandbox.hosts, whole)
+        box_notes.exchange(self.place.private, self.notes, self.spec.task)
         return self.boxes.command(self.place, argv, whole, allowed=allowed, login=login)
 
     def check_command(self, argv: Sequence[str]) -> Command:
@@ -86,6 +90,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
         branch = branch_ref(self.spec.branch)
+        box_notes.exchange(self.place.private, self.notes, self.spec.task)
         if operation := self.place.private.operation():
             return Rejected(f"a {operation} was left unfinished in the worktree")
         head = self.place.private.head()
@@ -258,5 +263,6 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
                 folder=attempt,
                 user_hooks=fence.user_hooks(self.repository, worktree.path),
             ),
+            notes=SharedNotes(self.folder / "context"),
             env=with_program(env, spec.folder / "bin"),
         )

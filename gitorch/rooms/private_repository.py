@@ -7,6 +7,7 @@ have put anything into it: what is read here is read as plain files, by name, wi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -105,14 +106,14 @@ class PrivateRepository(msgspec.Struct, frozen=True):
 
     def head(self) -> Head:
         """Return where HEAD points."""
-        words = self._read("HEAD", _LONGEST_HEAD).decode("utf-8", "replace").rstrip("\n")
+        words = self.read_file("HEAD", _LONGEST_HEAD).decode("utf-8", "replace").rstrip("\n")
         if words.startswith("ref: refs/"):
             return Head(ref=Ref(words.removeprefix("ref: ")))
         return Head(commit=Oid(words)) if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", words) else Head()
 
     def loose_ref(self, ref: Ref) -> Oid | None:
         """Return what a ref's own file holds; None where it has none (git may keep it elsewhere)."""
-        text = self._read(ref, _LONGEST_HEAD).decode("utf-8", "replace").rstrip("\n")
+        text = self.read_file(ref, _LONGEST_HEAD).decode("utf-8", "replace").rstrip("\n")
         return Oid(text) if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", text) else None
 
     def operation(self) -> str:
@@ -122,16 +123,22 @@ class PrivateRepository(msgspec.Struct, frozen=True):
 
     def replace_index(self, index: Path) -> bool:
         """Replace its index by a copy of the worktree's own; return False where the agent made that impossible."""
-        with _Folder(self.git_dir) as folder:
-            name = f"index-{uuid.uuid4().hex}"
-            try:
-                folder.write(name, index.read_bytes())
-                os.rename(name, "index", src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
-            except OSError:
-                return False
+        return self.replace_file("index", index.read_bytes())
+
+    def replace_file(self, path: str, content: bytes) -> bool:
+        """Replace a file, in folders that are made as needed; return False where the agent made that impossible."""
+        *folders, name = path.split("/")
+        fresh = f"{name}-{uuid.uuid4().hex}"
+        try:
+            with _Folder(self.git_dir, *folders, create=True) as folder:
+                folder.write(fresh, content)
+                os.rename(fresh, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+        except OSError:
+            return False
         return True
 
-    def _read(self, path: str, limit: int) -> bytes:
+    def read_file(self, path: str, limit: int) -> bytes:
+        """Return the start of a plain file; nothing where there is none, or where a link leads to it."""
         *folders, name = path.split("/")
         try:
             with _Folder(self.git_dir, *folders) as folder:
@@ -143,7 +150,7 @@ class PrivateRepository(msgspec.Struct, frozen=True):
 class _Folder:
     """A folder that an agent can write, open by its descriptor: no part of the way there is a link."""
 
-    def __init__(self, top: Path, *names: str) -> None:
+    def __init__(self, top: Path, *names: str, create: bool = False) -> None:
         self.descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         for name in names:
             if name in ("", ".", ".."):
@@ -151,6 +158,9 @@ class _Folder:
                 raise OSError(errno.EINVAL, "not a path inside", name)
             parent = self.descriptor
             try:
+                if create:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(name, dir_fd=parent)
                 self.descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
             finally:
                 os.close(parent)

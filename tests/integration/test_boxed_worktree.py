@@ -11,6 +11,7 @@ import pytest
 
 from gitorch.errors import InvalidInput
 from gitorch.rooms.base import Collected, Rejected
+from gitorch.storage.shared_notes import SharedNotes
 from tests.support import sandbox
 from tests.support.git import commit, git
 
@@ -114,6 +115,26 @@ def test_a_person_goes_on_with_the_branch_meanwhile(repository_folder: Path) -> 
     sandbox.act(room, COMMIT)
     assert room.collect("work") == Rejected("the agent's commits do not build on the task's branch")
     assert git("rev-parse", "orch/t", cwd=repository_folder) == again
+
+
+def test_agents_share_notes_through_the_wall(repository_folder: Path) -> None:
+    """A note of a person is in the box, the agent's comes out as its task's own; the state folder is out of reach."""
+    notes = SharedNotes(repository_folder / ".git" / "gitorch" / "context")
+    notes.add("from a person", author="Una")
+    room = sandbox.room_in(repository_folder)
+    assert "from a person" in sandbox.act(room, "orchestrate context list").stdout
+    script = (
+        "orchestrate context add 'from the agent'; C=$(git rev-parse --git-dir)/gitorch/context; "
+        """echo '{"number":1,"run":1,"text":"forged","task":"other","author":"Una"}' >> $C/run-1.jsonl; """
+        "rm $C/lock; ln -s /etc/passwd $C/lock"
+    )
+    sandbox.act(room, script)
+    room.collect("work")
+    found = [(note.text, note.task, note.author) for note in notes.read(1)]
+    assert found == [("from a person", "", "Una"), ("from the agent", "t", ""), ("forged", "t", "")]
+    sandbox.act(room, "C=$(git rev-parse --git-dir)/gitorch; rm -rf $C; ln -s /tmp $C")
+    room.collect("work")
+    assert len(notes.read(1)) == 3
 
 
 def test_the_network_is_a_list_of_hosts(repository_folder: Path) -> None:
