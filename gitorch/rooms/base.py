@@ -9,9 +9,11 @@ from typing import Protocol
 import msgspec
 
 from gitorch.git.collect import Collected, CollectResult, NoChanges, Rejected
+from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
 
 __all__ = [
+    "CheckSite",
     "CollectResult",
     "Collected",
     "Command",
@@ -70,6 +72,13 @@ class Site(Protocol):
         """Return how to run a preparation or a check: without the agent's credentials."""
 
 
+class CheckSite(Site, Protocol):
+    """A checkout without an agent, for the checks of a merged tree."""
+
+    def in_folder(self, folder: Path) -> Site:
+        """Return the same site, with another of its folders as the working folder."""
+
+
 class Room(Site, Protocol):
     """The surroundings of one attempt. It stays usable when the process that created it dies: see `Rooms.reopen`."""
 
@@ -111,6 +120,12 @@ class Rooms(Protocol):
 
     def reopen(self, spec: RoomSpec) -> Room:
         """Return the room of an attempt as its programs left it. Raises `RoomError` when it is gone."""
+
+    def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> CheckSite:
+        """Return where the checks of a merged tree run: a worktree that is checked out at `commit`.
+
+        `env` is their environment, `name` the worktree's own among those without an agent.
+        """
 
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         """Bring branch and files back to the `tip` from before an attempt. May be repeated.

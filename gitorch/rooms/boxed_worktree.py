@@ -21,6 +21,7 @@ from gitorch.model.refs import RefUpdate
 from gitorch.replay import conflict_commit
 from gitorch.rooms import box_notes
 from gitorch.rooms.base import Command, RoomError, RoomSpec
+from gitorch.rooms.boxed_folder import BoxedFolder
 from gitorch.rooms.boxes import USER_HOOKS, Boxes, Place
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
@@ -215,10 +216,36 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
             raise RoomError(f"the agent's repository {room.place.private.git_dir} is gone; its branch is kept")
         return room
 
+    def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> BoxedFolder:
+        """Return a box around a checkout of a merged tree, with a private repository like an agent's."""
+        own = self.folder / "rooms" / name
+        private, store = PrivateRepository(own), HistoryStore(self.repository, self.folder / "store.git")
+        store.provide(commit)
+        (own / "network").mkdir(parents=True, exist_ok=True)
+        (own / "home").mkdir(exist_ok=True)
+        private.discard()
+        private.create(self.repository, store, worktree, None, commit)
+        place = self._place(worktree, own, private, store, own / "home")
+        settings = self.config.sandbox
+        return BoxedFolder(settings=settings, boxes=self._boxes(), place=place, env=env, directory=worktree.path)
+
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""
         worktree = worktrees.find(self.repository, spec.directory)
         conflict_commit.restore(self.repository, worktree, spec.task, spec.attempt, spec.branch, tip)
+
+    def _place(
+        self, worktree: Worktree, folder: Path, private: PrivateRepository, store: HistoryStore, home: Path
+    ) -> Place:
+        hooks = fence.user_hooks(self.repository, worktree.path)
+        return Place(
+            directory=worktree.path,
+            private=private,
+            objects=store.objects,
+            home=home,
+            folder=folder,
+            user_hooks=hooks,
+        )
 
     def _boxes(self) -> Boxes:
         support = probing.support()
@@ -255,14 +282,7 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
             worktree=worktree,
             store=store,
             boxes=self._boxes(),
-            place=Place(
-                directory=worktree.path,
-                private=private,
-                objects=store.objects,
-                home=own / "home",
-                folder=attempt,
-                user_hooks=fence.user_hooks(self.repository, worktree.path),
-            ),
+            place=self._place(worktree, attempt, private, store, own / "home"),
             notes=SharedNotes(self.folder / "context"),
             env=with_program(env, spec.folder / "bin"),
         )

@@ -67,6 +67,7 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         *,
         allowed: Sequence[str],
         login: Login = Login(),  # noqa: B008 (it is frozen)
+        folder: Path | None = None,
     ) -> Command:
         """Return how to run a program in a room's box; `allowed` are the hosts that it may reach."""
         inside = (place.directory, place.private.git_dir, place.home)
@@ -90,7 +91,7 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
                 *login.write,
             ),
             protect=(*_protected(place), *login.read),
-            folder=_text(place.directory),
+            folder=_text(folder or place.directory),
             shares_network=self.settings.network == "open",
             own_user=self.support.own_user,
             program=self.support.program,
@@ -102,7 +103,7 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
             words = [host.interpreter(), "-I", "-S", _ENTRY, f"{_SOCKET_FOLDER}/proxy.sock", ports, "--", *words]
         brief = ["--brief", STDIN_FILE] if any(STDIN_FILE in word for word in argv) else []
         start = self._launch(box, network=egress if is_filtered else None)
-        return Command((*start, *brief, "--", *words), place.directory, box_environment(env, place.home))
+        return Command((*start, *brief, "--", *words), folder or place.directory, box_environment(env, place.home))
 
     def git(self, place: Place, *, may_write: bool) -> tuple[str, ...]:
         """Return the words that start a program of the host's git on a private repository, without a network.

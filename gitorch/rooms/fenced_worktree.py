@@ -19,6 +19,7 @@ from gitorch.replay import conflict_commit
 from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
+from gitorch.rooms.plain_folder import PlainFolder
 from gitorch.rooms.ports import variables
 
 
@@ -93,6 +94,10 @@ class FencedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         if worktree is None:
             raise RoomError(f"worktree {spec.directory} is gone; its branch is kept")
         return self._room(spec, worktree)
+
+    def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> PlainFolder:  # noqa: ARG002
+        """Return the worktree as it is: there is no sandbox around its checks."""
+        return PlainFolder(worktree.path, env)
 
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""

@@ -20,3 +20,7 @@ class PlainFolder(msgspec.Struct, frozen=True):
     def check_command(self, argv: Sequence[str]) -> Command:
         """Return the command without credentials."""
         return Command(tuple(argv), self.directory, without_credentials(self.env))
+
+    def in_folder(self, folder: Path) -> PlainFolder:
+        """Return the same site, with another folder as the working folder."""
+        return PlainFolder(folder, self.env)

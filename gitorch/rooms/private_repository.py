@@ -83,14 +83,21 @@ class PrivateRepository(msgspec.Struct, frozen=True):
         """Return whether it was made."""
         return self.link.is_file() and (self.git_dir / "config").is_file()
 
-    def create(self, repository: Repository, store: HistoryStore, worktree: Worktree, branch: Ref, start: Oid) -> None:
-        """Make it for a worktree that is checked out at `start`; what was there before is kept under another name."""
+    def create(
+        self, repository: Repository, store: HistoryStore, worktree: Worktree, branch: Ref | None, start: Oid
+    ) -> None:
+        """Make it for a worktree that is checked out at `start`; what was there before is kept under another name.
+
+        Without a branch, HEAD is detached.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         fresh = self.folder / f"new-{uuid.uuid4().hex}"
-        for name in ("hooks", "info", "objects/info", "objects/pack", branch.rpartition("/")[0]):
+        for name in ("hooks", "info", "objects/info", "objects/pack", "refs/heads"):
             (fresh / name).mkdir(parents=True, exist_ok=True)
-        _write(fresh / "HEAD", f"ref: {branch}\n")
-        _write(fresh / branch, f"{start}\n")
+        _write(fresh / "HEAD", f"ref: {branch}\n" if branch else f"{start}\n")
+        if branch:
+            (fresh / branch).parent.mkdir(parents=True, exist_ok=True)
+            _write(fresh / branch, f"{start}\n")
         _write(fresh / "objects/info/alternates", f"{store.objects}\n")
         _write(fresh / "config", _config(repository, worktree))
         if shallow := store.shallow():
@@ -103,6 +110,10 @@ class PrivateRepository(msgspec.Struct, frozen=True):
             self.git_dir.rename(self.folder / f"old-{uuid.uuid4().hex}")
         fresh.rename(self.git_dir)
         _write(self.link, f"gitdir: {self.git_dir}\n")
+
+    def discard(self) -> None:
+        """Remove it. Only where no agent has worked in it."""
+        shutil.rmtree(self.git_dir, ignore_errors=True)
 
     def head(self) -> Head:
         """Return where HEAD points."""

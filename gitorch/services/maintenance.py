@@ -40,6 +40,8 @@ def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
     logged = [task for task in tasks if (workspace.folder / "attempts" / task.id).exists()]
     # moved away, or the next task of this name would adopt these executions
     folders = [FolderMove(f"attempts/{task.id}", f"trash/{stamp}/{task.id}") for task in logged]
+    boxed = [task for task in tasks if (workspace.folder / "rooms" / task.id).exists()]
+    folders += [FolderMove(f"rooms/{task.id}", f"trash/{stamp}/rooms-{task.id}") for task in boxed]
     pairs = [(task, None) for task in tasks]
     with operation_lock(workspace):
         moves = _trash(workspace, tasks, stamp)

@@ -10,11 +10,13 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
 from gitorch.git.repository import Repository
+from gitorch.git.worktrees import Worktree
 from gitorch.model import naming
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.rooms.base import Collected, CollectResult, Command, NoChanges, Rejected, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, without_credentials
+from gitorch.rooms.plain_folder import PlainFolder
 from tests.support.git import git
 
 _UNFINISHED = ("rebase-merge", "rebase-apply", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
@@ -119,6 +121,9 @@ class CloneRooms(msgspec.Struct, frozen=True, kw_only=True):
         if not (spec.directory / ".git").exists():
             raise RoomError(f"the clone {spec.directory} is gone")
         return self._room(spec)
+
+    def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> PlainFolder:
+        return PlainFolder(worktree.path, env)
 
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         ref = branch_ref(spec.branch)

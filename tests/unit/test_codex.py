@@ -265,7 +265,7 @@ def test_the_command_line_is_unattended(tmp_path: Path) -> None:
     assert launch.stdin == b"Do it."
     assert " ".join(launch.argv) == (
         f"codex-of-the-tests exec --json -C {tmp_path}/tree -s danger-full-access"
-        " -c analytics.enabled=false -m m -c a=1 -"
+        " -c analytics.enabled=false -c features.plugins=false -m m -c a=1 -"
     )
 
 

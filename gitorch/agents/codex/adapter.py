@@ -76,6 +76,8 @@ class Codex:
         argv += ["-s", "danger-full-access"]
         # otherwise every execution ends five seconds late if the vendor's host is unreachable
         argv += ["-c", "analytics.enabled=false"]
+        # its catalogue of plugins asks github.com and two more hosts at every start
+        argv += ["-c", "features.plugins=false"]
         if settings.model:
             argv += ["-m", settings.model]
         # `resume` has no -C and -s of its own: all options come before it

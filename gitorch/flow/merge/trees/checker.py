@@ -17,11 +17,10 @@ from gitorch.flow.merge.trees.worktree_pool import PooledWorktree, WorktreePool
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
-from gitorch.rooms.base import RoomError
+from gitorch.rooms.base import RoomError, Site
 from gitorch.rooms.checks import run_checks
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import check_environment
-from gitorch.rooms.plain_folder import PlainFolder
 from gitorch.rooms.ports import variables
 from gitorch.rooms.prepare import prepare
 
@@ -99,11 +98,11 @@ class TreeChecker:
 
     def _run(self, commit: Oid, tree: Oid, on_check: Callable[[str], None]) -> tuple[CheckResult, ...]:
         with self.pool.acquire() as worktree:
-            folder = worktree.checkout(commit).path
+            checkout = worktree.checkout(commit)
             worktree.record_key(f"{self.key}/{tree}-{next(self._numbers)}")
             env = check_environment(self.context.environment)
             env |= variables(self.context.config, self.context.folder, worktree.name)
-            site = PlainFolder(folder, env)
+            site = self.context.rooms.check_site(checkout, commit, env, worktree.name)
             if failed := self._prepare(worktree, site, tree, on_check):
                 return (failed,)
             results: list[CheckResult] = []
@@ -115,7 +114,7 @@ class TreeChecker:
             return tuple(results)
 
     def _prepare(
-        self, worktree: PooledWorktree, site: PlainFolder, tree: Oid, on_check: Callable[[str], None]
+        self, worktree: PooledWorktree, site: Site, tree: Oid, on_check: Callable[[str], None]
     ) -> CheckResult | None:
         """Prepare a worktree; return a failing result if that fails, because the tree may be the reason."""
         if not (self.context.config.prepare.copy or self.context.config.prepare.run):

@@ -10,11 +10,10 @@ from gitorch.flow.merge.trees.worktree_pool import WorktreePool
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
-from gitorch.rooms.base import RoomError
+from gitorch.rooms.base import CheckSite, RoomError
 from gitorch.rooms.checks import run_checks
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import check_environment
-from gitorch.rooms.plain_folder import PlainFolder
 from gitorch.rooms.ports import variables
 from gitorch.rooms.prepare import prepare
 
@@ -41,33 +40,35 @@ class Regenerator:
             env = check_environment(self.context.environment)
             env |= variables(self.context.config, self.context.folder, NAME)
             try:
-                prepare(self.context, PlainFolder(worktree.path, env), pooled.key)
+                site = self.context.rooms.check_site(worktree, commit, env, NAME)
+                prepare(self.context, site, pooled.key)
             except RoomError as failure:
                 self.failures.append(failure.reason)
                 return None
-            return self._run_all(worktree, commit, commands, env)
+            return self._run_all(worktree, commit, commands, site)
 
     def _run_all(
-        self, worktree: Worktree, commit: Oid, commands: Mapping[str, str], env: Mapping[str, str]
+        self, worktree: Worktree, commit: Oid, commands: Mapping[str, str], site: CheckSite
     ) -> dict[str, Oid] | None:
         blobs: dict[str, Oid] = {}
         for number, (path, command) in enumerate(commands.items(), start=1):
             key = f"{self.key}/made-{commit[:12]}/{number}"
-            blob = self._run(worktree, path, command, env, key)
+            blob = self._run(worktree, path, command, site, key)
             if blob is None:
                 return None
             blobs[path] = blob
         return blobs
 
-    def _run(self, worktree: Worktree, path: str, command: str, env: Mapping[str, str], key: str) -> Oid | None:
+    def _run(self, worktree: Worktree, path: str, command: str, site: CheckSite, key: str) -> Oid | None:
         file = worktree.path / path
         tree = Oid(worktree.git(self.context.repository, "rev-parse", "HEAD^{tree}").text)
-        site, check = PlainFolder(file.parent, env), {path: command}
-        (run,) = run_checks(self.context, site, check, tree, prefix=key, execute=self._execute)
+        below, check = site.in_folder(file.parent), {path: command}
+        (run,) = run_checks(self.context, below, check, tree, prefix=key, execute=self._execute)
         if not run.result.passed:
             self.failures.append(f"{command} (for {path}) failed with exit code {run.result.exit_code}")
             return None
-        if not file.is_file() or file.is_symlink():
+        # a link on the way would lead to a file of the host
+        if not file.is_file() or file.resolve() != worktree.path.resolve() / path:
             self.failures.append(f"{command} did not create {path}")
             return None
         return Oid(worktree.git(self.context.repository, "hash-object", "-w", "--", str(file)).text)

@@ -1,0 +1,34 @@
+"""A checkout of a merged tree in a box of its own: where checks of merges run, without an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gitorch.config import SandboxSettings
+from gitorch.rooms.base import Command
+from gitorch.rooms.boxes import Boxes, Place
+from gitorch.rooms.environment import without_credentials
+from gitorch.rooms.sandbox import hosts
+
+
+class BoxedFolder(msgspec.Struct, frozen=True, kw_only=True):
+    """A `CheckSite` whose commands run in a box, with one environment and the configured hosts."""
+
+    settings: SandboxSettings
+    boxes: Boxes
+    place: Place
+    env: Mapping[str, str]
+    directory: Path
+
+    def check_command(self, argv: Sequence[str]) -> Command:
+        """Return how to run a command in the box, without credentials."""
+        allowed = hosts.site_rules(self.settings.hosts)
+        env = without_credentials(self.env)
+        return self.boxes.command(self.place, argv, env, allowed=allowed, folder=self.directory)
+
+    def in_folder(self, folder: Path) -> BoxedFolder:
+        """Return the same box, with another folder of its checkout as the working folder."""
+        return msgspec.structs.replace(self, directory=folder)
