@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -59,12 +59,12 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
         message, _, position = str(error).partition(" - at `$.")
         path = _full_path(position.rstrip("`"), merged)
         raise InvalidInput("config-invalid", f"{_location(path, origins, layers)}: {path}: {message}") from error
-    for name, read in (("task_timeout", seconds), ("idle_timeout", seconds), ("min_free_disk", size)):
+    for name, read, text in _quantities(config):
         try:
-            read(getattr(config.run, name))
+            read(text)
         except InvalidInput as error:
-            location = _location(f"run.{name}", origins, layers)
-            raise InvalidInput("config-invalid", f"{location}: run.{name}: {error}", fix=error.fix) from error
+            location = _location(name, origins, layers)
+            raise InvalidInput("config-invalid", f"{location}: {name}: {error}", fix=error.fix) from error
     _refuse_unavailable(config, origins, layers)
     for name, pattern in _globs(config):
         if reason := globs.problem(pattern):
@@ -77,6 +77,14 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
     if config.merge.max_checks < 0:
         raise InvalidInput("config-invalid", f"merge.max_checks cannot be {config.merge.max_checks}")
     return config
+
+
+def _quantities(config: Config) -> Iterator[tuple[str, Callable[[str], float], str]]:
+    """Yield the name of each duration and size, what reads it, and its text."""
+    yield "run.task_timeout", seconds, config.run.task_timeout
+    yield "run.idle_timeout", seconds, config.run.idle_timeout
+    yield "run.min_free_disk", size, config.run.min_free_disk
+    yield "trash.keep", seconds, config.trash.keep
 
 
 def _globs(config: Config) -> Iterator[tuple[str, str]]:

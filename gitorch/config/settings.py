@@ -86,6 +86,12 @@ class MergeSettings(Section, frozen=True, kw_only=True):
     regenerate: dict[str, str] = {}
 
 
+class TrashSettings(Section, frozen=True, kw_only=True):
+    """`[trash]`: how long worktrees and logs that were taken away are kept."""
+
+    keep: str = "14d"
+
+
 class RemoteSettings(Section, frozen=True, kw_only=True):
     """`[remote]`: agents on other machines."""
 
@@ -122,6 +128,7 @@ class Config(Section, frozen=True, kw_only=True):
     roles: dict[str, RoleSettings] = {}
     review: ReviewSettings = ReviewSettings()
     merge: MergeSettings = MergeSettings()
+    trash: TrashSettings = TrashSettings()
     remote: RemoteSettings = RemoteSettings()
     notify: NotifySettings = NotifySettings()
 

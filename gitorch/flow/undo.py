@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -96,9 +97,14 @@ def _ref_refusal(operation: Operation, update: RefUpdate, snapshot: RepoSnapshot
     if now != update.new:
         position = f"the operation left it at {_short(update.new)}; it is now at {_short(now)}"
         return _refused(operation, f"{name} has moved since", position, f"git log {name}" if now else "git reflog")
-    if checkout is not None:
+    if checkout is not None and not _moves_away(operation, checkout):
         return _refused(operation, f"{name} is checked out in {checkout}", "", f"git -C {checkout} switch --detach")
     return None
+
+
+def _moves_away(operation: Operation, checkout: Path) -> bool:
+    """Return whether an operation brought this worktree back, so that its inverse takes it away again."""
+    return any(os.path.realpath(folder.new) == os.path.realpath(checkout) for folder in operation.folders)
 
 
 def _user_branch_refusal(

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch.git.opened_worktree import is_genuine, opened
 from gitorch.git.repository import Output, Repository
 from gitorch.model.naming import Ref
 from gitorch.storage import atomic
+
+_DESCRIPTORS = Path("/proc/self/fd")
+_HAS_DESCRIPTORS = _DESCRIPTORS.is_dir()
 
 
 class Worktree(msgspec.Struct, frozen=True):
@@ -18,9 +22,22 @@ class Worktree(msgspec.Struct, frozen=True):
     path: Path
     admin: Path
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether it is a linked worktree, not the user's own work tree."""
+        return self.admin.parent.name == "worktrees"
+
     def git(self, repository: Repository, *args: str, input: bytes | None = None, **options: object) -> Output:
-        """Run git in it, with its own git folder and not with the `.git` file that an agent could replace."""
-        return repository.git(*args, input=input, cwd=self.path, git_dir=self.admin, **options)  # type: ignore[arg-type]
+        """Run git in it, with its own git folder and not with the `.git` file that an agent could replace.
+
+        Raises `WorktreeReplaced` if a linked worktree's folder is not the one that git made. Git then works in the
+        folder that was opened, whatever takes its place meanwhile.
+        """
+        if not self.is_linked:
+            return repository.git(*args, input=input, cwd=self.path, git_dir=self.admin, **options)  # type: ignore[arg-type]
+        with opened(self.path, self.admin) as folder, repository.inherit_lock(folder, all_threads=False):
+            cwd = _DESCRIPTORS / str(folder) if _HAS_DESCRIPTORS else self.path
+            return repository.git(*args, input=input, cwd=cwd, git_dir=self.admin, **options)  # type: ignore[arg-type]
 
 
 class WorktreeEntry(msgspec.Struct, frozen=True):
@@ -49,17 +66,19 @@ def checked_out(repository: Repository) -> dict[Ref, Path]:
 
 
 def find(repository: Repository, path: Path) -> Worktree | None:
-    """Return the registered linked worktree at a path; None if there is none, or its folder is gone."""
-    if not path.is_dir():
-        return None
+    """Return the registered linked worktree at a path; None if there is none, or its folder is gone or replaced."""
+    admin = find_admin(repository, path)
+    return Worktree(path, admin) if admin is not None and is_genuine(path, admin) else None
+
+
+def find_admin(repository: Repository, path: Path) -> Path | None:
+    """Return the git folder of the worktree registered at a path, whatever is there now."""
     folder = repository.common_dir / "worktrees"
     likely = folder / path.name
     if points_to(likely, path):
-        return Worktree(path, likely)
-    for admin in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if points_to(admin, path):
-            return Worktree(path, admin)
-    return None
+        return likely
+    admins = sorted(folder.iterdir()) if folder.is_dir() else ()
+    return next((admin for admin in admins if points_to(admin, path)), None)
 
 
 def points_to(admin: Path, path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,16 +76,6 @@ def is_dirty(repository: Repository, path: Path) -> bool:
         return False
     words = ("status", "--porcelain", "-z", "--ignore-submodules=dirty")
     return bool(repository.git(*words, cwd=path, env={"GIT_OPTIONAL_LOCKS": "0"}, ok=(0, 128)).stdout)
-
-
-def embedded_repositories(worktree: Worktree) -> tuple[str, ...]:
-    """Return the repositories inside a worktree, including those in ignored folders, which `git status` omits."""
-    folders = []
-    for folder, names, _ in os.walk(worktree.path):
-        if ".git" in names and Path(folder) != worktree.path:
-            folders.append(os.path.relpath(folder, worktree.path) + "/")
-            names.clear()
-    return tuple(folders)
 
 
 def entry_path(entry: str) -> str:

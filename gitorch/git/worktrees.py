@@ -1,4 +1,4 @@
-"""Linked worktrees: add one, save its uncommitted files, reset it, remove it without losing anything."""
+"""Linked worktrees: add one, save its uncommitted files, reset it, take it away without losing anything."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from pathlib import Path
 
 from gitorch.errors import Refused
 from gitorch.git import index_flags, worktree_status
+from gitorch.git.opened_worktree import remember
 from gitorch.git.repository import GitFailed, RefsMoved, Repository
 from gitorch.git.worktree_list import Worktree, checked_out, find, points_to, read_text
 from gitorch.git.worktree_status import WorktreeStatus
+from gitorch.git.worktree_trash import carry_out, new_stamp, removal
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.storage import locks
@@ -27,10 +29,11 @@ __all__ = [
     "checked_out",
     "discard_unfinished",
     "find",
-    "remove",
+    "lock",
     "remove_stale_locks",
     "rescue",
     "restore",
+    "take_away",
 ]
 
 _RESCUE_TRIES = 5
@@ -48,7 +51,7 @@ def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bo
     if path.exists() and any(path.iterdir()):
         raise Refused("worktree-in-the-way", f"{path} exists and is not empty", fix=(f"move it away: mv {path} ...",))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(repository):
+    with lock(repository):
         for admin in _admin_folders(repository, path):
             _erase(repository, admin)  # the worktree's folder was removed by hand
         options = ("--quiet", "--no-checkout", *(("--force",) if new else ()), "--lock", "--reason", reason)
@@ -60,6 +63,7 @@ def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bo
             repository.git("worktree", "add", *options, str(path), branch)
     worktree = find(repository, path)
     assert worktree is not None, path
+    remember(path, worktree.admin)
     # a git killed in an earlier worktree of this name may have left locks, which would stop the agent's commits
     remove_stale_locks(repository, worktree, branch_ref(branch))
     with _checkout_lock(repository, worktree.admin):
@@ -114,25 +118,12 @@ def _has_snapshot(repository: Repository, rescue_point: Oid, tree: str, head: st
     return commit.tree == tree and (not head or commit.parents[-1:] == (head,))
 
 
-def remove(repository: Repository, worktree: Worktree, ref: Ref, message: str) -> None:
-    """Remove a worktree after saving its uncommitted files under `ref`; ignored files are deleted.
-
-    Raises `Refused` if it has a repository inside, which could not be saved.
-    """
-    nested = (
-        *worktree_status.uncommitted(repository, worktree).nested,
-        *worktree_status.embedded_repositories(worktree),
-    )
-    if nested:
-        raise Refused(
-            "nested-repository",
-            f"{worktree.path} holds a git repository that is nowhere else: {nested[0]}",
-            fix=(f"move it away: mv {worktree.path / nested[0]} ...",),
-        )
-    rescue(repository, worktree, ref, message)
-    with _lock(repository):
-        # --force twice: once for ignored files, once for our own worktree lock
-        repository.git("worktree", "remove", "--force", "--force", str(worktree.path))
+def take_away(repository: Repository, path: Path, ref: Ref, message: str) -> None:
+    """Move a worktree, or a link in its place, into the trash, after saving uncommitted files under `ref`."""
+    if (worktree := find(repository, path)) is not None:
+        rescue(repository, worktree, ref, message)
+    with lock(repository):
+        carry_out(removal(repository, path, new_stamp()))
 
 
 def restore(repository: Repository, worktree: Worktree, *, branch: str = "", commit: str = "HEAD") -> None:
@@ -153,7 +144,7 @@ def restore(repository: Repository, worktree: Worktree, *, branch: str = "", com
 
 def discard_unfinished(repository: Repository, path: Path) -> None:
     """Remove what an interrupted `add` left. Only for a worktree in which no agent has run."""
-    with _lock(repository):
+    with lock(repository):
         _erase_unfinished(repository)
         for admin in _admin_folders(repository, path):
             with _checkout_lock(repository, admin):
@@ -207,7 +198,7 @@ def _erase(repository: Repository, admin: Path) -> None:
 
 
 @contextmanager
-def _lock(repository: Repository) -> Iterator[None]:
+def lock(repository: Repository) -> Iterator[None]:
     """Hold the repository's worktree lock; it is free as soon as its holder ends."""
     path = repository.common_dir / "gitorch" / "worktrees.lock"
     with locks.file_lock(path) as file, repository.inherit_lock(file, all_threads=False):

@@ -1,4 +1,4 @@
-"""The linked worktree of an attempt, brought to the commit that the attempt starts on."""
+"""The linked worktree of an attempt, on the commit that the attempt starts on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gitorch.rooms.base import RoomError, RoomSpec
 
 
 def fresh_worktree(repository: Repository, spec: RoomSpec) -> Worktree:
-    """Bring the branch and its worktree to where the attempt starts; keep what an earlier attempt made.
+    """Bring the branch to where the attempt starts, and make its worktree; keep what an earlier attempt made.
 
     Raises `RoomError` when the branch exists and is not the task's.
     """
@@ -24,13 +24,16 @@ def fresh_worktree(repository: Repository, spec: RoomSpec) -> Worktree:
     elif spec.attempt == 1 and branch_tip != start:
         raise RoomError(f"branch {spec.branch} already exists and does not belong to this task")
     worktree = worktrees.find(repository, spec.directory)
-    if worktree is not None and (spec.attempt > 1 or _is_complete(worktree)):
+    if spec.attempt > 1:
+        # a fresh attempt finds nothing of the one before: no ignored file, no repository, no link
+        message = f"uncommitted files of {spec.task}"
+        worktrees.take_away(repository, spec.directory, naming.rescue_ref(spec.task), message)
+    elif worktree is not None and _is_complete(worktree):
         worktrees.remove_stale_locks(repository, worktree, ref)
         worktrees.rescue(repository, worktree, naming.rescue_ref(spec.task), f"uncommitted files of {spec.task}")
-        _keep_earlier(repository, spec, branch_tip)
         worktrees.restore(repository, worktree, branch=spec.branch, commit=start)
         return worktree
-    if worktree is not None:
+    elif worktree is not None:
         worktrees.discard_unfinished(repository, spec.directory)
     _keep_earlier(repository, spec, branch_tip)
     if branch_tip not in (None, start):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
+from gitorch.config import seconds
 from gitorch.git import worktrees
+from gitorch.git.worktree_trash import TRASH, expire, new_stamp, removal
 from gitorch.model import naming
 from gitorch.model.naming import branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import State, Task
+from gitorch.rooms.paths import worktree_path
 from gitorch.services import guard
 from gitorch.services.changes import operate
 from gitorch.services.recovery import operation_lock
@@ -30,37 +31,51 @@ def removable(workspace: Workspace) -> list[Task]:
 def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
     """Remove worktrees and branches of closed tasks, and the tasks from the file, yielding each.
 
-    Uncommitted files go to a rescue point, the branch's commits stay under `refs/gitorch/trash/`.
+    Nothing is deleted. Uncommitted files go to a rescue point, worktrees and logs to the trash, and the branch's
+    commits stay under `refs/gitorch/trash/`.
     """
     guard.require_person("clean up")
-    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    workspace.store.notices.extend(empty_trash(workspace))
     for task in tasks:
-        _remove_worktree(workspace, task)
-    _empty_trash(workspace)
-    logged = [task for task in tasks if (workspace.folder / "attempts" / task.id).exists()]
-    # moved away, or the next task of this name would adopt these executions
-    folders = [FolderMove(f"attempts/{task.id}", f"trash/{stamp}/{task.id}") for task in logged]
-    boxed = [task for task in tasks if (workspace.folder / "rooms" / task.id).exists()]
-    folders += [FolderMove(f"rooms/{task.id}", f"trash/{stamp}/rooms-{task.id}") for task in boxed]
+        _rescue(workspace, task)
+    stamp = new_stamp()
     pairs = [(task, None) for task in tasks]
-    with operation_lock(workspace):
+    with operation_lock(workspace), worktrees.lock(workspace.repository):
+        folders = [move for task in tasks for move in _folder_moves(workspace, task, stamp)]
         moves = _trash(workspace, tasks, stamp)
         operate(workspace, "cleanup", pairs, moves, summary=describe("clean up", tasks), folders=folders)
     yield from tasks
     workspace.store.snapshot()
 
 
-def _remove_worktree(workspace: Workspace, task: Task) -> None:
+def _rescue(workspace: Workspace, task: Task) -> None:
     worktree = worktrees.find(workspace.repository, Path(task.worktree)) if task.worktree else None
     if worktree is not None:
         ref = naming.rescue_ref(task.id)
-        worktrees.remove(workspace.repository, worktree, ref, f"uncommitted files of {task.id}")
+        worktrees.rescue(workspace.repository, worktree, ref, f"uncommitted files of {task.id}")
 
 
-def _empty_trash(workspace: Workspace) -> None:
-    """Remove the logs of earlier clean-ups: an undo can restore logs only until the next clean-up."""
-    if (trash := workspace.folder / "trash").exists():
-        shutil.rmtree(trash)
+def _folder_moves(workspace: Workspace, task: Task, stamp: str) -> Iterator[FolderMove]:
+    """Yield the moves of a task's logs, private repositories and worktree into the trash."""
+    # the logs too, or the next task of this name would adopt these executions
+    if (workspace.folder / "attempts" / task.id).exists():
+        yield FolderMove(f"attempts/{task.id}", f"trash/{stamp}/{task.id}")
+    if (workspace.folder / "rooms" / task.id).exists():
+        yield FolderMove(f"rooms/{task.id}", f"trash/{stamp}/rooms-{task.id}")
+    if task.worktree:
+        for move in removal(workspace.repository, Path(task.worktree), stamp):
+            yield FolderMove(str(move.old), str(move.new))
+
+
+def empty_trash(workspace: Workspace) -> list[str]:
+    """Delete what has been in the trash for longer than `trash.keep`; return a message for each failure."""
+    config = workspace.config
+    if not (keep_seconds := seconds(config.trash.keep)):
+        return []
+    places = {worktree_path(workspace.repository, config, "task").parent}
+    places |= {Path(task.worktree).parent for task in workspace.tasks.values() if task.worktree}
+    folders = [workspace.folder / "trash", *(place / TRASH for place in sorted(places))]
+    return list(expire(folders, keep_seconds))
 
 
 def _trash(workspace: Workspace, tasks: Sequence[Task], stamp: str) -> list[RefUpdate]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gitorch.errors import GitorchError
 from gitorch.git import checkouts, lockfiles
+from gitorch.git.worktree_trash import Move, carry_out
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.refs import RefUpdate
 from gitorch.services.branches import is_own_branch
@@ -77,8 +78,4 @@ def _update_checkouts(workspace: Workspace, moves: Iterable[RefUpdate]) -> None:
 
 
 def _move_folders(workspace: Workspace, folders: Sequence[FolderMove]) -> None:
-    for folder in folders:
-        source, target = workspace.folder / folder.old, workspace.folder / folder.new
-        if source.exists() and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.rename(target)
+    carry_out(Move(workspace.folder / folder.old, workspace.folder / folder.new) for folder in folders)

@@ -28,6 +28,7 @@ from gitorch.services.checks import checks_for, require_trust
 from gitorch.services.conflicts import conflicting_tasks, queue_conflicted
 from gitorch.services.executor import keep_orphans
 from gitorch.services.forecast_record import saved_candidate, saved_conflicts
+from gitorch.services.maintenance import empty_trash
 from gitorch.services.recovery import recover
 from gitorch.services.run_lock import git_lock, run_lock
 from gitorch.services.sandbox import require_sandbox
@@ -86,6 +87,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
                 yield tasks
         workspace.store.snapshot()
         _close_shared_notes(workspace)
+        workspace.store.notices.extend(empty_trash(workspace))
         foreign_changes = fence.differences(
             before, fence.fingerprint(workspace.repository, movable=own_refs(workspace))
         )

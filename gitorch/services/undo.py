@@ -105,7 +105,7 @@ def _missing_plan(target: Operation, inverted: Operation) -> Iterator[str]:
 def _missing(workspace: Workspace, inverted: Operation) -> Iterator[str]:
     """Yield a message for each log, worktree or file that no longer exists."""
     for folder in inverted.folders:
-        if not (workspace.folder / folder.new).exists():
+        if folder.new.startswith("attempts/") and not (workspace.folder / folder.new).exists():
             yield f"the log of {Path(folder.new).name} no longer exists"
     tasks = workspace.tasks
     restored = [tasks[change.task] for change in inverted.changes if change.old is None and change.task in tasks]

@@ -60,7 +60,7 @@ class TaskChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class FolderMove(msgspec.Struct, frozen=True):
-    """A folder in the state folder that an operation moves: its old and new name."""
+    """A folder that an operation moves: its old and new path, relative to the state folder unless absolute."""
 
     old: str
     new: str

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from gitorch.git.worktree_trash import TRASH
 from tests.support.cli import Cli, does, saved
 from tests.support.days import branch, whole
 from tests.support.git import git
@@ -49,6 +51,7 @@ def test_undo_says_what_it_did_and_what_is_gone(cli: Cli) -> None:
     assert answer.stderr.splitlines() == ["redo it: orchestrate redo"]
     assert cli("redo").text.splitlines() == ["redone: merge one", "one  merged"]
     cli("cleanup", "--yes")
+    shutil.rmtree(cli.folder.parent / "repo.orch" / TRASH)
     answer = cli("undo")
     assert "the worktree of one no longer exists" in answer.stderr
     assert cli.json("undo", "--list")["undone"][0]["what"] == "clean up one"

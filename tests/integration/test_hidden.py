@@ -80,7 +80,7 @@ def test_a_worktree_is_removed_after_hidden_work_was_saved(
     """Removing loses nothing of it."""
     hide(worktree, "run.sh", flags=flags)
     (worktree.path / "run.sh").write_text("mine\n")
-    worktrees.remove(repo, worktree, RESCUE, "m")
+    worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert not worktree.path.exists()
     assert repo.file(repo.refs(RESCUE)[RESCUE], "run.sh") == b"mine\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gitorch import services
 from gitorch.errors import Refused
 from gitorch.flow import intake
 from gitorch.git import notes
+from gitorch.git.worktree_trash import TRASH
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.note import VerdictNote
 from gitorch.model.refs import RefUpdate
@@ -359,8 +361,8 @@ def test_past_tells_what_can_be_taken_back(library: Workspace, folder: Path) -> 
     assert [one.operation.kind for one in past] == ["submit"]
 
 
-def test_what_an_undo_of_a_cleanup_cannot_bring_back_is_said(library: Workspace, folder: Path) -> None:
-    """Branches and tasks come back, and what the agents printed; a worktree does not, and its files are in a rescue."""
+def test_an_undo_of_a_cleanup_brings_back_worktree_and_logs(library: Workspace, folder: Path) -> None:
+    """So do branches and tasks. What is no longer in the trash is said, with the rescue point of its files."""
     task = services.lookup.find_task(library, "one")
     path = folder.parent / "repo.orch" / "one"
     git("worktree", "add", "--quiet", "--detach", str(path), "work/one", cwd=folder)
@@ -372,24 +374,27 @@ def test_what_an_undo_of_a_cleanup_cannot_bring_back_is_said(library: Workspace,
     services.review.reject(library, services.lookup.find_task(library, "one"), WHO)
     list(services.maintenance.cleanup(library, [services.lookup.find_task(library, "one")]))
     assert not said.exists()
-    taken = services.undo.undo(library)
-    assert taken.missing == (
-        "the worktree of one no longer exists; its uncommitted files are in refs/gitorch/rescue/one",
-    )
+    assert not path.exists()
+    assert services.undo.undo(library).missing == ()
     assert said.read_text() == "what the agent said\n"
+    assert (path / "left.txt").read_text() == "left\n"
+    assert git("status", "--porcelain", cwd=path) == "?? left.txt"
     assert git("show", "refs/gitorch/rescue/one:left.txt", cwd=folder) == "left"
     assert services.lookup.find_task(library, "one").tip == task.tip
     services.undo.redo(library)
     assert not said.exists()
-    services.undo.undo(library)
+    shutil.rmtree(path.parent / TRASH)
+    assert services.undo.undo(library).missing == (
+        "the worktree of one no longer exists; its uncommitted files are in refs/gitorch/rescue/one",
+    )
     services.review.reject(library, services.lookup.find_task(library, "two"), WHO)
     list(services.maintenance.cleanup(library, [services.lookup.find_task(library, "two")]))
     services.undo.undo(library)
     services.undo.undo(library)
 
 
-def test_logs_that_a_later_cleanup_removed_are_said_to_be_gone(library: Workspace, folder: Path) -> None:
-    """What agents printed is kept one clean-up long: an undo of an earlier one says that it is gone."""
+def test_logs_that_are_no_longer_in_the_trash_are_said_to_be_gone(library: Workspace, folder: Path) -> None:
+    """What agents printed is kept for `trash.keep`: an undo after that says that it is gone."""
     for name in ("one", "top"):
         printed = folder / ".git/gitorch/attempts" / name / "1"
         printed.mkdir(parents=True)
@@ -397,6 +402,7 @@ def test_logs_that_a_later_cleanup_removed_are_said_to_be_gone(library: Workspac
         list(services.maintenance.cleanup(library, [services.lookup.find_task(library, name)]))
     assert services.undo.undo(library).missing == ()
     services.undo.undo(library)
+    shutil.rmtree(folder / ".git/gitorch/trash")
     assert services.undo.undo(library).missing == ("the log of one no longer exists",)
     assert services.lookup.find_task(library, "one").state is State.REJECTED
 

@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.git import worktree_status, worktrees
-from gitorch.git.repository import GitFailed, Repository
+from gitorch.git import worktree_status, worktree_trash, worktrees
+from gitorch.git.opened_worktree import WorktreeReplaced
+from gitorch.git.repository import GitFailed, Output, Repository
 from gitorch.git.worktree_status import Uncommitted
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, rescue_ref
@@ -76,7 +78,7 @@ def test_any_path(repo: Repository, name: str) -> None:
     (path / "new").write_text("x")
     assert worktree_status.uncommitted(repo, worktree) == Uncommitted(("new",), ())
     (path / "new").unlink()
-    worktrees.remove(repo, worktree, RESCUE, "m")
+    worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert not path.exists()
 
 
@@ -129,7 +131,7 @@ def test_sixteen_processes(repo: Repository) -> None:
         worktrees.add(repo, home(repo).parent / name, name, "test")
 
     def drop(worktree: Worktree) -> None:
-        worktrees.remove(repo, worktree, RESCUE, "m")
+        worktrees.take_away(repo, worktree.path, RESCUE, "m")
 
     children = [FORK.Process(target=make, args=(name,)) for name in names]
     children += [FORK.Process(target=drop, args=(one,)) for one in old]
@@ -245,7 +247,7 @@ def test_commits_on_no_branch_are_saved(repo: Repository) -> None:
     assert repo.is_ancestor(Oid(loose), oid)
     assert worktrees.rescue(repo, worktree, RESCUE, "m") is None
     last = commit(worktree.path, "looser", {"a": "2"})
-    worktrees.remove(repo, worktree, RESCUE, "m")
+    worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert repo.is_ancestor(Oid(last), repo.refs(RESCUE)[RESCUE])
 
 
@@ -284,8 +286,14 @@ def test_a_replaced_git_file_changes_nothing(repo: Repository) -> None:
     assert repo.file(oid, "a") == b"1"
 
 
+def in_trash(worktree: Worktree) -> Path:
+    """Return where a worktree that was taken away is now."""
+    (folder,) = (worktree.path.parent / worktree_trash.TRASH).iterdir()
+    return folder
+
+
 def test_a_repository_inside(repo: Repository) -> None:
-    """A repository inside is named apart, kept out of the rescue point, and never removed."""
+    """A repository inside is named apart, kept out of the rescue point, and goes to the trash whole."""
     worktree = added(repo)
     inside = worktree.path / "vendor/in side"
     inside.mkdir(parents=True)
@@ -296,9 +304,8 @@ def test_a_repository_inside(repo: Repository) -> None:
     oid = worktrees.rescue(repo, worktree, RESCUE, "m")
     assert oid is not None
     assert git("ls-tree", "-r", "--name-only", oid, "vendor", cwd=home(repo)) == ""
-    with pytest.raises(Refused, match="holds a git repository"):
-        worktrees.remove(repo, worktree, RESCUE, "m")
-    assert git("log", "--format=%s", cwd=inside) == "precious"
+    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    assert git("log", "--format=%s", cwd=in_trash(worktree) / "vendor/in side") == "precious"
 
 
 def test_a_repository_inside_that_was_added_as_a_link(repo: Repository) -> None:
@@ -310,22 +317,130 @@ def test_a_repository_inside_that_was_added_as_a_link(repo: Repository) -> None:
     commit(inside, "precious", {"x": "x"})
     git("add", "--all", cwd=worktree.path)
     git("commit", "--quiet", "-m", "add", cwd=worktree.path)
-    assert worktree_status.embedded_repositories(worktree) == ("vendor/",)
-    with pytest.raises(Refused, match="holds a git repository"):
-        worktrees.remove(repo, worktree, RESCUE, "m")
-    assert (inside / ".git").is_dir()
+    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    assert git("log", "--format=%s", cwd=in_trash(worktree) / "vendor") == "precious"
 
 
-def test_remove(repo: Repository) -> None:
-    """Removing saves what is uncommitted first, takes ignored files along, and keeps the branch."""
+def test_take_away(repo: Repository) -> None:
+    """Taking away saves what is uncommitted first, keeps the branch, and every file in the trash."""
     worktree = added(repo)
     before = make_dirty(worktree.path)
-    worktrees.remove(repo, worktree, RESCUE, "m")
+    worktrees.take_away(repo, worktree.path, RESCUE, "m")
     assert not worktree.path.exists()
     assert not worktree.admin.exists()
+    assert files(in_trash(worktree)) == before
     saved = checked_out(repo, repo.refs(RESCUE)[RESCUE])
     assert saved == {name: content for name, content in before.items() if name != "debug.log"}
     assert Ref("refs/heads/orch/t") in repo.refs()
+
+
+def replace_by_link(folder: Path, home: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+    folder.symlink_to(home)
+
+
+def replace_by_repository(folder: Path, home: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+    shutil.copytree(home, folder, symlinks=True)
+
+
+def replace_by_other_worktree(folder: Path, home: Path) -> None:
+    git("worktree", "add", "--quiet", "--detach", str(folder.with_name("other")), cwd=home)
+    folder.rename(folder.with_name("moved"))
+    folder.with_name("other").rename(folder)
+
+
+def replace_by_file(folder: Path, home: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+    folder.write_text("x")
+
+
+def remove(folder: Path, home: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+
+
+REPLACED: dict[Callable[[Path, Path], None], str] = {
+    replace_by_link: "it is a link to",
+    replace_by_repository: "its .git is not a file",
+    replace_by_other_worktree: "its .git file names another repository",
+    replace_by_file: "it is not a folder",
+    remove: "it is gone",
+}
+
+
+@pytest.mark.parametrize(("replace", "reason"), REPLACED.items(), ids=REPLACED.values())
+def test_what_takes_a_worktrees_place_is_never_touched(
+    repo: Repository, replace: Callable[[Path, Path], None], reason: str
+) -> None:
+    """Git works in the folder that it made, or not at all: the user's files would be reset or committed."""
+    worktree = added(repo)
+    (home(repo) / "unsaved").write_text("precious")
+    replace(worktree.path, home(repo))
+    (worktree.path.with_name("moved") / "a").write_text("1")
+    for call in (
+        lambda: worktrees.rescue(repo, worktree, RESCUE, "m"),
+        lambda: worktrees.restore(repo, worktree),
+        lambda: worktree.git(repo, "clean", "--quiet", "-d", "--force"),
+    ):
+        with pytest.raises(WorktreeReplaced, match=reason):
+            call()
+    assert worktrees.find(repo, worktree.path) is None
+    assert (home(repo) / "unsaved").read_text() == "precious"
+    assert repo.refs(RESCUE) == {}
+    # the link itself is taken away; anything else that is not gitorch's stays
+    is_foreign = worktree.path.exists() and not worktree.path.is_symlink()
+    worktrees.take_away(repo, worktree.path, RESCUE, "m")
+    assert worktree.path.exists() == is_foreign
+    assert not worktree.path.is_symlink()
+    assert not worktree.admin.exists()
+    assert (worktree.path.with_name("moved") / "a").read_text() == "1"
+
+
+def test_a_worktree_is_known_without_its_git_file(repo: Repository) -> None:
+    """An agent that removes or swaps the `.git` file loses nothing: the folder is the one that was made."""
+    worktree = added(repo)
+    (worktree.path / ".git").unlink()
+    (worktree.path / "a").write_text("1")
+    oid = worktrees.rescue(repo, worktree, RESCUE, "m")
+    assert oid is not None
+    assert repo.file(oid, "a") == b"1"
+
+
+class SwappingRepository(Repository):
+    """A repository in which a link takes a worktree's place just before git starts."""
+
+    worktree: Path
+
+    def git(self, *args: str, **options: Any) -> Output:
+        replace_by_link(self.worktree, home(self))
+        return super().git(*args, **options)
+
+
+def test_git_stays_in_the_folder_that_was_opened(repo: Repository) -> None:
+    """A link that takes the folder's place after the look at it does not lead git elsewhere."""
+    worktree = added(repo)
+    (home(repo) / "unsaved").write_text("precious")
+    (worktree.path / "a").write_text("1")
+    swapping = SwappingRepository.discover(home(repo))
+    assert isinstance(swapping, SwappingRepository)
+    swapping.worktree = worktree.path
+    worktree.git(swapping, "clean", "--quiet", "-d", "--force")
+    assert (home(repo) / "unsaved").read_text() == "precious"
+    assert not (worktree.path.with_name("moved") / "a").exists()
+
+
+def test_the_trash_is_emptied_by_age(tmp_path: Path) -> None:
+    """What is older than the limit goes, with folders that refuse their owner; what has no stamp stays."""
+    trash = tmp_path / "trash"
+    old, new = "20200101T000000000000Z", worktree_trash.new_stamp()
+    for name in (f"one-{old}", f"two-{new}", old, "precious", f"a\nb-{old}"):
+        (trash / name / "in side").mkdir(parents=True)
+    (tmp_path / "kept").write_text("x")
+    (trash / f"link-{old}").symlink_to(tmp_path / "kept")
+    (trash / f"one-{old}" / "link").symlink_to(tmp_path)
+    assert list(worktree_trash.expire([trash, tmp_path / "missing"], 3600)) == []
+    assert {path.name for path in trash.iterdir()} == {f"two-{new}", "precious"}
+    assert (tmp_path / "kept").read_text() == "x"
 
 
 def _kill(target: Callable[[], object], seconds: float, *, git_too: bool) -> None:

@@ -16,8 +16,8 @@ from gitorch.cli.session import UNDO_HINT, Session, pass_session
 def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
     """Remove merged and rejected tasks, with their worktrees and branches.
 
-    Uncommitted files are saved under refs/gitorch/rescue/ first. The commits of each branch stay under
-    refs/gitorch/trash/.
+    Nothing is deleted yet: worktrees and logs go to a trash, which is kept for `trash.keep`. The commits of each branch
+    stay under refs/gitorch/trash/, uncommitted files under refs/gitorch/rescue/. `undo` brings all of it back.
     """
     if not dry_run:
         services.guard.require_person("clean up")
