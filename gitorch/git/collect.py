@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from gitorch.git import index_flags, worktree_status
+from gitorch.git import gate, index_flags, worktree_status
 from gitorch.git.repository import Repository
+from gitorch.git.worktree_status import WorktreeStatus
 from gitorch.git.worktrees import Worktree, remove_stale_locks
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.refs import RefUpdate
@@ -58,16 +59,13 @@ def collect(
     operation, no repository inside, the worktree on the task's branch, and its tip a descendant of `base`. `admit`
     judges the tree of what was not committed, before it is.
     """
-    for name, operation in _IN_PROGRESS.items():
-        if (worktree.admin / name).exists():
-            return Rejected(f"a {operation} was left unfinished in the worktree")
     remove_stale_locks(repository, worktree, branch)
+    if reason := _unreadable(repository, worktree):
+        return Rejected(reason)
     status = worktree_status.read(repository, worktree)
     files = status.uncommitted
-    if status.branch is not None and f"refs/heads/{status.branch}" != branch:
-        return Rejected(f"the worktree was switched to another branch: {status.branch}")
-    if files.nested:
-        return Rejected(f"the worktree contains a git repository: {files.nested[0]}")
+    if reason := _content_problem(worktree, status, branch):
+        return Rejected(reason)
     if files:
         index_flags.stage(repository, worktree, files.nested)
         if admit and (reason := admit(Oid(worktree.git(repository, "write-tree").text))):
@@ -83,6 +81,23 @@ def collect(
     if status.flagged.absent:  # checks run on these files, and the tip has those that were hidden and deleted
         index_flags.restore_absent(repository, worktree)
     return _advance(repository, tip, branch, base, completed=bool(files))
+
+
+def _unreadable(repository: Repository, worktree: Worktree) -> str:
+    """Return why git must not compare a worktree with its commit, or an empty text."""
+    for name, operation in _IN_PROGRESS.items():
+        if (worktree.admin / name).exists():
+            return f"a {operation} was left unfinished in the worktree"
+    return worktree_status.size_problem(repository, worktree)
+
+
+def _content_problem(worktree: Worktree, status: WorktreeStatus, branch: Ref) -> str:
+    """Return why what a worktree holds cannot be committed to the branch, or an empty text."""
+    if status.branch is not None and f"refs/heads/{status.branch}" != branch:
+        return f"the worktree was switched to another branch: {status.branch}"
+    if status.uncommitted.nested:
+        return f"the worktree contains a git repository: {status.uncommitted.nested[0]}"
+    return gate.files_problem(worktree.path, status.uncommitted.paths)
 
 
 def _nested_link(repository: Repository, worktree: Worktree, base: Oid, tip: Oid) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -50,15 +53,55 @@ def tree_problem(repository: Repository, base: Oid, trees: Sequence[str], limits
     distinct = [tree for tree in dict.fromkeys(trees) if tree != base_tree]
     if not distinct:
         return ""
+    return _count_problem(repository, distinct, limits) or _changes_problem(repository, base_tree, trees[0], limits)
+
+
+def size_problem(repository: Repository, commit: Oid, limits: Limits = LIMITS) -> str:
+    """Return why the tree of a commit is too large to be checked out or compared, or an empty text."""
+    return _size_problem(_Key(repository), commit, limits)
+
+
+class _Key:
+    """A repository as the key of a cache: what an object id means in it never changes."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+
+    def __hash__(self) -> int:
+        return hash(self.repository.common_dir)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.repository.common_dir == other.repository.common_dir
+
+
+@functools.lru_cache(maxsize=256)
+def _size_problem(key: _Key, commit: Oid, limits: Limits) -> str:
+    return _count_problem(key.repository, [key.repository.tree(commit)], limits)
+
+
+def files_problem(top: Path, paths: Iterable[str], limits: Limits = LIMITS) -> str:
+    """Return why git cannot hold files that are not committed, or an empty text; none of them is opened."""
+    for path in paths:
+        try:
+            status = (top / path).lstat()
+        except OSError:
+            continue  # it was deleted
+        if stat.S_ISREG(status.st_mode) and status.st_size > limits.file_bytes:
+            return f"{_shown(path)} has {status.st_size >> 20} MB, more than {limits.file_bytes >> 20}"
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            return f"{_shown(path)} is neither a file nor a folder nor a symbolic link"
+    return ""
+
+
+def _count_problem(repository: Repository, trees: Sequence[str], limits: Limits) -> str:
+    if not trees:
+        return ""
     process = repository.start_batch("cat-file", "--batch")
     try:
         walk = _Walk(process, limits)
-        for tree in distinct:
-            if found := walk.problem(tree):
-                return found
+        return next((problem for tree in trees if (problem := walk.problem(tree))), "")
     finally:
         process.close()
-    return _changes_problem(repository, base_tree, trees[0], limits)
 
 
 class _Walk:

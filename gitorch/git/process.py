@@ -45,6 +45,9 @@ _ENVIRONMENT = {
     "LC_ALL": "C",
 }
 
+LONGEST_SECONDS = 1_800.0
+"""When a git of ours is stopped: longer than a checkout of a million files takes, shorter than a night."""
+
 
 class GitFailed(GitorchError):
     """A git command ended with an exit code that its caller did not expect."""
@@ -107,7 +110,12 @@ class GitRunner:
         command = ["git", *_OPTIONS, *self._location(cwd, git_dir), *args]
         with self._start(command, env, pipe_input=input is not None) as process:
             try:
-                stdout, stderr = process.communicate(input)
+                stdout, stderr = process.communicate(input, timeout=LONGEST_SECONDS)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                raise GitFailed(
+                    "git-timeout", f"git {args[0]} did not end within {LONGEST_SECONDS:.0f} s and was stopped"
+                ) from error
             except BaseException:
                 process.terminate()  # on SIGTERM git removes its lock files
                 raise

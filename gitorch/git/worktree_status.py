@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git import index_flags
+from gitorch.errors import Refused
+from gitorch.git import gate, index_flags
 from gitorch.git.index_flags import FlaggedPaths, StagedEntry
 from gitorch.git.repository import Repository
 from gitorch.git.worktree_list import Worktree
@@ -43,8 +44,11 @@ class WorktreeStatus(msgspec.Struct, frozen=True, kw_only=True):
 def read(repository: Repository, worktree: Worktree) -> WorktreeStatus:
     """Return where a worktree's HEAD is, and what is not committed.
 
-    Ignored files do not count; repositories inside are listed separately. The index is not changed.
+    Ignored files do not count; repositories inside are listed separately. The index is not changed. Raises `Refused`
+    if the commit stands for more files than git could compare.
     """
+    if reason := size_problem(repository, worktree):
+        raise Refused("tree-too-large", f"the commit checked out in {worktree.path} cannot be read", why=reason)
     with index_flags.with_clean_index(repository, worktree) as (env, flagged):
         fields = worktree.git(
             repository,
@@ -63,6 +67,12 @@ def read(repository: Repository, worktree: Worktree) -> WorktreeStatus:
         uncommitted=Uncommitted(tuple(path for path in paths if not path.endswith("/")), nested, _staged(entries)),
         flagged=flagged,
     )
+
+
+def size_problem(repository: Repository, worktree: Worktree) -> str:
+    """Return why a worktree's commit is too large to be compared with its files, or an empty text."""
+    head = worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", ok=(0, 1, 128))
+    return gate.size_problem(repository, Oid(head.text)) if head.code == 0 else ""
 
 
 def uncommitted(repository: Repository, worktree: Worktree) -> Uncommitted:
