@@ -158,14 +158,19 @@ def fingerprint(repository: Repository, *, movable: Iterable[str] = (TASK_REFS,)
     submodules. Writes nothing, and runs no program that a config names. Raises `GitFailed` if git cannot read the
     repository (a damaged config or index).
     """
-    shared = repository.common_dir
-    digests = {name: _digest(shared / name) for name in ("HEAD", "index", *_CHECKOUT_FILES, *_SHARED_FILES)}
-    for folder in {shared / "hooks", shared / "info", user_hooks(repository)}:
-        digests |= {_name(path, shared): _digest(path) for path in _files_below(folder)}
+    digests = files_of_git(repository.common_dir, user_hooks(repository))
     digests |= _refs(repository, (OWN_REFS, NOTES, *movable)) | _stashed(repository)
     if repository.work_tree is not None:
-        digests |= _checkout(repository, repository.work_tree)
+        digests |= checkout(repository, repository.work_tree, repository.common_dir)
     return Fingerprint({name: digest for name, digest in sorted(digests.items()) if digest})
+
+
+def files_of_git(shared: Path, *hooks: Path) -> dict[str, str]:
+    """Return digests of the files in a git folder that are the user's, and of more folders of hooks, without git."""
+    digests = {name: digest(shared / name) for name in ("HEAD", "index", *_CHECKOUT_FILES, *_SHARED_FILES)}
+    for folder in {shared / "hooks", shared / "info", *hooks}:
+        digests |= {_name(path, shared): digest(path) for path in _files_below(folder)}
+    return digests
 
 
 def differences(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
@@ -182,9 +187,10 @@ def _lines(before: Fingerprint, after: Fingerprint, changed: Iterable[str]) -> t
 
 
 def _line(name: str, old: str, new: str) -> str:
-    if not old and not name.startswith("file "):
+    is_file = name.startswith("file ") or ": file " in name
+    if not old and not is_file:
         return f"{name} appeared"
-    if not new and not name.startswith("file "):
+    if not new and not is_file:
         return f"{name} disappeared"
     return f"{name} moved from {old[:12]} to {new[:12]}" if name.startswith("refs/") else f"{name} changed"
 
@@ -195,7 +201,7 @@ def _refs(repository: Repository, movable: Iterable[str]) -> dict[str, str]:
     values = {
         name.decode("utf-8", "backslashreplace"): value.decode("utf-8", "backslashreplace") for value, name in rows
     }
-    return {name: value.rstrip() for name, value in values.items() if not _covered(name, movable)}
+    return {name: value.rstrip() for name, value in values.items() if not is_covered(name, movable)}
 
 
 def _stashed(repository: Repository) -> dict[str, str]:
@@ -204,16 +210,18 @@ def _stashed(repository: Repository) -> dict[str, str]:
     return {f"stash {oid}": "kept" for oid in listing.text.split()} if listing.code == 0 else {}
 
 
-def _covered(name: str, movable: Iterable[str]) -> bool:
+def is_covered(name: str, movable: Iterable[str]) -> bool:
+    """Return whether a ref is one of these full names, or below one of these prefixes that end in `/`."""
     return any(name.startswith(pattern) if pattern.endswith("/") else name == pattern for pattern in movable)
 
 
-def _checkout(repository: Repository, work_tree: Path) -> dict[str, str]:
-    """Return a digest of the index entries, and each file that differs from them or is untracked."""
-    entries = _inspect(repository, work_tree, "ls-files", "--stage", "-v", "-z").stdout
+def checkout(repository: Repository, work_tree: Path, git_dir: Path) -> dict[str, str]:
+    """Return a digest of a checkout's index entries, and each file that differs from them or is untracked."""
+    entries = _inspect(repository, work_tree, git_dir, "ls-files", "--stage", "-v", "-z").stdout
     status = _inspect(
         repository,
         work_tree,
+        git_dir,
         *_without_filters(repository),
         "status",
         "--porcelain",
@@ -223,14 +231,14 @@ def _checkout(repository: Repository, work_tree: Path) -> dict[str, str]:
         "--no-renames",
     )
     # without renames an entry is two letters, a space and the path
-    files = {f"file {_printable(line[3:])}": f"{line[:2]} {_digest(work_tree / line[3:])}" for line in status.fields()}
+    files = {f"file {printable(line[3:])}": f"{line[:2]} {digest(work_tree / line[3:])}" for line in status.fields()}
     return {"entries": hashlib.sha256(entries).hexdigest(), **files}
 
 
-def _inspect(repository: Repository, work_tree: Path, *args: str) -> Output:
+def _inspect(repository: Repository, work_tree: Path, git_dir: Path, *args: str) -> Output:
     # no lock on the user's index, and no fetch of what a partial clone lacks: a config could name a program for it
     quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", **_SWITCHED_OFF}
-    return repository.git(*args, cwd=work_tree, git_dir=repository.common_dir, env=quiet)
+    return repository.git(*args, cwd=work_tree, git_dir=git_dir, env=quiet)
 
 
 def _without_filters(repository: Repository) -> Iterator[str]:
@@ -250,15 +258,15 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _name(path: Path, shared: Path) -> str:
-    return _printable(str(path.relative_to(shared) if path.is_relative_to(shared) else path))
+    return printable(str(path.relative_to(shared) if path.is_relative_to(shared) else path))
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """Return a name as valid UTF-8, with escapes for other bytes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
     """Return a digest of a file's state; empty if it does not exist. Follows no link and opens no pipe."""
     try:
         status = path.lstat()

@@ -15,6 +15,7 @@ from gitorch.git.objects import BatchEntry, Commit, parse_batch, parse_commit
 from gitorch.git.process import BatchProcess, GitFailed, GitRunner, Output
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.refs import RefUpdate
+from gitorch.storage import own_changes
 
 __all__ = ["BatchEntry", "BatchProcess", "Commit", "GitFailed", "Output", "RefsMoved", "Repository"]
 
@@ -219,6 +220,10 @@ class Repository:
         """
         if not updates:
             return
+        # before they move: a run must know them for gitorch's own, also when this process is killed in between
+        own_changes.record_refs(
+            self.common_dir / "gitorch", {update.ref: (update.old or "", update.new or "") for update in updates}
+        )
         zero = "0" * len(next(oid for update in updates for oid in (update.new, update.old) if oid))
         commands = ["start"]
         commands += [f"update {update.ref}\0{update.new or zero}\0{update.old or zero}" for update in updates]

@@ -14,7 +14,6 @@ from gitorch.executors.base import total_slots
 from gitorch.flow import attempt
 from gitorch.flow.scheduling import base
 from gitorch.flow.scheduling.scheduler import RunLimits, Scheduler, SchedulerHooks, StopReason
-from gitorch.git import fence
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
@@ -23,7 +22,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.services import guard
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
 from gitorch.services.background import BackgroundMerger, background_merger
-from gitorch.services.branches import own_refs
+from gitorch.services.change_watch import ChangeWatch
 from gitorch.services.checks import checks_for, require_trust
 from gitorch.services.conflicts import conflicting_tasks, queue_conflicted
 from gitorch.services.executor import keep_orphans
@@ -34,13 +33,14 @@ from gitorch.services.run_lock import git_lock, run_lock
 from gitorch.services.sandbox import require_sandbox
 from gitorch.services.stale import unstale_dependents
 from gitorch.services.workspace import Workspace
+from gitorch.storage.foreign_changes import ForeignChange
 from gitorch.storage.shared_notes import SharedNotes
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a run: the tasks that it changed, and why it started no more (None: nothing prevented it).
 
-    `foreign_changes` describes changes by any process to the user's checkout, refs and configuration during the run.
+    `foreign_changes` is what changed outside of the tasks' own worktrees and branches, and not by gitorch.
     `conflicts` and `candidate` are the forecast of the next merge, `troubles` the errors of the background work.
     `cost` is in dollars.
     """
@@ -51,7 +51,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     seconds: float = 0.0
     cost: float = 0.0
-    foreign_changes: tuple[str, ...] = ()
+    foreign_changes: tuple[ForeignChange, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     candidate: Candidate | None = None
     troubles: tuple[str, ...] = ()
@@ -79,19 +79,17 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
             agents.require(name)
         scheduler = Scheduler(_hooks(workspace, context, agents, stop), limits, stop)
         changed: dict[TaskId, None] = {}
-        before = fence.fingerprint(workspace.repository, movable=own_refs(workspace))
+        watch = ChangeWatch(workspace)
         yield []
         with background_merger(workspace, context, scheduler.wake) as background:
             for tasks in _with_merges(workspace, scheduler, background, stop):
                 changed.update(dict.fromkeys(task.id for task in tasks))
+                watch.observe(tasks)
                 yield tasks
         workspace.store.snapshot()
         _close_shared_notes(workspace)
         workspace.store.notices.extend(empty_trash(workspace))
-        foreign_changes = fence.differences(
-            before, fence.fingerprint(workspace.repository, movable=own_refs(workspace))
-        )
-        summary = _summary(scheduler, changed, stop, started, foreign_changes)
+        summary = _summary(scheduler, changed, stop, started, watch.finish())
         return msgspec.structs.replace(
             summary,
             conflicts=saved_conflicts(workspace),
@@ -203,7 +201,7 @@ def _summary(
     changed: Iterable[TaskId],
     stop: threading.Event,
     started: datetime,
-    foreign_changes: tuple[str, ...],
+    foreign_changes: tuple[ForeignChange, ...],
 ) -> RunSummary:
     if scheduler.crashes:
         raise scheduler.crashes[0]

@@ -24,7 +24,7 @@ from gitorch.model.naming import Oid, TaskId
 from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import State, Task
-from gitorch.storage import atomic, locks
+from gitorch.storage import atomic, locks, own_changes
 
 SUBMIT, UNDO, REDO = "submit", "undo", "redo"
 
@@ -307,6 +307,7 @@ class OperationLog:
     def _append(self, entry: Entry, *, durable: bool) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         atomic.append(self.path, [msgspec.json.encode(entry)], durable=durable)
+        own_changes.record_file(self.path.parent, self.path)
 
 
 def _closed(line: bytes) -> Entry:

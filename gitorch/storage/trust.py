@@ -10,12 +10,14 @@ from typing import Any
 
 from gitorch.config import FILE, PERSONAL, Layer, overlay, user_folder
 from gitorch.errors import Refused
+from gitorch.storage import own_changes
 from gitorch.storage.atomic import replace
 
 _RUNS_COMMANDS = ("prepare", "checks", "agents", "notify")
 
 
-def _trust_file() -> Path:
+def trust_file() -> Path:
+    """Return the file of the commands that the user has trusted, in all repositories."""
     return user_folder() / "trusted.json"
 
 
@@ -48,8 +50,9 @@ def agree(repository: Path, commands: Mapping[str, Any]) -> None:
     # checks are read from each task's base commit, where the rest of the file may differ
     digests = [digest(commands), digest({"checks": commands.get("checks", {})})]
     agreed[str(repository)] = list(dict.fromkeys([*agreed.get(str(repository), []), *digests]))
-    _trust_file().parent.mkdir(parents=True, exist_ok=True)
-    replace(_trust_file(), json.dumps(agreed, indent=1).encode())
+    trust_file().parent.mkdir(parents=True, exist_ok=True)
+    replace(trust_file(), json.dumps(agreed, indent=1).encode())
+    own_changes.record_file(repository / "gitorch", trust_file())
 
 
 def require(repository: Path, commands: Mapping[str, Any], source: str) -> None:
@@ -69,13 +72,13 @@ def _setting_names(commands: Mapping[str, Any]) -> Sequence[str]:
 
 def _trusted_digests() -> dict[str, list[str]]:
     try:
-        content = _trust_file().read_bytes()
+        content = trust_file().read_bytes()
     except FileNotFoundError:
         return {}
     try:
         digests = json.loads(content)
     except ValueError as error:
         raise Refused(
-            "trust-damaged", f"{_trust_file()} cannot be read", why=str(error), fix=(f"rm {_trust_file()}",)
+            "trust-damaged", f"{trust_file()} cannot be read", why=str(error), fix=(f"rm {trust_file()}",)
         ) from error
     return dict(digests)

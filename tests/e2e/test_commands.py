@@ -158,7 +158,7 @@ def test_status_is_as_promised(cli: Cli) -> None:
     assert task["checks"] == {"passed": None, "results": []}
     cli.run()
     found = cli.json("status")
-    assert set(found) == {"schema", "repository", "integration", "tasks", "conflicts", "candidate"}
+    assert set(found) == {"schema", "repository", "integration", "tasks", "conflicts", "candidate", "moved"}
     assert (found["schema"], found["repository"]) == ("gitorch/status/1", str(cli.folder))
     assert found["integration"] == {"branch": "orch/integration", "oid": None}
     (task,) = found["tasks"]

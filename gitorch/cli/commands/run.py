@@ -192,6 +192,7 @@ def _print_summary(session: Session, summary: RunSummary) -> None:
                 conflicts=summary.conflicts,
                 candidate=summary.candidate,
                 troubles=summary.troubles,
+                moved=summary.foreign_changes,
             )
         )
     _exit_for(summary, changed)
@@ -207,6 +208,8 @@ def _exit_for(summary: RunSummary, changed: Sequence[Task]) -> None:
         sys.exit(SetupNeeded.exit)
     if summary.stopped and summary.stopped.cause is StopCause.LIMIT:
         sys.exit(LimitReached.exit)
+    if summary.foreign_changes:
+        sys.exit(Incomplete.exit)
     # a changed task that is queued again could not start; its reason says why
     if any(task.state in (State.FAILED, State.QUEUED, State.CONFLICTED) or task.passed is False for task in changed):
         sys.exit(Incomplete.exit)

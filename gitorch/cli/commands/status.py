@@ -14,11 +14,16 @@ from gitorch.model.task import State
 
 @click.command("status")
 @click.option("--all", "show_all", is_flag=True, help="Show every task.")
+@click.option("--acknowledge", is_flag=True, help="Take what changed during runs, and not by gitorch, off the status.")
 @click.option("--exit-code", is_flag=True, help="Exit with 6 if something needs you.")
 @pass_session
-def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
+def status_command(session: Session, show_all: bool, acknowledge: bool, exit_code: bool) -> None:
     """Show tasks and what needs your attention."""
     workspace = session.workspace
+    if acknowledge:
+        count = services.moved.acknowledge(workspace)
+        session.say(f"acknowledged {count} changes")
+    moved = services.moved.unacknowledged(workspace)
     tasks = workspace.tasks
     tip = services.branches.integration_tip(workspace)
     top = workspace.repository.work_tree or workspace.repository.common_dir
@@ -32,6 +37,7 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
                 tip=tip,
                 conflicts=services.forecast_record.saved_conflicts(workspace),
                 candidate=services.forecast_record.saved_candidate(workspace),
+                moved=moved,
             ),
         )
     else:
@@ -45,9 +51,11 @@ def status_command(session: Session, show_all: bool, exit_code: bool) -> None:
                 running=is_running,
                 warnings=services.protection.warnings(workspace.config.sandbox) if is_running else (),
                 show_all=show_all,
+                moved=moved,
                 conflicts=services.forecast_record.saved_conflicts(workspace),
                 candidate=services.forecast_record.saved_candidate(workspace),
             )
         )
-    if exit_code and any(task.state in (State.FINISHED, State.CONFLICTED, State.FAILED) for task in tasks.values()):
+    needs_you = any(task.state in (State.FINISHED, State.CONFLICTED, State.FAILED) for task in tasks.values())
+    if exit_code and (moved or needs_you):
         sys.exit(6)

@@ -26,5 +26,6 @@ def task_command(session: Session, name: str | None, path: bool, brief: bool) ->
         session.answer(safe_block(text), schema.progress.TaskBriefAnswer(brief=text, sent=sent))
     else:
         conflicts = conflicts_of(services.forecast_record.saved_conflicts(session.workspace), task.id)
-        answer = schema.progress.TaskAnswer.of(task, conflicts, session.workspace.config.integration)
-        session.answer(views.task.task_page(task, conflicts=conflicts), answer)
+        moved = services.moved.unacknowledged(session.workspace, task.id)
+        answer = schema.progress.TaskAnswer.of(task, conflicts, session.workspace.config.integration, moved)
+        session.answer(views.task.task_page(task, conflicts=conflicts, moved=moved), answer)

@@ -8,10 +8,11 @@ import msgspec
 
 from gitorch.cli.schema.answer import Answer, Timestamp
 from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
-from gitorch.cli.schema.task import TaskDetailsJson, TaskJson
+from gitorch.cli.schema.task import MovedJson, TaskDetailsJson, TaskJson, moved_json
 from gitorch.model.forecast import Conflict
 from gitorch.model.outcome import Event
 from gitorch.model.task import Task
+from gitorch.storage.foreign_changes import ForeignChange
 
 
 class TaskAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
@@ -19,11 +20,19 @@ class TaskAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
 
     task: TaskDetailsJson
     conflicts: list[ConflictJson]
+    moved: list[MovedJson]
+    """What changed while it ran and not by gitorch, until it is acknowledged."""
 
     @classmethod
-    def of(cls, task: Task, conflicts: Iterable[Conflict], integration: str) -> TaskAnswer:
+    def of(
+        cls, task: Task, conflicts: Iterable[Conflict], integration: str, moved: Iterable[ForeignChange] = ()
+    ) -> TaskAnswer:
         """Return the answer for a task and its conflicts; `integration` is the integration branch."""
-        return cls(task=TaskDetailsJson.of(task), conflicts=conflicts_json(conflicts, integration))
+        return cls(
+            task=TaskDetailsJson.of(task),
+            conflicts=conflicts_json(conflicts, integration),
+            moved=moved_json(moved),
+        )
 
 
 class TaskPathAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):

@@ -51,7 +51,7 @@ class RunAnswer(Answer, tag="gitorch/run/1", frozen=True, kw_only=True):
     seconds: float
     usd: float
     foreign_changes: list[str] = msgspec.field(name="moved")
-    """What changed meanwhile in the user's own checkout, refs and configuration."""
+    """What changed meanwhile outside of the tasks' own worktrees and branches, and not by gitorch."""
     tasks: dict[str, int]
     """How many of the tasks that changed are in each state."""
     conflicts: list[ConflictJson]
@@ -70,7 +70,7 @@ class RunAnswer(Answer, tag="gitorch/run/1", frozen=True, kw_only=True):
             interrupted=summary.interrupted,
             seconds=round(summary.seconds, 3),
             usd=summary.cost,
-            foreign_changes=list(summary.foreign_changes),
+            foreign_changes=list(dict.fromkeys(change.what for change in summary.foreign_changes)),
             tasks={state: count for state, count in counts.items() if count},
             conflicts=conflicts_json(summary.conflicts, integration),
             candidate=candidate_json(summary.candidate),

@@ -9,9 +9,10 @@ import msgspec
 
 from gitorch.cli.schema.answer import Answer, ObjectId
 from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
-from gitorch.cli.schema.task import TaskJson, tasks_json
+from gitorch.cli.schema.task import MovedJson, TaskJson, moved_json, tasks_json
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.task import Task
+from gitorch.storage.foreign_changes import ForeignChange
 
 
 class IntegrationJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,8 @@ class StatusAnswer(Answer, tag="gitorch/status/1", frozen=True, kw_only=True):
     """Conflicts predicted among the branches in flight."""
     candidate: CandidateJson | None
     """Null when there is no candidate yet."""
+    moved: list[MovedJson]
+    """What changed during runs and not by gitorch, until it is acknowledged."""
 
     @classmethod
     def of(
@@ -44,6 +47,7 @@ class StatusAnswer(Answer, tag="gitorch/status/1", frozen=True, kw_only=True):
         tip: str | None,
         conflicts: Iterable[Conflict] = (),
         candidate: Candidate | None = None,
+        moved: Iterable[ForeignChange] = (),
     ) -> StatusAnswer:
         """Return the status of `tasks`; `integration` is the integration branch, `tip` its commit."""
         return cls(
@@ -52,4 +56,5 @@ class StatusAnswer(Answer, tag="gitorch/status/1", frozen=True, kw_only=True):
             tasks=tasks_json(tasks),
             conflicts=conflicts_json(conflicts, integration),
             candidate=candidate_json(candidate),
+            moved=moved_json(moved),
         )

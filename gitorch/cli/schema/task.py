@@ -9,6 +9,7 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, known_time, present, timestamp
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
+from gitorch.storage.foreign_changes import ForeignChange
 
 
 class CostJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,6 +215,16 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class MovedJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A change outside of the tasks' own worktrees and branches that gitorch did not make."""
+
+    what: str
+    tasks: list[str]
+    """The tasks that ran meanwhile."""
+    time: Timestamp | None
+    """When it was found."""
+
+
 class TaskDetailsJson(TaskJson, frozen=True, kw_only=True):
     """A task with all that was asked for."""
 
@@ -229,6 +240,11 @@ class TaskDetailsJson(TaskJson, frozen=True, kw_only=True):
         fields = msgspec.structs.asdict(TaskJson.of(task))
         spec = task.spec
         return cls(**fields, prompt=spec.prompt, goal=present(spec.goal), acceptance=present(list(spec.acceptance)))
+
+
+def moved_json(changes: Iterable[ForeignChange]) -> list[MovedJson]:
+    """Return changes that gitorch did not make."""
+    return [MovedJson(what=change.what, tasks=list(change.tasks), time=known_time(change.time)) for change in changes]
 
 
 def tasks_json(tasks: Iterable[Task]) -> list[TaskJson]:

@@ -12,13 +12,14 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, commands, prose, stack, warning
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import forecast, labels, quantities
+from gitorch.cli.views import forecast, foreign_changes, labels, quantities
 from gitorch.cli.views.groups import grouped
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.task import Task
+from gitorch.storage.foreign_changes import ForeignChange
 
 _AGENT_COLUMNS = (
     Column(title="Task"),
@@ -81,6 +82,7 @@ def run_summary(
     conflicts: Sequence[Conflict] = (),
     candidate: Candidate | None = None,
     troubles: Sequence[str] = (),
+    moved: Sequence[ForeignChange] = (),
     terminal: TerminalStyle | None = None,
     now: datetime | None = None,
 ) -> RenderableType:
@@ -100,6 +102,7 @@ def run_summary(
             *forecast.conflict_lines(conflicts, terminal),
             *forecast.candidate_lines(candidate, terminal),
             *(warning(text, terminal) for text in troubles),
+            *foreign_changes.changes(moved, terminal),
             commands(_next_commands(groups), terminal),
         ]
     )

@@ -12,13 +12,14 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, commands, fitted, prose, section, stack, warning
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import forecast, labels
+from gitorch.cli.views import forecast, foreign_changes, labels
 from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
+from gitorch.storage.foreign_changes import ForeignChange
 
 PROGRAM = "orchestrate"
 NARROW = 60
@@ -80,19 +81,22 @@ def status(
     activity: Mapping[str, str] | None = None,
     conflicts: Sequence[Conflict] = (),
     candidate: Candidate | None = None,
+    moved: Sequence[ForeignChange] = (),
     terminal: TerminalStyle | None = None,
     now: datetime | None = None,
 ) -> RenderableType:
     """Return the tasks by what they need: first what waits for the user, then what is running, then what is done.
 
     `repository` and `branch` name where the user is, `tip` is the integration branch's commit. `diffs` and `activity`
-    are by task id; `conflicts` and `candidate` are the forecast of the merge. Without `show_all`, only the number of
+    are by task id; `conflicts` and `candidate` are the forecast of the merge, `moved` is
+    what changed during runs and not by gitorch. Without `show_all`, only the number of
     the last tasks of a long group is shown. Times are in the zone of `now`.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     by_id: dict[TaskId, Task] = {task.id: task for task in tasks}
     header = _Header(repository=repository, branch=branch, integration=integration, tip=tip, running=running)
     top = [*_header_lines(header, terminal), *(warning(text, terminal) for text in warnings)]
+    top += section(terminal, *foreign_changes.changes(moved, terminal, show_all=show_all))
     groups = grouped(by_id.values())
     if not groups:
         return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])

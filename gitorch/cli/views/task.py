@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gitorch.cli.terminal.blocks import block, commands, fields, prose, section, stack
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
-from gitorch.cli.views import forecast, labels, quantities
+from gitorch.cli.views import forecast, foreign_changes, labels, quantities
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.review import check_table, comment_list, title_lines
@@ -19,6 +19,7 @@ from gitorch.model.forecast import Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Attempt, Task
+from gitorch.storage.foreign_changes import ForeignChange
 
 
 def task_page(
@@ -26,6 +27,7 @@ def task_page(
     tasks: Mapping[TaskId, Task] | None = None,
     *,
     conflicts: Sequence[Conflict] = (),
+    moved: Sequence[ForeignChange] = (),
     terminal: TerminalStyle | None = None,
     now: datetime | None = None,
 ) -> RenderableType:
@@ -48,6 +50,7 @@ def task_page(
             ("Attempt", _attempt(task.attempt, terminal, now)),
             ("Agent", block(task.attempt.summary if task.attempt else "", terminal)),
             ("Checks", check_table(task, terminal)),
+            ("Moved", foreign_changes.of_task(moved, terminal)),
             ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
             ("Comments", comment_list(task.comments, terminal)),
             ("Branch", _branch(task, terminal)),

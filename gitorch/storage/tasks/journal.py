@@ -44,8 +44,8 @@ class Journal:
         """Return whether another process has written since the last read."""
         return self._complete_bytes != self._sizes()
 
-    def append(self, snapshot: int, entries: Sequence[Entry]) -> None:
-        """Add entries to the journal of a snapshot's generation, durably: all or none."""
+    def append(self, snapshot: int, entries: Sequence[Entry]) -> Path:
+        """Add entries to the journal of a snapshot's generation, durably: all or none; return its file."""
         self.folder.mkdir(exist_ok=True)
         path = self.folder / f"{snapshot:012}.jsonl"
         is_new = not path.exists()
@@ -57,6 +57,7 @@ class Journal:
         if is_new:
             atomic.sync(self.folder)
         self._complete_bytes[path.name] = path.stat().st_size
+        return path
 
     def drop_before(self, snapshot: int) -> None:
         """Remove the journals of generations before this one."""

@@ -16,7 +16,7 @@ from gitorch.errors import Refused
 from gitorch.model.naming import TaskId
 from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import Task
-from gitorch.storage import locks
+from gitorch.storage import locks, own_changes
 from gitorch.storage.tasks import snapshot
 from gitorch.storage.tasks.journal import Journal, creates, fold, folded
 from gitorch.storage.tasks.snapshot import Damaged, Tasks, previous
@@ -163,7 +163,7 @@ class Store:
 
     def _append(self, entries: list[dict[str, Any]]) -> None:
         numbered = [{"g": self.generation + 1 + index, **entry} for index, entry in enumerate(entries)]
-        self._journal.append(self._snapshot_generation, numbered)
+        own_changes.record_file(self.folder, self._journal.append(self._snapshot_generation, numbered))
         for entry in numbered:
             fold(self.tasks, entry)
         self.generation = numbered[-1]["g"]
@@ -184,6 +184,7 @@ class Store:
     def _write_snapshot(self) -> None:
         start = time.monotonic()
         snapshot.write(self.file, self.tasks.values(), self.generation)
+        own_changes.record_file(self.folder, self.file)
         self._journal.drop_before(self._snapshot_generation)
         self._identity = snapshot.identity(self.file)
         self._snapshot_generation = self.generation

@@ -1,0 +1,98 @@
+"""What else of a repository and its user a run must not change: reflogs, worktrees, gitorch's own refs, git's settings.
+
+The names are those of `fence.Fingerprint`, and can be merged with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from gitorch.git import fence
+from gitorch.git.repository import GitFailed, Repository
+from gitorch.git.worktree_list import Worktree, find, list_entries
+from gitorch.model.naming import NOTES, OWN_REFS
+
+_ADMIN_FILES = ("HEAD", "gitdir", "commondir", "config.worktree", "locked", "logs/HEAD")
+
+
+def own_refs(repository: Repository, branches: Iterable[str]) -> dict[str, str]:
+    """Return the refs that only gitorch moves; `branches` are full names, or prefixes that end in `/`."""
+    patterns = (OWN_REFS, NOTES, *branches)
+    return {str(ref): str(oid) for ref, oid in repository.refs(*(name.rstrip("/") for name in patterns)).items()}
+
+
+def reflogs(repository: Repository, movable: Iterable[str]) -> dict[str, str]:
+    """Return the states of the reflogs of refs that are not gitorch's, without reading them."""
+    shared = repository.common_dir
+    patterns = (OWN_REFS, NOTES, *movable)
+    found = {}
+    for path in _files_below(shared / "logs" / "refs"):
+        name = fence.printable(os.path.relpath(path, shared / "logs"))
+        if not fence.is_covered(name, patterns):
+            status = path.lstat()
+            # the change time: whoever sets the others cannot set this one
+            found[f"logs/{name}"] = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+    return found
+
+
+def settings(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the states of the user's own configuration of git."""
+    home = Path(variables.get("HOME", "/nonexistent"))
+    xdg = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
+    paths = [Path(variables["GIT_CONFIG_GLOBAL"])] if variables.get("GIT_CONFIG_GLOBAL") else [home / ".gitconfig"]
+    paths += [xdg / "git" / name for name in ("config", "attributes", "ignore")]
+    return {fence.printable(str(path)): digest for path in paths if (digest := fence.digest(path))}
+
+
+def config_keys(repository: Repository) -> dict[str, str]:
+    """Return digests of the values in the repository's own configuration, by key: a value can be a secret."""
+    answer = repository.git("config", "--file", str(repository.common_dir / "config"), "-z", "--list", ok=range(256))
+    values: dict[str, str] = {}
+    for field in answer.fields() if answer.code == 0 else ():
+        key, _, value = field.partition("\n")
+        values[f"setting {fence.printable(key)}"] = values.get(f"setting {fence.printable(key)}", "") + value
+    return {key: hashlib.sha256(os.fsencode(value)).hexdigest() for key, value in values.items()}
+
+
+def name_settings(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return descriptions of differences with the settings that changed in the line of the configuration file."""
+    keys = [line.split(" ")[1] for line in lines if line.startswith("setting ")]
+    others = [line for line in lines if not line.startswith("setting ")]
+    named = f"config changed: {', '.join(keys)}"
+    return tuple(named if keys and line == "config changed" else line for line in others)
+
+
+def other_worktrees(repository: Repository, own: Collection[Path]) -> dict[str, str]:
+    """Return the states of the user's linked worktrees: all but those that gitorch made."""
+    digests: dict[str, str] = {}
+    for entry in list_entries(repository)[1:]:
+        if entry.path not in own:
+            digests |= worktree(repository, entry.path)
+    return digests
+
+
+def worktree(repository: Repository, path: Path) -> dict[str, str]:
+    """Return the state of one linked worktree: its git folder, its index entries, and files that differ from them."""
+    linked = find(repository, path)
+    if linked is None:
+        return {}
+    name = f"worktree {fence.printable(str(path))}"
+    digests = {f"{name}: {file}": fence.digest(linked.admin / file) for file in _ADMIN_FILES}
+    digests[f"{name}: .git"] = fence.digest(path / ".git")
+    digests |= {f"{name}: {file}": state for file, state in _files(repository, linked).items()}
+    return {key: digest for key, digest in digests.items() if digest}
+
+
+def _files(repository: Repository, linked: Worktree) -> dict[str, str]:
+    try:
+        return fence.checkout(repository, linked.path, linked.admin)
+    except GitFailed as error:
+        return {"readable by git": hashlib.sha256(error.why.encode()).hexdigest()}
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(folder):
+        yield from (Path(root, name) for name in names)

@@ -1,0 +1,219 @@
+"""Watch a run: compare everything that agents must not change with what it was, and record each difference.
+
+What gitorch itself changes meanwhile, in this process or another, is known from its own sealed records.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from gitorch.git import fence, surroundings
+from gitorch.git.fence import Fingerprint
+from gitorch.git.repository import GitFailed
+from gitorch.model.naming import RESERVED, TaskId, branch_ref
+from gitorch.model.task import ALIVE, State, Task
+from gitorch.rooms.paths import worktree_path
+from gitorch.services.branches import own_refs
+from gitorch.services.workspace import Workspace
+from gitorch.storage import foreign_changes, own_changes, trust
+from gitorch.storage.foreign_changes import ForeignChange
+from gitorch.storage.own_changes import OwnChanges
+
+PAUSE_SECONDS = 1.0
+_PAUSE_FACTOR = 19.0
+"""Comparing takes at most a twentieth of the time: the pause after it, as a multiple of its duration."""
+
+_SETTLE_SECONDS = 0.2
+"""A file of the state is recorded just after it was written."""
+
+_INCOMING = "refs/gitorch/incoming/"
+_CHECKOUT = ("index", "entries", "logs/HEAD", "ORIG_HEAD")
+"""What changes in the user's checkout when `merge --into` moves the branch that is checked out."""
+
+
+class ChangeWatch:
+    """The differences since a run started, each recorded as it is seen. For the thread that owns the store."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.changes: list[ForeignChange] = []
+        own_changes.forget(workspace.folder)
+        self._active = self._running()
+        self._ran = set(self._active)
+        self._ends: dict[str, str] = {}  # the tips of branches when their attempts ended
+        self._before = self._survey()
+        self._first = self._before
+        self._reported: set[str] = set()
+        self._resting = self._worktrees(workspace.tasks.values())
+        self._due = 0.0
+
+    def observe(self, changed: Iterable[Task]) -> None:
+        """Note which tasks run, and compare if the attempt of one has ended; not too often."""
+        running = self._running()
+        ended = self._active - running
+        self._active |= running
+        self._ran |= running
+        for task in changed:
+            if task.branch and task.id in ended:
+                ref = branch_ref(task.branch)
+                self._ends[ref] = self.workspace.repository.read_ref(ref) or ""
+                self._resting |= self._worktrees([task])
+        if ended and time.monotonic() >= self._due:
+            start = time.monotonic()
+            self._compare()
+            self._due = time.monotonic() + max(PAUSE_SECONDS, _PAUSE_FACTOR * (time.monotonic() - start))
+
+    def finish(self) -> tuple[ForeignChange, ...]:
+        """Compare once more, with the worktrees of ended attempts, and return all differences of the run."""
+        worktrees = self._worktrees(self.workspace.tasks.values())
+        # of attempts that were given up or cleaned up meanwhile there is nothing to compare
+        kept = {name: state for name, state in self._resting.items() if _attempt_of(name) in self._attempts()}
+        lost = {name: state for name, state in worktrees.items() if _attempt_of(name) in map(_attempt_of, kept)}
+        self._compare(tuple(_unnumbered(line) for line in _differences(kept, lost)))
+        kept_lines = {change.what for change in foreign_changes.unacknowledged(self.workspace.folder)}
+        # an agent may have removed lines of the file
+        missing = [change for change in self.changes if change.what not in kept_lines]
+        for change in missing:
+            foreign_changes.record(self.workspace.folder, [change.what], change.tasks)
+        return tuple(self.changes)
+
+    def _compare(self, more: tuple[str, ...] = ()) -> None:
+        after = self._survey()
+        own = own_changes.read(self.workspace.folder)
+        if _unknown_files(after, self._before, own):
+            time.sleep(_SETTLE_SECONDS)
+            after, own = self._survey(), own_changes.read(self.workspace.folder)
+        before = _with_own_changes(self._before, after, own, self._own_branches())
+        lines = (*surroundings.name_settings(_differences(before, after)), *self._moved_before(own), *more)
+        tasks = sorted(self._active or self._ran)
+        self.changes += foreign_changes.record(self.workspace.folder, lines, tasks)
+        self._before, self._active = after, self._running()
+
+    def _moved_before(self, own: OwnChanges) -> list[str]:
+        """Return the moves by others that gitorch then built on, each once."""
+        lines = [line for line in _moved_before(self._first, own, self._own_branches()) if line not in self._reported]
+        self._reported.update(lines)
+        return lines
+
+    def _survey(self) -> dict[str, str]:
+        """Return the state of everything outside of the tasks' own worktrees."""
+        workspace = self.workspace
+        repository, movable = workspace.repository, own_refs(workspace)
+        state = self._state_files()
+        try:
+            found = dict(fence.fingerprint(repository, movable=movable).digests)
+            found |= surroundings.own_refs(repository, movable) | surroundings.reflogs(repository, movable)
+            found |= surroundings.config_keys(repository)
+            found |= surroundings.other_worktrees(repository, self._own_folders())
+        except GitFailed as error:
+            # an agent can make git fail: what can be seen without it is compared, and the failure is a difference
+            found = {**fence.files_of_git(repository.common_dir), "git": error.why}
+        return {**found, **surroundings.settings(workspace.environment), **state}
+
+    def _state_files(self) -> dict[str, str]:
+        folder = self.workspace.folder
+        paths = [folder / "tasks.toml", *(folder / "journal").glob("*.jsonl"), folder / "operations.jsonl"]
+        paths.append(trust.trust_file())
+        return {str(path): identity for path in paths if (identity := own_changes.identity(path))}
+
+    def _running(self) -> set[TaskId]:
+        return {task.id for task in self.workspace.tasks.values() if task.state is State.RUNNING}
+
+    def _own_branches(self) -> dict[str, str | None]:
+        """Return the tips that the tasks' branches must have; None where an agent may be moving one now."""
+        tips: dict[str, str | None] = {}
+        for task in self.workspace.tasks.values():
+            if task.branch and not task.adopted:
+                ref = branch_ref(task.branch)
+                moves = task.id in self._active and task.state in ALIVE
+                tips[ref] = None if moves else self._ends.get(ref, task.tip or "")
+        return tips
+
+    def _own_folders(self) -> set[Path]:
+        workspace = self.workspace
+        top = worktree_path(workspace.repository, workspace.config, "x").parent
+        folders = {Path(task.worktree) for task in workspace.tasks.values() if task.worktree}
+        names = (entry.name for entry in top.glob("*")) if top.is_dir() else ()
+        return folders | {top / name for name in names if name.partition("_")[0] in RESERVED}
+
+    def _attempts(self) -> set[str]:
+        return {_attempt(task) for task in self.workspace.tasks.values() if task.state not in ALIVE}
+
+    def _worktrees(self, tasks: Iterable[Task]) -> dict[str, str]:
+        """Return the states of the worktrees of tasks that do not run, by attempt."""
+        found: dict[str, str] = {}
+        for task in tasks:
+            if task.worktree and task.attempts and task.state not in ALIVE:
+                states = surroundings.worktree(self.workspace.repository, Path(task.worktree))
+                found |= {f"{_attempt(task)}\0{name}": state for name, state in states.items()}
+        return found
+
+
+def _attempt(task: Task) -> str:
+    return f"{task.id} {task.attempts} {task.tip}"
+
+
+def _attempt_of(name: str) -> str:
+    return name.partition("\0")[0]
+
+
+def _unnumbered(line: str) -> str:
+    return line.partition("\0")[2]
+
+
+def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    return fence.differences(Fingerprint(before), Fingerprint(after))
+
+
+def _unknown_files(after: Mapping[str, str], before: Mapping[str, str], own: OwnChanges) -> bool:
+    """Return whether a file of the state has changed by nobody that has said so yet."""
+    return any(
+        name.startswith("/") and before.get(name) != identity and identity not in own.files.get(name, ())
+        for name, identity in after.items()
+    )
+
+
+def _with_own_changes(
+    before: Mapping[str, str], after: Mapping[str, str], own: OwnChanges, branches: Mapping[str, str | None]
+) -> dict[str, str]:
+    """Return what was before, changed as gitorch itself has changed it: the rest of the difference is foreign."""
+    expected = dict(before)
+    moved_by_gitorch = False
+    for name in before.keys() | after.keys():
+        value = after.get(name, "")
+        if before.get(name, "") == value:
+            continue
+        is_own = value in {new for _, new in own.refs.get(name, ())} or value in own.files.get(name, ())
+        if name in branches:
+            is_own = is_own or branches[name] in (None, value)
+        moved_by_gitorch |= is_own and name.startswith("refs/heads/") and name not in branches
+        if is_own or name.startswith(_INCOMING) or _is_replaced_journal(name, value):
+            _set(expected, name, value)
+        if name.startswith("refs/"):  # its reflog says nothing more
+            _set(expected, f"logs/{name}", after.get(f"logs/{name}", ""))
+    for name in _CHECKOUT if moved_by_gitorch else ():
+        _set(expected, name, after.get(name, ""))
+    return expected
+
+
+def _moved_before(first: Mapping[str, str], own: OwnChanges, branches: Mapping[str, str | None]) -> Iterator[str]:
+    """Yield moves by others that gitorch built on: the value that it found is not one that it had left."""
+    for ref, moves in own.refs.items():
+        known = {first.get(ref, ""), "", *(new for _, new in moves)}
+        for old in sorted({old for old, _ in moves} - known):
+            if ref not in branches:
+                yield f"{ref} was moved to {old[:12]} before gitorch moved it"
+
+
+def _is_replaced_journal(name: str, value: str) -> bool:
+    """Return whether a journal is gone: a snapshot of the task file has taken its place."""
+    return not value and "/journal/" in name
+
+
+def _set(states: dict[str, str], name: str, value: str) -> None:
+    if value:
+        states[name] = value
+    else:
+        states.pop(name, None)

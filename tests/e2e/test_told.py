@@ -1,0 +1,94 @@
+"""What an agent moves outside of its own worktree and branch is told, and kept until a person acknowledges it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved
+from tests.support.git import git
+
+UNFENCED = "env -u GIT_CONFIG_COUNT git -C '{main}'"
+
+# what an agent does to others, and the line that tells of it
+DEEDS = {
+    "{git} update-ref refs/heads/main HEAD~1": "refs/heads/main moved from",
+    "{git} update-ref refs/heads/orch/one HEAD": "refs/heads/orch/one moved from",
+    "{git} update-ref refs/heads/orch/new HEAD": "refs/heads/orch/new appeared",
+    "{git} update-ref refs/gitorch/new HEAD": "refs/gitorch/new appeared",
+    "{git} update-ref refs/notes/gitorch HEAD": "refs/notes/gitorch was moved to",
+    "{git} tag new": "refs/tags/new appeared",
+    "{git} stash drop -q": "stash {stash} disappeared",
+    "{git} reflog expire --expire=now refs/heads/side": "logs/refs/heads/side changed",
+    "{git} config core.hooksPath .husky/_; {git} config core.bare true": "config changed: core.bare, core.hookspath",
+    "echo > '{main}/.git/hooks/pre-commit'": "hooks/pre-commit appeared",
+    "echo >> '{main}/README.md'": "file README.md changed",
+    "echo >> '{main}/stray'": "file stray changed",
+    "echo >> '{side}/stray'": "worktree {side}: file stray changed",
+    "echo >> '{one}/one.txt'": "worktree {one}: file one.txt changed",
+    "echo >> '{config}'": "{config} changed",
+    "echo >> '{main}/.git/gitorch/operations.jsonl'": "{main}/.git/gitorch/operations.jsonl changed",
+    "echo >> '{main}/.git/gitorch/tasks.toml'": "{main}/.git/gitorch/tasks.toml changed",
+}
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    """A repository with a finished task, a stash, and a linked worktree of the user's."""
+    git("worktree", "add", "--quiet", "-b", "side", "../side", cwd=repository_folder)
+    (repository_folder / "README.md").write_text("stashed\n")
+    git("stash", cwd=repository_folder)
+    cli = Cli(repository_folder)
+    cli.queue(does("One", saved("one.txt", "1")))
+    assert cli("run", "--json").stream[-1]["moved"] == []
+    return cli
+
+
+def test_every_deed_is_told(cli: Cli) -> None:
+    """Each is named by `run`, with exit code 6, and by `status`, `task` and `review`, until it is acknowledged."""
+    names = {
+        "main": cli.folder,
+        "side": cli.folder.parent / "side",
+        "one": cli.tasks()["one"]["worktree"],
+        "config": cli.environment["GIT_CONFIG_GLOBAL"],
+        "git": UNFENCED.format(main=cli.folder),
+        "stash": git("rev-parse", "refs/stash", cwd=cli.folder),
+    }
+    cli.queue(does("Two", saved("two.txt", "2"), *(deed.format(**names) for deed in DEEDS)))
+    lines = cli("run", "--json", ok=6).stream[-1]["moved"]
+    for told in (told.format(**names) for told in DEEDS.values()):
+        assert any(line.startswith(told) for line in lines), (told, lines)
+    assert "config changed: core.bare, core.hookspath" in cli("task", "two").text
+    assert "core.hooksPath" in cli("status").text
+    assert {change["what"] for change in cli.json("status")["moved"]} == set(lines)
+    assert cli.json("review", "two")["tasks"][0]["risk"] == "high"
+    cli("status", "--exit-code", ok=6)
+    assert cli.error("status", "--acknowledge", exit=5, env={"GITORCH_TASK": "two"})["code"] == "inside-agent"
+    assert cli.json("status", "--acknowledge")["moved"] == []
+    assert cli.json("task", "two")["moved"] == []
+
+
+def test_what_a_preparation_does_is_told(cli: Cli) -> None:
+    """An install step that sets a hooks path is named like an agent, with what takes it back."""
+    cli.configure(OBEDIENT + '[prepare]\nrun = ["git config core.hooksPath .husky/_"]\n')
+    cli.queue(does("Two", saved("two.txt", "2")))
+    said = cli.run(ok=6).text
+    assert "config changed: core.hookspath" in said
+    assert "HUSKY" in said
+
+
+def test_what_gitorch_does_is_not_told(cli: Cli, tmp_path: Path) -> None:
+    """Verdicts, merges and new tasks by a person during a run are gitorch's own doing, also in the user's checkout."""
+    ready, gate = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate")
+    cli.queue(does("Two", saved("two.txt", "2"), f"echo > {ready}", f"read word < {gate}"))
+    with cli.start("run", "--json") as run:
+        ready.line()
+        cli("approve", "one", "--force")
+        cli("merge", "--into", "main")
+        cli("submit", "Three", "--agent", "sh")
+        cli("comment", "one", "-m", "fine", ok=(0, 5))
+        gate.say()
+        answer = run.end()
+    assert answer.stream[-1]["moved"] == []
+    assert (cli.folder / "one.txt").exists()
