@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import msgspec
+
+_CHUNK = 65_536
 
 
 class Detached(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +38,57 @@ def run_on_terminal(
     Returns the exit code; with `check`, raises `CalledProcessError` for any but 0.
     """
     return subprocess.run(argv, cwd=cwd, env=env, stdout=stdout, check=check).returncode
+
+
+class PagedRun:
+    """A program whose output we pass on: `chunks` to read, `output` to write; `exit_code` at its end."""
+
+    def __init__(self, chunks: Iterator[bytes], output: IO[bytes]) -> None:
+        self.chunks = chunks
+        self.output = output
+        self.exit_code = 0
+
+
+@contextmanager
+def paged(argv: Sequence[str], pager: str, *, cwd: Path) -> Iterator[PagedRun]:
+    """Run a program, and give its output to read, and the user's pager or this terminal to write to.
+
+    `pager` is a shell command, empty for none.
+    """
+    source = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert source.stdout
+    chunks = iter(partial(os.read, source.stdout.fileno(), _CHUNK), b"")
+    try:
+        with _pager_input(pager) as output:
+            run = PagedRun(chunks, output)
+            yield run
+    finally:
+        source.stdout.close()
+        code = source.wait()
+    run.exit_code = 0 if code == -signal.SIGPIPE else code
+
+
+@contextmanager
+def _pager_input(pager: str) -> Iterator[IO[bytes]]:
+    if not pager:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    env = {"LESS": "FRX", "LV": "-c", **os.environ, "GIT_PAGER_IN_USE": "true"}
+    # the command comes from the user's configuration, and git gives it to a shell too
+    program = subprocess.Popen(["/bin/sh", "-c", pager], stdin=subprocess.PIPE, env=env)
+    assert program.stdin
+    # an interrupt is for the pager, which has the person's attention
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with suppress(BrokenPipeError):  # the person has left the pager
+            yield program.stdin
+            program.stdin.flush()
+    finally:
+        with suppress(BrokenPipeError):
+            program.stdin.close()
+        program.wait()
+        signal.signal(signal.SIGINT, previous)
 
 
 def start_detached(argv: Sequence[str], *, log: Path, ready_variable: str) -> Detached:

@@ -18,6 +18,7 @@ from gitorch.flow.attempt import attempt_key
 from gitorch.model.forecast import ForecastSummary
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Event
+from gitorch.model.redact import redacted
 from gitorch.model.task import ALIVE, State, Task
 from gitorch.services import forecast_record
 from gitorch.services.executor import executor_of
@@ -49,7 +50,7 @@ def transcript(workspace: Workspace, task: Task, execution: Submitted) -> Iterat
     agent = _reader(workspace, task, execution)
     with executor_of(workspace).open_output(execution.id, "stdout") as lines:
         for line in lines:
-            yield from agent.events(line)
+            yield from map(_redacted, agent.events(line))
 
 
 def follow(workspace: Workspace, task: Task) -> Iterator[tuple[Submitted, Event]]:
@@ -72,7 +73,12 @@ def _follow(workspace: Workspace, task: Task, execution: Submitted) -> Iterator[
     agent = _reader(workspace, task, execution)
     for event in executor_of(workspace).events(execution.id):
         if isinstance(event, bytes):
-            yield from agent.events(event)
+            yield from map(_redacted, agent.events(event))
+
+
+def _redacted(event: Event) -> Event:
+    text = redacted(event.text)
+    return event if text == event.text else msgspec.structs.replace(event, text=text)
 
 
 def _reader(workspace: Workspace, task: Task, execution: Submitted) -> Agent:
@@ -126,7 +132,7 @@ class LiveReader(msgspec.Struct, frozen=True, kw_only=True):
             return
         with self.executor.open_output(execution.id, "stdout", tail=_TAIL_BYTES) as lines:
             for line in lines.read().splitlines():
-                yield from AGENTS[settings.kind].events(line)
+                yield from map(_redacted, AGENTS[settings.kind].events(line))
 
 
 def live_reader(workspace: Workspace) -> LiveReader:

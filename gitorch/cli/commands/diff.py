@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -10,8 +11,11 @@ import click
 from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.terminal.patch import DEFAULTS, Colours, shown, whole_lines
 from gitorch.errors import Refused
-from gitorch.executors.foreground import run_on_terminal
+from gitorch.executors.foreground import paged
+from gitorch.git.repository import Repository
+from gitorch.model.redact import Redactor
 from gitorch.model.task import Task
 
 
@@ -23,7 +27,8 @@ from gitorch.model.task import Task
 def diff_command(session: Session, name: str | None, options: tuple[str, ...], stat: bool) -> None:
     """Show the changes of a task's branch.
 
-    Uses your pager. OPTIONS are passed to git diff.
+    Uses your pager. OPTIONS are passed to git diff. Credentials are redacted, and on a terminal control characters are
+    shown as escapes: `git diff` between the same commits shows the exact text.
     """
     task = session.find(name)
     if session.json:
@@ -33,11 +38,63 @@ def diff_command(session: Session, name: str | None, options: tuple[str, ...], s
 
 
 def show_diff(session: Session, task: Task, options: Sequence[str]) -> int:
-    """Run `git diff` on the terminal, with the user's configuration: pager, colours, external diff."""
+    """Run `git diff` with the user's configuration (pager, colours, external diff), made harmless for a terminal."""
     if task.tip is None or task.base is None:
         raise Refused("no-commits", f"{task.id} has no commits yet", why=task.reason)
-    common = session.workspace.repository.common_dir
-    sys.stdout.flush()
+    repository = session.workspace.repository
+    is_tty = sys.stdout.isatty()
+    colours = _colours(repository) if _wants_colour(repository, options, is_tty=is_tty) else None
+    settings = [*colours.options, "-c", "color.diff=always"] if colours else ["-c", "color.diff=never"]
+    others = [option for option in options if option.partition("=")[0] not in ("--color", "--no-color")]
     # --text: an agent's .gitattributes must not be able to hide a change as binary
-    command = ["git", f"--git-dir={common}", "diff", "--text", *options, task.base, task.tip, "--"]
-    return run_on_terminal(command, cwd=common)
+    words = ["git", f"--git-dir={repository.common_dir}", *settings, "diff", "--text", *others]
+    command = [*words, task.base, task.tip, "--"]
+    sys.stdout.flush()
+    pager = _pager(repository) if is_tty else ""
+    redactor = Redactor()
+    with paged(command, pager, cwd=repository.common_dir) as run:
+        for block in shown(whole_lines(run.chunks), colours, redactor.feed, escape=is_tty):
+            run.output.write(block)
+    if redactor.kinds:
+        exact = f"git diff {task.base[:12]} {task.tip[:12]}"
+        session.screen.warn(f"{len(redactor.kinds)} credentials in this diff are redacted; for the exact text: {exact}")
+    return run.exit_code
+
+
+def _wants_colour(repository: Repository, options: Sequence[str], *, is_tty: bool) -> bool:
+    """Return whether git would colour its output: by an option, or by the user's configuration."""
+    for option in reversed(options):
+        if option in ("--no-color", "--color=never"):
+            return False
+        if option in ("--color", "--color=always"):
+            return True
+    terminal = "true" if is_tty else "false"
+    return repository.git("config", "--get-colorbool", "color.diff", terminal, ok=(0, 1)).text == "true"
+
+
+def _colours(repository: Repository) -> Colours:
+    """Return git's colours, changed by those that the user has configured."""
+    names = repository.git("config", "--name-only", "--get-regexp", r"^color\.diff\..", ok=(0, 1)).text.split()
+    slots = {slot.lower(): slot for slot in DEFAULTS}
+    slots |= {"context": "context", "func": "func"}
+    chosen = dict(DEFAULTS)
+    for name in names:
+        slot = slots.get(name.rpartition(".")[2].lower())
+        if slot:
+            chosen[slot] = repository.git("config", "--get-color", name).text
+    return Colours(chosen)
+
+
+def _pager(repository: Repository) -> str:
+    """Return the user's pager for `git diff` as a shell command, as git chooses it; empty for none."""
+    configured = repository.git("config", "--get", "pager.diff", ok=(0, 1)).text
+    if configured.lower() in ("false", "0", "no", "off"):
+        return ""
+    if configured.lower() in ("", "true", "1", "yes", "on"):
+        choices = (
+            os.environ.get("GIT_PAGER"),
+            repository.git("config", "--get", "core.pager", ok=(0, 1)).text or None,
+            os.environ.get("PAGER"),
+        )
+        configured = next((choice for choice in choices if choice is not None), "less")
+    return "" if configured == "cat" else configured

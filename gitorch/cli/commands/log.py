@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +12,9 @@ import click
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.terminal.patch import shown, whole_lines
 from gitorch.errors import NotFound
+from gitorch.model.redact import Redactor
 from gitorch.model.task import Task
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False, type=TASK, metavar="[TASK]")
 @click.option("-f", "--follow", is_flag=True, help="Follow the log.")
 @click.option("--attempt", type=int, metavar="N", help="Show attempt N.")
-@click.option("--raw", is_flag=True, help="Print the raw output of the agent.")
+@click.option("--raw", is_flag=True, help="Print the output of the agent as it was written, with credentials redacted.")
 @pass_session
 def log_command(session: Session, name: str | None, follow: bool, attempt: int | None, raw: bool) -> None:
     """Show the output of an agent."""
@@ -44,7 +46,10 @@ def log_command(session: Session, name: str | None, follow: bool, attempt: int |
 def _print_raw(session: Session, task: Task, attempt: int | None) -> None:
     for execution in services.watch.executions(session.workspace, task, attempt):
         for output in services.watch.raw_outputs(session.workspace, execution):
-            shutil.copyfileobj(output, sys.stdout.buffer)
+            for block in shown(
+                whole_lines(iter(partial(output.read, 65_536), b"")), None, Redactor().feed, escape=sys.stdout.isatty()
+            ):
+                sys.stdout.buffer.write(block)
     sys.stdout.flush()
 
 
