@@ -357,10 +357,10 @@ def test_approval_is_all_or_nothing(plan: Cli) -> None:
 
 
 def test_an_agent_cannot_approve(plan: Cli) -> None:
-    """Inside of an attempt a plan can be changed, and neither approved nor dropped nor drawn up by a model."""
+    """Inside of an attempt a plan can be read, and neither changed nor approved nor dropped nor drawn up."""
     env = {"GITORCH_TASK": "some-task"}
-    plan("plan", "add", "1-add", "One more", env=env)
-    for words in (("approve", "1-add"), ("drop", "1-add", "--yes")):
+    plan("plan", "show", "1-add", env=env)
+    for words in (("approve", "1-add"), ("drop", "1-add", "--yes"), ("add", "1-add", "One more")):
         assert plan.error("plan", *words, exit=5, env=env)["code"] == "inside-agent"
     assert plan.error("plan", "Build it", exit=5, env=env)["code"] == "inside-agent"
     assert plan.tasks() == {}

@@ -1,0 +1,91 @@
+"""`diff` on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import SECONDS, Cli, does
+from tests.support.git import git
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    """A repository with a task whose files, names and message would steer a terminal."""
+    cli = Cli(repository_folder)
+    hostile = "printf 'x\\033]52;c;AAAA\\007y\\ncr\\rEVIL\\033[2Jx\\n' > c.txt"
+    name = "printf 'z\\n' > \"$(printf 'a\\033]0;PWNED\\007b.txt')\""
+    cli.queue(does("One", hostile, name, "git add -A; git commit -qm one"))
+    cli.run()
+    return cli
+
+
+def on_terminal(cli: Cli, *words: str, **env: str) -> bytes:
+    """Return everything that a command sends to its terminal."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "gitorch", *words]
+    variables = {**cli.environment, "TERM": "xterm-256color", **env}
+    with subprocess.Popen(
+        command, cwd=cli.folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        output = b""
+        try:
+            while select.select([ours], [], [], SECONDS)[0] and (data := os.read(ours, 65_536)):
+                output += data
+        except OSError:
+            pass  # the other end is closed
+        os.close(ours)
+    assert process.returncode == 0, output
+    return output
+
+
+@pytest.mark.parametrize(
+    ("config", "env"),
+    [
+        ({}, {"PAGER": "cat"}),
+        ({}, {"GIT_PAGER": ""}),
+        ({"pager.diff": "false"}, {"PAGER": "false"}),
+        ({"core.pager": "sed s/^/paged:/"}, {"PAGER": "false"}),
+        ({"pager.diff": "sed s/^/paged:/"}, {}),
+        ({"diff.external": "sh -c 'cat \"$5\"' -"}, {"PAGER": "cat"}),
+    ],
+    ids=["cat", "empty", "no pager", "core.pager", "pager.diff", "external"],
+)
+def test_nothing_steers_the_terminal(cli: Cli, config: dict[str, str], env: dict[str, str]) -> None:
+    """Whatever the pager is, it gets text that is harmless; git's colours stay."""
+    for name, value in config.items():
+        git("config", name, value, cwd=cli.folder)
+    output = on_terminal(cli, "diff", "one", **env)
+    for sequence in (b"\x1b]", b"\x1b[2J", b"cr\rEVIL"):
+        assert sequence not in output
+    assert b"\\x1b]52;c;AAAA\\x07" in output
+    assert (b"paged:" in output) == ("paged" in str(config))
+    assert (b"\x1b[32m+" in output) == ("diff.external" not in config)
+
+
+def test_colours_are_those_of_the_users_git(cli: Cli) -> None:
+    git("config", "color.diff.new", "magenta", cwd=cli.folder)
+    assert b"\x1b[35m+" in on_terminal(cli, "diff", "one", PAGER="cat")
+    git("config", "color.diff", "never", cwd=cli.folder)
+    assert b"\x1b[" not in on_terminal(cli, "diff", "one", PAGER="cat")
+
+
+def test_in_a_pipe_the_patch_is_exact(cli: Cli) -> None:
+    """It can be applied: not a byte is changed."""
+    git("branch", "other", cwd=cli.folder)
+    patch = cli("diff", "one").stdout
+    assert b"\x1b]52;c;AAAA\x07" in patch
+    (cli.folder.parent / "patch").write_bytes(patch)
+    git("apply", "--index", str(cli.folder.parent / "patch"), cwd=cli.folder)
+    assert git("write-tree", cwd=cli.folder) == git("rev-parse", "orch/one^{tree}", cwd=cli.folder)
+
+
+def test_a_reader_may_leave_early(cli: Cli) -> None:
+    on_terminal(cli, "diff", "one", PAGER="head -1")
