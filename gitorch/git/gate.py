@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -54,29 +53,6 @@ def tree_problem(repository: Repository, base: Oid, trees: Sequence[str], limits
     if not distinct:
         return ""
     return _count_problem(repository, distinct, limits) or _changes_problem(repository, base_tree, trees[0], limits)
-
-
-def size_problem(repository: Repository, commit: Oid, limits: Limits = LIMITS) -> str:
-    """Return why the tree of a commit is too large to be checked out or compared, or an empty text."""
-    return _size_problem(_Key(repository), commit, limits)
-
-
-class _Key:
-    """A repository as the key of a cache: what an object id means in it never changes."""
-
-    def __init__(self, repository: Repository) -> None:
-        self.repository = repository
-
-    def __hash__(self) -> int:
-        return hash(self.repository.common_dir)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.repository.common_dir == other.repository.common_dir
-
-
-@functools.lru_cache(maxsize=256)
-def _size_problem(key: _Key, commit: Oid, limits: Limits) -> str:
-    return _count_problem(key.repository, [key.repository.tree(commit)], limits)
 
 
 def files_problem(top: Path, paths: Iterable[str], limits: Limits = LIMITS) -> str:

@@ -101,27 +101,12 @@ def stage(repository: Repository, worktree: Worktree, nested: Iterable[str], *, 
     )
 
 
-def write_snapshot(
-    repository: Repository, worktree: Worktree, nested: Iterable[str], staged: Iterable[StagedEntry]
-) -> tuple[str, str]:
-    """Return HEAD's commit (empty: not born) and the tree of all files as they are, written with a private index.
-
-    `nested` repositories are left out; `staged` entries that have no file are included.
-    """
-    head = worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1)).text
-    # a copy of the worktree's index knows the files' times: only what has changed since is read
+@contextmanager
+def private_index(worktree: Worktree) -> Iterator[dict[str, str]]:
+    """Yield an environment in which git has an index of its own, empty at first; remove it afterwards."""
     with copied_index(worktree) as index:
-        env = _index_env(index) | repository.identity()
-        if worktree.git(repository, "read-tree", *_start(head), env=env, ok=(0, 128)).code:
-            index.unlink(missing_ok=True)  # the index was damaged: start without it
-            worktree.git(repository, "read-tree", *_start(head), env=env)
-        stage(repository, worktree, nested, index=index)
-        _add_staged(repository, worktree, index, staged)
-        return head, worktree.git(repository, "write-tree", env=env).text
-
-
-def _start(head: str) -> tuple[str, ...]:
-    return ("--reset", head) if head else ("--empty",)
+        index.unlink(missing_ok=True)
+        yield _index_env(index)
 
 
 @contextmanager
@@ -161,25 +146,6 @@ def with_clean_index(repository: Repository, worktree: Worktree) -> Iterator[tup
     with copied_index(worktree) as index:
         clear_flags(repository, worktree, index, flagged)
         yield _index_env(index), flagged
-
-
-def _add_staged(repository: Repository, worktree: Worktree, index: Path, staged: Iterable[StagedEntry]) -> None:
-    """Add to a private index what is staged in the worktree's own and that `git add` does not add.
-
-    These are ignored files, as they are now; and entries without a file that are left out of the checkout.
-    """
-    entries = {entry.path: entry for entry in staged}
-    existing = set(_existing(worktree.path, entries))
-    env = _index_env(index)
-    if files := [path for path in existing if _is_file(worktree.path / path)]:
-        worktree.git(repository, "update-index", "--add", "-z", "--stdin", input=_nul_separated(files), env=env)
-    if missing := [entry for path, entry in entries.items() if path not in existing]:
-        lines = "".join(f"{entry.mode} {entry.blob}\t{entry.path}\0" for entry in missing)
-        worktree.git(repository, "update-index", "-z", "--index-info", input=os.fsencode(lines), env=env)
-
-
-def _is_file(path: Path) -> bool:
-    return path.is_symlink() or path.is_file()
 
 
 def _clear(repository: Repository, worktree: Worktree, index: Path | None, flag: str, paths: Collection[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import Refused
-from gitorch.git import gate, index_flags
+from gitorch.git import index_flags, tree_size
 from gitorch.git.index_flags import FlaggedPaths, StagedEntry
 from gitorch.git.repository import Repository
 from gitorch.git.worktree_list import Worktree
@@ -72,7 +72,7 @@ def read(repository: Repository, worktree: Worktree) -> WorktreeStatus:
 def size_problem(repository: Repository, worktree: Worktree) -> str:
     """Return why a worktree's commit is too large to be compared with its files, or an empty text."""
     head = worktree.git(repository, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", ok=(0, 1, 128))
-    return gate.size_problem(repository, Oid(head.text)) if head.code == 0 else ""
+    return tree_size.size_problem(repository, Oid(head.text)) if head.code == 0 else ""
 
 
 def uncommitted(repository: Repository, worktree: Worktree) -> Uncommitted:

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitorch.errors import Refused
-from gitorch.git import index_flags, worktree_status
+from gitorch.git import index_flags
 from gitorch.git.opened_worktree import remember
-from gitorch.git.repository import GitFailed, RefsMoved, Repository
+from gitorch.git.repository import GitFailed, Repository
+from gitorch.git.rescue import rescue
 from gitorch.git.worktree_list import Worktree, checked_out, find, points_to, read_text
-from gitorch.git.worktree_status import WorktreeStatus
 from gitorch.git.worktree_trash import carry_out, new_stamp, removal
-from gitorch.model.naming import Oid, Ref, branch_ref
-from gitorch.model.refs import RefUpdate
+from gitorch.model.naming import Ref, branch_ref
 from gitorch.storage import locks
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "take_away",
 ]
 
-_RESCUE_TRIES = 5
 _SEQUENCES = ("rebase-merge", "rebase-apply", "sequencer")
 """What git keeps of a rebase or of several picks. A reset ends a merge or a single pick, but not these."""
 
@@ -77,51 +75,10 @@ def remove_stale_locks(repository: Repository, worktree: Worktree, branch: Ref) 
     repository.remove_stale_locks(admin / "index.lock", admin / "HEAD.lock", shared / f"{branch}.lock")
 
 
-def rescue(repository: Repository, worktree: Worktree, ref: Ref, message: str) -> Oid | None:
-    """Save uncommitted files as a commit under `ref`, and return it; None if there are none.
-
-    Commits that are on no branch are saved with them: HEAD may be detached. Branch, index and files stay as they are:
-    the tree is made with a private index. Earlier rescue points stay reachable through first parents; what one of them
-    already has is not saved again. Several processes may save the same worktree at the same time.
-    """
-    status = worktree_status.read(repository, worktree)
-    files = status.uncommitted
-    if not files.paths and not _is_unreachable(repository, status):
-        return None
-    head, tree = index_flags.write_snapshot(repository, worktree, files.nested, files.staged)
-    for remaining in reversed(range(_RESCUE_TRIES)):
-        old = repository.read_ref(ref)
-        if old and _has_snapshot(repository, old, tree, head):
-            return old
-        parents = [word for oid in (old, head) if oid for word in ("-p", oid)]
-        new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=repository.identity()).text)
-        try:
-            repository.update_refs([RefUpdate(ref, new, old)], "save uncommitted work")
-        except RefsMoved:
-            if not remaining:
-                raise
-        else:
-            return new
-    return None
-
-
-def _is_unreachable(repository: Repository, status: WorktreeStatus) -> bool:
-    """Return whether the commits of a detached HEAD are in no ref."""
-    if status.branch is not None or status.tip is None:
-        return False
-    return not repository.git("for-each-ref", "--count=1", f"--contains={status.tip}", "--format=%(refname)").stdout
-
-
-def _has_snapshot(repository: Repository, rescue_point: Oid, tree: str, head: str) -> bool:
-    """Return whether a rescue point has this tree on top of this commit."""
-    (commit,) = repository.commits([rescue_point])
-    return commit.tree == tree and (not head or commit.parents[-1:] == (head,))
-
-
 def take_away(repository: Repository, path: Path, ref: Ref, message: str) -> None:
     """Move a worktree, or a link in its place, into the trash, after saving uncommitted files under `ref`."""
     if (worktree := find(repository, path)) is not None:
-        rescue(repository, worktree, ref, message)
+        rescue(repository, worktree, ref, message, complete=True)
     with lock(repository):
         carry_out(removal(repository, path, new_stamp()))
 

@@ -52,7 +52,7 @@ def _rescue(workspace: Workspace, task: Task) -> None:
     worktree = worktrees.find(workspace.repository, Path(task.worktree)) if task.worktree else None
     if worktree is not None:
         ref = naming.rescue_ref(task.id)
-        worktrees.rescue(workspace.repository, worktree, ref, f"uncommitted files of {task.id}")
+        worktrees.rescue(workspace.repository, worktree, ref, f"uncommitted files of {task.id}", complete=True)
 
 
 def _folder_moves(workspace: Workspace, task: Task, stamp: str) -> Iterator[FolderMove]:

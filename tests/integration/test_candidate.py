@@ -16,8 +16,9 @@ import pytest
 
 from gitorch import services
 from gitorch.flow.merge.resolutions import FileResolutions, Sides
-from gitorch.git import index_flags, worktree_status, worktrees
+from gitorch.git import worktree_status, worktrees
 from gitorch.git.repository import Repository
+from gitorch.git.rescue import store_uncommitted, write_tree
 from gitorch.model.forecast import Candidate, CheckStatus, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
@@ -397,14 +398,14 @@ def test_a_worktree_with_a_broken_index_is_saved_all_the_same(night: Night) -> N
     repository: Repository = night.workspace.repository
     worktree = worktrees.find(repository, place)
     assert worktree is not None
-    found = worktree_status.uncommitted(repository, worktree)
+    status = worktree_status.read(repository, worktree)
     index = worktree.admin / "index"
     whole = index.read_bytes()
     index.write_bytes(b"no index")
-    head, tree = index_flags.write_snapshot(repository, worktree, found.nested, found.staged)
+    tree = write_tree(repository, worktree, status.tip, store_uncommitted(repository, worktree, status))
     index.write_bytes(whole)
     assert night.git("show", f"{tree}:busy.txt") == "mine"
-    assert head == night.git("rev-parse", "orch/busy")
+    assert status.tip == night.git("rev-parse", "orch/busy")
 
 
 def test_a_worktree_that_is_gone(night: Night) -> None:

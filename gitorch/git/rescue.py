@@ -1,0 +1,264 @@
+"""Rescue points: what a worktree holds and no commit does, as a commit under a ref of gitorch.
+
+The files are read here and streamed to `git fast-import`. `git add` would store a file of any size, fail as a whole on
+a repository inside, and interpret what an agent configured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from gitorch.git import index_flags, tree_files, worktree_status
+from gitorch.git.gate import is_git_name
+from gitorch.git.opened_worktree import opened
+from gitorch.git.repository import RefsMoved, Repository
+from gitorch.git.tree_files import FileContent, NotSaved
+from gitorch.git.worktree_list import Worktree
+from gitorch.git.worktree_status import WorktreeStatus
+from gitorch.model.naming import Oid, Ref
+from gitorch.model.refs import RefUpdate
+
+SAVED_GIT = ".git-saved"
+"""In a rescue point, the folder that holds the `.git` folder of a repository inside the worktree."""
+SAVED_MODULES = ".git-saved-modules"
+"""In a rescue point, the folder that holds the repositories of the worktree's submodules."""
+SKIPPED = "Not-saved: "
+"""The start of a line in a rescue point's message: a path as JSON, and why it was not saved."""
+
+
+Entries = dict[str, tuple[str, str] | None]
+"""The mode and the blob of each path, None for a deleted one."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rescue point holds at most.
+
+    `file_bytes` and `total_bytes` are for uncommitted files, the `extra` ones for ignored files and repositories
+    inside. `listed` is how many skipped paths the message names.
+    """
+
+    file_bytes: int = 50 << 20
+    total_bytes: int = 2 << 30
+    extra_file_bytes: int = 10 << 20
+    extra_bytes: int = 200 << 20
+    extra_files: int = 20_000
+    listed: int = 200
+
+
+LIMITS = Limits()
+_TRIES = 5
+# `.gitmodules` as file systems of Windows and macOS may spell it; git takes no link of this name
+_SETTINGS_NAME = re.compile(r"\W*\.gitmodules|gitmod~[0-9]|gi7eb[0-9a-f]*~[0-9]", re.IGNORECASE)
+
+
+def rescue(
+    repository: Repository,
+    worktree: Worktree,
+    ref: Ref,
+    message: str,
+    *,
+    complete: bool = False,
+    limits: Limits = LIMITS,
+) -> Oid | None:
+    """Save uncommitted files as a commit under `ref`, and return it; None if there are none.
+
+    Commits that are on no branch are saved with them: HEAD may be detached. `complete` also saves ignored files, and
+    the files and commits of repositories and submodules inside, up to the limits. What is not saved is listed in the
+    message. Branch, index and files stay as they are. Earlier rescue points stay reachable through first parents; what
+    one of them already has is not saved again. Several processes may save the same worktree at the same time.
+    """
+    status = worktree_status.read(repository, worktree)
+    with opened(worktree.path, worktree.admin) as top:
+        walker = _Walker(repository, worktree, top, limits)
+        walker.save_uncommitted(status)
+        if complete:
+            walker.save_extras(status)
+    if not (status.uncommitted.paths or walker.entries or walker.skipped or _is_unreachable(repository, status)):
+        return None
+    tree = write_tree(repository, worktree, status.tip, walker.entries)
+    return _commit(repository, ref, tree, status.tip, message + _skipped_lines(walker.skipped, limits.listed))
+
+
+def store_uncommitted(repository: Repository, worktree: Worktree, status: WorktreeStatus) -> Entries:
+    """Store what git reports as uncommitted; return its entries for `write_tree`."""
+    with opened(worktree.path, worktree.admin) as top:
+        walker = _Walker(repository, worktree, top, LIMITS)
+        walker.save_uncommitted(status)
+    return walker.entries
+
+
+class _Walker:
+    """Streams files into the object store. `entries` are the index entries of the tree, None for a deleted path."""
+
+    def __init__(self, repository: Repository, worktree: Worktree, top: int, limits: Limits) -> None:
+        self._repository, self._worktree, self._top, self._limits = repository, worktree, top, limits
+        self._files, self._bytes = limits.extra_files, limits.extra_bytes
+        self.entries: Entries = {}
+        self.skipped: dict[str, str] = {}
+
+    def save_uncommitted(self, status: WorktreeStatus) -> None:
+        """Save what git reports as uncommitted, and the files of repositories inside."""
+        staged = {entry.path: (entry.mode, entry.blob) for entry in status.uncommitted.staged}
+        self._store(self._read_uncommitted(status.uncommitted.paths), staged)
+        for path in status.uncommitted.nested:
+            self._save_repository(path.rstrip("/"))
+
+    def _read_uncommitted(self, paths: Iterable[str]) -> Iterator[tuple[str, FileContent | NotSaved | None]]:
+        remaining = self._limits.total_bytes
+        for path in paths:
+            content = tree_files.read(self._top, path, min(self._limits.file_bytes, remaining))
+            remaining -= len(content.content) if isinstance(content, FileContent) else 0
+            yield path, content
+
+    def save_extras(self, status: WorktreeStatus) -> None:
+        """Save ignored files, submodules, and repositories in ignored folders; list special files."""
+        words = ("ls-files", "--others", "--ignored", "--exclude-standard", "-z")
+        ignored = [path for path in self._worktree.git(self._repository, *words).fields() if not path.endswith("/")]
+        self._save_within(self._top, [(path, path) for path in ignored])
+        inside = tree_files.scan(self._top, limit=self._limits.extra_files)
+        self.skipped |= inside.special
+        nested = {path.rstrip("/") for path in status.uncommitted.nested}
+        for path in inside.repositories:
+            if path not in nested:
+                self._save_repository(path)
+        self._save_modules()
+
+    def _save_repository(self, path: str) -> None:
+        """Save the files of a repository inside, and its `.git` folder as plain files: no git of ours opens it."""
+        pending = [path]
+        while pending:
+            folder = pending.pop()
+            listing = tree_files.scan(self._top, folder, limit=self._limits.extra_files)
+            git_files = tree_files.scan(self._top, f"{folder}/.git", limit=self._limits.extra_files).files
+            prefix = f"{folder}/.git/"
+            files = [(name, name) for name in listing.files]
+            files += [(f"{folder}/{SAVED_GIT}/{name.removeprefix(prefix)}", name) for name in git_files]
+            before = len(self.entries)
+            self._save_within(self._top, files)
+            if len(self.entries) > before:
+                self.entries[folder] = None  # the tree of the commit may have a link there
+            self.skipped |= listing.special
+            pending += listing.repositories
+
+    def _save_modules(self) -> None:
+        """Save the repositories of submodules, which are in the worktree's git folder."""
+        try:
+            modules = tree_files.open_folder(self._worktree.admin / "modules")
+        except OSError:
+            return
+        try:
+            files = tree_files.scan(modules, limit=self._limits.extra_files).files
+            self._save_within(modules, [(f"{SAVED_MODULES}/{name}", name) for name in files])
+        finally:
+            os.close(modules)
+
+    def _save_within(self, top: int, files: Sequence[tuple[str, str]]) -> None:
+        self._store(self._read_within(top, files), {})
+
+    def _read_within(
+        self, top: int, files: Sequence[tuple[str, str]]
+    ) -> Iterator[tuple[str, FileContent | NotSaved | None]]:
+        """Read files (the path in the tree, and below `top`) until the limits of a rescue point are reached."""
+        for target, path in files:
+            if self._files <= 0 or self._bytes <= 0:
+                yield target, NotSaved("the rescue point is full")
+                continue
+            content = tree_files.read(top, path, min(self._limits.extra_file_bytes, self._bytes))
+            if isinstance(content, FileContent):
+                self._files -= 1
+                self._bytes -= len(content.content)
+                yield target, content
+            elif content is not None:
+                yield target, content
+
+    def _store(
+        self,
+        contents: Iterable[tuple[str, FileContent | NotSaved | None]],
+        staged: dict[str, tuple[str, str]],
+    ) -> None:
+        """Write contents as blobs; a path without a file is deleted, or as it is `staged`."""
+        process = None
+        try:
+            for path, content in contents:
+                if isinstance(content, NotSaved):
+                    self.skipped[path] = content.reason
+                elif content is not None and not _is_storable(path, content.mode):
+                    self.skipped[path] = "git refuses this name"
+                elif content is None:
+                    self.entries[path] = staged.get(path)
+                else:
+                    process = process or self._repository.start_batch("fast-import", "--quiet", "--done")
+                    process.send(b"blob\nmark :1\ndata %d\n" % len(content.content))
+                    process.send(content.content + b"\nget-mark :1\n")
+                    self.entries[path] = content.mode, process.read_line().decode().strip()
+            if process is not None:
+                process.send(b"done\n")
+        finally:
+            if process is not None:
+                process.close()
+
+
+def _is_storable(path: str, mode: str) -> bool:
+    """Return whether git takes a path into an index: one that it refuses would stop the whole rescue point."""
+    parts = path.split("/")
+    is_settings_link = mode == "120000" and _SETTINGS_NAME.match(parts[-1]) is not None
+    return not is_settings_link and not any(is_git_name(part) for part in parts)
+
+
+def write_tree(repository: Repository, worktree: Worktree, head: Oid | None, entries: Entries) -> Oid:
+    """Return the tree of HEAD with these entries in it, written with a private index."""
+    zero = "0" * len(head or "0" * 40)
+    deleted = b"".join(os.fsencode(f"0 {zero}\t{path}\0") for path, entry in entries.items() if entry is None)
+    saved = b"".join(os.fsencode(f"{e[0]} {e[1]}\t{path}\0") for path, e in entries.items() if e is not None)
+    with index_flags.private_index(worktree) as env:
+        worktree.git(repository, "read-tree", *([head] if head else ["--empty"]), env=env)
+        worktree.git(repository, "update-index", "-z", "--index-info", input=deleted + saved, env=env)
+        return Oid(worktree.git(repository, "write-tree", env=env).text)
+
+
+def _commit(repository: Repository, ref: Ref, tree: Oid, head: Oid | None, message: str) -> Oid | None:
+    for remaining in reversed(range(_TRIES)):
+        old = repository.read_ref(ref)
+        if old and _has_snapshot(repository, old, tree, head):
+            return old
+        parents = [word for oid in (old, head) if oid for word in ("-p", oid)]
+        new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=repository.identity()).text)
+        try:
+            repository.update_refs([RefUpdate(ref, new, old)], "save uncommitted work")
+        except RefsMoved:
+            if not remaining:
+                raise
+        else:
+            return new
+    return None
+
+
+def _is_unreachable(repository: Repository, status: WorktreeStatus) -> bool:
+    """Return whether the commits of a detached HEAD are in no ref."""
+    if status.branch is not None or status.tip is None:
+        return False
+    return not repository.git("for-each-ref", "--count=1", f"--contains={status.tip}", "--format=%(refname)").stdout
+
+
+def _has_snapshot(repository: Repository, rescue_point: Oid, tree: Oid, head: Oid | None) -> bool:
+    """Return whether a rescue point has this tree on top of this commit."""
+    (commit,) = repository.commits([rescue_point])
+    return commit.tree == tree and (not head or commit.parents[-1:] == (head,))
+
+
+def _skipped_lines(skipped: dict[str, str], listed: int) -> str:
+    if not skipped:
+        return ""
+    lines = [f"{SKIPPED}{json.dumps(path)} {reason}\n" for path, reason in sorted(skipped.items())[:listed]]
+    more = [f"{SKIPPED}and {len(skipped) - listed} more\n"] if len(skipped) > listed else []
+    return "\n\n" + "".join([*lines, *more])
+
+
+def skipped_of(message: str) -> list[str]:
+    """Return what a rescue point's message lists as not saved: paths as JSON, each with the reason."""
+    return [line.removeprefix(SKIPPED) for line in message.split("\n") if line.startswith(SKIPPED)]

@@ -1,0 +1,160 @@
+"""Rescue points: whatever a worktree holds is saved or listed, and nothing in it is followed, run or waited for."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import msgspec
+
+from gitorch.git import worktrees
+from gitorch.git.repository import Repository
+from gitorch.git.rescue import LIMITS, rescue, skipped_of
+from gitorch.git.worktrees import Worktree
+from gitorch.model.naming import Oid, rescue_ref
+from tests.support.git import commit, git
+
+REF = rescue_ref("t")
+
+
+def added(repo: Repository) -> Worktree:
+    assert repo.work_tree is not None
+    git("branch", "orch/t", "main", cwd=repo.work_tree)
+    return worktrees.add(repo, repo.work_tree.parent / "trees" / "t", "orch/t", "test")
+
+
+def saved(repo: Repository, worktree: Worktree, complete: bool = False) -> tuple[Oid, list[str]]:
+    """Make a rescue point; return it, and what it lists as not saved."""
+    oid = rescue(repo, worktree, REF, "m", complete=complete)
+    assert oid is not None
+    return oid, skipped_of(repo.commits([oid])[0].message)
+
+
+def test_ignored_files_are_saved_with_the_rest(repo: Repository) -> None:
+    """A complete rescue point has ignored files, one of the running work does not; neither changes the worktree."""
+    worktree = added(repo)
+    (worktree.path / "debug.log").write_text("ignored")
+    assert rescue(repo, worktree, REF, "m") is None
+    oid, skipped = saved(repo, worktree, complete=True)
+    assert repo.file(oid, "debug.log") == b"ignored"
+    assert repo.file(oid, "README.md") == (worktree.path / "README.md").read_bytes()
+    assert skipped == []
+    assert git("status", "--porcelain", cwd=worktree.path) == ""
+    assert rescue(repo, worktree, REF, "m", complete=True) == oid
+
+
+def test_what_is_too_large_is_listed(repo: Repository) -> None:
+    """Ignored files over the limit of a file, or of all of them, are named with the reason."""
+    worktree = added(repo)
+    for name in ("a.log", "b.log", "c.log"):
+        (worktree.path / name).write_text("x" * 60)
+    limits = msgspec.structs.replace(LIMITS, extra_bytes=100)
+    oid = rescue(repo, worktree, REF, "m", complete=True, limits=limits)
+    assert oid is not None
+    assert repo.file(oid, "a.log") == b"x" * 60
+    assert skipped_of(repo.commits([oid])[0].message) == ['"b.log" 60 bytes', '"c.log" 60 bytes']
+
+
+def test_a_huge_sparse_file_and_special_files(repo: Repository) -> None:
+    """They are listed within seconds: no FIFO is waited for, no device read, no 20 GB stored."""
+    worktree = added(repo)
+    with (worktree.path / "sparse").open("wb") as file:
+        file.truncate(20 << 30)
+    os.mkfifo(worktree.path / "pipe")
+    (worktree.path / "deep").mkdir()
+    os.mkfifo(worktree.path / "deep/pipe.log")
+    (worktree.path / "README.md").unlink()
+    os.mkfifo(worktree.path / "README.md")
+    (worktree.path / "new").write_text("work")
+    here = Path.cwd()
+    os.chdir(worktree.path)  # a socket's address is short
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind("sock")
+    finally:
+        os.chdir(here)
+    started = time.monotonic()
+    oid, skipped = saved(repo, worktree, complete=True)
+    assert time.monotonic() - started < 20
+    assert repo.file(oid, "new") == b"work"
+    assert skipped == [
+        '"README.md" a FIFO',
+        '"deep/pipe.log" a FIFO',
+        '"pipe" a FIFO',
+        '"sock" a socket',
+        '"sparse" 21474836480 bytes',
+    ]
+
+
+def test_a_repository_inside_is_saved_whole(repo: Repository) -> None:
+    """Its files and its commits: from the saved files, git can read them again. So is one in an ignored folder."""
+    worktree = added(repo)
+    for name in ("vendor/in side", "x.log/deep"):
+        inside = worktree.path / name
+        inside.mkdir(parents=True)
+        git("init", "--quiet", cwd=inside)
+        commit(inside, "precious", {"x": "x"})
+        (inside / "y").write_text("not committed")
+    oid, _ = saved(repo, worktree, complete=True)
+    for name in ("vendor/in side", "x.log/deep"):
+        tip = git("rev-parse", "HEAD", cwd=worktree.path / name)
+        assert repo.file(oid, f"{name}/y") == b"not committed"
+        path = f"{name}/.git-saved/objects/{tip[:2]}/{tip[2:]}"
+        assert repo.file(oid, path) == (worktree.path / name / ".git/objects" / tip[:2] / tip[2:]).read_bytes()
+
+
+def test_a_submodule_is_saved_whole(repo: Repository, tmp_path: Path) -> None:
+    """Files and commits inside a submodule are nowhere else."""
+    library = tmp_path / "lib"
+    library.mkdir()
+    git("init", "--quiet", cwd=library)
+    commit(library, "first", {"a": "a"})
+    worktree = added(repo)
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "lib", cwd=worktree.path)
+    git("commit", "--quiet", "-m", "add", cwd=worktree.path)
+    tip = commit(worktree.path / "lib", "fix", {"a": "fixed"})
+    (worktree.path / "lib/new-module").write_text("only here")
+    oid, _ = saved(repo, worktree, complete=True)
+    assert repo.file(oid, "lib/new-module") == b"only here"
+    assert repo.file(oid, "lib/a") == b"fixed"
+    assert repo.file(oid, f".git-saved-modules/lib/objects/{tip[:2]}/{tip[2:]}")
+
+
+def test_a_link_in_the_way_is_not_followed(repo: Repository, tmp_path: Path) -> None:
+    """A folder that became a link is saved as the link, and nothing behind it is read."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "app.py").write_text("TOP SECRET")
+    worktree = added(repo)
+    (worktree.path / "src").rename(worktree.path / "moved")
+    (worktree.path / "src").symlink_to(secret)
+    (worktree.path / "also.log").symlink_to(secret / "app.py")
+    oid, _ = saved(repo, worktree, complete=True)
+    assert repo.file(oid, "src") == os.fsencode(secret)
+    assert repo.file(oid, "also.log") == os.fsencode(secret / "app.py")
+    assert b"TOP SECRET" not in repo.git("grep", "-h", "-e", "", oid, ok=(0, 1)).stdout
+
+
+def test_names_that_git_refuses_are_listed(repo: Repository) -> None:
+    """They do not keep the rest from being saved."""
+    worktree = added(repo)
+    (worktree.path / "deep").mkdir()
+    (worktree.path / "deep/git~1").write_text("x")
+    (worktree.path / ".gitmodules").symlink_to("README.md")
+    (worktree.path / "new").write_text("work")
+    oid, skipped = saved(repo, worktree, complete=True)
+    assert repo.file(oid, "new") == b"work"
+    assert skipped == ['".gitmodules" git refuses this name', '"deep/git~1" git refuses this name']
+
+
+def test_a_thousand_files_take_moments(repo: Repository) -> None:
+    """They are streamed to one process."""
+    worktree = added(repo)
+    for number in range(1_000):
+        (worktree.path / f"f{number}").write_text(f"{number}\n")
+    started = time.monotonic()
+    oid, _ = saved(repo, worktree)
+    assert time.monotonic() - started < 10
+    assert repo.file(oid, "f999") == b"999\n"
