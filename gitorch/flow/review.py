@@ -9,12 +9,13 @@ import msgspec
 
 from gitorch.config import Config
 from gitorch.git.repository import Repository
-from gitorch.model import globs
+from gitorch.model import alarms, globs
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import Task, commit_range
 from gitorch.replay import Conflicted, replay
 
 LARGE = 400
+_MAX_MOVED = 10
 _TEST = re.compile(r"(^|/)(tests?|spec|__tests__)/|(^|/)test_[^/]*$|_test\.[a-z]+$|\.(test|spec)\.[a-z]+$")
 
 
@@ -73,13 +74,14 @@ def _count(text: str) -> int | None:
     return None if text == "-" else int(text)
 
 
-def card(repository: Repository, config: Config, task: Task) -> ReviewCard:
-    """Return the review card of a task that has commits."""
+def card(repository: Repository, config: Config, task: Task, moved: Sequence[str] = ()) -> ReviewCard:
+    """Return the review card of a task that has commits; `moved` is what changed outside of its worktree meanwhile."""
     base, tip = commit_range(task)
     changed = changes(repository, base, tip)
     log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
     subjects = tuple(entry for entry in log.decode("utf-8", "replace").split("\0") if entry)
-    signals = [*_signals(task, config, changed), *_forecast(repository, config, task)]
+    signals = [RiskSignal(3, f"while it ran, and not by gitorch: {change}") for change in moved[:_MAX_MOVED]]
+    signals += [*_signals(task, config, changed, moved), *_forecast(repository, config, task)]
     ordered = sorted(signals, key=lambda signal: -signal.weight)
     return ReviewCard(task=task, changes=changed, commits=subjects, signals=tuple(ordered))
 
@@ -90,14 +92,17 @@ def by_risk(cards: Sequence[ReviewCard]) -> list[ReviewCard]:
     return sorted(cards, key=lambda card: (rank[card.risk], -(card.added + card.removed), card.task.number))
 
 
-def _signals(task: Task, config: Config, changed: Sequence[FileChange]) -> list[RiskSignal]:
+def _signals(task: Task, config: Config, changed: Sequence[FileChange], moved: Sequence[str]) -> list[RiskSignal]:
     signals = [RiskSignal(3, f"check {result.name} fails") for result in task.results if not result.passed]
     if not task.results:
         signals.append(RiskSignal(2, "not checked"))
     if task.stale:
         signals.append(RiskSignal(2, "a task it builds on has changed since"))
     if task.attempt:
-        signals += [RiskSignal(2, f"the agent tried to move {ref}, and was stopped") for ref in task.attempt.alarms]
+        signals += [
+            RiskSignal(3 if alarms.is_hook(alarm) else 2, alarms.describe(alarm, moved))
+            for alarm in task.attempt.alarms
+        ]
         signals += [RiskSignal(1, f"the agent was refused: {action}") for action in task.attempt.denials]
     size = sum((change.added or 0) + (change.removed or 0) for change in changed)
     if size > LARGE:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from gitorch.git import gate, index_flags, worktree_status
+from gitorch.git import fence, gate, index_flags, worktree_status
 from gitorch.git.repository import Repository
 from gitorch.git.worktree_status import WorktreeStatus
 from gitorch.git.worktrees import Worktree, remove_stale_locks
@@ -17,13 +17,15 @@ from gitorch.model.refs import RefUpdate
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt's work, on its branch: the tip, its tree, and the number of own commits.
 
-    `completed` means that gitorch committed files which the agent had left uncommitted.
+    `completed` means that gitorch committed files which the agent had left uncommitted; `skipped_hooks` are the user's
+    own hooks that could have refused that commit, and were not run.
     """
 
     tip: Oid
     tree: Oid
     commits: int
     completed: bool
+    skipped_hooks: tuple[str, ...] = ()
 
 
 class NoChanges(msgspec.Struct, frozen=True):
@@ -80,7 +82,11 @@ def collect(
         return Rejected(f"the worktree contains a git repository: {path}")
     if status.flagged.absent:  # checks run on these files, and the tip has those that were hidden and deleted
         index_flags.restore_absent(repository, worktree)
-    return _advance(repository, tip, branch, base, completed=bool(files))
+    result = _advance(repository, tip, branch, base, completed=bool(files))
+    if files and isinstance(result, Collected):
+        hooks = fence.commit_hooks(fence.user_hooks(repository, worktree.path))
+        return msgspec.structs.replace(result, skipped_hooks=hooks)
+    return result
 
 
 def _unreadable(repository: Repository, worktree: Worktree) -> str:

@@ -55,6 +55,8 @@ _SHARED_FILES = ("config", "config.worktree", "shallow", "objects/info/alternate
 _HASHED_BYTES = 32 * 1024 * 1024
 _LONGEST_ALARM = 1024 * 1024
 
+_COMMIT_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg")
+
 _SWITCHED_OFF = {"GITORCH_NOTHING": "", "GITORCH_NO": "false"}
 
 
@@ -134,8 +136,13 @@ def user_hooks(repository: Repository, worktree: Path | None = None) -> Path:
     return (worktree or repository.work_tree or repository.common_dir) / paths[-1]
 
 
+def commit_hooks(hooks: Path) -> tuple[str, ...]:
+    """Return the user's own hooks in a folder that can refuse a commit."""
+    return tuple(name for name in _COMMIT_HOOKS if (hooks / name).is_file() and os.access(hooks / name, os.X_OK))
+
+
 def refusals(alarm: Path) -> tuple[str, ...]:
-    """Return what the hooks refused, each once, oldest first: refs, and `push to NAME`.
+    """Return what was refused, each once, oldest first: refs, `push to NAME`, and `hook NAME` by a hook of the user's.
 
     The agent could write this file too, so it is read with care: it must be a plain file, and a megabyte is enough.
     """

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
-from gitorch.flow.review import ReviewCard, RiskSignal
+from gitorch.flow.review import ReviewCard
 from gitorch.model import note
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import Comment, Commits, State, Task, base_of, change
@@ -19,9 +17,6 @@ from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
-
-_MAX_MOVED = 10
-"""How many changes outside of its worktree a card names."""
 
 
 def current_reviewer(workspace: Workspace) -> str:
@@ -35,10 +30,8 @@ def review_card(workspace: Workspace, task: Task) -> ReviewCard:
         raise Refused(
             "no-commits", f"{task.id} has no commits yet", why=task.reason, fix=(f"orchestrate log {task.id}",)
         )
-    card = review.card(workspace.repository, workspace.config, task)
     changes = dict.fromkeys(change.what for change in moved.unacknowledged(workspace, task.id))
-    signals = [RiskSignal(3, f"while it ran, and not by gitorch: {what}") for what in [*changes][:_MAX_MOVED]]
-    return msgspec.structs.replace(card, signals=(*signals, *card.signals))
+    return review.card(workspace.repository, workspace.config, task, [*changes])
 
 
 def cards_by_risk(workspace: Workspace) -> list[ReviewCard]:

@@ -78,6 +78,34 @@ def test_what_a_preparation_does_is_told(cli: Cli) -> None:
     assert "HUSKY" in said
 
 
+def test_what_a_hook_refused_is_told(cli: Cli) -> None:
+    """A commit that the repository's own hook refuses, and that gitorch makes, is told; so is a hook that never ran."""
+    hook = cli.folder / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    cli.queue(
+        does("Two", "echo 2 > two.txt; git add -A; git commit -qm two || true"), does("Three", "echo 3 > three.txt")
+    )
+    cli.run()
+    alarms = {name: task["attempt"]["alarms"] for name, task in cli.tasks().items()}
+    assert alarms["two"] == ["hook pre-commit", "skipped hook pre-commit"]
+    assert alarms["three"] == ["skipped hook pre-commit"]
+    assert "the repository's pre-commit hook refused" in cli("task", "two").text
+    assert "without the repository's pre-commit hook" in cli("task", "three").text
+    assert cli.json("review", "three")["tasks"][0]["risk"] == "high"
+
+
+def test_a_refusal_that_did_not_help_is_not_called_one(cli: Cli) -> None:
+    """The stash's only entry is gone although a hook refused to move its ref: both are told."""
+    cli.queue(does("Two", saved("two.txt", "2"), f"git -C '{cli.folder}' stash drop -q || true"))
+    moved = cli("run", "--json", ok=6).stream[-1]["moved"]
+    assert any(line.startswith("stash ") and line.endswith("disappeared") for line in moved)
+    said = cli("task", "two").text
+    assert "blocked" not in said
+    if "refs/stash" in cli.tasks()["two"]["attempt"]["alarms"]:
+        assert "a hook refused it, but it changed" in said
+
+
 def test_what_gitorch_does_is_not_told(cli: Cli, tmp_path: Path) -> None:
     """Verdicts, merges and new tasks by a person during a run are gitorch's own doing, also in the user's checkout."""
     ready, gate = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate")

@@ -200,6 +200,7 @@ def test_status() -> None:
         "tasks": [task_fields(FINISHED), task_fields(QUEUED)],
         "conflicts": [],
         "candidate": None,
+        "moved": [],
     }
 
 

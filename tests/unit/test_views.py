@@ -129,7 +129,7 @@ def test_the_page_of_a_task() -> None:
                     - [ ] the sixth attempt returns 429
           Attempt   2 by claude · started Sat 23:12 · 38m18s · completed
                     $1.10 · 420k tokens in, 9k out
-                    tried to move refs/heads/main (blocked)
+                    the agent tried to move refs/heads/main; a hook refused it
                     denied: Bash: git push
           Agent     The counter lives in Redis.
           Checks    ✓ test  passed       43s  pytest -q

@@ -116,7 +116,8 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
     denials: list[str]
     """Tool calls that the agent was refused."""
     alarms: list[str]
-    """What changed outside of the agent's worktree and branch meanwhile."""
+    """What the agent was refused: refs, `push to NAME`, `network: HOST`, `hook NAME` (of the repository's own), and
+    `skipped hook NAME`: gitorch committed what the agent had left without it."""
 
     @classmethod
     def of(cls, attempt: Attempt) -> AttemptJson:

@@ -15,6 +15,7 @@ from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.review import check_table, comment_list, title_lines
 from gitorch.cli.views.status import PROGRAM
+from gitorch.model import alarms
 from gitorch.model.forecast import Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
@@ -47,7 +48,7 @@ def task_page(
             ("Goal", block(task.spec.goal, terminal)),
             ("Prompt", block(task.spec.prompt, terminal)),
             ("Done when", block("\n".join(f"- {criterion}" for criterion in task.spec.acceptance), terminal)),
-            ("Attempt", _attempt(task.attempt, terminal, now)),
+            ("Attempt", _attempt(task.attempt, [change.what for change in moved], terminal, now)),
             ("Agent", block(task.attempt.summary if task.attempt else "", terminal)),
             ("Checks", check_table(task, terminal)),
             ("Moved", foreign_changes.of_task(moved, terminal)),
@@ -90,7 +91,9 @@ def _dependencies(task: Task, tasks: Mapping[TaskId, Task]) -> str:
     return ", ".join(f"{name} ({tasks[name].state})" if name in tasks else name for name in task.spec.after)
 
 
-def _attempt(attempt: Attempt | None, terminal: TerminalStyle, now: datetime) -> RenderableType | None:
+def _attempt(
+    attempt: Attempt | None, moved: Sequence[str], terminal: TerminalStyle, now: datetime
+) -> RenderableType | None:
     if attempt is None:
         return None
     parts = [
@@ -103,7 +106,7 @@ def _attempt(attempt: Attempt | None, terminal: TerminalStyle, now: datetime) ->
     ]
     lines = [block(terminal.dot.join(part for part in parts if part), terminal)]
     lines += [block(_usage(attempt.usage, terminal), terminal)] if attempt.usage else []
-    lines += [prose((f"tried to move {terminal.clean(ref)} (blocked)", "yellow")) for ref in attempt.alarms]
+    lines += [prose((terminal.clean(alarms.describe(alarm, moved)), "yellow")) for alarm in attempt.alarms]
     lines += [prose((f"denied: {terminal.clean(denial)}", "dim")) for denial in attempt.denials]
     return stack(lines)
 

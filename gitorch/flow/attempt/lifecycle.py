@@ -19,7 +19,7 @@ from gitorch.flow.attempt.finish import (
 )
 from gitorch.flow.attempt.records import brief_file, stop_reason
 from gitorch.flow.attempt.start import compose_brief
-from gitorch.model import brief, note
+from gitorch.model import alarms, brief, note
 from gitorch.model.outcome import ExitReason, Outcome, Usage
 from gitorch.model.redact import redacted
 from gitorch.model.task import (
@@ -117,6 +117,8 @@ def _work(context: RunContext, task: Task, env: AttemptEnv) -> Task:
     collected = _collect(task, env, outcome)
     if isinstance(collected, Collected):
         task = change(task, commits=Commits(base_of(task), collected.tip))
+        skipped = (*current_attempt(task).alarms, *map(alarms.skipped, collected.skipped_hooks))
+        task = change_attempt(task, alarms=tuple(dict.fromkeys(skipped)))
     return _end_early(context, task, env, outcome, collected) or change_attempt(task, phase=Phase.CHECKING)
 
 
@@ -145,7 +147,7 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
         usage=_total_usage(attempt, outcome.usage, cumulative=env.agent.usage_is_cumulative),
         session_usage=outcome.usage or attempt.session_usage,
         denials=(*attempt.denials, *outcome.denials),
-        alarms=env.room.refusals(),
+        alarms=(*env.room.refusals(), *filter(alarms.is_skipped, attempt.alarms)),
         seconds=elapsed(task),
     )
 

@@ -1,0 +1,47 @@
+"""What was refused to an agent, and what went around the repository's own hooks: one word or two each, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_NETWORK = "network: "
+_PUSH = "push to "
+_HOOK = "hook "
+_SKIPPED = "skipped hook "
+
+
+def skipped(hook: str) -> str:
+    """Return the alarm for a hook of the repository that gitorch's own commit did not run."""
+    return _SKIPPED + hook
+
+
+def is_skipped(alarm: str) -> bool:
+    """Return whether an alarm is one of `skipped`."""
+    return alarm.startswith(_SKIPPED)
+
+
+def is_hook(alarm: str) -> bool:
+    """Return whether an alarm is about a hook of the repository's own."""
+    return alarm.startswith((_HOOK, _SKIPPED))
+
+
+def describe(alarm: str, moved: Sequence[str] = ()) -> str:
+    """Return an alarm in words. `moved` are the differences that were found afterwards: they can contradict it."""
+    if is_skipped(alarm):
+        return (
+            f"gitorch committed what the agent had left, without the repository's {alarm.removeprefix(_SKIPPED)} hook"
+        )
+    if alarm.startswith(_HOOK):
+        return f"the repository's {alarm.removeprefix(_HOOK)} hook refused the agent's work"
+    if alarm.startswith(_NETWORK):
+        return f"the agent tried to reach {alarm.removeprefix(_NETWORK)}; the sandbox refused it"
+    if alarm.startswith(_PUSH):
+        return f"the agent tried to {alarm}; a hook refused it"
+    if not alarm.startswith("refs/") and alarm != "HEAD":
+        return alarm
+    contradicted = any(_is_about(line, alarm) for line in moved)
+    return f"the agent tried to move {alarm}; a hook refused it{', but it changed' if contradicted else ''}"
+
+
+def _is_about(line: str, ref: str) -> bool:
+    return line.startswith((f"{ref} ", f"logs/{ref} ")) or (ref == "refs/stash" and line.startswith("stash "))
