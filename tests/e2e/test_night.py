@@ -271,7 +271,8 @@ def test_a_prompt_arrives_byte_for_byte(repository_folder: Path, agent: str) -> 
 
 
 @pytest.mark.real_agents
-def test_a_failing_check_goes_back_to_the_same_session(repository_folder: Path) -> None:
+@pytest.mark.parametrize("mode", ["off", "bwrap"])
+def test_a_failing_check_goes_back_to_the_same_session(repository_folder: Path, mode: str) -> None:
     """A check's output goes back into claude's session, which mends it; a reviewer's words go to the next attempt."""
 
     def brain(request: ModelRequest) -> Turn:
@@ -283,7 +284,10 @@ def test_a_failing_check_goes_back_to_the_same_session(repository_folder: Path) 
 
     with ModelServer(brain) as server:
         cli = person(repository_folder, server)
-        cli.configure(configured(server) + '[checks]\ntest = "echo it says $(cat answer.txt); grep -q 42 answer.txt"\n')
+        check = '[checks]\ntest = "echo it says $(cat answer.txt); grep -q 42 answer.txt"\n'
+        cli.configure(f'sandbox.mode = "{mode}"\n{configured(server)}{check}')
+        if mode == "bwrap":
+            sandbox.require()
         cli("submit", "Answer", "--agent", "claude")
         cli.run()
         (task,) = cli.tasks().values()
