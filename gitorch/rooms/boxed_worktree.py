@@ -19,7 +19,7 @@ from gitorch.model import naming
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.replay import conflict_commit
-from gitorch.rooms import box_notes
+from gitorch.rooms import box_notes, lfs_objects
 from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.boxed_folder import BoxedFolder
 from gitorch.rooms.boxes import USER_HOOKS, Boxes, Place
@@ -148,10 +148,17 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
             return ""
         if before is not None and not self.repository.is_ancestor(before, new):
             return "the agent's commits do not build on the task's branch"
+        if refused := lfs_objects.bring_home(self.place.private, self._lfs_storage):
+            return refused
         self.repository.update_refs([RefUpdate(branch, new, before)], "collect an attempt's commits")
         # what is checked out is the same: only what git knows of it has to follow
         self.worktree.git(self.repository, "read-tree", "-i", "-m", new)
         return ""
+
+    @property
+    def _lfs_storage(self) -> Path:
+        storage = self.repository.git("config", "--type=path", "--get", "lfs.storage", ok=(0, 1)).text or "lfs"
+        return self.repository.common_dir / storage / "objects"
 
     def _is_older(self, tip: Oid, branch_tip: Oid) -> bool:
         return self.repository.exists(tip) and self.repository.is_ancestor(tip, branch_tip)

@@ -150,12 +150,33 @@ class PrivateRepository(msgspec.Struct, frozen=True):
 
     def read_file(self, path: str, limit: int) -> bytes:
         """Return the start of a plain file; nothing where there is none, or where a link leads to it."""
-        *folders, name = path.split("/")
-        try:
-            with _Folder(self.git_dir, *folders) as folder:
-                return folder.read(name, limit)
-        except OSError:
+        descriptor = open_plain(self.git_dir, *path.split("/"))
+        if descriptor is None:
             return b""
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(limit)
+
+    def names(self, path: str, pattern: re.Pattern[str]) -> list[str]:
+        """Return the names in a folder that match a pattern; none where there is no folder."""
+        try:
+            with _Folder(self.git_dir, *path.split("/")) as folder, os.scandir(folder.descriptor) as entries:
+                return sorted(entry.name for entry in entries if pattern.fullmatch(entry.name))
+        except OSError:
+            return []
+
+
+def open_plain(top: Path, *parts: str) -> int | None:
+    """Return a descriptor of a plain file below a folder, to which no link leads; None where there is none."""
+    *folders, name = parts
+    try:
+        with _Folder(top, *folders) as folder:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder.descriptor)
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 class _Folder:
@@ -188,11 +209,6 @@ class _Folder:
         except FileNotFoundError:
             return False
         return True
-
-    def read(self, name: str, limit: int) -> bytes:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        with os.fdopen(os.open(name, flags, dir_fd=self.descriptor), "rb") as file:
-            return file.read(limit) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
 
     def write(self, name: str, content: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import subprocess
 import time
@@ -135,6 +136,23 @@ def test_agents_share_notes_through_the_wall(repository_folder: Path) -> None:
     sandbox.act(room, "C=$(git rev-parse --git-dir)/gitorch; rm -rf $C; ln -s /tmp $C")
     room.collect("work")
     assert len(notes.read(1)) == 3
+
+
+def test_lfs_objects_come_home(repository_folder: Path) -> None:
+    """Contents behind pointers are copied when they are what their names say, from plain files alone."""
+    room = sandbox.room_in(repository_folder)
+    content = "large\n"
+    oid, link = hashlib.sha256(content.encode()).hexdigest(), "ab" * 32
+    script = (
+        f"L=$(git rev-parse --git-dir)/lfs/objects; mkdir -p $L/{oid[:2]}/{oid[2:4]} $L/ab/ab $L/../x; "
+        f"echo large > $L/{oid[:2]}/{oid[2:4]}/{oid}; ln -s /etc/passwd $L/ab/ab/{link}; "
+        f"echo forged > $L/ab/ab/{'ab' * 31}ac; ln -s /etc $L/ac; {COMMIT}"
+    )
+    sandbox.act(room, script)
+    assert isinstance(room.collect("work"), Collected)
+    objects = repository_folder / ".git" / "lfs" / "objects"
+    assert [path.name for path in objects.rglob("*") if path.is_file()] == [oid]
+    assert (objects / oid[:2] / oid[2:4] / oid).read_text() == content
 
 
 def test_the_network_is_a_list_of_hosts(repository_folder: Path) -> None:
