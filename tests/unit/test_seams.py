@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,18 @@ import gitorch
 ROOT = Path(gitorch.__file__).parent
 RECORDS = {"spec.json", "run.json", "exit.json", "submit.lock", "supervisor.log"}
 OUTPUTS = {"stdin", "stdout", "stderr"}
+INSIDE_BOX = "rooms/sandbox/entry.py"
+"""The first program in a box, which becomes the program that it starts."""
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 
 
-def outside_executors() -> Iterator[tuple[str, ast.expr]]:
-    """Yield every expression of every module that is not part of the executors, with its place."""
+@functools.cache
+def outside_executors() -> tuple[tuple[str, ast.expr], ...]:
+    """Return every expression of every module that is not part of the executors, with its place."""
+    return tuple(_expressions())
+
+
+def _expressions() -> Iterator[tuple[str, ast.expr]]:
     for path in sorted(ROOT.rglob("*.py")):
         if not path.is_relative_to(ROOT / "executors"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -43,7 +51,8 @@ def test_no_module_starts_a_process_past_the_import_contract() -> None:
     calls = [
         line
         for line, node in outside_executors()
-        if isinstance(node, ast.Attribute)
+        if not line.startswith(INSIDE_BOX)
+        and isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "os"
         and (node.attr in STARTERS or node.attr.startswith(("exec", "spawn")))
