@@ -8,15 +8,24 @@ from collections.abc import Sequence
 import msgspec
 
 from gitorch.config import Config
+from gitorch.git import credentials
 from gitorch.git.repository import Repository
 from gitorch.model import alarms, globs
 from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.redact import redacted
 from gitorch.model.task import Task, commit_range
 from gitorch.replay import Conflicted, replay
 
 LARGE = 400
 _MAX_MOVED = 10
 _TEST = re.compile(r"(^|/)(tests?|spec|__tests__)/|(^|/)test_[^/]*$|_test\.[a-z]+$|\.(test|spec)\.[a-z]+$")
+
+
+_HOLDS_CREDENTIALS = re.compile(
+    r"(^|/)(\.env(\.(?!example|sample|template|dist|defaults?$)[^/]*)?|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.htpasswd"
+    r"|\.git-credentials|credentials(\.json|\.ini)?|[^/]*\.(p12|pfx|jks|keystore|kdbx|ppk))$"
+)
+_NAMED = 5
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -79,9 +88,10 @@ def card(repository: Repository, config: Config, task: Task, moved: Sequence[str
     base, tip = commit_range(task)
     changed = changes(repository, base, tip)
     log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
-    subjects = tuple(entry for entry in log.decode("utf-8", "replace").split("\0") if entry)
+    subjects = tuple(redacted(entry) for entry in log.decode("utf-8", "replace").split("\0") if entry)
     signals = [RiskSignal(3, f"while it ran, and not by gitorch: {change}") for change in moved[:_MAX_MOVED]]
-    signals += [*_signals(task, config, changed, moved), *_forecast(repository, config, task)]
+    signals += [*_signals(task, config, changed, moved), *_credentials(repository, base, tip)]
+    signals += _forecast(repository, config, task)
     ordered = sorted(signals, key=lambda signal: -signal.weight)
     return ReviewCard(task=task, changes=changed, commits=subjects, signals=tuple(ordered))
 
@@ -112,6 +122,20 @@ def _signals(task: Task, config: Config, changed: Sequence[FileChange], moved: S
     return signals
 
 
+def _credentials(repository: Repository, base: Oid, tip: Oid) -> list[RiskSignal]:
+    found = credentials.search(repository, base, tip)
+    signals = [
+        RiskSignal(3, f"adds a credential: {item.kind} (sha256 {item.digest})", item.place)
+        for item in found.credentials[:_NAMED]
+    ]
+    if len(found.credentials) > _NAMED:
+        signals.append(RiskSignal(3, f"adds {len(found.credentials) - _NAMED} more credentials"))
+    if not found.is_complete:
+        limit = credentials.LIMIT // 1_000_000
+        signals.append(RiskSignal(3, f"only the first {limit} MB of what it adds were searched for credentials"))
+    return signals
+
+
 def path_signals(change: FileChange, config: Config, task: Task) -> list[RiskSignal]:
     """Return the signals of one changed file."""
     signals = []
@@ -119,6 +143,8 @@ def path_signals(change: FileChange, config: Config, task: Task) -> list[RiskSig
         signals.append(RiskSignal(3, "a test was deleted", change.path))
     elif _TEST.search(change.path) and (change.removed or 0) > (change.added or 0):
         signals.append(RiskSignal(2, "a test got shorter", change.path))
+    if change.status != "D" and _HOLDS_CREDENTIALS.search(change.path):
+        signals.append(RiskSignal(2, "such a file often holds credentials", change.path))
     if globs.matches(change.path, config.review.sensitive):
         signals.append(RiskSignal(2, "sensitive", change.path))
     if task.spec.paths and not globs.matches(change.path, task.spec.paths):

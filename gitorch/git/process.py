@@ -9,6 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -124,6 +125,27 @@ class GitRunner:
             raise command_failed(args, output)
         return output
 
+    def lines(self, *args: str) -> Iterator[bytes]:
+        """Run git on the repository, and yield the lines that it prints, in parts of at most 64 kB.
+
+        Raises `GitFailed` at the end if its exit code is not 0.
+        """
+        command = ["git", *_OPTIONS, *self._location(None, None), *args]
+        with self._start(command, None, pipe_input=False) as process:
+            assert process.stdout
+            assert process.stderr
+            errors: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
+            reader = threading.Thread(target=_drain, args=(os.dup(process.stderr.fileno()), errors), daemon=True)
+            reader.start()
+            try:
+                yield from iter(partial(process.stdout.readline, _LINE_BYTES), b"")
+            except BaseException:
+                process.terminate()
+                raise
+            reader.join()
+        if process.returncode != 0:
+            raise command_failed(args, Output(b"", b"".join(errors), process.returncode))
+
     def start_batch(
         self,
         *args: str,
@@ -182,6 +204,7 @@ class GitRunner:
         return ["-C", str(cwd), *([f"--git-dir={git_dir}", f"--work-tree={cwd}"] if git_dir else [])]
 
 
+_LINE_BYTES = 65_536
 _STDERR_CHUNKS = 8
 """How much of a batch process's stderr is kept for its error message: the last chunks, of at most 4 kB each."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +85,10 @@ class Repository:
     ) -> Output:
         """Run git and return what it printed, as `GitRunner.run` does."""
         return self._runner.run(*args, input=input, env=env, cwd=cwd, git_dir=git_dir, ok=ok)
+
+    def lines(self, *args: str) -> Iterator[bytes]:
+        """Run git and yield the lines that it prints, as `GitRunner.lines` does."""
+        return self._runner.lines(*args)
 
     def start_batch(
         self,

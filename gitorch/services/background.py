@@ -38,6 +38,7 @@ from gitorch.services.candidate import publish_candidate
 from gitorch.services.forecast_record import save_candidate, save_forecast, saved_candidate, unchecked
 from gitorch.services.merge import publish_stored
 from gitorch.services.replaying import learn_resolutions
+from gitorch.services.review import adds_credentials
 from gitorch.services.workspace import Workspace
 
 POLL_SECONDS = 2.0
@@ -230,7 +231,9 @@ class BackgroundMerger:
 
     def _mergeable(self) -> list[Task]:
         policy = self.workspace.config.merge.auto
-        return auto_merge.mergeable(self.workspace.tasks.values(), policy, self._approved_before)
+        tasks = auto_merge.mergeable(self.workspace.tasks.values(), policy, self._approved_before)
+        # a person who approves one with credentials has forced it
+        return [task for task in tasks if task.state is State.APPROVED or not adds_credentials(self.workspace, task)]
 
     def _is_unchanged(self, task: Task) -> bool:
         current = self.workspace.tasks.get(task.id)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
 from gitorch.flow.review import ReviewCard
+from gitorch.git import credentials
 from gitorch.model import note
 from gitorch.model.naming import Oid, branch_ref
-from gitorch.model.task import Comment, Commits, State, Task, base_of, change
+from gitorch.model.task import Comment, Commits, State, Task, base_of, change, commit_range
 from gitorch.services import guard, moved
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
@@ -43,7 +44,7 @@ def cards_by_risk(workspace: Workspace) -> list[ReviewCard]:
 def approve(
     workspace: Workspace, tasks: Sequence[Task], reviewer: str, *, force: bool = False, comment: str = ""
 ) -> list[Task]:
-    """Accept tasks for merging. Failing checks are refused, unless forced."""
+    """Accept tasks for merging. Failing checks and added credentials are refused, unless forced."""
     guard.require_person("approve")
     merged = [task for task in tasks if task.state is State.MERGED]
     tasks = [task for task in tasks if task not in merged]
@@ -51,6 +52,8 @@ def approve(
     for task in current:
         if workspace.config.review.require_checks and not force:
             _require_checks(workspace, task)
+        if not force:
+            _require_no_credentials(workspace, task)
     approved = [change(task, state=State.APPROVED, reason="") for task in current]
     comments = (Comment(text=comment),) if comment else ()
     pairs = list(zip(tasks, approved, strict=True))
@@ -111,6 +114,24 @@ def _require_checks(workspace: Workspace, task: Task) -> None:
                 f"orchestrate revise {task.id} -m ..." if failing else f"orchestrate adopt --check {task.branch}",
                 f"orchestrate approve {task.id} --force",
             ),
+        )
+
+
+def adds_credentials(workspace: Workspace, task: Task) -> bool:
+    """Return whether the commits of a task add a credential."""
+    return task.tip is not None and bool(credentials.search(workspace.repository, *commit_range(task)).credentials)
+
+
+def _require_no_credentials(workspace: Workspace, task: Task) -> None:
+    """Raise `Refused` if the commits of a task add a credential, which nobody can take out of the history again."""
+    if task.tip is None:
+        return
+    if found := credentials.search(workspace.repository, *commit_range(task)).credentials:
+        raise Refused(
+            "credentials",
+            f"{task.id} adds credentials: {credentials.named(found)}",
+            why="what is merged stays in the history; a credential that is real has to be replaced where it is valid",
+            fix=(f"orchestrate retry {task.id}", f"orchestrate approve {task.id} --force"),
         )
 
 

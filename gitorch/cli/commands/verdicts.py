@@ -52,8 +52,13 @@ def _parse_position(position: str) -> tuple[str, int]:
 
 @click.command("approve")
 @click.argument("names", nargs=-1, type=TASK, metavar="[TASKS]...")
-@click.option("--all", "approve_all", is_flag=True, help="Approve every finished task whose checks pass.")
-@click.option("--force", is_flag=True, help="Approve even if checks fail.")
+@click.option(
+    "--all",
+    "approve_all",
+    is_flag=True,
+    help="Approve every finished task whose checks pass and that adds no credentials.",
+)
+@click.option("--force", is_flag=True, help="Approve even if checks fail, or credentials are added.")
 @click.option("-m", "--message", default="", help="A comment for the notes.")
 @pass_session
 def approve_command(session: Session, names: tuple[str, ...], approve_all: bool, force: bool, message: str) -> None:
@@ -61,7 +66,11 @@ def approve_command(session: Session, names: tuple[str, ...], approve_all: bool,
     workspace = session.workspace
     if approve_all:
         finished = (task for task in workspace.tasks.values() if task.state is State.FINISHED)
-        tasks = [task for task in finished if force or task.passed is not False]
+        passing = [task for task in finished if force or task.passed is not False]
+        held = [] if force else [task for task in passing if services.review.adds_credentials(workspace, task)]
+        for task in held:
+            session.screen.warn(f"{task.id} adds credentials and is not approved; see: orchestrate review {task.id}")
+        tasks = [task for task in passing if task not in held]
     else:
         tasks = session.find_all(names)
     reviewer = services.review.current_reviewer(workspace)

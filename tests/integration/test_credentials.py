@@ -1,0 +1,108 @@
+"""Credentials in what a branch adds: found wherever they are, named by place and kind, and never by value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitorch.git import credentials
+from gitorch.git.repository import Repository
+from tests.support.git import git
+
+TOKEN = "ghp_" + "aB3dE5gH7j" * 4
+NPM = "npm_" + "aB3dE5gH7jK9" * 3
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    git("init", "-q", "-b", "main", cwd=tmp_path)
+    (tmp_path / "old.txt").write_text(f"{TOKEN} was here before\n")
+    git("add", "-A", cwd=tmp_path)
+    git("commit", "-qm", "base", cwd=tmp_path)
+    git("switch", "-qc", "work", cwd=tmp_path)
+    return tmp_path
+
+
+def commit(folder: Path, message: str = "work", **files: str) -> None:
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    git("add", "-A", cwd=folder)
+    git("commit", "-qm", message, cwd=folder)
+
+
+def search(folder: Path) -> credentials.Search:
+    repository = Repository.discover(folder)
+    base, tip = repository.resolve("main"), repository.resolve("work")
+    assert base
+    assert tip
+    return credentials.search(repository, base, tip)
+
+
+def test_a_credential_has_its_kind_file_line_and_hash(folder: Path) -> None:
+    """What the base has already is not what the branch adds; the value is in no answer."""
+    commit(folder, settings=f"one\n++ two\nTOKEN = '{TOKEN}'\n", npmrc=f"//registry/:_authToken={NPM}\n")
+    found = search(folder).credentials
+    assert {(item.kind, item.place) for item in found} == {
+        ("github-token", "settings:3"),
+        ("npm-access-token", "npmrc:1"),
+    }
+    assert not any(TOKEN in str(item) or NPM in str(item) for item in found)
+    assert all(len(item.digest) == 8 for item in found)
+
+
+def test_one_that_a_later_commit_removes_is_found(folder: Path) -> None:
+    """It would be merged with the history."""
+    commit(folder, a=f"{TOKEN}\n")
+    commit(folder, a="gone\n")
+    assert [item.place for item in search(folder).credentials] == ["a:1"]
+
+
+def test_messages_are_searched(folder: Path) -> None:
+    """A log shows them for ever."""
+    commit(folder, message=f"use {TOKEN}", a="x\n")
+    (found,) = search(folder).credentials
+    assert found.place.startswith("message of ")
+
+
+def test_attributes_and_configuration_hide_nothing(folder: Path) -> None:
+    """Neither a file that is called binary, nor prefixes, an external diff or a textconv of the user."""
+    for setting in ("diff.noprefix=true", "diff.external=true", "diff.x.textconv=true", "color.ui=always"):
+        git("config", *setting.split("="), cwd=folder)
+    commit(folder, **{".gitattributes": "* -diff\n*.b binary diff=x\n", "a.b": f"\0\0{TOKEN}\n"})
+    assert [item.place for item in search(folder).credentials] == ["a.b:1"]
+
+
+def test_a_private_key_and_long_lines(folder: Path) -> None:
+    """A key is one finding; a line of megabytes is searched in parts."""
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n-----END OPENSSH PRIVATE KEY-----\n"
+    commit(folder, id_rsa=key, long="x " * 1_000_000 + TOKEN + "\nend\n")
+    assert {(item.kind, item.place) for item in search(folder).credentials} == {
+        ("private-key", "id_rsa:1"),
+        ("github-token", "long:1"),
+    }
+
+
+def test_what_another_branch_added_before_a_merge_is_not_the_tasks(folder: Path) -> None:
+    """But what the merge commit itself adds is."""
+    git("switch", "-q", "main", cwd=folder)
+    commit(folder, other=f"{NPM}\n")
+    git("switch", "-q", "work", cwd=folder)
+    commit(folder, a="x\n")
+    git("merge", "-q", "--no-commit", "main", cwd=folder)
+    commit(folder, message="merge", a=f"{TOKEN}\n")
+    assert [item.place for item in search(folder).credentials] == ["a:1"]
+
+
+def test_ordinary_code_is_no_credential(folder: Path) -> None:
+    """Names, examples, hashes and variables."""
+    text = """password = os.environ["PASSWORD"]
+    token: str = get_token()
+    commit 9f3c21a0b7d1e4c8a2f6b5d3e1c9a7f4b2d8e6c0
+    API_KEY=${API_KEY}
+    Authorization: Bearer $TOKEN
+    the password protects the page
+    integrity sha512-v2kDEe57lecTulaDIuNTPy3Ry4gLGJ6Z1O3vE1krgXZNrsQ+LFTGHVxVjcXPs17LhbZVGedAJv8XZ1tvj5FvSg==
+    """
+    commit(folder, code=text)
+    assert search(folder).credentials == ()
