@@ -68,9 +68,9 @@ _WHAT = {
     "sandbox.mode": "`bwrap`: agents in a bubblewrap sandbox; `auto`, `off`: hooks only; others are refused. "
     "See [security.md](security.md)",
     "sandbox.network": "in a sandbox: `on` allows an agent's own hosts and `sandbox.hosts`, `open` all, `off` none",
-    "sandbox.hosts": "more hosts that agents and checks may reach: `docs.example.org`, `*.example.org:443`",
-    "sandbox.read": "more that agents may read: `~/.cargo/registry`",
-    "sandbox.write": "more that agents may write, such as a cache; never inside the repository",
+    "sandbox.hosts": "further hosts that agents and checks may reach: `docs.example.org`, `*.example.org:443`",
+    "sandbox.read": "further paths that agents may read, such as `~/.cargo/registry`",
+    "sandbox.write": "further paths that agents may write, such as a cache; never inside the repository",
     "agents": "see below",
     "roles": "see below",
     "review.require_checks": "approval requires passing checks; `--force` overrides it",
@@ -81,8 +81,8 @@ _WHAT = {
     "merge.on_conflict": "at a conflict, `hold` the task, or let an `agent` resolve it in the next run",
     "merge.regenerate": 'files that a command generates, by glob: `"uv.lock" = "uv lock"`; never merged as text',
     "trash.keep": "how long worktrees and logs that were taken away are kept; 0 is for ever",
-    "remote.address": "this version has no remote workers",
-    "notify.command": "not called in this version",
+    "remote.address": "not available in this version; any other value is refused",
+    "notify.command": "not available in this version; any other value is refused",
 }
 
 _TABLES = """
