@@ -123,7 +123,7 @@ def _best(
     is_weak = best > 0 and max(evidence[first].values()) == 1
     if best < enough or (is_weak and best - runner_up < _LEAD_OF_WEAK):
         words = ", ".join(evidence[first]) if best else ""
-        return roles[GENERALIST], f"no specialist stands out ({words} is too little)" if words else _NOTHING
+        return roles[GENERALIST], f"no specialist stands out (weak match: {words})" if words else _NOTHING
     if best - runner_up < lead:
         return roles[GENERALIST], f"{first} and {second} are equally near: {_listed(evidence[first], evidence[second])}"
     return roles[first], _listed(evidence[first])

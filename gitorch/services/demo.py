@@ -88,7 +88,10 @@ LOOP = (
     ("In the evening: five tasks, one of which waits for another.", "orchestrate submit -F ../tasks.toml"),
     ("At night: three at a time, each in its own worktree and branch.", "orchestrate run --max-agents 3"),
     ("In the morning: see what needs your attention.", "orchestrate status"),
-    ("What a reviewer should look at first. One task fails its check.", "orchestrate review"),
+    (
+        "Review the riskiest task first. One task fails its check. On a terminal, q ends the review.",
+        "orchestrate review",
+    ),
     ("", "orchestrate diff add-a-users-table"),
     ("Send that one back, accept the others.", 'orchestrate revise give-everybody-a-discount -m "The test says 119."'),
     ("", f"orchestrate approve {_GOOD}"),

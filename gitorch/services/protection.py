@@ -8,7 +8,7 @@ from gitorch.config import SandboxSettings
 
 Mode: TypeAlias = Literal["bwrap", "off"]
 
-NO_SANDBOX = "no sandbox: agents are fenced by git hooks alone, which stop accidents and not malice"
+NO_SANDBOX = "no sandbox: only git hooks restrict the agents, which prevents accidents, not malice"
 
 
 def mode_in_force(settings: SandboxSettings) -> Mode:

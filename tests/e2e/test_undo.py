@@ -48,7 +48,7 @@ def test_undo_says_what_it_did_and_what_is_gone(cli: Cli) -> None:
     assert "to undo: orchestrate undo" in cli("merge").stderr
     answer = cli("undo")
     assert answer.text.splitlines() == ["undone: merge one", "one  approved"]
-    assert answer.stderr.splitlines() == ["redo it: orchestrate redo"]
+    assert answer.stderr.splitlines() == ["to redo: orchestrate redo"]
     assert cli("redo").text.splitlines() == ["redone: merge one", "one  merged"]
     cli("cleanup", "--yes")
     shutil.rmtree(cli.folder.parent / "repo.orch" / TRASH)

@@ -137,7 +137,7 @@ def test_a_choice_is_explained_by_what_decided_it() -> None:
     """The reason names the words, the strongest first; where none speaks, it says that."""
     assert route("Add a page to the React frontend", BUILT_IN)[1] == "react, frontend, page"
     assert route("Rename a variable", BUILT_IN)[1] == "no word or path calls for a specialist"
-    assert route("Handle a table", BUILT_IN)[1] == "no specialist stands out (table is too little)"
+    assert route("Handle a table", BUILT_IN)[1] == "no specialist stands out (weak match: table)"
 
 
 def test_paths_count_like_words() -> None:

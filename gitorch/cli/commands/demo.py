@@ -36,7 +36,7 @@ def demo_command(session: Session, keep: bool) -> None:
         if not keep:
             shutil.rmtree(folder)
     result = f"its repository is {demo.repository}" if keep else "its repository is deleted (--keep keeps it)"
-    session.say(f"\nThat was the loop, with scripts as agents; {result}.")
+    session.say(f"\nThat was the whole loop, with scripts as agents; {result}.")
     if session.json:
         repository = str(demo.repository) if keep else None
         session.answer("", schema.start.DemoAnswer(repository=repository, exit_codes=codes))

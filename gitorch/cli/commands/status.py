@@ -14,7 +14,7 @@ from gitorch.model.task import State
 
 @click.command("status")
 @click.option("--all", "show_all", is_flag=True, help="Show every task.")
-@click.option("--acknowledge", is_flag=True, help="Take what changed during runs, and not by gitorch, off the status.")
+@click.option("--acknowledge", is_flag=True, help="Stop showing the changes that runs found and gitorch did not make.")
 @click.option("--exit-code", is_flag=True, help="Exit with 6 if something needs you.")
 @pass_session
 def status_command(session: Session, show_all: bool, acknowledge: bool, exit_code: bool) -> None:

@@ -37,7 +37,7 @@ def undo_command(session: Session, listing: bool, list_all: bool) -> None:
         return
     result = services.undo.undo(session.workspace)
     _print(session, "undone", result, schema.undo.UndoAnswer)
-    session.say("redo it: orchestrate redo")
+    session.say("to redo: orchestrate redo")
     if result.plan:
         session.say(f"change the plan: orchestrate plan continue {result.plan.id}")
 
@@ -56,7 +56,7 @@ def _print(session: Session, verb: str, result: UndoResult, answer: type[UndoAns
     tasks = session.workspace.tasks
     changed = [change.task for change in operation.changes]
     lines = [f"{verb}: {safe(operation.summary)}"]
-    lines += [f"{name}  {tasks[name].state if name in tasks else 'gone'}" for name in changed]
+    lines += [f"{name}  {tasks[name].state if name in tasks else 'removed'}" for name in changed]
     if result.plan:
         lines.append(f"plan {result.plan.id}  {'approved' if result.plan.is_approved else 'not approved'}")
     session.answer("\n".join(lines), answer.of(result, tasks))
