@@ -84,7 +84,7 @@ def test_the_list_tells_what_can_be_taken_back(cli: Cli) -> None:
     assert cli("undo", "--list").text.splitlines()[1].split()[-1] == "redo"
     cli.queue({"prompt": "New", "id": "new"})
     assert cli.json("undo", "--list")["undone"] == [], "something new ends redo"
-    assert cli("undo", "--all", ok=2).stderr.startswith("error: --all goes with --list")
+    assert cli("undo", "--all", ok=2).stderr.startswith("error: --all requires --list")
 
 
 def test_several_tasks_of_one_command_are_one_operation(cli: Cli) -> None:

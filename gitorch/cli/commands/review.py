@@ -19,7 +19,7 @@ from gitorch.model.task import Comment, Task
 if TYPE_CHECKING:
     from gitorch.flow.review import ReviewCard
 
-_KEYS = "[d]iff  [a]pprove  [r]evise  [x] reject  [c]omment  [l]og  [n]ext  [q]uit"
+_KEYS = "[d]iff [a]pprove [r]evise [x] reject [c]omment [l]og [n]ext [q]uit"
 _INTERRUPTS = ("\x03", "\x04")
 
 

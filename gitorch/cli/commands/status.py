@@ -15,7 +15,7 @@ from gitorch.model.task import State
 @click.command("status")
 @click.option("--all", "show_all", is_flag=True, help="Show every task.")
 @click.option("--acknowledge", is_flag=True, help="Stop showing the changes that runs found and gitorch did not make.")
-@click.option("--exit-code", is_flag=True, help="Exit with 6 if something needs you.")
+@click.option("--exit-code", is_flag=True, help="Exit with 6 if something needs your attention.")
 @pass_session
 def status_command(session: Session, show_all: bool, acknowledge: bool, exit_code: bool) -> None:
     """Show tasks and what needs your attention."""

@@ -31,7 +31,7 @@ def undo_command(session: Session, listing: bool, list_all: bool) -> None:
     that agents did during a run is not undone, and neither is anything older on the same task.
     """
     if list_all and not listing:
-        raise click.UsageError("--all goes with --list")
+        raise click.UsageError("--all requires --list")
     if listing:
         _list(session, None if list_all else _LIMIT)
         return

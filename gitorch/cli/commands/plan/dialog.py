@@ -21,7 +21,7 @@ _VERBS: dict[str, tuple[str, str, str]] = {
     "modify": ("m", "TASK --title TEXT ...", "change fields of a task (modify -h lists them)"),
     "split": ("s", "TASK PART; PART...", "replace a task by several (--chain: one after another)"),
     "link": ("l", "TASK AFTER...", "make TASK wait for AFTER"),
-    "unlink": ("u", "TASK AFTER...", "make TASK wait for AFTER no longer"),
+    "unlink": ("u", "TASK AFTER...", "remove the dependency of TASK on each AFTER"),
     "order": ("o", "TASK...", "move tasks to the front"),
     "view": ("v", "[TASK]", "show the plan, or one task"),
     "edit": ("e", "", "edit the plan as TOML in your editor"),

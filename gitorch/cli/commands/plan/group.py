@@ -24,7 +24,7 @@ COMMANDS: Sections = {
         "modify": ("plan.tasks", "Change fields of a task."),
         "split": ("plan.tasks", "Replace a task by several."),
         "link": ("plan.tasks", "Make TASK wait for each AFTER."),
-        "unlink": ("plan.tasks", "Make TASK wait for AFTER no longer."),
+        "unlink": ("plan.tasks", "Remove the dependency of TASK on each AFTER."),
         "order": ("plan.tasks", "Move these tasks to the front, in this order (dependencies still apply)."),
     }
 }

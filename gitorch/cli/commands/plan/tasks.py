@@ -162,7 +162,7 @@ def link_command(session: Session, plan: str, task: str, after: Sequence[str]) -
 @click.argument("after", nargs=-1, required=True, type=PLANNED, metavar="AFTER...")
 @pass_session
 def unlink_command(session: Session, plan: str, task: str, after: Sequence[str]) -> None:
-    """Make TASK wait for AFTER no longer."""
+    """Remove the dependency of TASK on each AFTER."""
     _relate(session, plan, task, after, planning.unlink, "no longer waits for")
 
 
