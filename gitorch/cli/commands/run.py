@@ -162,7 +162,11 @@ def _graceful_signals(session: Session, stop: threading.Event) -> Iterator[None]
         if signals > 2:
             os._exit(130)  # attempts are threads that wait for agents; the next run adopts those
         is_first = signals == 1
-        session.say("stopping the agents; their work is kept (again: at once)" if is_first else "stopping at once")
+        session.say(
+            "stopping the agents; their work is kept (Ctrl-C again stops them immediately)"
+            if is_first
+            else "stopping immediately"
+        )
         # not in the handler itself: the code that it interrupts may hold the lock of the task store
         threading.Thread(
             target=services.stop.interrupt, args=(workspace,), kwargs={"now": not is_first}, daemon=True
