@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,43 @@ def test_a_failing_check_goes_back_into_the_same_box(cli: Cli) -> None:
     cli.run(ok=6)
     assert git("show", "orch/first:copied", cwd=cli.folder) == "KEY=1\nready"
     assert "nothing: No such file" in cli("log", "first").text + json.dumps(cli.json("task", "first"))
+
+
+def test_a_killed_run_is_continued_with_the_agent_in_its_box(cli: Cli) -> None:
+    """The agent goes on without its orchestrator, and the next run collects what it did: one attempt, one commit."""
+    script = (
+        "echo 1 >> starts; while [ ! -f go ]; do sleep 0.05; done; rm go; "
+        "mv starts a; git add a; git commit -qm 'work of a'"
+    )
+    cli.queue({"id": "first", "prompt": do(script)})
+    worktree = cli.folder.parent / "repo.orch" / "first"
+    with cli.start("run") as started:
+        deadline = time.monotonic() + 60.0
+        while not (worktree / "starts").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        started.process.kill()
+        started.process.wait()
+        (worktree / "go").touch()
+        cli.run()
+    task = cli.tasks()["first"]
+    assert (task["state"], task["attempts"]) == ("finished", 1)
+    assert git("show", "orch/first:a", cwd=cli.folder) == "1"
+
+
+def test_a_killed_agent_leaves_nothing_behind(cli: Cli) -> None:
+    """`kill` ends a box with everything in it, and its uncommitted work is kept."""
+    cli.queue({"id": "first", "prompt": do("echo a > a; (setsid sleep 617 &); exec sleep 618")})
+    worktree = cli.folder.parent / "repo.orch" / "first"
+    with cli.start("run") as started:
+        deadline = time.monotonic() + 60.0
+        while not (worktree / "a").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        cli("kill", "first")
+        started.process.wait()
+    assert cli.states() == {"first": "cancelled"}
+    assert git("show", "orch/first:a", cwd=cli.folder) == "a"
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [command for command in commands if command in (b"sleep\x00617\x00", b"sleep\x00618\x00")]
 
 
 def test_refused_hosts_are_alarms(cli: Cli) -> None:
