@@ -13,7 +13,9 @@ import pytest
 
 from gitorch.git import worktrees
 from gitorch.git.repository import Repository
+from gitorch.model.naming import branch_ref
 from gitorch.rooms.base import Collected, Command
+from gitorch.rooms.boxed_worktree import BoxedWorktree
 from tests.attacks.catalogue import ATTACKS, Attack, World
 from tests.support import sandbox
 from tests.support.git import git
@@ -140,21 +142,31 @@ def test_an_attack_hits_in_a_bare_worktree(
     assert moved_early or attack.hit(world)
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_an_attack_misses_from_a_box(
-    attack: Attack, repository_folder: Path, service: Mapping[str, str], victim: int
-) -> None:
-    """In a box nothing of it works, and neither the user's git nor gitorch's own runs what it left."""
+@pytest.mark.parametrize("group", ["R", "X", "S", "W", "P"])
+def test_attacks_miss_from_a_box(group: str, repository_folder: Path, service: Mapping[str, str], victim: int) -> None:
+    """In a box nothing of it works, and neither the user's git nor gitorch's own runs what it left.
+
+    One user is the victim of a whole group, because nothing is to happen to them; each attack has a fresh repository.
+    """
     spec = sandbox.spec_for(repository_folder)
     world = world_of(repository_folder, spec.directory, victim)
     room = sandbox.room_in(repository_folder)
-    world.said = sandbox.act(room, attack.script, **victims(world, service)).stdout
-    hits = [attack.hit(world)]
+    assert isinstance(room, BoxedWorktree)
+    attacks = [attack for attack in ATTACKS if attack.name.startswith(group)]
+    hits = []
+    for attack in attacks:
+        room.place.private.create(room.repository, room.store, room.worktree, branch_ref("orch/t"), spec.base)
+        world.said = sandbox.act(room, attack.script, **victims(world, service)).stdout
+        hits += [f"{attack.name}, at once"] if attack.hit(world) or world.proof() else []
     room.collect("work")
-    hits.append(attack.hit(world) or world.proof())
     use_git(spec.directory)
-    hits.append(attack.hit(world) or world.proof())
-    assert hits == [False, False, False]
+    use_git(repository_folder)
+    world.said = ""
+    # the user has committed on main, and P01 waits for seconds
+    lasting = [attack for attack in attacks if not attack.name.startswith(("R01", "R02", "R12", "R13", "R19", "P01"))]
+    hits += [f"{attack.name}, later" for attack in lasting if attack.hit(world) or world.proof()]
+    assert hits == []
+    git("fsck", "--no-dangling", cwd=repository_folder)
 
 
 def test_honest_work_succeeds_in_the_same_box(repository_folder: Path, victim: int) -> None:
