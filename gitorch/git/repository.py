@@ -225,7 +225,7 @@ class Repository:
         if not updates:
             return
         # before they move: a run must know them for gitorch's own, also when this process is killed in between
-        own_changes.record_refs(
+        own_changes.record(
             self.common_dir / "gitorch", {update.ref: (update.old or "", update.new or "") for update in updates}
         )
         zero = "0" * len(next(oid for update in updates for oid in (update.new, update.old) if oid))

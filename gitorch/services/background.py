@@ -62,11 +62,15 @@ _Result = TypeVar("_Result")
 class BackgroundMerger:
     """The background work of one run. All methods are for the thread that owns the store.
 
-    `wake` is called by the background threads when there is something to publish.
+    `wake` is called by the background threads when there is something to publish. Tasks are merged only while
+    `may_merge`: somebody else could have written an approval into the task file.
     """
 
-    def __init__(self, workspace: Workspace, context: RunContext, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, workspace: Workspace, context: RunContext, wake: Callable[[], None], may_merge: Callable[[], bool]
+    ) -> None:
         self.workspace = workspace
+        self._may_merge = may_merge
         self._updates: queue.SimpleQueue[JobOutcome[UpdateForecast, UpdateResult]] = queue.SimpleQueue()
         self._checks: queue.SimpleQueue[JobOutcome[CheckJob, CheckedPlan]] = queue.SimpleQueue()
         self._woken = threading.Event()
@@ -222,7 +226,7 @@ class BackgroundMerger:
         """Publish a merge, unless one of its tasks has changed since; return the tasks that were merged."""
         self.workspace.store.notices.extend(verified.notices)
         plan = verified.plan
-        if not plan.steps or not all(self._is_unchanged(step.task) for step in plan.steps):
+        if not plan.steps or not all(self._is_unchanged(step.task) for step in plan.steps) or not self._may_merge():
             return []
         # do not change tasks in conflict: no user asked to merge them
         publish_stored(self.workspace, msgspec.structs.replace(plan, conflicts=()), auto_merge.verdict_lines(plan))
@@ -232,6 +236,8 @@ class BackgroundMerger:
     def _mergeable(self) -> list[Task]:
         policy = self.workspace.config.merge.auto
         tasks = auto_merge.mergeable(self.workspace.tasks.values(), policy, self._approved_before)
+        if not tasks or not self._may_merge():
+            return []
         # a person who approves one with credentials has forced it
         return [task for task in tasks if task.state is State.APPROVED or not adds_credentials(self.workspace, task)]
 
@@ -257,10 +263,10 @@ class BackgroundMerger:
 
 @contextmanager
 def background_merger(
-    workspace: Workspace, context: RunContext, wake: Callable[[], None]
+    workspace: Workspace, context: RunContext, wake: Callable[[], None], may_merge: Callable[[], bool]
 ) -> Iterator[BackgroundMerger]:
-    """Keep the forecast and the candidate current during a run."""
-    merger = BackgroundMerger(workspace, context, wake)
+    """Keep the forecast and the candidate current during a run; the arguments are those of `BackgroundMerger`."""
+    merger = BackgroundMerger(workspace, context, wake, may_merge)
     try:
         yield merger
     finally:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from gitorch.errors import Refused
 from gitorch.git import fence, surroundings
 from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import GitFailed
@@ -72,12 +73,18 @@ class ChangeWatch:
         kept = {name: state for name, state in self._resting.items() if _attempt_of(name) in self._attempts()}
         lost = {name: state for name, state in worktrees.items() if _attempt_of(name) in map(_attempt_of, kept)}
         self._compare(tuple(_unnumbered(line) for line in _differences(kept, lost)))
-        kept_lines = {change.what for change in foreign_changes.unacknowledged(self.workspace.folder)}
+        kept_lines = {change.what for change in foreign_changes.recorded(self.workspace.folder)}
         # an agent may have removed lines of the file
         missing = [change for change in self.changes if change.what not in kept_lines]
         for change in missing:
             foreign_changes.record(self.workspace.folder, [change.what], change.tasks)
         return tuple(self.changes)
+
+    def owns_state(self) -> bool:
+        """Return whether gitorch alone has written the task file and the operation log since the run started."""
+        own, state = own_changes.read(self.workspace.folder), self._state_files()
+        written_by_others = any(not name.startswith("refs/") for name in own_changes.foreign(self._first, own))
+        return not written_by_others and not _unknown_files(state, self._first, own)
 
     def _compare(self, more: tuple[str, ...] = ()) -> None:
         after = self._survey()
@@ -115,8 +122,11 @@ class ChangeWatch:
     def _state_files(self) -> dict[str, str]:
         folder = self.workspace.folder
         paths = [folder / "tasks.toml", *(folder / "journal").glob("*.jsonl"), folder / "operations.jsonl"]
-        paths.append(trust.trust_file())
-        return {str(path): identity for path in paths if (identity := own_changes.identity(path))}
+        states = {str(path): identity for path in paths if (identity := own_changes.identity(path))}
+        try:
+            return {**states, trust.NAME: trust.trusted_commands(self.workspace.repository.common_dir)}
+        except Refused as error:
+            return {**states, trust.NAME: error.what}
 
     def _running(self) -> set[TaskId]:
         return {task.id for task in self.workspace.tasks.values() if task.state is State.RUNNING}
@@ -170,7 +180,7 @@ def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[s
 def _unknown_files(after: Mapping[str, str], before: Mapping[str, str], own: OwnChanges) -> bool:
     """Return whether a file of the state has changed by nobody that has said so yet."""
     return any(
-        name.startswith("/") and before.get(name) != identity and identity not in own.files.get(name, ())
+        name.startswith("/") and before.get(name) != identity and identity not in _own_values(own, name)
         for name, identity in after.items()
     )
 
@@ -185,7 +195,7 @@ def _with_own_changes(
         value = after.get(name, "")
         if before.get(name, "") == value:
             continue
-        is_own = value in {new for _, new in own.refs.get(name, ())} or value in own.files.get(name, ())
+        is_own = value in _own_values(own, name)
         if name in branches:
             is_own = is_own or branches[name] in (None, value)
         moved_by_gitorch |= is_own and name.startswith("refs/heads/") and name not in branches
@@ -198,13 +208,17 @@ def _with_own_changes(
     return expected
 
 
+def _own_values(own: OwnChanges, name: str) -> set[str]:
+    return {new for _, new in own.get(name, ())}
+
+
 def _moved_before(first: Mapping[str, str], own: OwnChanges, branches: Mapping[str, str | None]) -> Iterator[str]:
-    """Yield moves by others that gitorch built on: the value that it found is not one that it had left."""
-    for ref, moves in own.refs.items():
-        known = {first.get(ref, ""), "", *(new for _, new in moves)}
-        for old in sorted({old for old, _ in moves} - known):
-            if ref not in branches:
-                yield f"{ref} was moved to {old[:12]} before gitorch moved it"
+    """Yield changes by others that gitorch built on: the value that it found is not one that it had left."""
+    for name, values in own_changes.foreign(first, own).items():
+        if name.startswith("refs/") and name not in branches:
+            yield from (f"{name} was moved to {value[:12]} before gitorch moved it" for value in values)
+        elif not name.startswith("refs/"):
+            yield f"{name} changed before gitorch changed it"
 
 
 def _is_replaced_journal(name: str, value: str) -> bool:

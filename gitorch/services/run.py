@@ -81,7 +81,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
         changed: dict[TaskId, None] = {}
         watch = ChangeWatch(workspace)
         yield []
-        with background_merger(workspace, context, scheduler.wake) as background:
+        with background_merger(workspace, context, scheduler.wake, watch.owns_state) as background:
             for tasks in _with_merges(workspace, scheduler, background, stop):
                 changed.update(dict.fromkeys(task.id for task in tasks))
                 watch.observe(tasks)

@@ -54,6 +54,12 @@ def unacknowledged(folder: Path) -> list[ForeignChange]:
     return [*(entry.change for entry in entries[start:] if entry.change), *problems]
 
 
+def recorded(folder: Path) -> list[ForeignChange]:
+    """Return all differences that the file has, acknowledged or not."""
+    entries, _ = _read(atomic.read_or_empty(folder / _FILE))
+    return [entry.change for entry in entries if entry.change]
+
+
 def _append(folder: Path, changes: Sequence[ForeignChange | None]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with locks.file_lock(folder / "moved.lock"):

@@ -306,8 +306,8 @@ class OperationLog:
 
     def _append(self, entry: Entry, *, durable: bool) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.append(self.path, [msgspec.json.encode(entry)], durable=durable)
-        own_changes.record_file(self.path.parent, self.path)
+        with own_changes.writing(self.path.parent, self.path):
+            atomic.append(self.path, [msgspec.json.encode(entry)], durable=durable)
 
 
 def _closed(line: bytes) -> Entry:

@@ -13,11 +13,13 @@ from gitorch.errors import Refused
 from gitorch.storage import own_changes
 from gitorch.storage.atomic import replace
 
+NAME = "trusted commands"
+"""What the list is called where its changes are told."""
+
 _RUNS_COMMANDS = ("prepare", "checks", "agents", "notify")
 
 
-def trust_file() -> Path:
-    """Return the file of the commands that the user has trusted, in all repositories."""
+def _trust_file() -> Path:
     return user_folder() / "trusted.json"
 
 
@@ -47,12 +49,18 @@ def is_trusted(repository: Path, commands: Mapping[str, Any]) -> bool:
 def agree(repository: Path, commands: Mapping[str, Any]) -> None:
     """Record that the user trusts these commands, and their checks alone."""
     agreed = _trusted_digests()
+    before = trusted_commands(repository)
     # checks are read from each task's base commit, where the rest of the file may differ
     digests = [digest(commands), digest({"checks": commands.get("checks", {})})]
     agreed[str(repository)] = list(dict.fromkeys([*agreed.get(str(repository), []), *digests]))
-    trust_file().parent.mkdir(parents=True, exist_ok=True)
-    replace(trust_file(), json.dumps(agreed, indent=1).encode())
-    own_changes.record_file(repository / "gitorch", trust_file())
+    _trust_file().parent.mkdir(parents=True, exist_ok=True)
+    replace(_trust_file(), json.dumps(agreed, indent=1).encode())
+    own_changes.record(repository / "gitorch", {NAME: (before, trusted_commands(repository))})
+
+
+def trusted_commands(repository: Path) -> str:
+    """Return what changes when a user trusts other commands of this repository."""
+    return digest({"trusted": _trusted_digests().get(str(repository), [])})
 
 
 def require(repository: Path, commands: Mapping[str, Any], source: str) -> None:
@@ -72,13 +80,13 @@ def _setting_names(commands: Mapping[str, Any]) -> Sequence[str]:
 
 def _trusted_digests() -> dict[str, list[str]]:
     try:
-        content = trust_file().read_bytes()
+        content = _trust_file().read_bytes()
     except FileNotFoundError:
         return {}
     try:
         digests = json.loads(content)
     except ValueError as error:
         raise Refused(
-            "trust-damaged", f"{trust_file()} cannot be read", why=str(error), fix=(f"rm {trust_file()}",)
+            "trust-damaged", f"{_trust_file()} cannot be read", why=str(error), fix=(f"rm {_trust_file()}",)
         ) from error
     return dict(digests)

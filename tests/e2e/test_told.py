@@ -106,6 +106,15 @@ def test_a_refusal_that_did_not_help_is_not_called_one(cli: Cli) -> None:
         assert "a hook refused it, but it changed" in said
 
 
+def test_a_forged_approval_is_not_merged_by_the_run(cli: Cli) -> None:
+    """A run merges by itself what was approved meanwhile, but not what an agent wrote into the task file."""
+    forge = f"sed -i 's/state = .finished./state = \"approved\"/' '{cli.folder}/.git/gitorch/tasks.toml'"
+    cli.queue(does("Two", saved("two.txt", "2"), forge), does("Three", saved("three.txt", "3"), "sleep 1"))
+    moved = cli("run", "--json", ok=6).stream[-1]["moved"]
+    assert any("tasks.toml changed" in line for line in moved)
+    assert git("for-each-ref", "refs/heads/orch/integration", cwd=cli.folder) == ""
+
+
 def test_what_gitorch_does_is_not_told(cli: Cli, tmp_path: Path) -> None:
     """Verdicts, merges and new tasks by a person during a run are gitorch's own doing, also in the user's checkout."""
     ready, gate = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate")

@@ -224,7 +224,7 @@ def test_the_folder_stays_small(place: Path) -> None:
         store.save([task(number % 3, title=f"{number}")])
         store.snapshot()
     assert len(list((place / "journal").iterdir())) <= 2
-    names = {"journal", "tasks.lock", "tasks.toml", "tasks.toml.parsed", "tasks.toml.prev"}
+    names = {"journal", "tasks.lock", "tasks.toml", "tasks.toml.parsed", "tasks.toml.prev", "own.jsonl", "own.lock"}
     assert {path.name for path in place.iterdir()} == names
 
 

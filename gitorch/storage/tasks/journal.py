@@ -44,10 +44,14 @@ class Journal:
         """Return whether another process has written since the last read."""
         return self._complete_bytes != self._sizes()
 
-    def append(self, snapshot: int, entries: Sequence[Entry]) -> Path:
-        """Add entries to the journal of a snapshot's generation, durably: all or none; return its file."""
+    def path(self, snapshot: int) -> Path:
+        """Return the journal of a snapshot's generation."""
+        return self.folder / f"{snapshot:012}.jsonl"
+
+    def append(self, snapshot: int, entries: Sequence[Entry]) -> None:
+        """Add entries to the journal of a snapshot's generation, durably: all or none."""
         self.folder.mkdir(exist_ok=True)
-        path = self.folder / f"{snapshot:012}.jsonl"
+        path = self.path(snapshot)
         is_new = not path.exists()
         with path.open("ab") as file:
             file.truncate(self._complete_bytes.get(path.name, 0))  # an incomplete line that a crash left
@@ -57,7 +61,6 @@ class Journal:
         if is_new:
             atomic.sync(self.folder)
         self._complete_bytes[path.name] = path.stat().st_size
-        return path
 
     def drop_before(self, snapshot: int) -> None:
         """Remove the journals of generations before this one."""

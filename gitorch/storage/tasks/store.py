@@ -163,7 +163,8 @@ class Store:
 
     def _append(self, entries: list[dict[str, Any]]) -> None:
         numbered = [{"g": self.generation + 1 + index, **entry} for index, entry in enumerate(entries)]
-        own_changes.record_file(self.folder, self._journal.append(self._snapshot_generation, numbered))
+        with own_changes.writing(self.folder, self._journal.path(self._snapshot_generation)):
+            self._journal.append(self._snapshot_generation, numbered)
         for entry in numbered:
             fold(self.tasks, entry)
         self.generation = numbered[-1]["g"]
@@ -183,8 +184,8 @@ class Store:
 
     def _write_snapshot(self) -> None:
         start = time.monotonic()
-        snapshot.write(self.file, self.tasks.values(), self.generation)
-        own_changes.record_file(self.folder, self.file)
+        with own_changes.writing(self.folder, self.file):
+            snapshot.write(self.file, self.tasks.values(), self.generation)
         self._journal.drop_before(self._snapshot_generation)
         self._identity = snapshot.identity(self.file)
         self._snapshot_generation = self.generation
