@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -58,6 +58,7 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
     except msgspec.ValidationError as error:
         message, _, position = str(error).partition(" - at `$.")
         path = _full_path(position.rstrip("`"), merged)
+        message += _choices(path)
         raise InvalidInput("config-invalid", f"{_location(path, origins, layers)}: {path}: {message}") from error
     for name, read, text in _quantities(config):
         try:
@@ -92,6 +93,18 @@ def _globs(config: Config) -> Iterator[tuple[str, str]]:
     yield from (("review.sensitive", pattern) for pattern in config.review.sensitive)
     yield from (("merge.regenerate", pattern) for pattern in config.merge.regenerate)
     yield from ((f"roles.{name}.paths", pattern) for name, role in config.roles.items() for pattern in role.paths)
+
+
+def _choices(path: str) -> str:
+    """Return the values that a setting may have, as the end of a message; empty if they cannot be listed."""
+    kind: Any = Config
+    for name in path.split("."):
+        is_table = get_origin(kind) is dict
+        kind = get_args(kind)[1] if is_table else get_type_hints(kind).get(name) if isinstance(kind, type) else None
+    if get_origin(kind) is not Literal:
+        return ""
+    *others, last = get_args(kind)
+    return f"; it must be {', '.join(others)} or {last}"
 
 
 def _full_path(path: str, merged: Mapping[str, Any]) -> str:

@@ -132,10 +132,13 @@ def test_all_unknown_keys_at_once() -> None:
     [
         ('[run]\nmax_agents = "three"', f"{FILE}:2: run.max_agents: Expected `int`, got `str`"),
         ("[checks]\n\ntest = 3", f"{FILE}:3: checks.test: Expected `str`, got `int`"),
-        ('[run]\nrate_limits = "never"', f"{FILE}:2: run.rate_limits: Invalid enum value 'never'"),
+        (
+            '[run]\nrate_limits = "never"',
+            f"{FILE}:2: run.rate_limits: Invalid enum value 'never'; it must be wait, switch or stop",
+        ),
         ("run = 3", f"{FILE}:1: run: Expected `object`, got `int`"),
         ("agents = 3", f"{FILE}:1: agents: Expected `object`, got `int`"),
-        ("[agents.x]\nkind = 'magic'", f"{FILE}:2: agents.x.kind: Invalid enum value 'magic'"),
+        ("[agents.x]\nkind = 'magic'", f"{FILE}:2: agents.x.kind: Invalid enum value 'magic'; it must be "),
         ("\n[agents.x]\npath = 'magic'", f"{FILE}:2: agents.x: Object missing required field `kind`"),
         ("[prepare]\nenv = { A = 1 }", f"{FILE}:2: prepare.env[...]: Expected `str`, got `int`"),
         ("[prepare]\nrun = 'npm ci'", f"{FILE}:2: prepare.run: Expected `array`, got `str`"),
