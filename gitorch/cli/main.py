@@ -52,6 +52,7 @@ COMMANDS: Sections = {
         "redo": ("undo", "redo what undo took back"),
     },
     "Upkeep": {
+        "rescue": ("rescue", "list, show and restore uncommitted work that was saved"),
         "context": ("context", "show and add notes that agents share"),
         "cleanup": ("cleanup", "remove merged and rejected tasks"),
         "config": ("config", "show the configuration; trust its commands"),

@@ -12,7 +12,8 @@ import msgspec
 
 from gitorch.errors import SetupNeeded
 from gitorch.git.repository import Output, Repository
-from gitorch.model.naming import NOTES, OWN_REFS, Ref
+from gitorch.git.tree_size import size_problem
+from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref
 
 TASK_REFS = "refs/heads/orch/"
 
@@ -225,6 +226,11 @@ def is_covered(name: str, movable: Iterable[str]) -> bool:
 def checkout(repository: Repository, work_tree: Path, git_dir: Path) -> dict[str, str]:
     """Return a digest of a checkout's index entries, and each file that differs from them or is untracked."""
     entries = _inspect(repository, work_tree, git_dir, "ls-files", "--stage", "-v", "-z").stdout
+    if git_dir.parent.name == "worktrees":
+        # an agent may have put a commit there that stands for millions of files
+        head = repository.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", git_dir=git_dir, ok=(0, 1, 128))
+        if head.code == 0 and (reason := size_problem(repository, Oid(head.text))):
+            return {"entries": hashlib.sha256(entries).hexdigest(), "files": reason}
     status = _inspect(
         repository,
         work_tree,

@@ -113,6 +113,7 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
 
     assert call("doctor")["findings"]
     assert call("context", "list")["notes"] == []
+    assert call("rescue", "list")["points"] == []
     assert call("plan", "list")["plans"] == []
     assert call("init", "--print")["text"]
     assert call("config", "show")["schema"] == "gitorch/config/1"

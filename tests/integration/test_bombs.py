@@ -7,7 +7,7 @@ import os
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.git import worktrees
+from gitorch.git import fence, worktrees
 from gitorch.git.collect import Rejected, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
@@ -52,5 +52,6 @@ def test_a_tree_bomb(repo: Repository) -> None:
     result = collect(repo, worktree, branch=branch_ref("orch/t"), base=base, message="m")
     assert isinstance(result, Rejected)
     assert "a tree stands for" in result.reason
+    assert "a tree stands for" in fence.checkout(repo, worktree.path, worktree.admin)["files"]
     with pytest.raises(Refused, match="cannot be read"):
         worktrees.rescue(repo, worktree, branch_ref("r"), "m")
