@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
-from typing import ClassVar
 
 
 class GitorchError(Exception):
@@ -13,7 +14,7 @@ class GitorchError(Exception):
     cause, and `fix` the commands to copy.
     """
 
-    exit: ClassVar[int] = 1
+    exit: int = 1
 
     def __init__(self, code: str, what: str, *, why: str = "", fix: tuple[str, ...] = ()) -> None:
         super().__init__(what)
@@ -67,6 +68,32 @@ class AnswerNeeded(GitorchError):
     """The command needs an answer, and no terminal is available to ask."""
 
     exit = 9
+
+
+_OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_IN_THE_WAY = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)
+
+
+def system_error(error: OSError) -> GitorchError | None:
+    """Return what the system refused, in words and with what to do; None for an error that is a bug of ours."""
+    path = error.filename if isinstance(error.filename, str) else os.fsdecode(error.filename or b"")
+    place = path or "the repository"
+    why = error.strerror or str(error)
+    again = "then run the command again; what was acknowledged is kept"
+    if error.errno in _OUT_OF_SPACE:
+        return SetupNeeded("disk-full", f"no space to write {place}", why=why, fix=("free space on the disk", again))
+    if error.errno == errno.EROFS:
+        fix = ("make the file system writable", again)
+        return SetupNeeded("read-only", f"cannot write {place}", why=why, fix=fix)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return SetupNeeded("no-permission", f"no permission for {place}", why=why, fix=(f"ls -ld {place}", again))
+    if error.errno in _IN_THE_WAY and path:
+        return Refused("in-the-way", f"cannot use {path}", why=why, fix=("move it away", again))
+    if error.errno == errno.EIO:
+        return SetupNeeded("disk-error", f"the disk failed at {place}", why=why, fix=("check the disk", again))
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return SetupNeeded("too-many-files", f"cannot open {place}", why=why, fix=("raise `ulimit -n`", again))
+    return None
 
 
 def did_you_mean(name: str, candidates: Iterable[str], lead: str = "") -> str:

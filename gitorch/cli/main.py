@@ -16,7 +16,7 @@ import click
 from gitorch import __version__
 from gitorch.cli.group import LazyGroup, Sections
 from gitorch.cli.session import Session, print_help, with_common_options
-from gitorch.errors import GitorchError, InvalidInput, did_you_mean
+from gitorch.errors import GitorchError, InvalidInput, did_you_mean, system_error
 from gitorch.model.redact import redacted
 
 COMMANDS: Sections = {
@@ -122,6 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _leave(141)
     except SystemExit as leaving:  # a command's own exit code; click's, when our output could not be written
         _leave(leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code)))
+    except OSError as error:
+        if refused := system_error(error):
+            _fail(session, refused, words)
+        _crash(session, error)
     except Exception as error:  # a bug: save the traceback, print one line
         _crash(session, error)
 
@@ -145,12 +149,16 @@ def _fail(session: Session, error: GitorchError, words: Sequence[str]) -> None:
 
 def _crash(session: Session, error: Exception) -> None:
     text = redacted("".join(traceback.format_exception(error)))
-    folder = session.crash_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"crash-{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}.txt"
-    path.write_text(text, "utf-8")
     last = f"{type(error).__name__}: {error}"
-    session.fail(GitorchError("unexpected", f"unexpected error: {last}", why=f"the traceback is in {path}"))
+    try:
+        folder = session.crash_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"crash-{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+        path.write_text(text, "utf-8")
+        why = f"the traceback is in {path}"
+    except OSError as failure:  # a disk that is full, or cannot be written
+        why = f"its traceback could not be saved: {failure.strerror}"
+    session.fail(GitorchError("unexpected", f"unexpected error: {last}", why=why))
     _leave(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import threading
@@ -15,7 +16,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 
-from gitorch.errors import GitorchError, SetupNeeded
+from gitorch.errors import GitorchError, SetupNeeded, system_error
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -53,6 +54,10 @@ LONGEST_SECONDS = 1_800.0
 class GitFailed(GitorchError):
     """A git command ended with an exit code that its caller did not expect."""
 
+    def __init__(self, code: str, what: str, *, why: str = "", fix: tuple[str, ...] = (), exit: int = 1) -> None:
+        super().__init__(code, what, why=why, fix=fix)
+        self.exit = exit
+
 
 class Output(msgspec.Struct, frozen=True):
     """What a git command printed, and its exit code."""
@@ -73,6 +78,10 @@ class Output(msgspec.Struct, frozen=True):
 def command_failed(args: Sequence[str], output: Output) -> GitFailed:
     """Return the error for a git command that ended with an unexpected exit code."""
     message = output.stderr.decode("utf-8", "replace").strip()
+    # git's messages are in one language (LC_ALL), and its exit code does not tell
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if os.strerror(number) in message and (refused := system_error(OSError(number, message))):
+            return GitFailed(refused.code, refused.what, why=message, fix=refused.fix, exit=refused.exit)
     return GitFailed("git-failed", f"git {args[0]} ended with exit code {output.code}", why=message)
 
 
