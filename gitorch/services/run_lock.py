@@ -55,7 +55,7 @@ def is_running(workspace: Workspace) -> bool:
 def is_locked(folder: Path) -> bool:
     """Return whether a run holds the lock in a state folder."""
     try:
-        with (folder / "run.lock").open("a+") as file:
+        with (folder / "run.lock").open() as file:  # for reading: the file system may be read-only
             return not locks.try_lock(file, shared=True)
     except FileNotFoundError:
         return False

@@ -224,8 +224,76 @@ def test_the_folder_stays_small(place: Path) -> None:
         store.save([task(number % 3, title=f"{number}")])
         store.snapshot()
     assert len(list((place / "journal").iterdir())) <= 2
-    names = {"journal", "tasks.lock", "tasks.toml", "tasks.toml.parsed", "tasks.toml.prev", "own.jsonl", "own.lock"}
+    names = {
+        "generation",
+        "journal",
+        "own.jsonl",
+        "own.lock",
+        "tasks.lock",
+        "tasks.toml",
+        "tasks.toml.parsed",
+        "tasks.toml.prev",
+    }
     assert {path.name for path in place.iterdir()} == names
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b""),
+        lambda path: os.truncate(path, path.stat().st_size // 2),
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    ],
+    ids=["removed", "emptied", "half", "last line"],
+)
+def test_lost_changes_are_said_by_every_command(place: Path, damage: Callable[[Path], object]) -> None:
+    """A snapshot without its journal is a state of the past, and no reader may take it for the present."""
+    store = Store(place)
+    store.save([task(1)])
+    store.snapshot()
+    store.save([task(2)])
+    store.save([task(3)])
+    journal = max((place / "journal").iterdir())
+    damage(journal)
+    for _ in range(2):
+        reader = Store(place)
+        reader.load()
+        assert ["changes are lost" in notice for notice in reader.notices] == [True]
+    Store(place).save([task(4)])
+    after = Store(place)
+    assert TaskId("t4") in after.load()
+
+
+@pytest.mark.parametrize(
+    "line", [b"{", b"\xff\x00", b"[]", b'{"g": 1}', b'{"g": "x", "task": "t1", "set": {}}', b"\r\x85"]
+)
+def test_a_bad_line_of_the_journal_costs_that_line_only(place: Path, line: bytes) -> None:
+    """It is named; what comes after it counts."""
+    store = Store(place)
+    store.snapshot()
+    store.save([task(1)])
+    store.save([task(2)])
+    store.save([task(3)])
+    journal = max((place / "journal").iterdir())
+    lines = journal.read_bytes().split(b"\n")
+    lines[1] = line
+    journal.write_bytes(b"\n".join(lines))
+    reader = Store(place)
+    assert set(reader.load()) == {"t1", "t3"}
+    assert ["line 2 of journal/" in notice for notice in reader.notices] == [True]
+
+
+def test_a_change_of_a_task_whose_line_is_damaged_stops_nothing(place: Path) -> None:
+    """Without its first line a task has no prompt; the others are read."""
+    store = Store(place)
+    store.snapshot()
+    store.save([task(1)])
+    store.save([task(2)])
+    store.save([task(1, state="running")])
+    journal = max((place / "journal").iterdir())
+    journal.write_bytes(b"x" + journal.read_bytes())
+    assert set(Store(place).load()) == {"t2"}
 
 
 def _in_processes(work: Callable[[int], None], count: int) -> None:

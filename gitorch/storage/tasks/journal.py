@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.damage: list[str] = []  # what could not be read, when last read
         self._complete_bytes: dict[str, int] = {}  # bytes of complete lines in each file, when last read
 
     def read(self) -> list[Entry]:
         """Return all entries in order."""
         entries: list[Entry] = []
+        damage: list[str] = []
         complete_bytes: dict[str, int] = {}
         for name in self._sizes():
             try:
@@ -36,8 +39,13 @@ class Journal:
                 continue  # a writer has just replaced it with a snapshot
             content = content[: content.rfind(b"\n") + 1]
             complete_bytes[name] = len(content)
-            entries += map(msgspec.json.decode, content.splitlines())
-        self._complete_bytes = complete_bytes
+            for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+                entry = _entry(line)
+                if entry is None:
+                    damage.append(f"line {number} of {self.folder.name}/{name} was damaged: the change in it is lost")
+                else:
+                    entries.append(entry)
+        self._complete_bytes, self.damage = complete_bytes, damage
         return entries
 
     def has_changed(self) -> bool:
@@ -61,6 +69,24 @@ class Journal:
         if is_new:
             atomic.sync(self.folder)
         self._complete_bytes[path.name] = path.stat().st_size
+        # after the entries, and not durable: it never counts one that is not on the disk
+        self.set_mark(entries[-1]["g"])
+
+    @property
+    def _mark_file(self) -> Path:
+        return self.folder.with_name("generation")
+
+    def set_mark(self, generation: int) -> None:
+        """Note the generation of the last acknowledged change."""
+        with suppress(OSError):  # the change itself is on the disk, which may be full now
+            self._mark_file.write_text(f"{generation}\n", "ascii")
+
+    def mark(self) -> int:
+        """Return the generation of the last acknowledged change, as far as known. Read it before the entries."""
+        try:
+            return int(self._mark_file.read_bytes()[:32])
+        except (OSError, ValueError):
+            return 0
 
     def drop_before(self, snapshot: int) -> None:
         """Remove the journals of generations before this one."""
@@ -74,6 +100,17 @@ class Journal:
             return {entry.name: entry.stat().st_size for entry in sorted(os.scandir(self.folder), key=_name)}
         except FileNotFoundError:
             return {}
+
+
+def _entry(line: bytes) -> Entry | None:
+    """Return the entry in a line; None if it is damaged."""
+    try:
+        entry = msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if not (isinstance(entry, dict) and isinstance(entry.get("g"), int) and isinstance(entry.get("task"), str)):
+        return None
+    return entry if entry.get("drop") is True or isinstance(entry.get("set"), dict) else None
 
 
 def _name(entry: os.DirEntry[str]) -> str:

@@ -43,6 +43,7 @@ class Store:
         self.folder = folder
         self.rebuild = rebuild
         self.notices: list[str] = []
+        self._said: set[str] = set()
         # attempts read other tasks in their own threads
         self._threads = threading.RLock()
         self._is_held = False
@@ -79,11 +80,26 @@ class Store:
 
     def _read(self) -> None:
         # journals first: a snapshot that replaces them meanwhile contains at least as much
+        acknowledged = self._journal.mark()
         entries = self._journal.read()
         self._identity = snapshot.identity(self.file)
         raw, generation = snapshot.read(self.file, is_first=not entries)
         self._snapshot_generation = generation
-        self.tasks, self.generation = folded(raw, generation, entries)
+        complete = {*raw, *(entry["task"] for entry in entries if creates(entry))}
+        self.tasks, self.generation = folded(raw, generation, [entry for entry in entries if entry["task"] in complete])
+        self._say_once(self._journal.damage)
+        if acknowledged > self.generation:
+            lost = acknowledged - self.generation
+            self._say_once(
+                [
+                    f"the journal in {self._journal.folder} is cut or missing: the last {lost} changes are lost; "
+                    "check the tasks in `orchestrate status` (branches and notes are not affected)"
+                ]
+            )
+
+    def _say_once(self, notices: Iterable[str]) -> None:
+        self.notices += [notice for notice in notices if notice not in self._said]
+        self._said.update(notices)
 
     def _catch_up(self) -> None:
         """Read again if another process has written. Call with the lock held."""
@@ -207,6 +223,8 @@ class Store:
             entries = [entry for entry in entries if entry["task"] in complete]
         self.tasks, self.generation = folded(raw, generation, entries)
         self._write_snapshot()
+        self._journal.set_mark(self.generation)
+        self._say_once(self._journal.damage)
         self.notices.append(f"tasks.toml was damaged ({damage}): set aside as {aside.name}, rebuilt from {source}")
 
     @contextmanager
