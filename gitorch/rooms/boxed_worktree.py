@@ -22,7 +22,7 @@ from gitorch.replay import conflict_commit
 from gitorch.rooms import box_notes, lfs_objects
 from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.boxed_folder import BoxedFolder
-from gitorch.rooms.boxes import USER_HOOKS, Boxes, Place
+from gitorch.rooms.boxes import Boxes, Place
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.ports import variables
@@ -61,7 +61,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Return how to run the agent in its box; `env` is added to its environment."""
         settings = self.config.agents[self.spec.agent]
         whole = {**self.env, **env}
-        login = logins.prepare(settings.kind, whole, self.place.home)
+        login = logins.prepare(settings.kind, whole, self.place.home, self.place.folder)
         allowed = hosts.rules(settings, self.config.sandbox.hosts, whole)
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
         return self.boxes.command(self.place, argv, whole, allowed=allowed, login=login)
@@ -271,17 +271,17 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         }
         own = self.folder / "rooms" / spec.task
         attempt = own / str(spec.attempt)
-        private = PrivateRepository(attempt)
+        private, store = PrivateRepository(attempt), HistoryStore(self.repository, self.folder / "store.git")
+        place = self._place(worktree, attempt, private, store, own / "home")
         env |= {
             "GITORCH_TASK": spec.task,
             "GITORCH_AGENT": spec.agent,
             "GITORCH_BRANCH": branch_ref(spec.branch),
             "GITORCH_GIT_DIR": str(private.git_dir),
             "GITORCH_COMMON_DIR": str(private.git_dir),
-            "GITORCH_USER_HOOKS": USER_HOOKS,
+            "GITORCH_USER_HOOKS": place.hooks_in_box,
         }
         (attempt / "network").mkdir(parents=True, exist_ok=True)
-        store = HistoryStore(self.repository, self.folder / "store.git")
         return BoxedWorktree(
             repository=self.repository,
             config=self.config,
@@ -289,7 +289,7 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
             worktree=worktree,
             store=store,
             boxes=self._boxes(),
-            place=self._place(worktree, attempt, private, store, own / "home"),
+            place=place,
             notes=SharedNotes(self.folder / "context"),
             env=with_program(env, spec.folder / "bin"),
         )

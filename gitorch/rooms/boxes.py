@@ -47,6 +47,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     user_hooks: Path
 
     @property
+    def hooks_in_box(self) -> str:
+        """Return where the user's git hooks are in the box: in the worktree, an agent could have put a link there."""
+        path = Path(os.path.normpath(self.user_hooks))
+        if path.is_relative_to(self.directory):
+            return _text(path)
+        return USER_HOOKS if path.is_dir() else ""
+
+    @property
     def log(self) -> Path:
         """Return the file with the decisions about its network."""
         return self.folder / "network.log"
@@ -80,13 +88,13 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
                 *system,
                 *self._hooks(place),
                 *_same(tools),
-                *_same(_expanded(self.settings.read)),
+                *_same(self._readable()),
                 *network,
                 *_same([place.objects]),
             ),
             links=links,
             write=(
-                *_same(_expanded(self.settings.write)),
+                *_same(_outermost(_expanded(self.settings.write))),
                 *_same([place.home, place.private.git_dir, place.directory]),
                 *login.write,
             ),
@@ -125,8 +133,13 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         )
         return (*self._launch(box, seconds=IMPORT_SECONDS, output_bytes=IMPORT_BYTES), "--")
 
+    def _readable(self) -> list[Path]:
+        """Return `sandbox.read` without what `sandbox.write` opens anyway: an agent could have put a link there."""
+        writable = _expanded(self.settings.write)
+        return [path for path in _expanded(self.settings.read) if not any(map(path.is_relative_to, writable))]
+
     def _hooks(self, place: Place) -> tuple[Bind, ...]:
-        return ((_text(place.user_hooks), USER_HOOKS),) if place.user_hooks.is_dir() else ()
+        return ((_text(place.user_hooks), USER_HOOKS),) if place.hooks_in_box == USER_HOOKS else ()
 
     def _launch(
         self, box: Box, *, network: Mapping[str, object] | None = None, seconds: int = 0, output_bytes: int = 0
@@ -161,6 +174,11 @@ def _socket_folder(place: Place) -> Path:
 
 def _expanded(paths: Iterable[str]) -> list[Path]:
     return [path for text in paths if (path := Path(text).expanduser()).exists()]
+
+
+def _outermost(paths: Sequence[Path]) -> list[Path]:
+    """Return the paths that lie in no other one."""
+    return [path for path in paths if not any(path != other and path.is_relative_to(other) for other in paths)]
 
 
 def _same(paths: Iterable[Path]) -> tuple[Bind, ...]:

@@ -32,8 +32,12 @@ IN_PROGRESS: Mapping[str, str] = {
     "CHERRY_PICK_HEAD": "cherry-pick",
     "REVERT_HEAD": "revert",
 }
-READ_ONLY = ("config", "hooks", "objects/info/alternates")
-"""What an agent must not change in its repository: it would decide what git runs, and which objects it reads."""
+READ_ONLY = ("config", "hooks")
+"""What an agent must not change in its repository: it would decide what git runs.
+
+Only direct children: on the way to anything deeper the agent could plant a link, and the next box would bind what it
+leads to.
+"""
 
 # what decides the content of files and commits; never an address, a credential helper or an alias
 _COPIED = re.compile(

@@ -138,6 +138,41 @@ def test_agents_share_notes_through_the_wall(repository_folder: Path) -> None:
     assert len(notes.read(1)) == 3
 
 
+def test_links_in_its_repository_open_nothing_in_the_next_box(repository_folder: Path, tmp_path: Path) -> None:
+    """What an agent plants where gitorch binds files is bound nowhere: neither for its next round nor for checks."""
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    room = sandbox.room_in(repository_folder)
+    script = (
+        f"{COMMIT} cd $(git rev-parse --git-dir); mv objects o; mkdir -p objects/info; "
+        f"ln -s {secret} objects/info/alternates; mv config c; mv hooks h; "
+        f"ln -s {secret} config; ln -s {tmp_path} hooks; "
+        f"rm -f ~/x; ln -s {tmp_path} ~/x; ln -s /oldroot{tmp_path} ~/.claude; ls -A ."
+    )
+    names = sandbox.act(room, script).stdout.split()
+    assert {"config", "hooks"} <= set(names)
+    files = "$G/objects/info/alternates $G/config $G/hooks/*"
+    again = sandbox.act(room, f"G=$(git rev-parse --git-dir); cat {secret} {files}")
+    assert "secret" not in again.stdout
+    assert "secret" not in sandbox.execute(room.check_command(("/bin/cat", "/proc/self/mountinfo"))).stdout
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("repo", "repo.orch")] == ["secret"]
+
+
+def test_a_folder_of_hooks_in_the_worktree_is_not_bound(repository_folder: Path, tmp_path: Path) -> None:
+    """A relative core.hooksPath is in the agent's files: a link in its place leads nowhere."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "key").write_text("secret")
+    commit(repository_folder, "hooks", {".hooks/pre-commit": "#!/bin/sh\ntouch ran\n"})
+    (repository_folder / ".hooks/pre-commit").chmod(0o755)
+    git("commit", "-qam", "executable", cwd=repository_folder)
+    git("config", "core.hooksPath", ".hooks", cwd=repository_folder)
+    room = sandbox.room_in(repository_folder)
+    sandbox.act(room, f"{COMMIT} rm -rf .hooks; ln -s {secrets} .hooks")
+    assert (room.directory / "ran").exists()
+    assert "secret" not in sandbox.act(room, "cat .hooks/key /run/gitorch-hooks/key").stdout
+
+
 def test_lfs_objects_come_home(repository_folder: Path) -> None:
     """Contents behind pointers are copied when they are what their names say, from plain files alone."""
     room = sandbox.room_in(repository_folder)

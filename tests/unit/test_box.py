@@ -149,10 +149,32 @@ def test_a_codex_login_has_no_refresh_token(tmp_path: Path) -> None:
     source.mkdir()
     (source / "auth.json").write_text('{"tokens":{"access_token":"a","refresh_token":"r"}}')
     (source / "config.toml").write_text("")
-    login = logins.prepare("codex", {"CODEX_HOME": str(source)}, target)
-    assert (target / ".codex" / "auth.json").read_text() == '{"tokens":{"access_token":"a","refresh_token":""}}'
+    login = logins.prepare("codex", {"CODEX_HOME": str(source)}, target, tmp_path)
+    assert (tmp_path / "auth.json").read_text() == '{"tokens":{"access_token":"a","refresh_token":""}}'
     assert login.read == ((str(source / "config.toml"), str(target / ".codex" / "config.toml")),)
-    assert login.write == ()
+    assert login.write == ((str(tmp_path / "auth.json"), str(target / ".codex" / "auth.json")),)
+
+
+@pytest.mark.parametrize("kind", ["claude", "codex"])
+def test_links_of_an_earlier_agent_are_not_followed(tmp_path: Path, kind: str) -> None:
+    """A HOME in which `.codex` leads to the user's own would have the user's login replaced, or a file made there."""
+    user, home = tmp_path / "user", tmp_path / "home"
+    for folder in (user, home):
+        folder.mkdir()
+    for name in ("auth.json", "config.toml", "settings.json", ".credentials.json"):
+        (user / name).write_text('{"tokens":{"refresh_token":"r"}}')
+    before = {path.name: path.read_text() for path in user.iterdir()}
+    env = {"CODEX_HOME": str(user), "CLAUDE_CONFIG_DIR": str(user)}
+    (home / f".{kind}").symlink_to(user)
+    login = logins.prepare(kind, env, home, tmp_path)
+    assert {path.name: path.read_text() for path in user.iterdir()} == before
+    targets = [Path(target) for _, target in (*login.read, *login.write)]
+    assert targets
+    for target in targets:
+        target.symlink_to(user / "auth.json")
+    logins.prepare(kind, env, home, tmp_path)
+    assert not any(path.is_symlink() for path in (home / f".{kind}", *targets))
+    assert {path.name: path.read_text() for path in user.iterdir()} == before
 
 
 def test_probing_makes_a_box(monkeypatch: pytest.MonkeyPatch) -> None:

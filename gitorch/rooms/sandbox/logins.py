@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,24 +20,24 @@ class Login(msgspec.Struct, frozen=True):
     write: tuple[Bind, ...] = ()
 
 
-def prepare(kind: str, env: Mapping[str, str], home: Path) -> Login:
+def prepare(kind: str, env: Mapping[str, str], home: Path, folder: Path) -> Login:
     """Return what a kind of agent needs of the user's files; `env` is the agent's environment on the host.
 
-    Creates what they are bound to. A session's own files go into `home`, and nothing of the user's is copied but the
-    login of codex, without its refresh token: two copies of one refresh token would end the user's login.
+    A session's own files go into `home`, which agents can write: links that an earlier one left where files are bound
+    are removed. `folder` is gitorch's own, for the one file that is copied: the login of codex without its refresh
+    token, because two copies of one refresh token would end the user's login.
     """
     match kind:
         case "claude":
-            return _claude(env, home / ".claude")
+            return _claude(env, _plain_folder(home / ".claude"))
         case "codex":
-            return _codex(env, home / ".codex")
+            return _codex(env, _plain_folder(home / ".codex"), folder)
         case _:
             return Login()
 
 
 def _claude(env: Mapping[str, str], target: Path) -> Login:
     source = _folder(env, "CLAUDE_CONFIG_DIR", ".claude")
-    target.mkdir(parents=True, exist_ok=True)
     # one file, written in place: a refreshed login reaches the user's file
     return Login(
         read=_existing(source, target, ("settings.json", "CLAUDE.md")),
@@ -44,12 +45,13 @@ def _claude(env: Mapping[str, str], target: Path) -> Login:
     )
 
 
-def _codex(env: Mapping[str, str], target: Path) -> Login:
+def _codex(env: Mapping[str, str], target: Path, folder: Path) -> Login:
     source = _folder(env, "CODEX_HOME", ".codex")
-    target.mkdir(parents=True, exist_ok=True)
-    if (login := _without_refresh(source / "auth.json")) is not None:
-        atomic.replace(target / "auth.json", login, mode=0o600)
-    return Login(read=_existing(source, target, ("config.toml", "AGENTS.md")))
+    read = _existing(source, target, ("config.toml", "AGENTS.md"))
+    if (login := _without_refresh(source / "auth.json")) is None:
+        return Login(read=read)
+    atomic.replace(folder / "auth.json", login, mode=0o600)
+    return Login(read=read, write=_existing(folder, target, ("auth.json",)))
 
 
 def _without_refresh(path: Path) -> bytes | None:
@@ -68,4 +70,20 @@ def _folder(env: Mapping[str, str], variable: str, name: str) -> Path:
 
 
 def _existing(source: Path, target: Path, names: tuple[str, ...]) -> tuple[Bind, ...]:
-    return tuple((str(source / name), str(target / name)) for name in names if (source / name).is_file())
+    existing = [name for name in names if (source / name).is_file()]
+    for name in existing:
+        if (target / name).is_symlink() or (target / name).is_dir():
+            _set_aside(target / name)
+    return tuple((str(source / name), str(target / name)) for name in existing)
+
+
+def _plain_folder(path: Path) -> Path:
+    """Return a folder of a box's HOME that is a folder: a link would lead what is bound below it somewhere else."""
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        _set_aside(path)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _set_aside(path: Path) -> None:
+    path.rename(path.with_name(f"{path.name}-{uuid.uuid4().hex}"))
