@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -223,8 +223,13 @@ def is_covered(name: str, movable: Iterable[str]) -> bool:
     return any(name.startswith(pattern) if pattern.endswith("/") else name == pattern for pattern in movable)
 
 
-def checkout(repository: Repository, work_tree: Path, git_dir: Path) -> dict[str, str]:
-    """Return a digest of a checkout's index entries, and each file that differs from them or is untracked."""
+def checkout(
+    repository: Repository, work_tree: Path, git_dir: Path, filters: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Return a digest of a checkout's index entries, and each file that differs from them or is untracked.
+
+    `filters` are the options of `without_filters`, where several checkouts are read at once.
+    """
     entries = _inspect(repository, work_tree, git_dir, "ls-files", "--stage", "-v", "-z").stdout
     if git_dir.parent.name == "worktrees":
         # an agent may have put a commit there that stands for millions of files
@@ -235,7 +240,7 @@ def checkout(repository: Repository, work_tree: Path, git_dir: Path) -> dict[str
         repository,
         work_tree,
         git_dir,
-        *_without_filters(repository),
+        *(without_filters(repository) if filters is None else filters),
         "status",
         "--porcelain",
         "-z",
@@ -254,15 +259,15 @@ def _inspect(repository: Repository, work_tree: Path, git_dir: Path, *args: str)
     return repository.git(*args, cwd=work_tree, git_dir=git_dir, env=quiet)
 
 
-def _without_filters(repository: Repository) -> Iterator[str]:
-    """Yield options that switch every clean filter off: `git status` would run it on files whose time stamp moved.
+def without_filters(repository: Repository) -> tuple[str, ...]:
+    """Return options that switch every clean filter off: `git status` would run it on files whose time stamp moved.
 
     A filter's name can hold `=`, so the options take their value from the environment.
     """
     pattern = r"^filter\..*\.(clean|process|required)$"
-    for key in repository.git("config", "-z", "--name-only", "--get-regexp", pattern, ok=(0, 1)).fields():
-        value = "GITORCH_NO" if key.endswith(".required") else "GITORCH_NOTHING"
-        yield f"--config-env={key}={value}"
+    keys = repository.git("config", "-z", "--name-only", "--get-regexp", pattern, ok=(0, 1)).fields()
+    values = ("GITORCH_NO" if key.endswith(".required") else "GITORCH_NOTHING" for key in keys)
+    return tuple(f"--config-env={key}={value}" for key, value in zip(keys, values, strict=True))
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -67,28 +67,32 @@ def name_settings(lines: Sequence[str]) -> tuple[str, ...]:
 
 def other_worktrees(repository: Repository, own: Collection[Path]) -> dict[str, str]:
     """Return the states of the user's linked worktrees: all but those that gitorch made."""
+    paths = [entry.path for entry in list_entries(repository)[1:] if entry.path not in own]
+    filters = fence.without_filters(repository) if paths else ()
     digests: dict[str, str] = {}
-    for entry in list_entries(repository)[1:]:
-        if entry.path not in own:
-            digests |= worktree(repository, entry.path)
+    for path in paths:
+        digests |= worktree(repository, path, filters)
     return digests
 
 
-def worktree(repository: Repository, path: Path) -> dict[str, str]:
-    """Return the state of one linked worktree: its git folder, its index entries, and files that differ from them."""
+def worktree(repository: Repository, path: Path, filters: Sequence[str] | None = None) -> dict[str, str]:
+    """Return the state of one linked worktree: its git folder, its index entries, and files that differ from them.
+
+    `filters` are those of `fence.checkout`.
+    """
     linked = find(repository, path)
     if linked is None:
         return {}
     name = f"worktree {fence.printable(str(path))}"
     digests = {f"{name}: {file}": fence.digest(linked.admin / file) for file in _ADMIN_FILES}
     digests[f"{name}: .git"] = fence.digest(path / ".git")
-    digests |= {f"{name}: {file}": state for file, state in _files(repository, linked).items()}
+    digests |= {f"{name}: {file}": state for file, state in _files(repository, linked, filters).items()}
     return {key: digest for key, digest in digests.items() if digest}
 
 
-def _files(repository: Repository, linked: Worktree) -> dict[str, str]:
+def _files(repository: Repository, linked: Worktree, filters: Sequence[str] | None) -> dict[str, str]:
     try:
-        return fence.checkout(repository, linked.path, linked.admin)
+        return fence.checkout(repository, linked.path, linked.admin, filters)
     except GitFailed as error:
         return {"readable by git": hashlib.sha256(error.why.encode()).hexdigest()}
 

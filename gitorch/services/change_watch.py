@@ -29,6 +29,9 @@ _PAUSE_FACTOR = 19.0
 _SETTLE_SECONDS = 0.2
 """A file of the state is recorded just after it was written."""
 
+_RESTING = frozenset(State) - ALIVE - {State.MERGED, State.REJECTED, State.CANCELLED}
+"""States of tasks whose worktrees must not change while others run."""
+
 _INCOMING = "refs/gitorch/incoming/"
 _CHECKOUT = ("index", "entries", "logs/HEAD", "ORIG_HEAD")
 """What changes in the user's checkout when `merge --into` moves the branch that is checked out."""
@@ -149,15 +152,17 @@ class ChangeWatch:
         return folders | {top / name for name in names if name.partition("_")[0] in RESERVED}
 
     def _attempts(self) -> set[str]:
-        return {_attempt(task) for task in self.workspace.tasks.values() if task.state not in ALIVE}
+        return {_attempt(task) for task in self.workspace.tasks.values() if task.state in _RESTING}
 
     def _worktrees(self, tasks: Iterable[Task]) -> dict[str, str]:
-        """Return the states of the worktrees of tasks that do not run, by attempt."""
+        """Return the states of the worktrees whose work waits for a verdict or a merge, by attempt."""
+        repository = self.workspace.repository
+        resting = [task for task in tasks if task.worktree and task.attempts and task.state in _RESTING]
+        filters = fence.without_filters(repository) if resting else ()
         found: dict[str, str] = {}
-        for task in tasks:
-            if task.worktree and task.attempts and task.state not in ALIVE:
-                states = surroundings.worktree(self.workspace.repository, Path(task.worktree))
-                found |= {f"{_attempt(task)}\0{name}": state for name, state in states.items()}
+        for task in resting:
+            states = surroundings.worktree(repository, Path(task.worktree), filters)
+            found |= {f"{_attempt(task)}\0{name}": state for name, state in states.items()}
         return found
 
 
