@@ -178,7 +178,8 @@ def test_a_merge_that_came_first_is_not_overwritten(cli: Cli, tmp_path: Path) ->
     move = f"test -e {once} || {{ : > {once}; git --git-dir={cli.folder}/.git update-ref {INTEGRATION} {other}; }}"
     cli.configure(checking(f"case $PWD in *candidate) {move};; esac", auto="finished"))
     cli.queue(does("one", saved("one.txt", "one"), id="one"))
-    end = cli.run()
+    end = cli.run(ok=6)
+    assert f"{INTEGRATION} was moved to {other[:12]} before gitorch moved it" in end.text
     assert once.exists()
     assert cli.states() == {"one": "merged"}
     assert {"one.txt", "other.txt"} <= names_in(cli, "orch/integration")

@@ -387,7 +387,7 @@ def test_an_approval_is_taken_back_and_the_plan_goes_on(plan: Cli) -> None:
     plan("plan", "approve", "1-add")
     answer = plan("undo")
     assert answer.text.splitlines()[1:] == [
-        *(f"{name}  gone" for name in CHAIN),
+        *(f"{name}  removed" for name in CHAIN),
         f"plan {shown(plan)['id']}  not approved",
     ]
     assert f"change the plan: orchestrate plan continue {shown(plan)['id']}" in answer.stderr

@@ -21,10 +21,10 @@ def words(box: Box) -> str:
 
 BOX = Box(
     read=(("/usr", "/usr"),),
-    write=(("/work/tree", "/work/tree"),),
-    protect=(("/state/dotgit", "/work/tree/.git"),),
+    write=(("/srv/tree", "/srv/tree"),),
+    protect=(("/state/dotgit", "/srv/tree/.git"),),
     links=(("usr/bin", "/bin"),),
-    folder="/work/tree",
+    folder="/srv/tree",
 )
 
 
@@ -34,7 +34,7 @@ def test_a_box_has_nothing_by_default() -> None:
     for option in (
         *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"),
         *("--die-with-parent", "--new-session", "--cap-drop ALL", "--size 1073741824 --tmpfs /tmp"),
-        *("--remount-ro /", "--chdir /work/tree"),
+        *("--remount-ro /", "--chdir /srv/tree"),
     ):
         assert option in line
     assert "--ro-bind / /" not in line
@@ -44,7 +44,7 @@ def test_a_box_has_nothing_by_default() -> None:
 def test_the_later_bind_wins() -> None:
     """The worktree is bound over temporary folders, what is protected over it, and the root is closed last."""
     line = words(BOX)
-    order = ["--tmpfs /tmp", "--ro-bind /usr /usr", "--bind /work/tree /work/tree", "--ro-bind /state/dotgit"]
+    order = ["--tmpfs /tmp", "--ro-bind /usr /usr", "--bind /srv/tree /srv/tree", "--ro-bind /state/dotgit"]
     places = [line.index(part) for part in (*order, "--remount-ro /")]
     assert places == sorted(places)
 
