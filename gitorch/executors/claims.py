@@ -31,6 +31,10 @@ class _Claim(msgspec.Struct, frozen=True):
     nonce: str
 
 
+# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
+_CLAIMS = msgspec.json.Decoder(_Claim)
+
+
 def claim(root: Path, key: str) -> Path:
     """Return the folder of a key, which is gitorch's own; what somebody else has put there is set aside."""
     folder = root / key
@@ -76,7 +80,7 @@ def _read(folder: Path, key: str) -> _Claim | None:
         return None
     with os.fdopen(descriptor, "rb") as file:
         content = seals.unseal(file.read(4096), seals.derived_key("claim"))
-    found = msgspec.json.decode(content, type=_Claim) if content else None
+    found = _CLAIMS.decode(content) if content else None
     return found if found is not None and found.key == key else None
 
 

@@ -25,6 +25,11 @@ class _Run(msgspec.Struct):
     started: float = 0.0
 
 
+# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
+_RUNS = msgspec.json.Decoder(_Run)
+_EXITS = msgspec.json.Decoder(Exit)
+
+
 def was_started(folder: Path) -> bool:
     """Return whether a supervisor has ever started in a folder."""
     return (folder / "run.json").exists() or (folder / "exit.json").exists()
@@ -50,7 +55,7 @@ def lock(folder: Path, operation: int) -> Iterator[bool]:
 def running(folder: Path, key: bytes) -> Running:
     """Return the record of a live supervisor; the pid is 0 while it is still starting."""
     content = _unsealed(folder / "run.json", key)
-    run = msgspec.json.decode(content, type=_Run) if content else _Run()
+    run = _RUNS.decode(content) if content else _Run()
     return Running(run.pid, run.started)
 
 
@@ -61,7 +66,7 @@ def last_status(folder: Path, key: bytes) -> Exit | NotStarted | None:
     """
     if (folder / "exit.json").exists():
         content = _unsealed(folder / "exit.json", key)
-        return msgspec.json.decode(content, type=Exit) if content else None
+        return _EXITS.decode(content) if content else None
     return None if (folder / "run.json").exists() else NotStarted()
 
 

@@ -107,6 +107,9 @@ def conflicts_of(conflicts: Iterable[Conflict], name: TaskId) -> tuple[Conflict,
 
 
 Record = TypeVar("Record", Forecast, Candidate)
+# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
+msgspec.convert([], list[Forecast])
+msgspec.convert([], list[Candidate])
 
 
 def encoded(record: Forecast | Candidate) -> bytes:

@@ -118,6 +118,8 @@ class ViewedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
 
 
 Note = AttemptNote | AdoptedNote | CheckNote | VerdictNote | MergedNote | ResolvedNote | ViewedNote
+# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
+msgspec.convert([], list[Note])
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -14,6 +14,9 @@ from gitorch.model.task import Task, TaskSpec
 
 Table = dict[str, Any]
 
+# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
+msgspec.convert([], list[Task])
+
 _PROGRESS = tuple(name for name in Task.__struct_fields__ if name != "spec")
 
 

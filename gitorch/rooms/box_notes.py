@@ -8,6 +8,9 @@ from gitorch.errors import InvalidInput, Refused
 from gitorch.rooms.private_repository import PrivateRepository
 from gitorch.storage.shared_notes import MOST_BYTES, SharedNote, SharedNotes
 
+# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
+_NOTES = msgspec.json.Decoder(SharedNote)
+
 
 def exchange(private: PrivateRepository, notes: SharedNotes, task: str) -> None:
     """Take the new notes of a task's agent out of its box, and bring the notes of all agents in.
@@ -39,6 +42,6 @@ def _take(private: PrivateRepository, notes: SharedNotes, task: str) -> None:
 
 def _text(line: bytes) -> str:
     try:
-        return msgspec.json.decode(line, type=SharedNote).text if line else ""
+        return _NOTES.decode(line).text if line else ""
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
