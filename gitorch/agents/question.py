@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from gitorch import typed
 from gitorch.config import AgentSettings
 from gitorch.model.outcome import Exit, Outcome
 
@@ -95,7 +96,7 @@ def object_in(text: str) -> Json | None:
 
 def _decoded(text: str) -> Json | None:
     try:
-        return msgspec.json.decode(text, type=Json)
+        return typed.from_json(text, Json)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
 

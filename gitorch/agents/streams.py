@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from gitorch import typed
 from gitorch.model.outcome import Exit, ExitReason, Outcome
 
 Record: TypeAlias = dict[str, Any]
@@ -43,7 +44,7 @@ def parse(line: bytes) -> Record | None:
     if not line.lstrip().startswith(b"{"):
         return None
     try:
-        return msgspec.json.decode(line, type=Record)
+        return typed.from_json(line, Record)
     except (msgspec.DecodeError, RecursionError):
         return _repaired(line)
 
@@ -52,7 +53,7 @@ def _repaired(line: bytes) -> Record | None:
     # JavaScript can cut a text inside an emoji and write half of it as an escape, which is not valid Unicode
     try:
         text = json.dumps(json.loads(line.decode(errors="replace")), ensure_ascii=False)
-        return msgspec.json.decode(text.encode(errors="replace"), type=Record)
+        return typed.from_json(text.encode(errors="replace"), Record)
     except (ValueError, msgspec.DecodeError, RecursionError):
         return None
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from gitorch import typed
 from gitorch.config.layers import Layer
 from gitorch.config.settings import BUILT_IN_AGENTS, AgentSettings, Config, RoleSettings, Section
 from gitorch.config.source_lines import find_setting
@@ -54,7 +55,7 @@ def combine(layers: Sequence[Layer]) -> LoadedConfig:
 
 def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequence[Layer]) -> Config:
     try:
-        config = msgspec.convert(merged, Config)
+        config = typed.from_object(merged, Config)
     except msgspec.ValidationError as error:
         message, _, position = str(error).partition(" - at `$.")
         path = _full_path(position.rstrip("`"), merged)
@@ -114,7 +115,7 @@ def _full_path(path: str, merged: Mapping[str, Any]) -> str:
     if unnamed and get_origin(kind) is dict:
         for key, value in merged[table].items():
             try:
-                msgspec.convert(value, get_args(kind)[1])
+                typed.from_object(value, get_args(kind)[1])
             except msgspec.ValidationError:
                 return f"{table}.{key}{tail}"
     return path

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import tomli
+
+from gitorch import typed
 
 T = TypeVar("T")
 
@@ -17,4 +18,4 @@ def load(name: str, kind: type[T]) -> T:
     Reading takes milliseconds: callers do it when they need the table, and cache the result.
     """
     text = Path(__file__).with_name(name).read_text("utf-8")
-    return msgspec.convert(tomli.loads(text), kind, str_keys=True)
+    return typed.from_object(tomli.loads(text), kind, text_keys=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import typed
 from gitorch.executors import processes
 from gitorch.storage import atomic, foreign_changes, seals
 
@@ -29,10 +30,6 @@ class _Claim(msgspec.Struct, frozen=True):
 
     key: str
     nonce: str
-
-
-# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
-_CLAIMS = msgspec.json.Decoder(_Claim)
 
 
 def claim(root: Path, key: str) -> Path:
@@ -80,7 +77,7 @@ def _read(folder: Path, key: str) -> _Claim | None:
         return None
     with os.fdopen(descriptor, "rb") as file:
         content = seals.unseal(file.read(4096), seals.derived_key("claim"))
-    found = _CLAIMS.decode(content) if content else None
+    found = typed.from_json(content, _Claim) if content else None
     return found if found is not None and found.key == key else None
 
 

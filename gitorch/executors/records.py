@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import typed
 from gitorch.executors import processes
 from gitorch.executors.base import NotStarted, Running
 from gitorch.model.outcome import Exit
@@ -23,11 +24,6 @@ class _Run(msgspec.Struct):
 
     pid: int = 0
     started: float = 0.0
-
-
-# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
-_RUNS = msgspec.json.Decoder(_Run)
-_EXITS = msgspec.json.Decoder(Exit)
 
 
 def was_started(folder: Path) -> bool:
@@ -55,7 +51,7 @@ def lock(folder: Path, operation: int) -> Iterator[bool]:
 def running(folder: Path, key: bytes) -> Running:
     """Return the record of a live supervisor; the pid is 0 while it is still starting."""
     content = _unsealed(folder / "run.json", key)
-    run = _RUNS.decode(content) if content else _Run()
+    run = typed.from_json(content, _Run) if content else _Run()
     return Running(run.pid, run.started)
 
 
@@ -66,7 +62,7 @@ def last_status(folder: Path, key: bytes) -> Exit | NotStarted | None:
     """
     if (folder / "exit.json").exists():
         content = _unsealed(folder / "exit.json", key)
-        return _EXITS.decode(content) if content else None
+        return typed.from_json(content, Exit) if content else None
     return None if (folder / "run.json").exists() else NotStarted()
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import field
 
+from gitorch import typed
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
 
@@ -107,9 +108,6 @@ def conflicts_of(conflicts: Iterable[Conflict], name: TaskId) -> tuple[Conflict,
 
 
 Record = TypeVar("Record", Forecast, Candidate)
-# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
-msgspec.convert([], list[Forecast])
-msgspec.convert([], list[Candidate])
 
 
 def encoded(record: Forecast | Candidate) -> bytes:
@@ -120,6 +118,6 @@ def encoded(record: Forecast | Candidate) -> bytes:
 def decoded(raw: bytes, kind: type[Record]) -> Record | None:
     """Read a record; None if it has another format: it will be computed again."""
     try:
-        return msgspec.convert(json.loads(raw), kind)
+        return typed.from_object(json.loads(raw), kind)
     except ValueError:  # msgspec's ValidationError is one
         return None

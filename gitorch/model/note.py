@@ -13,6 +13,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
+from gitorch import typed
 from gitorch.model import handoff
 from gitorch.model.clock import now
 from gitorch.model.handoff import Handoff
@@ -118,8 +119,6 @@ class ViewedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
 
 
 Note = AttemptNote | AdoptedNote | CheckNote | VerdictNote | MergedNote | ResolvedNote | ViewedNote
-# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
-msgspec.convert([], list[Note])
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -154,7 +153,7 @@ def _parse(text: bytes) -> Line | None:
     if not isinstance(fields, dict) or not isinstance(fields.get("kind"), str):
         return None
     try:
-        return Line(text, msgspec.convert(fields, Note))
+        return Line(text, typed.from_object(fields, Note))
     except msgspec.ValidationError:
         return Line(text, None)
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import msgspec
 
+from gitorch import typed
 from gitorch.model.task import Task, TaskSpec
 
 Table = dict[str, Any]
 
-# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
-msgspec.convert([], list[Task])
 
 _PROGRESS = tuple(name for name in Task.__struct_fields__ if name != "spec")
 
@@ -34,10 +33,10 @@ def to_table(task: Task, builtin_types: tuple[type, ...] = ()) -> Table:
 
 def from_table(table: Mapping[str, Any]) -> Task:
     """Return the task of a table; raise `msgspec.ValidationError` if it is invalid."""
-    return msgspec.convert({**table, "spec": msgspec.convert(table, TaskSpec)}, Task)
+    return typed.from_object({**table, "spec": typed.from_object(table, TaskSpec)}, Task)
 
 
 def from_tables(tables: Sequence[Mapping[str, Any]]) -> list[Task]:
     """Return the tasks of tables, as `from_table` does; the error says which table is wrong."""
-    specs = msgspec.convert(tables, list[TaskSpec])
-    return msgspec.convert([{**table, "spec": spec} for table, spec in zip(tables, specs, strict=True)], list[Task])
+    specs = typed.from_object(tables, list[TaskSpec])
+    return typed.from_object([{**table, "spec": spec} for table, spec in zip(tables, specs, strict=True)], list[Task])

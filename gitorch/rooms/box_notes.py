@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from gitorch import typed
 from gitorch.errors import InvalidInput, Refused
 from gitorch.rooms.private_repository import PrivateRepository
 from gitorch.storage.shared_notes import MOST_BYTES, SharedNote, SharedNotes
-
-# msgspec learns a type at its first use, and crashes if two threads use it first at once (0.22): it is learnt here
-_NOTES = msgspec.json.Decoder(SharedNote)
 
 
 def exchange(private: PrivateRepository, notes: SharedNotes, task: str) -> None:
@@ -42,6 +40,6 @@ def _take(private: PrivateRepository, notes: SharedNotes, task: str) -> None:
 
 def _text(line: bytes) -> str:
     try:
-        return _NOTES.decode(line).text if line else ""
+        return typed.from_json(line, SharedNote).text if line else ""
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import typed
 from gitorch.flow import merge
 from gitorch.flow.merge import KnownResolutions
 from gitorch.flow.merge.resolutions import OpenConflict, sides
@@ -78,7 +79,7 @@ def _engine(workspace: Workspace, engine: Engine) -> Replayer:
 def _learn(workspace: Workspace, resolutions: KnownResolutions) -> None:
     """Learn from the tasks that were in conflict and came back with another tip."""
     for file in sorted(_folder(workspace).glob("*.json")):
-        conflict = msgspec.json.decode(file.read_bytes(), type=OpenConflict)
+        conflict = typed.from_json(file.read_bytes(), OpenConflict)
         task = workspace.tasks.get(conflict.task)
         if task is not None and task.tip in (conflict.tip, None):
             continue

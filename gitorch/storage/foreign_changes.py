@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import typed
 from gitorch.storage import atomic, locks, seals
 
 _FILE = "moved.jsonl"
@@ -91,13 +92,13 @@ def _read(content: bytes) -> tuple[list[_Entry], list[ForeignChange]]:
 
 def _entry(line: bytes, key: bytes) -> _Entry | None:
     content = seals.unseal(line, key)
-    return None if content is None else msgspec.json.decode(content, type=_Entry)
+    return None if content is None else typed.from_json(content, _Entry)
 
 
 def _is_complete(line: bytes) -> bool:
     """Return whether a line is JSON: not what a killed process began to write."""
     try:
-        msgspec.json.decode(line)
+        typed.from_json(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return True

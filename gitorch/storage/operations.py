@@ -19,6 +19,7 @@ from typing import IO, Any
 import msgspec
 from msgspec import field
 
+from gitorch import typed
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.refs import RefUpdate
@@ -296,7 +297,7 @@ class OperationLog:
         """Yield the entries, newest first. An incomplete line is skipped: its operation has not started."""
         for line in _lines_backwards(self.path):
             try:
-                entry = _closed(line) if line.startswith(_CLOSING) else msgspec.json.decode(line, type=Operation)
+                entry = _closed(line) if line.startswith(_CLOSING) else typed.from_json(line, Operation)
             except msgspec.ValidationError as error:
                 fix = (f"mv {self.path} {self.path}.damaged",)
                 raise InvalidInput("operations-log", f"{self.path.name}: {error}", fix=fix) from error
@@ -311,7 +312,7 @@ class OperationLog:
 
 
 def _closed(line: bytes) -> Entry:
-    return msgspec.json.decode(line, type=OperationEnd)
+    return typed.from_json(line, OperationEnd)
 
 
 def _lines_backwards(path: Path) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from gitorch import typed
 from gitorch.storage import atomic, locks, seals
 
 OwnChanges: TypeAlias = Mapping[str, frozenset[tuple[str, str]]]
@@ -57,7 +58,7 @@ def read(folder: Path) -> OwnChanges:
     found: dict[str, set[tuple[str, str]]] = {}
     for line in atomic.read_or_empty(folder / _FILE).splitlines():
         if (content := seals.unseal(line, key)) is not None:
-            for name, change in msgspec.json.decode(content, type=dict[str, tuple[str, str]]).items():
+            for name, change in typed.from_json(content, dict[str, tuple[str, str]]).items():
                 found.setdefault(name, set()).add(change)
     return {name: frozenset(changes) for name, changes in found.items()}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import typed
 from gitorch.errors import InvalidInput, NotFound, Refused, there_is
 from gitorch.model import naming
 from gitorch.model.plan import PlanSession
@@ -136,7 +137,7 @@ def _write(path: Path, session: PlanSession) -> None:
 
 def _read(path: Path) -> PlanSession:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=PlanSession)
+        return typed.from_json(path.read_bytes(), PlanSession)
     except msgspec.DecodeError as error:
         raise InvalidInput(
             "plan-damaged",

@@ -14,6 +14,7 @@ from typing import IO
 import msgspec
 from msgspec import field
 
+from gitorch import typed
 from gitorch.errors import InvalidInput, NotFound, Refused
 from gitorch.model.clock import now
 from gitorch.model.redact import redacted
@@ -145,7 +146,7 @@ def _accepted(text: str) -> str:
 
 def _note(line: bytes, number: int, run: int) -> SharedNote | None:
     try:
-        note = msgspec.json.decode(line, type=SharedNote) if line else None
+        note = typed.from_json(line, SharedNote) if line else None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     # an agent may write another number or run into its line

@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 import msgspec
 import psutil
 
+from gitorch import typed
 from gitorch.agents.api.calls import Caller, End, Limits
 from gitorch.agents.api.files import Files
 from gitorch.agents.api.loop import Loop
@@ -182,7 +183,7 @@ def _end_of(execution: Execution) -> tuple[End, int]:
 
 
 def _limits(options: argparse.Namespace) -> Limits:
-    limits = msgspec.convert(vars(options), Limits)
+    limits = typed.from_object(vars(options), Limits)
     if limits.budget and not priced(limits.model):
         raise InvalidInput(
             "budget_unenforceable",

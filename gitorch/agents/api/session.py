@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from gitorch import typed
 from gitorch.errors import InvalidInput, NotFound, Refused
 from gitorch.storage import atomic
 
@@ -90,7 +91,7 @@ def resume(folder: Path, name: str, model: str) -> Session:
     """
     path = _path(folder, name)
     try:
-        saved = msgspec.json.decode(path.read_bytes(), type=Saved)
+        saved = typed.from_json(path.read_bytes(), Saved)
     except FileNotFoundError:
         raise NotFound("no-session", f"no conversation with session {name}") from None
     except msgspec.DecodeError as error:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from gitorch import typed
 from gitorch.agents.api.calls import CACHED, Caller, Emit, End, Limits, failed, marked
 from gitorch.agents.api.requests import ApiFailure, Stream
 from gitorch.agents.api.stream import Reply, scrubbed
@@ -26,7 +27,7 @@ class QuestionRun:
     def run(self, text: str) -> End:
         """Ask a question, given as JSON, and return the end; on success, its text is the answer's JSON."""
         try:
-            question = msgspec.json.decode(text, type=Question)
+            question = typed.from_json(text, Question)
         except msgspec.DecodeError as error:
             raise InvalidInput("invalid_question", "invalid question", why=str(error)) from None
         try:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gitorch import typed
 from gitorch.agents.api.files import Files, Refusal
 from gitorch.agents.api.shell import CommandResult, Shell
 
@@ -79,9 +80,9 @@ class Tools:
         """Run one tool call. An error is reported to the model, not raised."""
         try:
             if name == BASH:
-                return self._bash(msgspec.convert(arguments, Bash))
+                return self._bash(typed.from_object(arguments, Bash))
             if name == EDITOR:
-                return Result(self._edit(msgspec.convert(arguments, Edit)))
+                return Result(self._edit(typed.from_object(arguments, Edit)))
         except (Refusal, msgspec.ValidationError) as error:
             return Result(f"Error: {error}", is_error=True)
         except OSError as error:

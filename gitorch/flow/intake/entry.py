@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gitorch import config
+from gitorch import config, typed
 from gitorch.errors import InvalidInput
 from gitorch.flow.intake.draft import TaskDraft, from_text, origin_prefix
 from gitorch.model.task import Priority
@@ -93,7 +93,7 @@ def _entry(table: Mapping[str, object], locate: Locate) -> _Entry:
     priority = table.get("priority")
     folded = {"priority": priority.lower()} if isinstance(priority, str) else {}
     try:
-        return msgspec.convert({**table, **folded}, _Entry)
+        return typed.from_object({**table, **folded}, _Entry)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         key = re.split(r"[.\[]", path.rstrip("`"))[0]
@@ -105,7 +105,7 @@ def context_text(value: object) -> str:
     """Return a task's context as JSON text: text that is valid JSON is returned unchanged."""
     if isinstance(value, str):
         try:
-            msgspec.json.decode(value)
+            typed.from_json(value)
         except (msgspec.DecodeError, RecursionError):
             return msgspec.json.encode(value).decode()
         return value

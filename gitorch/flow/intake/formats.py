@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 
 import msgspec
 
+from gitorch import typed
 from gitorch.errors import InvalidInput
 from gitorch.flow.intake.draft import STDIN, TaskDraft, from_text
 from gitorch.flow.intake.entry import Locate, to_draft
@@ -59,7 +60,7 @@ def _detect_reader(text: str) -> Callable[[str, str], list[TaskDraft]]:
 
 def _describes_task(line: str) -> bool:
     try:
-        value = msgspec.json.decode(line)
+        value = typed.from_json(line)
     except (msgspec.DecodeError, RecursionError):
         return False
     return isinstance(value, dict) and bool({"title", "prompt"} & value.keys())
@@ -83,7 +84,7 @@ def _always(origin: str) -> Locate:
 
 def _object(line: str, origin: str) -> Mapping[str, object]:
     try:
-        value = msgspec.json.decode(line)
+        value = typed.from_json(line)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput("json-syntax", f"{origin}: {error}") from error
     if not isinstance(value, dict):

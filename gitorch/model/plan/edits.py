@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from gitorch import typed
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.model.naming import TaskId, slug, unused
 from gitorch.model.plan.values import PlannedTask, Size, TaskPlan, quoted, valid
@@ -153,6 +154,6 @@ def _once(*names: TaskId) -> tuple[TaskId, ...]:
 
 def _converted(table: dict[str, Any]) -> PlannedTask:
     try:
-        return msgspec.convert(table, PlannedTask)
+        return typed.from_object(table, PlannedTask)
     except msgspec.ValidationError as error:
         raise InvalidInput("task-invalid", f"invalid change of the task: {error}") from error

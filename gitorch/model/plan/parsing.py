@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from gitorch import typed
 from gitorch.errors import InvalidInput
 from gitorch.model.plan.values import MOST_TASKS, PlannedTask, Problem, Size, TaskPlan, problems, quoted, refuse
 from gitorch.model.task import Priority
@@ -88,7 +89,7 @@ def _read_task(table: object, number: int) -> PlannedTask:
     if unknown := [str(key) for key in table if key not in _TASK]:
         raise InvalidInput("plan-invalid", f"{name} has unknown fields: {', '.join(map(quoted, unknown[:5]))}")
     try:
-        return msgspec.convert(table, PlannedTask)
+        return typed.from_object(table, PlannedTask)
     except msgspec.ValidationError as error:
         raise InvalidInput("plan-invalid", f"{name}: {error}") from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from gitorch import typed
 from gitorch.rooms.sandbox.box import Bind
 from gitorch.storage import atomic
 
@@ -56,7 +57,7 @@ def _codex(env: Mapping[str, str], target: Path, folder: Path) -> Login:
 
 def _without_refresh(path: Path) -> bytes | None:
     try:
-        login: Any = msgspec.json.decode(path.read_bytes())
+        login: Any = typed.from_json(path.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     tokens = login.get("tokens") if isinstance(login, dict) else None

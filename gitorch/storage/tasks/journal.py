@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from gitorch import typed
 from gitorch.model.naming import TaskId
 from gitorch.model.table import from_table, from_tables, to_table
 from gitorch.storage import atomic
@@ -105,7 +106,7 @@ class Journal:
 def _entry(line: bytes) -> Entry | None:
     """Return the entry in a line; None if it is damaged."""
     try:
-        entry = msgspec.json.decode(line)
+        entry = typed.from_json(line)
     except (msgspec.DecodeError, RecursionError):
         return None
     if not (isinstance(entry, dict) and isinstance(entry.get("g"), int) and isinstance(entry.get("task"), str)):

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from gitorch import typed
 from gitorch.storage import atomic
 
 _SUM_BYTES = 4
@@ -46,7 +47,7 @@ def read(path: Path) -> dict[str, Any] | None:
     with suppress(OSError, msgspec.DecodeError):
         content = copy_path(path).read_bytes()
         if zlib.crc32(content[_SUM_BYTES:]).to_bytes(_SUM_BYTES) == content[:_SUM_BYTES]:
-            copy = msgspec.msgpack.decode(content[_SUM_BYTES:], type=_Copy)
+            copy = typed.from_msgpack(content[_SUM_BYTES:], _Copy)
             if copy.source == _source(path):
                 return copy.document
     return None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import typed
 from gitorch.executors.base import Executor, Submitted
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
@@ -152,7 +153,7 @@ class CheckCache:
         """Read the lines that gitorch wrote: others, and one that a crash cut short, do not count."""
         for line in atomic.read_or_empty(self.path).splitlines():
             if (content := seals.unseal(line, self._key)) is not None:
-                yield msgspec.json.decode(content, type=CachedResult)
+                yield typed.from_json(content, CachedResult)
 
     def _sealed(self, line: CachedResult) -> bytes:
         return seals.seal(msgspec.json.encode(line), self._key)
@@ -177,7 +178,7 @@ class CheckCache:
 def _is_result(line: bytes) -> bool:
     """Return whether a line is the result of a check, whoever wrote it: not one that a crash cut short."""
     try:
-        msgspec.json.decode(line, type=CachedResult)
+        typed.from_json(line, CachedResult)
     except msgspec.DecodeError:
         return False
     return True
