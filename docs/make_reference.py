@@ -80,7 +80,7 @@ _WHAT = {
     "merge.auto": "what a run merges automatically: approved work, or with `finished` also finished work that passes",
     "merge.on_conflict": "at a conflict, `hold` the task, or let an `agent` resolve it in the next run",
     "merge.regenerate": 'files that a command generates, by glob: `"uv.lock" = "uv lock"`; never merged as text',
-    "trash.keep": "how long worktrees and logs that were taken away are kept; 0 is for ever",
+    "trash.keep": "how long worktrees and logs that were taken away are kept; 0 keeps them forever",
     "remote.address": "not available in this version; any other value is refused",
     "notify.command": "not available in this version; any other value is refused",
 }

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from gitorch.cli import schema
-from gitorch.cli.schema.answer import Answer
+from gitorch.cli.schema.answer import JsonAnswer
 
 FOLDER = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,22 +24,22 @@ WIDTH = 110
 
 def documents() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of every answer, by the command's name."""
-    groups: defaultdict[str, list[type[Answer]]] = defaultdict(list)
+    groups: defaultdict[str, list[type[JsonAnswer]]] = defaultdict(list)
     for answer in answers():
         groups[str(answer.__struct_config__.tag)].append(answer)
     return {identifier.split("/")[1]: document(identifier, group) for identifier, group in sorted(groups.items())}
 
 
-def answers() -> Iterator[type[Answer]]:
+def answers() -> Iterator[type[JsonAnswer]]:
     """Yield all kinds of answers, in the order in which the modules define them."""
     for module in pkgutil.iter_modules(schema.__path__, f"{schema.__name__}."):
         for value in vars(importlib.import_module(module.name)).values():
-            is_answer = isinstance(value, type) and issubclass(value, Answer) and value is not Answer
+            is_answer = isinstance(value, type) and issubclass(value, JsonAnswer) and value is not JsonAnswer
             if is_answer and value.__module__ == module.name:
                 yield value
 
 
-def document(identifier: str, group: Sequence[type[Answer]]) -> dict[str, Any]:
+def document(identifier: str, group: Sequence[type[JsonAnswer]]) -> dict[str, Any]:
     """Return one JSON Schema, which allows any answer of a group."""
     references, definitions = msgspec.json.schema_components(group, ref_template="#/$defs/{name}")
     for struct in structs_of(group):
@@ -51,7 +51,7 @@ def document(identifier: str, group: Sequence[type[Answer]]) -> dict[str, Any]:
     )
 
 
-def structs_of(group: Sequence[type[Answer]]) -> Iterator[type[msgspec.Struct]]:
+def structs_of(group: Sequence[type[JsonAnswer]]) -> Iterator[type[msgspec.Struct]]:
     """Yield these answers and the structs that they hold, each once."""
     pending: list[Any] = [msgspec.inspect.type_info(answer) for answer in group]
     visited: set[type] = set()

@@ -6,7 +6,7 @@ from gitorch.agents.claude.adapter import Claude
 from gitorch.agents.claude.question import ClaudeQuestions
 from gitorch.agents.codex.adapter import Codex
 from gitorch.agents.codex.question import CodexQuestions
-from gitorch.agents.command import Command
+from gitorch.agents.command import CommandAgent
 from gitorch.agents.protocol import Agent
 from gitorch.agents.question import Questioner
 
@@ -14,7 +14,7 @@ AGENTS: dict[str, Agent] = {
     "claude": Claude(),
     "codex": Codex(),
     "api": Api(),
-    "command": Command(),
+    "command": CommandAgent(),
 }
 """Each kind of agent, by the word that `kind` in the configuration uses."""
 

@@ -13,7 +13,7 @@ from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
 _SUMMARY_LINES = 20
 
 
-class Command:
+class CommandAgent:
     """`kind = "command"`: `{prompt_file}`, `{task}` and `{worktree}` in its arguments are filled in."""
 
     pass_env: tuple[str, ...] = ()

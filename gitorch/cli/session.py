@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
     from rich.console import RenderableType
 
-    from gitorch.cli.schema.answer import Answer
+    from gitorch.cli.schema.answer import JsonAnswer
     from gitorch.cli.terminal.streams import Screen
     from gitorch.model.task import Task
     from gitorch.replay import Replayer
@@ -74,7 +74,7 @@ class Session:
             raise InvalidInput("which-task", "no task given", fix=("name a task, or pass --all",))
         return [services.lookup.find_task(self.workspace, name) for name in names]
 
-    def answer(self, content: RenderableType | None, answer: Answer | None = None) -> None:
+    def answer(self, content: RenderableType | None, answer: JsonAnswer | None = None) -> None:
         """Print the answer to stdout: `content`, or with `--json` the object, if there is one."""
         if self.json:
             content = schema.answer.line(answer) if answer else None

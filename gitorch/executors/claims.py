@@ -33,7 +33,7 @@ class _Claim(msgspec.Struct, frozen=True):
 
 
 def claim(root: Path, key: str) -> Path:
-    """Return the folder of a key, which is gitorch's own; what somebody else has put there is set aside."""
+    """Return the folder of a key, which is gitorch's own; what something else has put there is set aside."""
     folder = root / key
     while not is_claimed(root, key):
         _make_parents(root, folder)

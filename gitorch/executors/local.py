@@ -126,7 +126,7 @@ class LocalExecutor:
         return status or self._record_lost(folder, key)
 
     def _record_lost(self, folder: Path, key: bytes) -> Exit:
-        """Record that an execution's end is unknown; tell the user if somebody else wrote a record of it."""
+        """Record that an execution's end is unknown; tell the user if another program wrote a record of it."""
         status, was_forged = records.record_lost(folder, key)
         if was_forged:
             name = self._key(folder)

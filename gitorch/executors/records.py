@@ -58,7 +58,7 @@ def running(folder: Path, key: bytes) -> Running:
 def last_status(folder: Path, key: bytes) -> Exit | NotStarted | None:
     """Return how an execution without a supervisor ended; None if that is unknown.
 
-    Then its supervisor was killed before it could write, or somebody else wrote its record.
+    Then its supervisor was killed before it could write, or another program wrote its record.
     """
     if (folder / "exit.json").exists():
         content = _unsealed(folder / "exit.json", key)

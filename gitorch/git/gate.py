@@ -13,7 +13,7 @@ from gitorch.git.repository import BatchProcess, Repository
 from gitorch.model.naming import Oid
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class CommitLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the work of one attempt may hold at most: entries and depth of a tree, commits, changes, bytes of a file."""
 
     entries: int = 1_000_000
@@ -23,7 +23,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes: int = 512 << 20
 
 
-LIMITS = Limits()
+LIMITS = CommitLimits()
 
 _GITLINK, _SYMLINK, _TREE = "160000", "120000", "40000"
 # characters that file systems of macOS leave out when they compare names
@@ -31,7 +31,7 @@ _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _LONGEST_LINK = 4_096
 
 
-def problem(repository: Repository, base: Oid, tip: Oid, limits: Limits = LIMITS) -> str:
+def problem(repository: Repository, base: Oid, tip: Oid, limits: CommitLimits = LIMITS) -> str:
     """Return why the commits between `base` and `tip` are refused, or an empty text.
 
     Trees are counted before they are compared: one of 300 bytes can stand for a billion files.
@@ -46,7 +46,7 @@ def problem(repository: Repository, base: Oid, tip: Oid, limits: Limits = LIMITS
     return tree_problem(repository, base, trees, limits) if trees else ""
 
 
-def tree_problem(repository: Repository, base: Oid, trees: Sequence[str], limits: Limits = LIMITS) -> str:
+def tree_problem(repository: Repository, base: Oid, trees: Sequence[str], limits: CommitLimits = LIMITS) -> str:
     """Return why trees are refused, or an empty text: the last commit's tree comes first, and its changes count."""
     base_tree = repository.tree(base)
     distinct = [tree for tree in dict.fromkeys(trees) if tree != base_tree]
@@ -55,7 +55,7 @@ def tree_problem(repository: Repository, base: Oid, trees: Sequence[str], limits
     return _count_problem(repository, distinct, limits) or _changes_problem(repository, base_tree, trees[0], limits)
 
 
-def files_problem(top: Path, paths: Iterable[str], limits: Limits = LIMITS) -> str:
+def files_problem(top: Path, paths: Iterable[str], limits: CommitLimits = LIMITS) -> str:
     """Return why git cannot hold files that are not committed, or an empty text; none of them is opened."""
     for path in paths:
         try:
@@ -69,7 +69,7 @@ def files_problem(top: Path, paths: Iterable[str], limits: Limits = LIMITS) -> s
     return ""
 
 
-def _count_problem(repository: Repository, trees: Sequence[str], limits: Limits) -> str:
+def _count_problem(repository: Repository, trees: Sequence[str], limits: CommitLimits) -> str:
     if not trees:
         return ""
     process = repository.start_batch("cat-file", "--batch")
@@ -83,7 +83,7 @@ def _count_problem(repository: Repository, trees: Sequence[str], limits: Limits)
 class _Walk:
     """Counts the entries below trees; each distinct tree is read once."""
 
-    def __init__(self, process: BatchProcess, limits: Limits) -> None:
+    def __init__(self, process: BatchProcess, limits: CommitLimits) -> None:
         self._process = process
         self._limits = limits
         self._counts: dict[str, int] = {}
@@ -132,7 +132,7 @@ def is_git_name(name: str) -> bool:
     return plain == ".git" or re.fullmatch(r"git~[0-9]", plain) is not None
 
 
-def _changes_problem(repository: Repository, base_tree: str, tree: str, limits: Limits) -> str:
+def _changes_problem(repository: Repository, base_tree: str, tree: str, limits: CommitLimits) -> str:
     fields = repository.git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", base_tree, tree).fields()
     changes = [(change.split(), path) for change, path in zip(fields[::2], fields[1::2], strict=True)]
     if len(changes) > limits.changes:

@@ -35,7 +35,7 @@ Entries = dict[str, tuple[str, str] | None]
 """The mode and the blob of each path, None for a deleted one."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class RescueLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a rescue point holds at most.
 
     `file_bytes` and `total_bytes` are for uncommitted files, the `extra` ones for ignored files and repositories
@@ -50,7 +50,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     listed: int = 200
 
 
-LIMITS = Limits()
+LIMITS = RescueLimits()
 _TRIES = 5
 # `.gitmodules` as file systems of Windows and macOS may spell it; git takes no link of this name
 _SETTINGS_NAME = re.compile(r"\W*\.gitmodules|gitmod~[0-9]|gi7eb[0-9a-f]*~[0-9]", re.IGNORECASE)
@@ -63,7 +63,7 @@ def rescue(
     message: str,
     *,
     complete: bool = False,
-    limits: Limits = LIMITS,
+    limits: RescueLimits = LIMITS,
 ) -> Oid | None:
     """Save uncommitted files as a commit under `ref`, and return it; None if there are none.
 
@@ -95,7 +95,7 @@ def store_uncommitted(repository: Repository, worktree: Worktree, status: Worktr
 class _Walker:
     """Streams files into the object store. `entries` are the index entries of the tree, None for a deleted path."""
 
-    def __init__(self, repository: Repository, worktree: Worktree, top: int, limits: Limits) -> None:
+    def __init__(self, repository: Repository, worktree: Worktree, top: int, limits: RescueLimits) -> None:
         self._repository, self._worktree, self._top, self._limits = repository, worktree, top, limits
         self._files, self._bytes = limits.extra_files, limits.extra_bytes
         self.entries: Entries = {}

@@ -42,7 +42,7 @@ _KEY_KIND = "private-key"
 _KEY_WORD = "private key"
 
 
-class Finding(msgspec.Struct, frozen=True):
+class FoundCredential(msgspec.Struct, frozen=True):
     """A credential in a text: its kind, where it starts and ends, and the first digits of its SHA-256."""
 
     kind: str
@@ -73,7 +73,7 @@ def redacted(text: str) -> str:
     return _replaced(text, find(text))
 
 
-def _replaced(text: str, findings: Iterable[Finding]) -> str:
+def _replaced(text: str, findings: Iterable[FoundCredential]) -> str:
     parts: list[str] = []
     position = 0
     for finding in findings:
@@ -130,14 +130,14 @@ def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(collected)
 
 
-def find(text: str) -> list[Finding]:
+def find(text: str) -> list[FoundCredential]:
     """Return the credentials in a text, in order, without overlaps."""
-    findings: list[Finding] = []
+    findings: list[FoundCredential] = []
     end = 0
     for start, stop, kind in sorted(_matches(text), key=lambda match: (match[0], -match[1])):
         if start >= end:
             value = text[start:stop].encode("utf-8", "surrogateescape")
-            findings.append(Finding(kind, start, stop, hashlib.sha256(value).hexdigest()[:8]))
+            findings.append(FoundCredential(kind, start, stop, hashlib.sha256(value).hexdigest()[:8]))
             end = stop
     return findings
 

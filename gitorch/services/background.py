@@ -63,7 +63,7 @@ class BackgroundMerger:
     """The background work of one run. All methods are for the thread that owns the store.
 
     `wake` is called by the background threads when there is something to publish. Tasks are merged only while
-    `may_merge`: somebody else could have written an approval into the task file.
+    `may_merge`: another program could have written an approval into the task file.
     """
 
     def __init__(

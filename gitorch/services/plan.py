@@ -10,7 +10,7 @@ import msgspec
 
 from gitorch.errors import InvalidInput, Refused
 from gitorch.model.naming import slug
-from gitorch.model.plan import PlanEdit, PlanMessage, PlanSession, Proposal, TaskPlan, difference, read_plan, valid
+from gitorch.model.plan import PlanEdit, PlanMessage, PlanProposal, PlanSession, TaskPlan, difference, read_plan, valid
 from gitorch.services import guard
 from gitorch.services.lookup import unknown_name
 from gitorch.services.plan_approval import discuss_command, find_plan, plan_store, refuse_approved
@@ -144,7 +144,7 @@ def _constraints(session: PlanSession) -> tuple[PlanMessage, ...]:
     return (PlanMessage(author="person", text=f"What must hold:{text}"),) if text else ()
 
 
-def _with_answer(session: PlanSession, proposed: Proposal) -> PlanSession:
+def _with_answer(session: PlanSession, proposed: PlanProposal) -> PlanSession:
     answer = PlanMessage(
         author="planner", text=proposed.reply, time=datetime.now(UTC), model=proposed.model, usage=proposed.usage
     )

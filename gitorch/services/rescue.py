@@ -100,7 +100,7 @@ def _saved_file(change: str, path: str) -> SavedFile:
 
 
 def default_folder(workspace: Workspace, point: RescuePoint) -> Path:
-    """Return the folder that `restore` writes to if none is named: beside the worktrees."""
+    """Return the folder that `restore` writes to if none is named: next to the worktrees."""
     worktree = worktree_path(workspace.repository, workspace.config, point.task)
     return worktree.parent / f"{worktree.name}.rescued-{point.commit[:8]}"
 

@@ -26,7 +26,7 @@ _CHECKS = (
 """Checks by name and command, and the files that show that a repository has them."""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class SetupFinding(msgspec.Struct, frozen=True):
     """The result of one setup check (None: only a note), and the command that fixes a problem."""
 
     works: bool | None
@@ -45,7 +45,7 @@ class AgentStatus(msgspec.Struct, frozen=True):
         return f"{self.name}: {'ready ' if self.is_ready else ''}{self.detail}".strip()
 
 
-def check_setup(workspace: Workspace) -> list[Finding]:
+def check_setup(workspace: Workspace) -> list[SetupFinding]:
     """Return the results of all setup checks."""
     repository = workspace.repository
     agents = detect_agents(workspace)
@@ -53,23 +53,23 @@ def check_setup(workspace: Workspace) -> list[Finding]:
         _finding(f"git {'.'.join(map(str, repository.version()))}", repository.require_git),
         _finding(f"repository {repository.common_dir}", lambda: base.start_commit(repository, workspace.config)),
         _finding("repository commands are trusted", lambda: require_trust(workspace)),
-        *(Finding(True if agent.is_ready else None, f"agent {agent}") for agent in agents),
+        *(SetupFinding(True if agent.is_ready else None, f"agent {agent}") for agent in agents),
     ]
     if not any(agent.is_ready for agent in agents):
-        findings.append(Finding(False, "no agent is ready", "npm install -g @anthropic-ai/claude-code; claude"))
+        findings.append(SetupFinding(False, "no agent is ready", "npm install -g @anthropic-ai/claude-code; claude"))
     if not workspace.config.checks:
-        findings.append(Finding(None, "no checks configured", "orchestrate init"))
+        findings.append(SetupFinding(None, "no checks configured", "orchestrate init"))
     return [*findings, *_protection(workspace)]
 
 
-def _protection(workspace: Workspace) -> list[Finding]:
+def _protection(workspace: Workspace) -> list[SetupFinding]:
     settings = workspace.config.sandbox
-    lines = [Finding(None, text) for text in warnings(settings)]
+    lines = [SetupFinding(None, text) for text in warnings(settings)]
     if mode_in_force(settings) != "off":
         return [_finding(description(settings), lambda: require_sandbox(workspace)), *lines]
     support = probing.support()
     if support.problem:
-        return [Finding(None, f"no sandbox is possible here: {support.problem}", support.fix), *lines]
+        return [SetupFinding(None, f"no sandbox is possible here: {support.problem}", support.fix), *lines]
     return [_finding('sandbox.mode = "bwrap" works here', lambda: require_sandbox(workspace)), *lines]
 
 
@@ -120,12 +120,12 @@ def config_template(checks: Mapping[str, str], agents: Iterable[AgentStatus]) ->
     return "\n".join(lines) + "\n"
 
 
-def _finding(description: str, check: Callable[[], object]) -> Finding:
+def _finding(description: str, check: Callable[[], object]) -> SetupFinding:
     try:
         check()
     except GitorchError as error:
-        return Finding(False, f"{error.what}{': ' + error.why if error.why else ''}", "; ".join(error.fix))
-    return Finding(True, description)
+        return SetupFinding(False, f"{error.what}{': ' + error.why if error.why else ''}", "; ".join(error.fix))
+    return SetupFinding(True, description)
 
 
 def _agent_status(context: RunContext, name: str) -> AgentStatus:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import msgspec
 
 from gitorch.agents import AGENTS
-from gitorch.agents.command import Command
+from gitorch.agents.command import CommandAgent
 from gitorch.agents.protocol import Agent
 from gitorch.config import AgentSettings
 from gitorch.executors.base import STREAMS, ExecutionId, Executor, ResourceUsage, Running, Submitted
@@ -86,7 +86,7 @@ def _reader(workspace: Workspace, task: Task, execution: Submitted) -> Agent:
     name = task.attempt.agent if task.attempt else task.spec.agent
     settings = workspace.config.agents.get(name)
     is_agent = execution.step.startswith("agent-") and settings is not None
-    return AGENTS[settings.kind] if is_agent and settings else Command()
+    return AGENTS[settings.kind] if is_agent and settings else CommandAgent()
 
 
 def raw_outputs(workspace: Workspace, execution: Submitted) -> Iterator[BinaryIO]:

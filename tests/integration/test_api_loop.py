@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from gitorch.agents.api.adapter import Api
-from gitorch.agents.api.calls import End, Limits
+from gitorch.agents.api.calls import End, RequestLimits
 from gitorch.agents.api.client import connect
 from gitorch.agents.api.files import Files
 from gitorch.agents.api.loop import Loop
@@ -70,7 +70,7 @@ def run(place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
             monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
             stream = connect(key=KEY, token="", read_seconds=read_seconds)
             limits = {"retry_seconds": 0.01, "retries": 3, **limits}
-            loop = Loop(Limits(model=model, **limits), stream, tools, opened, events.append)
+            loop = Loop(RequestLimits(model=model, **limits), stream, tools, opened, events.append)
             try:
                 end = loop.run(prompt)
             finally:

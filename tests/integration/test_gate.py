@@ -29,7 +29,7 @@ def blob_of(folder: Path, content: bytes) -> str:
 
 
 def problem(
-    repo: Repository, folder: Path, tree: str, *, limits: gate.Limits = gate.LIMITS, parents: Sequence[str] = ()
+    repo: Repository, folder: Path, tree: str, *, limits: gate.CommitLimits = gate.LIMITS, parents: Sequence[str] = ()
 ) -> str:
     """Return what the gate says about one commit of a tree on main."""
     base = Oid(git("rev-parse", "main", cwd=folder))

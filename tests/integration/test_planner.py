@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from gitorch import services
-from gitorch.agents.api.calls import Limits
+from gitorch.agents.api.calls import RequestLimits
 from gitorch.agents.api.client import connect
 from gitorch.agents.api.structured import QuestionRun, request_of
 from gitorch.agents.question import Message, Question, as_prompt
@@ -24,7 +24,7 @@ from gitorch.config import AgentSettings
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
 from gitorch.flow.planning.model import ModelPlanner, ask, model_planner, prompts
 from gitorch.model.outcome import Usage
-from gitorch.model.plan import MOST_TASKS, SCHEMA, PlanMessage, Planner, Proposal, read_plan
+from gitorch.model.plan import MOST_TASKS, SCHEMA, PlanMessage, Planner, PlanProposal, read_plan
 from gitorch.model.roles import Role
 from gitorch.services.open import open_workspace
 from tests.support import real
@@ -53,7 +53,7 @@ GOAL = 'Build a REST API with `auth`; say "hi" 🦀'
 PLAN = read_plan(GOOD, goal=GOAL, made_by="m", roles=["backend-systems-engineer"], agents=[])
 
 
-def expected(proposed: Proposal) -> Proposal:
+def expected(proposed: PlanProposal) -> PlanProposal:
     """Return what is proposed as it would be had GOOD been read by itself."""
     plan = msgspec.structs.replace(PLAN, made_by=proposed.model)
     return msgspec.structs.replace(proposed, plan=plan, reply=GOOD["reply"])
@@ -67,7 +67,7 @@ HOSTILE = (
 class Exchange(msgspec.Struct, frozen=True):
     """One question that was answered well, asked in a repository whose files want to be instructions."""
 
-    proposed: Proposal
+    proposed: PlanProposal
     requests: tuple[ModelRequest, ...]
     kept: list[Path]
     status: str
@@ -303,7 +303,7 @@ def test_only_a_whole_reply_of_the_api_is_an_answer(turn: Turn, error: str, monk
     with ModelServer(script(turn)) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         stream = connect(key="k", token="", read_seconds=5.0)
-        asking = QuestionRun(Limits(model="claude-sonnet-5", retries=0), stream, lambda event: None, session="s")
+        asking = QuestionRun(RequestLimits(model="claude-sonnet-5", retries=0), stream, lambda event: None, session="s")
         end = asking.run(msgspec.json.encode(question(Message("user", "u"))).decode())
     assert end.error == error
     assert bool(asking.caller.tokens.prompt) == (not isinstance(turn, Fault) and turn != Drop())
@@ -311,7 +311,7 @@ def test_only_a_whole_reply_of_the_api_is_an_answer(turn: Turn, error: str, monk
 
 def test_a_question_that_is_none_is_not_sent() -> None:
     """The process that asks the API refuses an input that it does not understand."""
-    asking = QuestionRun(Limits(model="m"), lambda request: iter(()), lambda event: None, session="s")
+    asking = QuestionRun(RequestLimits(model="m"), lambda request: iter(()), lambda event: None, session="s")
     with pytest.raises(InvalidInput, match="invalid question"):
         asking.run('{"instructions": 1}')
 
@@ -431,7 +431,7 @@ def test_what_the_repository_says_is_material(kind: str, exchange_of: Ask) -> No
     assert "\\u001b" not in whole.lower()
 
 
-LIMITS = Limits(model="m")
+LIMITS = RequestLimits(model="m")
 
 
 def question(*messages: Message) -> Question:

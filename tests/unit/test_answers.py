@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gitorch.cli.schema.answer import Answer, line, now
+from gitorch.cli.schema.answer import JsonAnswer, line, now
 from gitorch.cli.schema.error import ErrorAnswer
 from gitorch.cli.schema.merge import CheckFailureJson, MergeAnswer, MergeConflictJson
 from gitorch.cli.schema.review import CardJson, DiffAnswer
@@ -73,7 +73,7 @@ FINISHED = make_task(
 def plain(value: msgspec.Struct) -> dict[str, Any]:
     """Return the fields that are printed; a whole answer must fit its schema."""
     fields = dict(msgspec.to_builtins(value))
-    if isinstance(value, Answer):
+    if isinstance(value, JsonAnswer):
         check_answer(fields)
     return fields
 

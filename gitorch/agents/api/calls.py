@@ -22,7 +22,7 @@ ALIVE_SECONDS = 60.0
 CACHED = {"type": "ephemeral"}
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one execution may use; `budget` in dollars, 0 for none."""
 
     model: str
@@ -55,7 +55,7 @@ class Caller:
     """
 
     def __init__(
-        self, limits: Limits, stream: Stream, emit: Emit, *, session: str, hidden: tuple[str, ...] = ()
+        self, limits: RequestLimits, stream: Stream, emit: Emit, *, session: str, hidden: tuple[str, ...] = ()
     ) -> None:
         self.limits = limits
         self.tokens = Tokens()

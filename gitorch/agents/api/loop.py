@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from gitorch.agents.api.calls import CACHED, Caller, Emit, End, Limits, failed, marked
+from gitorch.agents.api.calls import CACHED, Caller, Emit, End, RequestLimits, failed, marked
 from gitorch.agents.api.requests import ApiFailure, Stream
-from gitorch.agents.api.session import Session
+from gitorch.agents.api.session import ApiSession
 from gitorch.agents.api.stream import Reply, scrubbed
 from gitorch.agents.api.tools import DEFINITIONS, Result, Tools
 
@@ -41,10 +41,10 @@ class Loop:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: RequestLimits,
         stream: Stream,
         tools: Tools,
-        session: Session,
+        session: ApiSession,
         emit: Emit,
         *,
         hidden: tuple[str, ...] = (),

@@ -23,7 +23,7 @@ import msgspec
 import psutil
 
 from gitorch import typed
-from gitorch.agents.api.calls import Caller, End, Limits
+from gitorch.agents.api.calls import Caller, End, RequestLimits
 from gitorch.agents.api.files import Files
 from gitorch.agents.api.loop import Loop
 from gitorch.agents.api.prices import Tokens, priced
@@ -123,14 +123,14 @@ class Execution:
         self.caller = run.caller
         return run.run(prompt)
 
-    def _loop(self, limits: Limits) -> Loop:
+    def _loop(self, limits: RequestLimits) -> Loop:
         options, secrets = self.options, self._secrets
         open_session = resume if options.resume else begin
         session = open_session(options.sessions, options.session, options.model)
         self._tools = _tools(options.worktree, secrets)
         return Loop(limits, self._stream(), self._tools, session, self._report.emit, hidden=secrets.values)
 
-    def _question(self, limits: Limits) -> QuestionRun:
+    def _question(self, limits: RequestLimits) -> QuestionRun:
         session, hidden = self.options.session, self._secrets.values
         return QuestionRun(limits, self._stream(), self._report.emit, session=session, hidden=hidden)
 
@@ -182,8 +182,8 @@ def _end_of(execution: Execution) -> tuple[End, int]:
     return end, int(bool(end.error))
 
 
-def _limits(options: argparse.Namespace) -> Limits:
-    limits = typed.from_object(vars(options), Limits)
+def _limits(options: argparse.Namespace) -> RequestLimits:
+    limits = typed.from_object(vars(options), RequestLimits)
     if limits.budget and not priced(limits.model):
         raise InvalidInput(
             "budget_unenforceable",
@@ -271,7 +271,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--question", action="store_true")
     parser.add_argument("--key-env", default="")
     parser.add_argument("--budget", type=float, default=0.0)
-    defaults = Limits(model="")
+    defaults = RequestLimits(model="")
     for name in ("max_turns", "max_tokens", "retries", "retry_seconds"):
         default = getattr(defaults, name)
         parser.add_argument("--" + name.replace("_", "-"), type=type(default), default=default)

@@ -32,7 +32,7 @@ class Saved(msgspec.Struct, kw_only=True):
     v: int = 1
 
 
-class Session:
+class ApiSession:
     """A conversation and its file."""
 
     def __init__(self, path: Path, saved: Saved) -> None:
@@ -75,16 +75,16 @@ class Session:
         return [call for call in calls if call["id"] not in answered]
 
 
-def begin(folder: Path, name: str, model: str) -> Session:
+def begin(folder: Path, name: str, model: str) -> ApiSession:
     """Return a new session in `folder`. Raises `Refused` when one of that name exists."""
     path = _path(folder, name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists():
         raise Refused("session-exists", f"session {name} exists already", fix=("resume it, or use another id",))
-    return Session(path, Saved(id=name, model=model))
+    return ApiSession(path, Saved(id=name, model=model))
 
 
-def resume(folder: Path, name: str, model: str) -> Session:
+def resume(folder: Path, name: str, model: str) -> ApiSession:
     """Return the existing session `name` of `folder`. Raises `NotFound` or `Refused` when there is no usable one.
 
     Thinking belongs to the model that produced it: with another model, it is left out.
@@ -99,7 +99,7 @@ def resume(folder: Path, name: str, model: str) -> Session:
     if saved.model != model:
         saved.messages = list(_without_thinking(saved.messages))
         saved.model = model
-    return Session(path, saved)
+    return ApiSession(path, saved)
 
 
 def _path(folder: Path, name: str) -> Path:

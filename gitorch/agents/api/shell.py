@@ -209,7 +209,7 @@ def _take(source: int, output: Capped) -> bool:
 
 
 def _drain(printed: IO[bytes], output: Capped) -> None:
-    # once, and at most what a pipe holds: a background process may print for ever
+    # once, and at most what a pipe holds: a background process may print forever
     os.set_blocking(printed.fileno(), False)
     with contextlib.suppress(BlockingIOError):
         output.add(os.read(printed.fileno(), _CHUNK))

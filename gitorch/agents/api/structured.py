@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from gitorch import typed
-from gitorch.agents.api.calls import CACHED, Caller, Emit, End, Limits, failed, marked
+from gitorch.agents.api.calls import CACHED, Caller, Emit, End, RequestLimits, failed, marked
 from gitorch.agents.api.requests import ApiFailure, Stream
 from gitorch.agents.api.stream import Reply, scrubbed
 from gitorch.agents.question import Message, Question
@@ -20,7 +20,7 @@ class QuestionRun:
     """One execution that asks a question."""
 
     def __init__(
-        self, limits: Limits, stream: Stream, emit: Emit, *, session: str, hidden: tuple[str, ...] = ()
+        self, limits: RequestLimits, stream: Stream, emit: Emit, *, session: str, hidden: tuple[str, ...] = ()
     ) -> None:
         self.caller = Caller(limits, stream, emit, session=session, hidden=hidden)
 
@@ -36,7 +36,7 @@ class QuestionRun:
             return failed(failure)
 
 
-def request_of(question: Question, limits: Limits) -> Json:
+def request_of(question: Question, limits: RequestLimits) -> Json:
     """Return the request; instructions, material and conversation are cached separately."""
     first, *later = question.messages
     system = {"type": "text", "text": question.instructions, "cache_control": CACHED}

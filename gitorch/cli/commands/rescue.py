@@ -78,7 +78,7 @@ def show_command(session: Session, task: str, number: int) -> None:
 def restore_command(session: Session, task: str, number: int, folder: Path | None) -> None:
     """Write the files of a rescue point of TASK into a new folder.
 
-    No existing file is overwritten. Without --to, the folder is beside the worktrees.
+    No existing file is overwritten. Without --to, the folder is next to the worktrees.
     """
     workspace = session.workspace
     point = services.rescue.find_point(workspace, _task(session, task), number)

@@ -23,11 +23,11 @@ ObjectId = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
 """The full id of a git object: 40 (SHA-1) or 64 (SHA-256) hexadecimal digits."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
+class JsonAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
     """One answer of the command line. The tag of each subclass is the name of its schema."""
 
 
-def line(answer: Answer) -> str:
+def line(answer: JsonAnswer) -> str:
     """Return an answer as one line of JSON."""
     return dumps(msgspec.to_builtins(answer))
 

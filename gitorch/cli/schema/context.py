@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer, present
+from gitorch.cli.schema.answer import Absent, JsonAnswer, present
 
 if TYPE_CHECKING:
     from gitorch.model.handoff import Handoff
@@ -65,7 +65,7 @@ class HandoffJson(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class ContextAnswer(Answer, tag="gitorch/context/1", frozen=True, kw_only=True):
+class ContextAnswer(JsonAnswer, tag="gitorch/context/1", frozen=True, kw_only=True):
     """The answer of `context list` and `context show`."""
 
     notes: list[SharedNoteJson]
@@ -76,13 +76,13 @@ class ContextAnswer(Answer, tag="gitorch/context/1", frozen=True, kw_only=True):
         return cls(notes=[SharedNoteJson.of(note) for note in notes])
 
 
-class ContextAddAnswer(Answer, tag="gitorch/context/1", frozen=True, kw_only=True):
+class ContextAddAnswer(JsonAnswer, tag="gitorch/context/1", frozen=True, kw_only=True):
     """The answer of `context add`."""
 
     note: SharedNoteJson
 
 
-class ContextHandoffAnswer(Answer, tag="gitorch/context/1", frozen=True, kw_only=True):
+class ContextHandoffAnswer(JsonAnswer, tag="gitorch/context/1", frozen=True, kw_only=True):
     """The answer of `context show TASK`."""
 
     task: str

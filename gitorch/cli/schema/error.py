@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gitorch.cli.schema.answer import Answer
+from gitorch.cli.schema.answer import JsonAnswer
 from gitorch.errors import GitorchError
 
 
-class ErrorAnswer(Answer, tag="gitorch/error/1", frozen=True, kw_only=True):
+class ErrorAnswer(JsonAnswer, tag="gitorch/error/1", frozen=True, kw_only=True):
     """Why a command failed, and what fixes it."""
 
     code: str

@@ -6,17 +6,17 @@ from typing import Any
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer
+from gitorch.cli.schema.answer import Absent, JsonAnswer
 
 
-class CleanupAnswer(Answer, tag="gitorch/cleanup/1", frozen=True, kw_only=True):
+class CleanupAnswer(JsonAnswer, tag="gitorch/cleanup/1", frozen=True, kw_only=True):
     """The tasks that were removed, or with `dry_run` would be."""
 
     tasks: list[str]
     dry_run: bool
 
 
-class ConfigShowAnswer(Answer, tag="gitorch/config/1", frozen=True, kw_only=True):
+class ConfigShowAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only=True):
     """The answer of `config show`: all settings, by their dotted names."""
 
     values: dict[str, Any]
@@ -24,14 +24,14 @@ class ConfigShowAnswer(Answer, tag="gitorch/config/1", frozen=True, kw_only=True
     """Where each value comes from."""
 
 
-class ConfigGetAnswer(Answer, tag="gitorch/config/1", frozen=True, kw_only=True):
+class ConfigGetAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only=True):
     """The answer of `config get`."""
 
     name: str
     value: Any
 
 
-class ConfigTrustAnswer(Answer, tag="gitorch/config/1", frozen=True, kw_only=True):
+class ConfigTrustAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only=True):
     """The answer of `config trust`: the commands that the repository's own files would run."""
 
     commands: dict[str, Any]
@@ -41,7 +41,7 @@ class ConfigTrustAnswer(Answer, tag="gitorch/config/1", frozen=True, kw_only=Tru
     agreed: bool | Absent = msgspec.UNSET
 
 
-class CompletionAnswer(Answer, tag="gitorch/completion/1", frozen=True, kw_only=True):
+class CompletionAnswer(JsonAnswer, tag="gitorch/completion/1", frozen=True, kw_only=True):
     """The completion script of a shell."""
 
     shell: str

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer, ObjectId, present
+from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
 from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
 from gitorch.cli.schema.task import CheckJson
 from gitorch.flow.merge import Failure, MergeConflict, MergePlan, MergeStep, MergeTarget, NotRebased, Rebased
@@ -183,7 +183,7 @@ class BaseUpdateJson(msgspec.Struct, frozen=True, kw_only=True):
         return cls(branch=update.branch, ahead=update.ahead, replayed=commit_pairs(replayed.pairs))
 
 
-class MergeAnswer(Answer, tag="gitorch/merge/1", frozen=True, kw_only=True):
+class MergeAnswer(JsonAnswer, tag="gitorch/merge/1", frozen=True, kw_only=True):
     """What a merge did, or with `dry_run` would do."""
 
     integration: BranchMoveJson

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer, Timestamp, known_time, timestamp
+from gitorch.cli.schema.answer import Absent, JsonAnswer, Timestamp, known_time, timestamp
 from gitorch.cli.schema.task import CostJson, TaskJson, tasks_json
 from gitorch.model.outcome import Usage
 from gitorch.model.plan import (
@@ -219,7 +219,7 @@ class PlanSummaryJson(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class PlanAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+class PlanAnswer(JsonAnswer, tag="gitorch/plan/1", frozen=True, kw_only=True):
     """A plan as it is after the command."""
 
     plan: PlanJson
@@ -230,7 +230,7 @@ class PlanAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
         return cls(plan=PlanJson.of(session))
 
 
-class PlanDiscussAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+class PlanDiscussAnswer(JsonAnswer, tag="gitorch/plan/1", frozen=True, kw_only=True):
     """The answer of `plan discuss`: the reply of the model, and the changes that it proposes."""
 
     plan: PlanJson
@@ -250,7 +250,7 @@ class PlanDiscussAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True)
         )
 
 
-class PlanApproveAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+class PlanApproveAnswer(JsonAnswer, tag="gitorch/plan/1", frozen=True, kw_only=True):
     """The answer of `plan approve`: the plan and the tasks that were queued."""
 
     plan: PlanJson
@@ -262,7 +262,7 @@ class PlanApproveAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True)
         return cls(plan=PlanJson.of(session), tasks=tasks_json(tasks))
 
 
-class PlanListAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+class PlanListAnswer(JsonAnswer, tag="gitorch/plan/1", frozen=True, kw_only=True):
     """The answer of `plan list`."""
 
     plans: list[PlanSummaryJson]
@@ -273,13 +273,13 @@ class PlanListAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
         return cls(plans=[PlanSummaryJson.of(session) for session in sessions])
 
 
-class PlanTaskAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+class PlanTaskAnswer(JsonAnswer, tag="gitorch/plan/1", frozen=True, kw_only=True):
     """The answer of `plan show PLAN TASK`."""
 
     task: PlannedTaskJson
 
 
-class PlanDropAnswer(Answer, tag="gitorch/plan/1", frozen=True, kw_only=True):
+class PlanDropAnswer(JsonAnswer, tag="gitorch/plan/1", frozen=True, kw_only=True):
     """The answer of `plan drop`."""
 
     dropped: str | None

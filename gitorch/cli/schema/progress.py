@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gitorch.cli.schema.answer import Answer, Timestamp
+from gitorch.cli.schema.answer import JsonAnswer, Timestamp
 from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
 from gitorch.cli.schema.task import MovedJson, TaskDetailsJson, TaskJson, moved_json
 from gitorch.model.forecast import Conflict
@@ -15,7 +15,7 @@ from gitorch.model.task import Task
 from gitorch.storage.foreign_changes import ForeignChange
 
 
-class TaskAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
+class TaskAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
     """One task, and the conflicts predicted for it."""
 
     task: TaskDetailsJson
@@ -35,14 +35,14 @@ class TaskAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
         )
 
 
-class TaskPathAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
+class TaskPathAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
     """The answer of `task --path`."""
 
     worktree: str
     """Empty when the task has no worktree."""
 
 
-class TaskBriefAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
+class TaskBriefAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
     """The answer of `task --brief`: the agent's instructions."""
 
     brief: str
@@ -50,7 +50,7 @@ class TaskBriefAnswer(Answer, tag="gitorch/task/1", frozen=True, kw_only=True):
     """Whether the agent has received it."""
 
 
-class LogAnswer(Answer, tag="gitorch/log/1", frozen=True, kw_only=True):
+class LogAnswer(JsonAnswer, tag="gitorch/log/1", frozen=True, kw_only=True):
     """One event of an agent: a message or an action. `log` prints one object per line."""
 
     execution: str
@@ -81,13 +81,13 @@ class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float
 
 
-class AgentsAnswer(Answer, tag="gitorch/agents/1", frozen=True, kw_only=True):
+class AgentsAnswer(JsonAnswer, tag="gitorch/agents/1", frozen=True, kw_only=True):
     """The agents that are running now."""
 
     agents: list[AgentJson]
 
 
-class KillAnswer(Answer, tag="gitorch/kill/1", frozen=True, kw_only=True):
+class KillAnswer(JsonAnswer, tag="gitorch/kill/1", frozen=True, kw_only=True):
     """The tasks that were stopped."""
 
     tasks: list[TaskJson]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer, present
+from gitorch.cli.schema.answer import Absent, JsonAnswer, present
 from gitorch.cli.schema.task import TaskJson, tasks_json
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gitorch.services.adopt import Adoption
 
 
-class SubmitAnswer(Answer, tag="gitorch/submit/1", frozen=True, kw_only=True):
+class SubmitAnswer(JsonAnswer, tag="gitorch/submit/1", frozen=True, kw_only=True):
     """The tasks that were queued, or with `dry_run` would be."""
 
     tasks: list[TaskJson]
@@ -44,7 +44,7 @@ class UnsavedJson(msgspec.Struct, frozen=True, kw_only=True):
     worktree: str
 
 
-class AdoptAnswer(Answer, tag="gitorch/adopt/1", frozen=True, kw_only=True):
+class AdoptAnswer(JsonAnswer, tag="gitorch/adopt/1", frozen=True, kw_only=True):
     """The tasks that were made from existing branches, or with `dry_run` would be."""
 
     tasks: list[TaskJson]
@@ -70,7 +70,7 @@ class AdoptAnswer(Answer, tag="gitorch/adopt/1", frozen=True, kw_only=True):
         )
 
 
-class RetryAnswer(Answer, tag="gitorch/retry/1", frozen=True, kw_only=True):
+class RetryAnswer(JsonAnswer, tag="gitorch/retry/1", frozen=True, kw_only=True):
     """The tasks that were queued again."""
 
     tasks: list[TaskJson]

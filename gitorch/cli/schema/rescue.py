@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer, ObjectId, Timestamp, timestamp
+from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, Timestamp, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,20 +54,20 @@ def saved_files(files: Iterable[SavedFile]) -> list[SavedFileJson]:
     return [SavedFileJson(path=file.path, change="saved" if file.blob else "deleted") for file in files]
 
 
-class RescueListAnswer(Answer, tag="gitorch/rescue/1", frozen=True, kw_only=True):
+class RescueListAnswer(JsonAnswer, tag="gitorch/rescue/1", frozen=True, kw_only=True):
     """The answer of `rescue list`."""
 
     points: list[RescuePointJson]
 
 
-class RescueShowAnswer(Answer, tag="gitorch/rescue/1", frozen=True, kw_only=True):
+class RescueShowAnswer(JsonAnswer, tag="gitorch/rescue/1", frozen=True, kw_only=True):
     """The answer of `rescue show`."""
 
     point: RescuePointJson
     files: list[SavedFileJson]
 
 
-class RescueRestoreAnswer(Answer, tag="gitorch/rescue/1", frozen=True, kw_only=True):
+class RescueRestoreAnswer(JsonAnswer, tag="gitorch/rescue/1", frozen=True, kw_only=True):
     """The answer of `rescue restore`."""
 
     point: RescuePointJson

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer, present
+from gitorch.cli.schema.answer import Absent, JsonAnswer, present
 from gitorch.cli.schema.task import TaskJson
 from gitorch.flow.review import ReviewCard
 
@@ -52,7 +52,7 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**card_fields(card))
 
 
-class ReviewAnswer(Answer, tag="gitorch/review/1", frozen=True, kw_only=True):
+class ReviewAnswer(JsonAnswer, tag="gitorch/review/1", frozen=True, kw_only=True):
     """The tasks to review, the riskiest first."""
 
     tasks: list[CardJson]
@@ -63,7 +63,7 @@ class ReviewAnswer(Answer, tag="gitorch/review/1", frozen=True, kw_only=True):
         return cls(tasks=[CardJson.of(card) for card in cards])
 
 
-class DiffAnswer(CardJson, Answer, tag="gitorch/diff/1", frozen=True, kw_only=True):
+class DiffAnswer(CardJson, JsonAnswer, tag="gitorch/diff/1", frozen=True, kw_only=True):
     """What the branch of one task changes."""
 
     @classmethod
@@ -72,25 +72,25 @@ class DiffAnswer(CardJson, Answer, tag="gitorch/diff/1", frozen=True, kw_only=Tr
         return cls(**card_fields(card))
 
 
-class CommentAnswer(Answer, tag="gitorch/comment/1", frozen=True, kw_only=True):
+class CommentAnswer(JsonAnswer, tag="gitorch/comment/1", frozen=True, kw_only=True):
     """The task with the new comment."""
 
     task: TaskJson
 
 
-class ApproveAnswer(Answer, tag="gitorch/approve/1", frozen=True, kw_only=True):
+class ApproveAnswer(JsonAnswer, tag="gitorch/approve/1", frozen=True, kw_only=True):
     """The tasks that were approved."""
 
     tasks: list[TaskJson]
 
 
-class ReviseAnswer(Answer, tag="gitorch/revise/1", frozen=True, kw_only=True):
+class ReviseAnswer(JsonAnswer, tag="gitorch/revise/1", frozen=True, kw_only=True):
     """The task that was sent back."""
 
     task: TaskJson
 
 
-class RejectAnswer(Answer, tag="gitorch/reject/1", frozen=True, kw_only=True):
+class RejectAnswer(JsonAnswer, tag="gitorch/reject/1", frozen=True, kw_only=True):
     """The task that was rejected."""
 
     task: TaskJson

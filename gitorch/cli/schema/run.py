@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitorch.cli.schema.answer import Answer, Timestamp, now
+from gitorch.cli.schema.answer import JsonAnswer, Timestamp, now
 from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
 from gitorch.cli.schema.task import TaskJson
 from gitorch.model.forecast import Candidate, Conflict
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gitorch.services.run import RunSummary
 
 
-class TaskEvent(Answer, tag="gitorch/event/1", frozen=True, kw_only=True):
+class TaskEvent(JsonAnswer, tag="gitorch/event/1", frozen=True, kw_only=True):
     """A task that changed."""
 
     time: Timestamp = msgspec.field(name="at")
@@ -29,7 +29,7 @@ class TaskEvent(Answer, tag="gitorch/event/1", frozen=True, kw_only=True):
         return cls(time=now(), task=TaskJson.of(task))
 
 
-class ForecastEvent(Answer, tag="gitorch/event/1", frozen=True, kw_only=True):
+class ForecastEvent(JsonAnswer, tag="gitorch/event/1", frozen=True, kw_only=True):
     """Predicted conflicts, or a merge candidate, that changed."""
 
     time: Timestamp = msgspec.field(name="at")
@@ -42,7 +42,7 @@ class ForecastEvent(Answer, tag="gitorch/event/1", frozen=True, kw_only=True):
         return cls(time=now(), conflicts=conflicts_json(conflicts, integration), candidate=candidate_json(candidate))
 
 
-class RunAnswer(Answer, tag="gitorch/run/1", frozen=True, kw_only=True):
+class RunAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
     """What a run came to: the last line that `run` prints."""
 
     stopped: str | None
@@ -78,14 +78,14 @@ class RunAnswer(Answer, tag="gitorch/run/1", frozen=True, kw_only=True):
         )
 
 
-class RunOrderAnswer(Answer, tag="gitorch/run/1", frozen=True, kw_only=True):
+class RunOrderAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
     """The answer of `run --dry-run`."""
 
     order: list[TaskJson]
     """The tasks in the order in which they would start."""
 
 
-class RunDetachedAnswer(Answer, tag="gitorch/run/1", frozen=True, kw_only=True):
+class RunDetachedAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
     """The answer of `run --detach`: the run continues in the background."""
 
     pid: int

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer
+from gitorch.cli.schema.answer import Absent, JsonAnswer
 
 
-class DemoAnswer(Answer, tag="gitorch/demo/1", frozen=True, kw_only=True):
+class DemoAnswer(JsonAnswer, tag="gitorch/demo/1", frozen=True, kw_only=True):
     """How the demo went."""
 
     repository: str | None
@@ -16,7 +16,7 @@ class DemoAnswer(Answer, tag="gitorch/demo/1", frozen=True, kw_only=True):
     """The exit code of each command."""
 
 
-class InitAnswer(Answer, tag="gitorch/init/1", frozen=True, kw_only=True):
+class InitAnswer(JsonAnswer, tag="gitorch/init/1", frozen=True, kw_only=True):
     """The configuration file that was written."""
 
     path: str | Absent = msgspec.UNSET
@@ -34,7 +34,7 @@ class FindingJson(msgspec.Struct, frozen=True, kw_only=True):
     """The command that fixes it."""
 
 
-class DoctorAnswer(Answer, tag="gitorch/doctor/1", frozen=True, kw_only=True):
+class DoctorAnswer(JsonAnswer, tag="gitorch/doctor/1", frozen=True, kw_only=True):
     """What works, and what does not."""
 
     findings: list[FindingJson]

@@ -7,7 +7,7 @@ from os import PathLike
 
 import msgspec
 
-from gitorch.cli.schema.answer import Answer, ObjectId
+from gitorch.cli.schema.answer import JsonAnswer, ObjectId
 from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
 from gitorch.cli.schema.task import MovedJson, TaskJson, moved_json, tasks_json
 from gitorch.model.forecast import Candidate, Conflict
@@ -23,7 +23,7 @@ class IntegrationJson(msgspec.Struct, frozen=True, kw_only=True):
     """Its tip; null when nothing has been merged yet."""
 
 
-class StatusAnswer(Answer, tag="gitorch/status/1", frozen=True, kw_only=True):
+class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True):
     """All tasks of a repository, with the forecast and the candidate of the next merge."""
 
     repository: str

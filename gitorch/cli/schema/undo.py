@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, Answer, Timestamp, timestamp
+from gitorch.cli.schema.answer import Absent, JsonAnswer, Timestamp, timestamp
 from gitorch.cli.schema.plan import PlanState, plan_state
 from gitorch.cli.schema.task import TaskJson
 from gitorch.model.task import Task
@@ -80,7 +80,7 @@ class UndoFields(msgspec.Struct, frozen=True, kw_only=True):
     """The plan whose approval was undone or redone."""
 
 
-class UndoAnswer(UndoFields, Answer, tag="gitorch/undo/1", frozen=True, kw_only=True):
+class UndoAnswer(UndoFields, JsonAnswer, tag="gitorch/undo/1", frozen=True, kw_only=True):
     """What `undo` did."""
 
     @classmethod
@@ -89,7 +89,7 @@ class UndoAnswer(UndoFields, Answer, tag="gitorch/undo/1", frozen=True, kw_only=
         return cls(**undo_fields(result, tasks))
 
 
-class RedoAnswer(UndoFields, Answer, tag="gitorch/redo/1", frozen=True, kw_only=True):
+class RedoAnswer(UndoFields, JsonAnswer, tag="gitorch/redo/1", frozen=True, kw_only=True):
     """What `redo` did."""
 
     @classmethod
@@ -98,7 +98,7 @@ class RedoAnswer(UndoFields, Answer, tag="gitorch/redo/1", frozen=True, kw_only=
         return cls(**undo_fields(result, tasks))
 
 
-class UndoListAnswer(Answer, tag="gitorch/undo/1", frozen=True, kw_only=True):
+class UndoListAnswer(JsonAnswer, tag="gitorch/undo/1", frozen=True, kw_only=True):
     """The answer of `undo --list`, the latest first."""
 
     operations: list[PastOperationJson]

@@ -15,7 +15,7 @@ from gitorch.model.plan.edits import (
 )
 from gitorch.model.plan.parsing import SCHEMA, read_plan
 from gitorch.model.plan.phases import critical_path, find, phases
-from gitorch.model.plan.session import Approval, PlanEdit, PlanMessage, Planner, PlanSession, Proposal
+from gitorch.model.plan.session import Approval, PlanEdit, PlanMessage, Planner, PlanProposal, PlanSession
 from gitorch.model.plan.values import (
     BY_HAND,
     BY_HEURISTICS,
@@ -39,10 +39,10 @@ __all__ = [
     "FieldChange",
     "PlanEdit",
     "PlanMessage",
+    "PlanProposal",
     "PlanSession",
     "PlannedTask",
     "Planner",
-    "Proposal",
     "Size",
     "TaskPlan",
     "add",

@@ -73,7 +73,7 @@ class PlanSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return sum(usages[1:], start=usages[0]) if usages else None
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+class PlanProposal(msgspec.Struct, frozen=True, kw_only=True):
     """A planner's answer: a valid plan, a reply to the person, the model, and the usage of all rounds."""
 
     plan: TaskPlan
@@ -85,8 +85,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 class Planner(Protocol):
     """Creates plans: a model, or heuristics. Raises `GitorchError` if it cannot create a valid plan."""
 
-    def plan(self, goal: str, constraints: Sequence[str]) -> Proposal:
+    def plan(self, goal: str, constraints: Sequence[str]) -> PlanProposal:
         """Break a goal into tasks."""
 
-    def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> Proposal:
+    def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> PlanProposal:
         """Answer a person's message with the whole plan, changed or not."""

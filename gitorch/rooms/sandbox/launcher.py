@@ -28,7 +28,7 @@ TOO_MUCH = 125
 """The exit code of a program that printed more than it may."""
 
 
-class Launch:
+class BoxLaunch:
     """One box with a program in it."""
 
     def __init__(self, settings: dict[str, Any], brief: str, argv: list[str]) -> None:
@@ -142,7 +142,7 @@ def main(words: list[str]) -> int:
     split = words.index("--")
     options, argv = words[:split], words[split + 1 :]
     brief = options[2] if len(options) > 2 else ""
-    return Launch(json.loads(options[0]), brief, argv).run()
+    return BoxLaunch(json.loads(options[0]), brief, argv).run()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from gitorch.flow.planning.heuristics.features import read_features
 from gitorch.flow.planning.heuristics.lexicon import is_creation, lexicon, without_politeness
 from gitorch.flow.planning.heuristics.templates import PartTemplate, feature_parts, kinds_of, parts_of
 from gitorch.model.naming import TaskId, slug
-from gitorch.model.plan import BY_HEURISTICS, PlanMessage, PlannedTask, Proposal, TaskPlan, valid
+from gitorch.model.plan import BY_HEURISTICS, PlanMessage, PlannedTask, PlanProposal, TaskPlan, valid
 from gitorch.model.roles import Role, route
 
 _TITLE_WIDTH = 72
@@ -25,7 +25,7 @@ class Heuristics:
     def __init__(self, roles: Mapping[str, Role]) -> None:
         self.roles = roles
 
-    def plan(self, goal: str, constraints: Sequence[str]) -> Proposal:
+    def plan(self, goal: str, constraints: Sequence[str]) -> PlanProposal:
         """Split a goal into the items that it enumerates, or the usual parts of its kind; else keep it one task."""
         valid(TaskPlan(goal=goal))
         tasks = self._parts(without_politeness(goal)) or [self._task(goal, ())]
@@ -33,9 +33,9 @@ class Heuristics:
         if requirements:
             tasks = [_with_constraints(task, requirements) for task in tasks]
         plan = valid(TaskPlan(goal=goal, tasks=tuple(tasks), made_by=BY_HEURISTICS))
-        return Proposal(plan=plan, reply=_REPLY.format(count=len(tasks)) if len(tasks) > 1 else _WHOLE)
+        return PlanProposal(plan=plan, reply=_REPLY.format(count=len(tasks)) if len(tasks) > 1 else _WHOLE)
 
-    def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> Proposal:  # noqa: ARG002
+    def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> PlanProposal:  # noqa: ARG002
         """Raise `SetupNeeded`: heuristics cannot answer messages."""
         raise SetupNeeded("no-model", "heuristics cannot discuss a plan", fix=("orchestrate doctor",))
 

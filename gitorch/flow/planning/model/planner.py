@@ -12,7 +12,7 @@ from gitorch.flow.planning.model.ask import ALTERNATIVES, SECONDS, ask
 from gitorch.flow.planning.model.repository_map import survey
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.outcome import Usage
-from gitorch.model.plan import SCHEMA, PlanMessage, Proposal, TaskPlan, read_plan, valid
+from gitorch.model.plan import SCHEMA, PlanMessage, PlanProposal, TaskPlan, read_plan, valid
 from gitorch.rooms.context import RunContext
 
 ROUNDS = 2
@@ -26,15 +26,15 @@ class ModelPlanner:
         self._agent = agent
         self._seconds = seconds
 
-    def plan(self, goal: str, constraints: Sequence[str] = ()) -> Proposal:
+    def plan(self, goal: str, constraints: Sequence[str] = ()) -> PlanProposal:
         """Break a goal into tasks. Raises `GitorchError` if the model gives no valid plan."""
         return self._propose(goal, (prompts.opening(goal, constraints),))
 
-    def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> Proposal:
+    def discuss(self, plan: TaskPlan, conversation: Sequence[PlanMessage], words: str) -> PlanProposal:
         """Answer a user's message with the complete new plan. Raises `GitorchError` as `plan` does."""
         return self._propose(plan.goal, prompts.discussion(plan, conversation, words))
 
-    def _propose(self, goal: str, messages: tuple[Message, ...]) -> Proposal:
+    def _propose(self, goal: str, messages: tuple[Message, ...]) -> PlanProposal:
         valid(TaskPlan(goal=goal))  # the model cannot fix an invalid goal, so do not ask it
         usage: Usage | None = None
         problem = InvalidInput("plan-invalid", "")
@@ -53,14 +53,14 @@ class ModelPlanner:
             fix=("rephrase the goal, or split it", *ALTERNATIVES),
         )
 
-    def _read(self, goal: str, answer: Answer, usage: Usage | None) -> Proposal:
+    def _read(self, goal: str, answer: Answer, usage: Usage | None) -> PlanProposal:
         if answer.value is None:
             raise InvalidInput("plan-invalid", "the answer is not a JSON object")
         context, value = self._context, answer.value
         model = answer.model if answer.model and answer.model.isprintable() else self._agent
         plan = read_plan(value, goal=goal, made_by=model, roles=context.roles, agents=context.config.agents)
         reply = value.get("reply")
-        return Proposal(plan=plan, reply=reply if isinstance(reply, str) else "", model=model, usage=usage)
+        return PlanProposal(plan=plan, reply=reply if isinstance(reply, str) else "", model=model, usage=usage)
 
     def _question(self, messages: tuple[Message, ...]) -> Question:
         return Question(instructions=prompts.INSTRUCTIONS, material=self._material, messages=messages, schema=SCHEMA)
