@@ -37,6 +37,9 @@ Some settings of a repository's own files are commands (`prepare`, `checks`, `ag
 They run only after you have seen and trusted them with `orchestrate config trust`. If they change, you are asked again.
 Checks are read from the *base commit* of each task, so an agent cannot weaken its own checks.
 
+In a bare repository the file is read from the worktree that has the branch of HEAD checked out; if there is none, from
+the worktree in which the command is started, or from HEAD itself.
+
 A setting that this version cannot honour is refused, not ignored.
 
 | key | default | what it does |

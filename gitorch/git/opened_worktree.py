@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitorch.errors import Refused
+from gitorch.git.layout import REMEMBERED_FOLDER
 from gitorch.storage import atomic
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LINK_BYTES = 4096
-_RECORD = "gitorch-folder"
 
 
 class WorktreeReplaced(Refused):
@@ -52,11 +52,11 @@ def opened(path: Path, admin: Path) -> Iterator[int]:
 def remember(path: Path, admin: Path) -> None:
     """Record which folder a new worktree has, so that it is known again when an agent has replaced its `.git` file."""
     with opened(path, admin) as folder:
-        (admin / _RECORD).write_bytes(_identity(folder))
+        (admin / REMEMBERED_FOLDER).write_bytes(_identity(folder))
 
 
 def _is_remembered(folder: int, admin: Path) -> bool:
-    return atomic.read_or_empty(admin / _RECORD) == _identity(folder)
+    return atomic.read_or_empty(admin / REMEMBERED_FOLDER) == _identity(folder)
 
 
 def _identity(folder: int) -> bytes:

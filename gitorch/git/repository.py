@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from gitorch.errors import NotFound, Refused, SetupNeeded
+from gitorch.git import layout
 from gitorch.git.objects import BatchEntry, Commit, parse_batch, parse_commit
 from gitorch.git.process import BatchProcess, GitFailed, GitRunner, Output
 from gitorch.model.naming import Oid, Ref
@@ -51,11 +52,15 @@ class RefsMoved(Refused):
 
 
 class Repository:
-    """A git repository: its common folder, and the work tree of the user (None in a bare repository)."""
+    """A git repository: its common folder, and the work tree of the user (None in a bare repository).
 
-    def __init__(self, common_dir: Path, work_tree: Path | None) -> None:
+    `checkout` is the folder from which the user's own files are read, as `git.layout` finds it.
+    """
+
+    def __init__(self, common_dir: Path, work_tree: Path | None, checkout: Path | None = None) -> None:
         self.common_dir = common_dir
         self.work_tree = work_tree
+        self.checkout = checkout or work_tree
         self._runner = GitRunner(common_dir)
         self._committers: dict[str, str] = {}  # by the date that the environment pins
 
@@ -66,13 +71,11 @@ class Repository:
         From a linked worktree it finds the main one, so that every command sees the same state.
         """
         clear_local_variables()
-        question = ("rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository")
-        answer = GitRunner().run(*question, cwd=start, ok=range(256))
+        answer = layout.ask(start)
         if answer.code != 0:
             _refuse_discovery(start, answer)
-        *folder, is_bare = answer.text.split("\n")
-        common_dir = Path("\n".join(folder))
-        return cls(common_dir, None if is_bare == "true" else _main_work_tree(common_dir))
+        parts = layout.find(start, Path(answer.text))
+        return cls(parts.common_dir, parts.work_tree, parts.checkout)
 
     def git(
         self,
@@ -309,10 +312,3 @@ def _refuse_discovery(start: Path, answer: Output) -> None:
         why=message,
         fix=("git init && git commit --allow-empty -m 'First commit'", "orchestrate -C PATH ..."),
     )
-
-
-def _main_work_tree(common_dir: Path) -> Path | None:
-    answer = GitRunner(common_dir).run("config", "--get", "core.worktree", ok=range(256))
-    if answer.code == 0 and answer.text:
-        return (common_dir / answer.text).resolve()
-    return common_dir.parent if common_dir.name == ".git" else None

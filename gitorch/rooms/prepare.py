@@ -42,10 +42,12 @@ def prepare(context: RunContext, site: Site, prefix: str) -> None:
 
 def files_to_copy(repository: Repository, config: Config) -> list[tuple[str, Path]]:
     """Return the files to copy, with their names relative to the work tree; raise `RoomError` when one is missing."""
-    top = repository.work_tree
+    top = repository.checkout
     if top is None:
         if config.prepare.copy:
-            raise RoomError("prepare.copy has nothing to copy from: the repository is bare")
+            raise RoomError(
+                "prepare.copy has nothing to copy from: the repository is bare and has no worktree of its HEAD"
+            )
         return []
     files = []
     for pattern in config.prepare.copy:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
 import msgspec
 
 from gitorch import config as configuration
-from gitorch.config import FILE, LoadedConfig
+from gitorch.config import FILE, Layer, LoadedConfig
+from gitorch.errors import NotFound
+from gitorch.flow.scheduling import base
 from gitorch.git.repository import Repository
-from gitorch.model.naming import Oid
-from gitorch.model.task import Task, base_of
+from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.task import State, Task, base_of
 from gitorch.services.workspace import Workspace
 from gitorch.storage import trust
 
@@ -18,10 +24,10 @@ def checks_for(workspace: Workspace, task: Task) -> dict[str, str]:
 
     An agent cannot weaken its own checks: its changes to that file have no effect.
     """
-    base = base_of(task)
-    if base not in workspace.base_checks:
-        workspace.base_checks[base] = checks_at(workspace.repository, workspace.loaded, base)
-    return workspace.base_checks[base] | task.spec.checks
+    commit = base_of(task)
+    if commit not in workspace.base_checks:
+        workspace.base_checks[commit] = checks_at(workspace.repository, workspace.loaded, commit)
+    return workspace.base_checks[commit] | task.spec.checks
 
 
 def checks_at(repository: Repository, loaded: LoadedConfig, commit: Oid) -> dict[str, str]:
@@ -29,10 +35,9 @@ def checks_at(repository: Repository, loaded: LoadedConfig, commit: Oid) -> dict
 
     Raises `Refused` for untrusted commands.
     """
-    text = repository.file(commit, FILE)
-    if text is None:
+    layer = _file_at(repository, commit)
+    if layer is None:
         return loaded.config.checks
-    layer = configuration.parse(configuration.decode(text, FILE), FILE)
     checks = {"checks": layer.settings.get("checks", {})}
     if checks["checks"]:
         trust.require(repository.common_dir, checks, f"{FILE} of the base commit {commit[:12]}")
@@ -40,6 +45,41 @@ def checks_at(repository: Repository, loaded: LoadedConfig, commit: Oid) -> dict
     position = next((index for index, other in enumerate(loaded.layers) if other.origin == FILE), 0)
     layers.insert(min(position, len(layers)), msgspec.structs.replace(layer, settings=checks))
     return configuration.combine(layers).config.checks
+
+
+def untrusted_checks(workspace: Workspace) -> dict[Oid, dict[str, Any]]:
+    """Return the commits whose checks need trust that the user has not given, with these checks by name.
+
+    They are those on which attempts start or have started, and on which the next merge is checked.
+    """
+    common = workspace.repository.common_dir
+    untrusted: dict[Oid, dict[str, Any]] = {}
+    for commit in dict.fromkeys(_bases(workspace)):
+        layer = _file_at(workspace.repository, commit)
+        checks = layer.settings.get("checks", {}) if layer else {}
+        if checks and checks not in untrusted.values() and not trust.is_trusted(common, {"checks": checks}):
+            untrusted[commit] = checks
+    return untrusted
+
+
+def _bases(workspace: Workspace) -> Iterator[Oid]:
+    repository, config, tasks = workspace.repository, workspace.config, workspace.tasks
+    yield from (oid for oid in repository.object_ids("HEAD^{commit}", branch_ref(config.integration)) if oid)
+    tried: set[tuple[str, ...]] = set()
+    for task in tasks.values():
+        if task.commits is not None and task.state not in (State.MERGED, State.REJECTED, State.CANCELLED):
+            yield task.commits.base
+        # many tasks start on the same commit
+        if task.state is State.QUEUED and (origin := (task.spec.base_ref, *task.spec.after)) not in tried:
+            tried.add(origin)
+            with contextlib.suppress(NotFound):  # `run` reports a base that does not exist
+                start = base.choose_base(repository, config, task, tasks)
+                yield from (start.commit,) if isinstance(start, base.Base) else ()
+
+
+def _file_at(repository: Repository, commit: Oid) -> Layer | None:
+    content = repository.file(commit, FILE)
+    return None if content is None else configuration.parse(configuration.decode(content, FILE), FILE)
 
 
 def require_trust(workspace: Workspace) -> None:

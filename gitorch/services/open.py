@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitorch import config as configuration
 from gitorch import services
-from gitorch.config import FILE, PERSONAL, LoadedConfig
+from gitorch.config import FILE, PERSONAL, Layer, LoadedConfig
 from gitorch.git import lockfiles
 from gitorch.git.repository import Repository
 from gitorch.model import naming
@@ -46,12 +46,17 @@ def open_workspace(
 
 def load_config(repository: Repository, assignments: Sequence[str], environment: Mapping[str, str]) -> LoadedConfig:
     """Read all layers of a repository's configuration."""
-    files = [configuration.user_file()]
-    if repository.work_tree is not None:
-        files += [repository.work_tree / FILE, repository.work_tree / PERSONAL]
-    layers = [layer for path in files if (layer := configuration.parse_file(path))]
+    layers = [configuration.parse_file(configuration.user_file()), *_repository_layers(repository)]
     layers += [configuration.from_environment(environment), configuration.from_assignments(assignments)]
-    return configuration.combine(layers)
+    return configuration.combine([layer for layer in layers if layer])
+
+
+def _repository_layers(repository: Repository) -> Iterator[Layer | None]:
+    """Yield the layers of a repository's own files: of its checkout, or of HEAD in a bare repository without one."""
+    if repository.checkout is not None:
+        yield from (configuration.parse_file(repository.checkout / name) for name in (FILE, PERSONAL))
+    elif (head := repository.resolve("HEAD")) and (content := repository.file(head, FILE)) is not None:
+        yield configuration.parse(configuration.decode(content, FILE), FILE)
 
 
 def _rebuild_if_missing(workspace: Workspace) -> None:

@@ -23,7 +23,7 @@ def load_roles(repository: Repository, loaded: LoadedConfig) -> Mapping[str, Rol
     commit = (repository.resolve(base) if files else None) or base
     roles = (subagents.read(content, path, commit) for path, content in files.items() if path.endswith(".md"))
     roles_by_name = subagents.with_built_in(role for role in roles if role is not None)
-    return configuration.roles(loaded, repository.work_tree, roles_by_name)
+    return configuration.roles(loaded, repository.checkout, roles_by_name)
 
 
 def agent_of_role(roles: Mapping[str, Role], name: str) -> str:

@@ -81,7 +81,7 @@ def detect_agents(workspace: Workspace) -> list[AgentStatus]:
 
 def detect_checks(workspace: Workspace) -> dict[str, str]:
     """Return the checks that the files of a repository suggest, by name."""
-    top = workspace.repository.work_tree
+    top = workspace.repository.checkout
     if top is None:
         return {}
     checks = {name: command for name, command, files in _CHECKS if any((top / file).exists() for file in files)}

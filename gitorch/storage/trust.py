@@ -46,12 +46,13 @@ def is_trusted(repository: Path, commands: Mapping[str, Any]) -> bool:
     return not commands or digest(commands) in _trusted_digests().get(str(repository), [])
 
 
-def agree(repository: Path, commands: Mapping[str, Any]) -> None:
-    """Record that the user trusts these commands, and their checks alone."""
+def agree(repository: Path, *agreements: Mapping[str, Any]) -> None:
+    """Record that the user trusts each of these sets of commands, and its checks alone."""
     agreed = _trusted_digests()
     before = trusted_commands(repository)
     # checks are read from each task's base commit, where the rest of the file may differ
-    digests = [digest(commands), digest({"checks": commands.get("checks", {})})]
+    parts = [part for commands in agreements for part in (commands, {"checks": commands.get("checks", {})})]
+    digests = [digest(part) for part in parts]
     agreed[str(repository)] = list(dict.fromkeys([*agreed.get(str(repository), []), *digests]))
     _trust_file().parent.mkdir(parents=True, exist_ok=True)
     replace(_trust_file(), json.dumps(agreed, indent=1).encode())

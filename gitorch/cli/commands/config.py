@@ -12,6 +12,7 @@ from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.cli.terminal.sanitize import safe_block
+from gitorch.config import FILE
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.storage import trust
 
@@ -62,21 +63,30 @@ def get_config(session: Session, name: str) -> None:
 def trust_config(session: Session, yes: bool) -> None:
     """Show the commands in this repository's configuration, and allow them to run.
 
-    You are asked again when one of these commands changes.
+    You are asked again when one of these commands changes. Checks come from the commit that a task starts on: where its
+    file differs from yours, they are shown too.
     """
     services.guard.require_person("trust commands")
     workspace = session.workspace
     commands = trust.commands(workspace.loaded.layers)
     common = workspace.repository.common_dir
-    if trust.is_trusted(common, commands):
-        text = "already trusted" if commands else "there are no commands to trust"
-        session.answer(text, schema.maintenance.ConfigTrustAnswer(commands=commands))
+    untrusted = services.checks.untrusted_checks(workspace)
+    # trusting the files includes their checks
+    base_checks = {str(commit): checks for commit, checks in untrusted.items() if checks != commands.get("checks")}
+    answer = schema.maintenance.ConfigTrustAnswer(commands=commands, base_checks=base_checks)
+    is_trusted = trust.is_trusted(common, commands)
+    if is_trusted and not base_checks:
+        session.answer("already trusted" if commands else "there are no commands to trust", answer)
         return
-    session.say(safe_block(json.dumps(commands, indent=2, ensure_ascii=False)))
+    if not is_trusted:
+        session.say(safe_block(json.dumps(commands, indent=2, ensure_ascii=False)))
+    for commit, checks in base_checks.items():
+        session.say(f"checks in {FILE} of commit {commit[:12]}, which tasks start on:")
+        session.say(safe_block(json.dumps(checks, indent=2, ensure_ascii=False)))
     agreed = session.confirm("Allow these commands to run in this repository?", yes=yes)
     if agreed:
-        trust.agree(common, commands)
-    answer = schema.maintenance.ConfigTrustAnswer(commands=commands, digest=trust.digest(commands), agreed=agreed)
+        trust.agree(common, commands, *({"checks": checks} for checks in base_checks.values()))
+    answer = msgspec.structs.replace(answer, digest=trust.digest(commands), agreed=agreed)
     text = "trusted; you will be asked again if these commands change" if agreed else "not trusted"
     session.answer(text, answer)
 

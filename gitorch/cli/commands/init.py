@@ -31,9 +31,9 @@ def init_command(session: Session, force: bool, only_print: bool) -> None:
     if only_print:
         session.answer(text, schema.start.InitAnswer(text=text))
         return
-    if workspace.repository.work_tree is None:
-        raise Refused("bare", "a bare repository has no work tree to write to", fix=("orchestrate init --print",))
-    path = workspace.repository.work_tree / FILE
+    if workspace.repository.checkout is None:
+        raise Refused("bare", "this bare repository has no worktree to write to", fix=("orchestrate init --print",))
+    path = workspace.repository.checkout / FILE
     if path.exists() and not force:
         raise Refused("exists", f"{FILE} already exists", fix=("orchestrate init --force", "orchestrate init --print"))
     path.write_text(text, "utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -36,6 +37,8 @@ class ConfigTrustAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only
 
     commands: dict[str, Any]
     """The tables of the configuration that hold commands."""
+    base_checks: Mapping[str, Mapping[str, Any]] = {}
+    """Checks in the files of commits that tasks start on and that were not trusted before, by commit id."""
     digest: str | Absent = msgspec.UNSET
     """The hash that the commands are trusted by; absent when no answer was needed."""
     agreed: bool | Absent = msgspec.UNSET

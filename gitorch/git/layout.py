@@ -1,0 +1,78 @@
+"""Where a repository's parts are: its common folder, the user's work tree, and the checkout with the user's files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from gitorch.git.process import GitRunner, Output
+
+REMEMBERED_FOLDER = "gitorch-folder"
+"""A file in the git folder of each worktree that gitorch made."""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """The parts of a repository. A bare one has no `work_tree`, but may have worktrees beside it.
+
+    `checkout` is the folder from which files of the user are read: the work tree; in a bare repository the worktree
+    that has its HEAD's branch checked out, or else the user's worktree in which the command was started.
+    """
+
+    common_dir: Path
+    work_tree: Path | None = None
+    checkout: Path | None = None
+
+
+def ask(start: Path) -> Output:
+    """Ask git for the repository around a folder; the answer is for `find`."""
+    return GitRunner().run("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=start, ok=range(256))
+
+
+def find(start: Path, common_dir: Path) -> Layout:
+    """Return the layout of the repository around a folder.
+
+    From a linked worktree it is that of the main one, so that every command sees the same state.
+    """
+    runner = GitRunner(common_dir)
+    # asked of the repository itself: in a linked worktree of a bare repository, git says that it is not bare
+    listing = runner.run("config", "-z", "--get-regexp", r"^core\.(bare|worktree)$", ok=(0, 1, 128)).fields()
+    settings = dict(field.partition("\n")[::2] for field in listing)
+    if (work_tree := settings.get("core.worktree")) is not None:
+        path = (common_dir / work_tree).resolve()
+        return Layout(common_dir, path, path)
+    if _is_true(runner, settings.get("core.bare")):
+        return Layout(common_dir, None, _checkout_of_bare(runner, start))
+    main = common_dir.parent if common_dir.name == ".git" else _separate_work_tree(start, common_dir)
+    return Layout(common_dir, main, main)
+
+
+def _is_true(runner: GitRunner, value: str | None) -> bool:
+    if value in (None, "false"):
+        return False
+    return value == "true" or runner.run("config", "--type=bool", "core.bare", ok=(0, 1, 128)).text == "true"
+
+
+def _separate_work_tree(start: Path, common_dir: Path) -> Path | None:
+    """Return the work tree of a repository with a separate git folder: git knows it only inside of that work tree."""
+    folder = _rev_parse(start, "--absolute-git-dir")
+    top = _rev_parse(start, "--show-toplevel")
+    return Path(top) if top and os.path.realpath(folder) == os.path.realpath(common_dir) else None
+
+
+def _checkout_of_bare(runner: GitRunner, start: Path) -> Path | None:
+    head = runner.run("symbolic-ref", "--quiet", "HEAD", ok=(0, 1, 128)).text
+    listing = runner.run("worktree", "list", "--porcelain", "-z").stdout.decode("utf-8", "surrogateescape")
+    for block in listing.split("\0\0"):
+        attributes = dict(line.partition(" ")[::2] for line in block.split("\0"))
+        if head and attributes.get("branch") == head and Path(attributes["worktree"]).is_dir():
+            return Path(attributes["worktree"])
+    admin, top = Path(_rev_parse(start, "--absolute-git-dir")), _rev_parse(start, "--show-toplevel")
+    # an agent writes the files of gitorch's own worktrees
+    return Path(top) if top and not (admin / REMEMBERED_FOLDER).exists() else None
+
+
+def _rev_parse(start: Path, word: str) -> str:
+    answer = GitRunner().run("rev-parse", "--path-format=absolute", word, cwd=start, ok=range(256))
+    return answer.text if answer.code == 0 else ""
