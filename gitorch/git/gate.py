@@ -11,6 +11,7 @@ import msgspec
 
 from gitorch.git.repository import BatchProcess, Repository
 from gitorch.model.naming import Oid
+from gitorch.model.visible import readable
 
 
 class CommitLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,5 +172,4 @@ def leaves(path: str, target: str) -> bool:
 
 
 def _shown(path: str) -> str:
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text[:200])
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in readable(path)[:200])

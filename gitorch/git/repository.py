@@ -18,7 +18,7 @@ from gitorch.model.naming import Oid, Ref
 from gitorch.model.refs import RefUpdate
 from gitorch.storage import own_changes
 
-__all__ = ["BatchEntry", "BatchProcess", "Commit", "GitFailed", "Output", "RefsMoved", "Repository"]
+__all__ = ["BatchEntry", "BatchProcess", "Commit", "GitFailed", "Output", "RefsMoved", "Repository", "quoted_path"]
 
 OLDEST_GIT = (2, 38)
 
@@ -119,7 +119,7 @@ class Repository:
 
         The cost does not depend on the number of refs; `refs` reads a whole folder of them.
         """
-        request = "".join(f"{name}\n" for name in names).encode()
+        request = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
         lines = self.git("cat-file", "--batch-check=%(objectname) found", input=request).text.split("\n")
         return [Oid(line.split(" ")[0]) if line.endswith(" found") else None for line in lines]
 
@@ -289,6 +289,11 @@ class Repository:
         if version < OLDEST_GIT:
             have, need = (".".join(map(str, numbers)) for numbers in (version, OLDEST_GIT))
             raise SetupNeeded("git-too-old", f"git {have} is too old", why=f"gitorch needs git {need} or newer")
+
+
+def quoted_path(path: Path) -> str:
+    """Return a folder as git reads it in `GIT_ALTERNATE_OBJECT_DIRECTORIES`."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _age(lock: Path) -> float:

@@ -12,7 +12,7 @@ import msgspec
 
 from gitorch.model.naming import TaskId
 from gitorch.model.redact import redacted
-from gitorch.model.visible import visible
+from gitorch.model.visible import readable, visible
 
 LONGEST = 4_000
 """Characters of one part."""
@@ -103,8 +103,7 @@ def _shortened(text: str) -> str:
 
 def _name(file: str) -> str:
     # file names are bytes in git: show line ends and invalid UTF-8 as escapes
-    printable = file.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    printable = visible(printable.replace("\n", "\\n"))
+    printable = visible(readable(file).replace("\n", "\\n"))
     return printable if len(printable) <= _LONGEST_NAME else f"{printable[:_LONGEST_NAME]}[...]"
 
 

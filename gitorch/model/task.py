@@ -13,6 +13,7 @@ from msgspec import field
 from gitorch.errors import Refused
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
+from gitorch.model.visible import readable
 
 
 class State(StrEnum):
@@ -233,6 +234,8 @@ def change(task: Task, **fields: Any) -> Task:
     target = fields.get("state", task.state)
     if target != task.state and target not in TRANSITIONS[task.state]:
         raise Refused("state", f"{task.id} is {task.state}: it cannot become {target}")
+    if "reason" in fields:
+        fields["reason"] = readable(fields["reason"])  # the task file is UTF-8
     return msgspec.structs.replace(task, **fields)
 
 

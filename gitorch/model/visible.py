@@ -1,8 +1,9 @@
-"""Remove invisible characters: a person must see everything that an agent reads."""
+"""Text as a person may see it: without invisible characters, and file names whose bytes are not UTF-8 as escapes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # Controls, also of terminals; what reorders text or has no width; tags, which spell invisible words; surrogates
 # and private characters. Joiners stay: Persian and emoji are spelled with them.
@@ -15,3 +16,13 @@ _HIDDEN = (
 def visible(text: str) -> str:
     """Return text without invisible characters, with newlines as line ends."""
     return re.sub(_HIDDEN, "", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def readable(path: str) -> str:
+    r"""Return a path of git (decoded with `surrogateescape`) as text; bytes that are not UTF-8 become `\xNN`."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def readable_list(paths: Iterable[str]) -> str:
+    """Return paths of git as one text, with commas."""
+    return ", ".join(map(readable, paths))

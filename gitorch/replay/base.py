@@ -43,6 +43,9 @@ class Replayer(Protocol):
     def file(self, tree: Oid, path: str) -> bytes | None:
         """Return a file of a tree of the repository or of an earlier replay; None if there is none."""
 
+    def blob(self, oid: Oid) -> bytes | None:
+        """Return the content of a blob of the repository, or of an earlier replay or merge; None if there is none."""
+
     def keep(self, *tips: Oid) -> None:
         """Store commits of earlier replays in the repository, with all that they need."""
 

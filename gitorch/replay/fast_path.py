@@ -42,12 +42,12 @@ def find_fast_path(objects: Objects, changes: Changes, target: bytes, before: by
             if not all(entry[0] in _FILES for entry in (change.old, change.new, current)):
                 return None
             contents.append((change, current))
-    if _may_rename_folder(objects, changes, target, before, after):
+    if may_rename_folder(objects, changes, target, before, after):
         return None
     return FastPath(entries, tuple(contents))
 
 
-def _may_rename_folder(objects: Objects, changes: Changes, target: bytes, before: bytes, after: bytes) -> bool:
+def may_rename_folder(objects: Objects, changes: Changes, target: bytes, before: bytes, after: bytes) -> bool:
     """Return whether either side may have renamed a folder into which the other side has put something."""
     added = {folder for change in changes if change.old is None for folder in trees.parent_folders(change.path)}
     if any(

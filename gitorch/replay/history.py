@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -56,14 +56,15 @@ class History:
         }
         bases = {onto, *(commits.base for commits in missing)}
         # always all of it: two readings with different ends would leave out what lies between them
+        lines = self._list_commits(self._tips | tips, self._bases | bases).splitlines()
+        new = [line for line in lines if Oid(line.partition(" ")[0]) not in self._changes]
+        self._changes |= _read_changes(self.repository, new)
+        # only now: what could not be read is not to count as read
         self._tips |= tips
         self._bases |= bases
-        listing = self._list_commits()
-        self._parents = dict(_parents(line) for line in listing.splitlines())
+        self._parents = dict(map(_parents, lines))
         self._reachable = ((), set())
         self._below = None
-        new = [line for line in listing.splitlines() if Oid(line.partition(" ")[0]) not in self._changes]
-        self._changes |= _read_changes(self.repository, new)
 
     def _has_read(self, commits: CommitRange, onto: Oid) -> bool:
         if {onto, commits.tip} <= self._tips and {onto, commits.base} <= self._bases:
@@ -74,14 +75,14 @@ class History:
                 return True
         return False
 
-    def _list_commits(self) -> str:
-        lines = [*sorted(self._tips), *(f"^{oid}" for oid in self._common_base()), ""]
+    def _list_commits(self, tips: Collection[Oid], bases: Collection[Oid]) -> str:
+        lines = [*sorted(tips), *(f"^{oid}" for oid in self._common_base(bases)), ""]
         return self.repository.git("rev-list", "--parents", "--stdin", input="\n".join(lines).encode()).text
 
-    def _common_base(self) -> list[Oid]:
-        if len(self._bases) == 1:
-            return list(self._bases)
-        answer = self.repository.git("merge-base", "--octopus", *sorted(self._bases), ok=(0, 1))
+    def _common_base(self, bases: Collection[Oid]) -> list[Oid]:
+        if len(bases) == 1:
+            return list(bases)
+        answer = self.repository.git("merge-base", "--octopus", *sorted(bases), ok=(0, 1))
         return [Oid(answer.text)] if answer.code == 0 else []
 
     def picks(self, commits: CommitRange, real: Oid) -> list[Pick]:

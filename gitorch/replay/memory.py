@@ -10,12 +10,12 @@ from typing import Self
 
 import msgspec
 
-from gitorch.git.repository import Repository
+from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import Oid
 from gitorch.replay import pack, trees
 from gitorch.replay.attributes import AttributeReader
 from gitorch.replay.commit_bytes import rewrite_commit, synthetic_commit
-from gitorch.replay.fast_path import FastPath, find_fast_path
+from gitorch.replay.fast_path import FastPath, find_fast_path, may_rename_folder
 from gitorch.replay.history import Change, Changes, History, Pick
 from gitorch.replay.merge_tree import MergeTrees
 from gitorch.replay.objects import Entry, NewObject, Objects
@@ -136,7 +136,17 @@ class MemoryReplayer:
     def file(self, tree: Oid, path: str) -> bytes | None:
         """Return a file of a tree of the repository or of an earlier replay; None if there is none."""
         entry = trees.find(self._objects, bytes.fromhex(tree), path.encode("utf-8", "surrogateescape"))
-        return self._objects.read(entry[1]) if isinstance(entry, tuple) else None
+        is_blob = isinstance(entry, tuple) and entry[0].startswith((b"100", b"120"))  # and not a submodule's commit
+        return self._objects.read(entry[1]) if isinstance(entry, tuple) and is_blob else None
+
+    def blob(self, oid: Oid) -> bytes | None:
+        """Return the content of a blob of the repository, or of an earlier replay or merge; None if there is none."""
+        self._objects.use_id_format(oid)
+        self._quarantine.load(bytes.fromhex(oid))
+        try:
+            return self._objects.read(bytes.fromhex(oid))
+        except GitFailed:
+            return None
 
     def keep(self, *tips: Oid) -> None:
         """Store commits of earlier replays in the repository, with all that they need."""
@@ -188,12 +198,20 @@ class MemoryReplayer:
         if pick.parent == tip:
             return pick.oid
         target = self._tree(tip)
+        if not pick.changes:
+            self._require_empty(pick)
         result = self._apply(pick, target) if pick.changes else (target, ())
         if result == (target, ()) and pick.changes:
             return None
         if pick.changes and self._has_same_change(pick, commits, onto):
             return None
         return result if isinstance(result, Conflicted) else self._write(pick, tip, *result)
+
+    def _require_empty(self, pick: Pick) -> None:
+        """Raise `GitFailed` for a commit that is not empty: `diff-tree` says nothing about a tree that is missing."""
+        before = self._tree(pick.parent) if pick.parent else trees.EMPTY
+        if self._tree(pick.oid) != before and trees.diff(self._objects, before, self._tree(pick.oid)):
+            raise GitFailed("object-missing", f"the changes of {pick.oid} could not be read")
 
     def _write(self, pick: Pick, parent: Oid, tree: bytes, changes: Changes) -> Oid:
         raw = rewrite_commit(self._commit(pick.oid), tree.hex(), parent, self._committer)
@@ -251,12 +269,20 @@ class MemoryReplayer:
     def _merge_trees(self, pick: Pick, target: bytes) -> tuple[bytes, Changes] | Conflicted:
         """Merge whole trees as git does, with renames."""
         commit = self._synthetic_commit(target, pick.parent)
-        outcome = self._load(self._merges.merge(commit, pick.oid, self._attributes.all(target)), target)
+        attributes = self._attributes.all(target)
+        outcome = self._load(self._merges.merge(commit, pick.oid, attributes), target)
         if isinstance(outcome, Conflicted):
-            return outcome
+            # a folder in conflict has no stage: the files could be resolved, and the folder would be overlooked
+            is_hidden = bool(outcome.stages) and self._may_rename_folder(pick, target)
+            return self._merges.add_unstaged((commit, pick.oid), attributes, outcome) if is_hidden else outcome
         tree = bytes.fromhex(outcome.tree)
         differences = sorted(trees.diff(self._objects, target, tree).items())
         return tree, tuple(Change(path, old, new) for path, (old, new) in differences)
+
+    def _may_rename_folder(self, pick: Pick, target: bytes) -> bool:
+        if pick.parent is None:
+            return False
+        return may_rename_folder(self._objects, pick.changes, target, self._tree(pick.parent), self._tree(pick.oid))
 
     def _load(self, outcome: Merged | Conflicted, similar: bytes) -> Merged | Conflicted:
         """Load the tree of a merge into memory, except what a similar tree has."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from gitorch.git.repository import BatchProcess, Repository
+import msgspec
+
+from gitorch.git.repository import BatchProcess, GitFailed, Repository
 from gitorch.model.naming import Oid
 from gitorch.replay.quarantine import Quarantine
 from gitorch.replay.values import Conflicted, Merged, Stage, parse_stage
@@ -26,6 +29,8 @@ Attributes = tuple[tuple[bytes, bytes], ...]
 
 # tentative results need not be durable
 _ARGUMENTS = ("-c", "core.fsync=none", "merge-tree", "--write-tree", "--no-messages", "--allow-unrelated-histories")
+_TOP = "."
+"""The path of the top folder, and of a conflict for which git names no path."""
 _MAX_PROCESSES = 4
 """How many processes run at once, each with its own attributes."""
 
@@ -49,9 +54,34 @@ class MergeTrees:
         if self._wrapper is None:
             return self._merge_once((ours, theirs), attributes)
         process = self._process(attributes, self._wrapper)
-        process.send(f"{ours} {theirs}\n".encode())
-        clean, tree, *entries = process.read_until(b"\0\0").decode("utf-8", "surrogateescape").split("\0")[:-2]
-        return _outcome(clean == "1", tree, entries, (ours, theirs))
+        try:
+            process.send(f"{ours} {theirs}\n".encode())
+            answer = process.read_until(b"\0\0")
+        except GitFailed:
+            del self._processes[attributes]  # it has ended: the next merge starts another one
+            raise
+        clean, tree, *entries = answer.decode("utf-8", "surrogateescape").split("\0")[:-2]
+        outcome = _outcome(clean == "1", tree, entries, (ours, theirs))
+        if isinstance(outcome, Conflicted) and not outcome.paths:
+            return self.add_unstaged((ours, theirs), attributes, outcome)
+        return outcome
+
+    def add_unstaged(self, sides: tuple[Oid, Oid], attributes: Attributes, conflict: Conflicted) -> Conflicted:
+        """Return the conflict of two commits with the paths that conflict without a stage in git's index.
+
+        These are folders that one side renamed: to several folders, or onto files of the other side. Only git's
+        messages name them, and reading these takes a process of its own.
+        """
+        cwd, git_dir, env = self._location(attributes)
+        words = (*_ARGUMENTS, "--messages", "-z", *sides)
+        _, _, messages = self.repository.git(*words, cwd=cwd, git_dir=git_dir, env=env, ok=(0, 1)).stdout.partition(
+            b"\0\0"
+        )
+        staged = set(conflict.paths)
+        conflicts = (record.paths(sides) for record in _messages(messages) if record.kind.startswith("CONFLICT"))
+        unstaged = (path for paths in conflicts if staged.isdisjoint(paths) for path in paths)
+        paths = tuple(dict.fromkeys((*conflict.paths, *unstaged))) or (_TOP,)
+        return msgspec.structs.replace(conflict, paths=paths)
 
     @cached_property
     def _wrapper(self) -> tuple[str, ...] | None:
@@ -80,7 +110,10 @@ class MergeTrees:
         words = (*_ARGUMENTS, "-z", *sides)
         answer = self.repository.git(*words, cwd=cwd, git_dir=git_dir, env=env, ok=(0, 1))
         tree, *entries = answer.fields()
-        return _outcome(answer.code == 0, tree, entries, sides)
+        outcome = _outcome(answer.code == 0, tree, entries, sides)
+        if isinstance(outcome, Conflicted) and not outcome.paths:
+            return self.add_unstaged(sides, attributes, outcome)
+        return outcome
 
     def _process(self, attributes: Attributes, wrapper: tuple[str, ...]) -> BatchProcess:
         process = self._processes.pop(attributes, None)
@@ -124,8 +157,31 @@ def _outcome(is_clean: bool, tree: str, entries: list[str], sides: tuple[Oid, Oi
 
 def _stage(entry: str, sides: tuple[Oid, Oid]) -> Stage:
     stage = parse_stage(entry)
-    if not any(f"~{side}" in stage.path for side in sides):
-        return stage
-    # if one side has a file and the other a folder, git calls the file `name~COMMIT`
-    path = re.sub(f"~(?:{'|'.join(sides)})(?:_[0-9]+)?$", "", stage.path)
-    return Stage(path, stage.number, stage.mode, stage.blob)
+    path = _own_path(stage.path, sides)
+    return stage if path == stage.path else Stage(path, stage.number, stage.mode, stage.blob)
+
+
+def _own_path(path: str, sides: tuple[Oid, Oid]) -> str:
+    """Return a path as the commits have it: where one side has a folder, git calls the file `name~COMMIT`."""
+    if not any(f"~{side}" in path for side in sides):
+        return path
+    return re.sub(f"~(?:{'|'.join(sides)})(?:_[0-9]+)?$", "", path)
+
+
+class _Message(msgspec.Struct, frozen=True):
+    """A message of a merge: its kind, such as `CONFLICT (contents)`, and the paths that it is about."""
+
+    kind: str
+    names: tuple[str, ...]
+
+    def paths(self, sides: tuple[Oid, Oid]) -> tuple[str, ...]:
+        return tuple(_own_path(name, sides) or _TOP for name in self.names)
+
+
+def _messages(content: bytes) -> Iterator[_Message]:
+    """Read `COUNT NUL PATH... NUL KIND NUL TEXT NUL` records; the path of the top folder is empty."""
+    fields = iter(content.decode("utf-8", "surrogateescape").split("\0"))
+    while count := next(fields, ""):
+        names = tuple(itertools.islice(fields, int(count)))
+        yield _Message(next(fields), names)
+        next(fields)

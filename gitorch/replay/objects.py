@@ -133,14 +133,17 @@ class Objects:
         if self._reader is None:
             self._reader = self.repository.start_batch("cat-file", "--batch")
         self._reader.send(b"".join(name.hex().encode() + b"\n" for name in names))
-        return [self._answer(self._reader, name) for name in names]
+        # all answers are read before an error: the next request must not read them
+        contents = [self._answer(self._reader) for _ in names]
+        missing = [name.hex() for name, content in zip(names, contents, strict=True) if content is None]
+        if missing:
+            raise GitFailed("object-missing", f"the repository has no object {missing[0]}")
+        return [content for content in contents if content is not None]
 
     @staticmethod
-    def _answer(reader: BatchProcess, name: bytes) -> bytes:
+    def _answer(reader: BatchProcess) -> bytes | None:
         words = reader.read_line().split()
-        if len(words) != 3:
-            raise GitFailed("object-missing", f"the repository has no object {name.hex()}")
-        return reader.read(int(words[2]) + 1)[:-1]
+        return reader.read(int(words[2]) + 1)[:-1] if len(words) == 3 else None
 
 
 def sort_entries(entries: Entries) -> dict[bytes, bytes]:

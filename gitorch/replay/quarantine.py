@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from gitorch.git.repository import Repository
+from gitorch.git.repository import Repository, quoted_path
 from gitorch.replay.objects import TREE, NewObject, Objects, deflate
 
 _PREFIX = "gitorch-objects-"
@@ -51,9 +51,8 @@ class Quarantine:
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which git reads and writes objects here, and reads the repository's."""
-        repository_objects = str(self.repository.common_dir / "objects")
-        quoted = '"' + repository_objects.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        return {"GIT_OBJECT_DIRECTORY": self._objects_path, "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted}
+        objects = quoted_path(self.repository.common_dir / "objects")
+        return {"GIT_OBJECT_DIRECTORY": self._objects_path, "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects}
 
     def close(self) -> None:
         """Delete the folder, if there is one."""

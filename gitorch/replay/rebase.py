@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from gitorch.git import worktrees
 from gitorch.git.repository import Commit, Repository
 from gitorch.git.worktrees import Worktree
@@ -54,6 +56,9 @@ class RebaseReplayer:
     def file(self, tree: Oid, path: str) -> bytes | None:
         return self._engine.file(tree, path)
 
+    def blob(self, oid: Oid) -> bytes | None:
+        return self._engine.blob(oid)
+
     def keep(self, *tips: Oid) -> None:
         self._engine.keep(*tips)
 
@@ -75,12 +80,18 @@ class RebaseReplayer:
             ok=(0, 1),
         )
         if answer.code:
-            return self._abort(worktree)
+            conflict = self._abort(worktree)
+            return conflict if conflict.paths else self._named(commits, onto, conflict)
         tip = Oid(worktree.git(self.repository, "rev-parse", "HEAD").text)
         new = self.repository.git("rev-list", "--reverse", f"{onto}..{tip}").text.split()
         pairs = tuple(_match(self.repository.commits(picks), self.repository.commits(map(Oid, new))))
         paired = {old for old, _ in pairs}
         return Replayed(tip, pairs, tuple(oid for oid in picks if oid not in paired))
+
+    def _named(self, commits: CommitRange, onto: Oid, conflict: Conflicted) -> Conflicted:
+        """Return a conflict without stages, such as that of a split folder, with the paths that git's merge names."""
+        replayed = self._engine.replay(commits, onto)
+        return replayed if isinstance(replayed, Conflicted) else msgspec.structs.replace(conflict, paths=(".",))
 
     def _upstream(self, commits: CommitRange) -> Oid:
         """Return the excluded commit nearest to the tip: git rebase takes only one."""

@@ -13,6 +13,10 @@ Changes = Mapping[bytes, Entry | None]
 _Nested = dict[bytes, Any]
 
 
+EMPTY = b""
+"""The id that stands for a tree without entries."""
+
+
 class NotAFolder:
     """What a search met instead of a folder: a file at one of the path's folders."""
 

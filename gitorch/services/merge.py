@@ -13,9 +13,11 @@ from gitorch.flow import merge
 from gitorch.flow.merge import MergeConflict, MergePlan, MergeTarget, NoteLines, Progress, ReportProgress
 from gitorch.flow.merge.trees import TreeChecker
 from gitorch.git import notes
-from gitorch.git.repository import RefsMoved
+from gitorch.git.repository import GitFailed, RefsMoved
 from gitorch.model.naming import TaskId
+from gitorch.model.redact import redacted
 from gitorch.model.task import State, Task, change
+from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
 from gitorch.services import guard
@@ -98,7 +100,12 @@ def plan_for(
 
 def conflict_hunks(replayer: Replayer, conflict: MergeConflict) -> tuple[Hunk, ...]:
     """Return the hunks in which a task conflicts with the tasks before it."""
-    return hunks.find_hunks(replayer, conflict.conflict) if conflict.conflict else ()
+    if conflict.conflict is None:
+        return ()
+    try:
+        return hunks.find_hunks(replayer, conflict.conflict)
+    except GitFailed:
+        return ()  # the hunks are only shown; the conflict with its paths is reported without them
 
 
 def verify_merge(
@@ -120,6 +127,16 @@ def publish(workspace: Workspace, replayer: Replayer, plan: MergePlan) -> None:
     """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
     replayer.keep(plan.tip)
     publish_stored(workspace, plan)
+
+
+def save_errors(workspace: Workspace, plan: MergePlan) -> None:
+    """Save the tracebacks of tasks that a bug kept from being planned, and add a notice for each."""
+    for blocked in plan.blocked:
+        if blocked.error and blocked.error.traceback:
+            path = workspace.folder / "crashes" / f"plan-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(redacted(blocked.error.traceback), "utf-8", "backslashreplace")
+            workspace.store.notices.append(f"the traceback of {blocked.task.id} is in {path}")
 
 
 def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | None = None) -> None:
@@ -193,6 +210,6 @@ def _conflicted(workspace: Workspace, plan: MergePlan) -> list[Task]:
     tasks = []
     for conflict in plan.conflicts:
         partners = ", ".join(conflict.partners) or workspace.config.integration
-        reason = f"conflicts with {partners} in {', '.join(conflict.paths)}"
+        reason = f"conflicts with {partners} in {readable_list(conflict.paths)}"
         tasks.append(change(workspace.tasks[conflict.task.id], state=State.CONFLICTED, reason=reason))
     return tasks

@@ -16,6 +16,7 @@ from gitorch.flow.scheduling import base
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
+from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayed, Replayer
 from gitorch.services.branches import is_own_branch
 from gitorch.services.workspace import Workspace
@@ -111,7 +112,7 @@ def blocked_by_base(integration: str, plan: MergePlan, tasks: Sequence[Task]) ->
     """Return the tasks of a plan as blocked, because the integration branch conflicts with its base."""
     assert isinstance(plan.rebased, merge.Rebased)
     assert isinstance(plan.rebased.replayed, Conflicted)
-    paths = ", ".join(plan.rebased.replayed.paths)
+    paths = readable_list(plan.rebased.replayed.paths)
     reason = f"{integration} conflicts in {paths} with {plan.rebased.branch}, which moved on"
     return tuple(Blocked(task, reason) for task in tasks)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -14,6 +15,7 @@ from gitorch.flow import merge
 from gitorch.flow.merge import KnownResolutions
 from gitorch.flow.merge.resolutions import OpenConflict, sides
 from gitorch.flow.merge.trees.regenerate import Regenerator
+from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import Oid
 from gitorch.model.task import State
 from gitorch.replay import Conflicted, MemoryReplayer, RebaseReplayer, Replayer
@@ -46,7 +48,7 @@ def open_replayer(
         require_trust(workspace)
         regenerator = Regenerator(run_context(workspace))
     with _engine(workspace, engine) as base_engine:
-        resolutions = KnownResolutions(workspace.repository)
+        resolutions = KnownResolutions(workspace.repository, base_engine.blob)
         if not dry_run:
             _learn(workspace, resolutions)
         replayer = merge.merge_replayer(
@@ -79,14 +81,33 @@ def _engine(workspace: Workspace, engine: Engine) -> Replayer:
 def _learn(workspace: Workspace, resolutions: KnownResolutions) -> None:
     """Learn from the tasks that were in conflict and came back with another tip."""
     for file in sorted(_folder(workspace).glob("*.json")):
-        conflict = typed.from_json(file.read_bytes(), OpenConflict)
+        conflict = _read_open_conflict(file)
+        if conflict is None:
+            file.unlink()  # not a record of this version: nothing can be learned from it
+            continue
         task = workspace.tasks.get(conflict.task)
         if task is not None and task.tip in (conflict.tip, None):
             continue
         if task is not None and task.tip is not None:
-            for commit in merge.resolving_commits(workspace.repository, conflict.files, task.base, task.tip):
-                resolutions.learn(merge.resolved_files(workspace.repository, commit, conflict.files))
+            try:
+                _learn_from_branch(workspace.repository, resolutions, conflict, task.base, task.tip)
+            except GitFailed as error:
+                workspace.store.notices.append(f"nothing was learned from the conflict of {task.id}: {error.what}")
         file.unlink()
+
+
+def _read_open_conflict(file: Path) -> OpenConflict | None:
+    try:
+        return typed.from_object(json.loads(file.read_bytes()), OpenConflict)
+    except ValueError:  # msgspec's ValidationError is one
+        return None
+
+
+def _learn_from_branch(
+    repository: Repository, resolutions: KnownResolutions, conflict: OpenConflict, base: Oid | None, tip: Oid
+) -> None:
+    for commit in merge.resolving_commits(repository, conflict.files, base, tip):
+        resolutions.learn(merge.resolved_files(repository, commit, conflict.files))
 
 
 def _save_open_conflicts(workspace: Workspace, conflicts: Mapping[Oid, Conflicted]) -> None:
@@ -97,7 +118,8 @@ def _save_open_conflicts(workspace: Workspace, conflicts: Mapping[Oid, Conflicte
             folder = _folder(workspace)
             folder.mkdir(exist_ok=True)
             record = OpenConflict(tips[tip].id, tip, files)
-            replace(folder / f"{record.task}.json", msgspec.json.encode(record))
+            # not msgspec's encoder: a path that is not UTF-8 keeps its bytes as escapes
+            replace(folder / f"{record.task}.json", json.dumps(msgspec.to_builtins(record)).encode("ascii"))
 
 
 def _folder(workspace: Workspace) -> Path:

@@ -18,6 +18,7 @@ from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.task import ALIVE, State, Task, change, change_spec
+from gitorch.model.visible import readable_list
 from gitorch.rooms.context import RunContext
 from gitorch.services import guard
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
@@ -182,8 +183,8 @@ def start_task(workspace: Workspace, context: RunContext, agents: ReadyAgents, t
     """Return a queued task as running on its base, or still queued with the reason why it cannot start now."""
     start = base.choose_base(workspace.repository, workspace.config, task, workspace.tasks)
     if isinstance(start, base.BaseConflict):
-        names, paths = " and ".join(start.tasks), ", ".join(start.paths)
-        return change(task, reason=f"waits: {names} conflict in {paths}")
+        names = " and ".join(start.tasks)
+        return change(task, reason=f"waits: {names} conflict in {readable_list(start.paths)}")
     agent = agents.require(agent_name(workspace, task))
     started = attempt.start(context, change_spec(task, agent=agent), start.commit)
     checks_for(workspace, started)  # refuse untrusted commands before anything is created

@@ -160,3 +160,75 @@ def test_two_commits_can_be_merged(branches: Branches) -> None:
     conflict = branches.replayer.merge(first, other)
     assert isinstance(conflict, Conflicted)
     assert (conflict.commit, conflict.paths) == (other, ("src/app.py",))
+
+
+def split_folder(branches: Branches, also: str = "") -> tuple[Oid, Oid]:
+    """Return a commit that adds a file to the folder `c`, and one that splits `c` in two: git names no file for it.
+
+    With `also`, both commits add this file, with different content.
+    """
+    extra = [also] if also else []
+    start = branches.branch(branches.base, ("c", {"c/one": TEXT, "c/two": "other\n" + TEXT * 2}))
+    moves: dict[str, str | bytes | None] = {"c/one": None, "c/two": None, "d/one": TEXT, "e/two": "other\n" + TEXT * 2}
+    onto = branches.branch(start, ("split", moves | dict.fromkeys(extra, "o\n")))
+    return branches.branch(start, ("add", {"c/new": "new\n", **dict.fromkeys(extra, "t\n")})), onto
+
+
+def test_a_conflict_without_a_file_has_the_folder(branches: Branches) -> None:
+    """A folder that one side split, and into which the other adds, has no stage in git's index; it conflicts."""
+    tip, onto = split_folder(branches)
+    base = Oid(git("rev-parse", f"{tip}^", cwd=branches.folder))
+    conflict = branches.replayer.replay(CommitRange(base, tip), onto)
+    assert isinstance(conflict, Conflicted)
+    assert (conflict.commit, conflict.paths, conflict.stages) == (tip, ("c",), ())
+    merged = branches.replayer.merge(onto, tip)
+    assert isinstance(merged, Conflicted)
+    assert merged.paths == ("c",)
+
+
+def test_a_folder_in_conflict_is_named_beside_files(branches: Branches) -> None:
+    """Whoever resolves the files of a conflict must not overlook the folder."""
+    tip, onto = split_folder(branches, "both")
+    base = Oid(git("rev-parse", f"{tip}^", cwd=branches.folder))
+    conflict = branches.replayer.replay(CommitRange(base, tip), onto)
+    assert isinstance(conflict, Conflicted)
+    assert "both" in conflict.paths
+    if not isinstance(branches.replayer, RebaseReplayer):  # git's index does not name the folder
+        assert set(conflict.paths) == {"both", "c"}
+
+
+def test_a_submodule_in_conflict_is_a_path_without_content(branches: Branches) -> None:
+    """A commit of another repository is not an object of this one: nobody reads it."""
+
+    def pointer(start: Oid, digit: str) -> Oid:
+        git("checkout", "--quiet", "--detach", start, cwd=branches.folder)
+        git("update-index", "--add", "--cacheinfo", f"160000,{digit * 40},sub", cwd=branches.folder)
+        git("commit", "--quiet", "-m", f"sub {digit}", cwd=branches.folder)
+        tip = Oid(git("rev-parse", "HEAD", cwd=branches.folder))
+        git("reset", "--quiet", "--hard", cwd=branches.folder)
+        return tip
+
+    start = pointer(branches.base, "1")
+    onto, tip = pointer(start, "2"), pointer(start, "3")
+    conflict = branches.replayer.replay(CommitRange(start, tip), onto)
+    assert isinstance(conflict, Conflicted)
+    assert conflict.paths == ("sub",)
+    assert branches.replayer.file(branches.replayer.tree(tip), "sub") is None
+
+
+def test_a_blob_of_a_replay_can_be_read(branches: Branches) -> None:
+    """A file that two branches changed exists in memory only, and is read like any other."""
+    first = branches.branch(branches.base, ("first", {"src/app.py": "first\n" + TEXT}))
+    second = branches.branch(branches.base, ("second", {"src/app.py": TEXT + "last\n"}))
+    third = branches.branch(branches.base, ("third", {"src/app.py": TEXT.replace("line 10\n", "ten\n")}))
+    other = branches.branch(branches.base, ("other", {"src/app.py": "other\n" + TEXT}))
+    tip = first
+    for number, branch in enumerate((second, third)):
+        result = branches.replayer.replay(CommitRange(branches.base, branch, (first, second)[: number + 1]), tip)
+        assert isinstance(result, Replayed)
+        tip = result.tip
+    conflict = branches.replayer.replay(CommitRange(branches.base, other), tip)
+    assert isinstance(conflict, Conflicted)
+    ours = next(stage.blob for stage in conflict.stages if stage.number == 2)
+    assert branches.replayer.blob(ours) == f"first\n{TEXT}last\n".replace("line 10\n", "ten\n").encode()
+    assert branches.replayer.blob(Oid("1" * 40)) is None

@@ -64,6 +64,7 @@ def merge_command(
         left_out = [services.lookup.find_task(workspace, name).id for name in skip]
         with _progress(session) as report:
             plan = services.merge.plan_merge(workspace, replayer, names, left_out, into, report)
+        services.merge.save_errors(workspace, plan)
         hunks = {item.task.id: services.merge.conflict_hunks(replayer, item) for item in plan.conflicts}
         if not dry_run:
             if (tree := views.merge.merge_order(plan)) is not None:
@@ -103,3 +104,5 @@ def _exit_for(plan: MergePlan) -> None:
         sys.exit(7)
     if plan.failures or plan.red_base or any("union fails" in blocked.reason for blocked in plan.blocked):
         sys.exit(6)
+    if any(blocked.error for blocked in plan.blocked):
+        sys.exit(1)

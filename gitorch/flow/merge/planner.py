@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
+from gitorch.flow.merge.task_error import TaskError, task_error
 from gitorch.flow.merge.values import (
     MERGEABLE,
     Blocked,
@@ -62,7 +63,8 @@ class MergePlanner:
         self.paths: dict[TaskId, frozenset[str]] = {}
         self.replays = 0
         self.merged = tuple(task.tip for task in tasks.values() if task.state is State.MERGED and task.tip)
-        self._replayed: dict[tuple[CommitRange, Oid], Replayed | Conflicted] = {}
+        self._replayed: dict[tuple[CommitRange, Oid], Replayed | Conflicted | TaskError] = {}
+        self._unreadable: dict[TaskId, TaskError] = {}
         self._report = report
         self._reported: set[tuple[str, TaskId]] = set()
 
@@ -73,7 +75,18 @@ class MergePlanner:
             self._report(Progress(doing, step, of, (task.id,)))
 
     def read(self, tasks: Sequence[Task]) -> None:
-        """Read the changes of these tasks, all at once."""
+        """Read the changes of these tasks: all at once, or one by one if one of them cannot be read."""
+        try:
+            self._read(tasks)
+        except Exception as error:  # of one task or another: the merge continues without it
+            if len(tasks) == 1:
+                self._unreadable[tasks[0].id] = task_error(error)
+            else:
+                task_error(error)
+                for task in tasks:
+                    self.read([task])
+
+    def _read(self, tasks: Sequence[Task]) -> None:
         with_tip = [task for task in tasks if task.tip is not None]
         ranges = [self._range(task, self.merged) for task in with_tip]
         # the first task may go in unchanged; the others are then replayed on its tip
@@ -95,6 +108,10 @@ class MergePlanner:
                 reasons[task.id] = "which waits"
                 continue
             replayed = self._replay(task, merged, tip)
+            if isinstance(replayed, TaskError):
+                blocked.append(Blocked(task, replayed.reason, replayed))
+                reasons[task.id] = "which waits"
+                continue
             if isinstance(replayed, Conflicted):
                 conflicts.append((task, replayed))
                 reasons[task.id] = "which conflicts"
@@ -123,7 +140,7 @@ class MergePlanner:
         tip, merged = self.onto, self.merged
         for task in order:
             replayed = self._replay(task, merged, tip)
-            if isinstance(replayed, Conflicted):
+            if not isinstance(replayed, Replayed):
                 return None
             tip, merged = replayed.tip, (*merged, self._tip(task))
         return tip
@@ -140,11 +157,16 @@ class MergePlanner:
                     names.add(task.id)
         return len(names)
 
-    def _replay(self, task: Task, merged: tuple[Oid, ...], onto: Oid) -> Replayed | Conflicted:
+    def _replay(self, task: Task, merged: tuple[Oid, ...], onto: Oid) -> Replayed | Conflicted | TaskError:
+        if task.id in self._unreadable:
+            return self._unreadable[task.id]
         commits = self._range(task, merged)
         if (commits, onto) not in self._replayed:
             self.replays += 1
-            self._replayed[commits, onto] = self.replayer.replay(commits, onto)
+            try:
+                self._replayed[commits, onto] = self.replayer.replay(commits, onto)
+            except Exception as error:  # whatever this task causes, the others go in
+                self._replayed[commits, onto] = task_error(error)
         return self._replayed[commits, onto]
 
     def _range(self, task: Task, merged: tuple[Oid, ...]) -> CommitRange:

@@ -69,6 +69,9 @@ class MergeReplayer:
     def file(self, tree: Oid, path: str) -> bytes | None:
         return self.engine.file(tree, path)
 
+    def blob(self, oid: Oid) -> bytes | None:
+        return self.engine.blob(oid)
+
     def keep(self, *tips: Oid) -> None:
         self.engine.keep(*tips)
 
@@ -93,7 +96,7 @@ def merge_replayer(
     With `squash`, each of the `tasks` becomes one commit.
     """
     tasks = [task for task in tasks if task.tip]
-    resolutions = resolutions or KnownResolutions(engine.repository)
+    resolutions = resolutions or KnownResolutions(engine.repository, engine.blob)
     resolvers = (RegenerateResolver(commands or {}), resolutions)
     ids = {task.tip: task.id for task in tasks if task.tip}
     solver = ConflictSolver(engine, resolvers, resolutions, regenerate, ids)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from gitorch.git.lockfiles import SCRATCH
-from gitorch.git.repository import RefsMoved, Repository
+from gitorch.git.repository import RefsMoved, Repository, quoted_path
 from gitorch.model.naming import OWN_REFS, Oid, Ref, TaskId
 from gitorch.model.refs import RefUpdate
 from gitorch.replay import Conflicted
@@ -20,6 +20,9 @@ from gitorch.storage import locks
 
 RESOLVED = Ref(f"{OWN_REFS}resolved")
 """A commit whose tree holds the resolved files. The name of each is the hash of its three sides."""
+
+ReadBlob = Callable[[Oid], bytes | None]
+"""Returns the content of a blob, also of one that exists only in memory; None if there is none."""
 
 _TRIES = 10
 
@@ -115,12 +118,14 @@ class HunkResolutions:
     """Resolved hunks, in any file: git's `rerere`, with a cache of gitorch's own.
 
     `rerere` works on an index and files, and keeps its cache in the repository's git folder. To leave the user's cache
-    alone, this class has a small git folder of its own, which borrows the repository's objects.
+    alone, this class has a small git folder of its own, which borrows the repository's objects. `read` returns the
+    content of a blob that the repository does not have: a file that two tasks changed exists only in memory.
     """
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, read: ReadBlob | None = None) -> None:
         self.repository = repository
         self.folder = repository.common_dir / "gitorch" / "rerere"
+        self._read = read
 
     def recall(self, conflicts: Mapping[str, Sides]) -> dict[str, Oid]:
         """Return the resolved files whose hunks have all been resolved before, by path."""
@@ -157,7 +162,8 @@ class HunkResolutions:
             "-c",
             "merge.conflictStyle=merge",
         )
-        env = {"GIT_INDEX_FILE": str(top.parent / "index")} | self.repository.identity()
+        env = {"GIT_INDEX_FILE": str(top.parent / "index"), "GIT_OBJECT_DIRECTORY": str(top.parent / "objects")}
+        env |= {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted_path(self._objects)} | self.repository.identity()
         return self.repository.git(*options, *words, input=input, cwd=top, git_dir=self.folder, env=env).text
 
     @contextmanager
@@ -166,6 +172,8 @@ class HunkResolutions:
         with self._lock(), tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
             top = Path(folder, "files")
             top.mkdir()
+            (top.parent / "objects").mkdir()
+            self._write_missing(top, conflicts)
             names = [f"f{number}" for number in range(len(conflicts))]
             stages = (
                 f"100644 {blob} {number}\t{name}\n"
@@ -176,6 +184,22 @@ class HunkResolutions:
             self._git(top, "update-index", "--index-info", input="".join(stages).encode())
             self._git(top, "checkout", "--quiet", "--merge", "--", *names)
             yield top, [name if is_marked((top / name).read_bytes()) else "" for name in names]
+
+    def _write_missing(self, top: Path, conflicts: Iterable[Sides]) -> None:
+        """Write the blobs that exist only in memory where this conflict's git processes find them."""
+        blobs = [*dict.fromkeys(blob for three in conflicts for blob in (three.base, three.ours, three.theirs) if blob)]
+        existing = self.repository.object_ids(*blobs)
+        missing = [blob for blob, oid in zip(blobs, existing, strict=True) if oid is None]
+        files = [top.parent / f"blob{number}" for number in range(len(missing))]
+        for file, blob in zip(files, missing, strict=True):
+            file.write_bytes((self._read(blob) if self._read else None) or b"")
+        if files:
+            listing = "".join(f"{file}\n" for file in files).encode()
+            self._git(top, "hash-object", "-w", "--no-filters", "--stdin-paths", input=listing)
+
+    @property
+    def _objects(self) -> Path:
+        return self.repository.common_dir / "objects"
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -198,7 +222,7 @@ class HunkResolutions:
             "init", "--quiet", "--bare", "--template=", f"--object-format={format_}", git_dir=self.folder
         )
         alternates.parent.mkdir(exist_ok=True)
-        alternates.write_bytes(os.fsencode(self.repository.common_dir / "objects") + b"\n")
+        alternates.write_bytes(os.fsencode(self._objects) + b"\n")
 
     def _stored(self, file: Path) -> Oid:
         return Oid(self.repository.git("hash-object", "-w", "--stdin", input=file.read_bytes()).text)

@@ -108,7 +108,7 @@ class ConflictSolver:
     def _choose(self, conflict: Conflicted, commits: CommitRange) -> dict[str, Proposal] | None:
         """Return the first proposal for each file in conflict; None if a file has none."""
         by_path = sides(conflict)
-        if any(three is None for three in by_path.values()):
+        if not by_path or any(three is None for three in by_path.values()):
             return None
         our_tasks = tuple(self._tasks[tip] for tip in commits.excluded if tip in self._tasks)
         their_task = self._tasks.get(commits.tip)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from gitorch.flow.merge.resolutions import FileResolutions, HunkResolutions, Sides, is_marked
+from gitorch.flow.merge.resolutions import FileResolutions, HunkResolutions, ReadBlob, Sides, is_marked
 from gitorch.git.repository import Repository
 from gitorch.model import globs
 from gitorch.model.naming import Oid, TaskId
@@ -67,12 +67,15 @@ class RegenerateResolver:
 
 
 class KnownResolutions:
-    """Proposes earlier resolutions: whole files by their three sides, else all hunks of a file with `rerere`."""
+    """Proposes earlier resolutions: whole files by their three sides, else all hunks of a file with `rerere`.
 
-    def __init__(self, repository: Repository) -> None:
+    `read` returns the content of a blob that exists only in the memory of a replayer.
+    """
+
+    def __init__(self, repository: Repository, read: ReadBlob | None = None) -> None:
         self.repository = repository
         self._files = FileResolutions(repository)
-        self._hunks = HunkResolutions(repository)
+        self._hunks = HunkResolutions(repository, read)
         self._by_hunks: dict[Sides, Oid | None] = {}
 
     def propose(self, files: Sequence[ConflictFile]) -> Mapping[str, Sequence[Proposal]]:
@@ -118,7 +121,8 @@ def resolved_files(repository: Repository, commit: Oid, files: Mapping[str, Side
 
 def resolving_commits(repository: Repository, files: Mapping[str, Sides], base: Oid | None, tip: Oid) -> list[Oid]:
     """Return the commits of a branch that changed files from our side of a conflict: they resolved it."""
-    listing = repository.git("rev-list", "--no-merges", tip, *((f"^{base}",) if base else ()), "--", *files).text
+    words = ("rev-list", "--no-merges", tip, *((f"^{base}",) if base else ()), "--", *files)
+    listing = repository.git(*words, env={"GIT_LITERAL_PATHSPECS": "1"}).text
     commits = repository.commits(Oid(line) for line in listing.split("\n") if line)
     our_blobs = {sides.ours for sides in files.values()}
     return [

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from gitorch.flow.merge.into import MergeTarget, NotRebased, Rebased
+from gitorch.flow.merge.task_error import TaskError
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
 from gitorch.replay import Conflicted, Replayed
@@ -35,10 +36,11 @@ class MergeConflict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blocked(msgspec.Struct, frozen=True):
-    """One task that has to wait, and why."""
+    """One task that has to wait, and why; with an `error`, it could not be planned."""
 
     task: Task
     reason: str
+    error: TaskError | None = None
 
 
 class FailingSet(msgspec.Struct, frozen=True, kw_only=True):
