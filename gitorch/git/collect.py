@@ -69,7 +69,7 @@ def collect(
     if reason := _content_problem(worktree, status, branch):
         return Rejected(reason)
     if files:
-        index_flags.stage(repository, worktree, files.nested)
+        index_flags.stage(repository, worktree, (*files.nested, *files.untouched))
         if admit and (reason := admit(Oid(worktree.git(repository, "write-tree").text))):
             return Rejected(reason)
         _commit(repository, worktree, message)

@@ -82,13 +82,13 @@ def restore_absent(repository: Repository, worktree: Worktree) -> None:
     worktree.git(repository, "checkout-index", "--quiet", "--index", "-z", "--stdin", input=_nul_separated(paths))
 
 
-def stage(repository: Repository, worktree: Worktree, nested: Iterable[str], *, index: Path | None = None) -> None:
-    """Add all uncommitted files to the index (or to a private one), except the `nested` repositories.
+def stage(repository: Repository, worktree: Worktree, excluded: Iterable[str], *, index: Path | None = None) -> None:
+    """Add all uncommitted files to the index (or to a private one), except the `excluded` paths.
 
     The index flags are cleared.
     """
     clear_flags(repository, worktree, index)
-    patterns = [b":(top)"] + [b":(top,exclude,literal)" + os.fsencode(path.rstrip("/")) for path in nested]
+    patterns = [b":(top)"] + [b":(top,exclude,literal)" + os.fsencode(path.rstrip("/")) for path in excluded]
     worktree.git(
         repository,
         "add",

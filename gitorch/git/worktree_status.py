@@ -9,6 +9,7 @@ import msgspec
 
 from gitorch.errors import Refused
 from gitorch.git import index_flags, tree_size
+from gitorch.git import untouched as untouched_files
 from gitorch.git.index_flags import FlaggedPaths, StagedEntry
 from gitorch.git.repository import Repository
 from gitorch.git.worktree_list import Worktree
@@ -18,12 +19,14 @@ from gitorch.model.naming import Oid
 class Uncommitted(msgspec.Struct, frozen=True):
     """What a worktree has besides its commit: changed and new paths, and repositories inside it.
 
-    `staged` are the index entries of such paths that have a file, or that the checkout leaves out.
+    `staged` are the index entries of such paths that have a file, or that the checkout leaves out. `untouched` are
+    other files that git calls modified only because of attributes or filters.
     """
 
     paths: tuple[str, ...]
     nested: tuple[str, ...]
     staged: tuple[StagedEntry, ...] = ()
+    untouched: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.paths or self.nested)
@@ -56,15 +59,18 @@ def read(repository: Repository, worktree: Worktree) -> WorktreeStatus:
             *("--untracked-files=all", "--no-renames", "--ignore-submodules=dirty"),
             env={"GIT_OPTIONAL_LOCKS": "0", **env},
         ).fields()
+        untouched = untouched_files.find(repository, worktree, fields, env)
     headers = dict(entry[2:].split(" ", 1) for entry in fields if entry.startswith("# "))
     entries = [entry for entry in fields if not entry.startswith("# ")]
-    paths = [entry_path(entry) for entry in entries]
+    paths = [path for entry in entries if (path := entry_path(entry)) not in untouched]
     nested = tuple(path for path in paths if path.endswith("/"))
     oid, branch = headers["branch.oid"], headers["branch.head"]
     return WorktreeStatus(
         tip=None if oid == "(initial)" else Oid(oid),
         branch=None if branch == "(detached)" else branch,
-        uncommitted=Uncommitted(tuple(path for path in paths if not path.endswith("/")), nested, _staged(entries)),
+        uncommitted=Uncommitted(
+            tuple(path for path in paths if not path.endswith("/")), nested, _staged(entries), untouched
+        ),
         flagged=flagged,
     )
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitorch.errors import Refused
-from gitorch.git import index_flags
+from gitorch.git import index_flags, untouched
 from gitorch.git.opened_worktree import remember
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.rescue import rescue
@@ -66,6 +66,7 @@ def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bo
     remove_stale_locks(repository, worktree, branch_ref(branch))
     with _checkout_lock(repository, worktree.admin):
         worktree.git(repository, "reset", "--quiet", "--hard")
+    untouched.settle(repository, worktree)
     return worktree
 
 
@@ -97,6 +98,7 @@ def restore(repository: Repository, worktree: Worktree, *, branch: str = "", com
     worktree.git(repository, "clean", "--quiet", "-d", "--force")
     if flagged.absent:
         index_flags.restore_absent(repository, worktree)
+    untouched.settle(repository, worktree)
 
 
 def discard_unfinished(repository: Repository, path: Path) -> None:
