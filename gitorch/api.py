@@ -62,6 +62,7 @@ __all__ = [
     "publish_merge",
     "redo",
     "reject",
+    "resume",
     "retry",
     "revise",
     "run",
@@ -150,6 +151,11 @@ def kill(workspace: Workspace, names: Iterable[str], *, reason: str = "killed") 
     What they did is kept on their branches.
     """
     return services.stop.kill(workspace, _find_all(workspace, names), reason)
+
+
+def resume(workspace: Workspace, name: str, message: str = "") -> Task:
+    """Queue a task to go on in the session of its last attempt; `message` answers a question of the agent."""
+    return services.resume.resume(workspace, find_task(workspace, name), message)
 
 
 def retry(workspace: Workspace, names: Iterable[str], *, agent: str = "") -> list[Task]:

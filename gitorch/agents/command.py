@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from gitorch.agents import streams
 from gitorch.agents.protocol import Launch, ProbeResult, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
@@ -56,8 +57,11 @@ class CommandAgent:
         summary = "\n".join(last)
         if result.cause == "lost":
             return Outcome(ending=ExitReason.LOST, reason=result.message, summary=summary)
+        if result.cause == "failed-to-start":
+            return Outcome(ending=ExitReason.SETUP, reason=result.message or result.cause, summary=summary)
         if result.cause != "exited":
-            return Outcome(ending=ExitReason.STOPPED, reason=result.message or result.cause, summary=summary)
+            ending = streams.stop_ending(result)
+            return Outcome(ending=ending, reason=result.message or result.cause, summary=summary)
         if result.exit_code == 0:
             return Outcome(ending=ExitReason.COMPLETED, summary=summary)
         code = f"exit code {result.exit_code}" if result.exit_code is not None else f"signal {result.signal}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -13,7 +14,18 @@ from gitorch.model.outcome import Exit, ExitReason, Outcome
 
 Record: TypeAlias = dict[str, Any]
 
-_STOPPED = {"stopped": "stopped", "timeout": "time limit reached", "idle": "silent for too long"}
+_STOPPED = {
+    "stopped": (ExitReason.STOPPED, "stopped"),
+    "timeout": (ExitReason.TIMED_OUT, "time limit reached"),
+    "idle": (ExitReason.STALLED, "silent for too long"),
+}
+
+# what a shell, an interpreter line or a sandbox says about a program that it cannot start
+_NO_PROGRAM = re.compile(
+    r"execvp .*: |command not found|exec format error|bad interpreter|text file busy"
+    r"|^\S*(sh|env): .*: (not found|no such)",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 DIGEST = 200
 RESULT_LINES = 6
@@ -133,6 +145,8 @@ def by_status(status: int) -> ExitReason:
         return ExitReason.UNAUTHENTICATED
     if status == 429:
         return ExitReason.LIMITED
+    if status == 413:
+        return ExitReason.TOO_LONG
     return ExitReason.TRANSIENT if status in (408, 409) or status >= 500 else ExitReason.FAILED
 
 
@@ -144,13 +158,15 @@ def unfinished(
     `waiting` is the meaning and the text of its last retry event: it was waiting for the service. `silent` is what
     `stderr` means if the execution wrote no event at all.
     """
-    if result.cause == "idle" and waiting is not None:
+    if waiting is not None and (result.cause == "idle" or waiting[0] is ExitReason.UNAUTHENTICATED):
         # the service is the reason, not the agent
         return _with_ending(so_far, *waiting)
     if result.cause in _STOPPED:
-        return _with_ending(so_far, ExitReason.STOPPED, stop_reason(result))
+        return _with_ending(so_far, stop_ending(result), stop_reason(result))
     if result.cause == "failed-to-start":
-        return _with_ending(so_far, ExitReason.FAILED, result.message or "it could not be started")
+        return _with_ending(so_far, ExitReason.SETUP, result.message or "it could not be started")
+    if silent is not None and _NO_PROGRAM.search(stderr):
+        return _with_ending(so_far, ExitReason.SETUP, stderr.strip().splitlines()[-1])
     if silent is not None and stderr and result.cause == "exited" and not result.signal:
         return _with_ending(so_far, silent, stderr)
     code = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"
@@ -164,9 +180,14 @@ def was_stopped(result: Exit) -> bool:
     return result.cause in _STOPPED
 
 
+def stop_ending(result: Exit) -> ExitReason:
+    """Return the ending of an execution that was stopped."""
+    return _STOPPED[result.cause][0] if result.cause in _STOPPED else ExitReason.STOPPED
+
+
 def stop_reason(result: Exit) -> str:
     """Return why an execution was stopped."""
-    return result.message or _STOPPED.get(result.cause, "interrupted")
+    return result.message or (_STOPPED[result.cause][1] if result.cause in _STOPPED else "interrupted")
 
 
 def _with_ending(so_far: Outcome, ending: ExitReason, reason: str) -> Outcome:

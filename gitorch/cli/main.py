@@ -38,6 +38,7 @@ COMMANDS: Sections = {
         "task": ("task", "show one task"),
         "log": ("log", "show the output of an agent"),
         "kill": ("kill", "stop tasks"),
+        "resume": ("resume", "go on with a task in the same session"),
         "retry": ("retry", "queue a fresh attempt"),
     },
     "Morning": {

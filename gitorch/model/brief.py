@@ -41,6 +41,7 @@ def first_brief(
         *_scope(task),
         *_built_on(before),
         *_comments(task.comments, task.attempts),
+        *_answer(task.answer),
         *conflict,
         *_checks(checks),
         "\n# The other agents\n",
@@ -92,6 +93,16 @@ def go_on_brief() -> str:
         "You were interrupted. Your uncommitted changes were committed as work in progress. "
         "Look at the worktree, continue the task where you stopped, and commit your work.\n"
         f"{_END_AS_BEFORE}"
+    )
+
+
+def answer_brief(answer: str) -> str:
+    """Return the message to an agent whose user answered its question, or told it how to go on."""
+    return (
+        "The user answers:\n\n"
+        f"{closed(answer)}\n\n"
+        "Continue the task with this answer, and commit your work. What you left uncommitted was committed as work in "
+        f"progress. Nobody can answer more questions now: decide what is still open.\n{_END_AS_BEFORE}"
     )
 
 
@@ -208,6 +219,12 @@ def _comments(comments: Sequence[Comment], attempts: int) -> list[str]:
     lines = [_comment(number, comment) for number, comment in enumerate(comments, start=1)]
     intro = f"A reviewer read your branch (attempt {attempts}) and sent it back. Address each point with a change.\n"
     return ["\n# Comments of the review\n", intro, *lines]
+
+
+def _answer(answer: str) -> list[str]:
+    if not answer:
+        return []
+    return ["\n# The answer of the user\n", "An earlier attempt ended with a question.\n", closed(answer)]
 
 
 def _comment(number: int, comment: Comment) -> str:

@@ -50,21 +50,64 @@ class ExitReason(StrEnum):
     """All ways in which an agent's execution can end."""
 
     COMPLETED = "completed"  # its final event says so
-    FAILED = "failed"  # a permanent error: wrong request, unknown model, prompt too long
+    FAILED = "failed"  # a permanent error of this request, or a program's exit code
     DECLINED = "declined"  # the model refused the work
     LIMITED = "limited"  # a rate or usage limit; it may know when it resets
     UNAUTHENTICATED = "unauthenticated"  # not logged in, key revoked, no credit
+    SETUP = "setup"  # nothing that this agent starts can work: no such model, no such program
+    TOO_LONG = "too long"  # the prompt or the session does not fit into the model's context
     TRANSIENT = "transient"  # the network or the server failed; the same request may work later
     EXHAUSTED = "exhausted"  # its turns or its budget are used up
-    STOPPED = "stopped"  # killed by a person or by a time limit
-    LOST = "lost"  # it ended for an unknown reason: never a success
+    STOPPED = "stopped"  # a person or gitorch ended it
+    TIMED_OUT = "timed out"  # it reached its time limit
+    STALLED = "stalled"  # it printed nothing and used no processor time
+    LOST = "lost"  # it ended for an unknown reason, or was cut off: never a success
+
+
+class AttemptOutcome(StrEnum):
+    """All ways in which an attempt can end."""
+
+    FINISHED = "finished"  # with commits, whether or not its checks pass
+    NO_CHANGES = "no changes"
+    REFUSED = "refused"  # the model refused, a tool call was denied, or the work did not pass the gate
+    ASKED = "asked"  # it changed nothing and ended with a question
+    LIMITED = "limited"
+    OUT_OF_BUDGET = "out of budget"
+    TIMED_OUT = "timed out"
+    STALLED = "stalled"
+    CRASHED = "crashed"
+    SETUP = "setup"
+    HOOK_REFUSED = "hook refused"  # a hook of the repository's own refused the commit
+    CANCELLED = "cancelled"
+
+
+_OUTCOMES = {
+    ExitReason.COMPLETED: AttemptOutcome.FINISHED,
+    ExitReason.FAILED: AttemptOutcome.CRASHED,
+    ExitReason.DECLINED: AttemptOutcome.REFUSED,
+    ExitReason.LIMITED: AttemptOutcome.LIMITED,
+    ExitReason.UNAUTHENTICATED: AttemptOutcome.SETUP,
+    ExitReason.SETUP: AttemptOutcome.SETUP,
+    ExitReason.TOO_LONG: AttemptOutcome.SETUP,
+    ExitReason.TRANSIENT: AttemptOutcome.CRASHED,
+    ExitReason.EXHAUSTED: AttemptOutcome.OUT_OF_BUDGET,
+    ExitReason.STOPPED: AttemptOutcome.CANCELLED,
+    ExitReason.TIMED_OUT: AttemptOutcome.TIMED_OUT,
+    ExitReason.STALLED: AttemptOutcome.STALLED,
+    ExitReason.LOST: AttemptOutcome.CRASHED,
+}
+
+
+def outcome_of(ending: ExitReason) -> AttemptOutcome:
+    """Return how an attempt ended whose agent's execution ended like this, as far as the agent decides it."""
+    return _OUTCOMES[ending]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The end of one execution: its exit reason, the cause in one line, the agent's last message, and the usage.
 
     `session` is the id to resume with, `denials` are the tool calls that were denied, `resets_at` is when a limit ends
-    (Unix seconds; None: unknown).
+    (Unix seconds; None: unknown). `question` is what the agent asked with a tool for questions.
     """
 
     ending: ExitReason
@@ -74,6 +117,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
     denials: tuple[str, ...] = ()
     resets_at: float | None = None
+    question: str = ""
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

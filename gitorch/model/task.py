@@ -52,6 +52,10 @@ DONE = frozenset({State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED
 """States in which a task's branch holds work that others may build on."""
 
 
+ASKED = "asked: "
+"""What the reason of a task starts with that waits for an answer; the question follows."""
+
+
 class Priority(StrEnum):
     """How early a task starts; tasks of equal priority start by age."""
 
@@ -107,7 +111,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `round` counts the executions of one session within it: 1, and one more each time that failing
     checks went back to the agent. `start` is the tip of the branch when it began; `resumed` means that it continues
     the session of the previous attempt; `usage` is the sum of its ended rounds, and `session_usage` the session's
-    total, for agents that count that way.
+    total, for agents that count that way. `ending` is the `ExitReason` of its last round, `outcome` its own
+    `AttemptOutcome` (both empty while it runs).
     """
 
     number: int
@@ -121,6 +126,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started: datetime | None = None
     seconds: float | None = None
     ending: str = ""
+    outcome: str = ""
     summary: str = ""
     usage: Usage | None = None
     session_usage: Usage | None = None
@@ -184,7 +190,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Without `commits` the next attempt starts from a fresh base. `retried` counts the attempts that gitorch started
     automatically, `wake` is when a task that waits for a limit goes on. `conflict` is what the next attempt has to
-    solve, `failed_conflict_id` the conflict that an attempt has failed to solve.
+    solve, `failed_conflict_id` the conflict that an attempt has failed to solve. `answer` is what the next attempt
+    tells the agent in the session of the last one.
     """
 
     id: TaskId
@@ -199,6 +206,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: Attempt | None = None
     results: tuple[CheckResult, ...] = ()
     comments: tuple[Comment, ...] = ()
+    answer: str = ""
     retried: int = 0
     wake: datetime | None = None
     stale: bool = False
@@ -223,6 +231,12 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def passed(self) -> bool | None:
         """Whether its checks passed; None when none ran."""
         return all(result.passed for result in self.results) if self.results else None
+
+    @property
+    def question(self) -> str:
+        """The question that it waits for an answer to, or an empty text."""
+        waits = self.state is State.WAITING and self.wake is None
+        return self.reason.removeprefix(ASKED) if waits else ""
 
     @property
     def usage(self) -> Usage | None:

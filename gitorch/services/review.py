@@ -14,6 +14,7 @@ from gitorch.model.task import Comment, Commits, State, Task, base_of, change, c
 from gitorch.services import guard, moved
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
+from gitorch.services.resume import answered
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
@@ -79,8 +80,14 @@ def comment(workspace: Workspace, task: Task, comment: Comment) -> Task:
 
 
 def revise(workspace: Workspace, task: Task, reviewer: str, comments: Sequence[Comment]) -> Task:
-    """Send a task back: the next attempt continues on its branch and gets the comments."""
+    """Send a task back: the next attempt continues on its branch and gets the comments.
+
+    For a task that asked a question, the comments are the answer.
+    """
     guard.require_person("send work back")
+    if task.question and comments:
+        answer = answered(workspace, task, "\n\n".join(comment.text for comment in comments))
+        return change_tasks(workspace, "resume", [(task, answer)], f"resume {task.id}")[0]
     all_comments = (*task.comments, *comments)
     if not all_comments:
         raise InvalidInput(

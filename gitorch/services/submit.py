@@ -136,6 +136,7 @@ def _reset(task: Task, agent: str) -> Task:
         commits=None,
         results=(),
         comments=(),
+        answer="",
         retried=0,
         wake=None,
         stale=False,

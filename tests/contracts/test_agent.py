@@ -174,8 +174,8 @@ def test_a_stream_without_its_end_is_no_success(kind: Kind) -> None:
 ENDS: list[tuple[Exit, set[ExitReason]]] = [
     (Exit(cause="lost", message="its supervisor was killed"), {ExitReason.LOST}),
     (Exit(cause="stopped", message="enough", signal=2), {ExitReason.STOPPED}),
-    (Exit(cause="timeout", signal=9), {ExitReason.STOPPED}),
-    (Exit(cause="idle", signal=9), {ExitReason.STOPPED}),
+    (Exit(cause="timeout", signal=9), {ExitReason.TIMED_OUT}),
+    (Exit(cause="idle", signal=9), {ExitReason.STALLED}),
     (Exit(cause="exited", exit_code=1), {ExitReason.LOST, ExitReason.FAILED}),
     (Exit(cause="exited", signal=11), {ExitReason.LOST, ExitReason.FAILED}),
 ]

@@ -75,9 +75,9 @@ def test_the_command_line_says_all_that_was_asked(place: Place) -> None:
     [
         (Exit(cause="exited", exit_code=0), ExitReason.LOST),
         (Exit(cause="exited", exit_code=1), ExitReason.LOST),
-        (Exit(cause="failed-to-start", message="no such file"), ExitReason.FAILED),
-        (Exit(cause="timeout", signal=9), ExitReason.STOPPED),
-        (Exit(cause="idle", signal=9), ExitReason.STOPPED),
+        (Exit(cause="failed-to-start", message="no such file"), ExitReason.SETUP),
+        (Exit(cause="timeout", signal=9), ExitReason.TIMED_OUT),
+        (Exit(cause="idle", signal=9), ExitReason.STALLED),
         (Exit(cause="stopped", exit_code=143), ExitReason.STOPPED),
         (Exit(cause="lost"), ExitReason.LOST),
     ],

@@ -31,6 +31,8 @@ class Fail(msgspec.Struct, frozen=True, tag="fail"):
     reason: str
 
 
+_CAUSES = {"stopped": ExitReason.STOPPED, "timeout": ExitReason.TIMED_OUT, "idle": ExitReason.STALLED}
+
 Line = Say | Use | Done | Fail
 
 
@@ -67,9 +69,8 @@ class ScriptedAgent:
             return Outcome(ending=ExitReason.COMPLETED, summary=text, session=final.session, usage=usage)
         if isinstance(final, Fail):
             return Outcome(ending=ExitReason.FAILED, reason=final.reason, summary=text)
-        stopped = result.cause in ("stopped", "timeout", "idle")
         reason = result.message or stderr or result.cause
-        return Outcome(ending=ExitReason.STOPPED if stopped else ExitReason.LOST, reason=reason, summary=text)
+        return Outcome(ending=_CAUSES.get(result.cause, ExitReason.LOST), reason=reason, summary=text)
 
     def events(self, line: bytes) -> Iterator[Event]:
         match _parse(line):

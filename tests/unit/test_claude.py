@@ -68,8 +68,8 @@ CAPTURED = [
     ("400", ExitReason.FAILED, "API Error: 400 scripted failure"),
     ("401", ExitReason.UNAUTHENTICATED, "Failed to authenticate. API Error: 401 scripted failure"),
     ("403", ExitReason.UNAUTHENTICATED, "Failed to authenticate. API Error: 403 scripted failure"),
-    ("404", ExitReason.FAILED, "issue with the selected model"),
-    ("413", ExitReason.FAILED, "Request too large"),
+    ("404", ExitReason.SETUP, "issue with the selected model"),
+    ("413", ExitReason.TOO_LONG, "Request too large"),
     ("429", ExitReason.LIMITED, "Request rejected (429)"),
     ("500", ExitReason.TRANSIENT, "API Error: 500 scripted failure"),
     ("529", ExitReason.TRANSIENT, "API Error: 529 scripted failure"),
@@ -143,14 +143,18 @@ def test_a_warning_before_a_good_end_is_no_limit() -> None:
 
 ENDINGS = [
     ([failed("Credit balance is too low", 400)], [synthetic("billing_error")], ExitReason.UNAUTHENTICATED),
-    ([failed("Prompt is too long", 400, terminal_reason="prompt_too_long")], [], ExitReason.FAILED),
+    ([failed("Prompt is too long", 400, terminal_reason="prompt_too_long")], [], ExitReason.TOO_LONG),
     ([failed("API Error: 503", 503)], [synthetic("server_error")], ExitReason.TRANSIENT),
     ([failed("Repeated 529 Overloaded errors")], [synthetic("overloaded")], ExitReason.TRANSIENT),
     ([failed("Repeated 529 Overloaded errors")], [], ExitReason.TRANSIENT),
     ([failed("Request timed out")], [synthetic("unknown")], ExitReason.TRANSIENT),
     ([failed("API Error: Failed to parse JSON")], [synthetic("unknown")], ExitReason.TRANSIENT),
     ([failed("Organization not allowed", 403)], [synthetic("oauth_org_not_allowed")], ExitReason.UNAUTHENTICATED),
-    ([failed("too many output tokens")], [synthetic("max_output_tokens")], ExitReason.FAILED),
+    ([failed("too many output tokens")], [synthetic("max_output_tokens")], ExitReason.LOST),
+    ([line(type="result", subtype="success", is_error=False, stop_reason="max_tokens")], [], ExitReason.LOST),
+    ([failed("You're out of usage credits", 429)], [synthetic("rate_limit")], ExitReason.UNAUTHENTICATED),
+    ([failed("You've hit your monthly spend limit", 429)], [synthetic("rate_limit")], ExitReason.UNAUTHENTICATED),
+    ([failed("Reached", terminal_reason="budget_exhausted")], [], ExitReason.EXHAUSTED),
     ([failed("something new", 418)], [synthetic("new_word")], ExitReason.FAILED),
     ([failed("something new")], [], ExitReason.FAILED),
     (
@@ -192,18 +196,18 @@ def test_an_error_that_was_overcome_does_not_colour_the_end() -> None:
 
 
 STOPS = [
-    ("stopped", "stopped"),
-    ("timeout", "time limit reached"),
-    ("idle", "silent for too long"),
+    ("stopped", ExitReason.STOPPED, "stopped"),
+    ("timeout", ExitReason.TIMED_OUT, "time limit reached"),
+    ("idle", ExitReason.STALLED, "silent for too long"),
 ]
 
 
-@pytest.mark.parametrize(("cause", "reason"), STOPS)
-def test_a_stopped_run_says_why(cause: str, reason: str) -> None:
+@pytest.mark.parametrize(("cause", "ending", "reason"), STOPS)
+def test_a_stopped_run_says_why(cause: str, ending: ExitReason, reason: str) -> None:
     """Without a final event, the cause of the exit is the ending; the last words are kept."""
     said = line(type="assistant", message={"content": [{"type": "text", "text": "half way"}]})
     outcome = judged(INIT, said, ended=Exit(cause=cause, signal=15))
-    assert (outcome.ending, outcome.reason) == (ExitReason.STOPPED, reason)
+    assert (outcome.ending, outcome.reason) == (ending, reason)
     assert (outcome.summary, outcome.session) == ("half way", "s-1")
 
 
@@ -230,7 +234,7 @@ def test_silence_while_waiting_for_the_service_is_the_services_trouble(
     assert outcome.ending is ending
     assert "attempt 2 of 10" in outcome.reason
     said = line(type="assistant", message={"content": [{"type": "text", "text": "on it"}]})
-    assert judged(INIT, retry, said, ended=Exit(cause="idle", signal=15)).ending is ExitReason.STOPPED
+    assert judged(INIT, retry, said, ended=Exit(cause="idle", signal=15)).ending is ExitReason.STALLED
 
 
 LOST = [
@@ -253,6 +257,9 @@ SILENT = [
     ("error: unknown option '--nope'", ExitReason.FAILED),
     ("Error: Session ID x is already in use.", ExitReason.FAILED),
     ("Not logged in · Please run /login", ExitReason.UNAUTHENTICATED),
+    ("bwrap: execvp claude: No such file or directory", ExitReason.SETUP),
+    ("sh: 1: claude: not found", ExitReason.SETUP),
+    ("env: 'node': No such file or directory", ExitReason.SETUP),
 ]
 
 
@@ -266,7 +273,7 @@ def test_words_on_standard_error_alone_are_the_reason(stderr: str, ending: ExitR
 def test_what_could_not_be_started_failed() -> None:
     """A program that did not start says so."""
     outcome = judged(ended=Exit(cause="failed-to-start", message="no such file"))
-    assert (outcome.ending, outcome.reason) == (ExitReason.FAILED, "no such file")
+    assert (outcome.ending, outcome.reason) == (ExitReason.SETUP, "no such file")
 
 
 def test_lines_that_do_not_parse_are_skipped() -> None:

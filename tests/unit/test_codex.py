@@ -65,7 +65,7 @@ CAPTURED = [
     ("drop", ExitReason.TRANSIENT, "stream disconnected before completion"),
     ("usage-limit", ExitReason.LIMITED, "You\u2019ve hit your usage limit."),
     ("quota", ExitReason.UNAUTHENTICATED, "Quota exceeded."),
-    ("context", ExitReason.FAILED, "ran out of room"),
+    ("context", ExitReason.TOO_LONG, "ran out of room"),
     ("policy", ExitReason.DECLINED, "this was flagged"),
     ("no-key", ExitReason.UNAUTHENTICATED, "Missing environment variable: `CODEX_API_KEY`."),
 ]
@@ -93,7 +93,7 @@ def test_a_completed_run_tells_its_words_and_the_threads_usage() -> None:
 ENDINGS = [
     ("unexpected status 403 Forbidden: no, url: x", ExitReason.UNAUTHENTICATED),
     ("unexpected status 404 Not Found: no, url: x", ExitReason.FAILED),
-    ("unexpected status 413 Payload Too Large: no", ExitReason.FAILED),
+    ("unexpected status 413 Payload Too Large: no", ExitReason.TOO_LONG),
     ("unexpected status 529 <unknown status code>: no", ExitReason.TRANSIENT),
     ("Selected model is at capacity. Please try a different model.", ExitReason.TRANSIENT),
     ("idle timeout waiting for SSE", ExitReason.TRANSIENT),
@@ -101,6 +101,22 @@ ENDINGS = [
     ("To use Codex with your ChatGPT plan, upgrade to Plus: https://x", ExitReason.UNAUTHENTICATED),
     ("You\u2019ve hit your usage limit. Try again later.", ExitReason.LIMITED),
     ("Your access token could not be refreshed. Please log out and sign in again.", ExitReason.UNAUTHENTICATED),
+    ("Your workspace is out of credits. Add credits to continue.", ExitReason.UNAUTHENTICATED),
+    (
+        "Your workspace is out of credits. Ask your workspace owner to refill in order to continue.",
+        ExitReason.UNAUTHENTICATED,
+    ),
+    ("You hit your spend cap set by the owner of your workspace.", ExitReason.UNAUTHENTICATED),
+    (
+        "You\u2019ve hit your usage limit. Visit https://x to purchase more credits or try again at 2:00 PM.",
+        ExitReason.LIMITED,
+    ),
+    ("The requested model 'gpt-0' does not exist.", ExitReason.SETUP),
+    ("Input exceeds the maximum length of 1048576 characters.", ExitReason.TOO_LONG),
+    (
+        "stream disconnected before completion: Incomplete response returned, reason: max_output_tokens",
+        ExitReason.TRANSIENT,
+    ),
     ("", ExitReason.FAILED),
 ]
 
@@ -146,11 +162,14 @@ def test_only_a_limit_has_a_reset_time() -> None:
     assert judged(*STARTED, failed("high demand, try again at 2:00 PM")).resets_at is None
 
 
-@pytest.mark.parametrize("cause", ["stopped", "timeout", "idle"])
-def test_a_stopped_run_keeps_its_session_and_last_words(cause: str) -> None:
+STOPS = {"stopped": ExitReason.STOPPED, "timeout": ExitReason.TIMED_OUT, "idle": ExitReason.STALLED}
+
+
+@pytest.mark.parametrize(("cause", "ending"), STOPS.items())
+def test_a_stopped_run_keeps_its_session_and_last_words(cause: str, ending: ExitReason) -> None:
     """Without a final event, the cause of the exit is the ending."""
     outcome = judged(*STARTED, said("half way"), ended=Exit(cause=cause, signal=15))
-    assert (outcome.ending, outcome.session, outcome.summary) == (ExitReason.STOPPED, "t-1", "half way")
+    assert (outcome.ending, outcome.session, outcome.summary) == (ending, "t-1", "half way")
 
 
 WAITS = [
@@ -167,8 +186,10 @@ def test_silence_while_waiting_for_the_service_is_the_services_trouble(message: 
     retry = line(type="error", message=message)
     idle = Exit(cause="idle", signal=15)
     assert judged(*STARTED, retry, ended=idle).ending is ending
-    assert judged(*STARTED, retry, said("on it"), ended=idle).ending is ExitReason.STOPPED
-    assert judged(*STARTED, retry, ended=Exit(cause="stopped", signal=2)).ending is ExitReason.STOPPED
+    assert judged(*STARTED, retry, said("on it"), ended=idle).ending is ExitReason.STALLED
+    # gitorch stops an execution that waits for a login
+    stopped = ending if ending is ExitReason.UNAUTHENTICATED else ExitReason.STOPPED
+    assert judged(*STARTED, retry, ended=Exit(cause="stopped", signal=2)).ending is stopped
 
 
 NOISE_LINES = (

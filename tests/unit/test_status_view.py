@@ -47,9 +47,9 @@ def test_status_at_100_columns() -> None:
 
         15 tasks: 3 to review, 1 in conflict, 1 with a question, 1 failed, 1 running, 1 rate-limited, 2 to
                   merge, 3 queued, 1 merged, 1 dropped · $6.62 + 858k tok (no price)
-        ↳ orchestrate review          3 to review
-        ↳ orchestrate log e2e-tests   read the question
-        ↳ orchestrate merge -n        show 1 conflict
+        ↳ orchestrate review             3 to review
+        ↳ orchestrate resume e2e-tests   answer the question
+        ↳ orchestrate merge -n           show 1 conflict
         """)
 
 
@@ -84,9 +84,9 @@ def test_status_at_80_columns() -> None:
         15 tasks: 3 to review, 1 in conflict, 1 with a question, 1 failed, 1 running, 1
                   rate-limited, 2 to merge, 3 queued, 1 merged, 1 dropped · $6.62 + 858k
                   tok (no price)
-        ↳ orchestrate review          3 to review
-        ↳ orchestrate log e2e-tests   read the question
-        ↳ orchestrate merge -n        show 1 conflict
+        ↳ orchestrate review             3 to review
+        ↳ orchestrate resume e2e-tests   answer the question
+        ↳ orchestrate merge -n           show 1 conflict
         """)
 
 
@@ -122,9 +122,9 @@ def test_status_at_60_columns() -> None:
                   failed, 1 running, 1 rate-limited, 2 to merge, 3
                   queued, 1 merged, 1 dropped · $6.62 + 858k tok (no
                   price)
-        ↳ orchestrate review          3 to review
-        ↳ orchestrate log e2e-tests   read the question
-        ↳ orchestrate merge -n        show 1 conflict
+        ↳ orchestrate review             3 to review
+        ↳ orchestrate resume e2e-tests   answer the question
+        ↳ orchestrate merge -n           show 1 conflict
         """)
 
 
@@ -169,9 +169,9 @@ def test_status_below_60_columns() -> None:
                   rate-limited, 2 to merge, 3 queued, 1
                   merged, 1 dropped · $6.62 + 858k tok (no
                   price)
-        ↳ orchestrate review          3 to review
-        ↳ orchestrate log e2e-tests   read the question
-        ↳ orchestrate merge -n        show 1 conflict
+        ↳ orchestrate review             3 to review
+        ↳ orchestrate resume e2e-tests
+        ↳ orchestrate merge -n           show 1 conflict
         """)
 
 
@@ -196,9 +196,9 @@ def test_status_for_programs() -> None:
         ●  old-thing      merged            1   3m00s         -  ✓ 2/2      $0.10  as 9f3c21a
         –  bad-idea       rejected          1   3m00s         -  -          $0.10  not what was meant
         15 tasks: 3 to review, 1 in conflict, 1 with a question, 1 failed, 1 running, 1 rate-limited, 2 to merge, 3 queued, 1 merged, 1 dropped · $6.62 + 858k tok (no price)
-        ↳ orchestrate review          3 to review
-        ↳ orchestrate log e2e-tests   read the question
-        ↳ orchestrate merge -n        show 1 conflict
+        ↳ orchestrate review             3 to review
+        ↳ orchestrate resume e2e-tests   answer the question
+        ↳ orchestrate merge -n           show 1 conflict
         """)
 
 
@@ -233,9 +233,9 @@ def test_status_on_a_dumb_terminal() -> None:
         15 tasks: 3 to review, 1 in conflict, 1 with a question, 1 failed, 1 running, 1
                   rate-limited, 2 to merge, 3 queued, 1 merged, 1 dropped - $6.62 + 858k
                   tok (no price)
-        -> orchestrate review          3 to review
-        -> orchestrate log e2e-tests   read the question
-        -> orchestrate merge -n        show 1 conflict
+        -> orchestrate review             3 to review
+        -> orchestrate resume e2e-tests   answer the question
+        -> orchestrate merge -n           show 1 conflict
         """)
 
 

@@ -5,6 +5,7 @@ The work is done by a separate process (`agents.api.process`). This module start
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -31,8 +32,15 @@ _ENDINGS = {
     "max_turns": ExitReason.EXHAUSTED,
     "max_budget": ExitReason.EXHAUSTED,
     "terminated": ExitReason.STOPPED,
+    "max_output_tokens": ExitReason.LOST,
+    "prompt_too_long": ExitReason.TOO_LONG,
+    "request_too_large": ExitReason.TOO_LONG,
+    "model_not_found": ExitReason.SETUP,
     "unknown": ExitReason.LOST,
 }
+
+
+_TOO_LONG = re.compile(r"prompt is too long|exceeds? .*context", re.IGNORECASE)
 
 
 class _StreamState(msgspec.Struct):
@@ -164,7 +172,7 @@ def _add(state: _StreamState, record: Record) -> None:
 
 def _finished(state: _StreamState, final: Record) -> Outcome:
     completed = final["is_error"] is False
-    ending = ExitReason.COMPLETED if completed else _ENDINGS.get(text_at(final, "error"), ExitReason.FAILED)
+    ending = ExitReason.COMPLETED if completed else _error_ending(final)
     usage = _usage(
         tokens_of(object_at(final, "usage")), number_at(final, "total_cost_usd"), count_at(final, "num_turns")
     )
@@ -176,6 +184,12 @@ def _finished(state: _StreamState, final: Record) -> Outcome:
         usage=usage,
         resets_at=number_at(final, "resets_at") if ending is ExitReason.LIMITED else None,
     )
+
+
+def _error_ending(final: Record) -> ExitReason:
+    if number_at(final, "api_error_status") == 413 or _TOO_LONG.search(text_at(final, "result")):
+        return ExitReason.TOO_LONG
+    return _ENDINGS.get(text_at(final, "error"), ExitReason.FAILED)
 
 
 def _message_usage(message: Record) -> Usage:

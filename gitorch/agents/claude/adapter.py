@@ -37,10 +37,21 @@ _ERRORS = {
     "overloaded": ExitReason.TRANSIENT,
     "server_error": ExitReason.TRANSIENT,
     "invalid_request": ExitReason.FAILED,
-    "model_not_found": ExitReason.FAILED,
-    "max_output_tokens": ExitReason.FAILED,
+    "model_not_found": ExitReason.SETUP,
+    "max_output_tokens": ExitReason.LOST,
 }
 """Meaning of `error` in an assistant or retry event. Status and text decide for `unknown` and for new values."""
+
+_TERMINAL_REASONS = {
+    "prompt_too_long": ExitReason.TOO_LONG,
+    "image_error": ExitReason.TOO_LONG,
+    "blocking_limit": ExitReason.TOO_LONG,
+    "budget_exhausted": ExitReason.EXHAUSTED,
+    "max_turns": ExitReason.EXHAUSTED,
+}
+"""Meaning of `terminal_reason` in a failed result, where it is more precise than the error."""
+
+_QUESTIONS = "AskUserQuestion"
 
 _SUBTYPES = {
     "error_max_turns": ExitReason.EXHAUSTED,
@@ -53,6 +64,7 @@ _ADDED_USAGE = "model_usage_since_last_result"
 _MODEL_TOKENS = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens", "outputTokens")
 
 _TRANSIENT = re.compile(r"unable to connect|timed out|overloaded|connection|socket|failed to parse json", re.IGNORECASE)
+_CREDITS = re.compile(r"out of (\w+ )?credits?|spend(ing)? limit|credit balance|\borg\w* is out of", re.IGNORECASE)
 _LOGIN = re.compile(r"not logged in|/login|authenticat|api key|oauth", re.IGNORECASE)
 
 
@@ -66,6 +78,7 @@ class _StreamState(msgspec.Struct):
     retry: Record | None = None
     resets_at: float | None = None
     limited: bool = False
+    question: str = ""
 
 
 class Claude:
@@ -147,8 +160,13 @@ class Claude:
             summary=text_at(final, "result") if ending is ExitReason.COMPLETED else state.text,
             session=text_at(final, "session_id") or state.session,
             usage=_usage(state.results),
-            denials=tuple(_denial(denial) for denial in objects_at(final, "permission_denials")),
+            denials=tuple(
+                _denial(denial)
+                for denial in objects_at(final, "permission_denials")
+                if text_at(denial, "tool_name") != _QUESTIONS
+            ),
             resets_at=state.resets_at if ending is ExitReason.LIMITED else None,
+            question=state.question,
         )
 
     def events(self, line: bytes) -> Iterator[Event]:
@@ -193,6 +211,7 @@ def _add(state: _StreamState, record: Record) -> None:
         case "assistant" if not record.get("parent_tool_use_id"):
             state.error = text_at(record, "error")
             state.text = ("" if state.error else streams.message_text(record)) or state.text
+            state.question = _question(record) or state.question
             state.retry = None
         case "rate_limit_event":
             limit = object_at(record, "rate_limit_info")
@@ -214,13 +233,17 @@ def _ending(state: _StreamState, final: Record, result: Exit) -> ExitReason:
         return ExitReason.DECLINED
     # errors can have `subtype: success` too
     if final.get("is_error") is False:
-        return ExitReason.COMPLETED
+        # its last message is not complete, so that its work may not be
+        return ExitReason.LOST if text_at(final, "stop_reason") == "max_tokens" else ExitReason.COMPLETED
+    if text_at(final, "terminal_reason") in _TERMINAL_REASONS:
+        return _TERMINAL_REASONS[text_at(final, "terminal_reason")]
     if subtype == "error_during_execution":
         aborted = text_at(final, "terminal_reason").startswith("aborted")
-        return ExitReason.STOPPED if aborted or streams.was_stopped(result) else ExitReason.FAILED
-    return _error_ending(
-        state.error, number_at(final, "api_error_status"), text_at(final, "result"), limited=state.limited
-    )
+        return streams.stop_ending(result) if aborted or streams.was_stopped(result) else ExitReason.FAILED
+    text = text_at(final, "result")
+    if _CREDITS.search(text) and state.resets_at is None:
+        return ExitReason.UNAUTHENTICATED
+    return _error_ending(state.error, number_at(final, "api_error_status"), text, limited=state.limited)
 
 
 def _error_ending(error: str, status: float | None, text: str, *, limited: bool = False) -> ExitReason:
@@ -242,14 +265,19 @@ def _without_result(state: _StreamState, stderr: str, result: Exit, *, silent: b
 
 def _waiting(retry: Record) -> tuple[ExitReason, str]:
     ending = _error_ending(text_at(retry, "error"), number_at(retry, "error_status"), "")
-    return (ExitReason.TRANSIENT if ending is ExitReason.FAILED else ending), _retry_text(retry)
+    permanent = (ExitReason.FAILED, ExitReason.LOST)
+    return (ExitReason.TRANSIENT if ending in permanent else ending), _retry_text(retry)
 
 
 def _reason(final: Record, ending: ExitReason, result: Exit) -> str:
     if ending is ExitReason.COMPLETED:
         return ""
     # about an interruption it only says how its own message loop ended
-    return streams.one_line(streams.stop_reason(result) if ending is ExitReason.STOPPED else _error_text(final))
+    if ending in (ExitReason.STOPPED, ExitReason.TIMED_OUT, ExitReason.STALLED):
+        return streams.one_line(streams.stop_reason(result))
+    if ending is ExitReason.LOST and final.get("is_error") is False:
+        return "its last message was cut off at the output limit"
+    return streams.one_line(_error_text(final))
 
 
 def _error_text(result: Record) -> str:
@@ -279,6 +307,18 @@ def _usage(results: Sequence[Record]) -> Usage:
 
 def _models(usages: Iterable[Record]) -> list[Record]:
     return [model for usage in usages for model in usage.values() if isinstance(model, dict)]
+
+
+def _question(record: Record) -> str:
+    """Return what an assistant event asks the user with the tool for questions, with the proposed answers."""
+    calls = [block for block in objects_at(record, "message", "content") if block.get("name") == _QUESTIONS]
+    questions = [question for call in calls for question in objects_at(call, "input", "questions")]
+    return " ".join(_with_options(question) for question in questions)
+
+
+def _with_options(question: Record) -> str:
+    labels = ", ".join(text_at(option, "label") for option in objects_at(question, "options"))
+    return text_at(question, "question") + (f" ({labels})" if labels else "")
 
 
 def _denial(denial: Record) -> str:

@@ -17,11 +17,13 @@ from gitorch.model.outcome import Event, Exit, ExitReason, Outcome, Usage
 _MESSAGES: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), ending)
     for pattern, ending in (
+        (r"out of credits|credits? (are |is )?depleted|spend cap|spend(ing)? limit", ExitReason.UNAUTHENTICATED),
         (r"usage limit|rate limit|429 too many requests", ExitReason.LIMITED),
         (r"quota exceeded|upgrade to plus|missing environment variable", ExitReason.UNAUTHENTICATED),
         (r"not logged in|log ?in again|sign ?in again|refresh token", ExitReason.UNAUTHENTICATED),
         (r"content[_ ]policy|cyber_policy|usage polic|was flagged", ExitReason.DECLINED),
-        (r"ran out of room|context window", ExitReason.FAILED),
+        (r"ran out of room|context window|input exceeds the maximum length", ExitReason.TOO_LONG),
+        (r"model\W+\S+\W+(does not exist|is not supported|not found)|model_not_found", ExitReason.SETUP),
         (r"high demand|at capacity|overloaded|stream disconnected|idle timeout|timed out", ExitReason.TRANSIENT),
         (r"connection failed|error sending request|waiting for network|network error", ExitReason.TRANSIENT),
     )
@@ -131,7 +133,7 @@ def _without_final(state: _StreamState, stderr: str, result: Exit, *, silent: bo
 
 def _waiting(retry: str) -> tuple[ExitReason, str]:
     ending = _ending(retry)
-    return (ExitReason.TRANSIENT if ending is ExitReason.FAILED else ending), retry
+    return (ExitReason.TRANSIENT if ending is ExitReason.FAILED else ending), streams.one_line(retry)
 
 
 def complaints(stderr: str) -> list[str]:

@@ -17,7 +17,7 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.commands.changes import print_change
 from gitorch.cli.session import Session, pass_session
-from gitorch.errors import Incomplete, LimitReached, SetupNeeded
+from gitorch.errors import AnswerNeeded, Incomplete, LimitReached, SetupNeeded
 from gitorch.executors.foreground import start_detached
 from gitorch.model import graph
 from gitorch.model.generators import drain
@@ -217,3 +217,5 @@ def _exit_for(summary: RunSummary, changed: Sequence[Task]) -> None:
     # a changed task that is queued again could not start; its reason says why
     if any(task.state in (State.FAILED, State.QUEUED, State.CONFLICTED) or task.passed is False for task in changed):
         sys.exit(Incomplete.exit)
+    if any(task.question for task in changed):
+        sys.exit(AnswerNeeded.exit)

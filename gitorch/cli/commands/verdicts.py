@@ -10,14 +10,16 @@ from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
 from gitorch.errors import InvalidInput
 from gitorch.model.task import Comment, State
 
-_EDITOR_TEXT = "\n# Write what should change. Lines that start with # are ignored.\n"
+_EDITOR_HINT = "Write what should change."
+_IGNORED = "Lines that start with # are ignored."
 
 
-def read_message(message: str) -> str:
-    """Return the message of the command line, or the one that the reviewer writes in an editor."""
+def read_message(message: str, hint: str = _EDITOR_HINT) -> str:
+    """Return the message of the command line, or the one that the reviewer writes in an editor; it shows a hint."""
     if message:
         return message
-    text = click.edit(_EDITOR_TEXT) or ""
+    lines = "".join(f"# {line}\n" for line in [*hint.splitlines(), _IGNORED])
+    text = click.edit(f"\n{lines}") or ""
     return "\n".join(line for line in text.splitlines() if not line.startswith("#")).strip()
 
 

@@ -1,4 +1,4 @@
-"""The answers of the commands that queue or import tasks: `submit`, `adopt`, `retry`."""
+"""The answers of the commands that queue or import tasks: `submit`, `adopt`, `resume`, `retry`."""
 
 from __future__ import annotations
 
@@ -68,6 +68,12 @@ class AdoptAnswer(JsonAnswer, tag="gitorch/adopt/1", frozen=True, kw_only=True):
             unsaved=[UnsavedJson(branch=branch, worktree=str(folder)) for branch, folder in adoption.unsaved],
             dry_run=dry_run,
         )
+
+
+class ResumeAnswer(JsonAnswer, tag="gitorch/resume/1", frozen=True, kw_only=True):
+    """The task that was queued again, in the same session."""
+
+    task: TaskJson
 
 
 class RetryAnswer(JsonAnswer, tag="gitorch/retry/1", frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, known_time, present, timestamp
-from gitorch.model.outcome import Usage
+from gitorch.model.outcome import AttemptOutcome, Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
 from gitorch.storage.foreign_changes import ForeignChange
 
@@ -92,6 +92,9 @@ class CommentJson(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_OUTCOMES = frozenset(map(str, AttemptOutcome))
+
+
 class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of a task by an agent."""
 
@@ -110,6 +113,8 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
     """Null while it runs."""
     ending: str | None
     """How the agent's execution ended: completed, failed, limited, stopped, ...; null while it runs."""
+    outcome: AttemptOutcome | None
+    """How the attempt ended; null while it runs."""
     summary: str | None
     """The agent's last message."""
     cost: CostJson | None
@@ -133,6 +138,7 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
             started=known_time(attempt.started),
             seconds=attempt.seconds,
             ending=attempt.ending or None,
+            outcome=AttemptOutcome(attempt.outcome) if attempt.outcome in _OUTCOMES else None,
             summary=attempt.summary or None,
             cost=CostJson.of(attempt.usage) if attempt.usage else None,
             denials=list(attempt.denials),
@@ -172,6 +178,8 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
     """What the last attempt consumed."""
     created: Timestamp | None
     comments: list[CommentJson]
+    question: str | Absent = msgspec.UNSET
+    """What the agent asked, where a task waits for the answer."""
     wake: Timestamp | Absent = msgspec.UNSET
     """When a task that waits for a limit continues."""
     merged_as: ObjectId | Absent = msgspec.UNSET
@@ -208,6 +216,7 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
             cost=CostJson.of(task.usage) if task.usage else None,
             created=known_time(spec.created),
             comments=[CommentJson.of(comment) for comment in task.comments],
+            question=present(task.question),
             wake=timestamp(task.wake) if task.wake else msgspec.UNSET,
             merged_as=msgspec.UNSET if task.merged_as is None else task.merged_as,
             adopted=present(task.adopted),

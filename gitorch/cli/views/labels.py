@@ -150,7 +150,7 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
         case Bucket.RESOLVE:
             return "retry", task.reason or "conflicts with merged work"
         case Bucket.ANSWER:
-            return "answer", task.reason or "the agent asked a question"
+            return "answer", task.question or "the agent asked a question"
         case Bucket.FIX:
             return "retry", task.reason or "no reason given"
         case Bucket.RUNNING:

@@ -246,7 +246,7 @@ def _next_commands(groups: Mapping[Bucket, Sequence[Task]], *, running: bool) ->
     if group := groups.get(Bucket.REVIEW):
         hints.append((f"{PROGRAM} review", f"{len(group)} to review"))
     if group := groups.get(Bucket.ANSWER):
-        hints.append((f"{PROGRAM} log {group[0].id}", "read the question"))
+        hints.append((f"{PROGRAM} resume {group[0].id}", "answer the question"))
     if group := groups.get(Bucket.RESOLVE):
         hints.append((f"{PROGRAM} merge -n", f"show {plural(len(group), 'conflict')}"))
     if group := groups.get(Bucket.MERGE):

@@ -18,7 +18,7 @@ from gitorch.cli.views.status import PROGRAM
 from gitorch.model import alarms
 from gitorch.model.forecast import Conflict
 from gitorch.model.naming import TaskId
-from gitorch.model.outcome import Usage
+from gitorch.model.outcome import AttemptOutcome, Usage
 from gitorch.model.task import Attempt, Task
 from gitorch.storage.foreign_changes import ForeignChange
 
@@ -102,7 +102,7 @@ def _attempt(
         labels.took(attempt, now),
         f"round {attempt.round}" if attempt.round > 1 else "",
         "session resumed" if attempt.resumed else "",
-        attempt.ending or str(attempt.phase),
+        attempt.outcome or attempt.ending or str(attempt.phase),
     ]
     lines = [block(terminal.dot.join(part for part in parts if part), terminal)]
     lines += [block(_usage(attempt.usage, terminal), terminal)] if attempt.usage else []
@@ -133,7 +133,7 @@ def _branch(task: Task, terminal: TerminalStyle) -> RenderableType | None:
 _COMMANDS: Mapping[Bucket, tuple[tuple[str, str], ...]] = {
     Bucket.REVIEW: (("review", "review the changes"), ("diff", "show the diff")),
     Bucket.RESOLVE: (("retry", "new attempt on top of the conflicting work"), ("diff", "show the diff")),
-    Bucket.ANSWER: (("log", "read the question"), ("retry", "start a new attempt")),
+    Bucket.ANSWER: (("resume", "answer in the same session"), ("log", "see what led to it"), ("retry", "start over")),
     Bucket.FIX: (("log", "see why it failed"), ("retry", "start a new attempt")),
     Bucket.RUNNING: (("log", "follow the agent"), ("kill", "stop it and keep its work")),
     Bucket.PAUSED: (("log", "read the log"), ("kill", "stop waiting")),
@@ -144,6 +144,20 @@ _COMMANDS: Mapping[Bucket, tuple[tuple[str, str], ...]] = {
 }
 
 
+_RESUMABLE = (
+    AttemptOutcome.CANCELLED,
+    AttemptOutcome.TIMED_OUT,
+    AttemptOutcome.STALLED,
+    AttemptOutcome.OUT_OF_BUDGET,
+    AttemptOutcome.LIMITED,
+)
+
+
 def _commands(task: Task) -> list[tuple[str, str]]:
-    hints = [(f"{PROGRAM} {verb} {task.id}", purpose) for verb, purpose in _COMMANDS[labels.bucket(task)]]
+    bucket = labels.bucket(task)
+    verbs = [*_COMMANDS[bucket]]
+    if bucket in (Bucket.FIX, Bucket.DROPPED) and task.attempt and task.attempt.outcome in _RESUMABLE:
+        verbs.insert(0, ("resume", "go on in the same session"))
+    message = ' -m "..."' if bucket is Bucket.ANSWER else ""
+    hints = [(f"{PROGRAM} {verb} {task.id}{message * (verb == 'resume')}", purpose) for verb, purpose in verbs]
     return hints or [(f"{PROGRAM} run", "work through the queue")]

@@ -17,13 +17,22 @@ from gitorch.model.task import Task, current_attempt
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.context import RunContext
 
+_MORE_PRECISE = (
+    ExitReason.COMPLETED,
+    ExitReason.LIMITED,
+    ExitReason.UNAUTHENTICATED,
+    ExitReason.SETUP,
+    ExitReason.TRANSIENT,
+)
+"""Endings that say why an execution was stopped: what the agent was waiting for when its time was over."""
+
 
 def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number: int) -> Outcome:
     """Run one round of the agent, or adopt it after a crash, and return its outcome."""
     spec = _agent_spec(context, task, env, round_number)
     result = execute(context, env, spec)
     if result.cause == "failed-to-start":
-        return Outcome(ending=ExitReason.FAILED, reason=f"could not start: {result.message}")
+        return Outcome(ending=ExitReason.SETUP, reason=f"could not start: {result.message}")
     execution = context.executor.id_of(spec.key)
     stderr = tail_text(context.executor, execution, "stderr")
     with context.executor.open_output(execution, "stdout") as lines:
@@ -66,10 +75,15 @@ def _read_brief(folder: Path, round_number: int) -> bytes:
 
 def _with_time_limit(outcome: Outcome, result: Exit) -> Outcome:
     """Replace an agent's own outcome with the limit or the request that ended its execution."""
-    reasons = {"timeout": "timed out", "idle": "idle: no output and no CPU time", "stopped": result.message}
-    if result.cause in reasons and outcome.ending is not ExitReason.COMPLETED:
-        return msgspec.structs.replace(outcome, ending=ExitReason.STOPPED, reason=reasons[result.cause])
-    return outcome
+    reasons = {
+        "timeout": (ExitReason.TIMED_OUT, "timed out"),
+        "idle": (ExitReason.STALLED, "idle: no output and no CPU time"),
+        "stopped": (ExitReason.STOPPED, result.message),
+    }
+    if result.cause not in reasons or outcome.ending in _MORE_PRECISE:
+        return outcome
+    ending, reason = reasons[result.cause]
+    return msgspec.structs.replace(outcome, ending=ending, reason=reason)
 
 
 def _killed(outcome: Outcome, result: Exit) -> Outcome:

@@ -8,14 +8,24 @@ from typing import Any
 
 import msgspec
 
-from gitorch.errors import GitorchError
+from gitorch.errors import GitorchError, SetupNeeded
 from gitorch.flow.attempt import briefing
 from gitorch.flow.attempt.environment import room_spec
 from gitorch.flow.attempt.records import INTERRUPTED, attempt_folder, stop_reason
-from gitorch.model import note
-from gitorch.model.outcome import ExitReason, Outcome
+from gitorch.model import note, questions
+from gitorch.model.outcome import AttemptOutcome, ExitReason, Outcome, outcome_of
 from gitorch.model.redact import redacted
-from gitorch.model.task import Commits, ConflictRetry, Phase, State, Task, change, change_attempt, current_attempt
+from gitorch.model.task import (
+    ASKED,
+    Commits,
+    ConflictRetry,
+    Phase,
+    State,
+    Task,
+    change,
+    change_attempt,
+    current_attempt,
+)
 from gitorch.rooms.context import RunContext
 
 
@@ -51,7 +61,9 @@ def fail(context: RunContext, task: Task, error: GitorchError) -> Task:
     If the attempt was to resolve a conflict, the task is in conflict again; if that fails, the next run retries it.
     """
     cause = f": {error.why}" if error.why else ""
-    failed = change(task, state=State.FAILED, reason=redacted(f"{error.what}{cause}"))
+    outcome = AttemptOutcome.SETUP if isinstance(error, SetupNeeded) else AttemptOutcome.CRASHED
+    ended = change_attempt(task, outcome=outcome) if task.attempt else task
+    failed = change(ended, state=State.FAILED, reason=redacted(f"{error.what}{cause}"))
     if failed.conflict is None:
         return failed
     try:
@@ -63,17 +75,19 @@ def fail(context: RunContext, task: Task, error: GitorchError) -> Task:
 def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
     """End an attempt whose agent did not complete: waiting, queued again, or failed, depending on the cause."""
     reason = redacted(outcome.reason) or str(outcome.ending)
+    result = outcome_of(outcome.ending)
     if outcome.ending is ExitReason.LIMITED and context.config.run.rate_limits == "wait":
         wake = datetime.fromtimestamp(outcome.resets_at, UTC) if outcome.resets_at else _retry_time(task)
-        return _end(
-            context, task, state=State.WAITING, reason=f"{reason}; continues at {wake:%Y-%m-%d %H:%M} UTC", wake=wake
-        )
+        text = f"{reason}; continues at {wake:%Y-%m-%d %H:%M} UTC"
+        return _end(context, task, result, state=State.WAITING, reason=text, wake=wake)
     if outcome.ending is ExitReason.UNAUTHENTICATED:
-        return _end(context, task, state=State.QUEUED, reason=f"{task.spec.agent} is not logged in: {reason}")
+        text = f"{task.spec.agent} is not logged in: {reason}"
+        return _end(context, task, result, state=State.QUEUED, reason=text)
     crashed = outcome.ending in (ExitReason.TRANSIENT, ExitReason.LOST)
     if crashed and task.retried < context.config.run.retries:
-        return _end(context, task, state=State.QUEUED, reason=f"retrying after: {reason}", retried=task.retried + 1)
-    return end_failed(context, task, reason)
+        text = f"retrying after: {reason}"
+        return _end(context, task, result, state=State.QUEUED, reason=text, retried=task.retried + 1)
+    return end_failed(context, task, result, reason)
 
 
 def _retry_time(task: Task) -> datetime:
@@ -84,30 +98,47 @@ def _retry_time(task: Task) -> datetime:
 def end_stopped_or_failed(context: RunContext, task: Task, reason: str) -> Task:
     """End an attempt that cannot continue: as stopped if it was asked to stop, else as failed."""
     stop = stop_reason(attempt_folder(context.folder, task))
-    return end_stopped(context, task, stop) if stop else end_failed(context, task, reason)
+    return end_stopped(context, task, stop) if stop else end_failed(context, task, AttemptOutcome.CRASHED, reason)
 
 
 def end_stopped(context: RunContext, task: Task, stop: str) -> Task:
     """End an attempt that was asked to stop: an interrupted one continues with the next run."""
     if stop == INTERRUPTED:
-        return _end(context, task, state=State.QUEUED, reason="interrupted; its work is on its branch")
-    return _end(context, task, state=State.CANCELLED, reason=stop)
+        reason = "interrupted; its work is on its branch"
+        return _end(context, task, AttemptOutcome.CANCELLED, state=State.QUEUED, reason=reason)
+    return _end(context, task, AttemptOutcome.CANCELLED, state=State.CANCELLED, reason=stop)
 
 
-def end_failed(context: RunContext, task: Task, reason: str) -> Task:
+def end_failed(context: RunContext, task: Task, outcome: AttemptOutcome, reason: str) -> Task:
     """End an attempt that failed."""
-    return _end(context, task, state=State.FAILED, reason=reason)
+    return _end(context, task, outcome, state=State.FAILED, reason=reason)
+
+
+def end_unchanged(context: RunContext, task: Task, outcome: Outcome) -> Task:
+    """End a completed attempt that changed nothing: it asked a question, was denied a tool, or found nothing to do."""
+    if question := outcome.question or questions.at_end_of(outcome.summary):
+        reason = f"{ASKED}{redacted(question)[: note.LONGEST]}"
+        if task.conflict is not None:
+            return end_failed(context, task, AttemptOutcome.ASKED, reason)
+        return _end(context, task, AttemptOutcome.ASKED, state=State.WAITING, reason=reason, wake=None)
+    if outcome.denials:
+        reason = f"no changes; denied: {redacted(', '.join(outcome.denials))}"
+        return end_failed(context, task, AttemptOutcome.REFUSED, reason)
+    return end_failed(context, task, AttemptOutcome.NO_CHANGES, "no changes")
 
 
 def end_finished(context: RunContext, task: Task) -> Task:
     """End a completed attempt; its checks may have passed or failed."""
     failed = [result.name for result in task.results if not result.passed]
     reason = f"checks failed: {', '.join(failed)}" if failed else ""
-    return _end(context, task, state=State.FINISHED, reason=reason, comments=(), retried=0, conflict=None)
+    outcome = AttemptOutcome.FINISHED
+    return _end(context, task, outcome, state=State.FINISHED, reason=reason, comments=(), retried=0, conflict=None)
 
 
-def _end(context: RunContext, task: Task, **fields: Any) -> Task:
-    task = change(change_attempt(task, phase=Phase.ENDED, seconds=elapsed(task)), **fields)
+def _end(context: RunContext, task: Task, outcome: AttemptOutcome, **fields: Any) -> Task:
+    task = change(change_attempt(task, phase=Phase.ENDED, outcome=outcome, seconds=elapsed(task)), **fields)
+    if task.state is not State.QUEUED and task.wake is None:  # the agent has had the answer
+        task = msgspec.structs.replace(task, answer="")
     if task.tip is not None:
         files = briefing.changed_files(context.repository, task)
         lines = [note.attempt_line(task, files), *(note.check_line(result) for result in task.results)]

@@ -14,13 +14,14 @@ from gitorch.flow.attempt.finish import (
     end_incomplete,
     end_stopped,
     end_stopped_or_failed,
+    end_unchanged,
     finish_attempt,
     return_to_conflict,
 )
 from gitorch.flow.attempt.records import brief_file, stop_reason
 from gitorch.flow.attempt.start import compose_brief
 from gitorch.model import alarms, brief, note
-from gitorch.model.outcome import ExitReason, Outcome, Usage
+from gitorch.model.outcome import AttemptOutcome, ExitReason, Outcome, Usage
 from gitorch.model.redact import redacted
 from gitorch.model.task import (
     Attempt,
@@ -175,11 +176,13 @@ def _end_early(
     if outcome.ending is not ExitReason.COMPLETED:
         return end_incomplete(context, task, outcome)
     if isinstance(collected, NoChanges) or (isinstance(collected, Collected) and _added_nothing(task, collected)):
-        return end_failed(context, task, "no changes")
+        return end_unchanged(context, task, outcome)
     if isinstance(collected, Rejected):
-        return end_failed(context, task, collected.reason)
-    marked = _unsolved_files(context, task)
-    return end_failed(context, task, f"conflict markers are left in {', '.join(marked)}") if marked else None
+        return end_failed(context, task, AttemptOutcome.REFUSED, collected.reason)
+    if marked := _unsolved_files(context, task):
+        reason = f"conflict markers are left in {', '.join(marked)}"
+        return end_failed(context, task, AttemptOutcome.REFUSED, reason)
+    return None
 
 
 def _added_nothing(task: Task, collected: Collected) -> bool:

@@ -19,7 +19,15 @@ from gitorch.model.task import Attempt, Commits, State, Task, change, current_at
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.paths import worktree_path
 
-_CUT_OFF = (ExitReason.LIMITED, ExitReason.TRANSIENT, ExitReason.LOST, ExitReason.STOPPED)
+_CUT_OFF = (
+    ExitReason.LIMITED,
+    ExitReason.TRANSIENT,
+    ExitReason.LOST,
+    ExitReason.STOPPED,
+    ExitReason.TIMED_OUT,
+    ExitReason.STALLED,
+    ExitReason.EXHAUSTED,
+)
 
 
 def start(context: RunContext, task: Task, base: Oid) -> Task:
@@ -52,10 +60,19 @@ def start(context: RunContext, task: Task, base: Oid) -> Task:
 
 
 def _continues_session(context: RunContext, task: Task, last: Attempt) -> bool:
-    """Return whether the next attempt resumes the last session: it was interrupted, and no comments were added."""
-    if last.ending not in _CUT_OFF or task.comments or last.agent != task.spec.agent or task.commits is None:
+    """Return whether the next attempt resumes the last session.
+
+    That is so if the user answered in it, or if it was interrupted and no comments were added.
+    """
+    if last.agent != task.spec.agent or task.commits is None or not last.session:
         return False
-    return bool(last.session) and context.agents[context.config.agents[task.spec.agent].kind].resumable
+    is_wanted = task.answer or (was_cut_off(last) and not task.comments)
+    return bool(is_wanted) and context.agents[context.config.agents[task.spec.agent].kind].resumable
+
+
+def was_cut_off(attempt: Attempt) -> bool:
+    """Return whether an attempt ended before its agent said that it was done."""
+    return attempt.ending in _CUT_OFF
 
 
 def compose_brief(
@@ -67,7 +84,7 @@ def compose_brief(
 ) -> str:
     """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
     if current_attempt(task).resumed:
-        return brief.go_on_brief()
+        return brief.answer_brief(task.answer) if task.answer else brief.go_on_brief()
     role = context.roles.get(task.spec.role) or generalist()
     return briefing.compose(context.repository, task, role, checks, dependencies, conflicting)
 

@@ -1,0 +1,34 @@
+"""`resume`."""
+
+from __future__ import annotations
+
+import click
+
+from gitorch import services
+from gitorch.cli import schema
+from gitorch.cli.commands.verdicts import read_message
+from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
+from gitorch.model.visible import visible
+
+
+@click.command("resume")
+@click.argument("name", required=False, type=TASK, metavar="[TASK]")
+@click.option("-m", "--message", default="", help="What to tell the agent: the answer to its question, for example.")
+@pass_session
+def resume_command(session: Session, name: str | None, message: str) -> None:
+    """Queue a task to go on in the session of its last attempt.
+
+    It answers a question of the agent, and it continues an attempt that was stopped, timed out or waits for a limit.
+    """
+    task, workspace = session.find(name), session.workspace
+    text = message or (
+        read_message("", f"Answer the question of {task.id}:\n{visible(task.question)}")
+        if session.interactive and task.question
+        else ""
+    )
+    queued = services.resume.resume(workspace, task, text)
+    session.refresh()
+    answer = schema.queue.ResumeAnswer(task=schema.task.TaskJson.of(queued))
+    session.answer(f"{queued.id}  {queued.state}", answer)
+    session.say(UNDO_HINT)
+    session.say("next: orchestrate run")
