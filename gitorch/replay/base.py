@@ -34,6 +34,9 @@ class Replayer(Protocol):
     def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
         """Return the paths that these commits change."""
 
+    def merge_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
+        """Return the branch's own merge commits, oldest first: a replay leaves them out."""
+
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits, with the `.gitattributes` of the first."""
 

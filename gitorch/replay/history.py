@@ -90,6 +90,12 @@ class History:
         line = self._plain_line(commits, self.reachable_from((real, *commits.excluded)))
         return [self.pick(oid) for oid in (self._sorted(commits, real) if line is None else reversed(line))]
 
+    def merges(self, commits: CommitRange, real: Oid) -> list[Oid]:
+        """Return a branch's own merge commits, oldest first."""
+        if self._plain_line(commits, self.reachable_from((real, *commits.excluded))) is not None:
+            return []
+        return self._list(commits, real, "--min-parents=2")
+
     def _plain_line(self, commits: CommitRange, excluded: set[Oid]) -> list[Oid] | None:
         """Return a branch's own commits, newest first, if they are a plain line; None if they are not."""
         line: list[Oid] = []
@@ -103,8 +109,11 @@ class History:
         return line
 
     def _sorted(self, commits: CommitRange, real: Oid) -> list[Oid]:
+        return self._list(commits, real, "--no-merges")
+
+    def _list(self, commits: CommitRange, real: Oid, kind: str) -> list[Oid]:
         without = (f"^{oid}" for oid in (real, commits.base, *commits.excluded))
-        words = ("rev-list", "--reverse", "--topo-order", "--no-merges", commits.tip)
+        words = ("rev-list", "--reverse", "--topo-order", kind, commits.tip)
         return [Oid(line) for line in self.repository.git(*words, *without).text.splitlines()]
 
     def is_stack(self, commits: CommitRange, real: Oid) -> bool:

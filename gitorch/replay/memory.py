@@ -121,6 +121,13 @@ class MemoryReplayer:
         changes = (change for pick in self.picks(commits, onto) for change in pick.changes)
         return frozenset(_text(change.path) for change in changes)
 
+    def merge_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
+        """Return the branch's own merge commits, oldest first: a replay leaves them out."""
+        self._objects.use_id_format(onto)
+        real = self._real(onto)
+        self._history.read([commits], real)
+        return self._history.merges(commits, real)
+
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits, with the `.gitattributes` of the first."""
         self._objects.use_id_format(ours)

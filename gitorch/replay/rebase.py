@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -14,62 +12,25 @@ from gitorch.git.repository import Commit, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
 from gitorch.replay.commit_bytes import rewrite_commit
+from gitorch.replay.engine import EngineReplayer
 from gitorch.replay.memory import MemoryReplayer
-from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, parse_stage
+from gitorch.replay.values import CommitRange, Conflicted, Replayed, parse_stage
 
 
-class RebaseReplayer:
-    """A `Replayer` that replays with `git rebase`, which stores its commits in the repository at once.
-
-    Everything else is left to the engine in memory.
-    """
+class RebaseReplayer(EngineReplayer):
+    """A `Replayer` that replays with `git rebase`, which stores its commits in the repository at once."""
 
     def __init__(self, repository: Repository, path: Path) -> None:
-        self.repository = repository
-        self._engine = MemoryReplayer(repository)
+        self._memory = MemoryReplayer(repository)
+        super().__init__(self._memory)
         self._path = path
         self._worktree: Worktree | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._engine.close()
-
-    def read(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
-        self._engine.read(ranges, onto)
-
-    def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
-        return self._engine.paths(commits, onto)
-
-    def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
-        return self._engine.merge(ours, theirs)
-
-    def tree(self, commit: Oid) -> Oid:
-        return self._engine.tree(commit)
-
-    def file(self, tree: Oid, path: str) -> bytes | None:
-        return self._engine.file(tree, path)
-
-    def blob(self, oid: Oid) -> bytes | None:
-        return self._engine.blob(oid)
-
-    def keep(self, *tips: Oid) -> None:
-        self._engine.keep(*tips)
-
-    def keep_tree(self, tree: Oid) -> None:
-        self._engine.keep_tree(tree)
-
     def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
         """Replay commits onto a commit with `git rebase`."""
-        picks = [pick.oid for pick in self._engine.picks(commits, onto)]
+        picks = [pick.oid for pick in self._memory.picks(commits, onto)]
         upstream = self._upstream(commits)
-        is_stack = self._engine.is_stack(commits, onto) or upstream != commits.base
+        is_stack = self._memory.is_stack(commits, onto) or upstream != commits.base
         worktree = self._find_worktree(onto)
         answer = worktree.git(
             self.repository,
@@ -90,7 +51,7 @@ class RebaseReplayer:
 
     def _named(self, commits: CommitRange, onto: Oid, conflict: Conflicted) -> Conflicted:
         """Return a conflict without stages, such as that of a split folder, with the paths that git's merge names."""
-        replayed = self._engine.replay(commits, onto)
+        replayed = self._memory.replay(commits, onto)
         return replayed if isinstance(replayed, Conflicted) else msgspec.structs.replace(conflict, paths=(".",))
 
     def _upstream(self, commits: CommitRange) -> Oid:

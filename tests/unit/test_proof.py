@@ -227,10 +227,10 @@ def test_paths_that_no_original_changes_are_unexpected() -> None:
     plan = with_replayed(history.plan, 0, pairs=((Oid("a.1"), Oid("a'")), (Oid("a.2"), Oid("a'"))), tip=Oid("a'"))
     paths = {oid: frozenset([f"{oid.rstrip(chr(39))}.txt"]) for oid in history.parents}
     paths[Oid("a'")] = frozenset(["a.1.txt", "a.2.txt"])
-    assert unexpected_changes(plan, paths) == []
+    assert unexpected_changes(plan, paths, history.parents) == []
     paths[Oid("a'")] |= {"other.txt"}
     paths[Oid("low.1'")] |= {"more.txt"}
-    assert unexpected_changes(plan, paths) == [
+    assert unexpected_changes(plan, paths, history.parents) == [
         UnexpectedChange(Oid("a'"), (Oid("a.1"), Oid("a.2")), frozenset(["other.txt"])),
         UnexpectedChange(Oid("low.1'"), (Oid("low.1"),), frozenset(["more.txt"])),
     ]

@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import TracebackType
-from typing import Self
 
+from gitorch.flow.merge.merge_commits import MergeCommits
 from gitorch.flow.merge.resolve import ConflictSolver, Regenerate
 from gitorch.flow.merge.resolver import KnownResolutions, RegenerateResolver
 from gitorch.flow.merge.squash import Squasher
-from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.model.task import Task
-from gitorch.replay import CommitRange, Conflicted, Merged, Replayed, Replayer
+from gitorch.replay import CommitRange, Conflicted, Replayed, Replayer
+from gitorch.replay.engine import EngineReplayer
 
 
-class MergeReplayer:
-    """A `Replayer` that wraps an engine, resolves conflicts and squashes; it delegates everything else."""
+class MergeReplayer(EngineReplayer):
+    """A `Replayer` that resolves conflicts, keeps what merge commits add, and squashes."""
 
     def __init__(
         self, engine: Replayer, solver: ConflictSolver | None = None, squasher: Squasher | None = None
     ) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self._solver = solver
+        self._merge_commits = MergeCommits(engine)
         self._squasher = squasher
-
-    @property
-    def repository(self) -> Repository:
-        return self.engine.repository
 
     @property
     def unsolved(self) -> Mapping[Oid, Conflicted]:
         """The unresolved conflicts, by the tip of the branch."""
         return self._solver.unsolved if self._solver else {}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
         """Replay commits; a conflict that can be resolved goes in resolved, and is listed in `resolved`."""
         result = self.engine.replay(commits, onto)
         if isinstance(result, Conflicted) and self._solver:
             result = self._solver.solve(commits, onto, result)
+        if isinstance(result, Replayed):
+            result = self._merge_commits.keep_changes(commits, onto, result)
         if isinstance(result, Replayed) and self._squasher:
             result = self._squasher.squash(commits, onto, result)
         return result
@@ -56,30 +46,6 @@ class MergeReplayer:
         if self._solver:
             self._solver.expect(ranges, onto)
         self.engine.read(ranges, onto)
-
-    def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
-        return self.engine.paths(commits, onto)
-
-    def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
-        return self.engine.merge(ours, theirs)
-
-    def tree(self, commit: Oid) -> Oid:
-        return self.engine.tree(commit)
-
-    def file(self, tree: Oid, path: str) -> bytes | None:
-        return self.engine.file(tree, path)
-
-    def blob(self, oid: Oid) -> bytes | None:
-        return self.engine.blob(oid)
-
-    def keep(self, *tips: Oid) -> None:
-        self.engine.keep(*tips)
-
-    def keep_tree(self, tree: Oid) -> None:
-        self.engine.keep_tree(tree)
-
-    def close(self) -> None:
-        self.engine.close()
 
 
 def merge_replayer(

@@ -1,0 +1,64 @@
+"""A replayer that builds on another one, its engine: it replays in its own way, and leaves everything else to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid
+from gitorch.replay.base import Replayer
+from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed
+
+
+class EngineReplayer:
+    """A `Replayer` that delegates to its engine; subclasses replace what they do differently."""
+
+    def __init__(self, engine: Replayer) -> None:
+        self.engine = engine
+
+    @property
+    def repository(self) -> Repository:
+        return self.engine.repository
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
+        self.engine.read(ranges, onto)
+
+    def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
+        return self.engine.replay(commits, onto)
+
+    def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
+        return self.engine.paths(commits, onto)
+
+    def merge_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
+        return self.engine.merge_commits(commits, onto)
+
+    def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
+        return self.engine.merge(ours, theirs)
+
+    def tree(self, commit: Oid) -> Oid:
+        return self.engine.tree(commit)
+
+    def file(self, tree: Oid, path: str) -> bytes | None:
+        return self.engine.file(tree, path)
+
+    def blob(self, oid: Oid) -> bytes | None:
+        return self.engine.blob(oid)
+
+    def keep(self, *tips: Oid) -> None:
+        self.engine.keep(*tips)
+
+    def keep_tree(self, tree: Oid) -> None:
+        self.engine.keep_tree(tree)
+
+    def close(self) -> None:
+        self.engine.close()
