@@ -13,6 +13,10 @@ REMEMBERED_FOLDER = "gitorch-folder"
 """A file in the git folder of each worktree that gitorch made."""
 
 
+LOCATION_FILE = Path("gitorch", "location")
+"""A file in the common folder that names this folder: where the repository was when gitorch last used it."""
+
+
 class Layout(msgspec.Struct, frozen=True):
     """The parts of a repository. A bare one has no `work_tree`, but may have worktrees beside it.
 
@@ -23,6 +27,14 @@ class Layout(msgspec.Struct, frozen=True):
     common_dir: Path
     work_tree: Path | None = None
     checkout: Path | None = None
+
+
+def is_in_place(common_dir: Path) -> bool:
+    """Return whether a repository is where it is recorded to be."""
+    try:
+        return (common_dir / LOCATION_FILE).read_bytes() == os.fsencode(common_dir) + b"\n"
+    except OSError:
+        return False
 
 
 def ask(start: Path) -> Output:

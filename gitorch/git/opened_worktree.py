@@ -52,16 +52,42 @@ def opened(path: Path, admin: Path) -> Iterator[int]:
 def remember(path: Path, admin: Path) -> None:
     """Record which folder a new worktree has, so that it is known again when an agent has replaced its `.git` file."""
     with opened(path, admin) as folder:
-        (admin / REMEMBERED_FOLDER).write_bytes(_identity(folder))
+        (admin / REMEMBERED_FOLDER).write_bytes(_identity(folder) + os.fsencode(admin) + b"\n")
 
 
 def _is_remembered(folder: int, admin: Path) -> bool:
-    return atomic.read_or_empty(admin / REMEMBERED_FOLDER) == _identity(folder)
+    identity = _identity(folder)
+    # a copied repository has the record of the original's worktree; earlier versions recorded no path
+    return atomic.read_or_empty(admin / REMEMBERED_FOLDER) in (identity, identity + os.fsencode(admin) + b"\n")
 
 
 def _identity(folder: int) -> bytes:
     status = os.fstat(folder)
     return f"{status.st_dev} {status.st_ino}\n".encode()
+
+
+def link_target(path: Path) -> Path | None:
+    """Return the git folder that a worktree names; None if there is no worktree, or a link in a place of one."""
+    try:
+        folder = os.open(path, _FOLDER)
+    except OSError:
+        return None
+    try:
+        content = _read_link(folder)
+    except OSError:
+        return None
+    finally:
+        os.close(folder)
+    return _target(path, content) if content else None
+
+
+def link(path: Path, admin: Path) -> None:
+    """Let a worktree name another git folder."""
+    folder = os.open(path, _FOLDER)
+    try:
+        atomic.replace_in(folder, ".git", b"gitdir: " + os.fsencode(admin) + b"\n", concurrent=True)
+    finally:
+        os.close(folder)
 
 
 def is_genuine(path: Path, admin: Path) -> bool:
@@ -83,18 +109,28 @@ def _explain(path: Path, error: OSError) -> str:
 
 def _mismatch(folder: int, path: Path, admin: Path) -> str:
     try:
-        link = os.open(".git", _FILE, dir_fd=folder)
+        content = _read_link(folder)
     except FileNotFoundError:
         return "its .git file is gone"
     except OSError:
         return "its .git is a link"
-    try:
-        if not stat.S_ISREG(os.fstat(link).st_mode):
-            return "its .git is not a file"
-        text = os.read(link, _LINK_BYTES)
-    finally:
-        os.close(link)
-    target = os.fsdecode(text.removeprefix(b"gitdir:").strip())
-    if text.startswith(b"gitdir:") and os.path.realpath(path / target) == os.path.realpath(admin):
+    if content is None:
+        return "its .git is not a file"
+    target = _target(path, content)
+    if target is not None and os.path.realpath(target) == os.path.realpath(admin):
         return ""
     return "its .git file names another repository"
+
+
+def _read_link(folder: int) -> bytes | None:
+    """Return the content of a worktree's `.git` file; None if it is not a file."""
+    descriptor = os.open(".git", _FILE, dir_fd=folder)
+    try:
+        return os.read(descriptor, _LINK_BYTES) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    finally:
+        os.close(descriptor)
+
+
+def _target(path: Path, content: bytes) -> Path | None:
+    target = os.fsdecode(content.removeprefix(b"gitdir:").strip())
+    return path / target if content.startswith(b"gitdir:") else None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gitorch.errors import Refused
 from gitorch.git import index_flags, untouched
+from gitorch.git.layout import REMEMBERED_FOLDER
 from gitorch.git.opened_worktree import remember
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.rescue import rescue
@@ -29,6 +30,7 @@ __all__ = [
     "discard_unfinished",
     "find",
     "lock",
+    "own_worktree_of",
     "remove_stale_locks",
     "rescue",
     "restore",
@@ -82,6 +84,13 @@ def take_away(repository: Repository, path: Path, ref: Ref, message: str) -> Non
         rescue(repository, worktree, ref, message, complete=True)
     with lock(repository):
         carry_out(removal(repository, path, new_stamp()))
+
+
+def own_worktree_of(repository: Repository, branch: Ref) -> Path | None:
+    """Return where a worktree that gitorch made has a branch checked out; None if none has."""
+    path = checked_out(repository).get(branch)
+    worktree = find(repository, path) if path is not None else None
+    return path if worktree is not None and (worktree.admin / REMEMBERED_FOLDER).exists() else None
 
 
 def restore(repository: Repository, worktree: Worktree, *, branch: str = "", commit: str = "HEAD") -> None:

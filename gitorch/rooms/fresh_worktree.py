@@ -28,6 +28,8 @@ def fresh_worktree(repository: Repository, spec: RoomSpec) -> Worktree:
         # a fresh attempt finds nothing of the one before: no ignored file, no repository, no link
         message = f"uncommitted files of {spec.task}"
         worktrees.take_away(repository, spec.directory, naming.rescue_ref(spec.task), message)
+        if (other := worktrees.own_worktree_of(repository, ref)) is not None:  # made before the repository was moved
+            worktrees.take_away(repository, other, naming.rescue_ref(spec.task), message)
     elif worktree is not None and _is_complete(worktree):
         worktrees.remove_stale_locks(repository, worktree, ref)
         worktrees.rescue(repository, worktree, naming.rescue_ref(spec.task), f"uncommitted files of {spec.task}")

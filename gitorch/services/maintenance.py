@@ -16,6 +16,7 @@ from gitorch.rooms.paths import worktree_path
 from gitorch.services import guard
 from gitorch.services.changes import operate
 from gitorch.services.recovery import operation_lock
+from gitorch.services.relocation import follow_worktrees
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import FolderMove, describe
 
@@ -35,6 +36,8 @@ def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:
     commits stay under `refs/gitorch/trash/`.
     """
     guard.require_person("clean up")
+    follow_worktrees(workspace)
+    tasks = [workspace.tasks[task.id] for task in tasks]
     workspace.store.notices.extend(empty_trash(workspace))
     for task in tasks:
         _rescue(workspace, task)

@@ -9,7 +9,7 @@ from pathlib import Path
 from gitorch import config as configuration
 from gitorch import services
 from gitorch.config import FILE, PERSONAL, Layer, LoadedConfig
-from gitorch.git import lockfiles
+from gitorch.git import layout, lockfiles
 from gitorch.git.repository import Repository
 from gitorch.model import naming
 from gitorch.services.workspace import Workspace
@@ -41,6 +41,8 @@ def open_workspace(
     if lockfiles.may_be_stale(repository) or not workspace.operations.is_settled():
         workspace.store.notices.extend(services.recovery.recover(workspace))
     _rebuild_if_missing(workspace)
+    if folder.exists() and not layout.is_in_place(repository.common_dir):
+        services.relocation.notice(workspace)
     return workspace
 
 

@@ -30,6 +30,7 @@ from gitorch.services.executor import keep_orphans
 from gitorch.services.forecast_record import saved_candidate, saved_conflicts
 from gitorch.services.maintenance import empty_trash
 from gitorch.services.recovery import recover
+from gitorch.services.relocation import follow_worktrees
 from gitorch.services.run_lock import git_lock, run_lock
 from gitorch.services.sandbox import require_sandbox
 from gitorch.services.stale import unstale_dependents
@@ -68,6 +69,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
     started = datetime.now(UTC)
     with run_lock(workspace), git_lock(workspace):
         recover(workspace)
+        follow_worktrees(workspace)
         workspace.repository.require_git()
         _require_base(workspace)
         require_trust(workspace)
