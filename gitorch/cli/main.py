@@ -44,6 +44,7 @@ COMMANDS: Sections = {
     "Morning": {
         "review": ("review", "review finished tasks"),
         "diff": ("diff", "show the changes of a task"),
+        "check": ("check", "run the checks of tasks again"),
         "comment": ("verdicts", "comment on a task, a file or a line"),
         "approve": ("verdicts", "approve tasks for merging"),
         "revise": ("verdicts", "send a task back with comments"),

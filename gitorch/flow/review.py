@@ -11,6 +11,7 @@ from gitorch.config import Config
 from gitorch.git import credentials
 from gitorch.git.repository import Repository
 from gitorch.model import alarms, globs
+from gitorch.model.branch_state import BranchState, LaterCommit, describe
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.redact import redacted
 from gitorch.model.task import Task, commit_range
@@ -46,12 +47,13 @@ class RiskSignal(msgspec.Struct, frozen=True):
 
 
 class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
-    """The summary of one task that a reviewer sees before the diff."""
+    """The summary of one task that a reviewer sees before the diff; `later` are the commits since its last attempt."""
 
     task: Task
     changes: tuple[FileChange, ...]
     commits: tuple[str, ...]
     signals: tuple[RiskSignal, ...]
+    later: tuple[LaterCommit, ...] = ()
 
     @property
     def added(self) -> int:
@@ -83,17 +85,20 @@ def _count(text: str) -> int | None:
     return None if text == "-" else int(text)
 
 
-def card(repository: Repository, config: Config, task: Task, moved: Sequence[str] = ()) -> ReviewCard:
+def card(repository: Repository, config: Config, state: BranchState, moved: Sequence[str] = ()) -> ReviewCard:
     """Return the review card of a task that has commits; `moved` is what changed outside of its worktree meanwhile."""
+    task = state.task
     base, tip = commit_range(task)
     changed = changes(repository, base, tip)
     log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
     subjects = tuple(redacted(entry) for entry in log.decode("utf-8", "replace").split("\0") if entry)
     signals = [RiskSignal(3, f"while it ran, and not by gitorch: {change}") for change in moved[:_MAX_MOVED]]
+    if by_hand := describe(state):
+        signals.append(RiskSignal(1, by_hand))
     signals += [*_signals(task, config, changed, moved), *_credentials(repository, base, tip)]
     signals += _forecast(repository, config, task)
     ordered = sorted(signals, key=lambda signal: -signal.weight)
-    return ReviewCard(task=task, changes=changed, commits=subjects, signals=tuple(ordered))
+    return ReviewCard(task=task, changes=changed, commits=subjects, signals=tuple(ordered), later=state.later)
 
 
 def by_risk(cards: Sequence[ReviewCard]) -> list[ReviewCard]:
@@ -157,7 +162,7 @@ def path_signals(change: FileChange, config: Config, task: Task) -> list[RiskSig
 def _forecast(repository: Repository, config: Config, task: Task) -> list[RiskSignal]:
     ref = branch_ref(config.integration)
     tip = repository.refs(ref).get(ref)
-    if tip is None:
+    if tip is None or repository.is_ancestor(tip, commit_range(task)[1]):  # merged into the branch by hand
         return []
     forecast = replay(repository, *commit_range(task), tip)
     if isinstance(forecast, Conflicted):

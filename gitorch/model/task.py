@@ -112,13 +112,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     checks went back to the agent. `start` is the tip of the branch when it began; `resumed` means that it continues
     the session of the previous attempt; `usage` is the sum of its ended rounds, and `session_usage` the session's
     total, for agents that count that way. `ending` is the `ExitReason` of its last round, `outcome` its own
-    `AttemptOutcome` (both empty while it runs).
+    `AttemptOutcome` (both empty while it runs), `tip` the last commit
+    that was collected from it: what follows it on the branch was added by others.
     """
 
     number: int
     agent: str
     base: Oid | None = None
     start: Oid | None = None
+    tip: Oid | None = None
     phase: Phase = Phase.PREPARING
     round: int = 1
     session: str = ""

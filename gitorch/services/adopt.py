@@ -20,10 +20,10 @@ from gitorch.model.refs import RefUpdate
 from gitorch.model.task import CheckResult, State, Task, by_id, change, commit_range
 from gitorch.services import guard
 from gitorch.services.agents import run_context
+from gitorch.services.branch_tips import branch_states
 from gitorch.services.branches import integration_tip
 from gitorch.services.changes import change_with_notes
 from gitorch.services.checks import checks_for
-from gitorch.services.review import at_branch_tips
 from gitorch.services.submit import require_prefix, reserved_names
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
@@ -150,7 +150,7 @@ def _unchecked_tasks(workspace: Workspace, branches: Sequence[BranchMatch]) -> l
     refs = {branch.ref for branch in branches}
     finished = [task for task in workspace.tasks.values() if task.state is State.FINISHED and task.tip]
     matches = [task for task in finished if task.branch and branch_ref(task.branch) in refs]
-    return [task for task in at_branch_tips(workspace, matches) if not task.results]
+    return [state.task for state in branch_states(workspace, matches).values() if not state.task.results]
 
 
 def _with_uncommitted(workspace: Workspace, branches: Sequence[BranchMatch]) -> list[tuple[str, Path]]:

@@ -8,10 +8,13 @@ from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
 from gitorch.flow.review import ReviewCard
 from gitorch.git import credentials
+from gitorch.model import branch_state as branch_state_model
 from gitorch.model import note
+from gitorch.model.branch_state import BranchState
 from gitorch.model.naming import Oid, branch_ref
-from gitorch.model.task import Comment, Commits, State, Task, base_of, change, commit_range
+from gitorch.model.task import Comment, State, Task, by_id, change, commit_range
 from gitorch.services import guard, moved
+from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
 from gitorch.services.resume import answered
@@ -27,19 +30,59 @@ def current_reviewer(workspace: Workspace) -> str:
 
 
 def review_card(workspace: Workspace, task: Task) -> ReviewCard:
-    """Return the review card of a task. Raises `Refused` if it has no commits."""
+    """Return the review card of a task, with its branch as it is. Raises `Refused` if it has no commits."""
     if task.tip is None:
         raise Refused(
             "no-commits", f"{task.id} has no commits yet", why=task.reason, fix=(f"orchestrate log {task.id}",)
         )
-    changes = dict.fromkeys(change.what for change in moved.unacknowledged(workspace, task.id))
-    return review.card(workspace.repository, workspace.config, task, [*changes])
+    return _card(workspace, branch_state(workspace, task))
 
 
 def cards_by_risk(workspace: Workspace) -> list[ReviewCard]:
-    """Return the cards of all finished tasks, the riskiest first."""
-    finished = [task for task in workspace.tasks.values() if task.state is State.FINISHED and task.tip]
-    return review.by_risk([review_card(workspace, task) for task in finished])
+    """Return the cards of all tasks that need a verdict, the riskiest first.
+
+    These are the finished ones, and those in conflict whose branch a person has changed.
+    """
+    done = [task for task in workspace.tasks.values() if task.state in (State.FINISHED, State.CONFLICTED) and task.tip]
+    states = [state for state in branch_states(workspace, done).values() if needs_verdict(state)]
+    return review.by_risk([_card(workspace, state) for state in states])
+
+
+def needs_verdict(state: BranchState) -> bool:
+    """Return whether a task waits for a verdict: it is finished, or it is in conflict and was changed by hand."""
+    is_changed = state.task.state is State.CONFLICTED and (bool(state.later) or state.is_rewritten)
+    return state.task.state is State.FINISHED or is_changed
+
+
+def _card(workspace: Workspace, state: BranchState) -> ReviewCard:
+    changes = dict.fromkeys(change.what for change in moved.unacknowledged(workspace, state.task.id))
+    return review.card(workspace.repository, workspace.config, state, [*changes])
+
+
+def approvable(workspace: Workspace, *, force: bool = False) -> tuple[list[Task], list[tuple[Task, str]]]:
+    """Return the finished tasks that can be approved together, and those that are held, each with the reason.
+
+    Tasks whose checks fail are in neither list, unless forced.
+    """
+    finished = [task for task in workspace.tasks.values() if task.state is State.FINISHED]
+    passing = [task for task in finished if force or task.passed is not False]
+    states = branch_states(workspace, passing)
+    held: list[tuple[Task, str]] = []
+    for task in passing:
+        state = states[task.id]
+        if not is_shown(workspace, state):
+            held.append((task, "has changed since you last saw it"))
+        elif state.unseen and not force and workspace.config.review.require_checks and is_unchecked(workspace, state):
+            held.append((task, "has not been checked since it was changed"))
+        elif not force and adds_credentials(workspace, state.task):
+            held.append((task, "adds credentials"))
+    names = {task.id for task, _ in held}
+    return [task for task in passing if task.id not in names], held
+
+
+def is_unchecked(workspace: Workspace, state: BranchState) -> bool:
+    """Return whether checks are configured that have not run on a branch's tip."""
+    return not state.task.results and bool(checks_for(workspace, state.task))
 
 
 def approve(
@@ -48,8 +91,11 @@ def approve(
     """Accept tasks for merging. Failing checks and added credentials are refused, unless forced."""
     guard.require_person("approve")
     merged = [task for task in tasks if task.state is State.MERGED]
-    tasks = [task for task in tasks if task not in merged]
-    current = at_branch_tips(workspace, tasks)
+    tasks = [*by_id(task for task in tasks if task not in merged).values()]
+    states = [*branch_states(workspace, tasks).values()]
+    for state in states:
+        _require_seen(workspace, state)
+    current = [_approvable(workspace, state) for state in states]
     for task in current:
         if workspace.config.review.require_checks and not force:
             _require_checks(workspace, task)
@@ -59,16 +105,6 @@ def approve(
     comments = (Comment(text=comment),) if comment else ()
     pairs = list(zip(tasks, approved, strict=True))
     return [*_record_verdict(workspace, "approve", pairs, [*current, *merged], reviewer, comments), *merged]
-
-
-def at_branch_tips(workspace: Workspace, tasks: Sequence[Task]) -> list[Task]:
-    """Return tasks with the current tips of their branches: a person may have committed to one by hand.
-
-    Raises `Refused` if a branch no longer exists or no longer contains the reviewed commit.
-    """
-    refs = [branch_ref(task.branch) for task in tasks if task.branch]
-    tips = workspace.repository.refs(*refs) if refs else {}
-    return [_at_tip(workspace, task, tips.get(branch_ref(task.branch))) for task in tasks]
 
 
 def comment(workspace: Workspace, task: Task, comment: Comment) -> Task:
@@ -118,7 +154,7 @@ def _require_checks(workspace: Workspace, task: Task) -> None:
             if failing
             else f"{task.id} has not been checked in its current state",
             fix=(
-                f"orchestrate revise {task.id} -m ..." if failing else f"orchestrate adopt --check {task.branch}",
+                f"orchestrate revise {task.id} -m ..." if failing else f"orchestrate check {task.id}",
                 f"orchestrate approve {task.id} --force",
             ),
         )
@@ -142,21 +178,31 @@ def _require_no_credentials(workspace: Workspace, task: Task) -> None:
         )
 
 
-def _at_tip(workspace: Workspace, task: Task, tip: Oid | None) -> Task:
-    if tip == task.tip or task.tip is None:
-        return task
-    repository = workspace.repository
-    if tip is None or not repository.is_ancestor(task.tip, tip):
+def _require_seen(workspace: Workspace, state: BranchState) -> None:
+    """Raise `Refused` if a branch has commits that no review has shown."""
+    task = state.task
+    if not is_shown(workspace, state):
+        raise Refused(
+            "unseen-commits",
+            f"{task.id} has changed since you last saw it",
+            why=branch_state_model.describe(state),
+            fix=(f"orchestrate review {task.id}", f"orchestrate diff {task.id}"),
+        )
+
+
+def _approvable(workspace: Workspace, state: BranchState) -> Task:
+    """Return a task with the commits that an approval covers; raise `Refused` if its branch is gone or adds nothing."""
+    task = state.task
+    if task.branch and task.tip and not workspace.repository.refs(branch_ref(task.branch)):
         raise Refused(
             "branch-moved",
-            f"{task.branch} no longer contains the commit that was checked",
-            why=f"{task.tip[:12]} was checked, the branch is at {tip[:12] if tip else 'no commit'}",
-            fix=(f"orchestrate reject {task.id}", f"orchestrate adopt {task.branch}")
-            if task.adopted
-            else (f"git branch --force {task.branch} {task.tip[:12]}", f"orchestrate retry {task.id}"),
+            f"the branch of {task.id} does not exist any more",
+            why=f"{task.branch} was at {task.tip[:12]}",
+            fix=(f"git branch {task.branch} {task.tip[:12]}", f"orchestrate reject {task.id}"),
         )
-    is_same = repository.tree(tip) == repository.tree(task.tip)
-    return change(task, commits=Commits(base_of(task), tip), results=task.results if is_same else ())
+    if task.tip is not None and task.tip == task.base:
+        raise Refused("no-commits", f"{task.branch} has no commits of its own", fix=(f"orchestrate reject {task.id}",))
+    return task
 
 
 def _record_verdict(

@@ -32,13 +32,13 @@ def unstale_dependents(workspace: Workspace, changed: Sequence[Task]) -> list[Ta
         names = conflict.dependents if conflict else ()
         for dependent in graph.merge_order(tasks[name] for name in names if name in tasks):
             is_idle = dependent.stale and dependent.state is not State.RUNNING
-            if is_idle and _is_up_to_date(workspace, dependent, tasks):
+            if is_idle and is_up_to_date(workspace, dependent, tasks):
                 tasks[dependent.id] = change(dependent, stale=False)
                 unstaled.append(tasks[dependent.id])
     return unstaled
 
 
-def _is_up_to_date(workspace: Workspace, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
+def is_up_to_date(workspace: Workspace, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
     """Return whether a task is based on the current tips of its dependencies."""
     return all(_is_based_on(workspace, task, tasks[name]) for name in task.spec.after if name in tasks)
 

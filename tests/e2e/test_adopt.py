@@ -226,7 +226,7 @@ def test_an_unjudged_branch_is_not_approved(cli: Cli) -> None:
     branch(cli.folder, "bad", "bad.txt")
     cli("adopt", "good", "bad")
     error = cli.error("approve", "good", exit=5)
-    assert error["fix"][0] == "orchestrate adopt --check good"
+    assert error["fix"][0] == "orchestrate check good"
     found = cli.json("adopt", "--check", "good", "bad", ok=6)
     assert {task["id"]: task["checks"]["passed"] for task in found["judged"]} == {"good": True, "bad": False}
     assert cli.tasks()["bad"]["reason"] == "checks failed: test"
@@ -288,15 +288,18 @@ def test_an_adopted_task_that_is_sent_back_goes_on_elsewhere(cli: Cli) -> None:
 
 
 def test_a_branch_that_its_owner_moved_is_not_approved_unseen(cli: Cli) -> None:
-    """Commits on top count, unjudged; another history is refused, and the way out does not touch the branch."""
+    """Commits on top count, and so does another history: both once a review has shown them, and the branch stays."""
     branch(cli.folder, "mine", "mine.txt")
     cli("adopt", "mine")
     on_top = branch(cli.folder, "mine", "top.txt", base="mine")
+    assert cli.error("approve", "mine", exit=5)["code"] == "unseen-commits"
+    cli("review", "mine")
     assert cli.json("approve", "mine")["tasks"][0]["tip"] == on_top
     cli("undo")
-    branch(cli.folder, "mine", "other.txt")
-    error = cli.error("approve", "mine", exit=5)
-    assert (error["code"], error["fix"]) == ("branch-moved", ["orchestrate reject mine", "orchestrate adopt mine"])
+    other = branch(cli.folder, "mine", "other.txt")
+    assert cli.error("approve", "mine", exit=5)["code"] == "unseen-commits"
+    cli("diff", "mine")
+    assert cli.json("approve", "mine")["tasks"][0]["tip"] == other
     cli("reject", "mine")
     assert [task["id"] for task in cli.json("adopt", "mine")["tasks"]] == ["mine-2"]
 

@@ -15,8 +15,9 @@ from gitorch.cli.terminal.patch import DEFAULTS, Colours, shown, whole_lines
 from gitorch.errors import Refused
 from gitorch.executors.foreground import paged
 from gitorch.git.repository import Repository
+from gitorch.model.branch_state import describe
 from gitorch.model.redact import Redactor
-from gitorch.model.task import Task
+from gitorch.model.task import Task, commit_range
 
 
 @click.command("diff", context_settings={"ignore_unknown_options": True})
@@ -32,15 +33,21 @@ def diff_command(session: Session, name: str | None, options: tuple[str, ...], s
     """
     task = session.find(name)
     if session.json:
-        session.answer("", schema.review.DiffAnswer.of(services.review.review_card(session.workspace, task)))
+        card = services.review.review_card(session.workspace, task)
+        session.answer("", schema.review.DiffAnswer.of(card))
+        services.branch_tips.mark_shown(session.workspace, card.task)
         return
     sys.exit(show_diff(session, task, ("--stat", *options) if stat else options))
 
 
 def show_diff(session: Session, task: Task, options: Sequence[str]) -> int:
     """Run `git diff` with the user's configuration (pager, colours, external diff), made harmless for a terminal."""
-    if task.tip is None or task.base is None:
+    if task.tip is None:
         raise Refused("no-commits", f"{task.id} has no commits yet", why=task.reason)
+    branch = services.branch_tips.branch_state(session.workspace, task)
+    base, tip = commit_range(branch.task)
+    if by_hand := describe(branch):
+        session.say(f"{task.id}: {session.screen.err.clean(by_hand)}")
     repository = session.workspace.repository
     is_tty = sys.stdout.isatty()
     colours = _colours(repository) if _wants_colour(repository, options, is_tty=is_tty) else None
@@ -48,7 +55,7 @@ def show_diff(session: Session, task: Task, options: Sequence[str]) -> int:
     others = [option for option in options if option.partition("=")[0] not in ("--color", "--no-color")]
     # --text: an agent's .gitattributes must not be able to hide a change as binary
     words = ["git", f"--git-dir={repository.common_dir}", *settings, "diff", "--text", *others]
-    command = [*words, task.base, task.tip, "--"]
+    command = [*words, base, tip, "--"]
     sys.stdout.flush()
     pager = _pager(repository) if is_tty else ""
     redactor = Redactor()
@@ -56,8 +63,10 @@ def show_diff(session: Session, task: Task, options: Sequence[str]) -> int:
         for block in shown(whole_lines(run.chunks), colours, redactor.feed, escape=is_tty):
             run.output.write(block)
     if redactor.kinds:
-        exact = f"git diff {task.base[:12]} {task.tip[:12]}"
+        exact = f"git diff {base[:12]} {tip[:12]}"
         session.screen.warn(f"{len(redactor.kinds)} credentials in this diff are redacted; for the exact text: {exact}")
+    if all(option.startswith("-") and option != "--" for option in options):  # the whole diff, not some of its files
+        services.branch_tips.mark_shown(session.workspace, branch.task)
     return run.exit_code
 
 

@@ -40,6 +40,8 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
     if only_list or not session.interactive:
         text = views.review.card(cards[0]) if task else views.review.review_list(cards)
         session.answer(text, schema.review.ReviewAnswer.of(cards))
+        if task and not only_list:
+            services.branch_tips.mark_shown(workspace, cards[0].task)
         return
     if not task:
         session.answer(views.review.review_list(cards))
@@ -52,6 +54,7 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
 def _ask_verdict(session: Session, card: ReviewCard, position: str) -> bool:
     """Show one task and carry out the reviewer's keys; return whether to go on with the next."""
     session.answer(views.review.card(card))
+    services.branch_tips.mark_shown(session.workspace, card.task)
     while True:
         click.echo(f"{position}  {_KEYS} ", nl=False, err=True)
         key = click.getchar()

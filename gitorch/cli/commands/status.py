@@ -9,6 +9,7 @@ import click
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import Session, pass_session
+from gitorch.model.branch_state import describe
 from gitorch.model.task import State
 
 
@@ -24,7 +25,11 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
         count = services.moved.acknowledge(workspace)
         session.say(f"acknowledged {count} changes")
     moved = services.moved.unacknowledged(workspace)
-    tasks = workspace.tasks
+    branches = services.branch_tips.branch_states(workspace, workspace.tasks.values())
+    # an approval covers the commits that were approved, and no later ones
+    tasks = {
+        name: task if task.state is State.APPROVED else branches[name].task for name, task in workspace.tasks.items()
+    }
     tip = services.branches.integration_tip(workspace)
     top = workspace.repository.work_tree or workspace.repository.common_dir
     if session.json:
@@ -38,6 +43,7 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
                 conflicts=services.forecast_record.saved_conflicts(workspace),
                 candidate=services.forecast_record.saved_candidate(workspace),
                 moved=moved,
+                later={name: state.later for name, state in branches.items()},
             ),
         )
     else:
@@ -54,6 +60,7 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
                 moved=moved,
                 conflicts=services.forecast_record.saved_conflicts(workspace),
                 candidate=services.forecast_record.saved_candidate(workspace),
+                by_hand={name: text for name, state in branches.items() if (text := describe(state))},
             )
         )
     needs_you = any(task.state in (State.FINISHED, State.CONFLICTED, State.FAILED) for task in tasks.values())

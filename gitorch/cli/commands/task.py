@@ -8,6 +8,7 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.cli.terminal.sanitize import safe_block
+from gitorch.model.branch_state import describe
 from gitorch.model.forecast import conflicts_of
 
 
@@ -27,5 +28,7 @@ def task_command(session: Session, name: str | None, path: bool, brief: bool) ->
     else:
         conflicts = conflicts_of(services.forecast_record.saved_conflicts(session.workspace), task.id)
         moved = services.moved.unacknowledged(session.workspace, task.id)
-        answer = schema.progress.TaskAnswer.of(task, conflicts, session.workspace.config.integration, moved)
-        session.answer(views.task.task_page(task, conflicts=conflicts, moved=moved), answer)
+        branch = services.branch_tips.branch_state(session.workspace, task)
+        answer = schema.progress.TaskAnswer.of(branch.task, conflicts, session.workspace.config.integration, moved)
+        page = views.task.task_page(branch.task, conflicts=conflicts, moved=moved, by_hand=describe(branch))
+        session.answer(page, answer)

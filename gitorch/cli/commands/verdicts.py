@@ -8,7 +8,7 @@ from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
 from gitorch.errors import InvalidInput
-from gitorch.model.task import Comment, State
+from gitorch.model.task import Comment
 
 _EDITOR_HINT = "Write what should change."
 _IGNORED = "Lines that start with # are ignored."
@@ -58,7 +58,7 @@ def _parse_position(position: str) -> tuple[str, int]:
     "--all",
     "approve_all",
     is_flag=True,
-    help="Approve every finished task whose checks pass and that adds no credentials.",
+    help="Approve every finished task whose checks pass, unless it adds credentials or has changed since you saw it.",
 )
 @click.option("--force", is_flag=True, help="Approve even if checks fail, or credentials are added.")
 @click.option("-m", "--message", default="", help="A comment for the notes.")
@@ -67,12 +67,9 @@ def approve_command(session: Session, names: tuple[str, ...], approve_all: bool,
     """Approve tasks for merging."""
     workspace = session.workspace
     if approve_all:
-        finished = (task for task in workspace.tasks.values() if task.state is State.FINISHED)
-        passing = [task for task in finished if force or task.passed is not False]
-        held = [] if force else [task for task in passing if services.review.adds_credentials(workspace, task)]
-        for task in held:
-            session.screen.warn(f"{task.id} adds credentials and is not approved; see: orchestrate review {task.id}")
-        tasks = [task for task in passing if task not in held]
+        tasks, held = services.review.approvable(workspace, force=force)
+        for task, reason in held:
+            session.screen.warn(f"{task.id} {reason} and is not approved; see: orchestrate review {task.id}")
     else:
         tasks = session.find_all(names)
     reviewer = services.review.current_reviewer(workspace)

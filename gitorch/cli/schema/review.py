@@ -1,15 +1,18 @@
-"""The answers of `review`, `diff`, `comment`, `approve`, `revise` and `reject`."""
+"""The answers of `review`, `diff`, `check`, `comment`, `approve`, `revise` and `reject`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, JsonAnswer, present
-from gitorch.cli.schema.task import TaskJson
+from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
+from gitorch.cli.schema.task import CheckJson, LaterCommitJson, TaskJson, later_json
 from gitorch.flow.review import ReviewCard
+
+if TYPE_CHECKING:
+    from gitorch.services.check import CheckedTask
 
 
 class SignalJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +48,8 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
     added: int
     removed: int
     files: list[FileJson]
+    later: list[LaterCommitJson] | Absent = msgspec.UNSET
+    """Commits added by hand since the last attempt, oldest first; absent when there are none."""
 
     @classmethod
     def of(cls, card: ReviewCard) -> CardJson:
@@ -70,6 +75,43 @@ class DiffAnswer(CardJson, JsonAnswer, tag="gitorch/diff/1", frozen=True, kw_onl
     def of(cls, card: ReviewCard) -> DiffAnswer:
         """Return the answer for a review card."""
         return cls(**card_fields(card))
+
+
+class CheckedTaskJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A task whose checks ran again."""
+
+    task: TaskJson
+    tip: ObjectId
+    """The commit that was checked."""
+    passed: bool
+    results: list[CheckJson]
+    later: list[LaterCommitJson] | Absent = msgspec.UNSET
+    """Commits added by hand since the last attempt, oldest first; absent when there are none."""
+    uncommitted: bool
+    """Whether its worktree has files that are not committed, which no check has seen."""
+
+    @classmethod
+    def of(cls, checked: CheckedTask) -> CheckedTaskJson:
+        """Return a checked task."""
+        return cls(
+            task=TaskJson.of(checked.task),
+            tip=checked.tip,
+            passed=checked.passed,
+            results=[CheckJson.of(result) for result in checked.results],
+            later=later_json(checked.branch.later),
+            uncommitted=checked.uncommitted,
+        )
+
+
+class CheckAnswer(JsonAnswer, tag="gitorch/check/1", frozen=True, kw_only=True):
+    """The tasks whose checks ran again."""
+
+    tasks: list[CheckedTaskJson]
+
+    @classmethod
+    def of(cls, checked: Iterable[CheckedTask]) -> CheckAnswer:
+        """Return the answer for these tasks."""
+        return cls(tasks=[CheckedTaskJson.of(outcome) for outcome in checked])
 
 
 class CommentAnswer(JsonAnswer, tag="gitorch/comment/1", frozen=True, kw_only=True):
@@ -111,4 +153,5 @@ def card_fields(card: ReviewCard) -> dict[str, Any]:
             FileJson(path=file.path, status=file.status, added=file.added, removed=file.removed)
             for file in card.changes
         ],
+        "later": later_json(card.later),
     }

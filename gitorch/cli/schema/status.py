@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 
 import msgspec
 
-from gitorch.cli.schema.answer import JsonAnswer, ObjectId
+from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId
 from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
-from gitorch.cli.schema.task import MovedJson, TaskJson, moved_json, tasks_json
+from gitorch.cli.schema.task import LaterCommitJson, MovedJson, TaskJson, later_json, moved_json
+from gitorch.model.branch_state import LaterCommit
 from gitorch.model.forecast import Candidate, Conflict
+from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
 from gitorch.storage.foreign_changes import ForeignChange
 
@@ -23,13 +25,25 @@ class IntegrationJson(msgspec.Struct, frozen=True, kw_only=True):
     """Its tip; null when nothing has been merged yet."""
 
 
+class StatusTaskJson(TaskJson, frozen=True, kw_only=True):
+    """A task with its branch as it is, and what was added to it by hand."""
+
+    later: list[LaterCommitJson] | Absent = msgspec.UNSET
+    """Commits added by hand since the last attempt, oldest first; absent when there are none."""
+
+    @classmethod
+    def of_branch(cls, task: Task, later: Sequence[LaterCommit]) -> StatusTaskJson:
+        """Return a task and what was added to its branch."""
+        return cls(**msgspec.structs.asdict(TaskJson.of(task)), later=later_json(later))
+
+
 class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True):
     """All tasks of a repository, with the forecast and the candidate of the next merge."""
 
     repository: str
     """The work tree, or the git directory of a bare repository."""
     integration: IntegrationJson
-    tasks: list[TaskJson]
+    tasks: list[StatusTaskJson]
     conflicts: list[ConflictJson]
     """Conflicts predicted among the branches in flight."""
     candidate: CandidateJson | None
@@ -48,12 +62,13 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
         conflicts: Iterable[Conflict] = (),
         candidate: Candidate | None = None,
         moved: Iterable[ForeignChange] = (),
+        later: Mapping[TaskId, Sequence[LaterCommit]] | None = None,
     ) -> StatusAnswer:
         """Return the status of `tasks`; `integration` is the integration branch, `tip` its commit."""
         return cls(
             repository=str(repository),
             integration=IntegrationJson(branch=integration, oid=tip),
-            tasks=tasks_json(tasks),
+            tasks=[StatusTaskJson.of_branch(task, (later or {}).get(task.id, ())) for task in tasks],
             conflicts=conflicts_json(conflicts, integration),
             candidate=candidate_json(candidate),
             moved=moved_json(moved),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, known_time, present, timestamp
+from gitorch.model.branch_state import LaterCommit
 from gitorch.model.outcome import AttemptOutcome, Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
 from gitorch.storage.foreign_changes import ForeignChange
@@ -225,6 +226,14 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class LaterCommitJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit that was added to a task's branch after the work of its last attempt was collected."""
+
+    oid: ObjectId
+    author: str
+    subject: str
+
+
 class MovedJson(msgspec.Struct, frozen=True, kw_only=True):
     """A change outside of the tasks' own worktrees and branches that gitorch did not make."""
 
@@ -255,6 +264,13 @@ class TaskDetailsJson(TaskJson, frozen=True, kw_only=True):
 def moved_json(changes: Iterable[ForeignChange]) -> list[MovedJson]:
     """Return changes that gitorch did not make."""
     return [MovedJson(what=change.what, tasks=list(change.tasks), time=known_time(change.time)) for change in changes]
+
+
+def later_json(commits: Iterable[LaterCommit]) -> list[LaterCommitJson] | Absent:
+    """Return commits that were added by hand, or what leaves the field out where there are none."""
+    return present(
+        [LaterCommitJson(oid=commit.oid, author=commit.author, subject=commit.subject) for commit in commits]
+    )
 
 
 def tasks_json(tasks: Iterable[Task]) -> list[TaskJson]:

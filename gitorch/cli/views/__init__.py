@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gitorch.cli.views import (
         adopt,
         board,
+        check,
         error,
         events,
         forecast,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "adopt",
     "board",
+    "check",
     "error",
     "events",
     "forecast",

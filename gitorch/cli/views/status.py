@@ -43,6 +43,7 @@ class _Facts(NamedTuple):
     diffs: Mapping[str, labels.LineCounts]
     activity: Mapping[str, str]
     conflicts: Mapping[TaskId, str]
+    by_hand: Mapping[TaskId, str]
     now: datetime
 
 
@@ -82,14 +83,15 @@ def status(
     conflicts: Sequence[Conflict] = (),
     candidate: Candidate | None = None,
     moved: Sequence[ForeignChange] = (),
+    by_hand: Mapping[TaskId, str] | None = None,
     terminal: TerminalStyle | None = None,
     now: datetime | None = None,
 ) -> RenderableType:
     """Return the tasks by what they need: first what waits for the user, then what is running, then what is done.
 
     `repository` and `branch` name where the user is, `tip` is the integration branch's commit. `diffs` and `activity`
-    are by task id; `conflicts` and `candidate` are the forecast of the merge, `moved` is
-    what changed during runs and not by gitorch. Without `show_all`, only the number of
+    are by task id; `conflicts` and `candidate` are the forecast of the merge, `moved` is what changed during runs and
+    not by gitorch, `by_hand` what people added to the branches of tasks. Without `show_all`, only the number of
     the last tasks of a long group is shown. Times are in the zone of `now`.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
@@ -101,7 +103,9 @@ def status(
     if not groups:
         return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])
     marks = forecast.marks(conflicts)
-    facts = _Facts(tasks=by_id, diffs=diffs or {}, activity=activity or {}, conflicts=marks, now=now)
+    facts = _Facts(
+        tasks=by_id, diffs=diffs or {}, activity=activity or {}, conflicts=marks, by_hand=by_hand or {}, now=now
+    )
     limits = {bucket: len(group) for bucket, group in groups.items()} if show_all else shares(groups, ROWS)
     layout = _task_pairs if terminal.width is not None and terminal.width < NARROW else _task_table
     return stack(
@@ -169,7 +173,10 @@ def _next_cell(task: Task, facts: _Facts, terminal: TerminalStyle) -> Span:
     verb, reason = labels.next_step(task, facts.tasks, facts.now, facts.activity.get(task.id, ""))
     priority = "" if task.attempts else labels.priority(task)
     conflict = "" if task.state is State.CONFLICTED else facts.conflicts.get(task.id, "")
-    text = terminal.clean("; ".join(part for part in (priority, reason, conflict) if part))
+    by_hand = facts.by_hand.get(task.id, "")
+    if by_hand and task.state is State.CONFLICTED:
+        verb = "review"
+    text = terminal.clean("; ".join(part for part in (priority, by_hand, reason, conflict) if part))
     return labels.sentence(verb, text), _next_style(task, reason)
 
 

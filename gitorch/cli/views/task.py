@@ -29,6 +29,7 @@ def task_page(
     *,
     conflicts: Sequence[Conflict] = (),
     moved: Sequence[ForeignChange] = (),
+    by_hand: str = "",
     terminal: TerminalStyle | None = None,
     now: datetime | None = None,
 ) -> RenderableType:
@@ -55,6 +56,7 @@ def task_page(
             ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
             ("Comments", comment_list(task.comments, terminal)),
             ("Branch", _branch(task, terminal)),
+            ("By hand", block(by_hand, terminal, "yellow")),
         ]
     )
     return stack(

@@ -136,7 +136,9 @@ def end_finished(context: RunContext, task: Task) -> Task:
 
 
 def _end(context: RunContext, task: Task, outcome: AttemptOutcome, **fields: Any) -> Task:
-    task = change(change_attempt(task, phase=Phase.ENDED, outcome=outcome, seconds=elapsed(task)), **fields)
+    task = change(
+        change_attempt(task, phase=Phase.ENDED, outcome=outcome, seconds=elapsed(task), tip=task.tip), **fields
+    )
     if task.state is not State.QUEUED and task.wake is None:  # the agent has had the answer
         task = msgspec.structs.replace(task, answer="")
     if task.tip is not None:

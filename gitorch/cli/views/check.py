@@ -1,0 +1,33 @@
+"""What `check` found: each task, what was added to its branch by hand, and how its checks ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from rich.console import RenderableType
+
+from gitorch.cli.terminal.blocks import bullets, prose, stack
+from gitorch.cli.terminal.style import TerminalStyle, stdout_style
+from gitorch.cli.views import labels
+from gitorch.cli.views.review import check_table
+from gitorch.model import branch_state
+from gitorch.services.check import CheckedTask
+
+
+def checked_tasks(checked: Sequence[CheckedTask], *, terminal: TerminalStyle | None = None) -> RenderableType:
+    """Return the tasks that were checked."""
+    terminal = terminal or stdout_style()
+    return stack([part for outcome in checked for part in _parts(outcome, terminal)])
+
+
+def _parts(outcome: CheckedTask, terminal: TerminalStyle) -> list[RenderableType]:
+    task = msgspec.structs.replace(outcome.task, results=outcome.results)
+    head = prose((terminal.clean(task.id), "bold"), f"  {task.state}  ", labels.checks(task, terminal))
+    by_hand = branch_state.describe(outcome.branch)
+    table = check_table(task, terminal)
+    return [
+        head,
+        *([prose("  ", (terminal.clean(by_hand), "yellow"))] if by_hand else []),
+        *([content] if table and (content := bullets([((" ", ""), table)])) else []),
+    ]

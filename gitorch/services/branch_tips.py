@@ -1,0 +1,59 @@
+"""The branches of tasks as they are: a person may commit to one, amend it or rebase it at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gitorch import services
+from gitorch.model.branch_state import BranchState
+from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.task import State, Task
+from gitorch.services import guard
+from gitorch.services.workspace import Workspace
+from gitorch.storage import shown_tips
+
+REVIEWABLE = frozenset({State.FINISHED, State.CONFLICTED, State.APPROVED})
+"""States in which a person's commits on the branch are part of what is reviewed."""
+
+_MAX_NAMED = 32  # refs that are named one by one
+
+
+def branch_states(workspace: Workspace, tasks: Iterable[Task]) -> dict[TaskId, BranchState]:
+    """Return the branches of these tasks as they are; git is asked about those that others have moved."""
+    tasks = list(tasks)
+    named = [task for task in tasks if task.branch and task.tip and task.state in REVIEWABLE]
+    refs = workspace.repository.refs(*_patterns(workspace, named)) if named else {}
+    tips = {task.id: refs.get(branch_ref(task.branch)) for task in named}
+    return {task.id: _state(workspace, task, tips.get(task.id)) for task in tasks}
+
+
+def branch_state(workspace: Workspace, task: Task) -> BranchState:
+    """Return the branch of one task as it is."""
+    return branch_states(workspace, [task])[task.id]
+
+
+def mark_shown(workspace: Workspace, task: Task) -> None:
+    """Record that a reviewer was shown a task up to its tip; what an agent looks at does not count."""
+    if task.tip is not None and not guard.inside_agent():
+        shown_tips.record(workspace.folder, task.id, task.tip)
+
+
+def is_shown(workspace: Workspace, state: BranchState) -> bool:
+    """Return whether a reviewer was shown the tip of a branch, or nobody has moved it since it was recorded."""
+    return state.unseen is None or shown_tips.read(workspace.folder, state.task.id) == state.unseen
+
+
+def _state(workspace: Workspace, task: Task, tip: Oid | None) -> BranchState:
+    attempt_tip = task.attempt.tip if task.attempt else None
+    if tip is None or (tip == task.tip and attempt_tip in (None, tip)):
+        return BranchState(task=task)
+    return services.hand_work.moved_branch(workspace, task, tip)
+
+
+def _patterns(workspace: Workspace, tasks: Sequence[Task]) -> list[str]:
+    """Return patterns for the branches of these tasks: by name, or for many by the prefix of all task branches."""
+    prefix = workspace.config.prefix
+    if len(tasks) <= _MAX_NAMED or not prefix.endswith("/"):
+        return [branch_ref(task.branch) for task in tasks]
+    others = [branch_ref(task.branch) for task in tasks if not task.branch.startswith(prefix)]
+    return [f"refs/heads/{prefix}", *others]

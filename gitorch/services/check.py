@@ -1,0 +1,135 @@
+"""Run the checks of tasks again, on the tips that their branches have now."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from gitorch.errors import Refused
+from gitorch.flow.merge.trees import TreeChecker
+from gitorch.git import worktree_status
+from gitorch.model import note
+from gitorch.model.branch_state import BranchState
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.task import CheckResult, State, Task, by_id, change, commit_range
+from gitorch.services import guard
+from gitorch.services.agents import run_context
+from gitorch.services.branch_tips import branch_states
+from gitorch.services.changes import change_with_notes
+from gitorch.services.checks import checks_for
+from gitorch.services.workspace import Workspace
+from gitorch.storage.operations import describe
+from gitorch.storage.tasks import Pair
+
+_CHECKABLE = frozenset({State.FINISHED, State.CONFLICTED, State.APPROVED})
+
+
+class CheckStep(msgspec.Struct, frozen=True):
+    """The task whose tip is being checked: number `step` of `of`."""
+
+    task: TaskId
+    step: int
+    of: int
+
+
+class CheckedTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task after its checks, with its branch as it was checked.
+
+    `uncommitted` tells that its worktree has files that are not committed, which no check has seen.
+    """
+
+    task: Task
+    branch: BranchState
+    results: tuple[CheckResult, ...]
+    uncommitted: bool = False
+
+    @property
+    def tip(self) -> Oid:
+        return _tip(self.branch)
+
+    @property
+    def passed(self) -> bool:
+        return all(result.passed for result in self.results)
+
+
+def branches_to_check(workspace: Workspace, tasks: Sequence[Task]) -> list[BranchState]:
+    """Return the branches of tasks as they are; raise `Refused` if one cannot be checked."""
+    guard.require_person("check tasks")
+    states = [_state(workspace, task) for task in by_id(tasks).values()]
+    for state in states:
+        if not _tip_checks(workspace, state):
+            raise Refused("no-checks", "no checks are configured", fix=("orchestrate init", "orchestrate config show"))
+    return states
+
+
+def run_checks(
+    workspace: Workspace, states: Sequence[BranchState]
+) -> Generator[CheckStep, None, list[tuple[CheckResult, ...]]]:
+    """Run the checks on the tips of these branches; results of earlier commands do not count."""
+    results = []
+    with ExitStack() as stack:
+        checkers: dict[str, TreeChecker] = {}
+        for step, state in enumerate(states, start=1):
+            yield CheckStep(state.task.id, step, len(states))
+            checks = _tip_checks(workspace, state)
+            key = repr(sorted(checks.items()))
+            if key not in checkers:
+                checkers[key] = stack.enter_context(TreeChecker(run_context(workspace), checks, recheck=True))
+            results.append(checkers[key].check(_tip(state)))
+    return results
+
+
+def record_results(
+    workspace: Workspace, states: Sequence[BranchState], results: Sequence[tuple[CheckResult, ...]]
+) -> list[CheckedTask]:
+    """Save the results with the tasks, and in the notes of the commits that were checked.
+
+    An approved task whose branch has moved on keeps its approval as it is.
+    """
+    current = workspace.tasks
+    pairs: list[Pair] = []
+    lines: dict[Oid, list[note.Line]] = {}
+    for state, checked in zip(states, results, strict=True):
+        recorded = current[state.task.id]
+        is_kept = recorded.state is State.APPROVED and state.unseen is not None
+        pairs.append((recorded, recorded if is_kept else _checked_task(state.task, checked)))
+        lines.setdefault(_tip(state), []).extend(note.check_line(result) for result in checked)
+    summary = describe("check", [state.task for state in states])
+    tasks = change_with_notes(workspace, "check", pairs, lines, summary)
+    workspace.store.snapshot_if_due()
+    return [
+        CheckedTask(task=task, branch=state, results=checked, uncommitted=_is_dirty(workspace, task))
+        for task, state, checked in zip(tasks, states, results, strict=True)
+    ]
+
+
+def _state(workspace: Workspace, task: Task) -> BranchState:
+    if task.state not in _CHECKABLE or task.tip is None:
+        raise Refused(
+            "not-checkable",
+            f"{task.id} is {task.state}: it has no work to check" if task.tip is None else f"{task.id} is {task.state}",
+            why="only finished, approved and conflicted tasks are checked",
+            fix=(f"orchestrate task {task.id}",),
+        )
+    return branch_states(workspace, [task])[task.id]
+
+
+def _tip(state: BranchState) -> Oid:
+    return commit_range(state.task)[1]
+
+
+def _tip_checks(workspace: Workspace, state: BranchState) -> dict[str, str]:
+    return checks_for(workspace, state.task)
+
+
+def _checked_task(task: Task, results: tuple[CheckResult, ...]) -> Task:
+    failed = ", ".join(result.name for result in results if not result.passed)
+    reason = f"checks failed: {failed}" if failed else "" if task.state is not State.CONFLICTED else task.reason
+    return change(task, results=results, reason=reason)
+
+
+def _is_dirty(workspace: Workspace, task: Task) -> bool:
+    return bool(task.worktree) and worktree_status.is_dirty(workspace.repository, Path(task.worktree))

@@ -1,0 +1,162 @@
+"""Commits that a person adds to a task's branch are reviewed, checked and approved like the agent's, never unseen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import OBEDIENT, Cli, does
+from tests.support.git import git
+
+CHECKED = OBEDIENT + '[checks]\nok = "test ! -e broken"\n'
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    return Cli(repository_folder, GITORCH_SANDBOX_MODE="off")
+
+
+def worktree(cli: Cli, name: str) -> Path:
+    return Path(cli.tasks()[name]["worktree"])
+
+
+def by_hand(folder: Path, path: str, content: str = "by hand\n", message: str = "Fix a nit") -> str:
+    """Commit a file in a worktree, as Ada; return the commit."""
+    (folder / path).write_text(content)
+    git("add", "-A", cwd=folder)
+    git("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", message, cwd=folder)
+    return git("rev-parse", "HEAD", cwd=folder)
+
+
+def test_a_later_commit_is_shown_and_never_approved_unseen(cli: Cli) -> None:
+    """`status`, `diff` and `review` show it and who made it; `approve` takes what was shown, and no later commit."""
+    cli.queue(does("Work", "echo one > one.txt; git add -A; git commit -qm One"))
+    cli.run()
+    tip = by_hand(worktree(cli, "work"), "later.txt")
+    task = cli.tasks()["work"]
+    assert (task["tip"], task["state"]) == (tip, "finished")
+    assert [(commit["author"], commit["subject"]) for commit in task["later"]] == [("Ada", "Fix a nit")]
+    assert "1 commit by Ada since attempt 1: Fix a nit" in cli("status").text
+    error = cli.error("approve", "work", exit=5)
+    assert (error["code"], error["fix"][0]) == ("unseen-commits", "orchestrate review work")
+    cli("approve", "work", "--force", ok=5)
+    held = cli("approve", "--all")
+    assert "work has changed since you last saw it" in held.stderr
+    assert cli.states() == {"work": "finished"}
+
+    assert "later.txt" in cli("review", "work").text
+    last = by_hand(worktree(cli, "work"), "last.txt")
+    assert cli.error("approve", "work", exit=5)["code"] == "unseen-commits"
+    assert "last.txt" in cli("diff", "work").text
+    assert cli.json("approve", "work")["tasks"][0]["tip"] == last
+    cli("merge")
+    merged = git("ls-tree", "--name-only", "orch/integration", cwd=cli.folder).split()
+    assert {"one.txt", "later.txt", "last.txt"} <= {*merged}
+
+
+def test_an_agent_that_looks_does_not_show_anything_to_a_person(cli: Cli) -> None:
+    """A review that runs below an agent does not count."""
+    cli.queue(does("Work", "echo one > one.txt; git add -A; git commit -qm One"))
+    cli.run()
+    by_hand(worktree(cli, "work"), "later.txt")
+    cli("review", "work", env={"GITORCH_TASK": "work"})
+    cli("approve", "work", ok=5)
+
+
+def test_check_runs_the_checks_of_the_tip_again(cli: Cli) -> None:
+    """What was added by hand is unchecked, until `check`, which says who added what; then it can be approved."""
+    cli.configure(CHECKED)
+    cli.queue(does("Work", "touch broken; git add -A; git commit -qm One"))
+    cli.run(ok=6)
+    folder = worktree(cli, "work")
+    assert cli.tasks()["work"]["checks"]["passed"] is False
+    git("rm", "-q", "broken", cwd=folder)
+    tip = by_hand(folder, "fix.txt")
+    assert cli.tasks()["work"]["checks"] == {"passed": None, "results": []}
+    cli("review", "work")
+    error = cli.error("approve", "work", exit=5)
+    assert (error["code"], error["fix"][0]) == ("checks-failed", "orchestrate check work")
+    (folder / "uncommitted.txt").write_text("x")
+    checked = cli("check", "work")
+    assert "1 commit by Ada since attempt 1: Fix a nit" in checked.text
+    assert "uncommitted" in checked.stderr
+    (outcome,) = cli.json("check", "work")["tasks"]
+    assert (outcome["tip"], outcome["passed"], outcome["uncommitted"]) == (tip, True, True)
+    assert outcome["later"][0]["author"] == "Ada"
+    assert cli.tasks()["work"]["checks"]["passed"] is True
+    cli("approve", "work")
+    by_hand(folder, "broken")
+    assert "since the approval: approve it again" in cli("status").text
+    assert cli.json("check", "work", ok=6)["tasks"][0]["passed"] is False
+    assert [task["id"] for task in cli.json("merge")["held"]] == ["work"]
+
+
+def test_a_commit_after_the_approval_is_not_merged_until_it_is_approved(cli: Cli) -> None:
+    """The approval covers what was approved; approving again, after a look, covers the rest."""
+    cli.queue(does("Work", "echo one > one.txt; git add -A; git commit -qm One"))
+    cli.run()
+    cli("approve", "work")
+    tip = by_hand(worktree(cli, "work"), "later.txt")
+    assert cli.error("approve", "work", exit=5)["code"] == "unseen-commits"
+    cli("diff", "work")
+    assert cli.json("approve", "work")["tasks"][0]["tip"] == tip
+
+
+def test_an_amended_branch_is_reviewed_as_it_is(cli: Cli) -> None:
+    """Other history than the agent's is shown as rewritten, and can be approved."""
+    cli.queue(does("Work", "echo one > one.txt; git add -A; git commit -qm One"))
+    cli.run()
+    folder = worktree(cli, "work")
+    git("commit", "-q", "--amend", "-m", "Better words", cwd=folder)
+    assert "rewritten" in cli("review", "work").text
+    cli("approve", "work")
+    cli("merge")
+    assert git("log", "-1", "--format=%s", "orch/integration", cwd=cli.folder) == "Better words"
+
+
+@pytest.mark.parametrize("way", ["merge", "rebase"])
+def test_a_conflict_that_was_solved_by_hand_goes_on(cli: Cli, way: str) -> None:
+    """The task in conflict is for review again, without conflict; approve and merge take it, and only its own work."""
+    (cli.folder / "shared.txt").write_text("base\n")
+    git("add", "-A", cwd=cli.folder)
+    git("commit", "-qm", "Shared", cwd=cli.folder)
+    cli.configure(CHECKED)
+    for name in ("first", "second"):
+        cli.queue(does(name, f"echo {name} > shared.txt; git commit -qam {name}"))
+    cli.run()
+    cli("approve", "first", "second")
+    cli("merge", ok=7)
+    states = cli.states()
+    loser = next(name for name, state in states.items() if state == "conflicted")
+    folder = worktree(cli, loser)
+    subprocess.run(["git", way, "orch/integration"], cwd=folder, capture_output=True, check=False)  # it conflicts
+    (folder / "shared.txt").write_text("first and second\n")
+    git("add", "-A", cwd=folder)
+    subprocess.run(
+        ["git", way, "--continue"],
+        cwd=folder,
+        env={**os.environ, "GIT_EDITOR": "true"},
+        capture_output=True,
+        check=True,
+    )
+    assert [card["task"]["id"] for card in cli.json("review")["tasks"]] == [loser]
+    (card,) = cli.json("review", loser)["tasks"]
+    assert [file["path"] for file in card["files"]] == ["shared.txt"]
+    assert not [signal for signal in card["signals"] if "conflicts" in signal["text"]]
+    assert "review: 1 commit by" in cli("status").text
+    cli("check", loser)
+    cli("approve", loser)
+    assert [task["id"] for task in cli.json("merge")["merged"]] == [loser]
+    assert git("show", "orch/integration:shared.txt", cwd=cli.folder) == "first and second"
+    assert cli.states() == {"first": "merged", "second": "merged"}
+
+
+def test_check_refuses_what_has_no_work(cli: Cli) -> None:
+    """A queued task, and a repository without checks, are refused with the reason."""
+    cli.queue(does("Work", "echo one > one.txt; git add -A; git commit -qm One"))
+    assert cli.error("check", "work", exit=5)["code"] == "not-checkable"
+    cli.run()
+    assert cli.error("check", "work", exit=5)["code"] == "no-checks"
