@@ -1,9 +1,8 @@
-"""Check the setup of a repository, and create a configuration file."""
+"""Check the setup of a repository."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
@@ -16,14 +15,6 @@ from gitorch.services.checks import require_trust
 from gitorch.services.protection import description, mode_in_force, warnings
 from gitorch.services.sandbox import require_sandbox
 from gitorch.services.workspace import Workspace
-
-_CHECKS = (
-    ("test", "pytest -q", ("pytest.ini", "conftest.py", "tests/conftest.py")),
-    ("test", "cargo test --quiet", ("Cargo.toml",)),
-    ("test", "go test ./...", ("go.mod",)),
-    ("test", "npm test --silent", ("package.json",)),
-)
-"""Checks by name and command, and the files that show that a repository has them."""
 
 
 class SetupFinding(msgspec.Struct, frozen=True):
@@ -77,47 +68,6 @@ def detect_agents(workspace: Workspace) -> list[AgentStatus]:
     """Ask each configured agent for its version."""
     context = run_context(workspace)
     return [_agent_status(context, name) for name in context.config.agents]
-
-
-def detect_checks(workspace: Workspace) -> dict[str, str]:
-    """Return the checks that the files of a repository suggest, by name."""
-    top = workspace.repository.checkout
-    if top is None:
-        return {}
-    checks = {name: command for name, command, files in _CHECKS if any((top / file).exists() for file in files)}
-    pyproject = top / "pyproject.toml"
-    if pyproject.exists() and "pytest" in pyproject.read_text("utf-8", "replace"):
-        checks.setdefault("test", "pytest -q")
-    return checks
-
-
-def config_template(checks: Mapping[str, str], agents: Iterable[AgentStatus]) -> str:
-    """Return a commented configuration file with these checks and agents."""
-    lines = [
-        "# Configuration of gitorch for this repository. Every setting is optional.",
-        "# Commands in this file run only after `orchestrate config trust`.",
-        "",
-        '# base        = "auto"                   # the branch you are on',
-        '# integration = "orch/integration"       # approved work is merged here',
-        '# agent       = "auto"                   # the first of these that is ready:',
-        *(f"#                                        #   {agent}" for agent in agents),
-        "",
-        "[run]",
-        "# max_agents   = 3",
-        '# task_timeout = "90m"',
-        '# idle_timeout = "15m"                    # no output and no processor time',
-        "# fix_checks   = 1                        # how often failing checks go back to the agent",
-        "",
-        "[prepare]                                # in each worktree, before its agent starts",
-        '# copy = [".env"]                        # ignored files to copy',
-        '# run  = ["npm ci"]',
-        '# env  = { PORT = "{port}" }             # a free port, the same for each task',
-        "",
-        "[checks]                                 # run by gitorch on each task's result",
-        *(f"{name} = {json.dumps(command)}" for name, command in checks.items()),
-        *([] if checks else ['# test = "pytest -q"']),
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _finding(description: str, check: Callable[[], object]) -> SetupFinding:

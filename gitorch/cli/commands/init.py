@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
 from gitorch import services
-from gitorch.cli import schema
+from gitorch.cli import schema, views
 from gitorch.cli.session import Session, pass_session
 from gitorch.config import FILE
 from gitorch.errors import Refused, SetupNeeded
+from gitorch.flow.setup import Trial, check_names, config_text
 
 _MARKS = {True: "ok     ", None: "note   ", False: "FAILS  "}
 
@@ -18,27 +20,69 @@ _MARKS = {True: "ok     ", None: "note   ", False: "FAILS  "}
 @click.command("init")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--print", "only_print", is_flag=True, help="Print the file instead of writing it.")
+@click.option("--no-try", is_flag=True, help="Do not run the commands that were found; write them as comments.")
 @pass_session
-def init_command(session: Session, force: bool, only_print: bool) -> None:
+def init_command(session: Session, force: bool, only_print: bool, no_try: bool) -> None:
     """Write a commented .orchestrate.toml.
 
-    Detects the checks and agents of this repository. Asks nothing.
+    Finds the package managers and checks of this repository, and runs them once in a scratch worktree of the base.
+    Only what passes there becomes a setting. Asks nothing.
     """
     workspace = session.workspace
-    text = services.setup.config_template(
-        services.setup.detect_checks(workspace), services.setup.detect_agents(workspace)
-    )
-    if only_print:
-        session.answer(text, schema.start.InitAnswer(text=text))
+    services.guard.require_person("set up a repository")
+    checkout = workspace.repository.checkout
+    path = checkout / FILE if checkout else None
+    if not only_print:
+        if path is None:
+            raise Refused("bare", "this bare repository has no worktree to write to", fix=("orchestrate init --print",))
+        if path.exists() and not force:
+            fixes = ("orchestrate init --force", "orchestrate init --print")
+            raise Refused("exists", f"{FILE} already exists", fix=fixes)
+    trials, reason = _trials(session, no_try)
+    text = config_text(trials, [str(agent) for agent in services.setup.detect_agents(workspace)], reason)
+    rows = _rows(trials, reason)
+    if only_print or path is None:
+        session.answer(text, schema.start.InitAnswer(text=text, checks=rows))
         return
-    if workspace.repository.checkout is None:
-        raise Refused("bare", "this bare repository has no worktree to write to", fix=("orchestrate init --print",))
-    path = workspace.repository.checkout / FILE
-    if path.exists() and not force:
-        raise Refused("exists", f"{FILE} already exists", fix=("orchestrate init --force", "orchestrate init --print"))
     path.write_text(text, "utf-8")
-    session.answer(f"wrote {path}", schema.start.InitAnswer(path=str(path), text=text))
+    answer = schema.start.InitAnswer(path=str(path), text=text, checks=rows)
+    session.answer(None if session.json else views.setup.trials(trials, reason, path), answer)
+    if failing := [name for name, (_, check) in check_names(trials).items() if not check.passed and not reason]:
+        session.say(f"not set, because they fail on the base: {', '.join(failing)}")
     session.say("next: orchestrate config trust")
+
+
+def _trials(session: Session, no_try: bool) -> tuple[list[Trial], str]:
+    """Return how the checks of all toolchains went, and why they were not tried (empty: they were)."""
+    setup = services.project_setup
+    workspace = session.workspace
+    commit, toolchains = setup.base_commit(workspace), setup.detect(workspace)
+    if no_try or commit is None:
+        return setup.untried(toolchains), "--no-try was given" if no_try else "there is no commit yet"
+    trials = []
+    with views.progress.progress_bar(session.screen, lines=True) as show:
+        for number, toolchain in enumerate(toolchains):
+
+            def report(command: str, number: int = number) -> None:
+                show(number, len(toolchains), views.setup.trying(command))
+
+            trials.append(setup.try_out(workspace, commit, toolchain, report))
+    return trials, ""
+
+
+def _rows(trials: Sequence[Trial], reason: str) -> list[schema.start.InitCheckJson]:
+    return [
+        schema.start.InitCheckJson(
+            name=name,
+            command=check.command,
+            toolchain=trial.toolchain.name,
+            passed=None if reason else check.passed,
+            exit_code=check.exit_code,
+            seconds=None if reason else check.seconds,
+            problem=check.problem or None,
+        )
+        for name, (trial, check) in check_names(trials).items()
+    ]
 
 
 @click.command("doctor")

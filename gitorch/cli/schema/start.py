@@ -16,12 +16,26 @@ class DemoAnswer(JsonAnswer, tag="gitorch/demo/1", frozen=True, kw_only=True):
     """The exit code of each command."""
 
 
+class InitCheckJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A check that `init` found, and how it went in a scratch worktree."""
+
+    name: str
+    command: str
+    toolchain: str
+    passed: bool | None
+    """Null if it was not tried."""
+    exit_code: int | None
+    seconds: float | None
+    problem: str | None
+
+
 class InitAnswer(JsonAnswer, tag="gitorch/init/1", frozen=True, kw_only=True):
     """The configuration file that was written."""
 
     path: str | Absent = msgspec.UNSET
     """Absent with `--print`."""
     text: str
+    checks: list[InitCheckJson]
 
 
 class FindingJson(msgspec.Struct, frozen=True, kw_only=True):

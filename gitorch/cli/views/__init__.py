@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         queue,
         review,
         run,
+        setup,
         status,
         task,
     )
@@ -59,6 +60,7 @@ __all__ = [
     "queue",
     "review",
     "run",
+    "setup",
     "status",
     "task",
 ]

@@ -1,0 +1,49 @@
+"""What `init` found, and how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from gitorch.cli.terminal.blocks import section, stack
+from gitorch.cli.terminal.style import TerminalStyle, stdout_style
+from gitorch.cli.terminal.table import Column, Row, table
+from gitorch.flow.setup import CheckTrial, Trial, check_names
+
+_COLUMNS = (
+    Column(title=""),
+    Column(title="Check"),
+    Column(title="From", drop=2),
+    Column(title="Time", right=True, drop=1),
+    Column(title="Command"),
+)
+
+
+def trying(command: str) -> Text:
+    """Return a progress line: the command that runs now."""
+    return Text.assemble(("try ", "dim"), stdout_style().clean(command))
+
+
+def trials(
+    results: Sequence[Trial], reason: str, path: Path, *, terminal: TerminalStyle | None = None
+) -> RenderableType:
+    """Return the checks that were found, with the result of each, and where the file is."""
+    terminal = terminal or stdout_style()
+    rows = [_row(name, *entry, reason, terminal) for name, entry in check_names(results).items()]
+    body = table(_COLUMNS, rows, terminal) if rows else Text("no checks found: set [checks] by hand")
+    return stack([body, *section(terminal, Text(terminal.clean(f"wrote {path}")))])
+
+
+def _row(name: str, trial: Trial, check: CheckTrial, reason: str, terminal: TerminalStyle) -> Row:
+    mark, style = ("found", "dim") if reason else ("passed", "green") if check.passed else ("failed", "red")
+    command = terminal.clean(check.command)
+    return [
+        (mark, style),
+        (name, "bold"),
+        (terminal.clean(trial.toolchain.evidence), "dim"),
+        (f"{check.seconds:.1f} s" if check.seconds else "", "dim"),
+        (command if check.passed or reason else f"{command}: {terminal.clean(check.problem)}", ""),
+    ]
