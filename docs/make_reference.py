@@ -82,6 +82,7 @@ _WHAT = {
     "merge.max_checks": "how many trees are checked in parallel; 0 is two, or one on a single CPU",
     "merge.auto": "what a run merges automatically: approved work, or with `finished` also finished work that passes",
     "merge.on_conflict": "at a conflict, `hold` the task, or let an `agent` resolve it in the next run",
+    "merge.sign": "sign commits: `auto` as `commit.gpgSign` says when a person merges, `always`, or `never`",
     "merge.regenerate": 'files that a command generates, by glob: `"uv.lock" = "uv lock"`; never merged as text',
     "trash.keep": "how long worktrees and logs that were taken away are kept; 0 keeps them forever",
     "remote.address": "not available in this version; any other value is refused",

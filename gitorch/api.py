@@ -224,9 +224,10 @@ def plan_merge(
 def publish_merge(workspace: Workspace, plan: MergePlan) -> None:
     """Move the integration branch, the notes and the tasks to a plan's result, all or nothing.
 
-    Raises `Refused` when another command has moved since what the plan was made of.
+    The commits are signed as `merge.sign` says. Raises `Refused` when another command has moved since what the plan
+    was made of.
     """
-    services.merge.publish_stored(workspace, plan)
+    services.merge.publish_stored(workspace, services.merge_signing.sign(workspace, plan, by_person=True))
 
 
 def undo(workspace: Workspace) -> UndoResult:

@@ -83,6 +83,7 @@ class MergeSettings(Section, frozen=True, kw_only=True):
     max_checks: int = 0
     auto: Literal["approved", "finished"] = "approved"
     on_conflict: Literal["hold", "agent"] = "hold"
+    sign: Literal["auto", "always", "never"] = "auto"
     regenerate: dict[str, str] = {}
 
 

@@ -12,7 +12,7 @@ from gitorch.config import Config
 from gitorch.errors import Refused
 from gitorch.git import notes_revert, worktrees
 from gitorch.git.repository import Repository
-from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref, TaskId, branch_ref, trash_ref
+from gitorch.model.naming import OWN_REFS, Oid, Ref, TaskId, branch_ref, trash_ref
 from gitorch.model.plan import PlanSession
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import State, Task
@@ -37,6 +37,9 @@ class RepoSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         return ref in self.own_refs or ref.startswith(folders)
 
 
+_NOTES = Ref("refs/notes/")
+
+
 class UndoEntry(msgspec.Struct, frozen=True):
     """An earlier operation, and why `undo` (or `redo`) refuses it; None if it does not."""
 
@@ -58,7 +61,8 @@ def take_snapshot(
         refs=repository.refs(*sorted(names)) if names else {},
         tasks=tasks,
         checked_out=worktrees.checked_out(repository) if has_branches else {},
-        own_refs=(OWN_REFS, NOTES, branch_ref(config.integration), *_task_refs(config, operations)),
+        # of the user's notes only what a merge carried is taken back (`notes.rewriteRef`)
+        own_refs=(OWN_REFS, _NOTES, branch_ref(config.integration), *_task_refs(config, operations)),
         plans=plans,
     )
 
@@ -92,7 +96,7 @@ def _ref_refusal(operation: Operation, update: RefUpdate, snapshot: RepoSnapshot
     checkout = snapshot.checked_out.get(update.ref)
     if not snapshot.is_own(update.ref):
         return _user_branch_refusal(operation, update, now, checkout)
-    if update.ref == NOTES or update.old == update.new:
+    if update.ref.startswith(_NOTES) or update.old == update.new:
         return None  # notes that others added since then are kept
     if now != update.new:
         position = f"the operation left it at {_short(update.new)}; it is now at {_short(now)}"
@@ -208,8 +212,8 @@ def inverse_moves(repository: Repository, operation: Operation, snapshot: RepoSn
 def _inverse_move(repository: Repository, update: RefUpdate, snapshot: RepoSnapshot) -> RefUpdate:
     if not snapshot.is_own(update.ref):
         return RefUpdate(update.ref, update.old, update.old)  # its owner has already moved it back
-    if update.ref == NOTES and snapshot.refs.get(NOTES) != update.new:
-        return notes_revert.revert(repository, update.old, update.new)
+    if update.ref.startswith(_NOTES) and snapshot.refs.get(update.ref) != update.new:
+        return notes_revert.revert(repository, update.old, update.new, update.ref)
     return RefUpdate(update.ref, update.old, update.new)
 
 

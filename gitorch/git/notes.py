@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from gitorch.git.lockfiles import SCRATCH
 from gitorch.git.repository import RefsMoved, Repository
-from gitorch.model.naming import NOTES, Oid
+from gitorch.model.naming import NOTES, Oid, Ref
 from gitorch.model.note import Line, parse_lines
 from gitorch.model.refs import RefUpdate
 from gitorch.storage import locks
@@ -58,7 +58,9 @@ def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], *, on
     return [build_rewritten(repository, tip, contents)] if contents else []
 
 
-def build_rewritten(repository: Repository, tip: Oid | None, contents: Mapping[Oid, bytes]) -> RefUpdate:
+def build_rewritten(
+    repository: Repository, tip: Oid | None, contents: Mapping[Oid, bytes], ref: Ref = NOTES
+) -> RefUpdate:
     """Make a notes commit on top of `tip` with these notes; empty content removes one. Nothing is visible yet."""
     # the scratch ref holds the commit within this one process, and is never written
     stream = [b"feature done\ncommit %s\nmark :1\n" % _SCRATCH]
@@ -70,7 +72,7 @@ def build_rewritten(repository: Repository, tip: Oid | None, contents: Mapping[O
         stream.append(_data(content) if content else b"")
     stream.append(b"get-mark :1\nreset %s\nfrom %s\n\ndone\n" % (_SCRATCH, zero))
     answer = repository.git("fast-import", "--quiet", "--done", "--date-format=raw", input=b"".join(stream))
-    return RefUpdate(NOTES, Oid(answer.text.split("\n")[-1]), tip)
+    return RefUpdate(ref, Oid(answer.text.split("\n")[-1]), tip)
 
 
 def append(repository: Repository, additions: Mapping[Oid, Sequence[Line]], reason: str, *, once: bool = False) -> None:
@@ -133,11 +135,13 @@ def lock(repository: Repository) -> Iterator[None]:
         yield
 
 
-def read_contents(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid | None, dict[Oid, bytes]]:
+def read_contents(
+    repository: Repository, commits: Sequence[Oid], ref: Ref = NOTES
+) -> tuple[Oid | None, dict[Oid, bytes]]:
     """Return the notes' tip, and the note on each of these commits, in one process."""
     # git spreads notes over folders of two digits once there are many
-    names = [f"{NOTES}:{_path(commit, depth)}" for commit in commits for depth in range(_MAX_DEPTH)]
-    tip, *blobs = repository.read_objects([NOTES, *names])
+    names = [f"{ref}:{_path(commit, depth)}" for commit in commits for depth in range(_MAX_DEPTH)]
+    tip, *blobs = repository.read_objects([ref, *names])
     contents = {
         commit: next((blob.content for blob in blobs[start : start + _MAX_DEPTH] if blob.content is not None), b"")
         for commit, start in zip(commits, range(0, len(blobs), _MAX_DEPTH), strict=True)

@@ -7,32 +7,34 @@ from collections.abc import Mapping, Sequence
 from gitorch.errors import Refused
 from gitorch.git import notes
 from gitorch.git.repository import Repository
-from gitorch.model.naming import Oid
+from gitorch.model.naming import NOTES, Oid, Ref
 from gitorch.model.refs import RefUpdate
 
 Blobs = Mapping[Oid, str]
 """The blob of each commit's note."""
 
 
-def revert(repository: Repository, before: Oid | None, after: Oid | None) -> RefUpdate:
+def revert(repository: Repository, before: Oid | None, after: Oid | None, ref: Ref = NOTES) -> RefUpdate:
     """Make a notes commit that reverts the change from `before` to `after`, and return its update.
 
-    `before` and `after` are commits of the notes (None: there were none). Raises `Refused` if a note that the change
-    touched was rewritten since. Call with `notes.lock` held.
+    `before` and `after` are commits of the notes at `ref` (None: there were none). A note that the change touched and
+    that was rewritten since stays if the ref is one of the user's; otherwise `Refused` is raised. Call with
+    `notes.lock` held.
     """
     old_blobs, new_blobs = _note_blobs(repository, before), _note_blobs(repository, after)
     touched = [commit for commit in {**old_blobs, **new_blobs} if old_blobs.get(commit) != new_blobs.get(commit)]
     old, new = _read(repository, old_blobs, touched), _read(repository, new_blobs, touched)
-    tip, current = notes.read_contents(repository, touched)
+    tip, current = notes.read_contents(repository, touched, ref)
     contents: dict[Oid, bytes] = {}
     for commit in touched:
         content = revert_text(current[commit], old.get(commit, b""), new.get(commit, b""))
-        if content is None:
+        if content is not None:
+            contents[commit] = content
+        elif ref == NOTES:
             raise Refused(
                 "notes-rewritten", f"the note on {commit[:12]} was rewritten since", why="by hand, or by a fetch"
             )
-        contents[commit] = content
-    return notes.build_rewritten(repository, tip, contents)
+    return notes.build_rewritten(repository, tip, contents, ref) if contents else RefUpdate(ref, tip, tip)
 
 
 def revert_text(current: bytes, before: bytes, after: bytes) -> bytes | None:

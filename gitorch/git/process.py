@@ -47,6 +47,7 @@ _ENVIRONMENT = {
     "LC_ALL": "C",
 }
 
+_NOT_FOUND = 127
 LONGEST_SECONDS = 1_800.0
 """When a git of ours is stopped: longer than a checkout of a million files takes, shorter than a night."""
 
@@ -133,6 +134,23 @@ class GitRunner:
         if output.code not in ok:
             raise command_failed(args, output)
         return output
+
+    def run_program(self, command: Sequence[str], input: bytes | None = None) -> Output:
+        """Run a program that git's configuration names, such as the one that signs commits, and return its answer.
+
+        The exit code is the caller's to judge. A program that is not installed has exit code 127.
+        """
+        try:
+            process = self._start(command, None, pipe_input=input is not None)
+        except (FileNotFoundError, PermissionError, SetupNeeded):
+            return Output(b"", f"{command[0]} is not installed, or cannot be run".encode(), _NOT_FOUND)
+        with process:
+            try:
+                stdout, stderr = process.communicate(input)
+            except BaseException:
+                process.terminate()
+                raise
+        return Output(stdout, stderr, process.returncode)
 
     def lines(self, *args: str) -> Iterator[bytes]:
         """Run git on the repository, and yield the lines that it prints, in parts of at most 64 kB.

@@ -89,6 +89,10 @@ class Repository:
         """Run git and return what it printed, as `GitRunner.run` does."""
         return self._runner.run(*args, input=input, env=env, cwd=cwd, git_dir=git_dir, ok=ok)
 
+    def run_program(self, command: Sequence[str], input: bytes | None = None) -> Output:
+        """Run a program that git's configuration names, as `GitRunner.run_program` does."""
+        return self._runner.run_program(command, input)
+
     def lines(self, *args: str) -> Iterator[bytes]:
         """Run git and yield the lines that it prints, as `GitRunner.lines` does."""
         return self._runner.lines(*args)

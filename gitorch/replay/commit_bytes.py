@@ -6,8 +6,11 @@ _REPLACED = (b"tree", b"parent", b"committer", b"gpgsig", b"gpgsig-sha256", b"me
 _NOBODY = b"gitorch <gitorch@localhost> 0 +0000"
 
 
-def rewrite_commit(raw: bytes, tree: str, parent: str, committer: str) -> bytes:
-    """Return a commit's bytes with another tree, parent and committer; a signature cannot survive and is dropped."""
+def rewrite_commit(raw: bytes, tree: str, parent: str | None, committer: str) -> bytes:
+    """Return a commit's bytes with another tree, parent and committer; a signature cannot survive and is dropped.
+
+    Without a `parent`, it is the first commit of a history.
+    """
     headers, _, message = _in_utf8(raw).partition(b"\n\n")
     lines: list[bytes] = []
     is_replaced = False
@@ -19,7 +22,7 @@ def rewrite_commit(raw: bytes, tree: str, parent: str, committer: str) -> bytes:
     author, *other_headers = lines
     new = [
         b"tree " + tree.encode(),
-        b"parent " + parent.encode(),
+        *([b"parent " + parent.encode()] if parent is not None else []),
         author,
         b"committer " + committer.encode(),
         *other_headers,

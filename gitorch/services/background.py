@@ -24,7 +24,7 @@ from gitorch.model.forecast import Candidate, CheckStatus
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from gitorch.rooms.context import RunContext
-from gitorch.services import auto_merge
+from gitorch.services import auto_merge, merge_signing
 from gitorch.services.background_jobs import (
     CheckCandidate,
     CheckedPlan,
@@ -229,7 +229,8 @@ class BackgroundMerger:
         if not plan.steps or not all(self._is_unchanged(step.task) for step in plan.steps) or not self._may_merge():
             return []
         # do not change tasks in conflict: no user asked to merge them
-        publish_stored(self.workspace, msgspec.structs.replace(plan, conflicts=()), auto_merge.verdict_lines(plan))
+        plan = merge_signing.sign(self.workspace, msgspec.structs.replace(plan, conflicts=()), by_person=False)
+        publish_stored(self.workspace, plan, auto_merge.verdict_lines(plan))
         tasks = self.workspace.tasks
         return [tasks[step.task.id] for step in plan.steps]
 

@@ -20,7 +20,7 @@ from gitorch.model.task import State, Task, change
 from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
-from gitorch.services import guard
+from gitorch.services import guard, merge_signing
 from gitorch.services.agents import run_context
 from gitorch.services.branches import integration_tip, refuse_checked_out
 from gitorch.services.changes import change_tasks, move_refs_and_states
@@ -123,10 +123,15 @@ def verify_merge(
         return (yield from check_target(verified, checker.check, verify))
 
 
-def publish(workspace: Workspace, replayer: Replayer, plan: MergePlan) -> None:
-    """Move the integration branch, the notes and the tasks to a plan's result, all or nothing."""
+def publish(workspace: Workspace, replayer: Replayer, plan: MergePlan, sign: bool | None = None) -> MergePlan:
+    """Move the integration branch, the notes and the tasks to a plan's result, all or nothing.
+
+    A person merges: `sign` says whether the commits are signed (None: as configured). Returns what was published.
+    """
     replayer.keep(plan.tip)
-    publish_stored(workspace, plan)
+    signed = merge_signing.sign(workspace, plan, sign, by_person=True)
+    publish_stored(workspace, signed)
+    return signed
 
 
 def save_errors(workspace: Workspace, plan: MergePlan) -> None:

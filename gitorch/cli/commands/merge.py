@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     default="auto",
     help="Replay engine; all give the same result.",
 )
+@click.option("--sign/--no-sign", default=None, help="Sign the commits; by default as merge.sign says.")
 @click.option("--into", default="", metavar="BRANCH", help="Also fast-forward BRANCH to the result.")
 @pass_session
 def merge_command(
@@ -43,6 +44,7 @@ def merge_command(
     recheck: bool,
     squash: bool,
     engine: str,
+    sign: bool | None,
     into: str,
 ) -> None:
     """Rebase approved work onto the integration branch, in dependency order.
@@ -73,7 +75,7 @@ def merge_command(
             plan = _verified(session, replayer, plan, verify, recheck=recheck)
             with views.progress.progress_bar(session.screen, lines=False) as show:
                 show(0, 1, views.merge.publishing())
-                services.merge.publish(workspace, replayer, plan)
+                plan = services.merge.publish(workspace, replayer, plan, sign)
             session.refresh(replayer)
         conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
     if dry_run:

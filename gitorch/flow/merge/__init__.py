@@ -15,6 +15,7 @@ from gitorch.flow.merge.resolver import (
     resolved_files,
     resolving_commits,
 )
+from gitorch.flow.merge.signatures import sign_plan, unsigned_commits
 from gitorch.flow.merge.values import (
     MERGEABLE,
     Blocked,
@@ -57,6 +58,8 @@ __all__ = [
     "ref_updates",
     "resolved_files",
     "resolving_commits",
+    "sign_plan",
     "unapproved",
+    "unsigned_commits",
     "verify_plan",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gitorch.flow.merge.into import Rebased, original_updates
 from gitorch.flow.merge.values import MergePlan, MergeStep
-from gitorch.git import notes
+from gitorch.git import notes, notes_rewrite
 from gitorch.git.repository import Repository
 from gitorch.model import note
 from gitorch.model.naming import Oid, branch_ref
@@ -21,8 +21,9 @@ def ref_updates(
 ) -> list[RefUpdate]:
     """Return the ref updates that publish a plan: the integration branch, and the notes that follow the commits.
 
-    A plan with a target also moves that branch. A replayed integration branch is kept as it was under a ref of its
-    own. `extra_lines` are added to the notes of new commits.
+    The user's own notes follow too, if `notes.rewriteRef` says so. A plan with a target also moves that branch. A
+    replayed integration branch is kept as it was under a ref of its own. `extra_lines` are added to the notes of new
+    commits.
     """
     updates = [RefUpdate(branch_ref(integration), plan.tip, plan.before)] if plan.tip != plan.before else []
     if isinstance(plan.rebased, Rebased):
@@ -32,7 +33,9 @@ def ref_updates(
     lines = _note_lines(repository, plan, integration)
     for commit, extra in (extra_lines or {}).items():
         lines.setdefault(commit, []).extend(extra)
-    return [*updates, *(notes.build(repository, lines) if lines else [])]
+    pairs = [*_rebased_pairs(plan), *(pair for step in plan.steps for pair in step.replayed.pairs)]
+    carried = notes_rewrite.carry(repository, pairs)
+    return [*updates, *(notes.build(repository, lines) if lines else []), *carried]
 
 
 def _note_lines(repository: Repository, plan: MergePlan, integration: str) -> dict[Oid, list[note.Line]]:
