@@ -12,6 +12,9 @@ from typing import IO
 
 from gitorch.errors import NotFound, Refused, SetupNeeded
 from gitorch.git import layout
+from gitorch.git.commit_settings import PATTERN as COMMIT_SETTINGS
+from gitorch.git.commit_settings import CommitSettings
+from gitorch.git.commit_settings import parse as parse_commit_settings
 from gitorch.git.objects import BatchEntry, Commit, parse_batch, parse_commit
 from gitorch.git.process import BatchProcess, GitFailed, GitRunner, Output
 from gitorch.model.naming import Oid, Ref
@@ -223,6 +226,11 @@ class Repository:
     @cached_property
     def _name_and_mail(self) -> str:
         return self._committer().rpartition(">")[0] + ">"
+
+    @cached_property
+    def commit_settings(self) -> CommitSettings:
+        """The settings that decide which bytes a rewritten commit has; read once."""
+        return parse_commit_settings(self.git("config", "-z", "--get-regexp", COMMIT_SETTINGS, ok=(0, 1)).fields())
 
     def update_refs(self, updates: Sequence[RefUpdate], reason: str) -> None:
         """Update refs in one transaction, each only if it has its old value.

@@ -221,7 +221,9 @@ class MemoryReplayer:
             raise GitFailed("object-missing", f"the changes of {pick.oid} could not be read")
 
     def _write(self, pick: Pick, parent: Oid, tree: bytes, changes: Changes) -> Oid:
-        raw = rewrite_commit(self._commit(pick.oid), tree.hex(), parent, self._committer)
+        raw = rewrite_commit(
+            self._commit(pick.oid), tree.hex(), parent, self._committer, self.repository.commit_settings
+        )
         oid = Oid(self._objects.add(NewObject(b"commit", raw, (tree,))).hex())
         self._new_commits[oid] = _NewCommit(parent, changes)
         self._trees[oid] = tree

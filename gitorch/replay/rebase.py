@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.git import worktrees
+from gitorch.git.commit_settings import CommitSettings
 from gitorch.git.repository import Commit, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
@@ -45,7 +46,8 @@ class RebaseReplayer(EngineReplayer):
             return conflict if conflict.paths else self._named(commits, onto, conflict)
         tip = Oid(worktree.git(self.repository, "rev-parse", "HEAD").text)
         new = self.repository.git("rev-list", "--reverse", f"{onto}..{tip}").text.split()
-        pairs = tuple(_match(self.repository.commits(picks), self.repository.commits(map(Oid, new))))
+        commits_before, commits_after = self.repository.commits(picks), self.repository.commits(map(Oid, new))
+        pairs = tuple(_match(commits_before, commits_after, self.repository.commit_settings))
         paired = {old for old, _ in pairs}
         return Replayed(tip, pairs, tuple(oid for oid in picks if oid not in paired))
 
@@ -79,14 +81,17 @@ class RebaseReplayer(EngineReplayer):
         return Conflicted(stopped, tuple(dict.fromkeys(stage.path for stage in stages)), stages)
 
 
-def _match(old: Iterable[Commit], new: Iterable[Commit]) -> Iterator[tuple[Oid, Oid]]:
+def _match(old: Iterable[Commit], new: Iterable[Commit], settings: CommitSettings) -> Iterator[tuple[Oid, Oid]]:
     """Pair old commits with those made from them, by author and message; some old ones may have no pair."""
-    pending = list(old)
+    pending = [(commit, _identity(commit, settings)) for commit in old]
     for commit in new:
-        index = next(index for index, other in enumerate(pending) if _identity(other) == _identity(commit))
-        yield pending[index].oid, commit.oid
+        identity = _identity(commit, settings)
+        index = next(index for index, (_, other) in enumerate(pending) if other == identity)
+        yield pending[index][0].oid, commit.oid
         del pending[: index + 1]
 
 
-def _identity(commit: Commit) -> bytes:
-    return rewrite_commit(commit.raw, "", "", "")
+def _identity(commit: Commit, settings: CommitSettings) -> tuple[bytes, bytes]:
+    """Return author and message; git drops headers that it does not know."""
+    headers, _, message = rewrite_commit(commit.raw, "", "", "", settings).partition(b"\n\n")
+    return next(line for line in headers.split(b"\n") if line.startswith(b"author ")), message

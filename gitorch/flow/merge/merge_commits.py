@@ -60,4 +60,5 @@ class MergeCommits:
         self.engine.keep(parent)
         self.engine.keep_tree(tree)
         (original,) = repository.commits([commit])
-        return repository.write_commit(rewrite_commit(original.raw, tree, parent, repository.committer()))
+        committer, settings = repository.committer(), repository.commit_settings
+        return repository.write_commit(rewrite_commit(original.raw, tree, parent, committer, settings))

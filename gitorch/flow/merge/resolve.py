@@ -138,7 +138,8 @@ class ConflictSolver:
         return None if generated is None else self._write(commit, self._with_files(tree, generated), parent)
 
     def _write(self, commit: Commit, tree: Oid, parent: Oid) -> Oid:
-        return self.repository.write_commit(rewrite_commit(commit.raw, tree, parent, self.repository.committer()))
+        committer, settings = self.repository.committer(), self.repository.commit_settings
+        return self.repository.write_commit(rewrite_commit(commit.raw, tree, parent, committer, settings))
 
     def _generate(self, regenerate: Regenerate, commit: Oid, commands: Mapping[str, str]) -> Mapping[str, Oid] | None:
         """Return the files that commands make on a commit; each runs once for the same tree."""

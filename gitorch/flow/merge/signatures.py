@@ -48,7 +48,8 @@ def _signed(repository: Repository, signer: CommitSigner, commit: Commit, new: d
     if is_signed(commit.raw) and parents == commit.parents:
         return commit.oid
     committer = repository.committer()
-    unsigned = rewrite_commit(commit.raw, commit.tree, parents[0] if parents else None, committer)
+    parent = parents[0] if parents else None
+    unsigned = rewrite_commit(commit.raw, commit.tree, parent, committer, repository.commit_settings)
     return repository.write_commit(signer.sign(unsigned))
 
 
