@@ -33,6 +33,11 @@ _SETTINGS = (
     "advice.detachedHead=false",
     "core.quotePath=false",
     "submodule.recurse=false",
+    # what the user sets for the diffs that people read must not change those that we parse
+    "diff.orderFile=/dev/null",
+    "diff.interHunkContext=0",
+    "diff.relative=false",
+    "log.showRoot=true",
 )
 _OPTIONS = ("--no-pager", *(word for setting in _SETTINGS for word in ("-c", setting)))
 _ENVIRONMENT = {

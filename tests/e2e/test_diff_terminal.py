@@ -87,5 +87,41 @@ def test_in_a_pipe_the_patch_is_exact(cli: Cli) -> None:
     assert git("write-tree", cwd=cli.folder) == git("rev-parse", "orch/one^{tree}", cwd=cli.folder)
 
 
+def test_the_users_settings_hold_for_what_is_read_and_not_for_what_is_parsed(cli: Cli) -> None:
+    """An order of files that is relative to the checkout, prefixes, context and a textconv: in `diff` as in git's.
+
+    The search for credentials, which reads diffs too, finds the same as without them.
+    """
+    (cli.folder / "order").write_text("*.h\n*.c\n")
+    (cli.folder / ".gitattributes").write_text("*.up diff=up\n")
+    git("add", "-A", cwd=cli.folder)
+    git("commit", "-qm", "order", cwd=cli.folder)
+    script = "seq 9 > a.c; seq 9 > a.h; echo low > b.up; printf 'a\\nb\\n' > k.txt; git add -A; git commit -qm two"
+    key = "printf 'a\\n-----BEGIN RSA PRIVATE KEY-----\\nb\\n' > k.txt; git add -A; git commit -qm three"
+    cli.queue(does("Two", script, key))
+    cli.run()
+    plain = cli.json("review", "two")["tasks"][0]["signals"]
+    settings = {
+        "diff.orderFile": "order",
+        "diff.mnemonicPrefix": "true",
+        "diff.interHunkContext": "9",
+        "diff.context": "1",
+        "diff.up.textconv": "tr a-z A-Z <",
+        "log.showRoot": "false",
+    }
+    for name, value in settings.items():
+        git("config", name, value, cwd=cli.folder)
+    base, tip = (cli.tasks()["two"][name] for name in ("base", "tip"))
+    assert "redacted" in cli("diff", "two").text
+    paths = ("--", "a.c", "a.h", "b.up")
+    shown = cli("diff", "two", *paths).text
+    assert shown.splitlines() == git("diff", base, tip, *paths, cwd=cli.folder).splitlines()
+    assert shown.index("a.h") < shown.index("a.c")
+    assert "+LOW" in shown
+    assert "a.c" not in cli("diff", "two", "--", "a.h").text
+    assert cli.json("review", "two")["tasks"][0]["signals"] == plain
+    assert cli("status").code == 0
+
+
 def test_a_reader_may_leave_early(cli: Cli) -> None:
     on_terminal(cli, "diff", "one", PAGER="head -1")

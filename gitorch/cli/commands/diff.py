@@ -19,17 +19,30 @@ from gitorch.model.branch_state import describe
 from gitorch.model.redact import Redactor
 from gitorch.model.task import Task, commit_range
 
+_PATHS = "gitorch.diff.paths"
 
-@click.command("diff", context_settings={"ignore_unknown_options": True})
+
+class DiffCommand(click.Command):
+    """A command whose words after `--` are paths, as git's are; click would drop the `--`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        ctx.meta[_PATHS] = args[end + 1 :]
+        return super().parse_args(ctx, args[:end])
+
+
+@click.command("diff", cls=DiffCommand, context_settings={"ignore_unknown_options": True})
 @click.argument("name", required=False, type=TASK, metavar="[TASK]")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.option("--stat", is_flag=True, help="Show file names and line counts only.")
 @pass_session
-def diff_command(session: Session, name: str | None, options: tuple[str, ...], stat: bool) -> None:
+@click.pass_context
+def diff_command(ctx: click.Context, session: Session, name: str | None, options: tuple[str, ...], stat: bool) -> None:
     """Show the changes of a task's branch.
 
-    Uses your pager. OPTIONS are passed to git diff. Credentials are redacted, and on a terminal control characters are
-    shown as escapes: `git diff` between the same commits shows the exact text.
+    Uses your pager, your diff settings, and the attributes of your checkout. OPTIONS are passed to git diff, and
+    what follows `--` are paths from the top of the repository. Credentials are redacted, and on a terminal control
+    characters are shown as escapes: `git diff` between the same commits shows the exact text.
     """
     task = session.find(name)
     if session.json:
@@ -37,10 +50,10 @@ def diff_command(session: Session, name: str | None, options: tuple[str, ...], s
         session.answer("", schema.review.DiffAnswer.of(card))
         services.branch_tips.mark_shown(session.workspace, card.task)
         return
-    sys.exit(show_diff(session, task, ("--stat", *options) if stat else options))
+    sys.exit(show_diff(session, task, ("--stat", *options) if stat else options, ctx.meta[_PATHS]))
 
 
-def show_diff(session: Session, task: Task, options: Sequence[str]) -> int:
+def show_diff(session: Session, task: Task, options: Sequence[str], paths: Sequence[str] = ()) -> int:
     """Run `git diff` with the user's configuration (pager, colours, external diff), made harmless for a terminal."""
     if task.tip is None:
         raise Refused("no-commits", f"{task.id} has no commits yet", why=task.reason)
@@ -54,18 +67,20 @@ def show_diff(session: Session, task: Task, options: Sequence[str]) -> int:
     settings = [*colours.options, "-c", "color.diff=always"] if colours else ["-c", "color.diff=never"]
     others = [option for option in options if option.partition("=")[0] not in ("--color", "--no-color")]
     # --text: an agent's .gitattributes must not be able to hide a change as binary
-    words = ["git", f"--git-dir={repository.common_dir}", *settings, "diff", "--text", *others]
-    command = [*words, base, tip, "--"]
+    # in the user's checkout, for its attributes and for settings that are relative to it (diff.orderFile)
+    top = repository.work_tree
+    places = [f"--git-dir={repository.common_dir}", *([f"--work-tree={top}"] if top else [])]
+    command = ["git", *places, *settings, "diff", "--text", *others, base, tip, "--", *paths]
     sys.stdout.flush()
     pager = _pager(repository) if is_tty else ""
     redactor = Redactor()
-    with paged(command, pager, cwd=repository.common_dir) as run:
+    with paged(command, pager, cwd=top or repository.common_dir) as run:
         for block in shown(whole_lines(run.chunks), colours, redactor.feed, escape=is_tty):
             run.output.write(block)
     if redactor.kinds:
         exact = f"git diff {base[:12]} {tip[:12]}"
         session.screen.warn(f"{len(redactor.kinds)} credentials in this diff are redacted; for the exact text: {exact}")
-    if all(option.startswith("-") and option != "--" for option in options):  # the whole diff, not some of its files
+    if run.exit_code == 0 and not paths and all(option.startswith("-") for option in options):  # the whole diff
         services.branch_tips.mark_shown(session.workspace, branch.task)
     return run.exit_code
 
