@@ -16,7 +16,7 @@ import click
 from gitorch import __version__
 from gitorch.cli.group import LazyGroup, Sections
 from gitorch.cli.session import Session, print_help, with_common_options
-from gitorch.errors import GitorchError, InvalidInput, did_you_mean, system_error
+from gitorch.errors import GitorchError, InvalidInput, NotFound, did_you_mean, system_error
 from gitorch.model.redact import redacted
 
 COMMANDS: Sections = {
@@ -95,8 +95,21 @@ class Commands(LazyGroup):
 @click.pass_context
 def orchestrate(ctx: click.Context) -> None:
     """Queue work for coding agents tonight, review their branches tomorrow."""
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is None and not _show_tasks(ctx):
         print_help(ctx)
+
+
+def _show_tasks(ctx: click.Context) -> bool:
+    """Show the status, if the current repository has tasks; return whether it has."""
+    session = ctx.ensure_object(Session)
+    try:
+        has_tasks = bool(session.workspace.tasks)
+    except NotFound:  # not in a repository
+        return False
+    command = orchestrate.get_command(ctx, "status") if has_tasks else None
+    if command is not None:
+        ctx.invoke(command, show_all=False, acknowledge=False, exit_code=False)
+    return command is not None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,7 +12,8 @@ from gitorch.git import credentials
 from gitorch.git.repository import Repository
 from gitorch.model import alarms, globs
 from gitorch.model.branch_state import BranchState, LaterCommit, describe
-from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.forecast import Conflict
+from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.redact import redacted
 from gitorch.model.task import Task, commit_range
 from gitorch.replay import Conflicted, replay
@@ -54,6 +55,7 @@ class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
     commits: tuple[str, ...]
     signals: tuple[RiskSignal, ...]
     later: tuple[LaterCommit, ...] = ()
+    unlocks: tuple[TaskId, ...] = ()
 
     @property
     def added(self) -> int:
@@ -85,8 +87,19 @@ def _count(text: str) -> int | None:
     return None if text == "-" else int(text)
 
 
-def card(repository: Repository, config: Config, state: BranchState, moved: Sequence[str] = ()) -> ReviewCard:
-    """Return the review card of a task that has commits; `moved` is what changed outside of its worktree meanwhile."""
+def card(
+    repository: Repository,
+    config: Config,
+    state: BranchState,
+    moved: Sequence[str] = (),
+    conflicts: Sequence[Conflict] = (),
+    unlocks: Sequence[TaskId] = (),
+) -> ReviewCard:
+    """Return the review card of a task that has commits.
+
+    `moved` is what changed outside of its worktree meanwhile, `conflicts` are its conflicts in the saved forecast,
+    `unlocks` the tasks that wait for its verdict.
+    """
     task = state.task
     base, tip = commit_range(task)
     changed = changes(repository, base, tip)
@@ -97,14 +110,20 @@ def card(repository: Repository, config: Config, state: BranchState, moved: Sequ
         signals.append(RiskSignal(1, by_hand))
     signals += [*_signals(task, config, changed, moved), *_credentials(repository, base, tip)]
     signals += _forecast(repository, config, task)
+    signals += _predicted(task, conflicts)
     ordered = sorted(signals, key=lambda signal: -signal.weight)
-    return ReviewCard(task=task, changes=changed, commits=subjects, signals=tuple(ordered), later=state.later)
+    return ReviewCard(
+        task=task, changes=changed, commits=subjects, signals=tuple(ordered), later=state.later, unlocks=tuple(unlocks)
+    )
 
 
-def by_risk(cards: Sequence[ReviewCard]) -> list[ReviewCard]:
-    """Sort cards for reading: the riskiest first, then the largest."""
+def in_review_order(cards: Sequence[ReviewCard]) -> list[ReviewCard]:
+    """Sort cards for reading: those whose verdict unlocks most tasks first, then the riskiest, then the largest."""
     rank = {"high": 0, "medium": 1, "low": 2}
-    return sorted(cards, key=lambda card: (rank[card.risk], -(card.added + card.removed), card.task.number))
+    return sorted(
+        cards,
+        key=lambda card: (-len(card.unlocks), rank[card.risk], -(card.added + card.removed), card.task.number),
+    )
 
 
 def _signals(task: Task, config: Config, changed: Sequence[FileChange], moved: Sequence[str]) -> list[RiskSignal]:
@@ -157,6 +176,15 @@ def path_signals(change: FileChange, config: Config, task: Task) -> list[RiskSig
     if change.added is None:
         signals.append(RiskSignal(1, "binary", change.path))
     return signals
+
+
+def _predicted(task: Task, conflicts: Sequence[Conflict]) -> list[RiskSignal]:
+    """Return the conflicts with other tasks in flight that the saved forecast has."""
+    pairs = [(other, conflict) for conflict in conflicts for other in conflict.tasks if other != task.id]
+    return [
+        RiskSignal(2, f"will conflict with {other}", conflict.paths[0] if conflict.paths else "")
+        for other, conflict in pairs[:_NAMED]
+    ]
 
 
 def _forecast(repository: Repository, config: Config, task: Task) -> list[RiskSignal]:

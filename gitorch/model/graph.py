@@ -70,6 +70,12 @@ def nearest_first(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
     return [tasks[name] for name in ancestors]
 
 
+def unlocked_by(name: TaskId, tasks: Mapping[TaskId, Task]) -> list[TaskId]:
+    """Return the tasks that a verdict on this one lets go on: all that build on it and are not at their end."""
+    over = (State.MERGED, State.REJECTED, State.CANCELLED)
+    return sorted(other for other in dependants(name, tasks) if tasks[other].state not in over)
+
+
 def dependants(name: TaskId, tasks: Mapping[TaskId, Task]) -> set[TaskId]:
     """Return all tasks that wait for this one, at any depth."""
     dependents: set[TaskId] = set()

@@ -9,14 +9,16 @@ from gitorch.flow import review
 from gitorch.flow.review import ReviewCard
 from gitorch.git import credentials
 from gitorch.model import branch_state as branch_state_model
-from gitorch.model import note
+from gitorch.model import graph, note
 from gitorch.model.branch_state import BranchState
+from gitorch.model.forecast import conflicts_of
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.task import Comment, State, Task, by_id, change, commit_range
 from gitorch.services import guard, moved
 from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
+from gitorch.services.forecast_record import saved_conflicts
 from gitorch.services.resume import answered
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
@@ -38,14 +40,14 @@ def review_card(workspace: Workspace, task: Task) -> ReviewCard:
     return _card(workspace, branch_state(workspace, task))
 
 
-def cards_by_risk(workspace: Workspace) -> list[ReviewCard]:
-    """Return the cards of all tasks that need a verdict, the riskiest first.
+def cards_in_order(workspace: Workspace) -> list[ReviewCard]:
+    """Return the cards of all tasks that need a verdict: first those that unlock others, then the riskiest.
 
     These are the finished ones, and those in conflict whose branch a person has changed.
     """
     done = [task for task in workspace.tasks.values() if task.state in (State.FINISHED, State.CONFLICTED) and task.tip]
     states = [state for state in branch_states(workspace, done).values() if needs_verdict(state)]
-    return review.by_risk([_card(workspace, state) for state in states])
+    return review.in_review_order([_card(workspace, state) for state in states])
 
 
 def needs_verdict(state: BranchState) -> bool:
@@ -56,7 +58,10 @@ def needs_verdict(state: BranchState) -> bool:
 
 def _card(workspace: Workspace, state: BranchState) -> ReviewCard:
     changes = dict.fromkeys(change.what for change in moved.unacknowledged(workspace, state.task.id))
-    return review.card(workspace.repository, workspace.config, state, [*changes])
+    name, tasks = state.task.id, workspace.tasks
+    conflicts = conflicts_of(saved_conflicts(workspace), name)
+    unlocks = graph.unlocked_by(name, tasks) if needs_verdict(state) else []
+    return review.card(workspace.repository, workspace.config, state, [*changes], conflicts, unlocks)
 
 
 def approvable(workspace: Workspace, *, force: bool = False) -> tuple[list[Task], list[tuple[Task, str]]]:

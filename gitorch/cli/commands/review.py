@@ -28,7 +28,7 @@ _INTERRUPTS = ("\x03", "\x04")
 @click.option("--list", "only_list", is_flag=True, help="List the finished tasks; ask nothing.")
 @pass_session
 def review_command(session: Session, task: str | None, only_list: bool) -> None:
-    """Review finished tasks, the riskiest first, or one TASK.
+    """Review finished tasks, or one TASK: first those that others wait for, then the riskiest.
 
     On a terminal, each task is shown with the keys for a verdict.
     """
@@ -36,7 +36,7 @@ def review_command(session: Session, task: str | None, only_list: bool) -> None:
     if task:
         cards = [services.review.review_card(workspace, session.find(task))]
     else:
-        cards = services.review.cards_by_risk(workspace)
+        cards = services.review.cards_in_order(workspace)
     if only_list or not session.interactive:
         text = views.review.card(cards[0]) if task else views.review.review_list(cards)
         session.answer(text, schema.review.ReviewAnswer.of(cards))

@@ -31,6 +31,7 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
         name: task if task.state is State.APPROVED else branches[name].task for name, task in workspace.tasks.items()
     }
     tip = services.branches.integration_tip(workspace)
+    sizes = services.diff_sizes.diff_sizes(workspace, tasks.values())
     top = workspace.repository.work_tree or workspace.repository.common_dir
     if session.json:
         session.answer(
@@ -44,6 +45,7 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
                 candidate=services.forecast_record.saved_candidate(workspace),
                 moved=moved,
                 later={name: state.later for name, state in branches.items()},
+                sizes=sizes,
             ),
         )
     else:
@@ -60,6 +62,7 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
                 moved=moved,
                 conflicts=services.forecast_record.saved_conflicts(workspace),
                 candidate=services.forecast_record.saved_candidate(workspace),
+                diffs=sizes,
                 by_hand={name: text for name, state in branches.items() if (text := describe(state))},
             )
         )

@@ -50,6 +50,8 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
     files: list[FileJson]
     later: list[LaterCommitJson] | Absent = msgspec.UNSET
     """Commits added by hand since the last attempt, oldest first; absent when there are none."""
+    unlocks: list[str] | Absent = msgspec.UNSET
+    """Tasks that go on once this one has its verdict; absent when there are none."""
 
     @classmethod
     def of(cls, card: ReviewCard) -> CardJson:
@@ -58,7 +60,7 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewAnswer(JsonAnswer, tag="gitorch/review/1", frozen=True, kw_only=True):
-    """The tasks to review, the riskiest first."""
+    """The tasks to review: first those that others wait for, then the riskiest."""
 
     tasks: list[CardJson]
 
@@ -154,4 +156,5 @@ def card_fields(card: ReviewCard) -> dict[str, Any]:
             for file in card.changes
         ],
         "later": later_json(card.later),
+        "unlocks": present(list(card.unlocks)),
     }

@@ -25,16 +25,26 @@ class IntegrationJson(msgspec.Struct, frozen=True, kw_only=True):
     """Its tip; null when nothing has been merged yet."""
 
 
+class DiffSizeJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The lines that a branch adds and removes."""
+
+    added: int
+    removed: int
+
+
 class StatusTaskJson(TaskJson, frozen=True, kw_only=True):
     """A task with its branch as it is, and what was added to it by hand."""
 
     later: list[LaterCommitJson] | Absent = msgspec.UNSET
     """Commits added by hand since the last attempt, oldest first; absent when there are none."""
+    diff: DiffSizeJson | Absent = msgspec.UNSET
+    """The size of its branch's diff; absent when it has no commits."""
 
     @classmethod
-    def of_branch(cls, task: Task, later: Sequence[LaterCommit]) -> StatusTaskJson:
-        """Return a task and what was added to its branch."""
-        return cls(**msgspec.structs.asdict(TaskJson.of(task)), later=later_json(later))
+    def of_branch(cls, task: Task, later: Sequence[LaterCommit], size: tuple[int, int] | None) -> StatusTaskJson:
+        """Return a task, what was added to its branch, and the size of its diff."""
+        diff = DiffSizeJson(added=size[0], removed=size[1]) if size else msgspec.UNSET
+        return cls(**msgspec.structs.asdict(TaskJson.of(task)), later=later_json(later), diff=diff)
 
 
 class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True):
@@ -63,12 +73,16 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
         candidate: Candidate | None = None,
         moved: Iterable[ForeignChange] = (),
         later: Mapping[TaskId, Sequence[LaterCommit]] | None = None,
+        sizes: Mapping[TaskId, tuple[int, int]] | None = None,
     ) -> StatusAnswer:
         """Return the status of `tasks`; `integration` is the integration branch, `tip` its commit."""
         return cls(
             repository=str(repository),
             integration=IntegrationJson(branch=integration, oid=tip),
-            tasks=[StatusTaskJson.of_branch(task, (later or {}).get(task.id, ())) for task in tasks],
+            tasks=[
+                StatusTaskJson.of_branch(task, (later or {}).get(task.id, ()), (sizes or {}).get(task.id))
+                for task in tasks
+            ],
             conflicts=conflicts_json(conflicts, integration),
             candidate=candidate_json(candidate),
             moved=moved_json(moved),

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.cli.views.quantities import clock, count, dollars, duration, plural
+from gitorch.model.graph import unlocked_by
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import DONE, Attempt, CheckResult, Phase, Priority, State, Task
@@ -165,6 +166,12 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
             return "", f"as {task.merged_as[:7]}" if task.merged_as else ""
         case Bucket.DROPPED:
             return "", task.reason
+
+
+def unlocks(task: Task, tasks: Mapping[TaskId, Task]) -> str:
+    """Return how many tasks a verdict on this one lets go on, in words; empty for none, or if none is needed."""
+    names = unlocked_by(task.id, tasks) if bucket(task) is Bucket.REVIEW else []
+    return f"unlocks {plural(len(names), 'task')}" if names else ""
 
 
 def sentence(verb: str, reason: str) -> str:

@@ -35,7 +35,7 @@ _COLUMNS = (
 
 
 def review_list(cards: Sequence[ReviewCard], *, terminal: TerminalStyle | None = None) -> RenderableType:
-    """Return the tasks to review in the order given (the riskiest first), with the reason for the order."""
+    """Return the tasks to review in the order given (the first one first), with the reason for the order."""
     terminal = terminal or stdout_style()
     if not cards:
         return stack([Text("nothing to review"), commands([(f"{PROGRAM} status", "show all tasks")], terminal)])
@@ -54,8 +54,14 @@ def _row(number: int, card: ReviewCard, terminal: TerminalStyle) -> Row:
         (labels.lines_changed((card.added, card.removed)), ""),
         labels.checks(card.task, terminal),
         (labels.cost(card.task.usage), ""),
-        (terminal.clean("; ".join(map(_signal_text, card.signals)) or "nothing unusual"), ""),
+        (terminal.clean("; ".join(_reasons(card)) or "nothing unusual"), ""),
     ]
+
+
+def _reasons(card: ReviewCard) -> list[str]:
+    """Return why a task has its place in the list."""
+    unlocks = [f"unlocks {', '.join(card.unlocks)}"] if card.unlocks else []
+    return [*unlocks, *map(_signal_text, card.signals)]
 
 
 def _signal_text(signal: RiskSignal) -> str:

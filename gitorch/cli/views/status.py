@@ -12,12 +12,12 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, commands, fitted, prose, section, stack, warning
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import forecast, foreign_changes, labels
+from gitorch.cli.views import forecast, foreign_changes, labels, quantities
 from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
-from gitorch.model.forecast import Candidate, Conflict
-from gitorch.model.naming import TaskId
+from gitorch.model.forecast import IN_FLIGHT, Candidate, Conflict
+from gitorch.model.naming import TaskId, slug
 from gitorch.model.task import State, Task
 from gitorch.storage.foreign_changes import ForeignChange
 
@@ -40,7 +40,7 @@ class _Facts(NamedTuple):
     """What the rows show besides the task file."""
 
     tasks: Mapping[TaskId, Task]
-    diffs: Mapping[str, labels.LineCounts]
+    diffs: Mapping[TaskId, labels.LineCounts]
     activity: Mapping[str, str]
     conflicts: Mapping[TaskId, str]
     by_hand: Mapping[TaskId, str]
@@ -50,12 +50,12 @@ class _Facts(NamedTuple):
 _COLUMNS = (
     Column(title=""),
     Column(title="Task"),
-    Column(title="State"),
-    Column(title="Attempt", right=True, drop=5),
-    Column(title="Took", right=True, drop=3),
+    Column(title="State", drop=4),
+    Column(title="Attempt", right=True, drop=6),
+    Column(title="Took", right=True, drop=5),
     Column(title="Diff", right=True, drop=2),
     Column(title="Checks", drop=1),
-    Column(title="Cost", right=True, drop=4),
+    Column(title="Cost", right=True, drop=3),
     Column(title="Next"),
 )
 
@@ -78,7 +78,7 @@ def status(
     running: bool = False,
     warnings: Sequence[str] = (),
     show_all: bool = False,
-    diffs: Mapping[str, labels.LineCounts] | None = None,
+    diffs: Mapping[TaskId, labels.LineCounts] | None = None,
     activity: Mapping[str, str] | None = None,
     conflicts: Sequence[Conflict] = (),
     candidate: Candidate | None = None,
@@ -99,7 +99,7 @@ def status(
     header = _Header(repository=repository, branch=branch, integration=integration, tip=tip, running=running)
     top = [*_header_lines(header, terminal), *(warning(text, terminal) for text in warnings)]
     top += section(terminal, *foreign_changes.changes(moved, terminal, show_all=show_all))
-    groups = grouped(by_id.values())
+    groups = grouped(by_id.values(), by_id)
     if not groups:
         return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])
     marks = forecast.marks(conflicts)
@@ -111,12 +111,12 @@ def status(
     return stack(
         [
             *top,
+            summary(by_id.values(), terminal, facts),
             *section(terminal, layout(groups, limits, facts, terminal)),
             *section(
                 terminal, *forecast.conflict_lines(conflicts, terminal), *forecast.candidate_lines(candidate, terminal)
             ),
-            *section(terminal, summary(by_id.values(), terminal)),
-            commands(_next_commands(groups, running=running), terminal),
+            *section(terminal, commands(_next_commands(groups, running=running), terminal)),
         ]
     )
 
@@ -176,8 +176,16 @@ def _next_cell(task: Task, facts: _Facts, terminal: TerminalStyle) -> Span:
     by_hand = facts.by_hand.get(task.id, "")
     if by_hand and task.state is State.CONFLICTED:
         verb = "review"
-    text = terminal.clean("; ".join(part for part in (priority, by_hand, reason, conflict) if part))
+    unlocks = labels.unlocks(task, facts.tasks)
+    parts = (priority, unlocks, by_hand, reason, conflict, _title(task))
+    text = terminal.clean("; ".join(part for part in parts if part))
     return labels.sentence(verb, text), _next_style(task, reason)
+
+
+def _title(task: Task) -> str:
+    """Return the title of a task that waits for a person, unless its name says as much."""
+    is_named = slug(task.title) == task.id
+    return "" if is_named or labels.bucket(task) not in (Bucket.REVIEW, Bucket.MERGE) else task.title
 
 
 def _next_style(task: Task, reason: str) -> str:
@@ -233,18 +241,29 @@ def _task_pair(row: Row, terminal: TerminalStyle) -> tuple[Text, Text]:
     return fitted(symbol, " ", name, "  ", state), fitted("  ", (second, style if reason else "dim"))
 
 
+_PREDICTED = IN_FLIGHT - {State.CONFLICTED}
 _SUMMARY_STYLES = {Bucket.FIX: "bold red", Bucket.RESOLVE: "bold red", Bucket.REVIEW: "bold", Bucket.ANSWER: "bold"}
 
 
-def summary(tasks: Iterable[Task], terminal: TerminalStyle) -> RenderableType | None:
-    """Return the number of tasks in each bucket, and what they cost."""
+def summary(tasks: Iterable[Task], terminal: TerminalStyle, facts: _Facts | None = None) -> RenderableType | None:
+    """Return whose turn it is: the number of tasks in each bucket, until when they wait, and what they cost."""
     counted = list(tasks)
-    counts = Text(", ").join(
-        Text(f"{len(group)} {bucket}", _SUMMARY_STYLES.get(bucket, "")) for bucket, group in grouped(counted).items()
-    )
+    texts = [
+        Text(f"{len(group)} {bucket}{_until(group, facts)}", _SUMMARY_STYLES.get(bucket, ""))
+        for bucket, group in grouped(counted).items()
+    ]
+    if facts and (conflicting := [task for task in counted if task.id in facts.conflicts and task.state in _PREDICTED]):
+        texts.append(Text(f"{len(conflicting)} will conflict", "bold red"))
+    counts = Text(", ").join(texts)
     if cost := total_cost(counted):
         counts.append(terminal.dot + cost, "dim")
     return bullets([((f"{plural(len(counted), 'task')}:", ""), prose(counts))])
+
+
+def _until(group: Sequence[Task], facts: _Facts | None) -> str:
+    """Return until when a group waits: the time at which its first task goes on."""
+    times = [task.wake for task in group if task.wake and labels.bucket(task) is Bucket.PAUSED]
+    return f" until {quantities.clock(min(times), facts.now)}" if facts and times else ""
 
 
 def _next_commands(groups: Mapping[Bucket, Sequence[Task]], *, running: bool) -> list[tuple[str, str]]:
