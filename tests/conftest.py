@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from gitorch.git.repository import Repository
+from tests.support import forkserver
 from tests.support.git import CONFIG, DATE, standard
 
 # the gate judges the same examples each time; GITORCH_TEST_SCALE looks for new ones
@@ -81,3 +83,11 @@ def repository_folder(tmp_path: Path, _template: Path) -> Path:
 def repo(repository_folder: Path) -> Repository:
     """The standard repository, as gitorch sees it."""
     return Repository.discover(repository_folder)
+
+
+@pytest.fixture
+def forked_api(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the api agent as a fork of a process that has imported its SDK: where its start is not the point."""
+    python = str(forkserver.api_server().install_python(tmp_path_factory.mktemp("python")))
+    monkeypatch.setattr(sys, "executable", python)
+    monkeypatch.setenv(forkserver.PYTHON, python)

@@ -157,6 +157,7 @@ def test_a_quick_feature(person: Person) -> None:
     assert person.log("orch/integration") == [f"Work on {task['id']}"] * 2
 
 
+@pytest.mark.usefixtures("forked_api")
 def test_a_quick_feature_in_api_mode(repository_folder: Path) -> None:
     """`USE_API_MODE=true` sends the same example to the Anthropic API, here a scripted one, without any program."""
 

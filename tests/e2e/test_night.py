@@ -141,8 +141,10 @@ def tree(cli: Cli, name: str, *paths: str) -> dict[str, str]:
 
 @pytest.mark.real_agents
 @pytest.mark.parametrize("mode", ["off", "bwrap"])
-def test_a_night_end_to_end(shop: Path, mode: str) -> None:
+def test_a_night_end_to_end(shop: Path, mode: str, request: pytest.FixtureRequest) -> None:
     """The eleven commands with four agents: exact trees, notes, trailers and costs; the checkout untouched."""
+    if mode == "off":
+        request.getfixturevalue("forked_api")
     with ModelServer(model) as server:
         cli = person(shop, server)
         commit_of = git("rev-parse", "HEAD", cwd=shop)
@@ -258,8 +260,10 @@ HOSTILE = "Fix `this`; \"and\" 'that' $(id) && | > < * ? \\ \t ünïcode 🦀\n\
 
 @pytest.mark.real_agents
 @pytest.mark.parametrize("agent", ["claude", "codex", "api"])
-def test_a_prompt_arrives_byte_for_byte(repository_folder: Path, agent: str) -> None:
+def test_a_prompt_arrives_byte_for_byte(repository_folder: Path, agent: str, request: pytest.FixtureRequest) -> None:
     """Backticks, `;`, quotes, emoji and line ends of every kind reach the model as they were typed."""
+    if agent == "api":
+        request.getfixturevalue("forked_api")
     with ModelServer(lambda request: write_file("a.txt", "a") if request.turn == 0 else Say("ok")) as server:
         cli = person(repository_folder, server)
         (task,) = cli.json("submit", HOSTILE, "--agent", agent)["tasks"]

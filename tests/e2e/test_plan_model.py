@@ -14,6 +14,7 @@ from tests.support.planner import one_by_one, with_model
 from tests.support.planning import GOOD, answered, task
 
 GOAL = 'Build a REST API with `auth`; say "hi" 🦀'
+pytestmark = pytest.mark.usefixtures("forked_api")
 ONCE = 'agents.api.args=["--retries", "0"]'
 
 

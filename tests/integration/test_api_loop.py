@@ -15,7 +15,6 @@ import pytest
 
 from gitorch.agents.api.adapter import Api
 from gitorch.agents.api.calls import End, RequestLimits
-from gitorch.agents.api.client import connect
 from gitorch.agents.api.files import Files
 from gitorch.agents.api.loop import Loop
 from gitorch.agents.api.session import begin, resume
@@ -23,7 +22,7 @@ from gitorch.agents.api.shell import Shell as BashShell
 from gitorch.agents.api.shell import tool_environment
 from gitorch.agents.api.tools import EDITOR, Tools
 from gitorch.model.outcome import Exit, ExitReason, Outcome
-from tests.support.api import KEY, Json, Place
+from tests.support.api import KEY, Json, Place, connect
 from tests.support.model_server import (
     Brain,
     Call,

@@ -88,7 +88,9 @@ def test_the_key_is_nowhere_but_in_the_request(place: Place) -> None:
     settings = msgspec.structs.replace(SETTINGS, key={"env": "WORK_KEY"})
     request = place.request("x", session=str(uuid4()))
     with ModelServer(script(*turns)) as server:
-        done = finished(place.start(server.url, request, settings, ANTHROPIC_API_KEY="another", WORK_KEY=KEY, COPY=KEY))
+        keys = {"ANTHROPIC_API_KEY": "another", "WORK_KEY": KEY, "COPY": KEY}
+        # a fork has its keys from a socket, and not in /proc
+        done = finished(place.start(server.url, request, settings, fresh_interpreter=True, env=keys))
     assert done.outcome.ending is ExitReason.COMPLETED
     assert {each.headers["authorization"] for each in server.requests} == {f"Bearer {KEY}"}
     assert KEY not in msgspec.json.encode([each.body["messages"] for each in server.requests[:-1]]).decode()
@@ -152,7 +154,9 @@ def test_sigterm_ends_it_with_a_result_and_leaves_nothing_behind(place: Place) -
 def test_sigterm_ends_it_with_a_result_whatever_it_does(place: Place, when: str) -> None:
     """While it still loads the SDK, and while it waits for a reply that does not come."""
     with ModelServer(script(Hang())) as server:
-        process = place.start(server.url, place.request("x", session=str(uuid4())))
+        process = place.start(
+            server.url, place.request("x", session=str(uuid4())), fresh_interpreter=when == "starting"
+        )
         assert process.stdout is not None
         assert b"init" in process.stdout.readline()
         if when == "asking":
@@ -189,7 +193,8 @@ def test_modules_in_the_worktree_are_not_imported(place: Place) -> None:
     for name in ("json", "anthropic", "msgspec", "gitorch", "sitecustomize"):
         (place.worktree / f"{name}.py").write_text("raise SystemExit('imported from the worktree')")
     with ModelServer(script(Say("done"))) as server:
-        assert place.run(server.url, "x").outcome.ending is ExitReason.COMPLETED
+        process = place.start(server.url, place.request("x", session=str(uuid4())), fresh_interpreter=True)
+        assert finished(process).outcome.ending is ExitReason.COMPLETED
 
 
 @pytest.mark.parametrize(
@@ -208,7 +213,7 @@ def test_what_cannot_work_is_refused_at_once(
     """A budget that could not be kept, no key, no prompt: exit 2 and an event that says why, before any request."""
     settings = msgspec.structs.replace(SETTINGS, model=model)
     request = place.request(prompt, session=str(uuid4()), budget=budget)
-    done = finished(place.start("http://127.0.0.1:9", request, settings, **env))
+    done = finished(place.start("http://127.0.0.1:9", request, settings, env=env))
     assert done.exit_code == 2
     assert done.outcome.ending is ending
     assert says in done.outcome.reason

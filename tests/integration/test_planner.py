@@ -17,7 +17,6 @@ import pytest
 
 from gitorch import services
 from gitorch.agents.api.calls import RequestLimits
-from gitorch.agents.api.client import connect
 from gitorch.agents.api.structured import QuestionRun, request_of
 from gitorch.agents.question import Message, Question, as_prompt
 from gitorch.config import AgentSettings
@@ -28,6 +27,7 @@ from gitorch.model.plan import MOST_TASKS, SCHEMA, PlanMessage, Planner, PlanPro
 from gitorch.model.roles import Role
 from gitorch.services.open import open_workspace
 from tests.support import real
+from tests.support.api import connect
 from tests.support.capture import USAGE_LIMIT
 from tests.support.executions import marked
 from tests.support.git import commit, git
@@ -85,6 +85,12 @@ def exchange(kind: str, repository: Path, folder: Path) -> Exchange:
 
 
 Ask = Callable[[str], Exchange]
+
+
+@pytest.fixture(autouse=True)
+def _forked(request: pytest.FixtureRequest) -> None:
+    if "kind" in request.fixturenames and request.getfixturevalue("kind") == "api":
+        request.getfixturevalue("forked_api")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
@@ -15,12 +15,17 @@ import msgspec
 import psutil
 
 from gitorch.agents.api.adapter import Api
+from gitorch.agents.api.requests import Stream
 from gitorch.agents.protocol import Request
 from gitorch.config import AgentSettings
 from gitorch.model.outcome import Exit, Outcome
+from tests.support.forkserver import api_server
 from tests.support.model_server import ModelRequest
 
 Json: TypeAlias = dict[str, Any]
+
+_PROGRAM_WORDS = 4
+"""The interpreter, `-P -m`, and the module, in what the adapter starts."""
 
 KEY = "sk-ant-test-0123456789-not-a-real-key"
 ROOT = Path(__file__).parents[2]
@@ -79,14 +84,22 @@ class Place:
         )
 
     def start(
-        self, url: str, request: Request, settings: AgentSettings = SETTINGS, **env: str
+        self,
+        url: str,
+        request: Request,
+        settings: AgentSettings = SETTINGS,
+        *,
+        fresh_interpreter: bool = False,
+        env: Mapping[str, str] = {},
     ) -> subprocess.Popen[bytes]:
+        """Start an execution; it loads the SDK itself only in a fresh interpreter."""
         launch = Api().launch(settings, request)
+        program = launch.argv if fresh_interpreter else (*api_server().client, *launch.argv[_PROGRAM_WORDS:])
         with tempfile.TemporaryFile() as prompt:
             prompt.write(launch.stdin)
             prompt.seek(0)
             return subprocess.Popen(
-                launch.argv,
+                program,
                 cwd=self.worktree,
                 env={**self.env, "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": KEY, **env},
                 stdin=prompt,
@@ -106,7 +119,14 @@ class Place:
         **env: str,
     ) -> Finished:
         request = self.request(prompt, session=session or str(uuid4()), resume=resume, budget=budget)
-        return finished(self.start(url, request, settings, **env))
+        return finished(self.start(url, request, settings, env=env))
+
+
+def connect(**options: Any) -> Stream:
+    """Connect as the agent does."""
+    from gitorch.agents.api.client import connect  # 2 to 3 s, which only a worker with a test that needs it shall take
+
+    return connect(**options)
 
 
 def finished(process: subprocess.Popen[bytes]) -> Finished:

@@ -1,10 +1,11 @@
-"""The `orchestrate` of a shell in tests: hands its words and streams to a fork server, and ends as the fork ends.
+"""A program in tests that hands its words and streams to a fork server, passes signals on, and ends as the fork ends.
 
 `python -I -S fork_client.py SOCKET WORD ...`: starting this costs a twentieth of starting gitorch.
 """
 
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -21,7 +22,9 @@ def main() -> int:
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("rb") as answers:
             message = struct.Struct("ci")
-            answers.read(message.size)  # it has started
+            _, pid = message.unpack(answers.read(message.size))  # it has started
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda number, _: os.kill(pid, number))
             _, status = message.unpack(answers.read(message.size))
     return max(os.waitstatus_to_exitcode(status), -1) % 256
 

@@ -2,7 +2,8 @@
 
 A server process imports gitorch once. Each command is a fork of it: a process of its own, with its own working
 directory, environment, streams, signal handlers, threads and caches, that ends as `python -m gitorch` would. Importing
-costs 0.1 to 0.3 s per command; a fork costs a few milliseconds.
+costs 0.1 to 0.3 s per command; a fork costs a few milliseconds. A second server does the same for the process of the
+api agent, whose SDK takes 2 to 3 s to import.
 
 What depends on how an interpreter starts (imports, encodings, PATH, terminals) must use `subprocess` instead.
 """
@@ -28,16 +29,20 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gitorch.cli.main import main
 from tests.support import fork_client
 
 ROOT = Path(__file__).resolve().parents[2]
+_INTERPRETER = sys.executable
 _MESSAGE = struct.Struct("ci")
 _STARTED, _ENDED = b"s", b"e"
+_COMMAND, _API = "gitorch", "gitorch.agents.api.process"
+"""What a server runs, as `python -m` names it."""
+PYTHON = "GITORCH_TEST_PYTHON"
+"""A variable of a command: what it takes for its interpreter, as `ForkServer.install_python` writes it."""
 _NOT_IMPORTED = ("gitorch.__main__", "gitorch.agents.api.")
 """Modules that the command line itself does not load."""
 
@@ -93,7 +98,8 @@ class ForkedProcess:
 class ForkServer:
     """The test's end of a server process."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str) -> None:
+        self.program = program
         self._control, theirs = socket.socketpair()
         self._folder = tempfile.TemporaryDirectory(prefix="forks-")
         self._address = f"{self._folder.name}/socket"
@@ -102,7 +108,7 @@ class ForkServer:
         listener.listen()
         ends = (theirs.fileno(), listener.fileno())
         variables = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-        command = [sys.executable, "-m", "tests.support.forkserver", *map(str, ends)]
+        command = [_INTERPRETER, "-m", "tests.support.forkserver", program, *map(str, ends)]
         # pipes: nothing that these streams cache about a file may pass on to a command's streams
         self._process = subprocess.Popen(
             command,
@@ -117,10 +123,18 @@ class ForkServer:
 
     def install(self, folder: Path) -> None:
         """Write an `orchestrate` into a folder that runs as a fork of this server."""
-        words = [sys.executable, "-I", "-S", fork_client.__file__, self._address]
-        program = folder / "orchestrate"
-        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-        program.chmod(0o755)
+        _write_program(folder / "orchestrate", f'exec {shlex.join(self.client)} "$@"')
+
+    @property
+    def client(self) -> list[str]:
+        """The words of a program that runs as a fork of this server; its arguments come after them."""
+        return [_INTERPRETER, "-I", "-S", fork_client.__file__, self._address]
+
+    def install_python(self, folder: Path) -> Path:
+        """Write a `python` whose `-P -m MODULE`, with this server's module, runs as a fork; return its path."""
+        client, interpreter = shlex.join(self.client), shlex.quote(_INTERPRETER)
+        words = f'[ "$1 $2 $3" = "-P -m {self.program}" ] && shift 3 && exec {client} "$@"'
+        return _write_program(folder / "python", f'{words}\nexec {interpreter} "$@"')
 
     def start(
         self,
@@ -189,25 +203,37 @@ def _communicate(feed: int, input: bytes, sources: Sequence[int], deadline: floa
     return [bytes(texts[source]) for source in sources]
 
 
+def _write_program(path: Path, script: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
 def server() -> ForkServer:
     """Return this process's fork server, started at the first call."""
-    return _server_of(os.getpid())
+    return _server_of(_COMMAND, os.getpid())
+
+
+def api_server() -> ForkServer:
+    """Return this process's fork server for the process of the api agent, started at the first call."""
+    return _server_of(_API, os.getpid())
 
 
 @functools.cache
-def _server_of(_pid: int) -> ForkServer:
+def _server_of(program: str, _pid: int) -> ForkServer:
     # a fork of the test process must not share its connection
-    return ForkServer()
+    return ForkServer(program)
 
 
 def _coverage() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 
-def serve(control: socket.socket, listener: socket.socket) -> None:
-    """Fork a process per request, and report how each ended, until the test closes its end.
+def serve(main: Callable[[], int | None], control: socket.socket, listener: socket.socket) -> None:
+    """Fork a process per request that calls `main`, and report how each ended, until the test closes its end.
 
-    A request comes from the test over `control`, or from a shell's `orchestrate` that connects to `listener`.
+    A request comes from the test over `control`, or from a client program that connects to `listener`. The process of a
+    client that was killed is killed too.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -215,44 +241,61 @@ def serve(control: socket.socket, listener: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest
     connections: dict[int, socket.socket] = {}
+    clients: dict[int, int] = {}
+    poll = select.poll()
+    for descriptor in (control.fileno(), listener.fileno(), reader):
+        poll.register(descriptor, select.POLLIN)
     while True:
-        readable, _, _ = select.select([control.fileno(), listener.fileno(), reader], [], [])
-        if reader in readable:
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        for descriptor in clients.keys() & ready:
+            poll.unregister(descriptor)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(clients.pop(descriptor), signal.SIGKILL)
+        if reader in ready:
             os.read(reader, 4096)
-            _report(connections)
-        if listener.fileno() in readable:
+            for ended in _report(connections):
+                if clients.pop(ended, None):
+                    poll.unregister(ended)
+        if listener.fileno() in ready:
             client, _ = listener.accept()
             _, streams, _, _ = socket.recv_fds(client, 1, 3)
-            connections[_fork(client, streams)] = client
-        if control.fileno() in readable:
+            if not streams:
+                client.close()  # it was killed before it said anything
+                continue
+            pid = _fork(main, client, streams)
+            connections[pid], clients[client.fileno()] = client, pid
+            poll.register(client, 0)  # it has said all that it says: only a hang-up is of interest
+        if control.fileno() in ready:
             message, descriptors, _, _ = socket.recv_fds(control, 1, 4)
             if not message:
                 return
             connection = socket.socket(fileno=descriptors[0])
-            connections[_fork(connection, descriptors[1:])] = connection
+            connections[_fork(main, connection, descriptors[1:])] = connection
 
 
-def _fork(connection: socket.socket, streams: Sequence[int]) -> int:
+def _fork(main: Callable[[], int | None], connection: socket.socket, streams: Sequence[int]) -> int:
     """Return the process that does what comes over the connection."""
     pid = os.fork()
     if not pid:
-        _run_command(connection, streams)
+        _run_command(main, connection, streams)
     for descriptor in streams:
         os.close(descriptor)
     return pid
 
 
-def _report(connections: dict[int, socket.socket]) -> None:
+def _report(connections: dict[int, socket.socket]) -> Iterator[int]:
+    """Tell the clients of processes that have ended how they ended; yield their connections' descriptors."""
     while connections:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
         with connections.pop(pid) as connection, contextlib.suppress(BrokenPipeError):
+            yield connection.fileno()
             connection.sendall(_MESSAGE.pack(_ENDED, status))
 
 
-def _run_command(connection: socket.socket, streams: Sequence[int]) -> NoReturn:
-    """Do in a fork of the server what `python -m gitorch` does, and exit."""
+def _run_command(main: Callable[[], int | None], connection: socket.socket, streams: Sequence[int]) -> NoReturn:
+    """Do in a fork of the server what `python -m` does with the module of `main`, and exit."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -268,13 +311,14 @@ def _run_command(connection: socket.socket, streams: Sequence[int]) -> NoReturn:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    sys.executable = os.environ.pop(PYTHON, sys.executable)
     time.tzset()
     sys.argv = [str(ROOT / "gitorch" / "__main__.py"), *request["words"]]
     code = 0
     try:
-        main()
+        sys.exit(main())
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
         code = 1
@@ -288,17 +332,30 @@ def _run_command(connection: socket.socket, streams: Sequence[int]) -> NoReturn:
     os._exit(code)
 
 
-def _import_everything() -> None:
+def _import_command() -> Callable[[], int | None]:
     package = importlib.import_module("gitorch")
     for module in pkgutil.walk_packages(package.__path__, "gitorch."):
         if not module.name.startswith(_NOT_IMPORTED):
             importlib.import_module(module.name)
     for name in ("git", "rich.console", "rich.live", "psutil", "click.shell_completion"):
         importlib.import_module(name)
+    main: Callable[[], int | None] = importlib.import_module("gitorch.cli.main").main
+    return main
+
+
+def _import_api() -> Callable[[], int | None]:
+    for name in ("gitorch.agents.api.client", "anthropic.resources.messages"):
+        importlib.import_module(name)
+    main: Callable[[], int | None] = importlib.import_module(_API).main
+    return main
+
+
+def _serve(program: str, *descriptors: str) -> None:
+    main = {_COMMAND: _import_command, _API: _import_api}[program]()
     gc.collect()
     gc.freeze()  # the pages stay shared with the forks
+    serve(main, *(socket.socket(fileno=int(word)) for word in descriptors))
 
 
 if __name__ == "__main__":
-    _import_everything()
-    serve(*(socket.socket(fileno=int(word)) for word in sys.argv[1:]))
+    _serve(*sys.argv[1:])

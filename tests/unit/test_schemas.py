@@ -15,13 +15,17 @@ from gitorch.cli.main import COMMANDS
 from tests.support.schemas import FOLDER, check_answer, check_output
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-TEXTS: dict[str, str] = runpy.run_path(str(DOCS / "make_schemas.py"))["texts"]()
-NAMES = sorted(name.removesuffix(".json") for name in TEXTS)
+NAMES = sorted(path.stem for path in FOLDER.iterdir())
+
+
+def text_of(name: str) -> str:
+    return (FOLDER / f"{name}.json").read_text("utf-8")
 
 
 def test_the_files_are_those_of_the_code() -> None:
     """Run `python docs/make_schemas.py` after a change of the answers or their docstrings."""
-    assert {path.name: path.read_text("utf-8") for path in FOLDER.iterdir()} == TEXTS
+    texts: dict[str, str] = runpy.run_path(str(DOCS / "make_schemas.py"))["texts"]()
+    assert {f"{name}.json": text_of(name) for name in NAMES} == texts
 
 
 def test_every_command_has_a_schema() -> None:
@@ -33,11 +37,11 @@ def test_every_command_has_a_schema() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_schema_is_valid_and_documented(name: str) -> None:
     """Each file is JSON Schema 2020-12 with the answer's name as its id; each object in it says what it is."""
-    schema = json.loads(TEXTS[f"{name}.json"])
+    schema = json.loads(text_of(name))
     Draft202012Validator.check_schema(schema)
     assert (schema["$schema"], schema["$id"]) == (Draft202012Validator.META_SCHEMA["$id"], f"gitorch/{name}/1")
     assert all(definition["description"] for definition in schema["$defs"].values())
-    assert not re.search(r"Json\b", TEXTS[f"{name}.json"])
+    assert not re.search(r"Json\b", text_of(name))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,6 @@ obeys any `retry-after`, even an hour, and nobody sees that it waits.
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import json
 import re
 import time
@@ -18,7 +17,7 @@ from typing import Any, TypeAlias
 import anthropic
 import httpx2
 
-from gitorch.agents.api.requests import ApiFailure, Stream
+from gitorch.agents.api.requests import ApiFailure, Stream, retry_after
 
 Json: TypeAlias = dict[str, Any]
 
@@ -119,16 +118,6 @@ def _name(status: int | None, kind: str, message: str) -> str:
 def _is_retryable(name: str, headers: Mapping[str, str]) -> bool:
     header = headers.get("x-should-retry", "")
     return header == "true" if header in ("true", "false") else name in _RETRYABLE
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that a server asks to wait (`retry-after-ms`, `retry-after` in seconds or as a date)."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        with contextlib.suppress(KeyError, ValueError):
-            return max(0.0, float(headers[name]) * unit)
-    with contextlib.suppress(KeyError, ValueError):
-        return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - now)
-    return None
 
 
 def _resets_at(name: str, headers: Mapping[str, str], message: str, wait: float | None) -> float | None:
