@@ -50,7 +50,7 @@ _WHAT = {
     "base": "the branch that new work starts on; `auto` is the branch you are on",
     "integration": "the branch that approved work is merged into",
     "branch": "the name of a task's branch",
-    "worktrees": "where a task's worktree goes, relative to the work tree",
+    "worktrees": "where a task's worktree goes, relative to the work tree; never inside a superproject",
     "agent": "the agent for tasks that name none; `auto` is the first of claude, codex, api that is ready",
     "role": "the role for tasks that name none; `auto` chooses by title, paths and prompt",
     "prepare.copy": "ignored files to copy into each worktree, by globs from the top: `.env`, `packages/*/.env`",

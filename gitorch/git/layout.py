@@ -85,6 +85,12 @@ def _checkout_of_bare(runner: GitRunner, start: Path) -> Path | None:
     return Path(top) if top and not (admin / REMEMBERED_FOLDER).exists() else None
 
 
+def superproject(work_tree: Path) -> Path | None:
+    """Return the work tree of the outermost superproject of a submodule; None for any other repository."""
+    outer = _rev_parse(work_tree, "--show-superproject-working-tree")
+    return (superproject(Path(outer)) or Path(outer)) if outer else None
+
+
 def _rev_parse(start: Path, word: str) -> str:
     answer = GitRunner().run("rev-parse", "--path-format=absolute", word, cwd=start, ok=range(256))
     return answer.text if answer.code == 0 else ""

@@ -198,6 +198,11 @@ class Repository:
         """Store a commit object of exactly these bytes."""
         return Oid(self.git("hash-object", "-t", "commit", "-w", "--stdin", input=raw).text)
 
+    @cached_property
+    def superproject(self) -> Path | None:
+        """The work tree of the outermost repository that has this one as a submodule; None if none has."""
+        return layout.superproject(self.work_tree) if self.work_tree is not None else None
+
     def identity(self) -> dict[str, str]:
         """Return the environment that lets git commit: empty if the user has configured a name."""
         return self._identity

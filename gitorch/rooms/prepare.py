@@ -14,6 +14,8 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.steps import command_line, numbered, shell
 
 PREPARE_SECONDS = 1800.0
+_NO_HOOKS = {"HUSKY": "0", "SKIP_INSTALL_SIMPLE_GIT_HOOKS": "1"}
+"""An install step must not install hooks into the user's repository: what tells the common tools to leave that."""
 _STREAMS: tuple[Stream, ...] = ("stderr", "stdout")
 _SHOWN = 400
 """Characters of a failed step's output that a message shows."""
@@ -33,7 +35,13 @@ def prepare(context: RunContext, site: Site, prefix: str) -> None:
         # an interrupted preparation starts over: each of its steps is a new execution
         key = _unused_key(executor, f"{prefix}/prepare-{number}")
         execution = executor.submit(
-            Spec(key=key, argv=command.argv, cwd=command.cwd, env=command.env, timeout=PREPARE_SECONDS)
+            Spec(
+                key=key,
+                argv=command.argv,
+                cwd=command.cwd,
+                env={**_NO_HOOKS, **command.env},
+                timeout=PREPARE_SECONDS,
+            )
         )
         status = executor.wait(execution)
         if not isinstance(status, Exit) or status.exit_code != 0:

@@ -8,13 +8,12 @@ import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.cli import SECONDS, Cli, Pipe, does, saved, told
-from tests.support.git import commit, git
+from tests.support.git import git
 
 WORK = told("Write a file", saved("new.txt", "new"))
 
@@ -64,93 +63,6 @@ def test_an_unborn_head_keeps_the_task_queued(tmp_path: Path) -> None:
     git("commit", "--quiet", "--allow-empty", "-m", "First commit", cwd=folder)
     cli.run()
     assert cli.states() == {"write-a-file": "finished"}
-
-
-# repositories of every kind
-
-
-def bare(cli: Cli) -> Cli:
-    git("clone", "--quiet", "--bare", str(cli.folder), "bare.git", cwd=cli.folder.parent)
-    return Cli(cli.folder.parent / "bare.git")
-
-
-def detached(cli: Cli) -> Cli:
-    git("checkout", "--quiet", "--detach", "HEAD~1", cwd=cli.folder)
-    return cli
-
-
-def shallow(cli: Cli) -> Cli:
-    git("clone", "--quiet", "--depth=1", f"file://{cli.folder}", "shallow", cwd=cli.folder.parent)
-    return Cli(cli.folder.parent / "shallow")
-
-
-def with_a_strange_path(cli: Cli) -> Cli:
-    folder = cli.folder.parent / "a folder\nwith 'quotes' \"and\" $lines"
-    cli.folder.rename(folder)
-    return Cli(folder)
-
-
-def with_names_that_are_not_utf8(cli: Cli) -> Cli:
-    name = os.path.join(os.fsencode(cli.folder), b"caf\xe9 \xff\n.txt")
-    Path(os.fsdecode(name)).write_text("latin\n")
-    git("add", "--all", cwd=cli.folder)
-    git("commit", "--quiet", "--message=Add a strange name", cwd=cli.folder)
-    Path(os.fsdecode(name + b"2")).write_text("not committed\n")
-    return cli
-
-
-def with_submodules(cli: Cli) -> Cli:
-    other = cli.folder.parent / "other"
-    git("init", "--quiet", str(other), cwd=cli.folder.parent)
-    commit(other, "Start\n", {"inside.txt": "inside\n"})
-    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "sub", cwd=cli.folder)
-    git("commit", "--quiet", "--message=Add a submodule", cwd=cli.folder)
-    (cli.folder / "sub" / "inside.txt").write_text("changed by the user\n")
-    return cli
-
-
-def sparse(cli: Cli) -> Cli:
-    git("status", cwd=cli.folder)  # a file whose time stamp is not the index's would stay
-    git("sparse-checkout", "set", "--cone", "docs", cwd=cli.folder)
-    assert not (cli.folder / "src").exists()
-    return cli
-
-
-def with_a_dirty_checkout(cli: Cli) -> Cli:
-    (cli.folder / "README.md").write_text("stashed\n")
-    git("stash", cwd=cli.folder)
-    (cli.folder / "README.md").write_text("staged\n")
-    git("add", "README.md", cwd=cli.folder)
-    (cli.folder / "README.md").write_text("and edited\n")
-    (cli.folder / "untracked.txt").write_text("untracked\n")
-    return cli
-
-
-def with_sha256(cli: Cli) -> Cli:
-    folder = cli.folder.parent / "sha256"
-    git("init", "--quiet", "--object-format=sha256", str(folder), cwd=cli.folder.parent)
-    commit(folder, "Start\n", {"a.txt": "a\n"})
-    return Cli(folder)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        bare,
-        detached,
-        shallow,
-        with_a_strange_path,
-        with_names_that_are_not_utf8,
-        with_submodules,
-        sparse,
-        with_a_dirty_checkout,
-        with_sha256,
-    ],
-    ids=lambda kind: kind.__name__,
-)
-def test_it_works_in_every_kind_of_repository(cli: Cli, kind: Callable[[Cli], Cli]) -> None:
-    """A task is done, reviewed and merged, and the checkout is byte for byte what it was."""
-    works(kind(cli))
 
 
 # the task file

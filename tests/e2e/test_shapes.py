@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Cli, does, saved
-from tests.support.git import commit, commit_on_branch, git
+from tests.support.cli import OBEDIENT, Cli, does, saved
+from tests.support.git import commit, commit_on_branch, git, run
 
 OFF = {"GITORCH_SANDBOX_MODE": "off"}
+COMMIT = "git commit --quiet --message=work"
+POINTERS = """\
+#!/bin/sh
+cd {store} && mkdir -p store && if [ $1 = clean ]
+then cat > store/new && name=$(sha1sum < store/new | cut -c1-40) && mv store/new store/$name && echo "pointer $name"
+else read -r _ name && cat store/$name
+fi
+"""
 CHECK = '[checks]\ntest = "test -e README.md"\n'
 
 
@@ -136,3 +146,205 @@ def test_a_personal_file_does_not_hide_the_committed_checks(source: Path) -> Non
     cli = Cli(source, **OFF)
     cli.queue(does("One", saved("one.txt", "1")))
     assert work(cli) == {"one": "finished"}
+
+
+# one task in a repository of every shape
+
+
+def plain(folder: Path) -> Path:
+    return folder
+
+
+def bare(folder: Path) -> Path:
+    git("clone", "--quiet", "--bare", str(folder), "bare.git", cwd=folder.parent)
+    return folder.parent / "bare.git"
+
+
+def bare_with_worktrees(folder: Path) -> Path:
+    return beside(folder, ".bare", "main") / "main"
+
+
+def detached(folder: Path) -> Path:
+    git("checkout", "--quiet", "--detach", "HEAD~1", cwd=folder)
+    return folder
+
+
+def shallow(folder: Path) -> Path:
+    git("clone", "--quiet", "--depth=1", folder.as_uri(), "shallow", cwd=folder.parent)
+    return folder.parent / "shallow"
+
+
+def partial(folder: Path) -> Path:
+    git("config", "uploadpack.allowFilter", "true", cwd=folder)
+    commit(folder, "Change", {"README.md": "changed\n"})
+    git("clone", "--quiet", "--filter=blob:none", folder.as_uri(), "partial", cwd=folder.parent)
+    return folder.parent / "partial"
+
+
+def alternates(folder: Path) -> Path:
+    git("clone", "--quiet", "--shared", str(folder), "borrowed", cwd=folder.parent)
+    return folder.parent / "borrowed"
+
+
+def separate_git_dir(folder: Path) -> Path:
+    git("init", "--quiet", f"--separate-git-dir={folder.parent / 'elsewhere'}", cwd=folder)
+    return folder
+
+
+def sha256(folder: Path) -> Path:
+    target = folder.parent / "sha256"
+    git("init", "--quiet", "--object-format=sha256", str(target), cwd=folder.parent)
+    commit(target, "Start\n", {"a.txt": "a\n"})
+    return target
+
+
+def reftable(folder: Path) -> Path:
+    target = folder.parent / "reftable"
+    answer = run("init", "--quiet", "--ref-format=reftable", str(target), cwd=folder.parent, ok=range(256))
+    if answer.returncode != 0:
+        pytest.skip("this git has no reftable")
+    commit(target, "Start\n", {"a.txt": "a\n"})
+    return target
+
+
+def sparse(folder: Path) -> Path:
+    git("status", cwd=folder)  # a file whose time stamp is not the index's would stay
+    git("sparse-checkout", "set", "--cone", "docs", cwd=folder)
+    assert not (folder / "src").exists()
+    return folder
+
+
+def split_index(folder: Path) -> Path:
+    git("config", "core.splitIndex", "true", cwd=folder)
+    git("update-index", "--split-index", cwd=folder)
+    return folder
+
+
+def worktree_config(folder: Path) -> Path:
+    git("config", "extensions.worktreeConfig", "true", cwd=folder)
+    git("config", "--worktree", "core.fileMode", "false", cwd=folder)
+    return folder
+
+
+def autocrlf(folder: Path) -> Path:
+    git("config", "core.autocrlf", "true", cwd=folder)
+    commit(folder, "Lines", {"text.txt": "a\r\nb\r\n"})
+    return folder
+
+
+def dirty_from_the_start(folder: Path) -> Path:
+    commit(folder, "Lines", {"text.txt": "a\r\nb\r\n"})
+    (folder / ".gitattributes").write_text("*.txt text\n")
+    git("add", ".gitattributes", cwd=folder)
+    git("commit", "--quiet", "--message=Attributes", cwd=folder)
+    return folder
+
+
+def with_a_large_file_filter(folder: Path) -> Path:
+    """Files are stored as pointers to a store of their own, as Git LFS does."""
+    script = folder.parent / "filter"
+    script.write_text(POINTERS.format(store=folder.parent))
+    script.chmod(0o755)
+    for word in ("clean", "smudge"):
+        git("config", f"filter.large.{word}", f"{script} {word}", cwd=folder)
+    git("config", "filter.large.required", "true", cwd=folder)
+    (folder / ".gitattributes").write_text("*.bin filter=large -text\n")
+    commit(folder, "Large", {"old.bin": "large\n"})
+    assert git("cat-file", "blob", "HEAD:old.bin", cwd=folder).startswith("pointer ")
+    return folder
+
+
+def a_submodule(folder: Path) -> Path:
+    outer = folder.parent / "outer"
+    git("init", "--quiet", str(outer), cwd=folder.parent)
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(folder), "libs/inner", cwd=outer)
+    git("commit", "--quiet", "--message=Add inner", cwd=outer)
+    return outer / "libs" / "inner"
+
+
+def with_submodules(folder: Path) -> Path:
+    other = folder.parent / "other"
+    git("init", "--quiet", str(other), cwd=folder.parent)
+    commit(other, "Start\n", {"inside.txt": "inside\n"})
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "sub", cwd=folder)
+    git("commit", "--quiet", "--message=Add a submodule", cwd=folder)
+    (folder / "sub" / "inside.txt").write_text("changed by the user\n")
+    return folder
+
+
+def with_a_strange_path(folder: Path) -> Path:
+    return folder.rename(folder.parent / "a folder\nwith 'quotes' \"and\" $lines")
+
+
+def with_names_that_are_not_utf8(folder: Path) -> Path:
+    name = os.path.join(os.fsencode(folder), b"caf\xe9 \xff\n.txt")
+    Path(os.fsdecode(name)).write_text("latin\n")
+    git("add", "--all", cwd=folder)
+    git("commit", "--quiet", "--message=Add a strange name", cwd=folder)
+    Path(os.fsdecode(name + b"2")).write_text("not committed\n")
+    return folder
+
+
+def with_a_dirty_checkout(folder: Path) -> Path:
+    (folder / "README.md").write_text("stashed\n")
+    git("stash", cwd=folder)
+    (folder / "README.md").write_text("staged\n")
+    git("add", "README.md", cwd=folder)
+    (folder / "README.md").write_text("and edited\n")
+    (folder / "untracked.txt").write_text("untracked\n")
+    return folder
+
+
+SHAPES = (
+    *(plain, bare, bare_with_worktrees, detached, shallow, partial, alternates, separate_git_dir, sha256, reftable),
+    *(sparse, split_index, worktree_config, autocrlf, dirty_from_the_start, with_a_large_file_filter),
+    *(a_submodule, with_submodules, with_a_strange_path, with_names_that_are_not_utf8, with_a_dirty_checkout),
+)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_a_task_in_a_repository_of_this_shape(repository_folder: Path, shape: Callable[[Path], Path]) -> None:
+    """It is done, approved and merged, its commit has the agent's file alone, and nothing of the user's moves."""
+    cli = Cli(shape(repository_folder), **OFF)
+    start, listing = git("rev-parse", "HEAD", cwd=cli.folder), sorted(cli.folder.parent.iterdir())
+    with cli.untouched():
+        cli.queue(does("One", "git status --porcelain | { ! grep .; }", "echo 1 > new.bin", "git add --all", COMMIT))
+        cli.run()
+        worktree = Path(cli.tasks()["one"]["worktree"])
+        assert git("status", "--porcelain", cwd=worktree) == ""
+        cli("approve", "one")
+        cli("merge")
+    assert git("diff", "--name-only", start, "orch/integration", cwd=cli.folder) == "new.bin"
+    assert git("rev-parse", "orch/integration~1", cwd=cli.folder) == start
+    assert not worktree.is_relative_to(cli.folder)
+    assert sorted({*listing, worktree.parent}) == sorted({*cli.folder.parent.iterdir(), worktree.parent})
+
+
+def test_a_submodule_leaves_its_superproject_alone(repository_folder: Path) -> None:
+    """The worktrees of a submodule are next to the outermost superproject, which shows nothing new."""
+    inner = a_submodule(repository_folder)
+    outer = inner.parents[1]
+    cli = Cli(inner, **OFF)
+    cli.queue(does("One", saved("one.txt", "1")))
+    cli.run()
+    assert cli.tasks()["one"]["worktree"] == str(outer.parent / "outer.libs.inner.orch" / "one")
+    assert git("status", "--porcelain", cwd=outer) == ""
+    (inner / ".orchestrate.toml").write_text('worktrees = "../../../trees/{task}"\n')
+    cli("revise", "one", "-m", "Again")
+    cli.run(ok=(0, 6))
+    assert cli.tasks()["one"]["worktree"] == str(outer.parent / "trees" / "one")
+
+
+def test_submodules_inside_worktrees(repository_folder: Path) -> None:
+    """`[prepare]` fills a worktree's submodules, the agent uses them, and the user's own submodule stays as it is."""
+    folder = with_submodules(repository_folder)
+    update = "git -c protocol.file.allow=always submodule --quiet update --init"
+    cli = Cli(folder, f"{OBEDIENT}[prepare]\nrun = [{json.dumps(update)}]\n", **OFF)
+    with cli.untouched():
+        cli.queue(does("One", "cp sub/inside.txt new.txt", "git add --all", COMMIT))
+        cli.run()
+        cli("approve", "one")
+        cli("merge")
+    assert git("diff", "--name-only", "main", "orch/integration", cwd=folder) == "new.txt"
+    assert git("show", "orch/integration:new.txt", cwd=folder) == "inside"
+    assert (folder / "sub" / "inside.txt").read_text() == "changed by the user\n"

@@ -71,7 +71,8 @@ def test_every_deed_is_told(cli: Cli) -> None:
 
 def test_what_a_preparation_does_is_told(cli: Cli) -> None:
     """An install step that sets a hooks path is named like an agent, with what takes it back."""
-    cli.configure(OBEDIENT + '[prepare]\nrun = ["git config core.hooksPath .husky/_"]\n')
+    step = 'test "$HUSKY" = 0 && git config core.hooksPath .husky/_'  # what husky would do without the variable
+    cli.configure(f"{OBEDIENT}[prepare]\nrun = ['{step}']\n")
     cli.queue(does("Two", saved("two.txt", "2")))
     said = cli.run(ok=6).text
     assert "config changed: core.hookspath" in said
