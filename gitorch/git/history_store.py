@@ -38,7 +38,10 @@ class HistoryStore(msgspec.Struct, frozen=True):
         return self.folder / "objects"
 
     def provide(self, *commits: Oid) -> None:
-        """Let the store hold these commits with all of their history; raise `GitFailed` where that is incomplete."""
+        """Let the store hold these commits with all of their history; raise `GitFailed` where that is incomplete.
+
+        Of a partial clone it holds the commits alone, like a shallow clone: what older ones need may be missing.
+        """
         missing = [commit for commit in commits if not self._has(commit)]
         if not missing:
             return
@@ -54,7 +57,8 @@ class HistoryStore(msgspec.Struct, frozen=True):
                     "--update-shallow",
                 )
                 source = os.fspath(self.repository.common_dir)
-                self._git("fetch", *options, source, *refspecs)
+                depth = ("--depth=1",) if self._is_partial() else ()
+                self._git("fetch", *options, *depth, source, *refspecs)
 
     def shallow(self) -> bytes:
         """Return the store's list of commits whose parents it does not have; empty for a complete history."""
@@ -62,6 +66,10 @@ class HistoryStore(msgspec.Struct, frozen=True):
             return (self.folder / "shallow").read_bytes()
         except FileNotFoundError:
             return b""
+
+    def _is_partial(self) -> bool:
+        pattern = r"^(extensions\.partialclone|remote\..*\.promisor)$"
+        return self.repository.git("config", "--get-regexp", pattern, ok=(0, 1)).code == 0
 
     def _has(self, commit: Oid) -> bool:
         return (self.folder / _ref(commit)).exists()

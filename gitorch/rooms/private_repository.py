@@ -102,8 +102,8 @@ class PrivateRepository(msgspec.Struct, frozen=True):
         if branch:
             (fresh / branch).parent.mkdir(parents=True, exist_ok=True)
             _write(fresh / branch, f"{start}\n")
-        _write(fresh / "objects/info/alternates", f"{store.objects}\n")
-        _write(fresh / "config", _config(repository, worktree))
+        _write(fresh / "objects/info/alternates", f"{_alternate(store.objects)}\n")
+        _write(fresh / "config", _config(repository, worktree, start))
         if shallow := store.shallow():
             (fresh / "shallow").write_bytes(shallow)
         _copy_checkout(worktree.admin, fresh)
@@ -227,7 +227,13 @@ def _copy_checkout(admin: Path, fresh: Path) -> None:
             shutil.copyfile(admin / name, fresh / name)
 
 
-def _config(repository: Repository, worktree: Worktree) -> str:
+def _alternate(objects: Path) -> str:
+    """Return a line for git's list of alternates, which quotes a path with a line's end as C does."""
+    path = str(objects)
+    return '"' + _escaped(path).replace("\n", "\\n") + '"' if "\n" in path else path
+
+
+def _config(repository: Repository, worktree: Worktree, start: Oid) -> str:
     """Return the configuration: what of the user's decides content, and gitorch's own settings over it."""
     kind = object_format(repository)
     settings = [("core.repositoryformatversion", "0" if kind == "sha1" else "1")]
@@ -238,11 +244,35 @@ def _config(repository: Repository, worktree: Worktree) -> str:
         # the scope `command` is what gitorch itself says in each call
         if scope != "command" and _COPIED.fullmatch(name):
             settings.append((name, value))
+    settings += _submodule_addresses(worktree, repository, start)
     identity = repository.identity()
     if identity:
         settings += [("user.name", identity["GIT_AUTHOR_NAME"]), ("user.email", identity["GIT_AUTHOR_EMAIL"])]
     settings += _OWN.items()
     return "".join(_config_lines(settings))
+
+
+def _submodule_addresses(worktree: Worktree, repository: Repository, start: Oid) -> Iterator[tuple[str, str]]:
+    """Yield where submodules come from, without passwords: `git submodule init` could not write it.
+
+    The user's own configuration goes before what the commit says.
+    """
+    pattern = ("--get-regexp", r"^submodule\..*\.url$")
+    words = ("config", "-z", f"--blob={start}:.gitmodules", *pattern)
+    addresses = dict(_entries(worktree.git(repository, *words, ok=(0, 1, 128)).fields()))
+    if not addresses:
+        return
+    addresses |= dict(_entries(worktree.git(repository, "config", "-z", *pattern, ok=(0, 1)).fields()))
+    for key, address in addresses.items():
+        # one that is relative to a remote means nothing without remotes
+        if "\n" not in key and not address.startswith(("./", "../")):
+            yield key, re.sub(r"^([a-z+]+://)[^/@]*@", r"\1", address)
+
+
+def _entries(fields: list[str]) -> Iterator[tuple[str, str]]:
+    for field in fields:
+        key, _, value = field.partition("\n")
+        yield key, value
 
 
 def _config_lines(settings: list[tuple[str, str]]) -> Iterator[str]:

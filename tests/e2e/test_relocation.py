@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,13 +85,18 @@ def test_worktrees_that_were_moved(cli: Cli) -> None:
     assert git("rev-parse", "--abbrev-ref", "HEAD", cwd=folder / "trees" / "two") == "orch/two"
 
 
+def copied_folder(source: Path, target: Path) -> Path:
+    subprocess.run(["cp", "-R", source, target], check=True)
+    return target
+
+
 def digests(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_a_copy_leaves_the_worktrees_of_the_original_alone(cli: Cli) -> None:
     """A copy of the repository alone gets worktrees of its own, and both go on."""
-    copy = Path(shutil.copytree(cli.folder, cli.folder.parent / "copy", symlinks=True))
+    copy = copied_folder(cli.folder, cli.folder.parent / "copy")
     copied = at(cli, copy)
     before = digests(cli.folder.parent / "shop.orch"), git("worktree", "list", "--porcelain", cwd=cli.folder)
     said = copied("status").stderr
@@ -115,7 +120,7 @@ def test_a_copy_leaves_the_worktrees_of_the_original_alone(cli: Cli) -> None:
 def test_a_copy_of_repository_and_worktrees(cli: Cli) -> None:
     """A copy that has its own copies of the worktrees uses these, and the original keeps its own."""
     original = cli.folder.parent
-    copy = Path(shutil.copytree(original, original.with_name("copy"), symlinks=True))
+    copy = copied_folder(original, original.with_name("copy"))
     goes_on(at(cli, copy / "shop"), "repaired the links of 2 worktrees")
     assert cli("status").stderr == ""
     for name in ("one", "two"):

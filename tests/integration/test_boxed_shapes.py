@@ -120,13 +120,61 @@ def test_work_in_a_repository_of_this_shape(repository_folder: Path, shape: Call
     git("fsck", cwd=folder)
 
 
-def test_a_partial_clone_is_refused_in_words(repository_folder: Path) -> None:
-    """Its history is not all there, so that no agent's repository can borrow it; nothing is fetched instead."""
+@pytest.mark.parametrize("kind", ["blob:none", "tree:0"])
+def test_work_in_a_partial_clone(repository_folder: Path, kind: str) -> None:
+    """The agent has the base commit without its history, nothing is fetched for it, and its work comes home."""
     git("config", "uploadpack.allowFilter", "true", cwd=repository_folder)
     commit(repository_folder, "second", {"README.md": "changed"})
     target = repository_folder.parent / "partial"
+    git("clone", "-q", f"--filter={kind}", repository_folder.as_uri(), str(target), cwd=repository_folder)
+    repository_folder.rename(repository_folder.with_name("gone"))
+    room = sandbox.room_in(target)
+    done = sandbox.act(room, f"{WORK}; git log --format=%s; git fsck")
+    assert (done.returncode, done.stdout) == (0, "work\nsecond\n"), done.stderr
+    assert isinstance(room.collect("work"), Collected)
+    assert git("diff", "--name-only", "HEAD", "orch/t", cwd=target) == "new.txt"
+    assert git("rev-parse", "--is-shallow-repository", cwd=target) == "false"
+    assert git("rev-parse", "orch/t~1", cwd=target) == git("rev-parse", "HEAD", cwd=target)
+
+
+def test_a_sparse_partial_clone_is_refused_in_words(repository_folder: Path) -> None:
+    """The base commit itself is not all there, so that no agent's repository can hold it."""
+    git("config", "uploadpack.allowFilter", "true", cwd=repository_folder)
+    commit(repository_folder, "folders", {"in/a": "x", "out/b": "y"})
+    target = repository_folder.parent / "partial"
     source = repository_folder.as_uri()
-    git("clone", "-q", "--filter=blob:none", source, str(target), cwd=repository_folder)
+    git("clone", "-q", "--filter=blob:none", "--sparse", source, str(target), cwd=repository_folder)
     repository_folder.rename(repository_folder.with_name("gone"))
     with pytest.raises(RoomError, match="not complete"):
         sandbox.room_in(target)
+
+
+def test_a_path_with_a_line_end(repository_folder: Path) -> None:
+    """The agent's repository finds the history also where a folder's name has odd characters."""
+    folder = repository_folder.rename(repository_folder.parent / "a folder\nwith 'quotes' \"and\" \\ $lines")
+    room = sandbox.room_in(folder)
+    done = sandbox.act(room, WORK)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert isinstance(room.collect("work"), Collected)
+
+
+def test_submodules_can_be_filled(repository_folder: Path) -> None:
+    """`git submodule update --init` works although the configuration is read-only, and brings no change home."""
+    folder = submodule_inside(repository_folder)
+    git("submodule", "--quiet", "deinit", "--all", "--force", cwd=folder)
+    library = folder.parent / "library"
+    room = sandbox.room_in(folder, f"read = ['{library}']")
+    update = "git -c protocol.file.allow=always submodule --quiet update --init"
+    done = sandbox.act(room, f"{update} && cat library/a && {WORK}")
+    assert (done.returncode, done.stdout) == (0, "x"), done.stderr
+    assert isinstance(room.collect("work"), Collected)
+    assert git("diff", "--name-only", "HEAD", "orch/t", cwd=folder) == "new.txt"
+
+
+def test_addresses_of_submodules_come_without_passwords(repository_folder: Path) -> None:
+    """A token in the address of a submodule stays with the user."""
+    folder = submodule_inside(repository_folder)
+    git("config", "submodule.library.url", "https://user:token@example.org/library.git", cwd=folder)
+    room = sandbox.room_in(folder)
+    done = sandbox.act(room, "git config --get-regexp ^submodule")
+    assert done.stdout == "submodule.library.url https://example.org/library.git\n"
