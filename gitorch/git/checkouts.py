@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from gitorch.errors import Refused
-from gitorch.git import lockfiles, worktree_status
+from gitorch.git import lockfiles, untouched, worktree_status
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktree_list import Worktree, find, list_entries, read_text
 from gitorch.model.naming import Oid, Ref
@@ -104,7 +104,8 @@ def _suspended_branch(checkout: Worktree) -> str:
 def _dirty(repository: Repository, checkout: Worktree) -> list[str]:
     options = ("--porcelain=v2", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules=dirty")
     entries = checkout.git(repository, "status", *options, env={"GIT_OPTIONAL_LOCKS": "0"}).fields()
-    return [worktree_status.entry_path(entry) for entry in entries]
+    unchanged = untouched.find(repository, checkout, entries, {}) if entries else ()
+    return [path for entry in entries if (path := worktree_status.entry_path(entry)) not in unchanged]
 
 
 def _untracked_obstacles(repository: Repository, checkout: Worktree, old: Oid, new: Oid) -> Iterator[str]:

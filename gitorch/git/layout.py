@@ -85,6 +85,18 @@ def _checkout_of_bare(runner: GitRunner, start: Path) -> Path | None:
     return Path(top) if top and not (admin / REMEMBERED_FOLDER).exists() else None
 
 
+def unlinked_worktree(start: Path) -> Path | None:
+    """Return the worktree around a folder whose `.git` file names a git folder that is gone; None if there is none."""
+    for folder in (start, *start.absolute().parents):
+        link = folder / ".git"
+        if link.is_file():
+            target = link.read_bytes()[:4096].removeprefix(b"gitdir:").strip()
+            return None if (folder / os.fsdecode(target)).exists() else folder
+        if link.exists():
+            return None
+    return None
+
+
 def superproject(work_tree: Path) -> Path | None:
     """Return the work tree of the outermost superproject of a submodule; None for any other repository."""
     outer = _rev_parse(work_tree, "--show-superproject-working-tree")

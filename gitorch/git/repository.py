@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -328,6 +329,13 @@ def _refuse_discovery(start: Path, answer: Output) -> None:
     message = answer.stderr.decode("utf-8", "replace").strip()
     if "dubious ownership" in message:
         raise NotFound("foreign-repository", "git does not trust this repository", why=message)
+    if (top := layout.unlinked_worktree(start)) is not None:
+        raise NotFound(
+            "repository-moved",
+            f"{top} is a worktree, and its repository is not where it was",
+            why=message,
+            fix=("orchestrate -C REPOSITORY status", f"git -C REPOSITORY worktree repair {shlex.quote(str(top))}"),
+        )
     raise NotFound(
         "not-a-repository",
         f"{start} is not inside a git repository",

@@ -12,7 +12,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from gitorch.git import tree_files
@@ -104,10 +105,24 @@ def _convertible(
 def _equal(worktree: Worktree, checkout: int, paths: Collection[str]) -> tuple[str, ...]:
     """Return the paths that have the same content in a worktree and below the open folder `checkout`, which closes."""
     try:
-        with opened(worktree.path, worktree.admin) as top:
+        with _opened(worktree) as top:
             return tuple(path for path in paths if _is_equal(top, checkout, path))
     finally:
         os.close(checkout)
+
+
+@contextmanager
+def _opened(worktree: Worktree) -> Iterator[int]:
+    """Yield a descriptor of a worktree's folder, or of the user's own checkout."""
+    if worktree.is_linked:
+        with opened(worktree.path, worktree.admin) as top:
+            yield top
+        return
+    top = tree_files.open_folder(worktree.path)
+    try:
+        yield top
+    finally:
+        os.close(top)
 
 
 def _is_equal(top: int, checkout: int, path: str) -> bool:

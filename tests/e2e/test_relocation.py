@@ -133,3 +133,17 @@ def test_a_repository_under_another_name_was_not_moved(cli: Cli) -> None:
     link = cli.folder.parent / "link"
     link.symlink_to(cli.folder)
     assert at(cli, link)("status").stderr == ""
+
+
+def test_inside_a_worktree_whose_repository_was_moved(cli: Cli) -> None:
+    """The error names what repairs the link; a command in the repository does."""
+    worktree = Path(cli.tasks()["one"]["worktree"])
+    new = cli.folder.rename(cli.folder.parent / "store")
+    error = at(cli, worktree).error("status", exit=3)
+    assert error["code"] == "repository-moved"
+    assert error["fix"] == [
+        "orchestrate -C REPOSITORY status",
+        f"git -C REPOSITORY worktree repair {worktree}",
+    ]
+    at(cli, new)("status")
+    assert at(cli, worktree).states() == {"one": "finished", "two": "finished"}

@@ -348,3 +348,22 @@ def test_submodules_inside_worktrees(repository_folder: Path) -> None:
     assert git("diff", "--name-only", "main", "orch/integration", cwd=folder) == "new.txt"
     assert git("show", "orch/integration:new.txt", cwd=folder) == "inside"
     assert (folder / "sub" / "inside.txt").read_text() == "changed by the user\n"
+
+
+def test_a_checkout_that_is_dirty_from_the_start_follows_a_merge(repository_folder: Path) -> None:
+    """A file that only attributes make differ stops no `merge --into`; one that was edited does."""
+    folder = dirty_from_the_start(repository_folder)
+    os.utime(folder / "text.txt", (1, 1))
+    assert git("status", "--porcelain", cwd=folder) == " M text.txt"
+    cli = Cli(folder, **OFF)
+    cli.queue(does("One", saved("one.txt", "1")))
+    cli.run()
+    cli("approve", "one")
+    cli("merge")
+    before = (folder / "text.txt").read_bytes()
+    (folder / "text.txt").write_bytes(before + b"edited")
+    assert cli.error("merge", "--into", "main", exit=5)["code"] == "checkout-dirty"
+    (folder / "text.txt").write_bytes(before)
+    cli("merge", "--into", "main")
+    assert (folder / "one.txt").exists()
+    assert (folder / "text.txt").read_bytes() == before
