@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of all answers to docs/schemas: `python docs/make_schemas.py`."""
+"""Write the JSON Schemas of the answers and of the configuration to docs/schemas: `python docs/make_schemas.py`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import msgspec
 
 from gitorch.cli import schema
 from gitorch.cli.schema.answer import JsonAnswer
+from gitorch.services import settings
 
 FOLDER = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -118,7 +119,8 @@ def formatted(value: Any, indent: str = "") -> str:
 
 def texts() -> dict[str, str]:
     """Return the content of every file in docs/schemas, by its name."""
-    return {f"{name}.json": formatted(content) + "\n" for name, content in documents().items()}
+    everything = {**documents(), "orchestrate.toml": settings.schema()}
+    return {f"{name}.json": formatted(content) + "\n" for name, content in everything.items()}
 
 
 def main() -> None:

@@ -57,8 +57,10 @@ COMMANDS: Sections = {
         "rescue": ("rescue", "list, show and restore uncommitted work that was saved"),
         "context": ("context", "show and add notes that agents share"),
         "cleanup": ("cleanup", "remove merged and rejected tasks"),
-        "config": ("config", "show the configuration; trust its commands"),
+        "config": ("config", "show and change the configuration; trust its commands"),
+        "roles": ("roles", "show roles and their instructions"),
         "completion": ("completion", "print a shell completion script"),
+        "help": ("help", "explain states, exit codes, files and more"),
     },
 }
 """The commands in the order of a day: the module that holds each, and one line about it."""

@@ -69,7 +69,7 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
         names = {"GITORCH_" + name.upper().replace(".", "_"): name for name in _scalar_names()}
         for variable, name in names.items():
             if variable in environment:
-                _store(settings, name, _literal(environment[variable], name))
+                _store(settings, name, literal(environment[variable], name))
     return Layer(origin="the environment", settings=settings)
 
 
@@ -80,7 +80,7 @@ def from_assignments(assignments: Sequence[str]) -> Layer:
         name, equals, value = assignment.partition("=")
         if not equals:
             raise InvalidInput("config-assignment", f"-c {assignment}: must be KEY=VALUE")
-        _store(settings, name.strip(), _literal(value, name.strip()))
+        _store(settings, name.strip(), literal(value, name.strip()))
     return Layer(origin="-c", settings=settings)
 
 
@@ -118,8 +118,8 @@ def _store(settings: dict[str, Any], name: str, value: Any) -> None:
     settings[key] = value
 
 
-def _literal(text: str, name: str) -> Any:
-    """Read an unquoted value: TOML, or text if it is not TOML or the setting is text."""
+def literal(text: str, name: str) -> Any:
+    """Return the value of a setting given without quotes: TOML, or text if it is not TOML or the setting is text."""
     try:
         value = tomli.loads(f"value = {text}")["value"]
     except tomli.TOMLDecodeError:

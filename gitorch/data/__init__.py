@@ -1,4 +1,4 @@
-"""Tables that ship with gitorch as TOML files: roles, the words and templates of the planner, prices."""
+"""What ships with gitorch as files: roles, words and templates of the planner, prices, toolchains, help topics."""
 
 from __future__ import annotations
 
@@ -19,3 +19,9 @@ def load(name: str, kind: type[T]) -> T:
     """
     text = Path(__file__).with_name(name).read_text("utf-8")
     return typed.from_object(tomli.loads(text), kind, text_keys=True)
+
+
+def topics() -> dict[str, str]:
+    """Return the topics of `help` by name: Markdown, with a title in the first line."""
+    folder = Path(__file__).with_name("topics")
+    return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.md"))}

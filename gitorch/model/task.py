@@ -43,7 +43,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset({State.QUEUED}),
     State.MERGED: frozenset(),
 }
-"""The valid transitions. In addition to the diagram in SPEC: a conflicted task may merge when its conflict is gone;
+"""The valid transitions. Beyond the usual way: a conflicted task may merge when its conflict is gone;
 rejected, cancelled and failed tasks may be queued again; and after a failed attempt to solve a conflict, a task is
 conflicted again."""
 

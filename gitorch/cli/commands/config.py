@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
 
 import click
 import msgspec
@@ -12,11 +12,16 @@ from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.cli.terminal.sanitize import safe_block
-from gitorch.config import FILE
-from gitorch.errors import InvalidInput, did_you_mean
+from gitorch.config import FILE, PERSONAL, LoadedConfig
+from gitorch.errors import InvalidInput
+from gitorch.git.repository import Repository
+from gitorch.services.settings import ConfigFile
 from gitorch.storage import trust
 
 _BUILT_IN = "built-in"
+
+_personal = click.option("--personal", is_flag=True, help=f"Use {PERSONAL}, which is not committed.")
+_user = click.option("--user", is_flag=True, help="Use your own configuration file, for all repositories.")
 
 
 @click.group("config", invoke_without_command=True)
@@ -33,7 +38,7 @@ def config_command(ctx: click.Context) -> None:
 def show_config(session: Session, origin: bool) -> None:
     """Print all settings in force."""
     loaded = session.workspace.loaded
-    values = _flatten(loaded.config)
+    values = services.settings.flat(loaded.config)
     origins = {name: loaded.origins.get(name, _BUILT_IN) for name in values}
     width = max(map(len, origins.values()))
     lines = [
@@ -47,14 +52,86 @@ def show_config(session: Session, origin: bool) -> None:
 @click.argument("name")
 @pass_session
 def get_config(session: Session, name: str) -> None:
-    """Print one setting."""
-    values = _flatten(session.workspace.config)
-    if name not in values:
-        hint = did_you_mean(name, values, lead="; ")
-        raise InvalidInput("no-such-key", f"there is no setting {name}{hint}", fix=("orchestrate config show",))
-    value = values[name]
-    text = value if isinstance(value, str) else json.dumps(value)
+    """Print one setting, or a table of settings."""
+    value = services.settings.value_of(session.workspace.config, name)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     session.answer(text, schema.maintenance.ConfigGetAnswer(name=name, value=value))
+
+
+@config_command.command("set")
+@click.argument("name")
+@click.argument("value")
+@_personal
+@_user
+@pass_session
+def set_config(session: Session, name: str, value: str, personal: bool, user: bool) -> None:
+    """Change one setting in .orchestrate.toml.
+
+    Comments and order of the file stay. VALUE is TOML, or text without quotes: `true`, `3`, `90m`, `["a", "b"]`.
+    Nothing is written if the configuration would not be valid.
+    """
+    services.guard.require_person("change the configuration")
+    workspace = session.workspace
+    path = services.settings.set_value(workspace.repository, _file(personal, user), name, value)
+    changed = services.open.load_config(workspace.repository, session.assignments, workspace.environment)
+    in_force = services.settings.value_of(changed.config, name)
+    session.answer(
+        f"set {name} in {path}", schema.maintenance.ConfigSetAnswer(name=name, value=in_force, path=str(path))
+    )
+    origin = changed.origins.get(name, path.name)
+    if origin != path.name:
+        session.screen.warn(f"{name} is {json.dumps(in_force)} all the same: {origin} wins")
+    _say_trust(session, changed)
+
+
+@config_command.command("edit")
+@_personal
+@_user
+@pass_session
+def edit_config(session: Session, personal: bool, user: bool) -> None:
+    """Open .orchestrate.toml in your editor, and check it before it is written."""
+    services.guard.require_person("change the configuration")
+    # not the workspace: a file that is not valid is what most needs an editor
+    repository, file = Repository.discover(session.start), _file(personal, user)
+    before = services.settings.read(repository, file)
+    text = before
+    while True:
+        edited = click.edit(text, extension=".toml")
+        if edited is None or edited == before:
+            session.answer("nothing changed", schema.maintenance.ConfigEditAnswer(path=None))
+            return
+        try:
+            path = services.settings.write(repository, file, edited)
+        except InvalidInput as error:
+            session.fail(error)
+            if not session.interactive or not session.confirm("Edit it again?", yes=False):
+                draft = services.settings.keep_draft(repository, edited)
+                raise InvalidInput("config-invalid", "nothing was written", why=f"your text is in {draft}") from error
+            text = edited
+            continue
+        break
+    session.answer(f"wrote {path}", schema.maintenance.ConfigEditAnswer(path=str(path)))
+    _say_trust(session, session.workspace.loaded)
+
+
+@config_command.command("validate")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@pass_session
+def validate_config(session: Session, file: Path | None) -> None:
+    """Check the configuration in force, or one FILE by itself; exit with 2 if it is not valid."""
+    loaded = services.settings.check_alone(session.start / file) if file else session.workspace.loaded
+    origins = [str(file)] if file else [layer.origin for layer in loaded.layers if layer.settings]
+    text = f"valid: {', '.join(origins)}" if origins else "valid: only built-in settings are in force"
+    session.answer(text, schema.maintenance.ConfigValidateAnswer(origins=origins))
+
+
+@config_command.command("schema")
+@pass_session
+def schema_config(session: Session) -> None:
+    """Print the JSON Schema of .orchestrate.toml, for editors."""
+    document = services.settings.schema()
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    session.answer(text, schema.maintenance.ConfigSchemaAnswer(document=document))
 
 
 @config_command.command("trust")
@@ -91,16 +168,13 @@ def trust_config(session: Session, yes: bool) -> None:
     session.answer(text, answer)
 
 
-def _flatten(config: Any) -> dict[str, Any]:
-    """Return settings by their dotted names."""
-    values: dict[str, Any] = {}
+def _file(personal: bool, user: bool) -> ConfigFile:
+    if personal and user:
+        raise click.UsageError("--personal and --user exclude each other")
+    return ConfigFile.USER if user else ConfigFile.PERSONAL if personal else ConfigFile.REPOSITORY
 
-    def add(name: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
-            for key, item in value.items():
-                add(f"{name}.{key}" if name else key, item)
-        else:
-            values[name] = value
 
-    add("", msgspec.to_builtins(config))
-    return values
+def _say_trust(session: Session, loaded: LoadedConfig) -> None:
+    commands = trust.commands(loaded.layers)
+    if not trust.is_trusted(session.workspace.repository.common_dir, commands):
+        session.say("next: orchestrate config trust")

@@ -32,6 +32,37 @@ class ConfigGetAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only=T
     value: Any
 
 
+class ConfigSetAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only=True):
+    """The answer of `config set`."""
+
+    name: str
+    value: Any
+    """The value in force, which another file or a variable may set."""
+    path: str
+    """The file that was changed."""
+
+
+class ConfigEditAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only=True):
+    """The answer of `config edit`."""
+
+    path: str | None
+    """The file that was changed; null if nothing was."""
+
+
+class ConfigValidateAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only=True):
+    """The answer of `config validate` for a valid configuration."""
+
+    origins: list[str]
+    """What was checked: files, the environment and options that set something."""
+
+
+class ConfigSchemaAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only=True):
+    """The answer of `config schema`."""
+
+    document: dict[str, Any]
+    """The JSON Schema of `.orchestrate.toml`."""
+
+
 class ConfigTrustAnswer(JsonAnswer, tag="gitorch/config/1", frozen=True, kw_only=True):
     """The answer of `config trust`: the commands that the repository's own files would run."""
 

@@ -1,10 +1,11 @@
-"""The answers of `demo`, `init` and `doctor`."""
+"""The answers of `demo`, `init`, `doctor`, `help` and `roles`."""
 
 from __future__ import annotations
 
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, JsonAnswer
+from gitorch.model.roles import Role
 
 
 class DemoAnswer(JsonAnswer, tag="gitorch/demo/1", frozen=True, kw_only=True):
@@ -52,3 +53,54 @@ class DoctorAnswer(JsonAnswer, tag="gitorch/doctor/1", frozen=True, kw_only=True
     """What works, and what does not."""
 
     findings: list[FindingJson]
+
+
+class HelpAnswer(JsonAnswer, tag="gitorch/help/1", frozen=True, kw_only=True):
+    """The topics of `help`, or the text of one."""
+
+    topics: dict[str, str] | Absent = msgspec.UNSET
+    """Titles by name; absent when a topic was named."""
+    topic: str | Absent = msgspec.UNSET
+    text: str | Absent = msgspec.UNSET
+
+
+class RoleJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A role: what it is for, and what selects it."""
+
+    name: str
+    purpose: str
+    origin: str
+    """`built-in`, a configuration file, or a file of the repository at a commit."""
+    agent: str | None
+    model: str | None
+    tools: list[str]
+    match: dict[str, int]
+    """Words of a title that select it, with their points."""
+    paths: list[str]
+
+    @classmethod
+    def of(cls, role: Role) -> RoleJson:
+        """Return a role without its instructions."""
+        return cls(
+            name=role.name,
+            purpose=role.purpose,
+            origin=role.origin,
+            agent=role.agent or None,
+            model=role.model or None,
+            tools=list(role.tools),
+            match=dict(role.match),
+            paths=list(role.paths),
+        )
+
+
+class RolesAnswer(JsonAnswer, tag="gitorch/roles/1", frozen=True, kw_only=True):
+    """The answer of `roles list`."""
+
+    roles: list[RoleJson]
+
+
+class RoleAnswer(JsonAnswer, tag="gitorch/roles/1", frozen=True, kw_only=True):
+    """The answer of `roles show`."""
+
+    role: RoleJson
+    instructions: str
