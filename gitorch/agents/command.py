@@ -68,6 +68,10 @@ class CommandAgent:
         output = stderr.strip().splitlines() or last
         return Outcome(ending=ExitReason.FAILED, reason=f"{code}: {output[-1]}" if output else code, summary=summary)
 
+    def hopeless(self, line: bytes) -> str:  # noqa: ARG002
+        """Return nothing: a command's output has no meaning."""
+        return ""
+
     def events(self, line: bytes) -> Iterator[Event]:
         """Yield the line as it is."""
         yield Event(kind="text", text=line.decode("utf-8", "replace").rstrip("\n"))

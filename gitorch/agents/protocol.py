@@ -70,6 +70,12 @@ class Agent(Protocol):
         `lines` are its standard output, `stderr` the end of its standard error, `result` is how its process ended.
         """
 
+    def hopeless(self, line: bytes) -> str:
+        """Return why an execution that wrote this line cannot succeed and should be stopped; "" for other lines.
+
+        The line of a retry that waits for a login, for example, which the command line would repeat for minutes.
+        """
+
     def events(self, line: bytes) -> Iterator[Event]:
         """Yield what one line of the stream means for a person; nothing for a line that does not parse."""
 

@@ -42,6 +42,7 @@ def first_brief(
         *_built_on(before),
         *_comments(task.comments, task.attempts),
         *_answer(task.answer),
+        *_unfinished(task),
         *conflict,
         *_checks(checks),
         "\n# The other agents\n",
@@ -225,6 +226,15 @@ def _answer(answer: str) -> list[str]:
     if not answer:
         return []
     return ["\n# The answer of the user\n", "An earlier attempt ended with a question.\n", closed(answer)]
+
+
+def _unfinished(task: Task) -> list[str]:
+    if task.attempt is None or not task.attempt.continued:
+        return []
+    return [
+        "\n# Work in progress\n",
+        "An earlier attempt was interrupted. What it did is on this branch: look at it, and continue from there.",
+    ]
 
 
 def _comment(number: int, comment: Comment) -> str:

@@ -55,6 +55,7 @@ class ExitReason(StrEnum):
     LIMITED = "limited"  # a rate or usage limit; it may know when it resets
     UNAUTHENTICATED = "unauthenticated"  # not logged in, key revoked, no credit
     SETUP = "setup"  # nothing that this agent starts can work: no such model, no such program
+    NO_SESSION = "no session"  # the session to resume does not exist
     TOO_LONG = "too long"  # the prompt or the session does not fit into the model's context
     TRANSIENT = "transient"  # the network or the server failed; the same request may work later
     EXHAUSTED = "exhausted"  # its turns or its budget are used up
@@ -88,6 +89,7 @@ _OUTCOMES = {
     ExitReason.LIMITED: AttemptOutcome.LIMITED,
     ExitReason.UNAUTHENTICATED: AttemptOutcome.SETUP,
     ExitReason.SETUP: AttemptOutcome.SETUP,
+    ExitReason.NO_SESSION: AttemptOutcome.CRASHED,
     ExitReason.TOO_LONG: AttemptOutcome.SETUP,
     ExitReason.TRANSIENT: AttemptOutcome.CRASHED,
     ExitReason.EXHAUSTED: AttemptOutcome.OUT_OF_BUDGET,

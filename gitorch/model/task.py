@@ -110,7 +110,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `round` counts the executions of one session within it: 1, and one more each time that failing
     checks went back to the agent. `start` is the tip of the branch when it began; `resumed` means that it continues
-    the session of the previous attempt; `usage` is the sum of its ended rounds, and `session_usage` the session's
+    the session of the previous attempt, and `continued` that its branch has unfinished work of an interrupted one.
+    `usage` is the sum of its ended rounds, and `session_usage` the session's
     total, for agents that count that way. `ending` is the `ExitReason` of its last round, `outcome` its own
     `AttemptOutcome` (both empty while it runs), `tip` the last commit
     that was collected from it: what follows it on the branch was added by others.
@@ -125,6 +126,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     round: int = 1
     session: str = ""
     resumed: bool = False
+    continued: bool = False
     started: datetime | None = None
     seconds: float | None = None
     ending: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gitorch.agents import AGENTS
 from gitorch.errors import SetupNeeded
 from gitorch.executors.probe import probe as probe_command
@@ -68,6 +70,7 @@ class ReadyAgents:
     def __init__(self, context: RunContext) -> None:
         self.context = context
         self._ready: dict[str, str] = {}
+        self._choices: dict[str, bool] = {}
 
     def require(self, name: str) -> str:
         """Return the agent that a name stands for in this run. Raises `SetupNeeded` if it is not ready."""
@@ -80,6 +83,30 @@ class ReadyAgents:
     def get(self, name: str, default: str) -> str:
         """Return the agent that a name stands for, or `default` if it has not been required yet."""
         return self._ready.get(name, default)
+
+    def is_ready(self, name: str) -> bool:
+        """Return whether an agent is installed and logged in now."""
+        try:
+            probe(self.context, name)
+        except SetupNeeded:
+            return False
+        return True
+
+    def other(self, unusable: Collection[str]) -> str:
+        """Return the first agent that is ready and not one of these; "" if there is none. Each is probed once.
+
+        Agents of the kind `command` are no choice: they do one thing only.
+        """
+        configured = self.context.config.agents
+        names = [*_PREFERRED, *(name for name in configured if name not in _PREFERRED)]
+        for name in names:
+            if name in unusable or name not in configured or configured[name].kind == "command":
+                continue
+            if name not in self._choices:
+                self._choices[name] = self.is_ready(name)
+            if self._choices[name]:
+                return name
+        return ""
 
     def _first_ready(self) -> str:
         problems: list[str] = []

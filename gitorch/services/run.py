@@ -139,6 +139,7 @@ def run_limits(
         min_free_disk=size(configured.min_free_disk),
         stop_on_failure=stop_on_failure,
         stop_on_limit=configured.rate_limits == "stop",
+        switch_on_limit=configured.rate_limits == "switch",
     )
 
 
@@ -176,6 +177,8 @@ def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop:
         attempt=run_attempt,
         failed=lambda task, error: attempt.fail(context, task, error),
         agent=lambda task: agents.get(agent_name(workspace, task), task.spec.agent),
+        is_ready=agents.is_ready,
+        other_agent=agents.other,
         slots=lambda: total_slots(context.executor.capacity()),
         disk=workspace.repository.common_dir,
     )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -66,6 +69,51 @@ def test_every_end_has_an_outcome(cli: Cli) -> None:
     assert ends["cut"] == ("failed", "crashed", 2, "its last message was cut off at the output limit")
     assert ends["left"] == ("finished", "finished", 1, "")
     assert ends["long"][:3] == ("failed", "crashed", 1)
+
+
+def test_a_session_that_was_never_written_is_started_afresh(cli: Cli) -> None:
+    """Interrupted while the agent starts, the next run does not resume what is not there."""
+    home = Path(cli.environment["HOME"])
+    cli.queue(told("Begin", "unwritten"))
+    with cli.start("run") as run:
+        run.goes_on_until((home / "started").exists)
+        run.process.send_signal(signal.SIGINT)
+        assert run.end().code == 130
+    (home / "released").touch()
+    cli.run()
+    task = cli.tasks()["begin"]
+    assert (task["state"], task["attempt"]["resumed"]) == ("finished", False)
+
+
+def test_work_of_an_interrupted_attempt_counts_as_the_tasks_own(cli: Cli) -> None:
+    """The agent of the next run finds its work done: that is not "no changes", whether or not it has a session."""
+    cli.queue(told("Part", "hang", "part.txt"))
+    with cli.start("run") as run:
+        run.goes_on_until(lambda: list(cli.folder.parent.glob("*.orch/part/part.txt")) != [])
+        run.process.send_signal(signal.SIGINT)
+        assert run.end().code == 130
+    shutil.rmtree(Path(cli.environment["HOME"]) / "scripted-sessions")
+    cli("resume", "part", "-m", "#!claude nothing")
+    cli.run()
+    task = cli.tasks()["part"]
+    assert (task["state"], task["attempts"]) == ("finished", 3)
+
+
+def test_a_refused_login_holds_the_agent_at_once(cli: Cli) -> None:
+    """The first retry with 401 ends the attempt, and no other task is started into it."""
+    cli.queue(told("One", "unauthorized"), told("Two", "work"))
+    began = time.monotonic()
+    answer = cli.run("-m", "1", ok=4)
+    assert time.monotonic() - began < 60
+    tasks = cli.tasks()
+    assert {name: (task["state"], task["attempts"]) for name, task in tasks.items()} == {
+        "one": ("queued", 1),
+        "two": ("queued", 0),
+    }
+    assert tasks["one"]["attempt"]["outcome"] == "setup"
+    words = " ".join(answer.text.split())
+    assert "claude is not logged in, or has no credits: authentication_failed (401)" in words
+    assert "2 tasks wait for it" in words
 
 
 def test_review_comments_answer_a_question_too(cli: Cli) -> None:

@@ -211,13 +211,13 @@ def _kill_then_say(kill: Callable[[], None]) -> Brain:
     return brain
 
 
-def test_an_unknown_session_is_a_failure_with_its_reason(kind: str, tmp_path: Path) -> None:
-    """Resuming what is not there is FAILED, and the reason names the session."""
+def test_an_unknown_session_is_told_apart(kind: str, tmp_path: Path) -> None:
+    """Resuming what is not there is NO_SESSION, and the reason names the session."""
     missing = str(uuid.uuid4())
     with ModelServer(script(Say("never"))) as server:
         outcome = Bench(kind, tmp_path, server).work("hello", session=missing)
         assert not server.requests
-    assert outcome.ending is ExitReason.FAILED
+    assert outcome.ending is ExitReason.NO_SESSION
     assert missing in outcome.reason
 
 

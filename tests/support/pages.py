@@ -73,7 +73,7 @@ NIGHT = [
         attempts=1,
         attempt=an_attempt(1, 720, 0.4),
         wake=NOW + timedelta(hours=2),
-        reason="usage limit reached; continues at 2026-11-22 09:12 UTC",
+        reason="usage limit reached; goes on at 2026-11-22 09:12 UTC",
     ),
     a_task("db-schema", 1, State.APPROVED, attempts=1, attempt=an_attempt(1, 2511, 1.2), results=results(0, 0)),
     a_task(

@@ -72,6 +72,10 @@ class ScriptedAgent:
         reason = result.message or stderr or result.cause
         return Outcome(ending=_CAUSES.get(result.cause, ExitReason.LOST), reason=reason, summary=text)
 
+    def hopeless(self, line: bytes) -> str:
+        parsed = _parse(line)
+        return parsed.text if isinstance(parsed, Use) and parsed.tool == "retry" else ""
+
     def events(self, line: bytes) -> Iterator[Event]:
         match _parse(line):
             case Say(text):

@@ -286,6 +286,53 @@ def test_lines_that_do_not_parse_are_skipped() -> None:
     assert msgspec.json.encode(outcome)
 
 
+HOPELESS = [
+    (401, "authentication_failed", "authentication_failed (401), attempt 1 of 10"),
+    (403, "authentication_failed", "authentication_failed (403), attempt 1 of 10"),
+    (429, "rate_limit", ""),
+    (529, "overloaded", ""),
+    (None, "unknown", ""),
+]
+
+
+@pytest.mark.parametrize(("status", "error", "reason"), HOPELESS)
+def test_a_retry_with_a_refused_login_is_hopeless(status: int | None, error: str, reason: str) -> None:
+    """The first retry tells, and the interrupted execution is one that is not logged in."""
+    retry = line(type="system", subtype="api_retry", attempt=1, max_retries=10, error_status=status, error=error)
+    assert claude.hopeless(retry) == reason
+    assert claude.hopeless(line(type="assistant", message={"content": [{"text": "api_retry 401"}]})) == ""
+    aborted = line(type="result", subtype="error_during_execution", is_error=True, terminal_reason="aborted_streaming")
+    outcome = judged(INIT, retry, aborted, ended=Exit(cause="stopped", exit_code=0, message="stop"))
+    assert (outcome.ending is ExitReason.UNAUTHENTICATED) is bool(reason)
+
+
+def test_a_session_that_is_gone_is_told_apart() -> None:
+    """It is started afresh."""
+    text = "No conversation found with session ID: s-1"
+    final = line(type="result", subtype="error_during_execution", is_error=True, errors=[text])
+    assert judged(final).ending is ExitReason.NO_SESSION
+    assert judged(stderr=text, ended=Exit(cause="exited", exit_code=1)).ending is ExitReason.NO_SESSION
+
+
+def test_the_text_tells_when_a_limit_resets_where_no_event_does() -> None:
+    """An event without a time, as for a limit whose time has passed, leaves the text."""
+    noon = Exit(cause="exited", exit_code=1, started=1795348800.0)
+    final = failed("You've hit your limit \u00b7 resets 2:13pm (UTC)", 429)
+    assert judged(INIT, synthetic("rate_limit"), final, ended=noon).resets_at == 1795348800.0 + 134 * 60
+
+
+def test_a_question_of_the_tool_for_questions_is_read() -> None:
+    """With its answers; that the tool was denied is no denied tool call."""
+    asked = {"questions": [{"question": "Which one?", "options": [{"label": "A"}, {"label": "B"}]}]}
+    call = line(
+        type="assistant", message={"content": [{"type": "tool_use", "name": "AskUserQuestion", "input": asked}]}
+    )
+    denial = {"tool_name": "AskUserQuestion", "tool_use_id": "1", "tool_input": asked}
+    final = line(type="result", subtype="success", is_error=False, result="ok", permission_denials=[denial])
+    outcome = judged(INIT, call, final)
+    assert (outcome.question, outcome.denials) == ("Which one? (A, B)", ())
+
+
 def test_events_are_readable() -> None:
     """A captured run reads as a list of what was said and done."""
     events = [event for raw in captured("work") for event in claude.events(raw)]

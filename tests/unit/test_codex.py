@@ -139,7 +139,7 @@ def test_an_error_event_is_not_the_end() -> None:
 
 RESETS = [
     ("or try again at 2:00 PM.", datetime(2026, 11, 22, 14, 1)),
-    ("or try again at 12:05 AM.", datetime(2026, 11, 22, 0, 6)),
+    ("or try again at 12:05 AM.", datetime(2026, 11, 23, 0, 6)),
     ("or try again at 12:59 PM.", datetime(2026, 11, 22, 13, 0)),
     ("or try again at Nov 23rd, 2026 2:13 AM.", datetime(2026, 11, 23, 2, 14)),
     ("or try again at Dec 1st, 2026 11:59 PM.", datetime(2026, 12, 2, 0, 0)),
@@ -192,6 +192,14 @@ def test_silence_while_waiting_for_the_service_is_the_services_trouble(message: 
     assert judged(*STARTED, retry, ended=Exit(cause="stopped", signal=2)).ending is stopped
 
 
+@pytest.mark.parametrize(("message", "ending"), WAITS)
+def test_only_a_retry_with_a_refused_login_is_hopeless(message: str, ending: ExitReason) -> None:
+    """The others may recover."""
+    retry = line(type="error", message=message)
+    assert codex.hopeless(retry) == (message if ending is ExitReason.UNAUTHENTICATED else "")
+    assert codex.hopeless(said(message)) == ""
+
+
 NOISE_LINES = (
     "Reading additional input from stdin...\n"
     "WARNING: proceeding, even though we could not create PATH aliases\n"
@@ -200,7 +208,7 @@ NOISE_LINES = (
 
 SILENT = [
     ("error: unexpected argument '--nope' found\n", ExitReason.FAILED, "--nope"),
-    ("Error: thread/resume failed: no rollout found for thread id x\n", ExitReason.FAILED, "no rollout"),
+    ("Error: thread/resume failed: no rollout found for thread id x\n", ExitReason.NO_SESSION, "no rollout"),
     ("Not logged in\n", ExitReason.UNAUTHENTICATED, "Not logged in"),
 ]
 

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from gitorch.errors import GitorchError, Refused
+from gitorch.flow.scheduling import holds
 from gitorch.flow.scheduling.scheduler import RunLimits, Scheduler, SchedulerHooks, StopCause
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import ExitReason, Usage
@@ -40,12 +42,15 @@ class Night:
         self._carry = carry
         self._count = threading.Lock()
         self.refuse: dict[str, GitorchError] = {}
+        self.unready: set[str] = set()
         work = SchedulerHooks(
             tasks=lambda: self.tasks,
             start=self._start,
             attempt=self._counted,
             failed=self._failed,
             agent=lambda one: one.spec.agent,
+            is_ready=lambda name: name not in self.unready,
+            other_agent=lambda unusable: next((name for name in ("b", "c") if name not in unusable), ""),
             slots=slots,
             disk=Path.cwd(),
         )
@@ -176,6 +181,64 @@ def test_a_lost_login_holds_that_agent_and_no_other() -> None:
     left = night.schedule.stop_reason()
     assert left is not None
     assert left.cause is StopCause.LOGIN
+
+
+def limited(one: Task, seconds: float) -> Task:
+    """Return a task after an attempt that reached a limit."""
+    wake = datetime.now(UTC) + timedelta(seconds=seconds)
+    return change(change_attempt(one, ending=ExitReason.LIMITED), state=State.WAITING, wake=wake)
+
+
+def test_a_limit_holds_all_tasks_of_its_agent() -> None:
+    """Nothing is started into a limit that one task has met, and the run ends with the time when it is over."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        yield from [limited(one, 7_200)] if one.spec.agent == "a" else finish(one)
+
+    other = change_spec(task(9), agent="b")
+    until = datetime.now(UTC) + timedelta(hours=1)
+    night = Night(*map(task, range(1, 9)), other, carry=carry, max_agents=1, until=until).run()
+    assert night.started == ["t1", "t9"]
+    left = night.schedule.stop_reason()
+    assert left is not None
+    assert left.cause is StopCause.LIMIT
+    assert left.reason.startswith("a has reached its limit until ")
+    assert left.reason.endswith("; 8 tasks wait for it")
+    # the next run knows it from the tasks
+    again = Night(*night.tasks.values(), until=until).run()
+    assert again.started == []
+
+
+def test_a_limit_can_move_tasks_to_another_agent() -> None:
+    """The task that met the limit and those behind it go to the next agent that is ready and has no limit."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        yield from [limited(one, 7_200)] if one.spec.agent in ("a", "b") else finish(one)
+
+    night = Night(*map(task, range(1, 4)), carry=carry, max_agents=1, switch_on_limit=True).run()
+    assert night.started == ["t1", "t1", "t1", "t2", "t3"]
+    assert set(night.states().values()) == {"finished"}
+    assert {one.spec.agent for one in night.tasks.values()} == {"c"}
+
+
+@pytest.mark.parametrize("ending", [ExitReason.UNAUTHENTICATED, ExitReason.SETUP])
+def test_an_agent_is_released_when_a_failed_probe_succeeds(ending: ExitReason, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody logs in, or the program is back: what was held goes on, and nothing was tried meanwhile."""
+    monkeypatch.setattr(holds, "PROBE_SECONDS", 0.05)
+
+    def carry(one: Task) -> Iterator[Task]:
+        if one.attempts == 1 and one.id == "t1":
+            night.unready.add("a")
+            yield change(change_attempt(one, ending=ending), state=State.QUEUED, reason="no login")
+            threading.Timer(0.3, night.unready.clear).start()
+        else:
+            yield from finish(one)
+
+    until = datetime.now(UTC) + timedelta(hours=1)
+    night = Night(task(1), task(2), carry=carry, max_agents=1, until=until)
+    night.run()
+    assert night.started == ["t1", "t1", "t2"]
+    assert set(night.states().values()) == {"finished"}
 
 
 def test_a_task_that_waits_for_a_limit_goes_on_when_it_resets() -> None:

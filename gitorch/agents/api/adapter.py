@@ -36,6 +36,8 @@ _ENDINGS = {
     "prompt_too_long": ExitReason.TOO_LONG,
     "request_too_large": ExitReason.TOO_LONG,
     "model_not_found": ExitReason.SETUP,
+    "no-session": ExitReason.NO_SESSION,
+    "session-unreadable": ExitReason.NO_SESSION,
     "unknown": ExitReason.LOST,
 }
 
@@ -125,6 +127,10 @@ class Api:
         so_far = Outcome(ending=ExitReason.LOST, summary=state.text, session=state.session, usage=usage)
         waiting = _waiting(state.retry) if state.retry else None
         return streams.unfinished(so_far, result, stderr, waiting=waiting, silent=ExitReason.FAILED if silent else None)
+
+    def hopeless(self, line: bytes) -> str:  # noqa: ARG002
+        """Return nothing: the process does not retry what cannot succeed."""
+        return ""
 
     def events(self, line: bytes) -> Iterator[Event]:
         """Yield what one line means for a person; nothing for a line that does not parse."""

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import anthropic
 import httpx2
 
+from gitorch.agents import reset_time
 from gitorch.agents.api.requests import ApiFailure, Stream, retry_after
 
 Json: TypeAlias = dict[str, Any]
@@ -48,7 +49,6 @@ _STATUSES = {
 }
 _RETRYABLE = frozenset({"rate_limit", "overloaded", "server_error"})
 _SPENT = re.compile(r"reached your specified .{0,40}usage limits", re.I)
-_REGAIN = re.compile(r"regain access on (\d{4}-\d\d-\d\d)(?: at (\d\d:\d\d))?")
 
 
 def connect(*, key: str, token: str, read_seconds: float) -> Stream:
@@ -123,11 +123,21 @@ def _is_retryable(name: str, headers: Mapping[str, str]) -> bool:
 def _resets_at(name: str, headers: Mapping[str, str], message: str, wait: float | None) -> float | None:
     if name != "rate_limit":
         return None
-    if regain := _REGAIN.search(message):
-        day, clock = regain.groups()
-        return datetime.fromisoformat(f"{day}T{clock or '00:00'}").replace(tzinfo=UTC).timestamp()
+    now = datetime.now(UTC)
+    if _SPENT.search(message) and (regained := reset_time.parse(message, now)):
+        return regained
     if wait is not None:
         return time.time() + wait
     with contextlib.suppress(KeyError, ValueError):
         return float(headers["anthropic-ratelimit-unified-reset"])
-    return None
+    return _bucket_reset(headers, now) or reset_time.parse(message, now)
+
+
+def _bucket_reset(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return when the last of the exhausted limits (requests, tokens) is full again."""
+    resets = [
+        headers.get(f"anthropic-ratelimit-{limit}-reset", "")
+        for limit in ("requests", "tokens", "input-tokens", "output-tokens")
+        if headers.get(f"anthropic-ratelimit-{limit}-remaining") == "0"
+    ]
+    return max(filter(None, (reset_time.parse(text, now) for text in resets)), default=None)

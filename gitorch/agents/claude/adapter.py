@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from gitorch.agents import streams
+from gitorch.agents import reset_time, streams
 from gitorch.agents.protocol import Launch, ProbeResult, Request
 from gitorch.agents.streams import Record, number_at, object_at, objects_at, text_at
 from gitorch.config import AgentSettings
@@ -65,6 +66,7 @@ _MODEL_TOKENS = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputToken
 
 _TRANSIENT = re.compile(r"unable to connect|timed out|overloaded|connection|socket|failed to parse json", re.IGNORECASE)
 _CREDITS = re.compile(r"out of (\w+ )?credits?|spend(ing)? limit|credit balance|\borg\w* is out of", re.IGNORECASE)
+_NO_SESSION = re.compile(r"no conversation found with session id", re.IGNORECASE)
 _LOGIN = re.compile(r"not logged in|/login|authenticat|api key|oauth", re.IGNORECASE)
 
 
@@ -150,7 +152,9 @@ class Claude:
         for record in streams.records(lines):
             silent = False
             _add(state, record)
-        if not state.results:
+        # an interrupted retry prints a result about its interruption
+        is_refused = state.retry is not None and _waiting(state.retry)[0] is ExitReason.UNAUTHENTICATED
+        if not state.results or (is_refused and streams.was_stopped(result)):
             return _without_result(state, stderr, result, silent=silent)
         final = state.results[-1]
         ending = _ending(state, final, result)
@@ -165,9 +169,18 @@ class Claude:
                 for denial in objects_at(final, "permission_denials")
                 if text_at(denial, "tool_name") != _QUESTIONS
             ),
-            resets_at=state.resets_at if ending is ExitReason.LIMITED else None,
+            resets_at=_resets_at(state, final, result) if ending is ExitReason.LIMITED else None,
             question=state.question,
         )
+
+    def hopeless(self, line: bytes) -> str:
+        """Return the text of a retry with a refused login, which the command line repeats for three minutes."""
+        if b"api_retry" not in line:
+            return ""
+        record = streams.parse(line) or {}
+        ending, text = _waiting(record)
+        is_retry = record.get("type") == "system" and record.get("subtype") == "api_retry"
+        return text if is_retry and ending is ExitReason.UNAUTHENTICATED else ""
 
     def events(self, line: bytes) -> Iterator[Event]:
         """Yield what one line of the stream means for a person."""
@@ -212,7 +225,7 @@ def _add(state: _StreamState, record: Record) -> None:
             state.error = text_at(record, "error")
             state.text = ("" if state.error else streams.message_text(record)) or state.text
             state.question = _question(record) or state.question
-            state.retry = None
+            state.retry = state.retry if state.error else None
         case "rate_limit_event":
             limit = object_at(record, "rate_limit_info")
             state.limited = limit.get("status") == "rejected"
@@ -237,6 +250,8 @@ def _ending(state: _StreamState, final: Record, result: Exit) -> ExitReason:
         return ExitReason.LOST if text_at(final, "stop_reason") == "max_tokens" else ExitReason.COMPLETED
     if text_at(final, "terminal_reason") in _TERMINAL_REASONS:
         return _TERMINAL_REASONS[text_at(final, "terminal_reason")]
+    if _NO_SESSION.search(_error_text(final)):
+        return ExitReason.NO_SESSION
     if subtype == "error_during_execution":
         aborted = text_at(final, "terminal_reason").startswith("aborted")
         return streams.stop_ending(result) if aborted or streams.was_stopped(result) else ExitReason.FAILED
@@ -259,6 +274,8 @@ def _error_ending(error: str, status: float | None, text: str, *, limited: bool 
 def _without_result(state: _StreamState, stderr: str, result: Exit, *, silent: bool) -> Outcome:
     so_far = Outcome(ending=ExitReason.LOST, summary=state.text, session=state.session)
     meaning = ExitReason.UNAUTHENTICATED if _LOGIN.search(stderr) else ExitReason.FAILED
+    if _NO_SESSION.search(stderr):
+        meaning = ExitReason.NO_SESSION
     waiting = _waiting(state.retry) if state.retry else None
     return streams.unfinished(so_far, result, stderr, waiting=waiting, silent=meaning if silent else None)
 
@@ -282,6 +299,14 @@ def _reason(final: Record, ending: ExitReason, result: Exit) -> str:
 
 def _error_text(result: Record) -> str:
     return "; ".join(streams.texts_at(result, "errors")) or text_at(result, "result") or text_at(result, "subtype")
+
+
+def _resets_at(state: _StreamState, final: Record, result: Exit) -> float | None:
+    """Return when the limit ends: the event's own time, or that of the text ("resets 2:13am (UTC)")."""
+    if state.resets_at is not None:
+        return state.resets_at
+    now = datetime.fromtimestamp(result.started + result.seconds) if result.started else datetime.now()
+    return reset_time.parse(_error_text(final), now)
 
 
 def _usage(results: Sequence[Record]) -> Usage:

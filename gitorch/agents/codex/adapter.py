@@ -88,6 +88,10 @@ class Codex:
         """Read the stream to its end; the last `turn.completed` or `turn.failed` decides."""
         return stream.outcome(lines, stderr, result)
 
+    def hopeless(self, line: bytes) -> str:
+        """Return the text of a retry with a refused login."""
+        return stream.hopeless(line)
+
     def events(self, line: bytes) -> Iterator[Event]:
         """Yield what one line of the stream means for a person."""
         return stream.events(line)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
-from gitorch.agents import streams
+from gitorch.agents import reset_time, streams
 from gitorch.agents.streams import Record, object_at, objects_at, text_at
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome, Usage
 
@@ -17,6 +17,7 @@ from gitorch.model.outcome import Event, Exit, ExitReason, Outcome, Usage
 _MESSAGES: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), ending)
     for pattern, ending in (
+        (r"no rollout found for (thread|conversation)", ExitReason.NO_SESSION),
         (r"out of credits|credits? (are |is )?depleted|spend cap|spend(ing)? limit", ExitReason.UNAUTHENTICATED),
         (r"usage limit|rate limit|429 too many requests", ExitReason.LIMITED),
         (r"quota exceeded|upgrade to plus|missing environment variable", ExitReason.UNAUTHENTICATED),
@@ -29,8 +30,6 @@ _MESSAGES: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
     )
 )
 _STATUS = re.compile(r"(?:unexpected status|last status:) (\d{3})")
-_RESETS = re.compile(r"try again at (?:([A-Z][a-z]{2}) (\d{1,2})(?:st|nd|rd|th), (\d{4}) )?(\d{1,2}):(\d{2}) ([AP]M)")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NOISE = re.compile(r"^(Reading additional input|WARNING|warning|\d{4}-\d\d-\d\dT\S+ +(INFO|WARN|DEBUG))")
 
 
@@ -68,6 +67,18 @@ def outcome(lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
         session=state.session,
         resets_at=_resets_at(message, result) if ending is ExitReason.LIMITED else None,
     )
+
+
+def hopeless(line: bytes) -> str:
+    """Return the text of a retry with a refused login; "" for other lines."""
+    if b"Reconnecting" not in line:
+        return ""
+    record = streams.parse(line) or {}
+    message = text_at(record, "message") if record.get("type") == "error" else ""
+    if not _is_retry(message):
+        return ""
+    ending, text = _waiting(message)
+    return text if ending is ExitReason.UNAUTHENTICATED else ""
 
 
 def events(line: bytes) -> Iterator[Event]:
@@ -142,20 +153,9 @@ def complaints(stderr: str) -> list[str]:
 
 
 def _resets_at(message: str, result: Exit) -> float | None:
-    """Return the unix time of "try again at 2:00 PM" or "... Nov 23rd, 2026 2:13 AM": local time, to the minute."""
-    match = _RESETS.search(message)
-    if match is None or (match[1] or "Jan") not in _MONTHS:
-        return None
-    month, day, year, hour, minute, half = match.groups()
-    today = datetime.fromtimestamp(result.started + result.seconds) if result.started else datetime.now()
-    clock = f"{int(hour):02}:{minute} {half}"
-    date = f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02}" if month else f"{today:%Y-%m-%d}"
-    try:
-        moment = datetime.strptime(f"{date} {clock}", "%Y-%m-%d %I:%M %p")
-    except ValueError:
-        return None
-    # the message omits seconds: round up, in order not to retry too early
-    return (moment + timedelta(minutes=1)).timestamp()
+    """Return the unix time of "try again at 2:00 PM" or "... Nov 23rd, 2026 2:13 AM": local time."""
+    now = datetime.fromtimestamp(result.started + result.seconds) if result.started else datetime.now()
+    return reset_time.parse(message, now)
 
 
 def _usage(usage: Record) -> Usage:

@@ -192,7 +192,7 @@ def _review_reason(task: Task) -> str:
 
 def _pause_reason(task: Task, now: datetime) -> str:
     assert task.wake is not None
-    reason = task.reason.partition("; continues at")[0]
+    reason = task.reason.partition("; goes on at")[0]
     return f"resumes at {clock(task.wake, now)}" + (f": {reason}" if reason else "")
 
 

@@ -12,6 +12,7 @@ from gitorch.config import seconds
 from gitorch.executors.base import STDIN_FILE, NotStarted, Spec, tail_text
 from gitorch.flow.attempt.environment import AttemptEnv
 from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
+from gitorch.flow.attempt.stream_watch import stopped_when_hopeless
 from gitorch.model.outcome import Exit, ExitReason, Outcome
 from gitorch.model.task import Task, current_attempt
 from gitorch.rooms.base import RoomError
@@ -30,7 +31,8 @@ _MORE_PRECISE = (
 def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number: int) -> Outcome:
     """Run one round of the agent, or adopt it after a crash, and return its outcome."""
     spec = _agent_spec(context, task, env, round_number)
-    result = execute(context, env, spec)
+    with stopped_when_hopeless(context.executor, context.executor.id_of(spec.key), env.agent.hopeless):
+        result = execute(context, env, spec)
     if result.cause == "failed-to-start":
         return Outcome(ending=ExitReason.SETUP, reason=f"could not start: {result.message}")
     execution = context.executor.id_of(spec.key)

@@ -76,18 +76,28 @@ def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
     """End an attempt whose agent did not complete: waiting, queued again, or failed, depending on the cause."""
     reason = redacted(outcome.reason) or str(outcome.ending)
     result = outcome_of(outcome.ending)
-    if outcome.ending is ExitReason.LIMITED and context.config.run.rate_limits == "wait":
+    if outcome.ending is ExitReason.LIMITED:
         wake = datetime.fromtimestamp(outcome.resets_at, UTC) if outcome.resets_at else _retry_time(task)
-        text = f"{reason}; continues at {wake:%Y-%m-%d %H:%M} UTC"
+        text = f"{reason}; goes on at {wake:%Y-%m-%d %H:%M} UTC"
         return _end(context, task, result, state=State.WAITING, reason=text, wake=wake)
-    if outcome.ending is ExitReason.UNAUTHENTICATED:
-        text = f"{task.spec.agent} is not logged in: {reason}"
+    if outcome.ending in _FAULTS:
+        text = f"{task.spec.agent} {_FAULTS[outcome.ending]}: {reason}"
         return _end(context, task, result, state=State.QUEUED, reason=text)
+    if outcome.ending is ExitReason.NO_SESSION:
+        task = change_attempt(task, session="")  # the next attempt starts afresh
+        return _end(context, task, result, state=State.QUEUED, reason="its session is gone; starts afresh")
     crashed = outcome.ending in (ExitReason.TRANSIENT, ExitReason.LOST)
     if crashed and task.retried < context.config.run.retries:
         text = f"retrying after: {reason}"
         return _end(context, task, result, state=State.QUEUED, reason=text, retried=task.retried + 1)
     return end_failed(context, task, result, reason)
+
+
+_FAULTS = {
+    ExitReason.UNAUTHENTICATED: "is not logged in, or has no credits",
+    ExitReason.SETUP: "cannot work as it is set up",
+}
+"""Faults that every attempt of an agent would meet: its tasks stay queued."""
 
 
 def _retry_time(task: Task) -> datetime:

@@ -186,9 +186,10 @@ def _end_early(
 
 
 def _added_nothing(task: Task, collected: Collected) -> bool:
-    """Return whether an attempt did not change its branch; a resumed one may have found its work already done."""
+    """Return whether an attempt did not change its branch, unless it may have found its work already done there."""
     attempt = current_attempt(task)
-    return collected.tip == attempt.start and not attempt.resumed and attempt.round == 1
+    may_be_done = attempt.resumed or attempt.continued or attempt.round > 1
+    return collected.tip == attempt.start and not may_be_done
 
 
 def _unsolved_files(context: RunContext, task: Task) -> list[str]:

@@ -43,6 +43,8 @@ def start(context: RunContext, task: Task, base: Oid) -> Task:
     last = task.attempt
     if last is not None and _continues_session(context, task, last):
         new = msgspec.structs.replace(new, session=last.session, resumed=True, session_usage=last.session_usage)
+    if last is not None and commits.tip is not None and _is_unfinished(last) and not task.comments:
+        new = msgspec.structs.replace(new, continued=True)
     return change(
         task,
         state=State.RUNNING,
@@ -68,6 +70,12 @@ def _continues_session(context: RunContext, task: Task, last: Attempt) -> bool:
         return False
     is_wanted = task.answer or (was_cut_off(last) and not task.comments)
     return bool(is_wanted) and context.agents[context.config.agents[task.spec.agent].kind].resumable
+
+
+def _is_unfinished(attempt: Attempt) -> bool:
+    """Return whether what an attempt left on the branch is work that nobody has judged yet."""
+    has_no_turn = attempt.ending in (ExitReason.NO_SESSION, ExitReason.UNAUTHENTICATED, ExitReason.SETUP)
+    return was_cut_off(attempt) or (has_no_turn and (attempt.continued or bool(attempt.summary)))
 
 
 def was_cut_off(attempt: Attempt) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,10 +14,11 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import GitorchError
+from gitorch.flow.scheduling.holds import HeldAgents, is_limited
 from gitorch.model import graph
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import ExitReason
-from gitorch.model.task import ALIVE, State, Task, change, urgency
+from gitorch.model.task import ALIVE, State, Task, change, change_spec, urgency
 
 POLL_SECONDS = 1.0
 """The longest time until a run notices a change by another command."""
@@ -34,6 +35,7 @@ class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
     min_free_disk: int = 0
     stop_on_failure: bool = False
     stop_on_limit: bool = False
+    switch_on_limit: bool = False
 
 
 class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,8 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
       calls all other functions.
     - `failed`: return a task as failed by an error.
     - `agent`: return the agent of a task.
+    - `is_ready`: return whether an agent is installed and logged in.
+    - `other_agent`: return an agent that is ready and not one of these, or an empty text.
     - `slots`: return how many attempts the machines of the executor take at once; None means no limit.
     """
 
@@ -53,6 +57,8 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Callable[[Task], Iterator[Task]]
     failed: Callable[[Task, GitorchError], Task]
     agent: Callable[[Task], str]
+    is_ready: Callable[[str], bool]
+    other_agent: Callable[[Collection[str]], str]
     slots: Callable[[], int | None]
     disk: Path
 
@@ -86,7 +92,7 @@ class Scheduler:
         self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None] | None] = queue.Queue()
         self._running: dict[TaskId, Future[None]] = {}
         self._names: dict[Future[None], TaskId] = {}
-        self._held_agents: dict[str, StopReason] = {}
+        self._held = HeldAgents(hooks.is_ready)
         self._last_start_keys: dict[TaskId, tuple[object, ...]] = {}
 
     def run(self) -> Iterator[list[Task]]:
@@ -132,17 +138,27 @@ class Scheduler:
         return slots is None or len(self._running) < slots
 
     def _next(self) -> Task | None:
+        """Return the task that starts next; one whose agent is limited may come with another agent."""
         tasks = self.hooks.tasks()
-        awake = [task for task in tasks.values() if self._is_awake(task)]
+        self._held.probe()
+        limited = self._held.limited(tasks.values(), self.hooks.agent)
+        other = self.hooks.other_agent({*limited, *self._held.agents}) if limited and self._may_switch() else ""
+        awake = [task for task in tasks.values() if self._is_awake(task) or (other and is_limited(task))]
         ready = graph.ready(tasks, approved_only=self.limits.approved_only)
         for task in sorted([*awake, *ready], key=urgency):
-            if (
-                task.id not in self._running
-                and self.hooks.agent(task) not in self._held_agents
-                and self._is_untried(task, tasks)
-            ):
+            if task.id in self._running or not self._is_untried(task, tasks):
+                continue
+            agent = self.hooks.agent(task)
+            if agent in self._held.agents:
+                continue
+            if agent not in limited:
                 return task
+            if other:
+                return change_spec(task, agent=other)
         return None
+
+    def _may_switch(self) -> bool:
+        return self.limits.switch_on_limit and not self.stop.is_set()
 
     def _is_untried(self, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
         """Return whether a task has not been tried with these attempts and dependency tips."""
@@ -219,8 +235,10 @@ class Scheduler:
         if task.state in (State.RUNNING, State.CANCELLED) or last is None:
             return
         self.cost += (last.usage.usd or 0.0) if last.usage else 0.0
-        if last.ending == ExitReason.UNAUTHENTICATED:
-            self._held_agents[task.spec.agent] = StopReason(StopCause.LOGIN, f"{task.spec.agent} is not logged in")
+        if task.state is State.QUEUED and last.ending in (ExitReason.UNAUTHENTICATED, ExitReason.SETUP):
+            self._held.hold(task.spec.agent, task.reason)
+        if task.wake is not None and is_limited(task):
+            self._held.limit(task.spec.agent, task.wake)
         if last.ending == ExitReason.LIMITED and self.limits.stop_on_limit:
             self.stopped = StopReason(StopCause.LIMIT, f"{task.spec.agent} has reached its limit")
         # a task still in conflict failed to resolve it
@@ -236,7 +254,17 @@ class Scheduler:
 
     def stop_reason(self) -> StopReason | None:
         """Return why this run started no more tasks; None if nothing prevented it."""
-        return self.stopped or next(iter(self._held_agents.values()), None)
+        if self.stopped:
+            return self.stopped
+        tasks = self.hooks.tasks().values()
+        agents = [self.hooks.agent(task) for task in tasks if task.state in (State.QUEUED, State.WAITING)]
+        for agent, reason in self._held.agents.items():
+            return StopReason(StopCause.LOGIN, reason + _waiting(agents.count(agent)))
+        for agent, wake in self._held.limited(tasks, self.hooks.agent).items():
+            if count := agents.count(agent):
+                text = f"{agent} has reached its limit until {wake.astimezone():%Y-%m-%d %H:%M}"
+                return StopReason(StopCause.LIMIT, text + _waiting(count))
+        return None
 
     def _limit_message(self) -> str:
         limits = self.limits
@@ -258,9 +286,15 @@ class Scheduler:
         """Return whether a task wakes up during this run."""
         if self.stop.is_set() or self.stopped:
             return False
+        if self.limits.until and datetime.now(UTC) < self.limits.until and self._held.may_come_back():
+            return True
         wakes = [t.wake for t in self.hooks.tasks().values() if t.state is State.WAITING and t.wake is not None]
         horizon = self.limits.until or datetime.now(UTC) + timedelta(days=8)
         return any(wake < horizon for wake in wakes)
+
+
+def _waiting(count: int) -> str:
+    return f"; {count} task{'s wait' if count > 1 else ' waits'} for it" if count else ""
 
 
 def _start_key(task: Task, tasks: Mapping[TaskId, Task]) -> tuple[object, ...]:

@@ -1,0 +1,44 @@
+"""Watch the output of a running agent, to stop it as soon as it says that it cannot succeed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from gitorch.executors.base import ExecutionId, Executor
+
+Judge: TypeAlias = Callable[[bytes], str]
+"""Returns why an execution that wrote this line cannot succeed, or an empty text."""
+
+WATCH_SECONDS = 0.5
+_BLOCK_BYTES = 262_144
+_LONGEST_LINE = 1 << 20
+
+
+@contextmanager
+def stopped_when_hopeless(executor: Executor, execution: ExecutionId, judge: Judge) -> Iterator[None]:
+    """Cancel an execution during this block, with the reason, once `judge` returns one for a line of its output."""
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(executor, execution, judge, ended), daemon=True, name="watch")
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _watch(executor: Executor, execution: ExecutionId, judge: Judge, ended: threading.Event) -> None:
+    offset, rest = 0, b""
+    while not ended.wait(WATCH_SECONDS):
+        with executor.open_output(execution, "stdout") as file:
+            file.seek(offset)
+            while data := file.read(_BLOCK_BYTES):
+                offset += len(data)
+                *lines, rest = (rest + data).split(b"\n")
+                rest = rest[:_LONGEST_LINE]
+                if reason := next(filter(None, map(judge, lines)), ""):
+                    executor.cancel(execution, reason)
+                    return

@@ -1,0 +1,71 @@
+"""Which agents start nothing for now: those with a fault of their setup, and those that have reached a limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from gitorch.model.outcome import ExitReason
+from gitorch.model.task import State, Task
+
+PROBE_SECONDS = 30.0
+"""How often a held agent is probed."""
+
+
+class HeldAgents:
+    """The agents of a run that are not set up: what the first attempt learned holds for all tasks of its agent.
+
+    A held agent is released when a probe succeeds that has failed since: somebody has logged in, or the program is
+    back. A probe that succeeds from the start does not see the fault, and means nothing.
+    """
+
+    def __init__(self, is_ready: Callable[[str], bool], clock: Callable[[], float] = time.monotonic) -> None:
+        self.agents: dict[str, str] = {}
+        self._is_ready = is_ready
+        self._clock = clock
+        self._failed_probes: set[str] = set()
+        self._next_probe = 0.0
+        self._limits: dict[str, datetime] = {}
+
+    def hold(self, agent: str, reason: str) -> None:
+        """Start nothing more with an agent."""
+        self.agents.setdefault(agent, reason)
+        self._next_probe = self._clock()
+
+    def probe(self) -> None:
+        """Release the agents that are ready again; ask at most every `PROBE_SECONDS`."""
+        if not self.agents or self._clock() < self._next_probe:
+            return
+        self._next_probe = self._clock() + PROBE_SECONDS
+        for agent in [*self.agents]:
+            if not self._is_ready(agent):
+                self._failed_probes.add(agent)
+            elif agent in self._failed_probes:
+                self._failed_probes.remove(agent)
+                del self.agents[agent]
+
+    def may_come_back(self) -> bool:
+        """Return whether a probe could release an agent."""
+        return bool(self._failed_probes)
+
+    def limit(self, agent: str, until: datetime) -> None:
+        """Start nothing more with an agent until its limit ends."""
+        self._limits[agent] = max(until, self._limits.get(agent, until))
+
+    def limited(self, tasks: Iterable[Task], agent_of: Callable[[Task], str]) -> dict[str, datetime]:
+        """Return the agents that have reached a limit, and when it ends: what one task was told holds for all."""
+        now = datetime.now(UTC)
+        limits = {agent: until for agent, until in self._limits.items() if until > now}
+        for task in tasks:
+            if task.wake is not None and is_limited(task):
+                agent = agent_of(task)
+                limits[agent] = max(task.wake, limits.get(agent, task.wake))
+        return limits
+
+
+def is_limited(task: Task) -> bool:
+    """Return whether a task waits for the limit of its agent to end."""
+    ended = task.attempt.ending if task.attempt else ""
+    is_waiting = task.state is State.WAITING and ended == ExitReason.LIMITED
+    return is_waiting and task.wake is not None and task.wake > datetime.now(UTC)
