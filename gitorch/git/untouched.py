@@ -23,6 +23,7 @@ from gitorch.git.tree_files import FileContent
 from gitorch.git.worktree_list import Worktree
 
 _ATTRIBUTES = ("text", "crlf", "eol", "ident", "filter", "working-tree-encoding")
+_AUTO = ("text", "auto")
 _FILE_MODES = ("100644", "100755")
 _LARGEST = 64 << 20
 """A larger file that git calls modified counts as touched: comparing it costs too much."""
@@ -50,13 +51,12 @@ def settle(repository: Repository, worktree: Worktree) -> None:
 
 
 def _may_convert(repository: Repository, worktree: Worktree) -> bool:
-    """Return whether any attributes or settings could make a checked-out file differ from its blob."""
+    """Return whether any attributes could make a checked-out file differ from its blob."""
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     files = (repository.common_dir / "info" / "attributes", config / "git" / "attributes", Path("/etc/gitattributes"))
     if any(file.exists() for file in files):
         return True
-    settings = r"^core\.(autocrlf|eol|attributesfile)$"
-    if worktree.git(repository, "config", "--get-regexp", settings, ok=(0, 1)).stdout:
+    if worktree.git(repository, "config", "--get", "core.attributesFile", ok=(0, 1)).stdout:
         return True
     return bool(worktree.git(repository, "ls-files", "-z", "--", ":(top,glob)**/.gitattributes").stdout)
 
@@ -94,11 +94,13 @@ def _convertible(
     """Return the paths whose content git may convert."""
     if not paths:
         return []
-    if worktree.git(repository, "config", "--get-regexp", r"^core\.(autocrlf|eol)$", ok=(0, 1)).stdout:
-        return [*paths]
     listed = b"".join(os.fsencode(path) + b"\0" for path in paths)
     fields = worktree.git(repository, "check-attr", "-z", "--stdin", *_ATTRIBUTES, input=listed, env=dict(env)).fields()
-    converted = {path for path, value in zip(fields[::3], fields[2::3], strict=True) if value != "unspecified"}
+    values = zip(fields[::3], fields[1::3], fields[2::3], strict=True)
+    # `text=auto` converts nothing that its blob would not give back
+    converted = {
+        path for path, name, value in values if value not in ("unspecified", "unset") and (name, value) != _AUTO
+    }
     return [path for path in paths if path in converted]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gitorch.config import Config
 from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec, Stream, tail_text
+from gitorch.git import fence
 from gitorch.git.repository import Repository
 from gitorch.model.outcome import Exit
 from gitorch.rooms.base import RoomError, Site
@@ -14,8 +15,6 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.steps import command_line, numbered, shell
 
 PREPARE_SECONDS = 1800.0
-_NO_HOOKS = {"HUSKY": "0", "SKIP_INSTALL_SIMPLE_GIT_HOOKS": "1"}
-"""An install step must not install hooks into the user's repository: what tells the common tools to leave that."""
 _STREAMS: tuple[Stream, ...] = ("stderr", "stdout")
 _SHOWN = 400
 """Characters of a failed step's output that a message shows."""
@@ -29,7 +28,7 @@ def prepare(context: RunContext, site: Site, prefix: str) -> None:
     copies = files_to_copy(context.repository, context.config)
     steps = [_copy_command(source, site.directory / name) for name, source in copies]
     steps += [shell(command) for command in context.config.prepare.run]
-    executor = context.executor
+    executor, without_hooks = context.executor, _without_hooks(context.repository)
     for number, argv in enumerate(steps, start=1):
         command = site.check_command(argv)
         # an interrupted preparation starts over: each of its steps is a new execution
@@ -39,13 +38,22 @@ def prepare(context: RunContext, site: Site, prefix: str) -> None:
                 key=key,
                 argv=command.argv,
                 cwd=command.cwd,
-                env={**_NO_HOOKS, **command.env},
+                env={**without_hooks, **command.env},
                 timeout=PREPARE_SECONDS,
             )
         )
         status = executor.wait(execution)
         if not isinstance(status, Exit) or status.exit_code != 0:
             raise RoomError(_failure(executor, argv, status, execution))
+
+
+def _without_hooks(repository: Repository) -> dict[str, str]:
+    """Return the variables that keep install steps of common tools from setting hooks in the user's repository.
+
+    Where the user has set a hooks path, husky changes nothing, and writes the files that it needs in this worktree.
+    """
+    is_set = fence.user_hooks(repository) != repository.common_dir / "hooks"
+    return {"SKIP_INSTALL_SIMPLE_GIT_HOOKS": "1", **({} if is_set else {"HUSKY": "0"})}
 
 
 def files_to_copy(repository: Repository, config: Config) -> list[tuple[str, Path]]:

@@ -79,6 +79,17 @@ def test_what_a_preparation_does_is_told(cli: Cli) -> None:
     assert "HUSKY" in said
 
 
+def test_a_preparation_may_fill_the_hooks_path_of_the_user(cli: Cli) -> None:
+    """Where the user has a hooks path, what writes its files in the worktree may do so: these hooks go on to run."""
+    git("config", "core.hooksPath", ".husky/_", cwd=cli.folder)
+    hook = ".husky/_/pre-commit"
+    step = f'test -z "$HUSKY" && mkdir -p .husky/_ && printf "exit 1" > {hook} && chmod +x {hook}'
+    cli.configure(f"{OBEDIENT}[prepare]\nrun = ['{step} && git config core.hooksPath .husky/_']\n")
+    cli.queue(does("Two", saved("two.txt", "2")))
+    assert cli("run", "--json", ok=6).stream[-1]["moved"] == []
+    assert cli.states()["two"] == "failed"
+
+
 def test_what_a_hook_refused_is_told(cli: Cli) -> None:
     """A commit that the repository's own hook refuses, and that gitorch makes, is told; so is a hook that never ran."""
     hook = cli.folder / ".git/hooks/pre-commit"

@@ -36,6 +36,8 @@ KINDS = {
     "text": Kind(b"a\r\nb\r\n", "* text"),
     "text auto, mixed": Kind(b"a\r\nb\n", "*.txt text eol=crlf"),
     "ident": Kind(b"$Id: 0123 $\na\n", "*.txt ident"),
+    "text auto, settings": Kind(b"a\r\nb\n", "*.txt text=auto", {"core.autocrlf": "true", "core.eol": "crlf"}),
+    "settings": Kind(b"a\r\nb\n", "*.txt -text", {"core.autocrlf": "input"}),
     "autocrlf": Kind(b"a\r\nb\n", "*.txt text", {"core.autocrlf": "true"}),
     "eol": Kind(b"a\r\nb\n", "*.txt text", {"core.eol": "crlf"}),
     "encoding": Kind("\ufeffaé\n".encode("utf-16-le"), "*.txt working-tree-encoding=UTF-16", encoding="utf-16-le"),
