@@ -2,32 +2,99 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Literal, TypeAlias
 
+import msgspec
+
+from gitorch import typed
 from gitorch.config import SandboxSettings
+from gitorch.rooms.sandbox import probing
+from gitorch.rooms.sandbox.probing import BoxSupport
+from gitorch.services import run_lock
+from gitorch.services.workspace import Workspace
+from gitorch.storage import atomic
 
 Mode: TypeAlias = Literal["bwrap", "off"]
 
 NO_SANDBOX = "no sandbox: only git hooks restrict the agents, which prevents accidents, not malice"
+_NETWORKS = {"on": "allowed hosts only", "open": "every host", "off": "none"}
 
 
-def mode_in_force(settings: SandboxSettings) -> Mode:
-    """Return what confines agents. It follows from the settings: nothing is started to find out."""
-    return "bwrap" if settings.mode == "bwrap" else "off"
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """What confines agents. `problem`: why it is nothing stronger, where the settings ask for the strongest."""
+
+    mode: Mode
+    network: Literal["on", "open", "off"]
+    problem: str = ""
+    fix: str = ""
 
 
-def description(settings: SandboxSettings) -> str:
+def in_force(settings: SandboxSettings, support: BoxSupport | None = None) -> Protection:
+    """Return what confines agents; `auto` is the strongest that a probe says works here."""
+    if settings.mode != "auto":
+        return Protection(mode="bwrap" if settings.mode == "bwrap" else "off", network=settings.network)
+    support = support or probing.support()
+    if support.problem:
+        return Protection(mode="off", network=settings.network, problem=support.problem, fix=support.fix)
+    return Protection(mode="bwrap", network=settings.network)
+
+
+def record(workspace: Workspace) -> Protection:
+    """Return what confines the agents of a run that starts, and store it for `status`."""
+    protection = in_force(workspace.config.sandbox)
+    atomic.replace(_file(workspace.folder), msgspec.json.encode(protection))
+    return protection
+
+
+def to_show(workspace: Workspace) -> Protection:
+    """Return what confines the agents of the active run, or of the next one. Starts a process only if it must."""
+    if run_lock.is_running(workspace):
+        with contextlib.suppress(OSError, msgspec.DecodeError, msgspec.ValidationError):
+            return typed.from_json(_file(workspace.folder).read_bytes(), Protection)
+    settings = workspace.config.sandbox
+    return in_force(settings, _remembered_support(workspace) if settings.mode == "auto" else None)
+
+
+def description(protection: Protection) -> str:
     """Return what is in force in one line; empty without a sandbox."""
-    if mode_in_force(settings) == "off":
+    if protection.mode == "off":
         return ""
-    networks = {"on": "allowed hosts only", "open": "every host", "off": "none"}
-    return f"sandbox: bubblewrap, a private repository for each attempt, network: {networks[settings.network]}"
+    return f"sandbox: bubblewrap, a private repository for each attempt, network: {_NETWORKS[protection.network]}"
 
 
-def warnings(settings: SandboxSettings) -> tuple[str, ...]:
+def label(protection: Protection) -> str:
+    """Return the name of the sandbox in force; empty for none."""
+    return "" if protection.mode == "off" else "bubblewrap sandbox"
+
+
+def warnings(protection: Protection) -> tuple[str, ...]:
+    """Return what is not protected, and why nothing stronger is in force."""
+    hint = f"; to change that: {protection.fix}" if protection.fix else ""
+    return (*gaps(protection), *(text + hint for text in reasons(protection)))
+
+
+def gaps(protection: Protection) -> tuple[str, ...]:
     """Return what is not protected."""
-    if mode_in_force(settings) == "off":
+    if protection.mode == "off":
         return (NO_SANDBOX,)
-    if settings.network == "open":
+    if protection.network == "open":
         return ('sandbox.network = "open": agents reach every host, and the services of this machine',)
     return ()
+
+
+def reasons(protection: Protection) -> tuple[str, ...]:
+    """Return why nothing stronger is in force, without the fix; empty where the settings ask for what is."""
+    return (f"a sandbox is not possible here: {protection.problem}",) if protection.problem else ()
+
+
+def _file(folder: Path) -> Path:
+    return folder / "protection.json"
+
+
+def _remembered_support(workspace: Workspace) -> BoxSupport:
+    """Return what the last probe on this machine, as it is now, said: for showing, never for running."""
+    home = Path(workspace.environment.get("HOME", "/"))
+    cache = Path(workspace.environment.get("XDG_CACHE_HOME") or home / ".cache")
+    return probing.remembered(cache / "gitorch" / "sandbox.json")

@@ -20,7 +20,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.model.visible import readable_list
 from gitorch.rooms.context import RunContext
-from gitorch.services import guard
+from gitorch.services import guard, protection
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
 from gitorch.services.background import BackgroundMerger, background_merger
 from gitorch.services.change_watch import ChangeWatch
@@ -75,6 +75,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
         require_trust(workspace)
         keep_orphans()
         require_sandbox(workspace)
+        protection.record(workspace)
         context = run_context(workspace)
         queue_conflicted(workspace, context)
         agents = ReadyAgents(context)

@@ -11,29 +11,29 @@ from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.rooms.base import Rooms
 from gitorch.rooms.boxed_worktree import BoxedWorktrees
 from gitorch.rooms.fenced_worktree import FencedWorktrees
+from gitorch.rooms.recorded_rooms import RecordedRooms
 from gitorch.rooms.sandbox import hosts, probing
-from gitorch.services.protection import mode_in_force
+from gitorch.services.protection import in_force
 from gitorch.services.workspace import Workspace
 
 
 def rooms_of(workspace: Workspace, environment: Mapping[str, str]) -> Rooms:
-    """Return the rooms of the mode in force."""
-    settings = workspace.config.sandbox
-    if mode_in_force(settings) == "off":
-        return FencedWorktrees(
-            repository=workspace.repository,
-            config=workspace.config,
-            agents=AGENTS,
-            folder=workspace.folder,
-            environment=environment,
-        )
-    return BoxedWorktrees(
+    """Return the rooms of the mode in force, and for attempts that started in another one, theirs."""
+    fenced = FencedWorktrees(
         repository=workspace.repository,
         config=workspace.config,
         agents=AGENTS,
         folder=workspace.folder,
         environment=environment,
     )
+    boxed = BoxedWorktrees(
+        repository=workspace.repository,
+        config=workspace.config,
+        agents=AGENTS,
+        folder=workspace.folder,
+        environment=environment,
+    )
+    return RecordedRooms(kinds={"bwrap": boxed, "off": fenced}, kind=in_force(workspace.config.sandbox).mode)
 
 
 def require_sandbox(workspace: Workspace) -> None:
@@ -41,7 +41,7 @@ def require_sandbox(workspace: Workspace) -> None:
     settings = workspace.config.sandbox
     for host in settings.hosts:
         hosts.check(host)
-    if mode_in_force(settings) == "off":
+    if in_force(settings).mode == "off":
         _refuse_without_sandbox(settings)
         return
     _refuse_exposing(workspace)

@@ -12,7 +12,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.sandbox import probing
 from gitorch.services.agents import probe, run_context
 from gitorch.services.checks import require_trust
-from gitorch.services.protection import description, mode_in_force, warnings
+from gitorch.services.protection import description, gaps, in_force, reasons
 from gitorch.services.sandbox import require_sandbox
 from gitorch.services.workspace import Workspace
 
@@ -54,14 +54,22 @@ def check_setup(workspace: Workspace) -> list[SetupFinding]:
 
 
 def _protection(workspace: Workspace) -> list[SetupFinding]:
-    settings = workspace.config.sandbox
-    lines = [SetupFinding(None, text) for text in warnings(settings)]
-    if mode_in_force(settings) != "off":
-        return [_finding(description(settings), lambda: require_sandbox(workspace)), *lines]
-    support = probing.support()
-    if support.problem:
-        return [SetupFinding(None, f"no sandbox is possible here: {support.problem}", support.fix), *lines]
-    return [_finding('sandbox.mode = "bwrap" works here', lambda: require_sandbox(workspace)), *lines]
+    protection = in_force(workspace.config.sandbox)
+    lines = [SetupFinding(None, text) for text in gaps(protection)]
+    lines += [SetupFinding(None, text, protection.fix) for text in reasons(protection)]
+    if protection.mode != "off":
+        return [_finding(description(protection), lambda: require_sandbox(workspace)), *lines]
+    if not protection.problem:
+        support = probing.support()
+        works, fix = not support.problem, 'orchestrate config set sandbox.mode "auto"'
+        text = "a sandbox works here" if works else f"a sandbox is not possible here: {support.problem}"
+        lines.append(SetupFinding(None, text, fix if works else support.fix))
+    return [*lines, *_broken_settings(workspace)]
+
+
+def _broken_settings(workspace: Workspace) -> list[SetupFinding]:
+    finding = _finding("", lambda: require_sandbox(workspace))
+    return [] if finding.works else [finding]
 
 
 def detect_agents(workspace: Workspace) -> list[AgentStatus]:

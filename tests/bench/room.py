@@ -8,6 +8,7 @@ The first room of a base also fills the history store; the bound is for the room
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import tempfile
@@ -15,8 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gitorch.rooms.base import Rooms, RoomSpec
+from gitorch.rooms.base import RoomSpec
 from gitorch.rooms.boxed_worktree import BoxedWorktrees
+from gitorch.rooms.recorded_rooms import RecordedRooms
 from gitorch.services.agents import run_context
 from gitorch.services.open import open_workspace
 from tests.bench.night import sealed
@@ -51,8 +53,11 @@ def add_plainly(repo: Path, number: int) -> None:
 
 
 def rooms_of(repo: Path) -> BoxedWorktrees:
-    (repo / ".orchestrate.local.toml").write_text(f'sandbox.mode = "bwrap"\n{CONFIG}')
-    rooms: Rooms = run_context(open_workspace(repo)).rooms
+    (repo / ".orchestrate.local.toml").write_text(CONFIG)
+    environment = {**os.environ, "GITORCH_SANDBOX_MODE": "bwrap"}
+    recorded = run_context(open_workspace(repo, environment=environment)).rooms
+    assert isinstance(recorded, RecordedRooms)
+    rooms = recorded.kinds["bwrap"]
     assert isinstance(rooms, BoxedWorktrees)
     return rooms
 

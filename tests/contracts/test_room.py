@@ -48,9 +48,13 @@ class Suite:
         return Repository.discover(self.folder)
 
     @property
+    def mode(self) -> str:
+        return "bwrap" if self.kind == "boxed worktree" else "off"
+
+    @property
     def rooms(self) -> Rooms:
         """Rooms as another process would get them: nothing is shared but the files."""
-        workspace = open_workspace(self.folder, environment={**os.environ, **USER})
+        workspace = open_workspace(self.folder, environment={**os.environ, **USER, "GITORCH_SANDBOX_MODE": self.mode})
         context = services.agents.run_context(workspace)
         if self.kind != "clone":
             return context.rooms
@@ -92,11 +96,9 @@ def attempt_at(room: Room, script: str) -> None:
 
 @pytest.fixture(params=["fenced worktree", "boxed worktree", "clone"])
 def suite(request: pytest.FixtureRequest, repository_folder: Path) -> Suite:
-    mode = "off"
     if request.param == "boxed worktree":
         sandbox.require()
-        mode = "bwrap"
-    (repository_folder / ".orchestrate.local.toml").write_text(f'sandbox.mode = "{mode}"\n{CONFIG}')
+    (repository_folder / ".orchestrate.local.toml").write_text(CONFIG)
     return Suite(request.param, repository_folder)
 
 

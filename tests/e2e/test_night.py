@@ -148,7 +148,8 @@ def test_a_night_end_to_end(shop: Path, mode: str, request: pytest.FixtureReques
     with ModelServer(model) as server:
         cli = person(shop, server)
         commit_of = git("rev-parse", "HEAD", cwd=shop)
-        cli.configure(f'sandbox.mode = "{mode}"\n{configured(server)}[checks]\ntest = "test ! -f broken"\n')
+        cli.environment["GITORCH_SANDBOX_MODE"] = mode
+        cli.configure(f'{configured(server)}[checks]\ntest = "test ! -f broken"\n')
         if mode == "bwrap":
             sandbox.require()
         with cli.untouched():
@@ -289,7 +290,8 @@ def test_a_failing_check_goes_back_to_the_same_session(repository_folder: Path, 
     with ModelServer(brain) as server:
         cli = person(repository_folder, server)
         check = '[checks]\ntest = "echo it says $(cat answer.txt); grep -q 42 answer.txt"\n'
-        cli.configure(f'sandbox.mode = "{mode}"\n{configured(server)}{check}')
+        cli.environment["GITORCH_SANDBOX_MODE"] = mode
+        cli.configure(f"{configured(server)}{check}")
         if mode == "bwrap":
             sandbox.require()
         cli("submit", "Answer", "--agent", "claude")

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.support import sandbox
-from tests.support.cli import OBEDIENT, Cli
+from tests.support.cli import OBEDIENT, Cli, Pipe
 from tests.support.git import commit, git
-
-BOXED = f'sandbox.mode = "bwrap"\n{OBEDIENT}'
 
 
 @pytest.fixture
 def cli(repository_folder: Path) -> Cli:
     sandbox.require()
-    return Cli(repository_folder, BOXED)
+    return Cli(repository_folder, OBEDIENT, GITORCH_SANDBOX_MODE="bwrap")
 
 
 def do(script: str) -> str:
@@ -36,7 +35,9 @@ def test_checks_of_attempts_and_of_merges_run_in_a_box(cli: Cli, tmp_path: Path)
         '&& git rev-parse HEAD && test -z "$(git status --porcelain)" && test -f a && pwd'
     )
     generate = "wc -c < a > made"
-    cli.configure(f"{BOXED}[checks]\ntest = {json.dumps(check)}\n[merge.regenerate]\nmade = {json.dumps(generate)}\n")
+    cli.configure(
+        f"{OBEDIENT}[checks]\ntest = {json.dumps(check)}\n[merge.regenerate]\nmade = {json.dumps(generate)}\n"
+    )
     commit(cli.folder, "a generated file", {"made": "0\n", "a": ""})
     with cli.untouched():
         cli.queue({"id": "first", "prompt": do("echo a > a; echo 2 > made; git add .; git commit -qm a")})
@@ -57,7 +58,9 @@ def test_a_failing_check_goes_back_into_the_same_box(cli: Cli) -> None:
     (cli.folder / ".env").write_text("KEY=1\n")
     commit(cli.folder, "ignore", {".gitignore": ".env\n"})
     (cli.folder / ".env").write_text("KEY=1\n")
-    cli.configure(f'{BOXED}[prepare]\ncopy = [".env"]\nrun = ["echo ready > .env2"]\n[checks]\ntest = "cat nothing"\n')
+    cli.configure(
+        f'{OBEDIENT}[prepare]\ncopy = [".env"]\nrun = ["echo ready > .env2"]\n[checks]\ntest = "cat nothing"\n'
+    )
     cli.queue({"id": "first", "prompt": do("cat .env .env2 > copied; rm .env2; git add -A; git commit -qm copied")})
     cli.run(ok=6)
     assert git("show", "orch/first:copied", cwd=cli.folder) == "KEY=1\nready"
@@ -113,29 +116,108 @@ def test_refused_hosts_are_alarms(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "words", "code"),
+    ("mode", "settings", "words", "code"),
     [
-        ('mode = "landlock"', ("not available",), 2),
-        ('mode = "private"', ("not available",), 2),
-        ('mode = "off"\nnetwork = "off"', ("needs a sandbox",), 2),
-        ('mode = "bwrap"\nhosts = ["http://x.org/"]', ("is not a host",), 2),
-        ('mode = "bwrap"\nwrite = ["/"]', ("would open the repository",), 2),
-        ('mode = "bwrap"\nread = ["relative"]', ("not an absolute path",), 2),
+        ("landlock", "", ("not available",), 2),
+        ("private", "", ("not available",), 2),
+        ("off", 'network = "off"', ("needs a sandbox",), 2),
+        ("bwrap", 'hosts = ["http://x.org/"]', ("is not a host",), 2),
+        ("bwrap", 'write = ["/"]', ("would open the repository",), 2),
+        ("auto", 'write = ["/"]', ("would open the repository",), 2),
+        ("bwrap", 'read = ["relative"]', ("not an absolute path",), 2),
     ],
 )
-def test_settings_that_cannot_be_kept(cli: Cli, settings: str, words: tuple[str, ...], code: int) -> None:
+def test_settings_that_cannot_be_kept(cli: Cli, mode: str, settings: str, words: tuple[str, ...], code: int) -> None:
     """They are refused before anything runs, with the setting's name."""
-    cli.configure(OBEDIENT)
     cli.queue({"id": "first", "prompt": do("true")})
-    cli.configure(f"[sandbox]\n{settings}\n{OBEDIENT.replace('agent =', 'unused =', 0)}".replace('agent = "sh"\n', ""))
-    found = cli.error("run", exit=code)
+    cli.configure(f"{OBEDIENT}[sandbox]\n{settings}\n")
+    found = cli.error("run", exit=code, env={"GITORCH_SANDBOX_MODE": mode})
     assert all(word in found["what"] for word in words)
 
 
-def test_doctor_says_what_is_in_force(cli: Cli) -> None:
-    """In a box, without one, and whether one could be had."""
-    assert "sandbox: bubblewrap" in cli("doctor", ok=(0, 4, 6)).text
-    cli.configure(OBEDIENT)
-    text = cli("doctor", ok=(0, 4, 6)).text
+@pytest.mark.parametrize("mode", ["auto", "bwrap"])
+def test_doctor_says_what_is_in_force(cli: Cli, mode: str) -> None:
+    """A box, unless the settings say otherwise."""
+    assert "sandbox: bubblewrap" in cli("doctor", ok=(0, 4, 6), env={"GITORCH_SANDBOX_MODE": mode}).text
+    assert "bubblewrap sandbox" in cli("status", env={"GITORCH_SANDBOX_MODE": mode}).text
+
+
+def test_without_a_sandbox_everything_says_so(cli: Cli) -> None:
+    """`doctor` says that one could be had, `status` and `run` what is missing."""
+    off = {"GITORCH_SANDBOX_MODE": "off"}
+    text = cli("doctor", ok=(0, 4, 6), env=off).text
     assert "no sandbox" in text
-    assert 'sandbox.mode = "bwrap" works here' in text
+    assert "a sandbox works here" in text
+    assert "no sandbox" in cli("status", env=off).text
+    assert "no sandbox" in cli.run(env=off).stderr
+
+
+def without_user_namespaces(folder: Path) -> dict[str, str]:
+    """Return the environment of a machine where bubblewrap is installed and cannot make a box."""
+    (folder / "bwrap").write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    (folder / "bwrap").chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "GITORCH_SANDBOX_MODE": "auto"}
+
+
+class TestAuto:
+    """The default: the strongest that works here."""
+
+    def test_is_a_box(self, cli: Cli, tmp_path: Path) -> None:
+        """A run without any setting keeps its agents in."""
+        (tmp_path / "secret").write_text("secret")
+        cli.environment["GITORCH_SANDBOX_MODE"] = "auto"
+        cli.queue({"id": "first", "prompt": do(f"cat {tmp_path}/secret > copy || echo none > copy; echo x > x")})
+        assert "sandbox: bubblewrap" in cli.run().stderr
+        assert git("show", "orch/first:copy", cwd=cli.folder) == "none"
+
+    def test_says_why_it_is_nothing_stronger(self, cli: Cli, tmp_path: Path) -> None:
+        """Where no box can be made, agents run all the same, and all commands say why."""
+        cli.environment |= without_user_namespaces(tmp_path)
+        cli.queue({"id": "first", "prompt": do("echo x > x")})
+        run = cli.run()
+        shown = cli("status")
+        for text in (run.stderr, shown.text, cli("doctor", ok=(0, 4, 6)).text):
+            words = " ".join(text.split())
+            assert "no sandbox" in words
+            assert "setting up uid map: Permission denied" in words
+            assert "docs/security.md" in words
+        sandbox = cli.json("status")["sandbox"]
+        assert sandbox["mode"] == "off"
+        assert len(sandbox["warnings"]) == 2
+        assert cli.states() == {"first": "finished"}
+
+    def test_network_off_is_not_dropped_silently(self, cli: Cli, tmp_path: Path) -> None:
+        """A setting that only a box can keep stops the run."""
+        cli.environment |= without_user_namespaces(tmp_path)
+        cli.configure(f'{OBEDIENT}[sandbox]\nnetwork = "off"\n')
+        cli.queue({"id": "first", "prompt": do("true")})
+        assert "needs a sandbox" in cli.error("run", exit=2)["what"]
+
+    def test_unsafe_no_sandbox_is_for_one_run(self, cli: Cli, tmp_path: Path) -> None:
+        """The flag takes the sandbox from one run, whose status says so."""
+        (tmp_path / "secret").write_text("secret")
+        cli.environment["GITORCH_SANDBOX_MODE"] = "auto"
+        starts, goes_on = Pipe(tmp_path / "starts"), Pipe(tmp_path / "goes-on")
+        script = f"cat {tmp_path}/secret > copy; echo x > {starts}; read x < {goes_on}"
+        cli.queue({"id": "first", "prompt": do(script)})
+        with cli.start("run", "--unsafe-no-sandbox") as started:
+            starts.line()
+            assert "no sandbox" in cli("status").text
+            goes_on.say()
+            assert "no sandbox" in started.end().stderr
+        assert git("show", "orch/first:copy", cwd=cli.folder) == "secret"
+        assert "no sandbox" not in cli("status").text
+
+    def test_an_attempt_keeps_the_room_that_it_started_in(self, cli: Cli) -> None:
+        """A run that was killed in a box is continued in that box, whatever the settings say by then."""
+        cli.queue({"id": "first", "prompt": do("git tag mine; touch starts; while [ ! -f go ]; do sleep 0.05; done")})
+        worktree = cli.folder.parent / "repo.orch" / "first"
+        with cli.start("run") as started:
+            started.goes_on_until((worktree / "starts").exists)
+            started.process.kill()
+            started.process.wait()
+            (worktree / "go").touch()
+            cli.run("--unsafe-no-sandbox")
+        assert cli.states() == {"first": "finished"}
+        assert git("tag", cwd=cli.folder) == ""
+        assert git("show", "--format=", "--name-only", "orch/first", cwd=cli.folder).split() == ["go", "starts"]

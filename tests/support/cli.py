@@ -42,7 +42,7 @@ kind = "command"
 command = ["/bin/sh", "-c", "sed -n '/^#!do$/,/^#!end$/p' | exec /bin/sh -e"]
 """
 
-_PASSED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", forkserver.PYTHON)
+_PASSED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "GITORCH_SANDBOX_MODE", forkserver.PYTHON)
 _PASSED_PREFIXES = ("GIT_", "XDG_", "COVERAGE_")
 
 

@@ -25,7 +25,7 @@ command = ["true"]
 def require() -> None:
     """Skip the test where this machine cannot make a box; in CI, fail instead."""
     problem = probing.support().problem
-    if problem and os.environ.get("GITORCH_REQUIRE_SANDBOX"):
+    if problem and os.environ.get("GITORCH_TEST_REQUIRE_SANDBOX"):
         pytest.fail(problem)
     if problem:
         pytest.skip(problem)
@@ -46,14 +46,15 @@ def spec_for(folder: Path, base: str = "HEAD") -> RoomSpec:
     )
 
 
-def room_in(folder: Path, settings: str = "", base: str = "HEAD") -> Room:
-    """Make a box for a first attempt in a repository; `settings` are lines of `[sandbox]`."""
-    require()
-    text = f'[sandbox]\nmode = "bwrap"\n{settings}\n{CONFIG}'
+def room_in(folder: Path, settings: str = "", base: str = "HEAD", mode: str = "bwrap") -> Room:
+    """Make a room for a first attempt in a repository, by default a box; `settings` are lines of `[sandbox]`."""
+    if mode == "bwrap":
+        require()
+    text = f"[sandbox]\n{settings}\n{CONFIG}"
     config = Path(os.environ["XDG_CONFIG_HOME"]) / "gitorch" / "config.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(text, "utf-8")
-    workspace = open_workspace(folder)
+    workspace = open_workspace(folder, environment={**os.environ, "GITORCH_SANDBOX_MODE": mode})
     services.sandbox.require_sandbox(workspace)
     return services.agents.run_context(workspace).rooms.create(spec_for(folder, base))
 

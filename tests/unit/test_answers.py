@@ -201,6 +201,7 @@ def test_status() -> None:
         "conflicts": [],
         "candidate": None,
         "moved": [],
+        "sandbox": None,
     }
 
 

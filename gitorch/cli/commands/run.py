@@ -38,15 +38,18 @@ if TYPE_CHECKING:
 @click.option(
     "--on-failure", type=click.Choice(["continue", "stop"]), default="continue", help="What to do after a failed task."
 )
+@click.option("--unsafe-no-sandbox", is_flag=True, help="Run the agents with your rights: as sandbox.mode = off.")
 @click.option("--detach", is_flag=True, help="Run in the background.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show the order without starting anything.")
 @pass_session
-def run_command(session: Session, /, dry_run: bool, detach: bool, **options: Any) -> None:
+def run_command(session: Session, /, dry_run: bool, detach: bool, unsafe_no_sandbox: bool, **options: Any) -> None:
     """Run the queued tasks, each in its own worktree and on its own branch.
 
     Ctrl-C asks the agents to stop; a second one stops them immediately. Their work is kept, and the next run continues
     it.
     """
+    if unsafe_no_sandbox:
+        session.assignments.append('sandbox.mode = "off"')
     limits = _limits(session, options)
     if dry_run:
         _print_order(session)
@@ -121,10 +124,10 @@ def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[li
 def _run(session: Session, limits: RunLimits) -> None:
     workspace = session.workspace
     stop = threading.Event()
-    settings = workspace.config.sandbox
-    if confined := services.protection.description(settings):
+    protection = services.protection.in_force(workspace.config.sandbox)
+    if confined := services.protection.description(protection):
         session.say(confined)
-    for text in services.protection.warnings(settings):
+    for text in services.protection.warnings(protection):
         session.screen.warn(text)
     with _graceful_signals(session, stop):
         summary = _show(session, _announced(services.run.run(workspace, limits, stop)))

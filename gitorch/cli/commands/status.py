@@ -33,6 +33,7 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
     tip = services.branches.integration_tip(workspace)
     sizes = services.diff_sizes.diff_sizes(workspace, tasks.values())
     top = workspace.repository.work_tree or workspace.repository.common_dir
+    protection = services.protection.to_show(workspace)
     if session.json:
         session.answer(
             "",
@@ -46,6 +47,11 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
                 moved=moved,
                 later={name: state.later for name, state in branches.items()},
                 sizes=sizes,
+                sandbox=schema.status.SandboxJson(
+                    mode=protection.mode,
+                    network=protection.network,
+                    warnings=list(services.protection.warnings(protection)),
+                ),
             ),
         )
     else:
@@ -57,7 +63,8 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
                 integration=workspace.config.integration,
                 tip=tip,
                 running=is_running,
-                warnings=services.protection.warnings(workspace.config.sandbox) if is_running else (),
+                sandbox=services.protection.label(protection),
+                warnings=services.protection.warnings(protection),
                 show_all=show_all,
                 moved=moved,
                 conflicts=services.forecast_record.saved_conflicts(workspace),

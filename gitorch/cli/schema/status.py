@@ -47,6 +47,17 @@ class StatusTaskJson(TaskJson, frozen=True, kw_only=True):
         return cls(**msgspec.structs.asdict(TaskJson.of(task)), later=later_json(later), diff=diff)
 
 
+class SandboxJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What confines the agents of the active run, or of the next one."""
+
+    mode: str
+    """`bwrap` or `off`."""
+    network: str
+    """`on` (allowed hosts), `open` or `off`; without a sandbox it is not enforced."""
+    warnings: list[str]
+    """What is not protected, and why nothing stronger is in force."""
+
+
 class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True):
     """All tasks of a repository, with the forecast and the candidate of the next merge."""
 
@@ -60,6 +71,7 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
     """Null when there is no candidate yet."""
     moved: list[MovedJson]
     """What changed during runs and not by gitorch, until it is acknowledged."""
+    sandbox: SandboxJson | None = None
 
     @classmethod
     def of(
@@ -74,6 +86,7 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
         moved: Iterable[ForeignChange] = (),
         later: Mapping[TaskId, Sequence[LaterCommit]] | None = None,
         sizes: Mapping[TaskId, tuple[int, int]] | None = None,
+        sandbox: SandboxJson | None = None,
     ) -> StatusAnswer:
         """Return the status of `tasks`; `integration` is the integration branch, `tip` its commit."""
         return cls(
@@ -86,4 +99,5 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
             conflicts=conflicts_json(conflicts, integration),
             candidate=candidate_json(candidate),
             moved=moved_json(moved),
+            sandbox=sandbox,
         )

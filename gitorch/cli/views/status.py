@@ -34,6 +34,7 @@ class _Header(NamedTuple):
     integration: str
     tip: str | None
     running: bool
+    sandbox: str
 
 
 class _Facts(NamedTuple):
@@ -76,6 +77,7 @@ def status(
     repository: str = "",
     branch: str = "",
     running: bool = False,
+    sandbox: str = "",
     warnings: Sequence[str] = (),
     show_all: bool = False,
     diffs: Mapping[TaskId, labels.LineCounts] | None = None,
@@ -89,14 +91,16 @@ def status(
 ) -> RenderableType:
     """Return the tasks by what they need: first what waits for the user, then what is running, then what is done.
 
-    `repository` and `branch` name where the user is, `tip` is the integration branch's commit. `diffs` and `activity`
-    are by task id; `conflicts` and `candidate` are the forecast of the merge, `moved` is what changed during runs and
+    `repository` and `branch` name where the user is, `tip` is the integration branch's commit, `sandbox` what
+    confines agents. `diffs` and `activity` are by task id; `conflicts` and `candidate` are the forecast of the merge, `moved` is what changed during runs and
     not by gitorch, `by_hand` what people added to the branches of tasks. Without `show_all`, only the number of
     the last tasks of a long group is shown. Times are in the zone of `now`.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     by_id: dict[TaskId, Task] = {task.id: task for task in tasks}
-    header = _Header(repository=repository, branch=branch, integration=integration, tip=tip, running=running)
+    header = _Header(
+        repository=repository, branch=branch, integration=integration, tip=tip, running=running, sandbox=sandbox
+    )
     top = [*_header_lines(header, terminal), *(warning(text, terminal) for text in warnings)]
     top += section(terminal, *foreign_changes.changes(moved, terminal, show_all=show_all))
     groups = grouped(by_id.values(), by_id)
@@ -144,6 +148,7 @@ def _header_lines(header: _Header, terminal: TerminalStyle) -> list[RenderableTy
         (f"on {terminal.clean(header.branch)}" if header.branch else "", ""),
         (f"{terminal.clean(header.integration)} {tip}" if header.integration else "", ""),
         ("run in progress" if header.running else "", "blue"),
+        (header.sandbox, "dim"),
     ]
     texts = [Text(*part) for part in parts if part[0]]
     return [prose(Text("   ").join(texts))] if texts else []

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 
 import msgspec
 
+from gitorch import typed
 from gitorch.executors.probe import probe
 from gitorch.model.outcome import ProbeResult
 from gitorch.rooms.sandbox import host, seccomp
 from gitorch.rooms.sandbox.box import Box, arguments
+from gitorch.storage import atomic
 
 PROBE_SECONDS = 10.0
+_DECIDES = (
+    "/proc/sys/kernel/random/boot_id",
+    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+    "/proc/sys/kernel/unprivileged_userns_clone",
+    "/proc/sys/user/max_user_namespaces",
+)
+"""Files whose contents decide whether boxes work; an answer is remembered only while they stay as they are."""
 
 
 class BoxSupport(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,12 +38,50 @@ class BoxSupport(msgspec.Struct, frozen=True, kw_only=True):
     program: str = "bwrap"
 
 
+class _Remembered(msgspec.Struct, frozen=True):
+    """An answer, and the state of the machine that it is for."""
+
+    machine: list[str]
+    support: BoxSupport
+
+
 Run = Callable[[Sequence[str]], ProbeResult]
 
 
 def support(run: Run | None = None) -> BoxSupport:
     """Return whether a box can be made here, by making one that runs `true`."""
     return _probed() if run is None else _support(run)
+
+
+def remembered(file: Path) -> BoxSupport:
+    """Return what an earlier probe said of this machine as it is now; probe where there was none.
+
+    The file is the user's cache. Others may have written it, so this is for display: what runs agents probes.
+    """
+    machine = _machine()
+    with contextlib.suppress(OSError, msgspec.DecodeError, msgspec.ValidationError):
+        answer = typed.from_json(file.read_bytes(), _Remembered)
+        if answer.machine == machine:
+            return answer.support
+    result = support()
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic.replace(file, msgspec.json.encode(_Remembered(machine, result)), concurrent=True)
+    return result
+
+
+def _machine() -> list[str]:
+    facts = [str(os.geteuid()), os.uname().release]
+    for path in _DECIDES:
+        try:
+            facts.append(Path(path).read_text("ascii").strip())
+        except OSError:
+            facts.append("")
+    program = shutil.which("bwrap")
+    if program is None:
+        return facts
+    status = Path(program).stat()
+    return [*facts, program, str(status.st_mtime_ns), str(status.st_size)]
 
 
 @cache
