@@ -27,7 +27,7 @@ class BoxedFolder(msgspec.Struct, frozen=True, kw_only=True):
         """Return how to run a command in the box, without credentials."""
         allowed = hosts.site_rules(self.settings.hosts)
         env = without_credentials(self.env)
-        return self.boxes.command(self.place, argv, env, allowed=allowed, folder=self.directory)
+        return self.boxes.command(self.place, argv, env, allowed=allowed, folder=self.directory, hints=True)
 
     def in_folder(self, folder: Path) -> BoxedFolder:
         """Return the same box, with another folder of its checkout as the working folder."""

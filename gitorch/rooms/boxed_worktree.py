@@ -69,7 +69,8 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def check_command(self, argv: Sequence[str]) -> Command:
         """Return how to run a preparation or a check in the same box, without credentials and the agent's hosts."""
         env = without_credentials(self.env)
-        return self.boxes.command(self.place, argv, env, allowed=hosts.site_rules(self.config.sandbox.hosts))
+        allowed = hosts.site_rules(self.config.sandbox.hosts)
+        return self.boxes.command(self.place, argv, env, allowed=allowed, hints=True)
 
     def head(self) -> Oid:
         """Return the commit that the agent's git has checked out."""

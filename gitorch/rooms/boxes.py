@@ -13,7 +13,7 @@ from gitorch.config import SandboxSettings
 from gitorch.executors.base import STDIN_FILE
 from gitorch.rooms.base import Command
 from gitorch.rooms.private_repository import READ_ONLY, PrivateRepository
-from gitorch.rooms.sandbox import entry, host, hosts, launcher, seccomp
+from gitorch.rooms.sandbox import entry, home, host, hosts, launcher, seccomp
 from gitorch.rooms.sandbox.box import Bind, Box, arguments
 from gitorch.rooms.sandbox.logins import Login
 from gitorch.rooms.sandbox.probing import BoxSupport
@@ -76,8 +76,12 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         allowed: Sequence[str],
         login: Login = Login(),  # noqa: B008 (it is frozen)
         folder: Path | None = None,
+        hints: bool = False,
     ) -> Command:
-        """Return how to run a program in a room's box; `allowed` are the hosts that it may reach."""
+        """Return how to run a program in a room's box; `allowed` are the hosts that it may reach.
+
+        With `hints`, its output ends with a line about hosts that were refused, if it fails.
+        """
         inside = (place.directory, place.private.git_dir, place.home)
         tools = host.tools(argv, env, inside=inside, hidden=self.hidden)
         system, links = host.system(shares_network=self.settings.network == "open")
@@ -96,9 +100,10 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
             write=(
                 *_same(_outermost(_expanded(self.settings.write))),
                 *_same([place.home, place.private.git_dir, place.directory]),
+                *home.in_home(_outermost(_expanded(self.settings.write)), env, place.home),
                 *login.write,
             ),
-            protect=(*_protected(place), *login.read),
+            protect=(*_protected(place), *home.in_home(self._readable(), env, place.home), *login.read),
             folder=_text(folder or place.directory),
             shares_network=self.settings.network == "open",
             own_user=self.support.own_user,
@@ -110,7 +115,7 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
             ports = ",".join(map(str, hosts.loopback_ports(allowed)))
             words = [host.interpreter(), "-I", "-S", _ENTRY, f"{_SOCKET_FOLDER}/proxy.sock", ports, "--", *words]
         brief = ["--brief", STDIN_FILE] if any(STDIN_FILE in word for word in argv) else []
-        start = self._launch(box, network=egress if is_filtered else None)
+        start = self._launch(box, network=egress if is_filtered else None, hints=hints)
         return Command((*start, *brief, "--", *words), folder or place.directory, box_environment(env, place.home))
 
     def git(self, place: Place, *, may_write: bool) -> tuple[str, ...]:
@@ -142,7 +147,13 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         return ((_text(place.user_hooks), USER_HOOKS),) if place.hooks_in_box == USER_HOOKS else ()
 
     def _launch(
-        self, box: Box, *, network: Mapping[str, object] | None = None, seconds: int = 0, output_bytes: int = 0
+        self,
+        box: Box,
+        *,
+        network: Mapping[str, object] | None = None,
+        seconds: int = 0,
+        output_bytes: int = 0,
+        hints: bool = False,
     ) -> tuple[str, ...]:
         settings = {
             "bwrap": arguments(box),
@@ -150,17 +161,18 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
             "network": network,
             "seconds": seconds,
             "output_bytes": output_bytes,
+            "hints": hints,
         }
         return host.interpreter(), "-I", "-S", launcher.__file__, json.dumps(settings)
 
 
-def box_environment(env: Mapping[str, str], home: Path) -> dict[str, str]:
+def box_environment(env: Mapping[str, str], own_home: Path) -> dict[str, str]:
     """Return an environment for a box: its own HOME, and no folders or sockets that do not exist in it."""
     kept = {
         name: value for name, value in env.items() if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
     }
     # a package's install step must not set hooks in a repository whose configuration is read-only
-    return {**kept, "HOME": _text(home), "SHELL": "/bin/sh", "HUSKY": "0"}
+    return {**host.tool_variables(env), **kept, "HOME": _text(own_home), "SHELL": "/bin/sh", "HUSKY": "0"}
 
 
 def _protected(place: Place) -> tuple[Bind, ...]:

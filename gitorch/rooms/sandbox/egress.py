@@ -16,6 +16,8 @@ import time
 
 SOCKET = "proxy.sock"
 MOST_CONNECTIONS = 128
+MOST_NAMED = 5
+"""Refused hosts that a failed check or preparation is told about."""
 LONGEST_HEAD = 16_384
 LARGEST_LOG = 4 << 20
 SECONDS = 30.0
@@ -30,8 +32,8 @@ class Denied(Exception):
         self.status = status
 
 
-def serve(folder: str, log: str, hosts: list[str], env: dict[str, str]) -> None:
-    """Listen in a folder of the host and answer in the background.
+def serve(folder: str, log: str, hosts: list[str], env: dict[str, str]) -> Gate:
+    """Listen in a folder of the host and answer in the background; return what decides.
 
     `env` is the user's: a proxy that it names is the next hop, and is taken out of it. `hosts` are rules `HOST:PORT`;
     `*.NAME` stands for every name below it, `*` for every port.
@@ -52,6 +54,7 @@ def serve(folder: str, log: str, hosts: list[str], env: dict[str, str]) -> None:
     listener.listen(MOST_CONNECTIONS)
     gate = Gate(hosts, log, upstream)
     threading.Thread(target=_accept, args=(listener, gate), daemon=True).start()
+    return gate
 
 
 def _accept(listener: socket.socket, gate: Gate) -> None:
@@ -77,6 +80,7 @@ class Gate:
         self.hosts = hosts
         self.log = log
         self.upstream = upstream
+        self.refused: list[str] = []
         self.lock = threading.Lock()
 
     def answer(self, client: socket.socket) -> None:
@@ -119,6 +123,8 @@ class Gate:
     def _record(self, decision: str, target: str) -> None:
         # names come from the box: one line each, of plain characters
         text = "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in target)[:300]
+        if decision == "DENY" and text not in self.refused and len(self.refused) < MOST_NAMED:
+            self.refused.append(text)
         line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {decision} {text}\n".encode()
         with self.lock, contextlib.suppress(OSError), open(self.log, "ab") as file:
             if file.tell() < LARGEST_LOG:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +23,21 @@ _ETC = (
 )
 _FILES_IN_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _TOOLS_IN_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX", "NVM_DIR", "PYENV_ROOT", "RUSTUP_HOME", "GOROOT", "JAVA_HOME")
-_HOME_TOOLS = (".rustup/toolchains", ".nvm/versions", ".pyenv/versions", ".pyenv/shims", ".sdkman/candidates")
+_HOME_TOOLS = (
+    *(".nvm/versions", ".sdkman/candidates", ".local/lib", ".local/pipx/venvs"),
+    *(".local/share/uv/python", ".local/share/uv/tools", ".local/share/pipx/venvs"),
+)
+_HOME_ROOTS = {
+    "RUSTUP_HOME": ".rustup",
+    "PYENV_ROOT": ".pyenv",
+    "VOLTA_HOME": ".volta",
+    "ASDF_DATA_DIR": ".asdf",
+    "MISE_DATA_DIR": ".local/share/mise",
+}
+"""Toolchains that programs look for in HOME, which is another one in a box; none of these folders holds credentials."""
+_SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
+_WORD = re.compile(r"[A-Za-z0-9][\w.+-]*")
+_MOST_LINKS = 500
 
 
 def system(*, shares_network: bool) -> tuple[tuple[Bind, ...], tuple[Bind, ...]]:
@@ -42,16 +58,21 @@ def tools(argv: Sequence[str], env: Mapping[str, str], *, inside: Iterable[Path]
     `inside` are folders that are visible anyway. Nothing that is, holds or lies in one of the `hidden` folders is
     shown, unless it is named by the command or belongs to a tool's installation.
     """
-    named = [path for word in argv if (path := _absolute(word))]
-    if argv and not Path(argv[0]).is_absolute() and (program := shutil.which(argv[0], path=env.get("PATH"))):
-        named += [Path(program), Path(os.path.realpath(program))]
+    script = _script_words(argv)
+    named = [path for word in (*argv, *script) if (path := _absolute(word))]
+    for word in (*argv[:1], *script):
+        if _WORD.fullmatch(word) and (program := shutil.which(word, path=env.get("PATH"))):
+            named += [Path(program), Path(os.path.realpath(program))]
     folders = [path for path in map(Path, env.get("PATH", "").split(os.pathsep)) if path.is_absolute()]
     variables = [Path(env[name]) for name in (*_FILES_IN_VARIABLES, *_TOOLS_IN_VARIABLES) if env.get(name)]
-    home = [Path(env["HOME"]) / name for name in _HOME_TOOLS] if env.get("HOME") else []
+    home = [Path(env["HOME"]) / name for name in (*_HOME_TOOLS, *_HOME_ROOTS.values())] if env.get("HOME") else []
     hidden = [*hidden, *([Path(env["HOME"])] if env.get("HOME") else []), Path("/"), Path("/etc"), Path("/root")]
     found = [path for path in (*folders, *variables, *home) if not _exposes(path, hidden)]
     found += [path for path in named if not any(_holds(path, other) for other in hidden)]
-    found += [root for path in (*named, *folders) for root in _installation(path) if not _exposes(root, hidden)]
+    linked = [target for folder in folders for target in _linked(folder, env.get("HOME", ""))]
+    found += [path for path in linked if not _exposes(path, hidden)]
+    programs = (*named, *folders, *linked)
+    found += [root for path in programs for root in _installation(path) if not _exposes(root, hidden)]
     found += python()
     visible = [Path("/usr"), *inside]
     shown: list[Path] = []
@@ -59,6 +80,15 @@ def tools(argv: Sequence[str], env: Mapping[str, str], *, inside: Iterable[Path]
         if path.exists() and not any(path.is_relative_to(top) for top in (*visible, *shown)):
             shown.append(path)
     return shown
+
+
+def tool_variables(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what leads programs in a box, whose HOME is its own, to the toolchains of the user's HOME."""
+    home = Path(env.get("HOME") or "/nonexistent")
+    roots = {name: os.fspath(home / folder) for name, folder in _HOME_ROOTS.items() if (home / folder).is_dir()}
+    # packages of `pip install --user`
+    packages = {"PYTHONUSERBASE": os.fspath(home / ".local")} if any((home / ".local/lib").glob("python3*")) else {}
+    return roots | packages
 
 
 def python() -> list[Path]:
@@ -70,6 +100,32 @@ def python() -> list[Path]:
 def interpreter() -> str:
     """Return the Python of the standard library alone, which runs the programs around a box."""
     return os.path.realpath(sys.executable)
+
+
+def _script_words(argv: Sequence[str]) -> list[str]:
+    """Return the words of a command line that a shell is given; none for any other command."""
+    is_script = len(argv) > 2 and Path(argv[0]).name in _SHELLS and argv[1].startswith("-") and argv[1].endswith("c")
+    if not is_script:
+        return []
+    lexer = shlex.shlex(argv[2], posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        return list(lexer)
+    except ValueError:
+        return argv[2].split()
+
+
+def _linked(folder: Path, home: str) -> Iterator[Path]:
+    """Yield what the links of a folder of programs in HOME lead to: tools installed apart, such as by pipx or uv."""
+    if not home or not folder.is_relative_to(home):
+        return
+    try:
+        with os.scandir(folder) as entries:
+            links = [entry.path for entry in entries if entry.is_symlink()][:_MOST_LINKS]
+    except OSError:
+        return
+    targets = (Path(os.path.realpath(link)) for link in links)
+    yield from (path for path in targets if path.is_file() and os.access(path, os.X_OK))
 
 
 def _absolute(word: str) -> Path | None:
@@ -102,7 +158,9 @@ def _base_python(config: Path) -> Iterator[Path]:
         name, _, value = line.partition("=")
         home = Path(os.path.realpath(value.strip()))
         if name.strip() == "home" and home.name == "bin" and _is_prefix(home.parent):
+            # links of the environment can lead through another name of the same folder
             yield home.parent
+            yield Path(os.path.normpath(value.strip())).parent
 
 
 def _is_prefix(folder: Path) -> bool:

@@ -5,7 +5,8 @@ Uses only the standard library, and outlives the orchestrator. Started as
 
 SETTINGS is a JSON object: `bwrap` (the arguments of bubblewrap up to the program), `filter` (the seccomp filter in
 hexadecimal), `network` (None, or `folder`, `log` and `hosts`: rules `HOST:PORT`), `seconds` and `output_bytes` (limits;
-0: none). It ends with the exit code of the program, or with 128 and the signal's number.
+0: none), `hints` (whether a program that fails gets a line about refused hosts). It ends with the exit code of the
+program, or with 128 and the signal's number.
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ class BoxLaunch:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._pass_on)
         env = dict(os.environ)
+        gate = None
         if network := self.settings["network"]:
             _import_egress()
-            egress.serve(network["folder"], network["log"], network["hosts"], env)
+            gate = egress.serve(network["folder"], network["log"], network["hosts"], env)
         limit = self.settings["output_bytes"]
         self._start(env, subprocess.PIPE if limit else None)
         assert self.box is not None
@@ -58,6 +60,8 @@ class BoxLaunch:
             self.box.wait()
             return TOO_MUCH
         code = self.box.wait()
+        if code != 0 and gate and gate.refused and self.settings["hints"]:
+            _say_refused(gate.refused)
         return code if code >= 0 else 128 - code
 
     def _start(self, env: dict[str, str], stdout: int | None) -> None:
@@ -114,6 +118,12 @@ class BoxLaunch:
     def _kill(self) -> None:
         if self.box is not None and self.box.poll() is None:
             self.box.kill()  # the box dies with it
+
+
+def _say_refused(hosts: list[str]) -> None:
+    names = ", ".join(f'"{name}"' for name in hosts)
+    with contextlib.suppress(BrokenPipeError):
+        _write_all(f"gitorch: the sandbox refused a connection; to allow it: sandbox.hosts = [{names}]\n".encode())
 
 
 def _import_egress() -> None:

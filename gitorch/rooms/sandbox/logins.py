@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import msgspec
 
 from gitorch import typed
 from gitorch.rooms.sandbox.box import Bind
+from gitorch.rooms.sandbox.home import plain_folder, set_aside
 from gitorch.storage import atomic
 
 
@@ -30,9 +30,9 @@ def prepare(kind: str, env: Mapping[str, str], home: Path, folder: Path) -> Logi
     """
     match kind:
         case "claude":
-            return _claude(env, _plain_folder(home / ".claude"))
+            return _claude(env, plain_folder(home, ".claude"))
         case "codex":
-            return _codex(env, _plain_folder(home / ".codex"), folder)
+            return _codex(env, plain_folder(home, ".codex"), folder)
         case _:
             return Login()
 
@@ -74,17 +74,5 @@ def _existing(source: Path, target: Path, names: tuple[str, ...]) -> tuple[Bind,
     existing = [name for name in names if (source / name).is_file()]
     for name in existing:
         if (target / name).is_symlink() or (target / name).is_dir():
-            _set_aside(target / name)
+            set_aside(target / name)
     return tuple((str(source / name), str(target / name)) for name in existing)
-
-
-def _plain_folder(path: Path) -> Path:
-    """Return a folder of a box's HOME that is a folder: a link would lead what is bound below it somewhere else."""
-    if path.is_symlink() or (path.exists() and not path.is_dir()):
-        _set_aside(path)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _set_aside(path: Path) -> None:
-    path.rename(path.with_name(f"{path.name}-{uuid.uuid4().hex}"))
