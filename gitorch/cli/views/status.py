@@ -92,9 +92,9 @@ def status(
     """Return the tasks by what they need: first what waits for the user, then what is running, then what is done.
 
     `repository` and `branch` name where the user is, `tip` is the integration branch's commit, `sandbox` what
-    confines agents. `diffs` and `activity` are by task id; `conflicts` and `candidate` are the forecast of the merge, `moved` is what changed during runs and
-    not by gitorch, `by_hand` what people added to the branches of tasks. Without `show_all`, only the number of
-    the last tasks of a long group is shown. Times are in the zone of `now`.
+    confines agents. `diffs` and `activity` are by task id; `conflicts` and `candidate` are the forecast of the merge,
+    `moved` is what changed during runs and not by gitorch, `by_hand` what people added to the branches of tasks.
+    Without `show_all`, only the number of the last tasks of a long group is shown. Times are in the zone of `now`.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     by_id: dict[TaskId, Task] = {task.id: task for task in tasks}
