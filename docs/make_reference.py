@@ -68,8 +68,9 @@ _WHAT = {
     "run.budget": "start nothing after a run has spent this many dollars; 0 is no limit",
     "run.min_free_disk": "start nothing with less free disk space than this",
     "checks": 'commands that judge the work, by name: `test = "pytest -q"`',
-    "sandbox.mode": "`auto`: the strongest that works on this machine; `bwrap`: a bubblewrap sandbox; `off`: git hooks "
-    "only; others are refused. See [security.md](security.md)",
+    "sandbox.mode": "`auto`: the strongest that works on this machine; `bwrap`: a bubblewrap sandbox; `private`: a "
+    "private repository without a sandbox; `off`: git hooks only; `landlock` is refused. "
+    "See [security.md](security.md)",
     "sandbox.network": "in a sandbox: `on` allows an agent's own hosts and `sandbox.hosts`, `open` all, `off` none",
     "sandbox.hosts": "further hosts that agents and checks may reach: `docs.example.org`, `*.example.org:443`",
     "sandbox.read": "further paths that agents may read, such as `~/.cargo/registry`",

@@ -28,7 +28,7 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 # Values that this version does not support yet are errors: a setting must not silently do nothing.
 _AVAILABLE: dict[str, tuple[object, ...]] = {
-    "sandbox.mode": ("auto", "bwrap", "off"),
+    "sandbox.mode": ("auto", "bwrap", "private", "off"),
     "remote.address": ("",),
     "notify.command": ((),),
 }

@@ -10,23 +10,23 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
 from gitorch.executors.probe import probe
-from gitorch.git import collect, fence, gate, incoming, worktree_status, worktrees
-from gitorch.git.collect import Collected, CollectResult, Rejected
+from gitorch.git import fence, incoming, worktree_status, worktrees
+from gitorch.git.collect import CollectResult
 from gitorch.git.history_store import HistoryStore
-from gitorch.git.repository import GitFailed, RefsMoved, Repository
+from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model import naming
 from gitorch.model.naming import Oid, Ref, branch_ref
-from gitorch.model.refs import RefUpdate
 from gitorch.replay import conflict_commit
-from gitorch.rooms import box_notes, lfs_objects
+from gitorch.rooms import box_notes
 from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.boxed_folder import BoxedFolder
 from gitorch.rooms.boxes import Boxes, Place
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
+from gitorch.rooms.homecoming import Homecoming
 from gitorch.rooms.ports import variables
-from gitorch.rooms.private_repository import Head, PrivateRepository
+from gitorch.rooms.private_repository import PrivateRepository
 from gitorch.rooms.sandbox import hosts, logins, probing
 from gitorch.storage.shared_notes import SharedNotes
 
@@ -91,28 +91,8 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
-        branch = branch_ref(self.spec.branch)
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
-        if operation := self.place.private.operation():
-            return Rejected(f"a {operation} was left unfinished in the worktree")
-        head = self.place.private.head()
-        if head.ref not in (None, branch):
-            return Rejected(f"the worktree was switched to another branch: {head.ref.removeprefix('refs/heads/')}")
-        if head == Head():
-            return Rejected("the agent's repository is damaged: it has no HEAD")
-        tip = head.commit or self.place.private.loose_ref(branch)
-        try:
-            if refused := self._bring_home(branch, tip):
-                return Rejected(refused)
-            base = self.spec.base
-            result = collect.collect(
-                *(self.repository, self.worktree), branch=branch, base=base, message=message, admit=self._tree_problem
-            )
-        except RefsMoved:
-            return Rejected("the task's branch was moved while its work was collected")
-        if isinstance(result, Collected):
-            self._follow(branch, result.tip, tip)
-        return result
+        return self._homecoming.collect(message)
 
     def refusals(self) -> tuple[str, ...]:
         """Return the hosts that the agent was kept from reaching, each once, oldest first."""
@@ -131,51 +111,25 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         worktrees.rescue(self.repository, self.worktree, naming.rescue_ref(self.spec.task), reason)
         worktrees.restore(self.repository, self.worktree)
 
-    def _bring_home(self, branch: Ref, tip: Oid | None) -> str:
-        """Fetch the agent's commits, and move the branch to them if the gate lets them pass; return why not."""
-        before = self.repository.read_ref(branch)
-        if before is not None and tip is not None and (tip == before or self._is_older(tip, before)):
-            return ""  # a person may have gone on with the branch
-        ref = Ref(f"refs/gitorch/incoming/{self.spec.task}")
-        words = (*self.boxes.git(self.place, may_write=False), "git", "upload-pack")
-        if refused := incoming.fetch(self.repository, self.place.private.git_dir, "HEAD", ref, words):
-            return f"the agent's commits could not be fetched: {refused}"
-        new = self.repository.read_ref(ref)
-        if new is None:
-            return "the task's branch no longer has a commit"
-        if refused := gate.problem(self.repository, self.spec.base, new):
-            return refused
-        if before == new:
-            return ""
-        if before is not None and not self.repository.is_ancestor(before, new):
-            return "the agent's commits do not build on the task's branch"
-        if refused := lfs_objects.bring_home(self.place.private, self._lfs_storage):
-            return refused
-        self.repository.update_refs([RefUpdate(branch, new, before)], "collect an attempt's commits")
-        # what is checked out is the same: only what git knows of it has to follow
-        self.worktree.git(self.repository, "read-tree", "-i", "-m", new)
-        return ""
-
     @property
-    def _lfs_storage(self) -> Path:
-        storage = self.repository.git("config", "--type=path", "--get", "lfs.storage", ok=(0, 1)).text or "lfs"
-        return self.repository.common_dir / storage / "objects"
+    def _homecoming(self) -> Homecoming:
+        return Homecoming(
+            repository=self.repository,
+            spec=self.spec,
+            worktree=self.worktree,
+            store=self.store,
+            private=self.place.private,
+            fetch=self._fetch,
+            move=self._move,
+        )
 
-    def _is_older(self, tip: Oid, branch_tip: Oid) -> bool:
-        return self.repository.exists(tip) and self.repository.is_ancestor(tip, branch_tip)
+    def _fetch(self, ref: Ref, _: Oid | None) -> str:
+        words = (*self.boxes.git(self.place, may_write=False), "git", "upload-pack")
+        return incoming.fetch(self.repository, self.place.private.git_dir, "HEAD", ref, words)
 
-    def _tree_problem(self, tree: Oid) -> str:
-        return gate.tree_problem(self.repository, self.spec.base, [tree])
-
-    def _follow(self, branch: Ref, tip: Oid, before: Oid | None) -> None:
-        """Let the agent's git stand on a commit that gitorch made of its files."""
-        if tip == before:
-            return
-        self.store.provide(tip)
+    def _move(self, branch: Ref, tip: Oid) -> bool:
         words = ("sh", "-c", _SYNC, "sh", branch, tip)
-        answer = probe((*self.boxes.git(self.place, may_write=True), *words), self._git)
-        if answer.exit_code != 0 or not self.place.private.replace_index(self.worktree.admin / "index"):
-            self.place.private.create(self.repository, self.store, self.worktree, branch, tip)
+        return probe((*self.boxes.git(self.place, may_write=True), *words), self._git).exit_code == 0
 
     @property
     def _git(self) -> dict[str, str]:

@@ -59,6 +59,7 @@ _OWN = {
 _NO_HOOKS = ("reference-transaction", "pre-push")
 """Hooks that guard what a linked worktree shares with the user: here there is nothing to guard."""
 _LONGEST_HEAD = 1_024
+_LARGEST_PACKED_REFS = 4 << 20
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -88,11 +89,19 @@ class PrivateRepository(msgspec.Struct, frozen=True):
         return self.link.is_file() and (self.git_dir / "config").is_file()
 
     def create(
-        self, repository: Repository, store: HistoryStore, worktree: Worktree, branch: Ref | None, start: Oid
+        self,
+        repository: Repository,
+        store: HistoryStore,
+        worktree: Worktree,
+        branch: Ref | None,
+        start: Oid,
+        *,
+        refuses_pushes: bool = False,
     ) -> None:
         """Make it for a worktree that is checked out at `start`; what was there before is kept under another name.
 
-        Without a branch, HEAD is detached.
+        Without a branch, HEAD is detached. With `refuses_pushes`, a hook refuses them: without a sandbox, an agent
+        could push to the user's repository by its path.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         fresh = self.folder / f"new-{uuid.uuid4().hex}"
@@ -108,7 +117,8 @@ class PrivateRepository(msgspec.Struct, frozen=True):
             (fresh / "shallow").write_bytes(shallow)
         _copy_checkout(worktree.admin, fresh)
         for hook in fence.hooks_folder().iterdir():
-            if hook.name not in _NO_HOOKS and hook.suffix == "":
+            is_guard = hook.name in _NO_HOOKS and not (refuses_pushes and hook.name == "pre-push")
+            if not is_guard and hook.suffix == "":
                 shutil.copy(hook, fresh / "hooks")
         if self.git_dir.exists():
             self.git_dir.rename(self.folder / f"old-{uuid.uuid4().hex}")
@@ -130,6 +140,23 @@ class PrivateRepository(msgspec.Struct, frozen=True):
         """Return what a ref's own file holds; None where it has none (git may keep it elsewhere)."""
         text = self.read_file(ref, _LONGEST_HEAD).decode("utf-8", "replace").rstrip("\n")
         return Oid(text) if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", text) else None
+
+    def any_ref(self, ref: Ref) -> Oid | None:
+        """Return what a ref's own file holds, or the file of packed refs; None where it is in neither."""
+        if commit := self.loose_ref(ref):
+            return commit
+        lines = self.read_file("packed-refs", _LARGEST_PACKED_REFS).decode("utf-8", "replace").splitlines()
+        ids = (line.partition(" ")[0] for line in lines if line.partition(" ")[2] == ref)
+        return next((Oid(text) for text in ids if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", text)), None)
+
+    def remove_file(self, name: str) -> bool:
+        """Remove a file at the top, if it is there; return False where the agent made that impossible."""
+        try:
+            with _Folder(self.git_dir) as folder, contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder.descriptor)
+        except OSError:
+            return False
+        return True
 
     def operation(self) -> str:
         """Return the operation of git that was left half done; empty for none."""

@@ -16,9 +16,12 @@ from gitorch.services import run_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic
 
-Mode: TypeAlias = Literal["bwrap", "off"]
+Mode: TypeAlias = Literal["bwrap", "private", "off"]
 
 NO_SANDBOX = "no sandbox: only git hooks restrict the agents, which prevents accidents, not malice"
+NO_SANDBOX_PRIVATE = (
+    "no sandbox: agents run with your rights; their git uses a private repository, which prevents accidents, not malice"
+)
 _NETWORKS = {"on": "allowed hosts only", "open": "every host", "off": "none"}
 
 
@@ -34,10 +37,12 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
 def in_force(settings: SandboxSettings, support: BoxSupport | None = None) -> Protection:
     """Return what confines agents; `auto` is the strongest that a probe says works here."""
     if settings.mode != "auto":
-        return Protection(mode="bwrap" if settings.mode == "bwrap" else "off", network=settings.network)
+        # a mode that this version does not have was refused when the configuration was read
+        mode = "off" if settings.mode == "landlock" else settings.mode
+        return Protection(mode=mode, network=settings.network)
     support = support or probing.support()
     if support.problem:
-        return Protection(mode="off", network=settings.network, problem=support.problem, fix=support.fix)
+        return Protection(mode="private", network=settings.network, problem=support.problem, fix=support.fix)
     return Protection(mode="bwrap", network=settings.network)
 
 
@@ -59,14 +64,14 @@ def to_show(workspace: Workspace) -> Protection:
 
 def description(protection: Protection) -> str:
     """Return what is in force in one line; empty without a sandbox."""
-    if protection.mode == "off":
+    if protection.mode != "bwrap":
         return ""
     return f"sandbox: bubblewrap, a private repository for each attempt, network: {_NETWORKS[protection.network]}"
 
 
 def label(protection: Protection) -> str:
     """Return the name of the sandbox in force; empty for none."""
-    return "" if protection.mode == "off" else "bubblewrap sandbox"
+    return "bubblewrap sandbox" if protection.mode == "bwrap" else ""
 
 
 def warnings(protection: Protection) -> tuple[str, ...]:
@@ -79,6 +84,8 @@ def gaps(protection: Protection) -> tuple[str, ...]:
     """Return what is not protected."""
     if protection.mode == "off":
         return (NO_SANDBOX,)
+    if protection.mode == "private":
+        return (NO_SANDBOX_PRIVATE,)
     if protection.network == "open":
         return ('sandbox.network = "open": agents reach every host, and the services of this machine',)
     return ()

@@ -11,6 +11,7 @@ from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.rooms.base import Rooms
 from gitorch.rooms.boxed_worktree import BoxedWorktrees
 from gitorch.rooms.fenced_worktree import FencedWorktrees
+from gitorch.rooms.private_worktree import PrivateWorktrees
 from gitorch.rooms.recorded_rooms import RecordedRooms
 from gitorch.rooms.sandbox import hosts, probing
 from gitorch.services.protection import in_force
@@ -33,7 +34,15 @@ def rooms_of(workspace: Workspace, environment: Mapping[str, str]) -> Rooms:
         folder=workspace.folder,
         environment=environment,
     )
-    return RecordedRooms(kinds={"bwrap": boxed, "off": fenced}, kind=in_force(workspace.config.sandbox).mode)
+    private = PrivateWorktrees(
+        repository=workspace.repository,
+        config=workspace.config,
+        agents=AGENTS,
+        folder=workspace.folder,
+        environment=environment,
+    )
+    kinds: dict[str, Rooms] = {"bwrap": boxed, "private": private, "off": fenced}
+    return RecordedRooms(kinds=kinds, kind=in_force(workspace.config.sandbox).mode)
 
 
 def require_sandbox(workspace: Workspace) -> None:
@@ -41,7 +50,7 @@ def require_sandbox(workspace: Workspace) -> None:
     settings = workspace.config.sandbox
     for host in settings.hosts:
         hosts.check(host)
-    if in_force(settings).mode == "off":
+    if in_force(settings).mode != "bwrap":
         _refuse_without_sandbox(settings)
         return
     _refuse_exposing(workspace)

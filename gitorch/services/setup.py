@@ -57,7 +57,7 @@ def _protection(workspace: Workspace) -> list[SetupFinding]:
     protection = in_force(workspace.config.sandbox)
     lines = [SetupFinding(None, text) for text in gaps(protection)]
     lines += [SetupFinding(None, text, protection.fix) for text in reasons(protection)]
-    if protection.mode != "off":
+    if protection.mode == "bwrap":
         return [_finding(description(protection), lambda: require_sandbox(workspace)), *lines]
     if not protection.problem:
         support = probing.support()

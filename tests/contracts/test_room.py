@@ -49,7 +49,7 @@ class Suite:
 
     @property
     def mode(self) -> str:
-        return "bwrap" if self.kind == "boxed worktree" else "off"
+        return {"boxed worktree": "bwrap", "private worktree": "private"}.get(self.kind, "off")
 
     @property
     def rooms(self) -> Rooms:
@@ -94,7 +94,7 @@ def attempt_at(room: Room, script: str) -> None:
     execute(room.agent_command(["/bin/sh", "-c", script], {}))
 
 
-@pytest.fixture(params=["fenced worktree", "boxed worktree", "clone"])
+@pytest.fixture(params=["fenced worktree", "boxed worktree", "private worktree", "clone"])
 def suite(request: pytest.FixtureRequest, repository_folder: Path) -> Suite:
     if request.param == "boxed worktree":
         sandbox.require()

@@ -119,7 +119,7 @@ def test_refused_hosts_are_alarms(cli: Cli) -> None:
     ("mode", "settings", "words", "code"),
     [
         ("landlock", "", ("not available",), 2),
-        ("private", "", ("not available",), 2),
+        ("private", 'network = "off"', ("needs a sandbox",), 2),
         ("off", 'network = "off"', ("needs a sandbox",), 2),
         ("bwrap", 'hosts = ["http://x.org/"]', ("is not a host",), 2),
         ("bwrap", 'write = ["/"]', ("would open the repository",), 2),
@@ -182,7 +182,7 @@ class TestAuto:
             assert "setting up uid map: Permission denied" in words
             assert "docs/security.md" in words
         sandbox = cli.json("status")["sandbox"]
-        assert sandbox["mode"] == "off"
+        assert sandbox["mode"] == "private"
         assert len(sandbox["warnings"]) == 2
         assert cli.states() == {"first": "finished"}
 

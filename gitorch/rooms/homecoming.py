@@ -1,0 +1,102 @@
+"""How an agent's commits come home from its private repository: fetched, through the gate, then the branch moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from gitorch.git import collect, gate
+from gitorch.git.collect import Collected, CollectResult, Rejected
+from gitorch.git.history_store import HistoryStore
+from gitorch.git.repository import RefsMoved, Repository
+from gitorch.git.worktree_list import Worktree
+from gitorch.model.naming import Oid, Ref, branch_ref
+from gitorch.model.refs import RefUpdate
+from gitorch.rooms import lfs_objects
+from gitorch.rooms.base import RoomSpec
+from gitorch.rooms.private_repository import Head, PrivateRepository
+
+
+class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
+    """The way from one private repository to the task's branch.
+
+    `fetch` brings the commit of the private HEAD, whose id it gets where that is known without git, into a ref, and
+    returns why not. `move` lets the private HEAD stand on a commit of the branch, and returns whether it could.
+    """
+
+    repository: Repository
+    spec: RoomSpec
+    worktree: Worktree
+    store: HistoryStore
+    private: PrivateRepository
+    fetch: Callable[[Ref, Oid | None], str]
+    move: Callable[[Ref, Oid], bool]
+
+    def collect(self, message: str) -> CollectResult:
+        """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
+        branch = branch_ref(self.spec.branch)
+        if operation := self.private.operation():
+            return Rejected(f"a {operation} was left unfinished in the worktree")
+        head = self.private.head()
+        if head.ref not in (None, branch):
+            return Rejected(f"the worktree was switched to another branch: {head.ref.removeprefix('refs/heads/')}")
+        if head == Head():
+            return Rejected("the agent's repository is damaged: it has no HEAD")
+        tip = head.commit or self.private.loose_ref(branch)
+        try:
+            if refused := self._bring_home(branch, tip):
+                return Rejected(refused)
+            base = self.spec.base
+            result = collect.collect(
+                *(self.repository, self.worktree), branch=branch, base=base, message=message, admit=self._tree_problem
+            )
+        except RefsMoved:
+            return Rejected("the task's branch was moved while its work was collected")
+        if isinstance(result, Collected):
+            self._follow(branch, result.tip, tip)
+        return result
+
+    def _bring_home(self, branch: Ref, tip: Oid | None) -> str:
+        """Fetch the agent's commits, and move the branch to them if the gate lets them pass; return why not."""
+        before = self.repository.read_ref(branch)
+        if before is not None and tip is not None and (tip == before or self._is_older(tip, before)):
+            return ""  # a person may have gone on with the branch
+        ref = Ref(f"refs/gitorch/incoming/{self.spec.task}")
+        if refused := self.fetch(ref, tip):
+            return f"the agent's commits could not be fetched: {refused}"
+        new = self.repository.read_ref(ref)
+        if new is None:
+            return "the task's branch no longer has a commit"
+        if refused := gate.problem(self.repository, self.spec.base, new):
+            return refused
+        if before == new:
+            return ""
+        if before is not None and not self.repository.is_ancestor(before, new):
+            return "the agent's commits do not build on the task's branch"
+        if refused := lfs_objects.bring_home(self.private, self._lfs_storage):
+            return refused
+        self.repository.update_refs([RefUpdate(branch, new, before)], "collect an attempt's commits")
+        # what is checked out is the same: only what git knows of it has to follow
+        self.worktree.git(self.repository, "read-tree", "-i", "-m", new)
+        return ""
+
+    @property
+    def _lfs_storage(self) -> Path:
+        storage = self.repository.git("config", "--type=path", "--get", "lfs.storage", ok=(0, 1)).text or "lfs"
+        return self.repository.common_dir / storage / "objects"
+
+    def _is_older(self, tip: Oid, branch_tip: Oid) -> bool:
+        return self.repository.exists(tip) and self.repository.is_ancestor(tip, branch_tip)
+
+    def _tree_problem(self, tree: Oid) -> str:
+        return gate.tree_problem(self.repository, self.spec.base, [tree])
+
+    def _follow(self, branch: Ref, tip: Oid, before: Oid | None) -> None:
+        """Let the agent's git stand on a commit that gitorch made of its files."""
+        if tip == before:
+            return
+        self.store.provide(tip)
+        if not self.move(branch, tip) or not self.private.replace_index(self.worktree.admin / "index"):
+            self.private.create(self.repository, self.store, self.worktree, branch, tip)

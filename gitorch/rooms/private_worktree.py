@@ -1,0 +1,216 @@
+"""A linked worktree with a private repository in front of it, and no sandbox: it stops accidents, not malice.
+
+While the agent, a preparation or a check may run, the worktree's `.git` file leads to the private repository; whenever
+gitorch looks at the worktree, it leads to the user's repository again. The programs run with the user's rights.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gitorch.agents.protocol import Agent
+from gitorch.config import Config
+from gitorch.errors import Refused
+from gitorch.git import fence, worktree_pointer, worktree_status, worktrees
+from gitorch.git.collect import CollectResult, Rejected
+from gitorch.git.history_store import HistoryStore
+from gitorch.git.repository import GitFailed, Repository
+from gitorch.git.worktrees import Worktree
+from gitorch.model import naming
+from gitorch.model.naming import Oid, Ref, branch_ref
+from gitorch.replay import conflict_commit
+from gitorch.rooms import box_notes, plain_reader
+from gitorch.rooms.base import Command, RoomError, RoomSpec
+from gitorch.rooms.environment import agent_environment, with_program, without_credentials
+from gitorch.rooms.fresh_worktree import fresh_worktree
+from gitorch.rooms.homecoming import Homecoming
+from gitorch.rooms.plain_folder import PlainFolder
+from gitorch.rooms.ports import variables
+from gitorch.rooms.private_repository import PrivateRepository
+from gitorch.storage.shared_notes import SharedNotes
+
+
+class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
+    """The room of one attempt. `state` is the state folder, `env` the agent's environment."""
+
+    repository: Repository
+    spec: RoomSpec
+    worktree: Worktree
+    store: HistoryStore
+    private: PrivateRepository
+    notes: SharedNotes
+    state: Path
+    env: Mapping[str, str]
+
+    @property
+    def directory(self) -> Path:
+        """Return the folder with the files."""
+        return self.worktree.path
+
+    @property
+    def agent_state(self) -> Path:
+        """Return the state folder: agents share a folder for their sessions."""
+        return self.state
+
+    def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
+        """Return how to run the agent; `env` is added to its environment."""
+        box_notes.exchange(self.private, self.notes, self.spec.task)
+        self._point(self.private.git_dir)
+        return Command(tuple(argv), self.directory, {**self.env, **env})
+
+    def check_command(self, argv: Sequence[str]) -> Command:
+        """Return how to run a preparation or a check: with the same repository, and without the agent's credentials."""
+        self._point(self.private.git_dir)
+        return Command(tuple(argv), self.directory, without_credentials(self.env))
+
+    def head(self) -> Oid:
+        """Return the commit that the agent's git has checked out."""
+        head = self.private.head()
+        commit = head.commit or (self.private.any_ref(head.ref) if head.ref else None)
+        if commit is None:
+            raise RoomError("the agent's repository has no commit checked out")
+        return commit
+
+    def checkout_conflict(self, conflict: Oid) -> None:
+        """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
+        conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)
+
+    def collect(self, message: str) -> CollectResult:
+        """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
+        box_notes.exchange(self.private, self.notes, self.spec.task)
+        try:
+            self._point(self.worktree.admin)
+        except Refused as error:
+            return Rejected(error.what)
+        return Homecoming(
+            repository=self.repository,
+            spec=self.spec,
+            worktree=self.worktree,
+            store=self.store,
+            private=self.private,
+            fetch=self._fetch,
+            move=self._move,
+        ).collect(message)
+
+    def refusals(self) -> tuple[str, ...]:
+        """Return what the hooks refused, each once, oldest first."""
+        return fence.refusals(_alarm(self.spec))
+
+    def discard_uncommitted(self, reason: str) -> None:
+        """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
+        self._point(self.worktree.admin)
+        if not worktree_status.uncommitted(self.repository, self.worktree).paths:
+            return
+        worktrees.rescue(self.repository, self.worktree, naming.rescue_ref(self.spec.task), reason)
+        worktrees.restore(self.repository, self.worktree)
+
+    def _fetch(self, ref: Ref, tip: Oid | None) -> str:
+        commit = tip or self.private.any_ref(branch_ref(self.spec.branch))
+        if commit is None:
+            return "the task's branch no longer has a commit"
+        return plain_reader.fetch(self.repository, self.store, self.private, commit, ref)
+
+    def _move(self, branch: Ref, tip: Oid) -> bool:
+        private = self.private
+        return (
+            private.replace_file(branch, f"{tip}\n".encode())
+            and private.replace_file("HEAD", f"ref: {branch}\n".encode())
+            and private.remove_file("index.lock")
+        )
+
+    def _point(self, target: Path) -> None:
+        worktree_pointer.point(self.directory, self.worktree.admin, target, self.private.folder)
+
+
+class PrivateWorktrees(msgspec.Struct, frozen=True, kw_only=True):
+    """Rooms with private repositories and no sandbox. `folder` is the state folder, `environment` the user's."""
+
+    repository: Repository
+    config: Config
+    agents: Mapping[str, Agent]
+    folder: Path
+    environment: Mapping[str, str]
+
+    def create(self, spec: RoomSpec) -> PrivateWorktree:
+        """Bring branch, worktree and private repository to where the attempt starts; keep what earlier ones left."""
+        worktree = fresh_worktree(self.repository, spec)
+        room = self._room(spec, worktree)
+        branch = branch_ref(spec.branch)
+        start = self.repository.read_ref(branch)
+        if start is None:
+            raise RoomError(f"branch {spec.branch} is gone")
+        try:
+            room.store.provide(start)
+        except GitFailed as error:
+            raise RoomError(
+                f"the history of the task's base is not complete, so that the agent's own repository cannot be made: "
+                f"{error.why}"
+            ) from error
+        room.private.create(self.repository, room.store, worktree, branch, start, refuses_pushes=True)
+        return room
+
+    def reopen(self, spec: RoomSpec) -> PrivateWorktree:
+        """Return the room of an attempt as its programs left it; raise `RoomError` when a part of it is gone."""
+        worktree = worktrees.find(self.repository, spec.directory)
+        if worktree is None:
+            raise RoomError(f"worktree {spec.directory} is gone; its branch is kept")
+        room = self._room(spec, worktree)
+        if not room.private.exists():
+            raise RoomError(f"the agent's repository {room.private.git_dir} is gone; its branch is kept")
+        return room
+
+    def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> PlainFolder:  # noqa: ARG002
+        """Return the worktree as it is: there is no sandbox around its checks."""
+        return PlainFolder(worktree.path, env)
+
+    def give_up(self, spec: RoomSpec, tip: Oid) -> None:
+        """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""
+        worktree = worktrees.find(self.repository, spec.directory)
+        if worktree is not None:
+            worktree_pointer.point(worktree.path, worktree.admin, worktree.admin, self._private(spec).folder)
+        conflict_commit.restore(self.repository, worktree, spec.task, spec.attempt, spec.branch, tip)
+
+    def _private(self, spec: RoomSpec) -> PrivateRepository:
+        return PrivateRepository(self.folder / "rooms" / spec.task / str(spec.attempt))
+
+    def _room(self, spec: RoomSpec, worktree: Worktree) -> PrivateWorktree:
+        spec.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.config.agents[spec.agent]
+        private = self._private(spec)
+        env = {
+            **self.repository.identity(),
+            **agent_environment(settings, self.agents[settings.kind], self.environment),
+            **self._fence(spec, worktree, private),
+            **variables(self.config, self.folder, spec.task),
+        }
+        return PrivateWorktree(
+            repository=self.repository,
+            spec=spec,
+            worktree=worktree,
+            store=HistoryStore(self.repository, self.folder / "store.git"),
+            private=private,
+            notes=SharedNotes(self.folder / "context"),
+            state=self.folder,
+            env=with_program(env, spec.folder / "bin"),
+        )
+
+    def _fence(self, spec: RoomSpec, worktree: Worktree, private: PrivateRepository) -> dict[str, str]:
+        return fence.environment(
+            hooks=private.git_dir / "hooks",
+            user_hooks=Path(os.path.normpath(fence.user_hooks(self.repository, worktree.path))),
+            git_dir=private.git_dir,
+            common_dir=private.git_dir,
+            branch=branch_ref(spec.branch),
+            task=spec.task,
+            agent=spec.agent,
+            alarm=_alarm(spec),
+        )
+
+
+def _alarm(spec: RoomSpec) -> Path:
+    """Return the file to which the hooks append what they refuse."""
+    return spec.folder / "alarms"
