@@ -40,6 +40,11 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
             schema.status.StatusAnswer.of(
                 tasks.values(),
                 repository=top,
+                sandbox=schema.status.SandboxJson(
+                    mode=protection.mode,
+                    network=protection.network,
+                    warnings=list(services.protection.warnings(protection)),
+                ),
                 integration=workspace.config.integration,
                 tip=tip,
                 conflicts=services.forecast_record.saved_conflicts(workspace),
@@ -47,11 +52,6 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
                 moved=moved,
                 later={name: state.later for name, state in branches.items()},
                 sizes=sizes,
-                sandbox=schema.status.SandboxJson(
-                    mode=protection.mode,
-                    network=protection.network,
-                    warnings=list(services.protection.warnings(protection)),
-                ),
             ),
         )
     else:
