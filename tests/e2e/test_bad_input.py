@@ -116,7 +116,7 @@ def test_a_lost_state_is_rebuilt_from_branches_and_notes(cli: Cli) -> None:
         ("branch = 'no-place'\n", ("{task}",)),
         ("[run]\nmax_agents = \n", (".orchestrate.toml:2:",)),
         ("[run]\ntask_timeout = 'soon'\n", ("soon", "duration")),
-        ("[run]\nrate_limits = 'switch'\n", (".orchestrate.toml:2", "not available")),
+        ("[remote]\naddress = 'x'\n", (".orchestrate.toml:2", "not available")),
         (b"\xff\xfe", ("not UTF-8",)),
     ],
     ids=lambda value: repr(value) if isinstance(value, str | bytes) else "",
