@@ -103,6 +103,19 @@ def dead(world: World) -> bool:
     return True
 
 
+def halted(world: World) -> bool:
+    """Return whether the user's process was stopped."""
+    return Path(f"/proc/{world.service}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "T"
+
+
+def _remote_moved(world: World) -> bool:
+    return world.ref("refs/remotes/origin/main") != ""
+
+
+def _other_moved(world: World) -> bool:
+    return git("log", "-1", "--format=%s", "refs/heads/orch/other", cwd=world.repo, ok=(0, 128)) == "x"
+
+
 _RUN = 'printf "#!/bin/sh\\ntouch $OUTSIDE/proof\\n" > "$WT/evil"; chmod +x "$WT/evil"; '
 _COMMIT = "echo x > x; git add x; git commit -qm x"
 _PY = "python3 -c "
@@ -168,6 +181,26 @@ ATTACKS = (
         "git reflog expire --expire=now --expire-unreachable=now --all",
         lambda world: not git("reflog", "main", cwd=world.repo),
     ),
+    Attack(
+        "R20 the user's HEAD",
+        "echo ref: refs/heads/keep > $COMMON/HEAD",
+        changed(lambda world: world.common / "HEAD", "refs/heads/keep"),
+    ),
+    Attack("R21 the user's index", "rm -f $COMMON/index", gone(lambda world: world.common / "index")),
+    Attack(
+        "R22 another worktree's HEAD",
+        "echo ref: refs/heads/keep > $COMMON/worktrees/other/HEAD",
+        changed(lambda world: world.common / "worktrees/other/HEAD", "refs/heads/keep"),
+    ),
+    Attack("R23 a remote branch", f"{_COMMIT}; git update-ref refs/remotes/origin/main HEAD", _remote_moved),
+    Attack("R24 delete a tag", "git tag -d v1", moved("refs/tags/v1")),
+    Attack("R25 rename a branch", "git branch -m keep taken", moved("refs/heads/keep")),
+    Attack("R26 another task's branch", f"{_COMMIT}; git update-ref refs/heads/orch/other HEAD", _other_moved),
+    Attack(
+        "R27 unlock and prune worktrees",
+        "rm -rf $OTHER/.git; git worktree prune --expire=now",
+        gone(lambda world: world.common / "worktrees/other"),
+    ),
     # code that the user's git would run
     Attack("X01 fsmonitor in the configuration", f"{_RUN} git config core.fsmonitor $WT/evil", ran),
     Attack(
@@ -220,6 +253,35 @@ ATTACKS = (
         "echo '*' >> $COMMON/info/exclude",
         changed(lambda world: world.common / "info/exclude", "\n*"),
     ),
+    Attack("X16 a global setting", f"{_RUN} git config --global core.fsmonitor $WT/evil", ran),
+    Attack("X17 global hooks", f"{_RUN} mkdir h; cp evil h/pre-commit; git config --global core.hooksPath $WT/h", ran),
+    Attack(
+        "X18 a program that signs",
+        f"{_RUN} git config gpg.program $WT/evil; git config commit.gpgSign true",
+        ran,
+    ),
+    Attack("X19 a hook after commits", f"{_RUN} cp evil $COMMON/hooks/post-commit", ran),
+    Attack("X20 a hook on refs", f"{_RUN} cp evil $COMMON/hooks/reference-transaction", ran),
+    Attack(
+        "X21 git on the user's PATH",
+        'mkdir -p "$VICTIM_HOME/.local/bin"; echo evil > "$VICTIM_HOME/.local/bin/git"',
+        changed(lambda world: world.home / ".local/bin/git", "evil"),
+    ),
+    Attack(
+        "X22 a login key",
+        'echo evil >> "$VICTIM_HOME/.ssh/authorized_keys"',
+        changed(lambda world: world.home / ".ssh/authorized_keys", "evil"),
+    ),
+    Attack(
+        "X23 a program at login",
+        'mkdir -p "$VICTIM_HOME/.config/autostart"; echo evil > "$VICTIM_HOME/.config/autostart/a.desktop"',
+        changed(lambda world: world.home / ".config/autostart/a.desktop", "evil"),
+    ),
+    Attack(
+        "X24 settings of gitorch",
+        'mkdir -p "$VICTIM_HOME/config/gitorch"; echo evil >> "$VICTIM_HOME/config/gitorch/trust.toml"',
+        changed(lambda world: world.home / "config/gitorch/trust.toml", "evil"),
+    ),
     # secrets
     Attack("S01 a private key", 'cat "$VICTIM_HOME/.ssh/id_rsa"', said("secret-key")),
     Attack("S02 cloud credentials", 'cat "$VICTIM_HOME/.aws/credentials"', said("secret-cloud")),
@@ -234,6 +296,15 @@ ATTACKS = (
         said("secret-object"),
     ),
     Attack("S09 the list of users' folders", 'ls -a "$VICTIM_HOME" $REPO/..', said(".ssh")),
+    Attack("S10 a password file", 'cat "$VICTIM_HOME/.netrc"', said("secret-netrc")),
+    Attack("S11 a token of a forge", 'cat "$VICTIM_HOME/.config/gh/hosts.yml"', said("secret-gh")),
+    Attack("S12 another agent's login", 'cat "$VICTIM_HOME/.claude/.credentials.json"', said("secret-claude")),
+    Attack("S13 the state of gitorch", "cat $STATE/tasks.toml", said("secret-state")),
+    Attack("S14 another process's arguments", "tr '\\0' ' ' < /proc/$PID/cmdline", said("sleep 600")),
+    Attack("S15 the stash", "git stash show -p", said("stashed")),
+    Attack("S16 the names of branches", "git branch -a", said("keep")),
+    Attack("S17 the addresses of remotes", "git remote -v", said("origin.git")),
+    Attack("S18 a link out of the worktree", 'ln -s "$VICTIM_HOME/.ssh/id_rsa" key; cat key', said("secret-key")),
     # files of others
     Attack("W01 the user's checkout", "echo evil > $REPO/evil", lambda world: (world.repo / "evil").exists()),
     Attack("W02 another worktree", "echo evil > $OTHER/evil", lambda world: (world.other / "evil").exists()),
@@ -261,6 +332,33 @@ ATTACKS = (
         """ echo '{"cause":"exited","exit_code":0}' > $STATE/attempts/t/1/check/exit.json""",
         changed(lambda world: world.state / "attempts/t/1/check/exit.json", "exited"),
     ),
+    Attack(
+        "W09 change a file of the user",
+        "echo evil >> $REPO/README.md",
+        changed(lambda world: world.repo / "README.md", "evil"),
+    ),
+    Attack("W10 delete a file of the user", "rm -f $REPO/dirty.txt", gone(lambda world: world.repo / "dirty.txt")),
+    Attack(
+        "W11 open a private folder",
+        'chmod 777 "$VICTIM_HOME/.ssh"',
+        lambda world: world.home.joinpath(".ssh").stat().st_mode & 0o777 == 0o777,
+    ),
+    Attack("W12 a link in the checkout", "ln -s /etc $REPO/leak", lambda world: (world.repo / "leak").is_symlink()),
+    Attack(
+        "W13 a plan of gitorch",
+        "mkdir -p $STATE/plans; echo evil > $STATE/plans/evil.toml",
+        changed(lambda world: world.state / "plans/evil.toml", "evil"),
+    ),
+    Attack(
+        "W14 through a link of its own",
+        "ln -s $REPO through; echo evil > through/evil-link",
+        lambda world: (world.repo / "evil-link").exists(),
+    ),
+    Attack(
+        "W15 over another worktree",
+        "rm -rf $OTHER; ln -s $WT $OTHER",
+        lambda world: world.other.is_symlink(),
+    ),
     # processes and the network
     Attack(
         "P01 outlive the attempt",
@@ -268,6 +366,7 @@ ATTACKS = (
         lambda world: _wait_for(world.outside / "proof", 4.0),
     ),
     Attack("P02 end another process", "kill -9 $PID", dead),
+    Attack("P02b stop another process", "kill -STOP $PID", halted),
     Attack(
         "P03 a unix socket",
         _PY + "'import os,socket;s=socket.socket(1);s.connect(os.environ[\"SOCKET\"]);print(s.recv(99))'",

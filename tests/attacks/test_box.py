@@ -64,11 +64,23 @@ def victim() -> Iterator[int]:
         process.kill()
 
 
+SECRETS = {
+    ".ssh/id_rsa": "secret-key",
+    ".ssh/authorized_keys": "",
+    ".aws/credentials": "secret-cloud",
+    ".netrc": "secret-netrc",
+    ".config/gh/hosts.yml": "secret-gh",
+    ".claude/.credentials.json": "secret-claude",
+    ".bashrc": "# mine\n",
+}
+"""Files of the user's home."""
+
+
 def prepared(folder: Path) -> dict[str, str]:
     """Give the user of a repository everything that an attack could be after; return the refs."""
     home, outside = Path(os.environ["HOME"]), folder.parent / "outside"
     outside.mkdir()
-    for name, text in ((".ssh/id_rsa", "secret-key"), (".aws/credentials", "secret-cloud"), (".bashrc", "# mine\n")):
+    for name, text in SECRETS.items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text)
     git("clone", "--quiet", "--bare", str(folder), str(outside / "origin.git"), cwd=outside)
@@ -83,6 +95,7 @@ def prepared(folder: Path) -> dict[str, str]:
     (folder / "dirty.txt").write_text("secret-dirty")
     state = folder / ".git" / "gitorch"
     state.mkdir(exist_ok=True)
+    (state / "tasks.toml").write_text("# secret-state\n")
     refs = dict(
         line.split()[::-1] for line in git("for-each-ref", "--format=%(objectname) %(refname)", cwd=folder).splitlines()
     )

@@ -22,8 +22,8 @@ from tests.support import sandbox
 from tests.support.git import git
 
 STOPPED = (
-    *("R01", "R03", "R04", "R05", "R06", "R07", "R10", "R12", "R13", "R14", "R15", "R19"),
-    *("X01", "X03", "X05", "X07", "X07b", "X10", "S07", "S08", "W03"),
+    *("R01", "R03", "R04", "R05", "R06", "R07", "R10", "R12", "R13", "R14", "R15", "R19", "R23", "R24", "R25", "R26"),
+    *("X01", "X03", "X05", "X07", "X07b", "X10", "X18", "S07", "S08", "S15", "S16", "S17", "W03"),
 )
 """Attacks that go through the agent's own git."""
 

@@ -221,3 +221,26 @@ class TestAuto:
         assert cli.states() == {"first": "finished"}
         assert git("tag", cwd=cli.folder) == ""
         assert git("show", "--format=", "--name-only", "orch/first", cwd=cli.folder).split() == ["go", "starts"]
+
+
+def test_a_private_repository_is_no_wall_and_the_night_says_so(cli: Cli) -> None:
+    """Accidents through git miss; what an agent reached by its path is named, and the exit code says it."""
+    cli.environment["GITORCH_SANDBOX_MODE"] = "private"
+    shared = cli.folder / ".git"
+    tag = git("rev-parse", "HEAD", cwd=cli.folder)
+    script = (
+        "git tag mine; git update-ref refs/heads/main HEAD~0; git stash list; echo x > x; git add x; git commit -qm x; "
+        f"git rev-parse HEAD > {shared}/refs/tags/planted; echo evil > {cli.folder}/evil"
+    )
+    cli.queue({"id": "first", "prompt": do(script)})
+    run = cli.run(ok=6)
+    words = " ".join((run.stderr + run.text).split())
+    assert "no sandbox: agents run with your rights" in words
+    assert "refs/tags/planted" in words
+    assert "evil" in words
+    assert git("tag", "--list", "mine", cwd=cli.folder) == ""
+    assert git("rev-parse", "main", cwd=cli.folder) == tag
+    assert git("show", "orch/first:x", cwd=cli.folder) == "x"
+    (worktree,) = (task["worktree"] for task in cli.tasks().values())
+    assert (Path(worktree) / ".git").read_text().startswith(f"gitdir: {shared}/worktrees/")
+    assert "refs/tags/planted" in cli("status").text
