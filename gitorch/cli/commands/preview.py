@@ -1,0 +1,41 @@
+"""`preview`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gitorch import services
+from gitorch.cli import schema, views
+from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.errors import InvalidInput
+
+
+@click.command("preview")
+@click.argument("names", nargs=-1, type=TASK, metavar="[TASKS]...")
+@click.option("--remove", is_flag=True, help="Remove the worktree of the last preview.")
+@pass_session
+def preview_command(session: Session, names: tuple[str, ...], remove: bool) -> None:
+    """Try out tasks together, in a worktree of their own.
+
+    Checks out the union of TASKS and of what they need: what `merge` of the same tasks would publish. The worktree is
+    prepared as an agent's is, and replaced by the next preview. Exits with 7 if a task conflicts and is left out.
+    """
+    workspace = session.workspace
+    if remove:
+        is_removed = services.preview.remove_preview(workspace)
+        session.answer(
+            "removed the preview" if is_removed else "there is no preview", schema.preview.PreviewAnswer.removed()
+        )
+        return
+    if not names:
+        raise InvalidInput("which-task", "no task given", fix=("orchestrate preview TASK...",))
+    tasks = [services.lookup.find_task(workspace, name).id for name in names]
+    with services.replaying.open_replayer(workspace) as replayer:
+        plan = services.preview.plan_preview(workspace, replayer, tasks)
+        preview = services.preview.open_preview(workspace, replayer, plan)
+    session.answer(views.preview.preview(preview), schema.preview.PreviewAnswer.of(preview))
+    session.say("to remove it: orchestrate preview --remove")
+    if plan.conflicts:
+        sys.exit(7)
