@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from gitorch.flow import merge
 from gitorch.git.repository import Repository
 from gitorch.model.task import CheckResult
 from gitorch.replay import MemoryReplayer
@@ -105,11 +106,11 @@ def test_a_clash_with_the_culprit_goes_in_without_it(branches: Branches) -> None
 
 
 def test_no_task_is_blamed_for_a_red_base(branches: Branches) -> None:
-    """When the base fails its checks already, that is what is said, after a second look at it and at nothing else."""
+    """When the base fails its checks already and no task repairs it, that is what is said."""
     plant(branches, "a", "b")
     plan = branches.verified(branches.plan(), lambda _: True)
     assert (merged(plan), plan.failures, plan.red_base) == ([], (), "test")
-    assert [names & {"a", "b"} for names in branches.seen] == [{"a", "b"}, set(), set()]
+    assert [names & {"a", "b"} for names in branches.seen] == [{"a", "b"}, set(), set(), {"a"}, {"b"}]
 
 
 def test_a_task_that_mends_a_red_base_goes_in(branches: Branches) -> None:
@@ -118,6 +119,42 @@ def test_a_task_that_mends_a_red_base_goes_in(branches: Branches) -> None:
     for verify in ("batch", "end"):
         plan = branches.verified(branches.plan(), lambda names: "mend" not in names, verify)
         assert (merged(plan), plan.red_base) == (["a", "mend"], "")
+
+
+@pytest.mark.parametrize("verify", ["batch", "each"])
+def test_a_repair_goes_in_though_another_task_fails(branches: Branches, verify: str) -> None:
+    """The branch that makes a red base green goes first, with what it builds on; who fails on top of it is left out."""
+    plant(branches, "a", "bad", "c", mend="c", d="bad")
+    plan = branches.verified(branches.plan(), lambda names: "mend" not in names or "bad" in names, verify)
+    assert merged(plan) == ["c", "mend", "a"]
+    assert (failed(plan), plan.red_base) == ([("bad", (), False)], "")
+    assert held(plan) == {"d": "it builds on bad, which fails check test"}
+    assert [result.passed for result in plan.results] == [True]
+    assert merge.faults(branches.repo, branches.tasks, plan) == []
+
+
+def test_a_repair_alone_goes_in(branches: Branches) -> None:
+    """Though nothing else is green on top of it; a pair that fails together names its partner."""
+    plant(branches, "bad", "mend")
+    plan = branches.verified(branches.plan(), lambda names: "mend" not in names or "bad" in names)
+    assert (merged(plan), failed(plan)) == (["mend"], [("bad", (), False)])
+    assert [result.passed for result in plan.results] == [True]
+    plant(branches, "x", "y")
+    plan = branches.verified(branches.plan("bad"), lambda names: "mend" not in names or {"x", "y"} <= names)
+    assert (merged(plan), failed(plan)) == (["mend", "x"], [("y", ("x",), True)])
+
+
+def test_a_task_that_is_green_on_a_red_base_is_tried_first(branches: Branches) -> None:
+    """Its own checks passed although its base is red: it repairs it, most likely; one that failed is not tried."""
+    plant(branches, "a", "bad")
+    for name, code in (("failing", 1), ("mend", 0)):
+        result = CheckResult(name="test", command="x", tree=branches.main, exit_code=code)
+        branches.task(name, {f"{name}.txt": "x\n"}, results=(result,))
+    plan = branches.verified(branches.plan(), lambda names: "mend" not in names or "bad" in names)
+    assert "bad" not in merged(plan)
+    assert {"mend", "a"} <= set(merged(plan))
+    alone = [names & {"a", "bad", "failing", "mend"} for names in branches.seen]
+    assert alone[:4] == [{"a", "bad", "failing", "mend"}, set(), set(), {"mend"}]
 
 
 def test_end_takes_the_union_or_leaves_it(branches: Branches) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from gitorch.flow.merge import red_base
 from gitorch.flow.merge.blame import choose_failures
 from gitorch.flow.merge.check_runner import CheckRunner, TreeCheck, TreeStore, failing
 from gitorch.flow.merge.failing_set import FailingSetSearch
@@ -37,7 +38,8 @@ def verify_plan(
     - `end` takes the union or nothing.
 
     The largest part of the plan that contains no failing set goes in, after it was checked as a whole. If the base
-    fails already, no task is blamed. A check that fails and then passes on the same tree is reported as a flake.
+    fails already, no task is blamed: a task that repairs it goes in first, and the others are judged on top of it. A
+    check that fails and then passes on the same tree is reported as a flake.
     """
     if verify == "never" or not plan.steps:
         return plan
@@ -57,6 +59,9 @@ def _verify(search: FailingSetSearch, planner: MergePlanner, plan: MergePlan) ->
         if position is None:
             return msgspec.structs.replace(current, results=search.runner.results(current.tip))
         if base := search.red_base:
+            repaired = None if plan.verify == "end" else (yield from _verify_repaired(search, planner, plan))
+            if repaired is not None:
+                return repaired
             return _block_all(plan, "the integration branch fails its checks without it", red_base=_names(base))
         if plan.verify == "end":
             return _block_all(plan, "the union fails its checks")
@@ -66,6 +71,21 @@ def _verify(search: FailingSetSearch, planner: MergePlanner, plan: MergePlan) ->
         failing_sets.append(failing_set)
         current = _plan_without(planner, plan, failing_sets)
     return current
+
+
+def _verify_repaired(
+    search: FailingSetSearch, planner: MergePlanner, plan: MergePlan
+) -> Generator[Progress, None, MergePlan | None]:
+    """Return the plan of tasks that repair a red base and of what is green on top of them; None if none repairs it."""
+    repair = yield from red_base.find_repair(planner, search.runner, plan)
+    if repair is None:
+        return None
+    above_planner, above = red_base.plan_on_top(planner, plan, repair)
+    results = search.runner.results(repair.tip)
+    if above.steps:
+        above = yield from _verify(FailingSetSearch(above_planner, search.runner), above_planner, above)
+    above = above if above.steps else msgspec.structs.replace(above, results=results)
+    return red_base.combine(plan, repair, above)
 
 
 def _plan_without(planner: MergePlanner, plan: MergePlan, failing_sets: Sequence[FailingSet]) -> MergePlan:
