@@ -247,6 +247,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.attempt.usage if self.attempt else None
 
 
+LEFT_OUT = "left out of the last merge: "
+"""How the reason of an approved task starts that a check holds back."""
+
+
 def change(task: Task, **fields: Any) -> Task:
     """Return the task with these fields changed; raise `Refused` if the new `state` is not a valid transition."""
     target = fields.get("state", task.state)

@@ -229,7 +229,9 @@ class BackgroundMerger:
         if not plan.steps or not all(self._is_unchanged(step.task) for step in plan.steps) or not self._may_merge():
             return []
         # do not change tasks in conflict: no user asked to merge them
-        plan = merge_signing.sign(self.workspace, msgspec.structs.replace(plan, conflicts=()), by_person=False)
+        plan = merge_signing.sign(
+            self.workspace, msgspec.structs.replace(plan, conflicts=(), failures=()), by_person=False
+        )
         publish_stored(self.workspace, plan, auto_merge.verdict_lines(plan))
         tasks = self.workspace.tasks
         return [tasks[step.task.id] for step in plan.steps]

@@ -114,7 +114,9 @@ def _state_change_pair(workspace: Workspace, item: StateChange) -> Pair | None:
             fix=("run the command again",),
         )
     if item.new is item.old:
+        if not item.merged_as:
+            return (task, change(task, reason=item.reason)) if item.reason else None
         # the integration branch was replayed: a merged task has a new commit
-        return (task, change(task, merged_as=item.merged_as)) if item.merged_as else None
+        return task, change(task, merged_as=item.merged_as)
     changed = change(promote(task, item.new), state=item.new, reason=item.reason, merged_as=item.merged_as)
     return task, changed

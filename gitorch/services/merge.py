@@ -16,7 +16,7 @@ from gitorch.git import notes
 from gitorch.git.repository import GitFailed, RefsMoved
 from gitorch.model.naming import TaskId
 from gitorch.model.redact import redacted
-from gitorch.model.task import State, Task, change
+from gitorch.model.task import LEFT_OUT, State, Task, change
 from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
@@ -150,11 +150,12 @@ def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | Non
     `lines` are added to the notes of new commits.
     """
     guard.require_person("merge")
-    conflicted = _conflicted(workspace, plan)
+    conflicted = [*_conflicted(workspace, plan), *_left_out(workspace, plan)]
     tasks, integration = workspace.tasks, workspace.config.integration
     if not plan.steps and (plan.target is None or plan.is_base_conflict):
         pairs = [(tasks[task.id], task) for task in conflicted]
-        change_tasks(workspace, "merge", pairs, f"merge: {len(pairs)} in conflict")
+        counts = ((len(plan.conflicts), "in conflict"), (len(pairs) - len(plan.conflicts), "left out"))
+        change_tasks(workspace, "merge", pairs, f"merge: {', '.join(f'{n} {what}' for n, what in counts if n)}")
         return
     if not plan.steps and plan.before is None:
         raise nothing_merged(integration)
@@ -209,6 +210,19 @@ def _refuse_moved(workspace: Workspace, plan: MergePlan) -> None:
             "another command changed the repository after the merge was planned; nothing was moved",
             fix=("run the command again",),
         )
+
+
+def _left_out(workspace: Workspace, plan: MergePlan) -> list[Task]:
+    """Return the tasks that a check holds back: they stay approved, with the reason, so that `status` can say it."""
+    merged = {step.task.id for step in plan.steps}
+    tasks = []
+    for failure in plan.failures:
+        current = workspace.tasks[failure.task.id]
+        partners = f" together with {', '.join(failure.partners)}" if failure.partners else " with it"
+        changed = change(current, reason=f"{LEFT_OUT}check {failure.check} fails{partners}")
+        if current.id not in merged and changed != current:
+            tasks.append(changed)
+    return tasks
 
 
 def _conflicted(workspace: Workspace, plan: MergePlan) -> list[Task]:

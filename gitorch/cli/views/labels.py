@@ -11,7 +11,7 @@ from gitorch.cli.views.quantities import clock, count, dollars, duration, plural
 from gitorch.model.graph import unlocked_by
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.task import DONE, Attempt, CheckResult, Phase, Priority, State, Task
+from gitorch.model.task import DONE, LEFT_OUT, Attempt, CheckResult, Phase, Priority, State, Task
 
 LineCounts = tuple[int, int]
 """Lines that a branch adds and removes."""
@@ -159,6 +159,8 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
         case Bucket.PAUSED:
             return "", _pause_reason(task, now)
         case Bucket.MERGE:
+            if is_left_out(task):
+                return "revise", task.reason
             return "merge", STALE if task.stale else ""
         case Bucket.QUEUED:
             return "", _queue_reason(task, tasks)
@@ -172,6 +174,11 @@ def unlocks(task: Task, tasks: Mapping[TaskId, Task]) -> str:
     """Return how many tasks a verdict on this one lets go on, in words; empty for none, or if none is needed."""
     names = unlocked_by(task.id, tasks) if bucket(task) is Bucket.REVIEW else []
     return f"unlocks {plural(len(names), 'task')}" if names else ""
+
+
+def is_left_out(task: Task) -> bool:
+    """Return whether a check held an approved task back in the last merge: merging again alone does not help."""
+    return task.state is State.APPROVED and task.reason.startswith(LEFT_OUT)
 
 
 def sentence(verb: str, reason: str) -> str:

@@ -281,7 +281,11 @@ def _next_commands(groups: Mapping[Bucket, Sequence[Task]], *, running: bool) ->
     if group := groups.get(Bucket.RESOLVE):
         hints.append((f"{PROGRAM} merge -n", f"show {plural(len(group), 'conflict')}"))
     if group := groups.get(Bucket.MERGE):
-        hints.append((f"{PROGRAM} merge", f"{len(group)} approved"))
+        left_out = [task for task in group if labels.is_left_out(task)]
+        if len(group) > len(left_out):
+            hints.append((f"{PROGRAM} merge", f"{len(group) - len(left_out)} approved"))
+        if left_out:
+            hints.append((f"{PROGRAM} revise {left_out[0].id}", "a check held it back in the last merge"))
     if group := groups.get(Bucket.FIX):
         hints.append((f"{PROGRAM} log {group[0].id}", "see why it failed"))
     if running:
