@@ -166,6 +166,8 @@ class BaseUpdateJson(msgspec.Struct, frozen=True, kw_only=True):
     """How many commits the base branch moved by."""
     replayed: list[CommitPairJson] | None
     """The commits of the integration branch on the new base; null when they were not replayed."""
+    removed: list[str] | Absent = msgspec.UNSET
+    """The commits that the base branch had before and has no more: they are left out of the integration branch."""
     reason: str | Absent = msgspec.UNSET
     """Why the integration branch stays where it is."""
     conflict: BaseConflictJson | Absent = msgspec.UNSET
@@ -180,7 +182,8 @@ class BaseUpdateJson(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(replayed, Conflicted):
             conflict = BaseConflictJson(commit=replayed.commit, paths=list(replayed.paths))
             return cls(branch=update.branch, ahead=update.ahead, replayed=None, conflict=conflict)
-        return cls(branch=update.branch, ahead=update.ahead, replayed=commit_pairs(replayed.pairs))
+        pairs, removed = commit_pairs(replayed.pairs), present([*map(str, update.removed)])
+        return cls(branch=update.branch, ahead=update.ahead, replayed=pairs, removed=removed)
 
 
 class MergeAnswer(JsonAnswer, tag="gitorch/merge/1", frozen=True, kw_only=True):

@@ -26,7 +26,12 @@ def base_lines(plan: MergePlan, integration: str, terminal: TerminalStyle) -> li
     if isinstance(rebased.replayed, Conflicted):
         paths = ", ".join(map(terminal.clean, rebased.replayed.paths))
         return [prose((f"{prefix}{branch} conflicts with it in {paths}", "bold red"))]
-    return [prose(prefix, (f"{plural(len(rebased.replayed.pairs), 'merged commit')} rebased onto it", "bold"))]
+    lines = [prose(prefix, (f"{plural(len(rebased.replayed.pairs), 'merged commit')} rebased onto it", "bold"))]
+    if rebased.removed:
+        count = plural(len(rebased.removed), "commit")
+        text = f"{count} that {terminal.clean(rebased.branch)} had before and has no more: left out of {branch}"
+        lines.append(prose((text, "yellow")))
+    return lines
 
 
 def resolved_lines(plan: MergePlan, terminal: TerminalStyle) -> list[Text]:

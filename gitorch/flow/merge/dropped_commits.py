@@ -5,8 +5,9 @@ The answers come from git and not from the replays of the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from gitorch.flow.merge.squashed_upstream import is_landed, upstream_patch_ids
 from gitorch.flow.merge.values import MergePlan, MergeStep
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
@@ -17,8 +18,8 @@ def wrongly_dropped(repository: Repository, plan: MergePlan, parents: Mapping[Oi
     """Yield a fault for each dropped commit whose change is missing; the plan's commits are in the repository.
 
     A commit may be dropped if git finds its patch in the history before its task, or if merging it at its position
-    changes nothing. Commits without a parent are skipped, and so are tasks with resolved conflicts or squashed
-    commits: they have no such position.
+    changes nothing; the first ones of a task also if they are there together. Commits without a parent are skipped,
+    and so are tasks with resolved conflicts or squashed commits: they have no such position.
     """
     onto = plan.onto
     for step in plan.steps:
@@ -40,6 +41,8 @@ def _wrongly_dropped(
     replayed = dict(step.replayed.pairs)
     tip = onto
     with MemoryReplayer(repository, whole_trees=True) as replayer:
+        if _landed_together(repository, replayer, step, onto, [Oid(line.lstrip("=+")) for line in listing.split()]):
+            return
         for line in listing.split():
             oid = Oid(line.lstrip("=+"))
             tip = replayed.get(oid, tip)
@@ -48,3 +51,14 @@ def _wrongly_dropped(
             result = replayer.replay(CommitRange(parents[oid][0], oid), tip)
             if not isinstance(result, Replayed) or result.tip != tip:
                 yield f"{step.task.id}: its commit {oid[:12]} was dropped, and its change is missing"
+
+
+def _landed_together(
+    repository: Repository, replayer: MemoryReplayer, step: MergeStep, onto: Oid, own_commits: Sequence[Oid]
+) -> bool:
+    """Return whether all dropped commits are the first ones of a task, and are there as one change."""
+    dropped = own_commits[: len(step.replayed.dropped)]
+    if len(dropped) < 2 or set(dropped) != set(step.replayed.dropped) or step.task.base is None:
+        return False
+    part = CommitRange(step.task.base, dropped[-1])
+    return is_landed(replayer, part, onto, upstream_patch_ids(repository, step.task.base, onto))

@@ -38,12 +38,16 @@ class MergeTarget(msgspec.Struct, frozen=True):
 
 
 class Rebased(msgspec.Struct, frozen=True, kw_only=True):
-    """The integration branch replayed on a branch that moved on by `ahead` commits."""
+    """The integration branch replayed on a branch that moved on by `ahead` commits.
+
+    `removed` commits of it were on that branch before, and were removed there: they stay out.
+    """
 
     branch: str
     ahead: int
     before: Oid
     replayed: Replayed | Conflicted
+    removed: tuple[Oid, ...] = ()
 
 
 class NotRebased(msgspec.Struct, frozen=True):
@@ -103,7 +107,8 @@ def rebase(
 ) -> Rebased | NotRebased | None:
     """Replay the integration branch's own commits on a branch that moved on; None if it contains all of that branch.
 
-    Never rewrites merges, or commits that are also on another user branch: the integration branch then does not move.
+    What the branch had before, and has no more, was removed by its owner and does not come back. Never rewrites
+    merges, or commits that are also on another user branch: the integration branch then does not move.
     """
     repository = replayer.repository
     behind, ahead = _distance(repository, integration, branch_tip)
@@ -114,10 +119,25 @@ def rebase(
     fork = repository.git("merge-base", integration, branch_tip, ok=(0, 1))
     if fork.code != 0:
         return NotRebased(branch, ahead, "they have no commit in common")
-    if reason := _why_not_rewritable(repository, integration, branch_tip, is_own_branch):
+    start = _published(repository, integration, branch) or Oid(fork.text.split("\n")[0])
+    if reason := _why_not_rewritable(repository, integration, (branch_tip, start), is_own_branch):
         return NotRebased(branch, ahead, reason)
-    commits = CommitRange(Oid(fork.text.split("\n")[0]), integration)
-    return Rebased(branch=branch, ahead=ahead, before=integration, replayed=replayer.replay(commits, branch_tip))
+    removed = repository.git("rev-list", "--reverse", start, f"^{branch_tip}").text.split()
+    commits = CommitRange(start, integration)
+    replayer.read([commits], branch_tip)
+    return Rebased(
+        branch=branch,
+        ahead=ahead,
+        before=integration,
+        replayed=Replayed(branch_tip, ()) if start == integration else replayer.replay(commits, branch_tip),
+        removed=tuple(map(Oid, removed)),
+    )
+
+
+def _published(repository: Repository, integration: Oid, branch: str) -> Oid | None:
+    """Return the last commit of the integration branch that a branch ever had, by its reflog; None if unknown."""
+    answer = repository.git("merge-base", "--fork-point", branch, integration, ok=(0, 1, 128))
+    return Oid(answer.text) if answer.code == 0 and answer.text else None
 
 
 def _distance(repository: Repository, integration: Oid, branch_tip: Oid) -> tuple[int, int]:
@@ -126,9 +146,13 @@ def _distance(repository: Repository, integration: Oid, branch_tip: Oid) -> tupl
     return int(counts[0]), int(counts[1])
 
 
-def _why_not_rewritable(repository: Repository, integration: Oid, branch_tip: Oid, is_own_branch: IsOwnBranch) -> str:
+def _why_not_rewritable(
+    repository: Repository, integration: Oid, without: Sequence[Oid], is_own_branch: IsOwnBranch
+) -> str:
     """Return why the integration branch's own commits cannot be rewritten; empty if they can."""
-    listing = repository.git("rev-list", "--parents", integration, f"^{branch_tip}").text
+    listing = repository.git("rev-list", "--parents", integration, *(f"^{oid}" for oid in without)).text
+    if not listing:
+        return ""
     lines = [line.split() for line in listing.split("\n")]
     if any(len(line) > 2 for line in lines):
         return "it holds a merge commit, which a replay would flatten"

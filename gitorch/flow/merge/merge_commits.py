@@ -29,7 +29,7 @@ class MergeCommits:
         adding = [oid for oid in self.engine.merge_commits(commits, onto) if self._adds(oid)]
         if not adding:
             return replayed
-        expected = self._merge(commits, onto)
+        expected = merge_reviewed(self.engine, commits, onto)
         if isinstance(expected, Conflicted):
             return msgspec.structs.replace(expected, commit=adding[-1])
         if expected.tree == self.engine.tree(replayed.tip):
@@ -45,16 +45,6 @@ class MergeCommits:
             self._adding[commit] = not isinstance(outcome, Merged) or outcome.tree != self.engine.tree(commit)
         return self._adding[commit]
 
-    def _merge(self, commits: CommitRange, onto: Oid) -> Merged | Conflicted:
-        """Merge the reviewed tip with `onto`: by their own history, or on the branch's base if that is not below."""
-        self.engine.keep(onto)
-        repository = self.engine.repository
-        if repository.is_ancestor(commits.base, onto):
-            return self.engine.merge(onto, commits.tip)
-        trees = self.engine.tree(onto), self.engine.tree(commits.tip)
-        ours, theirs = (repository.write_commit(synthetic_commit(tree, commits.base)) for tree in trees)
-        return self.engine.merge(ours, theirs)
-
     def _write(self, commit: Oid, tree: Oid, parent: Oid) -> Oid:
         repository = self.engine.repository
         self.engine.keep(parent)
@@ -62,3 +52,14 @@ class MergeCommits:
         (original,) = repository.commits([commit])
         committer, settings = repository.committer(), repository.commit_settings
         return repository.write_commit(rewrite_commit(original.raw, tree, parent, committer, settings))
+
+
+def merge_reviewed(engine: Replayer, commits: CommitRange, onto: Oid) -> Merged | Conflicted:
+    """Merge the reviewed tip with `onto`: by their own history, or on the branch's base if that is not below."""
+    engine.keep(onto)
+    repository = engine.repository
+    if repository.is_ancestor(commits.base, onto):
+        return engine.merge(onto, commits.tip)
+    trees = engine.tree(onto), engine.tree(commits.tip)
+    ours, theirs = (repository.write_commit(synthetic_commit(tree, commits.base)) for tree in trees)
+    return engine.merge(ours, theirs)

@@ -8,6 +8,7 @@ from gitorch.flow.merge.merge_commits import MergeCommits
 from gitorch.flow.merge.resolve import ConflictSolver, Regenerate
 from gitorch.flow.merge.resolver import KnownResolutions, RegenerateResolver
 from gitorch.flow.merge.squash import Squasher
+from gitorch.flow.merge.squashed_upstream import SquashedUpstream
 from gitorch.model.naming import Oid
 from gitorch.model.task import Task
 from gitorch.replay import CommitRange, Conflicted, Replayed, Replayer
@@ -15,7 +16,10 @@ from gitorch.replay.engine import EngineReplayer
 
 
 class MergeReplayer(EngineReplayer):
-    """A `Replayer` that resolves conflicts, keeps what merge commits add, and squashes."""
+    """A `Replayer` that resolves conflicts, keeps what merge commits add, and squashes.
+
+    What the base has as one commit, because a host squashed it, is left out.
+    """
 
     def __init__(
         self, engine: Replayer, solver: ConflictSolver | None = None, squasher: Squasher | None = None
@@ -23,6 +27,7 @@ class MergeReplayer(EngineReplayer):
         super().__init__(engine)
         self._solver = solver
         self._merge_commits = MergeCommits(engine)
+        self._squashed = SquashedUpstream(engine)
         self._squasher = squasher
 
     @property
@@ -33,6 +38,8 @@ class MergeReplayer(EngineReplayer):
     def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
         """Replay commits; a conflict that can be resolved goes in resolved, and is listed in `resolved`."""
         result = self.engine.replay(commits, onto)
+        if isinstance(result, Conflicted):
+            result = self._squashed.skip(commits, onto, result)
         if isinstance(result, Conflicted) and self._solver:
             result = self._solver.solve(commits, onto, result)
         if isinstance(result, Replayed):
@@ -43,6 +50,7 @@ class MergeReplayer(EngineReplayer):
 
     def read(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
         ranges = list(ranges)
+        self._squashed.expect(onto)
         if self._solver:
             self._solver.expect(ranges, onto)
         self.engine.read(ranges, onto)
