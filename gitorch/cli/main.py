@@ -51,6 +51,7 @@ COMMANDS: Sections = {
         "reject": ("verdicts", "reject a task"),
         "merge": ("merge", "rebase approved tasks onto the integration branch"),
         "preview": ("preview", "try out tasks together in a worktree of their own"),
+        "report": ("report", "report the night as text, JSON, Markdown or a page"),
         "undo": ("undo", "undo the last operation"),
         "redo": ("undo", "redo what undo took back"),
     },

@@ -16,6 +16,7 @@ import click
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.commands.changes import print_change
+from gitorch.cli.commands.report import write_page
 from gitorch.cli.session import Session, pass_session
 from gitorch.errors import AnswerNeeded, Incomplete, LimitReached, SetupNeeded
 from gitorch.executors.foreground import start_detached
@@ -186,6 +187,8 @@ def _graceful_signals(session: Session, stop: threading.Event) -> Iterator[None]
 def _print_summary(session: Session, summary: RunSummary) -> None:
     tasks = session.workspace.tasks
     changed = [tasks[name] for name in summary.changed if name in tasks]
+    if changed:
+        write_page(session)
     if session.json:
         session.answer("", schema.run.RunAnswer.of(summary, changed, session.workspace.config.integration))
     else:

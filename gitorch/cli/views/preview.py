@@ -9,10 +9,10 @@ from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.services.preview import Preview
 
 
-def preview(made: Preview, *, terminal: TerminalStyle | None = None) -> RenderableType:
+def preview(union: Preview, *, terminal: TerminalStyle | None = None) -> RenderableType:
     """Return a preview."""
     terminal = terminal or stdout_style()
-    plan = made.plan
+    plan = union.plan
     names = ", ".join(terminal.clean(step.task.id) for step in plan.steps)
     left_out = [
         *((item.task.id, f"conflicts in {', '.join(item.paths)}") for item in plan.conflicts),
@@ -20,8 +20,11 @@ def preview(made: Preview, *, terminal: TerminalStyle | None = None) -> Renderab
     ]
     return stack(
         [
-            prose((terminal.clean(str(made.worktree)), "bold")),
-            prose(f"{names} on {plan.onto[:7]}", (f"  tree {made.tree[:12]}", "dim")),
-            *(prose((f"left out: {terminal.clean(name)}: {terminal.clean(why)}", "red")) for name, why in left_out),
+            prose((terminal.clean(str(union.worktree)), "bold")),
+            prose(f"{names} on {plan.onto[:7]}", (f"  tree {union.tree[:12]}", "dim")),
+            *(
+                prose((f"left out: {terminal.clean(name)}: {terminal.clean(reason)}", "red"))
+                for name, reason in left_out
+            ),
         ]
     )

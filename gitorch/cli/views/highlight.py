@@ -1,0 +1,45 @@
+"""Lines of a diff with the syntax of their language as HTML classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+from pygments import lexers
+from pygments.lexer import Lexer
+from pygments.token import Comment, Keyword, Name, Number, String
+from pygments.util import ClassNotFound
+
+from gitorch.git.patch_lines import LineKind, PatchLine
+
+_MAX_LINES = 500
+"""Lines of one file that are highlighted: more would take seconds."""
+
+_LONGEST = 400
+_CLASSES = ((Comment, "c"), (String, "s"), (Number, "m"), (Keyword, "k"), (Name.Function, "f"), (Name.Class, "f"))
+
+
+def highlighted(path: str, lines: Sequence[tuple[PatchLine, str]]) -> list[tuple[PatchLine, str]]:
+    """Return lines with their text as HTML: everything in it is escaped, and words carry the classes of their kind."""
+    lexer = _lexer(path) if len(lines) <= _MAX_LINES else None
+    return [(line, _html(lexer, line, text)) for line, text in lines]
+
+
+def _lexer(path: str) -> Lexer | None:
+    try:
+        return lexers.get_lexer_for_filename(path, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return None
+
+
+def _html(lexer: Lexer | None, line: PatchLine, text: str) -> str:
+    html: str = escape(text)
+    if lexer is not None and len(text) <= _LONGEST and line.kind not in (LineKind.HUNK, LineKind.META):
+        html = Markup("").join(_word(kind, word) for kind, word in lexer.get_tokens(text))
+    return html
+
+
+def _word(kind: object, word: str) -> str:
+    name = next((name for parent, name in _CLASSES if kind in parent), "")
+    html: str = Markup('<span class="{}">{}</span>').format(name, word) if name else escape(word)
+    return html
