@@ -58,6 +58,7 @@ COMMANDS: Sections = {
     "Upkeep": {
         "rescue": ("rescue", "list, show and restore uncommitted work that was saved"),
         "context": ("context", "show and add notes that agents share"),
+        "notes": ("notes", "exchange notes with a remote"),
         "cleanup": ("cleanup", "remove merged and rejected tasks"),
         "config": ("config", "show and change the configuration; trust its commands"),
         "roles": ("roles", "show roles and their instructions"),

@@ -21,9 +21,9 @@ def revert(repository: Repository, before: Oid | None, after: Oid | None, ref: R
     that was rewritten since stays if the ref is one of the user's; otherwise `Refused` is raised. Call with
     `notes.lock` held.
     """
-    old_blobs, new_blobs = _note_blobs(repository, before), _note_blobs(repository, after)
+    old_blobs, new_blobs = note_blobs(repository, before), note_blobs(repository, after)
     touched = [commit for commit in {**old_blobs, **new_blobs} if old_blobs.get(commit) != new_blobs.get(commit)]
-    old, new = _read(repository, old_blobs, touched), _read(repository, new_blobs, touched)
+    old, new = contents_of(repository, old_blobs, touched), contents_of(repository, new_blobs, touched)
     tip, current = notes.read_contents(repository, touched, ref)
     contents: dict[Oid, bytes] = {}
     for commit in touched:
@@ -56,7 +56,7 @@ def _common_prefix(first: Sequence[bytes], second: Sequence[bytes]) -> int:
     return next((index for index, (line, other) in pairs if line != other), min(len(first), len(second)))
 
 
-def _note_blobs(repository: Repository, tip: Oid | None) -> Blobs:
+def note_blobs(repository: Repository, tip: Oid | None) -> Blobs:
     """Return the blob of each note of a notes commit: git spreads them over folders of two digits."""
     if tip is None:
         return {}
@@ -64,7 +64,8 @@ def _note_blobs(repository: Repository, tip: Oid | None) -> Blobs:
     return {Oid(path.replace("/", "")): words.split()[2] for words, _, path in entries}
 
 
-def _read(repository: Repository, blobs: Blobs, commits: Sequence[Oid]) -> dict[Oid, bytes]:
+def contents_of(repository: Repository, blobs: Blobs, commits: Sequence[Oid]) -> dict[Oid, bytes]:
+    """Return the notes of those of these commits that have one."""
     noted = [commit for commit in commits if commit in blobs]
     entries = repository.read_objects(blobs[commit] for commit in noted)
     return {commit: entry.content or b"" for commit, entry in zip(noted, entries, strict=True)}

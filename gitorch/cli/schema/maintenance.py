@@ -1,4 +1,4 @@
-"""The answers of `cleanup`, `config` and `completion`."""
+"""The answers of `cleanup`, `config`, `completion` and `notes`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, JsonAnswer
+from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId
 
 
 class CleanupAnswer(JsonAnswer, tag="gitorch/cleanup/1", frozen=True, kw_only=True):
@@ -80,3 +80,13 @@ class CompletionAnswer(JsonAnswer, tag="gitorch/completion/1", frozen=True, kw_o
 
     shell: str
     script: str
+
+
+class NotesAnswer(JsonAnswer, tag="gitorch/notes/1", frozen=True, kw_only=True):
+    """The answer of `notes push` and `notes fetch`."""
+
+    remote: str
+    before: ObjectId | None
+    """The commit of the notes that were changed, before; null if there were none."""
+    after: ObjectId | None
+    """The same, after; equal if nothing changed."""
