@@ -100,13 +100,23 @@ def _own_admins(repository: Repository) -> Iterator[Path]:
 def _adopt(admin: Path, path: Path) -> bool:
     """Link a folder and a git folder with each other, if the folder is the worktree of this one and of no other."""
     target = link_target(path)
-    if target is None or target.name != admin.name:
+    registered = _registered(target, admin.name) if target is not None else None
+    if target is None or registered is None:
         return False
+    if os.path.realpath(registered) != os.path.realpath(admin) and registered.exists() and points_to(registered, path):
+        return False  # it belongs to the original
     if os.path.realpath(target) != os.path.realpath(admin):
-        if target.exists() and points_to(target, path):
-            return False  # it belongs to the original
         link(path, admin)
     if not points_to(admin, path):
         atomic.replace(admin / "gitdir", os.fsencode(path / ".git") + b"\n")
     remember(path, admin)
     return True
+
+
+def _registered(target: Path, name: str) -> Path | None:
+    """Return the git folder of this name that a worktree has, if its `.git` file leads there or to an attempt's own."""
+    if target.name == name:
+        return target
+    if target.name == "git" and target.parts[-5:-3] == ("gitorch", "rooms"):
+        return target.parents[4] / "worktrees" / name
+    return None

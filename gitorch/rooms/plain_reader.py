@@ -13,7 +13,7 @@ from gitorch.git import incoming
 from gitorch.git.history_store import HistoryStore, object_format
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref
-from gitorch.rooms.private_repository import PrivateRepository
+from gitorch.rooms.private_repository import PrivateRepository, alternate
 
 _TIP = "refs/heads/tip"
 
@@ -29,7 +29,9 @@ def fetch(repository: Repository, store: HistoryStore, private: PrivateRepositor
     _write(reader / "config", f"[core]\n\tbare = true\n\trepositoryformatversion = {version}\n")
     _write(reader / "HEAD", f"ref: {_TIP}\n")
     _write(reader / _TIP, f"{tip}\n")
-    _write(reader / "objects/info/alternates", f"{private.git_dir / 'objects'}\n{store.objects}\n")
+    _write(
+        reader / "objects/info/alternates", f"{alternate(private.git_dir / 'objects')}\n{alternate(store.objects)}\n"
+    )
     if shallow := store.shallow():
         (reader / "shallow").write_bytes(shallow)
     return incoming.fetch(repository, reader, _TIP, ref, ("git", "upload-pack"))

@@ -111,7 +111,7 @@ class PrivateRepository(msgspec.Struct, frozen=True):
         if branch:
             (fresh / branch).parent.mkdir(parents=True, exist_ok=True)
             _write(fresh / branch, f"{start}\n")
-        _write(fresh / "objects/info/alternates", f"{_alternate(store.objects)}\n")
+        _write(fresh / "objects/info/alternates", f"{alternate(store.objects)}\n")
         _write(fresh / "config", _config(repository, worktree, start))
         if shallow := store.shallow():
             (fresh / "shallow").write_bytes(shallow)
@@ -254,7 +254,7 @@ def _copy_checkout(admin: Path, fresh: Path) -> None:
             shutil.copyfile(admin / name, fresh / name)
 
 
-def _alternate(objects: Path) -> str:
+def alternate(objects: Path) -> str:
     """Return a line for git's list of alternates, which quotes a path with a line's end as C does."""
     path = str(objects)
     return '"' + _escaped(path).replace("\n", "\\n") + '"' if "\n" in path else path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Cli, does, saved
+from tests.support.cli import OBEDIENT, Cli, does, saved
 from tests.support.git import git
 
 OFF = {"GITORCH_SANDBOX_MODE": "off"}
@@ -147,3 +147,15 @@ def test_inside_a_worktree_whose_repository_was_moved(cli: Cli) -> None:
     ]
     at(cli, new)("status")
     assert at(cli, worktree).states() == {"one": "finished", "two": "finished"}
+
+
+def test_a_renamed_repository_whose_agents_have_private_ones(repository_folder: Path) -> None:
+    """A worktree whose `.git` file leads to its attempt's own repository is linked again too."""
+    cli = Cli(repository_folder, f'{OBEDIENT}[checks]\ntest = "true"\n', GITORCH_SANDBOX_MODE="private")
+    cli.queue(does("One", "date +%N >> one.txt; git add --all; git commit --quiet -m one"))
+    cli.run()
+    moved = at(cli, cli.folder.rename(cli.folder.parent / "a\nstore"))
+    assert "repaired the links of" in moved("status").stderr
+    moved("revise", "one", "-m", "Again")
+    moved.run()
+    assert moved.states() == {"one": "finished"}
