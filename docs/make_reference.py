@@ -103,6 +103,7 @@ _TABLES = """
 | `pass_env` | names to pass on from your environment (`*` is a wildcard), in addition to the agent's own short list |
 | `command` | the command for `kind = "command"`: `{prompt_file}`, `{task}` and `{worktree}` are filled in |
 | `key` | `{ env = "NAME" }`: the variable that holds the key, for `kind = "api"` |
+| `prices` | `{ input = 1.25, cached = 0.125, output = 10 }`: dollars per million tokens, whatever the agent says |
 
 ## `[roles.NAME]`
 

@@ -15,7 +15,7 @@ from gitorch.config.layers import (
     user_folder,
 )
 from gitorch.config.roles import roles
-from gitorch.config.settings import AgentSettings, Config, SandboxSettings, Section
+from gitorch.config.settings import AgentSettings, Config, PriceSettings, SandboxSettings, Section
 from gitorch.config.source_lines import find_key
 from gitorch.config.units import seconds, size
 
@@ -26,6 +26,7 @@ __all__ = [
     "Config",
     "Layer",
     "LoadedConfig",
+    "PriceSettings",
     "SandboxSettings",
     "Section",
     "combine",

@@ -45,6 +45,17 @@ class SandboxSettings(Section, frozen=True, kw_only=True):
     write: tuple[str, ...] = ()
 
 
+class PriceSettings(Section, frozen=True, kw_only=True):
+    """`prices` of an agent: dollars per million tokens; `cached` is for what is read from the prompt cache.
+
+    Without `cached`, that costs as much as other input.
+    """
+
+    input: float
+    output: float
+    cached: float | None = None
+
+
 class AgentSettings(Section, frozen=True, kw_only=True):
     """One `[agents.NAME]` table: the kind, the executable, the model, arguments and environment."""
 
@@ -56,6 +67,7 @@ class AgentSettings(Section, frozen=True, kw_only=True):
     pass_env: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     key: dict[str, str] = {}
+    prices: PriceSettings | None = None
 
 
 class RoleSettings(Section, frozen=True, kw_only=True):

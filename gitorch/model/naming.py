@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NewType
 
 from gitorch.errors import InvalidInput
@@ -33,9 +33,11 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 def slug(title: str, existing: Collection[str] = ()) -> TaskId:
-    """Make a task id from a title: ASCII letters, digits and dashes, at most 50, not among `existing`."""
-    ascii_title = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    words = re.findall(r"[a-z0-9]+", ascii_title.replace("'", ""))
+    """Make a task id from a title: ASCII letters, digits and dashes, at most 50, not among `existing`.
+
+    Titles in other scripts are transliterated.
+    """
+    words = re.findall(r"[a-z0-9]+", _in_ascii(title).lower().replace("'", ""))
     name = ""
     for word in words:
         longer = f"{name}-{word}" if name else word[:LONGEST_ID]
@@ -43,6 +45,36 @@ def slug(title: str, existing: Collection[str] = ()) -> TaskId:
             break
         name = longer
     return unused(name or "task", existing)
+
+
+def _in_ascii(title: str) -> str:
+    """Return a title in ASCII: without accents and symbols, and with letters of other scripts transliterated."""
+    text = unicodedata.normalize("NFKD", title)
+    if not is_foreign(text):
+        return text.encode("ascii", "ignore").decode()
+    # not at the top: it takes 30 ms, and few titles need it
+    import anyascii
+
+    return "".join(_letter_in_ascii(letter, anyascii.anyascii) for letter in unicodedata.normalize("NFKC", title))
+
+
+def _letter_in_ascii(letter: str, transliterate: Callable[[str], str]) -> str:
+    if letter.isascii():
+        return letter
+    if not letter.isalnum():
+        return " " if letter.isspace() or unicodedata.category(letter).startswith("P") else ""
+    # each ideograph is a syllable of its own
+    return f" {transliterate(letter)} " if _is_ideograph(letter) else transliterate(letter)
+
+
+def _is_ideograph(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith("CJK ")
+
+
+def is_foreign(text: str) -> bool:
+    """Return whether a text has letters that are not Latin: an id made from it does not show them."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    return any(letter.isalnum() and not letter.isascii() for letter in decomposed)
 
 
 def unused(name: str, existing: Collection[str]) -> TaskId:

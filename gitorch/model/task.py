@@ -138,6 +138,29 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alarms: tuple[str, ...] = ()
 
 
+class PastAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept of an attempt when the next one starts."""
+
+    number: int
+    agent: str
+    outcome: str = ""
+    started: datetime | None = None
+    seconds: float | None = None
+    usage: Usage | None = None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> PastAttempt:
+        """Return what is kept of an attempt."""
+        return cls(
+            number=attempt.number,
+            agent=attempt.agent,
+            outcome=attempt.outcome,
+            started=attempt.started,
+            seconds=attempt.seconds,
+            usage=attempt.usage,
+        )
+
+
 class ConflictRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An attempt to solve a task's conflict, and the previous state of the task, which is restored if it fails.
 
@@ -193,9 +216,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One piece of work: the request and its progress.
 
     Without `commits` the next attempt starts from a fresh base. `retried` counts the attempts that gitorch started
-    automatically, `wake` is when a task that waits for a limit goes on. `conflict` is what the next attempt has to
-    solve, `failed_conflict_id` the conflict that an attempt has failed to solve. `answer` is what the next attempt
-    tells the agent in the session of the last one.
+    automatically, `past` are the attempts before the last one, `wake` is when a task that waits for a limit goes on.
+    `conflict` is what the next attempt has to solve, `failed_conflict_id` the conflict that an attempt has failed to
+    solve. `answer` is what the next attempt tells the agent in the session of the last one.
     """
 
     id: TaskId
@@ -208,6 +231,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     commits: Commits | None = None
     attempts: int = 0
     attempt: Attempt | None = None
+    past: tuple[PastAttempt, ...] = ()
     results: tuple[CheckResult, ...] = ()
     comments: tuple[Comment, ...] = ()
     answer: str = ""
@@ -243,8 +267,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.reason.removeprefix(ASKED) if waits else ""
 
     @property
+    def usages(self) -> tuple[Usage, ...]:
+        """What each of its attempts used, as far as that is known."""
+        last = self.attempt.usage if self.attempt else None
+        return tuple(usage for usage in (*(attempt.usage for attempt in self.past), last) if usage)
+
+    @property
     def usage(self) -> Usage | None:
-        return self.attempt.usage if self.attempt else None
+        """What all its attempts used together."""
+        return sum(self.usages[1:], start=self.usages[0]) if self.usages else None
 
 
 LEFT_OUT = "left out of the last merge: "

@@ -124,3 +124,17 @@ def test_review_comments_answer_a_question_too(cli: Cli) -> None:
     cli.run()
     task = cli.tasks()["choose"]
     assert (task["state"], task["attempt"]["resumed"], task["comments"]) == ("finished", True, [])
+
+
+def test_what_a_task_cost_is_the_sum_of_its_attempts(cli: Cli) -> None:
+    """Each attempt is on its page, and a price of the user's own replaces what the agent says."""
+    cli.queue(told("Cut", "cut"), {**told("Spend", "cut"), "budget": 0.3})
+    cli.run("-m", "1", ok=6)
+    tasks = cli.tasks()
+    assert [attempt["cost"]["usd"] for attempt in tasks["cut"]["past"]] == [0.25]
+    assert tasks["cut"]["cost"]["usd"] == 0.5
+    assert "$0.50 in 2 attempts" in cli("task", "cut").text
+    cli.configure(AGENT + "prices = { input = 1_000_000, output = 2_000_000 }\n")
+    cli("retry", "cut")
+    cli.run(ok=6)
+    assert cli.tasks()["cut"]["cost"]["usd"] == 0.5 + 2 * 20

@@ -18,8 +18,14 @@ from tests.support.git import run
     [
         ("Add a users table", "add-a-users-table"),
         ("Don't break `this`; please", "dont-break-this-please"),
-        ("Über Größe", "uber-groe"),
-        ("日本語", "task"),
+        ("Über Größe", "uber-grosse"),
+        ("日本語", "ri-ben-yu"),
+        ("修正登录页面的错误", "xiu-zheng-deng-lu-ye-mian-de-cuo-wu"),
+        ("Исправить ошибку входа", "ispravit-oshibku-vkhoda"),
+        ("إصلاح صفحة الدخول", "slh-sfhh-ldkhwl"),
+        ("로그인 고치기", "logeuin-gochigi"),
+        ("Łódź: ログイン v2", "lodz-roguin-v2"),
+        ("🦀", "task"),
         ("", "task"),
         ("integration", "integration-2"),
         ("  v2.0 -- done  ", "v2-0-done"),
@@ -28,7 +34,7 @@ from tests.support.git import run
     ],
 )
 def test_slug_of_a_title(title: str, expected: str) -> None:
-    """A title's ASCII letters and digits become its slug, cut at a word."""
+    """A title's letters and digits become its slug, transliterated and cut at a word."""
     assert slug(title) == expected
 
 

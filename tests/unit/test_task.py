@@ -7,7 +7,7 @@ import pytest
 from gitorch.errors import Refused
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
-from gitorch.model.task import TRANSITIONS, Attempt, CheckResult, State, Task, change, change_attempt
+from gitorch.model.task import TRANSITIONS, Attempt, CheckResult, PastAttempt, State, Task, change, change_attempt
 from tests.support.tasks import make_task
 
 TASK = make_task(id=TaskId("a"), number=1, title="A", prompt="Do a")
@@ -83,3 +83,16 @@ def test_usage_adds_up() -> None:
     assert one + two == Usage(usd=0.5, input_tokens=3, cached_tokens=5, turns=1)
     assert (two + two).usd is None
     assert (one + two) - two == one
+
+
+def test_what_a_task_used_is_the_sum_of_its_attempts() -> None:
+    """Not only of the last one; an attempt of which nothing is known adds nothing."""
+    past = (
+        PastAttempt(number=1, agent="a", usage=Usage(usd=0.08, input_tokens=100)),
+        PastAttempt(number=2, agent="a"),
+    )
+    last = Attempt(number=3, agent="b", usage=Usage(usd=0.02, input_tokens=5))
+    spent = make_task(past=past, attempt=last, attempts=3).usage
+    assert spent is not None
+    assert (round(spent.usd or 0, 6), spent.input_tokens) == (0.1, 105)
+    assert make_task().usage is None

@@ -9,7 +9,7 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, known_time, present, timestamp
 from gitorch.model.branch_state import LaterCommit
 from gitorch.model.outcome import AttemptOutcome, Usage
-from gitorch.model.task import Attempt, CheckResult, Comment, Phase, Priority, State, Task
+from gitorch.model.task import Attempt, CheckResult, Comment, PastAttempt, Phase, Priority, State, Task
 from gitorch.storage.foreign_changes import ForeignChange
 
 
@@ -147,6 +147,29 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class PastAttemptJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt before the last one."""
+
+    number: int
+    agent: str
+    outcome: AttemptOutcome | None
+    started: Timestamp | None
+    seconds: float | None
+    cost: CostJson | None
+
+    @classmethod
+    def of(cls, attempt: PastAttempt) -> PastAttemptJson:
+        """Return an attempt."""
+        return cls(
+            number=attempt.number,
+            agent=attempt.agent,
+            outcome=AttemptOutcome(attempt.outcome) if attempt.outcome in _OUTCOMES else None,
+            started=known_time(attempt.started),
+            seconds=attempt.seconds,
+            cost=CostJson.of(attempt.usage) if attempt.usage else None,
+        )
+
+
 class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
     """A task and its current state."""
 
@@ -170,13 +193,15 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
     """How many attempts were made."""
     attempt: AttemptJson | None
     """The last attempt."""
+    past: list[PastAttemptJson]
+    """The attempts before the last one."""
     checks: ChecksJson
     stale: bool
     """Whether a dependency changed since this task was done."""
     reason: str | None
     """Why the task is in this state."""
     cost: CostJson | None
-    """What the last attempt consumed."""
+    """What all attempts consumed."""
     created: Timestamp | None
     comments: list[CommentJson]
     question: str | Absent = msgspec.UNSET
@@ -211,6 +236,7 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
             tip=task.tip,
             attempts=task.attempts,
             attempt=AttemptJson.of(task.attempt) if task.attempt else None,
+            past=[PastAttemptJson.of(attempt) for attempt in task.past],
             checks=ChecksJson(passed=task.passed, results=[CheckJson.of(result) for result in task.results]),
             stale=task.stale,
             reason=task.reason or None,

@@ -144,8 +144,11 @@ def _row(task: Task, tasks: Tasks, activity: Activity, now: datetime, terminal: 
         (terminal.clean(agent), "dim"),
         (labels.took(task.attempt, now), ""),
         labels.checks(task, terminal),
-        (labels.cost(task.usage), ""),
-        (terminal.clean(step), "red" if labels.needs_attention(task) else "" if is_running else "dim"),
+        (labels.costs(task.usages), ""),
+        (
+            labels.with_title(terminal.clean(step), task, terminal),
+            "red" if labels.needs_attention(task) else "" if is_running else "dim",
+        ),
     ]
 
 

@@ -102,6 +102,6 @@ def _facts(task: Task, now: datetime, terminal: TerminalStyle, diff: labels.Line
         (labels.took(task.attempt, now), ""),
         (labels.lines_changed(diff), ""),
         (labels.checks_passed(task), checks_style),
-        (labels.cost(task.usage), ""),
+        (labels.costs(task.usages), ""),
         ("" if reason == labels.NOT_CHECKED else terminal.clean(reason), "red" if labels.needs_attention(task) else ""),
     ]

@@ -37,8 +37,8 @@ def _review_rank(tasks: Mapping[TaskId, Task], task: Task) -> tuple[int, int]:
 
 
 def total_cost(tasks: Iterable[Task]) -> str:
-    """Return what the last attempts of tasks cost together: dollars where the price is known, else tokens."""
-    usages = [task.usage for task in tasks if task.usage]
+    """Return what all attempts of tasks cost together: dollars where the price is known, else tokens."""
+    usages = [usage for task in tasks for usage in task.usages]
     priced = [usage.usd for usage in usages if usage.usd is not None]
     unpriced = sum((usage for usage in usages if usage.usd is None), start=Usage())
     parts = [quantities.dollars(sum(priced))] if priced else []

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.cli.views.quantities import clock, count, dollars, duration, plural
 from gitorch.model.graph import unlocked_by
-from gitorch.model.naming import TaskId
+from gitorch.model.naming import TaskId, is_foreign
 from gitorch.model.outcome import Usage
 from gitorch.model.task import DONE, LEFT_OUT, Attempt, CheckResult, Phase, Priority, State, Task
+
+_LONGEST_TITLE = 40
 
 LineCounts = tuple[int, int]
 """Lines that a branch adds and removes."""
@@ -110,6 +112,16 @@ def cost(usage: Usage | None) -> str:
     return f"{count(total)} tok" if total else ""
 
 
+def costs(usages: Iterable[Usage]) -> str:
+    """Return what was spent together: dollars where the price is known, and tokens where it is not."""
+    known = [*usages]
+    priced = [usage.usd for usage in known if usage.usd is not None]
+    unpriced = cost(sum((usage for usage in known if usage.usd is None), start=Usage()))
+    if not (priced and unpriced):
+        return dollars(sum(priced)) if priced else unpriced
+    return f"{dollars(sum(priced))} + {unpriced}"
+
+
 def lines_changed(change: LineCounts | None) -> str:
     """Return the size of a diff: `+120 -4`; empty where it is unknown."""
     return "" if change is None else f"+{change[0]} -{change[1]}"
@@ -179,6 +191,19 @@ def unlocks(task: Task, tasks: Mapping[TaskId, Task]) -> str:
 def is_left_out(task: Task) -> bool:
     """Return whether a check held an approved task back in the last merge: merging again alone does not help."""
     return task.state is State.APPROVED and task.reason.startswith(LEFT_OUT)
+
+
+def title_in_other_script(task: Task, terminal: TerminalStyle) -> str:
+    """Return a title that its id cannot show, cut to one short line; empty for others."""
+    if not is_foreign(task.title):
+        return ""
+    title = " ".join(terminal.clean(task.title).split())
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}{terminal.ellipsis}"
+
+
+def with_title(text: str, task: Task, terminal: TerminalStyle) -> str:
+    """Return what the last column of a board says about a task, after a title that its id cannot show."""
+    return terminal.dot.join(part for part in (title_in_other_script(task, terminal), text) if part)
 
 
 def sentence(verb: str, reason: str) -> str:

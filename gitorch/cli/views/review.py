@@ -47,14 +47,15 @@ def review_list(cards: Sequence[ReviewCard], *, terminal: TerminalStyle | None =
 
 
 def _row(number: int, card: ReviewCard, terminal: TerminalStyle) -> Row:
+    reasons = "; ".join(_reasons(card)) or "nothing unusual"
     return [
         (str(number), ""),
         (terminal.clean(card.task.id), "bold"),
         (card.risk, _RISK_STYLES[card.risk]),
         (labels.lines_changed((card.added, card.removed)), ""),
         labels.checks(card.task, terminal),
-        (labels.cost(card.task.usage), ""),
-        (terminal.clean("; ".join(_reasons(card)) or "nothing unusual"), ""),
+        (labels.costs(card.task.usages), ""),
+        (labels.with_title(terminal.clean(reasons), card.task, terminal), ""),
     ]
 
 
@@ -94,7 +95,7 @@ def _card_head(task: Task, terminal: TerminalStyle, now: datetime) -> list[Rende
         f"attempt {task.attempts}" if task.attempts else "",
         terminal.clean(task.attempt.agent) if task.attempt else "",
         labels.took(task.attempt, now),
-        labels.cost(task.usage),
+        labels.costs(task.usages),
         "adopted" if task.adopted else "",
     ]
     head = prose((terminal.clean(task.id), "bold"), *(terminal.dot + fact for fact in facts if fact))

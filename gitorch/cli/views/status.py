@@ -17,7 +17,7 @@ from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.model.forecast import IN_FLIGHT, Candidate, Conflict
-from gitorch.model.naming import TaskId, slug
+from gitorch.model.naming import TaskId, is_foreign, slug
 from gitorch.model.task import State, Task
 from gitorch.storage.foreign_changes import ForeignChange
 
@@ -169,7 +169,7 @@ def _row(task: Task, facts: _Facts, terminal: TerminalStyle) -> Row:
         (labels.took(task.attempt, facts.now), ""),
         (labels.lines_changed(facts.diffs.get(task.id)), ""),
         labels.checks(task, terminal),
-        (labels.cost(task.usage), ""),
+        (labels.costs(task.usages), ""),
         _next_cell(task, facts, terminal),
     ]
 
@@ -184,12 +184,12 @@ def _next_cell(task: Task, facts: _Facts, terminal: TerminalStyle) -> Span:
     unlocks = labels.unlocks(task, facts.tasks)
     parts = (priority, unlocks, by_hand, reason, conflict, _title(task))
     text = terminal.clean("; ".join(part for part in parts if part))
-    return labels.sentence(verb, text), _next_style(task, reason)
+    return labels.with_title(labels.sentence(verb, text), task, terminal), _next_style(task, reason)
 
 
 def _title(task: Task) -> str:
-    """Return the title of a task that waits for a person, unless its name says as much."""
-    is_named = slug(task.title) == task.id
+    """Return the title of a task that waits for a person, unless its name says as much, or it is shown anyway."""
+    is_named = slug(task.title) == task.id or is_foreign(task.title)
     return "" if is_named or labels.bucket(task) not in (Bucket.REVIEW, Bucket.MERGE) else task.title
 
 

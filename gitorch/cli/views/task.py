@@ -50,6 +50,10 @@ def task_page(
             ("Prompt", block(task.spec.prompt, terminal)),
             ("Done when", block("\n".join(f"- {criterion}" for criterion in task.spec.acceptance), terminal)),
             ("Attempt", _attempt(task.attempt, [change.what for change in moved], terminal, now)),
+            ("Earlier", _past(task, terminal, now)),
+            ("Cost", block(f"{labels.costs(task.usages)} in {plural(task.attempts, 'attempt')}", terminal))
+            if task.past and task.usages
+            else ("", None),
             ("Agent", block(task.attempt.summary if task.attempt else "", terminal)),
             ("Checks", check_table(task, terminal)),
             ("Moved", foreign_changes.of_task(moved, terminal)),
@@ -111,6 +115,22 @@ def _attempt(
     lines += [prose((terminal.clean(alarms.describe(alarm, moved)), "yellow")) for alarm in attempt.alarms]
     lines += [prose((f"denied: {terminal.clean(denial)}", "dim")) for denial in attempt.denials]
     return stack(lines)
+
+
+def _past(task: Task, terminal: TerminalStyle, now: datetime) -> RenderableType | None:
+    """Return the attempts before the last one: who, when, how it ended, and what it cost."""
+    lines = [
+        [
+            f"{attempt.number} by {attempt.agent}",
+            f"started {quantities.clock(attempt.started, now)}" if attempt.started else "",
+            quantities.duration(attempt.seconds) if attempt.seconds is not None else "",
+            attempt.outcome,
+            _usage(attempt.usage, terminal) if attempt.usage else "",
+        ]
+        for attempt in task.past
+    ]
+    texts = [block(terminal.dot.join(part for part in line if part), terminal) for line in lines]
+    return stack(texts) if texts else None
 
 
 def _usage(usage: Usage, terminal: TerminalStyle) -> str:

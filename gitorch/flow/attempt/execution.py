@@ -30,6 +30,8 @@ _MORE_PRECISE = (
 
 def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number: int) -> Outcome:
     """Run one round of the agent, or adopt it after a crash, and return its outcome."""
+    if task.spec.budget and _remaining_budget(task) <= 0:
+        return Outcome(ending=ExitReason.EXHAUSTED, reason=f"the budget of ${task.spec.budget:.2f} is used up")
     spec = _agent_spec(context, task, env, round_number)
     with stopped_when_hopeless(context.executor, context.executor.id_of(spec.key), env.agent.hopeless):
         result = execute(context, env, spec)
@@ -52,7 +54,7 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         brief_file=STDIN_FILE,
         session=attempt.session,
         resume=round_number > 1 or attempt.resumed,
-        budget=task.spec.budget,
+        budget=_remaining_budget(task),
     )
     launch = env.agent.launch(env.settings, request)
     command = env.room.agent_command(launch.argv, launch.env)
@@ -65,6 +67,12 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         timeout=task.spec.timeout or seconds(context.config.run.task_timeout),
         idle=seconds(context.config.run.idle_timeout),
     )
+
+
+def _remaining_budget(task: Task) -> float:
+    """Return what is left of a task's budget after all its executions, in dollars; 0 if it has none."""
+    spent = sum(usage.usd or 0.0 for usage in task.usages)
+    return task.spec.budget - spent if task.spec.budget else 0.0
 
 
 def _read_brief(folder: Path, round_number: int) -> bytes:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
+
+from gitorch.config import PriceSettings
 from gitorch.executors.base import tail_text
 from gitorch.flow.attempt.environment import AttemptEnv, open_environment
 from gitorch.flow.attempt.execution import execute, execute_agent
@@ -40,6 +43,8 @@ from gitorch.rooms.base import Collected, CollectResult, NoChanges, Rejected, Ro
 from gitorch.rooms.checks import CheckRun, run_checks
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.prepare import prepare
+
+_MILLION = 1_000_000
 
 
 def run(
@@ -145,7 +150,7 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
         session=outcome.session or attempt.session,
         ending=outcome.ending,
         summary=redacted(outcome.summary)[: note.LONGEST],
-        usage=_total_usage(attempt, outcome.usage, cumulative=env.agent.usage_is_cumulative),
+        usage=_total_usage(attempt, outcome.usage, env.settings.prices, cumulative=env.agent.usage_is_cumulative),
         session_usage=outcome.usage or attempt.session_usage,
         denials=(*attempt.denials, *outcome.denials),
         alarms=(*env.room.refusals(), *filter(alarms.is_skipped, attempt.alarms)),
@@ -153,13 +158,26 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
     )
 
 
-def _total_usage(attempt: Attempt, usage: Usage | None, *, cumulative: bool) -> Usage | None:
-    """Return the usage of an attempt with one more round; `cumulative` usage counts the whole session."""
+def _total_usage(
+    attempt: Attempt, usage: Usage | None, prices: PriceSettings | None, *, cumulative: bool
+) -> Usage | None:
+    """Return the usage of an attempt with one more round; `cumulative` usage counts the whole session.
+
+    The user's prices, if there are any, replace what the agent says about its cost.
+    """
     if usage and cumulative and attempt.session_usage:
         usage = usage - attempt.session_usage
+    if usage and prices:
+        usage = msgspec.structs.replace(usage, usd=_dollars(usage, prices))
     if usage and attempt.usage:
         return attempt.usage + usage
     return usage or attempt.usage
+
+
+def _dollars(usage: Usage, prices: PriceSettings) -> float:
+    cached = prices.input if prices.cached is None else prices.cached
+    uncached = usage.input_tokens - usage.cached_tokens
+    return (uncached * prices.input + usage.cached_tokens * cached + usage.output_tokens * prices.output) / _MILLION
 
 
 def _collect(task: Task, env: AttemptEnv, outcome: Outcome) -> CollectResult:

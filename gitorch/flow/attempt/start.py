@@ -15,7 +15,7 @@ from gitorch.model import brief
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import ExitReason
 from gitorch.model.roles import generalist
-from gitorch.model.task import Attempt, Commits, State, Task, change, current_attempt
+from gitorch.model.task import Attempt, Commits, PastAttempt, State, Task, change, current_attempt
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.paths import worktree_path
 
@@ -57,6 +57,7 @@ def start(context: RunContext, task: Task, base: Oid) -> Task:
         wake=None,
         attempts=number,
         attempt=new,
+        past=(*task.past, PastAttempt.of(last)) if last else task.past,
         adopted=False,
     )
 
