@@ -89,6 +89,20 @@ def collect(
     return result
 
 
+def awaiting_hooks(repository: Repository, worktree: Worktree, branch: Ref) -> tuple[str, ...]:
+    """Return the files that `collect` would commit, if a hook of the user's own may refuse that; otherwise none."""
+    if not fence.commit_hooks(fence.user_hooks(repository, worktree.path)):
+        return ()
+    remove_stale_locks(repository, worktree, branch)
+    if _unreadable(repository, worktree):
+        return ()
+    status = worktree_status.read(repository, worktree)
+    if _content_problem(worktree, status, branch):
+        return ()
+    files = status.uncommitted
+    return tuple(path for path in files.paths if path not in {*files.untouched})
+
+
 def _unreadable(repository: Repository, worktree: Worktree) -> str:
     """Return why git must not compare a worktree with its commit, or an empty text."""
     for name, operation in _IN_PROGRESS.items():

@@ -88,6 +88,15 @@ def fix_brief(failed: Sequence[tuple[CheckResult, str]]) -> str:
     return "\n".join([*parts, _END_AS_BEFORE])
 
 
+def hook_brief(output: str) -> str:
+    """Return the message to an agent whose work a hook of the repository refused to commit: what the hook printed."""
+    tail = "\n".join(output.splitlines()[-_LAST_LINES:])
+    return (
+        "A hook of this repository refuses to commit what you left uncommitted. Fix what it complains about, and "
+        f"commit your work. Do not bypass the hook.\n\n{fenced(tail)}\n\n{_END_AS_BEFORE}"
+    )
+
+
 def go_on_brief() -> str:
     """Return the message to an agent whose session was interrupted."""
     return (

@@ -95,6 +95,9 @@ class Room(Site, Protocol):
     def checkout_conflict(self, conflict: Oid) -> None:
         """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
 
+    def awaiting_hooks(self) -> tuple[str, ...]:
+        """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
+
     def collect(self, message: str) -> CollectResult:
         """Bring the work onto the task's branch, through the gate; `message` is for files that were not committed.
 

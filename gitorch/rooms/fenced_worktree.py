@@ -10,7 +10,7 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
 from gitorch.git import fence, worktree_status, worktrees
-from gitorch.git.collect import CollectResult, collect
+from gitorch.git.collect import CollectResult, awaiting_hooks, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model import naming
@@ -57,6 +57,10 @@ class FencedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def checkout_conflict(self, conflict: Oid) -> None:
         """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
         conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)
+
+    def awaiting_hooks(self) -> tuple[str, ...]:
+        """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
+        return awaiting_hooks(self.repository, self.worktree, branch_ref(self.spec.branch))
 
     def collect(self, message: str) -> CollectResult:
         """Bring the work onto the task's branch, through the gate of `git.collect`."""

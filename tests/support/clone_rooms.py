@@ -80,6 +80,9 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
         commits = git("rev-list", "--count", f"{self.spec.base}..{tip}", cwd=self.repository.common_dir)
         return Collected(tip=tip, tree=tree, commits=int(commits), completed=completed)
 
+    def awaiting_hooks(self) -> tuple[str, ...]:
+        return ()
+
     def refusals(self) -> tuple[str, ...]:
         return ()
 

@@ -81,6 +81,13 @@ def leave(session: str, name: str) -> None:
     emit_result(session, "Done.")
 
 
+def mend(session: str, name: str) -> None:
+    """Leave a file that a hook refuses; the next time, one that it accepts."""
+    file = Path(name)
+    file.write_text("clean\n" if file.exists() else "-----BEGIN PRIVATE-----\n")
+    emit_result(session, "Done.")
+
+
 def ask(session: str, question: str) -> None:
     """End with a question."""
     say(session, question)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gitorch.errors import Refused
@@ -92,7 +93,7 @@ def test_what_a_task_used_is_the_sum_of_its_attempts() -> None:
         PastAttempt(number=2, agent="a"),
     )
     last = Attempt(number=3, agent="b", usage=Usage(usd=0.02, input_tokens=5))
-    spent = make_task(past=past, attempt=last, attempts=3).usage
+    spent = msgspec.structs.replace(TASK, past=past, attempt=last, attempts=3).usage
     assert spent is not None
     assert (round(spent.usd or 0, 6), spent.input_tokens) == (0.1, 105)
-    assert make_task().usage is None
+    assert TASK.usage is None

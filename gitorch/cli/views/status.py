@@ -189,7 +189,7 @@ def _next_cell(task: Task, facts: _Facts, terminal: TerminalStyle) -> Span:
 
 def _title(task: Task) -> str:
     """Return the title of a task that waits for a person, unless its name says as much, or it is shown anyway."""
-    is_named = slug(task.title) == task.id or is_foreign(task.title)
+    is_named = is_foreign(task.title) or slug(task.title) == task.id
     return "" if is_named or labels.bucket(task) not in (Bucket.REVIEW, Bucket.MERGE) else task.title
 
 

@@ -28,6 +28,8 @@ from gitorch.model.task import (
 )
 from gitorch.rooms.context import RunContext
 
+_HOOK_LINES = 5
+
 
 def finish_attempt(context: RunContext, task: Task) -> Iterator[Task]:
     """Yield a task after its attempt; if the attempt failed to resolve a conflict, then yield it in conflict again."""
@@ -135,6 +137,13 @@ def end_unchanged(context: RunContext, task: Task, outcome: Outcome) -> Task:
         reason = f"no changes; denied: {redacted(', '.join(outcome.denials))}"
         return end_failed(context, task, AttemptOutcome.REFUSED, reason)
     return end_failed(context, task, AttemptOutcome.NO_CHANGES, "no changes")
+
+
+def end_refused_by_hook(context: RunContext, task: Task, output: str) -> Task:
+    """End an attempt whose work a hook of the repository refused to commit; it is in a rescue point."""
+    lines = [line.strip() for line in redacted(output).splitlines() if line.strip()]
+    reason = f"hook refused: {'; '.join(lines[-_HOOK_LINES:])[: note.LONGEST]}"
+    return end_failed(context, task, AttemptOutcome.HOOK_REFUSED, f"{reason} (see: orchestrate rescue list)")
 
 
 def end_finished(context: RunContext, task: Task) -> Task:

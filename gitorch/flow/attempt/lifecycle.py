@@ -8,6 +8,7 @@ import msgspec
 
 from gitorch.config import PriceSettings
 from gitorch.executors.base import tail_text
+from gitorch.flow.attempt import user_hooks
 from gitorch.flow.attempt.environment import AttemptEnv, open_environment
 from gitorch.flow.attempt.execution import execute, execute_agent
 from gitorch.flow.attempt.finish import (
@@ -15,6 +16,7 @@ from gitorch.flow.attempt.finish import (
     end_failed,
     end_finished,
     end_incomplete,
+    end_refused_by_hook,
     end_stopped,
     end_stopped_or_failed,
     end_unchanged,
@@ -96,6 +98,9 @@ def _rounds(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[st
         # after a crash, do not collect the work again: checks may have left files in the room
         if current_attempt(task).phase is Phase.WORKING:
             task = _work(context, task, env)
+            if current_attempt(task).phase is Phase.WORKING:
+                yield task
+                continue
             if current_attempt(task).phase is not Phase.CHECKING:
                 yield task
                 return
@@ -117,15 +122,32 @@ def _rounds(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[st
 
 
 def _work(context: RunContext, task: Task, env: AttemptEnv) -> Task:
-    """Run one round of the agent; return the task with its commits collected, or ended."""
+    """Run one round of the agent; return the task with its commits collected, in its next round, or ended."""
     outcome = execute_agent(context, task, env, current_attempt(task).round)
     task = _with_outcome(task, env, outcome)
+    if outcome.ending is ExitReason.COMPLETED and not stop_reason(env.folder):
+        output = user_hooks.refusal(context, task, env, _message(task))
+        if output and not stop_reason(env.folder):
+            return _refused_by_hook(context, task, env, outcome, output)
     collected = _collect(task, env, outcome)
     if isinstance(collected, Collected):
         task = change(task, commits=Commits(base_of(task), collected.tip))
         skipped = (*current_attempt(task).alarms, *map(alarms.skipped, collected.skipped_hooks))
         task = change_attempt(task, alarms=tuple(dict.fromkeys(skipped)))
     return _end_early(context, task, env, outcome, collected) or change_attempt(task, phase=Phase.CHECKING)
+
+
+def _refused_by_hook(context: RunContext, task: Task, env: AttemptEnv, outcome: Outcome, output: str) -> Task:
+    """Send a hook's refusal back to the agent, or end the attempt with what it left in a rescue point."""
+    round_number = current_attempt(task).round
+    if _may_fix(context, env, round_number):
+        _write_brief(env, round_number + 1, brief.hook_brief(output))
+        return change_attempt(task, round=round_number + 1)
+    env.room.discard_uncommitted(f"what a hook refused of {task.id}")
+    collected = _collect(task, env, outcome)
+    if isinstance(collected, Collected):
+        task = change(task, commits=Commits(base_of(task), collected.tip))
+    return end_refused_by_hook(context, task, output)
 
 
 def _check(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[str, str]) -> tuple[CheckRun, ...]:
@@ -181,8 +203,12 @@ def _dollars(usage: Usage, prices: PriceSettings) -> float:
 
 
 def _collect(task: Task, env: AttemptEnv, outcome: Outcome) -> CollectResult:
-    message = f"{task.title}\n\nTask: {task.id}\nAgent: {task.spec.agent}\n"
+    message = _message(task)
     return env.room.collect(message if outcome.ending is ExitReason.COMPLETED else f"WIP: {message}")
+
+
+def _message(task: Task) -> str:
+    return f"{task.title}\n\nTask: {task.id}\nAgent: {task.spec.agent}\n"
 
 
 def _end_early(
