@@ -90,17 +90,18 @@ def test_a_preparation_may_fill_the_hooks_path_of_the_user(cli: Cli) -> None:
     assert cli.states()["two"] == "failed"
 
 
-def test_what_a_hook_refused_is_told(cli: Cli) -> None:
-    """A commit that the repository's own hook refuses, and that gitorch makes, is told; so is a hook that never ran."""
+def test_what_a_hook_refused_is_told(cli: Cli, tmp_path: Path) -> None:
+    """A commit that the repository's own hook refuses is told; so is a hook that never ran for work in progress."""
     hook = cli.folder / ".git/hooks/pre-commit"
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
-    cli.queue(
-        does("Two", "echo 2 > two.txt; git add -A; git commit -qm two || true"), does("Three", "echo 3 > three.txt")
-    )
-    cli.run()
-    alarms = {name: task["attempt"]["alarms"] for name, task in cli.tasks().items()}
-    assert alarms["two"] == ["hook pre-commit", "skipped hook pre-commit"]
+    killed = f"[ -e '{tmp_path}/once' ] && exit 0; touch '{tmp_path}/once'; echo 3 > three.txt; kill -9 $PPID; sleep 60"
+    cli.queue(does("Two", "echo 2 > two.txt; git add -A; git commit -qm two || true"), does("Three", killed))
+    cli.run(ok=6)
+    tasks = cli.tasks()
+    alarms = {name: task["attempt"]["alarms"] for name, task in tasks.items()}
+    assert (tasks["two"]["attempt"]["outcome"], tasks["three"]["state"]) == ("hook refused", "finished")
+    assert alarms["two"] == ["hook pre-commit"]
     assert alarms["three"] == ["skipped hook pre-commit"]
     assert "the repository's pre-commit hook refused" in cli("task", "two").text
     assert "without the repository's pre-commit hook" in cli("task", "three").text
