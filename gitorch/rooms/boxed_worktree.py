@@ -90,14 +90,8 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)
 
     def awaiting_hooks(self) -> tuple[str, ...]:
-        """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none.
-
-        They include what the agent has committed: it is not on the task's branch yet.
-        """
-        branch, private = branch_ref(self.spec.branch), self.place.private
-        if private.operation() or private.head().ref not in (None, branch):
-            return ()
-        return collect.awaiting_hooks(self.repository, self.worktree, branch)
+        """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
+        return self._homecoming.awaiting_hooks()
 
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""

@@ -36,17 +36,9 @@ class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
 
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
-        branch = branch_ref(self.spec.branch)
-        if operation := self.private.operation():
-            return Rejected(f"a {operation} was left unfinished in the worktree")
-        head = self.private.head()
-        if head.ref not in (None, branch):
-            return Rejected(f"the worktree was switched to another branch: {head.ref.removeprefix('refs/heads/')}")
-        if head == Head():
-            return Rejected("the agent's repository is damaged: it has no HEAD")
-        tip = head.commit or self.private.loose_ref(branch)
+        branch, tip = branch_ref(self.spec.branch), self._tip
         try:
-            if refused := self._bring_home(branch, tip):
+            if refused := self._problem(branch) or self._bring_home(branch, tip):
                 return Rejected(refused)
             base = self.spec.base
             result = collect.collect(
@@ -57,6 +49,35 @@ class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(result, Collected):
             self._follow(branch, result.tip, tip)
         return result
+
+    def awaiting_hooks(self) -> tuple[str, ...]:
+        """Bring the agent's commits home; return the files that are not committed, if a user's hook may refuse them.
+
+        Returns none if something else is in the way of a commit, which `collect` then reports.
+        """
+        branch, tip = branch_ref(self.spec.branch), self._tip
+        try:
+            if self._problem(branch) or self._bring_home(branch, tip):
+                return ()
+        except RefsMoved:
+            return ()
+        home = self.repository.read_ref(branch)
+        if tip is not None and home is not None and home != tip:
+            return ()  # a person has gone on with the branch: a commit in the room would not build on it
+        return collect.awaiting_hooks(self.repository, self.worktree, branch)
+
+    @property
+    def _tip(self) -> Oid | None:
+        return self.private.head().commit or self.private.loose_ref(branch_ref(self.spec.branch))
+
+    def _problem(self, branch: Ref) -> str:
+        """Return why the agent's repository has nothing that could come home, or an empty text."""
+        if operation := self.private.operation():
+            return f"a {operation} was left unfinished in the worktree"
+        head = self.private.head()
+        if head.ref not in (None, branch):
+            return f"the worktree was switched to another branch: {head.ref.removeprefix('refs/heads/')}"
+        return "the agent's repository is damaged: it has no HEAD" if head == Head() else ""
 
     def _bring_home(self, branch: Ref, tip: Oid | None) -> str:
         """Fetch the agent's commits, and move the branch to them if the gate lets them pass; return why not."""

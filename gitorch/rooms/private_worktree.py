@@ -79,6 +79,14 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
         conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)
 
+    def awaiting_hooks(self) -> tuple[str, ...]:
+        """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
+        try:
+            self._point(self.worktree.admin)
+        except Refused:
+            return ()  # `collect` says why
+        return self._homecoming.awaiting_hooks()
+
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
         box_notes.exchange(self.private, self.notes, self.spec.task)
@@ -86,6 +94,10 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
             self._point(self.worktree.admin)
         except Refused as error:
             return Rejected(error.what)
+        return self._homecoming.collect(message)
+
+    @property
+    def _homecoming(self) -> Homecoming:
         return Homecoming(
             repository=self.repository,
             spec=self.spec,
@@ -94,7 +106,7 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
             private=self.private,
             fetch=self._fetch,
             move=self._move,
-        ).collect(message)
+        )
 
     def refusals(self) -> tuple[str, ...]:
         """Return what the hooks refused, each once, oldest first."""

@@ -33,17 +33,21 @@ def folder(repository_folder: Path) -> Path:
     return repository_folder
 
 
-@pytest.mark.parametrize("mode", ["off", "bwrap"])
+@pytest.mark.parametrize("mode", ["off", "private", "bwrap"])
 def test_what_a_hook_refuses_is_in_a_rescue_point_and_not_committed(folder: Path, mode: str) -> None:
     """The outcome says what the hook said; work that it accepts is committed through it."""
     cli = Cli(folder, GITORCH_SANDBOX_MODE=mode)
-    secret = "echo '-----BEGIN PRIVATE-----' > key; echo fine > fine"
-    cli.queue(does("Leak", secret, "git add -A; git commit -qm work || true"), does("Fine", "echo fine > fine"))
+    secret = "echo 1 > own; git add own; git commit -qm own; echo '-----BEGIN PRIVATE-----' > key; echo fine > fine"
+    cli.queue(
+        does("Leak", secret, "git add -A; git commit -qm work || true"),
+        does("Fine", "echo one > one; git add one; git commit -qm one; echo fine > fine"),
+    )
     cli.run(ok=6)
     tasks = cli.tasks()
     assert (tasks["leak"]["state"], tasks["leak"]["attempt"]["outcome"]) == ("failed", "hook refused")
     assert "secret found, commit refused" in tasks["leak"]["reason"]
-    assert "key" not in git("ls-tree", "--name-only", "orch/leak", cwd=folder).split()
+    # what the agent committed itself is there
+    assert {"key", "fine", "own"} & set(git("ls-tree", "--name-only", "orch/leak", cwd=folder).split()) == {"own"}
     assert {"key", "fine"} <= set(git("ls-tree", "--name-only", "refs/gitorch/rescue/leak", cwd=folder).split())
     assert tasks["fine"]["state"] == "finished"
     message = git("log", "-1", "--format=%B", "orch/fine", cwd=folder)
