@@ -25,6 +25,8 @@ ENVIRONMENT = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     # its memory folder is named after the main repository: tasks would leak into each other
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    # since 2.1.332, the process lives as long as a command that the model left in the background
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
 }
 
 # they would move the work out of its worktree, or past the end of the execution
