@@ -18,9 +18,9 @@ from gitorch.git.commit_settings import CommitSettings
 from gitorch.git.commit_settings import parse as parse_commit_settings
 from gitorch.git.objects import BatchEntry, Commit, parse_batch, parse_commit
 from gitorch.git.process import BatchProcess, GitFailed, GitRunner, Output
-from gitorch.model.naming import Oid, Ref
+from gitorch.model.naming import NOTES, Oid, Ref
 from gitorch.model.refs import RefUpdate
-from gitorch.storage import own_changes
+from gitorch.storage import notes_tip, own_changes
 
 __all__ = ["BatchEntry", "BatchProcess", "Commit", "GitFailed", "Output", "RefsMoved", "Repository", "quoted_path"]
 
@@ -263,6 +263,9 @@ class Repository:
                 why=answer.stderr.decode("utf-8", "replace").strip(),
                 fix=("run the command again",),
             )
+        for update in updates:
+            if update.ref == NOTES:
+                notes_tip.remember(self.common_dir / "gitorch", update.new)
 
     def _locks(self, refs: Collection[Ref]) -> list[Path]:
         """Return the lock files of refs, and that of HEAD if one of them is checked out: git moves both."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from gitorch.config import LoadedConfig
-from gitorch.errors import GitorchError, Refused
+from gitorch.errors import GitorchError, Refused, system_error
 from gitorch.flow import merge
 from gitorch.flow.merge import MergePlan, candidate
 from gitorch.flow.merge.candidate import CandidateTasks
@@ -54,6 +54,11 @@ def refresh(workspace: Workspace, replayer: Replayer | None = None) -> list[str]
                 publish_candidate(workspace, rebuilt)
     except GitorchError as error:
         return [f"the candidate was not rebuilt: {error.what}"]
+    except OSError as error:
+        # what the command did is done, whatever stands in the way of these files
+        if (refused := system_error(error)) is None:
+            raise
+        return [f"the candidate was not rebuilt: {refused.what}: {refused.why}"]
     return []
 
 

@@ -72,5 +72,5 @@ def unchecked(candidate: Candidate) -> Candidate:
 def _read(path: Path, kind: type[model.Record]) -> model.Record | None:
     try:
         return model.decoded(path.read_bytes(), kind)
-    except FileNotFoundError:
-        return None
+    except OSError:
+        return None  # whatever stands in its way, the next refresh reports it

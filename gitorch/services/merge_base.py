@@ -20,6 +20,7 @@ from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayed, Replayer
 from gitorch.services.branches import is_own_branch
 from gitorch.services.workspace import Workspace
+from gitorch.storage import sizes
 from gitorch.storage.atomic import replace
 from gitorch.storage.operations import StateChange
 
@@ -106,6 +107,7 @@ def record_base(workspace: Workspace, plan: MergePlan) -> None:
         branch, commit = workspace.repository.head()
         if branch is not None and commit == plan.onto:
             replace(_base_file(workspace.folder), branch.removeprefix("refs/heads/").encode())
+            sizes.note(workspace.folder, _base_file(workspace.folder))
 
 
 def blocked_by_base(integration: str, plan: MergePlan, tasks: Sequence[Task]) -> tuple[Blocked, ...]:
@@ -139,7 +141,7 @@ def _base_name(config: Config, folder: Path) -> str:
     """
     name, file = config.base, _base_file(folder)
     if name == "auto":
-        name = file.read_text("utf-8") if file.exists() else ""
+        name = file.read_bytes().decode("utf-8", "backslashreplace") if file.exists() else ""
     return name if name.isprintable() and name != "HEAD" else ""
 
 

@@ -13,6 +13,7 @@ from gitorch.git import layout, lockfiles
 from gitorch.git.repository import Repository
 from gitorch.model import naming
 from gitorch.services.workspace import Workspace
+from gitorch.storage import notes_tip, sizes
 from gitorch.storage.operations import OperationLog
 from gitorch.storage.tasks import Store
 
@@ -29,20 +30,24 @@ def open_workspace(
     environment = os.environ if environment is None else environment
     loaded = load_config(repository, settings, environment)
     folder = repository.common_dir / "gitorch"
+    store = Store(folder, lambda: services.rebuild.tasks_from_branches(repository, loaded.config))
     workspace = Workspace(
         repository=repository,
         loaded=loaded,
         environment=environment,
         folder=folder,
-        store=Store(folder, lambda: services.rebuild.tasks_from_branches(repository, loaded.config)),
-        operations=OperationLog(folder / "operations.jsonl"),
+        store=store,
+        operations=OperationLog(folder / "operations.jsonl", store.report_losses),
     )
+    store.recall_losses()
     # each loads a tenth of what `status` does, and almost never has work
     if lockfiles.may_be_stale(repository) or not workspace.operations.is_settled():
         workspace.store.notices.extend(services.recovery.recover(workspace))
     _rebuild_if_missing(workspace)
     if folder.exists() and not layout.is_in_place(repository.common_dir):
         services.relocation.notice(workspace)
+    if any(sizes.shortened(folder)) or notes_tip.may_be_lost(folder, repository.common_dir):
+        services.losses.find(workspace)
     return workspace
 
 
@@ -70,4 +75,7 @@ def _rebuild_if_missing(workspace: Workspace) -> None:
         store = workspace.store
         store.save(tasks)
         store.snapshot()
-        store.notices.append(f"{workspace.folder} was missing: rebuilt {len(tasks)} tasks from branches and notes")
+        store.report_losses(
+            f"{workspace.folder} was missing: rebuilt {len(tasks)} tasks from branches and notes; queued tasks, plans, "
+            "logs and earlier operations are lost"
+        )

@@ -34,7 +34,7 @@ Adjust = Callable[[list[TaskDraft]], list[TaskDraft]]
 
 def plan_store(workspace: Workspace) -> PlanStore:
     """Return the plans of a repository."""
-    return PlanStore(workspace.folder / "plans")
+    return PlanStore(workspace.folder / "plans", workspace.store.report_losses)
 
 
 def find_plan(workspace: Workspace, name: str) -> PlanSession:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ from gitorch.model.refs import RefUpdate
 from gitorch.services.operation_steps import finish, move_refs, roll_back, user_refs
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import Operation, fingerprint
+
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @contextmanager
@@ -25,13 +28,20 @@ def recover(workspace: Workspace) -> list[str]:
         _remove_note_locks(workspace)
     if workspace.operations.is_settled():
         return []
-    with operation_lock(workspace):
-        return conclude_all(workspace)
+    try:
+        with operation_lock(workspace):
+            return conclude_all(workspace)
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        # commands that only read work all the same; others refuse at their own first write
+        return [f"the last operation was interrupted, and cannot be finished: {error.strerror}"]
 
 
 def conclude_all(workspace: Workspace) -> list[str]:
     """Conclude all open operations; call with the operation lock held."""
     messages = []
+    workspace.operations.accept_cut()
     for operation in workspace.operations.unfinished():
         _remove_ref_locks(workspace, operation)
         outcome = "finished now" if conclude(workspace, operation) else "rolled back"

@@ -17,7 +17,7 @@ from gitorch.model.plan import PlanSession
 from gitorch.services import guard
 from gitorch.services.changes import operate
 from gitorch.services.plan_approval import conclude_plan, mark_undecided, plan_of_operation, plan_store
-from gitorch.services.recovery import conclude_all, operation_lock, recover
+from gitorch.services.recovery import conclude_all, operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import Operation
 
@@ -53,13 +53,12 @@ def redo(workspace: Workspace) -> UndoResult:
 
 def undo_entries(workspace: Workspace, limit: int | None = None) -> tuple[list[UndoEntry], list[UndoEntry]]:
     """Return the operations that `redo` and `undo` would invert, the next first: at most `limit` of each."""
+    # without the lock of plans, which could not be taken where nothing can be written
     log = workspace.operations
-    with plan_store(workspace).lock():
-        recover(workspace)
-        redoable, undoable = [list(itertools.islice(source(), limit)) for source in (log.redoable, log.undoable)]
-        operations = [*redoable, *undoable]
-        sessions = [plan_of_operation(workspace, operation) for operation in operations]
-        plans = {plan.id: plan for plan in sessions if plan}
+    redoable, undoable = [list(itertools.islice(source(), limit)) for source in (log.redoable, log.undoable)]
+    operations = [*redoable, *undoable]
+    sessions = [plan_of_operation(workspace, operation) for operation in operations]
+    plans = {plan.id: plan for plan in sessions if plan}
     snapshot = inverse.take_snapshot(workspace.repository, workspace.config, workspace.tasks, operations, plans)
     return inverse.list_entries(redoable, snapshot), inverse.list_entries(undoable, snapshot)
 

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+TORN = b" (incomplete)"
+"""Ends a line that a killed writer left incomplete: what it announced has not begun."""
+
 
 def replace(
     path: Path, content: bytes, *, mode: int | None = None, durable: bool = True, concurrent: bool = False
@@ -65,13 +68,14 @@ def write(path: Path, content: bytes) -> None:
 def append(path: Path, lines: Iterable[bytes], *, durable: bool = True) -> None:
     """Append lines, given without line ends, to a file; first end an incomplete last line that a crash left.
 
-    A power cut may lose lines that are not `durable`.
+    A power cut may lose lines that are not `durable`. A link in place of the file is not followed.
     """
-    with path.open("ab+") as file:
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o666), "ab+") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
         is_torn = size > 0 and file.read(1) != b"\n"
-        file.write((b"\n" if is_torn else b"") + b"".join(line + b"\n" for line in lines))
+        file.write((TORN + b"\n" if is_torn else b"") + b"".join(line + b"\n" for line in lines))
         file.flush()
         if durable:
             os.fsync(file.fileno())

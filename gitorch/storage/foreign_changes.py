@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from gitorch import typed
-from gitorch.storage import atomic, locks, seals
+from gitorch.storage import atomic, locks, seals, sizes
 
-_FILE = "moved.jsonl"
+FILE = "moved.jsonl"
 
 
 class ForeignChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,7 +47,10 @@ def acknowledge(folder: Path) -> int:
 
 def unacknowledged(folder: Path) -> list[ForeignChange]:
     """Return the differences that nobody has acknowledged, oldest first; a damaged file is one of them."""
-    content = atomic.read_or_empty(folder / _FILE)
+    try:
+        content = atomic.read_or_empty(folder / FILE)
+    except OSError as error:
+        return [ForeignChange(what=f"{FILE} cannot be read: {error.strerror}")]
     if not content:
         return []
     entries, problems = _read(content)
@@ -57,18 +60,19 @@ def unacknowledged(folder: Path) -> list[ForeignChange]:
 
 def recorded(folder: Path) -> list[ForeignChange]:
     """Return all differences that the file has, acknowledged or not."""
-    entries, _ = _read(atomic.read_or_empty(folder / _FILE))
+    entries, _ = _read(atomic.read_or_empty(folder / FILE))
     return [entry.change for entry in entries if entry.change]
 
 
 def _append(folder: Path, changes: Sequence[ForeignChange | None]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with locks.file_lock(folder / "moved.lock"):
-        entries, _ = _read(atomic.read_or_empty(folder / _FILE))
+        entries, _ = _read(atomic.read_or_empty(folder / FILE))
         number = max((entry.number for entry in entries), default=0)
         lines = [_Entry(number=number + index, change=change) for index, change in enumerate(changes, 1)]
         key = _key()
-        atomic.append(folder / _FILE, [_sealed(line, key) for line in lines])
+        atomic.append(folder / FILE, [_sealed(line, key) for line in lines])
+        sizes.note(folder, folder / FILE)
 
 
 def _read(content: bytes) -> tuple[list[_Entry], list[ForeignChange]]:
@@ -80,10 +84,10 @@ def _read(content: bytes) -> tuple[list[_Entry], list[ForeignChange]]:
         entry = _entry(line, key)
         if entry is None:
             if _is_complete(line):
-                problems = [ForeignChange(what=f"{_FILE} has lines that gitorch did not write")]
+                problems = [ForeignChange(what=f"{FILE} has lines that gitorch did not write")]
             continue
         if entry.number != (entries[-1].number + 1 if entries else 1):
-            problems = [ForeignChange(what=f"lines of {_FILE} are missing")]
+            problems = [ForeignChange(what=f"lines of {FILE} are missing")]
         if entry.change is None:
             problems = []
         entries.append(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import IO
 def file_lock(path: Path) -> Iterator[IO[str]]:
     """Hold the lock of a file, which is created with its folder; wait while another process holds it.
 
+    A link in place of the file is not followed.
     Yields the locked file, so that child processes can hold it as well (`flock(2)`).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
 

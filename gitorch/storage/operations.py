@@ -10,7 +10,7 @@ to, and read from its end.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,18 +20,16 @@ import msgspec
 from msgspec import field
 
 from gitorch import typed
-from gitorch.errors import InvalidInput
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import State, Task
-from gitorch.storage import atomic, locks, own_changes
+from gitorch.storage import atomic, backwards, locks, own_changes, sizes
 
 SUBMIT, UNDO, REDO = "submit", "undo", "redo"
 
 _CLOSING = b'{"closed"'
 _CLOSING_BYTES = 4096  # longer than the line that closes an operation
-_BLOCK = 65_536
 _FORMAT = 1
 _NAMED = 3
 
@@ -174,10 +172,15 @@ def inverse(change: TaskChange) -> TaskChange:
 
 
 class OperationLog:
-    """`operations.jsonl`: appended to, never rewritten."""
+    """`operations.jsonl`: appended to, never rewritten.
 
-    def __init__(self, path: Path) -> None:
+    A damaged line costs that operation only; `report` receives what is lost with it.
+    """
+
+    def __init__(self, path: Path, report: Callable[[str], None] = lambda _: None) -> None:
         self.path = path
+        self.report = report
+        self._damaged: set[int] = set()
 
     def open(
         self,
@@ -192,6 +195,8 @@ class OperationLog:
     ) -> Operation:
         """Record an operation durably before it starts, and return it; `reverts` is the operation that it undoes."""
         last = next((entry.number for entry in self._backwards() if isinstance(entry, Operation)), 0)
+        if size := sizes.noted(self.path.parent, self.path.name):
+            last = max(last, size.number)  # refs have the numbers of lost operations in their names
         operation = Operation(
             number=last + 1,
             kind=kind,
@@ -206,6 +211,7 @@ class OperationLog:
             command=reverts.requested_kind if reverts else "",
         )
         self._append(operation, durable=True)
+        sizes.note(self.path.parent, self.path, number=operation.number)
         return operation
 
     def close(self, operation: Operation, *, is_complete: bool) -> None:
@@ -225,7 +231,9 @@ class OperationLog:
             yield file
 
     def is_settled(self) -> bool:
-        """Return whether the last operation was closed; reads only the end of the log."""
+        """Return whether the last operation was closed, and the log is as long as it was; reads only its end."""
+        if self._missing_bytes():
+            return False
         try:
             with self.path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _CLOSING_BYTES))
@@ -233,6 +241,23 @@ class OperationLog:
         except FileNotFoundError:
             return True
         return last.startswith(_CLOSING)
+
+    def accept_cut(self) -> None:
+        """Go on with a log whose end is missing; call with the lock held.
+
+        The last operation is among what is missing, so all others were closed.
+        """
+        if not (missing := self._missing_bytes()):
+            return
+        size = sizes.noted(self.path.parent, self.path.name)
+        for operation in self.unfinished():
+            self.close(operation, is_complete=True)
+        sizes.note(self.path.parent, self.path, number=size.number if size else 0)
+        what = f"{missing} bytes of {self.path.name} were cut off or removed before {datetime.now():%Y-%m-%d %H:%M}"
+        self.report(f"{what}: the operations in them cannot be undone")
+
+    def _missing_bytes(self) -> int:
+        return sizes.missing_bytes(self.path.parent, self.path.name)
 
     def unfinished(self) -> list[Operation]:
         """Return the operations that a crash interrupted, oldest first.
@@ -294,16 +319,24 @@ class OperationLog:
                 yield operation
 
     def _backwards(self) -> Iterator[Entry]:
-        """Yield the entries, newest first. An incomplete line is skipped: its operation has not started."""
-        for line in _lines_backwards(self.path):
+        """Yield the entries, newest first.
+
+        A line that a killed writer left incomplete is skipped: its operation has not started.
+        """
+        for offset, line in backwards.lines(self.path):
+            if line.endswith(atomic.TORN):
+                continue
             try:
-                entry = _closed(line) if line.startswith(_CLOSING) else typed.from_json(line, Operation)
-            except msgspec.ValidationError as error:
-                fix = (f"mv {self.path} {self.path}.damaged",)
-                raise InvalidInput("operations-log", f"{self.path.name}: {error}", fix=fix) from error
-            except msgspec.DecodeError:
+                entry = _entry(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self._report_damaged_line(offset)
                 continue
             yield entry
+
+    def _report_damaged_line(self, offset: int) -> None:
+        self._damaged.add(offset)
+        lines = f"the line at byte {offset} is" if len(self._damaged) <= _NAMED else "more lines are"
+        self.report(f"{self.path.name}: {lines} damaged: what is in it cannot be undone")
 
     def _append(self, entry: Entry, *, durable: bool) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -311,32 +344,6 @@ class OperationLog:
             atomic.append(self.path, [msgspec.json.encode(entry)], durable=durable)
 
 
-def _closed(line: bytes) -> Entry:
-    return typed.from_json(line, OperationEnd)
-
-
-def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """Yield the complete lines of a file, last one first; reads blocks on demand."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        end = file.seek(0, os.SEEK_END)
-        parts: list[bytes] = []  # the blocks of a line whose start is not read yet, last one first
-        is_complete = False
-        while end:
-            start = max(0, end - _BLOCK)
-            file.seek(start)
-            *lines, last = reversed(file.read(end - start).split(b"\n"))
-            for piece in lines:
-                parts.append(piece)
-                line = b"".join(reversed(parts))
-                parts = []
-                if is_complete and line:
-                    yield line
-                is_complete = True
-            parts.append(last)
-            end = start
-        if is_complete and (line := b"".join(reversed(parts))):
-            yield line
+def _entry(line: bytes) -> Entry:
+    is_end = line.startswith(_CLOSING)
+    return typed.from_json(line, OperationEnd) if is_end else typed.from_json(line, Operation)

@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from gitorch import typed
-from gitorch.errors import InvalidInput, NotFound, Refused, there_is
+from gitorch.errors import NotFound, Refused, there_is
 from gitorch.model import naming
 from gitorch.model.plan import PlanSession
-from gitorch.storage import atomic, locks
+from gitorch.storage import atomic, locks, sizes
 
 _REVISION = re.compile(r"(\d{6,})\.json")
 
@@ -29,10 +30,14 @@ class PlanMoved(Refused):
 
 
 class PlanStore:
-    """The plans in a folder."""
+    """The plans in a folder of the state.
 
-    def __init__(self, folder: Path) -> None:
+    A damaged revision is set aside, and the one before it is used; `report` receives what is lost with it.
+    """
+
+    def __init__(self, folder: Path, report: Callable[[str], None] = lambda _: None) -> None:
         self.folder = folder
+        self.report = report
 
     def names(self) -> list[str]:
         """Return the ids of all plans, sorted."""
@@ -68,6 +73,7 @@ class PlanStore:
             _write(unfinished / _file(1), first)
             if _rename_new(unfinished, self.folder / first.id):
                 atomic.sync(self.folder)
+                self._note_size(first)
                 return first
 
     def save(self, session: PlanSession) -> PlanSession:
@@ -88,6 +94,7 @@ class PlanStore:
         finally:
             unfinished.unlink()
         atomic.sync(folder)
+        self._note_size(following)
         return following
 
     def drop(self, session: PlanSession) -> Path:
@@ -95,6 +102,7 @@ class PlanStore:
         dropped = self.folder / ".dropped"
         dropped.mkdir(exist_ok=True)
         name = naming.unused(session.id, [entry.name for entry in os.scandir(dropped)])
+        sizes.forget(self.folder.parent, _size_name(session))
         (self.folder / session.id).rename(dropped / name)
         atomic.sync(self.folder)
         return dropped / name
@@ -110,17 +118,40 @@ class PlanStore:
         return self.folder / session.id / "edited.toml"
 
     def last(self, name: str) -> PlanSession | None:
-        """Return the last revision of a plan; None if it does not exist or was just dropped."""
+        """Return the last revision of a plan that can be read; None if there is none, or it was just dropped."""
         try:
             revisions = [
                 match for entry in os.scandir(self.folder / name) if (match := _REVISION.fullmatch(entry.name))
             ]
         except FileNotFoundError:
             return None
-        if not revisions:
-            return None
-        path = self.folder / name / max(revisions, key=lambda match: int(match[1]))[0]
-        return _read(path)
+        for revision in sorted(revisions, key=lambda match: int(match[1]), reverse=True):
+            path = self.folder / name / revision[0]
+            try:
+                return typed.from_json(path.read_bytes(), PlanSession)
+            except FileNotFoundError:
+                return None
+            except (msgspec.DecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+                self._set_aside(path, error)
+        return None
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        aside = path.with_name(f"{path.name}.damaged-{datetime.now():%Y%m%dT%H%M%S%f}")
+        # a command that only shows plans works on a disk that cannot be written, too
+        with suppress(OSError):
+            path.rename(aside)
+        self.report(
+            f"revision {int(path.stem)} of the plan {path.parent.name} is damaged ({error}): set aside as "
+            f"{aside.name}, and the revision before it is used"
+        )
+
+    def _note_size(self, session: PlanSession) -> None:
+        path = self.folder / session.id / _file(session.revision)
+        sizes.note(self.folder.parent, path, name=_size_name(session))
+
+
+def _size_name(session: PlanSession) -> str:
+    return f"plan {session.id}"
 
 
 def _file(revision: int) -> str:
@@ -133,18 +164,6 @@ def _unfinished() -> str:
 
 def _write(path: Path, session: PlanSession) -> None:
     atomic.write(path, msgspec.json.format(msgspec.json.encode(session), indent=1))
-
-
-def _read(path: Path) -> PlanSession:
-    try:
-        return typed.from_json(path.read_bytes(), PlanSession)
-    except msgspec.DecodeError as error:
-        raise InvalidInput(
-            "plan-damaged",
-            f"{path} cannot be read",
-            why=str(error),
-            fix=(f"rm '{path}'   then the previous revision is used",),
-        ) from error
 
 
 def _rename_new(new: Path, target: Path) -> bool:

@@ -19,7 +19,7 @@ from gitorch.errors import InvalidInput, NotFound, Refused
 from gitorch.model.clock import now
 from gitorch.model.redact import redacted
 from gitorch.model.visible import visible
-from gitorch.storage import locks
+from gitorch.storage import locks, sizes
 from gitorch.storage.atomic import replace
 
 LONGEST = 4_000
@@ -105,6 +105,7 @@ class SharedNotes:
                 file.write(lead + msgspec.json.encode(note) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
+            sizes.note(self.folder.parent, self._file(run), name=f"context {run}")
         return note
 
     def close(self) -> None:

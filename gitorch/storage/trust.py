@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from gitorch import typed
 from gitorch.config import FILE, PERSONAL, Layer, overlay, user_folder
 from gitorch.errors import Refused
 from gitorch.storage import own_changes
@@ -49,6 +53,8 @@ def is_trusted(repository: Path, commands: Mapping[str, Any]) -> bool:
 def agree(repository: Path, *agreements: Mapping[str, Any]) -> None:
     """Record that the user trusts each of these sets of commands, and its checks alone."""
     agreed = _trusted_digests()
+    if _damage():
+        _trust_file().rename(_trust_file().with_name(f"trusted.json.damaged-{datetime.now():%Y%m%dT%H%M%S%f}"))
     before = trusted_commands(repository)
     # checks are read from each task's base commit, where the rest of the file may differ
     parts = [part for commands in agreements for part in (commands, {"checks": commands.get("checks", {})})]
@@ -70,7 +76,7 @@ def require(repository: Path, commands: Mapping[str, Any], source: str) -> None:
         raise Refused(
             "untrusted",
             f"{source} names commands that this repository would run on your machine, and you have not agreed to them",
-            why=", ".join(_setting_names(commands)),
+            why="; ".join([", ".join(_setting_names(commands)), *_damage()]),
             fix=("orchestrate config trust",),
         )
 
@@ -80,14 +86,19 @@ def _setting_names(commands: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _trusted_digests() -> dict[str, list[str]]:
+    """Return the hashes by repository; none from a damaged file, so that the user is asked again."""
     try:
-        content = _trust_file().read_bytes()
-    except FileNotFoundError:
+        return typed.from_json(_trust_file().read_bytes(), dict[str, list[str]])
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
+
+
+def _damage() -> list[str]:
+    """Return what is wrong with the file; nothing if it is whole or missing."""
     try:
-        digests = json.loads(content)
-    except ValueError as error:
-        raise Refused(
-            "trust-damaged", f"{_trust_file()} cannot be read", why=str(error), fix=(f"rm {_trust_file()}",)
-        ) from error
-    return dict(digests)
+        typed.from_json(_trust_file().read_bytes(), dict[str, list[str]])
+    except FileNotFoundError:
+        return []
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return [f"the list of what you have agreed to, {_trust_file()}, is damaged: {error}"]
+    return []

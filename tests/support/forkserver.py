@@ -45,6 +45,9 @@ _COMMAND, _API = "gitorch", "gitorch.agents.api.process"
 """What a server runs, as `python -m` names it."""
 PYTHON = "GITORCH_TEST_PYTHON"
 """A variable of a command: what it takes for its interpreter, as `ForkServer.install_python` writes it."""
+HOOK = "GITORCH_TEST_HOOK"
+"""In a command's environment: `module:function`, which is called in its process before the command starts."""
+
 _NOT_IMPORTED = ("gitorch.__main__", "gitorch.agents.api.")
 """Modules that the command line itself does not load."""
 
@@ -315,6 +318,9 @@ def _run_command(main: Callable[[], int | None], connection: socket.socket, stre
     os.environ.update(request["env"])
     sys.executable = os.environ.pop(PYTHON, sys.executable)
     time.tzset()
+    if hook := os.environ.pop(HOOK, ""):
+        module, _, function = hook.partition(":")
+        getattr(importlib.import_module(module), function)()
     sys.argv = [str(ROOT / "gitorch" / "__main__.py"), *request["words"]]
     code = 0
     try:

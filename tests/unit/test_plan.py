@@ -226,16 +226,21 @@ def test_what_a_killed_writer_leaves_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_damaged_revision_is_told(tmp_path: Path) -> None:
-    """A revision that cannot be read is an error with the command that brings the one before it back."""
-    store = PlanStore(tmp_path / "plans")
+    """A revision that cannot be read is set aside, whatever it is, and the one before it is used; this is said."""
+    reports: list[str] = []
+    store = PlanStore(tmp_path / "plans", reports.append)
     kept = store.create(session())
     path = store.folder / kept.id / "000002.json"
-    path.write_bytes(b'{"id": 7}')
-    with pytest.raises(InvalidInput, match="cannot be read") as refused:
-        store.find(kept.id)
-    assert refused.value.fix[0].startswith(f"rm '{path}'")
-    path.unlink()
-    assert store.find(kept.id) == kept
+    for content in (b'{"id": 7}', b"", b"\xff", None):
+        if content is None:
+            path.mkdir()
+        else:
+            path.write_bytes(content)
+        assert store.find(kept.id) == kept
+        assert not path.exists()
+    assert len(reports) == len([*path.parent.glob("000002.json.damaged-*")]) == 4
+    assert "revision 2 of the plan" in reports[0]
+    assert store.save(kept).revision == 2
 
 
 def test_a_dropped_plan_is_kept_aside(tmp_path: Path) -> None:

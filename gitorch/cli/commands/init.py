@@ -89,6 +89,7 @@ def _rows(trials: Sequence[Trial], reason: str) -> list[schema.start.InitCheckJs
 @pass_session
 def doctor_command(session: Session) -> None:
     """Show what works, what does not, and how to fix it."""
+    services.losses.examine(session.workspace)
     findings = services.setup.check_setup(session.workspace)
     lines = [
         f"{_MARKS[item.works]} {item.description}" + (f"\n    {item.fix}" if item.fix else "") for item in findings

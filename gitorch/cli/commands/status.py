@@ -15,7 +15,11 @@ from gitorch.model.task import State
 
 @click.command("status")
 @click.option("--all", "show_all", is_flag=True, help="Show every task.")
-@click.option("--acknowledge", is_flag=True, help="Stop showing the changes that runs found and gitorch did not make.")
+@click.option(
+    "--acknowledge",
+    is_flag=True,
+    help="Stop showing what is lost, and changes that runs found and gitorch did not make.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 6 if something needs your attention.")
 @pass_session
 def status_command(session: Session, show_all: bool, acknowledge: bool, exit_code: bool) -> None:
@@ -24,6 +28,8 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
     if acknowledge:
         count = services.moved.acknowledge(workspace)
         session.say(f"acknowledged {count} changes")
+        if lost := services.losses.acknowledge(workspace):
+            session.say(f"acknowledged {lost} losses")
     moved = services.moved.unacknowledged(workspace)
     branches = services.branch_tips.branch_states(workspace, workspace.tasks.values())
     # an approval covers the commits that were approved, and no later ones

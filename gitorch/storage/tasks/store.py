@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from gitorch.errors import Refused
 from gitorch.model.naming import TaskId
 from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import Task
-from gitorch.storage import locks, own_changes
+from gitorch.storage import locks, losses, own_changes
 from gitorch.storage.tasks import snapshot
 from gitorch.storage.tasks.journal import Journal, creates, fold, folded
 from gitorch.storage.tasks.snapshot import Damaged, Tasks, previous
@@ -36,7 +37,7 @@ class Store:
     """The tasks of one repository, in a folder that all its worktrees share.
 
     `rebuild` is called if nothing in the folder can be read; it returns the tasks known from branches and notes.
-    Warnings for the user are appended to `notices`.
+    Warnings for the user are appended to `notices`. What is lost is also kept, for every later command.
     """
 
     def __init__(self, folder: Path, rebuild: Callable[[], Iterable[Task]] = tuple) -> None:
@@ -87,19 +88,32 @@ class Store:
         self._snapshot_generation = generation
         complete = {*raw, *(entry["task"] for entry in entries if creates(entry))}
         self.tasks, self.generation = folded(raw, generation, [entry for entry in entries if entry["task"] in complete])
-        self._say_once(self._journal.damage)
+        self.report_losses(*self._journal.damage)
         if acknowledged > self.generation:
             lost = acknowledged - self.generation
-            self._say_once(
-                [
-                    f"the journal in {self._journal.folder} is cut or missing: the last {lost} changes are lost; "
-                    "check the tasks in `orchestrate status` (branches and notes are not affected)"
-                ]
+            self.report_losses(
+                f"the journal in {self._journal.folder} is cut or missing: the last {lost} changes are lost; "
+                "check the tasks in `orchestrate status` (branches and notes are not affected)"
             )
 
+    def recall_losses(self) -> None:
+        """Say what earlier commands found to be lost, until it is acknowledged."""
+        self._say_once(losses.unacknowledged(self.folder))
+
+    def report_losses(self, *messages: str) -> None:
+        """Say what is lost, and keep it for later commands."""
+        self._say_once(
+            message for message in messages if message not in self._said and losses.record(self.folder, message)
+        )
+
+    def say(self, message: str) -> None:
+        """Say something about the state once."""
+        self._say_once([message])
+
     def _say_once(self, notices: Iterable[str]) -> None:
-        self.notices += [notice for notice in notices if notice not in self._said]
-        self._said.update(notices)
+        new = [notice for notice in dict.fromkeys(notices) if notice not in self._said]
+        self.notices += new
+        self._said.update(new)
 
     def _catch_up(self) -> None:
         """Read again if another process has written. Call with the lock held."""
@@ -210,22 +224,28 @@ class Store:
     def _recover(self, damage: Damaged) -> None:
         """Set a damaged file aside and rebuild the state. Call with the lock held."""
         aside = self.file.with_name(f"tasks.toml.damaged-{datetime.now():%Y%m%dT%H%M%S%f}")
-        if self.file.exists():
+        is_aside = os.path.lexists(self.file)
+        if is_aside:
             self.file.rename(aside)
         entries = self._journal.read()
-        source = "the previous snapshot and the journal"
+        source, is_whole = "the previous snapshot and the journal", True
         try:
             raw, generation = snapshot.read(previous(self.file), is_first=False)
         except Damaged:
-            source = "branches, notes and the journal"
+            source, is_whole = "branches, notes and the journal", False
             raw, generation = {task.id: to_table(task) for task in self.rebuild()}, 0
             complete = {*raw, *(entry["task"] for entry in entries if creates(entry))}
             entries = [entry for entry in entries if entry["task"] in complete]
         self.tasks, self.generation = folded(raw, generation, entries)
         self._write_snapshot()
         self._journal.set_mark(self.generation)
-        self._say_once(self._journal.damage)
-        self.notices.append(f"tasks.toml was damaged ({damage}): set aside as {aside.name}, rebuilt from {source}")
+        self.report_losses(*self._journal.damage)
+        was = f"damaged ({damage}): set aside as {aside.name}" if is_aside else "missing"
+        message = f"tasks.toml was {was}, rebuilt from {source}"
+        if is_whole:
+            self.say(message)
+        else:
+            self.report_losses(f"{message}: tasks without a branch, settings of tasks and reviews may be lost")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -20,7 +20,7 @@ from gitorch.rooms.base import RoomError
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import check_environment
 from gitorch.rooms.prepare import files_to_copy
-from gitorch.storage import atomic, foreign_changes, locks, seals
+from gitorch.storage import atomic, foreign_changes, locks, seals, sizes
 
 MAX_AGE_SECONDS = 7 * 86_400.0
 """Older results do not count, because tools change in ways that cannot be detected here."""
@@ -129,8 +129,10 @@ class CheckCache:
         lines_in_file = list(self._lines())
         if len(lines_in_file) > _MAX_LINES:
             self._shorten(lines_in_file[-_LINES_AFTER_CUT:])
+        sizes.note(self.folder, self.path)
 
     def _shorten(self, lines: list[CachedResult]) -> None:
+        sizes.forget(self.folder, self.path.name)
         atomic.replace(self.path, b"".join(self._sealed(line) + b"\n" for line in lines))
         self._forget_outputs({line.output for line in lines})
 
@@ -170,7 +172,9 @@ class CheckCache:
             return
         aside = self.path.with_name("verdicts.forged.jsonl")
         atomic.append(aside, (line.rstrip(b"\n") for line in forged))
+        sizes.forget(self.folder, self.path.name)
         atomic.replace(self.path, b"".join(line for line in lines if line not in forged))
+        sizes.note(self.folder, self.path)
         what = f"{len(forged)} results in {self.path.name} were forged, and do not count: {aside.name}"
         foreign_changes.record(self.folder, [what])
 

@@ -1,0 +1,36 @@
+"""Read a log from its end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_BLOCK = 65_536
+
+
+def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the complete lines of a file with their offsets, last one first; reads blocks on demand."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        start = file.seek(0, os.SEEK_END)
+        offset = start + 1  # of the line end after the line that is read next
+        parts: list[bytes] = []  # the blocks of a line whose start is not read yet, last one first
+        is_complete = False
+        while start:
+            end, start = start, max(0, start - _BLOCK)
+            file.seek(start)
+            *pieces, first = reversed(file.read(end - start).split(b"\n"))
+            for piece in pieces:
+                line = b"".join(reversed([*parts, piece]))
+                parts = []
+                offset -= len(line) + 1
+                if is_complete and line:
+                    yield offset, line
+                is_complete = True
+            parts.append(first)
+        if is_complete and (line := b"".join(reversed(parts))):
+            yield 0, line
