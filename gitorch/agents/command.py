@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gitorch.agents import streams
@@ -12,6 +13,7 @@ from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
 
 _SUMMARY_LINES = 20
+_SUMMARY_WIDTH = 4096
 
 
 class CommandAgent:
@@ -53,7 +55,7 @@ class CommandAgent:
 
     def outcome(self, lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
         """Read the exit code: a command has no final event."""
-        last = [line.decode("utf-8", "replace").rstrip("\n") for line in lines][-_SUMMARY_LINES:]
+        last = [line[:_SUMMARY_WIDTH].decode("utf-8", "replace").rstrip("\n") for line in deque(lines, _SUMMARY_LINES)]
         summary = "\n".join(last)
         if result.cause == "lost":
             return Outcome(ending=ExitReason.LOST, reason=result.message, summary=summary)

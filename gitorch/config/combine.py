@@ -17,6 +17,8 @@ from gitorch.config.units import seconds, size
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.model import globs
 
+_LEAST_OUTPUT = 64_000
+
 
 class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The effective configuration, the origin of each value (by dotted name), and the layers."""
@@ -75,6 +77,8 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
         raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
     if config.run.max_agents < 1:
         raise InvalidInput("config-invalid", f"run.max_agents must be at least 1, not {config.run.max_agents}")
+    if size(config.run.max_output) < _LEAST_OUTPUT:
+        raise InvalidInput("config-invalid", f"run.max_output must be at least 64kB, not {config.run.max_output}")
     if config.merge.max_checks < 0:
         raise InvalidInput("config-invalid", f"merge.max_checks cannot be {config.merge.max_checks}")
     return config
@@ -85,6 +89,7 @@ def _quantities(config: Config) -> Iterator[tuple[str, Callable[[str], float], s
     yield "run.task_timeout", seconds, config.run.task_timeout
     yield "run.idle_timeout", seconds, config.run.idle_timeout
     yield "run.min_free_disk", size, config.run.min_free_disk
+    yield "run.max_output", size, config.run.max_output
     yield "trash.keep", seconds, config.trash.keep
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Literal, NewType, Protocol, TypeAlias
@@ -22,8 +22,7 @@ STDIN_FILE = "\0stdin\0"
 """Stands in `Spec.argv` for the path of a file with the content of `stdin`. No real argument can hold a NUL."""
 
 
-_EVENT_SECONDS = 0.2
-_BLOCK_BYTES = 65_536
+_MISSING = re.compile(rb"\[gitorch: (\d{1,20}) bytes are missing here\]\r?\n?\Z")
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +31,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     `key` is chosen by the caller, parts joined by `/` (`attempts/fix-login/1/agent-1`): one key runs one program, once.
     Without `cwd`, the program runs in an empty folder of its own that holds `files`. `timeout` (wall clock) and `idle`
     (no output and no processor time) are seconds, 0 for none. After SIGINT the program has `grace` seconds to end by
-    itself: coding agents then end their own tool processes.
+    itself: coding agents then end their own tool processes. Of its output, the beginning and the end are kept,
+    together at most `max_output` bytes, a quarter of them for standard error. Credentials in it are redacted: what
+    looks like one, and the values of `secrets`, which maps names to them.
     """
 
     key: str
@@ -44,6 +45,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 0.0
     idle: float = 0.0
     grace: float = 3.0
+    max_output: int = 32_000_000
+    secrets: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
         if any(part in ("", ".", "..") or "\0" in part for part in self.key.split("/")):
@@ -129,7 +132,11 @@ class Executor(Protocol):
         """Return the live executions whose keys start with `prefix/`."""
 
     def open_output(self, execution: ExecutionId, stream: Stream, *, tail: int | None = None) -> BinaryIO:
-        """Open what a program has written so far, or its last `tail` bytes; empty when it wrote nothing."""
+        """Open what a program has written so far, or its last `tail` bytes; empty when it wrote nothing.
+
+        Where output is missing because of `Spec.max_output`, there is a line for which `missing_bytes` is not 0. An
+        iteration yields lines of bounded length.
+        """
 
     def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
         """Yield each line of standard output once it is written, and then the `Exit`; nothing if it never started."""
@@ -147,23 +154,10 @@ class Executor(Protocol):
         """Let the executor forget an execution whose end is stored, with its input and output; not a live one."""
 
 
-def polled_events(executor: Executor, execution: ExecutionId) -> Iterator[ExecutionEvent]:
-    """Yield what `Executor.events` promises, for an executor whose output can only be read again."""
-    pause = threading.Event()
-    offset, rest = 0, b""
-    while not isinstance(status := executor.poll(execution), NotStarted):
-        # what is read after the end is all that there is
-        with executor.open_output(execution, "stdout") as file:
-            file.seek(offset)
-            while data := file.read(_BLOCK_BYTES):
-                offset += len(data)
-                *lines, rest = (rest + data).split(b"\n")
-                yield from (line + b"\n" for line in lines)
-        if isinstance(status, Exit):
-            yield from [rest] if rest else []
-            yield status
-            return
-        pause.wait(_EVENT_SECONDS)
+def missing_bytes(line: bytes) -> int:
+    """Return how many bytes of the output are missing in place of a line; 0 for a line of the program."""
+    match = _MISSING.match(line)
+    return int(match[1]) if match else 0
 
 
 def tail_text(executor: Executor, execution: ExecutionId, stream: Stream, size: int = 20_000) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import json
 import os
 import shutil
@@ -16,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from gitorch.executors import claims, processes, records, supervisor
+from gitorch.executors import claims, output_reader, processes, records, supervision, supervisor
 from gitorch.executors.base import (
     STDIN_FILE,
     Capacity,
@@ -29,8 +28,8 @@ from gitorch.executors.base import (
     Status,
     Stream,
     Submitted,
-    polled_events,
 )
+from gitorch.model import redact
 from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
 from gitorch.storage import atomic, foreign_changes
@@ -40,7 +39,8 @@ class LocalExecutor:
     """Runs programs on this machine, each under its own supervisor, in folders below `root` that are named by the keys.
 
     In a folder: `claim.json`, `spec.json`, `stdin`, `work/` (only without a working directory), `submit.lock`, `lock`,
-    `run.json`, `stdout`, `stderr`, `stop`, `exit.json`, `supervisor.log`. An id is the key.
+    `run.json`, `stdout`, `stderr`, their segments (see `capped_output`), `stop`, `exit.json`, `supervisor.log`. An id
+    is the key.
     """
 
     def __init__(self, root: Path) -> None:
@@ -80,10 +80,16 @@ class LocalExecutor:
             "timeout": spec.timeout,
             "idle": spec.idle,
             "grace": spec.grace,
+            "max_output": spec.max_output,
         }
-        supervisor.write(str(folder), "spec.json", content)
+        supervision.write(str(folder), "spec.json", content)
         # by a file without a name: another agent could change the program in one that has a name, or read the key
-        order = {"spec": content, "key": claims.record_key(self._root, spec.key).hex()}
+        order = {
+            "spec": content,
+            "key": claims.record_key(self._root, spec.key).hex(),
+            "rules": redact.table(),
+            "secrets": spec.secrets,
+        }
         with tempfile.TemporaryFile() as order_file, (folder / "supervisor.log").open("ab") as log:
             order_file.write(json.dumps(order).encode())
             order_file.seek(0)
@@ -158,17 +164,11 @@ class LocalExecutor:
 
     def open_output(self, execution: ExecutionId, stream: Stream, *, tail: int | None = None) -> BinaryIO:
         """Open what a program has written so far, or its last `tail` bytes; empty when it wrote nothing."""
-        try:
-            file = (self._folder(execution) / stream).open("rb")
-        except FileNotFoundError:
-            return io.BytesIO()
-        if tail is not None:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - tail))
-        return file
+        return output_reader.open_output(self._folder(execution), stream, tail=tail)
 
     def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
         """Yield the lines of standard output as they are written, and then the exit."""
-        return polled_events(self, execution)
+        return output_reader.follow(self._folder(execution), "stdout", lambda: self.poll(execution))
 
     def output_location(self, execution: ExecutionId, stream: Stream) -> str:
         """Return the path of the output's file."""

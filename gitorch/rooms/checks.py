@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gitorch.config import seconds
+from gitorch.config import seconds, size
 from gitorch.executors.base import ExecutionId, Executor, Spec
 from gitorch.model.naming import Oid, slug
 from gitorch.model.outcome import Exit
+from gitorch.model.secret_values import secret_values
 from gitorch.model.task import CheckResult
 from gitorch.rooms.base import Command, Site
 from gitorch.rooms.context import RunContext
@@ -68,6 +69,8 @@ def _executed(
         cwd=command.cwd,
         env=command.env,
         timeout=seconds(context.config.run.task_timeout),
+        max_output=size(context.config.run.max_output),
+        secrets=secret_values(context.environment, command.env),
     )
     status = execute(spec)
     if status.cause == "lost" and tries > 1:

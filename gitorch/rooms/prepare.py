@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gitorch.config import Config
+from gitorch.config import Config, size
 from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec, Stream, tail_text
 from gitorch.git import fence
 from gitorch.git.repository import Repository
 from gitorch.model.outcome import Exit
+from gitorch.model.secret_values import secret_values
 from gitorch.rooms.base import RoomError, Site
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.steps import command_line, numbered, shell
@@ -40,6 +41,8 @@ def prepare(context: RunContext, site: Site, prefix: str) -> None:
                 cwd=command.cwd,
                 env={**without_hooks, **command.env},
                 timeout=PREPARE_SECONDS,
+                max_output=size(context.config.run.max_output),
+                secrets=secret_values(context.environment, command.env),
             )
         )
         status = executor.wait(execution)

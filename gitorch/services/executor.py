@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gitorch.executors import supervisor
 from gitorch.executors.base import Executor
 from gitorch.executors.local import LocalExecutor, enclosing_keys
+from gitorch.executors.process_tree import become_subreaper
 from gitorch.executors.processes import enclosing_execution
 from gitorch.flow.attempt import task_of_key
 from gitorch.services.workspace import Workspace
@@ -39,4 +39,4 @@ def enclosing_name() -> str:
 def keep_orphans() -> None:
     """Make the processes of a killed supervisor children of this one, so that they stay below an execution (Linux)."""
     if sys.platform == "linux":
-        supervisor.become_subreaper()
+        become_subreaper()

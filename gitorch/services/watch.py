@@ -13,7 +13,7 @@ from gitorch.agents import AGENTS
 from gitorch.agents.command import CommandAgent
 from gitorch.agents.protocol import Agent
 from gitorch.config import AgentSettings
-from gitorch.executors.base import STREAMS, ExecutionId, Executor, ResourceUsage, Running, Submitted
+from gitorch.executors.base import STREAMS, ExecutionId, Executor, ResourceUsage, Running, Submitted, missing_bytes
 from gitorch.flow.attempt import attempt_key
 from gitorch.model.forecast import ForecastSummary
 from gitorch.model.naming import TaskId
@@ -25,6 +25,9 @@ from gitorch.services.executor import executor_of
 from gitorch.services.workspace import Workspace
 
 _TAIL_BYTES = 65_536
+_ACTIVITY_WIDTH = 1000
+"""Characters of an event that are enough for a line of the board."""
+
 _NEXT_STEP_SECONDS = 0.5
 
 
@@ -50,7 +53,7 @@ def transcript(workspace: Workspace, task: Task, execution: Submitted) -> Iterat
     agent = _reader(workspace, task, execution)
     with executor_of(workspace).open_output(execution.id, "stdout") as lines:
         for line in lines:
-            yield from map(_redacted, agent.events(line))
+            yield from _events(agent, line)
 
 
 def follow(workspace: Workspace, task: Task) -> Iterator[tuple[Submitted, Event]]:
@@ -73,7 +76,15 @@ def _follow(workspace: Workspace, task: Task, execution: Submitted) -> Iterator[
     agent = _reader(workspace, task, execution)
     for event in executor_of(workspace).events(execution.id):
         if isinstance(event, bytes):
-            yield from map(_redacted, agent.events(event))
+            yield from _events(agent, event)
+
+
+def _events(agent: Agent, line: bytes) -> Iterator[Event]:
+    """Yield the events of one line of output, which may stand for output that was not kept."""
+    if missing_bytes(line):
+        yield Event(kind="text", text=line.decode().strip())
+        return
+    yield from map(_redacted, agent.events(line))
 
 
 def _redacted(event: Event) -> Event:
@@ -123,7 +134,7 @@ class LiveReader(msgspec.Struct, frozen=True, kw_only=True):
         last = ""
         for event in self._tail_events(task, execution):
             last = f"{event.tool} {event.text}".strip() or last
-        return last.splitlines()[0] if last else ""
+        return last.splitlines()[0][:_ACTIVITY_WIDTH] if last else ""
 
     def _tail_events(self, task: Task, execution: Submitted) -> Iterator[Event]:
         """Yield the events of a transcript's last part, however long it is."""
@@ -132,7 +143,7 @@ class LiveReader(msgspec.Struct, frozen=True, kw_only=True):
             return
         with self.executor.open_output(execution.id, "stdout", tail=_TAIL_BYTES) as lines:
             for line in lines.read().splitlines():
-                yield from map(_redacted, AGENTS[settings.kind].events(line))
+                yield from _events(AGENTS[settings.kind], line)
 
 
 def live_reader(workspace: Workspace) -> LiveReader:

@@ -152,11 +152,10 @@ def test_a_working_directory_that_is_missing(executor: Executor, tmp_path: Path)
 
 def test_huge_output(executor: Executor) -> None:
     """All output arrives; its end can be read alone."""
-    execution = executor.submit(
-        python("a/e", "import sys; [sys.stdout.write('x' * 2**20) for _ in range(32)]; print('y')")
-    )
+    script = "import sys; [sys.stdout.write(('x' * 127 + '\\n') * 2**13) for _ in range(32)]; print('xxy')"
+    execution = executor.submit(python("a/e", script, max_output=200_000_000))
     assert ended(executor, execution).exit_code == 0
-    assert len(printed(executor, execution)) == 32 * 2**20 + 2
+    assert len(printed(executor, execution)) == 32 * 2**20 + 4
     assert printed(executor, execution, tail=4) == b"xxy\n"
     assert printed(executor, execution, "stderr", tail=4) == b""
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import msgspec
 
 from gitorch.agents.protocol import Request
-from gitorch.config import seconds
+from gitorch.config import seconds, size
 from gitorch.executors.base import STDIN_FILE, NotStarted, Spec, tail_text
 from gitorch.flow.attempt.environment import AttemptEnv
 from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
 from gitorch.flow.attempt.stream_watch import stopped_when_hopeless
 from gitorch.model.outcome import Exit, ExitReason, Outcome
+from gitorch.model.secret_values import secret_values
 from gitorch.model.task import Task, current_attempt
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.context import RunContext
@@ -66,6 +67,8 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         stdin=launch.stdin,
         timeout=task.spec.timeout or seconds(context.config.run.task_timeout),
         idle=seconds(context.config.run.idle_timeout),
+        max_output=size(context.config.run.max_output),
+        secrets=secret_values(context.environment, command.env, names=tuple(env.settings.key.values())),
     )
 
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from gitorch.agents import QUESTIONERS
 from gitorch.agents.api.adapter import key_env
 from gitorch.agents.question import Answer, Question, Sent
-from gitorch.config import AgentSettings
+from gitorch.config import AgentSettings, size
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
 from gitorch.executors.base import ExecutionId, Executor, Spec, tail_text
 from gitorch.model.outcome import Exit, ExitReason
+from gitorch.model.secret_values import secret_values
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import agent_environment
 
@@ -53,6 +54,8 @@ def _run(context: RunContext, settings: AgentSettings, sent: Sent, seconds: floa
             stdin=sent.stdin,
             files=sent.files,
             timeout=seconds,
+            max_output=size(context.config.run.max_output),
+            secrets=secret_values(context.environment, env, names=tuple(settings.key.values())),
         )
     )
     try:
