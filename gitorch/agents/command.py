@@ -13,7 +13,7 @@ from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
 
 _SUMMARY_LINES = 20
-_SUMMARY_WIDTH = 4096
+_SUMMARY_WIDTH = 500
 
 
 class CommandAgent:
