@@ -16,6 +16,7 @@ from gitorch.git.tree_size import size_problem
 from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref
 
 TASK_REFS = "refs/heads/orch/"
+_STASH = "refs/stash"
 
 # what an agent's git must not do automatically, or to shared data
 _PINS = {
@@ -167,7 +168,10 @@ def fingerprint(repository: Repository, *, movable: Iterable[str] = (TASK_REFS,)
     repository (a damaged config or index).
     """
     digests = files_of_git(repository.common_dir, user_hooks(repository))
-    digests |= _refs(repository, (OWN_REFS, NOTES, *movable)) | _stashed(repository)
+    refs = _refs(repository)
+    digests |= {name: value for name, value in refs.items() if not is_covered(name, (OWN_REFS, NOTES, *movable))}
+    if _STASH in refs:
+        digests |= _stashed(repository)
     if repository.work_tree is not None:
         digests |= checkout(repository, repository.work_tree, repository.common_dir)
     return Fingerprint({name: digest for name, digest in sorted(digests.items()) if digest})
@@ -203,18 +207,18 @@ def _line(name: str, old: str, new: str) -> str:
     return f"{name} moved from {old[:12]} to {new[:12]}" if name.startswith("refs/") else f"{name} changed"
 
 
-def _refs(repository: Repository, movable: Iterable[str]) -> dict[str, str]:
+def _refs(repository: Repository) -> dict[str, str]:
     listing = repository.git("for-each-ref", "--format=%(objectname) %(symref) %(refname)").stdout
     rows = (line.rsplit(b" ", 1) for line in listing.splitlines())
     values = {
         name.decode("utf-8", "backslashreplace"): value.decode("utf-8", "backslashreplace") for value, name in rows
     }
-    return {name: value.rstrip() for name, value in values.items() if not is_covered(name, movable)}
+    return {name: value.rstrip() for name, value in values.items()}
 
 
 def _stashed(repository: Repository) -> dict[str, str]:
     # by commit, so that `git stash store` can restore a dropped entry
-    listing = repository.git("log", "-g", "--format=%H", "refs/stash", "--", ok=(0, 128))
+    listing = repository.git("log", "-g", "--format=%H", _STASH, "--", ok=(0, 128))
     return {f"stash {oid}": "kept" for oid in listing.text.split()} if listing.code == 0 else {}
 
 
