@@ -81,6 +81,9 @@ class Output(msgspec.Struct, frozen=True):
         return self.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1] if self.stdout else []
 
 
+_NO_OBJECTS = "unable to create temporary object"
+
+
 def command_failed(args: Sequence[str], output: Output) -> GitFailed:
     """Return the error for a git command that ended with an unexpected exit code."""
     message = output.stderr.decode("utf-8", "replace").strip()
@@ -88,6 +91,9 @@ def command_failed(args: Sequence[str], output: Output) -> GitFailed:
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         if os.strerror(number) in message and (refused := system_error(OSError(number, message))):
             return GitFailed(refused.code, refused.what, why=message, fix=refused.fix, exit=refused.exit)
+    if _NO_OBJECTS in message:  # git does not say why: a read-only disk, or a missing permission
+        fix = ("check that you can write to .git/objects",)
+        return GitFailed("read-only", "cannot write objects of the repository", why=message, fix=fix, exit=4)
     return GitFailed("git-failed", f"git {args[0]} ended with exit code {output.code}", why=message)
 
 
