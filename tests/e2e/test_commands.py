@@ -118,6 +118,8 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     assert call("init", "--print")["text"]
     assert call("config", "show")["schema"] == "gitorch/config/1"
     assert "orchestrate" in call("completion", "bash")["script"]
+    assert call("help", "states")["topic"] == "states"
+    assert call("roles", "list")["roles"]
     assert call("submit", does("One", saved("one.txt", "1"))["prompt"])["tasks"][0]["id"] == "one"
     call("submit", does("Two", saved("bad.txt", "2"))["prompt"])
     assert [task["id"] for task in call("run", "-n")["order"]] == ["one", "two"]
@@ -131,6 +133,10 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     assert call("task", "one")["task"]["prompt"].startswith("One\n#!do")
     assert {event["schema"] for event in stream("log", "one")} <= {"gitorch/log/1"}
     assert [card["task"]["id"] for card in call("review")["tasks"]] == ["two", "one"]
+    assert call("check", "one")["tasks"][0]["passed"]
+    assert call("cd", "one")["path"].endswith("one")
+    assert call("preview", "one")["schema"] == "gitorch/preview/1"
+    assert call("report")["schema"] == "gitorch/report/1"
     assert call("diff", "one")["files"] == [{"path": "one.txt", "status": "A", "added": 1, "removed": 0}]
     assert call("comment", "two", "bad.txt:1", "-m", "No")["task"]["comments"][0]["line"] == 1
     assert call("revise", "two")["task"]["state"] == "queued"
@@ -147,7 +153,7 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     assert call("redo")["removed"] == ["one", "two"]
     git("branch", "by-hand", "orch/integration", cwd=cli.folder)
     assert call("adopt", "by-h*")["left"][0]["branch"] == "by-hand"
-    assert set(NAMES) - seen == {"demo"}  # which has tests of its own
+    assert set(NAMES) - seen == {"demo", "notes", "resume"}  # which have tests of their own
 
 
 def test_status_is_as_promised(cli: Cli) -> None:
@@ -159,7 +165,7 @@ def test_status_is_as_promised(cli: Cli) -> None:
     assert task["checks"] == {"passed": None, "results": []}
     cli.run()
     found = cli.json("status")
-    assert set(found) == {"schema", "repository", "integration", "tasks", "conflicts", "candidate", "moved"}
+    assert set(found) == {"schema", "repository", "integration", "tasks", "conflicts", "candidate", "moved", "sandbox"}
     assert (found["schema"], found["repository"]) == ("gitorch/status/1", str(cli.folder))
     assert found["integration"] == {"branch": "orch/integration", "oid": None}
     (task,) = found["tasks"]

@@ -151,6 +151,7 @@ def test_the_same_conflict_is_tried_once(cli: Cli) -> None:
     assert cli.tasks()["number"]["attempts"] == 2
     worktree = Path(cli.tasks()["number"]["worktree"])
     git("commit", "--quiet", "--allow-empty", "-m", "By hand", cwd=worktree)
+    cli("diff", "number")
     cli("approve", "number")
     cli("merge", ok=7)
     cli.run(ok=6)
@@ -186,6 +187,7 @@ def test_what_builds_on_it_is_stale_only_while_it_is_tried(cli: Cli) -> None:
     assert not cli.tasks()["above"]["stale"]
     solves(cli, "sed -i -e '/^<<<<<<< /,/^>>>>>>> /c LINE THREE' src/app.py")
     git("commit", "--quiet", "--allow-empty", "-m", "By hand", cwd=Path(cli.tasks()["number"]["worktree"]))
+    cli("diff", "number")
     cli("approve", "number")
     cli("merge", ok=7)
     cli.run()
@@ -262,6 +264,7 @@ def test_a_person_who_merges_into_the_branch_has_solved_it(cli: Cli) -> None:
     head, _, tail = lines.partition("<<<<<<< ")
     (worktree / "src/app.py").write_text(head + "LINE THREE\n" + tail.partition(">>>>>>> ")[2].partition("\n")[2])
     git("commit", "--quiet", "--all", "-m", "Solved by hand", cwd=worktree)
+    cli("diff", "number")
     cli("approve", "number")
     plan = cli.json("merge", "-n")
     assert plan["resolved"] == [{"id": "number", "paths": ["src/app.py"], "by": "memory"}]

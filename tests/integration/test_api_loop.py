@@ -119,9 +119,13 @@ SPENT = "You have reached your specified API usage limits. You will regain acces
             "billing_error",
         ),
         (Fault(400), ExitReason.FAILED, "invalid_request"),
-        (Fault(400, error("invalid_request_error", "prompt is too long: 9 > 8")), ExitReason.FAILED, "prompt_too_long"),
+        (
+            Fault(400, error("invalid_request_error", "prompt is too long: 9 > 8")),
+            ExitReason.TOO_LONG,
+            "prompt_too_long",
+        ),
         (Fault(400, error("invalid_request_error", SPENT)), ExitReason.LIMITED, "rate_limit"),
-        (Fault(404), ExitReason.FAILED, "model_not_found"),
+        (Fault(404), ExitReason.SETUP, "model_not_found"),
         (Fault(413), ExitReason.FAILED, "invalid_request"),
         (Fault(429, headers={"retry-after": "3600"}), ExitReason.LIMITED, "rate_limit"),
         (Fault(529, headers={"x-should-retry": "false"}), ExitReason.TRANSIENT, "overloaded"),
@@ -231,7 +235,7 @@ def test_a_reply_that_is_cut_off_is_continued_but_not_for_ever(run: Callable[...
     assert "cut off" in ran.requests[1].last_text
     endless = run(script(Say("more", stop="max_tokens")))
     assert (endless.outcome.ending, endless.end.error, len(endless.requests)) == (
-        ExitReason.FAILED,
+        ExitReason.LOST,
         "max_output_tokens",
         4,
     )
@@ -240,7 +244,7 @@ def test_a_reply_that_is_cut_off_is_continued_but_not_for_ever(run: Callable[...
 @pytest.mark.parametrize(
     ("stop", "ending"),
     [
-        ("model_context_window_exceeded", ExitReason.FAILED),
+        ("model_context_window_exceeded", ExitReason.TOO_LONG),
         ("something_new", ExitReason.LOST),
         ("stop_sequence", ExitReason.COMPLETED),
     ],

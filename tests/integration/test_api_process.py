@@ -223,7 +223,7 @@ def test_a_session_can_only_be_resumed_where_it_is(place: Place) -> None:
     """An unknown session is not silently a new one, and a new one does not overwrite an old one."""
     session = str(uuid4())
     lost = place.run("http://127.0.0.1:9", "x", session=session, resume=True)
-    assert (lost.exit_code, lost.outcome.ending) == (2, ExitReason.FAILED)
+    assert (lost.exit_code, lost.outcome.ending) == (2, ExitReason.NO_SESSION)
     assert "no conversation with session" in lost.outcome.reason
     place.sessions.mkdir(parents=True, exist_ok=True)
     (place.sessions / f"{session}.json").write_text("{")

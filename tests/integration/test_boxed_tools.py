@@ -70,6 +70,18 @@ def test_an_environment_by_its_path(repository_folder: Path) -> None:
     assert check(room, line).stdout == f"{environment}\n"
 
 
+def test_a_line_may_name_devices_and_folders_of_its_own(repository_folder: Path) -> None:
+    """`2>/dev/null` and `cd /tmp`: the box has its own, and the machine's do not take their place."""
+    room = sandbox.room_in(repository_folder)
+    line = (
+        "ls nowhere 2>/dev/null; cat </dev/null && head -c 1 /dev/zero >/dev/null && cd /tmp && touch /tmp/mine && "
+        "touch /dev/shm/mine /var/tmp/mine && test -r /proc/self/status && ls /tmp /dev/shm && echo fine"
+    )
+    assert check(room, line).stdout.split()[-1] == "fine"
+    assert "mine" in check(room, "touch /tmp/mine && ls /tmp").stdout
+    assert not Path("/tmp/mine").exists()
+
+
 def test_packages_of_the_user(repository_folder: Path, home: Path) -> None:
     """`pip install --user` puts packages into HOME."""
     python = Path("/usr/bin/python3")  # the tests' own is in an environment, which ignores them

@@ -105,6 +105,7 @@ def test_a_task_that_has_not_started() -> None:
         "cost": None,
         "created": None,
         "comments": [],
+        "past": [],
     }
 
 
@@ -136,6 +137,7 @@ def test_a_task_that_was_worked_on() -> None:
             "started": "2026-06-30T23:30:00Z",
             "seconds": 61.25,
             "ending": "completed",
+            "outcome": None,
             "summary": "Done.",
             "cost": cost,
             "denials": ["Bash: git push"],
@@ -156,6 +158,7 @@ def test_a_task_that_was_worked_on() -> None:
             {"file": "a.py", "line": 3, "text": "why?", "who": "Ada", "attempt": 1},
             {"text": "well", "who": None, "attempt": None},
         ],
+        "past": [],
     }
 
 

@@ -35,8 +35,9 @@ class SquashedUpstream:
         Only a base that moved on since the branch started can have them, and a single commit is compared by the replay
         itself: in the common case, this costs nothing.
         """
-        base_tip = self._base_tip or onto
-        if commits.base == base_tip or not self._upstream(commits.base, base_tip):
+        base_tip = self._base_tip
+        # without `expect`, `onto` can be a commit that exists in memory only, which git cannot list
+        if base_tip is None or commits.base == base_tip or not self._upstream(commits.base, base_tip):
             return conflict
         line = self._own_line(commits, base_tip)
         for count in range(len(line), 1, -1):

@@ -35,6 +35,10 @@ _HOME_ROOTS = {
     "MISE_DATA_DIR": ".local/share/mise",
 }
 """Toolchains that programs look for in HOME, which is another one in a box; none of these folders holds credentials."""
+_OWN = ("/proc", "/sys", "/dev", "/tmp", "/var/tmp", "/run", "/var/run")  # noqa: S108 (they are the box's)
+"""Folders of which a box has its own, and that a command may name (`2>/dev/null`, `cd /tmp`)."""
+_DEVICES = ("/proc", "/sys", "/dev")
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (the same)
 _SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
 _WORD = re.compile(r"[A-Za-z0-9][\w.+-]*")
 _MOST_LINKS = 500
@@ -129,13 +133,20 @@ def _linked(folder: Path, home: str) -> Iterator[Path]:
 
 
 def _absolute(word: str) -> Path | None:
-    """Return the existing absolute path that a word is, or that follows its `=`."""
+    """Return the file or folder that a word names by its absolute path, also after a `=`; no device and no socket."""
     for text in (word, word.partition("=")[2]):
         if text.startswith("/") and "\0" not in text and len(text) < os.pathconf("/", "PC_PATH_MAX"):
             path = Path(os.path.normpath(text))
-            if path.exists():
+            if (path.is_file() or path.is_dir()) and not _is_own(path):
                 return path
     return None
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether a box has this path by itself; showing the machine's in its place would break programs."""
+    if any(path.is_relative_to(folder) for folder in _DEVICES):
+        return path == _SHARED_MEMORY or not path.is_relative_to(_SHARED_MEMORY)
+    return str(path) in _OWN
 
 
 def _installation(path: Path) -> Iterator[Path]:

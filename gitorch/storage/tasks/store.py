@@ -232,8 +232,10 @@ class Store:
         try:
             raw, generation = snapshot.read(previous(self.file), is_first=False)
         except Damaged:
-            source, is_whole = "branches, notes and the journal", False
-            raw, generation = {task.id: to_table(task) for task in self.rebuild()}, 0
+            # a command was killed before the first snapshot: the journal has everything
+            is_whole = not is_aside and bool(entries) and entries[0]["g"] == 1
+            source = "the journal" if is_whole else "branches, notes and the journal"
+            raw, generation = {} if is_whole else {task.id: to_table(task) for task in self.rebuild()}, 0
             complete = {*raw, *(entry["task"] for entry in entries if creates(entry))}
             entries = [entry for entry in entries if entry["task"] in complete]
         self.tasks, self.generation = folded(raw, generation, entries)
