@@ -190,7 +190,7 @@ def test_an_agent_is_not_started_beside_a_live_one(cli: Cli, tmp_path: Path) -> 
 
 
 def test_a_failed_start_is_not_retried_for_ever(cli: Cli, tmp_path: Path) -> None:
-    """The seed retried a failed start for ever. Here the first one holds its agent; what dies unseen is retried once."""
+    """The seed retried it for ever. Here the first one holds its agent; what dies unseen is retried once."""
     count = tmp_path / "count"
     cli.configure(
         '[agents.broken]\nkind = "command"\ncommand = ["{worktree}/no-such-tool"]\n'
