@@ -102,7 +102,7 @@ def test_the_review_list() -> None:
         2  api-docs    low    +96 -4  none    429k tok  nothing unusual
 
         2 tasks to review, +192 -14 lines
-        ↳ orchestrate review rate-limit   start with the riskiest
+        ↳ orchestrate review rate-limit   start with the first
         """)
 
 

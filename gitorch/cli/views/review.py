@@ -42,7 +42,7 @@ def review_list(cards: Sequence[ReviewCard], *, terminal: TerminalStyle | None =
     rows = [_row(number, card, terminal) for number, card in enumerate(cards, start=1)]
     added, removed = sum(card.added for card in cards), sum(card.removed for card in cards)
     count = Text(f"{plural(len(cards), 'task')} to review, +{added} -{removed} lines")
-    first = (f"{PROGRAM} review {cards[0].task.id}", "start with the riskiest")
+    first = (f"{PROGRAM} review {cards[0].task.id}", "start with the first")
     return stack([table(_COLUMNS, rows, terminal), *section(terminal, count), commands([first], terminal)])
 
 
