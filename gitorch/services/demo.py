@@ -89,7 +89,7 @@ LOOP = (
     ("At night: three at a time, each in its own worktree and branch.", "orchestrate run --max-agents 3"),
     ("In the morning: see what needs your attention.", "orchestrate status"),
     (
-        "Review first what others wait for, then what is risky. One task fails its check. On a terminal, q ends the review.",
+        "Review: first what others wait for, then what is risky. One task fails its check. q ends it.",
         "orchestrate review",
     ),
     ("", "orchestrate diff add-a-users-table"),

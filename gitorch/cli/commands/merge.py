@@ -69,14 +69,8 @@ def merge_command(
         services.merge.save_errors(workspace, plan)
         hunks = {item.task.id: services.merge.conflict_hunks(replayer, item) for item in plan.conflicts}
         if not dry_run:
-            if (tree := views.merge.merge_order(plan)) is not None:
-                session.say(tree)
             verify = verify or workspace.config.merge.verify
-            plan = _verified(session, replayer, plan, verify, recheck=recheck)
-            with views.progress.progress_bar(session.screen, lines=False) as show:
-                show(0, 1, views.merge.publishing())
-                plan = services.merge.publish(workspace, replayer, plan, sign)
-            session.refresh(replayer)
+            plan = _published(session, replayer, plan, verify, recheck=recheck, sign=sign)
         conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
     if dry_run:
         page = views.merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts)
@@ -94,6 +88,20 @@ def _progress(session: Session, *, lines: bool = False) -> Iterator[ReportProgre
     """Yield a function that shows the progress of a merge: a bar on a terminal, else (`lines`) one line per step."""
     with views.progress.progress_bar(session.screen, lines=lines) as show:
         yield lambda progress: show(progress.step, progress.of, views.merge.merge_progress(progress))
+
+
+def _published(
+    session: Session, replayer: Replayer, plan: MergePlan, verify: str, *, recheck: bool, sign: bool | None
+) -> MergePlan:
+    """Check a plan, publish what passes, and return the plan of that."""
+    if (tree := views.merge.merge_order(plan)) is not None:
+        session.say(tree)
+    plan = _verified(session, replayer, plan, verify, recheck=recheck)
+    with views.progress.progress_bar(session.screen, lines=False) as show:
+        show(0, 1, views.merge.publishing())
+        plan = services.merge.publish(session.workspace, replayer, plan, sign)
+    session.refresh(replayer)
+    return plan
 
 
 def _verified(session: Session, replayer: Replayer, plan: MergePlan, verify: str, *, recheck: bool) -> MergePlan:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import Session, pass_session
-from gitorch.model.branch_state import describe
-from gitorch.model.task import State
+from gitorch.git.line_counts import LineCounts
+from gitorch.model.branch_state import BranchState, describe
+from gitorch.model.forecast import Candidate, Conflict
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.task import State, Task
+from gitorch.services.protection import Protection
+from gitorch.services.workspace import Workspace
+from gitorch.storage.foreign_changes import ForeignChange
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 @click.command("status")
@@ -24,61 +37,91 @@ from gitorch.model.task import State
 @pass_session
 def status_command(session: Session, show_all: bool, acknowledge: bool, exit_code: bool) -> None:
     """Show tasks and what needs your attention."""
-    workspace = session.workspace
     if acknowledge:
-        count = services.moved.acknowledge(workspace)
-        session.say(f"acknowledged {count} changes")
-        if lost := services.losses.acknowledge(workspace):
-            session.say(f"acknowledged {lost} losses")
-    moved = services.moved.unacknowledged(workspace)
+        _acknowledge(session)
+    board = _board(session.workspace)
+    if session.json:
+        session.answer(None, _answer(session.workspace, board))
+    else:
+        session.answer(_page(session.workspace, board, show_all=show_all))
+    needs_you = any(task.state in (State.FINISHED, State.CONFLICTED, State.FAILED) for task in board.tasks.values())
+    if exit_code and (board.moved or needs_you):
+        sys.exit(6)
+
+
+class _Board(msgspec.Struct, frozen=True, kw_only=True):
+    """What `status` shows: the tasks as their branches are, and what is true of all of them."""
+
+    tasks: Mapping[TaskId, Task]
+    branches: Mapping[TaskId, BranchState]
+    moved: Sequence[ForeignChange]
+    tip: Oid | None
+    sizes: Mapping[TaskId, LineCounts]
+    protection: Protection
+    conflicts: Sequence[Conflict]
+    candidate: Candidate | None
+
+
+def _acknowledge(session: Session) -> None:
+    session.say(f"acknowledged {services.moved.acknowledge(session.workspace)} changes")
+    if lost := services.losses.acknowledge(session.workspace):
+        session.say(f"acknowledged {lost} losses")
+
+
+def _board(workspace: Workspace) -> _Board:
     branches = services.branch_tips.branch_states(workspace, workspace.tasks.values())
     # an approval covers the commits that were approved, and no later ones
     tasks = {
         name: task if task.state is State.APPROVED else branches[name].task for name, task in workspace.tasks.items()
     }
-    tip = services.branches.integration_tip(workspace)
-    sizes = services.diff_sizes.diff_sizes(workspace, tasks.values())
-    top = workspace.repository.work_tree or workspace.repository.common_dir
-    protection = services.protection.to_show(workspace)
-    if session.json:
-        session.answer(
-            "",
-            schema.status.StatusAnswer.of(
-                tasks.values(),
-                repository=top,
-                sandbox=schema.status.SandboxJson(
-                    mode=protection.mode,
-                    network=protection.network,
-                    warnings=list(services.protection.warnings(protection)),
-                ),
-                integration=workspace.config.integration,
-                tip=tip,
-                conflicts=services.forecast_record.saved_conflicts(workspace),
-                candidate=services.forecast_record.saved_candidate(workspace),
-                moved=moved,
-                later={name: state.later for name, state in branches.items()},
-                sizes=sizes,
-            ),
-        )
-    else:
-        is_running = services.run_lock.is_running(workspace)
-        session.answer(
-            views.status.status(
-                tasks.values(),
-                repository=top.name,
-                integration=workspace.config.integration,
-                tip=tip,
-                running=is_running,
-                sandbox=services.protection.label(protection),
-                warnings=services.protection.warnings(protection),
-                show_all=show_all,
-                moved=moved,
-                conflicts=services.forecast_record.saved_conflicts(workspace),
-                candidate=services.forecast_record.saved_candidate(workspace),
-                diffs=sizes,
-                by_hand={name: text for name, state in branches.items() if (text := describe(state))},
-            )
-        )
-    needs_you = any(task.state in (State.FINISHED, State.CONFLICTED, State.FAILED) for task in tasks.values())
-    if exit_code and (moved or needs_you):
-        sys.exit(6)
+    return _Board(
+        tasks=tasks,
+        branches=branches,
+        moved=services.moved.unacknowledged(workspace),
+        tip=services.branches.integration_tip(workspace),
+        sizes=services.diff_sizes.diff_sizes(workspace, tasks.values()),
+        protection=services.protection.to_show(workspace),
+        conflicts=services.forecast_record.saved_conflicts(workspace),
+        candidate=services.forecast_record.saved_candidate(workspace),
+    )
+
+
+def _answer(workspace: Workspace, board: _Board) -> schema.status.StatusAnswer:
+    return schema.status.StatusAnswer.of(
+        board.tasks.values(),
+        repository=_top(workspace),
+        sandbox=schema.status.SandboxJson(
+            mode=board.protection.mode,
+            network=board.protection.network,
+            warnings=list(services.protection.warnings(board.protection)),
+        ),
+        integration=workspace.config.integration,
+        tip=board.tip,
+        conflicts=board.conflicts,
+        candidate=board.candidate,
+        moved=board.moved,
+        later={name: state.later for name, state in board.branches.items()},
+        sizes=board.sizes,
+    )
+
+
+def _page(workspace: Workspace, board: _Board, *, show_all: bool) -> RenderableType:
+    return views.status.status(
+        board.tasks.values(),
+        repository=_top(workspace).name,
+        integration=workspace.config.integration,
+        tip=board.tip,
+        running=services.run_lock.is_running(workspace),
+        sandbox=services.protection.label(board.protection),
+        warnings=services.protection.warnings(board.protection),
+        show_all=show_all,
+        moved=board.moved,
+        conflicts=board.conflicts,
+        candidate=board.candidate,
+        diffs=board.sizes,
+        by_hand={name: text for name, state in board.branches.items() if (text := describe(state))},
+    )
+
+
+def _top(workspace: Workspace) -> Path:
+    return workspace.repository.work_tree or workspace.repository.common_dir

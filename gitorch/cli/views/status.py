@@ -110,19 +110,20 @@ def status(
     facts = _Facts(
         tasks=by_id, diffs=diffs or {}, activity=activity or {}, conflicts=marks, by_hand=by_hand or {}, now=now
     )
+    outlook = (*forecast.conflict_lines(conflicts, terminal), *forecast.candidate_lines(candidate, terminal))
+    end = (
+        *section(terminal, *outlook),
+        *section(terminal, commands(_next_commands(groups, running=running), terminal)),
+    )
+    return stack([*top, summary(by_id.values(), terminal, facts), *_tasks(groups, facts, terminal, show_all), *end])
+
+
+def _tasks(
+    groups: Mapping[Bucket, Sequence[Task]], facts: _Facts, terminal: TerminalStyle, show_all: bool
+) -> list[RenderableType]:
     limits = {bucket: len(group) for bucket, group in groups.items()} if show_all else shares(groups, ROWS)
     layout = _task_pairs if terminal.width is not None and terminal.width < NARROW else _task_table
-    return stack(
-        [
-            *top,
-            summary(by_id.values(), terminal, facts),
-            *section(terminal, layout(groups, limits, facts, terminal)),
-            *section(
-                terminal, *forecast.conflict_lines(conflicts, terminal), *forecast.candidate_lines(candidate, terminal)
-            ),
-            *section(terminal, commands(_next_commands(groups, running=running), terminal)),
-        ]
-    )
+    return section(terminal, layout(groups, limits, facts, terminal))
 
 
 def shares(groups: Mapping[Bucket, Sequence[Task]], rows: int) -> dict[Bucket, int]:
