@@ -17,6 +17,7 @@ import pytest
 from gitorch.executors.base import STDIN_FILE, ExecutionId, Executor, NotStarted, Running, Spec, Stream, total_slots
 from gitorch.executors.local import LocalExecutor
 from gitorch.model.outcome import Exit
+from tests.support.api import until
 from tests.support.executions import DAEMON, STUBBORN, TIDY, Signal, marked, program, python, shell
 from tests.support.socket_executor import SocketExecutor, serving
 
@@ -161,10 +162,10 @@ def test_huge_output(executor: Executor) -> None:
 
 
 def test_output_can_be_read_while_it_grows(executor: Executor, ready: Signal) -> None:
-    """What a program has written so far is there before its end."""
+    """What a program has written so far is there before its end, once the supervisor has stored it."""
     execution = executor.submit(shell("a/e", f"echo begun; echo . > {ready.path}; exec sleep 600"))
     ready.wait()
-    assert printed(executor, execution) == b"begun\n"
+    assert until(lambda: printed(executor, execution) == b"begun\n")
     executor.cancel(execution, "", now=True)
     assert ended(executor, execution).cause == "stopped"
 

@@ -23,6 +23,7 @@ if [ -e "$out/again" ]; then while [ ! -s "$out/$way.code" ]; do sleep 0.1; done
 touch "$out/again"
 supervisor=$(cut -d ' ' -f 4 /proc/$PPID/stat)
 cat > "$out/orphan" <<'END'
+cd "$out/repo"  # the worktree goes to the trash when the next attempt begins
 while kill -0 $1; do sleep 0.1; done
 {CALL}
 END
