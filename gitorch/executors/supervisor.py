@@ -4,7 +4,7 @@ It is started with the environment of the program. It holds the inherited lock o
 gets that lock knows that it is gone. Its standard input has the program, a key, and what is redacted; no other process
 gets the key.
 
-It uses only the standard library. What it does is in modules beside it, which Python keeps compiled.
+It uses only the standard library. The work is done by other modules of this package, which Python keeps compiled.
 """
 
 from __future__ import annotations

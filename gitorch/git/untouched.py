@@ -32,7 +32,7 @@ _CLOCK_SECONDS = 0.02
 
 
 def settle(repository: Repository, worktree: Worktree) -> None:
-    """Let git see the files of a new checkout as unmodified until somebody changes them.
+    """Let git see the files of a new checkout as unmodified until something changes them.
 
     Git trusts what the index says of a file that is older than the index, so the index is made newer than the files
     that it would else compare. Costs up to a second, where there are such files.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gitorch.agents import AGENTS
@@ -20,28 +20,21 @@ from gitorch.services.workspace import Workspace
 
 def rooms_of(workspace: Workspace, environment: Mapping[str, str]) -> Rooms:
     """Return the rooms of the mode in force, and for attempts that started in another one, theirs."""
-    fenced = FencedWorktrees(
-        repository=workspace.repository,
-        config=workspace.config,
-        agents=AGENTS,
-        folder=workspace.folder,
-        environment=environment,
-    )
-    boxed = BoxedWorktrees(
-        repository=workspace.repository,
-        config=workspace.config,
-        agents=AGENTS,
-        folder=workspace.folder,
-        environment=environment,
-    )
-    private = PrivateWorktrees(
-        repository=workspace.repository,
-        config=workspace.config,
-        agents=AGENTS,
-        folder=workspace.folder,
-        environment=environment,
-    )
-    kinds: dict[str, Rooms] = {"bwrap": boxed, "private": private, "off": fenced}
+    makers: Mapping[str, Callable[..., Rooms]] = {
+        "bwrap": BoxedWorktrees,
+        "private": PrivateWorktrees,
+        "off": FencedWorktrees,
+    }
+    kinds = {
+        mode: rooms(
+            repository=workspace.repository,
+            config=workspace.config,
+            agents=AGENTS,
+            folder=workspace.folder,
+            environment=environment,
+        )
+        for mode, rooms in makers.items()
+    }
     return RecordedRooms(kinds=kinds, kind=in_force(workspace.config.sandbox).mode)
 
 

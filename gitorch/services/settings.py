@@ -89,7 +89,7 @@ def read(repository: Repository, file: ConfigFile) -> str:
 
 def with_value(text: str, name: str, value: Any) -> str:
     """Return the text of a file with one setting changed or added. Comments, order and spaces stay."""
-    import tomlkit  # 40 ms, for the one command that changes a file
+    import tomlkit  # 60 ms, for the one command that changes a file
     from tomlkit.exceptions import TOMLKitError
 
     try:

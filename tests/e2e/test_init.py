@@ -80,6 +80,15 @@ def test_a_program_that_is_not_installed(cli: Cli) -> None:
     assert settings(cli)["checks"] == {}
 
 
+def test_a_link_is_not_followed(cli: Cli) -> None:
+    """A repository could point its configuration file at a file of the user's, also at one that does not exist yet."""
+    target = cli.folder.parent / "target"
+    (cli.folder / ".orchestrate.toml").symlink_to(target)
+    cli.error("init", "--no-try", exit=5)
+    cli.error("init", "--no-try", "--force", exit=5)
+    assert not target.exists()
+
+
 def test_without_a_trial(cli: Cli) -> None:
     committed(cli, {"tests/test_a.py": "import os\nos.mkfifo('ran')\n"})
     answer = cli("init", "--no-try")

@@ -13,6 +13,7 @@ from gitorch.cli.session import Session, pass_session
 from gitorch.config import FILE
 from gitorch.errors import Refused, SetupNeeded
 from gitorch.flow.setup import Trial, check_names, config_text
+from gitorch.services.settings import ConfigFile
 
 _MARKS = {True: "ok     ", None: "note   ", False: "FAILS  "}
 
@@ -35,7 +36,7 @@ def init_command(session: Session, force: bool, only_print: bool, no_try: bool) 
     if not only_print:
         if path is None:
             raise Refused("bare", "this bare repository has no worktree to write to", fix=("orchestrate init --print",))
-        if path.exists() and not force:
+        if (path.exists() or path.is_symlink()) and not force:
             fixes = ("orchestrate init --force", "orchestrate init --print")
             raise Refused("exists", f"{FILE} already exists", fix=fixes)
     trials, reason = _trials(session, no_try)
@@ -44,7 +45,7 @@ def init_command(session: Session, force: bool, only_print: bool, no_try: bool) 
     if only_print or path is None:
         session.answer(text, schema.start.InitAnswer(text=text, checks=rows))
         return
-    path.write_text(text, "utf-8")
+    services.settings.write(workspace.repository, ConfigFile.REPOSITORY, text)
     answer = schema.start.InitAnswer(path=str(path), text=text, checks=rows)
     session.answer(None if session.json else views.setup.trials(trials, reason, path), answer)
     if failing := [name for name, (_, check) in check_names(trials).items() if not check.passed and not reason]:

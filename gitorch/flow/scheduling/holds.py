@@ -16,7 +16,7 @@ PROBE_SECONDS = 30.0
 class HeldAgents:
     """The agents of a run that are not set up: what the first attempt learned holds for all tasks of its agent.
 
-    A held agent is released when a probe succeeds that has failed since: somebody has logged in, or the program is
+    A held agent is released when a probe succeeds that has failed since: the user has logged in, or the program is
     back. A probe that succeeds from the start does not see the fault, and means nothing.
     """
 
