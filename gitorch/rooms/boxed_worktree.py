@@ -10,15 +10,14 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
 from gitorch.executors.probe import probe
-from gitorch.git import fence, incoming, worktree_status, worktrees
+from gitorch.git import fence, incoming, worktrees
 from gitorch.git.collect import CollectResult
 from gitorch.git.history_store import HistoryStore
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktrees import Worktree
-from gitorch.model import naming
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.replay import conflict_commit
-from gitorch.rooms import box_notes
+from gitorch.rooms import box_notes, uncommitted
 from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.boxed_folder import BoxedFolder
 from gitorch.rooms.boxes import Boxes, Place
@@ -110,10 +109,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def discard_uncommitted(self, reason: str) -> None:
         """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
-        if not worktree_status.uncommitted(self.repository, self.worktree).paths:
-            return
-        worktrees.rescue(self.repository, self.worktree, naming.rescue_ref(self.spec.task), reason)
-        worktrees.restore(self.repository, self.worktree)
+        uncommitted.discard(self.repository, self.worktree, self.spec.task, reason)
 
     @property
     def _homecoming(self) -> Homecoming:

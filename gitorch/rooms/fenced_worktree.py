@@ -9,13 +9,13 @@ import msgspec
 
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
-from gitorch.git import fence, worktree_status, worktrees
+from gitorch.git import fence, worktrees
 from gitorch.git.collect import CollectResult, awaiting_hooks, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
-from gitorch.model import naming
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.replay import conflict_commit
+from gitorch.rooms import uncommitted
 from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
@@ -73,10 +73,7 @@ class FencedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def discard_uncommitted(self, reason: str) -> None:
         """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
-        if not worktree_status.uncommitted(self.repository, self.worktree).paths:
-            return
-        worktrees.rescue(self.repository, self.worktree, naming.rescue_ref(self.spec.task), reason)
-        worktrees.restore(self.repository, self.worktree)
+        uncommitted.discard(self.repository, self.worktree, self.spec.task, reason)
 
 
 class FencedWorktrees(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,15 +15,14 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
 from gitorch.errors import Refused
-from gitorch.git import fence, worktree_pointer, worktree_status, worktrees
+from gitorch.git import fence, worktree_pointer, worktrees
 from gitorch.git.collect import CollectResult, Rejected
 from gitorch.git.history_store import HistoryStore
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktrees import Worktree
-from gitorch.model import naming
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.replay import conflict_commit
-from gitorch.rooms import box_notes, plain_reader
+from gitorch.rooms import box_notes, plain_reader, uncommitted
 from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
@@ -115,10 +114,7 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def discard_uncommitted(self, reason: str) -> None:
         """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
         self._point(self.worktree.admin)
-        if not worktree_status.uncommitted(self.repository, self.worktree).paths:
-            return
-        worktrees.rescue(self.repository, self.worktree, naming.rescue_ref(self.spec.task), reason)
-        worktrees.restore(self.repository, self.worktree)
+        uncommitted.discard(self.repository, self.worktree, self.spec.task, reason)
 
     def _fetch(self, ref: Ref, tip: Oid | None) -> str:
         commit = tip or self.private.any_ref(branch_ref(self.spec.branch))
