@@ -60,15 +60,21 @@ class FakeReplayer:
     """Replays tasks as names. The last task of a group in `conflicts` does not go in; most groups are pairs.
 
     Each task changes a path of its own, and one for each of its groups in `conflicts`. Groups in `silent` conflict
-    without a common path, as a renamed folder does.
+    without a common path, as a renamed folder does. A group in `removals` no longer conflicts when a further task
+    is in, which removes what the group conflicts in.
     """
 
     def __init__(
-        self, tasks: Mapping[TaskId, Task], conflicts: Collection[Names] = (), silent: Collection[Names] = ()
+        self,
+        tasks: Mapping[TaskId, Task],
+        conflicts: Collection[Names] = (),
+        silent: Collection[Names] = (),
+        removals: Mapping[Names, str] | None = None,
     ) -> None:
         self.repository = FakeRefs(tasks)
         self.conflicts = [*conflicts]
         self.silent = [*silent]
+        self.removals = removals or {}
         self.kept: list[Oid] = []
 
     def read(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
@@ -82,6 +88,7 @@ class FakeReplayer:
     def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
         name, merged = _name(commits), names_in(onto)
         groups = [group for group in (*self.conflicts, *self.silent) if name in group and group - {name} <= merged]
+        groups = [group for group in groups if self.removals.get(group) not in merged]
         if groups:
             partners = frozenset[str]().union(*groups) - {name}
             shared = {path for partner in partners for path in self._paths(name) & self._paths(partner)}
@@ -96,7 +103,8 @@ class FakeReplayer:
         self.kept += tips
 
     def _paths(self, name: str) -> frozenset[str]:
-        return frozenset([f"{name}.txt", *("-".join(sorted(group)) for group in self.conflicts if name in group)])
+        groups = [group for group in self.conflicts if name in group or self.removals.get(group) == name]
+        return frozenset([f"{name}.txt", *("-".join(sorted(group)) for group in groups)])
 
 
 def _name(commits: CommitRange) -> str:

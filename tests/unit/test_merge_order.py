@@ -108,6 +108,42 @@ def test_a_branch_that_moved_is_blocked() -> None:
     assert blocked(result) == {"a": "orch/a has moved since it was approved: approve it again"}
 
 
+# (tasks, conflicts, which task removes what two conflict in, what goes in)
+REMOVALS: dict[str, tuple[dict[TaskId, Task], list[str], dict[str, str], str]] = {
+    "a later task removes it": (approved_tasks("a", "b", "c"), ["a b"], {"a b": "c"}, "a c b"),
+    "what builds on it goes in too": (approved_tasks("a", "b", c="b", d=""), ["a b"], {"a b": "d"}, "a d b c"),
+    "one removes what another needs": (
+        approved_tasks("a", "b", "c", "d"),
+        ["a b", "a c"],
+        {"a b": "c", "a c": "d"},
+        "a d c b",
+    ),
+    "an earlier task had removed it": (approved_tasks("c", "a", "b"), ["a b"], {"a b": "c"}, "c a b"),
+}
+
+
+@pytest.mark.parametrize("case", REMOVALS)
+def test_a_task_goes_in_when_a_later_one_removes_what_it_conflicts_in(case: str) -> None:
+    """It is tried again on top of all others; nothing else is replayed twice."""
+    tasks, conflicts, removals, expected = REMOVALS[case]
+    removed = {frozenset(pair.split()): name for pair, name in removals.items()}
+    replayer = FakeReplayer(tasks, groups(*conflicts), removals=removed)
+    result = plan(replayer, tasks, choose(tasks, None, ()), MAIN, MAIN)
+    assert merged(result) == expected.split()
+    assert not result.conflicts
+    assert not result.blocked
+
+
+def test_a_task_in_conflict_is_not_replayed_again_when_other_paths_change() -> None:
+    """Later tasks that change nothing in conflict cost no replay."""
+    tasks = approved_tasks("a", "b", "c", "d", "e")
+    planner = MergePlanner(FakeReplayer(tasks, groups("a b")), tasks, MAIN, MAIN)
+    planner.read([*tasks.values()])
+    assert [conflict.task.id for conflict in planner.plan_order([*tasks.values()]).conflicts] == ["b"]
+    # five in the pass, and two to find the partner
+    assert planner.replays <= 7
+
+
 CHOICES: list[tuple[list[str] | None, list[str], str]] = [
     (None, [], "a b c d"),
     (None, ["b"], "a c d"),

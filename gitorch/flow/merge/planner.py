@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
+from gitorch.flow.merge.plan_draft import PlanDraft
 from gitorch.flow.merge.task_error import TaskError, task_error
 from gitorch.flow.merge.values import (
     MERGEABLE,
@@ -96,36 +97,39 @@ class MergePlanner:
 
     def plan_order(self, order: Sequence[Task], left_out: Mapping[TaskId, str] | None = None) -> MergePlan:
         """Return the plan of these tasks in this order; `left_out` says why other tasks do not go in."""
-        steps: list[MergeStep] = []
-        conflicts: list[tuple[Task, Conflicted]] = []
-        blocked: list[Blocked] = []
-        reasons = dict(left_out or {})
-        tip, merged = self.onto, self.merged
-        for number, task in enumerate(order):
-            self.report("replay", number, len(order), task)
-            if reason := self._why_blocked(task, {step.task.id for step in steps}, reasons):
-                blocked.append(Blocked(task, reason))
-                reasons[task.id] = "which waits"
-                continue
-            replayed = self._replay(task, merged, tip)
-            if isinstance(replayed, TaskError):
-                blocked.append(Blocked(task, replayed.reason, replayed))
-                reasons[task.id] = "which waits"
-                continue
-            if isinstance(replayed, Conflicted):
-                conflicts.append((task, replayed))
-                reasons[task.id] = "which conflicts"
-                continue
-            steps.append(MergeStep(task=task, replayed=replayed, paths=self.paths[task.id]))
-            tip, merged = replayed.tip, (*merged, self._tip(task))
+        draft = self._draft(order, left_out or {})
         return MergePlan(
             before=self.before,
             onto=self.onto,
             order=tuple(order),
-            steps=tuple(steps),
-            conflicts=tuple(self._conflicts(conflicts, steps)),
-            blocked=tuple(blocked),
+            steps=tuple(draft.steps),
+            conflicts=tuple(self._conflicts(draft.conflicts(order), draft.steps)),
+            blocked=tuple(draft.blocked(order)),
         )
+
+    def _draft(self, order: Sequence[Task], left_out: Mapping[TaskId, str]) -> PlanDraft:
+        """Try each task in this order, and those in conflict again while later tasks change what they conflict in."""
+        draft = PlanDraft(self.onto, left_out)
+        waiting = list(order)
+        while waiting:
+            for number, task in enumerate(waiting):
+                self.report("replay", number, len(waiting), task)
+                self._try(task, draft)
+            waiting = draft.retries(order)
+        return draft
+
+    def _try(self, task: Task, draft: PlanDraft) -> None:
+        """Put a task on top of those that are in, or say what keeps it out."""
+        if reason := self._why_blocked(task, {step.task.id for step in draft.steps}, draft.reasons):
+            draft.block(Blocked(task, reason))
+            return
+        replayed = self._replay(task, (*self.merged, *draft.tips), draft.tip)
+        if isinstance(replayed, TaskError):
+            draft.block(Blocked(task, replayed.reason, replayed))
+        elif isinstance(replayed, Conflicted):
+            draft.conflict(task, replayed)
+        else:
+            draft.add(MergeStep(task=task, replayed=replayed, paths=self.paths[task.id]))
 
     def reuse_replays(self, plan: MergePlan) -> None:
         """Reuse the replays of another planner on the same base, to get the same commits."""
@@ -147,15 +151,7 @@ class MergePlanner:
 
     def count(self, order: Sequence[Task]) -> int:
         """Return how many of these tasks go in, in this order."""
-        names: set[TaskId] = set()
-        tip, merged = self.onto, self.merged
-        for task in order:
-            if not self._why_blocked(task, names, {}):
-                replayed = self._replay(task, merged, tip)
-                if isinstance(replayed, Replayed):
-                    tip, merged = replayed.tip, (*merged, self._tip(task))
-                    names.add(task.id)
-        return len(names)
+        return len(self._draft(order, {}).steps)
 
     def _replay(self, task: Task, merged: tuple[Oid, ...], onto: Oid) -> Replayed | Conflicted | TaskError:
         if task.id in self._unreadable:
