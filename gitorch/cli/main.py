@@ -27,6 +27,8 @@ COMMANDS: Sections = {
     },
     "Evening": {
         "submit": ("submit", "queue tasks"),
+        "edit": ("edit", "change a task before it runs"),
+        "move": ("move", "change the order of the queue"),
         "plan": ("plan.group", "break a goal into tasks"),
         "adopt": ("adopt", "import existing branches as finished tasks"),
         "run": ("run", "run the queued tasks"),

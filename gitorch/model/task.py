@@ -215,7 +215,8 @@ class Commits(msgspec.Struct, frozen=True, omit_defaults=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One piece of work: the request and its progress.
 
-    Without `commits` the next attempt starts from a fresh base. `retried` counts the attempts that gitorch started
+    Without `commits` the next attempt starts from a fresh base. `place` is its place in the queue if a person has moved
+    it (see `gitorch.model.queue_order`). `retried` counts the attempts that gitorch started
     automatically, `past` are the attempts before the last one, `wake` is when a task that waits for a limit goes on.
     `conflict` is what the next attempt has to solve, `failed_conflict_id` the conflict that an attempt has failed to
     solve. `answer` is what the next attempt tells the agent in the session of the last one.
@@ -226,6 +227,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spec: TaskSpec
     state: State = State.QUEUED
     reason: str = ""
+    place: tuple[int, ...] = ()
     branch: str = ""
     worktree: str = ""
     commits: Commits | None = None
@@ -329,9 +331,9 @@ def commit_range(task: Task) -> tuple[Oid, Oid]:
     return task.commits.base, task.commits.tip
 
 
-def urgency(task: Task) -> tuple[int, int]:
-    """Return the sort key of the queue: priority, then age."""
-    return (_RANK[task.spec.priority], task.number)
+def urgency(task: Task) -> tuple[tuple[int, ...], int]:
+    """Return the sort key of the queue: the place that a person chose, else priority and age."""
+    return (task.place or (_RANK[task.spec.priority], task.number), task.number)
 
 
 def by_id(tasks: Iterable[Task]) -> dict[TaskId, Task]:

@@ -133,6 +133,7 @@ def _reset(task: Task, agent: str) -> Task:
         change_spec(task, agent=agent or task.spec.agent),
         state=State.QUEUED,
         reason="",
+        place=(),
         commits=None,
         results=(),
         comments=(),

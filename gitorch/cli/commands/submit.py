@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from gitorch import config, services
+from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.commands.plan.drafting import decompose
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.commands.request_options import request_options, requested_fields
+from gitorch.cli.session import Session, pass_session
 from gitorch.cli.terminal.sanitize import safe
 from gitorch.errors import InvalidInput
-from gitorch.model.task import Priority, Task
+from gitorch.model.task import Task
 
 if TYPE_CHECKING:
     from gitorch.flow.intake import TaskDraft
@@ -27,16 +26,7 @@ if TYPE_CHECKING:
 @click.command("submit")
 @click.argument("text", nargs=-1)
 @click.option("-d", "--decompose", is_flag=True, help="Make a plan of the text and queue its tasks.")
-@click.option("-a", "--agent", default="", help="Agent to use: claude, codex, api, ... (or a role).")
-@click.option("-r", "--role", default="", help="Role (specialist) to use.")
-@click.option("-p", "--priority", type=click.Choice([priority.value for priority in Priority]), help="Priority.")
-@click.option("--after", multiple=True, type=TASK, help="Start after this task (repeatable).")
-@click.option("--context", help="JSON for the agent, or @FILE.")
-@click.option("--check", "checks", multiple=True, metavar="CMD", help="Command that checks the result (repeatable).")
-@click.option("--paths", multiple=True, metavar="GLOB", help="Paths that the task should stay in (repeatable).")
-@click.option("--base", default="", metavar="REF", help="Start from REF instead of the configured base.")
-@click.option("--budget", type=click.FloatRange(0), default=0.0, metavar="DOLLARS", help="Cost limit of one attempt.")
-@click.option("--timeout", default="", metavar="TIME", help="Time limit of one attempt: 45m, 2h.")
+@request_options
 @click.option(
     "-F", "--file", "files", multiple=True, metavar="FILE", help="Read tasks from a file or folder (- is stdin)."
 )
@@ -103,47 +93,7 @@ def _with_options(session: Session, drafts: Sequence[TaskDraft], options: dict[s
 
 def _overrides(session: Session, options: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a draft that options set."""
-    workspace = session.workspace
-    role, agent = options["role"], options["agent"]
-    if agent and agent not in workspace.config.agents and agent in workspace.roles:
-        role, agent = agent, ""  # --agent may name a role, too
-    overrides = {
-        "agent": agent,
-        "role": role,
-        "priority": options["priority"] or "",
-        "after": tuple(services.lookup.find_task(workspace, name).id for name in options["after"]),
-        "checks": _checks(options["checks"]),
-        "paths": options["paths"],
-        "context": _context(session, options["context"]),
-        "base": options["base"],
-        "budget": options["budget"],
-        "timeout": config.seconds(options["timeout"]) if options["timeout"] else 0.0,
-    }
-    return {name: value for name, value in overrides.items() if value}
-
-
-def _checks(commands: Sequence[str]) -> dict[str, str]:
-    return {f"check-{number}" if number > 1 else "check": command for number, command in enumerate(commands, start=1)}
-
-
-def _context(session: Session, value: str | None) -> str:
-    if not value:
-        return ""
-    name = value.removeprefix("@")
-    text = value if value == name else config.decode(_content(session.start / name, name), name)
-    try:
-        json.loads(text)
-        text.encode()
-    except ValueError as error:
-        raise InvalidInput("context", "--context is not JSON", why=str(error)) from error
-    return text
-
-
-def _content(path: Path, name: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput("no-file", f"cannot read {name}", why=str(error)) from error
+    return {name: value for name, value in requested_fields(session, options).items() if value}
 
 
 def _print_submitted(session: Session, tasks: Sequence[Task], *, dry_run: bool, plan: str = "") -> None:

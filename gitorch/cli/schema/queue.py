@@ -1,4 +1,4 @@
-"""The answers of the commands that queue or import tasks: `submit`, `adopt`, `resume`, `retry`."""
+"""The answers of the commands that queue or import tasks: `submit`, `edit`, `move`, `adopt`, `resume`, `retry`."""
 
 from __future__ import annotations
 
@@ -80,3 +80,29 @@ class RetryAnswer(JsonAnswer, tag="gitorch/retry/1", frozen=True, kw_only=True):
     """The tasks that were queued again."""
 
     tasks: list[TaskJson]
+
+
+class EditAnswer(JsonAnswer, tag="gitorch/edit/1", frozen=True, kw_only=True):
+    """The task after the change of its request."""
+
+    task: TaskJson
+    meaning: str | Absent = msgspec.UNSET
+    """What the change means for a task that has been worked on."""
+
+    @classmethod
+    def of(cls, task: Task, meaning: str) -> EditAnswer:
+        """Return the answer for a task; `meaning` says what the change means for it."""
+        return cls(task=TaskJson.of(task), meaning=present(meaning))
+
+
+class MoveAnswer(JsonAnswer, tag="gitorch/move/1", frozen=True, kw_only=True):
+    """The tasks that were moved, and the queue as it is now."""
+
+    tasks: list[TaskJson]
+    queue: list[TaskId]
+    """The tasks that wait, in the order in which they start as far as their dependencies allow."""
+
+    @classmethod
+    def of(cls, tasks: Iterable[Task], queue: Iterable[Task]) -> MoveAnswer:
+        """Return the answer for these tasks."""
+        return cls(tasks=tasks_json(tasks), queue=[task.id for task in queue])
