@@ -1,0 +1,79 @@
+"""The ladder of merges for one file: the likeliest first, only those that no rule refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gitorch.syntax import words
+from gitorch.syntax.alignment import align_equal
+from gitorch.syntax.choices import Choices, in_order_of_likelihood
+from gitorch.syntax.lines import merge_lines
+from gitorch.syntax.proposal import SyntaxProposal
+from gitorch.syntax.unresolved import Unresolved
+
+# larger files are data or generated, and a merge of them would take seconds
+_LARGEST = 2_000_000
+_MARKER = b"<<<<<<< "
+
+Merge = Callable[[Choices], bytes]
+
+
+def propose(path: str, base: bytes | None, ours: bytes, theirs: bytes, *, limit: int = 6) -> list[SyntaxProposal]:
+    """Return admissible merges, the likeliest first; `ours` is what went in earlier.
+
+    `base` is None where both sides add the file. The result is empty if no rule applies: for binary or very large
+    files, and where the sides exclude each other. Pure, and bounded in time by the size of the files.
+    """
+    if base is None:
+        base = _common_lines(ours, theirs)
+    if not all(_is_mergeable(text) for text in (base, ours, theirs)):
+        return []
+    trivial = _one_sided(base, ours, theirs)
+    if trivial is not None:
+        return [SyntaxProposal(trivial, "structure", ("only one side changes the file",))]
+    proposals: dict[bytes, SyntaxProposal] = {}
+    for proposal in _by_lines(path, base, ours, theirs):
+        proposals.setdefault(proposal.content, proposal)
+        if len(proposals) >= limit:
+            break
+    return list(proposals.values())
+
+
+def _is_mergeable(text: bytes) -> bool:
+    return len(text) <= _LARGEST and b"\0" not in text and not text.startswith(_MARKER) and b"\n" + _MARKER not in text
+
+
+def _one_sided(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+    if ours in (base, theirs):
+        return theirs
+    return ours if theirs == base else None
+
+
+def _common_lines(ours: bytes, theirs: bytes) -> bytes:
+    """Return what two added files have in common, in place of a base."""
+    lines = ours.splitlines(keepends=True)
+    partner = align_equal(lines, theirs.splitlines(keepends=True))
+    return b"".join(line for line, other in zip(lines, partner, strict=True) if other is not None)
+
+
+def _by_lines(path: str, base: bytes, ours: bytes, theirs: bytes) -> Iterator[SyntaxProposal]:
+    def merge(choices: Choices) -> bytes:
+        return merge_lines(base, ours, theirs, choices)
+
+    for content, choices in _variants(merge):
+        if words.conserved(base, ours, theirs, content):
+            yield SyntaxProposal(content, "both", (f"merged by lines: {path}", *choices.evidence))
+
+
+def _variants(merge: Merge) -> Iterator[tuple[bytes, Choices]]:
+    """Yield the results of a merge, with the merge order first, then with choice points reversed."""
+    first = Choices()
+    try:
+        yield merge(first), first
+    except Unresolved:
+        return
+    for choices in in_order_of_likelihood(first.count):
+        try:
+            yield merge(choices), choices
+        except Unresolved:
+            continue
