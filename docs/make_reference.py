@@ -1,4 +1,4 @@
-"""Write docs/configuration.md and docs/commands.md from the code: `python docs/make_reference.py`."""
+"""Write the pages that come from the code (configuration, commands, exit codes): `python docs/make_reference.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import click
 import msgspec
 
-from gitorch import config
+from gitorch import config, data
 from gitorch.cli.main import COMMANDS, orchestrate
 from gitorch.cli.session import with_common_options
 
@@ -181,7 +181,12 @@ def helps(command: click.Command, name: str, parent: click.Context) -> Iterator[
                 yield from helps(subcommand, subcommand_name, context)
 
 
-PAGES = {"configuration.md": configuration, "commands.md": commands}
+def exit_codes() -> str:
+    """Return the page of exit codes, which `orchestrate help exit-codes` prints too."""
+    return data.topics()["exit-codes"]
+
+
+PAGES = {"configuration.md": configuration, "commands.md": commands, "exit-codes.md": exit_codes}
 
 
 def main() -> None:

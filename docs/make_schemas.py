@@ -21,6 +21,7 @@ from gitorch.services import settings
 FOLDER = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WIDTH = 110
+STREAMED = {f"gitorch/{name}/1" for name in ("event", "log", "run", "error")}
 
 
 def documents() -> dict[str, dict[str, Any]]:
@@ -29,6 +30,11 @@ def documents() -> dict[str, dict[str, Any]]:
     for answer in answers():
         groups[str(answer.__struct_config__.tag)].append(answer)
     return {identifier.split("/")[1]: document(identifier, group) for identifier, group in sorted(groups.items())}
+
+
+def stream() -> dict[str, Any]:
+    """Return the JSON Schema of a line of any stream: what `run`, `watch` and `log` print."""
+    return document("gitorch/stream/1", [answer for answer in answers() if answer.__struct_config__.tag in STREAMED])
 
 
 def answers() -> Iterator[type[JsonAnswer]]:
@@ -119,7 +125,7 @@ def formatted(value: Any, indent: str = "") -> str:
 
 def texts() -> dict[str, str]:
     """Return the content of every file in docs/schemas, by its name."""
-    everything = {**documents(), "orchestrate.toml": settings.schema()}
+    everything = {**documents(), "stream": stream(), "orchestrate.toml": settings.schema()}
     return {f"{name}.json": formatted(content) + "\n" for name, content in everything.items()}
 
 

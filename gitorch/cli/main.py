@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import threading
 import traceback
@@ -14,6 +15,7 @@ from typing import NoReturn
 import click
 
 from gitorch import __version__
+from gitorch.cli import schema
 from gitorch.cli.group import LazyGroup, Sections
 from gitorch.cli.session import Session, print_help, with_common_options
 from gitorch.errors import GitorchError, InvalidInput, NotFound, did_you_mean, system_error
@@ -63,6 +65,7 @@ COMMANDS: Sections = {
         "notes": ("notes", "exchange notes with a remote"),
         "cleanup": ("cleanup", "remove merged and rejected tasks"),
         "config": ("config", "show and change the configuration; trust its commands"),
+        "hooks": ("hooks", "install git hooks of your own, and remove them"),
         "roles": ("roles", "show roles and their instructions"),
         "cd": ("cd", "go to the worktree of a task"),
         "completion": ("completion", "print a shell completion script"),
@@ -99,12 +102,22 @@ class Commands(LazyGroup):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run `orchestrate COMMAND --help` for details.",
 )
-@click.version_option(__version__, "-V", "--version", message="gitorch %(version)s")
+@click.option("-V", "--version", is_flag=True, help="Show the version and exit.")
 @click.pass_context
-def orchestrate(ctx: click.Context) -> None:
+def orchestrate(ctx: click.Context, version: bool) -> None:
     """Queue work for coding agents tonight, review their branches tomorrow."""
+    if version:
+        _print_version(ctx.ensure_object(Session))
+        ctx.exit()
     if ctx.invoked_subcommand is None and not _show_tasks(ctx):
         print_help(ctx)
+
+
+def _print_version(session: Session) -> None:
+    if session.json:
+        session.answer(None, schema.start.VersionAnswer(version=__version__, python=platform.python_version()))
+    else:
+        click.echo(f"gitorch {__version__}")
 
 
 def _show_tasks(ctx: click.Context) -> bool:

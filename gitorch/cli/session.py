@@ -171,9 +171,11 @@ pass_session = click.make_pass_decorator(Session)
 
 
 def print_help(ctx: click.Context) -> None:
-    """Print the help of a command group; raise `UsageError` with `--json`, which needs a command to answer."""
-    if ctx.ensure_object(Session).json:
-        raise click.UsageError("--json needs a command", ctx)
+    """Print the help of a command group."""
+    session = ctx.ensure_object(Session)
+    if session.json:
+        session.answer(None, schema.start.HelpAnswer(topic=ctx.info_name or "", text=ctx.get_help()))
+        return
     click.echo(ctx.get_help())
 
 

@@ -1,4 +1,4 @@
-"""What ships with gitorch as files: roles, words and templates of the planner, prices, toolchains, help topics."""
+"""What ships with gitorch as files: roles, words and templates of the planner, prices, toolchains, topics, hooks."""
 
 from __future__ import annotations
 
@@ -25,3 +25,9 @@ def topics() -> dict[str, str]:
     """Return the topics of `help` by name: Markdown, with a title in the first line."""
     folder = Path(__file__).with_name("topics")
     return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.md"))}
+
+
+def hooks() -> dict[str, str]:
+    """Return the bodies of the git hooks that a person may install, by name: POSIX shell with `@PLACEHOLDERS@`."""
+    folder = Path(__file__).with_name("hooks")
+    return {path.name: path.read_text("utf-8") for path in sorted(folder.iterdir())}

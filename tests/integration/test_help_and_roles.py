@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch import data
+from gitorch import __version__, data
 from gitorch.errors import GitorchError
 from gitorch.flow.intake.entry import DEFAULTS
 from gitorch.model.task import State
@@ -57,3 +57,26 @@ def test_roles(cli: Cli) -> None:
     assert "Be fast." in shown
     assert cli.json("roles", "show", "sql")["instructions"].strip() == "Be fast."
     assert "did you mean generalist" in cli.error("roles", "show", "generalis", exit=3)["what"]
+
+
+def test_everything_answers_as_json(cli: Cli, tmp_path: Path) -> None:
+    """So do the bare command, a group of commands, and `--version`."""
+    assert cli("--version").text == f"gitorch {__version__}\n"
+    assert cli("--json", "--version", cwd=tmp_path).json["version"] == __version__
+    assert cli("-V", "--json", cwd=tmp_path).json["version"] == __version__
+    assert cli("--json", cwd=tmp_path).json["text"].startswith("Usage: orchestrate")
+    assert cli("--json").json["topic"] == "orchestrate"
+    assert cli("config", "--json").json["topic"] == "config"
+    cli("submit", "Do it")
+    assert cli("--json").json["schema"] == "gitorch/status/1"
+
+
+def test_agents_list(cli: Cli) -> None:
+    """Each configured agent, and why it is not ready."""
+    settings = ("-c", 'agents.lint.kind="command"', "-c", 'agents.lint.command=["/bin/true"]')
+    rows = {agent["name"]: agent for agent in cli.json("agents", "list", *settings)["configured"]}
+    assert rows.keys() >= {"claude", "codex", "api", "lint"}
+    assert rows["lint"]["ready"]
+    assert rows["api"]["kind"] == "api"
+    assert not rows["api"]["ready"]
+    assert "lint" in cli("agents", "list", *settings).text

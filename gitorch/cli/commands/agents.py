@@ -15,10 +15,35 @@ if TYPE_CHECKING:
     from gitorch.executors.base import Submitted
 
 
-@click.command("agents")
+@click.group("agents", invoke_without_command=True)
+@click.pass_context
+def agents_command(ctx: click.Context) -> None:
+    """Show running agents, or with `list` those that tasks can use."""
+    if ctx.invoked_subcommand is None:
+        _show_running(ctx.ensure_object(Session))
+
+
+@agents_command.command("list")
 @pass_session
-def agents_command(session: Session) -> None:
-    """Show running agents."""
+def list_agents(session: Session) -> None:
+    """List the agents of the configuration, and whether each is installed and logged in."""
+    configured = session.workspace.config.agents
+    statuses = services.setup.detect_agents(session.workspace)
+    rows = [
+        schema.progress.AgentSetupJson(
+            name=status.name,
+            kind=configured[status.name].kind,
+            model=configured[status.name].model or None,
+            ready=status.is_ready,
+            detail=status.detail,
+        )
+        for status in statuses
+    ]
+    answer = schema.progress.AgentListAnswer(configured=rows)
+    session.answer(None if session.json else views.setup.agents(statuses, configured), answer)
+
+
+def _show_running(session: Session) -> None:
     rows = [
         {
             "task": task.id,

@@ -1,4 +1,4 @@
-"""The answers of `cleanup`, `config`, `completion` and `notes`."""
+"""The answers of `cleanup`, `config`, `completion`, `hooks` and `notes`."""
 
 from __future__ import annotations
 
@@ -90,3 +90,22 @@ class NotesAnswer(JsonAnswer, tag="gitorch/notes/1", frozen=True, kw_only=True):
     """The commit of the notes that were changed, before; null if there were none."""
     after: ObjectId | None
     """The same, after; equal if nothing changed."""
+
+
+class HookJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One git hook that `hooks install` writes."""
+
+    name: str
+    state: str
+    """installed, outdated, changed (by hand) or absent."""
+    path: str
+    other: str | None
+    """Who wrote the hook that it runs, or that is in its place: pre-commit, husky, lefthook or `your own`."""
+
+
+class HooksAnswer(JsonAnswer, tag="gitorch/hooks/1", frozen=True, kw_only=True):
+    """The hooks of this repository; for `hooks remove`, how each stood before."""
+
+    hooks: list[HookJson]
+    problem: str | None
+    """Why they cannot be installed here."""

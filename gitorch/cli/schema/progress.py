@@ -87,6 +87,25 @@ class AgentsAnswer(JsonAnswer, tag="gitorch/agents/1", frozen=True, kw_only=True
     agents: list[AgentJson]
 
 
+class AgentSetupJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent of the configuration."""
+
+    name: str
+    kind: str
+    """claude, codex, api or command."""
+    model: str | None
+    """Null: the model that the agent chooses itself."""
+    ready: bool
+    detail: str
+    """Its version, or why it is not ready."""
+
+
+class AgentListAnswer(JsonAnswer, tag="gitorch/agents/1", frozen=True, kw_only=True):
+    """The answer of `agents list`: the agents that tasks can use."""
+
+    configured: list[AgentSetupJson]
+
+
 class KillAnswer(JsonAnswer, tag="gitorch/kill/1", frozen=True, kw_only=True):
     """The tasks that were stopped."""
 

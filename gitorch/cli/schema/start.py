@@ -1,4 +1,4 @@
-"""The answers of `demo`, `init`, `doctor`, `help` and `roles`."""
+"""The answers of `demo`, `init`, `doctor`, `help`, `roles` and `--version`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,15 @@ class HelpAnswer(JsonAnswer, tag="gitorch/help/1", frozen=True, kw_only=True):
     topics: dict[str, str] | Absent = msgspec.UNSET
     """Titles by name; absent when a topic was named."""
     topic: str | Absent = msgspec.UNSET
+    """A topic, or a command: a command that needs a subcommand prints its help."""
     text: str | Absent = msgspec.UNSET
+
+
+class VersionAnswer(JsonAnswer, tag="gitorch/version/1", frozen=True, kw_only=True):
+    """The answer of `--version`."""
+
+    version: str
+    python: str
 
 
 class RoleJson(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
-"""What `init` found, and how it went."""
+"""What `init` found, how it went, and which hooks are installed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import RenderableType
@@ -11,7 +11,10 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import section, stack
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
+from gitorch.config import AgentSettings
 from gitorch.flow.setup import CheckTrial, Trial, check_names
+from gitorch.git.user_hooks import HookState, HookStatus
+from gitorch.services.setup import AgentStatus
 
 _COLUMNS = (
     Column(title=""),
@@ -20,6 +23,56 @@ _COLUMNS = (
     Column(title="Time", right=True, drop=1),
     Column(title="Command"),
 )
+
+_HOOKS = (
+    Column(title=""),
+    Column(title="Hook"),
+    Column(title="Runs too", drop=1),
+    Column(title="File", drop=2),
+)
+_HOOK_STYLES = {HookState.INSTALLED: "green", HookState.ABSENT: "dim"}
+
+
+def hooks(items: Sequence[HookStatus], *, terminal: TerminalStyle | None = None) -> RenderableType:
+    """Return how each hook of gitorch's stands."""
+    terminal = terminal or stdout_style()
+    rows: list[Row] = [
+        [
+            (hook.state, _HOOK_STYLES.get(hook.state, "yellow")),
+            (hook.name, "bold"),
+            (hook.other, ""),
+            (terminal.clean(str(hook.path)), "dim"),
+        ]
+        for hook in items
+    ]
+    return table(_HOOKS, rows, terminal)
+
+
+_AGENTS = (
+    Column(title=""),
+    Column(title="Agent"),
+    Column(title="Kind", drop=2),
+    Column(title="Model", drop=1),
+    Column(title="Detail"),
+)
+
+
+def agents(
+    items: Sequence[AgentStatus], settings: Mapping[str, AgentSettings], *, terminal: TerminalStyle | None = None
+) -> RenderableType:
+    """Return the agents of the configuration, with their settings by name."""
+    terminal = terminal or stdout_style()
+    rows: list[Row] = [
+        [
+            ("ready", "green") if agent.is_ready else ("not ready", "yellow"),
+            (terminal.clean(agent.name), "bold"),
+            (settings[agent.name].kind, "dim"),
+            (terminal.clean(settings[agent.name].model), ""),
+            (terminal.clean(agent.detail), ""),
+        ]
+        for agent in items
+    ]
+    return table(_AGENTS, rows, terminal)
 
 
 def trying(command: str) -> Text:
