@@ -61,7 +61,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         settings = self.config.agents[self.spec.agent]
         whole = {**self.env, **env}
         login = logins.prepare(settings.kind, whole, self.place.home, self.place.folder)
-        allowed = hosts.rules(settings, self.config.sandbox.hosts, whole)
+        allowed = hosts.rules(settings, self.config.sandbox.hosts, whole, login.services)
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
         return self.boxes.command(self.place, argv, whole, allowed=allowed, login=login)
 

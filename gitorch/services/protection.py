@@ -66,7 +66,7 @@ def description(protection: Protection) -> str:
     """Return what is in force in one line; empty without a sandbox."""
     if protection.mode != "bwrap":
         return ""
-    return f"sandbox: bubblewrap, a private repository for each attempt, network: {_NETWORKS[protection.network]}"
+    return f"sandbox: bubblewrap, private repository, network: {_NETWORKS[protection.network]}"
 
 
 def label(protection: Protection) -> str:

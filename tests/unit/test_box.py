@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -103,6 +104,36 @@ def test_hosts_of_an_agent() -> None:
         "[::1]:90",
     )
     assert hosts.loopback_ports(hosts.rules(settings, ["[::1]:90"], env)) == (81, 90)
+
+
+CLAUDE_SETTINGS = """{"env": {"ANTHROPIC_BASE_URL": "https://gw.example/claude", "DEBUG": 1}, "apiKeyHelper": "x"}"""
+CODEX_CONFIG = """
+openai_base_url = "https://openai.example"
+[model_providers.own]
+base_url = "http://127.0.0.1:81/v1"
+[mcp_servers.docs]
+url = "https://mcp.example"
+"""
+SERVICES: list[tuple[str, str, str, tuple[str, ...]]] = [
+    ("claude", "settings.json", CLAUDE_SETTINGS, ("gw.example:443",)),
+    ("claude", "settings.json", '{"env": ["https://gw.example"]}', ()),
+    ("claude", "settings.json", "{", ()),
+    ("codex", "config.toml", CODEX_CONFIG, ("openai.example:443", "127.0.0.1:81")),
+    ("codex", "config.toml", 'model_providers = "https://gw.example"', ()),
+    ("codex", "config.toml", "=", ()),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "content", "expected"), SERVICES)
+def test_an_agent_reaches_the_model_service_of_its_own_settings(
+    tmp_path: Path, kind: Literal["claude", "codex"], name: str, content: str, expected: tuple[str, ...]
+) -> None:
+    """What the user set up as the service is allowed; a tool server is not, and a broken file allows nothing."""
+    (tmp_path / name).write_text(content)
+    env = {"CLAUDE_CONFIG_DIR": str(tmp_path), "CODEX_HOME": str(tmp_path)}
+    login = logins.prepare(kind, env, tmp_path / "home", tmp_path)
+    allowed = hosts.rules(AgentSettings(kind=kind), [], {}, login.services)
+    assert allowed == (*hosts.BY_KIND[kind], *expected)
 
 
 @pytest.mark.parametrize("text", ["", "http://x.org", "x.org/path", "*", "x.org:", "a b", "x.org:http"])

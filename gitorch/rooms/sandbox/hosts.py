@@ -22,14 +22,17 @@ _RULE = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:(\
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-def rules(settings: AgentSettings, configured: Iterable[str], env: Mapping[str, str]) -> tuple[str, ...]:
+def rules(
+    settings: AgentSettings, configured: Iterable[str], env: Mapping[str, str], services: Iterable[str] = ()
+) -> tuple[str, ...]:
     """Return what an agent may reach as rules `HOST:PORT`.
 
     `env` is the agent's environment: a base URL in it, in the agent's settings, or in its arguments is a host that the
-    user named. Proxies of the user are not: the box's own proxy goes through them.
+    user named. So are the `services` that the agent's own files name. Proxies of the user are not: the box's own proxy
+    goes through them.
     """
     words = [value for name, value in env.items() if not name.lower().endswith("_proxy")]
-    named = [address for word in (*words, *settings.args, *settings.command) for address in addresses(word)]
+    named = [address for word in (*words, *settings.args, *settings.command, *services) for address in addresses(word)]
     return tuple(dict.fromkeys((*BY_KIND[settings.kind], *named, *site_rules(configured))))
 
 

@@ -9,16 +9,21 @@ from typing import Any
 import msgspec
 
 from gitorch import typed
+from gitorch.rooms.sandbox import endpoints
 from gitorch.rooms.sandbox.box import Bind
 from gitorch.rooms.sandbox.home import plain_folder, set_aside
 from gitorch.storage import atomic
 
 
 class Login(msgspec.Struct, frozen=True):
-    """Files of the user in the box's HOME: those an agent reads, and those that it refreshes."""
+    """Files of the user in the box's HOME: those an agent reads, and those that it refreshes.
+
+    `services` are addresses of model services that these files name.
+    """
 
     read: tuple[Bind, ...] = ()
     write: tuple[Bind, ...] = ()
+    services: tuple[str, ...] = ()
 
 
 def prepare(kind: str, env: Mapping[str, str], home: Path, folder: Path) -> Login:
@@ -43,16 +48,18 @@ def _claude(env: Mapping[str, str], target: Path) -> Login:
     return Login(
         read=_existing(source, target, ("settings.json", "CLAUDE.md")),
         write=_existing(source, target, (".credentials.json",)),
+        services=endpoints.of_claude(source / "settings.json"),
     )
 
 
 def _codex(env: Mapping[str, str], target: Path, folder: Path) -> Login:
     source = _folder(env, "CODEX_HOME", ".codex")
     read = _existing(source, target, ("config.toml", "AGENTS.md"))
+    services = endpoints.of_codex(source / "config.toml")
     if (login := _without_refresh(source / "auth.json")) is None:
-        return Login(read=read)
+        return Login(read=read, services=services)
     atomic.replace(folder / "auth.json", login, mode=0o600)
-    return Login(read=read, write=_existing(folder, target, ("auth.json",)))
+    return Login(read=read, write=_existing(folder, target, ("auth.json",)), services=services)
 
 
 def _without_refresh(path: Path) -> bytes | None:
