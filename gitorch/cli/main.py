@@ -141,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = with_common_options(orchestrate).main(
             args=words,
             prog_name=_program(),
+            complete_var="_ORCHESTRATE_COMPLETE",
             standalone_mode=False,
             obj=session,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from gitorch.replay import Replayer
     from gitorch.services.workspace import Workspace
 
+
+_PLAIN = re.compile(r"[\w%+=:,./@-]+", re.ASCII)
 
 UNDO_HINT = "to undo: orchestrate undo"
 
@@ -199,7 +202,12 @@ class Name(click.ParamType[str]):
             choices = [*self.choices(ctx)]
         except GitorchError:
             return []
-        return [CompletionItem(name, help=summary or None) for name, summary in choices if name.startswith(incomplete)]
+        return [
+            CompletionItem(name, help="".join(filter(str.isprintable, summary)) or None)
+            for name, summary in choices
+            # a shell inserts it as it is: a branch may be called $(rm -r x)
+            if name.startswith(incomplete) and _PLAIN.fullmatch(name)
+        ]
 
 
 class TaskName(Name):

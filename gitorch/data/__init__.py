@@ -27,6 +27,11 @@ def topics() -> dict[str, str]:
     return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.md"))}
 
 
+def completion(name: str) -> str:
+    """Return the completion script of a shell, by the name of its file."""
+    return Path(__file__).with_name("completion").joinpath(name).read_text("utf-8")
+
+
 def hooks() -> dict[str, str]:
     """Return the bodies of the git hooks that a person may install, by name: POSIX shell with `@PLACEHOLDERS@`."""
     folder = Path(__file__).with_name("hooks")

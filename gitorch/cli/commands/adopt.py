@@ -9,7 +9,8 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
+from gitorch.cli.choices import PREDECESSOR, REF
+from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.model.generators import drain
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 
 @click.command("adopt")
-@click.argument("branches", nargs=-1, required=True, metavar="BRANCH...")
-@click.option("--base", default="", metavar="REF", help="Compare with REF instead of the configured base.")
-@click.option("--after", multiple=True, type=TASK, help="Merge them after this task (repeatable).")
+@click.argument("branches", nargs=-1, required=True, type=REF, metavar="BRANCH...")
+@click.option("--base", default="", type=REF, metavar="REF", help="Compare with REF instead of the configured base.")
+@click.option("--after", multiple=True, type=PREDECESSOR, help="Merge them after this task (repeatable).")
 @click.option("--check", is_flag=True, help="Run the checks on their tips.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show the tasks without creating them.")
 @pass_session

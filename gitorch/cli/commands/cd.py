@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from gitorch.cli import schema
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.choices import STARTED_TASK
+from gitorch.cli.session import Session, pass_session
 from gitorch.errors import Refused
 
 IN_SHELL_FUNCTION = "GITORCH_CD"
@@ -16,7 +17,7 @@ IN_SHELL_FUNCTION = "GITORCH_CD"
 
 
 @click.command("cd")
-@click.argument("name", type=TASK, metavar="TASK")
+@click.argument("name", type=STARTED_TASK, metavar="TASK")
 @pass_session
 def cd_command(session: Session, name: str) -> None:
     """Go to the worktree of a task.

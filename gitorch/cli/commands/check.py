@@ -8,12 +8,13 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
+from gitorch.cli.choices import DONE_TASK
+from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.model.generators import drain
 
 
 @click.command("check")
-@click.argument("names", nargs=-1, type=TASK, metavar="[TASKS]...")
+@click.argument("names", nargs=-1, type=DONE_TASK, metavar="[TASKS]...")
 @pass_session
 def check_command(session: Session, names: tuple[str, ...]) -> None:
     """Run the checks of tasks again.

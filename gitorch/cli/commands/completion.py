@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
 
+from gitorch import data
 from gitorch.cli import schema
 from gitorch.cli.session import Session, pass_session
+
+_FILES = {"bash": "orchestrate.bash", "zsh": "_orchestrate", "fish": "orchestrate.fish"}
 
 # a program cannot change the folder of the shell that started it
 _SHELL_FUNCTION = """
@@ -30,20 +32,17 @@ end
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
+@click.argument("shell", type=click.Choice([*_FILES]))
 @pass_session
-def completion_command(session: Session, context: click.Context, shell: str) -> None:
-    """Print the completion script for a shell.
+def completion_command(session: Session, shell: str) -> None:
+    """Print the completion script for a shell: for `orchestrate`, `gitorch` and `git orchestrate`.
 
     It also defines a shell function with which `orchestrate cd TASK` changes the folder.
 
     \b
     orchestrate completion bash >> ~/.bashrc
+    orchestrate completion zsh >> ~/.zshrc        (after compinit)
+    orchestrate completion fish > ~/.config/fish/conf.d/orchestrate.fish
     """
-    completion_class = get_completion_class(shell)
-    assert completion_class is not None
-    program = context.find_root().command
-    script = completion_class(program, {}, "orchestrate", "_ORCHESTRATE_COMPLETE").source()
-    script += _FISH_FUNCTION if shell == "fish" else _SHELL_FUNCTION
+    script = data.completion(_FILES[shell]) + (_FISH_FUNCTION if shell == "fish" else _SHELL_FUNCTION)
     session.answer(script, schema.maintenance.CompletionAnswer(shell=shell, script=script))

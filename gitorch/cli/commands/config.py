@@ -10,6 +10,7 @@ import msgspec
 
 from gitorch import services
 from gitorch.cli import schema
+from gitorch.cli.choices import SETTING
 from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.cli.terminal.sanitize import safe_block
 from gitorch.config import FILE, PERSONAL, LoadedConfig
@@ -49,7 +50,7 @@ def show_config(session: Session, origin: bool) -> None:
 
 
 @config_command.command("get")
-@click.argument("name")
+@click.argument("name", type=SETTING, metavar="NAME")
 @pass_session
 def get_config(session: Session, name: str) -> None:
     """Print one setting, or a table of settings."""
@@ -59,7 +60,7 @@ def get_config(session: Session, name: str) -> None:
 
 
 @config_command.command("set")
-@click.argument("name")
+@click.argument("name", type=SETTING, metavar="NAME")
 @click.argument("value")
 @_personal
 @_user

@@ -10,7 +10,8 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.choices import STARTED_TASK
+from gitorch.cli.session import Session, pass_session
 from gitorch.cli.terminal.patch import DEFAULTS, Colours, shown, whole_lines
 from gitorch.errors import Refused
 from gitorch.executors.foreground import paged
@@ -32,7 +33,7 @@ class DiffCommand(click.Command):
 
 
 @click.command("diff", cls=DiffCommand, context_settings={"ignore_unknown_options": True})
-@click.argument("name", required=False, type=TASK, metavar="[TASK]")
+@click.argument("name", required=False, type=STARTED_TASK, metavar="[TASK]")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.option("--stat", is_flag=True, help="Show file names and line counts only.")
 @pass_session

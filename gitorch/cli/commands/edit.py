@@ -9,14 +9,15 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
+from gitorch.cli.choices import QUEUED_TASK
 from gitorch.cli.commands.request_options import request_options, requested_fields
-from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
+from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.errors import AnswerNeeded
 from gitorch.model.task import Task
 
 
 @click.command("edit")
-@click.argument("name", required=False, type=TASK, metavar="[TASK]")
+@click.argument("name", required=False, type=QUEUED_TASK, metavar="[TASK]")
 @click.option("-e", "--edit", "in_editor", is_flag=True, help="Write the prompt in your editor (the default).")
 @click.option("-m", "--prompt", help="The new prompt (- is stdin).")
 @click.option("--title", help="The new title.")

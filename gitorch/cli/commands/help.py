@@ -6,12 +6,13 @@ import click
 
 from gitorch import data
 from gitorch.cli import schema, views
+from gitorch.cli.choices import TOPIC
 from gitorch.cli.session import Session, pass_session
 from gitorch.errors import NotFound, did_you_mean
 
 
 @click.command("help")
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, type=TOPIC, metavar="[TOPIC]")
 @pass_session
 @click.pass_context
 def help_command(ctx: click.Context, session: Session, topic: str | None) -> None:

@@ -8,13 +8,14 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.choices import LIVE_TASK
+from gitorch.cli.session import Session, pass_session
 from gitorch.errors import InvalidInput
 from gitorch.model.task import State, Task
 
 
 @click.command("kill")
-@click.argument("names", nargs=-1, type=TASK, metavar="[TASKS]...")
+@click.argument("names", nargs=-1, type=LIVE_TASK, metavar="[TASKS]...")
 @click.option("--all", "kill_all", is_flag=True, help="Kill every running task.")
 @click.option("--now", is_flag=True, help="Kill immediately (no graceful stop).")
 @pass_session

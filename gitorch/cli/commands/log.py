@@ -11,7 +11,8 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.choices import STARTED_TASK
+from gitorch.cli.session import Session, pass_session
 from gitorch.cli.terminal.patch import shown, whole_lines
 from gitorch.errors import NotFound
 from gitorch.model.redact import Redactor
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command("log")
-@click.argument("name", required=False, type=TASK, metavar="[TASK]")
+@click.argument("name", required=False, type=STARTED_TASK, metavar="[TASK]")
 @click.option("-f", "--follow", is_flag=True, help="Follow the log.")
 @click.option("--attempt", type=int, metavar="N", help="Show attempt N.")
 @click.option("--raw", is_flag=True, help="Print the output of the agent as it was written, with credentials redacted.")

@@ -11,7 +11,8 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
+from gitorch.cli.choices import LOCAL_BRANCH, MERGEABLE_TASK
+from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.model.generators import drain
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 
 @click.command("merge")
-@click.argument("tasks", nargs=-1, type=TASK)
+@click.argument("tasks", nargs=-1, type=MERGEABLE_TASK)
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan and its conflicts without merging.")
-@click.option("--skip", multiple=True, type=TASK, metavar="TASK", help="Leave this task out (repeatable).")
+@click.option("--skip", multiple=True, type=MERGEABLE_TASK, metavar="TASK", help="Leave this task out (repeatable).")
 @click.option("--verify", type=click.Choice(["each", "batch", "end", "never"]), help="Which trees to check.")
 @click.option("--recheck", is_flag=True, help="Ignore cached check results.")
 @click.option("--squash", is_flag=True, help="Squash each task into one commit.")
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     help="Replay engine; all give the same result.",
 )
 @click.option("--sign/--no-sign", default=None, help="Sign the commits; by default as merge.sign says.")
-@click.option("--into", default="", metavar="BRANCH", help="Also fast-forward BRANCH to the result.")
+@click.option("--into", default="", type=LOCAL_BRANCH, metavar="BRANCH", help="Also fast-forward BRANCH to the result.")
 @pass_session
 def merge_command(
     session: Session,

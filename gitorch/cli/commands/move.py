@@ -6,16 +6,17 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
+from gitorch.cli.choices import QUEUED_TASK
+from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.model import graph
 
 
 @click.command("move")
-@click.argument("names", nargs=-1, required=True, type=TASK, metavar="TASK...")
+@click.argument("names", nargs=-1, required=True, type=QUEUED_TASK, metavar="TASK...")
 @click.option("--first", is_flag=True, help="Start before all others.")
 @click.option("--last", is_flag=True, help="Start after all others.")
-@click.option("--before", type=TASK, help="Start before this task.")
-@click.option("--after-in-queue", type=TASK, help="Start after this task, without waiting for its work.")
+@click.option("--before", type=QUEUED_TASK, help="Start before this task.")
+@click.option("--after-in-queue", type=QUEUED_TASK, help="Start after this task, without waiting for its work.")
 @pass_session
 def move_command(
     session: Session, names: tuple[str, ...], first: bool, last: bool, before: str | None, after_in_queue: str | None

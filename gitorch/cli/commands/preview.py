@@ -8,12 +8,13 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.choices import DONE_TASK
+from gitorch.cli.session import Session, pass_session
 from gitorch.errors import InvalidInput
 
 
 @click.command("preview")
-@click.argument("names", nargs=-1, type=TASK, metavar="[TASKS]...")
+@click.argument("names", nargs=-1, type=DONE_TASK, metavar="[TASKS]...")
 @click.option("--remove", is_flag=True, help="Remove the worktree of the last preview.")
 @pass_session
 def preview_command(session: Session, names: tuple[str, ...], remove: bool) -> None:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from gitorch import config, services
-from gitorch.cli.session import TASK, Session
+from gitorch.cli.choices import AGENT, PREDECESSOR, REF, ROLE
+from gitorch.cli.session import Session
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Priority
@@ -19,16 +20,16 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _PRIORITIES = [priority.value for priority in Priority]
 _OPTIONS = (
-    click.option("-a", "--agent", help="Agent to use: claude, codex, api, ... (or a role)."),
-    click.option("-r", "--role", help="Role (specialist) to use."),
+    click.option("-a", "--agent", type=AGENT, metavar="AGENT", help="Agent, such as claude or codex, or a role."),
+    click.option("-r", "--role", type=ROLE, metavar="ROLE", help="Role (specialist) to use."),
     click.option("-p", "--priority", type=click.Choice(_PRIORITIES), help="Priority."),
-    click.option("--after", multiple=True, type=TASK, help="Start after this task (repeatable)."),
+    click.option("--after", multiple=True, type=PREDECESSOR, help="Start after this task (repeatable)."),
     click.option("--context", help="JSON for the agent, or @FILE."),
     click.option(
         "--check", "checks", multiple=True, metavar="CMD", help="Command that checks the result (repeatable)."
     ),
     click.option("--paths", multiple=True, metavar="GLOB", help="Paths that the task should stay in (repeatable)."),
-    click.option("--base", metavar="REF", help="Start from REF instead of the configured base."),
+    click.option("--base", type=REF, metavar="REF", help="Start from REF instead of the configured base."),
     click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Cost limit of one attempt."),
     click.option("--timeout", metavar="TIME", help="Time limit of one attempt: 45m, 2h."),
 )

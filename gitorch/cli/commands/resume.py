@@ -6,13 +6,14 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
+from gitorch.cli.choices import RESUMABLE_TASK
 from gitorch.cli.commands.verdicts import read_message
-from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
+from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.model.visible import visible
 
 
 @click.command("resume")
-@click.argument("name", required=False, type=TASK, metavar="[TASK]")
+@click.argument("name", required=False, type=RESUMABLE_TASK, metavar="[TASK]")
 @click.option("-m", "--message", default="", help="What to tell the agent: the answer to its question, for example.")
 @pass_session
 def resume_command(session: Session, name: str | None, message: str) -> None:

@@ -6,12 +6,13 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.choices import AGENT, RETRYABLE_TASK
+from gitorch.cli.session import Session, pass_session
 
 
 @click.command("retry")
-@click.argument("tasks", nargs=-1, required=True, type=TASK)
-@click.option("-a", "--agent", default="", help="Use another agent.")
+@click.argument("tasks", nargs=-1, required=True, type=RETRYABLE_TASK)
+@click.option("-a", "--agent", default="", type=AGENT, metavar="AGENT", help="Use another agent.")
 @pass_session
 def retry_command(session: Session, tasks: tuple[str, ...], agent: str) -> None:
     """Queue a fresh attempt on a fresh base. Earlier attempts stay under refs/gitorch/attempts/."""

@@ -9,9 +9,10 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
+from gitorch.cli.choices import FINISHED_TASK
 from gitorch.cli.commands.diff import show_diff
 from gitorch.cli.commands.verdicts import read_message
-from gitorch.cli.session import TASK, Session, pass_session
+from gitorch.cli.session import Session, pass_session
 from gitorch.errors import GitorchError
 from gitorch.executors.foreground import run_on_terminal
 from gitorch.model.task import Comment, Task
@@ -24,7 +25,7 @@ _INTERRUPTS = ("\x03", "\x04")
 
 
 @click.command("review")
-@click.argument("task", required=False, type=TASK)
+@click.argument("task", required=False, type=FINISHED_TASK)
 @click.option("--list", "only_list", is_flag=True, help="List the finished tasks; ask nothing.")
 @pass_session
 def review_command(session: Session, task: str | None, only_list: bool) -> None:

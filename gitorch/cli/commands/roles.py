@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gitorch.cli import schema, views
+from gitorch.cli.choices import ROLE
 from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.errors import NotFound, did_you_mean
 
@@ -27,7 +28,7 @@ def list_roles(session: Session) -> None:
 
 
 @roles_command.command("show")
-@click.argument("name")
+@click.argument("name", type=ROLE, metavar="NAME")
 @pass_session
 def show_role(session: Session, name: str) -> None:
     """Show one role: its instructions, and what selects it."""

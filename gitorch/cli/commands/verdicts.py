@@ -6,7 +6,8 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema
-from gitorch.cli.session import TASK, UNDO_HINT, Session, pass_session
+from gitorch.cli.choices import APPROVABLE_TASK, JUDGED_TASK, STARTED_TASK
+from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.errors import InvalidInput
 from gitorch.model.task import Comment
 
@@ -24,7 +25,7 @@ def read_message(message: str, hint: str = _EDITOR_HINT) -> str:
 
 
 @click.command("comment")
-@click.argument("name", type=TASK, metavar="TASK")
+@click.argument("name", type=STARTED_TASK, metavar="TASK")
 @click.argument("position", required=False, metavar="[FILE[:LINE]]")
 @click.option("-m", "--message", default="", help="The comment (default: write it in your editor).")
 @pass_session
@@ -53,7 +54,7 @@ def _parse_position(position: str) -> tuple[str, int]:
 
 
 @click.command("approve")
-@click.argument("names", nargs=-1, type=TASK, metavar="[TASKS]...")
+@click.argument("names", nargs=-1, type=APPROVABLE_TASK, metavar="[TASKS]...")
 @click.option(
     "--all",
     "approve_all",
@@ -84,7 +85,7 @@ def approve_command(session: Session, names: tuple[str, ...], approve_all: bool,
 
 
 @click.command("revise")
-@click.argument("name", required=False, type=TASK, metavar="[TASK]")
+@click.argument("name", required=False, type=JUDGED_TASK, metavar="[TASK]")
 @click.option("-m", "--message", default="", help="What should change (default: write it in your editor).")
 @pass_session
 def revise_command(session: Session, name: str | None, message: str) -> None:
@@ -105,7 +106,7 @@ def revise_command(session: Session, name: str | None, message: str) -> None:
 
 
 @click.command("reject")
-@click.argument("name", required=False, type=TASK, metavar="[TASK]")
+@click.argument("name", required=False, type=JUDGED_TASK, metavar="[TASK]")
 @click.option("-m", "--message", default="", help="A comment for the notes.")
 @pass_session
 def reject_command(session: Session, name: str | None, message: str) -> None:
