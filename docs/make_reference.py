@@ -1,8 +1,10 @@
-"""Write the pages that come from the code (configuration, commands, exit codes): `python docs/make_reference.py`."""
+"""Write the pages that come from the code, such as commands.md and the man page: `python docs/make_reference.py`."""
 
 from __future__ import annotations
 
+import copy
 import json
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any, get_type_hints
 import click
 import msgspec
 
-from gitorch import config, data
+from gitorch import __version__, config, data
 from gitorch.cli.main import COMMANDS, orchestrate
 from gitorch.cli.session import with_common_options
 
@@ -158,27 +160,60 @@ def configuration() -> str:
 
 
 def commands() -> str:
-    """Return the page of all commands: their help, as it is printed."""
-    parts = ["# Commands\n", "Every command takes `-C PATH`, `-c KEY=VALUE`, `-q`, `-v`, `--json`, `--no-input`.\n"]
-    root = click.Context(with_common_options(orchestrate), info_name="orchestrate")
-    for title, group in COMMANDS.items():
+    """Return the page of all commands: their help as it is printed, without the options that every command has."""
+    root = root_context()
+    parts = ["# Commands\n", f"Every command takes these options:\n\n```text\n{common_options(root)}```\n"]
+    for title, contexts in contexts_by_section(root).items():
         parts.append(f"## {title}\n")
-        for name in group:
-            command = orchestrate.get_command(root, name)
-            assert command is not None
-            parts += helps(command, name, root)
+        parts += (f"### `{item.command_path}`\n\n```text\n{item.get_help()}\n```\n" for item in contexts)
     return "\n".join(parts)
 
 
-def helps(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:
-    """Yield the help of a command and of those below it."""
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=100, **command.context_settings)
-    yield f"### `{context.command_path}`\n\n```text\n{command.get_help(context)}\n```\n"
+def common_options(root: click.Context) -> str:
+    """Return the options of every command, as its help prints them."""
+    formatter = root.make_formatter()
+    records = [option.get_help_record(root) for option in root.command.params if not option.expose_value]
+    formatter.write_dl([record for record in records if record])
+    return formatter.getvalue()
+
+
+def root_context() -> click.Context:
+    """Return the context of the whole program."""
+    return click.Context(with_common_options(orchestrate), info_name="orchestrate", terminal_width=100)
+
+
+def contexts_by_section(root: click.Context) -> dict[str, list[click.Context]]:
+    """Return all commands, with those below them, in the sections of the help."""
+    sections = {}
+    for title, group in COMMANDS.items():
+        found = ((name, orchestrate.get_command(root, name)) for name in group)
+        sections[title] = [item for name, command in found if command for item in contexts_below(command, name, root)]
+    return sections
+
+
+def contexts_below(command: click.Command, name: str, parent: click.Context) -> Iterator[click.Context]:
+    """Yield the context of a command, and of those below it, without the options that every command has."""
+    own = copy.copy(command)
+    own.params = [option for option in command.params if option.expose_value]
+    own.add_help_option = False
+    context = click.Context(own, info_name=name, parent=parent, terminal_width=100, **command.context_settings)
+    yield context
     if isinstance(command, click.Group):
         for subcommand_name in command.commands or command.list_commands(context):
             subcommand = command.get_command(context, subcommand_name)
             if subcommand and not subcommand.hidden:
-                yield from helps(subcommand, subcommand_name, context)
+                yield from contexts_below(subcommand, subcommand_name, context)
+
+
+def man() -> str:
+    """Return the man page of all commands."""
+    root = root_context()
+    topics = {title: data.topics()[name] for title, name in _MAN_TOPICS.items()}
+    page: str = runpy.run_path(str(DOCS / "man_page.py"))["page"](root, contexts_by_section(root), topics, __version__)
+    return page
+
+
+_MAN_TOPICS = {"Exit status": "exit-codes", "Environment": "environment"}
 
 
 def exit_codes() -> str:
@@ -186,7 +221,12 @@ def exit_codes() -> str:
     return data.topics()["exit-codes"]
 
 
-PAGES = {"configuration.md": configuration, "commands.md": commands, "exit-codes.md": exit_codes}
+PAGES = {
+    "configuration.md": configuration,
+    "commands.md": commands,
+    "exit-codes.md": exit_codes,
+    "man/orchestrate.1": man,
+}
 
 
 def main() -> None:
