@@ -127,6 +127,7 @@ def run(
     workspace: Workspace,
     *,
     max_agents: int | None = None,
+    start_at: str = "",
     until: str | None = None,
     budget: float | None = None,
     max_unreviewed: int | None = None,
@@ -139,7 +140,12 @@ def run(
     tasks that have changed, after that is saved. Set `stop` to start nothing more; `kill` stops a task that runs.
     """
     limits = services.run.run_limits(
-        workspace.config, max_agents=max_agents, until=until, budget=budget, max_unreviewed=max_unreviewed
+        workspace.config,
+        max_agents=max_agents,
+        start_at=start_at,
+        until=until,
+        budget=budget,
+        max_unreviewed=max_unreviewed,
     )
     changes = services.run.run(workspace, limits, stop or threading.Event())
     return drain(changes, on_change)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
 from gitorch.config import Config, size
-from gitorch.errors import InvalidInput
 from gitorch.executors.base import total_slots
 from gitorch.flow import attempt
 from gitorch.flow.scheduling import base
@@ -19,6 +18,7 @@ from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.model.visible import readable_list
+from gitorch.model.wall_clock import next_time
 from gitorch.rooms.context import RunContext
 from gitorch.services import guard, protection
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
@@ -121,6 +121,7 @@ def run_limits(
     config: Config,
     *,
     max_agents: int | None = None,
+    start_at: str = "",
     until: str | None = None,
     budget: float | None = None,
     max_unreviewed: int | None = None,
@@ -128,13 +129,17 @@ def run_limits(
 ) -> RunLimits:
     """Return the limits of a run: the arguments, or the configured values for those that are None.
 
-    `until` is a time of day (`07:00`), `budget` is in dollars.
+    `start_at` and `until` are times of day (`07:00`), `until` the first one after the start; `budget` is in dollars.
     """
     configured = config.run
+    now = datetime.now(UTC)
+    start = next_time(start_at, now) if start_at else None
+    end = configured.until if until is None else until
     return RunLimits(
         max_agents=configured.max_agents if max_agents is None else max_agents,
         approved_only=configured.start_after == "approved",
-        until=_next_time(configured.until if until is None else until),
+        start_at=start,
+        until=next_time(end, start or now) if end else None,
         budget=configured.budget if budget is None else budget,
         max_unreviewed=configured.max_unreviewed if max_unreviewed is None else max_unreviewed,
         min_free_disk=size(configured.min_free_disk),
@@ -142,19 +147,6 @@ def run_limits(
         stop_on_limit=configured.rate_limits == "stop",
         switch_on_limit=configured.rate_limits == "switch",
     )
-
-
-def _next_time(text: str) -> datetime | None:
-    """Return the next time that a clock shows `07:00`; None for empty text."""
-    if not text:
-        return None
-    try:
-        clock = datetime.strptime(text, "%H:%M").time()
-    except ValueError:
-        raise InvalidInput("time", f"{text!r} is not a time", fix=("write it as 07:00",)) from None
-    now = datetime.now().astimezone()
-    today = now.replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
-    return (today if today > now else today + timedelta(days=1)).astimezone(UTC)
 
 
 def _require_base(workspace: Workspace) -> None:

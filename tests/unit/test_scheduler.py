@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from gitorch.errors import GitorchError, Refused
-from gitorch.flow.scheduling import holds
+from gitorch.flow.scheduling import holds, scheduler
 from gitorch.flow.scheduling.scheduler import RunLimits, Scheduler, SchedulerHooks, StopCause
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import ExitReason, Usage
@@ -33,7 +33,12 @@ class Night:
     """A run over tasks in memory: records who started, in which order, and how many ran at once."""
 
     def __init__(
-        self, *tasks: Task, carry: Carry = finish, slots: Callable[[], int | None] = lambda: None, **limits: object
+        self,
+        *tasks: Task,
+        carry: Carry = finish,
+        slots: Callable[[], int | None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        **limits: object,
     ) -> None:
         self.tasks = {one.id: one for one in tasks}
         self.started: list[str] = []
@@ -53,6 +58,7 @@ class Night:
             other_agent=lambda unusable: next((name for name in ("b", "c") if name not in unusable), ""),
             slots=slots,
             disk=Path.cwd(),
+            now=now,
         )
         self.stop = threading.Event()
         self.schedule = Scheduler(work, msgspec.convert(limits, RunLimits), self.stop)
@@ -254,6 +260,66 @@ def test_a_task_that_waits_for_a_limit_goes_on_when_it_resets() -> None:
     night = Night(task(1), carry=carry).run()
     assert night.started == ["t1", "t1"]
     assert night.states() == {"t1": "finished"}
+
+
+class Clock:
+    """A clock that moves on ten minutes whenever nothing happens, and to the time of `jumps` when a task starts."""
+
+    def __init__(self, start: datetime, jumps: dict[str, datetime]) -> None:
+        self.time = start
+        self.jumps = jumps
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def run(self, night: Night) -> list[tuple[str, datetime]]:
+        """Run a night; return when each task started."""
+        log: list[tuple[str, datetime]] = []
+        for changed in night.schedule.run():
+            started = [one.id for one in changed if one.state is State.RUNNING]
+            log += [(name, self.time) for name in started]
+            night.tasks |= {one.id: one for one in changed}
+            self.time = next((self.jumps[name] for name in started if name in self.jumps), self.time)
+            self.time += timedelta(minutes=0 if changed else 10)
+        return log
+
+
+def test_a_night_with_two_limit_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing starts before `--at`, into a limit, or after `--until`; what waits for a limit goes on when it ends."""
+    monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.001)
+    evening = datetime(2026, 11, 29, 18, tzinfo=UTC)
+    start, first, second, end = (evening + timedelta(hours=hours) for hours in (5, 7, 10, 13))
+    clock = Clock(evening, {"t5": end})
+    windows = {"t1": first, "t3": second}
+
+    def carry(one: Task) -> Iterator[Task]:
+        if wake := windows.pop(one.id, None):
+            yield change(change_attempt(one, ending=ExitReason.LIMITED), state=State.WAITING, wake=wake)
+        else:
+            yield from finish(one)
+
+    night = Night(*map(task, range(1, 7)), carry=carry, now=clock, max_agents=1, start_at=start, until=end)
+    log = clock.run(night)
+    assert [name for name, _ in log] == ["t1", "t1", "t2", "t3", "t3", "t4", "t5"]
+    times = [time for _, time in log]
+    assert times == sorted(times)
+    assert times[0] == start
+    assert first <= times[1] <= times[3] < second <= times[4] <= times[6] < end
+    assert night.states()["t6"] == "queued"
+    left = night.schedule.stop_reason()
+    assert left is not None
+    assert left.reason.startswith("it is ")
+
+
+def test_a_stop_ends_the_wait_for_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C before the start ends the run, and nothing was started."""
+    monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.001)
+    start = datetime(2026, 11, 29, 18, tzinfo=UTC)
+    night = Night(task(1), now=lambda: start, start_at=start + timedelta(hours=5))
+    for number, _ in enumerate(night.schedule.run()):
+        if number == 3:
+            night.stop.set()
+    assert night.states() == {"t1": "queued"}
 
 
 def test_a_budget_stops_new_starts_and_says_so() -> None:

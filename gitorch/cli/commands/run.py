@@ -19,6 +19,7 @@ from gitorch.cli.commands.changes import print_change
 from gitorch.cli.commands.report import write_page
 from gitorch.cli.session import Session, pass_session
 from gitorch.errors import AnswerNeeded, Incomplete, LimitReached, SetupNeeded
+from gitorch.executors import keep_awake
 from gitorch.executors.foreground import start_detached
 from gitorch.model import graph
 from gitorch.model.generators import drain
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="Maximum number of agents at once.")
+@click.option("--at", "start_at", default="", metavar="23:00", help="Wait until this time before starting tasks.")
 @click.option("--until", default=None, metavar="07:00", help="Start no task after this time.")
 @click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Start no task after spending this much.")
 @click.option(
@@ -64,6 +66,7 @@ def _limits(session: Session, options: dict[str, Any]) -> RunLimits:
     return services.run.run_limits(
         session.workspace.config,
         max_agents=options["max_agents"],
+        start_at=options["start_at"],
         until=options["until"],
         budget=options["budget"],
         max_unreviewed=options["max_unreviewed"],
@@ -130,9 +133,20 @@ def _run(session: Session, limits: RunLimits) -> None:
         session.say(confined)
     for text in services.protection.warnings(protection):
         session.screen.warn(text)
-    with _graceful_signals(session, stop):
+    if limits.start_at:
+        session.say(f"starts at {limits.start_at.astimezone():%H:%M on %A}")
+    with _kept_awake(session), _graceful_signals(session, stop):
         summary = _show(session, _announced(services.run.run(workspace, limits, stop)))
     _print_summary(session, summary)
+
+
+@contextmanager
+def _kept_awake(session: Session) -> Iterator[None]:
+    argv = keep_awake.command() if session.workspace.config.run.keep_awake else ()
+    with keep_awake.kept_awake(argv) as is_awake:
+        if is_awake:
+            session.say(f"the system is kept awake ({argv[0]})")
+        yield
 
 
 def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) -> RunSummary:

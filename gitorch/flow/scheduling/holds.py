@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gitorch.model.outcome import ExitReason
 from gitorch.model.task import State, Task
@@ -20,9 +20,15 @@ class HeldAgents:
     back. A probe that succeeds from the start does not see the fault, and means nothing.
     """
 
-    def __init__(self, is_ready: Callable[[str], bool], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        is_ready: Callable[[str], bool],
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.agents: dict[str, str] = {}
         self._is_ready = is_ready
+        self._now = now
         self._clock = clock
         self._failed_probes: set[str] = set()
         self._next_probe = 0.0
@@ -55,17 +61,17 @@ class HeldAgents:
 
     def limited(self, tasks: Iterable[Task], agent_of: Callable[[Task], str]) -> dict[str, datetime]:
         """Return the agents that have reached a limit, and when it ends: what one task was told holds for all."""
-        now = datetime.now(UTC)
+        now = self._now()
         limits = {agent: until for agent, until in self._limits.items() if until > now}
         for task in tasks:
-            if task.wake is not None and is_limited(task):
+            if task.wake is not None and is_limited(task, now):
                 agent = agent_of(task)
                 limits[agent] = max(task.wake, limits.get(agent, task.wake))
         return limits
 
 
-def is_limited(task: Task) -> bool:
+def is_limited(task: Task, now: datetime) -> bool:
     """Return whether a task waits for the limit of its agent to end."""
     ended = task.attempt.ending if task.attempt else ""
     is_waiting = task.state is State.WAITING and ended == ExitReason.LIMITED
-    return is_waiting and task.wake is not None and task.wake > datetime.now(UTC)
+    return is_waiting and task.wake is not None and task.wake > now

@@ -25,10 +25,14 @@ POLL_SECONDS = 1.0
 
 
 class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of a run: `budget` in dollars, `min_free_disk` in bytes; 0 means no limit, for reviews too."""
+    """The limits of a run: `budget` in dollars, `min_free_disk` in bytes; 0 means no limit, for reviews too.
+
+    No task starts before `start_at`, or from `until` on.
+    """
 
     max_agents: int = 3
     approved_only: bool = False
+    start_at: datetime | None = None
     until: datetime | None = None
     budget: float = 0.0
     max_unreviewed: int = 0
@@ -50,6 +54,7 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     - `is_ready`: return whether an agent is installed and logged in.
     - `other_agent`: return an agent that is ready and not one of these, or an empty text.
     - `slots`: return how many attempts the machines of the executor take at once; None means no limit.
+    - `now`: return the time, in UTC.
     """
 
     tasks: Callable[[], Mapping[TaskId, Task]]
@@ -61,6 +66,7 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     other_agent: Callable[[Collection[str]], str]
     slots: Callable[[], int | None]
     disk: Path
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 class StopCause(StrEnum):
@@ -92,7 +98,7 @@ class Scheduler:
         self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None] | None] = queue.Queue()
         self._running: dict[TaskId, Future[None]] = {}
         self._names: dict[Future[None], TaskId] = {}
-        self._held = HeldAgents(hooks.is_ready)
+        self._held = HeldAgents(hooks.is_ready, hooks.now)
         self._last_start_keys: dict[TaskId, tuple[object, ...]] = {}
 
     def run(self) -> Iterator[list[Task]]:
@@ -122,7 +128,7 @@ class Scheduler:
 
     def _start_ready(self, pool: ThreadPoolExecutor) -> Iterator[list[Task]]:
         while len(self._running) < self.limits.max_agents and not self.stop.is_set():
-            task = self._next()
+            task = None if self._is_early() else self._next()
             if task is None or self._must_stop() or not self._has_free_slot():
                 return
             started = self._start(task)
@@ -143,7 +149,9 @@ class Scheduler:
         self._held.probe()
         limited = self._held.limited(tasks.values(), self.hooks.agent)
         other = self.hooks.other_agent({*limited, *self._held.agents}) if limited and self._may_switch() else ""
-        awake = [task for task in tasks.values() if self._is_awake(task) or (other and is_limited(task))]
+        awake = [
+            task for task in tasks.values() if self._is_awake(task) or (other and is_limited(task, self.hooks.now()))
+        ]
         ready = graph.ready(tasks, approved_only=self.limits.approved_only)
         for task in sorted([*awake, *ready], key=urgency):
             if task.id in self._running or not self._is_untried(task, tasks):
@@ -237,7 +245,7 @@ class Scheduler:
         self.cost += (last.usage.usd or 0.0) if last.usage else 0.0
         if task.state is State.QUEUED and last.ending in (ExitReason.UNAUTHENTICATED, ExitReason.SETUP):
             self._held.hold(task.spec.agent, task.reason)
-        if task.wake is not None and is_limited(task):
+        if task.wake is not None and is_limited(task, self.hooks.now()):
             self._held.limit(task.spec.agent, task.wake)
         if last.ending == ExitReason.LIMITED and self.limits.stop_on_limit:
             self.stopped = StopReason(StopCause.LIMIT, f"{task.spec.agent} has reached its limit")
@@ -268,7 +276,7 @@ class Scheduler:
 
     def _limit_message(self) -> str:
         limits = self.limits
-        if limits.until and datetime.now(UTC) >= limits.until:
+        if limits.until and self.hooks.now() >= limits.until:
             return f"it is {limits.until.astimezone():%H:%M}"
         if limits.budget and self.cost >= limits.budget:
             return f"the budget of ${limits.budget:.2f} is used up (${self.cost:.2f})"
@@ -280,16 +288,21 @@ class Scheduler:
         return ""
 
     def _is_awake(self, task: Task) -> bool:
-        return task.state is State.WAITING and task.wake is not None and task.wake <= datetime.now(UTC)
+        return task.state is State.WAITING and task.wake is not None and task.wake <= self.hooks.now()
+
+    def _is_early(self) -> bool:
+        return self.limits.start_at is not None and self.hooks.now() < self.limits.start_at
 
     def _has_wake_time(self) -> bool:
-        """Return whether a task wakes up during this run."""
+        """Return whether a task wakes up during this run, or the run has yet to start."""
         if self.stop.is_set() or self.stopped:
             return False
-        if self.limits.until and datetime.now(UTC) < self.limits.until and self._held.may_come_back():
+        if self._is_early():
+            return True
+        if self.limits.until and self.hooks.now() < self.limits.until and self._held.may_come_back():
             return True
         wakes = [t.wake for t in self.hooks.tasks().values() if t.state is State.WAITING and t.wake is not None]
-        horizon = self.limits.until or datetime.now(UTC) + timedelta(days=8)
+        horizon = self.limits.until or self.hooks.now() + timedelta(days=8)
         return any(wake < horizon for wake in wakes)
 
 
