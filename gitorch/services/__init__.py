@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         stop,
         submit,
         undo,
+        uninstall,
         watch,
     )
 
@@ -111,6 +112,7 @@ __all__ = [
     "stop",
     "submit",
     "undo",
+    "uninstall",
     "watch",
 ]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
+
+import msgspec
 
 from gitorch.config import seconds
 from gitorch.git import worktrees
 from gitorch.git.worktree_trash import TRASH, expire, new_stamp, removal
 from gitorch.model import naming
-from gitorch.model.naming import branch_ref
+from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import State, Task
 from gitorch.rooms.paths import worktree_path
@@ -27,6 +29,39 @@ def removable(workspace: Workspace) -> list[Task]:
     closed = {task.id: task for task in tasks if task.state in (State.MERGED, State.REJECTED)}
     needed = {name for task in tasks if task.id not in closed for name in task.spec.after}
     return [task for name, task in closed.items() if name not in needed]
+
+
+class RemovalProof(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a task is no longer needed; without `is_proven`, why it stays. `commit` is what it was merged as."""
+
+    task: TaskId
+    text: str
+    commit: Oid | None = None
+    is_proven: bool = True
+
+
+def proofs(workspace: Workspace, tasks: Sequence[Task]) -> list[RemovalProof]:
+    """Return for each closed task what proves that it can go: its merged commit on a branch, or its rejection."""
+    repository, integration = workspace.repository, workspace.repository.resolve(workspace.config.integration)
+    merged = [task.merged_as for task in tasks if task.merged_as]
+    existing = [oid for oid in repository.object_ids(*merged) if oid] if merged else []
+    branches = (f"--exclude={workspace.config.prefix}*", "--branches", "--remotes", "--tags")
+    names = "".join(f"{commit}\n" for commit in existing).encode()
+    bounds = ("--not", *branches, *([integration] if integration else ()))
+    alone = repository.git("rev-list", "--stdin", *bounds, input=names).text.split() if existing else []
+    return [_proof(task, {*existing} - {*alone}) for task in tasks]
+
+
+def _proof(task: Task, on_branches: Container[str]) -> RemovalProof:
+    if task.state is State.REJECTED or not task.merged_as:
+        is_empty = task.commits is None or task.tip == task.base
+        return RemovalProof(task=task.id, text=f"{task.state}, {'empty' if is_empty else 'its commits stay in a ref'}")
+    commit = task.merged_as
+    if commit not in on_branches:
+        return RemovalProof(
+            task=task.id, text=f"stays: {commit[:12]} is on no branch any more", commit=commit, is_proven=False
+        )
+    return RemovalProof(task=task.id, text=f"merged as {commit[:12]}", commit=commit)
 
 
 def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:

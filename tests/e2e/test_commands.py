@@ -153,7 +153,7 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     assert call("redo")["removed"] == ["one", "two"]
     git("branch", "by-hand", "orch/integration", cwd=cli.folder)
     assert call("adopt", "by-h*")["left"][0]["branch"] == "by-hand"
-    assert set(NAMES) - seen == {"demo", "hooks", "notes", "resume"}  # which have tests of their own
+    assert set(NAMES) - seen == {"demo", "hooks", "notes", "resume", "uninstall"}  # which have tests of their own
 
 
 def test_status_is_as_promised(cli: Cli) -> None:

@@ -62,7 +62,6 @@ OPEN = {
     "attach": "",
     "history": "",
     "mcp": "",
-    "uninstall": "",
     "submit": "--agents --attempts --from",
     "plan approve": "--run",
     "run": "--at",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
+from gitorch.cli.terminal.sanitize import safe
+from gitorch.model.task import Task
+from gitorch.services.maintenance import RemovalProof
 
 
 @click.command("cleanup")
@@ -16,24 +21,42 @@ from gitorch.cli.session import UNDO_HINT, Session, pass_session
 def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
     """Remove merged and rejected tasks, with their worktrees and branches.
 
+    Lists for each what proves that it can go, such as the commit on a branch that it was merged as. A merged task whose
+    commit is on no branch any more stays.
+
     Nothing is deleted yet: worktrees and logs go to a trash, which is kept for `trash.keep`. The commits of each branch
     stay under refs/gitorch/trash/, uncommitted files under refs/gitorch/rescue/. `undo` brings all of it back.
     """
     if not dry_run:
         services.guard.require_person("clean up")
     workspace = session.workspace
-    tasks = services.maintenance.removable(workspace)
-    answer = schema.maintenance.CleanupAnswer(tasks=[task.id for task in tasks], dry_run=dry_run)
-    listing = "\n".join(f"{task.id}  {task.state}  {task.worktree}" for task in tasks)
+    closed = services.maintenance.removable(workspace)
+    proofs = services.maintenance.proofs(workspace, closed)
+    tasks = [task for task, proof in zip(closed, proofs, strict=True) if proof.is_proven]
+    answer = _answer(tasks, proofs, dry_run=dry_run)
+    rows = zip(closed, proofs, strict=True)
+    listing = "\n".join(f"{task.id}  {proof.text}  {safe(task.worktree)}".rstrip() for task, proof in rows)
     if dry_run or not tasks:
         session.answer(listing or "nothing to clean up", answer)
         return
     if not yes:
         session.say(listing)
     if not session.confirm(f"Remove {len(tasks)} worktrees and branches?", yes=yes):
-        session.answer("nothing was removed", schema.maintenance.CleanupAnswer(tasks=[], dry_run=dry_run))
+        session.answer("nothing was removed", _answer([], proofs, dry_run=dry_run))
         return
     for task in services.maintenance.cleanup(workspace, tasks):
         session.say(f"removed {task.id}")
     session.answer(f"{len(tasks)} tasks removed", answer)
     session.say(UNDO_HINT)
+
+
+def _answer(
+    tasks: Sequence[Task], proofs: Sequence[RemovalProof], *, dry_run: bool
+) -> schema.maintenance.CleanupAnswer:
+    rows = [
+        schema.maintenance.RemovalProofJson(
+            task=proof.task, proof=proof.text, commit=proof.commit, proven=proof.is_proven
+        )
+        for proof in proofs
+    ]
+    return schema.maintenance.CleanupAnswer(tasks=[task.id for task in tasks], dry_run=dry_run, proofs=rows)

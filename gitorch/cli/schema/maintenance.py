@@ -1,4 +1,4 @@
-"""The answers of `cleanup`, `config`, `completion`, `hooks` and `notes`."""
+"""The answers of `cleanup`, `uninstall`, `config`, `completion`, `hooks` and `notes`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,37 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId
 
 
+class RemovalProofJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a closed task can go, or why it stays."""
+
+    task: str
+    proof: str
+    commit: ObjectId | None
+    """The commit that it was merged as."""
+    proven: bool
+
+
 class CleanupAnswer(JsonAnswer, tag="gitorch/cleanup/1", frozen=True, kw_only=True):
     """The tasks that were removed, or with `dry_run` would be."""
 
     tasks: list[str]
+    dry_run: bool
+    proofs: list[RemovalProofJson]
+    """For every closed task, also those that stay."""
+
+
+class UninstallAnswer(JsonAnswer, tag="gitorch/uninstall/1", frozen=True, kw_only=True):
+    """What `uninstall` removed, or with `dry_run` would remove."""
+
+    worktrees: list[str]
+    refs: list[str]
+    kept: list[str]
+    """Refs that stay: rescue points, and those with commits that no branch has."""
+    hooks: list[str]
+    folder: str
+    """The folder of the state."""
+    unfinished: list[str]
+    """Tasks that are queued or not decided; their requests are lost."""
     dry_run: bool
 
 

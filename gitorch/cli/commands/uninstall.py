@@ -1,0 +1,64 @@
+"""`uninstall`."""
+
+from __future__ import annotations
+
+import click
+
+from gitorch import services
+from gitorch.cli import schema
+from gitorch.cli.session import Session, pass_session
+from gitorch.cli.terminal.sanitize import safe
+from gitorch.services.uninstall import UninstallPlan
+
+
+@click.command("uninstall")
+@click.option("-n", "--dry-run", is_flag=True, help="List what would be removed.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--purge", is_flag=True, help="Also delete rescue points, earlier attempts and notes.")
+@pass_session
+def uninstall_command(session: Session, dry_run: bool, yes: bool, purge: bool) -> None:
+    """Take gitorch out of this repository. It cannot be undone.
+
+    Worktrees, the state folder, hooks and internal refs go. Branches and notes stay, and so do rescue points and refs
+    with commits that no branch has. Uncommitted files of worktrees go to rescue points first.
+    """
+    services.guard.require_person("uninstall gitorch")
+    workspace = session.workspace
+    plan = services.uninstall.plan(workspace, purge=purge)
+    listing = _listing(plan)
+    if dry_run:
+        session.answer(listing, _answer(plan, dry_run=True))
+        return
+    if not yes:
+        session.say(listing)
+    if not session.confirm("Take gitorch out of this repository?", yes=yes):
+        session.answer("nothing was removed", _answer(plan, dry_run=True))
+        return
+    left = services.uninstall.uninstall(workspace, purge=purge)
+    for path in left.worktrees:
+        session.screen.warn(f"not all files of {path} are in a rescue point: it was not deleted")
+    for path in left.hooks:
+        session.screen.warn(f"{path} was changed by hand: it was not removed")
+    session.answer("gitorch is out of this repository", _answer(plan, dry_run=False))
+    session.say(f"branches stay; to delete them: git branch -D $(git branch --list '{workspace.config.prefix}*')")
+
+
+def _listing(plan: UninstallPlan) -> str:
+    lines = [f"worktree   {safe(str(path))}" for path in plan.worktrees]
+    lines += [f"hook       {safe(str(path))}" for path in plan.hooks]
+    lines += [f"state      {safe(str(plan.folder))}", f"refs       {len(plan.refs)} below refs/"]
+    lines += [f"unfinished {name}: its request is lost" for name in plan.open]
+    lines += [f"kept       {safe(ref)}" for ref in plan.kept]
+    return "\n".join(lines)
+
+
+def _answer(plan: UninstallPlan, *, dry_run: bool) -> schema.maintenance.UninstallAnswer:
+    return schema.maintenance.UninstallAnswer(
+        worktrees=[str(path) for path in plan.worktrees],
+        refs=[str(ref) for ref in plan.refs],
+        kept=[str(ref) for ref in plan.kept],
+        hooks=[str(path) for path in plan.hooks],
+        folder=str(plan.folder),
+        unfinished=[str(name) for name in plan.open],
+        dry_run=dry_run,
+    )

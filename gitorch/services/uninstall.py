@@ -1,0 +1,152 @@
+"""Take gitorch out of a repository: branches, commits and what no branch has stay; worktrees, refs and state go."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gitorch.errors import Refused
+from gitorch.git import rescue, worktree_list, worktrees
+from gitorch.git.layout import REMEMBERED_FOLDER
+from gitorch.git.user_hooks import HookState
+from gitorch.git.worktree_trash import TRASH, carry_out, new_stamp, removal
+from gitorch.model import naming
+from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref, TaskId
+from gitorch.model.refs import RefUpdate
+from gitorch.model.task import State
+from gitorch.rooms.paths import worktree_path
+from gitorch.services import guard, hooks
+from gitorch.services.recovery import operation_lock
+from gitorch.services.run_lock import run_lock
+from gitorch.services.workspace import Workspace
+
+_RESCUE = f"{OWN_REFS}rescue/"
+_COPIES = (f"{OWN_REFS}orig/", f"{OWN_REFS}building", f"{OWN_REFS}remote-notes/")
+"""Refs whose commits are elsewhere: published by a merge under other ids, or notes."""
+
+
+class UninstallPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes: worktrees, refs with their commits, hooks, and the folder of the state.
+
+    `kept` are refs that stay because no branch has their commits; `open` the tasks that are queued or unfinished.
+    """
+
+    worktrees: tuple[Path, ...]
+    refs: dict[Ref, Oid]
+    kept: tuple[Ref, ...]
+    hooks: tuple[Path, ...]
+    folder: Path
+    open: tuple[TaskId, ...]
+
+
+class Uninstalled(msgspec.Struct, frozen=True, kw_only=True):
+    """What could not be taken away: worktrees with files that no rescue point holds, and hooks changed by hand."""
+
+    worktrees: tuple[Path, ...] = ()
+    hooks: tuple[Path, ...] = ()
+
+
+def plan(workspace: Workspace, *, purge: bool = False) -> UninstallPlan:
+    """Return what `uninstall` would do; `purge` also takes rescue points, earlier attempts, and notes."""
+    removed, kept = _refs(workspace, purge=purge)
+    done = (State.MERGED, State.REJECTED, State.CANCELLED)
+    return UninstallPlan(
+        worktrees=tuple(_own_worktrees(workspace)),
+        refs=removed,
+        kept=kept,
+        hooks=tuple(hook.path for hook in hooks.status(workspace)[1] if hook.state is not HookState.ABSENT),
+        folder=workspace.folder,
+        open=tuple(task.id for task in workspace.tasks.values() if task.state not in done),
+    )
+
+
+def uninstall(workspace: Workspace, *, purge: bool = False) -> Uninstalled:
+    """Take gitorch out of the repository. A killed uninstall goes on when it is called again.
+
+    Uncommitted files go to rescue points first. Raises `Refused` while a run or an agent is active.
+    """
+    guard.require_person("uninstall gitorch")
+    running = [task.id for task in workspace.tasks.values() if task.state is State.RUNNING]
+    if running:
+        raise Refused("agents-running", f"agents are running: {', '.join(running)}", fix=("orchestrate kill --all",))
+    workspace.folder.mkdir(parents=True, exist_ok=True)
+    with run_lock(workspace), operation_lock(workspace):
+        places = _trash_folders(workspace)
+        unsaved = tuple(_take_worktrees(workspace))
+        for place in places:
+            _empty(place, unsaved)
+        changed = _remove_hooks(workspace)
+        removed, _ = _refs(workspace, purge=purge)
+        workspace.repository.update_refs([RefUpdate(ref, None, oid) for ref, oid in removed.items()], "uninstall")
+        shutil.rmtree(workspace.folder)
+    return Uninstalled(worktrees=unsaved, hooks=changed)
+
+
+def _own_worktrees(workspace: Workspace) -> Iterator[Path]:
+    for entry in worktree_list.list_entries(workspace.repository):
+        admin = worktree_list.find_admin(workspace.repository, entry.path)
+        if admin is not None and (admin / REMEMBERED_FOLDER).exists():
+            yield entry.path
+
+
+def _take_worktrees(workspace: Workspace) -> Iterator[Path]:
+    """Take the worktrees away; yield where those are whose files are not all in a rescue point."""
+    repository, stamp = workspace.repository, new_stamp()
+    for path in [*_own_worktrees(workspace)]:
+        worktree, saved = worktrees.find(repository, path), None
+        if worktree is not None:
+            ref = naming.rescue_ref(path.name)
+            saved = worktrees.rescue(repository, worktree, ref, f"uncommitted files of {path.name}", complete=True)
+        moves = removal(repository, path, stamp)
+        with worktrees.lock(repository):
+            carry_out(moves)
+        if saved and rescue.skipped_of(repository.commits([saved])[0].message):
+            yield from (move.new for move in moves if move.old == path)
+
+
+def _trash_folders(workspace: Workspace) -> set[Path]:
+    places = {worktree_path(workspace.repository, workspace.config, "task").parent}
+    places |= {Path(task.worktree).parent for task in workspace.tasks.values() if task.worktree}
+    return {place / TRASH for place in (*places, *(path.parent for path in _own_worktrees(workspace)))}
+
+
+def _empty(trash: Path, kept: Sequence[Path]) -> None:
+    """Delete what is in a trash folder, but for `kept`, and the folders that are empty then."""
+    for entry in trash.iterdir() if trash.is_dir() and not trash.is_symlink() else ():
+        if entry in kept:
+            continue
+        if entry.is_symlink() or not entry.is_dir():
+            entry.unlink()
+        else:
+            shutil.rmtree(entry)
+    for folder in (trash, trash.parent):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _remove_hooks(workspace: Workspace) -> tuple[Path, ...]:
+    """Remove the installed hooks; return those that a person has changed, which stay."""
+    changed = tuple(hook.path for hook in hooks.status(workspace)[1] if hook.state is HookState.CHANGED)
+    if not changed:
+        hooks.remove(workspace)
+    return changed
+
+
+def _refs(workspace: Workspace, *, purge: bool) -> tuple[dict[Ref, Oid], tuple[Ref, ...]]:
+    """Return the refs that go, and those that stay because no other kept ref has their commits."""
+    own = workspace.repository.refs(OWN_REFS.rstrip("/"))
+    if purge:
+        return own | workspace.repository.refs(NOTES), ()
+    rescued = {ref: tip for ref, tip in own.items() if ref.startswith(_RESCUE)}
+    others = {ref: tip for ref, tip in own.items() if ref not in rescued}
+    copies = [ref for ref in others if ref.startswith(_COPIES)]
+    kept_elsewhere = ("--not", f"--exclude={OWN_REFS}*", "--all", f"--glob={_RESCUE}*")
+    tips = [f"{tip}\n" for tip in others.values()]
+    listing = workspace.repository.git("rev-list", "--stdin", *kept_elsewhere, input="".join(tips).encode()).text
+    alone = {*listing.split()} if tips else set()
+    kept = [ref for ref, tip in others.items() if tip in alone and ref not in copies]
+    removed = {ref: tip for ref, tip in others.items() if ref not in kept}
+    return removed, (*rescued, *kept)
