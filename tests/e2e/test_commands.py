@@ -153,7 +153,8 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     assert call("redo")["removed"] == ["one", "two"]
     git("branch", "by-hand", "orch/integration", cwd=cli.folder)
     assert call("adopt", "by-h*")["left"][0]["branch"] == "by-hand"
-    assert set(NAMES) - seen == {"demo", "hooks", "notes", "resume", "uninstall"}  # which have tests of their own
+    # these have tests of their own
+    assert set(NAMES) - seen == {"demo", "edit", "hooks", "move", "notes", "resume", "uninstall"}
 
 
 def test_status_is_as_promised(cli: Cli) -> None:
