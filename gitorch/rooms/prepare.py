@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from gitorch.config import Config, size
 from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec, Stream, tail_text
-from gitorch.git import fence
+from gitorch.git import config_text, fence
 from gitorch.git.repository import Repository
 from gitorch.model.outcome import Exit
 from gitorch.model.secret_values import secret_values
@@ -17,6 +21,21 @@ from gitorch.rooms.steps import command_line, numbered, shell
 
 PREPARE_SECONDS = 1800.0
 _STREAMS: tuple[Stream, ...] = ("stderr", "stdout")
+_GIT = """\
+#!/bin/sh
+folder={folder}
+PATH=${{PATH#"$folder":}}
+if [ "$1" != config ]; then exec git "$@"; fi
+shift
+for word; do
+    case $word in --global | --system | -f | --file | --file=* | --blob | --blob=*) exec git config "$@" ;; esac
+done
+for word; do
+    shift
+    case $word in --local | --worktree) ;; *) set -- "$@" "$word" ;; esac
+done
+GIT_CONFIG=$folder/config exec git config "$@"
+"""
 _SHOWN = 400
 """Characters of a failed step's output that a message shows."""
 
@@ -29,9 +48,17 @@ def prepare(context: RunContext, site: Site, prefix: str) -> None:
     copies = files_to_copy(context.repository, context.config)
     steps = [_copy_command(source, site.directory / name) for name, source in copies]
     steps += [shell(command) for command in context.config.prepare.run]
+    with tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
+        _write_git(context.repository, Path(folder))
+        _run_steps(context, site, prefix, steps, folder)
+
+
+def _run_steps(context: RunContext, site: Site, prefix: str, steps: Sequence[tuple[str, ...]], programs: str) -> None:
+    """Run the steps; `programs` is a folder in front of their PATH, which a sandbox does not see."""
     executor, without_hooks = context.executor, _without_hooks(context.repository)
     for number, argv in enumerate(steps, start=1):
         command = site.check_command(argv)
+        path = {"PATH": f"{programs}:{command.env['PATH']}"} if "PATH" in command.env else {}
         # an interrupted preparation starts over: each of its steps is a new execution
         key = _unused_key(executor, f"{prefix}/prepare-{number}")
         execution = executor.submit(
@@ -39,7 +66,7 @@ def prepare(context: RunContext, site: Site, prefix: str) -> None:
                 key=key,
                 argv=command.argv,
                 cwd=command.cwd,
-                env={**without_hooks, **command.env},
+                env={**without_hooks, **command.env, **path},
                 timeout=PREPARE_SECONDS,
                 max_output=size(context.config.run.max_output),
                 secrets=secret_values(context.environment, command.env),
@@ -57,6 +84,20 @@ def _without_hooks(repository: Repository) -> dict[str, str]:
     """
     is_set = fence.user_hooks(repository) != repository.common_dir / "hooks"
     return {"SKIP_INSTALL_SIMPLE_GIT_HOOKS": "1", **({} if is_set else {"HUSKY": "0"})}
+
+
+def _write_git(repository: Repository, folder: Path) -> None:
+    """Write a `git` into a folder which keeps settings of the repository in a copy, thrown away afterwards.
+
+    Install steps set `core.hooksPath`, aliases or filters in the repository that they run in: without a sandbox, in
+    the user's. All other commands of git, and the user's global settings, are as ever.
+    """
+    listing = repository.git("config", "-z", "--list", "--show-scope").fields()
+    settings = config_text.lines(config_text.without_command_line(listing))
+    (folder / "config").write_bytes(os.fsencode("".join(settings)))
+    program = folder / "git"
+    program.write_text(_GIT.format(folder=shlex.quote(str(folder))), encoding="utf-8")
+    program.chmod(0o700)
 
 
 def files_to_copy(repository: Repository, config: Config) -> list[tuple[str, Path]]:

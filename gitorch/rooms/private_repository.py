@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git import fence
+from gitorch.git import config_text, fence
 from gitorch.git.history_store import HistoryStore, object_format
 from gitorch.git.repository import Repository
 from gitorch.git.worktree_list import Worktree
@@ -257,7 +257,7 @@ def _copy_checkout(admin: Path, fresh: Path) -> None:
 def alternate(objects: Path) -> str:
     """Return a line for git's list of alternates, which quotes a path with a line's end as C does."""
     path = str(objects)
-    return '"' + _escaped(path).replace("\n", "\\n") + '"' if "\n" in path else path
+    return '"' + config_text.escaped(path).replace("\n", "\\n") + '"' if "\n" in path else path
 
 
 def _config(repository: Repository, worktree: Worktree, start: Oid) -> str:
@@ -265,18 +265,15 @@ def _config(repository: Repository, worktree: Worktree, start: Oid) -> str:
     kind = object_format(repository)
     settings = [("core.repositoryformatversion", "0" if kind == "sha1" else "1")]
     settings += [("extensions.objectformat", kind)] if kind != "sha1" else []
+    # without what gitorch itself says in each call
     listing = worktree.git(repository, "config", "-z", "--list", "--show-scope").fields()
-    for scope, entry in zip(listing[::2], listing[1::2], strict=True):
-        name, _, value = entry.partition("\n")
-        # the scope `command` is what gitorch itself says in each call
-        if scope != "command" and _COPIED.fullmatch(name):
-            settings.append((name, value))
+    settings += [(name, value) for name, value in config_text.without_command_line(listing) if _COPIED.fullmatch(name)]
     settings += _submodule_addresses(worktree, repository, start)
     identity = repository.identity()
     if identity:
         settings += [("user.name", identity["GIT_AUTHOR_NAME"]), ("user.email", identity["GIT_AUTHOR_EMAIL"])]
     settings += _OWN.items()
-    return "".join(_config_lines(settings))
+    return "".join(config_text.lines(settings))
 
 
 def _submodule_addresses(worktree: Worktree, repository: Repository, start: Oid) -> Iterator[tuple[str, str]]:
@@ -286,33 +283,14 @@ def _submodule_addresses(worktree: Worktree, repository: Repository, start: Oid)
     """
     pattern = ("--get-regexp", r"^submodule\..*\.url$")
     words = ("config", "-z", f"--blob={start}:.gitmodules", *pattern)
-    addresses = dict(_entries(worktree.git(repository, *words, ok=(0, 1, 128)).fields()))
+    addresses = dict(config_text.entries(worktree.git(repository, *words, ok=(0, 1, 128)).fields()))
     if not addresses:
         return
-    addresses |= dict(_entries(worktree.git(repository, "config", "-z", *pattern, ok=(0, 1)).fields()))
+    addresses |= dict(config_text.entries(worktree.git(repository, "config", "-z", *pattern, ok=(0, 1)).fields()))
     for key, address in addresses.items():
         # one that is relative to a remote means nothing without remotes
         if "\n" not in key and not address.startswith(("./", "../")):
             yield key, re.sub(r"^([a-z+]+://)[^/@]*@", r"\1", address)
-
-
-def _entries(fields: list[str]) -> Iterator[tuple[str, str]]:
-    for field in fields:
-        key, _, value = field.partition("\n")
-        yield key, value
-
-
-def _config_lines(settings: list[tuple[str, str]]) -> Iterator[str]:
-    for name, value in settings:
-        section, _, rest = name.partition(".")
-        subsection, _, key = rest.rpartition(".")
-        head = f'{section} "{_escaped(subsection)}"' if subsection else section
-        text = _escaped(value).replace("\n", "\\n").replace("\t", "\\t").replace("\b", "\\b")
-        yield f'[{head}]\n\t{key} = "{text}"\n'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _write(path: Path, text: str) -> None:

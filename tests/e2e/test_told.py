@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,12 +72,30 @@ def test_every_deed_is_told(cli: Cli) -> None:
 
 def test_what_a_preparation_does_is_told(cli: Cli) -> None:
     """An install step that sets a hooks path is named like an agent, with what takes it back."""
-    step = 'test "$HUSKY" = 0 && git config core.hooksPath .husky/_'  # what husky would do without the variable
+    step = 'test "$HUSKY" = 0 && command -p git config core.hooksPath .husky/_'
     cli.configure(f"{OBEDIENT}[prepare]\nrun = ['{step}']\n")
     cli.queue(does("Two", saved("two.txt", "2")))
     said = cli.run(ok=6).text
     assert "config changed: core.hookspath" in said
     assert "HUSKY" in said
+
+
+def test_settings_of_a_preparation_end_with_it(cli: Cli) -> None:
+    """An install step that calls `git config` finds the user's settings, and changes a copy of them."""
+    before = (cli.folder / ".git/config").read_bytes()
+    git("config", "demo.key", 'a "b"\tc', cwd=cli.folder)
+    set_here = (cli.folder / ".git/config").read_bytes()
+    assert set_here != before
+    step = (
+        'test "$(git config demo.key)" = "$(printf \'a "b"\\tc\')" && git config core.hooksPath .husky/_'
+        ' && test "$(git config --local core.hooksPath)" = .husky/_ && git config --local --unset demo.key'
+        " && git config --global demo.global 1 && git rev-parse HEAD"
+    )
+    cli.configure(f"{OBEDIENT}[prepare]\nrun = [{json.dumps(step)}]\n")
+    cli.queue(does("Two", saved("two.txt", "2")))
+    moved = cli("run", "--json", ok=6).stream[-1]["moved"]
+    assert [Path(change.split(" ")[0]).name for change in moved] == ["gitconfig"]
+    assert (cli.folder / ".git/config").read_bytes() == set_here
 
 
 def test_a_preparation_may_fill_the_hooks_path_of_the_user(cli: Cli) -> None:
