@@ -25,7 +25,7 @@ COMMANDS: Sections = {
     "Start": {
         "demo": ("demo", "run the whole loop in a throw-away repository"),
         "init": ("init", "write a commented .orchestrate.toml"),
-        "doctor": ("init", "show what works, what does not, and how to fix it"),
+        "doctor": ("doctor", "show what works, what does not, and how to fix it"),
     },
     "Evening": {
         "submit": ("submit", "queue tasks"),

@@ -15,6 +15,9 @@ from gitorch.git.repository import Output, Repository
 from gitorch.git.tree_size import size_problem
 from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref
 
+HOOKS_FOLDER = Path(__file__).resolve().parent.parent / "_hooks"
+"""Where gitorch's own hooks are installed."""
+
 TASK_REFS = "refs/heads/orch/"
 _STASH = "refs/stash"
 
@@ -113,7 +116,7 @@ def unattended() -> dict[str, str]:
 
 def hooks_folder() -> Path:
     """Return the folder of gitorch's own hooks; raise `SetupNeeded` where git would pass over them without a word."""
-    folder = Path(__file__).resolve().parent.parent / "_hooks"
+    folder = HOOKS_FOLDER
     if not os.access(folder / "reference-transaction", os.X_OK):
         raise SetupNeeded(
             "hooks-missing",

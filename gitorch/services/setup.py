@@ -2,55 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from gitorch.errors import GitorchError, SetupNeeded
 from gitorch.flow.scheduling import base
+from gitorch.git import fence
+from gitorch.git.user_hooks import HookState
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.sandbox import probing
+from gitorch.services import hooks, repairs, setup_checks
 from gitorch.services.agents import probe, run_context
 from gitorch.services.checks import require_trust
 from gitorch.services.protection import description, gaps, in_force, reasons
 from gitorch.services.sandbox import require_sandbox
+from gitorch.services.setup_checks import SetupFinding
 from gitorch.services.workspace import Workspace
 
 
-class SetupFinding(msgspec.Struct, frozen=True):
-    """The result of one setup check (None: only a note), and the command that fixes a problem."""
-
-    works: bool | None
-    description: str
-    fix: str = ""
-
-
 class AgentStatus(msgspec.Struct, frozen=True):
-    """Whether an agent is ready, and its version or the reason why not."""
+    """Whether an agent is ready, its version or the reason why not, and the command that helps."""
 
     name: str
     is_ready: bool
     detail: str
+    fix: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}: {'ready ' if self.is_ready else ''}{self.detail}".strip()
 
 
-def check_setup(workspace: Workspace) -> list[SetupFinding]:
-    """Return the results of all setup checks."""
+def check_setup(
+    workspace: Workspace, *, run_checks: bool = False, report: Callable[[str], None] = lambda _: None
+) -> list[SetupFinding]:
+    """Return the results of all setup checks; `run_checks` runs the repository's own checks on the base."""
     repository = workspace.repository
     agents = detect_agents(workspace)
     findings = [
         _finding(f"git {'.'.join(map(str, repository.version()))}", repository.require_git),
         _finding(f"repository {repository.common_dir}", lambda: base.start_commit(repository, workspace.config)),
         _finding("repository commands are trusted", lambda: require_trust(workspace)),
-        *(SetupFinding(True if agent.is_ready else None, f"agent {agent}") for agent in agents),
+        setup_checks.identity(workspace),
+        setup_checks.disk(workspace),
+        *(_agent_finding(workspace, agent) for agent in agents),
     ]
     if not any(agent.is_ready for agent in agents):
         findings.append(SetupFinding(False, "no agent is ready", "npm install -g @anthropic-ai/claude-code; claude"))
-    if not workspace.config.checks:
-        findings.append(SetupFinding(None, "no checks configured", "orchestrate init"))
-    return [*findings, *_protection(workspace)]
+    findings += setup_checks.copied_files(workspace)
+    findings += setup_checks.base_checks(workspace, run=run_checks, report=report)
+    return [*findings, *_hooks(workspace), *_protection(workspace)]
+
+
+def _agent_finding(workspace: Workspace, agent: AgentStatus) -> SetupFinding:
+    if not agent.is_ready:
+        return SetupFinding(None, f"agent {agent}", agent.fix)
+    remark, fix = setup_checks.version_note(workspace.config.agents[agent.name].kind, agent.detail)
+    return SetupFinding(None if remark else True, f"agent {agent}{': ' if remark else ''}{remark}", fix)
+
+
+def _hooks(workspace: Workspace) -> Iterator[SetupFinding]:
+    """Yield what is wrong with the hooks that agents see, and with those that a person has installed."""
+    try:
+        fence.hooks_folder()
+    except SetupNeeded as error:
+        yield SetupFinding(False, error.what, "; ".join(error.fix), repairs.HOOK_MODES)
+    states = {hook.state for hook in hooks.status(workspace)[1]}
+    if HookState.OUTDATED in states:
+        yield SetupFinding(None, "the installed git hooks are outdated", "orchestrate hooks install", repairs.HOOKS)
+    if HookState.CHANGED in states:
+        yield SetupFinding(None, "an installed git hook was changed by hand", "orchestrate hooks status")
 
 
 def _protection(workspace: Workspace) -> list[SetupFinding]:
@@ -90,4 +111,9 @@ def _agent_status(context: RunContext, name: str) -> AgentStatus:
     try:
         return AgentStatus(name, is_ready=True, detail=probe(context, name))
     except SetupNeeded as problem:
-        return AgentStatus(name, is_ready=False, detail=problem.what)
+        return AgentStatus(
+            name,
+            is_ready=False,
+            detail=f"{problem.what} ({problem.why})" if problem.why else problem.what,
+            fix=" or ".join(problem.fix),
+        )

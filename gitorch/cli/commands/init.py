@@ -1,8 +1,7 @@
-"""`init`, `doctor`."""
+"""`init`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
@@ -11,11 +10,9 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import Session, pass_session
 from gitorch.config import FILE
-from gitorch.errors import Refused, SetupNeeded
+from gitorch.errors import Refused
 from gitorch.flow.setup import Trial, check_names, config_text
 from gitorch.services.settings import ConfigFile
-
-_MARKS = {True: "ok     ", None: "note   ", False: "FAILS  "}
 
 
 @click.command("init")
@@ -84,18 +81,3 @@ def _rows(trials: Sequence[Trial], reason: str) -> list[schema.start.InitCheckJs
         )
         for name, (trial, check) in check_names(trials).items()
     ]
-
-
-@click.command("doctor")
-@pass_session
-def doctor_command(session: Session) -> None:
-    """Show what works, what does not, and how to fix it."""
-    services.losses.examine(session.workspace)
-    findings = services.setup.check_setup(session.workspace)
-    lines = [
-        f"{_MARKS[item.works]} {item.description}" + (f"\n    {item.fix}" if item.fix else "") for item in findings
-    ]
-    rows = [schema.start.FindingJson(ok=item.works, what=item.description, fix=item.fix or None) for item in findings]
-    session.answer("\n".join(lines), schema.start.DoctorAnswer(findings=rows))
-    if any(item.works is False for item in findings):
-        sys.exit(SetupNeeded.exit)

@@ -47,12 +47,16 @@ class FindingJson(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     fix: str | None
     """The command that fixes it."""
+    repair: str | None
+    """What `doctor --fix` would do about it: the name of a repair."""
 
 
 class DoctorAnswer(JsonAnswer, tag="gitorch/doctor/1", frozen=True, kw_only=True):
     """What works, and what does not."""
 
     findings: list[FindingJson]
+    repaired: list[str]
+    """The repairs that `--fix` made."""
 
 
 class HelpAnswer(JsonAnswer, tag="gitorch/help/1", frozen=True, kw_only=True):

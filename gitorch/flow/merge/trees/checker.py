@@ -89,6 +89,11 @@ class TreeChecker:
         self._results[tree] = checked
         return checked.results
 
+    def known(self, commit: Oid) -> tuple[CheckResult, ...] | None:
+        """Return the cached check results of a commit's tree, without running anything; None if there are none."""
+        cached = self._cached(self.context.repository.tree(commit))
+        return cached.results if cached else None
+
     def _cached(self, tree: Oid) -> TreeResults | None:
         return None if self.recheck else self.cache.find(tree, self.checks, self._environment)
 

@@ -1,0 +1,130 @@
+"""Single checks of a setup: versions of agents, identity, free space, files to copy, and the checks of the base."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from gitorch import data
+from gitorch.config import size
+from gitorch.errors import GitorchError
+from gitorch.flow.merge.trees import TreeChecker
+from gitorch.git.repository import GITORCH_IDENTITY
+from gitorch.model.task import CheckResult
+from gitorch.rooms.base import RoomError
+from gitorch.rooms.paths import worktree_path
+from gitorch.rooms.prepare import files_to_copy
+from gitorch.services import project_setup
+from gitorch.services.agents import run_context
+from gitorch.services.checks import checks_at
+from gitorch.services.workspace import Workspace
+
+
+class SetupFinding(msgspec.Struct, frozen=True):
+    """The result of one setup check (None: only a note), and the command that fixes a problem.
+
+    `repair` names what `doctor --fix` can do about it; see `gitorch.services.repairs`.
+    """
+
+    works: bool | None
+    description: str
+    fix: str = ""
+    repair: str = ""
+
+
+class TriedVersions(msgspec.Struct, frozen=True, kw_only=True):
+    """The versions of an agent that gitorch was tried with, and the command that updates it."""
+
+    oldest: str
+    newest: str
+    update: str
+
+
+def version_note(kind: str, version: str) -> tuple[str, str]:
+    """Return a remark on an agent's version and the command that helps; both empty for one that was tried."""
+    tried = data.load("agent_versions.toml", dict[str, TriedVersions]).get(kind)
+    number = re.search(r"\d+(\.\d+)+", version)
+    if tried is None or number is None:
+        return "", ""
+    if _numbers(number[0]) < _numbers(tried.oldest):
+        return f"older than {tried.oldest}, the oldest that gitorch was tried with", tried.update
+    if _numbers(number[0]) > _numbers(tried.newest):
+        return f"newer than {tried.newest}, the newest that gitorch was tried with", ""
+    return "", ""
+
+
+def identity(workspace: Workspace) -> SetupFinding:
+    """Say in whose name merges are committed."""
+    if workspace.repository.identity() != GITORCH_IDENTITY:
+        return SetupFinding(True, f"commits are made as {workspace.repository.committer().partition(' <')[0]}")
+    fix = 'git config --global user.name "..." && git config --global user.email "..."'
+    return SetupFinding(None, "git knows no name for you: merges are committed as gitorch", fix)
+
+
+def disk(workspace: Workspace) -> SetupFinding:
+    """Say whether a run would start anything with the space that is free."""
+    place = worktree_path(workspace.repository, workspace.config, "task").parent
+    free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
+    least = size(workspace.config.run.min_free_disk)
+    if free >= least:
+        return SetupFinding(True, f"{free / 1e9:.0f} GB free for worktrees")
+    return SetupFinding(
+        False,
+        f"{free / 1e9:.1f} GB free for worktrees: nothing starts with less than {least / 1e9:.1f} GB",
+        "orchestrate cleanup; or set run.min_free_disk",
+    )
+
+
+def copied_files(workspace: Workspace) -> Iterator[SetupFinding]:
+    """Say whether the files of `prepare.copy` are there; nothing without any."""
+    if not workspace.config.prepare.copy:
+        return
+    try:
+        files = files_to_copy(workspace.repository, workspace.config)
+    except RoomError as error:
+        yield SetupFinding(False, error.reason, "create it, or take it out: orchestrate config edit")
+    else:
+        yield SetupFinding(True, f"prepare.copy: {len(files)} files and folders")
+
+
+def base_checks(
+    workspace: Workspace, *, run: bool, report: Callable[[str], None] = lambda _: None
+) -> Iterator[SetupFinding]:
+    """Say which checks fail on the commit that tasks start on: every task would start with them red.
+
+    Uses the results of earlier commands; with `run`, checks what has no result, in a worktree of gitorch's own.
+    """
+    commit = project_setup.base_commit(workspace)
+    if commit is None:
+        return
+    try:
+        checks = checks_at(workspace.repository, workspace.loaded, commit)
+    except GitorchError:  # not trusted: another finding says so
+        return
+    if not checks:
+        yield SetupFinding(None, "no checks configured", "orchestrate init")
+        return
+    with TreeChecker(run_context(workspace), checks) as checker:
+        results = checker.check(commit, on_check=report) if run else checker.known(commit)
+    if results is None:
+        yield SetupFinding(
+            None, f"not known whether the checks pass on the base {commit[:12]}", "orchestrate doctor --checks"
+        )
+        return
+    yield from (_base_finding(result, commit[:12], checks) for result in results)
+
+
+def _base_finding(result: CheckResult, base: str, checks: Mapping[str, str]) -> SetupFinding:
+    if result.passed:
+        return SetupFinding(True, f"{result.name} passes on the base {base}")
+    command = checks.get(result.name, result.command)
+    fix = f"{command}   (see {result.output})" if result.output and Path(result.output).exists() else command
+    return SetupFinding(False, f"{result.name} fails on the base {base}: every task starts with it red", fix)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
