@@ -16,6 +16,7 @@ import msgspec
 from gitorch import __version__, config, data
 from gitorch.cli.main import COMMANDS, orchestrate
 from gitorch.cli.session import with_common_options
+from gitorch.flow.review.rules import table
 
 DOCS = Path(__file__).parent
 
@@ -45,6 +46,21 @@ the worktree in which the command is started, or from HEAD itself.
 A setting that this version cannot honour is refused, not ignored.
 
 | key | default | what it does |
+|---|---|---|
+"""
+
+_SIGNALS = """\
+# Signals of a review
+
+`review` points out what deserves a second look, each with its file and line. Signals are computed from git and from
+what is recorded about the attempt; no model is asked. The heaviest signal of a branch is its risk: 3 is high, 2 medium,
+1 low. The table is `gitorch/data/signals.toml`, with the lists of files and the patterns of lines behind it.
+
+What moved is not new: a test that is in another file now was not deleted, and a line that was edited around a pattern
+that it already had is no signal. How well this works is measured on labelled branches: see
+[Benchmarks](benchmarks.md#signals-of-a-review).
+
+| kind | weight | what it says |
 |---|---|---|
 """
 
@@ -222,10 +238,18 @@ def exit_codes() -> str:
     return data.topics()["exit-codes"]
 
 
+def signals() -> str:
+    """Return the page of the signals of a review."""
+    kinds = sorted(table().kinds.items(), key=lambda item: (-item[1].weight, item[0]))
+    rows = "".join(f"| `{name}` | {kind.weight} | {kind.meaning} |\n" for name, kind in kinds)
+    return f"{_SIGNALS}{rows}"
+
+
 PAGES = {
     "configuration.md": configuration,
     "commands.md": commands,
     "exit-codes.md": exit_codes,
+    "signals.md": signals,
     "man/orchestrate.1": man,
 }
 

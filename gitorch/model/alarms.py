@@ -8,6 +8,7 @@ _NETWORK = "network: "
 _PUSH = "push to "
 _HOOK = "hook "
 _SKIPPED = "skipped hook "
+_COMMAND = "ran "
 
 
 def skipped(hook: str) -> str:
@@ -25,12 +26,24 @@ def is_hook(alarm: str) -> bool:
     return alarm.startswith((_HOOK, _SKIPPED))
 
 
+def command(text: str) -> str:
+    """Return the alarm for a command that the agent ran."""
+    return _COMMAND + text
+
+
+def is_command(alarm: str) -> bool:
+    """Return whether an alarm is one of `command`."""
+    return alarm.startswith(_COMMAND)
+
+
 def describe(alarm: str, moved: Sequence[str] = ()) -> str:
     """Return an alarm in words. `moved` are the differences that were found afterwards: they can contradict it."""
     if is_skipped(alarm):
         return (
             f"gitorch committed what the agent had left, without the repository's {alarm.removeprefix(_SKIPPED)} hook"
         )
+    if is_command(alarm):
+        return f"the agent {alarm}"
     if alarm.startswith(_HOOK):
         return f"the repository's {alarm.removeprefix(_HOOK)} hook refused the agent's work"
     if alarm.startswith(_NETWORK):

@@ -61,7 +61,12 @@ def _card(workspace: Workspace, state: BranchState) -> ReviewCard:
     name, tasks = state.task.id, workspace.tasks
     conflicts = conflicts_of(saved_conflicts(workspace), name)
     unlocks = graph.unlocked_by(name, tasks) if needs_verdict(state) else []
-    return review.card(workspace.repository, workspace.config, state, [*changes], conflicts, unlocks)
+    unapproved = [
+        after
+        for after in state.task.spec.after
+        if after in tasks and tasks[after].state not in (State.APPROVED, State.MERGED)
+    ]
+    return review.card(workspace.repository, workspace.config, state, [*changes], conflicts, unlocks, unapproved)
 
 
 def approvable(workspace: Workspace, *, force: bool = False) -> tuple[list[Task], list[tuple[Task, str]]]:

@@ -39,7 +39,9 @@ def test_status_and_review_agree_on_order_and_conflicts(cli: Cli) -> None:
     assert cards[0]["task"]["id"] == "base"
     assert cards[0]["unlocks"] == ["top"]
     first = next(card for card in cards if card["task"]["id"] == "first")
-    assert {"weight": 2, "text": "will conflict with second", "path": "shared.txt"} in first["signals"]
+    assert {"weight": 2, "text": "will conflict with second", "path": "shared.txt", "kind": "conflict-task"} in first[
+        "signals"
+    ]
     listed = cli("review", "--list").text.splitlines()
     assert "unlocks top" in listed[1]
     assert "will conflict with" in listed[2]

@@ -62,8 +62,8 @@ def commit(cwd: Path, message: str, files: Mapping[str, str | bytes | None], **e
     return git("rev-parse", "HEAD", cwd=cwd)
 
 
-Files = Mapping[str, str | bytes | None]
-"""Paths and their contents; None deletes a file."""
+Files = Mapping[str, str | bytes | tuple[str, str] | None]
+"""Paths and their contents; None deletes a file, and a pair is a mode and a content (a submodule's: its commit)."""
 
 
 def commit_on_branch(folder: Path, branch: str, base: str, *changes: tuple[str, Files]) -> str:
@@ -71,7 +71,13 @@ def commit_on_branch(folder: Path, branch: str, base: str, *changes: tuple[str, 
 
     One `git fast-import` instead of a checkout and five processes per commit; no index and no work tree is touched.
     """
-    stream = bytearray(b"feature done\n")
+    stream = b"feature done\n" + branch_stream(branch, base, *changes) + b"get-mark :%d\ndone\n" % len(changes)
+    return git("fast-import", "--quiet", "--force", cwd=folder, input=stream)
+
+
+def branch_stream(branch: str, base: str, *changes: tuple[str, Files]) -> bytes:
+    """Return the commits of a branch as `git fast-import` reads them."""
+    stream = bytearray()
     for number, (message, files) in enumerate(changes, start=1):
         text = message.encode()
         who = f"committer Una User <una@example.com> {int(time.time())} +0000"
@@ -80,16 +86,18 @@ def commit_on_branch(folder: Path, branch: str, base: str, *changes: tuple[str, 
             stream += f"from {base}\n".encode()
         for path, content in files.items():
             stream += _file_change(path, content)
-    stream += b"get-mark :%d\ndone\n" % len(changes)
-    return git("fast-import", "--quiet", "--force", cwd=folder, input=bytes(stream))
+    return bytes(stream)
 
 
-def _file_change(path: str, content: str | bytes | None) -> bytes:
+def _file_change(path: str, content: str | bytes | tuple[str, str] | None) -> bytes:
     quoted = b'"' + b"".join(b"\\%03o" % byte for byte in path.encode("utf-8", "surrogateescape")) + b'"'
     if content is None:
         return b"D " + quoted + b"\n"
+    mode, content = content if isinstance(content, tuple) else ("100644", content)
     data = content.encode() if isinstance(content, str) else content
-    return b"M 100644 inline " + quoted + b"\ndata %d\n" % len(data) + data + b"\n"
+    if mode == "160000":
+        return b"M 160000 %s %s\n" % (data, quoted)
+    return b"M %s inline %s\ndata %d\n%s\n" % (mode.encode(), quoted, len(data), data)
 
 
 def standard(folder: Path) -> Path:

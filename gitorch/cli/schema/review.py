@@ -22,6 +22,10 @@ class SignalJson(msgspec.Struct, frozen=True, kw_only=True):
     """From 1 (low) to 3 (high)."""
     text: str
     path: str | Absent = msgspec.UNSET
+    line: int | Absent = msgspec.UNSET
+    """In the tip, or where removed lines were."""
+    kind: str | Absent = msgspec.UNSET
+    """Its name in the table of docs/signals.md."""
 
 
 class FileJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +150,14 @@ def card_fields(card: ReviewCard) -> dict[str, Any]:
         "task": TaskJson.of(card.task),
         "risk": card.risk,
         "signals": [
-            SignalJson(weight=signal.weight, text=signal.text, path=present(signal.path)) for signal in card.signals
+            SignalJson(
+                weight=signal.weight,
+                text=signal.text,
+                path=present(signal.path),
+                line=present(signal.line),
+                kind=present(signal.kind),
+            )
+            for signal in card.signals
         ],
         "commits": list(card.commits),
         "added": card.added,

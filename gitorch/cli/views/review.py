@@ -66,7 +66,7 @@ def _reasons(card: ReviewCard) -> list[str]:
 
 
 def _signal_text(signal: RiskSignal) -> str:
-    return f"{signal.text}: {signal.path}" if signal.path else signal.text
+    return f"{signal.text}: {signal.place}" if signal.place else signal.text
 
 
 def card(reviewed: ReviewCard, *, terminal: TerminalStyle | None = None, now: datetime | None = None) -> RenderableType:
@@ -155,7 +155,7 @@ def _comment(comment: Comment, terminal: TerminalStyle) -> RenderableType:
 
 def _signal(signal: RiskSignal, terminal: TerminalStyle) -> tuple[Span, RenderableType]:
     style = {3: "red", 2: "yellow"}.get(signal.weight, "")
-    path = f"  {terminal.clean(signal.path)}" if signal.path else ""
+    path = f"  {terminal.clean(signal.place)}" if signal.place else ""
     return (terminal.pick("▲", "!"), style), prose((terminal.clean(signal.text), style), path)
 
 

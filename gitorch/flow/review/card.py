@@ -1,0 +1,115 @@
+"""Review cards: the changes of a branch and its risk signals, derived from git and the attempt alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gitorch.config import Config
+from gitorch.flow.review.attempt_signals import conflict_signals, task_signals
+from gitorch.flow.review.file_signals import path_signals, size_signals
+from gitorch.flow.review.patch_signals import patch_signals, text_at
+from gitorch.flow.review.rules import MAX_NAMED, shortened, signal
+from gitorch.flow.review.values import FileChange, ReviewCard, RiskSignal
+from gitorch.git import credentials
+from gitorch.git.file_patches import read_files
+from gitorch.git.repository import Repository
+from gitorch.model.branch_state import BranchState, describe
+from gitorch.model.forecast import Conflict
+from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.redact import redacted
+from gitorch.model.task import Task, commit_range
+from gitorch.replay import Conflicted, replay
+
+
+def changes(repository: Repository, base: Oid, tip: Oid) -> tuple[FileChange, ...]:
+    """Return the files that differ between two commits."""
+    options = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
+    states = repository.git("diff-tree", "--name-status", *options, base, tip).fields()
+    counts = repository.git("diff-tree", "--numstat", *options, base, tip).fields()
+    kinds = dict(zip(states[1::2], states[::2], strict=True))
+    rows = (entry.split("\t", 2) for entry in counts)
+    return tuple(
+        FileChange(path, kinds.get(path, "M"), _count(added), _count(removed)) for added, removed, path in rows
+    )
+
+
+def _count(text: str) -> int | None:
+    return None if text == "-" else int(text)
+
+
+def card(
+    repository: Repository,
+    config: Config,
+    state: BranchState,
+    moved: Sequence[str] = (),
+    conflicts: Sequence[Conflict] = (),
+    unlocks: Sequence[TaskId] = (),
+    unapproved: Sequence[TaskId] = (),
+) -> ReviewCard:
+    """Return the review card of a task that has commits.
+
+    `moved` is what changed outside of its worktree meanwhile, `conflicts` are its conflicts in the saved forecast,
+    `unlocks` the tasks that wait for its verdict, `unapproved` those it builds on that have none.
+    """
+    task = state.task
+    base, tip = commit_range(task)
+    changed = changes(repository, base, tip)
+    log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
+    subjects = tuple(redacted(entry) for entry in log.decode("utf-8", "replace").split("\0") if entry)
+    signals = [*task_signals(task, moved, unapproved)]
+    if by_hand := describe(state):
+        signals.append(signal("by-hand", by_hand))
+    signals += branch_signals(repository, config, task, changed)
+    signals += _base_conflicts(repository, config, task)
+    signals += conflict_signals(task, conflicts)
+    ordered = sorted(shortened(signals), key=lambda signal: -signal.weight)
+    return ReviewCard(
+        task=task, changes=changed, commits=subjects, signals=tuple(ordered), later=state.later, unlocks=tuple(unlocks)
+    )
+
+
+def branch_signals(
+    repository: Repository, config: Config, task: Task, changed: Sequence[FileChange]
+) -> Iterator[RiskSignal]:
+    """Yield the signals of what a task's branch changes."""
+    base, tip = commit_range(task)
+    yield from size_signals(changed)
+    for change in changed:
+        yield from path_signals(change, config, task)
+    yield from patch_signals(read_files(repository, base, tip), text_at(repository, base), text_at(repository, tip))
+    yield from _credentials(repository, base, tip)
+
+
+def in_review_order(cards: Sequence[ReviewCard]) -> list[ReviewCard]:
+    """Sort cards for reading: those whose verdict unlocks most tasks first, then the riskiest, then the largest."""
+    rank = {"high": 0, "medium": 1, "low": 2}
+    return sorted(
+        cards,
+        key=lambda card: (-len(card.unlocks), rank[card.risk], -(card.added + card.removed), card.task.number),
+    )
+
+
+def _credentials(repository: Repository, base: Oid, tip: Oid) -> Iterator[RiskSignal]:
+    search = credentials.search(repository, base, tip)
+    for item in search.credentials[:MAX_NAMED]:
+        text = f"adds a credential: {item.kind} (sha256 {item.digest})"
+        if item.path:
+            yield signal("credential", text, item.path, item.line)
+        else:
+            yield signal("credential", f"{text} in the {item.place}")
+    if len(search.credentials) > MAX_NAMED:
+        yield signal("credential", f"adds {len(search.credentials) - MAX_NAMED} more credentials")
+    if not search.is_complete:
+        limit = credentials.LIMIT // 1_000_000
+        yield signal("incomplete", f"only the first {limit} MB of what it adds were searched for credentials")
+
+
+def _base_conflicts(repository: Repository, config: Config, task: Task) -> Iterator[RiskSignal]:
+    ref = branch_ref(config.integration)
+    tip = repository.refs(ref).get(ref)
+    if tip is None or repository.is_ancestor(tip, commit_range(task)[1]):  # merged into the branch by hand
+        return
+    forecast = replay(repository, *commit_range(task), tip)
+    if isinstance(forecast, Conflicted):
+        for path in forecast.paths:
+            yield signal("conflict-base", f"conflicts with {config.integration}", path)

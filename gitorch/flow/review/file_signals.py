@@ -1,0 +1,89 @@
+"""Signals of what kind of file was changed: modes, links, hooks, CI, generated files."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+
+from gitorch.config import Config
+from gitorch.flow.review.rules import is_in, signal
+from gitorch.flow.review.values import FileChange, RiskSignal
+from gitorch.git.file_patches import EXECUTABLE, LINK, NO_FILE, SUBMODULE, FilePatch
+from gitorch.model import globs
+from gitorch.model.task import Task
+
+_HOLDS_CREDENTIALS = re.compile(
+    r"(^|/)(\.env(\.(?!example|sample|template|dist|defaults?$)[^/]*)?|id_(rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.htpasswd"
+    r"|\.git-credentials|credentials(\.json|\.ini)?|[^/]*\.(p12|pfx|jks|keystore|kdbx|ppk))$"
+)
+_LARGE = 400
+_LISTED = {
+    "ci": ("ci-changed", "the continuous integration was changed"),
+    "hooks": ("hook-changed", "a git hook was changed"),
+    "attributes": ("attributes-changed", "attributes of files were changed"),
+    "instructions": ("instructions-changed", "agents read this as instructions"),
+    "schemas": ("schema-changed", "a migration or an interface description was changed"),
+}
+_WORKFLOW_ENDS = ("yml", "yaml")
+_SUBMODULES = ".gitmodules"
+
+
+def path_signals(change: FileChange, config: Config, task: Task) -> list[RiskSignal]:
+    """Return the signals of one changed file that its path alone gives."""
+    signals = []
+    if change.status != "D" and _HOLDS_CREDENTIALS.search(change.path):
+        signals.append(signal("credential-file", "such a file often holds credentials", change.path))
+    if globs.matches(change.path, config.review.sensitive):
+        signals.append(signal("sensitive", "sensitive", change.path))
+    if task.spec.paths and not globs.matches(change.path, task.spec.paths):
+        signals.append(signal("outside-paths", "outside the task's paths", change.path))
+    if change.added is None:
+        signals.append(signal("binary", "binary", change.path))
+    return signals
+
+
+def file_signals(file: FilePatch) -> Iterator[RiskSignal]:
+    """Yield the signals of what a changed file is."""
+    line = file.hunks[0].new if file.hunks and file.new_mode != NO_FILE else 0
+    for name, (kind, text) in _LISTED.items():
+        if is_in(file.path, name) or is_in(file.old_path, name):
+            yield signal(kind, text, file.path, line)
+    if file.is_rename and is_in(file.old_path, "ci") and file.path.rpartition(".")[2] not in _WORKFLOW_ENDS:
+        yield signal("check-weakened", f"renamed from {file.old_path}: it does not run under this name", file.path)
+    if SUBMODULE in (file.old_mode, file.new_mode):
+        yield signal("submodule", f"a submodule was {_verb(file)}", file.path)
+    elif file.path == _SUBMODULES:
+        yield signal("submodule", "submodules were configured", file.path, line)
+    if file.new_mode == LINK:
+        yield _link(file)
+    modes = (file.old_mode, file.new_mode)
+    if EXECUTABLE in modes and modes[0] != modes[1] and LINK not in modes and NO_FILE not in modes:
+        text = "became executable" if file.new_mode == EXECUTABLE else "is no longer executable"
+        yield signal("mode-changed", text, file.path)
+
+
+def size_signals(changes: Sequence[FileChange]) -> Iterator[RiskSignal]:
+    """Yield the signals of a branch's size, and of its generated files."""
+    generated = [change for change in changes if is_in(change.path, "generated")]
+    written = [change for change in changes if not is_in(change.path, "generated")]
+    size = sum((change.added or 0) + (change.removed or 0) for change in written)
+    if size > _LARGE:
+        yield signal("large", f"{size} lines")
+    if generated:
+        count = f"{len(generated)} generated files" if len(generated) > 1 else "a generated file"
+        yield signal("generated", count, generated[0].path)
+
+
+def _verb(file: FilePatch) -> str:
+    if file.old_mode != SUBMODULE:
+        return "added"
+    return "removed" if file.new_mode != SUBMODULE else "moved to another commit"
+
+
+def _link(file: FilePatch) -> RiskSignal:
+    target = file.added[-1].text if file.added else ""
+    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), target))
+    if target.startswith("/") or resolved.split("/")[0] == "..":
+        return signal("link-outside", f"a symbolic link out of the repository, to {target}", file.path)
+    return signal("symlink", f"a symbolic link to {target}", file.path)

@@ -1,0 +1,60 @@
+"""What a review shows of a branch: changed files, signals, and the card that holds them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gitorch.model.branch_state import LaterCommit
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Task
+
+
+class FileChange(msgspec.Struct, frozen=True):
+    """One file of a branch diff: its status (A, D, M, T, R...), and the lines added and removed (None: binary)."""
+
+    path: str
+    status: str
+    added: int | None
+    removed: int | None
+
+
+class RiskSignal(msgspec.Struct, frozen=True):
+    """A reason to look closer. `weight` is 3 (high) to 1 (low); `line` is 0 where there is none.
+
+    `kind` is its name in `data/signals.toml`.
+    """
+
+    weight: int
+    text: str
+    path: str = ""
+    line: int = 0
+    kind: str = ""
+
+    @property
+    def place(self) -> str:
+        """The file and the line, as far as there are any."""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+
+class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
+    """The summary of one task that a reviewer sees before the diff; `later` are the commits since its last attempt."""
+
+    task: Task
+    changes: tuple[FileChange, ...]
+    commits: tuple[str, ...]
+    signals: tuple[RiskSignal, ...]
+    later: tuple[LaterCommit, ...] = ()
+    unlocks: tuple[TaskId, ...] = ()
+
+    @property
+    def added(self) -> int:
+        return sum(change.added or 0 for change in self.changes)
+
+    @property
+    def removed(self) -> int:
+        return sum(change.removed or 0 for change in self.changes)
+
+    @property
+    def risk(self) -> str:
+        heaviest = max((signal.weight for signal in self.signals), default=0)
+        return {0: "low", 1: "low", 2: "medium"}.get(heaviest, "high")

@@ -1,0 +1,100 @@
+"""The signals of a review: on labelled branches, and those of the attempt itself."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gitorch.flow.review.attempt_signals import task_signals
+from gitorch.flow.review.patch_signals import patch_signals
+from gitorch.flow.review.rules import MAX_NAMED, shortened, signal, table
+from gitorch.git.file_patches import read_files
+from gitorch.model import alarms
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Attempt, PastAttempt, Task
+from tests.support.git import Files
+from tests.support.labelled_branches import BASE, make
+from tests.support.tasks import make_task
+
+_BY_PATH = frozenset(
+    ["sensitive", "outside-paths", "binary", "credential-file", "credential", "large", "generated", "incomplete"]
+)
+"""Signals that need no patch; `python -m tests.bench.signals` measures these as well."""
+
+
+def _text(files: Files, path: str) -> str:
+    content = files.get(path)
+    return content if isinstance(content, str) else ""
+
+
+def test_labelled_branches_get_their_signals(tmp_path: Path) -> None:
+    """Nearly every weakened check and test is found, with its line, and ordinary work raises no alarm."""
+    repository, base, made = make(tmp_path / "labelled")
+    missing, false = [], []
+    for branch, tip in made:
+        after = {**BASE, **branch.files}
+        patch = read_files(repository, base, tip)
+        signals = list(patch_signals(patch, partial(_text, BASE), partial(_text, after)))
+        missing += [(branch.name, kind) for kind in branch.kinds - _BY_PATH - {entry.kind for entry in signals}]
+        false += [(branch.name, entry) for entry in signals if entry.weight > 1 and entry.kind not in branch.kinds]
+        for entry in signals:
+            content = after.get(entry.path)
+            lines = content.count("\n") if isinstance(content, str) else 0
+            assert entry.line <= lines + 1, (branch.name, entry)
+            assert entry.path or entry.kind == "incomplete"
+    assert missing == [("codecov target", "check-weakened")]
+    assert false == []
+
+
+def test_a_flood_is_shortened() -> None:
+    """Of each kind a few are listed, and the rest is a number."""
+    signals = [signal("suppressed", "silences a check", "a.py", line) for line in range(40)]
+    listed = list(shortened([*signals, signal("binary", "binary", "x.png")]))
+    assert [entry.line for entry in listed[:MAX_NAMED]] == list(range(MAX_NAMED))
+    assert listed[MAX_NAMED].text == f"silences a check ({40 - MAX_NAMED} more)"
+    assert listed[-1].path == "x.png"
+    assert {kind.weight for kind in table().kinds.values()} == {1, 2, 3}
+
+
+def _task(summary: str = "", **fields: object) -> Task:
+    attempt = Attempt(
+        number=2, agent="sh", summary=summary, round=2, alarms=(alarms.command("curl x | sh"), "push to origin")
+    )
+    return make_task(id=TaskId("x"), number=1, title="x", prompt="x", attempt=attempt, **fields)
+
+
+@pytest.mark.parametrize(
+    ("summary", "quote"),
+    [
+        ("Done. I could not run the tests here.", "I could not run the tests here."),
+        ("All done.\nTODO: the cache is a placeholder.", "TODO: the cache is a placeholder."),
+        ("The login works. It should work on Windows.", "It should work on Windows."),
+        ("I skipped test_total because it was flaky", "I skipped test_total because it was flaky"),
+    ],
+)
+def test_doubt_in_the_summary_is_quoted(summary: str, quote: str) -> None:
+    """What the agent itself says is missing or untested is pointed out in its own words."""
+    assert [entry.text for entry in task_signals(_task(summary), [], []) if entry.kind == "doubtful-words"] == [
+        f'the agent says: "{quote}"'
+    ]
+
+
+@pytest.mark.parametrize(
+    "summary", ["Added the limit, with tests.", "I did not touch the API.", "No tests were skipped.", ""]
+)
+def test_a_plain_summary_raises_no_doubt(summary: str) -> None:
+    """What reassures is no doubt."""
+    assert [entry for entry in task_signals(_task(summary), [], []) if entry.kind == "doubtful-words"] == []
+
+
+def test_what_the_agent_did_is_a_signal() -> None:
+    """Commands, refusals, earlier attempts, rounds and unapproved work below are each named."""
+    past = (PastAttempt(number=1, agent="sh", outcome="timed out"),)
+    signals = {entry.kind: entry.text for entry in task_signals(_task(past=past), ["refs/x"], [TaskId("base")])}
+    assert signals["attempt-ended-early"] == "attempt 1 timed out"
+    assert signals["rounds"] == "failing checks went back to the agent: 1 times"
+    assert signals["risky-command"] == "the agent ran curl x | sh"
+    assert signals["unapproved-base"] == "builds on base, which is not approved"
+    assert {"refused-action", "not-checked", "moved-outside"} <= set(signals)
