@@ -85,6 +85,7 @@ _WHAT = {
     "run.until": "start nothing after this time, such as `07:00`",
     "run.budget": "start nothing after a run has spent this many dollars; 0 is no limit",
     "run.min_free_disk": "start nothing with less free disk space than this",
+    "run.try_base": "before a run, prepare a worktree of the base and run the checks there; results are cached by tree",
     "run.keep_awake": "keep the system from going to sleep during a run, where `systemd-inhibit` or `caffeinate` can",
     "run.max_output": "how much output of each execution is kept: its beginning and its end",
     "checks": 'commands that judge the work, by name: `test = "pytest -q"`',

@@ -33,6 +33,7 @@ class RunSettings(Section, frozen=True, kw_only=True):
     until: str = ""
     budget: float = 0.0
     min_free_disk: str = "2GB"
+    try_base: bool = True
     keep_awake: bool = True
     max_output: str = "32MB"
 

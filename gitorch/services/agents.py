@@ -70,19 +70,24 @@ class ReadyAgents:
     def __init__(self, context: RunContext) -> None:
         self.context = context
         self._ready: dict[str, str] = {}
+        self._versions: dict[str, str] = {}
         self._choices: dict[str, bool] = {}
 
     def require(self, name: str) -> str:
         """Return the agent that a name stands for in this run. Raises `SetupNeeded` if it is not ready."""
         if name not in self._ready:
             if name != _AUTO:
-                probe(self.context, name)
+                self._versions[name] = probe(self.context, name)
             self._ready[name] = self._first_ready() if name == _AUTO else name
         return self._ready[name]
 
     def get(self, name: str, default: str) -> str:
         """Return the agent that a name stands for, or `default` if it has not been required yet."""
         return self._ready.get(name, default)
+
+    def version(self, name: str) -> str:
+        """Return the version of an agent that is ready, as far as it says one."""
+        return self._versions.get(name, "")
 
     def is_ready(self, name: str) -> bool:
         """Return whether an agent is installed and logged in now."""
@@ -112,7 +117,7 @@ class ReadyAgents:
         problems: list[str] = []
         for name in _PREFERRED:
             try:
-                probe(self.context, name)
+                self._versions[name] = probe(self.context, name)
             except SetupNeeded as problem:
                 problems.append(f"{name}: {problem.what}")
             else:

@@ -59,9 +59,12 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     troubles: tuple[str, ...] = ()
 
 
-def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Generator[list[Task], None, RunSummary]:
+def run(
+    workspace: Workspace, limits: RunLimits, stop: threading.Event, agents: ReadyAgents | None = None
+) -> Generator[list[Task], None, RunSummary]:
     """Work through the queue, yielding tasks as they change (none at first: the run has started); return a summary.
 
+    `agents` are those that a preflight has found ready.
     Raises `Refused` if another run is active in the repository, `SetupNeeded` if a required agent is missing or not
     logged in, and `NotFound` if there is no base commit; all before anything is changed.
     """
@@ -78,7 +81,7 @@ def run(workspace: Workspace, limits: RunLimits, stop: threading.Event) -> Gener
         protection.record(workspace)
         context = run_context(workspace)
         queue_conflicted(workspace, context)
-        agents = ReadyAgents(context)
+        agents = agents or ReadyAgents(context)
         for name in agents_needed(workspace):
             agents.require(name)
         scheduler = Scheduler(_hooks(workspace, context, agents, stop), limits, stop)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -27,6 +27,8 @@ from gitorch.model.task import ALIVE, State, Task
 
 if TYPE_CHECKING:
     from gitorch.flow.scheduling.scheduler import RunLimits
+    from gitorch.model.preflight import Preflight
+    from gitorch.services.agents import ReadyAgents
     from gitorch.services.run import RunSummary
 
 
@@ -56,10 +58,12 @@ def run_command(session: Session, /, dry_run: bool, detach: bool, unsafe_no_sand
     limits = _limits(session, options)
     if dry_run:
         _print_order(session)
-    elif detach:
+        return
+    ready = _preflight(session, limits)
+    if detach:
         _detach(session)
     else:
-        _run(session, limits)
+        _run(session, limits, ready)
 
 
 def _limits(session: Session, options: dict[str, Any]) -> RunLimits:
@@ -85,6 +89,35 @@ def _print_order(session: Session) -> None:
     session.answer(
         "\n".join(lines) or "the queue is empty", schema.run.RunOrderAnswer(order=schema.task.tasks_json(order))
     )
+
+
+class _Ready(NamedTuple):
+    """What a preflight found: its result, and the agents that are ready (None: nothing was looked at)."""
+
+    preflight: Preflight | None = None
+    agents: ReadyAgents | None = None
+
+
+def _preflight(session: Session, limits: RunLimits) -> _Ready:
+    """Show what the run needs and will take, and return it.
+
+    Raises what keeps the run from starting.
+    """
+    workspace = session.workspace
+    has_tasks = any(task.state in ALIVE for task in workspace.tasks.values())
+    is_done = _READY_VARIABLE in os.environ  # by the process that detached this run
+    if is_done or not has_tasks or services.run_lock.is_running(workspace):
+        return _Ready()
+    agents = services.agents.ReadyAgents(services.agents.run_context(workspace))
+    with views.progress.progress_bar(session.screen, lines=False) as show:
+        result = services.preflight.examine(
+            workspace, limits, agents, lambda step: show(0, 1, views.setup.trying(step))
+        )
+    if result.lines or result.error is None:
+        session.say(views.preflight.preflight(result, limits))
+    if result.error is not None:
+        raise result.error
+    return _Ready(result, agents)
 
 
 _READY_VARIABLE = "GITORCH_READY_FD"
@@ -125,19 +158,17 @@ def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[li
     return (yield from changes)
 
 
-def _run(session: Session, limits: RunLimits) -> None:
+def _run(session: Session, limits: RunLimits, ready: _Ready) -> None:
     workspace = session.workspace
     stop = threading.Event()
     protection = services.protection.in_force(workspace.config.sandbox)
-    if confined := services.protection.description(protection):
-        session.say(confined)
     for text in services.protection.warnings(protection):
         session.screen.warn(text)
     if limits.start_at:
         session.say(f"starts at {limits.start_at.astimezone():%H:%M on %A}")
     with _kept_awake(session), _graceful_signals(session, stop):
-        summary = _show(session, _announced(services.run.run(workspace, limits, stop)))
-    _print_summary(session, summary)
+        summary = _show(session, _announced(services.run.run(workspace, limits, stop, ready.agents)))
+    _print_summary(session, summary, ready.preflight)
 
 
 @contextmanager
@@ -198,13 +229,13 @@ def _graceful_signals(session: Session, stop: threading.Event) -> Iterator[None]
             signal.signal(number, handler)
 
 
-def _print_summary(session: Session, summary: RunSummary) -> None:
+def _print_summary(session: Session, summary: RunSummary, preflight: Preflight | None) -> None:
     tasks = session.workspace.tasks
     changed = [tasks[name] for name in summary.changed if name in tasks]
     if changed:
         write_page(session)
     if session.json:
-        session.answer("", schema.run.RunAnswer.of(summary, changed, session.workspace.config.integration))
+        session.answer("", schema.run.RunAnswer.of(summary, changed, session.workspace.config.integration, preflight))
     else:
         stop_reason = summary.stopped.reason if summary.stopped else ""
         session.answer(

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitorch.cli.schema.answer import JsonAnswer, Timestamp, now
+from gitorch.cli.schema.answer import Absent, JsonAnswer, Timestamp, now
 from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
 from gitorch.cli.schema.task import TaskJson
 from gitorch.model.forecast import Candidate, Conflict
+from gitorch.model.preflight import Level, Preflight
+from gitorch.model.run_forecast import RunForecast, Span
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
@@ -42,6 +44,61 @@ class ForecastEvent(JsonAnswer, tag="gitorch/event/1", frozen=True, kw_only=True
         return cls(time=now(), conflicts=conflicts_json(conflicts, integration), candidate=candidate_json(candidate))
 
 
+class PreflightLineJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at before the run."""
+
+    level: Level
+    what: str
+    fix: list[str]
+
+
+class SpanJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The range in which a value lies in eight of ten cases."""
+
+    low: float
+    high: float
+
+
+class RunForecastJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What the run was expected to take."""
+
+    seconds: SpanJson
+    usd: SpanJson | None
+    """Null when prices are unknown."""
+    tokens: SpanJson
+    samples: int
+    """How many earlier tasks it relies on."""
+
+
+class PreflightJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at before the run started."""
+
+    lines: list[PreflightLineJson]
+    forecast: RunForecastJson | None
+    """Null when there are too few earlier tasks."""
+
+    @classmethod
+    def of(cls, preflight: Preflight) -> PreflightJson:
+        """Return a preflight."""
+        return cls(
+            lines=[PreflightLineJson(level=line.level, what=line.text, fix=list(line.fix)) for line in preflight.lines],
+            forecast=_forecast_json(preflight.forecast) if preflight.forecast else None,
+        )
+
+
+def _forecast_json(forecast: RunForecast) -> RunForecastJson:
+    return RunForecastJson(
+        seconds=_span_json(forecast.seconds),
+        usd=_span_json(forecast.usd) if forecast.usd else None,
+        tokens=_span_json(forecast.tokens),
+        samples=forecast.samples,
+    )
+
+
+def _span_json(span: Span) -> SpanJson:
+    return SpanJson(low=round(span.low, 3), high=round(span.high, 3))
+
+
 class RunAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
     """What a run came to: the last line that `run` prints."""
 
@@ -60,9 +117,13 @@ class RunAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
     """Null when there is no candidate yet."""
     troubles: list[str]
     """What kept gitorch from predicting conflicts or building the candidate."""
+    preflight: PreflightJson | Absent = msgspec.UNSET
+    """Absent when nothing was queued, or the run went on in the background."""
 
     @classmethod
-    def of(cls, summary: RunSummary, changed: Sequence[Task], integration: str) -> RunAnswer:
+    def of(
+        cls, summary: RunSummary, changed: Sequence[Task], integration: str, preflight: Preflight | None
+    ) -> RunAnswer:
         """Return the answer for a run that changed these tasks; `integration` is the integration branch."""
         counts = {state.value: sum(task.state is state for task in changed) for state in State}
         return cls(
@@ -75,6 +136,7 @@ class RunAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
             conflicts=conflicts_json(summary.conflicts, integration),
             candidate=candidate_json(summary.candidate),
             troubles=list(summary.troubles),
+            preflight=PreflightJson.of(preflight) if preflight else msgspec.UNSET,
         )
 
 

@@ -1,0 +1,201 @@
+"""Look at everything that a run needs before an agent is paid."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gitorch.errors import GitorchError, LimitReached, NotFound, SetupNeeded
+from gitorch.flow.merge.trees import TreeChecker
+from gitorch.flow.scheduling import base
+from gitorch.flow.scheduling.scheduler import RunLimits
+from gitorch.model.naming import Oid
+from gitorch.model.preflight import Level, Preflight, PreflightLine
+from gitorch.model.task import ALIVE, CheckResult, State, Task
+from gitorch.model.visible import readable_list
+from gitorch.rooms.base import RoomError
+from gitorch.rooms.prepare import files_to_copy
+from gitorch.services import guard
+from gitorch.services.agents import ReadyAgents, agents_needed, run_context
+from gitorch.services.checks import checks_at, require_trust
+from gitorch.services.protection import description, in_force
+from gitorch.services.run_forecast import forecast_run
+from gitorch.services.sandbox import require_sandbox
+from gitorch.services.workspace import Workspace
+
+_PREPARED = "prepare"
+_NOTHING = {_PREPARED: ":"}
+"""The check of a repository without checks: its worktree is prepared all the same."""
+
+_MAX_BASES = 3
+_MAX_REASON = 200
+_NEEDED_FILES = (".env", ".env.*", "*.local", "*.local.*", "secrets.*")
+_NEEDED_FOLDERS = ("node_modules", ".venv", "venv", "vendor")
+"""Ignored files and folders that a project often does not work without; commands of `prepare.run` make folders."""
+
+Report = Callable[[str], None]
+
+
+class _Examination:
+    """The lines so far, and the first error, which is not among them."""
+
+    def __init__(self) -> None:
+        self.lines: list[PreflightLine] = []
+        self.error: GitorchError | None = None
+
+    def add(self, level: Level, text: str, *fix: str) -> None:
+        self.lines.append(PreflightLine(level, text, fix))
+
+    def fail(self, error: GitorchError) -> None:
+        if self.error is None:  # it is shown as the error of the command
+            self.error = error
+            return
+        self.add(Level.ERROR, f"{error.what}{': ' + error.why if error.why else ''}", *error.fix)
+
+    def require(self, step: Callable[..., Any], *arguments: object) -> Any:
+        """Return what a step returns; None if it fails, with its error as a line."""
+        try:
+            return step(*arguments)
+        except GitorchError as error:
+            self.fail(error)
+            return None
+
+
+def examine(workspace: Workspace, limits: RunLimits, agents: ReadyAgents, report: Report = lambda _: None) -> Preflight:
+    """Look at git, disk, trust, sandbox, agents and the base; call `report` before what takes long."""
+    guard.require_person("run the queue")
+    found = _Examination()
+    found.require(workspace.repository.require_git)
+    bases = found.require(_bases, workspace) or {}
+    found.require(require_trust, workspace)
+    _examine_disk(workspace, limits, found, [*bases.values()])
+    found.require(require_sandbox, workspace)
+    if text := description(in_force(workspace.config.sandbox)):
+        found.add(Level.OK, text)
+    _examine_agents(workspace, agents, found)
+    if workspace.config.run.try_base and found.error is None:
+        _examine_preparation(workspace, found)
+        for commit, name in [*bases.items()][:_MAX_BASES]:
+            if found.error is None:
+                _examine_base(workspace, commit, name, found, report)
+    tasks = sum(task.state in ALIVE for task in workspace.tasks.values())
+    forecast = forecast_run(workspace, agents, limits.max_agents) if found.error is None else None
+    return Preflight(lines=tuple(found.lines), tasks=tasks, forecast=forecast, error=found.error)
+
+
+def _bases(workspace: Workspace) -> dict[Oid, str]:
+    """Return the commits on which queued tasks without dependencies start, with their names."""
+    bases: dict[Oid, str] = {}
+    for task in workspace.tasks.values():
+        if task.state is State.QUEUED and not any(name in workspace.tasks for name in task.spec.after):
+            try:
+                commit = base.start_commit(workspace.repository, workspace.config, task.spec.base_ref)
+            except NotFound:
+                if not task.spec.base_ref:
+                    raise
+                continue  # only this task cannot start, and says so
+            bases.setdefault(commit, _base_name(workspace, task))
+    return bases
+
+
+def _base_name(workspace: Workspace, task: Task) -> str:
+    configured = "" if workspace.config.base == "auto" else workspace.config.base
+    ref, _ = workspace.repository.head()
+    return task.spec.base_ref or configured or (ref or "HEAD").removeprefix("refs/heads/")
+
+
+def _examine_disk(workspace: Workspace, limits: RunLimits, found: _Examination, names: list[str]) -> None:
+    free = shutil.disk_usage(workspace.repository.common_dir).free
+    if free < limits.min_free_disk:
+        needed = f"{limits.min_free_disk / 1e9:.1f} GB"
+        found.fail(
+            LimitReached(
+                "disk",
+                f"less than {needed} of disk are free",
+                why=f"{free / 1e9:.1f} GB are",
+                fix=("free space on the disk", 'orchestrate config set run.min_free_disk "..."'),
+            )
+        )
+        return
+    version = ".".join(map(str, workspace.repository.version()))
+    on = f", tasks start on {readable_list(names)}" if names else ""
+    found.add(Level.OK, f"git {version}, {free / 1e9:.0f} GB of disk free{on}")
+
+
+def _examine_agents(workspace: Workspace, agents: ReadyAgents, found: _Examination) -> None:
+    ready = []
+    for name, tasks in agents_needed(workspace).items():
+        chosen = found.require(agents.require, name)
+        if chosen is not None:
+            version = agents.version(chosen)
+            ready.append(f"{chosen} {version}".strip() + f" for {len(tasks)} task{'s' if len(tasks) > 1 else ''}")
+    if ready:
+        found.add(Level.OK, f"ready: {', '.join(ready)}")
+
+
+def _examine_preparation(workspace: Workspace, found: _Examination) -> None:
+    """Find files that worktrees will lack."""
+    try:
+        copied = files_to_copy(workspace.repository, workspace.config)
+    except RoomError as failure:
+        error = SetupNeeded("prepare-copy", failure.reason, fix=("create the file", "orchestrate config edit"))
+        found.fail(error)
+        return
+    tops = {Path(name).parts[0] for name, _ in copied}
+    if missing := [name for name in _ignored_files(workspace) if name not in tops]:
+        names = readable_list(missing)
+        found.add(Level.WARNING, f"worktrees will lack {names}, which git ignores", f"prepare.copy = {missing!r}")
+
+
+def _ignored_files(workspace: Workspace) -> Iterator[str]:
+    """Yield the ignored files at the top of the user's checkout that work often needs."""
+    top = workspace.repository.checkout
+    if top is None:
+        return
+    patterns = _NEEDED_FILES if workspace.config.prepare.run else (*_NEEDED_FILES, *_NEEDED_FOLDERS)
+    names = [entry.name for entry in top.iterdir() if any(entry.match(pattern) for pattern in patterns)]
+    if names:
+        paths = b"".join(os.fsencode(name) + b"\0" for name in sorted(names))
+        answer = workspace.repository.git("-C", str(top), "check-ignore", "-z", "--stdin", input=paths, ok=(0, 1))
+        yield from answer.fields()
+
+
+def _examine_base(workspace: Workspace, commit: Oid, name: str, found: _Examination, report: Report) -> None:
+    """Prepare a worktree of a base, and run its checks there; verdicts of the same tree count."""
+    checks = found.require(checks_at, workspace.repository, workspace.loaded, commit)
+    if checks is None:
+        return
+    prepare = workspace.config.prepare
+    if not checks and not (prepare.copy or prepare.run):
+        found.add(Level.WARNING, "no checks are configured: nothing will judge the work", "orchestrate init")
+        return
+    label = f"{name} {commit[:8]}"
+    with TreeChecker(run_context(workspace), checks or _NOTHING) as checker:
+        results = checker.check(commit, on_check=lambda check: report(f"{check} on {label}"))
+    if unprepared := next((result for result in results if result.name == _PREPARED and not result.passed), None):
+        found.fail(_unprepared(label, unprepared))
+    elif failed := [result for result in results if not result.passed]:
+        _add_failures(label, failed, found)
+    elif not checks:
+        found.add(Level.OK, f"prepare works on {label}; no checks are configured")
+    else:
+        times = ", ".join(f"{result.name} {result.seconds:.0f} s" for result in results)
+        found.add(Level.OK, f"checks pass on {label}: {times}")
+
+
+def _unprepared(label: str, result: CheckResult) -> SetupNeeded:
+    why = Path(result.output).read_text("utf-8", "replace").strip()[-_MAX_REASON:] if result.output else ""
+    fix = ("fix the command, or the setting: orchestrate config edit",)
+    return SetupNeeded("prepare", f"a worktree of {label} cannot be prepared", why=why, fix=fix)
+
+
+def _add_failures(label: str, failed: list[CheckResult], found: _Examination) -> None:
+    codes = ", ".join(
+        f"{result.name} ({'did not finish' if result.exit_code is None else f'exit code {result.exit_code}'})"
+        for result in failed
+    )
+    text = f"checks fail on {label}: {codes}; they will fail for every task that does not repair them"
+    found.add(Level.WARNING, text, *(f"{result.command}   output: {result.output}" for result in failed))

@@ -1,0 +1,71 @@
+"""Forecast the time and the cost of a run from the attempts that the tasks and the notes of a repository know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gitorch.git import notes
+from gitorch.model.naming import TaskId
+from gitorch.model.note import AttemptNote
+from gitorch.model.outcome import Usage
+from gitorch.model.queue_order import in_order
+from gitorch.model.run_forecast import NextTask, PastTask, RunForecast, forecast, size_of
+from gitorch.model.task import ALIVE, Task
+from gitorch.services.agents import ReadyAgents, agent_name
+from gitorch.services.workspace import Workspace
+
+
+def forecast_run(workspace: Workspace, agents: ReadyAgents, max_agents: int) -> RunForecast | None:
+    """Return what the queued tasks will take; None if there are too few earlier tasks like them."""
+    waiting = in_order(task for task in workspace.tasks.values() if task.state in ALIVE)
+    tasks = [
+        NextTask(
+            id=task.id,
+            agent=agents.get(agent_name(workspace, task), task.spec.agent),
+            role=task.spec.role,
+            size=size_of(task.spec.prompt),
+            after=task.spec.after,
+        )
+        for task in waiting
+    ]
+    return forecast(list(_past(workspace)), tasks, max_agents)
+
+
+def _past(workspace: Workspace) -> Iterator[PastTask]:
+    """Yield the ended tasks of the board, then those that have left it."""
+    tasks = workspace.tasks
+    yield from (past for task in tasks.values() if task.state not in ALIVE and (past := _of_task(task)))
+    attempts: dict[TaskId, dict[int, AttemptNote]] = {}
+    for lines in notes.read_all(workspace.repository).values():
+        for line in lines:
+            if isinstance(line.note, AttemptNote) and line.note.task not in tasks:
+                attempts.setdefault(TaskId(line.note.task), {})[line.note.number] = line.note
+    yield from (past for numbered in attempts.values() if (past := _of_notes([*numbered.values()])))
+
+
+def _of_task(task: Task) -> PastTask | None:
+    attempts = [*task.past, *((task.attempt,) if task.attempt else ())]
+    seconds = sum(attempt.seconds or 0.0 for attempt in attempts)
+    if not attempts or not seconds:
+        return None
+    return _past_task(attempts[-1].agent, task.spec.role, task.spec.prompt, seconds, task.usages)
+
+
+def _of_notes(attempts: Sequence[AttemptNote]) -> PastTask | None:
+    seconds = sum(attempt.seconds or 0.0 for attempt in attempts)
+    last = max(attempts, key=lambda attempt: attempt.number)
+    usages = [attempt.usage for attempt in attempts if attempt.usage]
+    return _past_task(last.agent, last.role, last.prompt, seconds, usages) if seconds else None
+
+
+def _past_task(agent: str, role: str, prompt: str, seconds: float, usages: Iterable[Usage]) -> PastTask:
+    known = [*usages]
+    prices = [usage.usd for usage in known if usage.usd is not None]
+    return PastTask(
+        agent=agent,
+        role=role,
+        size=size_of(prompt),
+        seconds=seconds,
+        usd=sum(prices) if prices else None,
+        tokens=sum(usage.input_tokens + usage.output_tokens for usage in known),
+    )
