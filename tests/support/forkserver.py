@@ -345,7 +345,14 @@ def _import_command() -> Callable[[], int | None]:
     for module in pkgutil.walk_packages(package.__path__, "gitorch."):
         if not module.name.startswith(_NOT_IMPORTED):
             importlib.import_module(module.name)
-    for name in ("git", "rich.console", "rich.live", "psutil", "click.shell_completion"):
+    for name in (
+        "git",
+        "rich.console",
+        "rich.live",
+        "psutil",
+        "click.shell_completion",
+        "pathspec.patterns.gitignore.spec",
+    ):
         importlib.import_module(name)
     _learn_types(msgspec.Struct)
     main: Callable[[], int | None] = importlib.import_module("gitorch.cli.main").main

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from markupsafe import Markup, escape
-from pygments import lexers
 from pygments.lexer import Lexer
 from pygments.token import Comment, Keyword, Name, Number, String
-from pygments.util import ClassNotFound
 
+from gitorch.cli.views.lexers import lexer_class
 from gitorch.git.patch_lines import LineKind, PatchLine
 
 _MAX_LINES = 500
@@ -26,10 +25,8 @@ def highlighted(path: str, lines: Sequence[tuple[PatchLine, str]]) -> list[tuple
 
 
 def _lexer(path: str) -> Lexer | None:
-    try:
-        return lexers.get_lexer_for_filename(path, stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return None
+    kind = lexer_class(path.rpartition("/")[2])
+    return kind(stripnl=False, ensurenl=False) if kind else None
 
 
 def _html(lexer: Lexer | None, line: PatchLine, text: str) -> str:

@@ -9,11 +9,10 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from gitorch.cli.terminal.sanitize import safe, safe_block
-from gitorch.cli.views import labels, quantities, report_words
+from gitorch.cli.views import labels, quantities, report_words, templates
 from gitorch.cli.views.highlight import highlighted
 from gitorch.cli.views.report_pictures import BOX_HEIGHT, BOX_WIDTH, CHART_WIDTH, kind, task_graph, timeline
 from gitorch.git.patch_lines import LineKind, Patch, PatchLine
@@ -26,16 +25,13 @@ _DATA = resources.files("gitorch.data")
 
 def page(report: NightReport, now: datetime) -> str:
     """Return the page of a report."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = templates.environment()
     environment.filters |= {"line": _line, "block": safe_block}
     style, script = _source("report.css"), _source("report.js")
     tasks = [entry.task for entry in report.entries]
     bars, covered = timeline(tasks, now)
-    template = environment.from_string(_source("report.html"))
     return str(
-        template.render(
+        environment.get_template("report.html").render(
             style=Markup(style),  # noqa: S704 (our own files)
             script=Markup(script),  # noqa: S704
             policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; "
