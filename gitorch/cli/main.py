@@ -64,6 +64,7 @@ COMMANDS: Sections = {
         "context": ("context", "show and add notes that agents share"),
         "notes": ("notes", "exchange notes with a remote"),
         "cleanup": ("cleanup", "remove merged and rejected tasks"),
+        "mcp": ("mcp", "serve a repository to a program over MCP"),
         "uninstall": ("uninstall", "take gitorch out of a repository"),
         "config": ("config", "show and change the configuration; trust its commands"),
         "hooks": ("hooks", "install git hooks of your own, and remove them"),

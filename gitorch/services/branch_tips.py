@@ -33,8 +33,8 @@ def branch_state(workspace: Workspace, task: Task) -> BranchState:
 
 
 def mark_shown(workspace: Workspace, task: Task) -> None:
-    """Record that a reviewer was shown a task up to its tip; what an agent looks at does not count."""
-    if task.tip is not None and not guard.inside_agent():
+    """Record that a reviewer was shown a task up to its tip; what an agent or a program looks at does not count."""
+    if task.tip is not None and not guard.is_program() and not guard.inside_agent():
         shown_tips.record(workspace.folder, task.id, task.tip)
 
 

@@ -6,6 +6,14 @@ import os
 
 from gitorch.errors import Refused
 
+PROGRAM_VARIABLE = "GITORCH_CLIENT"
+"""Names the program that gave a command in place of a person: what it looks at is not reviewed."""
+
+
+def is_program() -> bool:
+    """Return whether a program, such as a client of `mcp`, gave this command."""
+    return bool(os.environ.get(PROGRAM_VARIABLE))
+
 
 def inside_agent() -> str:
     """Return what this process runs in: the name of a task, or the key of an execution; empty for a person's.

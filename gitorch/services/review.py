@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from gitorch.errors import InvalidInput, Refused
@@ -19,6 +20,7 @@ from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
 from gitorch.services.forecast_record import saved_conflicts
+from gitorch.services.input_checks import require_place
 from gitorch.services.resume import answered
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
@@ -27,8 +29,9 @@ from gitorch.storage.tasks import Pair
 
 
 def current_reviewer(workspace: Workspace) -> str:
-    """Return the current reviewer: the name and mail of the git identity."""
-    return workspace.repository.committer().rpartition(">")[0] + ">"
+    """Return the current reviewer: the name and mail of the git identity, and the program that speaks for it."""
+    client = f" (through {os.environ[guard.PROGRAM_VARIABLE]})" if guard.is_program() else ""
+    return workspace.repository.committer().rpartition(">")[0] + ">" + client
 
 
 def review_card(workspace: Workspace, task: Task) -> ReviewCard:
@@ -118,9 +121,10 @@ def approve(
 
 
 def comment(workspace: Workspace, task: Task, comment: Comment) -> Task:
-    """Add a reviewer's comment to a task; `revise` sends it."""
+    """Add a reviewer's comment to a task; `revise` sends it. Raises `InvalidInput` for a place that does not exist."""
     if task.state is State.RUNNING:
         raise Refused("running", f"{task.id} is still running")
+    require_place(workspace.repository, task, comment.file, comment.line)
     commented = change(task, comments=(*task.comments, comment))
     return change_tasks(workspace, "comment", [(task, commented)], f"comment on {task.id}")[0]
 

@@ -15,6 +15,7 @@ from gitorch.model.naming import branch_ref
 from gitorch.model.task import State, Task, by_id, change, change_spec
 from gitorch.services import guard
 from gitorch.services.changes import change_tasks
+from gitorch.services.input_checks import require_bases, require_commands
 from gitorch.services.lookup import unknown_name
 from gitorch.services.roles import assign_role
 from gitorch.services.stale import mark_dependents_stale
@@ -106,9 +107,12 @@ def reserved_names(workspace: Workspace) -> set[str]:
 
 
 def require_known_names(workspace: Workspace, tasks: Iterable[Task]) -> None:
-    """Raise `InvalidInput` for an agent or a role that is not configured."""
+    """Raise `InvalidInput` for an agent or a role that is not configured, a base that is no commit, or a bad check."""
     roles, agents = workspace.roles, workspace.config.agents
+    tasks = [*tasks]
+    require_bases(workspace.repository, (task.spec.base_ref for task in tasks))
     for task in tasks:
+        require_commands(task.spec.checks)
         if task.spec.agent and task.spec.agent not in agents:
             raise unknown_name("agent", task.spec.agent, [*agents, *roles])
         if task.spec.role and task.spec.role not in roles:

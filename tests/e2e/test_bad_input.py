@@ -245,10 +245,11 @@ def test_from_inside_an_agent_a_persons_commands_are_refused(cli: Cli) -> None:
     assert "new.txt" in cli("diff", "write-a-file", env=inside).text
 
 
-@pytest.mark.parametrize("words", [(), ("config",), ("context",), ("plan",), ("log", "x", "--raw")])
-def test_json_that_cannot_be_given_is_exit_2(cli: Cli, words: tuple[str, ...]) -> None:
-    """With --json nothing but JSON is printed: no help text where a command is missing, and no raw transcript."""
-    assert cli(*words, "--json", ok=2).json["code"] == "usage"
+def test_json_that_cannot_be_given_is_exit_2(cli: Cli) -> None:
+    """With --json nothing but JSON is printed: the help as an object where a command is missing, no raw transcript."""
+    assert cli("log", "x", "--raw", "--json", ok=2).json["code"] == "usage"
+    for words in ((), ("config",), ("context",), ("plan",)):
+        assert cli(*words, "--json").json["schema"] == "gitorch/help/1"
 
 
 def test_a_second_run_is_refused(cli: Cli, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.support.cli import ROOT
 
 SHARED = {
+    "share/gitorch/skill/SKILL.md",
     "share/man/man1/orchestrate.1",
     "share/man/man1/git-orchestrate.1",
     "share/bash-completion/completions/orchestrate",

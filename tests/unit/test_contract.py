@@ -61,7 +61,6 @@ OPEN = {
     "move": "--first --before",
     "attach": "",
     "history": "",
-    "mcp": "",
     "submit": "--agents --attempts --from",
     "plan approve": "--run",
     "run": "--at",

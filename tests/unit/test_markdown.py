@@ -102,7 +102,7 @@ def test_a_checklist() -> None:
     drafts = read(CHECKLIST.encode(), "TODO.md")
     assert [(draft.title, draft.id, draft.after) for draft in drafts] == [
         ("Add a users table", "", ()),
-        ("Add a login page", "", ("Add a users table", "3")),
+        ("Add a login page", "", ("Add a users table", "3", "TODO.md:12")),
         ("Nested work", "", ()),
         ("Another marker", "", ()),
         ("Numbered", "", ()),
@@ -121,7 +121,7 @@ def test_the_prompt_of_an_item() -> None:
     text += "  - [ ] own task\n"
     first, second = read(text.encode(), "a.md")
     assert first.prompt == "First line\nsecond line\n\nmore\n\n    code\n\n- point\n  - deeper"
-    assert first.after == ("a",)
+    assert first.after == ("a", "a.md:10")
     assert second.prompt == "own task"
 
 

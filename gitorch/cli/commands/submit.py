@@ -22,6 +22,22 @@ if TYPE_CHECKING:
     from gitorch.flow.intake import TaskDraft
     from gitorch.services.workspace import Workspace
 
+_TEMPLATE = """\
++++
+# Settings of this task; without the # they count. All are optional.
+# agent = "claude"
+# role = "generalist"
+# priority = "high"
+# after = ["another-task"]
+# paths = ["src/**"]
+# checks = { test = "make test" }
+# base = "main"
+# budget = 5.0
+# timeout = "45m"
++++
+"""
+_TEMPLATE_END = "\n+++\n"
+
 
 @click.command("submit")
 @click.argument("text", nargs=-1)
@@ -69,15 +85,23 @@ def _drafts(session: Session, options: dict[str, Any]) -> list[TaskDraft]:
             raise click.UsageError("give a text or a file, not both")
         return [draft for name in options["files"] for draft in _read(session, name)]
     if options["edit"]:
-        text = click.edit(text) or ""
+        return _written(text)
     elif text in ("", "-") and not sys.stdin.isatty():
         # text that is not UTF-8 is refused with all other text that is not
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     elif not text:
         if not session.interactive:
             raise InvalidInput("empty-prompt", "the task has no text")
-        text = click.edit("") or ""
+        return _written("")
     return [services.submit.draft_of(text)]
+
+
+def _written(text: str) -> list[TaskDraft]:
+    """Return the task that a person writes into a template."""
+    written = click.edit(_TEMPLATE + text, extension=".md", require_save=True)
+    if written is None or not written.partition(_TEMPLATE_END)[2].strip():
+        raise InvalidInput("empty-prompt", "the task has no text", why="nothing was written below the settings")
+    return services.submit.parse_drafts(written.encode(), "task.md")
 
 
 def _read(session: Session, name: str) -> list[TaskDraft]:

@@ -1,4 +1,4 @@
-"""Markdown checklists: each open item is a task, with the paragraphs below it."""
+"""Markdown checklists: each open item is a task, with the text below it, and waits for the open items below it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _items(text: str) -> Iterator[_Item]:
 
 
 def _item_draft(item: _Item, items: Sequence[_Item], lines: Sequence[str], name: str) -> TaskDraft:
-    origin = f"{name}:{item.start + 1}"
+    origin = _origin(name, item)
     before, _, first = lines[item.start].partition("[ ]")
     indent = len(before.expandtabs(4))
     paragraph = first.lstrip(" \t")
@@ -75,9 +75,20 @@ def _item_draft(item: _Item, items: Sequence[_Item], lines: Sequence[str], name:
     prompt = paragraph[number.end() if number else 0 :] + (f"\n{details}" if details else "")
     draft = from_text(prompt, origin=origin)
     names = [word.strip() for word in after[1].split(",")] if after else []
+    names += [_origin(name, child) for child in _open_children(item, items)]
     return msgspec.structs.replace(
         draft, id=number[1].lower() if number else "", after=tuple(word for word in names if word)
     )
+
+
+def _open_children(item: _Item, items: Sequence[_Item]) -> list[_Item]:
+    """Return the open items directly below an item: it waits for them."""
+    below = [other for other in items if item.start < other.start < item.end and other.open]
+    return [child for child in below if not any(other.start < child.start < other.end for other in below)]
+
+
+def _origin(name: str, item: _Item) -> str:
+    return f"{name}:{item.start + 1}"
 
 
 def _dedented(line: str, indent: int) -> str:

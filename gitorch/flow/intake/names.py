@@ -105,6 +105,7 @@ class _TaskNames:
 
     def __init__(self, drafts: Sequence[TaskDraft], ids: Sequence[TaskId], existing: Mapping[TaskId, Task]) -> None:
         self.new = set(ids)
+        self.origins = {draft.origin: name for draft, name in zip(drafts, ids, strict=True) if draft.origin}
         self.existing = existing
         self.numbers = {str(task.number): name for name, task in existing.items()}
         self.titles: dict[str, list[TaskId]] = {}
@@ -133,6 +134,8 @@ class _TaskNames:
         """Yield the tasks that the dependency could mean, the most specific match first."""
         title = slug(dependency) if re.search(r"[A-Za-z0-9]", dependency) else ""
         ids = {*self.new, *self.existing}
+        if dependency in self.origins:  # a nested item of a checklist
+            yield {self.origins[dependency]}
         yield {TaskId(dependency)} & self.new
         yield {TaskId(title)} & self.new
         yield {task for task in self.titles.get(title, ()) if task != name}
