@@ -61,10 +61,10 @@ OPEN = {
     "move": "--first --before",
     "attach": "",
     "history": "",
-    "submit": "--agents --attempts --from",
+    "submit": "--agents --attempts",
     "plan approve": "--run",
     "run": "--at",
-    "merge": "--resolved --pr",
+    "merge": "--resolved",
 }
 """What is promised and does not exist yet. A command without options here is missing as a whole."""
 

@@ -12,6 +12,7 @@ import click
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.choices import LOCAL_BRANCH, MERGEABLE_TASK
+from gitorch.cli.commands.pull_requests import open_pull_requests
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.model.generators import drain
 
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 )
 @click.option("--sign/--no-sign", default=None, help="Sign the commits; by default as merge.sign says.")
 @click.option("--into", default="", type=LOCAL_BRANCH, metavar="BRANCH", help="Also fast-forward BRANCH to the result.")
+@click.option("--pr", is_flag=True, help="Push the branches and open stacked draft pull requests instead (needs gh).")
+@click.option("--remote", default="origin", metavar="NAME", help="With --pr: where to push (origin).")
+@click.option("-y", "--yes", is_flag=True, help="With --pr: do not ask.")
 @pass_session
 def merge_command(
     session: Session,
@@ -47,6 +51,9 @@ def merge_command(
     engine: str,
     sign: bool | None,
     into: str,
+    pr: bool,
+    remote: str,
+    yes: bool,
 ) -> None:
     """Rebase approved work onto the integration branch, in dependency order.
 
@@ -55,6 +62,11 @@ def merge_command(
     updated too.
     """
     workspace = session.workspace
+    if pr:
+        if into or skip or squash:
+            raise click.UsageError("--pr goes with --remote, --yes and --dry-run only")
+        open_pull_requests(session, tasks, remote, dry_run=dry_run, yes=yes)
+        return
     if not dry_run:
         services.guard.require_person("merge")
         for message in services.recovery.recover(workspace):

@@ -46,6 +46,7 @@ _TEMPLATE_END = "\n+++\n"
 @click.option(
     "-F", "--file", "files", multiple=True, metavar="FILE", help="Read tasks from a file or folder (- is stdin)."
 )
+@click.option("--from", "source", default="", metavar="gh:...", help="Issues: gh:label=agent, or gh:12,15 (needs gh).")
 @click.option("-e", "--edit", is_flag=True, help="Write the task in your editor.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be queued.")
 @pass_session
@@ -68,8 +69,8 @@ def submit_command(session: Session, /, **options: Any) -> None:
 
 
 def _decompose(session: Session, options: dict[str, Any]) -> None:
-    if options["files"]:
-        raise click.UsageError("--decompose takes a text, not a file")
+    if options["files"] or options["source"]:
+        raise click.UsageError("--decompose takes a text, not a file or issues")
     drafts = _drafts(session, options)
     # invalid options are reported before a model is asked
     services.submit.resolve_drafts(session.workspace, _with_options(session, drafts, options))
@@ -80,6 +81,10 @@ def _decompose(session: Session, options: dict[str, Any]) -> None:
 
 def _drafts(session: Session, options: dict[str, Any]) -> list[TaskDraft]:
     text = " ".join(options["text"])
+    if options["source"]:
+        if text or options["files"]:
+            raise click.UsageError("give a text, a file or --from, not several")
+        return _from_issues(session, options["source"])
     if options["files"]:
         if text:
             raise click.UsageError("give a text or a file, not both")
@@ -94,6 +99,13 @@ def _drafts(session: Session, options: dict[str, Any]) -> list[TaskDraft]:
             raise InvalidInput("empty-prompt", "the task has no text")
         return _written("")
     return [services.submit.draft_of(text)]
+
+
+def _from_issues(session: Session, source: str) -> list[TaskDraft]:
+    drafts, known = services.github.issue_drafts(session.workspace, source)
+    for address in known:
+        session.say(f"already a task: {safe(address)}")
+    return drafts
 
 
 def _written(text: str) -> list[TaskDraft]:
@@ -124,7 +136,7 @@ def _print_submitted(session: Session, tasks: Sequence[Task], *, dry_run: bool, 
     workspace = session.workspace
     answer = schema.queue.SubmitAnswer.of(tasks, plan, dry_run=dry_run)
     session.answer(views.queue.queued(tasks, workspace.config.agent), answer)
-    if session.json:
+    if session.json or not tasks:
         return
     for task in tasks:
         session.say(safe(_role_line(workspace, task)))

@@ -186,6 +186,29 @@ class BaseUpdateJson(msgspec.Struct, frozen=True, kw_only=True):
         return cls(branch=update.branch, ahead=update.ahead, replayed=pairs, removed=removed)
 
 
+class PullRequestJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A draft pull request of a task's branch."""
+
+    id: str
+    """The task."""
+    branch: str
+    base: str
+    """The branch that it is stacked on."""
+    tip: ObjectId
+    url: str | None
+    """Null with `dry_run`."""
+    created: bool
+    """Whether this command opened it; else it was there, and its branch was pushed."""
+
+
+class PullRequestsAnswer(JsonAnswer, tag="gitorch/merge/1", frozen=True, kw_only=True):
+    """The answer of `merge --pr`."""
+
+    pull_requests: list[PullRequestJson]
+    """Those that others are stacked on first."""
+    dry_run: bool
+
+
 class MergeAnswer(JsonAnswer, tag="gitorch/merge/1", frozen=True, kw_only=True):
     """What a merge did, or with `dry_run` would do."""
 
