@@ -191,11 +191,15 @@ class GitRunner:
         cwd: Path | None = None,
         git_dir: Path | None = None,
         wrapper: Sequence[str] = (),
+        locks: bool = True,
     ) -> BatchProcess:
-        """Start a git process that answers many requests; `wrapper` is a program that starts it (`stdbuf -o0`)."""
+        """Start a git process that answers many requests; `wrapper` is a program that starts it (`stdbuf -o0`).
+
+        Without `locks` it inherits none: it may live longer than the block that holds them.
+        """
         command = [*wrapper, "git", *_OPTIONS, *self._location(cwd, git_dir), *args]
         name = next(word for word in args if word[0] != "-" and "=" not in word)
-        return BatchProcess(self._start(command, env, pipe_input=True), name)
+        return BatchProcess(self._start(command, env, pipe_input=True, locks=locks), name)
 
     @contextmanager
     def inherit_lock(self, lock: IO[str] | int, *, all_threads: bool = True) -> Iterator[None]:
@@ -219,7 +223,7 @@ class GitRunner:
                 self._thread_locks.files = thread_locks
 
     def _start(
-        self, command: Sequence[str], env: Mapping[str, str] | None, *, pipe_input: bool
+        self, command: Sequence[str], env: Mapping[str, str] | None, *, pipe_input: bool, locks: bool = True
     ) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
@@ -229,7 +233,7 @@ class GitRunner:
                 stderr=subprocess.PIPE,
                 cwd=self.common_dir,
                 env={**os.environ, **_ENVIRONMENT, **(env or {})},
-                pass_fds=(*self._locks, *self._thread_locks.files),
+                pass_fds=(*self._locks, *self._thread_locks.files) if locks else (),
             )
         except FileNotFoundError as error:
             if error.filename != command[0]:

@@ -16,7 +16,8 @@ from gitorch.git import layout
 from gitorch.git.commit_settings import PATTERN as COMMIT_SETTINGS
 from gitorch.git.commit_settings import CommitSettings
 from gitorch.git.commit_settings import parse as parse_commit_settings
-from gitorch.git.objects import BatchEntry, Commit, parse_batch, parse_commit
+from gitorch.git.object_reader import ObjectReader
+from gitorch.git.objects import BatchEntry, Commit, parse_commit
 from gitorch.git.process import BatchProcess, GitFailed, GitRunner, Output
 from gitorch.model.naming import NOTES, Oid, Ref
 from gitorch.model.refs import RefUpdate
@@ -66,6 +67,7 @@ class Repository:
         self.work_tree = work_tree
         self.checkout = checkout or work_tree
         self._runner = GitRunner(common_dir)
+        self._objects = ObjectReader(self._runner)
         self._committers: dict[str, str] = {}  # by the date that the environment pins
 
     @classmethod
@@ -127,9 +129,7 @@ class Repository:
 
         The cost does not depend on the number of refs; `refs` reads a whole folder of them.
         """
-        request = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
-        lines = self.git("cat-file", "--batch-check=%(objectname) found", input=request).text.split("\n")
-        return [Oid(line.split(" ")[0]) if line.endswith(" found") else None for line in lines]
+        return [Oid(entry.name) if entry.kind else None for entry in self._objects.inspect(names)]
 
     def read_ref(self, ref: Ref) -> Oid | None:
         """Return what a ref points at; None if there is no such ref."""
@@ -138,11 +138,10 @@ class Repository:
 
     def resolve(self, name: str) -> Oid | None:
         """Return the commit that a name refers to; None if there is none."""
-        if name.startswith("-"):
+        try:
+            return None if name.startswith("-") else self.object_ids(f"{name}^{{commit}}")[0]
+        except GitFailed:  # a damaged repository
             return None
-        answer = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", ok=(0, 1, 128))
-        # 2.39 prints the end-of-options word back
-        return Oid(answer.text.split("\n")[-1]) if answer.code == 0 else None
 
     def head(self) -> tuple[Ref | None, Oid | None]:
         """Return the branch that the user is on (None: detached) and its commit (None: no commit yet)."""
@@ -151,7 +150,10 @@ class Repository:
 
     def tree(self, commit: Oid) -> Oid:
         """Return the tree of a commit."""
-        return Oid(self.git("rev-parse", "--verify", f"{commit}^{{tree}}").text)
+        (tree,) = self.object_ids(f"{commit}^{{tree}}")
+        if tree is None:
+            raise GitFailed("object-missing", f"{commit} is not a commit of this repository")
+        return tree
 
     def is_ancestor(self, older: Oid, newer: Oid) -> bool:
         """Tell whether `older` is reachable from `newer`."""
@@ -159,12 +161,17 @@ class Repository:
 
     def exists(self, oid: str) -> bool:
         """Tell whether the repository has this object."""
-        return self.git("cat-file", "-e", oid, ok=(0, 1, 128)).code == 0
+        try:
+            return self.object_ids(oid) != [None]
+        except GitFailed:
+            return False
 
     def file(self, commit: Oid, path: str) -> bytes | None:
-        """Return a file as a commit has it; None where it has none."""
-        answer = self.git("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
-        return answer.stdout if answer.code == 0 else None
+        """Return a file as a commit has it; None where it has none, or a damaged one."""
+        with suppress(GitFailed):
+            (entry,) = self._objects.read([f"{commit}:{path}"])
+            return entry.content if entry.kind == "blob" else None
+        return None
 
     def plain_files(self, commit: str, folder: str, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
         """Return the first `max_files` plain files of a folder in a commit, by path: no links, none over `max_bytes`.
@@ -185,11 +192,7 @@ class Repository:
 
     def read_objects(self, names: Iterable[str]) -> list[BatchEntry]:
         """Read objects by id or by name (`COMMIT:PATH`), in one process and in the order of the names."""
-        requests = [f"{name}\n" for name in names]
-        if not requests:
-            return []
-        stream = self.git("cat-file", "--batch", input="".join(requests).encode("utf-8", "surrogateescape")).stdout
-        return list(parse_batch(stream, len(requests)))
+        return self._objects.read([*names])
 
     def commits(self, oids: Iterable[Oid]) -> list[Commit]:
         """Read commits in one process, in the order of the ids."""
@@ -295,18 +298,15 @@ class Repository:
                     lock.unlink()
         return bool(existing)
 
-    def version(self) -> tuple[int, ...]:
-        """Return git's version."""
-        return self._version
-
     @cached_property
-    def _version(self) -> tuple[int, ...]:
+    def version(self) -> tuple[int, ...]:
+        """Git's version."""
         words = self.git("version").text.split()
         return tuple(int(part) for part in words[2].split(".")[:3] if part.isdigit())
 
     def require_git(self) -> None:
         """Raise `SetupNeeded` if git is too old for gitorch."""
-        version = self.version()
+        version = self.version
         if version < OLDEST_GIT:
             have, need = (".".join(map(str, numbers)) for numbers in (version, OLDEST_GIT))
             raise SetupNeeded("git-too-old", f"git {have} is too old", why=f"gitorch needs git {need} or newer")

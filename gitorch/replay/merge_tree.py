@@ -86,7 +86,7 @@ class MergeTrees:
     @cached_property
     def _wrapper(self) -> tuple[str, ...] | None:
         """The program that starts a batch process; None if there can be no batch process."""
-        version = self.repository.version()
+        version = self.repository.version
         if version >= FLUSHING_VERSION:
             return ()
         return ("stdbuf", "-o0") if version >= BATCH_VERSION and shutil.which("stdbuf") else None

@@ -120,7 +120,7 @@ def _examine_disk(workspace: Workspace, limits: RunLimits, found: _Examination, 
             )
         )
         return
-    version = ".".join(map(str, workspace.repository.version()))
+    version = ".".join(map(str, workspace.repository.version))
     on = f", tasks start on {readable_list(names)}" if names else ""
     found.add(Level.OK, f"git {version}, {free / 1e9:.0f} GB of disk free{on}")
 

@@ -40,7 +40,7 @@ def check_setup(
     repository = workspace.repository
     agents = detect_agents(workspace)
     findings = [
-        _finding(f"git {'.'.join(map(str, repository.version()))}", repository.require_git),
+        _finding(f"git {'.'.join(map(str, repository.version))}", repository.require_git),
         _finding(f"repository {repository.common_dir}", lambda: base.start_commit(repository, workspace.config)),
         _finding("repository commands are trusted", lambda: require_trust(workspace)),
         setup_checks.identity(workspace),

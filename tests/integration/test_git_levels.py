@@ -81,7 +81,7 @@ def test_every_level_gives_the_same(
     expected = outcomes(*queues)
     many = many.replace("{git}", shutil.which("git") or "")
     monkeypatch.setenv("PATH", pretend(tmp_path / "bin", version, many))
-    assert Repository.discover(queues[0]).version() == tuple(map(int, version.split(".")))
+    assert Repository.discover(queues[0]).version == tuple(map(int, version.split(".")))
     assert outcomes(*queues) == expected
     assert any(isinstance(one, Replayed) for one in expected)
     assert not all(isinstance(one, Replayed) for one in expected)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
 from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid
 from tests.support.git import commit, git
 
 
@@ -35,3 +46,106 @@ def test_a_replaced_commit_changes_no_answer(repo: Repository) -> None:
     assert repo.file(original, ".claude/agents/zed.md") is None
     assert repo.plain_files(original, ".claude/agents", max_files=9, max_bytes=9_999) == {}
     assert repo.commits([original])[0].message.startswith("Add a library")
+
+
+def _readers() -> list[psutil.Process]:
+    children = psutil.Process().children()
+    return [child for child in children if "--batch-command" in child.cmdline()]
+
+
+def test_one_process_answers_all_questions(repo: Repository) -> None:
+    """What is asked of objects costs no process each, and refs and objects that are written later are seen."""
+    assert repo.work_tree is not None
+    before = len(_readers())
+    first = repo.resolve("main")
+    assert first is not None
+    tip = Oid(commit(repo.work_tree, "More\n", {"more": "text\n"}))
+    git("pack-refs", "--all", cwd=repo.work_tree)
+    git("gc", "--quiet", "--prune=now", cwd=repo.work_tree)
+    assert repo.object_ids("refs/heads/main", tip, f"{first}:more", "no such name") == [tip, tip, None, None]
+    assert repo.file(tip, "more") == b"text\n"
+    assert repo.file(tip, "src") is None, "a folder is no file"
+    assert repo.tree(tip) == git("rev-parse", f"{tip}^{{tree}}", cwd=repo.work_tree)
+    assert repo.exists(tip)
+    assert not repo.exists("f" * 40)
+    assert [entry.oid for entry in repo.commits([tip, first])] == [tip, first]
+    assert len(_readers()) == before + 1
+
+
+def test_any_name_can_be_asked_for(repo: Repository) -> None:
+    """A name with line ends has one answer, and the next question its own."""
+    assert repo.work_tree is not None
+    tip = Oid(commit(repo.work_tree, "Odd\n", {"a\nb": "odd\n", "c d": "space\n"}))
+    names = (f"{tip}:a\nb", f"{tip}:x\n\ny", f"{tip}:c d", f"{'0' * 40} blob 3\nabc", "a\0b", "", "-x", f"{tip}:\udcff")
+    found = repo.read_objects(names)
+    assert [entry.content for entry in found] == [b"odd\n", None, b"space\n", None, None, None, None, None]
+    assert [entry.name for entry in found if entry.content is None] == [names[index] for index in (1, 3, 4, 5, 6, 7)]
+    assert repo.object_ids(tip) == [tip]
+
+
+def test_many_objects_are_read_at_once(repo: Repository) -> None:
+    """The answers for a hundred names are those for single ones."""
+    names = [*["main", "main:README.md", "main^{tree}", "absent", "main:src"] * 20]
+    few = [entry for start in range(0, 100, 10) for entry in repo.read_objects(names[start : start + 10])]
+    assert repo.read_objects(names) == few
+    assert repo.object_ids(*names) == repo.object_ids(*names[:5]) * 20
+
+
+def test_a_killed_reader_is_replaced(repo: Repository) -> None:
+    """An answer never depends on the process that gave the one before."""
+    before = {process.pid for process in _readers()}
+    tip = repo.resolve("main")
+    (reader,) = (process for process in _readers() if process.pid not in before)
+    os.kill(reader.pid, signal.SIGKILL)
+    reader.wait()
+    assert repo.resolve("main") == tip
+
+
+def test_an_interrupted_question_does_not_shift_the_answers(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between a question and its answer leaves nothing for the next question."""
+    tip = repo.resolve("main")
+    assert tip is not None
+    with pytest.raises(KeyboardInterrupt), _interrupted(repo, monkeypatch):
+        repo.file(tip, "README.md")
+    assert repo.file(tip, "src/lib.py") == b"def f():\n    return 1\n"
+
+
+@contextmanager
+def _interrupted(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def interrupt() -> bytes:
+        raise KeyboardInterrupt
+
+    reader = repo._objects._process
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "read_line", interrupt)
+        yield
+
+
+def test_threads_get_their_own_answers(repo: Repository) -> None:
+    """Questions of several threads at once are not mixed up."""
+    blobs = {name: repo.object_ids(f"main:{name}")[0] for name in ("README.md", "src/app.py", "src/lib.py", "data.bin")}
+    wrong: list[str] = []
+
+    def ask(name: str) -> None:
+        wrong.extend(name for _ in range(50) if repo.object_ids(f"main:{name}") != [blobs[name]])
+
+    threads = [threading.Thread(target=ask, args=(name,)) for name in blobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_the_reader_holds_no_lock(repo: Repository, tmp_path: Path) -> None:
+    """It lives longer than the block in which it was started, and must not keep what other processes wait for."""
+    with (tmp_path / "lock").open("w") as lock, repo.inherit_lock(lock):
+        holder = repo.start_batch("cat-file", "--batch")
+        repo.resolve("main")
+        holding = [process.cmdline()[-2:] for process in psutil.Process().children() if _holds(process, lock.name)]
+        holder.close()
+    assert holding == [["cat-file", "--batch"]]
+
+
+def _holds(process: psutil.Process, path: str) -> bool:
+    return path in {file.path for file in process.open_files()}
