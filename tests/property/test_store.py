@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from gitorch.model.naming import TaskId
 from gitorch.model.table import from_table, from_tables
 from gitorch.model.task import Comment, State, Task, by_id
-from gitorch.storage.tasks import Store, TaskMoved, parsed
-from gitorch.storage.tasks.snapshot import render
+from gitorch.storage.tasks import Store, TaskMoved, blocks, parsed
 from tests.support.scale import scaled
 from tests.support.tasks import batches, make_task, tasks, texts, with_fields
 
@@ -36,8 +35,8 @@ def task(number: int, **fields: object) -> Task:
 @settings(max_examples=scaled(60))
 @given(batches)
 def test_a_snapshot_reads_back(batch: list[Task]) -> None:
-    """What `render` writes is TOML that holds the same tasks, value for value."""
-    document = tomli.loads(render(batch, 7).decode())
+    """What is written is TOML that holds the same tasks, value for value."""
+    document = tomli.loads(blocks.join([blocks.render(task) for task in batch], 7)[0].decode())
     found = from_tables(document.get("task", []))
     assert by_id(found) == by_id(batch)
     assert document["end"] == {"tasks": len(batch), "generation": 7}
@@ -169,3 +168,43 @@ def test_numbers_stay_unique() -> None:
         one.save([task(1)])
         two.save([msgspec.structs.replace(task(2), number=1), msgspec.structs.replace(task(3), number=2)])
         assert {name: one.number for name, one in Store(place).load().items()} == {"t1": 1, "t2": 2, "t3": 3}
+
+
+_actions = st.lists(
+    st.tuples(st.sampled_from(["save", "drop", "snapshot", "edit", "reopen"]), batches), min_size=2, max_size=8
+)
+
+
+@settings(max_examples=scaled(40))
+@given(_actions)
+def test_copied_blocks_are_what_all_tasks_would_be_written_as(actions: list[tuple[str, list[Task]]]) -> None:
+    """After any changes the file is what rendering each task gives, and it reads the same without its copy."""
+    with folder() as place:
+        store, expected = Store(place), dict[TaskId, Task]()
+        for action, batch in actions:
+            if action == "save":
+                new = [one for one in batch if one.id in expected or one.number not in _numbers(expected)]
+                store.save(
+                    [with_fields(one, state=expected[one.id].state) if one.id in expected else one for one in new]
+                )
+            elif action == "drop":
+                store.save([], dropped=[one.id for one in batch])
+            elif action == "edit" and store.file.exists():
+                store.file.write_bytes(b"# a person was here\n" + store.file.read_bytes())
+            elif action == "reopen":
+                store = Store(place)
+            else:
+                store.snapshot()
+                everyone = sorted(store.current().values(), key=lambda one: one.number)
+                if b"a person" not in store.file.read_bytes():
+                    content, _ = blocks.join([blocks.render(one) for one in everyone], store.generation)
+                    assert store.file.read_bytes() == content
+            expected = dict(store.current())
+            assert Store(place).load() == expected
+        store.snapshot()
+        parsed.copy_path(store.file).unlink(missing_ok=True)
+        assert Store(place).load() == expected
+
+
+def _numbers(tasks: Mapping[TaskId, Task]) -> set[int]:
+    return {one.number for one in tasks.values()}

@@ -28,7 +28,7 @@ from gitorch.storage.operations import (
     inverse,
     restored,
 )
-from gitorch.storage.tasks.snapshot import render
+from gitorch.storage.tasks import blocks
 from tests.support import tasks as any_tasks
 from tests.support.tasks import make_task
 
@@ -206,7 +206,7 @@ def test_a_task_is_known_again_wherever_it_was_read(task: Task) -> None:
     """A task from the journal and one from the task file have one fingerprint, in any order of checks."""
     turned = change_spec(task, checks=dict(reversed(task.spec.checks.items())))
     journal = from_table(msgspec.json.decode(msgspec.json.encode(field_values(task))))
-    (table,) = tomli.loads(render([task], 1).decode())["task"]
+    (table,) = tomli.loads(blocks.render(task).decode())["task"]
     found = {fingerprint(one) for one in (task, turned, journal, from_table(table))}
     assert found == {fingerprint(task)}
     assert fingerprint(None) == "" != fingerprint(task)

@@ -79,5 +79,5 @@ def test_a_damaged_copy_is_ignored(store: Store) -> None:
 def test_what_was_edited_while_it_was_written_has_no_copy(store: Store) -> None:
     """The text that was written is no longer in the file: a copy would hide the edit."""
     parsed.copy_path(store.file).unlink()
-    parsed.write(store.file, b"something else", {"task": []})
+    parsed.write(store.file, b"something else", parsed.ParsedTasks(1, []))
     assert not parsed.copy_path(store.file).exists()

@@ -13,11 +13,40 @@ import msgspec
 from gitorch import typed
 from gitorch.model.naming import TaskId
 from gitorch.model.table import from_table, from_tables, to_table
+from gitorch.model.task import Task
 from gitorch.storage import atomic
-from gitorch.storage.tasks.snapshot import Raw, Tasks, unreadable
+from gitorch.storage.tasks.snapshot import Tasks, unreadable
 
 Entry = dict[str, Any]
 """`g` (generation), `task` (id), and `set` (the changed fields) or `drop`."""
+
+
+class JournalContent(msgspec.Struct, frozen=True):
+    """The complete lines of journals, by the names of their files, which messages say after `place`."""
+
+    place: str
+    files: dict[str, bytes]
+
+    def __bool__(self) -> bool:
+        return any(self.files.values())
+
+    def entries(self, after: int = 0) -> tuple[list[Entry], list[str]]:
+        """Return the entries in order, and what is damaged.
+
+        Those of journals that ended with the snapshot of generation `after` are not read: it contains them.
+        """
+        entries: list[Entry] = []
+        damage: list[str] = []
+        for name, content in self.files.items():
+            if _generation(name) < after:
+                continue
+            for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+                entry = _entry(line)
+                if entry is None:
+                    damage.append(f"line {number} of {self.place}{name} was damaged: the change in it is lost")
+                else:
+                    entries.append(entry)
+        return entries, damage
 
 
 class Journal:
@@ -25,29 +54,19 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.damage: list[str] = []  # what could not be read, when last read
         self._complete_bytes: dict[str, int] = {}  # bytes of complete lines in each file, when last read
 
-    def read(self) -> list[Entry]:
-        """Return all entries in order."""
-        entries: list[Entry] = []
-        damage: list[str] = []
-        complete_bytes: dict[str, int] = {}
+    def read(self) -> JournalContent:
+        """Return the content of all journals, in order."""
+        contents: dict[str, bytes] = {}
         for name in self._sizes():
             try:
                 content = (self.folder / name).read_bytes()
             except FileNotFoundError:
                 continue  # a writer has just replaced it with a snapshot
-            content = content[: content.rfind(b"\n") + 1]
-            complete_bytes[name] = len(content)
-            for number, line in enumerate(content.split(b"\n")[:-1], start=1):
-                entry = _entry(line)
-                if entry is None:
-                    damage.append(f"line {number} of {self.folder.name}/{name} was damaged: the change in it is lost")
-                else:
-                    entries.append(entry)
-        self._complete_bytes, self.damage = complete_bytes, damage
-        return entries
+            contents[name] = content[: content.rfind(b"\n") + 1]
+        self._complete_bytes = {name: len(content) for name, content in contents.items()}
+        return JournalContent(f"{self.folder.name}/", contents)
 
     def has_changed(self) -> bool:
         """Return whether another process has written since the last read."""
@@ -92,7 +111,7 @@ class Journal:
     def drop_before(self, snapshot: int) -> None:
         """Remove the journals of generations before this one."""
         for name in self._sizes():
-            if int(name.partition(".")[0]) < snapshot:
+            if _generation(name) < snapshot:
                 (self.folder / name).unlink(missing_ok=True)
                 self._complete_bytes.pop(name, None)
 
@@ -101,6 +120,14 @@ class Journal:
             return {entry.name: entry.stat().st_size for entry in sorted(os.scandir(self.folder), key=_name)}
         except FileNotFoundError:
             return {}
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """Tasks after the entries of a journal: `changed` are the names of those that the entries change or drop."""
+
+    tasks: Tasks
+    generation: int
+    changed: set[TaskId]
 
 
 def _entry(line: bytes) -> Entry | None:
@@ -118,21 +145,32 @@ def _name(entry: os.DirEntry[str]) -> str:
     return entry.name
 
 
-def folded(raw: Raw, generation: int, entries: Iterable[Entry]) -> tuple[Tasks, int]:
-    """Apply entries to a snapshot's tables, and return the resulting tasks with their generation."""
-    tables: dict[str, Any] = dict(raw)
+def _generation(name: str) -> int:
+    """Return the generation of the snapshot that a journal starts at."""
+    return int(name.partition(".")[0])
+
+
+def folded(tasks: Iterable[Task], generation: int, entries: Iterable[Entry]) -> Folded:
+    """Apply entries to the tasks of a snapshot."""
+    result: dict[str, Task | None] = {task.id: task for task in tasks}
+    tables: dict[str, dict[str, Any]] = {}
+    changed: set[TaskId] = set()
     for entry in entries:
         if entry["g"] > generation:
-            generation = entry["g"]
+            generation, name = entry["g"], entry["task"]
+            changed.add(TaskId(name))
             if entry.get("drop"):
-                tables.pop(entry["task"], None)
-            else:
-                tables[entry["task"]] = {**tables.get(entry["task"], {}), **entry["set"]}
+                result.pop(name, None)
+                tables.pop(name, None)
+                continue
+            task = result.setdefault(name, None)
+            before = tables.get(name) or (to_table(task) if task else {})
+            tables[name] = {**before, **entry["set"]}
     try:
-        tasks = from_tables(list(tables.values()))
+        result |= {task.id: task for task in from_tables(list(tables.values()))}
     except msgspec.ValidationError as error:
         raise unreadable(str(error)) from error
-    return {task.id: task for task in tasks}, generation
+    return Folded({task.id: task for task in result.values() if task}, generation, changed)
 
 
 def fold(tasks: Tasks, entry: Mapping[str, Any]) -> None:
@@ -145,6 +183,11 @@ def fold(tasks: Tasks, entry: Mapping[str, Any]) -> None:
     tasks[name] = from_table({**before, **entry["set"]})
 
 
-def creates(entry: Mapping[str, Any]) -> bool:
-    """Return whether an entry has all required fields of a task, so that it needs no snapshot."""
+def complete(tasks: Iterable[Task], entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries of tasks that a snapshot or another entry has all required fields of."""
+    names = {*(task.id for task in tasks), *(entry["task"] for entry in entries if _creates(entry))}
+    return [entry for entry in entries if entry["task"] in names]
+
+
+def _creates(entry: Mapping[str, Any]) -> bool:
     return "prompt" in entry.get("set", {}) and "number" in entry.get("set", {})

@@ -1,4 +1,4 @@
-"""A copy of the parsed task file, because reading TOML takes most of the time of `status` at a thousand tasks.
+"""A copy of the tasks in the task file, because reading TOML takes most of the time of a command with many tasks.
 
 The copy names the inode, size and time of the file it was made from, and is used for that file only. It is never
 needed: one that is missing, outdated or damaged is ignored.
@@ -6,22 +6,48 @@ needed: one that is missing, outdated or damaged is ignored.
 
 from __future__ import annotations
 
+import gc
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from gitorch import typed
+from gitorch.model.naming import TaskId
+from gitorch.model.task import Task
 from gitorch.storage import atomic
+from gitorch.storage.tasks.blocks import Blocks
 
 _SUM_BYTES = 4
 
 
-class _Copy(msgspec.Struct, array_like=True):
-    source: tuple[int, int, int]
-    document: dict[str, Any]
+Source = tuple[int, int, int]
+"""Inode, size and modification time of a file."""
+
+
+class ParsedTasks(msgspec.Struct, frozen=True, array_like=True):
+    """What a task file says.
+
+    `blocks` is where each task is in the file of `source`. Both are None if that file was read as TOML: a person may
+    have edited it.
+    """
+
+    generation: int
+    tasks: list[Task]
+    blocks: Blocks | None = None
+    source: Source | None = None
+
+    def texts(self, path: Path) -> dict[TaskId, bytes]:
+        """Return the block of each task in the file; none if it is not the one that this was made from."""
+        try:
+            content = path.read_bytes()
+            if self.blocks is None or self.source != identity(path):
+                return {}
+        except OSError:
+            return {}
+        return {task.id: text for task, text in zip(self.tasks, self.blocks.of(content), strict=True)}
 
 
 def copy_path(path: Path) -> Path:
@@ -29,30 +55,46 @@ def copy_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.parsed")
 
 
-def write(path: Path, text: bytes, document: dict[str, Any]) -> None:
-    """Keep the document of a task file that was just written.
+def write(path: Path, text: bytes, content: ParsedTasks) -> ParsedTasks:
+    """Keep the content of a task file that was just written, and return it with its source.
 
     It need not be durable: the checksum tells a copy that a crash cut short. Nor need it be written: the task file is
     whole without it, on a full disk too.
     """
     with suppress(OSError):
-        source = _source(path)
+        source = identity(path)
         if path.read_bytes() == text:  # and no person has saved the file in between
-            content = msgspec.msgpack.encode(_Copy(source, document))
-            atomic.replace(copy_path(path), zlib.crc32(content).to_bytes(_SUM_BYTES) + content, durable=False)
+            content = msgspec.structs.replace(content, source=source)
+            copy = msgspec.msgpack.encode(content)
+            atomic.replace(copy_path(path), zlib.crc32(copy).to_bytes(_SUM_BYTES) + copy, durable=False)
+    return content
 
 
-def read(path: Path) -> dict[str, Any] | None:
+def read(path: Path) -> ParsedTasks | None:
     """Return what a task file says, if the copy was made from the file as it is now."""
     with suppress(OSError, msgspec.DecodeError):
-        content = copy_path(path).read_bytes()
-        if zlib.crc32(content[_SUM_BYTES:]).to_bytes(_SUM_BYTES) == content[:_SUM_BYTES]:
-            copy = typed.from_msgpack(content[_SUM_BYTES:], _Copy)
-            if copy.source == _source(path):
-                return copy.document
+        copy = copy_path(path).read_bytes()
+        if zlib.crc32(copy[_SUM_BYTES:]).to_bytes(_SUM_BYTES) == copy[:_SUM_BYTES]:
+            with _without_collections():
+                content = typed.from_msgpack(copy[_SUM_BYTES:], ParsedTasks)
+            if content.source == identity(path):
+                return content
     return None
 
 
-def _source(path: Path) -> tuple[int, int, int]:
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Let no garbage be collected while tens of thousands of values are made, none of which is garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def identity(path: Path) -> Source:
+    """Return what changes when a file is replaced or edited; raise `FileNotFoundError` if there is none."""
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import uuid
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,74 +12,47 @@ import tomli
 
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
-from gitorch.model.table import to_table
+from gitorch.model.table import from_tables
 from gitorch.model.task import Task
 from gitorch.storage import atomic
-from gitorch.storage.tasks import parsed
+from gitorch.storage.tasks import blocks, parsed
+from gitorch.storage.tasks.parsed import ParsedTasks
 
 Tasks = dict[TaskId, Task]
-Raw = dict[str, dict[str, Any]]
-"""Tasks as tables, by their names."""
-
-_HEADER = """\
-# Tasks of gitorch. You may repair this file by hand while no `orchestrate` command runs.
-# It ends with [end]: a file without that is treated as incomplete, and set aside.
-
-"""
-
-_LONG = 16_384
+EMPTY = ParsedTasks(0, [])
 
 
 class Damaged(Exception):
     """The snapshot is missing or damaged; the message says how."""
 
 
-def render(tasks: Iterable[Task], generation: int) -> bytes:
-    """Return the readable task file: one `[[task]]` table per task, sorted by number, and the end mark."""
-    # imported here: it takes 3 ms, and most commands write no task file
-    import tomli_w
+def write(
+    path: Path, tasks: Iterable[Task], generation: int, last: ParsedTasks, changed: Collection[TaskId]
+) -> ParsedTasks:
+    """Replace a snapshot, keep the previous one, and return the content.
 
-    ordered = sorted(tasks, key=lambda task: task.number)
-    tables = [to_table(task, builtin_types=(datetime,)) for task in ordered]
-    # multi-line strings are easier to read, but TOML readers turn "\r\n" into "\n" in them
-    multiline = rb"\r" not in msgspec.json.encode(tables)
-    long = _set_aside(tables)
-    document: dict[str, Any] = {"task": tables} if tables else {}
-    document["end"] = {"tasks": len(tables), "generation": generation}
-    text = tomli_w.dumps(document, multiline_strings=multiline)
-    for placeholder, content in long.items():
-        text = text.replace(f'"{placeholder}"', content, 1)
-    return (_HEADER + text).encode()
-
-
-def _set_aside(tables: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Replace each long prompt with a placeholder; return the prompts by placeholder, as TOML.
-
-    tomli-w takes quadratic time for a long text. A JSON string is valid TOML, except for one character that JSON
-    does not have to escape.
+    `last` is the content as it was read or written last, and `changed` are the tasks that differ from it. The blocks of
+    the others are copied from the file, unless a person may have edited it.
     """
-    placeholders: dict[str, str] = {}
-    for table in tables:
-        if len(table["prompt"]) > _LONG:
-            placeholder = uuid.uuid4().hex
-            placeholders[placeholder] = json.dumps(table["prompt"], ensure_ascii=False).replace("\x7f", "\\u007f")
-            table["prompt"] = placeholder
-    return placeholders
-
-
-def write(path: Path, tasks: Iterable[Task], generation: int) -> None:
-    """Replace a snapshot, and keep the previous one."""
-    content = render(tasks, generation)
-    document = _parsed(content)
-    if document["end"]["generation"] != generation:
-        raise AssertionError("the task file does not read back as it was written")
+    ordered = sorted(tasks, key=lambda task: task.number)
+    copies = {name: text for name, text in last.texts(path).items() if name not in changed}
+    new = {task.id: blocks.render(task) for task in ordered if task.id not in copies}
+    _check(new, [task for task in ordered if task.id in new])
+    content, positions = blocks.join([copies.get(task.id) or new[task.id] for task in ordered], generation)
     if path.exists():
         link = path.with_name(f"{path.name}.prev.new")
         link.unlink(missing_ok=True)
         os.link(path, link)
         link.replace(previous(path))
     atomic.replace(path, content)
-    parsed.write(path, content, document)
+    return parsed.write(path, content, ParsedTasks(generation, ordered, positions))
+
+
+def _check(new: Mapping[TaskId, bytes], tasks: Sequence[Task]) -> None:
+    """Raise `AssertionError` if new blocks do not read back as their tasks."""
+    document = tomli.loads(b"".join(new.values()).decode())
+    if from_tables(document.get("task", [])) != [*tasks]:
+        raise AssertionError("the task file does not read back as it was written")
 
 
 def previous(path: Path) -> Path:
@@ -90,26 +60,22 @@ def previous(path: Path) -> Path:
     return path.with_name(f"{path.name}.prev")
 
 
-def read(path: Path, *, is_first: bool) -> tuple[Raw, int]:
-    """Return a snapshot's tables and generation; raise `Damaged` if it is not complete.
+def read(path: Path, *, is_first: bool) -> ParsedTasks:
+    """Return the content of a snapshot; raise `Damaged` if it is not complete.
 
     A missing snapshot is empty if `is_first` (there is no journal) and there is no previous snapshot.
     """
-    document = parsed.read(path)
-    if document is None:
-        try:
-            document = _parsed(path.read_bytes())
-        except FileNotFoundError:
-            if is_first and not previous(path).exists():
-                return {}, 0
-            raise Damaged("it is missing") from None
+    if (content := parsed.read(path)) is not None:
+        return content
     try:
-        return {table["id"]: table for table in document.get("task", [])}, document["end"]["generation"]
-    except (KeyError, TypeError) as error:
-        raise unreadable("a [[task]] has no id") from error
+        return _parsed(path.read_bytes())
+    except FileNotFoundError:
+        if is_first and not previous(path).exists():
+            return EMPTY
+        raise Damaged("it is missing") from None
 
 
-def _parsed(content: bytes) -> dict[str, Any]:
+def _parsed(content: bytes) -> ParsedTasks:
     try:
         document = tomli.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -119,7 +85,18 @@ def _parsed(content: bytes) -> dict[str, Any]:
     end = document.get("end")
     if not isinstance(end, dict) or not isinstance(end.get("generation"), int):
         raise Damaged("its end is missing")
-    return document
+    return ParsedTasks(end["generation"], _tasks_of(document.get("task", [])))
+
+
+def _tasks_of(tables: Any) -> list[Task]:
+    try:
+        by_name = {table["id"]: table for table in tables}
+    except (KeyError, TypeError) as error:
+        raise unreadable("a [[task]] has no id") from error
+    try:
+        return from_tables(list(by_name.values()))
+    except msgspec.ValidationError as error:
+        raise unreadable(str(error)) from error
 
 
 def unreadable(reason: str) -> InvalidInput:

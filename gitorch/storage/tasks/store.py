@@ -19,7 +19,8 @@ from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import Task
 from gitorch.storage import locks, losses, own_changes
 from gitorch.storage.tasks import snapshot
-from gitorch.storage.tasks.journal import Journal, creates, fold, folded
+from gitorch.storage.tasks.journal import Entry, Journal, complete, fold, folded
+from gitorch.storage.tasks.parsed import ParsedTasks
 from gitorch.storage.tasks.snapshot import Damaged, Tasks, previous
 
 Pair = tuple[Task | None, Task | None]
@@ -50,7 +51,8 @@ class Store:
         self._is_held = False
         self.tasks: Tasks = {}
         self.generation = 0
-        self._snapshot_generation = 0
+        self._snapshot = snapshot.EMPTY
+        self._changed: set[TaskId] = set()  # since the snapshot
         self._snapshot_cost = 0.0
         self._journal = Journal(folder / "journal")
         self._identity: tuple[int, int] | None = None
@@ -82,19 +84,23 @@ class Store:
     def _read(self) -> None:
         # journals first: a snapshot that replaces them meanwhile contains at least as much
         acknowledged = self._journal.mark()
-        entries = self._journal.read()
+        journal = self._journal.read()
         self._identity = snapshot.identity(self.file)
-        raw, generation = snapshot.read(self.file, is_first=not entries)
-        self._snapshot_generation = generation
-        complete = {*raw, *(entry["task"] for entry in entries if creates(entry))}
-        self.tasks, self.generation = folded(raw, generation, [entry for entry in entries if entry["task"] in complete])
-        self.report_losses(*self._journal.damage)
+        self._snapshot = snapshot.read(self.file, is_first=not journal)
+        entries, damage = journal.entries(self._snapshot.generation)
+        self._fold(complete(self._snapshot.tasks, entries))
+        self.report_losses(*damage)
         if acknowledged > self.generation:
             lost = acknowledged - self.generation
             self.report_losses(
                 f"the journal in {self._journal.folder} is cut or missing: the last {lost} changes are lost; "
                 "check the tasks in `orchestrate status` (branches and notes are not affected)"
             )
+
+    def _fold(self, entries: Sequence[Entry]) -> None:
+        """Apply the entries of the journal to the snapshot."""
+        state = folded(self._snapshot.tasks, self._snapshot.generation, entries)
+        self.tasks, self.generation, self._changed = state.tasks, state.generation, state.changed
 
     def recall_losses(self) -> None:
         """Say what earlier commands found to be lost, until it is acknowledged."""
@@ -193,10 +199,11 @@ class Store:
 
     def _append(self, entries: list[dict[str, Any]]) -> None:
         numbered = [{"g": self.generation + 1 + index, **entry} for index, entry in enumerate(entries)]
-        with own_changes.writing(self.folder, self._journal.path(self._snapshot_generation)):
-            self._journal.append(self._snapshot_generation, numbered)
+        with own_changes.writing(self.folder, self._journal.path(self._snapshot.generation)):
+            self._journal.append(self._snapshot.generation, numbered)
         for entry in numbered:
             fold(self.tasks, entry)
+            self._changed.add(TaskId(entry["task"]))
         self.generation = numbered[-1]["g"]
 
     def snapshot_if_due(self) -> None:
@@ -209,16 +216,16 @@ class Store:
         """Rewrite the readable file if anything changed."""
         with self._threads, self._locked():
             self._catch_up()
-            if self.generation > self._snapshot_generation or not self.file.exists():
+            if self.generation > self._snapshot.generation or not self.file.exists():
                 self._write_snapshot()
 
     def _write_snapshot(self) -> None:
-        start = time.monotonic()
+        start, before = time.monotonic(), self._snapshot
         with own_changes.writing(self.folder, self.file):
-            snapshot.write(self.file, self.tasks.values(), self.generation)
-        self._journal.drop_before(self._snapshot_generation)
+            content = snapshot.write(self.file, self.tasks.values(), self.generation, before, self._changed)
+        self._journal.drop_before(before.generation)
         self._identity = snapshot.identity(self.file)
-        self._snapshot_generation = self.generation
+        self._snapshot, self._changed = content, set()
         self._snapshot_cost = time.monotonic() - start
 
     def _recover(self, damage: Damaged) -> None:
@@ -227,21 +234,20 @@ class Store:
         is_aside = os.path.lexists(self.file)
         if is_aside:
             self.file.rename(aside)
-        entries = self._journal.read()
+        entries, journal_damage = self._journal.read().entries()
         source, is_whole = "the previous snapshot and the journal", True
         try:
-            raw, generation = snapshot.read(previous(self.file), is_first=False)
+            self._snapshot = snapshot.read(previous(self.file), is_first=False)
         except Damaged:
             # a command was killed before the first snapshot: the journal has everything
             is_whole = not is_aside and bool(entries) and entries[0]["g"] == 1
             source = "the journal" if is_whole else "branches, notes and the journal"
-            raw, generation = {} if is_whole else {task.id: to_table(task) for task in self.rebuild()}, 0
-            complete = {*raw, *(entry["task"] for entry in entries if creates(entry))}
-            entries = [entry for entry in entries if entry["task"] in complete]
-        self.tasks, self.generation = folded(raw, generation, entries)
+            self._snapshot = ParsedTasks(0, [] if is_whole else list(self.rebuild()))
+            entries = complete(self._snapshot.tasks, entries)
+        self._fold(entries)
         self._write_snapshot()
         self._journal.set_mark(self.generation)
-        self.report_losses(*self._journal.damage)
+        self.report_losses(*journal_damage)
         was = f"damaged ({damage}): set aside as {aside.name}" if is_aside else "missing"
         message = f"tasks.toml was {was}, rebuilt from {source}"
         if is_whole:
