@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gitorch.agents import streams
-from gitorch.agents.protocol import Launch, ProbeResult, Request
+from gitorch.agents.protocol import Launch, ModelCall, ProbeResult, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
@@ -69,6 +69,10 @@ class CommandAgent:
         code = f"exit code {result.exit_code}" if result.exit_code is not None else f"signal {result.signal}"
         output = stderr.strip().splitlines() or last
         return Outcome(ending=ExitReason.FAILED, reason=f"{code}: {output[-1]}" if output else code, summary=summary)
+
+    def metered(self, line: bytes) -> ModelCall | None:  # noqa: ARG002
+        """Return None: a program does not say what it uses."""
+        return None
 
     def hopeless(self, line: bytes) -> str:  # noqa: ARG002
         """Return nothing: a command's output has no meaning."""

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from gitorch.config import AgentSettings
-from gitorch.model.outcome import Event, Exit, Outcome, ProbeResult
+from gitorch.model.outcome import Event, Exit, Outcome, ProbeResult, Usage
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +36,13 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     argv: tuple[str, ...]
     env: Mapping[str, str] = {}
     stdin: bytes = b""
+
+
+class ModelCall(msgspec.Struct, frozen=True):
+    """One call of a model: its id within the execution, and what it has used so far."""
+
+    id: str
+    usage: Usage
 
 
 class Agent(Protocol):
@@ -70,6 +77,9 @@ class Agent(Protocol):
         `lines` are its standard output, `stderr` the end of its standard error, `result` is how its process ended.
         """
 
+    def metered(self, line: bytes) -> ModelCall | None:
+        """Return what a line says that one call of the model has used so far; None for other lines."""
+
     def hopeless(self, line: bytes) -> str:
         """Return why an execution that wrote this line cannot succeed and should be stopped; "" for other lines.
 
@@ -80,4 +90,4 @@ class Agent(Protocol):
         """Yield what one line of the stream means for a person; nothing for a line that does not parse."""
 
 
-__all__ = ["Agent", "Launch", "ProbeResult", "Request"]
+__all__ = ["Agent", "Launch", "ModelCall", "ProbeResult", "Request"]

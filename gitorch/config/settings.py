@@ -32,6 +32,7 @@ class RunSettings(Section, frozen=True, kw_only=True):
     max_unreviewed: int = 0
     until: str = ""
     budget: float = 0.0
+    token_budget: int = 0
     min_free_disk: str = "2GB"
     try_base: bool = True
     keep_awake: bool = True

@@ -21,6 +21,12 @@ def size_problem(repository: Repository, commit: Oid, most: int = MOST_ENTRIES) 
     return _size_problem(repository.common_dir, commit, most)
 
 
+def files_size(repository: Repository, commit: Oid) -> int:
+    """Return how many bytes the files of a commit take when they are checked out, without submodules."""
+    sizes = (line.split(maxsplit=4)[3] for line in repository.lines("ls-tree", "-r", "-l", commit))
+    return sum(int(size) for size in sizes if size != b"-")
+
+
 @functools.lru_cache(maxsize=256)  # what an id stands for never changes
 def _size_problem(common_dir: Path, commit: Oid, most: int) -> str:
     repository = Repository(common_dir, None)

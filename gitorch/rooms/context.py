@@ -13,13 +13,15 @@ from gitorch.executors.base import Executor
 from gitorch.git.notes import NoteWriter
 from gitorch.git.repository import Repository
 from gitorch.model.roles import Role
+from gitorch.model.spending import Spending
 from gitorch.rooms.base import Rooms
 
 
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     """What attempts and checks are run with.
 
-    `agents` are the kinds of agents, `folder` is the state folder, `environment` the user's.
+    `agents` are the kinds of agents, `folder` is the state folder, `environment` the user's. `spending` is what the
+    running attempts have used so far.
     """
 
     repository: Repository
@@ -31,3 +33,4 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     environment: Mapping[str, str]
     notes: NoteWriter
+    spending: Spending = msgspec.field(default_factory=Spending)

@@ -11,7 +11,7 @@ from typing import Any
 from gitorch.errors import GitorchError, LimitReached, NotFound, SetupNeeded
 from gitorch.flow.merge.trees import TreeChecker
 from gitorch.flow.scheduling import base
-from gitorch.flow.scheduling.scheduler import RunLimits
+from gitorch.flow.scheduling.limits import RunLimits
 from gitorch.model.naming import Oid
 from gitorch.model.preflight import Level, Preflight, PreflightLine
 from gitorch.model.task import ALIVE, CheckResult, State, Task
@@ -29,6 +29,9 @@ from gitorch.services.workspace import Workspace
 _PREPARED = "prepare"
 _NOTHING = {_PREPARED: ":"}
 """The check of a repository without checks: its worktree is prepared all the same."""
+
+_UNPRICED = ("codex", "command")
+"""Kinds of agents that do not say what they cost."""
 
 _MAX_BASES = 3
 _MAX_REASON = 200
@@ -75,7 +78,7 @@ def examine(workspace: Workspace, limits: RunLimits, agents: ReadyAgents, report
     found.require(require_sandbox, workspace)
     if text := description(in_force(workspace.config.sandbox)):
         found.add(Level.OK, text)
-    _examine_agents(workspace, agents, found)
+    _examine_agents(workspace, agents, found, limits)
     if workspace.config.run.try_base and found.error is None:
         _examine_preparation(workspace, found)
         for commit, name in [*bases.items()][:_MAX_BASES]:
@@ -125,15 +128,21 @@ def _examine_disk(workspace: Workspace, limits: RunLimits, found: _Examination, 
     found.add(Level.OK, f"git {version}, {free / 1e9:.0f} GB of disk free{on}")
 
 
-def _examine_agents(workspace: Workspace, agents: ReadyAgents, found: _Examination) -> None:
-    ready = []
+def _examine_agents(workspace: Workspace, agents: ReadyAgents, found: _Examination, limits: RunLimits) -> None:
+    ready, unpriced = [], []
     for name, tasks in agents_needed(workspace).items():
         chosen = found.require(agents.require, name)
         if chosen is not None:
             version = agents.version(chosen)
+            settings = workspace.config.agents[chosen]
+            unpriced += [chosen] if settings.kind in _UNPRICED and settings.prices is None else []
             ready.append(f"{chosen} {version}".strip() + f" for {len(tasks)} task{'s' if len(tasks) > 1 else ''}")
     if ready:
         found.add(Level.OK, f"ready: {', '.join(ready)}")
+    if unpriced and limits.budget and not limits.token_budget:
+        names = " and ".join(dict.fromkeys(unpriced))
+        text = f"the budget does not count {names}, whose price is unknown"
+        found.add(Level.WARNING, text, f"set agents.{unpriced[0]}.prices, or run with --token-budget")
 
 
 def _examine_preparation(workspace: Workspace, found: _Examination) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 
 import msgspec
 
 from gitorch.config import Config, size
+from gitorch.errors import NotFound
 from gitorch.executors.base import total_slots
 from gitorch.flow import attempt
 from gitorch.flow.scheduling import base
-from gitorch.flow.scheduling.scheduler import RunLimits, Scheduler, SchedulerHooks, StopReason
+from gitorch.flow.scheduling.limits import RunLimits, StopReason
+from gitorch.flow.scheduling.scheduler import Scheduler, SchedulerHooks
+from gitorch.git.tree_size import files_size
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
+from gitorch.model.outcome import Usage
 from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.model.visible import readable_list
 from gitorch.model.wall_clock import next_time
@@ -44,7 +49,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     `foreign_changes` is what changed outside of the tasks' own worktrees and branches, and not by gitorch.
     `conflicts` and `candidate` are the forecast of the next merge, `troubles` the errors of the background work.
-    `cost` is in dollars.
+    `usage` is that of all attempts that ended in it.
     """
 
     changed: tuple[TaskId, ...]
@@ -52,7 +57,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     started: datetime
     seconds: float = 0.0
-    cost: float = 0.0
+    usage: Usage = Usage()
     foreign_changes: tuple[ForeignChange, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     candidate: Candidate | None = None
@@ -127,6 +132,7 @@ def run_limits(
     start_at: str = "",
     until: str | None = None,
     budget: float | None = None,
+    token_budget: int | None = None,
     max_unreviewed: int | None = None,
     stop_on_failure: bool = False,
 ) -> RunLimits:
@@ -144,6 +150,7 @@ def run_limits(
         start_at=start,
         until=next_time(end, start or now) if end else None,
         budget=configured.budget if budget is None else budget,
+        token_budget=configured.token_budget if token_budget is None else token_budget,
         max_unreviewed=configured.max_unreviewed if max_unreviewed is None else max_unreviewed,
         min_free_disk=size(configured.min_free_disk),
         stop_on_failure=stop_on_failure,
@@ -162,6 +169,7 @@ def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop:
     def run_attempt(task: Task) -> Iterator[Task]:
         # read now, by the thread that owns the store; the attempt runs in another thread
         dependencies = tuple(graph.nearest_first(task, workspace.tasks))
+        context.spending.forget(task.id)
         checks, opponents = checks_for(workspace, task), conflicting_tasks(workspace, task)
         if stop.is_set():  # requested while this task was being started
             attempt.request_stop(context, task, attempt.INTERRUPTED)
@@ -177,7 +185,23 @@ def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop:
         other_agent=agents.other,
         slots=lambda: total_slots(context.executor.capacity()),
         disk=workspace.repository.common_dir,
+        in_flight=context.spending.total,
+        interrupt=lambda task, reason: attempt.request_stop(context, task, f"{attempt.INTERRUPTED}: {reason}"),
+        worktree_size=_worktree_size(workspace),
     )
+
+
+def _worktree_size(workspace: Workspace) -> Callable[[], int]:
+    """Return how to measure the files of a base once: without what `prepare` adds."""
+
+    @cache
+    def measured() -> int:
+        try:
+            return files_size(workspace.repository, base.start_commit(workspace.repository, workspace.config))
+        except NotFound:
+            return 0
+
+    return measured
 
 
 def start_task(workspace: Workspace, context: RunContext, agents: ReadyAgents, task: Task) -> Task:
@@ -213,6 +237,6 @@ def _summary(
         interrupted=stop.is_set(),
         started=started,
         seconds=(datetime.now(UTC) - started).total_seconds(),
-        cost=scheduler.cost,
+        usage=scheduler.budget.ended,
         foreign_changes=foreign_changes,
     )

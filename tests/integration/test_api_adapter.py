@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gitorch.agents.api.adapter import Api
-from gitorch.agents.api.prices import Tokens as Tokens4
-from gitorch.agents.api.prices import dollars, tokens_of
 from gitorch.agents.api.requests import retry_after
+from gitorch.agents.prices import Tokens as Tokens4
+from gitorch.agents.prices import dollars, tokens_of
 from gitorch.agents.protocol import Launch
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput, SetupNeeded

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from gitorch.agents.protocol import Launch, ProbeResult, Request
+from gitorch.agents.protocol import Launch, ModelCall, ProbeResult, Request
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome, Usage
@@ -71,6 +71,10 @@ class ScriptedAgent:
             return Outcome(ending=ExitReason.FAILED, reason=final.reason, summary=text)
         reason = result.message or stderr or result.cause
         return Outcome(ending=_CAUSES.get(result.cause, ExitReason.LOST), reason=reason, summary=text)
+
+    def metered(self, line: bytes) -> ModelCall | None:
+        parsed = _parse(line)
+        return ModelCall(parsed.text, Usage(usd=1.0)) if isinstance(parsed, Use) and parsed.tool == "model" else None
 
     def hopeless(self, line: bytes) -> str:
         parsed = _parse(line)

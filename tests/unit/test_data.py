@@ -11,7 +11,7 @@ import pytest
 import tomli
 
 from gitorch import data
-from gitorch.agents.api.prices import Tokens, dollars, priced
+from gitorch.agents.prices import Tokens, dollars, priced
 from gitorch.flow.planning.heuristics.lexicon import lexicon
 from gitorch.flow.planning.heuristics.templates import templates
 from gitorch.model.roles import built_in_roles
@@ -67,9 +67,7 @@ def test_every_price_is_positive_and_ordered() -> None:
     assert not priced("a-model-of-tomorrow")
 
 
-@pytest.mark.parametrize(
-    "module", ["gitorch.model.roles", "gitorch.agents.api.prices", "gitorch.flow.planning.heuristics"]
-)
+@pytest.mark.parametrize("module", ["gitorch.model.roles", "gitorch.agents.prices", "gitorch.flow.planning.heuristics"])
 def test_importing_a_module_reads_no_table(module: str) -> None:
     """Start-up does not pay for tables: they are read by the first call that needs them."""
     code = f"import sys; sys.addaudithook(lambda event, args: event == 'open' and print(args[0])); import {module}"

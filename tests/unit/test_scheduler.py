@@ -12,7 +12,8 @@ import pytest
 
 from gitorch.errors import GitorchError, Refused
 from gitorch.flow.scheduling import holds, scheduler
-from gitorch.flow.scheduling.scheduler import RunLimits, Scheduler, SchedulerHooks, StopCause
+from gitorch.flow.scheduling.limits import RunLimits, StopCause
+from gitorch.flow.scheduling.scheduler import Scheduler, SchedulerHooks
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import ExitReason, Usage
 from gitorch.model.task import Attempt, Commits, Priority, State, Task, change, change_attempt, change_spec
@@ -332,6 +333,64 @@ def test_a_budget_stops_new_starts_and_says_so() -> None:
     assert night.states() == {"t1": "finished", "t2": "queued"}
     assert night.schedule.stopped is not None
     assert "budget" in night.schedule.stopped.reason
+
+
+def test_what_running_agents_spend_counts_and_ends_them() -> None:
+    """Two agents that have not ended use up the budget together: both are interrupted once, and no third one starts."""
+    gate = threading.Event()
+    spent = {"t1": Usage(usd=1.0), "t2": Usage(usd=1.5)}
+    asked: list[str] = []
+
+    def carry(one: Task) -> Iterator[Task]:
+        gate.wait(30)
+        yield change(change_attempt(one, usage=spent[one.id]), state=State.QUEUED, reason="interrupted")
+
+    def interrupt(one: Task, reason: str) -> None:
+        asked.append(one.id)
+        assert reason == "the budget of $2.50 is used up ($2.50)"
+        if len(asked) == 2:
+            gate.set()
+
+    night = Night(task(1), task(2), task(3), carry=carry, max_agents=2, budget=2.5)
+    hooks = night.schedule.hooks
+    night.schedule = Scheduler(
+        msgspec.structs.replace(
+            hooks, in_flight=lambda names: sum((spent[name] for name in names), start=Usage()), interrupt=interrupt
+        ),
+        RunLimits(max_agents=2, budget=2.5),
+        night.stop,
+    )
+    night.run()
+    assert sorted(asked) == ["t1", "t2"]
+    assert night.states() == {"t1": "queued", "t2": "queued", "t3": "queued"}
+    assert night.schedule.budget.ended.usd == 2.5
+
+
+def test_a_budget_in_tokens_counts_every_agent() -> None:
+    """Tokens are known where a price is not."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        yield change(change_attempt(one, usage=Usage(input_tokens=900, output_tokens=100)), state=State.FINISHED)
+
+    night = Night(task(1), task(2), task(3), carry=carry, max_agents=1, budget=1.0, token_budget=2_000).run()
+    assert night.states() == {"t1": "finished", "t2": "finished", "t3": "queued"}
+    left = night.schedule.stop_reason()
+    assert left is not None
+    assert left.reason == "the budget of 2000 tokens is used up (2000)"
+
+
+def test_a_task_that_runs_counts_as_a_review_to_come() -> None:
+    """With room for two reviews, one finished task and a running one leave no room; a failed one gives it back."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        if one.id == "t2":
+            yield change(one, state=State.FAILED)
+        else:
+            yield from finish(one)
+
+    night = Night(*map(task, range(1, 5)), carry=carry, max_agents=4, max_unreviewed=2).run()
+    assert night.most == 2
+    assert night.states() == {"t1": "finished", "t2": "failed", "t3": "finished", "t4": "queued"}
 
 
 def test_other_limits_stop_new_starts() -> None:

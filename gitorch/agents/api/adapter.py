@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from gitorch.agents import streams
-from gitorch.agents.api.prices import Tokens, dollars, tokens_of
-from gitorch.agents.protocol import Launch, ProbeResult, Request
+from gitorch.agents.model_calls import message_usage, model_call, usage_of
+from gitorch.agents.prices import tokens_of
+from gitorch.agents.protocol import Launch, ModelCall, ProbeResult, Request
 from gitorch.agents.streams import Record, count_at, number_at, object_at, objects_at, text_at
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput, SetupNeeded
@@ -128,6 +129,10 @@ class Api:
         waiting = _waiting(state.retry) if state.retry else None
         return streams.unfinished(so_far, result, stderr, waiting=waiting, silent=ExitReason.FAILED if silent else None)
 
+    def metered(self, line: bytes) -> ModelCall | None:
+        """Return the usage of a message of the model."""
+        return model_call(line)
+
     def hopeless(self, line: bytes) -> str:  # noqa: ARG002
         """Return nothing: the process does not retry what cannot succeed."""
         return ""
@@ -168,7 +173,7 @@ def _add(state: _StreamState, record: Record) -> None:
             state.final = record
         case "assistant":
             state.text = streams.message_text(record) or state.text
-            state.usage += _message_usage(object_at(record, "message"))
+            state.usage += message_usage(object_at(record, "message"))
             state.retry = None
         case "system" if record.get("subtype") == "api_retry":
             state.retry = record
@@ -179,7 +184,7 @@ def _add(state: _StreamState, record: Record) -> None:
 def _finished(state: _StreamState, final: Record) -> Outcome:
     completed = final["is_error"] is False
     ending = ExitReason.COMPLETED if completed else _error_ending(final)
-    usage = _usage(
+    usage = usage_of(
         tokens_of(object_at(final, "usage")), number_at(final, "total_cost_usd"), count_at(final, "num_turns")
     )
     return Outcome(
@@ -196,22 +201,6 @@ def _error_ending(final: Record) -> ExitReason:
     if number_at(final, "api_error_status") == 413 or _TOO_LONG.search(text_at(final, "result")):
         return ExitReason.TOO_LONG
     return _ENDINGS.get(text_at(final, "error"), ExitReason.FAILED)
-
-
-def _message_usage(message: Record) -> Usage:
-    """Return what one message adds to the usage."""
-    tokens = tokens_of(object_at(message, "usage"))
-    return _usage(tokens, dollars(text_at(message, "model"), tokens), 1)
-
-
-def _usage(tokens: Tokens, usd: float | None, turns: int) -> Usage:
-    return Usage(
-        usd=usd,
-        input_tokens=tokens.prompt,
-        cached_tokens=tokens.cache_read_input_tokens,
-        output_tokens=tokens.output_tokens,
-        turns=turns,
-    )
 
 
 def _block_event(block: Record) -> Iterator[Event]:

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from gitorch.agents.api.prices import Tokens, dollars
 from gitorch.agents.api.requests import ApiFailure, Stream
 from gitorch.agents.api.stream import Broken, Draft, Reply, with_texts
+from gitorch.agents.prices import Tokens, dollars
 
 Json: TypeAlias = dict[str, Any]
 Emit: TypeAlias = Callable[[Json], None]

@@ -26,12 +26,12 @@ from gitorch import typed
 from gitorch.agents.api.calls import Caller, End, RequestLimits
 from gitorch.agents.api.files import Files
 from gitorch.agents.api.loop import Loop
-from gitorch.agents.api.prices import Tokens, priced
 from gitorch.agents.api.requests import Stream
 from gitorch.agents.api.session import begin, resume
 from gitorch.agents.api.shell import Shell, tool_environment
 from gitorch.agents.api.structured import QuestionRun
 from gitorch.agents.api.tools import BASH, EDITOR, Tools
+from gitorch.agents.prices import Tokens, priced
 from gitorch.errors import GitorchError, InvalidInput, SetupNeeded
 
 Json: TypeAlias = dict[str, Any]

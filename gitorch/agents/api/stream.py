@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from gitorch.agents.api.prices import Tokens, tokens_of
+from gitorch.agents.prices import Tokens, tokens_of
 
 Json: TypeAlias = dict[str, Any]
 

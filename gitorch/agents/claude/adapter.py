@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from gitorch.agents import reset_time, streams
-from gitorch.agents.protocol import Launch, ProbeResult, Request
+from gitorch.agents.model_calls import model_call
+from gitorch.agents.protocol import Launch, ModelCall, ProbeResult, Request
 from gitorch.agents.streams import Record, number_at, object_at, objects_at, text_at
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
@@ -174,6 +175,10 @@ class Claude:
             resets_at=_resets_at(state, final, result) if ending is ExitReason.LIMITED else None,
             question=state.question,
         )
+
+    def metered(self, line: bytes) -> ModelCall | None:
+        """Return the usage of a message of the model, also of a subagent; a message has one line for each block."""
+        return model_call(line)
 
     def hopeless(self, line: bytes) -> str:
         """Return the text of a retry with a refused login, which the command line repeats for three minutes."""

@@ -16,7 +16,7 @@ import tomli
 
 from gitorch.agents import streams
 from gitorch.agents.codex import stream
-from gitorch.agents.protocol import Launch, ProbeResult, Request
+from gitorch.agents.protocol import Launch, ModelCall, ProbeResult, Request
 from gitorch.agents.streams import Record, object_at, text_at
 from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
@@ -87,6 +87,10 @@ class Codex:
     def outcome(self, lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
         """Read the stream to its end; the last `turn.completed` or `turn.failed` decides."""
         return stream.outcome(lines, stderr, result)
+
+    def metered(self, line: bytes) -> ModelCall | None:  # noqa: ARG002
+        """Return None: Codex says what it has used only when its turn is over."""
+        return None
 
     def hopeless(self, line: bytes) -> str:
         """Return the text of a retry with a refused login."""

@@ -30,7 +30,7 @@ _OPTIONS = (
     ),
     click.option("--paths", multiple=True, metavar="GLOB", help="Paths that the task should stay in (repeatable)."),
     click.option("--base", type=REF, metavar="REF", help="Start from REF instead of the configured base."),
-    click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Cost limit of one attempt."),
+    click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Cost limit of all attempts."),
     click.option("--timeout", metavar="TIME", help="Time limit of one attempt: 45m, 2h."),
 )
 

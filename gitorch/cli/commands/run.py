@@ -21,12 +21,12 @@ from gitorch.cli.session import Session, pass_session
 from gitorch.errors import AnswerNeeded, Incomplete, LimitReached, SetupNeeded
 from gitorch.executors import keep_awake
 from gitorch.executors.foreground import start_detached
+from gitorch.flow.scheduling.limits import RunLimits, StopCause
 from gitorch.model import graph
 from gitorch.model.generators import drain
 from gitorch.model.task import ALIVE, State, Task
 
 if TYPE_CHECKING:
-    from gitorch.flow.scheduling.scheduler import RunLimits
     from gitorch.model.preflight import Preflight
     from gitorch.services.agents import ReadyAgents
     from gitorch.services.run import RunSummary
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 @click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="Maximum number of agents at once.")
 @click.option("--at", "start_at", default="", metavar="23:00", help="Wait until this time before starting tasks.")
 @click.option("--until", default=None, metavar="07:00", help="Start no task after this time.")
-@click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Start no task after spending this much.")
+@click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Stop after spending this much.")
+@click.option(
+    "--token-budget", type=click.IntRange(0), metavar="TOKENS", help="Stop after using this many tokens of any agent."
+)
 @click.option(
     "--max-unreviewed", type=click.IntRange(0), metavar="N", help="Start no task while N tasks wait for review."
 )
@@ -73,6 +76,7 @@ def _limits(session: Session, options: dict[str, Any]) -> RunLimits:
         start_at=options["start_at"],
         until=options["until"],
         budget=options["budget"],
+        token_budget=options["token_budget"],
         max_unreviewed=options["max_unreviewed"],
         stop_on_failure=options["on_failure"] == "stop",
     )
@@ -243,7 +247,7 @@ def _print_summary(session: Session, summary: RunSummary, preflight: Preflight |
                 changed,
                 stop_reason,
                 summary.seconds,
-                summary.cost,
+                summary.usage.usd or 0.0,
                 conflicts=summary.conflicts,
                 candidate=summary.candidate,
                 troubles=summary.troubles,
@@ -254,9 +258,6 @@ def _print_summary(session: Session, summary: RunSummary, preflight: Preflight |
 
 
 def _exit_for(summary: RunSummary, changed: Sequence[Task]) -> None:
-    # 18 ms (concurrent.futures) that `run -h` and a detached run do without
-    from gitorch.flow.scheduling.scheduler import StopCause
-
     if summary.interrupted:
         sys.exit(130)
     if summary.stopped and summary.stopped.cause is StopCause.LOGIN:

@@ -107,6 +107,9 @@ class RunAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
     interrupted: bool
     seconds: float
     usd: float
+    """What all attempts of this run cost, as far as their prices are known."""
+    tokens: int
+    """What they read and wrote, whether or not their prices are known."""
     foreign_changes: list[str] = msgspec.field(name="moved")
     """What changed meanwhile outside of the tasks' own worktrees and branches, and not by gitorch."""
     tasks: dict[str, int]
@@ -130,7 +133,8 @@ class RunAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
             stopped=summary.stopped.reason if summary.stopped else None,
             interrupted=summary.interrupted,
             seconds=round(summary.seconds, 3),
-            usd=summary.cost,
+            usd=summary.usage.usd or 0.0,
+            tokens=summary.usage.input_tokens + summary.usage.output_tokens,
             foreign_changes=list(dict.fromkeys(change.what for change in summary.foreign_changes)),
             tasks={state: count for state, count in counts.items() if count},
             conflicts=conflicts_json(summary.conflicts, integration),

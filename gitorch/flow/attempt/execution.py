@@ -11,9 +11,10 @@ from gitorch.agents.protocol import Request
 from gitorch.config import seconds, size
 from gitorch.executors.base import STDIN_FILE, NotStarted, Spec, tail_text
 from gitorch.flow.attempt.environment import AttemptEnv
+from gitorch.flow.attempt.metering import Meter, metered_usage
 from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
 from gitorch.flow.attempt.stream_watch import stopped_when_hopeless
-from gitorch.model.outcome import Exit, ExitReason, Outcome
+from gitorch.model.outcome import Exit, ExitReason, Outcome, Usage
 from gitorch.model.secret_values import secret_values
 from gitorch.model.task import Task, current_attempt
 from gitorch.rooms.base import RoomError
@@ -34,7 +35,8 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
     if task.spec.budget and _remaining_budget(task) <= 0:
         return Outcome(ending=ExitReason.EXHAUSTED, reason=f"the budget of ${task.spec.budget:.2f} is used up")
     spec = _agent_spec(context, task, env, round_number)
-    with stopped_when_hopeless(context.executor, context.executor.id_of(spec.key), env.agent.hopeless):
+    meter = _meter(context, task, env)
+    with stopped_when_hopeless(context.executor, context.executor.id_of(spec.key), meter.judge):
         result = execute(context, env, spec)
     if result.cause == "failed-to-start":
         return Outcome(ending=ExitReason.SETUP, reason=f"could not start: {result.message}")
@@ -42,7 +44,23 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
     stderr = tail_text(context.executor, execution, "stderr")
     with context.executor.open_output(execution, "stdout") as lines:
         outcome = env.agent.outcome(lines, stderr, result)
+    if outcome.usage is None:  # it was stopped before it could say
+        with context.executor.open_output(execution, "stdout") as lines:
+            outcome = msgspec.structs.replace(outcome, usage=metered_usage(env.agent, env.settings, lines))
+    if meter.exceeded and result.cause == "stopped":
+        outcome = msgspec.structs.replace(outcome, ending=ExitReason.EXHAUSTED, reason=meter.exceeded)
+        return outcome
     return _killed(_with_time_limit(outcome, result), result)
+
+
+def _meter(context: RunContext, task: Task, env: AttemptEnv) -> Meter:
+    """Return a meter that tells the run what this round adds to the earlier rounds of its attempt."""
+    earlier = current_attempt(task).usage or Usage()
+
+    def publish(usage: Usage) -> None:
+        context.spending.record(task.id, earlier + usage)
+
+    return Meter(env.agent, env.settings, budget=_remaining_budget(task), publish=publish)
 
 
 def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: int) -> Spec:

@@ -115,8 +115,8 @@ def end_stopped_or_failed(context: RunContext, task: Task, reason: str) -> Task:
 
 def end_stopped(context: RunContext, task: Task, stop: str) -> Task:
     """End an attempt that was asked to stop: an interrupted one continues with the next run."""
-    if stop == INTERRUPTED:
-        reason = "interrupted; its work is on its branch"
+    if stop.partition(":")[0] == INTERRUPTED:  # a reason may follow
+        reason = f"{stop}; its work is on its branch"
         return _end(context, task, AttemptOutcome.CANCELLED, state=State.QUEUED, reason=reason)
     return _end(context, task, AttemptOutcome.CANCELLED, state=State.CANCELLED, reason=stop)
 

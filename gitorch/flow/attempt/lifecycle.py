@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
-
 from gitorch.config import PriceSettings
 from gitorch.executors.base import tail_text
 from gitorch.flow.attempt import user_hooks
@@ -23,6 +21,7 @@ from gitorch.flow.attempt.finish import (
     finish_attempt,
     return_to_conflict,
 )
+from gitorch.flow.attempt.metering import priced
 from gitorch.flow.attempt.records import brief_file, stop_reason
 from gitorch.flow.attempt.start import compose_brief
 from gitorch.model import alarms, brief, note
@@ -45,8 +44,6 @@ from gitorch.rooms.base import Collected, CollectResult, NoChanges, Rejected, Ro
 from gitorch.rooms.checks import CheckRun, run_checks
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.prepare import prepare
-
-_MILLION = 1_000_000
 
 
 def run(
@@ -189,17 +186,10 @@ def _total_usage(
     """
     if usage and cumulative and attempt.session_usage:
         usage = usage - attempt.session_usage
-    if usage and prices:
-        usage = msgspec.structs.replace(usage, usd=_dollars(usage, prices))
+    usage = priced(usage, prices) if usage else None
     if usage and attempt.usage:
         return attempt.usage + usage
     return usage or attempt.usage
-
-
-def _dollars(usage: Usage, prices: PriceSettings) -> float:
-    cached = prices.input if prices.cached is None else prices.cached
-    uncached = usage.input_tokens - usage.cached_tokens
-    return (uncached * prices.input + usage.cached_tokens * cached + usage.output_tokens * prices.output) / _MILLION
 
 
 def _collect(task: Task, env: AttemptEnv, outcome: Outcome) -> CollectResult:

@@ -8,38 +8,21 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
 from gitorch.errors import GitorchError
+from gitorch.flow.scheduling.budget import RunBudget, SpentBy
 from gitorch.flow.scheduling.holds import HeldAgents, is_limited
+from gitorch.flow.scheduling.limits import RunLimits, StopCause, StopReason
 from gitorch.model import graph
 from gitorch.model.naming import TaskId
-from gitorch.model.outcome import ExitReason
+from gitorch.model.outcome import ExitReason, Usage
 from gitorch.model.task import ALIVE, State, Task, change, change_spec, urgency
 
 POLL_SECONDS = 1.0
 """The longest time until a run notices a change by another command."""
-
-
-class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of a run: `budget` in dollars, `min_free_disk` in bytes; 0 means no limit, for reviews too.
-
-    No task starts before `start_at`, or from `until` on.
-    """
-
-    max_agents: int = 3
-    approved_only: bool = False
-    start_at: datetime | None = None
-    until: datetime | None = None
-    budget: float = 0.0
-    max_unreviewed: int = 0
-    min_free_disk: int = 0
-    stop_on_failure: bool = False
-    stop_on_limit: bool = False
-    switch_on_limit: bool = False
 
 
 class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +38,9 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     - `other_agent`: return an agent that is ready and not one of these, or an empty text.
     - `slots`: return how many attempts the machines of the executor take at once; None means no limit.
     - `now`: return the time, in UTC.
+    - `in_flight`: return what the running attempts of tasks have used so far.
+    - `interrupt`: let the attempt of a running task end soon, for a reason; the next run continues it.
+    - `worktree_size`: return how many bytes of disk one more worktree takes.
     """
 
     tasks: Callable[[], Mapping[TaskId, Task]]
@@ -67,22 +53,9 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     slots: Callable[[], int | None]
     disk: Path
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-
-class StopCause(StrEnum):
-    """Why a run starts no more tasks although some are ready."""
-
-    LIMIT = "limit"  # of time, money, reviews, disk, or the agent's own
-    LOGIN = "login"
-    FAILURE = "failure"
-    CRASH = "crash"
-
-
-class StopReason(msgspec.Struct, frozen=True):
-    """Why a run started no more tasks: the cause, and a message."""
-
-    cause: StopCause
-    reason: str
+    in_flight: SpentBy = lambda _: Usage()
+    interrupt: Callable[[Task, str], None] = lambda _task, _reason: None
+    worktree_size: Callable[[], int] = lambda: 0
 
 
 class Scheduler:
@@ -94,7 +67,8 @@ class Scheduler:
         self.stop = stop
         self.stopped: StopReason | None = None
         self.crashes: list[BaseException] = []
-        self.cost = 0.0
+        self.budget = RunBudget(limits.budget, limits.token_budget, hooks.in_flight)
+        self._interrupted: set[TaskId] = set()
         self._inbox: queue.Queue[tuple[Task, threading.Event] | Future[None] | None] = queue.Queue()
         self._running: dict[TaskId, Future[None]] = {}
         self._names: dict[Future[None], TaskId] = {}
@@ -117,6 +91,7 @@ class Scheduler:
                 if not self._running and not self._has_wake_time():
                     break
                 yield from self._receive()
+                self._enforce_budget()
         except BaseException:
             pool.shutdown(wait=False)  # its threads wait for agents, or for acknowledgements that never come
             raise
@@ -129,7 +104,7 @@ class Scheduler:
     def _start_ready(self, pool: ThreadPoolExecutor) -> Iterator[list[Task]]:
         while len(self._running) < self.limits.max_agents and not self.stop.is_set():
             task = None if self._is_early() else self._next()
-            if task is None or self._must_stop() or not self._has_free_slot():
+            if task is None or self._must_stop() or not self._has_free_slot() or self._is_held_by_running():
                 return
             started = self._start(task)
             if started != task:
@@ -142,6 +117,32 @@ class Scheduler:
         if slots == 0 and not self._running and self.stopped is None:
             self.stopped = StopReason(StopCause.LIMIT, "no machine takes attempts now")
         return slots is None or len(self._running) < slots
+
+    def _is_held_by_running(self) -> bool:
+        """Return whether what runs would reach a limit together with one more task: it may start when they have ended.
+
+        Each running task will need a review, and fills its worktree.
+        """
+        running, limits = len(self._running), self.limits
+        if not running:
+            return False
+        if limits.max_unreviewed and self._count_unreviewed() + running >= limits.max_unreviewed:
+            return True
+        needed = limits.min_free_disk + (running + 1) * self.hooks.worktree_size() if limits.min_free_disk else 0
+        return shutil.disk_usage(self.hooks.disk).free < needed
+
+    def _count_unreviewed(self) -> int:
+        return sum(task.state is State.FINISHED for task in self.hooks.tasks().values())
+
+    def _enforce_budget(self) -> None:
+        """Let all attempts end soon once the budget is used up: each goes past it by one turn at most."""
+        if not self._running or not (reason := self.budget.problem()):
+            return
+        self.stopped = self.stopped or StopReason(StopCause.LIMIT, reason)
+        tasks = self.hooks.tasks()
+        for name in self._running.keys() - self._interrupted:
+            self._interrupted.add(name)
+            self.hooks.interrupt(tasks[name], reason)
 
     def _next(self) -> Task | None:
         """Return the task that starts next; one whose agent is limited may come with another agent."""
@@ -181,6 +182,7 @@ class Scheduler:
             return change(task, reason=f"{error.what}{': ' + error.why if error.why else ''}")
 
     def _launch(self, pool: ThreadPoolExecutor, task: Task) -> None:
+        self.budget.start(task.id)
         future = pool.submit(self._run_attempt, task, self._changes(task))
         self._running[task.id] = future
         self._names[future] = task.id
@@ -242,7 +244,7 @@ class Scheduler:
         last = task.attempt
         if task.state in (State.RUNNING, State.CANCELLED) or last is None:
             return
-        self.cost += (last.usage.usd or 0.0) if last.usage else 0.0
+        self.budget.end(task.id, last.usage)
         if task.state is State.QUEUED and last.ending in (ExitReason.UNAUTHENTICATED, ExitReason.SETUP):
             self._held.hold(task.spec.agent, task.reason)
         if task.wake is not None and is_limited(task, self.hooks.now()):
@@ -278,11 +280,11 @@ class Scheduler:
         limits = self.limits
         if limits.until and self.hooks.now() >= limits.until:
             return f"it is {limits.until.astimezone():%H:%M}"
-        if limits.budget and self.cost >= limits.budget:
-            return f"the budget of ${limits.budget:.2f} is used up (${self.cost:.2f})"
+        if used_up := self.budget.problem():
+            return used_up
         if limits.min_free_disk and shutil.disk_usage(self.hooks.disk).free < limits.min_free_disk:
             return f"less than {limits.min_free_disk / 1e9:.1f} GB of disk are free"
-        unreviewed = sum(task.state is State.FINISHED for task in self.hooks.tasks().values())
+        unreviewed = self._count_unreviewed()
         if limits.max_unreviewed and unreviewed >= limits.max_unreviewed:
             return f"{unreviewed} tasks wait for a review"
         return ""
