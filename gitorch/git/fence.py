@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import SetupNeeded
+from gitorch.git import inventory
+from gitorch.git.inventory import Inventory, Setting
 from gitorch.git.repository import Output, Repository
 from gitorch.git.tree_size import size_problem
-from gitorch.model.naming import NOTES, OWN_REFS, Oid, Ref
+from gitorch.model.naming import NOTES, OWN_REFS, Ref
 
 HOOKS_FOLDER = Path(__file__).resolve().parent.parent / "_hooks"
 """Where gitorch's own hooks are installed."""
@@ -62,6 +65,10 @@ _LONGEST_ALARM = 1024 * 1024
 
 _COMMIT_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg")
 
+_EXPANDED = ("~", "%(")
+"""How a path begins that git expands."""
+
+_FILTER = re.compile(r"filter\..*\.(clean|process|required)", re.DOTALL)
 _SWITCHED_OFF = {"GITORCH_NOTHING": "", "GITORCH_NO": "false"}
 
 
@@ -127,15 +134,18 @@ def hooks_folder() -> Path:
     return folder.resolve()
 
 
-def user_hooks(repository: Repository, worktree: Path | None = None) -> Path:
+def user_hooks(repository: Repository, worktree: Path | None = None, settings: Sequence[Setting] | None = None) -> Path:
     """Return the folder of the user's own hooks, as git would choose it without gitorch.
 
-    A relative `core.hooksPath` is relative to where the hooks run: `worktree`, or else the user's checkout.
+    A relative `core.hooksPath` is relative to where the hooks run: `worktree`, or else the user's checkout. `settings`
+    are those of the repository, where they were read already.
     """
-    key = ("--type=path", "--show-scope", "--get-all", "core.hooksPath")
-    fields = repository.git("config", "-z", *key, ok=(0, 1)).fields()
-    # gitorch itself uses the scope `command`, on command lines and in an agent's environment
-    paths = [path for scope, path in zip(fields[::2], fields[1::2], strict=True) if scope != "command"]
+    settings = inventory.read_settings(repository) if settings is None else settings
+    paths = [setting.value for setting in settings if setting.key == "core.hookspath"]
+    if paths and paths[-1].startswith(_EXPANDED):
+        fields = repository.git("config", "-z", "--type=path", "--show-scope", "--get-all", "core.hooksPath").fields()
+        # gitorch itself uses the scope `command`
+        paths = [path for scope, path in zip(fields[::2], fields[1::2], strict=True) if scope != "command"]
     if not paths:
         return repository.common_dir / "hooks"
     return (worktree or repository.work_tree or repository.common_dir) / paths[-1]
@@ -162,21 +172,27 @@ def refusals(alarm: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line.split(b"\t")[0].decode("utf-8", "backslashreplace") for line in lines))
 
 
-def fingerprint(repository: Repository, *, movable: Iterable[str] = (TASK_REFS,)) -> Fingerprint:
+def fingerprint(
+    repository: Repository, *, movable: Iterable[str] = (TASK_REFS,), present: Inventory | None = None
+) -> Fingerprint:
     """Return the fingerprint of everything that gitorch promises not to change.
 
     `movable` are refs that may move, in addition to `refs/gitorch/` and the notes: full names, or prefixes that end in
     `/`. Includes the files in the checkout that differ from the index or are untracked, but no ignored files and no
-    submodules. Writes nothing, and runs no program that a config names. Raises `GitFailed` if git cannot read the
+    submodules. `present` are the refs and settings, where they were read already. Writes nothing, and runs no program
+    that a config names. Raises `GitFailed` if git cannot read the
     repository (a damaged config or index).
     """
-    digests = files_of_git(repository.common_dir, user_hooks(repository))
-    refs = _refs(repository)
-    digests |= {name: value for name, value in refs.items() if not is_covered(name, (OWN_REFS, NOTES, *movable))}
-    if _STASH in refs:
+    present = present or inventory.read(repository)
+    digests = files_of_git(repository.common_dir, user_hooks(repository, settings=present.settings))
+    digests |= {
+        name: value for name, value in present.refs.items() if not is_covered(name, (OWN_REFS, NOTES, *movable))
+    }
+    if _STASH in present.refs:
         digests |= _stashed(repository)
     if repository.work_tree is not None:
-        digests |= checkout(repository, repository.work_tree, repository.common_dir)
+        filters = without_filters(present.settings)
+        digests |= checkout(repository, repository.work_tree, repository.common_dir, filters)
     return Fingerprint({name: digest for name, digest in sorted(digests.items()) if digest})
 
 
@@ -210,15 +226,6 @@ def _line(name: str, old: str, new: str) -> str:
     return f"{name} moved from {old[:12]} to {new[:12]}" if name.startswith("refs/") else f"{name} changed"
 
 
-def _refs(repository: Repository) -> dict[str, str]:
-    listing = repository.git("for-each-ref", "--format=%(objectname) %(symref) %(refname)").stdout
-    rows = (line.rsplit(b" ", 1) for line in listing.splitlines())
-    values = {
-        name.decode("utf-8", "backslashreplace"): value.decode("utf-8", "backslashreplace") for value, name in rows
-    }
-    return {name: value.rstrip() for name, value in values.items()}
-
-
 def _stashed(repository: Repository) -> dict[str, str]:
     # by commit, so that `git stash store` can restore a dropped entry
     listing = repository.git("log", "-g", "--format=%H", _STASH, "--", ok=(0, 128))
@@ -240,14 +247,14 @@ def checkout(
     entries = _inspect(repository, work_tree, git_dir, "ls-files", "--stage", "-v", "-z").stdout
     if git_dir.parent.name == "worktrees":
         # an agent may have put a commit there that stands for millions of files
-        head = repository.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", git_dir=git_dir, ok=(0, 1, 128))
-        if head.code == 0 and (reason := size_problem(repository, Oid(head.text))):
+        (head,) = repository.object_ids(f"worktrees/{git_dir.name}/HEAD^{{commit}}")
+        if head and (reason := size_problem(repository, head)):
             return {"entries": hashlib.sha256(entries).hexdigest(), "files": reason}
     status = _inspect(
         repository,
         work_tree,
         git_dir,
-        *(without_filters(repository) if filters is None else filters),
+        *(without_filters(inventory.read_settings(repository)) if filters is None else filters),
         "status",
         "--porcelain",
         "-z",
@@ -266,15 +273,15 @@ def _inspect(repository: Repository, work_tree: Path, git_dir: Path, *args: str)
     return repository.git(*args, cwd=work_tree, git_dir=git_dir, env=quiet)
 
 
-def without_filters(repository: Repository) -> tuple[str, ...]:
+def without_filters(settings: Iterable[Setting]) -> tuple[str, ...]:
     """Return options that switch every clean filter off: `git status` would run it on files whose time stamp moved.
 
     A filter's name can hold `=`, so the options take their value from the environment.
     """
-    pattern = r"^filter\..*\.(clean|process|required)$"
-    keys = repository.git("config", "-z", "--name-only", "--get-regexp", pattern, ok=(0, 1)).fields()
-    values = ("GITORCH_NO" if key.endswith(".required") else "GITORCH_NOTHING" for key in keys)
-    return tuple(f"--config-env={key}={value}" for key, value in zip(keys, values, strict=True))
+    keys = (setting.key for setting in settings if _FILTER.fullmatch(setting.key))
+    return tuple(
+        f"--config-env={key}={'GITORCH_NO' if key.endswith('.required') else 'GITORCH_NOTHING'}" for key in keys
+    )
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

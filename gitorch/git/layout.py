@@ -99,6 +99,8 @@ def unlinked_worktree(start: Path) -> Path | None:
 
 def superproject(work_tree: Path) -> Path | None:
     """Return the work tree of the outermost superproject of a submodule; None for any other repository."""
+    if not any((folder / ".git").exists() for folder in work_tree.absolute().parents):
+        return None
     outer = _rev_parse(work_tree, "--show-superproject-working-tree")
     return (superproject(Path(outer)) or Path(outer)) if outer else None
 

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitorch.git import fence
+from gitorch.git.inventory import Inventory
 from gitorch.git.repository import GitFailed, Repository
-from gitorch.git.worktree_list import Worktree, find, list_entries
+from gitorch.git.worktree_list import Worktree, find, linked_folders, list_entries
 from gitorch.model.naming import NOTES, OWN_REFS
 
 _ADMIN_FILES = ("HEAD", "gitdir", "commondir", "config.worktree", "locked", "logs/HEAD")
 
 
-def own_refs(repository: Repository, branches: Iterable[str]) -> dict[str, str]:
+def own_refs(present: Inventory, branches: Iterable[str]) -> dict[str, str]:
     """Return the refs that only gitorch moves; `branches` are full names, or prefixes that end in `/`."""
     patterns = (OWN_REFS, NOTES, *branches)
-    return {str(ref): str(oid) for ref, oid in repository.refs(*(name.rstrip("/") for name in patterns)).items()}
+    return {name: value for name, value in present.refs.items() if fence.is_covered(name, patterns)}
 
 
 def reflogs(repository: Repository, movable: Iterable[str]) -> dict[str, str]:
@@ -47,14 +48,15 @@ def settings(variables: Mapping[str, str]) -> dict[str, str]:
     return {fence.printable(str(path)): digest for path in paths if (digest := fence.digest(path))}
 
 
-def config_keys(repository: Repository) -> dict[str, str]:
+def config_keys(repository: Repository, present: Inventory) -> dict[str, str]:
     """Return digests of the values in the repository's own configuration, by key: a value can be a secret."""
-    answer = repository.git("config", "--file", str(repository.common_dir / "config"), "-z", "--list", ok=range(256))
+    origin = f"file:{repository.common_dir / 'config'}"
     values: dict[str, str] = {}
-    for field in answer.fields() if answer.code == 0 else ():
-        key, _, value = field.partition("\n")
-        values[f"setting {fence.printable(key)}"] = values.get(f"setting {fence.printable(key)}", "") + value
-    return {key: hashlib.sha256(os.fsencode(value)).hexdigest() for key, value in values.items()}
+    for setting in present.settings:
+        if setting.origin == origin:
+            name = f"setting {fence.printable(setting.key)}"
+            values[name] = values.get(name, "") + setting.value
+    return {name: hashlib.sha256(os.fsencode(value)).hexdigest() for name, value in values.items()}
 
 
 def name_settings(lines: Sequence[str]) -> tuple[str, ...]:
@@ -65,10 +67,12 @@ def name_settings(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(named if keys and line == "config changed" else line for line in others)
 
 
-def other_worktrees(repository: Repository, own: Collection[Path]) -> dict[str, str]:
+def other_worktrees(repository: Repository, own: set[Path], present: Inventory) -> dict[str, str]:
     """Return the states of the user's linked worktrees: all but those that gitorch made."""
+    if own.issuperset(linked_folders(repository)):
+        return {}
     paths = [entry.path for entry in list_entries(repository)[1:] if entry.path not in own]
-    filters = fence.without_filters(repository) if paths else ()
+    filters = fence.without_filters(present.settings)
     digests: dict[str, str] = {}
     for path in paths:
         digests |= worktree(repository, path, filters)

@@ -53,6 +53,14 @@ def list_entries(repository: Repository) -> list[WorktreeEntry]:
     return [_entry(block) for block in listing.split("\0\0") if block]
 
 
+def linked_folders(repository: Repository) -> list[Path]:
+    """Return the folders of the linked worktrees that are registered, without asking git."""
+    folder = repository.common_dir / "worktrees"
+    admins = sorted(folder.iterdir()) if folder.is_dir() else ()
+    # a relative path is relative to the file
+    return [Path(os.path.normpath(admin / read_text(admin / "gitdir"))).parent for admin in admins]
+
+
 def _entry(block: str) -> WorktreeEntry:
     """Read one block: `worktree PATH`, then lines of a word and a value, each ended by NUL."""
     attributes = dict(line.partition(" ")[::2] for line in block.split("\0"))

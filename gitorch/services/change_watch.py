@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gitorch.errors import Refused
-from gitorch.git import fence, surroundings
+from gitorch.git import fence, inventory, surroundings
 from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import GitFailed
 from gitorch.model.naming import RESERVED, TaskId, branch_ref
@@ -113,10 +113,11 @@ class ChangeWatch:
         repository, movable = workspace.repository, own_refs(workspace)
         state = self._state_files()
         try:
-            found = dict(fence.fingerprint(repository, movable=movable).digests)
-            found |= surroundings.own_refs(repository, movable) | surroundings.reflogs(repository, movable)
-            found |= surroundings.config_keys(repository)
-            found |= surroundings.other_worktrees(repository, self._own_folders())
+            present = inventory.read(repository)
+            found = dict(fence.fingerprint(repository, movable=movable, present=present).digests)
+            found |= surroundings.own_refs(present, movable) | surroundings.reflogs(repository, movable)
+            found |= surroundings.config_keys(repository, present)
+            found |= surroundings.other_worktrees(repository, self._own_folders(), present)
         except GitFailed as error:
             # an agent can make git fail: what can be seen without it is compared, and the failure is a difference
             found = {**fence.files_of_git(repository.common_dir), "git": error.why}
@@ -158,7 +159,7 @@ class ChangeWatch:
         """Return the states of the worktrees whose work waits for a verdict or a merge, by attempt."""
         repository = self.workspace.repository
         resting = [task for task in tasks if task.worktree and task.attempts and task.state in _RESTING]
-        filters = fence.without_filters(repository) if resting else ()
+        filters = fence.without_filters(inventory.read_settings(repository)) if resting else ()
         found: dict[str, str] = {}
         for task in resting:
             states = surroundings.worktree(repository, Path(task.worktree), filters)

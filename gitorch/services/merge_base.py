@@ -46,7 +46,7 @@ def merge_inputs(workspace: Workspace) -> MergeInputs:
 
 
 def read_inputs(repository: Repository, config: Config, folder: Path, tasks: Mapping[TaskId, Task]) -> MergeInputs:
-    """Read the refs that a merge of these tasks depends on, in one git call.
+    """Read the refs that a merge of these tasks depends on.
 
     `folder` is the state folder of the repository.
     """
