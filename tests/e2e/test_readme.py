@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.support import forkserver
+from tests.support.blocks import blocks, run_blocks
 from tests.support.cli import left_behind
 
 ROOT = Path(__file__).parents[2]
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install --quiet . && .venv/bin/orchestrate demo"
 GATE = ".ci/run"
 
-_AGENT = """\
-printf '%s\\n' "$GITORCH_TASK" >> "$GITORCH_TASK.txt"
-git add -A && git commit -q -m "Work on $GITORCH_TASK"
-"""
-_CONFIG = """\
-agent = "script"
-[agents.script]
-kind = "command"
-command = ["/bin/sh", "{agent}"]
-"""
-
-
-def blocks() -> list[list[str]]:
-    """Return the commands of each block, without their prompts."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    assert found
-    assert {language for language, _ in found} == {"console"}, "a block that no test runs"
-    return [[line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")] for _, text in found]
+README = ROOT / "README.md"
 
 
 def test_the_first_two_blocks_are_the_install_and_the_gate() -> None:
     """A stranger needs two commands; the second is the one that runs this very test."""
-    assert blocks()[0] == [INSTALL]
-    assert blocks()[1] == [GATE]
+    assert blocks(README)[0] == [INSTALL]
+    assert blocks(README)[1] == [GATE]
     assert os.access(ROOT / GATE, os.X_OK)
     subprocess.run(["bash", "-n", GATE], cwd=ROOT, check=True)
 
@@ -74,27 +55,4 @@ def test_the_install_block_runs_the_demo_from_a_clean_copy(tmp_path: Path) -> No
 
 def test_the_other_blocks_work_in_a_repository(repository_folder: Path, tmp_path: Path) -> None:
     """The loop and the first night of the README end without an error, one block after the other."""
-    (tmp_path / "agent.sh").write_text(_AGENT)
-    (repository_folder / ".orchestrate.toml").write_text(_CONFIG.format(agent=tmp_path / "agent.sh"))
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    forkserver.server().install(programs)
-    # a clock that shows noon, or a little later: a block works until 07:00
-    noon = f"TEST{datetime.now(UTC).hour - 12:+d}"
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "TZ": noon}
-
-    def run(command: str) -> None:
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=repository_folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-
-    run("orchestrate config trust --yes")
-    for block in blocks()[2:]:
-        for command in block:
-            run(command)
+    run_blocks(blocks(README)[2:], repository_folder, tmp_path)
