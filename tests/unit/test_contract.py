@@ -57,13 +57,9 @@ CONTRACT = {
 """Commands, each with its own options."""
 
 OPEN = {
-    "edit": "",
-    "move": "--first --before",
     "attach": "",
     "history": "",
     "submit": "--agents --attempts",
-    "plan approve": "--run",
-    "run": "--at",
     "merge": "--resolved",
 }
 """What is promised and does not exist yet. A command without options here is missing as a whole."""
