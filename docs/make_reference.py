@@ -109,7 +109,8 @@ _WHAT = {
     "merge.regenerate": 'files that a command generates, by glob: `"uv.lock" = "uv lock"`; never merged as text',
     "trash.keep": "how long worktrees and logs that were taken away are kept; 0 keeps them forever",
     "remote.address": "not available in this version; any other value is refused",
-    "notify.command": "not available in this version; any other value is refused",
+    "notify.command": "run this for each event of a run, which it gets in its environment and as JSON on its input",
+    "notify.desktop": "show the events of a run on the desktop",
 }
 
 _TABLES = """

@@ -32,7 +32,6 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 _AVAILABLE: dict[str, tuple[object, ...]] = {
     "sandbox.mode": ("auto", "bwrap", "private", "off"),
     "remote.address": ("",),
-    "notify.command": ((),),
 }
 
 

@@ -116,9 +116,10 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
 
 
 class NotifySettings(Section, frozen=True, kw_only=True):
-    """`[notify]`: a command that gets each event as JSON on its standard input."""
+    """`[notify]`: a command that gets each event as JSON on its standard input, and whether the desktop shows them."""
 
     command: tuple[str, ...] = ()
+    desktop: bool = False
 
 
 BUILT_IN_AGENTS: dict[str, dict[str, str]] = {

@@ -15,6 +15,8 @@ from typing import IO
 import msgspec
 
 _CHUNK = 65_536
+_SHOWN = 200
+"""Characters of a failed program's output that a message shows."""
 
 
 class Detached(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +40,25 @@ def run_on_terminal(
     Returns the exit code; with `check`, raises `CalledProcessError` for any but 0.
     """
     return subprocess.run(argv, cwd=cwd, env=env, stdout=stdout, check=check).returncode
+
+
+def run_with_input(argv: Sequence[str], content: bytes, *, env: Mapping[str, str], seconds: float) -> None:
+    """Run a program that gets `content`, without a terminal; raise `OSError` if it fails or takes too long."""
+    try:
+        done = subprocess.run(
+            argv,
+            input=content,
+            env=dict(env),
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"{argv[0]} took longer than {seconds:.0f} s") from error
+    if done.returncode != 0:
+        output = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-_SHOWN:]
+        raise OSError(f"{argv[0]} ended with exit code {done.returncode}{': ' if output else ''}{output}")
 
 
 class PagedRun:

@@ -17,9 +17,10 @@ from gitorch.flow.scheduling import base
 from gitorch.flow.scheduling.limits import RunLimits, StopReason
 from gitorch.flow.scheduling.scheduler import Scheduler, SchedulerHooks
 from gitorch.git.tree_size import files_size
-from gitorch.model import graph
+from gitorch.model import graph, notification
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.naming import TaskId
+from gitorch.model.notification import NotificationKind
 from gitorch.model.outcome import Usage
 from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.model.visible import readable_list
@@ -34,6 +35,7 @@ from gitorch.services.conflicts import conflicting_tasks, queue_conflicted
 from gitorch.services.executor import keep_orphans
 from gitorch.services.forecast_record import saved_candidate, saved_conflicts
 from gitorch.services.maintenance import empty_trash
+from gitorch.services.notifications import Notifier, notifier_of
 from gitorch.services.recovery import recover
 from gitorch.services.relocation import follow_worktrees
 from gitorch.services.run_lock import git_lock, run_lock
@@ -91,22 +93,24 @@ def run(
             agents.require(name)
         scheduler = Scheduler(_hooks(workspace, context, agents, stop), limits, stop)
         changed: dict[TaskId, None] = {}
-        watch = ChangeWatch(workspace)
+        watch, notifier = ChangeWatch(workspace), notifier_of(workspace)
         yield []
         with background_merger(workspace, context, scheduler.wake, watch.owns_state) as background:
             for tasks in _with_merges(workspace, scheduler, background, stop):
                 changed.update(dict.fromkeys(task.id for task in tasks))
                 watch.observe(tasks)
+                notifier.observe(tasks, scheduler.held, watch.changes)
                 yield tasks
         workspace.store.snapshot()
         _close_shared_notes(workspace)
         workspace.store.notices.extend(empty_trash(workspace))
         summary = _summary(scheduler, changed, stop, started, watch.finish())
+        _notify_end(workspace, notifier, scheduler, summary)
         return msgspec.structs.replace(
             summary,
             conflicts=saved_conflicts(workspace),
             candidate=saved_candidate(workspace),
-            troubles=background.troubles(),
+            troubles=(*background.troubles(), *notifier.troubles),
         )
 
 
@@ -214,6 +218,18 @@ def start_task(workspace: Workspace, context: RunContext, agents: ReadyAgents, t
     started = attempt.start(context, change_spec(task, agent=agent), start.commit)
     checks_for(workspace, started)  # refuse untrusted commands before anything is created
     return started
+
+
+def _notify_end(workspace: Workspace, notifier: Notifier, scheduler: Scheduler, summary: RunSummary) -> None:
+    """Tell a person about the end of a run, unless a person has ended it."""
+    notifier.observe((), scheduler.held, summary.foreign_changes)
+    if summary.stopped and summary.stopped.reason == scheduler.budget.problem():
+        notifier.post(notification.notification(NotificationKind.BUDGET, summary.stopped.reason))
+    if not summary.interrupted:
+        tasks = [workspace.tasks[name] for name in summary.changed if name in workspace.tasks]
+        reason = summary.stopped.reason if summary.stopped else ""
+        notifier.post(notification.of_end(tasks, reason, summary.usage.usd))
+    notifier.close()
 
 
 def _close_shared_notes(workspace: Workspace) -> None:

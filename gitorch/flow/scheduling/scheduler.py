@@ -118,6 +118,11 @@ class Scheduler:
             self.stopped = StopReason(StopCause.LIMIT, "no machine takes attempts now")
         return slots is None or len(self._running) < slots
 
+    @property
+    def held(self) -> Mapping[str, str]:
+        """The agents that start nothing because of a fault of their setup, each with the reason."""
+        return self._held.agents
+
     def _is_held_by_running(self) -> bool:
         """Return whether what runs would reach a limit together with one more task: it may start when they have ended.
 
