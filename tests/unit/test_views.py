@@ -305,22 +305,27 @@ def test_an_empty_merge() -> None:
 
 
 def test_the_end_of_a_run() -> None:
-    """What came of the night, what went wrong by name, and the next command."""
+    """What came of the night, what went wrong by name, what waits until when, and the first three commands."""
     assert page(run.run_summary, NIGHT, "it is 07:00", 18_000, 6.41, width=80, now=NOW) == picture("""
         ▲ 6 tasks finished, 1 in conflict, 1 with a question, 1 failed, 1 running, 1
-          rate-limited, 3 queued, 1 dropped · 5h00m · $6.41
+          rate-limited, 3 queued, 1 dropped · 5h00m · $6.41, $6.62 + 858k tok (no price)
+          over all attempts
           ✗ upgrade-deps  no changes
           ❯ login-form  checks failed: test
           ❯ api-docs  not checked
+          ? e2e-tests  Which browser?
+          ◔ dark-mode  resumes at 09:12: usage limit reached
         stopped early: it is 07:00
-        ↳ orchestrate review   3 to review
+        ↳ orchestrate resume e2e-tests -m "..."   answer the question
+        ↳ orchestrate review                      3 to review
+        ↳ orchestrate retry orders-api            try again on top of the merged work
         """)
 
 
 def test_a_night_without_work() -> None:
     """A night in which nothing was finished says so first."""
     assert page(run.run_summary, [BY_NAME["upgrade-deps"]], seconds=60, width=80, now=NOW) == picture("""
-        ✗ no task finished, 1 failed · 1m00s
+        ✗ no task finished, 1 failed · 1m00s · $0.02 over all attempts
           ✗ upgrade-deps  no changes
         ↳ orchestrate log upgrade-deps   see why it failed
         """)

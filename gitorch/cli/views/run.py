@@ -13,7 +13,7 @@ from gitorch.cli.terminal.blocks import bullets, commands, prose, stack, warning
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import forecast, foreign_changes, labels, quantities
-from gitorch.cli.views.groups import grouped
+from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.status import PROGRAM
@@ -86,19 +86,21 @@ def run_summary(
     terminal: TerminalStyle | None = None,
     now: datetime | None = None,
 ) -> RenderableType:
-    """Return the result of a run, and the next command. A run that finished nothing is shown in red.
+    """Return the result of a run, and the first commands of the morning. A run that finished nothing is shown in red.
 
-    `stopped` is the reason why the run ended early, `troubles` are warnings.
+    `spent` is what its attempts cost in dollars; the cost of earlier attempts of the same tasks is shown where it
+    differs. `stopped` is the reason why the run ended early, `troubles` are warnings.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     groups = grouped(changed)
     mark, head = _outcome(groups, terminal)
-    for fact in (quantities.duration(seconds), quantities.dollars(spent) if spent else ""):
+    for fact in (quantities.duration(seconds), _cost(changed, spent)):
         head.append(terminal.dot + fact if fact else "", "dim")
     early = prose(("stopped early: ", "bold yellow"), (terminal.clean(stopped), "yellow"))
     return stack(
         [
-            *(bullets([(mark, head)]), _problems(groups, terminal, now), early if stopped else None),
+            *(bullets([(mark, head)]), _problems(groups, terminal, now), _waiting(groups, terminal, now)),
+            early if stopped else None,
             *forecast.conflict_lines(conflicts, terminal),
             *forecast.candidate_lines(candidate, terminal),
             *(warning(text, terminal) for text in troubles),
@@ -108,6 +110,8 @@ def run_summary(
     )
 
 
+_MAX_COMMANDS = 3
+_MAX_WAITING = 6
 _GOOD = (Bucket.REVIEW, Bucket.MERGE, Bucket.MERGED)
 
 
@@ -140,14 +144,47 @@ def _problems(groups: Mapping[Bucket, Sequence[Task]], terminal: TerminalStyle, 
     )
 
 
+def _waiting(groups: Mapping[Bucket, Sequence[Task]], terminal: TerminalStyle, now: datetime) -> RenderableType | None:
+    """Return the tasks that wait for an answer or for a limit to end, and until when."""
+    tasks = [*groups.get(Bucket.ANSWER, ()), *groups.get(Bucket.PAUSED, ())]
+    rows: list[tuple[Span, RenderableType]] = [
+        (
+            labels.mark(task, terminal),
+            prose((terminal.clean(task.id), "bold"), "  ", (terminal.clean(_problem(task, now)), "yellow")),
+        )
+        for task in tasks[:_MAX_WAITING]
+    ]
+    if hidden := len(tasks) - len(rows):
+        rows.append((("", ""), prose((f"and {hidden} more wait", "dim"))))
+    return bullets(rows, indent=2)
+
+
+def _cost(changed: Sequence[Task], spent: float) -> str:
+    """Return what a run cost, and what all attempts of its tasks cost if that is something else."""
+    run, all_attempts = quantities.dollars(spent) if spent else "", total_cost(changed)
+    if not all_attempts or run == all_attempts:
+        return run
+    return f"{run}, {all_attempts} over all attempts" if run else f"{all_attempts} over all attempts"
+
+
 def _problem(task: Task, now: datetime) -> str:
     _, reason = labels.next_step(task, {}, now)
     return reason
 
 
 def _next_commands(groups: Mapping[Bucket, Sequence[Task]]) -> list[tuple[str, str]]:
+    """Return the first commands of the morning: what others wait for goes first."""
+    hints: list[tuple[str, str]] = []
+    if group := groups.get(Bucket.ANSWER):
+        hints.append((f'{PROGRAM} resume {group[0].id} -m "..."', "answer the question"))
     if group := groups.get(Bucket.REVIEW):
-        return [(f"{PROGRAM} review", f"{len(group)} to review")]
+        hints.append((f"{PROGRAM} review", f"{len(group)} to review"))
+    if group := groups.get(Bucket.RESOLVE):
+        hints.append((f"{PROGRAM} retry {group[0].id}", "try again on top of the merged work"))
     if group := groups.get(Bucket.FIX):
-        return [(f"{PROGRAM} log {group[0].id}", "see why it failed")]
-    return [(f"{PROGRAM} status", "show all tasks")]
+        hints.append((f"{PROGRAM} log {group[0].id}", "see why it failed"))
+    if group := groups.get(Bucket.MERGE):
+        hints.append((f"{PROGRAM} merge", f"{len(group)} approved"))
+    if waiting := [*groups.get(Bucket.PAUSED, ()), *groups.get(Bucket.QUEUED, ())]:
+        hints.append((f"{PROGRAM} run", f"go on with {quantities.plural(len(waiting), 'task')}"))
+    return hints[:_MAX_COMMANDS] or [(f"{PROGRAM} status", "show all tasks")]
