@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import threading
 import traceback
@@ -117,7 +116,8 @@ def orchestrate(ctx: click.Context, version: bool) -> None:
 
 def _print_version(session: Session) -> None:
     if session.json:
-        session.answer(None, schema.start.VersionAnswer(version=__version__, python=platform.python_version()))
+        python = ".".join(map(str, sys.version_info[:3]))
+        session.answer(None, schema.start.VersionAnswer(version=__version__, python=python))
     else:
         click.echo(f"gitorch {__version__}")
 

@@ -154,12 +154,12 @@ def _examine_preparation(workspace: Workspace, found: _Examination) -> None:
         found.fail(error)
         return
     tops = {Path(name).parts[0] for name, _ in copied}
-    if missing := [name for name in _ignored_files(workspace) if name not in tops]:
+    if missing := [name for name in needed_files(workspace) if name not in tops]:
         names = readable_list(missing)
         found.add(Level.WARNING, f"worktrees will lack {names}, which git ignores", f"prepare.copy = {missing!r}")
 
 
-def _ignored_files(workspace: Workspace) -> Iterator[str]:
+def needed_files(workspace: Workspace) -> Iterator[str]:
     """Yield the ignored files at the top of the user's checkout that work often needs."""
     top = workspace.repository.checkout
     if top is None:

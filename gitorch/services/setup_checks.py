@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -15,12 +16,14 @@ from gitorch.errors import GitorchError
 from gitorch.flow.merge.trees import TreeChecker
 from gitorch.git.repository import GITORCH_IDENTITY
 from gitorch.model.task import CheckResult
+from gitorch.model.visible import readable_list
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.paths import worktree_path
 from gitorch.rooms.prepare import files_to_copy
 from gitorch.services import project_setup
 from gitorch.services.agents import run_context
 from gitorch.services.checks import checks_at
+from gitorch.services.preflight import needed_files
 from gitorch.services.workspace import Workspace
 
 
@@ -80,15 +83,18 @@ def disk(workspace: Workspace) -> SetupFinding:
 
 
 def copied_files(workspace: Workspace) -> Iterator[SetupFinding]:
-    """Say whether the files of `prepare.copy` are there; nothing without any."""
-    if not workspace.config.prepare.copy:
-        return
+    """Say whether the files of `prepare.copy` are there, and which ignored files worktrees will lack."""
     try:
         files = files_to_copy(workspace.repository, workspace.config)
     except RoomError as error:
         yield SetupFinding(False, error.reason, "create it, or take it out: orchestrate config edit")
-    else:
+        return
+    if files:
         yield SetupFinding(True, f"prepare.copy: {len(files)} files and folders")
+    copied = {Path(name).parts[0] for name, _ in files}
+    if missing := [name for name in needed_files(workspace) if name not in copied]:
+        text = f"worktrees will lack {readable_list(missing)}, which git ignores"
+        yield SetupFinding(None, text, f"orchestrate config set prepare.copy '{json.dumps(missing)}'")
 
 
 def base_checks(
@@ -103,7 +109,9 @@ def base_checks(
         return
     try:
         checks = checks_at(workspace.repository, workspace.loaded, commit)
-    except GitorchError:  # not trusted: another finding says so
+    except GitorchError as error:
+        if error.code != "untrusted":  # another finding says so
+            yield SetupFinding(False, f"the base {commit[:12]} has no valid checks: {error.what}", "; ".join(error.fix))
         return
     if not checks:
         yield SetupFinding(None, "no checks configured", "orchestrate init")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ from gitorch.services.workspace import Workspace
 _RESCUE = f"{OWN_REFS}rescue/"
 _COPIES = (f"{OWN_REFS}orig/", f"{OWN_REFS}building", f"{OWN_REFS}remote-notes/")
 """Refs whose commits are elsewhere: published by a merge under other ids, or notes."""
+
+_CHECKED = re.compile(r"(integration|candidate)(_\d+)?")
+"""Worktrees in which trees are checked: nobody works there, and no task can have these names."""
 
 
 class UninstallPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +101,7 @@ def _take_worktrees(workspace: Workspace) -> Iterator[Path]:
     repository, stamp = workspace.repository, new_stamp()
     for path in [*_own_worktrees(workspace)]:
         worktree, saved = worktrees.find(repository, path), None
-        if worktree is not None:
+        if worktree is not None and not _CHECKED.fullmatch(path.name):
             ref = naming.rescue_ref(path.name)
             saved = worktrees.rescue(repository, worktree, ref, f"uncommitted files of {path.name}", complete=True)
         moves = removal(repository, path, stamp)

@@ -35,6 +35,12 @@ _FLOORS = {
     "import click, rich; read the file": f"import click, rich; {_READ}",
     "import click, rich.console, rich.table; read the file": f"import click, rich.console, rich.table; {_READ}",
 }
+_COMPLETED = {
+    "complete a command: orchestrate ap": "ap",
+    "complete a task: orchestrate approve": "approve ",
+    "complete a role: orchestrate submit --role": "submit --role ",
+}
+
 _LOADED = (
     "import sys, atexit; atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr)); "
     "from gitorch.cli.main import main; main()"
@@ -107,6 +113,16 @@ def main() -> None:
         sys.exit(report(folder, library.store.file, options.tasks, options.rounds))
 
 
+def completions(folder: Path, rounds: int) -> dict[str, float]:
+    """Return the CPU time of completing words as bash does, and of `-h`, by what is completed."""
+    program = [sys.executable, "-m", "gitorch"]
+    commands = {"orchestrate -h": [*program, "-h"]}
+    for name, words in _COMPLETED.items():
+        variables = (f"COMP_WORDS=orchestrate {words}", f"COMP_CWORD={words.count(' ') + 1}")
+        commands[name] = ["env", "_ORCHESTRATE_COMPLETE=bash_complete", *variables, *program]
+    return dict(zip(commands, alternating([*commands.values()], folder, rounds), strict=True))
+
+
 def report(folder: Path, file: Path, count: int, rounds: int) -> int:
     """Print the times and the import check; return the exit code."""
     status = [sys.executable, "-m", "gitorch", "status"]
@@ -118,6 +134,9 @@ def report(folder: Path, file: Path, count: int, rounds: int) -> int:
         print(f"  {name:<56}{1000 * floor:7.1f} ms   ratio {median / floor:.2f}")
     ratio = median / floor_medians[-1]
     print(f"  at most {BOUND} times the last: {'yes' if ratio <= BOUND else 'no'}")
+    times = completions(folder, rounds)
+    for name, seconds in times.items():
+        print(f"  {name:<56}{1000 * seconds:7.1f} ms   {seconds / times['orchestrate -h']:.2f} times -h")
     foreign = sorted(set(FOREIGN) & loaded(folder, "status"))
     print(f"  of {', '.join(FOREIGN)}: {', '.join(foreign) or 'none'} loaded")
     return 0 if ratio <= BOUND and not foreign else 1

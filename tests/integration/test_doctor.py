@@ -80,6 +80,10 @@ def test_a_red_base_and_missing_files_are_found(cli: Cli) -> None:
     assert one(found, "prepare.copy")["ok"] is False
     assert one(found, "not known whether the checks pass")["fix"] == "orchestrate doctor --checks"
     (cli.folder / ".env").write_text("A=1\n")
+    (cli.folder / "node_modules").mkdir()
+    (cli.folder / ".git/info/exclude").write_text("node_modules\n.env\n")
+    fix = one(findings(cli), "worktrees will lack node_modules")["fix"]
+    assert fix == """orchestrate config set prepare.copy '["node_modules"]'"""
     assert one(findings(cli, "--checks"), "test fails on the base")["ok"] is False
     assert "test ! -f README.md" in one(findings(cli), "test fails on the base")["fix"]
     cli("doctor", ok=4)
