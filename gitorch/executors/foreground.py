@@ -80,7 +80,7 @@ def paged(argv: Sequence[str], pager: str, *, cwd: Path) -> Iterator[PagedRun]:
     assert source.stdout
     chunks = iter(partial(os.read, source.stdout.fileno(), _CHUNK), b"")
     try:
-        with _pager_input(pager) as output:
+        with pager_input(pager) as output:
             run = PagedRun(chunks, output)
             yield run
     finally:
@@ -90,7 +90,8 @@ def paged(argv: Sequence[str], pager: str, *, cwd: Path) -> Iterator[PagedRun]:
 
 
 @contextmanager
-def _pager_input(pager: str) -> Iterator[IO[bytes]]:
+def pager_input(pager: str) -> Iterator[IO[bytes]]:
+    """Give the input of the user's pager to write to, or this terminal for no pager."""
     if not pager:
         yield sys.stdout.buffer
         sys.stdout.flush()

@@ -44,7 +44,7 @@ class Hunk(msgspec.Struct, frozen=True):
 class FilePatch(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a patch. `old_path` differs from `path` for a renamed or copied file; `status` is git's letter.
 
-    A mode is `NO_FILE` where there is no such file.
+    A mode is `NO_FILE` where there is no such file; `new_id` is the object of the new content.
     """
 
     path: str
@@ -52,6 +52,7 @@ class FilePatch(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     old_mode: str
     new_mode: str
+    new_id: str = ""
     hunks: tuple[Hunk, ...] = ()
 
     @property
@@ -80,7 +81,7 @@ class BranchPatch(msgspec.Struct, frozen=True):
 @lru_cache(64)  # signals, order and viewed marks of one review ask for the same
 def read_files(repository: Repository, base: Oid, tip: Oid) -> BranchPatch:
     """Return the files that differ between two commits, with renames and hunks."""
-    options = ("-r", "-z", "--raw", "--find-renames", "--no-ext-diff", "--no-textconv")
+    options = ("-r", "-z", "--raw", "--no-abbrev", "--find-renames", "--no-ext-diff", "--no-textconv")
     entries = list(_entries(repository.git("diff-tree", *options, base, tip).fields()))
     patch = read_patch(repository, base, tip, MAX_LINES)
     sections = iter(_sections(patch.lines))
@@ -97,10 +98,12 @@ def _entries(fields: Iterable[str]) -> Iterator[FilePatch]:
     """Read `diff-tree -z --raw`: the modes, ids and status of a file, then its path, or the old and the new one."""
     stream = iter(fields)
     for words in stream:
-        old_mode, new_mode, _, _, status = words[1:].split(" ")
+        old_mode, new_mode, _, new_id, status = words[1:].split(" ")
         old_path = next(stream)
         path = next(stream) if status[0] in "RC" else old_path
-        yield FilePatch(path=path, old_path=old_path, status=status[0], old_mode=old_mode, new_mode=new_mode)
+        yield FilePatch(
+            path=path, old_path=old_path, status=status[0], old_mode=old_mode, new_mode=new_mode, new_id=new_id
+        )
 
 
 def _sections(lines: Sequence[PatchLine]) -> Iterator[tuple[Hunk, ...]]:

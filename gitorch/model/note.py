@@ -109,12 +109,21 @@ class ResolvedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", 
 
 
 class ViewedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="viewed"):
-    """The patches of a tip that a reviewer has viewed, by patch id."""
+    """The patches of a tip that a reviewer has viewed, by patch id (`gitorch.git.hunk_ids`).
+
+    With a `verdict` they are all patches of the tip, which the reviewer judged; `attempt` is its number. Without one,
+    they are marks, and `unmarked` takes marks back.
+    """
 
     v: int = 1
     task: str
     reviewer: str = field(default="", name="who")
     patch_ids: tuple[str, ...] = ()
+    unmarked: tuple[str, ...] | UnsetType = UNSET
+    verdict: str | UnsetType = UNSET
+    attempt: int | UnsetType = UNSET
+    base: Oid | UnsetType = UNSET
+    tip: Oid | UnsetType = UNSET
     time: str = field(default="", name="when")
 
 
@@ -218,6 +227,24 @@ def check_line(result: CheckResult) -> Line:
 def verdict_line(task: Task, verdict: str, reviewer: str, comments: Sequence[Comment] = ()) -> Line:
     """Return the note of a reviewer's verdict: approve, revise or reject."""
     return line_of(VerdictNote(task=task.id, reviewer=reviewer, verdict=verdict, comments=tuple(comments), time=now()))
+
+
+def viewed_line(
+    task: Task, reviewer: str, patch_ids: Sequence[str] = (), unmarked: Sequence[str] = (), verdict: str = ""
+) -> Line:
+    """Return the note of the patches that a reviewer viewed, or of all patches of the tip that a verdict is about."""
+    note = ViewedNote(
+        task=task.id,
+        reviewer=reviewer,
+        patch_ids=tuple(patch_ids),
+        unmarked=tuple(unmarked) or UNSET,
+        verdict=verdict or UNSET,
+        attempt=task.attempts or UNSET if verdict else UNSET,
+        base=task.base or UNSET if verdict else UNSET,
+        tip=task.tip or UNSET if verdict else UNSET,
+        time=now(),
+    )
+    return line_of(note)
 
 
 def merged_line(task: TaskId, commit: Oid, integration: str) -> Line:

@@ -109,7 +109,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The end of one execution: its exit reason, the cause in one line, the agent's last message, and the usage.
 
     `session` is the id to resume with, `denials` are the tool calls that were denied, `resets_at` is when a limit ends
-    (Unix seconds; None: unknown). `question` is what the agent asked with a tool for questions.
+    (Unix seconds; None: unknown). `question` is what the agent asked with a tool for questions. `commands` are those
+    that it ran and a reviewer should know of.
     """
 
     ending: ExitReason
@@ -120,6 +121,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     denials: tuple[str, ...] = ()
     resets_at: float | None = None
     question: str = ""
+    commands: tuple[str, ...] = ()
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -87,13 +87,28 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A reviewer's comment on the task, a file, or a line; `attempt` is the reviewed one."""
+    """A reviewer's comment on the task, a file, a line, or the lines up to `end`; `attempt` is the reviewed one.
+
+    `severity` is must, should, note, or nothing. `code` is the part of the diff that the reviewer saw, `suggestion` a
+    replacement of the lines, and `is_old` says that they are lines of the base, which the branch removes.
+    """
 
     text: str
     file: str = ""
     line: int = 0
+    end: int = 0
+    is_old: bool = False
+    severity: str = ""
+    code: str = ""
+    suggestion: str | None = None
     author: str = field(default="", name="who")
     attempt: int = 0
+
+    @property
+    def place(self) -> str:
+        """The file and the lines, as far as there are any."""
+        lines = f":{self.line}" if self.line else ""
+        return f"{self.file}{lines}-{self.end}" if lines and self.end > self.line else f"{self.file}{lines}"
 
 
 class Phase(StrEnum):

@@ -19,9 +19,10 @@ from gitorch.services import guard, moved
 from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
+from gitorch.services.comment_places import placed
 from gitorch.services.forecast_record import saved_conflicts
-from gitorch.services.input_checks import require_place
 from gitorch.services.resume import answered
+from gitorch.services.second_look import verdict_patches
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
@@ -121,11 +122,16 @@ def approve(
 
 
 def comment(workspace: Workspace, task: Task, comment: Comment) -> Task:
-    """Add a reviewer's comment to a task; `revise` sends it. Raises `InvalidInput` for a place that does not exist."""
+    """Add a reviewer's comment to a task; `revise` sends it."""
+    return add_comments(workspace, task, [comment])
+
+
+def add_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) -> Task:
+    """Add comments to a task, all or none; raise `InvalidInput` if the place of one does not exist."""
     if task.state is State.RUNNING:
         raise Refused("running", f"{task.id} is still running")
-    require_place(workspace.repository, task, comment.file, comment.line)
-    commented = change(task, comments=(*task.comments, comment))
+    added = [placed(workspace, task, comment) for comment in comments]
+    commented = change(task, comments=(*task.comments, *added))
     return change_tasks(workspace, "comment", [(task, commented)], f"comment on {task.id}")[0]
 
 
@@ -233,6 +239,7 @@ def _record_verdict(
         # note the verdict on an automatically merged task on its merged commit
         if commit := task.merged_as or task.tip:
             lines.setdefault(commit, []).append(note.verdict_line(task, verdict, reviewer, comments))
+            lines[commit] += verdict_patches(workspace, task, verdict, reviewer)
     changed = change_with_notes(workspace, verdict, pairs, lines, describe(verdict, reviewed))
     workspace.store.snapshot_if_due()
     return changed

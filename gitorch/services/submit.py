@@ -12,7 +12,7 @@ from gitorch.flow import intake
 from gitorch.flow.intake import TaskDraft
 from gitorch.model import graph
 from gitorch.model.naming import branch_ref
-from gitorch.model.task import State, Task, by_id, change, change_spec
+from gitorch.model.task import Comment, State, Task, by_id, change, change_spec
 from gitorch.services import guard
 from gitorch.services.changes import change_tasks
 from gitorch.services.input_checks import require_bases, require_commands
@@ -132,6 +132,14 @@ def require_prefix(workspace: Workspace) -> None:
         )
 
 
+def _words(task: Task) -> tuple[Comment, ...]:
+    """Return what a reviewer said of a task and no attempt has answered: comments, and why it was rejected."""
+    rejected = (
+        Comment(text=task.reason, attempt=task.attempts) if task.state is State.REJECTED and task.reason else None
+    )
+    return (*task.comments, rejected) if rejected else task.comments
+
+
 def _reset(task: Task, agent: str) -> Task:
     return change(
         change_spec(task, agent=agent or task.spec.agent),
@@ -140,7 +148,7 @@ def _reset(task: Task, agent: str) -> Task:
         place=(),
         commits=None,
         results=(),
-        comments=(),
+        comments=_words(task),
         answer="",
         retried=0,
         wake=None,

@@ -278,12 +278,12 @@ def test_a_prompt_arrives_byte_for_byte(repository_folder: Path, agent: str, req
 @pytest.mark.real_agents
 @pytest.mark.parametrize("mode", ["off", "bwrap"])
 def test_a_failing_check_goes_back_to_the_same_session(repository_folder: Path, mode: str) -> None:
-    """A check's output goes back into claude's session, which mends it; a reviewer's words go to the next attempt."""
+    """A check's output goes back into claude's session, which mends it; so do a reviewer's words, numbered."""
 
     def brain(request: ModelRequest) -> Turn:
         if "These checks fail" in request.last_text:
             return write_file("answer.txt", "42\n")
-        if "sent it back" in request.prompt and request.step == 0:
+        if "sent it back" in request.last_text:
             return write_file("answer.txt", "42, and why\n")
         return write_file("answer.txt", "41\n") if request.turn == 0 else Say("done")
 
@@ -308,8 +308,10 @@ def test_a_failing_check_goes_back_to_the_same_session(repository_folder: Path, 
     assert task["attempt"]["round"] == 2
     assert "it says 41" in asked[0].last_text
     assert "# Task: Answer" in asked[0].prompt
-    assert "`answer.txt:1`: Say `why`; 🦀" in second.prompt
-    assert 'Not "enough"' in second.prompt
+    assert "Comment 1. `answer.txt:1`: Say `why`; 🦀" in second.last_text
+    assert 'Comment 2. Not "enough"' in second.last_text
+    assert "# Task: Answer" in second.prompt
+    assert revised["attempt"]["resumed"] is True
     assert (revised["attempts"], revised["checks"]["passed"]) == (2, True)
     assert git("log", "--format=%s", f"{revised['base']}..orch/answer", cwd=cli.folder).splitlines() == ["Answer"] * 3
     assert tree(cli, "orch/answer", "answer.txt") == {"answer.txt": "42, and why\n"}

@@ -167,7 +167,13 @@ def test_what_others_noted_since_stays(library: Workspace, folder: Path) -> None
     notes.append(library.repository, {tip: [note_line(kind="attempt", task="another")]}, "by a run")
     services.undo.redo(library)
     again = notes.read_all(library.repository)
-    assert [fields["kind"] for fields in fields_of(again[tip])] == ["adopted", "verdict", "attempt", "attempt"]
+    assert [fields["kind"] for fields in fields_of(again[tip])] == [
+        "adopted",
+        "verdict",
+        "viewed",
+        "attempt",
+        "attempt",
+    ]
     assert {key: lines for key, lines in again.items() if key != tip} == {k: v for k, v in told.items() if k != tip}
 
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.model import handoff
-from gitorch.model.brief import HANDOFF_BUDGET, fenced, first_brief, fix_brief, go_on_brief
+from gitorch.model.brief import HANDOFF_BUDGET, first_brief, fix_brief, go_on_brief
 from gitorch.model.handoff import Handoff, TaskHandoff
+from gitorch.model.markdown_fences import fenced
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.roles import built_in_roles, generalist
 from gitorch.model.task import CheckResult, Comment, Task

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import click
 
 from gitorch import services
-from gitorch.cli import schema
+from gitorch.cli import schema, views
 from gitorch.cli.choices import STARTED_TASK
 from gitorch.cli.session import Session, pass_session
 from gitorch.cli.terminal.patch import DEFAULTS, Colours, shown, whole_lines
 from gitorch.errors import Refused
-from gitorch.executors.foreground import paged
+from gitorch.executors.foreground import paged, pager_input
 from gitorch.git.repository import Repository
 from gitorch.model.branch_state import describe
 from gitorch.model.redact import Redactor
@@ -36,9 +36,12 @@ class DiffCommand(click.Command):
 @click.argument("name", required=False, type=STARTED_TASK, metavar="[TASK]")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.option("--stat", is_flag=True, help="Show file names and line counts only.")
+@click.option("--since-review", is_flag=True, help="Show what changed since the last verdict, with its comments.")
 @pass_session
 @click.pass_context
-def diff_command(ctx: click.Context, session: Session, name: str | None, options: tuple[str, ...], stat: bool) -> None:
+def diff_command(
+    ctx: click.Context, session: Session, name: str | None, options: tuple[str, ...], stat: bool, since_review: bool
+) -> None:
     """Show the changes of a task's branch.
 
     Uses your pager, your diff settings, and the attributes of your checkout. OPTIONS are passed to git diff, and
@@ -46,12 +49,41 @@ def diff_command(ctx: click.Context, session: Session, name: str | None, options
     characters are shown as escapes: `git diff` between the same commits shows the exact text.
     """
     task = session.find(name)
+    if since_review:
+        if stat or options or ctx.meta[_PATHS]:
+            raise click.UsageError("--since-review takes no other options and no paths")
+        if not session.json:
+            show_second_look(session, task)
+            return
     if session.json:
         card = services.review.review_card(session.workspace, task)
-        session.answer("", schema.review.DiffAnswer.of(card))
+        hunks = services.second_look.branch_hunks(session.workspace, card.task)
+        look = services.second_look.since_review(session.workspace, task) if since_review else None
+        session.answer("", schema.review.DiffAnswer.of_branch(card, hunks, look))
         services.branch_tips.mark_shown(session.workspace, card.task)
         return
     sys.exit(show_diff(session, task, ("--stat", *options) if stat else options, ctx.meta[_PATHS]))
+
+
+def show_second_look(session: Session, task: Task) -> None:
+    """Show what changed since the last verdict on a task, in the user's pager."""
+    look = services.second_look.since_review(session.workspace, task)
+    show_text(session, views.second_look.second_look(look, session.screen.out, hunk_colours(session)))
+    services.branch_tips.mark_shown(session.workspace, services.branch_tips.branch_state(session.workspace, task).task)
+
+
+def hunk_colours(session: Session) -> dict[str, str] | None:
+    """Return the user's colours of a diff as escape sequences, if they want colours here."""
+    repository = session.workspace.repository
+    return _colour_slots(repository) if _wants_colour(repository, (), is_tty=sys.stdout.isatty()) else None
+
+
+def show_text(session: Session, text: str) -> None:
+    """Print text that is harmless already; on a terminal in the user's pager for diffs."""
+    sys.stdout.flush()
+    pager = _pager(session.workspace.repository) if sys.stdout.isatty() else ""
+    with pager_input(pager) as output:
+        output.write(text.encode(session.screen.out.charset, "backslashreplace"))
 
 
 def show_diff(session: Session, task: Task, options: Sequence[str], paths: Sequence[str] = ()) -> int:
@@ -64,7 +96,7 @@ def show_diff(session: Session, task: Task, options: Sequence[str], paths: Seque
         session.say(f"{task.id}: {session.screen.err.clean(by_hand)}")
     repository = session.workspace.repository
     is_tty = sys.stdout.isatty()
-    colours = _colours(repository) if _wants_colour(repository, options, is_tty=is_tty) else None
+    colours = Colours(_colour_slots(repository)) if _wants_colour(repository, options, is_tty=is_tty) else None
     settings = [*colours.options, "-c", "color.diff=always"] if colours else ["-c", "color.diff=never"]
     others = [option for option in options if option.partition("=")[0] not in ("--color", "--no-color")]
     # --text: an agent's .gitattributes must not be able to hide a change as binary
@@ -97,8 +129,8 @@ def _wants_colour(repository: Repository, options: Sequence[str], *, is_tty: boo
     return repository.git("config", "--get-colorbool", "color.diff", terminal, ok=(0, 1)).text == "true"
 
 
-def _colours(repository: Repository) -> Colours:
-    """Return git's colours, changed by those that the user has configured."""
+def _colour_slots(repository: Repository) -> dict[str, str]:
+    """Return git's colours, changed by those that the user has configured, as escape sequences."""
     names = repository.git("config", "--name-only", "--get-regexp", r"^color\.diff\..", ok=(0, 1)).text.split()
     slots = {slot.lower(): slot for slot in DEFAULTS}
     slots |= {"context": "context", "func": "func"}
@@ -107,7 +139,7 @@ def _colours(repository: Repository) -> Colours:
         slot = slots.get(name.rpartition(".")[2].lower())
         if slot:
             chosen[slot] = repository.git("config", "--get-color", name).text
-    return Colours(chosen)
+    return chosen
 
 
 def _pager(repository: Repository) -> str:

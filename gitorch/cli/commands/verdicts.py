@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from gitorch import services
@@ -26,11 +28,15 @@ def read_message(message: str, hint: str = _EDITOR_HINT) -> str:
 
 @click.command("comment")
 @click.argument("name", type=STARTED_TASK, metavar="TASK")
-@click.argument("position", required=False, metavar="[FILE[:LINE]]")
+@click.argument("position", required=False, metavar="[FILE[:LINE[-END]]]")
 @click.option("-m", "--message", default="", help="The comment (default: write it in your editor).")
+@click.option("--severity", type=click.Choice(["must", "should", "note"]), help="How much it weighs.")
+@click.option("--old", is_flag=True, help="LINE is one of the base, which the branch removes.")
 @pass_session
-def comment_command(session: Session, name: str, position: str | None, message: str) -> None:
-    """Comment on a task, a file or a line.
+def comment_command(
+    session: Session, name: str, position: str | None, message: str, severity: str | None, old: bool
+) -> None:
+    """Comment on a task, a file, or lines of a file. The place must exist.
 
     The comments are sent by `revise`.
     """
@@ -38,19 +44,30 @@ def comment_command(session: Session, name: str, position: str | None, message: 
     text = message or (read_message("") if session.interactive else "")
     if not text:
         raise InvalidInput("no-comment", "the comment is empty", fix=(f'orchestrate comment {task.id} -m "..."',))
-    file, line = _parse_position(position or "")
+    file, line, end = _parse_position(position or "")
     reviewer = services.review.current_reviewer(workspace)
-    comment = Comment(text=text, file=file, line=line, author=reviewer, attempt=task.attempts)
+    comment = Comment(
+        text=text,
+        file=file,
+        line=line,
+        end=end,
+        is_old=old,
+        severity=severity or "",
+        author=reviewer,
+        attempt=task.attempts,
+    )
     commented = services.review.comment(workspace, task, comment)
     answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
     session.answer(f"{task.id}: {len(commented.comments)} comments", answer)
     session.say(f"next: orchestrate revise {task.id}")
 
 
-def _parse_position(position: str) -> tuple[str, int]:
-    """Split `FILE[:LINE]`; line 0 means the whole file."""
-    file, _, line = position.rpartition(":")
-    return (file, int(line)) if line.isdigit() else (position, 0)
+def _parse_position(position: str) -> tuple[str, int, int]:
+    """Split `FILE[:LINE[-END]]`; line 0 means the whole file, end 0 the one line."""
+    file, _, lines = position.rpartition(":")
+    if file and (match := re.fullmatch(r"([1-9]\d*)(?:-([1-9]\d*))?", lines)):
+        return file, int(match[1]), int(match[2] or 0)
+    return position, 0, 0
 
 
 @click.command("approve")

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
+from gitorch.cli.schema.second_look import HunkJson, SinceReviewJson
 from gitorch.cli.schema.task import CheckJson, LaterCommitJson, TaskJson, later_json
 from gitorch.flow.review import ReviewCard
 
 if TYPE_CHECKING:
+    from gitorch.flow.review.second_look import SecondLook
     from gitorch.services.check import CheckedTask
+    from gitorch.services.second_look import BranchHunks
 
 
 class SignalJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +59,8 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
     """Commits added by hand since the last attempt, oldest first; absent when there are none."""
     unlocks: list[str] | Absent = msgspec.UNSET
     """Tasks that go on once this one has its verdict; absent when there are none."""
+    hunks: list[HunkJson] | Absent = msgspec.UNSET
+    """All hunks of the branch, in git's order; with `diff`, and with `review --viewed`."""
 
     @classmethod
     def of(cls, card: ReviewCard) -> CardJson:
@@ -69,18 +74,33 @@ class ReviewAnswer(JsonAnswer, tag="gitorch/review/1", frozen=True, kw_only=True
     tasks: list[CardJson]
 
     @classmethod
-    def of(cls, cards: Iterable[ReviewCard]) -> ReviewAnswer:
-        """Return the answer for these review cards."""
-        return cls(tasks=[CardJson.of(card) for card in cards])
+    def of(cls, cards: Iterable[ReviewCard], branch: BranchHunks | None = None) -> ReviewAnswer:
+        """Return the answer for these review cards; for a single one, with the hunks of its branch."""
+        hunks = hunks_json(branch) if branch else msgspec.UNSET
+        return cls(tasks=[CardJson(**card_fields(card), hunks=hunks) for card in cards])
 
 
 class DiffAnswer(CardJson, JsonAnswer, tag="gitorch/diff/1", frozen=True, kw_only=True):
     """What the branch of one task changes."""
 
+    since_review: SinceReviewJson | Absent = msgspec.UNSET
+    """With `--since-review`: what changed since the last verdict."""
+
     @classmethod
     def of(cls, card: ReviewCard) -> DiffAnswer:
         """Return the answer for a review card."""
         return cls(**card_fields(card))
+
+    @classmethod
+    def of_branch(cls, card: ReviewCard, branch: BranchHunks, look: SecondLook | None = None) -> DiffAnswer:
+        """Return the answer for a review card, the hunks of the branch, and what changed since the last verdict."""
+        since_review = SinceReviewJson.of(look) if look else msgspec.UNSET
+        return cls(**card_fields(card), hunks=hunks_json(branch), since_review=since_review)
+
+
+def hunks_json(branch: BranchHunks) -> list[HunkJson]:
+    """Return all hunks of a branch."""
+    return [HunkJson.of(hunk, viewed=hunk not in branch.unviewed) for hunk in branch.hunks]
 
 
 class CheckedTaskJson(msgspec.Struct, frozen=True, kw_only=True):

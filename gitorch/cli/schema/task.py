@@ -76,6 +76,12 @@ class CommentJson(msgspec.Struct, frozen=True, kw_only=True):
     """Absent when the comment is about the whole task."""
     line: int | Absent = msgspec.UNSET
     """Absent when the comment is about the whole file or task."""
+    end: int | Absent = msgspec.UNSET
+    """The last of several lines."""
+    severity: str | Absent = msgspec.UNSET
+    """must, should or note."""
+    suggestion: str | Absent = msgspec.UNSET
+    """What the lines should be replaced with."""
     text: str
     author: str | None = msgspec.field(name="who")
     attempt: int | None
@@ -87,6 +93,9 @@ class CommentJson(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             file=present(comment.file),
             line=present(comment.line),
+            end=present(comment.end),
+            severity=present(comment.severity),
+            suggestion=msgspec.UNSET if comment.suggestion is None else comment.suggestion,
             text=comment.text,
             author=comment.author or None,
             attempt=comment.attempt or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -131,6 +132,21 @@ def check_table(task: Task, terminal: TerminalStyle) -> RenderableType | None:
     return Group(grid, *outputs)
 
 
+_OUTPUT_LINES = 200
+
+
+def checks_with_output(task: Task, *, terminal: TerminalStyle | None = None) -> RenderableType:
+    """Return how each check ended, and the end of what the failed ones printed."""
+    terminal = terminal or stdout_style()
+    parts: list[RenderableType | None] = [check_table(task, terminal) or Text(labels.NOT_CHECKED, "red")]
+    for result in task.results:
+        path = Path(result.output)
+        if not result.passed and result.output and path.is_file():
+            lines = path.read_text("utf-8", "replace").splitlines()[-_OUTPUT_LINES:]
+            parts += [Text(""), Text(f"{terminal.clean(result.name)}:", "bold"), block("\n".join(lines), terminal)]
+    return stack(parts)
+
+
 def _check_cells(result: CheckResult, terminal: TerminalStyle) -> tuple[Text, ...]:
     symbol, style = (terminal.pick("✓", "ok"), "green") if result.passed else (terminal.pick("✗", "x"), "red")
     return (
@@ -149,8 +165,8 @@ def comment_list(comments: Iterable[Comment], terminal: TerminalStyle) -> Render
 
 
 def _comment(comment: Comment, terminal: TerminalStyle) -> RenderableType:
-    location = terminal.clean(f"{comment.file}:{comment.line}" if comment.line else comment.file)
-    return stack([prose((location, "cyan")) if location else None, block(comment.text, terminal)])
+    head = terminal.dot.join(filter(None, (terminal.clean(comment.place), terminal.clean(comment.severity))))
+    return stack([prose((head, "cyan")) if head else None, block(comment.text, terminal)])
 
 
 def _signal(signal: RiskSignal, terminal: TerminalStyle) -> tuple[Span, RenderableType]:

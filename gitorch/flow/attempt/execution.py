@@ -15,6 +15,7 @@ from gitorch.flow.attempt.metering import Meter, metered_usage
 from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
 from gitorch.flow.attempt.stream_watch import stopped_when_hopeless
 from gitorch.model.outcome import Exit, ExitReason, Outcome, Usage
+from gitorch.model.risky_commands import CommandWatch
 from gitorch.model.secret_values import secret_values
 from gitorch.model.task import Task, current_attempt
 from gitorch.rooms.base import RoomError
@@ -43,7 +44,9 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
     execution = context.executor.id_of(spec.key)
     stderr = tail_text(context.executor, execution, "stderr")
     with context.executor.open_output(execution, "stdout") as lines:
-        outcome = env.agent.outcome(lines, stderr, result)
+        watch = CommandWatch(env.agent.events)
+        outcome = env.agent.outcome(watch.through(lines), stderr, result)
+    outcome = msgspec.structs.replace(outcome, commands=tuple(watch.commands))
     if outcome.usage is None:  # it was stopped before it could say
         with context.executor.open_output(execution, "stdout") as lines:
             outcome = msgspec.structs.replace(outcome, usage=metered_usage(env.agent, env.settings, lines))

@@ -39,6 +39,7 @@ from gitorch.model.task import (
     commit_range,
     current_attempt,
 )
+from gitorch.model.visible import visible
 from gitorch.replay import conflict_commit
 from gitorch.rooms.base import Collected, CollectResult, NoChanges, Rejected, RoomError
 from gitorch.rooms.checks import CheckRun, run_checks
@@ -172,9 +173,17 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
         usage=_total_usage(attempt, outcome.usage, env.settings.prices, cumulative=env.agent.usage_is_cumulative),
         session_usage=outcome.usage or attempt.session_usage,
         denials=(*attempt.denials, *outcome.denials),
-        alarms=(*env.room.refusals(), *filter(alarms.is_skipped, attempt.alarms)),
+        alarms=(
+            *env.room.refusals(),
+            *filter(alarms.is_skipped, attempt.alarms),
+            *dict.fromkeys((*filter(alarms.is_command, attempt.alarms), *_commands(outcome))),
+        ),
         seconds=elapsed(task),
     )
+
+
+def _commands(outcome: Outcome) -> list[str]:
+    return [alarms.command(redacted(visible(text))) for text in outcome.commands]
 
 
 def _total_usage(

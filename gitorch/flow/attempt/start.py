@@ -67,11 +67,11 @@ def start(context: RunContext, task: Task, base: Oid) -> Task:
 def _continues_session(context: RunContext, task: Task, last: Attempt) -> bool:
     """Return whether the next attempt resumes the last session.
 
-    That is so if the user answered in it, or if it was interrupted and no comments were added.
+    That is so if the user answered in it, if a reviewer sent its work back, or if it was interrupted.
     """
     if last.agent != task.spec.agent or task.commits is None or not last.session:
         return False
-    is_wanted = task.answer or (was_cut_off(last) and not task.comments)
+    is_wanted = task.answer or task.comments or was_cut_off(last)
     return bool(is_wanted) and context.agents[context.config.agents[task.spec.agent].kind].resumable
 
 
@@ -95,7 +95,9 @@ def compose_brief(
 ) -> str:
     """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
     if current_attempt(task).resumed:
-        return brief.answer_brief(task.answer) if task.answer else brief.go_on_brief()
+        if task.answer:
+            return brief.answer_brief(task.answer)
+        return brief.revise_brief(task) if task.comments else brief.go_on_brief()
     role = context.roles.get(task.spec.role) or generalist()
     return briefing.compose(context.repository, task, role, checks, dependencies, conflicting)
 

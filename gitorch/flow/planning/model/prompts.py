@@ -9,7 +9,7 @@ import msgspec
 from gitorch.agents.question import Message
 from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput
-from gitorch.model.brief import closed, fenced
+from gitorch.model.markdown_fences import closed, fenced
 from gitorch.model.plan import MOST_TASKS, PlanMessage, PlannedTask, TaskPlan
 from gitorch.model.roles import Role
 

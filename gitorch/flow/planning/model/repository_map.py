@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitorch.git.repository import Repository
-from gitorch.model.brief import fenced
+from gitorch.model.markdown_fences import fenced
 from gitorch.model.naming import Oid
 from gitorch.model.redact import redacted
 

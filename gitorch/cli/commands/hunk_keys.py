@@ -1,0 +1,80 @@
+"""A task's hunks one by one: view, mark, comment."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gitorch import services
+from gitorch.cli.commands.diff import hunk_colours
+from gitorch.cli.commands.verdicts import read_message
+from gitorch.cli.session import Session
+from gitorch.cli.terminal.hunk_text import patch_text
+from gitorch.git.hunk_ids import HunkPatch
+from gitorch.model.task import Comment, Task
+
+_INTERRUPTS = ("\x03", "\x04")
+_PROMPT = "[v]iewed [u]nview [n]ext [p]revious [c]omment [H] {hide} viewed [q] back [?]"
+_HELP = """\
+v  mark as viewed, and go on             n, p  next, previous hunk
+u  take the mark back                    c  comment on this hunk
+H  show or hide viewed hunks             q  back to the task"""
+
+
+def walk_hunks(session: Session, task: Task) -> None:
+    """Show one hunk after the other, and carry out the reviewer's keys; viewed ones are hidden at first."""
+    is_hidden, position = True, 0
+    while True:
+        branch = services.second_look.branch_hunks(session.workspace, task)
+        hunks = branch.unviewed if is_hidden else branch.hunks
+        if not hunks:
+            click.echo(f"all {len(branch.hunks)} hunks are viewed" if branch.hunks else "no changes", err=True)
+            return
+        position = max(0, min(position, len(hunks) - 1))
+        hunk = hunks[position]
+        _show(session, hunk)
+        mark = "" if hunk in branch.unviewed else "viewed, "
+        hide = "show" if is_hidden else "hide"
+        click.echo(f"{mark}{position + 1} of {len(hunks)}  {_PROMPT.format(hide=hide)} ", nl=False, err=True)
+        key = click.getchar()
+        click.echo(key if key.isprintable() else "", err=True)
+        if key in ("q", *_INTERRUPTS):
+            return
+        if key == "H":
+            is_hidden = not is_hidden
+        elif key in "vu":
+            position += _mark(session, task, hunk, viewed=key == "v", is_hidden=is_hidden)
+        elif key in "np":
+            step = 1 if key == "n" else -1
+            if position + step >= len(hunks):
+                return
+            position += step
+        elif key == "c":
+            _comment(session, task, hunk)
+        else:
+            click.echo(_HELP, err=True)
+
+
+def _show(session: Session, hunk: HunkPatch) -> None:
+    sys.stdout.write(patch_text([hunk], hunk_colours(session)))
+    sys.stdout.flush()
+
+
+def _mark(session: Session, task: Task, hunk: HunkPatch, *, viewed: bool, is_hidden: bool) -> int:
+    """Mark a hunk; return how far to go on: a hunk that is hidden now leaves its place to the next."""
+    reviewer = services.review.current_reviewer(session.workspace)
+    services.second_look.mark_viewed(session.workspace, task, [hunk], reviewer, viewed=viewed)
+    return 0 if is_hidden or not viewed else 1
+
+
+def _comment(session: Session, task: Task, hunk: HunkPatch) -> None:
+    if text := read_message("", f"Write what should change at {hunk.place}."):
+        comment = Comment(
+            text=text,
+            file=hunk.file.path,
+            line=hunk.line,
+            author=services.review.current_reviewer(session.workspace),
+            attempt=task.attempts,
+        )
+        services.review.comment(session.workspace, session.find(task.id), comment)

@@ -1,0 +1,154 @@
+"""The keys of an interactive review, as in `git add -p`: one task at a time."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from gitorch import services
+from gitorch.cli import views
+from gitorch.cli.commands.diff import show_diff, show_second_look
+from gitorch.cli.commands.hunk_keys import walk_hunks
+from gitorch.cli.commands.verdicts import read_message
+from gitorch.cli.session import Session
+from gitorch.errors import GitorchError, Refused
+from gitorch.executors.foreground import run_on_terminal
+from gitorch.model.task import Comment, Task
+
+if TYPE_CHECKING:
+    from gitorch.flow.review import ReviewCard
+
+_INTERRUPTS = ("\x03", "\x04")
+_PROMPT = "[d]iff [h]unks [i] since review [c]omment [t]ests [l]og [a]pprove [r]evise [n]ext [?]"
+_HELP = """\
+d  the diff, in your pager               a  approve
+h  hunk by hunk, with viewed marks       r  revise: send back with your comments
+i  what changed since your last verdict  x  reject; the branch is kept
+c  comment on the task                   n  next task
+t  checks with their output              q  quit
+l  the agent's log                       s  summary: this page again, with your comments
+o  open the worktree in your editor      ?  this help"""
+
+
+def review_interactively(session: Session, cards: Sequence[ReviewCard]) -> None:
+    """Show one task after the other, and carry out the reviewer's keys."""
+    for number, card in enumerate(cards, start=1):
+        if not _ask_verdict(session, card, f"{number} of {len(cards)}"):
+            break
+
+
+def _ask_verdict(session: Session, card: ReviewCard, position: str) -> bool:
+    """Show one task and carry out keys until it has its verdict; return whether to go on with the next."""
+    session.answer(views.review.card(card))
+    services.branch_tips.mark_shown(session.workspace, card.task)
+    while True:
+        click.echo(f"{position}  {_PROMPT} ", nl=False, err=True)
+        key = click.getchar()
+        click.echo(key if key.isprintable() else "", err=True)
+        if key in ("n", "q", *_INTERRUPTS):
+            return key == "n"
+        action = _ACTIONS.get(key)
+        if action is None:
+            click.echo(_HELP, err=True)
+            continue
+        try:
+            if action(session, card.task):
+                return True
+        except GitorchError as error:
+            session.fail(error)
+
+
+def _diff(session: Session, task: Task) -> bool:
+    show_diff(session, task, ())
+    return False
+
+
+def _hunks(session: Session, task: Task) -> bool:
+    walk_hunks(session, session.find(task.id))
+    return False
+
+
+def _since_review(session: Session, task: Task) -> bool:
+    show_second_look(session, session.find(task.id))
+    return False
+
+
+def _log(session: Session, task: Task) -> bool:
+    return _orchestrate(session, "log", task.id)
+
+
+def _orchestrate(session: Session, *words: str) -> bool:
+    run_on_terminal([sys.executable, "-m", "gitorch", "-C", str(session.start), *words])
+    return False
+
+
+def _checks(session: Session, task: Task) -> bool:
+    session.answer(views.review.checks_with_output(session.find(task.id)))
+    return False
+
+
+def _summary(session: Session, task: Task) -> bool:
+    session.answer(views.review.card(services.review.review_card(session.workspace, session.find(task.id))))
+    return False
+
+
+def _open(session: Session, task: Task) -> bool:
+    if not task.worktree:
+        raise Refused("no-worktree", f"{task.id} has no worktree", fix=(f"orchestrate preview {task.id}",))
+    editor = session.workspace.repository.git("var", "GIT_EDITOR", ok=(0, 1)).text or "vi"
+    # the command comes from the user's configuration, and git gives it to a shell too
+    run_on_terminal(["/bin/sh", "-c", f"{editor} {shlex.quote(task.worktree)}"])
+    return False
+
+
+def _comment(session: Session, task: Task) -> bool:
+    for comment in _comments(session, task):
+        services.review.comment(session.workspace, session.find(task.id), comment)
+    return False
+
+
+def _approve(session: Session, task: Task) -> bool:
+    workspace = session.workspace
+    services.review.approve(workspace, [session.find(task.id)], services.review.current_reviewer(workspace))
+    session.say(f"approved {task.id}")
+    return True
+
+
+def _revise(session: Session, task: Task) -> bool:
+    workspace, current = session.workspace, session.find(task.id)
+    comments = [] if current.comments else _comments(session, task)
+    services.review.revise(workspace, current, services.review.current_reviewer(workspace), comments)
+    session.say(f"sent {task.id} back")
+    return True
+
+
+def _reject(session: Session, task: Task) -> bool:
+    workspace = session.workspace
+    services.review.reject(workspace, session.find(task.id), services.review.current_reviewer(workspace))
+    session.say(f"rejected {task.id}; its branch is kept")
+    return True
+
+
+def _comments(session: Session, task: Task) -> list[Comment]:
+    """Return the comment that the reviewer writes in an editor, if any."""
+    text, reviewer = read_message(""), services.review.current_reviewer(session.workspace)
+    return [Comment(text=text, author=reviewer, attempt=task.attempts)] if text else []
+
+
+_ACTIONS: dict[str, Callable[[Session, Task], bool]] = {
+    "d": _diff,
+    "h": _hunks,
+    "i": _since_review,
+    "c": _comment,
+    "t": _checks,
+    "l": _log,
+    "o": _open,
+    "s": _summary,
+    "a": _approve,
+    "r": _revise,
+    "x": _reject,
+}

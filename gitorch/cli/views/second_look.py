@@ -1,0 +1,62 @@
+"""What changed since a review: the new hunks, with the earlier comments and the agent's answers beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gitorch.cli.terminal.hunk_text import patch_text
+from gitorch.cli.terminal.style import TerminalStyle
+from gitorch.cli.views.quantities import plural
+from gitorch.flow.review.second_look import AnsweredComment, SecondLook
+from gitorch.git.hunk_ids import HunkPatch
+
+_VERDICTS = {"revise": "sent back", "approve": "approved", "reject": "rejected"}
+
+
+def second_look(look: SecondLook, terminal: TerminalStyle, colours: Mapping[str, str] | None = None) -> str:
+    """Return the page of a second look as text, for a pager."""
+    placed = _placed(look)
+    shown = {entry.number for entries in placed.values() for entry in entries}
+
+    def beside(hunk: HunkPatch) -> Iterator[str]:
+        for entry in placed.get(hunk.place, ()):
+            yield from _comment(entry, terminal)
+
+    rest = [line for entry in look.comments if entry.number not in shown for line in _comment(entry, terminal)]
+    head = [f"since {summary(look)}", *map(terminal.clean, look.commits), *rest]
+    return "\n".join([*head, ""]) + patch_text(look.hunks, colours, beside)
+
+
+def summary(look: SecondLook) -> str:
+    """Return in one line what changed since the last verdict, and how many comments were answered."""
+    marks = look.marks
+    parts = [f"it was {_VERDICTS.get(marks.verdict, marks.verdict)} (attempt {marks.attempt})"]
+    parts.append(f"{plural(len(look.hunks), 'hunk')} to look at" if look.hunks else "nothing to look at")
+    if look.gone:
+        parts.append(f"{plural(look.gone, 'change')} gone")
+    if look.comments:
+        parts.append(f"{look.answered} of {plural(len(look.comments), 'comment')} answered")
+    return ", ".join(parts)
+
+
+def _placed(look: SecondLook) -> dict[str, list[AnsweredComment]]:
+    """Return the comments by the place of their hunk: that with their line, or the first of the file."""
+    placed: dict[str, list[AnsweredComment]] = {}
+    for entry in look.comments:
+        comment = entry.comment
+        hunks = [hunk for hunk in look.hunks if comment.file and comment.file in (hunk.file.path, hunk.file.old_path)]
+        if hunks:
+            hunk = next((hunk for hunk in hunks if comment.line in hunk.lines), hunks[0])
+            placed.setdefault(hunk.place, []).append(entry)
+    return placed
+
+
+def _comment(entry: AnsweredComment, terminal: TerminalStyle) -> Iterator[str]:
+    comment = entry.comment
+    place = comment.place
+    first, *rest = terminal.clean_block(comment.text).split("\n")
+    mark = terminal.pick("▲", "!")
+    yield f"{mark} {entry.number}. {terminal.clean(place)}{': ' if place else ''}{first}"
+    yield from (f"     {line}" for line in rest)
+    answer = terminal.clean(str(entry.answer)) if entry.answer else "no answer"
+    yield f"  {terminal.pick('↳', '->')} {answer}"

@@ -1,0 +1,112 @@
+"""What changed since a review: the hunks that it did not see, by patch id, and its comments with their answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from gitorch.git.hunk_ids import HunkPatch
+from gitorch.model.answers import CommentAnswer, read_answers
+from gitorch.model.naming import Oid
+from gitorch.model.note import ViewedNote
+from gitorch.model.task import Comment
+
+
+class ReviewMarks(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reviewer has viewed of a task, and the last verdict with all patches that it was about.
+
+    `tip`, `base` and `attempt` are those of the verdict; without one, `verdict` is empty.
+    """
+
+    viewed: Counter[str] = msgspec.field(default_factory=Counter)
+    verdict: str = ""
+    judged: Counter[str] = msgspec.field(default_factory=Counter)
+    base: Oid | None = None
+    tip: Oid | None = None
+    attempt: int = 0
+    reviewer: str = ""
+    time: str = ""
+
+
+class AnsweredComment(msgspec.Struct, frozen=True):
+    """A comment of the last review with its number, and the agent's answer (None: there is none)."""
+
+    number: int
+    comment: Comment
+    answer: CommentAnswer | None = None
+
+
+class SecondLook(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reviewer has not seen at the last verdict: new hunks, and how many of the old changes are gone.
+
+    `commits` compares the commits of both, as `git range-diff` does.
+    """
+
+    marks: ReviewMarks
+    hunks: tuple[HunkPatch, ...] = ()
+    gone: int = 0
+    comments: tuple[AnsweredComment, ...] = ()
+    commits: tuple[str, ...] = ()
+
+    @property
+    def answered(self) -> int:
+        """The number of comments that the agent answered."""
+        return sum(entry.answer is not None for entry in self.comments)
+
+
+def read_marks(notes: Iterable[ViewedNote]) -> ReviewMarks:
+    """Return what the notes of one task say together; they are applied in the order of their time."""
+    viewed: Counter[str] = Counter()
+    last: ViewedNote | None = None
+    for note in sorted(notes, key=lambda note: note.time):
+        if note.verdict:
+            last = note
+            continue
+        for patch_id in note.unmarked or ():
+            del viewed[patch_id]
+        viewed |= Counter(note.patch_ids)
+    if last is None:
+        return ReviewMarks(viewed=viewed)
+    return ReviewMarks(
+        viewed=viewed,
+        verdict=last.verdict or "",
+        judged=Counter(last.patch_ids),
+        base=last.base or None,
+        tip=last.tip or None,
+        attempt=last.attempt or 0,
+        reviewer=last.reviewer,
+        time=last.time,
+    )
+
+
+def unseen(hunks: Sequence[HunkPatch], seen: Counter[str]) -> list[HunkPatch]:
+    """Return the hunks with a change that is not among the patch ids that were seen; each id counts as often as it is
+    there.
+    """
+    available = seen.copy()
+    new: list[HunkPatch] = []
+    for hunk in hunks:
+        needed = Counter(hunk.ids)
+        if needed <= available:
+            available -= needed
+        else:
+            new.append(hunk)
+    return new
+
+
+def second_look(
+    hunks: Sequence[HunkPatch], marks: ReviewMarks, comments: Sequence[Comment], summary: str
+) -> SecondLook:
+    """Compare the hunks of a branch with those of the last verdict; `summary` is the agent's last message."""
+    gone = marks.judged - Counter(patch_id for hunk in hunks for patch_id in hunk.ids)
+    answers = read_answers(summary)
+    return SecondLook(
+        marks=marks,
+        hunks=tuple(unseen(hunks, marks.judged)),
+        gone=gone.total(),
+        comments=tuple(
+            AnsweredComment(number, comment, answers.get(number)) for number, comment in enumerate(comments, start=1)
+        ),
+    )

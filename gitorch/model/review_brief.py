@@ -1,0 +1,44 @@
+"""The comments of a review as an agent gets them: numbered, with place, severity, code, words and suggestion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from gitorch.model import answers
+from gitorch.model.markdown_fences import closed, fenced
+from gitorch.model.task import Comment
+
+_SEVERITIES = {
+    "must": "must: it is not accepted without this",
+    "should": "should: do it, or say why not",
+    "note": "note: for your information, nothing has to change",
+}
+
+
+def review_section(comments: Sequence[Comment], attempts: int) -> list[str]:
+    """Return the part of a brief with the comments of a review; none without any."""
+    if not comments:
+        return []
+    number = max((comment.attempt for comment in comments), default=0) or attempts
+    intro = f"A reviewer read your branch (attempt {number}) and sent it back. Address each point with a change.\n"
+    lines = [_comment(number, comment) for number, comment in enumerate(comments, start=1)]
+    return ["\n# Comments of the review\n", intro, *lines, answers.ASKED]
+
+
+def _comment(number: int, comment: Comment) -> str:
+    """Return a comment as its own paragraph: in a list, its later lines would be indented."""
+    line_end = re.search(r"\r\n|\r|\n", comment.text)
+    first_end = line_end.end() if line_end else len(comment.text)
+    text = f"Comment {number}. {_location(comment)}{comment.text[:first_end]}{closed(comment.text[first_end:])}\n"
+    if comment.severity in _SEVERITIES:
+        text += f"\n({_SEVERITIES[comment.severity]})\n"
+    if comment.code:
+        text += f"\nThe code that the reviewer saw there:\n\n{fenced(comment.code)}\n"
+    if comment.suggestion is not None:
+        text += f"\nThe reviewer suggests to replace these lines with:\n\n{fenced(comment.suggestion)}\n"
+    return text
+
+
+def _location(comment: Comment) -> str:
+    return f"`{comment.place}`: " if comment.file else ""

@@ -1,0 +1,50 @@
+"""The places of comments: each must exist, and is kept with the code that the reviewer saw there."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gitorch.git.file_patches import read_files
+from gitorch.git.hunk_ids import HunkPatch, hunk_patches
+from gitorch.git.patch_lines import LineKind, PatchLine
+from gitorch.model.redact import redacted
+from gitorch.model.task import Comment, Commits, Task, base_of, change, commit_range
+from gitorch.services.branch_tips import branch_state
+from gitorch.services.input_checks import require_place
+from gitorch.services.workspace import Workspace
+
+_AROUND = 3
+_MAX_LINES = 40
+_MARKS = {LineKind.ADDED: "+", LineKind.REMOVED: "-", LineKind.CONTEXT: " "}
+
+
+def placed(workspace: Workspace, task: Task, comment: Comment) -> Comment:
+    """Return a comment with the code of its place; raise `InvalidInput` if there is no such place."""
+    if not comment.file or task.commits is None:
+        return comment
+    current = branch_state(workspace, task).task
+    side = change(current, commits=Commits(base_of(current))) if comment.is_old else current
+    require_place(workspace.repository, side, comment.file, max(comment.line, comment.end))
+    if comment.code or not comment.line or current.tip is None:
+        return comment
+    patch = read_files(workspace.repository, *commit_range(current))
+    return msgspec.structs.replace(comment, code=_code(hunk_patches(patch), comment))
+
+
+def _code(hunks: list[HunkPatch], comment: Comment) -> str:
+    """Return the lines of the diff around a comment; none where the branch changes nothing near it."""
+    first, last = comment.line - _AROUND, max(comment.line, comment.end) + _AROUND
+    for hunk in hunks:
+        path = hunk.file.old_path if comment.is_old else hunk.file.path
+        if hunk.hunk and path == comment.file:
+            lines = [line for line in hunk.hunk.lines if first <= (_number(line, comment) or 0) <= last]
+            numbers = [_number(line, comment) for line in lines]
+            if comment.line in numbers:
+                start, end = hunk.hunk.lines.index(lines[0]), hunk.hunk.lines.index(lines[-1]) + 1
+                shown = hunk.hunk.lines[start:end][:_MAX_LINES]
+                return redacted("\n".join(f"{_MARKS.get(line.kind, '')}{line.text}" for line in shown))
+    return ""
+
+
+def _number(line: PatchLine, comment: Comment) -> int | None:
+    return line.old if comment.is_old else line.new

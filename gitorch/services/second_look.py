@@ -1,0 +1,150 @@
+"""What a reviewer has viewed of a task, kept in the notes; and what changed since the last verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from gitorch.errors import InvalidInput, Refused
+from gitorch.flow.review.second_look import SecondLook, read_marks, second_look, unseen
+from gitorch.git import notes
+from gitorch.git.file_patches import read_files
+from gitorch.git.hunk_ids import HunkPatch, hunk_patches
+from gitorch.git.repository import GitFailed
+from gitorch.model import note
+from gitorch.model.naming import OWN_REFS, Oid
+from gitorch.model.note import VerdictNote, ViewedNote
+from gitorch.model.redact import redacted
+from gitorch.model.task import Task, commit_range
+from gitorch.services import guard
+from gitorch.services.branch_tips import branch_state
+from gitorch.services.workspace import Workspace
+from gitorch.storage import reviewed_tips
+
+_MAX_COMMITS = 200
+_MAX_PATCHES = 5_000
+"""Patches of a branch that a verdict keeps; what has more is looked at afresh."""
+
+
+class BranchHunks(msgspec.Struct, frozen=True, kw_only=True):
+    """All hunks of a task's branch as it is, and those that the reviewer has not viewed."""
+
+    task: Task
+    hunks: tuple[HunkPatch, ...]
+    unviewed: tuple[HunkPatch, ...]
+    is_cut: bool = False
+
+
+def branch_hunks(workspace: Workspace, task: Task) -> BranchHunks:
+    """Return the hunks of a task's branch, and which of them are viewed."""
+    current = _current(workspace, task)
+    patch = read_files(workspace.repository, *commit_range(current))
+    hunks = hunk_patches(patch)
+    viewed = read_marks(_viewed_notes(workspace, current)).viewed
+    return BranchHunks(task=current, hunks=tuple(hunks), unviewed=tuple(unseen(hunks, viewed)), is_cut=patch.is_cut)
+
+
+def since_review(workspace: Workspace, task: Task) -> SecondLook:
+    """Return what changed since the last verdict on a task; raise `Refused` if there was none."""
+    current = _current(workspace, task)
+    lines = _lines(workspace, current)
+    marks = read_marks(_of_task(lines, current))
+    if not marks.verdict:
+        raise Refused(
+            "not-reviewed",
+            f"{task.id} has had no verdict yet",
+            why="what changed since a review is known once one was sent back, approved or rejected",
+            fix=(f"orchestrate diff {task.id}",),
+        )
+    hunks = hunk_patches(read_files(workspace.repository, *commit_range(current)))
+    verdicts = [entry.note for entry in lines if isinstance(entry.note, VerdictNote) and entry.note.task == task.id]
+    last = max(verdicts, key=lambda verdict: verdict.time, default=None)
+    summary = current.attempt.summary if current.attempt and current.attempt.number > marks.attempt else ""
+    look = second_look(hunks, marks, last.comments if last else (), summary)
+    return msgspec.structs.replace(look, commits=_compared_commits(workspace, look, current))
+
+
+def _compared_commits(workspace: Workspace, look: SecondLook, task: Task) -> tuple[str, ...]:
+    """Return how `git range-diff` pairs the commits of the last verdict with those of now; nothing without them."""
+    base, tip = commit_range(task)
+    if look.marks.base is None or look.marks.tip is None or look.marks.tip == tip:
+        return ()
+    options = ("--no-patch", "--no-color", "--no-notes")
+    spans = (f"{look.marks.base}..{look.marks.tip}", f"{base}..{tip}")
+    answer = workspace.repository.git("range-diff", *options, *spans, ok=(0, 128))
+    lines = answer.stdout.decode("utf-8", "replace").splitlines() if answer.code == 0 else []
+    return tuple(redacted(line) for line in lines[:_MAX_COMMITS])
+
+
+def mark_viewed(workspace: Workspace, task: Task, hunks: Sequence[HunkPatch], reviewer: str, *, viewed: bool) -> None:
+    """Mark hunks of a task as viewed, or take the marks back; the marks are kept in the note of its tip."""
+    guard.require_person("mark hunks as viewed")
+    current = _current(workspace, task)
+    ids = Counter(patch_id for hunk in hunks for patch_id in hunk.ids)
+    if not ids:
+        return
+    if viewed:
+        before = read_marks(_viewed_notes(workspace, current)).viewed
+        counted = Counter({patch_id: before[patch_id] + count for patch_id, count in ids.items()})
+        line = note.viewed_line(current, reviewer, [*counted.elements()])
+    else:
+        line = note.viewed_line(current, reviewer, unmarked=[*ids])
+    tip = commit_range(current)[1]
+    notes.append(workspace.repository, {tip: [line]}, f"mark hunks of {task.id}")
+    reviewed_tips.add(workspace.folder, task.id, tip)
+
+
+def verdict_patches(workspace: Workspace, task: Task, verdict: str, reviewer: str) -> list[note.Line]:
+    """Return the note of all patches that a verdict is about, and remember the commit that it goes to."""
+    if task.tip is None:
+        return []
+    try:
+        patch = read_files(workspace.repository, *commit_range(task))
+    except GitFailed:  # its commits are gone; a verdict can be given all the same
+        return []
+    ids = [patch_id for hunk in hunk_patches(patch) for patch_id in hunk.ids]
+    if patch.is_cut or len(ids) > _MAX_PATCHES:
+        return []
+    reviewed_tips.add(workspace.folder, task.id, task.tip)
+    return [note.viewed_line(task, reviewer, ids, verdict=verdict)]
+
+
+def find_hunks(hunks: Sequence[HunkPatch], place: str) -> list[HunkPatch]:
+    """Return the hunks of a place: `FILE`, or `FILE:LINE` for the hunk that shows the line."""
+    matches = [hunk for hunk in hunks if place in (hunk.file.path, hunk.place)]
+    path, _, line = place.rpartition(":")
+    if not matches and line.isdigit():
+        matches = [hunk for hunk in hunks if hunk.file.path == path and int(line) in hunk.lines]
+    if not matches:
+        raise InvalidInput("no-such-place", f"the branch changes nothing at {place}", fix=("name FILE or FILE:LINE",))
+    return matches
+
+
+def _current(workspace: Workspace, task: Task) -> Task:
+    """Return a task with its branch as it is; raise `Refused` if it has no commits."""
+    if task.tip is None:
+        raise Refused("no-commits", f"{task.id} has no commits yet", why=task.reason)
+    return branch_state(workspace, task).task
+
+
+def _viewed_notes(workspace: Workspace, task: Task) -> list[ViewedNote]:
+    return _of_task(_lines(workspace, task), task)
+
+
+def _of_task(lines: Sequence[note.Line], task: Task) -> list[ViewedNote]:
+    return [entry.note for entry in lines if isinstance(entry.note, ViewedNote) and entry.note.task == task.id]
+
+
+def _lines(workspace: Workspace, task: Task) -> list[note.Line]:
+    """Return the notes on all commits that may hold a review of a task: its own, earlier tips, remembered ones."""
+    base, tip = commit_range(task)
+    own = workspace.repository.git(
+        "rev-list", f"--max-count={_MAX_COMMITS}", f"{base}..{tip}", ok=(0, 128)
+    ).text.split()
+    earlier = workspace.repository.refs(f"{OWN_REFS}attempts/{task.id}/").values()
+    remembered = reviewed_tips.read(workspace.folder, task.id)
+    commits = list(dict.fromkeys([*remembered, *earlier, *map(Oid, reversed(own))]))
+    contents = notes.read_many(workspace.repository, commits)
+    return [line for commit in commits for line in contents[commit]]
