@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gitorch.cli.schema.answer import JsonAnswer
     from gitorch.cli.terminal.streams import Screen
     from gitorch.model.task import Task
-    from gitorch.replay import Replayer
     from gitorch.services.workspace import Workspace
 
 
@@ -89,11 +88,22 @@ class Session:
         """Print narration to stderr."""
         self.screen.say(content)
 
-    def refresh(self, replayer: Replayer | None = None) -> None:
-        """Update the forecast and the candidate after a manual change; an active run updates them automatically."""
+    def refresh(self) -> None:
+        """Start an update of the forecast and the candidate after a manual change; nobody waits for it.
+
+        An active run updates them by itself.
+        """
         if not services.run_lock.is_running(self.workspace):
-            for trouble in services.candidate.refresh(self.workspace, replayer):
-                self.say(trouble)
+            services.pending_refresh.mark(self.workspace.folder)
+            services.refresh.start(self.workspace)
+
+    def check_forecast(self) -> None:
+        """Warn if the forecast and the candidate may be out of date; restart an update that was killed."""
+        folder = self.workspace.folder
+        if why := services.pending_refresh.why_outdated(folder):
+            self.workspace.store.say(why)
+        if services.pending_refresh.is_abandoned(folder):
+            services.refresh.start(self.workspace)
 
     def print_notices(self) -> None:
         """Warn about what was repaired while reading the state."""

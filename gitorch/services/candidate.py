@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import msgspec
@@ -36,17 +35,11 @@ class RebuiltCandidate(msgspec.Struct, frozen=True):
     tip_before: Oid | None
 
 
-def refresh(workspace: Workspace, replayer: Replayer | None = None) -> list[str]:
-    """Rebuild the forecast and the candidate outside of a run; return a message for an error.
-
-    `replayer` is an open one of this process, whose caches are reused.
-    """
+def refresh(workspace: Workspace) -> list[str]:
+    """Rebuild the forecast and the candidate outside of a run; return a message for an error."""
     try:
         # two commands at once would overwrite each other's files
-        with locks.file_lock(workspace.folder / "forecast.lock"), ExitStack() as stack:
-            engine = (
-                merge.engine_of(replayer) if replayer else stack.enter_context(MemoryReplayer(workspace.repository))
-            )
+        with locks.file_lock(workspace.folder / "forecast.lock"), MemoryReplayer(workspace.repository) as engine:
             inputs = merge_inputs(workspace)
             save_forecast(workspace, make_forecast(inputs, engine))
             rebuilt = rebuild_candidate(inputs, workspace.loaded, engine, saved_candidate(workspace))

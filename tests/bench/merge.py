@@ -1,4 +1,4 @@
-"""The merge engine and `orchestrate merge` against `git rebase`, on the same branches, in the same run.
+"""The cost of merging: the engine and whole commands against plain git, on the same branches, in the same run.
 
     python -m tests.bench.merge                 # the whole table; several minutes
     python -m tests.bench.merge --only 1000x60  # one row
@@ -12,47 +12,42 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from gitorch.flow.forecast.pairs import Branch, forecast
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import State
 from gitorch.replay import CommitRange, MemoryReplayer, Replayed
-from gitorch.services.open import open_workspace
+from tests.bench import command, queue
 from tests.bench.branches import Made, make
+from tests.bench.forecast import brute
 from tests.bench.night import sealed
+from tests.bench.planted import planted
+from tests.bench.table import HEAD, Row, cpu, in_turns, page
 from tests.support.git import DATE
-from tests.support.tasks import make_task
+
+DENSE = 0.8
+"""The part of branches that touch lines of others, so that about half of them conflict."""
 
 Replays = tuple[Oid, int, int]
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One line of the table: what was measured, the figure, and what it must be."""
-
-    what: str
-    figure: str
-    must: str
-    aim: str
-    met: bool
-
-
-def cpu() -> float:
-    """Return the processor seconds of this process and of its children that have ended."""
-    return sum(
-        used.ru_utime + used.ru_stime
-        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
+@contextmanager
+def counted() -> Iterator[Callable[[], float]]:
+    """Yield a function that returns the processor seconds of the block, once it has ended with its processes."""
+    seconds, before = [0.0], cpu()
+    yield lambda: seconds[0]
+    seconds[0] = cpu() - before
 
 
 def timed(work: Callable[[], Replays]) -> tuple[float, Replays]:
@@ -91,14 +86,17 @@ def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["git", "-c", "gc.auto=0", *words], cwd=folder, capture_output=True)
 
 
-# a process begins with the memory of the one that started it, so that one is a small one
-_LAUNCHER = """
-import resource, subprocess, sys
-done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(done.returncode not in (0, 7))
-"""
-_MERGE = ("merge", "--verify", "never", "-q")
+def by_git_replay(made: Made, program: Path) -> tuple[Oid, int, int]:
+    """Do the same with `git replay` of a newer git, branch by branch."""
+    onto, conflicts = made.onto, 0
+    for number, own in enumerate(made.owns):
+        words = ["replay", "--ref-action=print", "--onto", onto, f"{own.base}..refs/heads/task/{number:03}"]
+        done = subprocess.run([program, "-c", "gc.auto=0", *words], cwd=made.folder, capture_output=True)
+        if done.returncode:
+            conflicts += 1
+        else:
+            onto = Oid(done.stdout.split()[2].decode())
+    return onto, 0, conflicts
 
 
 class Bench:
@@ -160,82 +158,138 @@ class Bench:
     def processes(self) -> Row:
         count = len(self._traced(self.made(10_000, 500, 0.35)))
         what = "git processes of `orchestrate merge` for 500 branches, a fifth conflicting"
-        return Row(what, str(count), "≤ 40", "≤ 15", count <= 40)
+        return Row(what, str(count), "≤ 20", "12", count <= 20)
 
     def _traced(self, made: Made) -> list[str]:
         trace = self.folder / "trace"
         trace.unlink(missing_ok=True)
-        self._merge(made, GIT_TRACE2_EVENT=str(trace))
+        command.settled(self._queued(made))
+        command.merge(self.folder / "copy", made, GIT_TRACE2_EVENT=str(trace))
         return [line for line in trace.read_text().splitlines() if '"event":"start"' in line]
 
-    def whole_command(self) -> Row:
-        made = self.made(10_000, 100)
-        _git(made.folder, "checkout", "--quiet", "--force", "--detach", made.onto)
-        slow, expected = timed(lambda: by_rebase(made))
-        runs = [self._merge(made) for _ in range(self.rounds)]
-        fast = statistics.median(seconds for seconds, _, _ in runs)
-        same = all(tip == expected[0] for _, _, tip in runs)
-        figure = f"{slow / fast:.1f}x ({slow:.2f} s : {fast:.2f} s)" + ("" if same else " DIFFERENT TIPS")
-        what = "`orchestrate merge`, whole, against `git rebase` in a loop, 10,000 files x 100 branches"
-        return Row(what, figure, "≥ 10x", "40x", same and slow / fast >= 10)
+    def whole_command(self, files: int, branches: int, clashing: float, must: float, aim: float) -> Row:
+        """Measure `orchestrate merge` against a loop of `git rebase`."""
+        made = self.made(files, branches, clashing)
+        what = f"`orchestrate merge` to a `git rebase` loop, {files:,} files x {branches} branches"
+        return self._against(what + (", half conflicting" if clashing else ""), made, by_rebase, must, aim)
+
+    def git_replay(self, program: Path | None) -> Row:
+        what = "`orchestrate merge` to a `git replay` loop (newest git), 10,000 files x 100 branches"
+        if program is None:
+            return Row(what, "no git with `git replay` (`--new-git`)", "≥ 1x", "1.3x", met=False)
+        return self._against(what, self.made(10_000, 100), lambda made: by_git_replay(made, program), 1, 1.3)
+
+    def _against(self, what: str, made: Made, loop: Callable[[Made], Replays], must: float, aim: float) -> Row:
+        tips: set[Oid] = set()
+
+        def slow() -> float:
+            _git(made.folder, "checkout", "--quiet", "--force", "--detach", made.onto)
+            seconds, (tip, _, conflicts) = timed(lambda: loop(made))
+            # where tasks conflict, gitorch may let in more of them than a loop, in another order
+            tips.update([tip] if not conflicts else [])
+            return seconds
+
+        def fast() -> float:
+            place = self._queued(made)
+            seconds = command.merge(place, made).seconds
+            tips.update([command.merged_tip(place)] if len(tips) else [])
+            return seconds
+
+        loops, merges = in_turns([slow, fast], self.rounds)
+        same = len(tips) <= 1
+        figure = f"{loops / merges:.2f}x ({loops:.2f} s : {merges:.2f} s)" + ("" if same else " DIFFERENT TIPS")
+        return Row(what, figure, f"≥ {must:g}x", f"{aim:g}x", same and loops / merges >= must)
+
+    def _queued(self, made: Made) -> Path:
+        place = command.copy(made.folder, self.folder / "copy")
+        command.queue(place, command.approved(made))
+        return place
+
+    def undo_dense(self) -> Row:
+        """Measure `undo` of a merge with many conflicts against that merge."""
+        made = self.made(1_000, 500, DENSE)
+        merges: list[float] = []
+
+        def undo() -> float:
+            place = self._queued(made)
+            merges.append(command.merge(place, made).seconds)
+            command.settled(place)
+            return command.run(place, "undo", "-q").seconds
+
+        (undos,) = in_turns([undo], self.rounds)
+        merge = statistics.median(merges)
+        figure = f"{undos / merge:.2f}x ({undos:.2f} s : {merge:.2f} s)"
+        return Row("`undo` of a dense merge to the merge", figure, "≤ 0.25x", "0.15x", undos / merge <= 0.25)
+
+    def undo_small(self) -> Row:
+        """Measure `undo` of a small merge against `status`."""
+        made = self.made(1_000, 20)
+
+        def undo() -> float:
+            command.settled(self._queued(made))
+            command.merge(self.folder / "copy", made)
+            command.settled(self.folder / "copy")
+            return command.run(self.folder / "copy", "undo", "-q").seconds
+
+        def status() -> float:
+            command.settled(self.folder / "copy")
+            return command.run(self.folder / "copy", "status", "-q").seconds
+
+        undos, statuses = in_turns([undo, status], self.rounds)
+        figure = f"{undos / statuses:.2f}x ({undos:.2f} s : {statuses:.2f} s)"
+        return Row("`undo` of a small merge to `status`", figure, "≤ 2x", "", undos / statuses <= 2)
+
+    def forecast(self) -> Row:
+        """Measure the forecast of dense branches against merging each pair."""
+        made = self.made(1_000, 300, DENSE)
+        repository = Repository.discover(made.folder)
+        branches = [Branch(TaskId(f"task-{number}"), own.base, own.tip) for number, own in enumerate(made.owns)]
+        found: list[set[tuple[TaskId, ...]]] = []
+
+        def predicted() -> float:
+            with counted() as seconds, MemoryReplayer(repository) as replayer:
+                found.append({conflict.tasks for conflict in forecast(replayer, branches, made.onto)})
+            return seconds()
+
+        def brute_force() -> float:
+            with counted() as seconds, MemoryReplayer(repository) as replayer:
+                found.append(brute(replayer, branches, made.onto))
+            return seconds()
+
+        fast, slow = in_turns([predicted, brute_force], min(self.rounds, 2))
+        same = all(names == found[0] for names in found)
+        figure = f"{slow / fast:.1f}x ({slow:.2f} s : {fast:.2f} s)" + ("" if same else " DIFFERENT CONFLICTS")
+        what = "forecast of 300 branches, dense (1,000 files), to merging every pair"
+        return Row(what, figure, "≥ 17x", "34x", same and slow / fast >= 17)
 
     def memory(self) -> Row:
-        most = self._merge(self.made(100_000, 500))[1]
+        made = self.made(100_000, 500)
+        most = command.merge(self._queued(made), made).megabytes
         what = "memory of `orchestrate merge`, 500 branches on 100,000 files"
         return Row(what, f"{most:.0f} MB", "≤ 300 MB", "150 MB", most <= 300)
 
-    def _merge(self, made: Made, **environment: str) -> tuple[float, float, Oid]:
-        """Run the command on a copy; return its processor seconds, the largest process in MB, and the new tip."""
-        place = self.folder / "copy"
-        shutil.rmtree(place, ignore_errors=True)
-        (place / ".git").parent.mkdir()
-        shutil.copytree(made.folder / ".git", place / ".git", symlinks=True)
-        _queue(place, made)
-        before = cpu()
-        words = [sys.executable, "-m", "gitorch", "-C", str(place), "-c", f"base={made.onto}", *_MERGE]
-        done = subprocess.run(
-            [sys.executable, "-c", _LAUNCHER, *words],
-            env={**os.environ, **environment, "PYTHONPATH": str(Path(__file__).parents[2])},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        most = int(done.stdout.split()[-1]) / 1024
-        tip = _git(place, "rev-parse", "orch/integration").stdout.decode().strip()
-        return cpu() - before, most, Oid(tip)
 
-
-def _queue(place: Path, made: Made) -> None:
-    """Make every branch an approved task."""
-    tasks = [
-        make_task(
-            id=TaskId(f"task-{number:03}"),
-            number=number + 1,
-            title=f"Task {number}",
-            prompt="x",
-            state=State.APPROVED,
-            branch=f"task/{number:03}",
-            base=own.base,
-            tip=own.tip,
-            adopted=True,
-            attempts=1,
-        )
-        for number, own in enumerate(made.owns)
-    ]
-    library = open_workspace(place)
-    library.store.save(tasks)
-    library.store.snapshot()
-
-
-def rows(bench: Bench, only: str) -> Iterable[Row]:
+def rows(bench: Bench, only: str, new_git: Path | None) -> Iterable[Row]:
     """Measure the lines of the table, those whose name has been asked for."""
+    small = partial(bench.made, 1_000, queue.BRANCHES)
     every: Sequence[tuple[str, Callable[[], Row]]] = (
-        ("1000x60", lambda: bench.ratio(1_000, 60, 15, 40)),
+        ("command-1000x60", lambda: bench.whole_command(1_000, 60, 0.0, 6, 8)),
+        ("command-10000x100", lambda: bench.whole_command(10_000, 100, 0.0, 20, 27)),
+        ("command-dense", lambda: bench.whole_command(1_000, 500, DENSE, 8, 11)),
+        ("git-replay", lambda: bench.git_replay(new_git)),
+        ("1000x60", lambda: bench.ratio(1_000, 60, 15, 20)),
         ("10000x100", lambda: bench.ratio(10_000, 100, 50, 120)),
         ("100000x20", lambda: bench.ratio(100_000, 20, 80, 300)),
-        ("throughput", lambda: bench.throughput(800, 2_500)),
+        ("throughput", lambda: bench.throughput(1_400, 1_800)),
+        ("forecast", bench.forecast),
+        ("undo-dense", bench.undo_dense),
+        ("undo-small", bench.undo_small),
+        ("queue-merge", lambda: queue.merge_with_queue(small(), bench.folder, bench.rounds)),
+        ("queue-submit", lambda: queue.submit(bench.folder, bench.rounds)),
+        ("notes", lambda: queue.merge_with_notes(small(), bench.folder, bench.rounds)),
         ("size", bench.size_independence),
         ("processes", bench.processes),
-        ("command", bench.whole_command),
+        ("planted", planted),
         ("memory", bench.memory),
     )
     for name, measure in every:
@@ -248,35 +302,25 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=Path, help="make the repositories in this folder, and leave them there")
+    parser.add_argument("--new-git", type=Path, help="a git that has `git replay`, to compare with")
     parser.add_argument("--write", type=Path, help="write the page of results")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="gitorch-bench-"))
     folder.mkdir(exist_ok=True, parents=True)
     sealed(folder)
     os.environ["GIT_COMMITTER_DATE"] = DATE
-    lines = ["| on the same generated branches | measured | must | aim | |", "|---|---|---|---|---|"]
+    lines = [*HEAD]
     print("\n".join(lines), flush=True)
     met = True
-    for row in rows(Bench(folder, options.rounds), options.only):
+    for row in rows(Bench(folder, options.rounds), options.only, options.new_git):
         met = met and row.met
-        lines.append(f"| {row.what} | {row.figure} | {row.must} | {row.aim} | {'met' if row.met else '**missed**'} |")
+        lines.append(row.line)
         print(lines[-1], flush=True)
     if options.write:
-        options.write.write_text(_page(lines), "utf-8")
+        options.write.write_text(page(lines), "utf-8")
     if not options.keep:
         shutil.rmtree(folder)
     sys.exit(not met)
-
-
-def _page(lines: Sequence[str]) -> str:
-    version = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    machine = f"{os.cpu_count()} cores, {version}, Python {sys.version.split()[0]}"
-    return (
-        "# The merge engine, measured\n\n"
-        "Made by `python -m tests.bench.merge --write docs/merge-benchmarks.md` on "
-        f"{datetime.now(UTC):%Y-%m-%d} ({machine}).\n"
-        "Processor time, medians; compare ratios, not seconds.\n\n" + "\n".join(lines) + "\n"
-    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ Its agent `sh` does literally what it is told: the lines between `#!do` and `#!e
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -26,6 +27,7 @@ import tomli_w
 
 from gitorch.git import fence
 from gitorch.git.repository import Repository
+from gitorch.services.pending_refresh import LOCK
 from tests.support import forkserver
 from tests.support.forkserver import ForkedProcess
 from tests.support.git import git
@@ -113,6 +115,7 @@ class Cli:
             )
         else:
             done = forkserver.server().run(words, cwd=where, env=variables, input=input, timeout=seconds)
+        settle(self.folder, where)
         answer = Answer(words, done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
         wanted = (ok,) if isinstance(ok, int) else ok
         said = f"orchestrate {' '.join(words)[:300]}: {answer.code}\n{answer.text[-4000:]}\n{answer.stderr[-4000:]}"
@@ -195,6 +198,22 @@ class Cli:
         after = fence.fingerprint(self.repository), bytes_of_checkout(self.repository)
         assert fence.differences(before[0], after[0]) == ()
         assert before[1] == after[1]
+
+
+def settle(*folders: Path) -> None:
+    """Wait for the update of forecast and candidate that a command has started in one of these repositories."""
+    for folder in folders:
+        lock_file = _common_dir(folder) / "gitorch" / LOCK
+        if lock_file.exists():
+            with lock_file.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+def _common_dir(folder: Path) -> Path:
+    pointer = folder / ".git"
+    if pointer.is_file():  # a linked worktree's
+        return Path(pointer.read_text().removeprefix("gitdir:").strip()).parents[1]
+    return pointer if pointer.exists() else folder
 
 
 class Pipe:

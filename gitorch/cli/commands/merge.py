@@ -113,7 +113,7 @@ def _published(
     with views.progress.progress_bar(session.screen, lines=False) as show:
         show(0, 1, views.merge.publishing())
         plan = services.merge.publish(session.workspace, replayer, plan, sign)
-    session.refresh(replayer)
+    session.refresh()
     return plan
 
 

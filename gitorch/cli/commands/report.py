@@ -31,6 +31,7 @@ def report_command(session: Session, form: str, output: str) -> None:
     with 6 if nothing was done.
     """
     session.json = session.json or form == "json"
+    session.check_forecast()
     report = services.report.make_report(session.workspace, with_diffs=form == "html")
     now = datetime.now().astimezone()
     if form == "html":

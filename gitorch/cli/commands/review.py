@@ -30,6 +30,7 @@ def review_command(
         _mark(session, _required(session, task), viewed, not_viewed)
         return
     workspace = session.workspace
+    session.check_forecast()
     if task:
         cards = [services.review.review_card(workspace, session.find(task))]
     else:

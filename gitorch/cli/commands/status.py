@@ -39,6 +39,7 @@ def status_command(session: Session, show_all: bool, acknowledge: bool, exit_cod
     """Show tasks and what needs your attention."""
     if acknowledge:
         _acknowledge(session)
+    session.check_forecast()
     board = _board(session.workspace)
     if session.json:
         session.answer(None, _answer(session.workspace, board))

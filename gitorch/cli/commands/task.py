@@ -26,6 +26,7 @@ def task_command(session: Session, name: str | None, path: bool, brief: bool) ->
         text, sent = services.context.brief(session.workspace, task)
         session.answer(safe_block(text), schema.progress.TaskBriefAnswer(brief=text, sent=sent))
     else:
+        session.check_forecast()
         conflicts = conflicts_of(services.forecast_record.saved_conflicts(session.workspace), task.id)
         moved = services.moved.unacknowledged(session.workspace, task.id)
         branch = services.branch_tips.branch_state(session.workspace, task)

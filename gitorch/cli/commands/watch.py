@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @pass_session
 def watch_command(session: Session, interval: float) -> None:
     """Watch the tasks live. Ctrl-C stops watching; the run continues."""
+    session.check_forecast()
     if session.screen.out_is_live and not session.json:
         _show_board(session, interval)
     else:

@@ -6,7 +6,7 @@ from gitorch.flow.merge.into import MergeTarget, NotRebased, Rebased, find_targe
 from gitorch.flow.merge.plan import choose, plan
 from gitorch.flow.merge.proof import faults
 from gitorch.flow.merge.publish import NoteLines, ref_updates
-from gitorch.flow.merge.replayer import MergeReplayer, engine_of, merge_replayer
+from gitorch.flow.merge.replayer import MergeReplayer, merge_replayer
 from gitorch.flow.merge.resolver import (
     ConflictFile,
     KnownResolutions,
@@ -48,7 +48,6 @@ __all__ = [
     "Resolver",
     "TreeCheck",
     "choose",
-    "engine_of",
     "faults",
     "find_target",
     "ignore_progress",

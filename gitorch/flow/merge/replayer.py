@@ -75,8 +75,3 @@ def merge_replayer(
     ids = {task.tip: task.id for task in tasks if task.tip}
     solver = ConflictSolver(engine, resolvers, resolutions, regenerate, ids)
     return MergeReplayer(engine, solver, Squasher(engine, tasks) if squash else None)
-
-
-def engine_of(replayer: Replayer) -> Replayer:
-    """Return the engine inside a merge's replayer, which neither resolves nor squashes."""
-    return replayer.engine if isinstance(replayer, MergeReplayer) else replayer

@@ -1,0 +1,82 @@
+"""Refresh the forecast and the candidate after a command has answered, in a process that nobody waits for."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import traceback
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, NoReturn
+
+import msgspec
+
+from gitorch import services
+from gitorch.git.repository import Repository
+from gitorch.model.redact import redacted
+from gitorch.services import pending_refresh
+from gitorch.services.run_lock import is_running
+from gitorch.services.workspace import Workspace
+from gitorch.storage import locks
+
+
+def start(workspace: Workspace) -> None:
+    """Start a refresh if there are marks: a fork of this process, which has imported what it needs.
+
+    It has a session of its own, none of the caller's files, and holds the lock from the beginning. If it cannot start,
+    its marks stay: `status` says so, and starts another one.
+    """
+    with suppress(OSError):
+        if not pending_refresh.marks(workspace.folder):
+            return
+        with (workspace.folder / pending_refresh.LOCK).open("a") as lock:
+            locks.try_lock(lock)  # so that it is at work before the command has ended
+            if not os.fork():
+                _become_refresh(workspace, lock)
+
+
+def _become_refresh(workspace: Workspace, lock: IO[str]) -> NoReturn:
+    """Refresh in the forked process, and end it; nothing of the caller's is closed or flushed here."""
+    try:
+        _detach(lock.fileno())
+        fcntl.flock(lock, fcntl.LOCK_EX)  # where another one is at work, it may have begun too early
+        # a repository without the git processes of the caller
+        old = workspace.repository
+        refresh(msgspec.structs.replace(workspace, repository=Repository(old.common_dir, old.work_tree, old.checkout)))
+    finally:
+        os._exit(0)
+
+
+def refresh(workspace: Workspace) -> None:
+    """Refresh what the marks say is out of date; call with the lock held."""
+    folder = workspace.folder
+    while done := pending_refresh.marks(folder):
+        # a run that has begun in the meantime does it by itself
+        trouble = "" if is_running(workspace) else _trouble(workspace)
+        pending_refresh.settle(folder, done, trouble)
+        if trouble:
+            return
+
+
+def _trouble(workspace: Workspace) -> str:
+    """Refresh; return why it failed, empty if it did not."""
+    try:
+        return "; ".join(services.candidate.refresh(workspace))
+    except Exception as error:  # a bug: save the traceback; the next command says it
+        path = workspace.folder / "crashes" / f"refresh-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(redacted(traceback.format_exc()), "utf-8", "backslashreplace")
+        return f"the candidate was not rebuilt: unexpected error: {type(error).__name__}; the traceback is in {path}"
+
+
+def _detach(lock: int) -> None:
+    """Leave the caller's session and folder, and let go of its files: the pipes of its git processes, its output."""
+    os.setsid()
+    os.chdir("/")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+        if descriptor not in (lock, nothing):
+            # not closed: objects that still know the number would close another file later
+            with suppress(OSError):
+                os.dup2(nothing, descriptor, inheritable=descriptor <= 2)
