@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
 
 # above this product of lengths, a gap is aligned by its unique items only
-_CELLS = 40_000
+_CELLS = 10_000
 
 
 def align_equal(base: Sequence[Hashable], side: Sequence[Hashable]) -> list[int | None]:
@@ -64,8 +64,8 @@ def _shifted(likeness: Callable[[int, int], float], low: int, from_side: int) ->
 
 def _unique_anchors(base: Sequence[Hashable], side: Sequence[Hashable]) -> list[tuple[int, int]]:
     """Return the longest increasing run of items that occur once on both sides (patience)."""
-    places = _places_of_unique(side)
-    pairs = [(i, places[item]) for item, i in _places_of_unique(base).items() if item in places]
+    indices = _indices_of_unique(side)
+    pairs = [(i, indices[item]) for item, i in _indices_of_unique(base).items() if item in indices]
     pairs.sort()
     tails: list[int] = []
     tops: list[int] = []
@@ -83,14 +83,14 @@ def _unique_anchors(base: Sequence[Hashable], side: Sequence[Hashable]) -> list[
     return run[::-1]
 
 
-def _places_of_unique(items: Sequence[Hashable]) -> dict[Hashable, int]:
-    places: dict[Hashable, int] = {}
+def _indices_of_unique(items: Sequence[Hashable]) -> dict[Hashable, int]:
+    indices: dict[Hashable, int] = {}
     repeated: set[Hashable] = set()
     for index, item in enumerate(items):
-        if item in places:
+        if item in indices:
             repeated.add(item)
-        places[item] = index
-    return {item: index for item, index in places.items() if item not in repeated}
+        indices[item] = index
+    return {item: index for item, index in indices.items() if item not in repeated}
 
 
 def _best_sum(rows: int, columns: int, likeness: Callable[[int, int], float]) -> list[tuple[int, int]]:

@@ -18,13 +18,22 @@ class Choices:
         self.count = 0
         self.evidence: list[str] = []
 
-    def ours_first(self, place: str = "") -> bool:
+    def ours_first(self, scope: str = "") -> bool:
         """Return whether ours goes first at the next choice point, and note the decision."""
         ours_first = (self.count in self._reversed_at) == self._reverse_all
         self.count += 1
         order = "ours first" if ours_first else "theirs first"
-        self.note(f"both insertions kept: {order}{f', {place}' if place else ''}")
+        self.note(f"both insertions kept: {order}{f', {scope}' if scope else ''}")
         return ours_first
+
+    def mark(self) -> tuple[int, int]:
+        """Return a state to which `reset` goes back."""
+        return self.count, len(self.evidence)
+
+    def reset(self, mark: tuple[int, int]) -> None:
+        """Forget the choice points and the evidence after a mark."""
+        self.count = mark[0]
+        del self.evidence[mark[1] :]
 
     def note(self, sentence: str) -> None:
         """Add a sentence to the evidence, once."""

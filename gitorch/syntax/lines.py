@@ -6,6 +6,7 @@ Used for files without a grammar, and for what a grammar has no structure for: d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gitorch.syntax import words
 from gitorch.syntax.alignment import align_equal, fill_gaps
@@ -28,10 +29,10 @@ def merge_lines(base: bytes, ours: bytes, theirs: bytes, choices: Choices, *, pr
     in_base, in_ours, in_theirs = versions
     rules = _LineRules(choices, prose=prose)
     to_ours, to_theirs = _align_lines(in_base, in_ours), _align_lines(in_base, in_theirs)
-    return b"".join(_ended(merge_sequences(in_base, in_ours, in_theirs, to_ours, to_theirs, rules)))
+    return b"".join(_with_line_ends(merge_sequences(in_base, in_ours, in_theirs, to_ours, to_theirs, rules)))
 
 
-def _ended(lines: Sequence[bytes]) -> list[bytes]:
+def _with_line_ends(lines: Sequence[bytes]) -> list[bytes]:
     """Return lines of which only the last may lack its line end."""
     end = b"\r\n" if any(line.endswith(b"\r\n") for line in lines) else b"\n"
     return [*(line if line.endswith((b"\n", b"\r")) else line + end for line in lines[:-1]), *lines[-1:]]
@@ -77,16 +78,22 @@ class _LineRules:
     def follow(self, lost: list[Lost[bytes]], items: tuple[bytes, ...], *, from_ours: bool) -> list[bytes] | None:
         return None
 
+    def split(self, run: Run[bytes]) -> list[Run[bytes]]:
+        return [run]
+
     def arrange(self, ours: Run[bytes], theirs: Run[bytes]) -> bool:
         if ours.replaces or theirs.replaces:
             raise Unresolved("both sides replace the same lines")
-        return self._choices.ours_first(_named(ours.items))
+        return self._choices.ours_first(_first_words(ours.items))
+
+    def join(self, base: Sequence[bytes], ours: Run[bytes], theirs: Run[bytes]) -> list[bytes]:
+        raise Unresolved("both sides replace the same lines")
 
     def without_repeats(self, ours: Run[bytes], theirs: Run[bytes]) -> Run[bytes]:
-        return Run(theirs.low, theirs.high, ()) if ours.items == theirs.items else theirs
+        return replace(theirs, items=()) if ours.items == theirs.items else theirs
 
 
-def _named(lines: Sequence[bytes]) -> str:
+def _first_words(lines: Sequence[bytes]) -> str:
     """Return a place for the evidence: the first line with words."""
     for line in lines:
         if not _is_trivial(line):

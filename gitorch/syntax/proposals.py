@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from gitorch.syntax import words
+from gitorch.syntax.admissible import objection, parse_versions
 from gitorch.syntax.alignment import align_equal
 from gitorch.syntax.choices import Choices, in_order_of_likelihood
+from gitorch.syntax.languages import language_of
 from gitorch.syntax.lines import merge_lines
 from gitorch.syntax.proposal import SyntaxProposal
+from gitorch.syntax.tree_merge import TreeMerger
 from gitorch.syntax.unresolved import Unresolved
 
 # larger files are data or generated, and a merge of them would take seconds
 _LARGEST = 2_000_000
+_PROSE = (".md", ".rst", ".txt", ".adoc")
 _MARKER = b"<<<<<<< "
 
 Merge = Callable[[Choices], bytes]
@@ -32,11 +36,31 @@ def propose(path: str, base: bytes | None, ours: bytes, theirs: bytes, *, limit:
     if trivial is not None:
         return [SyntaxProposal(trivial, "structure", ("only one side changes the file",))]
     proposals: dict[bytes, SyntaxProposal] = {}
-    for proposal in _by_lines(path, base, ours, theirs):
+    for proposal in _ladder(path, base, ours, theirs):
         proposals.setdefault(proposal.content, proposal)
         if len(proposals) >= limit:
             break
     return list(proposals.values())
+
+
+def _ladder(path: str, base: bytes, ours: bytes, theirs: bytes) -> Iterator[SyntaxProposal]:
+    """Yield what each rung proposes, the likeliest first."""
+    language = language_of(path)
+    versions = None if language is None else parse_versions((base, ours, theirs), language)
+    if language is None or versions is None:
+        missing = "" if language is None else f"; the grammar {language.grammar} is not installed"
+        yield from _by_lines(path, base, ours, theirs, missing)
+        return
+
+    def merge(choices: Choices) -> bytes:
+        return TreeMerger(choices).merge(*versions.roots)
+
+    for content, choices in _variants(merge):
+        if not objection(versions, content):
+            yield SyntaxProposal(content, "structure", (f"merged by structure ({language.name})", *choices.evidence))
+    for proposal in _by_lines(path, base, ours, theirs, ""):
+        if not objection(versions, proposal.content):
+            yield proposal
 
 
 def _is_mergeable(text: bytes) -> bool:
@@ -56,13 +80,13 @@ def _common_lines(ours: bytes, theirs: bytes) -> bytes:
     return b"".join(line for line, other in zip(lines, partner, strict=True) if other is not None)
 
 
-def _by_lines(path: str, base: bytes, ours: bytes, theirs: bytes) -> Iterator[SyntaxProposal]:
+def _by_lines(path: str, base: bytes, ours: bytes, theirs: bytes, missing: str) -> Iterator[SyntaxProposal]:
     def merge(choices: Choices) -> bytes:
-        return merge_lines(base, ours, theirs, choices)
+        return merge_lines(base, ours, theirs, choices, prose=path.lower().endswith(_PROSE))
 
     for content, choices in _variants(merge):
         if words.conserved(base, ours, theirs, content):
-            yield SyntaxProposal(content, "both", (f"merged by lines: {path}", *choices.evidence))
+            yield SyntaxProposal(content, "both", (f"merged by lines{missing}", *choices.evidence))
 
 
 def _variants(merge: Merge) -> Iterator[tuple[bytes, Choices]]:

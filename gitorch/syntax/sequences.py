@@ -20,17 +20,19 @@ Merged = TypeVar("Merged")
 class Run(Generic[Item]):
     """Neighbouring items that one side inserted, and the places of the base that they stand for.
 
-    Places are counted in halves: 2n is the gap before item n, 2n + 1 is item n itself. A pure insertion stands in one
-    gap; a replacement stands for the items that it replaced.
+    Places are counted in quarters: 4n is the gap before item n, 4n + 2 is item n itself. A pure insertion stands in one
+    gap, an opening or closing bracket a little before or after it; a replacement stands for the items that it replaced.
     """
 
     low: int
     high: int
     items: tuple[Item, ...]
+    replaces: bool = False
 
     @property
-    def replaces(self) -> bool:
-        return bool(self.low % 2)
+    def replaced(self) -> range:
+        """The indices of the base items that this run replaces."""
+        return range(self.low // 4, self.high // 4 + 1) if self.replaces else range(0)
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,14 @@ class Rules(Protocol[Item, Merged]):
     def follow(self, lost: list[Lost[Item]], items: tuple[Item, ...], *, from_ours: bool) -> list[Merged] | None:
         """Return an insertion in which changed items that it moved are merged; None if it has none of them."""
 
+    def split(self, run: Run[Item]) -> list[Run[Item]]:
+        """Return a pure insertion as one run, or as several, of which some go around those of the other side."""
+
     def arrange(self, ours: Run[Item], theirs: Run[Item]) -> bool:
         """Return whether ours goes first where both orders are possible; raise `Unresolved` if none is."""
+
+    def join(self, base: Sequence[Item], ours: Run[Item], theirs: Run[Item]) -> list[Merged]:
+        """Return the result where both sides replace the same items; raise `Unresolved` if there is none."""
 
     def without_repeats(self, ours: Run[Item], theirs: Run[Item]) -> Run[Item]:
         """Return theirs without what ours inserts too."""
@@ -82,12 +90,12 @@ def merge_sequences(
         if in_ours is None or in_theirs is None:
             continue
         region = range(start, index)
-        runs_ours = _runs(ours, to_ours, region, start_ours, in_ours)
-        runs_theirs = _runs(theirs, to_theirs, region, start_theirs, in_theirs)
+        runs_ours = _runs(ours, to_ours, region, start_ours, in_ours, rules)
+        runs_theirs = _runs(theirs, to_theirs, region, start_theirs, in_theirs, rules)
         _refuse_deletion_of_replaced(runs_ours, runs_theirs, to_theirs)
         _refuse_deletion_of_replaced(runs_theirs, runs_ours, to_ours)
         lost = _lost_items(base, ours, theirs, to_ours, to_theirs, region, rules)
-        merged += _merge_region(runs_ours, runs_theirs, lost, rules)
+        merged += _merge_region(base, runs_ours, runs_theirs, lost, rules)
         if not last:
             merged.append(rules.merge(base[index], ours[in_ours], theirs[in_theirs]))
         start, start_ours, start_theirs = index + 1, in_ours + 1, in_theirs + 1
@@ -99,13 +107,18 @@ def _refuse_deletion_of_replaced(
 ) -> None:
     """Raise `Unresolved` if the other side deletes, without any replacement, what this side replaces."""
     for run in runs:
-        deleted = [item for item in range(run.low // 2, run.high // 2 + 1) if run.replaces and to_other[item] is None]
+        deleted = [item for item in run.replaced if to_other[item] is None]
         if deleted and not any(run.low <= other.high and other.low <= run.high for other in runs_of_other):
             raise Unresolved("one side deletes what the other side replaces")
 
 
 def _runs(
-    side: Sequence[Item], partner: Sequence[int | None], region: range, start_side: int, stop_side: int
+    side: Sequence[Item],
+    partner: Sequence[int | None],
+    region: range,
+    start_side: int,
+    stop_side: int,
+    rules: Rules[Item, Merged],
 ) -> list[Run[Item]]:
     """Return what one side inserted in a region of the base."""
     runs: list[Run[Item]] = []
@@ -115,9 +128,11 @@ def _runs(
         if in_side is None:
             continue
         if in_side > start_side:
-            replaced = index > start
-            low, high = (2 * start + 1, 2 * index - 1) if replaced else (2 * index, 2 * index)
-            runs.append(Run(low, high, tuple(side[start_side:in_side])))
+            items = tuple(side[start_side:in_side])
+            if index > start:
+                runs.append(Run(4 * start + 2, 4 * index - 2, items, replaces=True))
+            else:
+                runs += rules.split(Run(4 * index, 4 * index, items))
         start, start_side = index + 1, in_side + 1
     return runs
 
@@ -142,41 +157,66 @@ def _lost_items(
 
 
 def _merge_region(
-    runs_ours: list[Run[Item]], runs_theirs: list[Run[Item]], lost: list[Lost[Item]], rules: Rules[Item, Merged]
+    base: Sequence[Item],
+    runs_ours: list[Run[Item]],
+    runs_theirs: list[Run[Item]],
+    lost: list[Lost[Item]],
+    rules: Rules[Item, Merged],
 ) -> list[Merged]:
     """Return both sides' insertions between two items that all three have."""
     by_ours = [item for item in lost if item.deleted_by_ours]
     by_theirs = [item for item in lost if not item.deleted_by_ours]
     merged: list[Merged] = []
-    for run, from_ours in _in_order(runs_ours, runs_theirs, rules):
-        wanted = by_ours if from_ours else by_theirs
-        followed = rules.follow(wanted, run.items, from_ours=from_ours) if wanted else None
+    for ours, theirs in _in_order(runs_ours, runs_theirs, rules):
+        if ours is not None and theirs is not None:
+            merged += rules.join(_replaced_items(base, ours, theirs), ours, theirs)
+            continue
+        run, changed_items = (ours, by_ours) if ours is not None else (theirs, by_theirs)
+        items = run.items if run is not None else ()
+        followed = rules.follow(changed_items, items, from_ours=ours is not None) if changed_items else None
         if followed is not None:
-            wanted.clear()
-        merged += rules.keep(run.items, from_ours=from_ours) if followed is None else followed
+            changed_items.clear()
+        merged += rules.keep(items, from_ours=ours is not None) if followed is None else followed
     if by_ours or by_theirs:
         raise Unresolved("one side deletes what the other side changes")
     return merged
 
 
+def _replaced_items(base: Sequence[Item], ours: Run[Item], theirs: Run[Item]) -> Sequence[Item]:
+    """Return the base items that the narrower of two replacements stands for."""
+    narrower = min(ours, theirs, key=lambda run: run.high - run.low)
+    return [base[index] for index in narrower.replaced]
+
+
 def _in_order(
     runs_ours: list[Run[Item]], runs_theirs: list[Run[Item]], rules: Rules[Item, Merged]
-) -> list[tuple[Run[Item], bool]]:
-    """Return the runs of both sides in their order, each with whether it is from ours."""
-    ordered: list[tuple[Run[Item], bool]] = []
+) -> list[tuple[Run[Item] | None, Run[Item] | None]]:
+    """Return the runs in their order: one of ours, one of theirs, or both where they replace the same items."""
+    ordered: list[tuple[Run[Item] | None, Run[Item] | None]] = []
     ours, theirs = list(runs_ours), list(runs_theirs)
     while ours and theirs:
         first, second = ours[0], theirs[0]
         if first.high < second.low:
-            ordered.append((ours.pop(0), True))
+            ordered.append((ours.pop(0), None))
         elif second.high < first.low:
-            ordered.append((theirs.pop(0), False))
+            ordered.append((None, theirs.pop(0)))
+        elif _same_items(first, second, rules):
+            ordered.append((ours.pop(0), None))
+            theirs.pop(0)
+        elif first.replaces and second.replaces:
+            ordered.append((ours.pop(0), theirs.pop(0)))
         else:
             theirs[0] = second = rules.without_repeats(first, second)
             if not second.items:
                 theirs.pop(0)
             elif rules.arrange(first, second):
-                ordered.append((ours.pop(0), True))
+                ordered.append((ours.pop(0), None))
             else:
-                ordered.append((theirs.pop(0), False))
-    return ordered + [(run, True) for run in ours] + [(run, False) for run in theirs]
+                ordered.append((None, theirs.pop(0)))
+    return ordered + [(run, None) for run in ours] + [(None, run) for run in theirs]
+
+
+def _same_items(first: Run[Item], second: Run[Item], rules: Rules[Item, Merged]) -> bool:
+    if len(first.items) != len(second.items):
+        return False
+    return all(rules.same(item, other) for item, other in zip(first.items, second.items, strict=True))

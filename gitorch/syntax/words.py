@@ -46,8 +46,7 @@ def conserved(base: bytes, ours: bytes, theirs: bytes, merged: bytes) -> bool:
     Where both sides change the count of a word in the same direction, the merge changes it by no less than the larger
     of the two and no more than their sum. Where they differ in direction, it changes by their sum.
     """
-    counts = [Counter(_NAMES.findall(text)) for text in (base, ours, theirs, merged)]
-    in_base, in_ours, in_theirs, in_merged = counts
+    in_base, in_ours, in_theirs, in_merged = (count_names(text) for text in (base, ours, theirs, merged))
     for word in in_ours.keys() | in_theirs.keys() | in_base.keys() | in_merged.keys():
         by_ours, by_theirs = in_ours[word] - in_base[word], in_theirs[word] - in_base[word]
         change = in_merged[word] - in_base[word]
@@ -60,8 +59,14 @@ def conserved(base: bytes, ours: bytes, theirs: bytes, merged: bytes) -> bool:
     return True
 
 
+@lru_cache(maxsize=8)
+def count_names(text: bytes) -> Counter[bytes]:
+    """Return how often each word occurs in a text; signs are not counted."""
+    return Counter(_NAMES.findall(text))
+
+
 def _common(first: bytes, second: bytes) -> int:
-    one, other = bag(first), bag(second)
-    if len(other) < len(one):
-        one, other = other, one
-    return sum(min(count, other[token]) for token, count in one.items() if token in other)
+    smaller, larger = bag(first), bag(second)
+    if len(larger) < len(smaller):
+        smaller, larger = larger, smaller
+    return sum(min(count, larger[token]) for token, count in smaller.items() if token in larger)

@@ -1,0 +1,42 @@
+"""Whether a merge may be proposed: what speaks against it, independent of how it was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gitorch.syntax import words
+from gitorch.syntax.grammar import count_errors, parse
+from gitorch.syntax.languages import Language
+from gitorch.syntax.nodes import Node
+from gitorch.syntax.scopes import removed_name_in_use, repeated_entry, unchanged_texts
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Three versions of a file with their syntax trees: base, ours, theirs."""
+
+    sources: tuple[bytes, bytes, bytes]
+    roots: tuple[Node, Node, Node]
+    language: Language
+    errors: int
+
+
+def parse_versions(sources: tuple[bytes, bytes, bytes], language: Language) -> Versions | None:
+    """Return the parsed versions; None if the grammar is not installed."""
+    parsed = [parse(source, language) for source in sources]
+    if any(root is None for root in parsed):
+        return None
+    base, ours, theirs = (Node.of_file(source, root, language) for source, root in zip(sources, parsed, strict=True))
+    return Versions(sources, (base, ours, theirs), language, max(count_errors(root) for root in parsed))
+
+
+def objection(versions: Versions, content: bytes) -> str | None:
+    """Return why a merged file is not admissible; None if it is."""
+    root = parse(content, versions.language)
+    if count_errors(root) > versions.errors:
+        return "it parses worse than its inputs"
+    if not words.conserved(*versions.sources, content):
+        return "words of a side are missing, or there twice"
+    merged = Node.of_file(content, root, versions.language)
+    unchanged = unchanged_texts(versions.roots, merged)
+    return repeated_entry(versions.roots, merged, unchanged) or removed_name_in_use(versions.roots, merged, unchanged)

@@ -1,0 +1,76 @@
+"""Tables of languages: what a grammar does not say about its kinds of node."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+import tomli
+
+from gitorch import typed
+
+_NAMES = (
+    "bash", "c", "cpp", "css", "go", "java", "javascript", "json", "python", "ruby", "rust", "toml", "typescript",
+    "tsx", "yaml",
+)  # fmt: skip
+
+
+class Language(msgspec.Struct, frozen=True, kw_only=True):
+    """One grammar and its table.
+
+    `texts` are leaves merged by lines and words, of which `comments` are prose; `inner` are nodes that begin with their
+    first child, so that the space before them belongs to that child; `blocks` hold statements or entries, one a line;
+    the entries of `lists` have commas between them;
+    `keys` names the paths of fields that identify a node among its siblings ("name", "receiver+name", "1.left");
+    `units` are nodes whose name is theirs alone in a scope; `exclusive` are entries, such as those of a dictionary, of
+    which a list has one per key; `headed` are compound statements, with the path of their first body; `parameters` are
+    lists of parameters, in which every caller has to give the `required` kinds, and `separators_of_parameters` change
+    what the parameters after them mean; `functions` are scopes of local names; `enumerations` are blocks in which no
+    value may be there twice; `calls` maps a call to the field of the function; `words` are names for the evidence.
+    """
+
+    name: str
+    grammar: str
+    function: str = "language"
+    extensions: tuple[str, ...]
+    texts: frozenset[str] = frozenset()
+    comments: frozenset[str] = frozenset()
+    inner: frozenset[str] = frozenset()
+    blocks: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    keys: dict[str, str] = {}
+    units: frozenset[str] = frozenset()
+    exclusive: frozenset[str] = frozenset()
+    headed: dict[str, str] = {}
+    parameters: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
+    separators_of_parameters: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
+    enumerations: frozenset[str] = frozenset()
+    calls: dict[str, str] = {}
+    words: dict[str, str] = {}
+
+
+def language_of(path: str) -> Language | None:
+    """Return the language of a file by its name; None if there is no table for it."""
+    dot = path.rfind(".")
+    return _by_extension().get(path[dot:].lower()) if dot >= 0 else None
+
+
+@cache
+def _by_extension() -> dict[str, Language]:
+    languages = [_load(name) for name in _NAMES]
+    return {extension: language for language in languages for extension in language.extensions}
+
+
+def _load(name: str) -> Language:
+    return typed.from_object(_table(name), Language)
+
+
+def _table(name: str) -> dict[str, Any]:
+    """Return the table of a language, on top of the one that it is like."""
+    table = tomli.loads(resources.files(__package__).joinpath(f"{name}.toml").read_text("utf-8"))
+    like = table.pop("like", None)
+    return table if like is None else {**_table(like), **table}

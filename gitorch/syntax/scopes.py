@@ -1,0 +1,139 @@
+"""Names and entries by scope: what a merge must not define twice, and what it must not use any more."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from gitorch.syntax import words
+from gitorch.syntax.likeness import key_of
+from gitorch.syntax.nodes import Node
+
+_NAME = re.compile(rb"[^\W\d]\w*")
+_NUMBER = re.compile(rb"-?\w*\d\w*")
+_ENUMERATION = re.compile(rb"Enum|Flag")
+
+
+Versions = tuple[Node, Node, Node]
+
+# units below these levels are compared one by one: file, class, block of the class
+_LEVELS = 3
+
+
+def unchanged_texts(versions: Versions, merged: Node) -> frozenset[bytes]:
+    """Return the texts of upper nodes that all versions have; nothing has to be looked for in these."""
+    first, *sides = (_upper_texts(root) for root in (merged, *versions))
+    return frozenset(first.intersection(*sides))
+
+
+def _upper_texts(root: Node) -> set[bytes]:
+    texts: set[bytes] = set()
+    level = [root]
+    for _ in range(_LEVELS):
+        level = [child for node in level for child in node.children if child.children]
+        texts.update(node.text for node in level)
+    return texts
+
+
+def repeated_entry(versions: Versions, merged: Node, unchanged: frozenset[bytes]) -> str | None:
+    """Return which name, key, header or value the merge has more often in one scope than any side."""
+    counts = [Counter(_entries(version, unchanged)) for version in versions]
+    for entry, count in Counter(_entries(merged, unchanged)).items():
+        if count > 1 and count > max(before[entry] for before in counts):
+            return f"{entry[1]} is there twice"
+    return None
+
+
+def _entries(root: Node, unchanged: frozenset[bytes]) -> Iterator[tuple[str, str]]:
+    """Yield the entries of each scope of a file, with the scope; not those inside of unchanged parts."""
+    pending = [(root, "")]
+    while pending:
+        node, scope = pending.pop()
+        in_enumeration = node.kind in node.language.enumerations or scope.endswith("/enumeration")
+        for child in node.children:
+            yield from _entry(child, scope, in_enumeration)
+            if child.text not in unchanged and child.kind not in node.language.texts and child.children:
+                inner = f"{_scope_of(child, scope)}/enumeration" if _is_enumeration(node) else _scope_of(child, scope)
+                pending.append((child, inner))
+
+
+def _entry(node: Node, scope: str, in_enumeration: bool) -> Iterator[tuple[str, str]]:
+    language = node.language
+    key = key_of(node)
+    if key is not None and (node.kind in language.units or node.kind in language.exclusive):
+        yield scope, f"“{_decoded(key)}”"
+    elif node.kind in language.headed:
+        yield scope, f"“{_decoded(_header(node))}”"
+    if in_enumeration:
+        number = words.tokens(node.text)[-1:] if b"=" in node.text else ()
+        if number and _NUMBER.fullmatch(number[0]):
+            yield scope, f"the value {_decoded(number[0])}"
+
+
+def _header(node: Node) -> bytes:
+    """Return the tokens of a compound statement before its body."""
+    body = node.by_path(node.language.headed[node.kind])
+    header = node.text if body is None else node.text[: node.text.find(body.text)]
+    return b" ".join(words.tokens(header))
+
+
+def _scope_of(node: Node, scope: str) -> str:
+    key = key_of(node)
+    if key is not None:
+        return f"{scope}/{_decoded(key)}"
+    if node.kind in node.language.headed:
+        return f"{scope}/{_decoded(_header(node))}"
+    return f"{scope}/{node.field or node.kind}"
+
+
+def _is_enumeration(node: Node) -> bool:
+    """Return whether a class is an enumeration by the names of its bases."""
+    bases = node.by_field("superclasses")
+    return bases is not None and bool(_ENUMERATION.search(bases.text))
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
+
+
+def removed_name_in_use(versions: Versions, merged: Node, unchanged: frozenset[bytes]) -> str | None:
+    """Return a name that one side removed or renamed where the merge still uses it."""
+    base, ours, theirs = (dict(_functions(version, unchanged)) for version in versions)
+    for path, function in _functions(merged, unchanged):
+        triple = [side.get(path) for side in (base, ours, theirs)]
+        if not all(triple):
+            continue
+        before, *sides = (version for version in triple if version is not None)
+        names = set(_NAME.findall(function.text))
+        for side in sides:
+            removed = _bound(before) - set(_NAME.findall(side.text))
+            if removed & names:
+                return f"“{_decoded(sorted(removed & names)[0])}” is used where the other side removed it"
+    return None
+
+
+def _functions(root: Node, unchanged: frozenset[bytes]) -> Iterator[tuple[str, Node]]:
+    pending: list[tuple[Node, str]] = [(root, "")]
+    while pending:
+        node, path = pending.pop()
+        for child in node.children:
+            if child.text in unchanged or not child.children:
+                continue
+            key = key_of(child)
+            inner = path if key is None else f"{path}/{_decoded(key)}"
+            if child.kind in child.language.functions:
+                yield inner, child
+            else:
+                pending.append((child, inner))
+
+
+def _bound(function: Node) -> set[bytes]:
+    """Return the names that a function binds: its parameters and what it assigns."""
+    names: set[bytes] = set()
+    for node in function.descendants():
+        if node.kind in node.language.parameters:
+            names |= {name for child in node.children if child.named for name in _NAME.findall(child.text)[:1]}
+        elif node.field == "left" or (node.kind in ("identifier",) and node.field == "pattern"):
+            names |= set(_NAME.findall(node.text)[:1])
+    return names
