@@ -28,7 +28,8 @@ class Language(msgspec.Struct, frozen=True, kw_only=True):
     which a list has one per key; `headed` are compound statements, with the path of their first body; `parameters` are
     lists of parameters, in which every caller has to give the `required` kinds, and `separators_of_parameters` change
     what the parameters after them mean; `functions` are scopes of local names; `enumerations` are blocks in which no
-    value may be there twice; `calls` maps a call to the field of the function; `words` are names for the evidence.
+    value may be there twice; `calls` maps a call to the field of the function; `words` are names for the
+    evidence; `hoists` says that `name = value` gives a name to a value.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Language(msgspec.Struct, frozen=True, kw_only=True):
     required: frozenset[str] = frozenset()
     separators_of_parameters: frozenset[str] = frozenset()
     functions: frozenset[str] = frozenset()
+    hoists: bool = False
     enumerations: frozenset[str] = frozenset()
     calls: dict[str, str] = {}
     words: dict[str, str] = {}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from gitorch.syntax import words
-from gitorch.syntax.admissible import objection, parse_versions
+from gitorch.syntax.admissible import Versions, objection, parse_versions
 from gitorch.syntax.alignment import align_equal
 from gitorch.syntax.choices import Choices, in_order_of_likelihood
+from gitorch.syntax.hoisting import with_names_unified
 from gitorch.syntax.languages import language_of
 from gitorch.syntax.lines import merge_lines
 from gitorch.syntax.proposal import SyntaxProposal
@@ -52,15 +53,33 @@ def _ladder(path: str, base: bytes, ours: bytes, theirs: bytes) -> Iterator[Synt
         yield from _by_lines(path, base, ours, theirs, missing)
         return
 
+    plain = _by_tree(versions, "structure", ())
+    first = next(plain, None)
+    if first is not None:
+        yield first
+        yield from plain
+    elif language.hoists:
+        yield from _with_unified_names(versions)
+    for proposal in _by_lines(path, base, ours, theirs, ""):
+        if not objection(versions, proposal.content):
+            yield proposal
+
+
+def _by_tree(versions: Versions, kind: str, evidence: tuple[str, ...]) -> Iterator[SyntaxProposal]:
     def merge(choices: Choices) -> bytes:
         return TreeMerger(choices).merge(*versions.roots)
 
     for content, choices in _variants(merge):
         if not objection(versions, content):
-            yield SyntaxProposal(content, "structure", (f"merged by structure ({language.name})", *choices.evidence))
-    for proposal in _by_lines(path, base, ours, theirs, ""):
-        if not objection(versions, proposal.content):
-            yield proposal
+            sentence = f"merged by structure ({versions.language.name})"
+            yield SyntaxProposal(content, kind, (sentence, *evidence, *choices.evidence))
+
+
+def _with_unified_names(versions: Versions) -> Iterator[SyntaxProposal]:
+    unified = with_names_unified(versions.roots)
+    renamed = None if unified is None else parse_versions(unified.sources, versions.language)
+    if unified is not None and renamed is not None:
+        yield from _by_tree(renamed, "renamed", unified.evidence)
 
 
 def _is_mergeable(text: bytes) -> bool:

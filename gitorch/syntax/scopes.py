@@ -99,8 +99,8 @@ def _decoded(text: bytes) -> str:
 
 def removed_name_in_use(versions: Versions, merged: Node, unchanged: frozenset[bytes]) -> str | None:
     """Return a name that one side removed or renamed where the merge still uses it."""
-    base, ours, theirs = (dict(_functions(version, unchanged)) for version in versions)
-    for path, function in _functions(merged, unchanged):
+    base, ours, theirs = (dict(functions_of(version, unchanged)) for version in versions)
+    for path, function in functions_of(merged, unchanged):
         triple = [side.get(path) for side in (base, ours, theirs)]
         if not all(triple):
             continue
@@ -113,7 +113,8 @@ def removed_name_in_use(versions: Versions, merged: Node, unchanged: frozenset[b
     return None
 
 
-def _functions(root: Node, unchanged: frozenset[bytes]) -> Iterator[tuple[str, Node]]:
+def functions_of(root: Node, unchanged: frozenset[bytes]) -> Iterator[tuple[str, Node]]:
+    """Yield the outermost functions of a file with their paths of names; not those inside of unchanged parts."""
     pending: list[tuple[Node, str]] = [(root, "")]
     while pending:
         node, path = pending.pop()
@@ -126,6 +127,11 @@ def _functions(root: Node, unchanged: frozenset[bytes]) -> Iterator[tuple[str, N
                 yield inner, child
             else:
                 pending.append((child, inner))
+
+
+def names_of(node: Node) -> set[bytes]:
+    """Return the names that occur in a node."""
+    return set(_NAME.findall(node.text))
 
 
 def _bound(function: Node) -> set[bytes]:
