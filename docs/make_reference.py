@@ -80,6 +80,7 @@ _WHAT = {
     "run.idle_timeout": "stop an agent that prints nothing and uses no CPU for this long",
     "run.retries": "automatic retries after a crash, a fatal signal or a lost network",
     "run.fix_checks": "how often failing checks are sent back to the agent's session",
+    "run.tell_conflicts": "tell running agents, in a file that their brief names, whose work will conflict with theirs",
     "run.rate_limits": "at a limit of an agent: `wait` for its end, `switch` to the next agent that is ready, `stop`",
     "run.max_unreviewed": "start nothing while this many tasks wait for review; 0 is no limit",
     "run.until": "start nothing after this time, such as `07:00`",

@@ -28,6 +28,7 @@ class RunSettings(Section, frozen=True, kw_only=True):
     idle_timeout: str = "15m"
     retries: int = 1
     fix_checks: int = 1
+    tell_conflicts: bool = True
     rate_limits: Literal["wait", "switch", "stop"] = "wait"
     max_unreviewed: int = 0
     until: str = ""

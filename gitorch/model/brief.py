@@ -27,11 +27,13 @@ def first_brief(
     before: Sequence[TaskHandoff] = (),
     conventions: Sequence[str] = (),
     conflict: Sequence[str] = (),
+    messages: str = "",
 ) -> str:
     """Return the brief of an attempt: the task's prompt, unchanged, and what an unattended agent has to know.
 
     `checks` are the commands that check the work, `before` the handoffs of the tasks that it builds on, nearest first,
-    `conventions` the files with the conventions of the repository, `conflict` the lines about a conflict to solve.
+    `conventions` the files with the conventions of the repository, `conflict` the lines about a conflict to solve,
+    `messages` the file that will say whose work conflicts with this one.
     """
     parts = [
         *_goal(task.spec.goal),
@@ -49,6 +51,7 @@ def first_brief(
         *_checks(checks),
         "\n# The other agents\n",
         _SHARED,
+        *_messages(messages),
         "\n# How to finish\n",
         _FINISH.format(branch=task.branch, asked=handoff.ASKED),
         "\n# What is not allowed\n",
@@ -203,6 +206,15 @@ def _within(text: str, budget: int) -> str:
         return text
     mark = "\n[cut here for length]"
     return text[: budget - len(mark)] + mark if budget >= _LEAST else ""
+
+
+def _messages(file: str) -> list[str]:
+    if not file:
+        return []
+    return [
+        f"\nIf another agent changes the same lines as you, the file `{file}` appears and shows its lines. Look for it "
+        "before you commit, and make both changes fit where you can."
+    ]
 
 
 def _answer(answer: str) -> list[str]:

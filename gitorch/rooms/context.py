@@ -15,13 +15,14 @@ from gitorch.git.repository import Repository
 from gitorch.model.roles import Role
 from gitorch.model.spending import Spending
 from gitorch.rooms.base import Rooms
+from gitorch.rooms.mailbox import Mailboxes
 
 
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     """What attempts and checks are run with.
 
     `agents` are the kinds of agents, `folder` is the state folder, `environment` the user's. `spending` is what the
-    running attempts have used so far.
+    running attempts have used so far, `mailboxes` where their agents find what they are told.
     """
 
     repository: Repository
@@ -34,3 +35,4 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     notes: NoteWriter
     spending: Spending = msgspec.field(default_factory=Spending)
+    mailboxes: Mailboxes = msgspec.field(default_factory=Mailboxes)

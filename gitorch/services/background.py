@@ -20,7 +20,7 @@ from gitorch.errors import GitorchError
 from gitorch.flow.forecast.background_worker import JobOutcome, LatestWinsWorker
 from gitorch.flow.merge import MergePlan, candidate
 from gitorch.model import graph
-from gitorch.model.forecast import Candidate, CheckStatus
+from gitorch.model.forecast import Candidate, CheckStatus, Forecast
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from gitorch.rooms.context import RunContext
@@ -81,6 +81,7 @@ class BackgroundMerger:
         self._checker = LatestWinsWorker(
             checker.run, self._checks, self._notify, lambda _newer, running: isinstance(running, CheckCandidate)
         )
+        self.forecast: Forecast | None = None
         self._errors: dict[str, GitorchError] = {}
         self._crash: Exception | None = None
         self._is_due = True
@@ -173,6 +174,7 @@ class BackgroundMerger:
                 self._save_due[name] = now + max(SAVE_SECONDS, _SAVE_SHARE * seconds)
             if updated.forecast is None:
                 return
+            self.forecast = updated.forecast
             save_forecast(self.workspace, updated.forecast)
             if updated.rebuilt is not None:
                 self._submitted = (updated.rebuilt.plan, publish_candidate(self.workspace, updated.rebuilt))

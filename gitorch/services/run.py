@@ -31,6 +31,7 @@ from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_
 from gitorch.services.background import BackgroundMerger, background_merger
 from gitorch.services.change_watch import ChangeWatch
 from gitorch.services.checks import checks_for, require_trust
+from gitorch.services.conflict_messages import ConflictMessages
 from gitorch.services.conflicts import conflicting_tasks, queue_conflicted
 from gitorch.services.executor import keep_orphans
 from gitorch.services.forecast_record import saved_candidate, saved_conflicts
@@ -94,9 +95,10 @@ def run(
         scheduler = Scheduler(_hooks(workspace, context, agents, stop), limits, stop)
         changed: dict[TaskId, None] = {}
         watch, notifier = ChangeWatch(workspace), notifier_of(workspace)
+        messages = ConflictMessages(workspace, context)
         yield []
         with background_merger(workspace, context, scheduler.wake, watch.owns_state) as background:
-            for tasks in _with_merges(workspace, scheduler, background, stop):
+            for tasks in _with_merges(workspace, scheduler, background, messages, stop):
                 changed.update(dict.fromkeys(task.id for task in tasks))
                 watch.observe(tasks)
                 notifier.observe(tasks, scheduler.held, watch.changes)
@@ -115,7 +117,11 @@ def run(
 
 
 def _with_merges(
-    workspace: Workspace, scheduler: Scheduler, background: BackgroundMerger, stop: threading.Event
+    workspace: Workspace,
+    scheduler: Scheduler,
+    background: BackgroundMerger,
+    messages: ConflictMessages,
+    stop: threading.Event,
 ) -> Iterator[list[Task]]:
     """Yield tasks that attempts or automatic merges have changed, once the changes are durable."""
     for tasks in scheduler.run():
@@ -126,6 +132,7 @@ def _with_merges(
             yield tasks
         if merged := background.step():
             yield merged
+        messages.send(background.forecast)
     yield from background.drain(stop)
 
 

@@ -306,3 +306,20 @@ def commit_beside(cli: Cli, name: str) -> str:
     made = commit(cli.folder, "beside", {name: "x\n"})
     git("checkout", "--quiet", "main", cwd=cli.folder)
     return made
+
+
+def test_running_agents_are_told_whom_they_will_conflict_with(cli: Cli) -> None:
+    """An agent that is still at work finds the lines of the other side in the file that its brief names."""
+    told = "$(git rev-parse --git-common-dir)/gitorch/attempts/late/1/conflicts.md"
+    cli.queue(
+        does("early \x1b[31m", saved("same.txt", "early"), id="early"),
+        does("late", saved("same.txt", "late"), f"until test -e {told}; do sleep 0.2; done", f"cp {told} .", id="late"),
+    )
+    cli.run("-c", "run.task_timeout=2m", "-c", "sandbox.mode=off")
+    message = git("show", "orch/late:conflicts.md", cwd=cli.folder)
+    assert message.startswith("# Work that will conflict with yours\n")
+    assert "## early: early [31m" in message
+    assert "In same.txt:" in message
+    assert "+early" in message
+    brief = cli.folder / ".git" / "gitorch" / "attempts" / "late" / "1" / "brief-1.md"
+    assert f"{brief.with_name('conflicts.md')}` appears" in brief.read_text("utf-8")

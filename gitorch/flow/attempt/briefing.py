@@ -22,10 +22,12 @@ def compose(
     checks: Mapping[str, str],
     dependencies: Sequence[Task],
     conflicting: Sequence[Task] = (),
+    messages: str = "",
 ) -> str:
     """Return the brief of a task that has its base.
 
     `dependencies` are all tasks that it builds on, nearest first, `conflicting` those that it is in conflict with.
+    `messages` is the file in which the agent will find what it is told while it works.
     """
     handoffs = [
         TaskHandoff(task=dependency.id, title=dependency.title, handoff=handoff_of(repository, dependency))
@@ -33,7 +35,8 @@ def compose(
     ]
     hunks = conflict_commit.marked_lines(repository, task.conflict.conflict_commit) if task.conflict else {}
     conflict = brief.conflict(task, hunks, conflicting) if task.conflict else ()
-    return brief.first_brief(task, role, checks, handoffs, conventions(repository, base_of(task)), conflict)
+    names = conventions(repository, base_of(task))
+    return brief.first_brief(task, role, checks, handoffs, names, conflict, messages)
 
 
 def conventions(repository: Repository, commit: Oid) -> list[str]:

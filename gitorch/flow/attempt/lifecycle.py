@@ -65,15 +65,27 @@ def run(
         return
     try:
         env = open_environment(context, task)
+        messages = _messages_file(context, task, env)
         if phase is Phase.PREPARING:
             task = _prepare(context, task, env)
-            _write_brief(env, 1, compose_brief(context, task, checks, dependencies, conflicting))
+            _write_brief(env, 1, compose_brief(context, task, checks, dependencies, conflicting, messages))
             task = change_attempt(task, phase=Phase.WORKING)
             yield task
         for changed in _rounds(context, task, env, checks):
             yield from finish_attempt(context, changed)
     except RoomError as error:
         yield from finish_attempt(context, end_stopped_or_failed(context, task, error.reason))
+    finally:
+        context.mailboxes.close(task.id)
+
+
+def _messages_file(context: RunContext, task: Task, env: AttemptEnv) -> str:
+    """Return the file in which the agent finds what it is told while it works; empty if it is told nothing."""
+    if not context.config.run.tell_conflicts:
+        return ""
+    state = env.room.agent_state
+    # without a box, agents share that folder
+    return str(context.mailboxes.open(task.id, env.folder if state == context.folder else state))
 
 
 def _prepare(context: RunContext, task: Task, env: AttemptEnv) -> Task:

@@ -92,14 +92,18 @@ def compose_brief(
     checks: Mapping[str, str],
     dependencies: Sequence[Task],
     conflicting: Sequence[Task] = (),
+    messages: str = "",
 ) -> str:
-    """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
+    """Return the brief of a task whose attempt has started; the arguments are those of `run`.
+
+    `messages` is the file in which the agent will find what it is told while it works, if there is one.
+    """
     if current_attempt(task).resumed:
         if task.answer:
             return brief.answer_brief(task.answer)
         return brief.revise_brief(task) if task.comments else brief.go_on_brief()
     role = context.roles.get(task.spec.role) or generalist()
-    return briefing.compose(context.repository, task, role, checks, dependencies, conflicting)
+    return briefing.compose(context.repository, task, role, checks, dependencies, conflicting, messages)
 
 
 def sent_brief(state: Path, task: Task) -> str | None:
