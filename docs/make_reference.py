@@ -144,6 +144,20 @@ the instructions, `description` the purpose, and `model` the model of claude if 
 the agent but not enforced. Such a file does not replace a built-in role; `prompt_file` does. A `prompt_file` in a
 repository's own configuration must be inside the repository.
 
+## What a check sees
+
+A task's checks, like those of a merge, run on a clean checkout of the commit: not in the agent's worktree. The worktrees
+for that (`check_1`, `check_2`, ...) are reset from one commit to the next. A check sees
+
+- the files of the commit, as git checks them out
+- what `[prepare]` copies and makes there, in the order of the settings
+- what the checks before it, on the same commit, have written
+
+It does not see ignored or untracked files that an agent left, changes to files that git was told to ignore, the agent's
+HOME in the sandbox, or files of earlier checks. If a check needs an ignored file (`.env`, test data, `node_modules`),
+name it in `prepare.copy`, or make it by `prepare.run`. A commit that `[prepare]` fails on gets a failing check
+`prepare`. Checks get the user's environment without credentials, and `prepare.env`; they do not get `agents.NAME.env`.
+
 ## Paths
 
 `review.sensitive`, `roles.*.paths`, `merge.regenerate` and the `paths` of a task take globs with the syntax of

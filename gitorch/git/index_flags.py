@@ -12,7 +12,7 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,12 +48,28 @@ def read_flags(repository: Repository, worktree: Worktree, index: Path | None = 
     """Return the paths that a worktree's index, or another `index` of it, hides from git."""
     listing = worktree.git(repository, "ls-files", "-v", "-z", env=_index_env(index)).stdout
     # almost always all entries are plain (`H PATH`), and no path is worth decoding
-    entries = [os.fsdecode(entry) for entry in listing.split(b"\0") if entry and not entry.startswith((b"H ", b"M "))]
-    assumed = [entry[2:] for entry in entries if entry[0].islower()]
-    skipped = [entry[2:] for entry in entries if entry[0] in "Ss"]
+    entries = (entry for entry in listing.split(b"\0") if entry and not entry.startswith((b"H ", b"M ")))
+    return _flagged(worktree, [(chr(entry[0]), os.fsdecode(entry[2:])) for entry in entries])
+
+
+def flags_and_submodules(repository: Repository, worktree: Worktree) -> tuple[FlaggedPaths, list[str]]:
+    """Return the paths that a worktree's index hides from git, and those of submodules, in one call of git."""
+    listing = worktree.git(repository, "ls-files", "-v", "--stage", "-z").stdout
+    flagged, submodules = [], []
+    for entry in listing.split(b"\0"):
+        if entry and not entry.startswith((b"H 1006", b"H 1007", b"H 12")):
+            head, _, path = entry.partition(b"\t")
+            flagged.append((chr(head[0]), os.fsdecode(path)))
+            submodules += [os.fsdecode(path)] if head[2:].startswith(b"160000") else []
+    return _flagged(worktree, [entry for entry in flagged if entry[0] not in "HM"]), submodules
+
+
+def _flagged(worktree: Worktree, entries: Sequence[tuple[str, str]]) -> FlaggedPaths:
+    """Sort entries by the letter that `ls-files -v` gives them."""
+    skipped = [path for letter, path in entries if letter in "Ss"]
     existing = set(_existing(worktree.path, skipped))
     return FlaggedPaths(
-        assumed=tuple(dict.fromkeys(assumed)),
+        assumed=tuple(dict.fromkeys(path for letter, path in entries if letter.islower())),
         skipped=tuple(path for path in skipped if path in existing),
         absent=tuple(path for path in skipped if path not in existing),
     )

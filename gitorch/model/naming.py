@@ -123,6 +123,11 @@ def trash_ref(task: str, stamp: str) -> Ref:
     return Ref(f"{OWN_REFS}trash/{task}/{stamp}")
 
 
+def check_ref(name: str) -> Ref:
+    """Return the one ref that programs in a worktree for checks may move: gitorch never makes or reads it."""
+    return Ref(f"{OWN_REFS}checks/{name}")
+
+
 def conflict_ref(task: str) -> Ref:
     """Return the ref of a task's conflict commit."""
     return Ref(f"{OWN_REFS}standoff/{task}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -179,12 +180,14 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         return room
 
     def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> BoxedFolder:
-        """Return a box around a checkout of a merged tree, with a private repository like an agent's."""
+        """Return a box around a checkout, with a private repository like an agent's and an empty HOME."""
         own = self.folder / "rooms" / name
         private, store = PrivateRepository(own), HistoryStore(self.repository, self.folder / "store.git")
         store.provide(commit)
         (own / "network").mkdir(parents=True, exist_ok=True)
-        (own / "home").mkdir(exist_ok=True)
+        # what a check leaves in its HOME could make the next one pass: a `sitecustomize`, a setting of a test runner
+        shutil.rmtree(own / "home", ignore_errors=True)
+        (own / "home").mkdir()
         private.discard()
         private.create(self.repository, store, worktree, None, commit)
         place = self._place(worktree, own, private, store, own / "home")

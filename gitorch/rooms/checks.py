@@ -24,10 +24,14 @@ Execute = Callable[[Spec], Exit]
 
 
 class CheckRun(msgspec.Struct, frozen=True):
-    """A check's result, and the execution that holds its output."""
+    """A check's result, and the execution that holds its output.
+
+    `failure` says why it was not run, because its tree could not be prepared.
+    """
 
     result: CheckResult
     execution: ExecutionId
+    failure: str = ""
 
 
 def run_checks(

@@ -19,7 +19,7 @@ from gitorch.rooms import uncommitted
 from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
-from gitorch.rooms.plain_folder import PlainFolder
+from gitorch.rooms.plain_folder import PlainFolder, fenced_folder
 from gitorch.rooms.ports import variables
 
 
@@ -97,8 +97,9 @@ class FencedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         return self._room(spec, worktree)
 
     def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> PlainFolder:  # noqa: ARG002
-        """Return the worktree as it is: there is no sandbox around its checks."""
-        return PlainFolder(worktree.path, env)
+        """Return the worktree, fenced like an agent's: there is no sandbox around its checks, and no ref may move."""
+        own = self.folder / "rooms" / name
+        return fenced_folder(self.repository, worktree, env, name=name, own=own, hooks=fence.hooks_folder())
 
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""

@@ -1,12 +1,17 @@
-"""A folder with a tree in it and no agent: where checks of merged trees run."""
+"""A folder with a tree in it, no agent and no sandbox: where checks run."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from gitorch.git import fence
+from gitorch.git.repository import Repository
+from gitorch.git.worktrees import Worktree
+from gitorch.model import naming
 from gitorch.rooms.base import Command
 from gitorch.rooms.environment import without_credentials
 
@@ -24,3 +29,31 @@ class PlainFolder(msgspec.Struct, frozen=True):
     def in_folder(self, folder: Path) -> PlainFolder:
         """Return the same site, with another folder as the working folder."""
         return PlainFolder(folder, self.env)
+
+
+def fenced_folder(
+    repository: Repository,
+    worktree: Worktree,
+    env: Mapping[str, str],
+    *,
+    name: str,
+    own: Path,
+    hooks: Path,
+    git_dir: Path | None = None,
+) -> PlainFolder:
+    """Return a worktree in which `hooks` keep git from moving a ref, except in other repositories.
+
+    `own` is gitorch's folder for the worktree of this `name`; `git_dir` a private repository in front of it, or None.
+    """
+    own.mkdir(parents=True, exist_ok=True)
+    variables = fence.environment(
+        hooks=hooks,
+        user_hooks=Path(os.path.normpath(fence.user_hooks(repository, worktree.path))),
+        git_dir=git_dir or worktree.admin,
+        common_dir=git_dir or repository.common_dir,
+        branch=naming.check_ref(name),
+        task=name,
+        agent="",
+        alarm=own / "alarms",
+    )
+    return PlainFolder(worktree.path, {**repository.identity(), **env, **variables})

@@ -27,7 +27,7 @@ from gitorch.rooms.base import Command, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.homecoming import Homecoming
-from gitorch.rooms.plain_folder import PlainFolder
+from gitorch.rooms.plain_folder import PlainFolder, fenced_folder
 from gitorch.rooms.ports import variables
 from gitorch.rooms.private_repository import PrivateRepository
 from gitorch.storage.shared_notes import SharedNotes
@@ -171,9 +171,19 @@ class PrivateWorktrees(msgspec.Struct, frozen=True, kw_only=True):
             raise RoomError(f"the agent's repository {room.private.git_dir} is gone; its branch is kept")
         return room
 
-    def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> PlainFolder:  # noqa: ARG002
-        """Return the worktree as it is: there is no sandbox around its checks."""
-        return PlainFolder(worktree.path, env)
+    def check_site(self, worktree: Worktree, commit: Oid, env: Mapping[str, str], name: str) -> PlainFolder:
+        """Return the worktree, with a private repository like an agent's in front of it, and no sandbox around it.
+
+        Its `.git` file leads to that repository until the caller lets it lead back.
+        """
+        own = self.folder / "rooms" / name
+        # its programs could read the user's objects anyway, so that the history need not be copied
+        private, store = PrivateRepository(own), HistoryStore(self.repository, self.repository.common_dir)
+        private.discard()
+        private.create(self.repository, store, worktree, None, commit, refuses_pushes=True)
+        worktree_pointer.point(worktree.path, worktree.admin, private.git_dir, own)
+        hooks, git_dir = private.git_dir / "hooks", private.git_dir
+        return fenced_folder(self.repository, worktree, env, name=name, own=own, hooks=hooks, git_dir=git_dir)
 
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""

@@ -11,13 +11,13 @@ import msgspec
 from gitorch.errors import Refused
 from gitorch.flow import adopt
 from gitorch.flow.adopt import BranchMatch, SkippedBranch
-from gitorch.flow.merge.trees import TreeChecker
 from gitorch.flow.scheduling import base as task_base
 from gitorch.git import worktree_status, worktrees
 from gitorch.model import graph, note
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.model.task import CheckResult, State, Task, by_id, change, commit_range
+from gitorch.rooms.trees import TreeChecker
 from gitorch.services import guard
 from gitorch.services.agents import run_context
 from gitorch.services.branch_tips import branch_states

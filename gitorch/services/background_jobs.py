@@ -18,14 +18,14 @@ from gitorch.flow.forecast.background_worker import Cancellation, Superseded
 from gitorch.flow.forecast.pairs import MergeCache
 from gitorch.flow.merge import MergePlan
 from gitorch.flow.merge.candidate import MergeBase
-from gitorch.flow.merge.trees import TreeChecker
-from gitorch.flow.merge.trees.regenerate import Regenerator
+from gitorch.flow.merge.regenerate import Regenerator
 from gitorch.model.forecast import Candidate, Forecast
 from gitorch.model.generators import drain
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, Task
 from gitorch.replay import MemoryReplayer, Replayer
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.trees import TreeChecker
 from gitorch.services.candidate import RebuiltCandidate, rebuild_candidate
 from gitorch.services.checks import checks_at
 from gitorch.services.forecast import inputs_fingerprint, make_forecast, save_uncommitted

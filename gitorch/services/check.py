@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import Refused
-from gitorch.flow.merge.trees import TreeChecker
 from gitorch.git import worktree_status
 from gitorch.model import note
 from gitorch.model.branch_state import BranchState
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task, by_id, change, commit_range
+from gitorch.rooms.trees import TreeChecker
 from gitorch.services import guard
 from gitorch.services.agents import run_context
 from gitorch.services.branch_tips import branch_states

@@ -11,7 +11,6 @@ import msgspec
 from gitorch.errors import ProofFailed, Refused
 from gitorch.flow import merge
 from gitorch.flow.merge import MergeConflict, MergePlan, MergeTarget, NoteLines, Progress, ReportProgress
-from gitorch.flow.merge.trees import TreeChecker
 from gitorch.git import notes
 from gitorch.git.repository import GitFailed, RefsMoved
 from gitorch.model.naming import TaskId
@@ -20,6 +19,7 @@ from gitorch.model.task import LEFT_OUT, State, Task, change
 from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
+from gitorch.rooms.trees import TreeChecker
 from gitorch.services import guard, merge_signing
 from gitorch.services.agents import run_context
 from gitorch.services.branches import integration_tip, refuse_checked_out

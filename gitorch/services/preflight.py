@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from gitorch.errors import GitorchError, LimitReached, NotFound, SetupNeeded
-from gitorch.flow.merge.trees import TreeChecker
 from gitorch.flow.scheduling import base
 from gitorch.flow.scheduling.limits import RunLimits
 from gitorch.model.naming import Oid
@@ -18,6 +17,7 @@ from gitorch.model.task import ALIVE, CheckResult, State, Task
 from gitorch.model.visible import readable_list
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.prepare import files_to_copy
+from gitorch.rooms.trees import TreeChecker
 from gitorch.services import guard
 from gitorch.services.agents import ReadyAgents, agents_needed, run_context
 from gitorch.services.checks import checks_at, require_trust

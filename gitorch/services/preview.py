@@ -20,6 +20,7 @@ from gitorch.rooms.environment import check_environment
 from gitorch.rooms.paths import worktree_path
 from gitorch.rooms.ports import variables
 from gitorch.rooms.prepare import prepare
+from gitorch.rooms.trees import reclaim
 from gitorch.services import guard
 from gitorch.services.agents import run_context
 from gitorch.services.branch_tips import branch_states
@@ -82,7 +83,10 @@ def open_preview(workspace: Workspace, replayer: Replayer, plan: MergePlan) -> P
         worktree = worktrees.add(repository, path, plan.tip, "gitorch shows a preview here")
         env = check_environment(context.environment) | variables(context.config, context.folder, NAME)
         try:
-            prepare(context, context.rooms.check_site(worktree, plan.tip, env, NAME), f"previews/{plan.tip}")
+            try:
+                prepare(context, context.rooms.check_site(worktree, plan.tip, env, NAME), f"previews/{plan.tip}")
+            finally:
+                reclaim(worktree, workspace.folder / "rooms" / NAME)
         except RoomError as failure:
             raise Refused(
                 "not-prepared",

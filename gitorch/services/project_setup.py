@@ -12,11 +12,11 @@ import msgspec
 
 from gitorch.errors import GitorchError
 from gitorch.flow import setup
-from gitorch.flow.merge.trees import TreeChecker
 from gitorch.flow.scheduling import base
 from gitorch.flow.setup import CheckTrial, ProjectFiles, Setup, Toolchain, Trial
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
+from gitorch.rooms.trees import TreeChecker
 from gitorch.services.agents import run_context
 from gitorch.services.workspace import Workspace
 

@@ -13,8 +13,8 @@ import msgspec
 from gitorch import typed
 from gitorch.flow import merge
 from gitorch.flow.merge import KnownResolutions
+from gitorch.flow.merge.regenerate import Regenerator
 from gitorch.flow.merge.resolutions import OpenConflict, sides
-from gitorch.flow.merge.trees.regenerate import Regenerator
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import Oid
 from gitorch.model.task import State

@@ -13,13 +13,13 @@ import msgspec
 from gitorch import data
 from gitorch.config import size
 from gitorch.errors import GitorchError
-from gitorch.flow.merge.trees import TreeChecker
 from gitorch.git.repository import GITORCH_IDENTITY
 from gitorch.model.task import CheckResult
 from gitorch.model.visible import readable_list
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.paths import worktree_path
 from gitorch.rooms.prepare import files_to_copy
+from gitorch.rooms.trees import TreeChecker
 from gitorch.services import project_setup
 from gitorch.services.agents import run_context
 from gitorch.services.checks import checks_at

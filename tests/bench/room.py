@@ -16,16 +16,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gitorch.model.naming import Oid
 from gitorch.rooms.base import RoomSpec
 from gitorch.rooms.boxed_worktree import BoxedWorktrees
 from gitorch.rooms.recorded_rooms import RecordedRooms
+from gitorch.rooms.trees import WorktreePool
 from gitorch.services.agents import run_context
 from gitorch.services.open import open_workspace
 from tests.bench.night import sealed
-from tests.support.git import git, run, standard
+from tests.support.git import commit, git, run, standard
 from tests.support.sandbox import CONFIG, act, spec_for
 
-BOUNDS = {"room, after the first": (0.2, 0.6), "import, nothing new": (0.06, None)}
+CHECK = "check's worktree, one file moved"
+BOUNDS = {"room, after the first": (0.2, 0.6), "import, nothing new": (0.06, None), CHECK: (0.1, 0.1)}
 """Seconds for a small repository, and for one of 10,000 files, where `git status` alone takes longer."""
 
 
@@ -84,7 +87,20 @@ def measure(repo: Path, rounds: int) -> dict[str, float]:
         "`true` in the box": statistics.median(start),
         "import, nothing new": statistics.median(idle),
         "import, one commit": statistics.median(home),
+        CHECK: statistics.median(check_worktrees(repo, rounds)),
     }
+
+
+def check_worktrees(repo: Path, rounds: int) -> list[float]:
+    """Return how long it takes to bring a worktree for checks to the next of several commits, after the first."""
+    context = run_context(open_workspace(repo))
+    pool = WorktreePool(context, ["check_1"])
+    seconds = []
+    for number in range(rounds + 1):
+        tip = Oid(commit(repo, "More", {"moved": f"{number}\n"}))
+        with pool.acquire() as worktree:
+            seconds.append(timed(worktree.checkout, tip))
+    return seconds[1:]
 
 
 def named(repo: Path, task: str) -> RoomSpec:
@@ -116,7 +132,7 @@ def main() -> int:
         for title, seconds in results.items():
             bound = BOUNDS.get(title, (None, None))[place]
             over = over or (bound is not None and seconds > bound)
-            print(f"  {title:24} {seconds * 1000:8.1f} ms{f'   (at most {bound * 1000:.0f})' if bound else ''}")
+            print(f"  {title:34} {seconds * 1000:8.1f} ms{f'   (at most {bound * 1000:.0f})' if bound else ''}")
     return 1 if over else 0
 
 

@@ -55,12 +55,13 @@ def started(context: RunContext) -> Task:
 
 
 def test_an_attempt_knows_only_the_seams(context: RunContext, tmp_path: Path) -> None:
-    """It prepares, works, collects and checks, without a folder of an execution or a linked worktree."""
+    """It prepares, works, collects and checks, without a folder of an execution or a linked worktree of its own."""
     *_, task = attempt.run(context, started(context), CHECKS)
     assert (task.state, task.reason, task.passed) == (State.FINISHED, "", True)
     assert (task.results[0].output, task.attempt and task.attempt.summary) == ("", "The greeting is there.")
     assert git("show", f"{task.branch}:greeting.txt", cwd=context.repository.common_dir) == "hello"
-    assert len(git("worktree", "list", cwd=context.repository.common_dir).splitlines()) == 1
+    worktrees = git("worktree", "list", cwd=context.repository.common_dir).splitlines()
+    assert [Path(line.split()[0]).name for line in worktrees] == ["repo", "check_1"]
     steps = [execution.step for execution in context.executor.executions(attempt.attempt_key(task))]
     assert steps == ["agent-1", "check-1-test"]
     assert (tmp_path / "log").read_text() == "agent\n"

@@ -13,10 +13,10 @@ import pytest
 from gitorch.errors import Refused
 from gitorch.executors.base import NotStarted
 from gitorch.executors.local import LocalExecutor
-from gitorch.flow.merge.trees.check_cache import CheckCache, TreeResults
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
+from gitorch.rooms.trees.check_cache import CheckCache, TreeResults
 from gitorch.storage import foreign_changes, seals
 from tests.support.executions import shell
 

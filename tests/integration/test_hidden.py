@@ -10,13 +10,13 @@ import pytest
 
 from gitorch import services
 from gitorch.errors import Refused
-from gitorch.flow.merge.trees import TreeChecker
 from gitorch.git import worktree_status, worktrees
 from gitorch.git.collect import Collected, NoChanges, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktree_status import Uncommitted
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, rescue_ref
+from gitorch.rooms.trees import TreeChecker
 from gitorch.services.open import open_workspace
 from tests.support.cli import Cli, does, saved
 from tests.support.days import adopt, approve, branch

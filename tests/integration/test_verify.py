@@ -17,12 +17,12 @@ import pytest
 from gitorch import services
 from gitorch.errors import InvalidInput
 from gitorch.executors.base import NotStarted, Spec
-from gitorch.flow.merge.trees import TreeChecker
-from gitorch.flow.merge.trees.check_cache import MAX_AGE_SECONDS
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.trees import TreeChecker
+from gitorch.rooms.trees.check_cache import MAX_AGE_SECONDS
 from gitorch.services.open import open_workspace
 from gitorch.storage import seals
 from tests.support.git import commit, git
@@ -188,7 +188,7 @@ def test_two_processes_never_share_a_worktree(court: Court) -> None:
 
 KILLED = """\
 from pathlib import Path
-from gitorch.flow.merge.trees import TreeChecker
+from gitorch.rooms.trees import TreeChecker
 from gitorch.services.agents import run_context
 from gitorch.services.open import open_workspace
 workspace = open_workspace(Path({folder!r}), ["merge.max_checks=1"])

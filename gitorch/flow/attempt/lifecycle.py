@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from gitorch.config import PriceSettings
 from gitorch.executors.base import tail_text
 from gitorch.flow.attempt import user_hooks
+from gitorch.flow.attempt.checking import check_tip
 from gitorch.flow.attempt.environment import AttemptEnv, open_environment
-from gitorch.flow.attempt.execution import execute, execute_agent
+from gitorch.flow.attempt.execution import execute_agent
 from gitorch.flow.attempt.finish import (
     elapsed,
     end_failed,
@@ -36,13 +37,12 @@ from gitorch.model.task import (
     base_of,
     change,
     change_attempt,
-    commit_range,
     current_attempt,
 )
 from gitorch.model.visible import visible
 from gitorch.replay import conflict_commit
 from gitorch.rooms.base import Collected, CollectResult, NoChanges, Rejected, RoomError
-from gitorch.rooms.checks import CheckRun, run_checks
+from gitorch.rooms.checks import CheckRun
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.prepare import prepare
 
@@ -105,7 +105,7 @@ def _rounds(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[st
     """Let the agent work, collect its commits, check them; send failing checks back as often as allowed."""
     while True:
         round_number = current_attempt(task).round
-        # after a crash, do not collect the work again: checks may have left files in the room
+        # after a crash, work that was collected is only checked
         if current_attempt(task).phase is Phase.WORKING:
             task = _work(context, task, env)
             if current_attempt(task).phase is Phase.WORKING:
@@ -116,7 +116,7 @@ def _rounds(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[st
                 return
             if checks:
                 yield task
-        runs = _check(context, task, env, checks)
+        runs = check_tip(context, task, env, checks) if checks else ()
         task = change(task, results=tuple(run.result for run in runs))
         if stop := stop_reason(env.folder):
             yield end_stopped(context, task, stop)
@@ -124,8 +124,6 @@ def _rounds(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[st
         if task.passed is not False or not _may_fix(context, env, round_number):
             yield end_finished(context, task)
             return
-        # the agent's next commit must not contain what checks left
-        env.room.discard_uncommitted(f"files that checks of {task.id} left")
         _write_brief(env, round_number + 1, brief.fix_brief(_failed_with_output(context, runs)))
         task = change_attempt(task, phase=Phase.WORKING, round=round_number + 1)
         yield task
@@ -158,20 +156,6 @@ def _refused_by_hook(context: RunContext, task: Task, env: AttemptEnv, outcome: 
     if isinstance(collected, Collected):
         task = change(task, commits=Commits(base_of(task), collected.tip))
     return end_refused_by_hook(context, task, output)
-
-
-def _check(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[str, str]) -> tuple[CheckRun, ...]:
-    if not checks:
-        return ()
-    _, tip = commit_range(task)
-    return run_checks(
-        context,
-        env.room,
-        checks,
-        context.repository.tree(tip),
-        prefix=f"{env.key}/check-{current_attempt(task).round}",
-        execute=lambda spec: execute(context, env, spec),
-    )
 
 
 def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
@@ -260,4 +244,4 @@ def _may_fix(context: RunContext, env: AttemptEnv, round_number: int) -> bool:
 
 def _failed_with_output(context: RunContext, runs: Sequence[CheckRun]) -> list[tuple[CheckResult, str]]:
     failed = [run for run in runs if not run.result.passed]
-    return [(run.result, tail_text(context.executor, run.execution, "stdout")) for run in failed]
+    return [(run.result, run.failure or tail_text(context.executor, run.execution, "stdout")) for run in failed]

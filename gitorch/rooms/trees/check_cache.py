@@ -203,13 +203,14 @@ def _result(name: str, line: CachedResult) -> CheckResult:
 def environment_digest(context: RunContext, checks: Mapping[str, str]) -> str:
     """Return a digest of what checks depend on besides the tree, as far as it can be detected.
 
-    That is the machine, the environment variables, how a worktree is prepared, the files copied into it, and all
-    commands together: a check may need what an earlier one has built.
+    That is the machine, the environment variables, the sandbox, how a worktree is prepared, the files copied into it,
+    and all commands together: a check may need what an earlier one has built.
     """
     env = check_environment(context.environment)
     inputs = {
         "machine": [platform.system(), platform.machine()],
         "environment": {name: value for name, value in sorted(env.items()) if not _VOLATILE.fullmatch(name)},
+        "sandbox": msgspec.to_builtins(context.config.sandbox),
         "prepare": msgspec.to_builtins(context.config.prepare),
         "copied": _copied(context),
         "checks": list(checks.values()),

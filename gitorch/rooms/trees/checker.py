@@ -12,17 +12,13 @@ from types import TracebackType
 from typing import Self
 
 from gitorch.executors.base import Spec
-from gitorch.flow.merge.trees.check_cache import UNPREPARED_FOLDER, CheckCache, TreeResults, environment_digest
-from gitorch.flow.merge.trees.worktree_pool import PooledWorktree, WorktreePool
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
-from gitorch.rooms.base import RoomError, Site
-from gitorch.rooms.checks import run_checks
 from gitorch.rooms.context import RunContext
-from gitorch.rooms.environment import check_environment
-from gitorch.rooms.ports import variables
-from gitorch.rooms.prepare import prepare
+from gitorch.rooms.trees.check_cache import CheckCache, TreeResults, environment_digest
+from gitorch.rooms.trees.clean_checkout import check_commit
+from gitorch.rooms.trees.worktree_pool import WorktreePool
 
 NAME = "integration"
 """The name of the first worktree. It is reserved: no task can have it. The others are `integration_2`, ..."""
@@ -30,15 +26,12 @@ NAME = "integration"
 _DEFAULT_WIDTH = 2
 """How many trees are checked at once by default: checks are heavy, and often parallel themselves."""
 
-_UNPREPARED = "prepare"
-"""The name of the failing check of a tree that could not be prepared."""
-
 
 class TreeChecker:
     """Runs the same checks on trees, from any thread, and each tree once.
 
-    Results of earlier commands count too, unless `recheck`. Results of attempts do not, because agents leave ignored
-    files in their worktrees. `name` is the name of the worktrees. Leaving the context stops running checks.
+    Results of earlier commands and of attempts count too, unless `recheck`. `name` is the name of the worktrees.
+    Leaving the context stops running checks.
     """
 
     def __init__(
@@ -82,7 +75,7 @@ class TreeChecker:
         tree = self.context.repository.tree(commit)
         checked = self._results.get(tree) or self._cached(tree)
         if checked is None or (retry and checked.times == 1 and not checked.passed):
-            latest = TreeResults(self._run(commit, tree, on_check))
+            latest = TreeResults(self._run(commit, on_check))
             checked = checked.combined(latest) if checked else latest
             if not self._stopped.is_set():
                 self.cache.remember(tree, checked, self._environment)
@@ -101,39 +94,12 @@ class TreeChecker:
     def _environment(self) -> str:
         return environment_digest(self.context, self.checks)
 
-    def _run(self, commit: Oid, tree: Oid, on_check: Callable[[str], None]) -> tuple[CheckResult, ...]:
-        with self.pool.acquire() as worktree:
-            checkout = worktree.checkout(commit)
-            worktree.record_key(f"{self.key}/{tree}-{next(self._numbers)}")
-            env = check_environment(self.context.environment)
-            env |= variables(self.context.config, self.context.folder, worktree.name)
-            site = self.context.rooms.check_site(checkout, commit, env, worktree.name)
-            if failed := self._prepare(worktree, site, tree, on_check):
-                return (failed,)
-            results: list[CheckResult] = []
-            for name, command in self.checks.items():
-                on_check(name)
-                check, prefix = {name: command}, f"{worktree.key}/check"
-                runs = run_checks(self.context, site, check, tree, prefix=prefix, execute=self._execute)
-                results += [run.result for run in runs]
-            return tuple(results)
-
-    def _prepare(
-        self, worktree: PooledWorktree, site: Site, tree: Oid, on_check: Callable[[str], None]
-    ) -> CheckResult | None:
-        """Prepare a worktree; return a failing result if that fails, because the tree may be the reason."""
-        if not (self.context.config.prepare.copy or self.context.config.prepare.run):
-            return None
-        on_check(_UNPREPARED)
-        try:
-            prepare(self.context, site, worktree.key)
-        except RoomError as failure:
-            output = self.context.folder / UNPREPARED_FOLDER / f"{worktree.key.replace('/', '-')}.txt"
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_text(failure.reason, "utf-8", "surrogateescape")
-            command = "; ".join(self.context.config.prepare.run)
-            return CheckResult(name=_UNPREPARED, command=command, tree=tree, exit_code=None, output=str(output))
-        return None
+    def _run(self, commit: Oid, on_check: Callable[[str], None]) -> tuple[CheckResult, ...]:
+        key = f"{self.key}/{self.context.repository.tree(commit)}-{next(self._numbers)}"
+        runs = check_commit(
+            self.context, self.pool, self.checks, commit, key=key, execute=self._execute, on_check=on_check
+        )
+        return tuple(run.result for run in runs)
 
     def _execute(self, spec: Spec) -> Exit:
         if self._stopped.is_set():

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping
 
 from gitorch.executors.base import Spec
-from gitorch.flow.merge.trees.worktree_pool import WorktreePool
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
@@ -16,6 +15,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import check_environment
 from gitorch.rooms.ports import variables
 from gitorch.rooms.prepare import prepare
+from gitorch.rooms.trees.worktree_pool import WorktreePool
 
 NAME = "integration_made"
 """The name of the worktree; no task can have it."""
