@@ -146,8 +146,8 @@ repository's own configuration must be inside the repository.
 
 ## What a check sees
 
-A task's checks, like those of a merge, run on a clean checkout of the commit: not in the agent's worktree. The worktrees
-for that (`check_1`, `check_2`, ...) are reset from one commit to the next. A check sees
+A task's checks, like those of a merge, run on a clean checkout of the commit, not in the agent's worktree. The
+worktrees for that (`check_1`, `check_2`, ...) are reset from one commit to the next. A check sees
 
 - the files of the commit, as git checks them out
 - what `[prepare]` copies and makes there, in the order of the settings

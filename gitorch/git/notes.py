@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from gitorch.git import unreferenced
 from gitorch.git.lockfiles import SCRATCH
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import NOTES, Oid, Ref
@@ -71,8 +72,7 @@ def build_rewritten(
         stream.append(b"N %s %s\n" % (b"inline" if content else zero, commit.encode()))
         stream.append(_data(content) if content else b"")
     stream.append(b"get-mark :1\nreset %s\nfrom %s\n\ndone\n" % (_SCRATCH, zero))
-    answer = repository.git("fast-import", "--quiet", "--done", "--date-format=raw", input=b"".join(stream))
-    return RefUpdate(ref, Oid(answer.text.split("\n")[-1]), tip)
+    return RefUpdate(ref, unreferenced.fast_import(repository, b"".join(stream)), tip)
 
 
 def append(repository: Repository, additions: Mapping[Oid, Sequence[Line]], reason: str, *, once: bool = False) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from gitorch.errors import NotFound, Refused, SetupNeeded
-from gitorch.git import layout
+from gitorch.git import kept_packs, layout
 from gitorch.git.commit_settings import PATTERN as COMMIT_SETTINGS
 from gitorch.git.commit_settings import CommitSettings
 from gitorch.git.commit_settings import parse as parse_commit_settings
@@ -266,6 +266,7 @@ class Repository:
                 why=answer.stderr.decode("utf-8", "replace").strip(),
                 fix=("run the command again",),
             )
+        kept_packs.release(self.common_dir, [update.new for update in updates if update.new])
         for update in updates:
             if update.ref == NOTES:
                 notes_tip.remember(self.common_dir / "gitorch", update.new)

@@ -158,7 +158,7 @@ class MemoryReplayer:
     def keep(self, *tips: Oid) -> None:
         """Store commits of earlier replays in the repository, with all that they need."""
         new = [oid for tip in tips for oid in reversed([*self._new_below(tip)])]
-        pack.store(self._objects, map(bytes.fromhex, new), self._stored)
+        pack.store(self._objects, map(bytes.fromhex, new), self._stored, tips)
 
     def keep_tree(self, tree: Oid) -> None:
         """Store a tree of an earlier replay or merge in the repository."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from gitorch.git import unreferenced
+from gitorch.model.naming import Oid
 from gitorch.replay.objects import NewObject, Objects, deflate
 
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3}
@@ -14,12 +16,15 @@ _MAX_COPY = 0xFFFFFF
 _MAX_INSERT = 0x7F
 
 
-def store(objects: Objects, roots: Iterable[bytes], stored: set[bytes]) -> None:
-    """Store these new objects and all new ones that they refer to, except the `stored` ones; add them to these."""
+def store(objects: Objects, roots: Iterable[bytes], stored: set[bytes], tips: Iterable[Oid] = ()) -> None:
+    """Store these new objects and all new ones that they refer to, except the `stored` ones; add them to these.
+
+    The user's `git gc` leaves them alone until a ref has moved to one of the `tips`.
+    """
     names = [name for root in roots for name in _reachable(objects.new, root, stored)]
     if names:
         pack = _pack(names, objects.new)
-        objects.repository.git("index-pack", "--threads=1", "--stdin", input=pack + objects.hash(pack).digest())
+        unreferenced.store_pack(objects.repository, pack + objects.hash(pack).digest(), tips)
 
 
 def _reachable(new: Mapping[bytes, NewObject], root: bytes, stored: set[bytes]) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch.git import unreferenced
 from gitorch.git.lockfiles import SCRATCH
 from gitorch.git.repository import RefsMoved, Repository, quoted_path
 from gitorch.model.naming import OWN_REFS, Oid, Ref, TaskId
@@ -110,8 +111,7 @@ class FileResolutions:
         stream += [f"M 100644 {blob} {three.path}\n".encode() for three, blob in resolved.items()]
         zero = "0" * len(next(iter(resolved.values())))
         stream.append(f"\nget-mark :1\nreset {SCRATCH}\nfrom {zero}\n\ndone\n".encode())
-        answer = self.repository.git("fast-import", "--quiet", "--done", "--date-format=raw", input=b"".join(stream))
-        return Oid(answer.text.split("\n")[-1])
+        return unreferenced.fast_import(self.repository, b"".join(stream))
 
 
 class HunkResolutions:

@@ -1,0 +1,102 @@
+"""Write objects that no ref leads to yet, so that a user's `git gc --prune=now` at that moment leaves them alone.
+
+git removes every loose object that was unreachable when it looked, however new, and rewrites packs without unreachable
+ones, unless there is a `.keep` file next to them. So all new objects are packs, with such a file until a ref has moved
+to one of their tips.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitorch.git import kept_packs
+from gitorch.git.history_store import config_variables
+from gitorch.git.repository import Repository, quoted_path
+from gitorch.model.naming import Oid
+from gitorch.storage import atomic
+
+_MOST_PACKS = 20
+"""How many small packs there may be before they are made one."""
+_LARGE_LINES = 2_000
+"""From so many lines on, a stream makes a pack that is not small."""
+
+
+def store_pack(repository: Repository, content: bytes, tips: Iterable[Oid]) -> None:
+    """Store a pack; git keeps it until `kept_packs.release` is called with one of these commits."""
+    packs = repository.common_dir / "objects" / "pack"
+    kept_packs.remove_stale(repository.common_dir)
+    words = ("index-pack", "--threads=1", f"--keep={kept_packs.content()}", "--stdin")
+    answer = repository.git(*words, input=content).text
+    kind, _, name = answer.partition("\t")
+    if kind == "keep":
+        kept_packs.remember(repository.common_dir, packs / f"pack-{name}.keep", tips)
+
+
+def fast_import(repository: Repository, stream: bytes) -> Oid:
+    """Run `git fast-import`, which writes to no ref; return the last id that it prints."""
+    objects = repository.common_dir / "objects"
+    with _incoming(objects) as folder:
+        env = {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted_path(objects)}
+        words = ("fast-import", "--quiet", "--done", "--date-format=raw")
+        # at least one object: all go into a pack
+        settings = config_variables({"fastimport.unpackLimit": "1"})
+        tip = Oid(repository.git(*words, input=stream, env=env | settings).text.split("\n")[-1])
+        for pack in (folder / "pack").glob("pack-*.pack"):
+            _move_in(repository.common_dir, pack, tip)
+            if stream.count(b"\n") < _LARGE_LINES:
+                _roll_up(repository, pack.name)
+    return tip
+
+
+@contextmanager
+def _incoming(objects: Path) -> Iterator[Path]:
+    """Yield an empty folder for objects, on the file system of the repository's own."""
+    folder = objects / f"{kept_packs.INCOMING}{os.getpid()}-{uuid.uuid4().hex[:12]}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move_in(common_dir: Path, pack: Path, tip: Oid) -> None:
+    packs = common_dir / "objects" / "pack"
+    if (packs / pack.name).exists():
+        return
+    keep = packs / f"{pack.stem}.keep"
+    keep.write_text(kept_packs.content(), "ascii")
+    kept_packs.remember(common_dir, keep, [tip])
+    # git looks for the index: it comes last
+    files = [path for path in pack.parent.glob(f"{pack.stem}.*") if path.suffix not in (".idx", ".keep")]
+    for file in (*files, pack.with_suffix(".idx")):
+        file.rename(packs / file.name)
+    atomic.sync(packs)
+
+
+def _roll_up(repository: Repository, new: str) -> None:
+    """Make one pack of the small ones, if there are many: each slows git down a little."""
+    record = repository.common_dir / "gitorch" / "packs"
+    packs = repository.common_dir / "objects" / "pack"
+    small = [*atomic.read_or_empty(record).decode("ascii").split(), new]
+    if len(small) > _MOST_PACKS:
+        # git may have packed them itself since
+        existing = [name for name in small if (packs / name).exists()]
+        rolled = [name for name in existing if not (packs / name).with_suffix(".keep").exists()]
+        listing = "".join(f"{name}\n" for name in rolled).encode()
+        words = ("pack-objects", "--quiet", "--stdin-packs", str(packs / "pack"))
+        # another process may do the same, or the user's git: then it is for the next time
+        answer = repository.git(*words, input=listing, ok=(0, 128)) if rolled else None
+        result = f"pack-{answer.text}.pack" if answer is not None and answer.code == 0 else ""
+        rolled = rolled if result else []
+        for name in rolled:
+            if name != result:
+                for suffix in (".idx", ".rev", ".pack"):  # git looks for the index: it goes first
+                    (packs / name).with_suffix(suffix).unlink(missing_ok=True)
+        small = [*(name for name in existing if name not in rolled), *filter(None, [result])]
+    record.parent.mkdir(exist_ok=True)
+    atomic.replace(record, "".join(f"{name}\n" for name in small).encode("ascii"), durable=False, concurrent=True)
