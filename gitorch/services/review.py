@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+import msgspec
+
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
 from gitorch.flow.review import ReviewCard
@@ -133,6 +135,20 @@ def add_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) 
     added = [placed(workspace, task, comment) for comment in comments]
     commented = change(task, comments=(*task.comments, *added))
     return change_tasks(workspace, "comment", [(task, commented)], f"comment on {task.id}")[0]
+
+
+def replace_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) -> Task:
+    """Replace the pending comments of a task by those of an edited review; the old ones keep the code they had."""
+    if task.state is State.RUNNING:
+        raise Refused("running", f"{task.id} is still running")
+    known = {(old.place, old.is_old, old.text): old for old in task.comments}
+    edited = []
+    for new in comments:
+        old = known.get((new.place, new.is_old, new.text))
+        fields = {"author": old.author, "attempt": old.attempt, "code": old.code} if old else {}
+        edited.append(placed(workspace, task, msgspec.structs.replace(new, **fields)))
+    commented = change(task, comments=tuple(edited))
+    return change_tasks(workspace, "comment", [(task, commented)], f"edit the review of {task.id}")[0]
 
 
 def revise(workspace: Workspace, task: Task, reviewer: str, comments: Sequence[Comment]) -> Task:

@@ -58,3 +58,35 @@ def test_a_second_look_shows_what_is_new(cli: Cli) -> None:
     assert cli.json("diff", "work", "--since-review")["since_review"]["hunks"] == []
     undone = cli.json("review", "work", "--not-viewed", "b.txt:7")["tasks"][0]["hunks"]
     assert [hunk["viewed"] for hunk in undone] == [False, False]
+
+
+_EDITOR = """\
+#!/bin/sh
+sed -i -e '/^> +broken/a must: say `fixed`;\\n```suggestion\\nfixed\\n```' "$1"
+"""
+
+
+def test_a_review_is_written_between_the_lines(cli: Cli, tmp_path: Path) -> None:
+    """The editor gets the diff and the pending comments; exit 10 while comments wait; the agent gets one review."""
+    cli.queue(does("Work", _WORK, id="work"))
+    cli.run()
+    editor = tmp_path / "editor.sh"
+    editor.write_text(_EDITOR)
+    editor.chmod(0o755)
+    cli("comment", "work", "b.txt:3-5", "--severity", "should", "-m", "# shorter")
+    cli("review", "-e", "work", ok=10, env={"VISUAL": str(editor)})
+    comments = cli.tasks()["work"]["comments"]
+    assert [{key: comment[key] for key in ("file", "line", "severity", "text")} for comment in comments] == [
+        {"file": "a.txt", "line": 1, "severity": "must", "text": "say `fixed`;"},
+        {"file": "b.txt", "line": 3, "severity": "should", "text": "# shorter"},
+    ]
+    assert (comments[0]["suggestion"], comments[1]["end"]) == ("fixed", 5)
+    assert cli.error("review", "work", "-F", "-", exit=2, input=b"> +other\n")["code"] == "review-file"
+    assert cli.error("review", "work", "-F", "-", exit=2, input=b"@ nowhere.txt:1\nx\n")["code"] == "no-such-file"
+    assert cli.tasks()["work"]["comments"] == comments
+    sent = cli("review", "work", "-F", "-", input=b"@gitorch revise\n> +broken\nmust: say fixed\n")
+    assert "work: queued" in sent.stderr
+    cli.run()
+    brief = cli("task", "work", "--brief").text
+    assert "Comment 1. `a.txt:1`: say fixed\n\n(must: it is not accepted without this)" in brief
+    assert "```\n+broken\n```" in brief

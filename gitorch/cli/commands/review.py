@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TextIO
+
 import click
 
 from gitorch import services
 from gitorch.cli import schema, views
+from gitorch.cli.commands.review_file import edit_review, leave_comments, read_review
 from gitorch.cli.commands.review_keys import review_interactively
 from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.errors import InvalidInput
@@ -17,15 +20,28 @@ from gitorch.model.task import Task
 @click.option("--list", "only_list", is_flag=True, help="List the finished tasks; ask nothing.")
 @click.option("--viewed", multiple=True, metavar="PLACE", help="Mark the hunks at FILE or FILE:LINE as viewed.")
 @click.option("--not-viewed", multiple=True, metavar="PLACE", help="Take the marks at FILE or FILE:LINE back.")
+@click.option(
+    "-e", "--edit", is_flag=True, help="Write the review of TASK in your editor, between the lines of its diff."
+)
+@click.option("-F", "--file", type=click.File(encoding="utf-8"), metavar="FILE", help="Read such a review; - is stdin.")
 @pass_session
 def review_command(
-    session: Session, task: str | None, only_list: bool, viewed: tuple[str, ...], not_viewed: tuple[str, ...]
+    session: Session,
+    task: str | None,
+    only_list: bool,
+    viewed: tuple[str, ...],
+    not_viewed: tuple[str, ...],
+    edit: bool,
+    file: TextIO | None,
 ) -> None:
     """Review finished tasks, or one TASK: first those that others wait for, then the riskiest.
 
     On a terminal, each task is shown with the keys for a verdict; ? explains them. Marks of viewed hunks are kept in
-    the notes: they survive a rebase, and end when the hunk changes.
+    the notes: they survive a rebase, and end when the hunk changes. Exits with 10 if comments are left to be sent.
     """
+    if edit or file:
+        _write(session, _required(session, task), file)
+        return
     if viewed or not_viewed:
         _mark(session, _required(session, task), viewed, not_viewed)
         return
@@ -43,13 +59,24 @@ def review_command(
         return
     if not task:
         session.answer(views.review.review_list(cards))
-    review_interactively(session, cards)
+    commented = review_interactively(session, cards)
     session.refresh()
+    leave_comments(session, commented)
+
+
+def _write(session: Session, task: Task, file: TextIO | None) -> None:
+    """Take a review from a file, or from the editor."""
+    reviewed = read_review(session, task, file.read()) if file else edit_review(session, task)
+    session.refresh()
+    if session.json:
+        session.answer("", schema.review.ReviewAnswer.of([services.review.review_card(session.workspace, reviewed)]))
+    if reviewed.state is task.state:
+        leave_comments(session, [reviewed])
 
 
 def _required(session: Session, name: str | None) -> Task:
     if not name:
-        raise InvalidInput("which-task", "no task given", fix=("orchestrate review TASK --viewed PLACE",))
+        raise InvalidInput("which-task", "no task given", fix=("orchestrate review TASK ...",))
     return session.find(name)
 
 

@@ -13,32 +13,35 @@ from gitorch import services
 from gitorch.cli import views
 from gitorch.cli.commands.diff import show_diff, show_second_look
 from gitorch.cli.commands.hunk_keys import walk_hunks
+from gitorch.cli.commands.review_file import edit_review
 from gitorch.cli.commands.verdicts import read_message
 from gitorch.cli.session import Session
 from gitorch.errors import GitorchError, Refused
 from gitorch.executors.foreground import run_on_terminal
-from gitorch.model.task import Comment, Task
+from gitorch.model.task import Comment, State, Task
 
 if TYPE_CHECKING:
     from gitorch.flow.review import ReviewCard
 
 _INTERRUPTS = ("\x03", "\x04")
-_PROMPT = "[d]iff [h]unks [i] since review [c]omment [t]ests [l]og [a]pprove [r]evise [n]ext [?]"
+_PROMPT = "[d]iff [h]unks [i] since review [c]omment [e]dit [a]pprove [r]evise [n]ext [?]"
 _HELP = """\
 d  the diff, in your pager               a  approve
 h  hunk by hunk, with viewed marks       r  revise: send back with your comments
 i  what changed since your last verdict  x  reject; the branch is kept
 c  comment on the task                   n  next task
-t  checks with their output              q  quit
-l  the agent's log                       s  summary: this page again, with your comments
-o  open the worktree in your editor      ?  this help"""
+e  edit the review, in the diff          q  quit
+t  checks with their output              s  summary: this page, with your comments
+l  the agent's log                       o  open the worktree in your editor"""
 
 
-def review_interactively(session: Session, cards: Sequence[ReviewCard]) -> None:
-    """Show one task after the other, and carry out the reviewer's keys."""
+def review_interactively(session: Session, cards: Sequence[ReviewCard]) -> list[Task]:
+    """Show one task after the other, and carry out the reviewer's keys; return those with comments left to send."""
     for number, card in enumerate(cards, start=1):
         if not _ask_verdict(session, card, f"{number} of {len(cards)}"):
             break
+    tasks = [session.find(card.task.id) for card in cards]
+    return [task for task in tasks if task.comments and task.state is not State.QUEUED]
 
 
 def _ask_verdict(session: Session, card: ReviewCard, position: str) -> bool:
@@ -111,6 +114,11 @@ def _comment(session: Session, task: Task) -> bool:
     return False
 
 
+def _edit(session: Session, task: Task) -> bool:
+    before = session.find(task.id)
+    return edit_review(session, before).state is not before.state
+
+
 def _approve(session: Session, task: Task) -> bool:
     workspace = session.workspace
     services.review.approve(workspace, [session.find(task.id)], services.review.current_reviewer(workspace))
@@ -144,6 +152,7 @@ _ACTIONS: dict[str, Callable[[Session, Task], bool]] = {
     "h": _hunks,
     "i": _since_review,
     "c": _comment,
+    "e": _edit,
     "t": _checks,
     "l": _log,
     "o": _open,

@@ -29,16 +29,19 @@ def patch_text(
     for hunk in hunks:
         if file is None or hunk.file.path != file.path:
             file = hunk.file
-            lines += (_coloured(line, "meta", colours) for line in _head(file))
+            lines += (_coloured(line, "meta", colours) for line in head_lines(file))
         if beside:
             lines += beside(hunk)
         if hunk.hunk:
             lines.append(_coloured(safe(hunk.hunk.header, width=_WIDEST), "frag", colours))
-            lines += (_line(line, redactor, colours) for line in hunk.hunk.lines)
+            lines += (
+                _coloured(line_text(line, redactor), _SLOTS.get(line.kind, ""), colours) for line in hunk.hunk.lines
+            )
     return "".join(f"{line}\n" for line in lines)
 
 
-def _head(file: FilePatch) -> Iterator[str]:
+def head_lines(file: FilePatch) -> Iterator[str]:
+    """Yield what git prints above the hunks of a file."""
     old, new = safe(file.old_path, width=_WIDEST), safe(file.path, width=_WIDEST)
     yield f"diff --git a/{old} b/{new}"
     if file.old_mode == NO_FILE:
@@ -56,9 +59,10 @@ def _head(file: FilePatch) -> Iterator[str]:
         yield f"+++ {'/dev/null' if file.new_mode == NO_FILE else f'b/{new}'}"
 
 
-def _line(line: PatchLine, redactor: Redactor, colours: Mapping[str, str] | None) -> str:
+def line_text(line: PatchLine, redactor: Redactor) -> str:
+    """Return a line of a hunk with its mark, redacted and harmless."""
     text = safe_block(redactor.feed(line.text + "\n")).rstrip("\n")
-    return _coloured(f"{_MARKS.get(line.kind, '')}{text}", _SLOTS.get(line.kind, ""), colours)
+    return f"{_MARKS.get(line.kind, '')}{text}"
 
 
 def _coloured(text: str, slot: str, colours: Mapping[str, str] | None) -> str:

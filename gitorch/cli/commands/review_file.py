@@ -1,0 +1,73 @@
+"""`review --edit` and `review --file`: the review of a task as one text."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from gitorch import services
+from gitorch.cli import views
+from gitorch.cli.session import Session
+from gitorch.errors import InvalidInput, Refused
+from gitorch.model.task import Task
+
+_COMMENTS_LEFT = 10
+"""The exit code when comments wait to be sent."""
+
+
+def edit_review(session: Session, task: Task) -> Task:
+    """Open the review file of a task in the user's editor, and do what it says; return the task."""
+    branch = services.second_look.branch_hunks(session.workspace, task)
+    quoted = views.review_file.quoted_lines(branch.hunks)
+    title = f"Review of {task.id}, attempt {task.attempts}: {session.screen.out.clean(task.title)}"
+    before = views.review_file.render(title, quoted, task.comments)
+    text = click.edit(before, extension=".diff")
+    if text is None or text == before:
+        session.say(f"{task.id}: the review is as it was")
+        return task
+    try:
+        return _carry_out(session, task, text, quoted)
+    except InvalidInput:
+        folder = session.workspace.folder / "reviews"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{task.id}.diff").write_text(text, "utf-8")
+        session.say(f"your text is in {folder / f'{task.id}.diff'}; correct it, and pass it with --file")
+        raise
+
+
+def read_review(session: Session, task: Task, text: str) -> Task:
+    """Do what the text of a review file says; return the task."""
+    branch = services.second_look.branch_hunks(session.workspace, task)
+    return _carry_out(session, task, text, views.review_file.quoted_lines(branch.hunks))
+
+
+def leave_comments(session: Session, tasks: list[Task]) -> None:
+    """End with the exit code for comments that wait to be sent, if there are any."""
+    if any(task.comments for task in tasks):
+        session.print_notices()
+        raise SystemExit(_COMMENTS_LEFT)
+
+
+def _carry_out(session: Session, task: Task, text: str, quoted: list[views.review_file.QuotedLine]) -> Task:
+    """Keep the comments of a review file, and give its verdict."""
+    workspace = session.workspace
+    review, reviewer = views.review_file.parse(text, quoted), services.review.current_reviewer(workspace)
+    comments = [msgspec.structs.replace(comment, author=reviewer, attempt=task.attempts) for comment in review.comments]
+    if review.verdict == "approve" and comments:
+        raise Refused(
+            "comments-left",
+            f"{task.id} has comments that nobody would get",
+            fix=("write revise or comment as the verdict, or remove the comments",),
+        )
+    services.branch_tips.mark_shown(workspace, services.branch_tips.branch_state(workspace, task).task)
+    if comments or task.comments:
+        task = services.review.replace_comments(workspace, task, comments)
+    if review.verdict == "revise":
+        task = services.review.revise(workspace, task, reviewer, [])
+    elif review.verdict == "approve":
+        (task,) = services.review.approve(workspace, [task], reviewer)
+    elif review.verdict == "reject":
+        task = services.review.reject(workspace, task, reviewer)
+    words = f"{len(task.comments)} comments" if review.verdict == "comment" else str(task.state)
+    session.say(f"{task.id}: {words}")
+    return task
