@@ -10,13 +10,14 @@ import weakref
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 
 from gitorch.errors import GitorchError, SetupNeeded, system_error
+from gitorch.git.pipes import start_drain
+from gitorch.git.stalls import Watch
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -55,6 +56,8 @@ _ENVIRONMENT = {
 _NOT_FOUND = 127
 LONGEST_SECONDS = 1_800.0
 """When a git of ours is stopped: longer than a checkout of a million files takes, shorter than a night."""
+LONGEST_ANSWER_SECONDS = 300.0
+"""When one that answers requests is stopped: longer than a partial clone takes to fetch an object."""
 
 
 class GitFailed(GitorchError):
@@ -104,10 +107,7 @@ class _ThreadLocks(threading.local):
 
 
 class GitRunner:
-    """Runs git on one repository; without a `common_dir`, only in a folder that the caller names.
-
-    It starts processes itself, because GitPython takes longer to import than `orchestrate status` takes in all.
-    """
+    """Runs git on one repository; without a `common_dir`, only in a folder that the caller names."""
 
     def __init__(self, common_dir: Path | None = None) -> None:
         self.common_dir = common_dir
@@ -135,9 +135,7 @@ class GitRunner:
                 stdout, stderr = process.communicate(input, timeout=LONGEST_SECONDS)
             except subprocess.TimeoutExpired as error:
                 process.kill()
-                raise GitFailed(
-                    "git-timeout", f"git {args[0]} did not end within {LONGEST_SECONDS:.0f} s and was stopped"
-                ) from error
+                raise _timed_out(args[0], LONGEST_SECONDS) from error
             except BaseException:
                 process.terminate()  # on SIGTERM git removes its lock files
                 raise
@@ -173,14 +171,17 @@ class GitRunner:
             assert process.stdout
             assert process.stderr
             errors: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
-            reader = threading.Thread(target=_drain, args=(os.dup(process.stderr.fileno()), errors), daemon=True)
-            reader.start()
+            reader = start_drain(process.stderr, errors)
+            watch = Watch(process.kill, LONGEST_SECONDS)
             try:
-                yield from iter(partial(process.stdout.readline, _LINE_BYTES), b"")
+                while line := _next_line(process.stdout, watch):
+                    yield line
             except BaseException:
                 process.terminate()
                 raise
             reader.join()
+        if watch.is_stalled:
+            raise _timed_out(args[0], LONGEST_SECONDS)
         if process.returncode != 0:
             raise command_failed(args, Output(b"", b"".join(errors), process.returncode))
 
@@ -248,7 +249,7 @@ class GitRunner:
 
 _LINE_BYTES = 65_536
 _STDERR_CHUNKS = 8
-"""How much of a batch process's stderr is kept for its error message: the last chunks, of at most 4 kB each."""
+"""How many of the last chunks of a process's stderr are kept for an error message, of at most 4 kB each."""
 
 
 class BatchProcess:
@@ -259,35 +260,36 @@ class BatchProcess:
         assert process.stdout
         assert process.stderr
         self._process = process
+        self._watch = Watch(process.kill, LONGEST_ANSWER_SECONDS)
         self._stdin, self._stdout, self._stderr = process.stdin, cast("BufferedReader", process.stdout), process.stderr
         self._name = name
         self._errors: deque[bytes] = deque(maxlen=_STDERR_CHUNKS)
         # Popen stays alive while its process runs, so that stdin would stay open if this object is dropped unclosed
         weakref.finalize(self, _close, process.stdin)
-        # A full stderr pipe would block the process. The thread reads a descriptor of its own and has no reference to
-        # this object: dropping the object ends the process.
-        arguments = (os.dup(self._stderr.fileno()), self._errors)
-        self._reader = threading.Thread(target=_drain, args=arguments, daemon=True)
-        self._reader.start()
+        # the thread has no reference to this object: dropping the object ends the process
+        self._reader = start_drain(self._stderr, self._errors)
 
     def send(self, request: bytes) -> None:
         """Send a request. What is sent before an answer is read must fit into a pipe (64 kB)."""
         try:
-            self._stdin.write(request)
-            self._stdin.flush()
+            with self._watch:
+                self._stdin.write(request)
+                self._stdin.flush()
         except BrokenPipeError as error:
             raise self._failure() from error
 
     def read_line(self) -> bytes:
         """Return the next line of the answer."""
-        line = self._stdout.readline()
+        with self._watch:
+            line = self._stdout.readline()
         if not line.endswith(b"\n"):
             raise self._failure()
         return line
 
     def read(self, count: int) -> bytes:
         """Return the next `count` bytes of the answer."""
-        content = self._stdout.read(count)
+        with self._watch:
+            content = self._stdout.read(count)
         if len(content) != count:
             raise self._failure()
         return content
@@ -296,7 +298,8 @@ class BatchProcess:
         """Return the answer, which is complete when it ends with `end`."""
         answer = b""
         while not answer.endswith(end):
-            chunk = self._stdout.read1(65_536)
+            with self._watch:
+                chunk = self._stdout.read1(65_536)
             if not chunk:
                 raise self._failure()
             answer += chunk
@@ -311,23 +314,28 @@ class BatchProcess:
     def _end(self) -> int:
         with suppress(BrokenPipeError):
             self._stdin.close()
-        code = self._process.wait()
+        with self._watch:
+            code = self._process.wait()
         self._reader.join()
         return code
 
     def _failure(self) -> GitFailed:
         code = self._end()
+        if self._watch.is_stalled:
+            return _timed_out(self._name, self._watch.limit)
         return command_failed([self._name], Output(b"", b"".join(self._errors), code))
+
+
+def _next_line(pipe: IO[bytes], watch: Watch) -> bytes:
+    with watch:
+        return pipe.readline(_LINE_BYTES)
+
+
+def _timed_out(word: str, seconds: float) -> GitFailed:
+    what = f"git {word} did not answer within {seconds:.0f} s and was stopped"
+    return GitFailed("git-timeout", what, why="it may read a pipe in the place of a file", fix=("git fsck",))
 
 
 def _close(pipe: IO[bytes]) -> None:
     with suppress(OSError):
         pipe.close()
-
-
-def _drain(descriptor: int, chunks: deque[bytes]) -> None:
-    """Read a pipe to its end, keep the last chunks, and close it."""
-    with suppress(OSError):
-        while chunk := os.read(descriptor, 4_096):
-            chunks.append(chunk)
-    os.close(descriptor)
