@@ -142,9 +142,9 @@ def _state(path: Path, script: bytes) -> HookState:
     return HookState.OUTDATED if head == _MARK + _digest(body) else HookState.CHANGED
 
 
-def _tool(path: Path, own: Path | None = None) -> str:
-    """Return who made the hook at `path`: a tool, or `your own`; empty where there is none, or it is `own`."""
-    if path == own or not os.path.lexists(path):
+def _tool(path: Path, own_path: Path | None = None) -> str:
+    """Return who made the hook at `path`: a tool, or `your own`; empty where there is none, or it is `own_path`."""
+    if path == own_path or not os.path.lexists(path):
         return ""
     content = _content(path)
     return next((tool for tool, mark in _TOOLS.items() if mark in content), "your own")

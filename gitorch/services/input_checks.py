@@ -13,12 +13,13 @@ from gitorch.model.task import Task
 def require_bases(repository: Repository, names: Iterable[str]) -> None:
     """Raise `InvalidInput` for a base that is no commit; it names the branch or tag that was meant."""
     bases = [*dict.fromkeys(filter(None, names))]
-    found = dict.fromkeys(bases)
-    plain = [name for name in bases if name.isprintable() and not name.startswith("-")]
-    if plain:
-        found |= zip(plain, repository.object_ids(*(f"{name}^{{commit}}" for name in plain)), strict=True)
+    commits = dict.fromkeys(bases)
+    resolvable = [name for name in bases if name.isprintable() and not name.startswith("-")]
+    if resolvable:
+        oids = repository.object_ids(*(f"{name}^{{commit}}" for name in resolvable))
+        commits |= zip(resolvable, oids, strict=True)
     for name in bases:
-        if found[name] is None:
+        if commits[name] is None:
             refs = repository.git(
                 "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/remotes", "refs/tags"
             )

@@ -42,17 +42,34 @@ class RemovalProof(msgspec.Struct, frozen=True, kw_only=True):
 
 def proofs(workspace: Workspace, tasks: Sequence[Task]) -> list[RemovalProof]:
     """Return for each closed task what proves that it can go: its merged commit on a branch, or its rejection."""
-    repository, integration = workspace.repository, workspace.repository.resolve(workspace.config.integration)
     merged = [task.merged_as for task in tasks if task.merged_as]
-    existing = [oid for oid in repository.object_ids(*merged) if oid] if merged else []
+    on_branches = _on_branches(workspace, merged) if merged else set()
+    same_tree = _with_same_tree(workspace, [(task.tip, task.merged_as) for task in tasks])
+    return [_proof(task, on_branches, same_tree) for task in tasks]
+
+
+def _on_branches(workspace: Workspace, commits: Sequence[Oid]) -> set[Oid]:
+    """Return those of these commits that are on the integration branch, or on a branch or tag of the user's."""
+    repository, integration = workspace.repository, workspace.repository.resolve(workspace.config.integration)
+    existing = {oid for oid in repository.object_ids(*commits) if oid}
+    if not existing:
+        return set()
     branches = (f"--exclude={workspace.config.prefix}*", "--branches", "--remotes", "--tags")
-    names = "".join(f"{commit}\n" for commit in existing).encode()
     bounds = ("--not", *branches, *([integration] if integration else ()))
-    alone = repository.git("rev-list", "--stdin", *bounds, input=names).text.split() if existing else []
-    return [_proof(task, {*existing} - {*alone}) for task in tasks]
+    request = "".join(f"{commit}\n" for commit in existing).encode()
+    return existing - {*map(Oid, repository.git("rev-list", "--stdin", *bounds, input=request).text.split())}
 
 
-def _proof(task: Task, on_branches: Container[str]) -> RemovalProof:
+def _with_same_tree(workspace: Workspace, pairs: Sequence[tuple[Oid | None, Oid | None]]) -> set[Oid]:
+    """Return the second of each pair of commits that have the same tree."""
+    complete = [(tip, merged) for tip, merged in pairs if tip and merged]
+    names = [f"{commit}^{{tree}}" for pair in complete for commit in pair]
+    trees = workspace.repository.object_ids(*names) if names else []
+    compared = zip(complete, trees[::2], trees[1::2], strict=True)
+    return {merged for (_, merged), tree, merged_tree in compared if tree and tree == merged_tree}
+
+
+def _proof(task: Task, on_branches: Container[str], same_tree: Container[str]) -> RemovalProof:
     if task.state is State.REJECTED or not task.merged_as:
         is_empty = task.commits is None or task.tip == task.base
         return RemovalProof(task=task.id, text=f"{task.state}, {'empty' if is_empty else 'its commits stay in a ref'}")
@@ -61,7 +78,8 @@ def _proof(task: Task, on_branches: Container[str]) -> RemovalProof:
         return RemovalProof(
             task=task.id, text=f"stays: {commit[:12]} is on no branch any more", commit=commit, is_proven=False
         )
-    return RemovalProof(task=task.id, text=f"merged as {commit[:12]}", commit=commit)
+    same = ", the same tree" if commit in same_tree else ""
+    return RemovalProof(task=task.id, text=f"merged as {commit[:12]}{same}", commit=commit)
 
 
 def cleanup(workspace: Workspace, tasks: Sequence[Task]) -> Iterator[Task]:

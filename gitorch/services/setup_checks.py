@@ -70,8 +70,8 @@ def identity(workspace: Workspace) -> SetupFinding:
 
 def disk(workspace: Workspace) -> SetupFinding:
     """Say whether a run would start anything with the space that is free."""
-    place = worktree_path(workspace.repository, workspace.config, "task").parent
-    free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
+    parent = worktree_path(workspace.repository, workspace.config, "task").parent
+    free = shutil.disk_usage(next(folder for folder in (parent, *parent.parents) if folder.exists())).free
     least = size(workspace.config.run.min_free_disk)
     if free >= least:
         return SetupFinding(True, f"{free / 1e9:.0f} GB free for worktrees")

@@ -35,12 +35,12 @@ _CHECKED = re.compile(r"(integration|candidate)(_\d+)?")
 class UninstallPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What goes: worktrees, refs with their commits, hooks, and the folder of the state.
 
-    `kept` are refs that stay because no branch has their commits; `open` the tasks that are queued or unfinished.
+    `remaining` are refs that stay because no branch has their commits; `open` the tasks that are queued or unfinished.
     """
 
     worktrees: tuple[Path, ...]
     refs: dict[Ref, Oid]
-    kept: tuple[Ref, ...]
+    remaining: tuple[Ref, ...]
     hooks: tuple[Path, ...]
     folder: Path
     open: tuple[TaskId, ...]
@@ -55,15 +55,15 @@ class Uninstalled(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan(workspace: Workspace, *, purge: bool = False) -> UninstallPlan:
     """Return what `uninstall` would do; `purge` also takes rescue points, earlier attempts, and notes."""
-    removed, kept = _refs(workspace, purge=purge)
-    done = (State.MERGED, State.REJECTED, State.CANCELLED)
+    removed, remaining = _refs(workspace, purge=purge)
+    closed = (State.MERGED, State.REJECTED, State.CANCELLED)
     return UninstallPlan(
         worktrees=tuple(_own_worktrees(workspace)),
         refs=removed,
-        kept=kept,
+        remaining=remaining,
         hooks=tuple(hook.path for hook in hooks.status(workspace)[1] if hook.state is not HookState.ABSENT),
         folder=workspace.folder,
-        open=tuple(task.id for task in workspace.tasks.values() if task.state not in done),
+        open=tuple(task.id for task in workspace.tasks.values() if task.state not in closed),
     )
 
 
@@ -78,10 +78,10 @@ def uninstall(workspace: Workspace, *, purge: bool = False) -> Uninstalled:
         raise Refused("agents-running", f"agents are running: {', '.join(running)}", fix=("orchestrate kill --all",))
     workspace.folder.mkdir(parents=True, exist_ok=True)
     with run_lock(workspace), operation_lock(workspace):
-        places = _trash_folders(workspace)
+        trash_folders = _trash_folders(workspace)
         unsaved = tuple(_take_worktrees(workspace))
-        for place in places:
-            _empty(place, unsaved)
+        for trash in trash_folders:
+            _empty(trash, unsaved)
         changed = _remove_hooks(workspace)
         removed, _ = _refs(workspace, purge=purge)
         workspace.repository.update_refs([RefUpdate(ref, None, oid) for ref, oid in removed.items()], "uninstall")
@@ -112,15 +112,16 @@ def _take_worktrees(workspace: Workspace) -> Iterator[Path]:
 
 
 def _trash_folders(workspace: Workspace) -> set[Path]:
-    places = {worktree_path(workspace.repository, workspace.config, "task").parent}
-    places |= {Path(task.worktree).parent for task in workspace.tasks.values() if task.worktree}
-    return {place / TRASH for place in (*places, *(path.parent for path in _own_worktrees(workspace)))}
+    parents = {worktree_path(workspace.repository, workspace.config, "task").parent}
+    parents |= {Path(task.worktree).parent for task in workspace.tasks.values() if task.worktree}
+    parents |= {path.parent for path in _own_worktrees(workspace)}
+    return {parent / TRASH for parent in parents}
 
 
-def _empty(trash: Path, kept: Sequence[Path]) -> None:
-    """Delete what is in a trash folder, but for `kept`, and the folders that are empty then."""
+def _empty(trash: Path, unsaved: Sequence[Path]) -> None:
+    """Delete what is in a trash folder, but for `unsaved`, and the folders that are empty then."""
     for entry in trash.iterdir() if trash.is_dir() and not trash.is_symlink() else ():
-        if entry in kept:
+        if entry in unsaved:
             continue
         if entry.is_symlink() or not entry.is_dir():
             entry.unlink()
@@ -147,10 +148,10 @@ def _refs(workspace: Workspace, *, purge: bool) -> tuple[dict[Ref, Oid], tuple[R
     rescued = {ref: tip for ref, tip in own.items() if ref.startswith(_RESCUE)}
     others = {ref: tip for ref, tip in own.items() if ref not in rescued}
     copies = [ref for ref in others if ref.startswith(_COPIES)]
-    kept_elsewhere = ("--not", f"--exclude={OWN_REFS}*", "--all", f"--glob={_RESCUE}*")
+    bounds = ("--not", f"--exclude={OWN_REFS}*", "--all", f"--glob={_RESCUE}*")
     tips = [f"{tip}\n" for tip in others.values()]
-    listing = workspace.repository.git("rev-list", "--stdin", *kept_elsewhere, input="".join(tips).encode()).text
+    listing = workspace.repository.git("rev-list", "--stdin", *bounds, input="".join(tips).encode()).text
     alone = {*listing.split()} if tips else set()
-    kept = [ref for ref, tip in others.items() if tip in alone and ref not in copies]
-    removed = {ref: tip for ref, tip in others.items() if ref not in kept}
-    return removed, (*rescued, *kept)
+    unique = [ref for ref, tip in others.items() if tip in alone and ref not in copies]
+    removed = {ref: tip for ref, tip in others.items() if ref not in unique}
+    return removed, (*rescued, *unique)

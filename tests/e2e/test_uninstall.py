@@ -82,7 +82,12 @@ def test_cleanup_says_what_proves_it(cli: Cli) -> None:
     cli("approve", "one")
     merged = cli.json("merge")["integration"]["after"]
     rows = {row["task"]: row for row in cli.json("cleanup", "-n")["proofs"]}
-    assert rows["one"] == {"task": "one", "proof": f"merged as {merged[:12]}", "commit": merged, "proven": True}
+    assert rows["one"] == {
+        "task": "one",
+        "proof": f"merged as {merged[:12]}, the same tree",
+        "commit": merged,
+        "proven": True,
+    }
     assert rows["two"]["proof"].startswith("rejected, ")
     git("update-ref", "-d", "refs/heads/orch/integration", cwd=cli.folder)
     answer = cli.json("cleanup", "-n")

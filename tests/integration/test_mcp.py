@@ -64,7 +64,7 @@ def test_a_client_reads_queues_and_comments(cli: Cli) -> None:
         (task,) = (await call(client, "submit", prompt=text, after=["add-a-page"], priority="high"))["tasks"]
         assert (task["after"], task["priority"]) == (["add-a-page"], "high")
         assert (await call(client, "task", name=task["id"]))["task"]["prompt"] == text
-        await call(client, "comment", name="add-a-page", text="--message=why?", place="page.txt:1")
+        await call(client, "comment", name="add-a-page", text="--message=why?", position="page.txt:1")
         assert isinstance(await call(client, "log", name="add-a-page"), list)
         assert "is not the name of a task" in await refused(client, "task", name="--help")
         answer = await refused(client, "task", name="nothing")

@@ -118,9 +118,11 @@ def _add_writing(server: MCPServer, commands: Commands) -> None:
         return await commands.answer("plan", "new", "--", goal)
 
     @server.tool(annotations=_WRITES)
-    async def comment(name: str, text: str, place: str = "") -> Answer:
-        """Comment on a task, or on a `place` in its work: FILE or FILE:LINE. A person decides what is sent back."""
-        return await commands.answer("comment", f"--message={text}", "--", _name(name), *([place] if place else []))
+    async def comment(name: str, text: str, position: str = "") -> Answer:
+        """Comment on a task, or on a `position` in its work: FILE or FILE:LINE. A person decides what is sent back."""
+        return await commands.answer(
+            "comment", f"--message={text}", "--", _name(name), *([position] if position else [])
+        )
 
 
 def _add_running(server: MCPServer, commands: Commands) -> None:

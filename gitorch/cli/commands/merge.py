@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,19 +41,7 @@ if TYPE_CHECKING:
 @click.option("-y", "--yes", is_flag=True, help="With --pr: do not ask.")
 @pass_session
 def merge_command(
-    session: Session,
-    tasks: tuple[str, ...],
-    dry_run: bool,
-    skip: tuple[str, ...],
-    verify: str,
-    recheck: bool,
-    squash: bool,
-    engine: str,
-    sign: bool | None,
-    into: str,
-    pr: bool,
-    remote: str,
-    yes: bool,
+    session: Session, /, tasks: tuple[str, ...], pr: bool, remote: str, yes: bool, **options: Any
 ) -> None:
     """Rebase approved work onto the integration branch, in dependency order.
 
@@ -61,12 +49,29 @@ def merge_command(
     rebased onto it first. Your own branches never move, except the one you name with --into; a clean checkout of it is
     updated too.
     """
-    workspace = session.workspace
-    if pr:
-        if into or skip or squash:
-            raise click.UsageError("--pr goes with --remote, --yes and --dry-run only")
-        open_pull_requests(session, tasks, remote, dry_run=dry_run, yes=yes)
+    if not pr:
+        _merge(session, tasks, **options)
         return
+    if options["into"] or options["skip"] or options["squash"]:
+        raise click.UsageError("--pr goes with --remote, --yes and --dry-run only")
+    open_pull_requests(session, tasks, remote, dry_run=options["dry_run"], yes=yes)
+
+
+def _merge(
+    session: Session,
+    tasks: Sequence[str],
+    *,
+    dry_run: bool,
+    skip: Sequence[str],
+    verify: str,
+    recheck: bool,
+    squash: bool,
+    engine: str,
+    sign: bool | None,
+    into: str,
+) -> None:
+    """Plan a merge, publish it unless it is a dry run, and print what went in."""
+    workspace = session.workspace
     if not dry_run:
         services.guard.require_person("merge")
         for message in services.recovery.recover(workspace):

@@ -48,7 +48,7 @@ def _listing(plan: UninstallPlan) -> str:
     lines += [f"hook       {safe(str(path))}" for path in plan.hooks]
     lines += [f"state      {safe(str(plan.folder))}", f"refs       {len(plan.refs)} below refs/"]
     lines += [f"unfinished {name}: its request is lost" for name in plan.open]
-    lines += [f"kept       {safe(ref)}" for ref in plan.kept]
+    lines += [f"kept       {safe(ref)}" for ref in plan.remaining]
     return "\n".join(lines)
 
 
@@ -56,7 +56,7 @@ def _answer(plan: UninstallPlan, *, dry_run: bool) -> schema.maintenance.Uninsta
     return schema.maintenance.UninstallAnswer(
         worktrees=[str(path) for path in plan.worktrees],
         refs=[str(ref) for ref in plan.refs],
-        kept=[str(ref) for ref in plan.kept],
+        kept=[str(ref) for ref in plan.remaining],
         hooks=[str(path) for path in plan.hooks],
         folder=str(plan.folder),
         unfinished=[str(name) for name in plan.open],
