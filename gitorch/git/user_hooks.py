@@ -109,9 +109,18 @@ def remove(folder: Path, scripts: Mapping[str, bytes]) -> list[HookStatus]:
     for hook in before:
         if hook.state is not HookState.ABSENT:
             hook.path.unlink()
-        if hook.state is not HookState.ABSENT and _aside(hook.path).exists():
-            _aside(hook.path).rename(folder / hook.name)
+        if hook.state is not HookState.ABSENT:
+            _put_back(folder / hook.name)
     return before
+
+
+def _put_back(path: Path) -> None:
+    """Put a kept hook back. One that is as its successor is not needed; where another took its place, it stays kept."""
+    aside = _aside(path)
+    if aside.exists() and not os.path.lexists(path):
+        aside.rename(path)
+    elif aside.exists() and _content(aside) == _content(path):
+        aside.unlink()
 
 
 def script(body: str, values: Mapping[str, str]) -> bytes:
@@ -126,9 +135,8 @@ def _status(folder: Path, name: str, script: bytes) -> HookStatus:
     for path in (folder / name, folder / (name + _LEGACY)):
         state = _state(path, script)
         if state is not HookState.ABSENT:
-            return HookStatus(
-                name=name, state=state, path=path, other=_tool(_aside(path)) or _tool(folder / name, path)
-            )
+            other = _tool(folder / name, path) or _tool(_aside(folder / name))
+            return HookStatus(name=name, state=state, path=path, other=other)
     return HookStatus(name=name, state=HookState.ABSENT, path=folder / name, other=_tool(folder / name))
 
 

@@ -97,6 +97,25 @@ def test_a_hook_that_pre_commit_moved_is_found(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["pre-push"]
 
 
+@pytest.mark.parametrize("first", ["#!/bin/sh\n", PRE_COMMIT])
+def test_pre_commit_may_be_installed_on_top(tmp_path: Path, first: str) -> None:
+    """A person's hook still runs, an older one of pre-commit does not run again, and nothing is left behind."""
+    later = write(tmp_path / "later", PRE_COMMIT + 'echo later; exec "$0.legacy"\n')
+    mine = write(tmp_path / "pre-push", first + "echo mine\n")
+    if first == PRE_COMMIT:
+        mine.write_bytes(later.read_bytes())
+    before = mine.read_bytes()
+    install(tmp_path, SCRIPTS)
+    (tmp_path / "pre-push").rename(tmp_path / "pre-push.legacy")
+    later.rename(tmp_path / "pre-push")
+    done = subprocess.run([tmp_path / "pre-push"], input=b"", capture_output=True, check=True, cwd=tmp_path)
+    assert done.stdout.split() == ([b"later"] if first == PRE_COMMIT else [b"later", b"mine"])
+    remove(tmp_path, SCRIPTS)
+    aside = tmp_path / "pre-push.before-gitorch"
+    assert aside.exists() == (first != PRE_COMMIT)
+    assert not aside.exists() or aside.read_bytes() == before
+
+
 def test_the_folder_is_that_of_git(repo: Repository, repository_folder: Path, tmp_path: Path) -> None:
     """A folder that is not this repository's alone, or is part of the checkout, is refused with the reason."""
     assert find_folder(repo) == user_hooks.HooksFolder(path=repo.common_dir / "hooks")
