@@ -12,12 +12,15 @@ from gitorch.config import AgentSettings
 from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
 
+RESULT_VARIABLE = "GITORCH_RESULT"
+"""The variable that holds the path of the result file."""
+
 _SUMMARY_LINES = 20
 _SUMMARY_WIDTH = 500
 
 
 class CommandAgent:
-    """`kind = "command"`: `{prompt_file}`, `{task}` and `{worktree}` in its arguments are filled in."""
+    """`kind = "command"`: fills in `{prompt_file}`, `{task}`, `{worktree}` and `{result_file}` in its arguments."""
 
     pass_env: tuple[str, ...] = ()
     resumable: bool = False
@@ -49,9 +52,10 @@ class CommandAgent:
             "{prompt_file}": request.brief_file,
             "{task}": request.task,
             "{worktree}": str(request.worktree),
+            "{result_file}": request.result_file,
         }
         argv = tuple(_filled(word, values) for word in (*settings.command, *settings.args))
-        return Launch(argv=argv, stdin=request.brief)
+        return Launch(argv=argv, env={RESULT_VARIABLE: request.result_file}, stdin=request.brief)
 
     def outcome(self, lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
         """Read the exit code: a command has no final event."""

@@ -16,8 +16,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One execution to start.
 
     `brief` is UTF-8; `brief_file` stands in arguments for the path of a file that holds the standard input.
-    `state_folder` outlives the attempt and is shared by all; `session` is a fresh UUID for a new session or, with
-    `resume`, the id of the session to continue. `budget` is in dollars, 0 for none.
+    `result_file` is where a command may say how it ended; "" for nowhere. `state_folder` outlives the attempt and is
+    shared by all; `session` is a fresh UUID for a new session or, with `resume`, the id of the session to continue.
+    `budget` is in dollars, 0 for none.
     """
 
     task: str
@@ -28,6 +29,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     resume: bool = False
     budget: float = 0.0
+    result_file: str = ""
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):

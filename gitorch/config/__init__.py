@@ -15,7 +15,7 @@ from gitorch.config.layers import (
     user_folder,
 )
 from gitorch.config.roles import roles
-from gitorch.config.settings import AgentSettings, Config, PriceSettings, SandboxSettings, Section
+from gitorch.config.settings import AgentSettings, Config, DeclaredOutcome, PriceSettings, SandboxSettings, Section
 from gitorch.config.source_lines import find_key
 from gitorch.config.units import seconds, size
 
@@ -24,6 +24,7 @@ __all__ = [
     "PERSONAL",
     "AgentSettings",
     "Config",
+    "DeclaredOutcome",
     "Layer",
     "LoadedConfig",
     "PriceSettings",

@@ -74,6 +74,9 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
             raise InvalidInput("config-invalid", f"{location}: {name}: {pattern} is not a valid glob", why=reason)
     if "{task}" not in config.branch or "{task}" not in config.worktrees:
         raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
+    for name, agent in config.agents.items():
+        if wrong := [code for code in agent.exit_codes if not (code.isascii() and code.isdigit() and int(code) < 256)]:
+            raise InvalidInput("config-invalid", f"agents.{name}.exit_codes: {wrong[0]} is not an exit code")
     if config.run.max_agents < 1:
         raise InvalidInput("config-invalid", f"run.max_agents must be at least 1, not {config.run.max_agents}")
     if size(config.run.max_output) < _LEAST_OUTPUT:

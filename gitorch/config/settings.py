@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -61,8 +61,17 @@ class PriceSettings(Section, frozen=True, kw_only=True):
     cached: float | None = None
 
 
+DeclaredOutcome: TypeAlias = Literal[
+    "finished", "asked", "refused", "limited", "out of budget", "not logged in", "setup", "crashed", "failed"
+]
+"""How an execution of a command agent can have ended, by the user's own rules."""
+
+
 class AgentSettings(Section, frozen=True, kw_only=True):
-    """One `[agents.NAME]` table: the kind, the executable, the model, arguments and environment."""
+    """One `[agents.NAME]` table: the kind, the executable, the model, arguments and environment.
+
+    `exit_codes` says what the exit codes of a command mean.
+    """
 
     kind: Literal["claude", "codex", "api", "command"]
     path: str = ""
@@ -71,6 +80,7 @@ class AgentSettings(Section, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    exit_codes: dict[str, DeclaredOutcome] = {}
     key: dict[str, str] = {}
     prices: PriceSettings | None = None
 

@@ -16,10 +16,14 @@ from gitorch.rooms.context import RunContext
 
 
 class AttemptEnv(msgspec.Struct, frozen=True, kw_only=True):
-    """The environment of one attempt: `key` is the prefix of its execution keys, `folder` has its own files."""
+    """The environment of one attempt: `key` is the prefix of its execution keys, `folder` has its own files.
+
+    `messages` is a folder that its agent can write, for what it and gitorch tell each other.
+    """
 
     key: str
     folder: Path
+    messages: Path
     room: Room
     settings: AgentSettings
     agent: Agent
@@ -37,7 +41,15 @@ def open_environment(context: RunContext, task: Task) -> AttemptEnv:
     folder.mkdir(parents=True, exist_ok=True)
     role = context.roles.get(task.spec.role) or generalist()
     settings = _with_model_of_role(context.config.agents[attempt.agent], role)
-    return AttemptEnv(key=key, folder=folder, room=room, settings=settings, agent=context.agents[settings.kind])
+    return AttemptEnv(
+        key=key,
+        folder=folder,
+        # without a box, agents share the folder of their state
+        messages=folder if room.agent_state == context.folder else room.agent_state,
+        room=room,
+        settings=settings,
+        agent=context.agents[settings.kind],
+    )
 
 
 def room_spec(context: RunContext, task: Task) -> RoomSpec:

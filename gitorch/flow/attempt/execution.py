@@ -7,12 +7,14 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch.agents.declared import declared_outcome
 from gitorch.agents.protocol import Request
 from gitorch.config import seconds, size
 from gitorch.executors.base import STDIN_FILE, NotStarted, Spec, tail_text
 from gitorch.flow.attempt.environment import AttemptEnv
 from gitorch.flow.attempt.metering import Meter, metered_usage
 from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
+from gitorch.flow.attempt.results import read_result, result_file
 from gitorch.flow.attempt.stream_watch import stopped_when_hopeless
 from gitorch.model.outcome import Exit, ExitReason, Outcome, Usage
 from gitorch.model.risky_commands import CommandWatch
@@ -47,6 +49,9 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
         watch = CommandWatch(env.agent.events)
         outcome = env.agent.outcome(watch.through(lines), stderr, result)
     outcome = msgspec.structs.replace(outcome, commands=tuple(watch.commands))
+    if env.settings.kind == "command":
+        content = read_result(env.messages, round_number)
+        outcome = declared_outcome(outcome, env.settings.exit_codes, result, content)
     if outcome.usage is None:  # it was stopped before it could say
         with context.executor.open_output(execution, "stdout") as lines:
             outcome = msgspec.structs.replace(outcome, usage=metered_usage(env.agent, env.settings, lines))
@@ -77,6 +82,7 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         session=attempt.session,
         resume=round_number > 1 or attempt.resumed,
         budget=_remaining_budget(task),
+        result_file=str(result_file(env.messages, round_number)),
     )
     launch = env.agent.launch(env.settings, request)
     command = env.room.agent_command(launch.argv, launch.env)

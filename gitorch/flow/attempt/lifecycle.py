@@ -24,6 +24,7 @@ from gitorch.flow.attempt.finish import (
 )
 from gitorch.flow.attempt.metering import priced
 from gitorch.flow.attempt.records import brief_file, stop_reason
+from gitorch.flow.attempt.results import clear_results
 from gitorch.flow.attempt.start import compose_brief
 from gitorch.model import alarms, brief, note
 from gitorch.model.outcome import AttemptOutcome, ExitReason, Outcome, Usage
@@ -67,6 +68,7 @@ def run(
         env = open_environment(context, task)
         messages = _messages_file(context, task, env)
         if phase is Phase.PREPARING:
+            clear_results(env.messages)
             task = _prepare(context, task, env)
             _write_brief(env, 1, compose_brief(context, task, checks, dependencies, conflicting, messages))
             task = change_attempt(task, phase=Phase.WORKING)
@@ -83,9 +85,7 @@ def _messages_file(context: RunContext, task: Task, env: AttemptEnv) -> str:
     """Return the file in which the agent finds what it is told while it works; empty if it is told nothing."""
     if not context.config.run.tell_conflicts:
         return ""
-    state = env.room.agent_state
-    # without a box, agents share that folder
-    return str(context.mailboxes.open(task.id, env.folder if state == context.folder else state))
+    return str(context.mailboxes.open(task.id, env.messages))
 
 
 def _prepare(context: RunContext, task: Task, env: AttemptEnv) -> Task:
