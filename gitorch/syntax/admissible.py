@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitorch.syntax import words
+from gitorch.syntax.calls import copied_call_changed
 from gitorch.syntax.grammar import count_errors, parse
 from gitorch.syntax.languages import Language
 from gitorch.syntax.nodes import Node
-from gitorch.syntax.scopes import removed_name_in_use, repeated_entry, unchanged_texts
+from gitorch.syntax.scopes import removed_name_in_use, removed_unit_in_use, repeated_entry, unchanged_texts
 
 
 @dataclass(frozen=True)
@@ -39,4 +40,9 @@ def objection(versions: Versions, content: bytes) -> str | None:
         return "words of a side are missing, or there twice"
     merged = Node.of_file(content, root, versions.language)
     unchanged = unchanged_texts(versions.roots, merged)
-    return repeated_entry(versions.roots, merged, unchanged) or removed_name_in_use(versions.roots, merged, unchanged)
+    return (
+        repeated_entry(versions.roots, merged, unchanged)
+        or removed_name_in_use(versions.roots, merged, unchanged)
+        or removed_unit_in_use(versions.roots, merged)
+        or copied_call_changed(versions.roots, unchanged)
+    )

@@ -12,7 +12,7 @@ from gitorch.syntax.likeness import same_code
 from gitorch.syntax.nodes import Node
 from gitorch.syntax.pieces import Piece, merged_piece, piece_of
 from gitorch.syntax.sequences import Lost, Run
-from gitorch.syntax.unresolved import Unresolved
+from gitorch.syntax.unresolved import Refused, Unresolved
 
 _OPENING = frozenset({b"(", b"[", b"{"})
 _CLOSING = frozenset({b")", b"]", b"}"})
@@ -56,6 +56,8 @@ class ChildRules:
     def merge(self, base: Node, ours: Node, theirs: Node) -> Piece:
         try:
             return merged_piece(base, ours, theirs, self._merger.merge(base, ours, theirs))
+        except Refused:
+            raise
         except Unresolved as failure:
             raise ChildUnresolved(self._base, base, str(failure)) from failure
 
@@ -94,14 +96,16 @@ class ChildRules:
         if ours.replaces or theirs.replaces:
             raise Unresolved("one side inserts in the middle of what the other side replaces")
         if self._base.kind in self._language.parameters and _has_required(ours) and _has_required(theirs):
-            raise Unresolved("both sides add a parameter that every caller has to give")
+            raise Refused("both sides add a parameter that every caller has to give")
         entries = self._language.words.get(self._base.kind, self._base.kind.replace("_", " "))
         return self._merger.choices.ours_first(f"{entries}{self._in_scope()}")
 
     def join(self, base: Sequence[Node], ours: Run[Node], theirs: Run[Node]) -> list[Piece]:
         """Return what one side made of code that the other side wrapped, inside the wrapper."""
         in_ours, in_theirs = moves.find_siblings(base, ours.items), moves.find_siblings(base, theirs.items)
-        if bool(in_ours) == bool(in_theirs):
+        if in_ours and in_theirs:
+            raise Refused("both sides wrap the same code")
+        if not in_ours and not in_theirs:
             raise Unresolved("both sides replace the same code")
         outer, inner = (ours, theirs) if in_ours else (theirs, ours)
         first, *rest = in_ours or in_theirs
@@ -124,7 +128,7 @@ class ChildRules:
         """Raise `Unresolved` if a side reorders parameters, or changes how those of the base are passed."""
         for side in (self._ours, self._theirs):
             if _changes_order(self._base, side):
-                raise Unresolved("one side changes the order or the passing of parameters that the other side changes")
+                raise Refused("one side changes the order or the passing of parameters that the other side changes")
 
 
 def _changes_order(base: Node, side: Node) -> bool:

@@ -20,16 +20,20 @@ _NAMES = (
 class Language(msgspec.Struct, frozen=True, kw_only=True):
     """One grammar and its table.
 
-    `texts` are leaves merged by lines and words, of which `comments` are prose; `inner` are nodes that begin with their
-    first child, so that the space before them belongs to that child; `blocks` hold statements or entries, one a line;
-    the entries of `lists` have commas between them;
-    `keys` names the paths of fields that identify a node among its siblings ("name", "receiver+name", "1.left");
-    `units` are nodes whose name is theirs alone in a scope; `exclusive` are entries, such as those of a dictionary, of
-    which a list has one per key; `headed` are compound statements, with the path of their first body; `parameters` are
-    lists of parameters, in which every caller has to give the `required` kinds, and `separators_of_parameters` change
-    what the parameters after them mean; `functions` are scopes of local names; `enumerations` are blocks in which no
-    value may be there twice; `calls` maps a call to the field of the function; `words` are names for the
-    evidence; `hoists` says that `name = value` gives a name to a value.
+    - `texts` are leaves merged by lines and words, of which `comments` are prose.
+    - `inner` nodes begin with their first child: the space before them belongs to that child.
+    - `blocks` hold statements or entries, one a line; the entries of `lists` have commas between them.
+    - `keys`: the paths of fields that identify a node among its siblings ("name", "receiver+name", "1.left").
+    - `units` have a name that is theirs alone in a scope; `exclusive` entries, of which a list has one per key.
+    - `headed`: compound statements, with the path of their first body.
+    - `parameters`: lists in which every caller has to give the `required` kinds, and in which
+      `separators_of_parameters` change what the parameters after them mean.
+    - `functions` are scopes of local names; with `hoists`, `name = value` gives a name to a value.
+    - `enumerations` are blocks in which no value may be there twice.
+    - `calls`: kinds of call, with the field of the function that is called.
+    - `imports`: kinds of import, with the field of the imported names ("" for every child); they bind the names in
+      their own scope if `imports_are_local`, else in the file.
+    - `words` name lists for the evidence.
     """
 
     name: str
@@ -52,6 +56,8 @@ class Language(msgspec.Struct, frozen=True, kw_only=True):
     hoists: bool = False
     enumerations: frozenset[str] = frozenset()
     calls: dict[str, str] = {}
+    imports: dict[str, str] = {}
+    imports_are_local: bool = False
     words: dict[str, str] = {}
 
 

@@ -60,9 +60,9 @@ def _ladder(path: str, base: bytes, ours: bytes, theirs: bytes) -> Iterator[Synt
         yield from plain
     elif language.hoists:
         yield from _with_unified_names(versions)
-    for proposal in _by_lines(path, base, ours, theirs, ""):
-        if not objection(versions, proposal.content):
-            yield proposal
+    if first is None and versions.errors:
+        # the grammar does not understand the file, such as a template
+        yield from _by_lines(path, base, ours, theirs, f"; it does not parse as {language.name}")
 
 
 def _by_tree(versions: Versions, kind: str, evidence: tuple[str, ...]) -> Iterator[SyntaxProposal]:

@@ -63,12 +63,22 @@ def _entry(node: Node, scope: str, in_enumeration: bool) -> Iterator[tuple[str, 
     key = key_of(node)
     if key is not None and (node.kind in language.units or node.kind in language.exclusive):
         yield scope, f"“{_decoded(key)}”"
+    elif node.kind in language.imports:
+        yield from ((scope if language.imports_are_local else "", f"“{_decoded(name)}”") for name in _imported(node))
     elif node.kind in language.headed:
         yield scope, f"“{_decoded(_header(node))}”"
     if in_enumeration:
         number = words.tokens(node.text)[-1:] if b"=" in node.text else ()
         if number and _NUMBER.fullmatch(number[0]):
             yield scope, f"the value {_decoded(number[0])}"
+
+
+def _imported(node: Node) -> Iterator[bytes]:
+    """Yield the names that an import binds: of `a as b` the last one."""
+    field = node.language.imports[node.kind]
+    for child in node.children:
+        if child.named and (child.field == field or not field):
+            yield from _NAME.findall(child.text)[-1:]
 
 
 def _header(node: Node) -> bytes:
@@ -105,12 +115,29 @@ def removed_name_in_use(versions: Versions, merged: Node, unchanged: frozenset[b
         if not all(triple):
             continue
         before, *sides = (version for version in triple if version is not None)
-        names = set(_NAME.findall(function.text))
+        names = names_of(function)
         for side in sides:
-            removed = _bound(before) - set(_NAME.findall(side.text))
+            removed = _bound(before) - names_of(side)
             if removed & names:
                 return f"“{_decoded(sorted(removed & names)[0])}” is used where the other side removed it"
     return None
+
+
+def removed_unit_in_use(versions: Versions, merged: Node) -> str | None:
+    """Return the name of a function or class that one side removed from the file, where the merge still uses it."""
+    base, *sides = versions
+    in_merged = words.count_names(merged.text)
+    for side in sides:
+        in_side = words.count_names(side.text)
+        missing = {name for name in words.count_names(base.text) if not in_side[name] and in_merged[name]}
+        if missing and missing & _unit_names(base):
+            name = sorted(missing & _unit_names(base))[0]
+            return f"“{_decoded(name)}” is used where the other side removed it"
+    return None
+
+
+def _unit_names(root: Node) -> set[bytes]:
+    return {key for node in root.descendants() if node.kind in node.language.units and (key := key_of(node))}
 
 
 def functions_of(root: Node, unchanged: frozenset[bytes]) -> Iterator[tuple[str, Node]]:
@@ -130,8 +157,9 @@ def functions_of(root: Node, unchanged: frozenset[bytes]) -> Iterator[tuple[str,
 
 
 def names_of(node: Node) -> set[bytes]:
-    """Return the names that occur in a node."""
-    return set(_NAME.findall(node.text))
+    """Return the names in the code of a node; words in texts and comments are none."""
+    leaves = (leaf for leaf in node.descendants() if not leaf.children and leaf.kind not in leaf.language.texts)
+    return {name for leaf in leaves for name in _NAME.findall(leaf.text)}
 
 
 def _bound(function: Node) -> set[bytes]:

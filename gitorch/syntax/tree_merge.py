@@ -12,7 +12,7 @@ from gitorch.syntax.nodes import Node
 from gitorch.syntax.pieces import Piece, join_pieces
 from gitorch.syntax.sequences import merge_sequences
 from gitorch.syntax.texts import merge_text
-from gitorch.syntax.unresolved import Unresolved
+from gitorch.syntax.unresolved import Refused, Unresolved
 
 # a pair that cannot be merged and is less alike than this may be two different nodes
 _SURE_PAIR = 0.93
@@ -59,6 +59,8 @@ class TreeMerger:
         mark = self.choices.mark()
         try:
             return self._merge_children(base, ours, theirs)
+        except Refused:
+            raise
         except Unresolved:
             self.choices.reset(mark)
             return changed.text
@@ -76,7 +78,7 @@ class TreeMerger:
         """Return the wrapper that one side put around a node, with the other side's change inside."""
         in_ours, in_theirs = moves.wraps(ours, base), moves.wraps(theirs, base)
         if in_ours is not None and in_theirs is not None:
-            raise Unresolved("both sides wrap the same code")
+            raise Refused("both sides wrap the same code")
         outer, inner, changed = (ours, in_ours, theirs) if in_ours is not None else (theirs, in_theirs, ours)
         if inner is None:
             return None
@@ -125,6 +127,8 @@ class TreeMerger:
                 self.choices.reset(mark)
                 try:
                     return self._merge_aligned(versions, *partners, retries - 1)
+                except Refused:
+                    raise
                 except Unresolved:
                     continue
             raise
