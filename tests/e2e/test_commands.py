@@ -99,7 +99,7 @@ TASK = {
 
 def test_every_command_answers_as_json(cli: Cli) -> None:
     """One night through all commands: each prints one object with its own schema, streams one a line."""
-    cli.fresh_interpreter = True  # what a command does not import must not be there by chance
+    cli.imports_itself = True  # what a command does not import must not be there by chance
     checked(cli, test="test ! -f bad.txt")
     seen: set[str] = set()
 

@@ -26,7 +26,7 @@ from tests.support.git import DATE, commit, git, run
 from tests.support.histories import History, Line, Queue, write_histories, write_sequences
 from tests.support.scale import scaled
 
-HISTORIES = int(os.environ.get("GITORCH_TEST_HISTORIES") or scaled(60))
+HISTORIES = int(os.environ.get("GITORCH_TEST_HISTORIES") or scaled(30))
 
 
 @pytest.fixture(autouse=True)
@@ -311,7 +311,7 @@ def test_heads_that_conflict(repo: Repository, folder: Path) -> None:
     assert clash(merge_heads(repo, [one, two], "Bases\n")) == (two, ("README.md",))
 
 
-SEQUENCES = int(os.environ.get("GITORCH_TEST_SEQUENCES") or scaled(40))
+SEQUENCES = int(os.environ.get("GITORCH_TEST_SEQUENCES") or scaled(20))
 _TOGETHER = 250  # sequences in one repository: git grows slow over loose objects that nothing points at
 
 

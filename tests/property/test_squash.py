@@ -14,7 +14,7 @@ from tests.support.git import DATE, git
 from tests.support.histories import write_histories
 from tests.support.tasks import make_task
 
-HISTORIES = int(os.environ.get("GITORCH_TEST_SCALE") or 1) * 40
+HISTORIES = int(os.environ.get("GITORCH_TEST_SCALE") or 1) * 20
 
 
 def test_a_squashed_task_has_the_tree_of_its_replay(empty: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,9 @@ class Cli:
     fresh_interpreter = False
     """Whether each command starts an interpreter of its own: for tests of what depends on that."""
 
+    imports_itself = False
+    """Whether each command imports what it uses of gitorch, in a fork that has imported none of it."""
+
     def __init__(self, folder: Path, config: str = OBEDIENT, **environment: str) -> None:
         self.folder = folder
         self.environment = {**sealed(), **environment}
@@ -114,7 +117,8 @@ class Cli:
                 check=False,
             )
         else:
-            done = forkserver.server().run(words, cwd=where, env=variables, input=input, timeout=seconds)
+            server = forkserver.bare_server() if self.imports_itself else forkserver.server()
+            done = server.run(words, cwd=where, env=variables, input=input, timeout=seconds)
         settle(self.folder, where)
         answer = Answer(words, done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
         wanted = (ok,) if isinstance(ok, int) else ok

@@ -41,12 +41,15 @@ ROOT = Path(__file__).resolve().parents[2]
 _INTERPRETER = sys.executable
 _MESSAGE = struct.Struct("ci")
 _STARTED, _ENDED = b"s", b"e"
-_COMMAND, _API = "gitorch", "gitorch.agents.api.process"
-"""What a server runs, as `python -m` names it."""
+_COMMAND, _BARE, _API = "gitorch", "bare", "gitorch.agents.api.process"
+"""What a server runs, as `python -m` names it; `bare` is the command line, with nothing of gitorch imported."""
 PYTHON = "GITORCH_TEST_PYTHON"
 """A variable of a command: what it takes for its interpreter, as `ForkServer.install_python` writes it."""
 HOOK = "GITORCH_TEST_HOOK"
 """In a command's environment: `module:function`, which is called in its process before the command starts."""
+
+_LIBRARIES = "click msgspec tomli subprocess concurrent.futures shutil tempfile hashlib inspect traceback uuid"
+"""What nearly every command imports, and has no modules that one could do without by chance."""
 
 _NOT_IMPORTED = ("gitorch.__main__", "gitorch.agents.api.")
 """Modules that the command line itself does not load."""
@@ -219,6 +222,11 @@ def server() -> ForkServer:
     return _server_of(_COMMAND, os.getpid())
 
 
+def bare_server() -> ForkServer:
+    """Return a server whose commands import all of gitorch that they use, as a fresh interpreter does."""
+    return _server_of(_BARE, os.getpid())
+
+
 def api_server() -> ForkServer:
     """Return this process's fork server for the process of the api agent, started at the first call."""
     return _server_of(_API, os.getpid())
@@ -368,6 +376,12 @@ def _learn_types(base: type) -> None:
         _learn_types(kind)
 
 
+def _import_libraries() -> Callable[[], int | None]:
+    for name in _LIBRARIES.split():
+        importlib.import_module(name)
+    return lambda: importlib.import_module("gitorch.cli.main").main()
+
+
 def _import_api() -> Callable[[], int | None]:
     for name in ("gitorch.agents.api.client", "anthropic.resources.messages"):
         importlib.import_module(name)
@@ -376,7 +390,7 @@ def _import_api() -> Callable[[], int | None]:
 
 
 def _serve(program: str, *descriptors: str) -> None:
-    main = {_COMMAND: _import_command, _API: _import_api}[program]()
+    main = {_COMMAND: _import_command, _BARE: _import_libraries, _API: _import_api}[program]()
     gc.collect()
     gc.freeze()  # the pages stay shared with the forks
     serve(main, *(socket.socket(fileno=int(word)) for word in descriptors))
