@@ -28,7 +28,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services.candidate import RebuiltCandidate, rebuild_candidate
 from gitorch.services.checks import checks_at
-from gitorch.services.forecast import inputs_fingerprint, make_forecast, save_uncommitted
+from gitorch.services.forecast import in_flight_refs, inputs_fingerprint, make_forecast, save_uncommitted
 from gitorch.services.merge import plan_for
 from gitorch.services.merge_base import MergeInputs, read_inputs
 
@@ -101,11 +101,12 @@ class Forecaster:
         repository, folder = self.context.repository, self.context.folder
         clean, save_seconds = self._save(job)
         inputs = read_inputs(repository, self.loaded.config, folder, job.tasks)
-        fingerprint = inputs_fingerprint(inputs)
+        refs = in_flight_refs(inputs)
+        fingerprint = inputs_fingerprint(inputs, refs)
         forecast, rebuilt = None, None
         if fingerprint != job.fingerprint:
             with MemoryReplayer(repository) as replayer:
-                forecast = make_forecast(inputs, replayer, self._cache, clean)
+                forecast = make_forecast(inputs, replayer, self._cache, clean, refs)
                 rebuilt = rebuild_candidate(
                     inputs, self.loaded, replayer, job.saved, checked=True, in_progress=job.in_progress
                 )

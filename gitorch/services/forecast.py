@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from gitorch.git import worktrees
 from gitorch.git.repository import Repository
 from gitorch.model import naming
 from gitorch.model.forecast import IN_FLIGHT, Conflict, Forecast
-from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import Phase, State, Task
 from gitorch.replay import Replayer
 from gitorch.services.forecast_record import save_forecast
@@ -29,22 +29,31 @@ def update_forecast(workspace: Workspace, replayer: Replayer) -> tuple[Conflict,
 
 
 def make_forecast(
-    inputs: MergeInputs, replayer: Replayer, cache: MergeCache | None = None, clean: Collection[TaskId] = ()
+    inputs: MergeInputs,
+    replayer: Replayer,
+    cache: MergeCache | None = None,
+    clean: Collection[TaskId] = (),
+    refs: Mapping[Ref, Oid] | None = None,
 ) -> Forecast:
     """Merge the branches in flight in memory, and return the conflicts.
 
-    `cache` holds the results of earlier merges. `clean` are the running tasks without uncommitted work.
+    `cache` holds the results of earlier merges. `clean` are the running tasks without uncommitted work. `refs` are
+    those of `in_flight_refs`, where they were read already.
     """
     onto = inputs.merge_base[0] or base.start_commit(inputs.repository, inputs.config)
-    branches = _branches_in_flight(inputs, clean)
+    branches = _branches_in_flight(inputs, in_flight_refs(inputs) if refs is None else refs, clean)
     conflicts = pairs.forecast(replayer, branches, onto, cache)
     tips = {branch.task: branch.tip for branch in branches}
     return Forecast(created=datetime.now(UTC), onto=onto, tips=tips, conflicts=conflicts)
 
 
-def inputs_fingerprint(inputs: MergeInputs) -> object:
+def in_flight_refs(inputs: MergeInputs) -> dict[Ref, Oid]:
+    """Return the refs that a forecast depends on: the branches of tasks, and their rescue points."""
+    return inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue")
+
+
+def inputs_fingerprint(inputs: MergeInputs, refs: Mapping[Ref, Oid]) -> object:
     """Return a value that is equal as long as nothing that the forecast and the candidate depend on has changed."""
-    refs = inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue")
     tasks = [(task.id, task.state, task.tip, task.stale) for task in inputs.tasks.values()]
     return inputs.merge_base, refs, tasks
 
@@ -60,9 +69,8 @@ def save_uncommitted(repository: Repository, task: Task) -> Oid | None:
     return worktrees.rescue(repository, worktree, naming.rescue_ref(task.id), f"uncommitted work of {task.id}")
 
 
-def _branches_in_flight(inputs: MergeInputs, clean: Collection[TaskId]) -> list[Branch]:
+def _branches_in_flight(inputs: MergeInputs, refs: Mapping[Ref, Oid], clean: Collection[TaskId]) -> list[Branch]:
     """Return the current tips of the branches in flight, including the uncommitted work of running tasks."""
-    refs = inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue")
     tasks = [task for task in inputs.tasks.values() if task.state in IN_FLIGHT and task.base and task.branch]
     tips = {task.id: tip for task in tasks if (tip := refs.get(branch_ref(task.branch)))}
     unsaved = [task.id for task in tasks if _is_open(task) and task.id in tips and task.id not in clean]
