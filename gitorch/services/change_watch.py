@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gitorch.errors import Refused
+from gitorch.flow.attempt import checking
 from gitorch.git import fence, inventory, surroundings
 from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import GitFailed
@@ -150,7 +151,8 @@ class ChangeWatch:
         top = worktree_path(workspace.repository, workspace.config, "x").parent
         folders = {Path(task.worktree) for task in workspace.tasks.values() if task.worktree}
         names = (entry.name for entry in top.glob("*")) if top.is_dir() else ()
-        return folders | {top / name for name in names if name.partition("_")[0] in RESERVED}
+        pools = {*RESERVED, checking.WORKTREE}
+        return folders | {top / name for name in names if name.partition("_")[0] in pools}
 
     def _attempts(self) -> set[str]:
         return {_attempt(task) for task in self.workspace.tasks.values() if task.state in _RESTING}

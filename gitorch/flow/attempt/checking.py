@@ -12,7 +12,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.steps import numbered
 from gitorch.rooms.trees import CheckCache, TreeResults, WorktreePool, check_commit, environment_digest
 
-_WORKTREE = "check"
+WORKTREE = "check"
 """The worktrees for tasks' checks are `check_1`, `check_2`, ...: one for each agent of a run, made as needed."""
 
 
@@ -20,7 +20,7 @@ def check_tip(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[
     """Run the checks on a clean checkout of a task's tip; the results count for a merge of the same tree, too."""
     _, tip = commit_range(task)
     round_number = current_attempt(task).round
-    pool = WorktreePool(context, [f"{_WORKTREE}_{number}" for number in range(1, context.config.run.max_agents + 1)])
+    pool = WorktreePool(context, [f"{WORKTREE}_{number}" for number in range(1, context.config.run.max_agents + 1)])
     runs = check_commit(
         context,
         pool,
