@@ -28,7 +28,7 @@ _RESCUE = f"{OWN_REFS}rescue/"
 _COPIES = (f"{OWN_REFS}orig/", f"{OWN_REFS}building", f"{OWN_REFS}remote-notes/")
 """Refs whose commits are elsewhere: published by a merge under other ids, or notes."""
 
-_CHECKED = re.compile(r"(integration|candidate)(_\d+)?")
+_CHECKED = re.compile(r"(integration|candidate)(_\d+)?|check_\d+")
 """Worktrees in which trees are checked: nobody works there, and no task can have these names."""
 
 

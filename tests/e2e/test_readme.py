@@ -19,10 +19,10 @@ GATE = ".ci/run"
 README = ROOT / "README.md"
 
 
-def test_the_first_two_blocks_are_the_install_and_the_gate() -> None:
-    """A stranger needs two commands; the second is the one that runs this very test."""
+def test_two_blocks_install_and_test() -> None:
+    """A stranger needs two commands: the first one of the page, and the one that runs this very test."""
     assert blocks(README)[0] == [INSTALL]
-    assert blocks(README)[1] == [GATE]
+    assert blocks(README).count([GATE]) == 1
     assert os.access(ROOT / GATE, os.X_OK)
     subprocess.run(["bash", "-n", GATE], cwd=ROOT, check=True)
 
@@ -55,4 +55,5 @@ def test_the_install_block_runs_the_demo_from_a_clean_copy(tmp_path: Path) -> No
 
 def test_the_other_blocks_work_in_a_repository(repository_folder: Path, tmp_path: Path) -> None:
     """The loop and the first night of the README end without an error, one block after the other."""
-    run_blocks(blocks(README)[2:], repository_folder, tmp_path)
+    others = [block for block in blocks(README) if block not in ([INSTALL], [GATE])]
+    run_blocks(others, repository_folder, tmp_path)
