@@ -1,0 +1,198 @@
+"""One attempt: what it stands on, what judges it, and what of it is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.checked import checked, notes, show
+from tests.support.cli import OBEDIENT, Cli, Pipe, does, left_behind, saved
+from tests.support.git import commit, git
+
+PREPARED = """\
+[prepare]
+copy = [".env", "deps"]
+run = ["echo made > made.log", "test -f .env"]
+env = { PORT = "{port}", NAME = "{task}" }
+"""
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    return Cli(repository_folder)
+
+
+def test_kill_keeps_uncommitted_work(cli: Cli, tmp_path: Path) -> None:
+    """A killed task is cancelled; its commits and its uncommitted files are on its branch, its worktree stays."""
+    ready = Pipe(tmp_path / "ready")
+    script = (saved("done.txt", "done"), "echo half > half.txt", f"echo > {ready}", "exec sleep 600")
+    cli.queue(does("Work", *script), does("Wait", "true"))
+    with cli.start("run", "-m", "1") as run:
+        ready.line()
+        assert cli.json("kill", "wait")["tasks"][0]["state"] == "cancelled"
+        assert cli.json("kill", "--all")["tasks"][0]["id"] == "work"
+        assert run.end().code == 0
+    assert left_behind(cli.folder) == []
+    assert cli.states() == {"work": "cancelled", "wait": "cancelled"}
+    assert (show(cli, "orch/work:done.txt"), show(cli, "orch/work:half.txt")) == ("done", "half")
+    message = git("log", "-1", "--format=%B", "orch/work", cwd=cli.folder)
+    assert message.startswith("WIP: Work")
+    assert "Task: work\nAgent: sh" in message
+    cli.run()
+    assert cli.states() == {"work": "cancelled", "wait": "cancelled"}
+
+
+def test_retry_starts_afresh_and_keeps_the_earlier_attempt(cli: Cli) -> None:
+    """`retry` makes a new attempt on a fresh base; the branch of the first is under the attempt's own ref."""
+    cli.queue(does("Try", "echo $RANDOM$$ > out.txt"))
+    cli.run()
+    first = cli.tasks()["try"]
+    commit(cli.folder, "Move on\n", {"moved.txt": "on\n"})
+    assert cli.json("retry", "try")["tasks"][0]["state"] == "queued"
+    cli.run()
+    second = cli.tasks()["try"]
+    assert git("rev-parse", "refs/gitorch/attempts/try/1", cwd=cli.folder) == first["tip"]
+    assert (second["attempts"], second["state"]) == (2, "finished")
+    assert second["base"] == git("rev-parse", "main", cwd=cli.folder)
+    assert git("rev-list", f"{second['base']}..orch/try", cwd=cli.folder).split() == [second["tip"]]
+    assert [line["number"] for line in notes(cli, second["tip"]) if line["kind"] == "attempt"] == [2]
+    assert [line["number"] for line in notes(cli, first["tip"]) if line["kind"] == "attempt"] == [1]
+
+
+def test_what_is_kept_of_an_attempt(cli: Cli) -> None:
+    """What an agent forgot to commit is on the branch, in the task's name, and nothing that is ignored.
+
+    One that exits 0 and changed nothing, or undid what it did, has failed with `no changes`.
+    """
+    cli.queue(
+        does(
+            "Forget",
+            "echo new > new.txt; echo changed > README.md; rm data.bin; mkdir build; echo > build/x; echo > x.log",
+        ),
+        does("Idle", "true"),
+        does("Undo", saved("a", "a"), "git revert --no-edit HEAD"),
+    )
+    cli.run(ok=6)
+    changed = git("diff", "--name-status", "main", "orch/forget", cwd=cli.folder).splitlines()
+    assert changed == ["M\tREADME.md", "D\tdata.bin", "A\tnew.txt"]
+    assert git("log", "-1", "--format=%B", "orch/forget", cwd=cli.folder) == "Forget\n\nTask: forget\nAgent: sh"
+    outcomes = {name: (task["state"], task["reason"]) for name, task in cli.tasks().items()}
+    assert outcomes.pop("forget")[0] == "finished"
+    assert set(outcomes.values()) == {("failed", "no changes")}
+
+
+def test_the_log_is_followed_through_all_steps(cli: Cli, tmp_path: Path) -> None:
+    """`log -f` prints each line while the agent works, then the check's, once, and ends with the attempt."""
+    checked(cli, test="echo checking")
+    pipe, go = Pipe(tmp_path / "pipe"), Pipe(tmp_path / "go")
+    cli.queue(does("Talk", f"echo first; echo ready > {pipe}; read word < {go}; echo second", saved("a.txt", "a")))
+    with cli.start("run") as run:
+        assert pipe.line() == "ready"
+        with cli.start("log", "talk", "-f") as log:
+            log.goes_on_until(lambda: b"first" in log.log.with_suffix(".out").read_bytes())
+            go.say()
+            lines = [line for line in log.end().text.splitlines() if line in ("first", "second", "checking")]
+        run.end()
+    assert lines == ["first", "second", "checking"]
+
+
+def test_the_log_tells_what_was_said(cli: Cli) -> None:
+    """`log` shows the transcript without what would steer a terminal, `log --raw` every byte of it."""
+    cli.queue(does("Talk", "printf 'red \\033[31mword\\n'", saved("a.txt", "a")))
+    assert cli.error("log", "talk", exit=3)["code"] == "no-log"
+    cli.run()
+    assert b"\x1b" not in cli("log", "talk").stdout
+    assert "word" in cli("log", "talk").text
+    assert b"red \x1b[31mword\n" in cli("log", "talk", "--raw").stdout
+    assert "word" in cli("log", "talk", "-f").text
+    worktree = cli("task", "talk", "--path").text.rstrip("\n")
+    assert cli("log", cwd=Path(worktree)).stdout == cli("log", "talk").stdout
+    assert cli.json("task", cwd=Path(worktree) / "src")["task"]["id"] == "talk"
+
+
+def test_a_worktree_is_prepared(cli: Cli) -> None:
+    """Ignored files are copied, commands run, and each task has its own free port, the same in its next attempt."""
+    (cli.folder / ".env").write_text("SECRET=1\n")
+    (cli.folder / "deps").mkdir()
+    (cli.folder / "deps" / "lib").write_text("lib\n")
+    (cli.folder / ".git" / "info" / "exclude").write_text(".env\ndeps/\nmade.log\n")
+    cli.configure(OBEDIENT + PREPARED)
+    script = ("cat made.log deps/lib .env > seen.txt; echo $NAME $PORT >> ports.txt",)
+    cli.queue(does("One", *script), does("Two", *script))
+    cli.run()
+    assert show(cli, "orch/one:seen.txt") == "made\nlib\nSECRET=1"
+    (one, port), (two, other) = (show(cli, f"orch/{name}:ports.txt").split() for name in ("one", "two"))
+    assert (one, two) == ("one", "two")
+    assert port != other
+    assert port.isdigit()
+    cli("revise", "one", "-m", "again")
+    cli.run()
+    assert show(cli, "orch/one:ports.txt").splitlines() == [f"one {port}"] * 2
+
+
+def test_a_failing_preparation_fails_the_task_loudly(cli: Cli) -> None:
+    """What `prepare` cannot do fails the task with the command and its words; no agent is started."""
+    cli.configure(OBEDIENT + "[prepare]\nrun = ['echo no network today >&2; exit 3']\n")
+    cli.queue(does("Work", saved("a.txt", "a")))
+    answer = cli.run(ok=6)
+    (task,) = cli.tasks().values()
+    assert task["state"] == "failed"
+    assert all(word in task["reason"] for word in ("prepare failed", "exit code 3", "no network today"))
+    assert "no network today" in answer.text
+    assert (task["tip"], git("rev-parse", "orch/work", cwd=cli.folder)) == (None, task["base"])
+    cli.configure(OBEDIENT + "[prepare]\ncopy = ['.env']\n")
+    cli("retry", "work")
+    cli.run(ok=6)
+    assert "there is no .env" in cli.tasks()["work"]["reason"]
+
+
+def test_the_users_own_hooks_still_run(cli: Cli) -> None:
+    """A pre-commit hook of the user's runs in the agent's worktree and can refuse its commit."""
+    hook = cli.folder / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\necho ran >> "$(git rev-parse --git-common-dir)/ran"\ntest ! -f forbidden.txt\n')
+    hook.chmod(0o755)
+    refused = "echo no > forbidden.txt; git add -A; if git commit -qm x; then exit 9; fi; rm forbidden.txt"
+    cli.queue(does("Work", refused, "git add -A", saved("good.txt", "good")))
+    with cli.untouched():
+        cli.run()
+    assert (cli.folder / ".git" / "ran").read_text() == "ran\n" * 2
+    assert git("diff", "--name-only", "main", "orch/work", cwd=cli.folder) == "good.txt"
+
+
+def test_checks_are_read_from_the_base(cli: Cli) -> None:
+    """An agent that rewrites `.orchestrate.toml` is judged by the checks of its base, not by its own."""
+    checked(cli, test="test -f proof.txt")
+    cli.queue(does("Cheat", "printf '[checks]\\ntest = \"true\"\\n' > .orchestrate.toml; git commit -qam Cheat"))
+    cli.run(ok=6)
+    (task,) = cli.tasks().values()
+    assert (task["state"], task["checks"]["passed"]) == ("finished", False)
+    assert task["checks"]["results"][0]["command"] == "test -f proof.txt"
+    assert cli.error("approve", "cheat", exit=5)["code"] == "checks-failed"
+    assert cli.json("approve", "cheat", "--force")["tasks"][0]["state"] == "approved"
+    noted = [line for line in notes(cli, task["tip"]) if line["kind"] == "check"]
+    tree = git("rev-parse", f"{task['tip']}^{{tree}}", cwd=cli.folder)
+    assert [(line["name"], line["exit_code"], line["tree"]) for line in noted] == [("test", 1, tree)]
+
+
+def test_a_tasks_own_check_judges_it(cli: Cli) -> None:
+    """`--check` adds a command to the repository's, for that task alone."""
+    checked(cli, test="true")
+    cli("submit", does("One", saved("a.txt", "a"))["prompt"], "--check", "test -f b.txt")
+    cli("submit", does("Two", saved("c.txt", "c"))["prompt"])
+    cli.run(ok=6)
+    passed = {name: task["checks"]["passed"] for name, task in cli.tasks().items()}
+    assert passed == {"one": False, "two": True}
+
+
+def test_what_an_agent_may_not_move_is_an_alarm(cli: Cli) -> None:
+    """Stashing, tagging and moving other branches is refused to the agent and told to the reviewer."""
+    refused = ("git stash", "git branch other", "git tag v1", "git push . HEAD:x")
+    script = ["echo x >> README.md", *(f"if {one}; then exit 9; fi" for one in refused), saved("a.txt", "a")]
+    with cli.untouched():
+        cli.queue(does("Reach", *script))
+        cli.run()
+    (task,) = cli.tasks().values()
+    assert {"refs/heads/other", "refs/tags/v1"} <= set(task["attempt"]["alarms"])
+    assert "refs/heads/other" in cli("review", "reach").text

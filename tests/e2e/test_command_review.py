@@ -1,0 +1,91 @@
+"""`comment`, `revise`, `reject` and `cleanup`: what a verdict changes, and what stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.checked import notes, show
+from tests.support.cli import Cli, does, saved
+from tests.support.git import git
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    return Cli(repository_folder)
+
+
+def test_comments_and_revise_reach_the_next_attempt(cli: Cli) -> None:
+    """What a reviewer said is in the next attempt's brief, and that attempt goes on with the branch."""
+    cli.configure(
+        'agent = "keep"\n[agents.keep]\nkind = "command"\n'
+        'command = ["/bin/sh", "-c", "n=$(ls | grep -c brief); cat > brief$n.md"]\n'
+    )
+    cli("submit", "Write")
+    cli.run()
+    first = cli.tasks()["write"]
+    cli("comment", "write", "brief0.md:3", "-m", "Why `this`;\nand $that?")
+    cli("revise", "write", "-m", "Ünd überhaupt 🦀")
+    assert cli.tasks()["write"]["state"] == "queued"
+    cli.run()
+    brief = show(cli, "orch/write:brief1.md")
+    assert "`brief0.md:3`: Why `this`;\nand $that?" in brief
+    assert "Ünd überhaupt 🦀" in brief
+    assert cli("task", "write", "--brief").text.rstrip("\n") == brief
+    second = cli.tasks()["write"]
+    assert git("merge-base", first["tip"], second["tip"], cwd=cli.folder) == first["tip"]
+    verdicts = [line for line in notes(cli, first["tip"]) if line["kind"] == "verdict"]
+    assert [(line["verdict"], len(line["comments"])) for line in verdicts] == [("revise", 2)]
+    assert verdicts[0]["who"] == "Una User <una@example.com>"
+    assert cli.error("revise", "write", exit=2)["code"] == "no-comment"
+
+
+def test_reject_keeps_the_branch(cli: Cli) -> None:
+    """A rejected task's branch stays; it can neither be merged nor approved, but asked for again."""
+    cli.queue(does("One", saved("one.txt", "1")))
+    cli.run()
+    tip = cli.tasks()["one"]["tip"]
+    assert cli.json("reject", "one", "-m", "Not wanted")["task"]["state"] == "rejected"
+    assert git("rev-parse", "orch/one", cwd=cli.folder) == tip
+    assert cli.error("merge", "one", exit=5)["code"] == "not-approved"
+    cli.error("approve", "one", exit=5)
+    assert [line["verdict"] for line in notes(cli, tip) if line["kind"] == "verdict"] == ["reject"]
+    assert cli.json("retry", "one")["tasks"][0]["state"] == "queued"
+
+
+def test_cleanup_removes_and_keeps_everything_reachable(cli: Cli) -> None:
+    """Worktrees and branches of what is over go; every commit and uncommitted file stays reachable."""
+    cli.queue(*(does(name, saved(f"{name}.txt", name)) for name in ("one", "two", "three")))
+    cli.run()
+    tips = {name: task["tip"] for name, task in cli.tasks().items()}
+    cli("approve", "one")
+    cli("reject", "two")
+    cli("merge")
+    (cli.folder.parent / "repo.orch" / "two" / "late.txt").write_text("late\n")
+    assert cli.json("cleanup", "-n")["tasks"] == ["one", "two"]
+    assert len(cli.tasks()) == 3
+    with cli.untouched():
+        cli("cleanup", "--yes")
+    assert set(cli.tasks()) == {"three"}
+    assert sorted(path.name for path in (cli.folder.parent / "repo.orch").iterdir() if path.name in tips) == ["three"]
+    branches = git("for-each-ref", "--format=%(refname:short)", "refs/heads", cwd=cli.folder).split()
+    assert branches == ["main", "orch/candidate", "orch/integration", "orch/three"]
+    reachable = git("rev-list", "--glob=refs/gitorch", cwd=cli.folder).split()
+    assert {tips["one"], tips["two"]} <= set(reachable)
+    assert show(cli, "refs/gitorch/rescue/two:late.txt") == "late"
+    assert cli("cleanup").text == "nothing to clean up\n"
+
+
+def test_stale_is_told_and_undone(cli: Cli) -> None:
+    """What builds on a task that was sent back is stale until it was done again on the new work."""
+    cli.queue(does("A", "echo $$ >> a.txt"), does("B", "cp a.txt b.txt", after=["a"]))
+    cli.run()
+    cli("revise", "a", "-m", "again")
+    assert cli.tasks()["b"]["stale"] is True
+    cli.run()
+    assert cli.tasks()["b"]["stale"] is True
+    cli("retry", "b")
+    cli.run()
+    tasks = cli.tasks()
+    assert (tasks["b"]["stale"], tasks["b"]["base"]) == (False, tasks["a"]["tip"])
