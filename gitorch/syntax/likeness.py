@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from gitorch.syntax import words
 from gitorch.syntax.alignment import align_equal, fill_gaps
@@ -51,9 +52,10 @@ def _same_leaf(first: Node, second: Node) -> bool:
     return texts[0] == texts[1] and texts[0].count(b'"') == 2 and b"\\" not in texts[0]
 
 
-def _code_tokens(text: bytes) -> list[bytes]:
+@lru_cache(maxsize=1024)
+def _code_tokens(text: bytes) -> tuple[bytes, ...]:
     """Return the tokens by which code is compared: no commas, one kind of quotes."""
-    return [token for token in words.tokens(text.translate(_QUOTES)) if token != b","]
+    return tuple(token for token in words.tokens(text.translate(_QUOTES)) if token != b",")
 
 
 def likeness(base: Node, side: Node, single_fields: frozenset[str] = frozenset()) -> float:

@@ -26,22 +26,31 @@ def reindented(node: Node, old: Node, new: Node) -> Node:
 
 def find_equal(base: Node, items: Sequence[Node]) -> Node | None:
     """Return the only node in inserted items that is this code, unchanged."""
-    return _only([node for node in _nodes(items) if node.kind == base.kind and same_code(base, node)])
+    same_kind = (node for node in _nodes(items, len(base.text) // 2) if node.kind == base.kind)
+    return _only([node for node in same_kind if same_code(base, node)])
 
 
 def find_changed(base: Node, items: Sequence[Node]) -> Node | None:
     """Return the only node in inserted items that is this code with a small change."""
     alike = [
         (likeness(base, node), node)
-        for node in _nodes(items)
+        for node in _nodes(items, len(base.text) // 2)
         if node.kind == base.kind and words.shared(base.text, node.text) >= _SAME - 0.2
     ]
     best = max((degree for degree, _ in alike), default=0.0)
     return _only([node for degree, node in alike if degree == best]) if best >= _SAME else None
 
 
-def _nodes(items: Sequence[Node]) -> list[Node]:
-    return [node for item in items for node in (item, *item.descendants())]
+def _nodes(items: Sequence[Node], smallest: int = 0) -> list[Node]:
+    """Return the items and the nodes in them whose text is not smaller; each before its own children."""
+    nodes: list[Node] = []
+    pending = list(items[::-1])
+    while pending:
+        node = pending.pop()
+        if len(node.text) >= smallest:
+            nodes.append(node)
+            pending += node.children[::-1]
+    return nodes
 
 
 def _only(nodes: list[Node]) -> Node | None:
@@ -94,7 +103,9 @@ def _equal_run(base: Sequence[Node], run: Sequence[Node]) -> bool:
 
 def wraps(outer: Node, inner: Node) -> Node | None:
     """Return the node inside `outer` that is `inner`, unchanged, if there is exactly one."""
-    if inner.text.startswith(_BRACKETS) or words.contained(inner.text, outer.text) < 1:
+    if inner.depth == 0 or inner.kind in inner.language.blocks or inner.text.startswith(_BRACKETS):
+        return None
+    if words.contained(inner.text, outer.text) < 1:
         return None
     return find_equal(inner, outer.children)
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from gitorch.syntax import words
-from gitorch.syntax.admissible import Versions, objection, parse_versions
+from gitorch.syntax.admissible import (
+    Versions,
+    common_statements,
+    objection,
+    parse_versions,
+    parses_no_worse,
+)
 from gitorch.syntax.alignment import align_equal
 from gitorch.syntax.choices import Choices, in_order_of_likelihood
 from gitorch.syntax.hoisting import with_names_unified
@@ -30,7 +36,8 @@ def propose(path: str, base: bytes | None, ours: bytes, theirs: bytes, *, limit:
     files, and where the sides exclude each other. Pure, and bounded in time by the size of the files.
     """
     if base is None:
-        base = _common_lines(ours, theirs)
+        base = common_statements(ours, theirs, language_of(path))
+        base = _common_lines(ours, theirs) if base is None else base
     if not all(_is_mergeable(text) for text in (base, ours, theirs)):
         return []
     trivial = _one_sided(base, ours, theirs)
@@ -49,8 +56,10 @@ def _ladder(path: str, base: bytes, ours: bytes, theirs: bytes) -> Iterator[Synt
     language = language_of(path)
     versions = None if language is None else parse_versions((base, ours, theirs), language)
     if language is None or versions is None:
-        missing = "" if language is None else f"; the grammar {language.grammar} is not installed"
-        yield from _by_lines(path, base, ours, theirs, missing)
+        missing = "" if language is None else f"; it is too large, or {language.grammar} is not installed"
+        for proposal in _by_lines(path, base, ours, theirs, missing):
+            if language is None or parses_no_worse((base, ours, theirs), language, proposal.content):
+                yield proposal
         return
 
     plain = _by_tree(versions, "structure", ())

@@ -23,17 +23,15 @@ _LEVELS = 3
 
 def unchanged_texts(versions: Versions, merged: Node) -> frozenset[bytes]:
     """Return the texts of upper nodes that all versions have; nothing has to be looked for in these."""
-    first, *sides = (_upper_texts(root) for root in (merged, *versions))
-    return frozenset(first.intersection(*sides))
-
-
-def _upper_texts(root: Node) -> set[bytes]:
-    texts: set[bytes] = set()
-    level = [root]
+    unchanged: set[bytes] = set()
+    levels = [[root] for root in (merged, *versions)]
     for _ in range(_LEVELS):
-        level = [child for node in level for child in node.children if child.children]
-        texts.update(node.text for node in level)
-    return texts
+        levels = [
+            [child for node in level for child in node.children if node.text not in unchanged] for level in levels
+        ]
+        first, *sides = ({child.text for child in level} for level in levels)
+        unchanged |= first.intersection(*sides)
+    return frozenset(unchanged)
 
 
 def repeated_entry(versions: Versions, merged: Node, unchanged: frozenset[bytes]) -> str | None:
@@ -123,21 +121,29 @@ def removed_name_in_use(versions: Versions, merged: Node, unchanged: frozenset[b
     return None
 
 
-def removed_unit_in_use(versions: Versions, merged: Node) -> str | None:
+def removed_unit_in_use(versions: Versions, merged: Node, unchanged: frozenset[bytes]) -> str | None:
     """Return the name of a function or class that one side removed from the file, where the merge still uses it."""
     base, *sides = versions
     in_merged = words.count_names(merged.text)
     for side in sides:
         in_side = words.count_names(side.text)
         missing = {name for name in words.count_names(base.text) if not in_side[name] and in_merged[name]}
-        if missing and missing & _unit_names(base):
-            name = sorted(missing & _unit_names(base))[0]
+        units = missing & _unit_names(base, unchanged) if missing else set()
+        if units:
+            name = sorted(units)[0]
             return f"“{_decoded(name)}” is used where the other side removed it"
     return None
 
 
-def _unit_names(root: Node) -> set[bytes]:
-    return {key for node in root.descendants() if node.kind in node.language.units and (key := key_of(node))}
+def _unit_names(root: Node, unchanged: frozenset[bytes]) -> set[bytes]:
+    names: set[bytes] = set()
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        key = key_of(node) if node.kind in node.language.units else None
+        names |= {key} if key is not None else set()
+        pending += [child for child in node.children if child.text not in unchanged]
+    return names
 
 
 def functions_of(root: Node, unchanged: frozenset[bytes]) -> Iterator[tuple[str, Node]]:

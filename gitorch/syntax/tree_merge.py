@@ -17,7 +17,10 @@ from gitorch.syntax.unresolved import Refused, Unresolved
 # a pair that cannot be merged and is less alike than this may be two different nodes
 _SURE_PAIR = 0.93
 _RETRIES = 4
-_MOST_STEPS = 20_000
+# operators whose operands may be added by both sides
+_CHAINS = frozenset({b"or", b"and", b"||", b"&&"})
+# work is counted in nodes, and in hundreds of bytes of their text
+_MOST_WORK = 30_000
 
 Partners = Sequence[int | None]
 
@@ -27,7 +30,7 @@ class TreeMerger:
 
     def __init__(self, choices: Choices) -> None:
         self.choices = choices
-        self._steps = 0
+        self._work = 0
         self._scope: list[str] = []
 
     def merge(self, base: Node, ours: Node, theirs: Node) -> bytes:
@@ -36,7 +39,7 @@ class TreeMerger:
             return ours.text
         if ours.text in (base.text, theirs.text):
             return theirs.text
-        self._count_step()
+        self._count_work(base)
         if same_code(ours, theirs):
             return ours.text
         for side, changed in ((ours, theirs), (theirs, ours)):
@@ -69,20 +72,31 @@ class TreeMerger:
         """Return the place that is being merged, for the evidence."""
         return f"in {'.'.join(self._scope)}" if self._scope else ""
 
-    def _count_step(self) -> None:
-        self._steps += 1
-        if self._steps > _MOST_STEPS:
-            raise Unresolved("too many changes for a merge by structure")
+    def _count_work(self, base: Node) -> None:
+        self._work += 1 + len(base.text) // 100
+        if self._work > _MOST_WORK:
+            raise Refused("too many changes for a merge by structure")
 
     def _merge_wrapped(self, base: Node, ours: Node, theirs: Node) -> bytes | None:
         """Return the wrapper that one side put around a node, with the other side's change inside."""
         in_ours, in_theirs = moves.wraps(ours, base), moves.wraps(theirs, base)
         if in_ours is not None and in_theirs is not None:
-            raise Refused("both sides wrap the same code")
+            return self._merge_chain(ours, in_ours, theirs, in_theirs)
         outer, inner, changed = (ours, in_ours, theirs) if in_ours is not None else (theirs, in_theirs, ours)
         if inner is None:
             return None
         return moves.replaced(outer, {id(inner): moves.reindented(changed, base, inner).text})
+
+    def _merge_chain(self, ours: Node, in_ours: Node, theirs: Node, in_theirs: Node) -> bytes:
+        """Return `a or b or c` of `a or b` and `a or c`, both of which were `a`; other wrappers have no order."""
+        operators = [side.children[1].text if len(side.children) == 3 else b"" for side in (ours, theirs)]
+        is_first = ours.children[:1] == [in_ours] and theirs.children[:1] == [in_theirs]
+        if not is_first or operators[0] != operators[1] or operators[0] not in _CHAINS:
+            raise Refused("both sides wrap the same code")
+        first, second = (
+            (ours, theirs) if self.choices.ours_first(f"operands {self.scope_name()}".strip()) else (theirs, ours)
+        )
+        return first.text + b"".join(child.lead + child.text for child in second.children[1:])
 
     def _merge_unwrapped(self, base: Node, ours: Node, theirs: Node) -> bytes:
         """Merge inside a wrapper that one side added around a node that it changed too."""

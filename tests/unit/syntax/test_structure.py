@@ -122,6 +122,21 @@ CASES = {
         "x = {'a': 1, 'b': 2}\ny = 2\n",
         'x = {\n    "a": 1,\n    "b": 2,\n}\ny = 2\n',
     ),
+    "python condition extended by both": (
+        "a.py",
+        "if a:\n    f()\n",
+        "if a or b:\n    f()\n",
+        "if a or c:\n    f()\n",
+        "if a or b or c:\n    f()\n",
+    ),
+    "python two names for one value": (
+        "a.py",
+        "def f(a):\n    return [g(x) for x in sorted(a)]\n",
+        "def f(a, b=1):\n    first = [g(x) for x in sorted(a)]\n    if b:\n        first = first[:b]\n    return first\n",
+        "def f(a, c=1):\n    second = [g(x) for x in sorted(a)]\n    if c:\n        second.pop(c)\n    return second\n",
+        "def f(a, b=1, c=1):\n    first = [g(x) for x in sorted(a)]\n    if b:\n        first = first[:b]\n    if c:\n"
+        "        first.pop(c)\n    return first\n",
+    ),
     "javascript object": (
         "a.js",
         "module.exports = {\n  a: 1,\n};\n",
