@@ -67,7 +67,9 @@ class History:
         self._below = None
 
     def _has_read(self, commits: CommitRange, onto: Oid) -> bool:
-        if {onto, commits.tip} <= self._tips and {onto, commits.base} <= self._bases:
+        # a commit in the middle of a branch was read with it
+        has_tip = commits.tip in self._tips or commits.tip in self._parents
+        if has_tip and onto in self._tips and {onto, commits.base} <= self._bases:
             excluded = commits.excluded
             checked = self._read_excluded if excluded[: len(self._read_excluded)] == self._read_excluded else ()
             if self._tips.issuperset(excluded[len(checked) :]):
