@@ -84,10 +84,14 @@ class Submitted(msgspec.Struct, frozen=True):
 
 
 class ResourceUsage(msgspec.Struct, frozen=True):
-    """What the processes of a live execution use: resident memory in bytes, processor time in seconds."""
+    """What the processes of a live execution use: resident memory in bytes, processor time in seconds.
+
+    `last_output` is when it last wrote something (unix seconds; 0: never).
+    """
 
     memory: int = 0
     cpu_seconds: float = 0.0
+    last_output: float = 0.0
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from gitorch.executors import claims, output_reader, processes, records, supervision, supervisor
 from gitorch.executors.base import (
     STDIN_FILE,
+    STREAMS,
     Capacity,
     ExecutionEvent,
     ExecutionId,
@@ -177,7 +178,20 @@ class LocalExecutor:
     def usage(self, execution: ExecutionId) -> ResourceUsage:
         """Return what a live execution uses now; zeros for any other."""
         status = self.poll(execution)
-        return processes.usage_below(status.pid) if isinstance(status, Running) and status.pid else ResourceUsage()
+        if not isinstance(status, Running) or not status.pid:
+            return ResourceUsage()
+        usage = processes.usage_below(status.pid)
+        last = self._last_output(self._folder(execution))
+        return ResourceUsage(memory=usage.memory, cpu_seconds=usage.cpu_seconds, last_output=last)
+
+    @staticmethod
+    def _last_output(folder: Path) -> float:
+        times = []
+        for stream in STREAMS:
+            with contextlib.suppress(OSError):
+                status = (folder / stream).stat()
+                times += [status.st_mtime] if status.st_size else []
+        return max(times, default=0.0)
 
     def capacity(self) -> list[Capacity]:
         """Return this machine; it has no limit of its own."""

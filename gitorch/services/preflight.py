@@ -19,6 +19,7 @@ from gitorch.rooms.base import RoomError
 from gitorch.rooms.prepare import files_to_copy
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services import guard
+from gitorch.services.agent_versions import new_version_note
 from gitorch.services.agents import ReadyAgents, agents_needed, run_context
 from gitorch.services.checks import checks_at, require_trust
 from gitorch.services.protection import description, in_force
@@ -135,6 +136,9 @@ def _examine_agents(workspace: Workspace, agents: ReadyAgents, found: _Examinati
         if chosen is not None:
             version = agents.version(chosen)
             settings = workspace.config.agents[chosen]
+            remark, fix = new_version_note(workspace, settings.kind, version)
+            if remark:
+                found.add(Level.NOTE, f"{chosen} {version} is {remark}", *filter(None, [fix]))
             unpriced += [chosen] if settings.kind in _UNPRICED and settings.prices is None else []
             ready.append(f"{chosen} {version}".strip() + f" for {len(tasks)} task{'s' if len(tasks) > 1 else ''}")
     if ready:

@@ -13,6 +13,7 @@ from gitorch.git.user_hooks import HookState
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.sandbox import probing
 from gitorch.services import hooks, repairs, setup_checks
+from gitorch.services.agent_versions import version_note
 from gitorch.services.agents import probe, run_context
 from gitorch.services.checks import require_trust
 from gitorch.services.protection import description, gaps, in_force, reasons
@@ -57,7 +58,7 @@ def check_setup(
 def _agent_finding(workspace: Workspace, agent: AgentStatus) -> SetupFinding:
     if not agent.is_ready:
         return SetupFinding(None, f"agent {agent}", agent.fix)
-    remark, fix = setup_checks.version_note(workspace.config.agents[agent.name].kind, agent.detail)
+    remark, fix = version_note(workspace.config.agents[agent.name].kind, agent.detail)
     return SetupFinding(None if remark else True, f"agent {agent}{': ' if remark else ''}{remark}", fix)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-from gitorch import data
 from gitorch.config import size
 from gitorch.errors import GitorchError
 from gitorch.git.repository import GITORCH_IDENTITY
@@ -37,27 +35,6 @@ class SetupFinding(msgspec.Struct, frozen=True):
     description: str
     fix: str = ""
     repair: str = ""
-
-
-class TriedVersions(msgspec.Struct, frozen=True, kw_only=True):
-    """The versions of an agent that gitorch was tried with, and the command that updates it."""
-
-    oldest: str
-    newest: str
-    update: str
-
-
-def version_note(kind: str, version: str) -> tuple[str, str]:
-    """Return a remark on an agent's version and the command that helps; both empty for one that was tried."""
-    tried = data.load("agent_versions.toml", dict[str, TriedVersions]).get(kind)
-    number = re.search(r"\d+(\.\d+)+", version)
-    if tried is None or number is None:
-        return "", ""
-    if _numbers(number[0]) < _numbers(tried.oldest):
-        return f"older than {tried.oldest}, the oldest that gitorch was tried with", tried.update
-    if _numbers(number[0]) > _numbers(tried.newest):
-        return f"newer than {tried.newest}, the newest that gitorch was tried with", ""
-    return "", ""
 
 
 def identity(workspace: Workspace) -> SetupFinding:
@@ -132,7 +109,3 @@ def _base_finding(result: CheckResult, base: str, checks: Mapping[str, str]) -> 
     command = checks.get(result.name, result.command)
     fix = f"{command}   (see {result.output})" if result.output and Path(result.output).exists() else command
     return SetupFinding(False, f"{result.name} fails on the base {base}: every task starts with it red", fix)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))

@@ -259,6 +259,16 @@ def test_many_at_once(executor: Executor) -> None:
     assert outputs == [f"{number}\n".encode() for number in range(16)]
 
 
+def test_a_program_that_has_written_something_says_when(executor: Executor) -> None:
+    """The time of the last output is known while the program runs, once its line can be read."""
+    before = time.time()
+    execution = executor.submit(shell("run/a/1", "echo working; sleep 600"))
+    assert next(iter(executor.events(execution))) == b"working\n"
+    assert before - 2 < executor.usage(execution).last_output <= time.time() + 2
+    executor.cancel(execution, "", now=True)
+    executor.wait(execution)
+
+
 def test_states(executor: Executor, ready: Signal) -> None:
     """Not started, running, ended: `poll` says which, `adopt` names the running ones, `usage` what they use."""
     execution = executor.id_of("run/a/1")

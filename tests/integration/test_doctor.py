@@ -10,7 +10,8 @@ import pytest
 
 from gitorch import data
 from gitorch.git.user_hooks import script
-from gitorch.services.setup_checks import TriedVersions, version_note
+from gitorch.services.agent_versions import TriedVersions, new_version_note, version_note
+from gitorch.services.open import open_workspace
 from tests.support.cli import OBEDIENT, ROOT, Cli
 from tests.support.git import commit, git
 
@@ -40,6 +41,17 @@ def test_versions_are_compared_with_those_that_were_tried() -> None:
     )
     assert version_note("codex", "codex-cli 0.1000.0")[0].startswith("newer than")
     assert version_note("command", "1.0") == version_note("claude", "unknown") == ("", "")
+
+
+def test_a_version_that_was_not_tried_is_said_once(repository_folder: Path) -> None:
+    """Once for each version and repository, whatever the file of those that were said holds."""
+    workspace = open_workspace(repository_folder)
+    assert new_version_note(workspace, "claude", "9.0.0")[0].startswith("newer than")
+    assert new_version_note(workspace, "claude", "9.0.0") == ("", "")
+    assert new_version_note(workspace, "claude", "9.0.1")[0]
+    assert new_version_note(workspace, "claude", "2.1.200") == ("", "")
+    (workspace.folder / "agent-versions.json").write_text("[", "utf-8")
+    assert new_version_note(workspace, "claude", "9.0.0")[0]
 
 
 def test_the_newest_tried_versions_are_those_of_the_gate() -> None:

@@ -362,13 +362,14 @@ def test_who_works() -> None:
                 "memory": 640_000_000,
                 "cpu_seconds": 125.2,
                 "activity": "Bash pytest",
+                "last_output": "2026-11-22T07:10:00Z",
             }
         ],
         width=100,
         now=NOW,
     ) == picture("""
-        Task          Agent   Attempt  Execution   Pid  Running    CPU  Memory  Activity
-        search-index  claude        1  agent-1    1234   12m00s  2m05s  640 MB  Bash pytest
+        Task          Agent   Attempt  Execution   Pid  Running    CPU  Memory    Seen  Activity
+        search-index  claude        1  agent-1    1234   12m00s  2m05s  640 MB  2m ago  Bash pytest
         """)
 
 

@@ -44,6 +44,7 @@ def list_agents(session: Session) -> None:
 
 
 def _show_running(session: Session) -> None:
+    activity = services.watch.live_reader(session.workspace).activity(session.workspace.tasks)
     rows = [
         {
             "task": task.id,
@@ -52,6 +53,7 @@ def _show_running(session: Session) -> None:
             "doing": execution.step,
             "pid": status.pid,
             "started": schema.answer.timestamp(datetime.fromtimestamp(status.started, UTC)),
+            "activity": activity.get(task.id, ""),
             **_usage(session, execution),
         }
         for task, execution, status in services.watch.running(session.workspace)
@@ -62,4 +64,9 @@ def _show_running(session: Session) -> None:
 
 def _usage(session: Session, execution: Submitted) -> dict[str, Any]:
     usage = services.watch.usage(session.workspace, execution)
-    return {"memory": usage.memory, "cpu_seconds": usage.cpu_seconds}
+    last = datetime.fromtimestamp(usage.last_output, UTC) if usage.last_output else None
+    return {
+        "memory": usage.memory,
+        "cpu_seconds": usage.cpu_seconds,
+        "last_output": schema.answer.timestamp(last) if last else None,
+    }

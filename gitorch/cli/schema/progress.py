@@ -79,6 +79,10 @@ class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
     memory: int
     """Bytes, of all its processes."""
     cpu_seconds: float
+    activity: str
+    """The last event of its agent in one line; for a preparation or a check, its name."""
+    last_output: Timestamp | None
+    """When it last wrote something; null: never."""
 
 
 class AgentsAnswer(JsonAnswer, tag="gitorch/agents/1", frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ _AGENT_COLUMNS = (
     Column(title="Running", right=True),
     Column(title="CPU", right=True, drop=3),
     Column(title="Memory", right=True, drop=2),
+    Column(title="Seen", right=True),
     Column(title="Activity"),
 )
 
@@ -40,7 +41,7 @@ def agents(
     """Return who is working now.
 
     A row holds `task`, `agent`, `attempt`, `doing`, `pid`, `started` (RFC 3339, or a datetime), `cpu_seconds`, `memory`
-    (bytes) and `activity`; absent or None means unknown.
+    (bytes), `activity` and `last_output` (when it last wrote something); absent or None means unknown.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     cells = [_agent_row(row, terminal, now) for row in rows]
@@ -48,8 +49,7 @@ def agents(
 
 
 def _agent_row(row: Mapping[str, Any], terminal: TerminalStyle, now: datetime) -> Row:
-    started = row.get("started")
-    since = datetime.fromisoformat(started) if isinstance(started, str) else started
+    since, last = _time(row.get("started")), _time(row.get("last_output"))
     seconds, memory = row.get("cpu_seconds"), row.get("memory")
     return [
         (terminal.clean(str(row["task"])), "bold"),
@@ -60,8 +60,13 @@ def _agent_row(row: Mapping[str, Any], terminal: TerminalStyle, now: datetime) -
         (quantities.duration((now - since).total_seconds()) if since else "", ""),
         ("" if seconds is None else quantities.duration(seconds), ""),
         ("" if memory is None else quantities.size(memory), ""),
+        (quantities.age(last, now) if last else "", ""),
         (terminal.clean(str(row.get("activity") or "")), "dim"),
     ]
+
+
+def _time(value: object) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value if isinstance(value, datetime) else None
 
 
 def merge_forecast(
