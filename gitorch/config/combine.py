@@ -91,6 +91,8 @@ def _quantities(config: Config) -> Iterator[tuple[str, Callable[[str], float], s
     yield "run.task_timeout", seconds, config.run.task_timeout
     yield "run.idle_timeout", seconds, config.run.idle_timeout
     yield "run.min_free_disk", size, config.run.min_free_disk
+    yield "sandbox.memory", size, config.sandbox.memory
+    yield "sandbox.disk", size, config.sandbox.disk
     yield "run.max_output", size, config.run.max_output
     yield "trash.keep", seconds, config.trash.keep
 

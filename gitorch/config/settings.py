@@ -41,13 +41,16 @@ class RunSettings(Section, frozen=True, kw_only=True):
 
 
 class SandboxSettings(Section, frozen=True, kw_only=True):
-    """`[sandbox]`: the isolation of an agent, the hosts that it may reach, and what more it may read and write."""
+    """`[sandbox]`: the isolation of an agent, the hosts that it may reach, what more it may read and write, and use."""
 
     mode: Literal["auto", "bwrap", "landlock", "private", "off"] = "auto"
     network: Literal["on", "open", "off"] = "on"
     hosts: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    memory: str = "8GB"
+    processes: int = 2000
+    disk: str = "20GB"
 
 
 class PriceSettings(Section, frozen=True, kw_only=True):

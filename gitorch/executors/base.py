@@ -25,6 +25,18 @@ STDIN_FILE = "\0stdin\0"
 _MISSING = re.compile(rb"\[gitorch: (\d{1,20}) bytes are missing here\]\r?\n?\Z")
 
 
+class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the processes of an execution may use together, 0 for no limit.
+
+    `memory` is in bytes, `disk` how many bytes the working folder may grow by. They are looked at from time to time, so
+    that a program may exceed them for a moment.
+    """
+
+    memory: int = 0
+    processes: int = 0
+    disk: int = 0
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """One program to run under supervision.
 
@@ -33,7 +45,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     (no output and no processor time) are seconds, 0 for none. After SIGINT the program has `grace` seconds to end by
     itself: coding agents then end their own tool processes. Of its output, the beginning and the end are kept,
     together at most `max_output` bytes, a quarter of them for standard error. Credentials in it are redacted: what
-    looks like one, and the values of `secrets`, which maps names to them.
+    looks like one, and the values of `secrets`, which maps names to them. Over `resources`, all processes are killed.
     """
 
     key: str
@@ -47,6 +59,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 3.0
     max_output: int = 32_000_000
     secrets: Mapping[str, str] = {}
+    resources: ResourceLimits = ResourceLimits()
 
     def __post_init__(self) -> None:
         if any(part in ("", ".", "..") or "\0" in part for part in self.key.split("/")):

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from gitorch.executors import claims, output_reader, processes, records, supervision, supervisor
 from gitorch.executors.base import (
     STDIN_FILE,
@@ -82,6 +84,7 @@ class LocalExecutor:
             "idle": spec.idle,
             "grace": spec.grace,
             "max_output": spec.max_output,
+            **msgspec.structs.asdict(spec.resources),
         }
         supervision.write(str(folder), "spec.json", content)
         # by a file without a name: another agent could change the program in one that has a name, or read the key

@@ -1,4 +1,4 @@
-"""Supervise one program: enforce its time limits, and record its output and its end. Uses only the standard library.
+"""Supervise one program: enforce its limits, and record its output and its end. Uses only the standard library.
 
 A supervisor outlives the orchestrator. It writes `run.json` when it starts and `exit.json`, atomically, as its last
 act, and seals both with its key. The program writes to pipes: what it prints is redacted and stored up to a limit
@@ -18,6 +18,7 @@ from gitorch.executors.capped_output import CappedOutput
 from gitorch.executors.child import Child
 from gitorch.executors.output_redaction import OutputRedactor
 from gitorch.executors.process_tree import children_seconds, descendants, processor_seconds, reap, signal_quietly
+from gitorch.executors.resource_watch import TICK_SECONDS, ResourceWatch, kill_all
 
 try:
     from _blake2 import blake2b  # `hashlib` would load OpenSSL, 4 MB in every supervisor
@@ -51,6 +52,8 @@ class Supervisor:
         self.started = time.time()
         self.clock = time.monotonic()
         self.stop_requests = 0
+        self.resources = ResourceWatch(spec)
+        self.exceeded = ""
         self.wake, alarm = os.pipe()
         os.set_blocking(alarm, False)
         os.set_blocking(self.wake, False)
@@ -80,11 +83,14 @@ class Supervisor:
             self.record("failed-to-start", message=str(error))
             return
         cause = self._watch(program)
-        if cause != "exited":
+        if cause == "limit":
+            kill_all()
+            program.wait()
+        elif cause != "exited":
             self._stop(program)
         leftover = self._kill_leftovers(program)
         self._finish_outputs()
-        self.record(cause, code=program.returncode, leftover=leftover)
+        self.record(cause, code=program.returncode, leftover=leftover, message=self.exceeded)
 
     def _start(self) -> Child:
         folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -132,7 +138,7 @@ class Supervisor:
                 self._close_output(pipe)
 
     def _watch(self, program: Child) -> str:
-        """Wait for the program's end, a request to stop, or a time limit; return which."""
+        """Wait for the program's end, a request to stop, or a limit; return which."""
         wall, idle = self.spec["timeout"], self.spec["idle"]
         signs = None
         quiet_since = time.monotonic()
@@ -142,6 +148,9 @@ class Supervisor:
                 return "stopped"
             if wall and now - self.clock >= wall:
                 return "timeout"
+            self.exceeded = self.resources.exceeded()
+            if self.exceeded:
+                return "limit"
             if idle and now - quiet_since >= min(idle / 4, IDLE_POLL_SECONDS):
                 latest = self._signs_of_life()
                 if latest != signs:
@@ -154,6 +163,7 @@ class Supervisor:
     def _next_check(self, now: float, wall: float, idle: float) -> float | None:
         ends = [self.clock + wall - now] if wall else []
         ends += [min(idle / 4, IDLE_POLL_SECONDS)] if idle else []
+        ends += [TICK_SECONDS] if self.resources.is_limited else []
         return max(0.01, min(ends)) if ends else None
 
     def _signs_of_life(self) -> tuple[int, ...]:

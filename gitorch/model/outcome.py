@@ -127,9 +127,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a supervised process ended: the supervisor's `exit.json`.
 
-    `cause` is exited, stopped (on request), timeout (wall clock), idle (no output and no processor time),
-    failed-to-start, or lost (the supervisor was killed). `seconds` is wall time, `cpu_seconds` the processor time of
-    the whole process tree, `leftover` the number of processes that it left behind.
+    `cause` is exited, stopped (on request), timeout (wall clock), idle (no output and no processor time), limit (of
+    memory, processes or disk: `message` says which), failed-to-start, or lost (the supervisor was killed). `seconds` is
+    wall time, `cpu_seconds` the processor time of the whole process tree, `leftover` the number of processes that it
+    left behind.
     """
 
     cause: str

@@ -14,6 +14,7 @@ from gitorch.model.secret_values import secret_values
 from gitorch.model.task import CheckResult
 from gitorch.rooms.base import Command, Site
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.resources import resource_limits
 from gitorch.rooms.steps import numbered, shell
 
 _TRIES = 3
@@ -26,7 +27,7 @@ Execute = Callable[[Spec], Exit]
 class CheckRun(msgspec.Struct, frozen=True):
     """A check's result, and the execution that holds its output.
 
-    `failure` says why it was not run, because its tree could not be prepared.
+    `failure` says why it has no exit code: its tree could not be prepared, or it used too much.
     """
 
     result: CheckResult
@@ -61,7 +62,8 @@ def _run_check(
         seconds=status.seconds,
         output=context.executor.output_location(execution, "stdout"),
     )
-    return CheckRun(result, execution)
+    failure = f"the check {status.message}, and was ended" if status.cause == "limit" else ""
+    return CheckRun(result, execution, failure)
 
 
 def _executed(
@@ -75,6 +77,7 @@ def _executed(
         timeout=seconds(context.config.run.task_timeout),
         max_output=size(context.config.run.max_output),
         secrets=secret_values(context.environment, command.env),
+        resources=resource_limits(context.config.sandbox),
     )
     status = execute(spec)
     if status.cause == "lost" and tries > 1:

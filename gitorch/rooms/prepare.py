@@ -17,6 +17,7 @@ from gitorch.model.outcome import Exit
 from gitorch.model.secret_values import secret_values
 from gitorch.rooms.base import RoomError, Site
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.resources import resource_limits
 from gitorch.rooms.steps import command_line, numbered, shell
 
 PREPARE_SECONDS = 1800.0
@@ -70,6 +71,7 @@ def _run_steps(context: RunContext, site: Site, prefix: str, steps: Sequence[tup
                 timeout=PREPARE_SECONDS,
                 max_output=size(context.config.run.max_output),
                 secrets=secret_values(context.environment, command.env),
+                resources=resource_limits(context.config.sandbox),
             )
         )
         status = executor.wait(execution)
@@ -146,5 +148,7 @@ def _failure(executor: Executor, argv: tuple[str, ...], status: Exit | NotStarte
     outputs = (tail_text(executor, execution, stream).strip() for stream in _STREAMS)
     output = next(filter(None, outputs), "")[-_SHOWN:]
     step = command_line(argv) or "copying"
+    if isinstance(status, Exit) and status.cause == "limit":
+        return f"prepare failed: {step} {status.message}, and was ended"
     code = f" with exit code {status.exit_code}" if isinstance(status, Exit) and status.exit_code is not None else ""
     return f"prepare failed{code}: {step}: {output}".rstrip(": ")

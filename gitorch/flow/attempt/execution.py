@@ -22,6 +22,7 @@ from gitorch.model.secret_values import secret_values
 from gitorch.model.task import Task, current_attempt
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.resources import resource_limits
 
 _MORE_PRECISE = (
     ExitReason.COMPLETED,
@@ -96,6 +97,7 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         idle=seconds(context.config.run.idle_timeout),
         max_output=size(context.config.run.max_output),
         secrets=secret_values(context.environment, command.env, names=tuple(env.settings.key.values())),
+        resources=resource_limits(context.config.sandbox),
     )
 
 
@@ -119,6 +121,7 @@ def _with_time_limit(outcome: Outcome, result: Exit) -> Outcome:
         "timeout": (ExitReason.TIMED_OUT, "timed out"),
         "idle": (ExitReason.STALLED, "idle: no output and no CPU time"),
         "stopped": (ExitReason.STOPPED, result.message),
+        "limit": (ExitReason.FAILED, result.message),
     }
     if result.cause not in reasons or outcome.ending in _MORE_PRECISE:
         return outcome

@@ -1,0 +1,118 @@
+"""What a program's processes and its folder use, against limits. Uses only the standard library: see `supervisor`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+from gitorch.executors.process_tree import descendants, signal_quietly
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` and `collections.abc` would delay the start of every agent and every check
+    from collections.abc import Sequence
+    from typing import Any
+
+TICK_SECONDS = 1.0
+"""Between two looks at the processes."""
+_DISK_SECONDS = 10.0
+_DISK_SHARE = 50
+"""A look at the folder takes at most one part in so many of the time."""
+_ROUNDS = 50
+_BLOCK = 512
+_KILOBYTE = 1024
+
+
+class ResourceWatch:
+    """The limits of one program, 0 for none: bytes of memory, a number of processes, bytes below its folder."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.memory, self.processes, self.disk = spec["memory"], spec["processes"], spec["disk"]
+        self.folder = spec["cwd"]
+        self.disk_at_start: int | None = None
+        self._next = time.monotonic() + TICK_SECONDS
+        self._next_disk = time.monotonic() + _DISK_SECONDS
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return bool(self.memory or self.processes or self.disk)
+
+    def exceeded(self) -> str:
+        """Return in words which limit is exceeded; empty for none, and between two looks."""
+        now = time.monotonic()
+        if not self.is_limited or now < self._next:
+            return ""
+        self._next = now + TICK_SECONDS
+        pids = descendants()
+        if self.processes and len(pids) > self.processes:
+            return f"had more than {self.processes} processes"
+        if self.memory and _resident(pids) > self.memory and _proportional(pids) > self.memory:
+            return f"used more than {_amount(self.memory)} of memory"
+        if self.disk and now >= self._next_disk and self._grown(now) > self.disk:
+            return f"wrote more than {_amount(self.disk)} into its folder"
+        return ""
+
+    def _grown(self, start: float) -> int:
+        used = disk_usage(self.folder)
+        now = time.monotonic()
+        self._next_disk = now + max(_DISK_SECONDS, _DISK_SHARE * (now - start))
+        if self.disk_at_start is None:
+            self.disk_at_start = used
+        return used - self.disk_at_start
+
+
+def kill_all() -> None:
+    """Kill all descendants. They are stopped first: what forks faster than it is killed would never end."""
+    stopped: set[int] = set()
+    for _ in range(_ROUNDS):
+        fresh = [pid for pid in descendants() if pid not in stopped]
+        if not fresh:
+            break
+        for pid in fresh:
+            signal_quietly(pid, signal.SIGSTOP)
+        stopped.update(fresh)
+    for pid in descendants():
+        signal_quietly(pid, signal.SIGKILL)
+
+
+def disk_usage(folder: str) -> int:
+    """Return the bytes that the files below a folder take on the disk, without following links."""
+    total, pending = 0, [folder]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+    return total
+
+
+def _resident(pids: Sequence[int]) -> int:
+    """Return the resident memory of processes; pages that they share count several times."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/statm", "rb") as file:
+            total += int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return total
+
+
+def _proportional(pids: Sequence[int]) -> int:
+    """Return the memory of processes, with shared pages counted once. It takes longer."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+                total += sum(int(line.split()[1]) for line in file if line.startswith(b"Pss:")) * _KILOBYTE
+        except (OSError, IndexError):
+            total += _resident([pid])
+    return total
+
+
+def _amount(count: int) -> str:
+    for unit, divisor in (("GB", 1_000_000_000), ("MB", 1_000_000)):
+        if count >= divisor:
+            return f"{count / divisor:g} {unit}"
+    return f"{count} bytes"

@@ -1,0 +1,69 @@
+"""Limits of memory, processes and disk: what goes over one is ended, with words, and nothing of it is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitorch.executors import resource_watch
+from gitorch.executors.base import ResourceLimits
+from gitorch.executors.local import LocalExecutor
+from gitorch.executors.resource_watch import ResourceWatch, disk_usage
+from gitorch.model.outcome import Exit
+from tests.support.executions import marked, python, shell
+
+HOG = "held = [bytearray(30_000_000) for _ in range(5)]; input()"
+BOMB = """
+import os, sys
+for _ in range(6):
+    os.fork()
+sys.stdin.read() or __import__("signal").pause()
+"""
+
+
+def ended(executor: LocalExecutor, spec: object) -> Exit:
+    status = executor.wait(executor.submit(spec))  # type: ignore[arg-type]
+    assert isinstance(status, Exit)
+    return status
+
+
+def test_memory(tmp_path: Path) -> None:
+    """The sum over all processes counts: here two, each of which is below the limit."""
+    executor = LocalExecutor(tmp_path)
+    both = f"python3 -c '{HOG}' < /dev/zero & python3 -c '{HOG}' < /dev/zero & wait"
+    status = ended(executor, shell("hog", both, resources=ResourceLimits(memory=200_000_000)))
+    assert (status.cause, status.message) == ("limit", "used more than 200 MB of memory")
+    assert marked(tmp_path / "hog") == []
+
+
+def test_processes(tmp_path: Path) -> None:
+    """A bomb of 64 processes is stopped before it is killed, and gone."""
+    executor = LocalExecutor(tmp_path)
+    status = ended(executor, python("bomb", BOMB, resources=ResourceLimits(processes=20)))
+    assert (status.cause, status.message) == ("limit", "had more than 20 processes")
+    assert marked(tmp_path / "bomb") == []
+
+
+def test_what_stays_below_its_limits_is_left_alone(tmp_path: Path) -> None:
+    executor = LocalExecutor(tmp_path)
+    limits = ResourceLimits(memory=500_000_000, processes=50, disk=10_000_000)
+    status = ended(executor, shell("good", "sleep 1.5; exit 3", resources=limits))
+    assert (status.cause, status.exit_code, status.message) == ("exited", 3, "")
+
+
+def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written after the start counts, as it is on the disk: a sparse file of 20 GB is small."""
+    monkeypatch.setattr(resource_watch, "TICK_SECONDS", 0.0)
+    monkeypatch.setattr(resource_watch, "_DISK_SECONDS", 0.0)
+    monkeypatch.setattr(resource_watch, "_DISK_SHARE", 0)
+    (tmp_path / "before").write_bytes(b"x" * 3_000_000)
+    watch = ResourceWatch({"memory": 0, "processes": 0, "disk": 2_000_000, "cwd": str(tmp_path)})
+    watch.disk_at_start = disk_usage(str(tmp_path))
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(20_000_000_000)
+    (tmp_path / "link").symlink_to("/usr")
+    assert watch.exceeded() == ""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "after").write_bytes(b"x" * 3_000_000)
+    assert watch.exceeded() == "wrote more than 2 MB into its folder"
