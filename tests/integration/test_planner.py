@@ -23,7 +23,7 @@ from gitorch.config import AgentSettings
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
 from gitorch.flow.planning.model import ModelPlanner, ask, model_planner, prompts
 from gitorch.model.outcome import Usage
-from gitorch.model.plan import MOST_TASKS, SCHEMA, PlanMessage, Planner, PlanProposal, read_plan
+from gitorch.model.plan import SCHEMA, PlanMessage, Planner, PlanProposal, read_plan
 from gitorch.model.roles import Role
 from gitorch.services.open import open_workspace
 from tests.support import real
@@ -160,20 +160,14 @@ def said(request: ModelRequest) -> str:
 
 BAD: dict[str, tuple[dict[str, Any] | str, str]] = {
     "cycle": (CYCLE, "these tasks wait for each other"),
-    "too many": (answered(*(task(f"t{n}") for n in range(500))), f"has 500 tasks; the most is {MOST_TASKS}"),
-    "id": (answered(task("../../etc")), "'../../etc' cannot be a task's name"),
-    "path": (answered(task("a", paths=["../x"])), "leads out of the repository"),
     "escape": (answered(task("a", title="\x1b]0;owned\x07\x1b[2J")), "control characters"),
-    "role": (answered(task("a", role="emperor")), "unknown role emperor"),
     "agent": (answered(task("a", agent="\x1b[1m")), "unknown agent '\\x1b[1m'"),
-    "dependency": (answered(task("a", "b")), "waits for b, which is not in the plan"),
-    "duplicate": (answered(task("a"), task("a")), "2 tasks are called a"),
-    "empty": (answered(), "the plan has no tasks"),
     "cut": ('{"reply": "x", "tasks": [', "the answer is not a JSON object"),
     "words": ("I would rather talk about it.", "the answer is not a JSON object"),
     "list": ("[]", "the answer is not a JSON object"),
     "nothing": ("", "the answer is not a JSON object"),
 }
+"""Answers that are wrong, and what the model is told. `tests/unit/test_plan.py` has all that a plan can do wrong."""
 
 
 def answering(folder: Path, *answers: str) -> AgentSettings:
