@@ -115,6 +115,10 @@ def _examine_disk(workspace: Workspace, limits: RunLimits, found: _Examination, 
     free = shutil.disk_usage(workspace.repository.common_dir).free
     if free < limits.min_free_disk:
         needed = f"{limits.min_free_disk / 1e9:.1f} GB"
+        if any(task.state is State.RUNNING for task in workspace.tasks.values()):
+            text = f"less than {needed} of disk are free: what runs goes on, and nothing else starts"
+            found.add(Level.WARNING, text, "free space on the disk")
+            return
         found.fail(
             LimitReached(
                 "disk",
