@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
+
+from gitorch.git import fence, inventory, surroundings
 from gitorch.git.repository import Repository
-from gitorch.git.worktree_list import WorktreeEntry, checked_out, find, list_entries
+from gitorch.git.worktree_list import WorktreeEntry, checked_out, find, linked_folders, list_entries
 from gitorch.model.naming import Ref, branch_ref
 from tests.support.git import git
 
@@ -32,3 +36,29 @@ def test_a_bare_repository_has_an_entry_without_a_branch(repo: Repository, tmp_p
     bare = Repository.discover(tmp_path / "bare.git")
     assert list_entries(bare) == [WorktreeEntry(tmp_path / "bare.git", None)]
     assert checked_out(bare) == {}
+
+
+def test_linked_folders_are_those_of_git(repo: Repository, tmp_path: Path) -> None:
+    """The git folder says the same as `git worktree list`, for worktrees that are gone and ones that moved too."""
+    assert repo.work_tree is not None
+    for name in ("plain", "gone", "new\nnäme"):
+        git("worktree", "add", "--quiet", "--detach", str(tmp_path / name), cwd=repo.work_tree)
+    git("worktree", "move", str(tmp_path / "plain"), str(tmp_path / "moved"), cwd=repo.work_tree)
+    shutil.rmtree(tmp_path / "gone")
+    assert sorted(linked_folders(repo)) == sorted(entry.path for entry in list_entries(repo)[1:])
+    assert len(linked_folders(repo)) == 3
+
+
+def test_a_comparison_of_a_run_starts_four_git_processes(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refs, settings, index entries and the status of the checkout: everything else is read without git."""
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(traces))
+    present = inventory.read(repo)
+    fence.fingerprint(repo, present=present)
+    surroundings.config_keys(repo, present)
+    surroundings.own_refs(present, ["refs/heads/orch/"])
+    assert surroundings.other_worktrees(repo, set(), present) == {}
+    assert len([*traces.iterdir()]) == 4
