@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gitorch.errors import InvalidInput, Refused
+from gitorch.flow.review.guided_order import guided
 from gitorch.flow.review.second_look import SecondLook, read_marks, second_look, unseen
 from gitorch.git import notes
 from gitorch.git.file_patches import read_files
@@ -29,21 +30,46 @@ _MAX_PATCHES = 5_000
 
 
 class BranchHunks(msgspec.Struct, frozen=True, kw_only=True):
-    """All hunks of a task's branch as it is, and those that the reviewer has not viewed."""
+    """All hunks of a task's branch as it is, and those that the reviewer has not viewed.
+
+    `commits` are the abbreviated ids and subjects of the commits that change a path, oldest first.
+    """
 
     task: Task
     hunks: tuple[HunkPatch, ...]
     unviewed: tuple[HunkPatch, ...]
+    commits: dict[str, tuple[str, ...]] = {}
     is_cut: bool = False
 
 
-def branch_hunks(workspace: Workspace, task: Task) -> BranchHunks:
-    """Return the hunks of a task's branch, and which of them are viewed."""
+def branch_hunks(workspace: Workspace, task: Task, *, flat: bool = False) -> BranchHunks:
+    """Return the hunks of a task's branch in the order to read them, or flat in git's; and which are viewed."""
     current = _current(workspace, task)
     patch = read_files(workspace.repository, *commit_range(current))
-    hunks = hunk_patches(patch)
+    hunks = hunk_patches(patch if flat else guided(patch))
     viewed = read_marks(_viewed_notes(workspace, current)).viewed
-    return BranchHunks(task=current, hunks=tuple(hunks), unviewed=tuple(unseen(hunks, viewed)), is_cut=patch.is_cut)
+    return BranchHunks(
+        task=current,
+        hunks=tuple(hunks),
+        unviewed=tuple(unseen(hunks, viewed)),
+        commits=_commits_by_path(workspace, current),
+        is_cut=patch.is_cut,
+    )
+
+
+def _commits_by_path(workspace: Workspace, task: Task) -> dict[str, tuple[str, ...]]:
+    base, tip = commit_range(task)
+    options = ("-z", "--reverse", "--name-only", "--no-renames", "--format=%x00%h %s", f"{base}..{tip}")
+    commits: dict[str, list[str]] = {}
+    subject = ""
+    # with -z each commit is an empty field, its subject, and its paths; the first path follows a newline
+    fields = iter(workspace.repository.git("log", *options).fields())
+    for field in fields:
+        if field == "":
+            subject = redacted(next(fields, ""))
+        elif path := field.removeprefix("\n"):
+            commits.setdefault(path, []).append(subject)
+    return {path: tuple(subjects) for path, subjects in commits.items()}
 
 
 def since_review(workspace: Workspace, task: Task) -> SecondLook:
@@ -58,7 +84,7 @@ def since_review(workspace: Workspace, task: Task) -> SecondLook:
             why="what changed since a review is known once one was sent back, approved or rejected",
             fix=(f"orchestrate diff {task.id}",),
         )
-    hunks = hunk_patches(read_files(workspace.repository, *commit_range(current)))
+    hunks = hunk_patches(guided(read_files(workspace.repository, *commit_range(current))))
     verdicts = [entry.note for entry in lines if isinstance(entry.note, VerdictNote) and entry.note.task == task.id]
     last = max(verdicts, key=lambda verdict: verdict.time, default=None)
     summary = current.attempt.summary if current.attempt and current.attempt.number > marks.attempt else ""

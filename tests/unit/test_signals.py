@@ -53,7 +53,7 @@ def test_a_flood_is_shortened() -> None:
     signals = [signal("suppressed", "silences a check", "a.py", line) for line in range(40)]
     listed = list(shortened([*signals, signal("binary", "binary", "x.png")]))
     assert [entry.line for entry in listed[:MAX_NAMED]] == list(range(MAX_NAMED))
-    assert listed[MAX_NAMED].text == f"silences a check ({40 - MAX_NAMED} more)"
+    assert listed[MAX_NAMED].text == f"{40 - MAX_NAMED} more: {table().kinds['suppressed'].meaning}"
     assert listed[-1].path == "x.png"
     assert {kind.weight for kind in table().kinds.values()} == {1, 2, 3}
 

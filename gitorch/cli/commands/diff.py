@@ -75,6 +75,8 @@ def show_second_look(session: Session, task: Task) -> None:
 def hunk_colours(session: Session) -> dict[str, str] | None:
     """Return the user's colours of a diff as escape sequences, if they want colours here."""
     repository = session.workspace.repository
+    if not session.screen.out.colour and sys.stdout.isatty():  # NO_COLOR, or a dumb terminal
+        return None
     return _colour_slots(repository) if _wants_colour(repository, (), is_tty=sys.stdout.isatty()) else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -11,41 +12,44 @@ from gitorch.cli.commands.diff import hunk_colours
 from gitorch.cli.commands.verdicts import read_message
 from gitorch.cli.session import Session
 from gitorch.cli.terminal.hunk_text import patch_text
+from gitorch.cli.terminal.keys import INTERRUPTS, read_key
 from gitorch.git.hunk_ids import HunkPatch
 from gitorch.model.task import Comment, Task
 
-_INTERRUPTS = ("\x03", "\x04")
-_PROMPT = "[v]iewed [u]nview [n]ext [p]revious [c]omment [H] {hide} viewed [q] back [?]"
+_PROMPT = "[v]iewed [u]nview [c]omment [n]ext [p]revious [H] {hide} [q]uit [?]"
 _HELP = """\
 v  mark as viewed, and go on             n, p  next, previous hunk
 u  take the mark back                    c  comment on this hunk
-H  show or hide viewed hunks             q  back to the task"""
+H  show or hide viewed hunks             q  back to the task
+F  git's order, or what others use first, its users, tests, generated files"""
 
 
-def walk_hunks(session: Session, task: Task) -> None:
+def walk_hunks(session: Session, task: Task, *, flat: bool = False) -> None:
     """Show one hunk after the other, and carry out the reviewer's keys; viewed ones are hidden at first."""
     is_hidden, position = True, 0
     while True:
-        branch = services.second_look.branch_hunks(session.workspace, task)
+        branch = services.second_look.branch_hunks(session.workspace, task, flat=flat)
         hunks = branch.unviewed if is_hidden else branch.hunks
         if not hunks:
             click.echo(f"all {len(branch.hunks)} hunks are viewed" if branch.hunks else "no changes", err=True)
             return
         position = max(0, min(position, len(hunks) - 1))
         hunk = hunks[position]
-        _show(session, hunk)
-        mark = "" if hunk in branch.unviewed else "viewed, "
+        _show(session, hunk, branch.commits.get(hunk.file.path, ()))
+        mark = "" if hunk in branch.unviewed else "viewed "
         hide = "show" if is_hidden else "hide"
-        click.echo(f"{mark}{position + 1} of {len(hunks)}  {_PROMPT.format(hide=hide)} ", nl=False, err=True)
-        key = click.getchar()
+        click.echo(f"{mark}{position + 1}/{len(hunks)} {_PROMPT.format(hide=hide)} ", nl=False, err=True)
+        key = read_key()
         click.echo(key if key.isprintable() else "", err=True)
-        if key in ("q", *_INTERRUPTS):
+        if key in ("q", *INTERRUPTS):
             return
         if key == "H":
             is_hidden = not is_hidden
-        elif key in "vu":
+        elif key == "F":
+            flat, position = not flat, 0
+        elif key in ("v", "u"):
             position += _mark(session, task, hunk, viewed=key == "v", is_hidden=is_hidden)
-        elif key in "np":
+        elif key in ("n", "p"):
             step = 1 if key == "n" else -1
             if position + step >= len(hunks):
                 return
@@ -56,8 +60,10 @@ def walk_hunks(session: Session, task: Task) -> None:
             click.echo(_HELP, err=True)
 
 
-def _show(session: Session, hunk: HunkPatch) -> None:
-    sys.stdout.write(patch_text([hunk], hunk_colours(session)))
+def _show(session: Session, hunk: HunkPatch, commits: Sequence[str]) -> None:
+    """Show a hunk below the messages of the commits that change its file."""
+    lines = [f"commit {session.screen.out.clean(commit)}" for commit in commits]
+    sys.stdout.write(patch_text([hunk], hunk_colours(session), lambda _: lines))
     sys.stdout.flush()
 
 

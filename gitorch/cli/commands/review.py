@@ -20,6 +20,7 @@ from gitorch.model.task import Task
 @click.option("--list", "only_list", is_flag=True, help="List the finished tasks; ask nothing.")
 @click.option("--viewed", multiple=True, metavar="PLACE", help="Mark the hunks at FILE or FILE:LINE as viewed.")
 @click.option("--not-viewed", multiple=True, metavar="PLACE", help="Take the marks at FILE or FILE:LINE back.")
+@click.option("--flat", is_flag=True, help="Keep git's order of files, not the order to read them.")
 @click.option(
     "-e", "--edit", is_flag=True, help="Write the review of TASK in your editor, between the lines of its diff."
 )
@@ -31,6 +32,7 @@ def review_command(
     only_list: bool,
     viewed: tuple[str, ...],
     not_viewed: tuple[str, ...],
+    flat: bool,
     edit: bool,
     file: TextIO | None,
 ) -> None:
@@ -40,10 +42,10 @@ def review_command(
     the notes: they survive a rebase, and end when the hunk changes. Exits with 10 if comments are left to be sent.
     """
     if edit or file:
-        _write(session, _required(session, task), file)
+        _write(session, _required(session, task), file, flat=flat)
         return
     if viewed or not_viewed:
-        _mark(session, _required(session, task), viewed, not_viewed)
+        _mark(session, _required(session, task), viewed, not_viewed, flat=flat)
         return
     workspace = session.workspace
     session.check_forecast()
@@ -59,14 +61,14 @@ def review_command(
         return
     if not task:
         session.answer(views.review.review_list(cards))
-    commented = review_interactively(session, cards)
+    commented = review_interactively(session, cards, flat=flat)
     session.refresh()
     leave_comments(session, commented)
 
 
-def _write(session: Session, task: Task, file: TextIO | None) -> None:
+def _write(session: Session, task: Task, file: TextIO | None, *, flat: bool) -> None:
     """Take a review from a file, or from the editor."""
-    reviewed = read_review(session, task, file.read()) if file else edit_review(session, task)
+    reviewed = read_review(session, task, file.read()) if file else edit_review(session, task, flat=flat)
     session.refresh()
     if session.json:
         session.answer("", schema.review.ReviewAnswer.of([services.review.review_card(session.workspace, reviewed)]))
@@ -80,7 +82,7 @@ def _required(session: Session, name: str | None) -> Task:
     return session.find(name)
 
 
-def _mark(session: Session, task: Task, viewed: tuple[str, ...], not_viewed: tuple[str, ...]) -> None:
+def _mark(session: Session, task: Task, viewed: tuple[str, ...], not_viewed: tuple[str, ...], *, flat: bool) -> None:
     """Mark hunks as viewed or not, and answer with what is left to view."""
     workspace = session.workspace
     reviewer = services.review.current_reviewer(workspace)
@@ -88,7 +90,7 @@ def _mark(session: Session, task: Task, viewed: tuple[str, ...], not_viewed: tup
         hunks = services.second_look.branch_hunks(workspace, task).hunks
         marked = [hunk for place in places for hunk in services.second_look.find_hunks(hunks, place)]
         services.second_look.mark_viewed(workspace, task, marked, reviewer, viewed=is_viewed)
-    branch = services.second_look.branch_hunks(workspace, task)
+    branch = services.second_look.branch_hunks(workspace, task, flat=flat)
     session.answer(
         f"{task.id}: {len(branch.unviewed)} of {len(branch.hunks)} hunks to view",
         schema.review.ReviewAnswer.of([services.review.review_card(workspace, task)], branch),

@@ -15,9 +15,9 @@ _COMMENTS_LEFT = 10
 """The exit code when comments wait to be sent."""
 
 
-def edit_review(session: Session, task: Task) -> Task:
+def edit_review(session: Session, task: Task, *, flat: bool = False) -> Task:
     """Open the review file of a task in the user's editor, and do what it says; return the task."""
-    branch = services.second_look.branch_hunks(session.workspace, task)
+    branch = services.second_look.branch_hunks(session.workspace, task, flat=flat)
     quoted = views.review_file.quoted_lines(branch.hunks)
     title = f"Review of {task.id}, attempt {task.attempts}: {session.screen.out.clean(task.title)}"
     before = views.review_file.render(title, quoted, task.comments)

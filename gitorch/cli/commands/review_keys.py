@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from gitorch.cli.commands.hunk_keys import walk_hunks
 from gitorch.cli.commands.review_file import edit_review
 from gitorch.cli.commands.verdicts import read_message
 from gitorch.cli.session import Session
+from gitorch.cli.terminal.keys import INTERRUPTS, read_key
 from gitorch.errors import GitorchError, Refused
 from gitorch.executors.foreground import run_on_terminal
 from gitorch.model.task import Comment, State, Task
@@ -23,8 +25,7 @@ from gitorch.model.task import Comment, State, Task
 if TYPE_CHECKING:
     from gitorch.flow.review import ReviewCard
 
-_INTERRUPTS = ("\x03", "\x04")
-_PROMPT = "[d]iff [h]unks [i] since review [c]omment [e]dit [a]pprove [r]evise [n]ext [?]"
+_PROMPT = "[d]iff [h]unks [i]nterdiff [c]omment [e]dit [a]pprove [r]evise [n]ext [?]"
 _HELP = """\
 d  the diff, in your pager               a  approve
 h  hunk by hunk, with viewed marks       r  revise: send back with your comments
@@ -35,26 +36,28 @@ t  checks with their output              s  summary: this page, with your commen
 l  the agent's log                       o  open the worktree in your editor"""
 
 
-def review_interactively(session: Session, cards: Sequence[ReviewCard]) -> list[Task]:
+def review_interactively(session: Session, cards: Sequence[ReviewCard], *, flat: bool) -> list[Task]:
     """Show one task after the other, and carry out the reviewer's keys; return those with comments left to send."""
     for number, card in enumerate(cards, start=1):
-        if not _ask_verdict(session, card, f"{number} of {len(cards)}"):
+        if not _ask_verdict(session, card, f"{number}/{len(cards)}", flat=flat):
             break
     tasks = [session.find(card.task.id) for card in cards]
     return [task for task in tasks if task.comments and task.state is not State.QUEUED]
 
 
-def _ask_verdict(session: Session, card: ReviewCard, position: str) -> bool:
+def _ask_verdict(session: Session, card: ReviewCard, position: str, *, flat: bool) -> bool:
     """Show one task and carry out keys until it has its verdict; return whether to go on with the next."""
     session.answer(views.review.card(card))
     services.branch_tips.mark_shown(session.workspace, card.task)
     while True:
-        click.echo(f"{position}  {_PROMPT} ", nl=False, err=True)
-        key = click.getchar()
+        click.echo(f"{position} {_PROMPT} ", nl=False, err=True)
+        key = read_key()
         click.echo(key if key.isprintable() else "", err=True)
-        if key in ("n", "q", *_INTERRUPTS):
+        if key in ("n", "q", *INTERRUPTS):
             return key == "n"
         action = _ACTIONS.get(key)
+        if key == "h":
+            action = partial(_hunks, flat=flat)
         if action is None:
             click.echo(_HELP, err=True)
             continue
@@ -70,8 +73,8 @@ def _diff(session: Session, task: Task) -> bool:
     return False
 
 
-def _hunks(session: Session, task: Task) -> bool:
-    walk_hunks(session, session.find(task.id))
+def _hunks(session: Session, task: Task, *, flat: bool) -> bool:
+    walk_hunks(session, session.find(task.id), flat=flat)
     return False
 
 
@@ -110,7 +113,8 @@ def _open(session: Session, task: Task) -> bool:
 
 def _comment(session: Session, task: Task) -> bool:
     for comment in _comments(session, task):
-        services.review.comment(session.workspace, session.find(task.id), comment)
+        commented = services.review.comment(session.workspace, session.find(task.id), comment)
+        session.say(f"{len(commented.comments)} comments wait to be sent")
     return False
 
 
@@ -149,7 +153,6 @@ def _comments(session: Session, task: Task) -> list[Comment]:
 
 _ACTIONS: dict[str, Callable[[Session, Task], bool]] = {
     "d": _diff,
-    "h": _hunks,
     "i": _since_review,
     "c": _comment,
     "e": _edit,

@@ -60,7 +60,7 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
     unlocks: list[str] | Absent = msgspec.UNSET
     """Tasks that go on once this one has its verdict; absent when there are none."""
     hunks: list[HunkJson] | Absent = msgspec.UNSET
-    """All hunks of the branch, in git's order; with `diff`, and with `review --viewed`."""
+    """All hunks of the branch in the order to read them; with `diff`, and with `review --viewed`."""
 
     @classmethod
     def of(cls, card: ReviewCard) -> CardJson:
@@ -100,7 +100,10 @@ class DiffAnswer(CardJson, JsonAnswer, tag="gitorch/diff/1", frozen=True, kw_onl
 
 def hunks_json(branch: BranchHunks) -> list[HunkJson]:
     """Return all hunks of a branch."""
-    return [HunkJson.of(hunk, viewed=hunk not in branch.unviewed) for hunk in branch.hunks]
+    return [
+        HunkJson.of(hunk, viewed=hunk not in branch.unviewed, commits=branch.commits.get(hunk.file.path, ()))
+        for hunk in branch.hunks
+    ]
 
 
 class CheckedTaskJson(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, present
+from gitorch.flow.review.guided_order import group
 from gitorch.flow.review.second_look import AnsweredComment, SecondLook
 from gitorch.git.hunk_ids import HunkPatch
 from gitorch.model.answers import CommentAnswer
@@ -24,13 +27,26 @@ class HunkJson(msgspec.Struct, frozen=True, kw_only=True):
     viewed: bool
     ids: list[str]
     """Patch ids of its runs of changed lines."""
+    group: str
+    """code, test, generated or renamed: what the file is for a reader, and the order of the groups."""
+    commits: list[str] | Absent = msgspec.UNSET
+    """Abbreviated ids and subjects of the commits that change the file, oldest first."""
 
     @classmethod
-    def of(cls, hunk: HunkPatch, *, viewed: bool) -> HunkJson:
+    def of(cls, hunk: HunkPatch, *, viewed: bool, commits: Sequence[str] = ()) -> HunkJson:
         """Return a hunk."""
         header = redacted(hunk.hunk.header) if hunk.hunk else ""
         line = present(hunk.line)
-        return cls(place=hunk.place, path=hunk.file.path, line=line, header=header, viewed=viewed, ids=list(hunk.ids))
+        return cls(
+            place=hunk.place,
+            path=hunk.file.path,
+            line=line,
+            header=header,
+            viewed=viewed,
+            ids=list(hunk.ids),
+            group=group(hunk.file),
+            commits=present(list(commits)),
+        )
 
 
 class CommentAnswerJson(msgspec.Struct, frozen=True, kw_only=True):

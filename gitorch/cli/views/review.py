@@ -143,7 +143,8 @@ def checks_with_output(task: Task, *, terminal: TerminalStyle | None = None) -> 
         path = Path(result.output)
         if not result.passed and result.output and path.is_file():
             lines = path.read_text("utf-8", "replace").splitlines()[-_OUTPUT_LINES:]
-            parts += [Text(""), Text(f"{terminal.clean(result.name)}:", "bold"), block("\n".join(lines), terminal)]
+            words = terminal.clean(result.name) + (" printed" if any(lines) else " printed nothing")
+            parts += [Text(""), Text(words, "bold"), block("\n".join(lines), terminal)]
     return stack(parts)
 
 

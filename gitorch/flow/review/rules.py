@@ -70,12 +70,12 @@ def pattern(rule: LineRule) -> re.Pattern[str]:
 
 
 def shortened(signals: Iterable[RiskSignal]) -> Iterator[RiskSignal]:
-    """Yield the first signals of each kind and text, and one with the number of those that follow."""
-    groups: dict[tuple[str, str], list[RiskSignal]] = {}
+    """Yield the first signals of each kind, and one with the number of those that follow."""
+    groups: dict[str, list[RiskSignal]] = {}
     for entry in dict.fromkeys(signals):
-        groups.setdefault((entry.kind, entry.text), []).append(entry)
+        groups.setdefault(entry.kind, []).append(entry)
     for entries in groups.values():
         yield from entries[:MAX_NAMED]
         if rest := entries[MAX_NAMED:]:
-            first = rest[0]
-            yield RiskSignal(first.weight, f"{first.text} ({len(rest)} more)", kind=first.kind)
+            kind = rest[0].kind
+            yield signal(kind, f"{len(rest)} more: {table().kinds[kind].meaning}")

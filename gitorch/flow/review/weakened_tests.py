@@ -131,4 +131,4 @@ def _untested_code(files: Sequence[FilePatch]) -> Iterator[RiskSignal]:
     ]
     if len(lines) >= _ENOUGH_CODE:
         file, line = lines[0]
-        yield signal("no-test", f"{len(lines)} lines of code, and no test was changed", file.path, line.new or 0)
+        yield signal("no-test", f"{len(lines)} lines of code, and no test was added", file.path, line.new or 0)
