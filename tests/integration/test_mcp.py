@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.support.cli import Cli, does, saved
+from tests.support.cli import SECONDS, Cli, does, saved
 
 PERSONS = {"approve", "merge", "undo", "redo", "reject", "revise", "cleanup", "config", "uninstall"}
 
@@ -31,7 +31,7 @@ def serve(cli: Cli, use: Callable[[Client], Awaitable[None]], *words: str) -> No
     server = StdioServerParameters(command=sys.executable, args=argv, env=cli.environment, cwd=cli.folder)
 
     async def session() -> None:
-        async with Client(server, read_timeout_seconds=120) as client:
+        async with Client(server, read_timeout_seconds=SECONDS) as client:
             await use(client)
 
     asyncio.run(session())
