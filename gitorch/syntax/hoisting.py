@@ -14,6 +14,8 @@ from gitorch.syntax.nodes import Node
 from gitorch.syntax.scopes import functions_of, names_of
 
 _SAME_VALUE = 0.5
+# fields of a name that is no variable: of an attribute, of a keyword argument
+_NOT_VARIABLES = frozenset({"attribute", "name"})
 
 Sources = tuple[bytes, bytes, bytes]
 
@@ -74,9 +76,10 @@ def _unify(base: Node, ours: Node, theirs: Node, replacements: tuple[dict[int, b
     if by_ours.name in names_of(theirs) or by_theirs.name in names_of(ours):
         return None
     for node in theirs.descendants():
-        if not node.children and node.kind == "identifier" and node.text == by_theirs.name:
+        is_variable = not node.children and node.kind == "identifier" and node.field not in _NOT_VARIABLES
+        if is_variable and node.text == by_theirs.name:
             in_theirs[id(node)] = by_ours.name
-    return f"“{by_theirs.name.decode('utf-8', 'replace')}” renamed to “{name}”, which ours calls the same value,"
+    return f"“{by_theirs.name.decode('utf-8', 'replace')}” is renamed to “{name}”: both sides name the same value"
 
 
 def _hoist(base: Node, side: Node) -> _Hoist | None:

@@ -22,7 +22,6 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from gitorch.syntax import SyntaxProposal, propose
@@ -195,30 +194,37 @@ def candidates(night: Night, landing: Landing, feature: Feature, limit: int) -> 
     return landings
 
 
+def land_by_text(night: Night, order: Iterable[Feature]) -> Landing:
+    """Land what git merges without a conflict, first come, first served; nothing is tested."""
+    landing = Landing({})
+    for feature in order:
+        landing = next(iter(candidates(night, landing, feature, 0)), landing)
+    return landing
+
+
 def land(night: Night, order: Iterable[Feature], *, limit: int, most_runs: int) -> Landing:
-    """Land features one by one, and the failed ones again after each that landed; `limit` bounds the proposals."""
+    """Land features one by one; those without a proposal are tried again after the others.
+
+    `limit` bounds the proposals for a feature. It is given up after two that fail in the same test, and one that was
+    tested and failed is not tested again: what landed since then does not mend it.
+    """
     landing = Landing({})
     waiting = list(order)
-    progress = True
-    refused: set[tuple[object, ...]] = set()
     start = night.runs
+    progress = True
     while progress:
         progress = False
         for feature in list(waiting):
             reds: list[frozenset[str]] = []
-            for candidate in islice(candidates(night, landing, feature, limit), limit or 1):
-                key = tuple(sorted(candidate.files.items()))
-                if key in refused or night.runs - start >= most_runs:
-                    continue
-                red = night.red(candidate)
-                if not red:
+            for candidate in candidates(night, landing, feature, limit):
+                if night.runs - start >= most_runs or (len(reds) > 1 and reds[-1] & reds[-2]):
+                    break
+                reds.append(night.red(candidate))
+                if not reds[-1]:
                     landing, progress = candidate, True
-                    waiting.remove(feature)
                     break
-                refused.add(key)
-                reds.append(red)
-                if len(reds) > 1 and reds[-1] & reds[-2]:
-                    break
+            if reds:
+                waiting.remove(feature)
     return landing
 
 
@@ -238,7 +244,7 @@ def pairs(night: Night) -> tuple[int, int]:
 def report(night: Night, most_runs: int) -> tuple[int, int, int]:
     """Print a night's figures; return landed features, wrong landings and runs of tests."""
     alone = [feature for feature in night.features if not night.red(Landing(feature.files, (feature,)))]
-    first_come = land(night, alone, limit=0, most_runs=most_runs)
+    first_come = land_by_text(night, alone)
     before, used = night.runs, cpu()
     smallest_first = sorted(alone, key=lambda feature: feature.lines)
     landing = land(night, smallest_first, limit=6, most_runs=most_runs)
