@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from gitorch.git.objects import BatchEntry, parse_batch
+from gitorch.git.objects import BatchEntry
 from gitorch.git.process import BatchProcess, GitFailed, GitRunner
 
-_MOST = 64
-"""More objects are worth a process of their own, which gets all its requests at once."""
+_REQUEST_BYTES = 32_768
+"""How much is asked before answers are read: it fits into a pipe, so that neither side waits for the other."""
 
 _FOUND = re.compile(rb"[0-9a-f]{40,64} (?:blob|tree|commit|tag) [0-9]+\n")
 """The first line of an answer. That for a missing object is its name and ` missing`."""
@@ -29,54 +29,62 @@ class ObjectReader:
 
     def inspect(self, names: Sequence[str]) -> list[BatchEntry]:
         """Return the ids and types of objects, without their content, by id or by name."""
-        if len(names) <= _MOST:
-            return [self._ask("info", name) for name in names]
-        lines = self._runner.run("cat-file", "--batch-check", input=_requests(names)).text.split("\n")
-        return [_inspected(line) for line in lines]
+        return [entry for part in _parts(names) for entry in self._ask("info", part)]
 
     def read(self, names: Sequence[str]) -> list[BatchEntry]:
         """Return objects by id or by name, such as `COMMIT:PATH`."""
-        if len(names) <= _MOST:
-            return [self._ask("contents", name) for name in names]
-        stream = self._runner.run("cat-file", "--batch", input=_requests(names)).stdout
-        return list(parse_batch(stream, len(names)))
+        return [entry for part in _parts(names) for entry in self._ask("contents", part)]
 
-    def _ask(self, command: str, name: str) -> BatchEntry:
-        encoded = name.encode("utf-8", "surrogateescape")
-        if not name or "\0" in name or _FOUND.match(encoded):
-            return BatchEntry(name)  # git has no such object, and its answer could not be told from another
+    def _ask(self, command: str, names: Sequence[str]) -> list[BatchEntry]:
         with self._lock:
             try:
-                return self._answer(command, name, encoded)
-            except GitFailed:  # it was killed, or the object cannot be read: the second answer counts
-                return self._answer(command, name, encoded)
+                return self._answers(command, names)
+            except GitFailed:  # it was killed, or an object cannot be read: the second answer counts
+                return self._answers(command, names)
 
     def _start(self) -> BatchProcess:
         # without locks, since it may outlive the block that holds them
         return self._runner.start_batch("cat-file", "--batch-command", "-z", locks=False)
 
-    def _answer(self, command: str, name: str, encoded: bytes) -> BatchEntry:
-        # after an interrupt, the rest of the answer would be taken for that to the next question: a new process
+    def _answers(self, command: str, names: Sequence[str]) -> list[BatchEntry]:
+        # after an interrupt, the rest of the answers would be taken for those to the next question: a new process
         process, self._process = self._process or self._start(), None
-        process.send(b"%s %s\0" % (command.encode(), encoded))
-        header = process.read_line()
-        if _FOUND.fullmatch(header):
-            oid, kind, size = header.decode().split()
-            content = process.read(int(size) + 1)[:-1] if command == "contents" else b""
-            entry = BatchEntry(oid, kind, content)
-        else:
-            if encoded.startswith(header):  # the rest of a name with line ends
-                for _ in range(encoded.count(b"\n")):
-                    process.read_line()
-            entry = BatchEntry(name)
+        process.send(b"".join(b"%s %s\0" % (command.encode(), _encoded(name)) for name in filter(_is_possible, names)))
+        entries = [_answer(process, command, name) if _is_possible(name) else BatchEntry(name) for name in names]
         self._process = process
-        return entry
+        return entries
 
 
-def _requests(names: Sequence[str]) -> bytes:
-    return "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+def _answer(process: BatchProcess, command: str, name: str) -> BatchEntry:
+    header = process.read_line()
+    if _FOUND.fullmatch(header):
+        oid, kind, size = header.decode().split()
+        content = process.read(int(size) + 1)[:-1] if command == "contents" else b""
+        return BatchEntry(oid, kind, content)
+    encoded = _encoded(name)
+    if encoded.startswith(header):  # the rest of a name with line ends
+        for _ in range(encoded.count(b"\n")):
+            process.read_line()
+    return BatchEntry(name)
 
 
-def _inspected(line: str) -> BatchEntry:
-    name, *words = line.rsplit(" ", 2)
-    return BatchEntry(name, words[0], b"") if words[1:] and words[1].isdigit() else BatchEntry(line)
+def _is_possible(name: str) -> bool:
+    """Return whether an object can have this name, and the answer for a missing one be told from another."""
+    return bool(name) and "\0" not in name and not _FOUND.match(_encoded(name))
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _parts(names: Iterable[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    size = 0
+    for name in names:
+        size += len(_encoded(name)) + len("contents ") + 1
+        if part and size > _REQUEST_BYTES:
+            yield part
+            part, size = [], len(_encoded(name))
+        part.append(name)
+    if part:
+        yield part

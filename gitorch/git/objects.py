@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
 from gitorch.model.naming import Oid
@@ -43,19 +41,3 @@ def parse_commit(oid: Oid, raw: bytes) -> Commit:
     tree = headers[0].removeprefix(b"tree ").decode()
     parents = tuple(Oid(line[7:].decode()) for line in headers[1:] if line.startswith(b"parent "))
     return Commit(oid=oid, raw=raw, tree=Oid(tree), parents=parents)
-
-
-def parse_batch(stream: bytes, count: int) -> Iterator[BatchEntry]:
-    """Yield the `count` answers of `git cat-file --batch`: a header line, the content, and a newline each."""
-    start = 0
-    for _ in range(count):
-        end = stream.index(b"\n", start)
-        header = stream[start:end].decode("utf-8", "surrogateescape")
-        name, *words = header.rsplit(" ", 2)
-        if len(words) == 2 and words[1].isdigit():
-            size = int(words[1])
-            yield BatchEntry(name, words[0], stream[end + 1 : end + 1 + size])
-            start = end + size + 2
-        else:
-            yield BatchEntry(header.removesuffix(" missing"))
-            start = end + 1
