@@ -106,9 +106,12 @@ _WHAT = {
     "review.require_checks": "approval requires passing checks; `--force` overrides it",
     "review.sensitive": "[paths](#paths) that deserve a second look",
     "merge.verify": "check the union and find what fails (`batch`), every step (`each`), or only the union (`end`)",
-    "merge.max_checks": "how many trees are checked in parallel; 0 is two, or one on a single CPU",
+    "merge.parallel_checks": "how many trees are checked in parallel; 0 is two, or one on a single CPU",
     "merge.auto": "what a run merges automatically: approved work, or with `finished` also finished work that passes",
     "merge.on_conflict": "at a conflict, `hold` the task, or let an `agent` resolve it in the next run",
+    "merge.resolve": "conflicts that gitorch resolves itself: `propose` proves a resolution and waits for your yes, "
+    "`auto` publishes what is proven, `off` leaves all. See [merge-resolutions.md](merge-resolutions.md)",
+    "merge.max_checks": "how many trees are checked to prove resolutions, in one merge; 0 is three for each conflict",
     "merge.sign": "sign commits: `auto` as `commit.gpgSign` says when a person merges, `always`, or `never`",
     "merge.regenerate": 'files that a command generates, by glob: `"uv.lock" = "uv lock"`; never merged as text',
     "trash.keep": "how long worktrees and logs that were taken away are kept; 0 keeps them forever",

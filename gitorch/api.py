@@ -210,12 +210,14 @@ def plan_merge(
     into: str = "",
     squash: bool = False,
     verify: str = "",
+    resolved: bool = False,
 ) -> MergePlan:
     """Plan a merge of approved tasks onto the integration branch, and check the result. No branch is moved.
 
     `names` are the tasks to merge, with what they build on; None means all that are approved. `into` is a branch of
     yours that goes to the result, too. `verify` says how often the checks run: `each`, `batch`, `end` or `never`; by
-    default as configured. The plan's `steps` go in; `conflicts`, `blocked` and `failures` do not.
+    default as configured. With `resolved` (or `merge.resolve = "auto"`) what conflicts goes in if a resolution of it is
+    proven. The plan's `steps` go in; `conflicts`, `blocked` and `failures` do not.
     """
     chosen = None if names is None else [task.id for task in _find_all(workspace, names)]
     skipped = [task.id for task in _find_all(workspace, skip)]
@@ -223,6 +225,8 @@ def plan_merge(
         plan = services.merge.plan_merge(workspace, replayer, chosen, skipped, into)
         verify = verify or workspace.config.merge.verify
         plan = drain(services.merge.verify_merge(workspace, replayer, plan, verify), lambda _: None)
+        if resolved or workspace.config.merge.resolve == "auto":
+            plan = drain(services.resolving.resolve_merge(workspace, replayer, plan, reorder=True), lambda _: None)
         replayer.keep(plan.tip)
         return plan
 

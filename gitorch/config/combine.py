@@ -81,8 +81,8 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
         raise InvalidInput("config-invalid", f"run.max_agents must be at least 1, not {config.run.max_agents}")
     if size(config.run.max_output) < _LEAST_OUTPUT:
         raise InvalidInput("config-invalid", f"run.max_output must be at least 64kB, not {config.run.max_output}")
-    if config.merge.max_checks < 0:
-        raise InvalidInput("config-invalid", f"merge.max_checks cannot be {config.merge.max_checks}")
+    if negative := [name for name in ("parallel_checks", "max_checks") if getattr(config.merge, name) < 0]:
+        raise InvalidInput("config-invalid", f"merge.{negative[0]} cannot be {getattr(config.merge, negative[0])}")
     return config
 
 

@@ -110,9 +110,11 @@ class MergeSettings(Section, frozen=True, kw_only=True):
     """`[merge]`: how approved work reaches the integration branch."""
 
     verify: Literal["each", "batch", "end", "never"] = "batch"
-    max_checks: int = 0
+    parallel_checks: int = 0
     auto: Literal["approved", "finished"] = "approved"
     on_conflict: Literal["hold", "agent"] = "hold"
+    resolve: Literal["off", "propose", "auto"] = "propose"
+    max_checks: int = 0
     sign: Literal["auto", "always", "never"] = "auto"
     regenerate: dict[str, str] = {}
 

@@ -13,6 +13,7 @@ from msgspec import field
 
 from gitorch import typed
 from gitorch.model.naming import Oid, TaskId
+from gitorch.model.resolution import Resolution
 from gitorch.model.task import CheckResult, State, Task
 
 IN_FLIGHT = frozenset({State.RUNNING, State.WAITING, State.FINISHED, State.APPROVED, State.CONFLICTED})
@@ -69,7 +70,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `tasks` holds the tips of the included tasks, `inputs` those of all selected tasks. `before` is the previous tip of
     the branch (None: none, or not moved by gitorch). `onto` is the integration branch, replayed if its base has moved;
     `merge_base` holds the tips of these two. `not_updated` says why the branch could not be moved. `reason` explains
-    missing check results, or says that the integration branch itself is red.
+    missing check results, or says that the integration branch itself is red. `resolutions` are those of what
+    conflicts; the proven ones are in it.
     """
 
     branch: str
@@ -87,6 +89,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     red: tuple[FailingTask, ...] = ()
     not_updated: str = field(default="", name="held")
     reason: str = ""
+    resolutions: tuple[Resolution, ...] = ()
 
 
 ForecastSummary = tuple[tuple[Conflict, ...], Candidate | None]

@@ -20,6 +20,7 @@ from gitorch.model.handoff import Handoff
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.redact import redacted
+from gitorch.model.resolution import Resolution, ResolvedFile
 from gitorch.model.task import CheckResult, Comment, Task, current_attempt
 
 LONGEST = 65_536
@@ -99,13 +100,31 @@ class MergedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
     time: str = field(default="", name="when")
 
 
+class ResolvedInput(msgspec.Struct, frozen=True, kw_only=True):
+    """The blobs of one resolved file: its three sides (no base if both added it), and the result."""
+
+    path: str
+    base: Oid | None = None
+    ours: Oid
+    theirs: Oid
+    result: Oid
+
+
 class ResolvedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="resolved"):
-    """A commit whose conflict in these files was resolved during a merge, and by what."""
+    """A commit whose conflict in these files was resolved during a merge.
+
+    `by` is the kind of resolution (`memory`, `rerere`, `regenerate`, `structure`, `both`, `renamed`). A resolution that
+    no person made also has its evidence, the tree that was checked, and the checks that passed on it.
+    """
 
     v: int = 1
     task: str
     paths: tuple[str, ...] = ()
     by: str = ""
+    evidence: tuple[str, ...] | UnsetType = UNSET
+    inputs: tuple[ResolvedInput, ...] | UnsetType = UNSET
+    tree: Oid | UnsetType = UNSET
+    checks: tuple[str, ...] | UnsetType = UNSET
 
 
 class ViewedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="viewed"):
@@ -252,6 +271,26 @@ def merged_line(task: TaskId, commit: Oid, integration: str) -> Line:
     return line_of(MergedNote(task=task, commit=commit, integration=integration, time=now()))
 
 
-def resolved_line(task: TaskId, paths: Sequence[str], by: str) -> Line:
-    """Return the note of a commit whose conflict in these files was resolved during a merge."""
-    return line_of(ResolvedNote(task=task, paths=tuple(map(redacted, paths)), by=by))
+def resolved_line(
+    task: TaskId, by: str, paths: Sequence[str], files: Sequence[ResolvedFile] = (), proof: Resolution | None = None
+) -> Line:
+    """Return the note of a commit whose conflict in these files was resolved during a merge.
+
+    `proof` is the resolution that was proven, for one that no person made.
+    """
+    evidence = dict.fromkeys(redacted(sentence) for file in files for sentence in file.evidence)
+    note = ResolvedNote(
+        task=task,
+        paths=tuple(map(redacted, paths)),
+        by=by,
+        evidence=tuple(evidence) or UNSET,
+        inputs=tuple(map(_resolved_input, files)) or UNSET,
+        tree=proof.tree if proof else UNSET,
+        checks=tuple(redacted(result.name) for result in proof.checks) if proof else UNSET,
+    )
+    return line_of(note)
+
+
+def _resolved_input(file: ResolvedFile) -> ResolvedInput:
+    path = redacted(file.path)
+    return ResolvedInput(path=path, base=file.base, ours=file.ours, theirs=file.theirs, result=file.result)

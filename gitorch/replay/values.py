@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gitorch.model.naming import Oid
+from gitorch.model.resolution import ResolvedFile
 
 
 class CommitRange(msgspec.Struct, frozen=True):
@@ -28,11 +29,15 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """A conflict that was resolved on the way: the original commit, the paths, and the evidence (`memory`, ...)."""
+    """A conflict that was resolved on the way: the original commit, the paths, and the evidence (`memory`, ...).
+
+    `files` are the three sides and the result of each path.
+    """
 
     commit: Oid
     paths: tuple[str, ...]
     by: str
+    files: tuple[ResolvedFile, ...] = ()
 
 
 class Replayed(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from gitorch.flow.forecast.background_worker import JobOutcome, LatestWinsWorker
 from gitorch.flow.merge import MergePlan, candidate
 from gitorch.model import graph
 from gitorch.model.forecast import Candidate, CheckStatus, Forecast
-from gitorch.model.naming import TaskId
+from gitorch.model.naming import TaskId, branch_ref
 from gitorch.model.task import State, Task
 from gitorch.rooms.context import RunContext
 from gitorch.services import auto_merge, merge_signing
@@ -34,7 +34,7 @@ from gitorch.services.background_jobs import (
     UpdateForecast,
     UpdateResult,
 )
-from gitorch.services.candidate import publish_candidate
+from gitorch.services.candidate import RebuiltCandidate, publish_candidate
 from gitorch.services.forecast_record import save_candidate, save_forecast, saved_candidate, unchecked
 from gitorch.services.merge import publish_stored
 from gitorch.services.replaying import learn_resolutions
@@ -207,7 +207,7 @@ class BackgroundMerger:
         merged: list[Task] = []
         if isinstance(outcome.job, CheckCandidate):
             with self._record_errors("check"):
-                self._save_results(outcome.job, _result(outcome).plan)
+                self._save_results(outcome.job, _result(outcome))
             return merged
         if outcome.job is self._merge_job:
             self._merge_job = None
@@ -217,9 +217,21 @@ class BackgroundMerger:
             self._submit_candidate()
         return merged
 
-    def _save_results(self, job: CheckCandidate, verified: MergePlan) -> None:
-        if self._is_newest(job.candidate):
-            save_candidate(self.workspace, candidate.with_results(job.candidate, job.plan, verified))
+    def _save_results(self, job: CheckCandidate, checked: CheckedPlan) -> None:
+        """Save the results of the candidate, and put proven resolutions on top of a green one."""
+        if not self._is_newest(job.candidate):
+            return
+        judged = candidate.with_results(job.candidate, job.plan, checked.plan)
+        resolved, tree = checked.resolved, checked.tree
+        if resolved is None or tree is None or judged.status is not CheckStatus.GREEN or resolved.tip == judged.tip:
+            resolutions = resolved.resolutions if resolved else ()
+            save_candidate(self.workspace, msgspec.structs.replace(judged, resolutions=resolutions))
+            return
+        tip = self.workspace.repository.read_ref(branch_ref(judged.branch))
+        is_own = tip in (job.candidate.tip, job.candidate.before)
+        extended = msgspec.structs.replace(judged, before=tip if is_own else None)
+        extended = candidate.with_resolutions(extended, resolved, tree)
+        publish_candidate(self.workspace, RebuiltCandidate(resolved, extended, tip))
 
     def _is_newest(self, published: Candidate) -> bool:
         return saved_candidate(self.workspace) == published and published.status is CheckStatus.CHECKING

@@ -16,7 +16,7 @@ from gitorch.errors import GitorchError, Refused
 from gitorch.flow import merge
 from gitorch.flow.forecast.background_worker import Cancellation, Superseded
 from gitorch.flow.forecast.pairs import MergeCache
-from gitorch.flow.merge import MergePlan
+from gitorch.flow.merge import MergePlan, MergeReplayer
 from gitorch.flow.merge.candidate import MergeBase
 from gitorch.flow.merge.regenerate import Regenerator
 from gitorch.model.forecast import Candidate, Forecast
@@ -31,8 +31,12 @@ from gitorch.services.checks import checks_at
 from gitorch.services.forecast import in_flight_refs, inputs_fingerprint, make_forecast, save_uncommitted
 from gitorch.services.merge import plan_for
 from gitorch.services.merge_base import MergeInputs, read_inputs
+from gitorch.services.resolving import ResolveJob, is_resolvable, open_judge, resolve, resolve_known
 
 Tasks = Mapping[TaskId, Task]
+
+_CANDIDATE = "candidate"
+"""The name of the worktree in which trees are checked during a run."""
 
 
 class UpdateForecast(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,10 +85,15 @@ class MergeTasks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckedPlan(msgspec.Struct, frozen=True):
-    """A plan reduced to the steps that pass the checks, and notices for the user."""
+    """A plan reduced to the steps that pass the checks, and notices for the user.
+
+    `resolved` is that plan with the proven resolutions of what conflicts in it, and `tree` the tree of its tip.
+    """
 
     plan: MergePlan
     notices: tuple[str, ...] = ()
+    resolved: MergePlan | None = None
+    tree: Oid | None = None
 
 
 class Forecaster:
@@ -108,7 +117,13 @@ class Forecaster:
             with MemoryReplayer(repository) as replayer:
                 forecast = make_forecast(inputs, replayer, self._cache, clean, refs)
                 rebuilt = rebuild_candidate(
-                    inputs, self.loaded, replayer, job.saved, checked=True, in_progress=job.in_progress
+                    inputs,
+                    self.loaded,
+                    replayer,
+                    job.saved,
+                    checked=True,
+                    in_progress=job.in_progress,
+                    resolve=lambda merger, plan: resolve_known(self._known(job.tasks), merger, plan),
                 )
         return UpdateResult(
             fingerprint=fingerprint,
@@ -118,6 +133,11 @@ class Forecaster:
             seconds=time.monotonic() - started,
             forecast=forecast,
             rebuilt=rebuilt,
+        )
+
+    def _known(self, tasks: Tasks) -> ResolveJob:
+        return ResolveJob(
+            context=self.context, loaded=self.loaded, tasks=tasks, reorder=True, may_run=False, name=_CANDIDATE
         )
 
     def _save(self, job: UpdateForecast) -> tuple[frozenset[TaskId], dict[TaskId, float]]:
@@ -145,8 +165,11 @@ class Checker:
         """Return the steps that pass the checks. Raises `Superseded` if the job is cancelled."""
         if isinstance(job, MergeTasks):
             return self._merge(job, cancellation)
-        with MemoryReplayer(self.context.repository) as replayer:
-            return CheckedPlan(self._verified(replayer, job.tasks, job.plan, "batch", cancellation))
+        with MemoryReplayer(self.context.repository) as engine:
+            replayer = merge.merge_replayer(engine)
+            verified = self._verified(replayer, job.tasks, job.plan, "batch", cancellation)
+            resolved = self._resolved(replayer, job.tasks, verified, cancellation)
+            return CheckedPlan(verified, resolved=resolved, tree=replayer.tree(resolved.tip))
 
     def _merge(self, job: MergeTasks, cancellation: Cancellation) -> CheckedPlan:
         config = self.loaded.config
@@ -157,6 +180,8 @@ class Checker:
             if plan.is_base_conflict and plan.blocked:
                 raise Refused("base-conflict", plan.blocked[0].reason, fix=("orchestrate merge --dry-run",))
             verified = self._verified(replayer, job.tasks, plan, config.merge.verify, cancellation)
+            if config.merge.resolve == "auto":
+                verified = self._resolved(replayer, job.tasks, verified, cancellation)
             replayer.keep(verified.tip)
         return CheckedPlan(verified, tuple(regenerator.failures))
 
@@ -167,9 +192,22 @@ class Checker:
         self, replayer: Replayer, tasks: Tasks, plan: MergePlan, verify: str, cancellation: Cancellation
     ) -> MergePlan:
         checks = checks_at(self.context.repository, self.loaded, plan.onto)
-        with TreeChecker(self.context, checks, name="candidate") as checker, cancellation.stopping(checker.stop):
+        with TreeChecker(self.context, checks, name=_CANDIDATE) as checker, cancellation.stopping(checker.stop):
             check = _until_cancelled(checker, cancellation)
             return drain(merge.verify_plan(replayer, tasks, plan, check, verify, 1), lambda _: None)
+
+    def _resolved(
+        self, replayer: MergeReplayer, tasks: Tasks, plan: MergePlan, cancellation: Cancellation
+    ) -> MergePlan:
+        """Return a plan with the proven resolutions of what conflicts in it."""
+        job = ResolveJob(context=self.context, loaded=self.loaded, tasks=tasks, reorder=True, name=_CANDIDATE)
+        if not is_resolvable(job, replayer, plan):
+            return plan
+        with open_judge(job, plan) as judge, cancellation.stopping(judge.stop):
+            resolved = drain(resolve(job, replayer, plan, judge), lambda _: None)
+        if cancellation.is_set:
+            raise Superseded  # an interrupted check has no result
+        return resolved
 
 
 def _until_cancelled(checker: TreeChecker, cancellation: Cancellation) -> merge.TreeCheck:

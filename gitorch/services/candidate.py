@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 
+from gitorch import services
 from gitorch.config import LoadedConfig
 from gitorch.errors import GitorchError, Refused, system_error
 from gitorch.flow import merge
-from gitorch.flow.merge import MergePlan, candidate
+from gitorch.flow.merge import MergePlan, MergeReplayer, candidate
 from gitorch.flow.merge.candidate import CandidateTasks
 from gitorch.git.repository import Repository
 from gitorch.model import naming
@@ -25,6 +27,9 @@ from gitorch.services.merge import plan_for
 from gitorch.services.merge_base import MergeInputs, merge_inputs
 from gitorch.services.workspace import Workspace
 from gitorch.storage import locks
+
+ResolvePlan = Callable[[MergeReplayer, MergePlan], MergePlan]
+"""Returns a plan with the resolutions of what conflicts in it, as far as they are known. Runs no check."""
 
 
 class RebuiltCandidate(msgspec.Struct, frozen=True):
@@ -42,7 +47,13 @@ def refresh(workspace: Workspace) -> list[str]:
         with locks.file_lock(workspace.folder / "forecast.lock"), MemoryReplayer(workspace.repository) as engine:
             inputs = merge_inputs(workspace)
             save_forecast(workspace, make_forecast(inputs, engine))
-            rebuilt = rebuild_candidate(inputs, workspace.loaded, engine, saved_candidate(workspace))
+            rebuilt = rebuild_candidate(
+                inputs,
+                workspace.loaded,
+                engine,
+                saved_candidate(workspace),
+                resolve=lambda replayer, plan: services.resolving.known(workspace, replayer, plan),
+            )
             if rebuilt is not None:
                 publish_candidate(workspace, rebuilt)
     except GitorchError as error:
@@ -63,16 +74,21 @@ def rebuild_candidate(
     *,
     checked: bool = False,
     in_progress: Candidate | None = None,
+    resolve: ResolvePlan | None = None,
 ) -> RebuiltCandidate | None:
     """Rebuild the candidate of all completed work; return None if the `saved` one is up to date.
 
     Stores its commits and moves no ref. With `checked` the caller will check it, unless it is already `in_progress`.
+    `resolve` returns a plan with the resolutions that are proven already.
     """
     selection = candidate.candidate_tasks(inputs.tasks)
     if _is_up_to_date(inputs, loaded, saved, selection, checked=checked and saved != in_progress):
         return None
     # commands that generate files run only when it is merged
-    plan = plan_for(inputs, merge.merge_replayer(replayer), selection.tasks)
+    merge_replayer = merge.merge_replayer(replayer)
+    plan = plan_for(inputs, merge_replayer, selection.tasks)
+    if resolve is not None and plan.conflicts:
+        plan = resolve(merge_replayer, plan)
     tip = inputs.candidate_tip
     rebuilt = candidate.make_candidate(
         plan,

@@ -10,6 +10,7 @@ import msgspec
 from gitorch.model import forecast as model
 from gitorch.model.forecast import Candidate, CheckStatus, Conflict, Forecast, ForecastSummary
 from gitorch.model.naming import TaskId
+from gitorch.model.resolution import Resolution
 from gitorch.model.task import Task
 from gitorch.services.run_lock import is_locked
 from gitorch.services.workspace import Workspace
@@ -27,6 +28,13 @@ def saved_conflicts(workspace: Workspace) -> tuple[Conflict, ...]:
 def saved_candidate(workspace: Workspace) -> Candidate | None:
     """Return the merge candidate as it was last built; None before the first."""
     return _candidate(workspace.folder)
+
+
+def saved_resolutions(workspace: Workspace, name: TaskId) -> tuple[Resolution, ...]:
+    """Return the resolution of a task's conflict in the saved candidate, if the task is still as it was then."""
+    candidate, task = saved_candidate(workspace), workspace.tasks.get(name)
+    entries = candidate.resolutions if candidate else ()
+    return tuple(entry for entry in entries if entry.task == name and task and task.tip == entry.task_tip)
 
 
 def saved_forecast(workspace: Workspace) -> ForecastSummary:

@@ -20,7 +20,7 @@ from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
 from gitorch.rooms.trees import TreeChecker
-from gitorch.services import guard, merge_signing
+from gitorch.services import guard, merge_signing, remembered
 from gitorch.services.agents import run_context
 from gitorch.services.branches import integration_tip, refuse_checked_out
 from gitorch.services.changes import change_tasks, move_refs_and_states
@@ -123,6 +123,11 @@ def verify_merge(
         return (yield from check_target(verified, checker.check, verify))
 
 
+def with_resolutions(plan: MergePlan, proposed: MergePlan) -> MergePlan:
+    """Return a plan that publishes no resolution, and names those of another one, which would publish them."""
+    return msgspec.structs.replace(plan, resolutions=proposed.resolutions)
+
+
 def publish(workspace: Workspace, replayer: Replayer, plan: MergePlan, sign: bool | None = None) -> MergePlan:
     """Move the integration branch, the notes and the tasks to a plan's result, all or nothing.
 
@@ -169,6 +174,7 @@ def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | Non
     with operation_lock(workspace), notes.lock(workspace.repository):
         moves = merge.ref_updates(workspace.repository, plan, integration, lines)
         move_refs_and_states(workspace, _kind(plan), moves, state_changes, _summary(plan))
+    remembered.remember(workspace, plan)
     workspace.store.snapshot_if_due()
 
 

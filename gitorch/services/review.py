@@ -22,7 +22,7 @@ from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
 from gitorch.services.comment_places import placed
-from gitorch.services.forecast_record import saved_conflicts
+from gitorch.services.forecast_record import saved_conflicts, saved_resolutions
 from gitorch.services.resume import answered
 from gitorch.services.second_look import verdict_patches
 from gitorch.services.stale import mark_dependents_stale
@@ -72,7 +72,8 @@ def _card(workspace: Workspace, state: BranchState) -> ReviewCard:
         for after in state.task.spec.after
         if after in tasks and tasks[after].state not in (State.APPROVED, State.MERGED)
     ]
-    return review.card(workspace.repository, workspace.config, state, [*changes], conflicts, unlocks, unapproved)
+    card = review.card(workspace.repository, workspace.config, state, [*changes], conflicts, unlocks, unapproved)
+    return msgspec.structs.replace(card, resolutions=saved_resolutions(workspace, name))
 
 
 def approvable(workspace: Workspace, *, force: bool = False) -> tuple[list[Task], list[tuple[Task, str]]]:

@@ -14,7 +14,7 @@ from gitorch.flow.undo import UndoEntry
 from gitorch.git import notes
 from gitorch.model.naming import rescue_ref
 from gitorch.model.plan import PlanSession
-from gitorch.services import guard
+from gitorch.services import guard, remembered
 from gitorch.services.changes import operate
 from gitorch.services.plan_approval import conclude_plan, mark_undecided, plan_of_operation, plan_store
 from gitorch.services.recovery import conclude_all, operation_lock
@@ -90,6 +90,7 @@ def _invert_next(workspace: Workspace, operations: _Operations, none_left: str) 
                 about=operation,
             )
             assert inverted is not None
+        remembered.follow(workspace, inverted)
         plan = conclude_plan(workspace, plan.id) if plan else None
     workspace.store.snapshot_if_due()
     missing = (*_missing(workspace, inverted), *_missing_plan(operation, inverted))

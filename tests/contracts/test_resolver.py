@@ -11,9 +11,12 @@ from gitorch.flow.merge import ConflictFile, KnownResolutions, MergeReplayer, Pr
 from gitorch.flow.merge.resolutions import Sides
 from gitorch.flow.merge.resolve import ConflictSolver
 from gitorch.flow.merge.resolver import RegenerateResolver
+from gitorch.flow.merge.syntax_resolver import ChosenProposals, SyntaxResolver, alternatives
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
+from gitorch.model.resolution import ResolvedFile
 from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed
+from gitorch.syntax import SyntaxProposal
 from tests.support.git import commit, git
 
 LINES = [f"line {number}\n" for number in range(1, 21)]
@@ -73,10 +76,25 @@ def _known_hunks(case: Case) -> Resolver:
     return known
 
 
+def _syntax(case: Case) -> SyntaxResolver:
+    """Merge what the test can judge: lock files; that of a real grammar is tested with `gitorch.syntax`."""
+
+    def propose(path: str, base: bytes | None, ours: bytes, theirs: bytes, *, limit: int) -> list[SyntaxProposal]:
+        merges = [SyntaxProposal(text(name).encode(), "both", (f"kept as {name}",)) for name in ("both", "reversed")]
+        return merges[:limit] if path == "easy.lock" else []
+
+    def store(content: bytes) -> Oid:
+        return Oid(git("hash-object", "-w", "--stdin", input=content, cwd=case.folder))
+
+    return SyntaxResolver(lambda blob: git("cat-file", "blob", blob, cwd=case.folder).encode(), store, propose)
+
+
 KINDS: dict[str, Callable[[Case], Resolver]] = {
     "memory": _known,
     "rerere": _known_hunks,
     "regenerate": lambda _: RegenerateResolver({"*.lock": "make lock"}),
+    "syntax": _syntax,
+    "chosen": lambda case: ChosenProposals(_syntax(case), {"easy.lock": 1}),
     "scripted": lambda case: ScriptedResolver({"easy.lock": [Proposal(case.solution, "scripted")]}),
 }
 
@@ -164,3 +182,44 @@ def test_a_resolver_learns_whose_changes_meet(case: Case) -> None:
     with solver(case, scripted, tasks=tasks) as replayer:
         replayer.replay(CommitRange(case.base, case.tip, (case.onto,)), case.onto)
     assert [(file.our_tasks, file.their_task) for file in scripted.asked] == [((TaskId("ours"),), TaskId("theirs"))]
+
+
+def test_another_proposal_can_be_chosen(case: Case) -> None:
+    """The search tries one proposal after the other: a replay takes exactly the one it is told."""
+    by_syntax, contents = _syntax(case), []
+    for choices in alternatives({"easy.lock": 2}):
+        chosen = ChosenProposals(by_syntax, choices)
+        with solver(case).with_resolver(chosen) as replayer:
+            result = replayer.replay(CommitRange(case.base, case.tip), case.onto)
+            assert isinstance(result, Replayed)
+            replayer.keep(result.tip)
+        contents.append(git("show", f"{result.tip}:easy.lock", cwd=case.folder).split("\n")[0])
+        assert chosen.counts == {"easy.lock": 2}
+    assert contents == ["both", "reversed"]
+
+
+def test_a_resolution_names_its_sides_and_its_evidence(case: Case) -> None:
+    with solver(case, _syntax(case)) as replayer:
+        result = replayer.replay(CommitRange(case.base, case.tip), case.onto)
+    assert isinstance(result, Replayed)
+    sides = case.easy.sides
+    assert result.resolved[0].files == (
+        ResolvedFile(
+            path="easy.lock",
+            kind="both",
+            base=sides.base,
+            ours=sides.ours,
+            theirs=sides.theirs,
+            result=case.solution,
+            evidence=("kept as both",),
+        ),
+    )
+
+
+def test_choices_grow_with_the_proposals_not_with_their_combinations() -> None:
+    """Ten files with three proposals each are 22 choices, and not 59,049."""
+    choices = alternatives({f"file{number}": 3 for number in range(10)})
+    assert choices[:2] == [{}, {f"file{number}": 1 for number in range(10)}]
+    assert len(choices) == 22
+    assert alternatives({"only.py": 1}) == [{}]
+    assert alternatives({"only.py": 3}) == [{}, {"only.py": 1}, {"only.py": 2}]

@@ -153,11 +153,11 @@ def test_a_worktree_is_reset_and_cleaned_for_each_tree(court: Court) -> None:
         "echo x > README.md; echo x > new.txt; echo x > ignored.log; mkdir build; git init -q nested; touch build/x"
     )
     listed = "printf '%s\\n' $(git ls-tree --name-only HEAD) list > list; "
-    with court.judge("merge.max_checks=1", test=listed + test) as judge:
+    with court.judge("merge.parallel_checks=1", test=listed + test) as judge:
         assert [judge.check(tree)[0].exit_code for tree in (first, second, first)] == [0, 0, 0]
     worktree = court.folder.parent / "repo.orch" / "integration"
     inode = worktree.stat().st_ino
-    assert codes(court.judge("merge.max_checks=1", test=listed + test + " "), second) == [0]
+    assert codes(court.judge("merge.parallel_checks=1", test=listed + test + " "), second) == [0]
     assert worktree.stat().st_ino == inode
 
 
@@ -168,7 +168,7 @@ def test_trees_are_judged_side_by_side(court: Court) -> None:
     begun.mkdir()
     both = f"[ $(ls '{begun}' | wc -l) = 2 ]"
     test = f"touch '{begun}'/$(git rev-parse HEAD); until {both}; do sleep 0.02; done"
-    with court.judge("merge.max_checks=2", test=test) as judge, ThreadPoolExecutor(2) as pool:
+    with court.judge("merge.parallel_checks=2", test=test) as judge, ThreadPoolExecutor(2) as pool:
         assert judge.width == 2
         assert [one[0].exit_code for one in pool.map(judge.check, trees)] == [0, 0]
     names = sorted(path.name for path in (court.folder.parent / "repo.orch").iterdir())
@@ -179,7 +179,7 @@ def test_two_processes_never_share_a_worktree(court: Court) -> None:
     """With one slot, a second judge waits for the first: the tree below a check is the one that it judges."""
     trees = [court.commit(a=str(number)) for number in range(4)]
     test = "h=$(git rev-parse HEAD); cat a.txt; sleep 0.1; test $h = $(git rev-parse HEAD)"
-    judges = [court.judge("merge.max_checks=1", test=test) for _ in trees]
+    judges = [court.judge("merge.parallel_checks=1", test=test) for _ in trees]
     with ThreadPoolExecutor(len(trees)) as pool:
         found = list(pool.map(lambda pair: pair[0].check(pair[1]), zip(judges, trees, strict=True)))
     assert [one[0].exit_code for one in found] == [0] * 4
@@ -191,7 +191,7 @@ from pathlib import Path
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services.agents import run_context
 from gitorch.services.open import open_workspace
-workspace = open_workspace(Path({folder!r}), ["merge.max_checks=1"])
+workspace = open_workspace(Path({folder!r}), ["merge.parallel_checks=1"])
 TreeChecker(run_context(workspace), {{"test": {test!r}}}).check({tree!r})
 """
 
@@ -210,7 +210,7 @@ def test_what_a_killed_merge_left_running_is_ended_first(court: Court) -> None:
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     os.kill(pid, 0)
-    assert codes(court.judge("merge.max_checks=1", test="test -f b.txt"), second) == [0]
+    assert codes(court.judge("merge.parallel_checks=1", test="test -f b.txt"), second) == [0]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -317,5 +317,6 @@ def test_no_checks_judge_nothing(court: Court) -> None:
 
 def test_the_number_of_slots_is_checked(court: Court) -> None:
     """A setting that makes no sense is refused."""
-    with pytest.raises(InvalidInput, match="max_checks"):
-        court.context("merge.max_checks=-1")
+    for name in ("merge.parallel_checks", "merge.max_checks"):
+        with pytest.raises(InvalidInput, match=name):
+            court.context(f"{name}=-1")

@@ -71,7 +71,7 @@ WRITTEN: dict[str, tuple[Callable[[], Line], str]] = {
         f'{{"kind":"merged","v":1,"task":"one","commit":"{TIP}","integration":"orch/integration","when":"NOW"}}',
     ),
     "resolved": (
-        lambda: note.resolved_line(TASK.id, ["a.py"], "rerere"),
+        lambda: note.resolved_line(TASK.id, "rerere", ["a.py"]),
         '{"kind":"resolved","v":1,"task":"one","paths":["a.py"],"by":"rerere"}',
     ),
 }
@@ -93,7 +93,7 @@ def test_what_is_unknown_is_a_line_without_a_meaning() -> None:
     texts = [
         b'{"kind":"blessed","v":1,"by":"una"}',
         b'{"kind":"check","v":9,"name":["a"]}',
-        b'{"kind":"resolved","v":1,"task":"one","paths":[],"by":"x","inputs":[1]}',
+        b'{"kind":"resolved","v":1,"task":"one","paths":[],"by":"x","further":[1]}',
     ]
     lines = [*parse_lines(b"\n".join([b"looks good", b"[1]", b'{"kind":3}', b'{"broken', b"\xff", *texts]))]
     assert [line.text for line in lines] == texts

@@ -65,7 +65,7 @@ def test_only_json_loads_the_schemas(repository_folder: Path, words: tuple[str, 
     _with_ten_tasks(repository_folder)
     assert not {name for name in loaded(repository_folder, *words) if name.startswith("gitorch.cli.schema.")}
     answer = {name for name in loaded(repository_folder, "status", "--json") if name.startswith("gitorch.cli.schema.")}
-    assert answer == {f"gitorch.cli.schema.{name}" for name in ("answer", "forecast", "status", "task")}
+    assert answer == {f"gitorch.cli.schema.{name}" for name in ("answer", "forecast", "resolution", "status", "task")}
 
 
 def test_the_check_sees_what_a_command_loads(repository_folder: Path) -> None:

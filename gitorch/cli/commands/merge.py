@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -14,11 +14,15 @@ from gitorch.cli import schema, views
 from gitorch.cli.choices import LOCAL_BRANCH, MERGEABLE_TASK
 from gitorch.cli.commands.pull_requests import open_pull_requests
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
+from gitorch.errors import InvalidInput
 from gitorch.model.generators import drain
 
 if TYPE_CHECKING:
     from gitorch.flow.merge import MergePlan, ReportProgress
     from gitorch.replay import Replayer
+    from gitorch.services.workspace import Workspace
+
+_RESOLVED_HINT = "hint: take them with 'orchestrate merge --resolved'"
 
 
 @click.command("merge")
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--skip", multiple=True, type=MERGEABLE_TASK, metavar="TASK", help="Leave this task out (repeatable).")
 @click.option("--verify", type=click.Choice(["each", "batch", "end", "never"]), help="Which trees to check.")
 @click.option("--recheck", is_flag=True, help="Ignore cached check results.")
+@click.option("--resolved", is_flag=True, help="Also merge what conflicts and has a proven resolution.")
 @click.option("--squash", is_flag=True, help="Squash each task into one commit.")
 @click.option(
     "--engine",
@@ -48,6 +53,8 @@ def merge_command(
     With TASKS, merge only those and their dependencies. If the base branch has moved, the integration branch is
     rebased onto it first. Your own branches never move, except the one you name with --into; a clean checkout of it is
     updated too.
+
+    What conflicts stays out, unless a resolution of it is proven by the checks and you take it with --resolved.
     """
     if not pr:
         _merge(session, tasks, **options)
@@ -65,6 +72,7 @@ def _merge(
     skip: Sequence[str],
     verify: str,
     recheck: bool,
+    resolved: bool,
     squash: bool,
     engine: str,
     sign: bool | None,
@@ -72,6 +80,7 @@ def _merge(
 ) -> None:
     """Plan a merge, publish it unless it is a dry run, and print what went in."""
     workspace = session.workspace
+    takes = _takes_resolutions(workspace, resolved=resolved)
     if not dry_run:
         services.guard.require_person("merge")
         for message in services.recovery.recover(workspace):
@@ -86,9 +95,12 @@ def _merge(
             plan = services.merge.plan_merge(workspace, replayer, names, left_out, into, report)
         services.merge.save_errors(workspace, plan)
         hunks = {item.task.id: services.merge.conflict_hunks(replayer, item) for item in plan.conflicts}
-        if not dry_run:
-            verify = verify or workspace.config.merge.verify
-            plan = _published(session, replayer, plan, verify, recheck=recheck, sign=sign)
+        if dry_run:
+            proposed = _resolved(session, replayer, plan, reorder=True, recheck=recheck)
+            plan = proposed if takes else services.merge.with_resolutions(plan, proposed)
+        else:
+            how = _How(verify or workspace.config.merge.verify, takes=takes, recheck=recheck, sign=sign)
+            plan = _published(session, replayer, plan, how)
         conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
     if dry_run:
         page = views.merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts)
@@ -96,9 +108,20 @@ def _merge(
         page = views.merge_result.merge_result(plan, branch)
     predicted = conflicts if dry_run else None
     session.answer(page, schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, dry_run=dry_run))
+    if plan.ready:
+        session.say(_RESOLVED_HINT)
     if plan.steps and not dry_run:
         session.say(UNDO_HINT)
     _exit_for(plan)
+
+
+def _takes_resolutions(workspace: Workspace, *, resolved: bool) -> bool:
+    """Return whether a merge also publishes what conflicts and has a proven resolution."""
+    setting = workspace.config.merge.resolve
+    if resolved and setting == "off":
+        fix = "orchestrate -c merge.resolve=propose merge --resolved"
+        raise InvalidInput("resolve-off", "--resolved has no effect: merge.resolve is off", fix=(fix,))
+    return resolved or setting == "auto"
 
 
 @contextmanager
@@ -108,18 +131,40 @@ def _progress(session: Session, *, lines: bool = False) -> Iterator[ReportProgre
         yield lambda progress: show(progress.step, progress.of, views.merge.merge_progress(progress))
 
 
-def _published(
-    session: Session, replayer: Replayer, plan: MergePlan, verify: str, *, recheck: bool, sign: bool | None
-) -> MergePlan:
-    """Check a plan, publish what passes, and return the plan of that."""
+class _How(NamedTuple):
+    """How a plan is checked and published; `takes` says whether proven resolutions are published, too."""
+
+    verify: str
+    takes: bool
+    recheck: bool
+    sign: bool | None
+
+
+def _published(session: Session, replayer: Replayer, plan: MergePlan, how: _How) -> MergePlan:
+    """Check a plan, publish what passes, and return the plan of that, with the resolutions that wait."""
     if (tree := views.merge.merge_order(plan)) is not None:
         session.say(tree)
-    plan = _verified(session, replayer, plan, verify, recheck=recheck)
+    plan = _verified(session, replayer, plan, how.verify, recheck=how.recheck)
+    if how.takes:
+        plan = _resolved(session, replayer, plan, reorder=True, recheck=how.recheck)
     with views.progress.progress_bar(session.screen, lines=False) as show:
         show(0, 1, views.merge.publishing())
-        plan = services.merge.publish(session.workspace, replayer, plan, sign)
+        plan = services.merge.publish(session.workspace, replayer, plan, how.sign)
+    if not how.takes:
+        # in the order that is published now: a proof holds for exactly these tips
+        proposed = _resolved(session, replayer, plan, reorder=False, recheck=how.recheck)
+        plan = services.merge.with_resolutions(plan, proposed)
     session.refresh()
     return plan
+
+
+def _resolved(session: Session, replayer: Replayer, plan: MergePlan, *, reorder: bool, recheck: bool) -> MergePlan:
+    """Return the plan with the proven resolutions of what conflicts in it."""
+    if not plan.conflicts:
+        return plan
+    search = services.resolving.resolve_merge(session.workspace, replayer, plan, reorder=reorder, recheck=recheck)
+    with _progress(session, lines=True) as show:
+        return drain(search, show)
 
 
 def _verified(session: Session, replayer: Replayer, plan: MergePlan, verify: str, *, recheck: bool) -> MergePlan:

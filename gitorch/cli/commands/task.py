@@ -30,6 +30,10 @@ def task_command(session: Session, name: str | None, path: bool, brief: bool) ->
         conflicts = conflicts_of(services.forecast_record.saved_conflicts(session.workspace), task.id)
         moved = services.moved.unacknowledged(session.workspace, task.id)
         branch = services.branch_tips.branch_state(session.workspace, task)
-        answer = schema.progress.TaskAnswer.of(branch.task, conflicts, session.workspace.config.integration, moved)
-        page = views.task.task_page(branch.task, conflicts=conflicts, moved=moved, by_hand=describe(branch))
+        resolutions = services.forecast_record.saved_resolutions(session.workspace, task.id)
+        integration = session.workspace.config.integration
+        answer = schema.progress.TaskAnswer.of(branch.task, conflicts, integration, moved, resolutions)
+        page = views.task.task_page(
+            branch.task, conflicts=conflicts, resolutions=resolutions, moved=moved, by_hand=describe(branch)
+        )
         session.answer(page, answer)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, timestamp
+from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, present, timestamp
+from gitorch.cli.schema.resolution import ResolutionJson, resolutions_json
 from gitorch.cli.schema.task import CheckJson
 from gitorch.model.forecast import Candidate, CheckStatus, Conflict
 
@@ -76,6 +77,8 @@ class CandidateJson(msgspec.Struct, frozen=True, kw_only=True):
     """Why the branch could not be moved."""
     reason: str | None
     """Why there are no check results, or that the integration branch fails without any task."""
+    resolutions: list[ResolutionJson] | Absent = msgspec.UNSET
+    """The resolutions of what conflicts; the proven ones are in the candidate."""
 
     @classmethod
     def of(cls, candidate: Candidate) -> CandidateJson:
@@ -99,6 +102,7 @@ class CandidateJson(msgspec.Struct, frozen=True, kw_only=True):
             ],
             held=candidate.not_updated or None,
             reason=candidate.reason or None,
+            resolutions=present(resolutions_json(candidate.resolutions)),
         )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
 from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
+from gitorch.cli.schema.resolution import ResolutionJson, resolutions_json
 from gitorch.cli.schema.task import CheckJson
 from gitorch.flow.merge import Failure, MergeConflict, MergePlan, MergeStep, MergeTarget, NotRebased, Rebased
 from gitorch.model.forecast import Conflict
@@ -148,7 +149,7 @@ class ResolvedJson(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     paths: list[str]
     by: str
-    """What resolved it: memory, rerere, a command, ..."""
+    """What resolved it: memory, rerere, regenerate, structure, both, renamed."""
 
 
 class BaseConflictJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +224,8 @@ class MergeAnswer(JsonAnswer, tag="gitorch/merge/1", frozen=True, kw_only=True):
     flakes: list[CheckJson] | Absent = msgspec.UNSET
     """Checks that both failed and passed on one tree."""
     resolved: list[ResolvedJson]
+    resolutions: list[ResolutionJson] | Absent = msgspec.UNSET
+    """Resolutions that no person has seen: those of merged tasks, those that wait, and those that are not proven."""
     base: BaseUpdateJson | Absent = msgspec.UNSET
     """Present when the base branch moved."""
     into: BranchMoveJson | Absent = msgspec.UNSET
@@ -262,6 +265,7 @@ class MergeAnswer(JsonAnswer, tag="gitorch/merge/1", frozen=True, kw_only=True):
                 for step in plan.steps
                 for conflict in step.replayed.resolved
             ],
+            resolutions=present(resolutions_json(plan.resolutions)),
             base=BaseUpdateJson.of(plan.rebased) if plan.rebased else msgspec.UNSET,
             into=target_move(plan.target, after) if plan.target else msgspec.UNSET,
             red_base=present(plan.red_base),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from gitorch.cli.schema.answer import JsonAnswer, Timestamp
+from gitorch.cli.schema.answer import Absent, JsonAnswer, Timestamp
 from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
+from gitorch.cli.schema.resolution import ResolutionJson, resolution_json
 from gitorch.cli.schema.task import MovedJson, TaskDetailsJson, TaskJson, moved_json
 from gitorch.model.forecast import Conflict
 from gitorch.model.outcome import Event
+from gitorch.model.resolution import Resolution
 from gitorch.model.task import Task
 from gitorch.storage.foreign_changes import ForeignChange
 
@@ -22,16 +24,24 @@ class TaskAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
     conflicts: list[ConflictJson]
     moved: list[MovedJson]
     """What changed while it ran and not by gitorch, until it is acknowledged."""
+    resolution: ResolutionJson | Absent = msgspec.UNSET
+    """How its conflict with other tasks would be resolved; absent when it has none."""
 
     @classmethod
     def of(
-        cls, task: Task, conflicts: Iterable[Conflict], integration: str, moved: Iterable[ForeignChange] = ()
+        cls,
+        task: Task,
+        conflicts: Iterable[Conflict],
+        integration: str,
+        moved: Iterable[ForeignChange] = (),
+        resolutions: Sequence[Resolution] = (),
     ) -> TaskAnswer:
         """Return the answer for a task and its conflicts; `integration` is the integration branch."""
         return cls(
             task=TaskDetailsJson.of(task),
             conflicts=conflicts_json(conflicts, integration),
             moved=moved_json(moved),
+            resolution=resolution_json(resolutions),
         )
 
 

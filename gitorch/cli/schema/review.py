@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
+from gitorch.cli.schema.resolution import ResolutionJson, resolution_json
 from gitorch.cli.schema.second_look import HunkJson, SinceReviewJson
 from gitorch.cli.schema.task import CheckJson, LaterCommitJson, TaskJson, later_json
 from gitorch.flow.review import ReviewCard
@@ -61,6 +62,8 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks that go on once this one has its verdict; absent when there are none."""
     hunks: list[HunkJson] | Absent = msgspec.UNSET
     """All hunks of the branch in the order to read them; with `diff`, and with `review --viewed`."""
+    resolution: ResolutionJson | Absent = msgspec.UNSET
+    """How its conflict with other tasks would be resolved; absent when it has none."""
 
     @classmethod
     def of(cls, card: ReviewCard) -> CardJson:
@@ -191,4 +194,5 @@ def card_fields(card: ReviewCard) -> dict[str, Any]:
         ],
         "later": later_json(card.later),
         "unlocks": present(list(card.unlocks)),
+        "resolution": resolution_json(card.resolutions),
     }

@@ -10,6 +10,7 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, fitted, prose
 from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.cli.views.quantities import listed, plural
+from gitorch.cli.views.resolutions import MAX_RESOLUTIONS, resolution_item
 from gitorch.model.forecast import Candidate, CheckStatus, Conflict, ExcludedTask, FailingTask
 from gitorch.model.naming import TaskId
 
@@ -121,6 +122,7 @@ def _details(candidate: Candidate, terminal: TerminalStyle) -> list[_Item]:
         *([((terminal.pick("▲", "!"), "yellow"), not_updated)] if candidate.not_updated else []),
         *(_red(red, terminal) for red in candidate.red),
         *(_left_out(task, terminal) for task in candidate.left_out),
+        *(resolution_item(entry, terminal) for entry in candidate.resolutions[:MAX_RESOLUTIONS]),
     ]
 
 

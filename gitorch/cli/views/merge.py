@@ -13,14 +13,25 @@ from rich.tree import Tree
 
 from gitorch.cli.terminal.blocks import commands, fitted, prose, section, stack
 from gitorch.cli.terminal.style import TerminalStyle, stderr_style, stdout_style
-from gitorch.cli.views import forecast, merge_branches
-from gitorch.cli.views.merge_entries import MERGED, REVIEW, Entry, left_out_entries, retry_commands, step_details
+from gitorch.cli.views import forecast, merge_branches, resolutions
+from gitorch.cli.views.merge_entries import (
+    MERGED,
+    REVIEW,
+    Entry,
+    left_out_entries,
+    resolved_commands,
+    retry_commands,
+    step_details,
+)
 from gitorch.cli.views.quantities import listed, plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.merge import MergePlan, Progress
 from gitorch.model.forecast import Conflict
 from gitorch.model.naming import TaskId
 from gitorch.replay.hunks import Hunk
+
+_OURS, _THEIRS = "cyan", "magenta"
+"""The colours of the sides of a conflict: neither is removed or added."""
 
 _MAX_HUNKS = 3
 _MAX_LINES = 2
@@ -64,6 +75,7 @@ def merge_plan(
             *section(terminal, _tree(plan, terminal)),
             *_conflict_places(plan, hunks or {}, terminal),
             *section(terminal, *forecast.conflict_lines(expected, terminal)),
+            *section(terminal, *resolutions.resolution_lines(plan.resolutions, terminal)),
             *section(terminal, count, *notes),
             commands(_plan_commands(plan, integration), terminal),
         ]
@@ -161,11 +173,11 @@ def _conflict_places(
         conflict_hunks = hunks.get(conflict.task.id, ())
         for hunk in conflict_hunks[:_MAX_HUNKS]:
             yield Text("")
-            yield prose(("  " + terminal.clean(f"{hunk.path}:{hunk.line}"), "cyan"))
+            yield prose(("  " + terminal.clean(f"{hunk.path}:{hunk.line}"), "bold"))
             sides = Table.grid(padding=(0, 2), pad_edge=False)
             partners = ", ".join(conflict.partners) or MERGED
-            sides.add_row(_side_name(partners, terminal), _side_lines(hunk.ours, "red", terminal))
-            sides.add_row(_side_name(conflict.task.id, terminal), _side_lines(hunk.theirs, "green", terminal))
+            sides.add_row(_side_name(partners, terminal), _side_lines(hunk.ours, _OURS, terminal))
+            sides.add_row(_side_name(conflict.task.id, terminal), _side_lines(hunk.theirs, _THEIRS, terminal))
             yield sides
         if hidden := max(0, len(conflict_hunks) - _MAX_HUNKS):
             task = terminal.clean(conflict.task.id)
@@ -192,4 +204,4 @@ def _plan_commands(plan: MergePlan, integration: str) -> list[tuple[str, str]]:
         return merge_branches.rebase_command(plan, integration)
     into = f" --into {shlex.quote(plan.target.branch)}" if plan.target else ""
     merge = [(f"{PROGRAM} merge{into}", f"merge {plural(len(plan.steps), 'task')}")] if plan.steps else []
-    return [*retry_commands(plan), *merge]
+    return [*resolved_commands(plan), *retry_commands(plan), *merge]

@@ -11,6 +11,7 @@ from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.views.labels import NOT_CHECKED
 from gitorch.cli.views.quantities import plural
 from gitorch.flow.merge import MergePlan, NotRebased
+from gitorch.model.resolution import SYNTAX_KINDS
 from gitorch.replay import Conflicted
 
 
@@ -35,7 +36,7 @@ def base_lines(plan: MergePlan, integration: str, terminal: TerminalStyle) -> li
 
 
 def resolved_lines(plan: MergePlan, terminal: TerminalStyle) -> list[Text]:
-    """Return which conflicts were resolved on the way, and by what."""
+    """Return which conflicts were resolved on the way by what was known, and by what."""
     return [
         prose(
             (f"{terminal.clean(step.task.id)}: ", "bold"),
@@ -43,6 +44,7 @@ def resolved_lines(plan: MergePlan, terminal: TerminalStyle) -> list[Text]:
         )
         for step in plan.steps
         for resolution in step.replayed.resolved
+        if resolution.by not in SYNTAX_KINDS
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from rich.text import Text
@@ -64,7 +65,16 @@ def _blocked_details(blocked: Blocked, terminal: TerminalStyle) -> Text:
     return Text.assemble(("blocked: ", "yellow"), terminal.clean(blocked.reason))
 
 
+def resolved_commands(plan: MergePlan) -> list[tuple[str, str]]:
+    """Return the command that takes the proven resolutions that wait."""
+    ready = plan.ready
+    if not ready:
+        return []
+    into = f" --into {shlex.quote(plan.target.branch)}" if plan.target else ""
+    return [(f"{PROGRAM} merge{into} --resolved", f"take {plural(len(ready), 'proven resolution')}")]
+
+
 def retry_commands(plan: MergePlan) -> list[tuple[str, str]]:
-    return [
-        (f"{PROGRAM} retry {conflict.task.id}", "new attempt on top of the others") for conflict in plan.conflicts[:2]
-    ]
+    ready = {resolution.task for resolution in plan.ready}
+    conflicts = [conflict for conflict in plan.conflicts if conflict.task.id not in ready]
+    return [(f"{PROGRAM} retry {conflict.task.id}", "new attempt on top of the others") for conflict in conflicts[:2]]

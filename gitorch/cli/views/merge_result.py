@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gitorch.cli.terminal.blocks import commands, fitted, prose, stack
+from gitorch.cli.terminal.blocks import commands, fitted, prose, section, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
-from gitorch.cli.views import merge_branches
+from gitorch.cli.views import merge_branches, resolutions
 from gitorch.cli.views.labels import NOT_CHECKED
-from gitorch.cli.views.merge_entries import REVIEW, Entry, left_out_entries, retry_commands
+from gitorch.cli.views.merge_entries import REVIEW, Entry, left_out_entries, resolved_commands, retry_commands
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.merge import MergePlan
@@ -31,6 +31,8 @@ def merge_result(plan: MergePlan, integration: str, *, terminal: TerminalStyle |
             *_red_base(plan, integration, terminal),
             *_flakes(plan, terminal),
             *merge_branches.resolved_lines(plan, terminal),
+            *section(terminal, *resolutions.resolution_lines(plan.resolutions, terminal)),
+            Text("") if plan.resolutions and terminal.width is not None else None,
             _merge_count(plan, left_out, integration, terminal),
             *merge_branches.target_lines(plan, terminal, dry_run=False),
             commands(_merge_commands(plan, left_out, integration), terminal),
@@ -93,7 +95,7 @@ def _merge_commands(plan: MergePlan, left_out: Mapping[str, Entry], integration:
     target = merge_branches.target_commands(plan)
     if not plan.steps and not left_out and not plan.red_base:
         return target if plan.target else REVIEW
-    hints = retry_commands(plan)
+    hints = [*resolved_commands(plan), *retry_commands(plan)]
     hints += [(f"{PROGRAM} revise {failure.task.id}", "send it back with the failure") for failure in plan.failures[:2]]
     if plan.failures or plan.red_base:
         hints.append((f"{PROGRAM} merge --recheck", "run the failed checks again"))

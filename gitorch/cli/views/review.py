@@ -15,6 +15,7 @@ from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.cli.views import labels, quantities
 from gitorch.cli.views.quantities import plural
+from gitorch.cli.views.resolutions import resolution_of
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.review import FileChange, ReviewCard, RiskSignal
 from gitorch.model.task import CheckResult, Comment, Task
@@ -79,6 +80,7 @@ def card(reviewed: ReviewCard, *, terminal: TerminalStyle | None = None, now: da
             ("Risk", Text(reviewed.risk, _RISK_STYLES[reviewed.risk])),
             ("Checks", check_table(task, terminal) or Text(labels.NOT_CHECKED, "red")),
             ("Signals", bullets(_signal(signal, terminal) for signal in reviewed.signals)),
+            ("Resolution", resolution_of(reviewed.resolutions, task.id, terminal)),
             (
                 "Commits",
                 _shortened([fitted(terminal.clean(text)) for text in reviewed.commits], _MAX_COMMITS, terminal),

@@ -13,12 +13,14 @@ from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.cli.views import forecast, foreign_changes, labels, quantities
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
+from gitorch.cli.views.resolutions import resolution_of
 from gitorch.cli.views.review import check_table, comment_list, title_lines
 from gitorch.cli.views.status import PROGRAM
 from gitorch.model import alarms
 from gitorch.model.forecast import Conflict
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import AttemptOutcome, Usage
+from gitorch.model.resolution import Resolution
 from gitorch.model.task import Attempt, Task
 from gitorch.storage.foreign_changes import ForeignChange
 
@@ -28,6 +30,7 @@ def task_page(
     tasks: Mapping[TaskId, Task] | None = None,
     *,
     conflicts: Sequence[Conflict] = (),
+    resolutions: Sequence[Resolution] = (),
     moved: Sequence[ForeignChange] = (),
     by_hand: str = "",
     terminal: TerminalStyle | None = None,
@@ -58,6 +61,7 @@ def task_page(
             ("Checks", check_table(task, terminal)),
             ("Moved", foreign_changes.of_task(moved, terminal)),
             ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
+            ("Resolution", resolution_of(resolutions, task.id, terminal)),
             ("Comments", comment_list(task.comments, terminal)),
             ("Branch", _branch(task, terminal)),
             ("By hand", block(by_hand, terminal, "yellow")),

@@ -7,6 +7,7 @@ from gitorch.flow.merge.plan import choose, plan
 from gitorch.flow.merge.proof import faults
 from gitorch.flow.merge.publish import NoteLines, ref_updates
 from gitorch.flow.merge.replayer import MergeReplayer, merge_replayer
+from gitorch.flow.merge.resolutions import Sides
 from gitorch.flow.merge.resolver import (
     ConflictFile,
     KnownResolutions,
@@ -46,6 +47,7 @@ __all__ = [
     "Rebased",
     "ReportProgress",
     "Resolver",
+    "Sides",
     "TreeCheck",
     "choose",
     "faults",

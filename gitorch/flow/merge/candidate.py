@@ -61,16 +61,6 @@ def make_candidate(
     time: datetime,
 ) -> Candidate:
     """Return the candidate of a plan, before its checks."""
-    conflicts = (
-        ExcludedTask(
-            task=conflict.task.id,
-            reason=f"conflicts with {', '.join(conflict.partners) or 'merged work'}",
-            partners=conflict.partners,
-            paths=conflict.paths,
-        )
-        for conflict in plan.conflicts
-    )
-    blocked = (ExcludedTask(task=entry.task.id, reason=entry.reason) for entry in plan.blocked)
     return Candidate(
         branch=branch,
         tip=plan.tip,
@@ -81,8 +71,37 @@ def make_candidate(
         tasks=_tips(step.task for step in plan.steps),
         inputs=_tips(selection.tasks),
         merge_base=merge_base,
-        left_out=(*selection.left_out, *conflicts, *blocked),
+        left_out=(*selection.left_out, *_left_out(plan)),
+        resolutions=plan.resolutions,
     )
+
+
+def with_resolutions(candidate: Candidate, plan: MergePlan, tree: Oid) -> Candidate:
+    """Return a checked candidate with proven resolutions on top: `plan` has them."""
+    planned = {task.id for task in plan.order}
+    return msgspec.structs.replace(
+        candidate,
+        tip=plan.tip,
+        tree=tree,
+        tasks=_tips(step.task for step in plan.steps),
+        left_out=(*(entry for entry in candidate.left_out if entry.task not in planned), *_left_out(plan)),
+        results=plan.results,
+        resolutions=plan.resolutions,
+    )
+
+
+def _left_out(plan: MergePlan) -> tuple[ExcludedTask, ...]:
+    conflicts = (
+        ExcludedTask(
+            task=conflict.task.id,
+            reason=f"conflicts with {', '.join(conflict.partners) or 'merged work'}",
+            partners=conflict.partners,
+            paths=conflict.paths,
+        )
+        for conflict in plan.conflicts
+    )
+    blocked = (ExcludedTask(task=entry.task.id, reason=entry.reason) for entry in plan.blocked)
+    return (*conflicts, *blocked)
 
 
 def _tips(tasks: Iterable[Task]) -> dict[TaskId, Oid]:

@@ -37,7 +37,7 @@ def _improve_order(planner: MergePlanner, tasks: Sequence[Task], plan: MergePlan
     limit = planner.replays + _REPLAYS_PER_TASK * len(tasks) + _EXTRA_REPLAYS
     for number, conflict in enumerate(plan.conflicts):
         planner.report("other orders", number, len(plan.conflicts), conflict.task)
-        related = _related(conflict, order, planner.paths)
+        related = related_tasks(conflict, order, planner.paths)
         count = planner.count(related)
         for swapped in _swaps(conflict, related):
             if planner.replays > limit:
@@ -60,7 +60,9 @@ def _swaps(conflict: MergeConflict, related: Sequence[Task]) -> Iterator[list[Ta
             yield [*related[:start], *moving, *staying]
 
 
-def _related(conflict: MergeConflict, order: Sequence[Task], paths: Mapping[TaskId, Collection[str]]) -> list[Task]:
+def related_tasks(
+    conflict: MergeConflict, order: Sequence[Task], paths: Mapping[TaskId, Collection[str]]
+) -> list[Task]:
     """Return the tasks that the order of a conflicting pair can affect.
 
     These are all that share paths with, or depend on, or are needed by the pair or another related task.

@@ -27,6 +27,10 @@ _MAX_PARTNERS = 8
 """How many tasks a conflict is tried with one by one."""
 
 
+TriedTask = Replayed | Conflicted | Blocked
+"""What came of a try to put a task on top of others."""
+
+
 class RefReader(Protocol):
     """Reads refs, as a repository does."""
 
@@ -152,6 +156,16 @@ class MergePlanner:
     def count(self, order: Sequence[Task]) -> int:
         """Return how many of these tasks go in, in this order."""
         return len(self._draft(order, {}).steps)
+
+    def try_on(self, task: Task, names: Collection[TaskId], merged: tuple[Oid, ...], onto: Oid) -> TriedTask:
+        """Replay a task on a commit in which these tasks are, or return why it has to wait.
+
+        `merged` are the tips of all that went in before.
+        """
+        if reason := self._why_blocked(task, names, {}):
+            return Blocked(task, reason)
+        replayed = self._replay(task, merged, onto)
+        return Blocked(task, replayed.reason, replayed) if isinstance(replayed, TaskError) else replayed
 
     def _replay(self, task: Task, merged: tuple[Oid, ...], onto: Oid) -> Replayed | Conflicted | TaskError:
         if task.id in self._unreadable:

@@ -11,6 +11,7 @@ from gitorch.git.repository import Repository
 from gitorch.model import note
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.refs import RefUpdate
+from gitorch.model.resolution import SYNTAX_KINDS, Resolution
 from gitorch.replay import Replayed
 
 NoteLines = Mapping[Oid, Sequence[note.Line]]
@@ -44,11 +45,12 @@ def _note_lines(repository: Repository, plan: MergePlan, integration: str) -> di
     rebased = _rebased_pairs(plan)
     existing = notes.read_many(repository, [old for old, new in (*rebased, *steps) if new != old])
     lines |= {new: list(existing[old]) for old, new in rebased if new != old and existing[old]}
+    proofs = {entry.task: entry for entry in plan.resolutions if entry.proven}
     for step in plan.steps:
         for old, new in step.replayed.pairs:
             carried = existing[old] if new != old else []
             lines.setdefault(new, []).extend([*carried, note.merged_line(step.task.id, old, integration)])
-            lines[new].extend(_resolved_lines(step, old))
+            lines[new].extend(_resolved_lines(step, old, proofs.get(step.task.id)))
     if results := (*plan.results, *(flake for flake in plan.flakes if flake not in plan.results)):
         lines.setdefault(plan.tip, []).extend(note.check_line(result) for result in results)
     return lines
@@ -59,9 +61,11 @@ def _rebased_pairs(plan: MergePlan) -> tuple[tuple[Oid, Oid], ...]:
     return replayed.pairs if isinstance(replayed, Replayed) else ()
 
 
-def _resolved_lines(step: MergeStep, commit: Oid) -> list[note.Line]:
+def _resolved_lines(step: MergeStep, commit: Oid, proof: Resolution | None) -> list[note.Line]:
     return [
-        note.resolved_line(step.task.id, resolved.paths, resolved.by)
+        note.resolved_line(
+            step.task.id, resolved.by, resolved.paths, resolved.files, proof if resolved.by in SYNTAX_KINDS else None
+        )
         for resolved in step.replayed.resolved
         if resolved.commit == commit
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 
 from gitorch.flow.merge.merge_commits import MergeCommits
 from gitorch.flow.merge.resolve import ConflictSolver, Regenerate
-from gitorch.flow.merge.resolver import KnownResolutions, RegenerateResolver
+from gitorch.flow.merge.resolver import KnownResolutions, RegenerateResolver, Resolver
 from gitorch.flow.merge.squash import Squasher
 from gitorch.flow.merge.squashed_upstream import SquashedUpstream
 from gitorch.model.naming import Oid
@@ -29,6 +30,12 @@ class MergeReplayer(EngineReplayer):
         self._merge_commits = MergeCommits(engine)
         self._squashed = SquashedUpstream(engine)
         self._squasher = squasher
+
+    def with_resolver(self, resolver: Resolver) -> MergeReplayer:
+        """Return a replayer that asks one more resolver last; both share the engine, and what was learned."""
+        extended = copy.copy(self)
+        extended._solver = self._solver.with_resolver(resolver) if self._solver else None
+        return extended
 
     @property
     def unsolved(self) -> Mapping[Oid, Conflicted]:

@@ -87,14 +87,21 @@ class FileResolutions:
 
     def learn(self, resolved: Mapping[Sides, Oid]) -> None:
         """Remember resolved files; a newer resolution replaces an older one."""
+        self._change(dict(resolved))
+
+    def forget(self, conflicts: Iterable[Sides]) -> None:
+        """Forget the resolutions of these conflicts, as far as they are known."""
+        self._change(dict.fromkeys(conflicts))
+
+    def _change(self, blobs: Mapping[Sides, Oid | None]) -> None:
         self._blobs = None
         for remaining in reversed(range(_TRIES)):
             tip = self.repository.read_ref(RESOLVED)
-            names = [f"{RESOLVED}:{three.path}" for three in resolved]
+            names = [f"{RESOLVED}:{three.path}" for three in blobs]
             stored = self.repository.object_ids(*names) if names else []
-            if stored == list(resolved.values()):
+            if stored == list(blobs.values()):
                 return
-            update = RefUpdate(RESOLVED, self._build(resolved, tip), tip)
+            update = RefUpdate(RESOLVED, self._build(blobs, tip), tip)
             try:
                 self.repository.update_refs([update], "remember resolutions")
             except RefsMoved:
@@ -103,13 +110,14 @@ class FileResolutions:
             else:
                 return
 
-    def _build(self, resolved: Mapping[Sides, Oid], tip: Oid | None) -> Oid:
+    def _build(self, blobs: Mapping[Sides, Oid | None], tip: Oid | None) -> Oid:
         # the scratch ref holds the commit only within this process, and is never written
         message = b"gitorch resolutions\n"
         stream = [f"feature done\ncommit {SCRATCH}\nmark :1\ncommitter {self.repository.committer()}\n".encode()]
         stream += [b"data %d\n%s\n" % (len(message), message), f"from {tip}\n".encode() if tip else b""]
-        stream += [f"M 100644 {blob} {three.path}\n".encode() for three, blob in resolved.items()]
-        zero = "0" * len(next(iter(resolved.values())))
+        changes = ((f"M 100644 {blob}" if blob else "D", three) for three, blob in blobs.items())
+        stream += [f"{change} {three.path}\n".encode() for change, three in changes]
+        zero = "0" * len(next(iter(blobs)).ours)
         stream.append(f"\nget-mark :1\nreset {SCRATCH}\nfrom {zero}\n\ndone\n".encode())
         return unreferenced.fast_import(self.repository, b"".join(stream))
 

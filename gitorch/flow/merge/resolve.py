@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -12,6 +14,7 @@ from gitorch.flow.merge.resolutions import Sides, sides
 from gitorch.flow.merge.resolver import ConflictFile, KnownResolutions, Proposal, Resolver, resolved_files
 from gitorch.git.repository import Commit
 from gitorch.model.naming import Oid, TaskId
+from gitorch.model.resolution import ResolvedFile
 from gitorch.replay import CommitRange, Conflicted, Replayed, Replayer, Resolved
 from gitorch.replay.commit_bytes import rewrite_commit
 
@@ -55,6 +58,13 @@ class ConflictSolver:
         self._generated: dict[tuple[Oid, str], Oid | None] = {}
         self._bases: dict[Oid, Oid] = {}
         self._learned: set[Oid] = set()
+
+    def with_resolver(self, resolver: Resolver) -> Self:
+        """Return a solver that asks one more resolver last, and shares what this one has learned."""
+        extended = copy.copy(self)
+        extended._resolvers = (*self._resolvers, resolver)
+        extended.unsolved = {}
+        return extended
 
     def expect(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
         """Remember branches that will be replayed: merges on them may show how conflicts were resolved."""
@@ -101,7 +111,7 @@ class ConflictSolver:
         progress.tip = tip
         progress.pairs += [*before.pairs, (commit.oid, tip)]
         progress.dropped += before.dropped
-        progress.resolved += _summarize(commit.oid, proposals)
+        progress.resolved += _summarize(commit.oid, proposals, sides(conflict))
         progress.remaining = CommitRange(commit.oid, commits.tip, (*commits.excluded, commits.base))
         return True
 
@@ -198,9 +208,25 @@ class ConflictSolver:
         self._resolutions.learn(resolved)
 
 
-def _summarize(commit: Oid, proposals: Mapping[str, Proposal]) -> list[Resolved]:
+def _summarize(commit: Oid, proposals: Mapping[str, Proposal], by_path: Mapping[str, Sides | None]) -> list[Resolved]:
     """Return the resolved paths, grouped by evidence."""
-    by_evidence: dict[str, list[str]] = {}
+    by_evidence: dict[str, list[ResolvedFile]] = {}
     for path, proposal in proposals.items():
-        by_evidence.setdefault(proposal.evidence, []).append(path)
-    return [Resolved(commit, tuple(paths), evidence) for evidence, paths in by_evidence.items()]
+        if (three := by_path[path]) is not None:
+            by_evidence.setdefault(proposal.evidence, []).append(_resolved_file(path, three, proposal))
+    return [
+        Resolved(commit, tuple(file.path for file in files), evidence, tuple(files))
+        for evidence, files in by_evidence.items()
+    ]
+
+
+def _resolved_file(path: str, three: Sides, proposal: Proposal) -> ResolvedFile:
+    return ResolvedFile(
+        path=path,
+        kind=proposal.evidence,
+        base=three.base,
+        ours=three.ours,
+        theirs=three.theirs,
+        result=proposal.blob,
+        evidence=proposal.details,
+    )

@@ -34,12 +34,14 @@ class ConflictFile(msgspec.Struct, frozen=True):
 class Proposal(msgspec.Struct, frozen=True):
     """A proposed content of a file, and the evidence for it: what it comes from (`memory`, `rerere`, ...).
 
-    With a `command`, the file is generated: the blob stays until the command has run on the resolved commit.
+    With a `command`, the file is generated: the blob stays until the command has run on the resolved commit. `details`
+    are sentences for a reviewer.
     """
 
     blob: Oid
     evidence: str
     command: str = ""
+    details: tuple[str, ...] = ()
 
 
 class Resolver(Protocol):

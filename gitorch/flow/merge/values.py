@@ -9,6 +9,7 @@ import msgspec
 from gitorch.flow.merge.into import MergeTarget, NotRebased, Rebased
 from gitorch.flow.merge.task_error import TaskError
 from gitorch.model.naming import Oid, TaskId
+from gitorch.model.resolution import Resolution
 from gitorch.model.task import CheckResult, State, Task
 from gitorch.replay import Conflicted, Replayed
 
@@ -74,6 +75,7 @@ class MergePlan(msgspec.Struct, frozen=True, kw_only=True):
     - `verify`: how the trees were checked (`never`: not at all); `results`: the check results of the tip's tree;
       `flakes`: checks that failed and then passed on one tree; `red_base`: the checks that fail without any task.
     - `target`: the user branch that goes to the result.
+    - `resolutions`: the resolutions of conflicts that no person has seen; those of `steps` are proven.
     """
 
     before: Oid | None
@@ -89,11 +91,26 @@ class MergePlan(msgspec.Struct, frozen=True, kw_only=True):
     verify: str = "never"
     rebased: Rebased | NotRebased | None = None
     target: MergeTarget | None = None
+    resolutions: tuple[Resolution, ...] = ()
 
     @property
     def is_base_conflict(self) -> bool:
         """Whether nothing can go in, because the integration branch conflicts with its base."""
         return isinstance(self.rebased, Rebased) and isinstance(self.rebased.replayed, Conflicted)
+
+    @property
+    def ready(self) -> list[Resolution]:
+        """The proven resolutions that this plan does not publish."""
+        return [entry for entry in self.resolutions if entry.proven and entry.task not in self.resolved]
+
+    @property
+    def resolved(self) -> frozenset[TaskId]:
+        """The tasks that go in with a resolution that no person has seen."""
+        return frozenset(
+            step.task.id
+            for step in self.steps
+            if any(file.needs_proof for part in step.replayed.resolved for file in part.files)
+        )
 
     @property
     def tip(self) -> Oid:

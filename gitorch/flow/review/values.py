@@ -6,6 +6,7 @@ import msgspec
 
 from gitorch.model.branch_state import LaterCommit
 from gitorch.model.naming import TaskId
+from gitorch.model.resolution import Resolution
 from gitorch.model.task import Task
 
 
@@ -37,7 +38,10 @@ class RiskSignal(msgspec.Struct, frozen=True):
 
 
 class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
-    """The summary of one task that a reviewer sees before the diff; `later` are the commits since its last attempt."""
+    """The summary of one task that a reviewer sees before the diff.
+
+    `later` are the commits since its last attempt, `resolutions` how its conflict with others would be resolved.
+    """
 
     task: Task
     changes: tuple[FileChange, ...]
@@ -45,6 +49,7 @@ class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[RiskSignal, ...]
     later: tuple[LaterCommit, ...] = ()
     unlocks: tuple[TaskId, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
 
     @property
     def added(self) -> int:

@@ -40,7 +40,7 @@ class TreeChecker:
         self.context = context
         self.checks = checks
         self.recheck = recheck
-        self.width = context.config.merge.max_checks or min(_DEFAULT_WIDTH, os.cpu_count() or 1)
+        self.width = context.config.merge.parallel_checks or min(_DEFAULT_WIDTH, os.cpu_count() or 1)
         self.key = f"merges/{uuid.uuid4().hex[:12]}"
         self.pool = WorktreePool(context, [name, *(f"{name}_{number}" for number in range(2, self.width + 1))])
         self.cache = CheckCache(context.folder, context.executor)
@@ -83,9 +83,10 @@ class TreeChecker:
         return checked.results
 
     def known(self, commit: Oid) -> tuple[CheckResult, ...] | None:
-        """Return the cached check results of a commit's tree, without running anything; None if there are none."""
-        cached = self._cached(self.context.repository.tree(commit))
-        return cached.results if cached else None
+        """Return the check results of a commit's tree without running anything; None if they are not known."""
+        tree = self.context.repository.tree(commit)
+        checked = self._results.get(tree) or self._cached(tree)
+        return checked.results if checked else None
 
     def _cached(self, tree: Oid) -> TreeResults | None:
         return None if self.recheck else self.cache.find(tree, self.checks, self._environment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gitorch.model.naming import Oid
+from gitorch.model.naming import Oid, slug
 from gitorch.model.task import CheckResult
 from gitorch.rooms.base import RoomError, Site
 from gitorch.rooms.checks import CheckRun, Execute, run_checks
@@ -47,9 +47,13 @@ def check_commit(
         if failed := _prepare(context, site, tree, key, on_check):
             return (failed,)
         runs: list[CheckRun] = []
-        for name, command in checks.items():
+        slugs: set[str] = set()
+        for number, (name, command) in enumerate(checks.items(), start=1):
             on_check(name)
-            runs += run_checks(context, site, {name: command}, tree, prefix=f"{key}/{step}", execute=execute)
+            # executions are known by the slug of the name, which two names may share
+            prefix = f"{key}/{step}-{number}" if slug(name) in slugs else f"{key}/{step}"
+            slugs.add(slug(name))
+            runs += run_checks(context, site, {name: command}, tree, prefix=prefix, execute=execute)
         return tuple(runs)
 
 

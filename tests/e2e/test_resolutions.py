@@ -1,0 +1,95 @@
+"""Conflicts that gitorch resolves and proves: proposed, taken, noted, taken back, and refused by a check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import OBEDIENT, Cli, told
+from tests.support.git import commit, git
+
+CONFIG = """\
+[checks]
+test = "grep -q 'class Shop' shop.py"
+"""
+
+SHOP = "class Shop:\n    def __init__(self):\n        self.items = []\n"
+
+
+def member(name: str, check: str | None = None) -> str:
+    """Return a task that adds a member to the class; its own check looks for it, unless that is empty."""
+    own = f"grep -q 'def {name}' shop.py" if check is None else check
+    lines = f"printf '%s\\n' '' '    def {name}(self):' '        return 1' >> shop.py"
+    prompt = told(name, lines, f"git commit -qam {name}")
+    checks = f"checks = {{ own = {json.dumps(own)} }}\n" if own else ""
+    return f"[[task]]\nprompt = {json.dumps(prompt)}\n{checks}"
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    commit(repository_folder, "shop", {"shop.py": SHOP})
+    return Cli(repository_folder, OBEDIENT + CONFIG)
+
+
+def night(cli: Cli, *tasks: str) -> None:
+    cli("submit", "-F", "-", input="".join(tasks).encode())
+    cli.run()
+    cli("approve", "--all")
+
+
+def shop(cli: Cli, ref: str = "orch/integration") -> str:
+    return git("show", f"{ref}:shop.py", cwd=cli.folder)
+
+
+def test_three_members_of_one_class(cli: Cli) -> None:
+    """Named by a dry run, left by a merge, taken with --resolved, noted on the commits, and taken back by undo."""
+    night(cli, member("total"), member("clear"), member("first"))
+    plan = cli.json("merge", "--dry-run", ok=7)
+    assert [(entry["id"], entry["with"], entry["proven"]) for entry in plan["resolutions"]] == [
+        ("clear", ["total"], True),
+        ("first", ["total", "clear"], True),
+    ]
+    assert all(entry["paths"] == ["shop.py"] and entry["evidence"] for entry in plan["resolutions"])
+    merged = cli.json("merge", ok=7)
+    assert [entry["id"] for entry in merged["merged"]] == ["total"]
+    assert "clear" not in shop(cli)
+    resolved = cli.json("merge", "--resolved")
+    assert [entry["id"] for entry in resolved["merged"]] == ["clear", "first"]
+    assert all(f"def {name}" in shop(cli) for name in ("total", "clear", "first"))
+    lines = git("notes", "--ref=gitorch", "show", "orch/integration", cwd=cli.folder).split("\n")
+    (noted,) = [line for line in map(json.loads, lines) if line["kind"] == "resolved"]
+    assert noted["tree"] == git("rev-parse", "orch/integration^{tree}", cwd=cli.folder)
+    assert noted["checks"] == ["test", "total: own", "clear: own", "first: own"]
+    assert noted["inputs"][0]["result"] == git("rev-parse", "orch/integration:shop.py", cwd=cli.folder)
+    cli("undo")
+    assert "clear" not in shop(cli)
+    again = cli.json("merge", "--dry-run", ok=7)
+    assert again["resolved"] == [], "what was taken back is not remembered"
+
+
+def test_a_check_refuses_a_wrong_resolution(cli: Cli) -> None:
+    """Both sides are green alone, and their union is not: the conflict stays, and nothing is published."""
+    night(cli, member("total", "! grep -q 'def clear' shop.py"), member("clear"))
+    merged = cli.json("merge", "--resolved", ok=7)
+    assert [entry["id"] for entry in merged["merged"]] == ["total"]
+    (entry,) = merged["resolutions"]
+    assert (entry["proven"], entry["reason"]) == (False, "check total: own fails")
+    assert "clear" not in shop(cli)
+
+
+def test_auto_publishes_what_is_proven_and_off_nothing(cli: Cli) -> None:
+    night(cli, member("total"), member("clear"))
+    assert "resolutions" not in cli.json("merge", "-c", "merge.resolve=off", "--dry-run", ok=7)
+    assert "merge.resolve is off" in cli("merge", "-c", "merge.resolve=off", "--resolved", ok=2).stderr
+    merged = cli.json("merge", "-c", "merge.resolve=auto")
+    assert [entry["id"] for entry in merged["merged"]] == ["total", "clear"]
+
+
+def test_without_checks_a_resolution_is_only_shown(cli: Cli) -> None:
+    night(cli, member("total"), member("clear", ""))
+    merged = cli.json("merge", "--resolved", ok=7)
+    assert [entry["id"] for entry in merged["merged"]] == ["total"]
+    assert [entry["reason"] for entry in merged["resolutions"]] == ["clear has no check of its own"]
+    assert "not proven: clear has no check of its own" in cli("merge", "--dry-run", ok=7).text
