@@ -223,13 +223,14 @@ def test_renames_explain_other_paths(branches: Branches, case: str) -> None:
 def test_it_takes_four_processes_however_many_tasks(branches: Branches) -> None:
     """The proof reads all in bulk: git is not started for each task."""
     counts = []
-    for count in (3, 30):
+    for count in (3, 3, 30):
         branches.tasks.clear()
         branches.many(count)
         plan = branches.plan()
         assert len(plan.steps) == count
         counts.append(started(branches, plan))
-    assert counts[0] == counts[1] <= 4
+    # the first proof starts the process that reads objects, unless something else has
+    assert counts[1] == counts[2] <= counts[0] <= 4
 
 
 def started(branches: Branches, plan: MergePlan) -> int:
