@@ -36,7 +36,7 @@ from tests.bench.planted import planted
 from tests.bench.table import HEAD, Row, cpu, in_turns, page
 from tests.support.git import DATE
 
-DENSE = 0.8
+DENSE = 0.55
 """The part of branches that touch lines of others, so that about half of them conflict."""
 
 Replays = tuple[Oid, int, int]
@@ -287,7 +287,6 @@ def rows(bench: Bench, only: str, new_git: Path | None) -> Iterable[Row]:
         ("git-replay", lambda: bench.git_replay(new_git)),
         ("1000x60", lambda: bench.ratio(1_000, 60, 15, 20)),
         ("10000x100", lambda: bench.ratio(10_000, 100, 50, 120)),
-        ("100000x20", lambda: bench.ratio(100_000, 20, 80, 300)),
         ("throughput", lambda: bench.throughput(1_400, 1_800)),
         ("forecast", bench.forecast),
         ("undo-dense", bench.undo_dense),
@@ -295,9 +294,10 @@ def rows(bench: Bench, only: str, new_git: Path | None) -> Iterable[Row]:
         ("queue-merge", lambda: queue.merge_with_queue(small(), bench.folder, bench.rounds)),
         ("queue-submit", lambda: queue.submit(bench.folder, bench.rounds)),
         ("notes", lambda: queue.merge_with_notes(small(), bench.folder, bench.rounds)),
-        ("size", bench.size_independence),
         ("processes", bench.processes),
         ("planted", planted),
+        ("100000x20", lambda: bench.ratio(100_000, 20, 80, 300)),
+        ("size", bench.size_independence),
         ("memory", bench.memory),
     )
     for name, measure in every:
