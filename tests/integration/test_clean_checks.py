@@ -15,6 +15,7 @@ from gitorch.flow import attempt, intake
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import State, Task
+from gitorch.rooms.checks import CheckRun
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.trees import CheckCache, WorktreePool, check_commit, environment_digest
 from gitorch.services.open import open_workspace
@@ -104,6 +105,10 @@ def test_a_check_leaves_nothing_for_the_next(repository_folder: Path) -> None:
 
 
 def results(context: RunContext, tip: str, *checks: str) -> list[int | None]:
+    return [check.result.exit_code for check in check_results(context, tip, *checks)]
+
+
+def check_results(context: RunContext, tip: str, *checks: str) -> tuple[CheckRun, ...]:
     pool = WorktreePool(context, ["check_1"])
     named = {str(number): command for number, command in enumerate(checks)}
 
@@ -112,8 +117,7 @@ def results(context: RunContext, tip: str, *checks: str) -> list[int | None]:
         assert isinstance(status, Exit)
         return status
 
-    runs = check_commit(context, pool, named, Oid(tip), key=f"checks/{next(_NUMBERS)}", execute=execute)
-    return [run.result.exit_code for run in runs]
+    return check_commit(context, pool, named, Oid(tip), key=f"checks/{next(_NUMBERS)}", execute=execute)
 
 
 _NUMBERS = itertools.count()
@@ -151,3 +155,15 @@ def test_a_tree_that_cannot_be_prepared_is_red(repository_folder: Path) -> None:
     task = run(context_of(repository_folder, "echo x > broken", prepare), {"test": "true"})
     assert (task.state, task.reason, codes(task)) == (State.FINISHED, "checks failed: prepare", {"prepare": None})
     assert "no such package" in Path(task.results[0].output).read_text()
+
+
+def test_too_much_memory_is_an_outcome(repository_folder: Path) -> None:
+    """The agent is ended, and the task says why; of a check, the agent is told why."""
+    hog = "python3 -c 'held = bytearray(150_000_000); input()' < /dev/zero"
+    limit = 'sandbox.memory="100MB"'
+    task = run(context_of(repository_folder, hog, limit), {})
+    assert (task.state, task.reason) == (State.FAILED, "used more than 100 MB of memory")
+    runs = check_results(context_of(repository_folder, "", limit), git("rev-parse", "main", cwd=repository_folder), hog)
+    assert [(check.result.exit_code, check.failure) for check in runs] == [
+        (None, "the check used more than 100 MB of memory, and was ended")
+    ]

@@ -123,7 +123,8 @@ def _with_time_limit(outcome: Outcome, result: Exit) -> Outcome:
         "stopped": (ExitReason.STOPPED, result.message),
         "limit": (ExitReason.FAILED, result.message),
     }
-    if result.cause not in reasons or outcome.ending in _MORE_PRECISE:
+    more_precise = (ExitReason.COMPLETED,) if result.cause == "limit" else _MORE_PRECISE
+    if result.cause not in reasons or outcome.ending in more_precise:
         return outcome
     ending, reason = reasons[result.cause]
     return msgspec.structs.replace(outcome, ending=ending, reason=reason)
