@@ -263,8 +263,9 @@ class Night:
         listing = git("worktree", "list", "--porcelain", "-z", cwd=self.path).split("\0")
         registered = {line.removeprefix("worktree ") for line in listing if line.startswith("worktree ")}
         expected = {task.worktree for task in tasks.values()} | {str(self.path)}
-        assert registered - {f"{self.path}.orch/integration"} == expected
-        assert {path.name for path in (self.path / ".git/worktrees").iterdir()} - {"integration"} == set(tasks)
+        own = {"integration", *(f"check_{number}" for number in range(1, 9))}
+        assert registered - {f"{self.path}.orch/{name}" for name in own} == expected
+        assert {path.name for path in (self.path / ".git/worktrees").iterdir()} - own == set(tasks)
         assert tomli.loads((self.path / ".git/gitorch/tasks.toml").read_text())["end"]["tasks"] == len(tasks)
         assert OperationLog(self.path / ".git/gitorch/operations.jsonl").unfinished() == []
         assert git("for-each-ref", "refs/gitorch/building/", cwd=self.path) == ""
