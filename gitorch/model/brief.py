@@ -16,6 +16,11 @@ from gitorch.model.visible import visible
 HANDOFF_BUDGET = 12_000
 """Total characters of the handoffs of all tasks that a task builds on."""
 
+CONFLICTS_VARIABLE = "GITORCH_CONFLICTS"
+"""The variable of an agent's environment that names this file."""
+_CONFLICTS = f"""
+If another agent changes the same lines as you, the file `${CONFLICTS_VARIABLE}` appears and shows its lines. Look for
+it before you commit, and make both changes fit where you can."""
 _LAST_LINES = 200
 _LEAST = 300
 
@@ -27,13 +32,14 @@ def first_brief(
     before: Sequence[TaskHandoff] = (),
     conventions: Sequence[str] = (),
     conflict: Sequence[str] = (),
-    messages: str = "",
+    *,
+    tells_conflicts: bool = False,
 ) -> str:
     """Return the brief of an attempt: the task's prompt, unchanged, and what an unattended agent has to know.
 
     `checks` are the commands that check the work, `before` the handoffs of the tasks that it builds on, nearest first,
     `conventions` the files with the conventions of the repository, `conflict` the lines about a conflict to solve,
-    `messages` the file that will say whose work conflicts with this one.
+    `tells_conflicts` whether a file will say whose work conflicts with this one.
     """
     parts = [
         *_goal(task.spec.goal),
@@ -51,7 +57,7 @@ def first_brief(
         *_checks(checks),
         "\n# The other agents\n",
         _SHARED,
-        *_messages(messages),
+        *([_CONFLICTS] if tells_conflicts else []),
         "\n# How to finish\n",
         _FINISH.format(branch=task.branch, asked=handoff.ASKED),
         "\n# What is not allowed\n",
@@ -206,15 +212,6 @@ def _within(text: str, budget: int) -> str:
         return text
     mark = "\n[cut here for length]"
     return text[: budget - len(mark)] + mark if budget >= _LEAST else ""
-
-
-def _messages(file: str) -> list[str]:
-    if not file:
-        return []
-    return [
-        f"\nIf another agent changes the same lines as you, the file `{file}` appears and shows its lines. Look for it "
-        "before you commit, and make both changes fit where you can."
-    ]
 
 
 def _answer(answer: str) -> list[str]:

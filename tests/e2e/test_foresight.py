@@ -310,7 +310,7 @@ def commit_beside(cli: Cli, name: str) -> str:
 
 def test_running_agents_are_told_whom_they_will_conflict_with(cli: Cli) -> None:
     """An agent that is still at work finds the lines of the other side in the file that its brief names."""
-    told = "$(git rev-parse --git-common-dir)/gitorch/attempts/late/1/conflicts.md"
+    told = '"$GITORCH_CONFLICTS"'
     cli.queue(
         does("early \x1b[31m", saved("same.txt", "early"), id="early"),
         does("late", saved("same.txt", "late"), f"until test -e {told}; do sleep 0.2; done", f"cp {told} .", id="late"),
@@ -322,4 +322,4 @@ def test_running_agents_are_told_whom_they_will_conflict_with(cli: Cli) -> None:
     assert "In same.txt:" in message
     assert "+early" in message
     brief = cli.folder / ".git" / "gitorch" / "attempts" / "late" / "1" / "brief-1.md"
-    assert f"{brief.with_name('conflicts.md')}` appears" in brief.read_text("utf-8")
+    assert "the file `$GITORCH_CONFLICTS` appears" in brief.read_text("utf-8")

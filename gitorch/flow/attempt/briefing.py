@@ -22,12 +22,13 @@ def compose(
     checks: Mapping[str, str],
     dependencies: Sequence[Task],
     conflicting: Sequence[Task] = (),
-    messages: str = "",
+    *,
+    tells_conflicts: bool = False,
 ) -> str:
     """Return the brief of a task that has its base.
 
     `dependencies` are all tasks that it builds on, nearest first, `conflicting` those that it is in conflict with.
-    `messages` is the file in which the agent will find what it is told while it works.
+    With `tells_conflicts`, the agent is told while it works whose changes conflict with its own.
     """
     handoffs = [
         TaskHandoff(task=dependency.id, title=dependency.title, handoff=handoff_of(repository, dependency))
@@ -36,7 +37,7 @@ def compose(
     hunks = conflict_commit.marked_lines(repository, task.conflict.conflict_commit) if task.conflict else {}
     conflict = brief.conflict(task, hunks, conflicting) if task.conflict else ()
     names = conventions(repository, base_of(task))
-    return brief.first_brief(task, role, checks, handoffs, names, conflict, messages)
+    return brief.first_brief(task, role, checks, handoffs, names, conflict, tells_conflicts=tells_conflicts)
 
 
 def conventions(repository: Repository, commit: Oid) -> list[str]:

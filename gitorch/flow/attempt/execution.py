@@ -16,10 +16,12 @@ from gitorch.flow.attempt.metering import Meter, metered_usage
 from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
 from gitorch.flow.attempt.results import read_result, result_file
 from gitorch.flow.attempt.stream_watch import stopped_when_hopeless
+from gitorch.model import brief
 from gitorch.model.outcome import Exit, ExitReason, Outcome, Usage
 from gitorch.model.risky_commands import CommandWatch
 from gitorch.model.secret_values import secret_values
 from gitorch.model.task import Task, current_attempt
+from gitorch.rooms import mailbox
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.resources import resource_limits
@@ -86,7 +88,10 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         result_file=str(result_file(env.messages, round_number)),
     )
     launch = env.agent.launch(env.settings, request)
-    command = env.room.agent_command(launch.argv, launch.env)
+    conflicts = (
+        {brief.CONFLICTS_VARIABLE: str(env.messages / mailbox.NAME)} if context.config.run.tell_conflicts else {}
+    )
+    command = env.room.agent_command(launch.argv, {**launch.env, **conflicts})
     return Spec(
         key=f"{env.key}/agent-{round_number}",
         argv=command.argv,

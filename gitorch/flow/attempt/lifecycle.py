@@ -66,11 +66,12 @@ def run(
         return
     try:
         env = open_environment(context, task)
-        messages = _messages_file(context, task, env)
+        if context.config.run.tell_conflicts:
+            context.mailboxes.open(task.id, env.messages)
         if phase is Phase.PREPARING:
             clear_results(env.messages)
             task = _prepare(context, task, env)
-            _write_brief(env, 1, compose_brief(context, task, checks, dependencies, conflicting, messages))
+            _write_brief(env, 1, compose_brief(context, task, checks, dependencies, conflicting))
             task = change_attempt(task, phase=Phase.WORKING)
             yield task
         for changed in _rounds(context, task, env, checks):
@@ -79,13 +80,6 @@ def run(
         yield from finish_attempt(context, end_stopped_or_failed(context, task, error.reason))
     finally:
         context.mailboxes.close(task.id)
-
-
-def _messages_file(context: RunContext, task: Task, env: AttemptEnv) -> str:
-    """Return the file in which the agent finds what it is told while it works; empty if it is told nothing."""
-    if not context.config.run.tell_conflicts:
-        return ""
-    return str(context.mailboxes.open(task.id, env.messages))
 
 
 def _prepare(context: RunContext, task: Task, env: AttemptEnv) -> Task:

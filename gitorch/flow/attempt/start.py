@@ -92,18 +92,22 @@ def compose_brief(
     checks: Mapping[str, str],
     dependencies: Sequence[Task],
     conflicting: Sequence[Task] = (),
-    messages: str = "",
 ) -> str:
-    """Return the brief of a task whose attempt has started; the arguments are those of `run`.
-
-    `messages` is the file in which the agent will find what it is told while it works, if there is one.
-    """
+    """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
     if current_attempt(task).resumed:
         if task.answer:
             return brief.answer_brief(task.answer)
         return brief.revise_brief(task) if task.comments else brief.go_on_brief()
     role = context.roles.get(task.spec.role) or generalist()
-    return briefing.compose(context.repository, task, role, checks, dependencies, conflicting, messages)
+    return briefing.compose(
+        context.repository,
+        task,
+        role,
+        checks,
+        dependencies,
+        conflicting,
+        tells_conflicts=context.config.run.tell_conflicts,
+    )
 
 
 def sent_brief(state: Path, task: Task) -> str | None:
