@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import msgspec
 
@@ -25,6 +25,11 @@ class Detached(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     exit_code: int = 0
     output: bytes = b""
+
+
+def become(program: str, arguments: Sequence[str]) -> NoReturn:
+    """Replace this process by a program, found on the PATH, which gets the terminal and gives the exit code."""
+    os.execvp(program, [program, *arguments])  # noqa: S606
 
 
 def run_on_terminal(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO
 
 import msgspec
 
 from gitorch import services
+from gitorch.executors.detached_work import fork_detached
 from gitorch.git.repository import Repository
 from gitorch.model.redact import redacted
 from gitorch.services import pending_refresh
@@ -32,20 +31,14 @@ def start(workspace: Workspace) -> None:
             return
         with (workspace.folder / pending_refresh.LOCK).open("a") as lock:
             locks.try_lock(lock)  # so that it is at work before the command has ended
-            if not os.fork():
-                _become_refresh(workspace, lock)
+            fork_detached(lambda: _refresh_alone(workspace, lock), keep=[lock.fileno()])
 
 
-def _become_refresh(workspace: Workspace, lock: IO[str]) -> NoReturn:
-    """Refresh in the forked process, and end it; nothing of the caller's is closed or flushed here."""
-    try:
-        _detach(lock.fileno())
-        fcntl.flock(lock, fcntl.LOCK_EX)  # where another one is at work, it may have begun too early
-        # a repository without the git processes of the caller
-        old = workspace.repository
-        refresh(msgspec.structs.replace(workspace, repository=Repository(old.common_dir, old.work_tree, old.checkout)))
-    finally:
-        os._exit(0)
+def _refresh_alone(workspace: Workspace, lock: IO[str]) -> None:
+    fcntl.flock(lock, fcntl.LOCK_EX)  # where another one is at work, it may have begun too early
+    # a repository without the git processes of the caller
+    old = workspace.repository
+    refresh(msgspec.structs.replace(workspace, repository=Repository(old.common_dir, old.work_tree, old.checkout)))
 
 
 def refresh(workspace: Workspace) -> None:
@@ -68,15 +61,3 @@ def _trouble(workspace: Workspace) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(redacted(traceback.format_exc()), "utf-8", "backslashreplace")
         return f"the candidate was not rebuilt: unexpected error: {type(error).__name__}; the traceback is in {path}"
-
-
-def _detach(lock: int) -> None:
-    """Leave the caller's session and folder, and let go of its files: the pipes of its git processes, its output."""
-    os.setsid()
-    os.chdir("/")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
-        if descriptor not in (lock, nothing):
-            # not closed: objects that still know the number would close another file later
-            with suppress(OSError):
-                os.dup2(nothing, descriptor, inheritable=descriptor <= 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import click
@@ -11,6 +10,7 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.session import Session, pass_session, print_help
 from gitorch.errors import NotFound, did_you_mean
+from gitorch.executors.foreground import become
 from gitorch.git.user_hooks import HookState, HookStatus
 
 
@@ -66,9 +66,8 @@ def run_hook(session: Session, name: str, arguments: Sequence[str]) -> None:
     if name not in names:
         raise NotFound("no-such-hook", f"gitorch has no hook {name}{did_you_mean(name, names, lead='; ')}")
     # no other hook can be next to this name; sh is found as git finds it
-    os.execvp(  # noqa: S606
-        "sh", ["sh", "-c", services.hooks.script(session.workspace, name), f"/dev/null/{name}", *arguments]
-    )
+    script = services.hooks.script(session.workspace, name)
+    become("sh", ["-c", script, f"/dev/null/{name}", *arguments])
 
 
 def _answer(session: Session, hooks: Sequence[HookStatus], problem: str = "") -> None:
