@@ -100,10 +100,17 @@ def test_green_alone_and_red_together_is_known(cli: Cli) -> None:
 
 
 def test_a_check_is_not_begun_again_without_a_reason(cli: Cli, tmp_path: Path) -> None:
-    """A candidate that nothing has outdated is checked once, however long that takes."""
+    """A candidate that nothing has outdated is checked once, however long that takes.
+
+    Of one task alone it is not checked again: its tree is that of the task.
+    """
     looks = tmp_path / "looks"
     cli.configure(checking(f"case $PWD in *candidate) echo look >> {looks}; sleep 6;; esac"))
     cli.queue(does("a", saved("a.txt", "a"), id="a"))
+    cli.run()
+    assert cli.json("status")["candidate"]["checks"]["judgement"] == "green"
+    assert not looks.exists()
+    cli.queue(does("b", saved("b.txt", "b"), id="b"))
     cli.run()
     assert cli.json("status")["candidate"]["checks"]["judgement"] == "green"
     assert looks.read_text() == "look\n"
@@ -173,16 +180,21 @@ def test_what_is_approved_during_a_run_is_merged_by_it(cli: Cli, tmp_path: Path)
 
 def test_a_merge_that_came_first_is_not_overwritten(cli: Cli, tmp_path: Path) -> None:
     """The integration branch moves while a run is about to publish: the run plans again, on top of it."""
+    cli.configure(checking("true", auto="finished"))
+    cli.queue(does("one", saved("one.txt", "one"), id="one"))
+    cli.run()
+    git("checkout", "--quiet", "orch/integration", cwd=cli.folder)
     other = commit_beside(cli, "other.txt")
     once = tmp_path / "once"
-    move = f"test -e {once} || {{ : > {once}; git --git-dir={cli.folder}/.git update-ref {INTEGRATION} {other}; }}"
+    unfenced = f"env -u GIT_CONFIG_COUNT git --git-dir={cli.folder}/.git"
+    move = f"test -e {once} || {{ : > {once}; {unfenced} update-ref {INTEGRATION} {other}; }}"
     cli.configure(checking(f"case $PWD in *candidate) {move};; esac", auto="finished"))
-    cli.queue(does("one", saved("one.txt", "one"), id="one"))
+    cli.queue(does("two", saved("two.txt", "two"), id="two", base="main"))
     end = cli.run(ok=6)
     assert f"{INTEGRATION} was moved to {other[:12]} before gitorch moved it" in end.text
     assert once.exists()
-    assert cli.states() == {"one": "merged"}
-    assert {"one.txt", "other.txt"} <= names_in(cli, "orch/integration")
+    assert cli.states() == {"one": "merged", "two": "merged"}
+    assert {"one.txt", "two.txt", "other.txt"} <= names_in(cli, "orch/integration")
     assert b"warning: " not in end.stdout, "what was tried again and went well is no trouble"
 
 
