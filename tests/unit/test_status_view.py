@@ -11,7 +11,9 @@ import pytest
 from rich.cells import cell_len
 
 from gitorch.cli.views import status
-from gitorch.model.naming import TaskId
+from gitorch.model.forecast import Candidate
+from gitorch.model.naming import Oid, TaskId
+from gitorch.model.resolution import Resolution
 from gitorch.model.task import State, Task
 from tests.support.pages import NIGHT, NOW, WHERE, a_task, night, page, picture
 from tests.support.tasks import with_fields
@@ -347,3 +349,29 @@ def test_a_status_imports_only_tables() -> None:
     assert (
         modules & {"rich.live", "rich.progress", "rich.tree", "rich.syntax", "rich.markdown", "rich.traceback"} == set()
     )
+
+
+def test_a_proven_resolution_is_the_next_step() -> None:
+    """Only of tasks that are in conflict now, and only what is proven."""
+    tasks = [a_task(name, number, State.CONFLICTED) for number, name in enumerate(("a", "b"), 1)]
+    oid = Oid("1" * 40)
+    resolutions = tuple(
+        Resolution(
+            task=TaskId(name), partners=(), files=(), task_tip=oid, onto=oid, tip=oid, tree=oid, proven=name != "b"
+        )
+        for name in ("a", "b", "finished")
+    )
+    candidate = Candidate(
+        branch="orch/candidate",
+        tip=oid,
+        tree=oid,
+        onto=oid,
+        before=None,
+        created=NOW,
+        tasks={},
+        inputs={},
+        resolutions=resolutions,
+    )
+    shown = page(status.status, tasks, candidate=candidate, now=NOW)
+    assert "merge --resolved   take 1 proven resolution\n" in shown
+    assert "--resolved" not in page(status.status, tasks, now=NOW)

@@ -113,7 +113,7 @@ def status(
     outlook = (*forecast.conflict_lines(conflicts, terminal), *forecast.candidate_lines(candidate, terminal))
     end = (
         *section(terminal, *outlook),
-        *section(terminal, commands(_next_commands(groups, running=running), terminal)),
+        *section(terminal, commands(_next_commands(groups, candidate, running=running), terminal)),
     )
     return stack([*top, summary(by_id.values(), terminal, facts), *_tasks(groups, facts, terminal, show_all), *end])
 
@@ -272,7 +272,9 @@ def _until(group: Sequence[Task], facts: _Facts | None) -> str:
     return f" until {quantities.clock(min(times), facts.now)}" if facts and times else ""
 
 
-def _next_commands(groups: Mapping[Bucket, Sequence[Task]], *, running: bool) -> list[tuple[str, str]]:
+def _next_commands(
+    groups: Mapping[Bucket, Sequence[Task]], candidate: Candidate | None, *, running: bool
+) -> list[tuple[str, str]]:
     """Return the commands that the user can give now, the most urgent first."""
     hints = []
     if group := groups.get(Bucket.REVIEW):
@@ -280,6 +282,9 @@ def _next_commands(groups: Mapping[Bucket, Sequence[Task]], *, running: bool) ->
     if group := groups.get(Bucket.ANSWER):
         hints.append((f"{PROGRAM} resume {group[0].id}", "answer the question"))
     if group := groups.get(Bucket.RESOLVE):
+        proven = {resolution.task for resolution in candidate.resolutions if resolution.proven} if candidate else set()
+        if ready := [task for task in group if task.id in proven]:
+            hints.append((f"{PROGRAM} merge --resolved", f"take {plural(len(ready), 'proven resolution')}"))
         hints.append((f"{PROGRAM} merge -n", f"show {plural(len(group), 'conflict')}"))
     if group := groups.get(Bucket.MERGE):
         left_out = [task for task in group if labels.is_left_out(task)]
