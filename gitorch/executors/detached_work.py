@@ -12,13 +12,17 @@ def fork_detached(work: Callable[[], None], keep: Collection[int]) -> None:
     """Do work in a fork of this process, which has imported what it needs; raise `OSError` if it cannot start.
 
     The fork has a session of its own and none of the caller's files, but for the descriptors in `keep`. It ends with
-    the work, also if that raises; nothing of the caller's is closed or flushed.
+    the work, also if that raises; nothing of the caller's is closed or flushed. It is no child of this process, which
+    may live long and waits for no children that it does not know.
     """
-    if os.fork():
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
         return
     try:
-        _detach(keep)
-        work()
+        if not os.fork():
+            _detach(keep)
+            work()
     finally:
         os._exit(0)
 

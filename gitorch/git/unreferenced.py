@@ -43,8 +43,8 @@ def fast_import(repository: Repository, stream: bytes) -> Oid:
     with _incoming(objects) as folder:
         env = {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted_path(objects)}
         words = ("fast-import", "--quiet", "--done", "--date-format=raw")
-        # at least one object: all go into a pack
-        settings = config_variables({"fastimport.unpackLimit": "1"})
+        # with 1, a single object would be loose: the others may be in a pack that a killed command left
+        settings = config_variables({"fastimport.unpackLimit": "0"})
         tip = Oid(repository.git(*words, input=stream, env=env | settings).text.split("\n")[-1])
         for pack in (folder / "pack").glob("pack-*.pack"):
             _move_in(repository.common_dir, pack, tip)
@@ -66,12 +66,12 @@ def _incoming(objects: Path) -> Iterator[Path]:
 
 def _move_in(common_dir: Path, pack: Path, tip: Oid) -> None:
     packs = common_dir / "objects" / "pack"
-    if (packs / pack.name).exists():
-        return
     keep = packs / f"{pack.stem}.keep"
     keep.write_text(kept_packs.content(), "ascii")
     kept_packs.remember(common_dir, keep, [tip])
-    # git looks for the index: it comes last
+    # git looks for the index: it comes last, and one that was killed before that left a pack which nobody sees
+    if (packs / pack.name).with_suffix(".idx").exists():
+        return
     files = [path for path in pack.parent.glob(f"{pack.stem}.*") if path.suffix not in (".idx", ".keep")]
     for file in (*files, pack.with_suffix(".idx")):
         file.rename(packs / file.name)

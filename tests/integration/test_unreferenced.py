@@ -57,6 +57,34 @@ def test_notes_that_are_not_published_yet(repository_folder: Path, repo: Reposit
     assert [path.name for path in (repository_folder / ".git/objects").glob("gitorch-*")] == []
 
 
+def test_notes_of_which_all_but_the_commit_are_there_already(
+    repository_folder: Path, repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed command left the same notes of an earlier second: the new commit alone is stored, and not lost."""
+    oid = Oid(git("rev-parse", "HEAD", cwd=repository_folder))
+    lines = {oid: [note.Line(b'{"kind": "x"}', None)]}
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1000000000 +0000")
+    (killed,) = notes.build(repo, lines)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1000000001 +0000")
+    (update,) = notes.build(Repository.discover(repository_folder), lines)
+    assert killed.new != update.new
+    repo.update_refs([update], "test")
+    assert len(notes.read_all(repo)) == 1
+
+
+def test_a_pack_without_an_index_is_completed(repository_folder: Path, repo: Repository) -> None:
+    """A command that is killed while it moves a pack in leaves a file that git does not see."""
+    oid = Oid(git("rev-parse", "HEAD", cwd=repository_folder))
+    lines = {oid: [note.Line(b'{"kind": "x"}', None)]}
+    updates = notes.build(repo, lines)
+    (index,) = (path.with_suffix(".idx") for path in kept(repository_folder))
+    index.unlink()
+    again = notes.build(Repository.discover(repository_folder), lines)
+    assert again == updates
+    repo.update_refs(again, "test")
+    assert len(notes.read_all(repo)) == 1
+
+
 def test_a_replay_that_is_not_published_yet(repository_folder: Path, repo: Repository) -> None:
     """Its pack is kept until a ref leads to its tip."""
     commits, onto = two_branches(repository_folder)
