@@ -162,8 +162,9 @@ def test_a_quick_feature_in_api_mode(repository_folder: Path) -> None:
     """`USE_API_MODE=true` sends the same example to the Anthropic API, here a scripted one, without any program."""
 
     def model(request: ModelRequest) -> Turn:
-        name = "again.txt" if "register a client" in request.prompt else "oauth.txt"
-        return commit_file(name, "x", f"Add {name}") if request.turn == 0 else Say("## Done\nIt.")
+        words = [text for role, text in request.conversation if role == "user"]
+        name = "again.txt" if any("register a client" in text for text in words) else "oauth.txt"
+        return commit_file(name, "x", f"Add {name}") if request.step == 0 else Say("## Done\nIt.")
 
     with ModelServer(model) as server:
         person = Person(repository_folder, "")

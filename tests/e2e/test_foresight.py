@@ -251,8 +251,16 @@ def test_what_keeps_a_run_from_merging_is_said(cli: Cli, tmp_path: Path) -> None
     assert git("status", "--porcelain", cwd=place) == ""
 
 
+def finish_one(cli: Cli) -> None:
+    """Let a task finish: the candidate of a later one is then a tree of its own, and is checked."""
+    cli.configure(checking("true"))
+    cli.queue(does("zero", saved("zero.txt", "zero"), id="zero"))
+    cli.run()
+
+
 def test_a_run_that_is_stopped_waits_for_no_check(cli: Cli, tmp_path: Path) -> None:
     """Ctrl-C while the candidate is checked ends the check; the next run checks it, and nothing is called green."""
+    finish_one(cli)
     pipe = Pipe(tmp_path / "pipe")
     wait = f"case $PWD in *candidate) test -e {tmp_path}/go || {{ echo checking > {pipe}; exec sleep 600; }};; esac"
     cli.configure(checking(wait))
@@ -271,6 +279,7 @@ def test_a_run_that_is_stopped_waits_for_no_check(cli: Cli, tmp_path: Path) -> N
 
 def test_a_check_that_outlived_a_killed_run_is_ended(cli: Cli, tmp_path: Path) -> None:
     """kill -9 while the candidate is checked: the next run ends what was left, and checks it again."""
+    finish_one(cli)
     pipe = Pipe(tmp_path / "pipe")
     wait = f"case $PWD in *candidate) test -e {tmp_path}/go || {{ echo checking > {pipe}; exec sleep 600; }};; esac"
     cli.configure(checking(wait))

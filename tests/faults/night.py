@@ -230,8 +230,9 @@ class Night:
         assert starts == {task.id: task.attempts for task in tasks.values()}
         ends = Counter(task for act, task, _ in acts if act == "agent-end")
         assert ends == dict.fromkeys(tasks, 1), "each task is done once"
-        checks = Counter(task for act, task, _ in acts if act == "check-end")
-        assert checks == {task.id: 1 for task in tasks.values() if task.spec.checks}
+        # a check runs again when the orchestrator was killed before it had the results of all checks
+        checks = {task for act, task, _ in acts if act == "check-end"}
+        assert checks == {task.id for task in tasks.values() if task.spec.checks}
 
     def _verify_branches(self, tasks: Mapping[TaskId, Task]) -> None:
         for task in tasks.values():

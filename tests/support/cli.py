@@ -215,8 +215,9 @@ def settle(*folders: Path) -> None:
 
 def _common_dir(folder: Path) -> Path:
     pointer = folder / ".git"
-    if pointer.is_file():  # a linked worktree's
-        return Path(pointer.read_text().removeprefix("gitdir:").strip()).parents[1]
+    if pointer.is_file():  # of a linked worktree, or next to a bare repository
+        git_dir = (folder / pointer.read_text().removeprefix("gitdir:").strip()).resolve()
+        return git_dir.parents[1] if (git_dir / "commondir").exists() else git_dir
     return pointer if pointer.exists() else folder
 
 
