@@ -14,7 +14,7 @@ from gitorch.executors.probe import probe
 from gitorch.git import fence, incoming, worktrees
 from gitorch.git.collect import CollectResult
 from gitorch.git.history_store import HistoryStore
-from gitorch.git.repository import GitFailed, Repository
+from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.replay import conflict_commit
@@ -26,7 +26,7 @@ from gitorch.rooms.environment import agent_environment, with_program, without_c
 from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.homecoming import Homecoming
 from gitorch.rooms.ports import variables
-from gitorch.rooms.private_repository import PrivateRepository
+from gitorch.rooms.private_repository import PrivateRepository, provide_start
 from gitorch.rooms.sandbox import hosts, logins, probing
 from gitorch.storage.shared_notes import SharedNotes
 
@@ -155,16 +155,7 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         worktree = fresh_worktree(self.repository, spec)
         room = self._room(spec, worktree)
         branch = branch_ref(spec.branch)
-        start = self.repository.read_ref(branch)
-        if start is None:
-            raise RoomError(f"branch {spec.branch} is gone")
-        try:
-            room.store.provide(start)
-        except GitFailed as error:
-            raise RoomError(
-                f"the history of the task's base is not complete, so that the agent's own repository cannot be made: "
-                f"{error.why}"
-            ) from error
+        start = provide_start(room.store, branch)
         room.place.private.create(self.repository, room.store, worktree, branch, start)
         room.place.home.mkdir(parents=True, exist_ok=True)
         return room

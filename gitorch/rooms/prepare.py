@@ -49,6 +49,8 @@ def prepare(context: RunContext, site: Site, prefix: str) -> None:
     copies = files_to_copy(context.repository, context.config)
     steps = [_copy_command(source, site.directory / name) for name, source in copies]
     steps += [shell(command) for command in context.config.prepare.run]
+    if not steps:
+        return
     with tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
         _write_git(context.repository, Path(folder))
         _run_steps(context, site, prefix, steps, folder)

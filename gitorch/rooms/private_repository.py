@@ -21,9 +21,10 @@ import msgspec
 
 from gitorch.git import config_text, fence
 from gitorch.git.history_store import HistoryStore, object_format
-from gitorch.git.repository import Repository
+from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktree_list import Worktree
 from gitorch.model.naming import Oid, Ref
+from gitorch.rooms.base import RoomError
 
 IN_PROGRESS: Mapping[str, str] = {
     "rebase-merge": "rebase",
@@ -194,6 +195,21 @@ class PrivateRepository(msgspec.Struct, frozen=True):
                 return sorted(entry.name for entry in entries if pattern.fullmatch(entry.name))
         except OSError:
             return []
+
+
+def provide_start(store: HistoryStore, branch: Ref) -> Oid:
+    """Return the tip of a task's branch, whose history the store then has; raise `RoomError` if that is impossible."""
+    start = store.repository.read_ref(branch)
+    if start is None:
+        raise RoomError(f"branch {branch.removeprefix('refs/heads/')} is gone")
+    try:
+        store.provide(start)
+    except GitFailed as error:
+        raise RoomError(
+            f"the history of the task's base is not complete, so that the agent's own repository cannot be made: "
+            f"{error.why}"
+        ) from error
+    return start
 
 
 def open_plain(top: Path, *parts: str) -> int | None:

@@ -18,7 +18,7 @@ from gitorch.errors import Refused
 from gitorch.git import fence, worktree_pointer, worktrees
 from gitorch.git.collect import CollectResult, Rejected
 from gitorch.git.history_store import HistoryStore
-from gitorch.git.repository import GitFailed, Repository
+from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.replay import conflict_commit
@@ -29,7 +29,7 @@ from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.homecoming import Homecoming
 from gitorch.rooms.plain_folder import PlainFolder, fenced_folder
 from gitorch.rooms.ports import variables
-from gitorch.rooms.private_repository import PrivateRepository
+from gitorch.rooms.private_repository import PrivateRepository, provide_start
 from gitorch.storage.shared_notes import SharedNotes
 
 
@@ -148,16 +148,7 @@ class PrivateWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         worktree = fresh_worktree(self.repository, spec)
         room = self._room(spec, worktree)
         branch = branch_ref(spec.branch)
-        start = self.repository.read_ref(branch)
-        if start is None:
-            raise RoomError(f"branch {spec.branch} is gone")
-        try:
-            room.store.provide(start)
-        except GitFailed as error:
-            raise RoomError(
-                f"the history of the task's base is not complete, so that the agent's own repository cannot be made: "
-                f"{error.why}"
-            ) from error
+        start = provide_start(room.store, branch)
         room.private.create(self.repository, room.store, worktree, branch, start, refuses_pushes=True)
         return room
 
