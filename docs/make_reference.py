@@ -98,6 +98,8 @@ _WHAT = {
     "sandbox.hosts": "further hosts that agents and checks may reach: `docs.example.org`, `*.example.org:443`",
     "sandbox.read": "further paths that agents may read, such as `~/.cargo/registry`",
     "sandbox.write": "further paths that agents may write, such as a cache; never inside the repository",
+    "sandbox.watch": "further files and folders whose changes by agents are reported, such as `~/.myshellrc`; "
+    "see [What moved](state-and-recovery.md#what-moved)",
     "sandbox.memory": "memory that an agent, or a check, and all their processes may use; over it they are ended",
     "sandbox.processes": "how many processes each may have at once; 0 is no limit",
     "sandbox.disk": "how much each may write into its worktree",

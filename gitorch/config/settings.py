@@ -48,6 +48,7 @@ class SandboxSettings(Section, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
     memory: str = "8GB"
     processes: int = 2000
     disk: str = "20GB"

@@ -309,8 +309,10 @@ def digest(path: Path) -> str:
         if status.st_size > _HASHED_BYTES:
             return f"mode {status.st_mode:o} size {status.st_size} time {status.st_mtime_ns}"
         return f"{hashlib.sha256(_read(path, _HASHED_BYTES)).hexdigest()} mode {status.st_mode:o}"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
+    except PermissionError:
+        return "unreadable"
 
 
 def _read(path: Path, limit: int) -> bytes:

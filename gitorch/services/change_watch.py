@@ -11,12 +11,13 @@ from pathlib import Path
 
 from gitorch.errors import Refused
 from gitorch.flow.attempt import checking
-from gitorch.git import fence, inventory, surroundings
+from gitorch.git import fence, git_folder, inventory, object_files, surroundings
 from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import GitFailed
 from gitorch.model.naming import RESERVED, TaskId, branch_ref
 from gitorch.model.task import ALIVE, State, Task
 from gitorch.rooms.paths import worktree_path
+from gitorch.services import startup_files
 from gitorch.services.branches import own_refs
 from gitorch.services.workspace import Workspace
 from gitorch.storage import foreign_changes, own_changes, trust
@@ -50,6 +51,8 @@ class ChangeWatch:
         self._ends: dict[str, str] = {}  # the tips of branches when their attempts ended
         self._before = self._survey()
         self._first = self._before
+        self._objects = object_files.read(workspace.repository.common_dir)
+        self._locks = git_folder.locks(workspace.repository.common_dir)
         self._reported: set[str] = set()
         self._resting = self._worktrees(workspace.tasks.values())
         self._due = 0.0
@@ -76,7 +79,7 @@ class ChangeWatch:
         # of attempts that were given up or cleaned up meanwhile there is nothing to compare
         kept = {name: state for name, state in self._resting.items() if _attempt_of(name) in self._attempts()}
         lost = {name: state for name, state in worktrees.items() if _attempt_of(name) in map(_attempt_of, kept)}
-        self._compare(tuple(_unnumbered(line) for line in _differences(kept, lost)))
+        self._compare((*self._left_locks(), *(_unnumbered(line) for line in _differences(kept, lost))))
         kept_lines = {change.what for change in foreign_changes.recorded(self.workspace.folder)}
         # an agent may have removed lines of the file
         missing = [change for change in self.changes if change.what not in kept_lines]
@@ -97,7 +100,8 @@ class ChangeWatch:
             time.sleep(_SETTLE_SECONDS)
             after, own = self._survey(), own_changes.read(self.workspace.folder)
         before = _with_own_changes(self._before, after, own, self._own_branches())
-        lines = (*surroundings.name_settings(_differences(before, after)), *self._moved_before(own), *more)
+        moved = surroundings.name_settings(_differences(before, after))
+        lines = (*moved, *self._moved_before(own), *self._lost_objects(), *more)
         tasks = sorted(self._active or self._ran)
         self.changes += foreign_changes.record(self.workspace.folder, lines, tasks)
         self._before, self._active = after, self._running()
@@ -107,6 +111,21 @@ class ChangeWatch:
         lines = [line for line in _moved_before(self._first, own, self._own_branches()) if line not in self._reported]
         self._reported.update(lines)
         return lines
+
+    def _lost_objects(self) -> tuple[str, ...]:
+        repository, before = self.workspace.repository, self._objects
+        self._objects = object_files.read(repository.common_dir)
+        return object_files.losses(repository, before, self._objects)
+
+    def _left_locks(self) -> list[str]:
+        """Return the lock files that stay: those of a git that works at this moment disappear by themselves."""
+        common_dir = self.workspace.repository.common_dir
+        new = git_folder.locks(common_dir).items() - self._locks.items()
+        if new:
+            time.sleep(_SETTLE_SECONDS)
+        return [
+            f"{name} appeared, and makes git wait" for name, _ in sorted(new & git_folder.locks(common_dir).items())
+        ]
 
     def _survey(self) -> dict[str, str]:
         """Return the state of everything outside of the tasks' own worktrees."""
@@ -122,7 +141,9 @@ class ChangeWatch:
         except GitFailed as error:
             # an agent can make git fail: what can be seen without it is compared, and the failure is a difference
             found = {**fence.files_of_git(repository.common_dir), "git": error.why}
-        return {**found, **surroundings.settings(workspace.environment), **state}
+        found |= git_folder.states(repository.common_dir) | surroundings.settings(workspace.environment)
+        found |= startup_files.states(repository, workspace.environment, workspace.config.sandbox.watch)
+        return {**found, **state}
 
     def _state_files(self) -> dict[str, str]:
         folder = self.workspace.folder

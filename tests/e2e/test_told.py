@@ -31,6 +31,20 @@ DEEDS = {
     "echo >> '{config}'": "{config} changed",
     "echo >> '{main}/.git/gitorch/operations.jsonl'": "{main}/.git/gitorch/operations.jsonl changed",
     "echo >> '{main}/.git/gitorch/tasks.toml'": "{main}/.git/gitorch/tasks.toml changed",
+    "{git} replace HEAD~1 HEAD": "refs/replace/",
+    "{git} notes --ref=other add -m x HEAD": "refs/notes/other appeared",
+    "echo > '{main}/.git/description'": "description changed",
+    "echo > '{main}/.git/FETCH_HEAD'": "FETCH_HEAD appeared",
+    "echo > '{main}/.git/info/grafts'": "info/grafts appeared",
+    "mkdir -p '{main}/.git/modules/a'; echo > '{main}/.git/modules/a/config'": "modules/a/config appeared",
+    "chmod 700 '{main}/.git'": "mode of .git changed",
+    "touch '{main}/.git/config.lock'": "config.lock appeared, and makes git wait",
+    "rm -f '{main}/.git/objects/{unreachable}'": "objects disappeared: ",
+    "chmod u+w '{main}/.git/objects/{broken}'; echo > '{main}/.git/objects/{broken}'": "objects damaged: ",
+    "echo >> '{home}/.bashrc'": "{home}/.bashrc appeared",
+    "mkdir '{home}/.claude'; echo > '{home}/.claude/settings.json'": "{home}/.claude/settings.json appeared",
+    "mkdir -p '{home}/bin'; echo > '{home}/bin/git'": "{home}/bin/git appeared",
+    "echo > '{home}/.myrc'": "{home}/.myrc appeared",
 }
 
 
@@ -46,6 +60,12 @@ def cli(repository_folder: Path) -> Cli:
     return cli
 
 
+def _loose_object(folder: Path, content: bytes) -> str:
+    """Write an object; return the path of its file."""
+    oid = git("hash-object", "-w", "--stdin", cwd=folder, input=content)
+    return f"{oid[:2]}/{oid[2:]}"
+
+
 def test_every_deed_is_told(cli: Cli) -> None:
     """Each is named by `run`, with exit code 6, and by `status`, `task` and `review`, until it is acknowledged."""
     names = {
@@ -55,7 +75,11 @@ def test_every_deed_is_told(cli: Cli) -> None:
         "config": cli.environment["GIT_CONFIG_GLOBAL"],
         "git": UNFENCED.format(main=cli.folder),
         "stash": git("rev-parse", "refs/stash", cwd=cli.folder),
+        "home": cli.environment["HOME"],
+        "unreachable": _loose_object(cli.folder, b"unreachable"),
+        "broken": _loose_object(cli.folder, b"broken"),
     }
+    cli.configure(f'{OBEDIENT}[sandbox]\nwatch = ["~/.myrc"]\n')
     cli.queue(does("Two", saved("two.txt", "2"), *(deed.format(**names) for deed in DEEDS)))
     lines = cli("run", "--json", ok=6).stream[-1]["moved"]
     for told in (told.format(**names) for told in DEEDS.values()):

@@ -1,0 +1,164 @@
+"""The files of a repository's objects at one time, and what is missing or damaged since.
+
+git itself and gitorch add, pack and unpack objects at any time. So a file that is no longer there is a loss only if
+its objects are nowhere else, and a file with other times only if its content is not what its name says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from gitorch.git.repository import GitFailed, Repository
+
+ObjectFiles: TypeAlias = Mapping[str, str]
+"""The state of each loose object (by its id), pack and pack index (by `pack/NAME`).
+
+That of an index is followed by the ids of some of its objects.
+"""
+
+_FAN = 2
+_IDS_START = 8 + 256 * 4
+_SHA256_DIGITS = 64
+_STATE_FIELDS = 4
+_SAMPLED = 8
+_NAMED = 3
+_BLOCK = 1 << 20
+_LARGEST = 1 << 28
+"""A larger loose object is not read again: only its size is compared."""
+
+
+def read(common_dir: Path) -> ObjectFiles:
+    """Return the states of all files of objects; of what cannot be read, none."""
+    objects = common_dir / "objects"
+    states: dict[str, str] = {}
+    for fan in _entries(objects):
+        if len(fan.name) == _FAN and fan.is_dir(follow_symlinks=False):
+            states |= {fan.name + entry.name: _state(entry) for entry in _entries(Path(fan.path))}
+    packs = [entry for entry in _entries(objects / "pack") if entry.name.endswith((".pack", ".idx"))]
+    return {**states, **{f"pack/{entry.name}": " ".join((_state(entry), *_sample(entry))) for entry in packs}}
+
+
+def losses(repository: Repository, before: ObjectFiles, after: ObjectFiles) -> tuple[str, ...]:
+    """Return what is missing or damaged, one line for each. Reads only files that have changed."""
+    gone = before.keys() - after.keys()
+    missing = set(_missing(repository, {name for file in gone for name in _objects_of(file, before[file])}))
+    lost = sorted(file for file in gone if missing.intersection(_objects_of(file, before[file])))
+    changed = [file for file in sorted(before.keys() & after.keys()) if before[file] != after[file]]
+    objects = repository.common_dir / "objects"
+    # that an index has other objects than it had is enough
+    damaged = [
+        file for file in changed if _objects(before[file]) != _objects(after[file]) or not _is_sound(objects, file)
+    ]
+    return tuple(filter(None, (_line("disappeared", lost), _line("damaged", damaged))))
+
+
+def _objects_of(file: str, state: str) -> Sequence[str]:
+    """Return the ids of objects that a file has, or of some of them."""
+    return _objects(state) if "/" in file else [file]
+
+
+def _objects(state: str) -> Sequence[str]:
+    return state.split(" ")[_STATE_FIELDS:]
+
+
+def _line(what: str, names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"objects {what}: {', '.join(names[:_NAMED])}{more}"
+
+
+def _missing(repository: Repository, names: Collection[str]) -> list[str]:
+    """Return the objects of these names that the repository does not have in any file."""
+    if not names:
+        return []
+    listing = "".join(f"{name}\n" for name in sorted(names)).encode()
+    try:
+        answers = repository.git("cat-file", "--batch-check", input=listing, env={"GIT_NO_LAZY_FETCH": "1"})
+    except GitFailed:
+        return list(names)
+    return [line.split(" ")[0] for line in answers.text.splitlines() if line.endswith(" missing")]
+
+
+def _is_sound(objects: Path, name: str) -> bool:
+    try:
+        return _is_sound_pack(objects / name) if "/" in name else _is_sound_object(objects / name[:2] / name[2:], name)
+    except (OSError, zlib.error):
+        return False
+
+
+def _is_sound_object(path: Path, name: str) -> bool:
+    """Return whether a loose object is what its name says."""
+    digest = _hash(name)
+    inflater = zlib.decompressobj()
+    total = 0
+    for block in _blocks(path):
+        data = inflater.decompress(block, _BLOCK)
+        while data:
+            digest.update(data)
+            total += len(data)
+            if total > _LARGEST:
+                return True
+            data = inflater.decompress(inflater.unconsumed_tail, _BLOCK)
+    return inflater.eof and digest.hexdigest() == name
+
+
+def _is_sound_pack(path: Path) -> bool:
+    """Return whether a pack or its index ends in the digest of what precedes it."""
+    digest, end = _hash(path.stem.removeprefix("pack-")), b""
+    for block in _blocks(path):
+        content = end + block
+        digest.update(content[: -digest.digest_size])
+        end = content[-digest.digest_size :]
+    return digest.digest() == end
+
+
+def _sample(entry: os.DirEntry[str]) -> Iterator[str]:
+    """Yield the ids of some objects of a pack index of version 2."""
+    name = entry.name.removeprefix("pack-").removesuffix(".idx")
+    if not entry.name.endswith(".idx"):
+        return
+    with contextlib.suppress(OSError, struct.error), _opened(Path(entry.path)) as file:
+        header = file.read(_IDS_START)
+        (count,) = struct.unpack(">I", header[-4:])
+        size = _hash(name).digest_size
+        for number in sorted({count * part // _SAMPLED for part in range(_SAMPLED)}) if count else ():
+            file.seek(_IDS_START + number * size)
+            yield file.read(size).hex()
+
+
+def _hash(name: str) -> hashlib._Hash:
+    """Return the function that made a name."""
+    return hashlib.sha256() if len(name) == _SHA256_DIGITS else hashlib.sha1(usedforsecurity=False)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with _opened(path) as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _opened(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+
+
+def _entries(folder: Path) -> Iterable[os.DirEntry[str]]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return list(entries)
+    return ()
+
+
+def _state(entry: os.DirEntry[str]) -> str:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return "0 0 0 0"
+    # the change time: whoever sets the others cannot set this one
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

@@ -1,0 +1,44 @@
+"""The files that start programs, and what counts as a change of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gitorch.git.repository import Repository
+from gitorch.services import startup_files
+
+NOWHERE = Repository(Path("/nonexistent"), None, None)
+
+
+def test_files_folders_and_links_are_compared(tmp_path: Path) -> None:
+    """A file by its content, a folder by its files, a link by its target, a large file by its size and times."""
+    environment = {"HOME": str(tmp_path)}
+    (tmp_path / ".bashrc").write_text("a")
+    (tmp_path / ".local/bin/deep").mkdir(parents=True)
+    (tmp_path / ".local/bin/deep/tool").write_text("a")
+    (tmp_path / "mine").write_bytes(b"a" * (1 << 21))
+    before = startup_files.states(NOWHERE, environment, ["~/mine"])
+    assert {path.removeprefix(f"{tmp_path}/") for path in before if path.startswith(str(tmp_path))} >= {
+        ".bashrc",
+        ".local/bin/deep/tool",
+        "mine",
+    }
+    (tmp_path / ".bashrc").write_text("a")
+    assert startup_files.states(NOWHERE, environment, ["~/mine"]) == before
+    (tmp_path / ".bashrc").write_text("b")
+    (tmp_path / ".zshrc").symlink_to(".bashrc")
+    (tmp_path / "mine").write_bytes(b"b" * (1 << 21))
+    after = startup_files.states(NOWHERE, environment, ["~/mine"])
+    changed = {Path(name).name for name in before | after if before.get(name) != after.get(name)}
+    assert changed == {".bashrc", ".zshrc", "mine"}
+
+
+def test_what_nobody_can_read_is_no_error(tmp_path: Path) -> None:
+    """A folder in the place of a file, and a file that this user may not read."""
+    (tmp_path / ".profile").write_text("a")
+    (tmp_path / ".profile").chmod(0)
+    (tmp_path / ".bashrc").mkdir()
+    assert [
+        Path(path).name for path in startup_files.states(NOWHERE, {"HOME": str(tmp_path)}) if str(tmp_path) in path
+    ] == [".profile"]
+    assert startup_files.states(NOWHERE, {}, ["/nonexistent/a"]).get("/nonexistent/a") is None
