@@ -39,6 +39,19 @@ RETRYABLE_TASK = TaskIn({State.FINISHED, State.REJECTED, State.CONFLICTED, *_STO
 PREDECESSOR = TaskIn(ALIVE | DONE)
 
 
+class PastTaskName(TaskName):
+    """A task on the board, or one that has left it."""
+
+    def choices(self, ctx: click.Context) -> Iterable[tuple[str, str]]:
+        """Return all tasks with their titles."""
+        yield from super().choices(ctx)
+        for past in services.past_tasks.past_tasks(ctx.ensure_object(Session).workspace):
+            yield past.task.id, past.task.title
+
+
+PAST_TASK = PastTaskName()
+
+
 class AgentName(Name):
     """An agent of the configuration."""
 

@@ -55,6 +55,7 @@ COMMANDS: Sections = {
         "merge": ("merge", "rebase approved tasks onto the integration branch"),
         "preview": ("preview", "try out tasks together in a worktree of their own"),
         "report": ("report", "report the night as text, JSON, Markdown or a page"),
+        "history": ("history", "show earlier runs and tasks that have left the board"),
         "undo": ("undo", "undo the last operation"),
         "redo": ("undo", "redo what undo took back"),
     },

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gitorch.cli.schema.answer import JsonAnswer
     from gitorch.cli.terminal.streams import Screen
     from gitorch.model.task import Task
+    from gitorch.services.past_tasks import PastTask
     from gitorch.services.workspace import Workspace
 
 
@@ -69,6 +70,10 @@ class Session:
         if task is None:
             raise click.UsageError("which task? (inside a task's worktree it may be left out)")
         return task
+
+    def find_any(self, name: str | None) -> tuple[Task, PastTask | None]:
+        """Return the task of a name as `find` does, or one that has left the board, as it was then."""
+        return services.past_tasks.find_any(self.workspace, name) if name else (self.find(name), None)
 
     def find_all(self, names: Sequence[str]) -> list[Task]:
         """Return the tasks of these names; raise `InvalidInput` without any."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitorch.errors import InvalidInput, NotFound, did_you_mean, there_is
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
 from gitorch.services.workspace import Workspace
-from gitorch.storage.tasks import Tasks
 
 
 def find_task(workspace: Workspace, name: str) -> Task:
     """Return the task with this id, unique prefix of an id, or number. Raises `NotFound` otherwise."""
-    tasks = workspace.tasks
+    return find_among(workspace.tasks, name)
+
+
+def find_among(tasks: Mapping[TaskId, Task], name: str) -> Task:
+    """Return the one of these tasks with this id, unique prefix of an id, or number. Raises `NotFound` otherwise."""
     if name in tasks:
         return tasks[TaskId(name)]
     by_number = [task for task in tasks.values() if name.isdigit() and task.number == int(name)]
@@ -38,7 +41,7 @@ def unknown_name(kind: str, name: str, valid: Sequence[str]) -> InvalidInput:
     )
 
 
-def _not_found(name: str, matches: Sequence[Task], tasks: Tasks) -> NotFound:
+def _not_found(name: str, matches: Sequence[Task], tasks: Mapping[TaskId, Task]) -> NotFound:
     if matches:
         return NotFound("ambiguous", f"{name} can mean {', '.join(task.id for task in matches[:5])}")
     return NotFound(

@@ -115,7 +115,7 @@ def _folder_moves(workspace: Workspace, task: Task, stamp: str) -> Iterator[Fold
     """Yield the moves of a task's logs, private repositories and worktree into the trash."""
     # the logs too, or the next task of this name would adopt these executions
     if (workspace.folder / "attempts" / task.id).exists():
-        yield FolderMove(f"attempts/{task.id}", f"trash/{stamp}/{task.id}")
+        yield FolderMove(f"attempts/{task.id}", f"trash/{stamp}/attempts/{task.id}")
     if (workspace.folder / "rooms" / task.id).exists():
         yield FolderMove(f"rooms/{task.id}", f"trash/{stamp}/rooms-{task.id}")
     if task.worktree:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import msgspec
@@ -26,7 +26,7 @@ from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.model.visible import readable_list
 from gitorch.model.wall_clock import next_time
 from gitorch.rooms.context import RunContext
-from gitorch.services import guard, protection
+from gitorch.services import guard, past_runs, protection
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
 from gitorch.services.background import BackgroundMerger, background_merger
 from gitorch.services.change_watch import ChangeWatch
@@ -44,6 +44,7 @@ from gitorch.services.sandbox import require_sandbox
 from gitorch.services.stale import unstale_dependents
 from gitorch.services.workspace import Workspace
 from gitorch.storage.foreign_changes import ForeignChange
+from gitorch.storage.run_records import RunRecord
 from gitorch.storage.shared_notes import SharedNotes
 
 
@@ -96,6 +97,7 @@ def run(
         changed: dict[TaskId, None] = {}
         watch, notifier = ChangeWatch(workspace), notifier_of(workspace)
         messages = ConflictMessages(workspace, context)
+        past_runs.begin(workspace, started)
         yield []
         with background_merger(workspace, context, scheduler.wake, watch.owns_state) as background:
             for tasks in _with_merges(workspace, scheduler, background, messages, stop):
@@ -107,6 +109,7 @@ def run(
         _close_shared_notes(workspace)
         workspace.store.notices.extend(empty_trash(workspace))
         summary = _summary(scheduler, changed, stop, started, watch.finish())
+        _record_end(workspace, summary)
         _notify_end(workspace, notifier, scheduler, summary)
         return msgspec.structs.replace(
             summary,
@@ -237,6 +240,17 @@ def _notify_end(workspace: Workspace, notifier: Notifier, scheduler: Scheduler, 
         reason = summary.stopped.reason if summary.stopped else ""
         notifier.post(notification.of_end(tasks, reason, summary.usage.usd))
     notifier.close()
+
+
+def _record_end(workspace: Workspace, summary: RunSummary) -> None:
+    record = RunRecord(
+        started=summary.started,
+        ended=summary.started + timedelta(seconds=summary.seconds),
+        stopped=summary.stopped.reason if summary.stopped else "",
+        interrupted=summary.interrupted,
+        usage=summary.usage,
+    )
+    past_runs.end(workspace, record, [workspace.tasks[name] for name in summary.changed if name in workspace.tasks])
 
 
 def _close_shared_notes(workspace: Workspace) -> None:

@@ -120,6 +120,7 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     assert call("cleanup", "--yes")["tasks"] == ["one", "two"]
     assert call("plan", "list")["plans"] == []
     assert call("undo", "--list")["operations"][0]["kind"] == "cleanup"
+    assert [task["id"] for task in call("history")["tasks"]] == ["one", "two"]
     assert [task["state"] for task in call("undo")["tasks"]] == ["merged", "rejected"]
     assert call("redo")["removed"] == ["one", "two"]
     git("branch", "by-hand", "orch/integration", cwd=cli.folder)

@@ -48,7 +48,9 @@ def diff_command(
     what follows `--` are paths from the top of the repository. Credentials are redacted, and on a terminal control
     characters are shown as escapes: `git diff` between the same commits shows the exact text.
     """
-    task = session.find(name)
+    task, past = session.find_any(name)
+    if past:
+        services.past_tasks.require_commits(session.workspace, task)
     if since_review:
         if stat or options or ctx.meta[_PATHS]:
             raise click.UsageError("--since-review takes no other options and no paths")

@@ -21,6 +21,7 @@ from gitorch.model.task import Task
 if TYPE_CHECKING:
     from gitorch.executors.base import Submitted
     from gitorch.model.outcome import Event
+    from gitorch.services.workspace import Workspace
 
 
 @click.command("log")
@@ -30,23 +31,25 @@ if TYPE_CHECKING:
 @click.option("--raw", is_flag=True, help="Print the output of the agent as it was written, with credentials redacted.")
 @pass_session
 def log_command(session: Session, name: str | None, follow: bool, attempt: int | None, raw: bool) -> None:
-    """Show the output of an agent."""
+    """Show the output of an agent; of a task that has left the board, as long as it is in the trash."""
     if raw and session.json:
         raise click.UsageError("--raw and --json exclude each other")
-    task = session.find(name)
-    if not services.watch.executions(session.workspace, task, attempt):
+    task, past = session.find_any(name)
+    workspace = services.past_tasks.with_logs(session.workspace, past) if past else session.workspace
+    if not services.watch.executions(workspace, task, attempt):
         raise NotFound("no-log", f"{task.id} has not been started", why=task.reason, fix=("orchestrate run",))
     if raw:
-        _print_raw(session, task, attempt)
+        _print_raw(workspace, task, attempt)
         return
-    events = services.watch.follow(session.workspace, task) if follow else _events(session, task, attempt)
+    live = follow and past is None
+    events = services.watch.follow(workspace, task) if live else _events(workspace, task, attempt)
     for execution, event in events:
         session.answer(views.events.event(event), schema.progress.LogAnswer.of(execution.step, event))
 
 
-def _print_raw(session: Session, task: Task, attempt: int | None) -> None:
-    for execution in services.watch.executions(session.workspace, task, attempt):
-        for output in services.watch.raw_outputs(session.workspace, execution):
+def _print_raw(workspace: Workspace, task: Task, attempt: int | None) -> None:
+    for execution in services.watch.executions(workspace, task, attempt):
+        for output in services.watch.raw_outputs(workspace, execution):
             for block in shown(
                 whole_lines(iter(partial(output.read, 65_536), b"")), None, Redactor().feed, escape=sys.stdout.isatty()
             ):
@@ -54,7 +57,7 @@ def _print_raw(session: Session, task: Task, attempt: int | None) -> None:
     sys.stdout.flush()
 
 
-def _events(session: Session, task: Task, attempt: int | None) -> Iterator[tuple[Submitted, Event]]:
-    for execution in services.watch.executions(session.workspace, task, attempt):
-        for event in services.watch.transcript(session.workspace, task, execution):
+def _events(workspace: Workspace, task: Task, attempt: int | None) -> Iterator[tuple[Submitted, Event]]:
+    for execution in services.watch.executions(workspace, task, attempt):
+        for event in services.watch.transcript(workspace, task, execution):
             yield execution, event

@@ -10,6 +10,7 @@ from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.cli.terminal.sanitize import safe_block
 from gitorch.model.branch_state import describe
 from gitorch.model.forecast import conflicts_of
+from gitorch.services.past_tasks import PastTask
 
 
 @click.command("task")
@@ -19,8 +20,10 @@ from gitorch.model.forecast import conflicts_of
 @pass_session
 def task_command(session: Session, name: str | None, path: bool, brief: bool) -> None:
     """Show one task."""
-    task = session.find(name)
-    if path:
+    task, past = session.find_any(name)
+    if past and not (path or brief):
+        _show_past(session, past)
+    elif path:
         session.answer(task.worktree, schema.progress.TaskPathAnswer(worktree=task.worktree))
     elif brief:
         text, sent = services.context.brief(session.workspace, task)
@@ -37,3 +40,10 @@ def task_command(session: Session, name: str | None, path: bool, brief: bool) ->
             branch.task, conflicts=conflicts, resolutions=resolutions, moved=moved, by_hand=describe(branch)
         )
         session.answer(page, answer)
+
+
+def _show_past(session: Session, past: PastTask) -> None:
+    """Show a task that has left the board, as it was last."""
+    answer = schema.progress.TaskAnswer.of_past(past.task, past.removed)
+    page = "" if session.json else views.past.task_page(past)
+    session.answer(page, answer)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, JsonAnswer, Timestamp
+from gitorch.cli.schema.answer import Absent, JsonAnswer, Timestamp, known_time
 from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
 from gitorch.cli.schema.resolution import ResolutionJson, resolution_json
 from gitorch.cli.schema.task import MovedJson, TaskDetailsJson, TaskJson, moved_json
@@ -26,6 +27,8 @@ class TaskAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
     """What changed while it ran and not by gitorch, until it is acknowledged."""
     resolution: ResolutionJson | Absent = msgspec.UNSET
     """How its conflict with other tasks would be resolved; absent when it has none."""
+    removed: Timestamp | Absent | None = msgspec.UNSET
+    """When `cleanup` removed it (null: unknown); absent for a task on the board."""
 
     @classmethod
     def of(
@@ -43,6 +46,11 @@ class TaskAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
             moved=moved_json(moved),
             resolution=resolution_json(resolutions),
         )
+
+    @classmethod
+    def of_past(cls, task: Task, removed: datetime | None) -> TaskAnswer:
+        """Return the answer for a task that has left the board."""
+        return cls(task=TaskDetailsJson.of(task), conflicts=[], moved=[], removed=known_time(removed))
 
 
 class TaskPathAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):

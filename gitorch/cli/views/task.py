@@ -33,10 +33,12 @@ def task_page(
     resolutions: Sequence[Resolution] = (),
     moved: Sequence[ForeignChange] = (),
     by_hand: str = "",
+    removal: str = "",
+    more: Sequence[tuple[str, RenderableType | None]] = (),
     terminal: TerminalStyle | None = None,
     now: datetime | None = None,
 ) -> RenderableType:
-    """Return everything about one task."""
+    """Return everything about one task; `removal` says when it left the board, `more` are fields to add."""
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     tasks = tasks or {}
     symbol, style = labels.mark(task, terminal)
@@ -46,7 +48,8 @@ def task_page(
     )
     details = fields(
         [
-            ("Next", _next_step(task, tasks, terminal, now)),
+            ("Next", _next_step(task, tasks, terminal, now) if not removal else None),
+            ("Removed", block(removal, terminal, "yellow")),
             ("Options", block(_options(task, terminal, now), terminal)),
             ("After", block(_dependencies(task, tasks), terminal)),
             ("Goal", block(task.spec.goal, terminal)),
@@ -63,14 +66,17 @@ def task_page(
             ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
             ("Resolution", resolution_of(resolutions, task.id, terminal)),
             ("Comments", comment_list(task.comments, terminal)),
-            ("Branch", _branch(task, terminal)),
+            ("Branch", _branch(task, terminal, has_worktree=bool(task.worktree) and not removal)),
             ("By hand", block(by_hand, terminal, "yellow")),
+            *more,
         ]
     )
     return stack(
         [
             *(head, *title_lines(task.title, terminal), Text(""), details),
-            *section(terminal, commands(_commands(task), terminal)),
+            *section(
+                terminal, commands(_past_commands(task, is_short=not more) if removal else _commands(task), terminal)
+            ),
         ]
     )
 
@@ -143,14 +149,14 @@ def _usage(usage: Usage, terminal: TerminalStyle) -> str:
     return terminal.dot.join([price, quantities.tokens(usage), *turns])
 
 
-def _branch(task: Task, terminal: TerminalStyle) -> RenderableType | None:
+def _branch(task: Task, terminal: TerminalStyle, *, has_worktree: bool) -> RenderableType | None:
     if not task.branch:
         return None
     commits = f"  {(task.base or '?')[:7]}..{task.tip[:7]}" if task.tip else "  no commits yet"
     return stack(
         [
             prose(terminal.clean(task.branch), (commits, "dim")),
-            prose((terminal.clean(task.worktree), "dim")) if task.worktree else None,
+            prose((terminal.clean(task.worktree), "dim")) if has_worktree else None,
             prose((f"merged as {task.merged_as[:7]}", "green")) if task.merged_as else None,
         ]
     )
@@ -177,6 +183,11 @@ _RESUMABLE = (
     AttemptOutcome.OUT_OF_BUDGET,
     AttemptOutcome.LIMITED,
 )
+
+
+def _past_commands(task: Task, *, is_short: bool) -> list[tuple[str, str]]:
+    verbs = [("history", "its verdicts, commits and refs")] if is_short else [("log", "read the log")]
+    return [(f"{PROGRAM} {verb} {task.id}", purpose) for verb, purpose in (*verbs, ("diff", "show the diff"))]
 
 
 def _commands(task: Task) -> list[tuple[str, str]]:
