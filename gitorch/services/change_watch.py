@@ -46,6 +46,7 @@ class ChangeWatch:
         self.workspace = workspace
         self.changes: list[ForeignChange] = []
         own_changes.forget(workspace.folder)
+        workspace.store.watch(self._report_foreign_tasks)
         self._active = self._running()
         self._ran = set(self._active)
         self._ends: dict[str, str] = {}  # the tips of branches when their attempts ended
@@ -56,6 +57,9 @@ class ChangeWatch:
         self._reported: set[str] = set()
         self._resting = self._worktrees(workspace.tasks.values())
         self._due = 0.0
+
+    def _report_foreign_tasks(self, what: str) -> None:
+        self.changes += foreign_changes.record(self.workspace.folder, [what], sorted(self._active or self._ran))
 
     def observe(self, changed: Iterable[Task]) -> None:
         """Note which tasks run, and compare if the attempt of one has ended; not too often."""

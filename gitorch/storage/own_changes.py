@@ -49,7 +49,8 @@ def identity(path: Path) -> str:
         status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return ""
-    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+    # the change time: whoever sets the others cannot set this one
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def read(folder: Path) -> OwnChanges:

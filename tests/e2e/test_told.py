@@ -30,7 +30,7 @@ DEEDS = {
     "echo >> '{one}/one.txt'": "worktree {one}: file one.txt changed",
     "echo >> '{config}'": "{config} changed",
     "echo >> '{main}/.git/gitorch/operations.jsonl'": "{main}/.git/gitorch/operations.jsonl changed",
-    "echo >> '{main}/.git/gitorch/tasks.toml'": "{main}/.git/gitorch/tasks.toml changed",
+    "{forge}": "tasks.toml was changed by another program",
     "{git} replace HEAD~1 HEAD": "refs/replace/",
     "{git} notes --ref=other add -m x HEAD": "refs/notes/other appeared",
     "echo > '{main}/.git/description'": "description changed",
@@ -66,6 +66,12 @@ def _loose_object(folder: Path, content: bytes) -> str:
     return f"{oid[:2]}/{oid[2:]}"
 
 
+def _invalid_tasks(folder: Path) -> str:
+    """Return a command that replaces the tasks by what no command could read, with a valid end."""
+    tasks = folder / ".git/gitorch/tasks.toml"
+    return f"(printf '[[task]]\\nid = 7\\n'; tail -n 2 '{tasks}') > '{tasks}.x'; mv '{tasks}.x' '{tasks}'"
+
+
 def test_every_deed_is_told(cli: Cli) -> None:
     """Each is named by `run`, with exit code 6, and by `status`, `task` and `review`, until it is acknowledged."""
     names = {
@@ -76,6 +82,7 @@ def test_every_deed_is_told(cli: Cli) -> None:
         "git": UNFENCED.format(main=cli.folder),
         "stash": git("rev-parse", "refs/stash", cwd=cli.folder),
         "home": cli.environment["HOME"],
+        "forge": _invalid_tasks(cli.folder),
         "unreachable": _loose_object(cli.folder, b"unreachable"),
         "broken": _loose_object(cli.folder, b"broken"),
     }
@@ -167,7 +174,8 @@ def test_a_forged_approval_is_not_merged_by_the_run(cli: Cli) -> None:
     forge = f"sed -i 's/state = .finished./state = \"approved\"/' '{cli.folder}/.git/gitorch/tasks.toml'"
     cli.queue(does("Two", saved("two.txt", "2"), forge), does("Three", saved("three.txt", "3"), "sleep 1"))
     moved = cli("run", "--json", ok=6).stream[-1]["moved"]
-    assert any("tasks.toml changed" in line for line in moved)
+    assert [line.partition(" (")[0] for line in moved] == ["tasks.toml was changed by another program"]
+    assert cli.states() == {"one": "finished", "two": "finished", "three": "finished"}
     assert git("for-each-ref", "refs/heads/orch/integration", cwd=cli.folder) == ""
 
 

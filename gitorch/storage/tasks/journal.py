@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from gitorch.model.naming import TaskId
 from gitorch.model.table import from_table, from_tables, to_table
 from gitorch.model.task import Task
 from gitorch.storage import atomic
+from gitorch.storage.tasks import run_guard
+from gitorch.storage.tasks.run_guard import Trusted
 from gitorch.storage.tasks.snapshot import Tasks, unreadable
+
+_NAME = re.compile(r"[0-9]+\.jsonl")
 
 Entry = dict[str, Any]
 """`g` (generation), `task` (id), and `set` (the changed fields) or `drop`."""
@@ -29,6 +34,15 @@ class JournalContent(msgspec.Struct, frozen=True):
 
     def __bool__(self) -> bool:
         return any(self.files.values())
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield all lines, with their ends."""
+        for content in self.files.values():
+            yield from content.splitlines(keepends=True)
+
+    def only(self, trusted: Trusted) -> JournalContent:
+        """Return the content without lines that are not trusted."""
+        return JournalContent(self.place, trusted.lines(self.files))
 
     def entries(self, after: int = 0) -> tuple[list[Entry], list[str]]:
         """Return the entries in order, and what is damaged.
@@ -81,9 +95,11 @@ class Journal:
         self.folder.mkdir(exist_ok=True)
         path = self.path(snapshot)
         is_new = not path.exists()
+        lines = [msgspec.json.encode(entry) + b"\n" for entry in entries]
+        run_guard.trust(self.folder.parent, *lines)
         with path.open("ab") as file:
             file.truncate(self._complete_bytes.get(path.name, 0))  # an incomplete line that a crash left
-            file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
+            file.write(b"".join(lines))
             file.flush()
             os.fsync(file.fileno())
         if is_new:
@@ -95,6 +111,19 @@ class Journal:
     @property
     def _mark_file(self) -> Path:
         return self.folder.with_name("generation")
+
+    def copy(self, name: str) -> None:
+        """Copy all journals into a folder of this name next to theirs."""
+        target = self.folder.with_name(name)
+        for file in self._sizes():
+            target.mkdir(exist_ok=True)
+            atomic.replace(target / file, (self.folder / file).read_bytes(), durable=False)
+
+    def clear(self) -> None:
+        """Remove all journals: a snapshot has all that they say."""
+        for file in self._sizes():
+            (self.folder / file).unlink(missing_ok=True)
+        self._complete_bytes = {}
 
     def set_mark(self, generation: int) -> None:
         """Note the generation of the last acknowledged change."""
@@ -117,8 +146,10 @@ class Journal:
 
     def _sizes(self) -> dict[str, int]:
         try:
-            return {entry.name: entry.stat().st_size for entry in sorted(os.scandir(self.folder), key=_name)}
-        except FileNotFoundError:
+            with os.scandir(self.folder) as entries:
+                journals = sorted((entry for entry in entries if _is_journal(entry)), key=_name)
+            return {entry.name: entry.stat().st_size for entry in journals}
+        except (FileNotFoundError, NotADirectoryError):
             return {}
 
 
@@ -139,6 +170,10 @@ def _entry(line: bytes) -> Entry | None:
     if not (isinstance(entry, dict) and isinstance(entry.get("g"), int) and isinstance(entry.get("task"), str)):
         return None
     return entry if entry.get("drop") is True or isinstance(entry.get("set"), dict) else None
+
+
+def _is_journal(entry: os.DirEntry[str]) -> bool:
+    return bool(_NAME.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False)
 
 
 def _name(entry: os.DirEntry[str]) -> str:

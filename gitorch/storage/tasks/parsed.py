@@ -18,13 +18,15 @@ from gitorch import typed
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
 from gitorch.storage import atomic
+from gitorch.storage.tasks import run_guard
 from gitorch.storage.tasks.blocks import Blocks
+from gitorch.storage.tasks.run_guard import Trusted
 
 _SUM_BYTES = 4
 
 
-Source = tuple[int, int, int]
-"""Inode, size and modification time of a file."""
+Source = tuple[int, int, int, int]
+"""Inode, size, modification time and change time of a file."""
 
 
 class ParsedTasks(msgspec.Struct, frozen=True, array_like=True):
@@ -65,15 +67,19 @@ def write(path: Path, text: bytes, content: ParsedTasks) -> ParsedTasks:
         source = identity(path)
         if path.read_bytes() == text:  # and no person has saved the file in between
             content = msgspec.structs.replace(content, source=source)
-            copy = msgspec.msgpack.encode(content)
-            atomic.replace(copy_path(path), zlib.crc32(copy).to_bytes(_SUM_BYTES) + copy, durable=False)
+            packed = msgspec.msgpack.encode(content)
+            copy = zlib.crc32(packed).to_bytes(_SUM_BYTES) + packed
+            run_guard.trust(path.parent, copy)
+            atomic.replace(copy_path(path), copy, durable=False)
     return content
 
 
-def read(path: Path) -> ParsedTasks | None:
-    """Return what a task file says, if the copy was made from the file as it is now."""
+def read(path: Path, trusted: Trusted | None = None) -> ParsedTasks | None:
+    """Return what a task file says, if the copy was made from the file as it is now; only a trusted copy."""
     with suppress(OSError, msgspec.DecodeError):
         copy = copy_path(path).read_bytes()
+        if trusted is not None and not trusted.has(copy):
+            return None
         if zlib.crc32(copy[_SUM_BYTES:]).to_bytes(_SUM_BYTES) == copy[:_SUM_BYTES]:
             with _without_collections():
                 content = typed.from_msgpack(copy[_SUM_BYTES:], ParsedTasks)
@@ -97,4 +103,4 @@ def _without_collections() -> Iterator[None]:
 def identity(path: Path) -> Source:
     """Return what changes when a file is replaced or edited; raise `FileNotFoundError` if there is none."""
     status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

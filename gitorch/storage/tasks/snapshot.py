@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from gitorch.model.naming import TaskId
 from gitorch.model.table import from_tables
 from gitorch.model.task import Task
 from gitorch.storage import atomic
-from gitorch.storage.tasks import blocks, parsed
+from gitorch.storage.tasks import blocks, parsed, run_guard
 from gitorch.storage.tasks.parsed import ParsedTasks
+from gitorch.storage.tasks.run_guard import Trusted
 
 Tasks = dict[TaskId, Task]
 EMPTY = ParsedTasks(0, [])
@@ -24,6 +26,10 @@ EMPTY = ParsedTasks(0, [])
 
 class Damaged(Exception):
     """The snapshot is missing or damaged; the message says how."""
+
+
+class Foreign(Damaged):
+    """Another program has changed the tasks of an active run."""
 
 
 def write(
@@ -44,6 +50,7 @@ def write(
         link.unlink(missing_ok=True)
         os.link(path, link)
         link.replace(previous(path))
+    run_guard.trust(path.parent, content)
     atomic.replace(path, content)
     return parsed.write(path, content, ParsedTasks(generation, ordered, positions))
 
@@ -60,19 +67,22 @@ def previous(path: Path) -> Path:
     return path.with_name(f"{path.name}.prev")
 
 
-def read(path: Path, *, is_first: bool) -> ParsedTasks:
-    """Return the content of a snapshot; raise `Damaged` if it is not complete.
+def read(path: Path, *, is_first: bool, trusted: Trusted | None = None) -> ParsedTasks:
+    """Return the content of a snapshot; raise `Damaged` if it is not complete, `Foreign` if it is not trusted.
 
     A missing snapshot is empty if `is_first` (there is no journal) and there is no previous snapshot.
     """
-    if (content := parsed.read(path)) is not None:
-        return content
     try:
-        return _parsed(path.read_bytes())
+        if trusted is None:
+            return parsed.read(path) or _parsed(path.read_bytes())
+        text = path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else b""
+        if not trusted.has(text):
+            raise Foreign("it is not as gitorch wrote it")
+        return parsed.read(path, trusted) or _parsed(text)
     except FileNotFoundError:
         if is_first and not previous(path).exists():
             return EMPTY
-        raise Damaged("it is missing") from None
+        raise (Damaged if trusted is None else Foreign)("it is missing") from None
 
 
 def _parsed(content: bytes) -> ParsedTasks:
@@ -105,10 +115,10 @@ def unreadable(reason: str) -> InvalidInput:
     return InvalidInput("tasks-file", f"tasks.toml: {reason}", fix=fix)
 
 
-def identity(path: Path) -> tuple[int, int] | None:
-    """Return a value that changes if a file is replaced or edited: inode and modification time in nanoseconds."""
+def identity(path: Path) -> tuple[int, int, int] | None:
+    """Return a value that changes if a file is replaced or edited: inode, modification and change time in ns."""
     try:
         status = path.stat()
     except FileNotFoundError:
         return None
-    return status.st_ino, status.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns

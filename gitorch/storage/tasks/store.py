@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,20 @@ from gitorch.errors import Refused
 from gitorch.model.naming import TaskId
 from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import Task
-from gitorch.storage import locks, losses, own_changes
-from gitorch.storage.tasks import snapshot
-from gitorch.storage.tasks.journal import Entry, Journal, complete, fold, folded
-from gitorch.storage.tasks.parsed import ParsedTasks
-from gitorch.storage.tasks.snapshot import Damaged, Tasks, previous
+from gitorch.storage import atomic, locks, losses, own_changes
+from gitorch.storage.tasks import run_guard, snapshot
+from gitorch.storage.tasks.journal import Entry, Journal, JournalContent, complete, fold, folded
+from gitorch.storage.tasks.parsed import ParsedTasks, copy_path
+from gitorch.storage.tasks.run_guard import OnForeign, Trusted
+from gitorch.storage.tasks.snapshot import Damaged, Foreign, Tasks, previous
 
 Pair = tuple[Task | None, Task | None]
 """A change of one task: old value (None: new task) and new value (None: dropped)."""
 
 SNAPSHOT_SECONDS = 5.0
+_PAUSE_SECONDS, _PATIENCE = 0.05, 100
+"""How long, and how often, a command waits for an active run to restore its tasks."""
+
 SNAPSHOT_SHARE = 50.0  # at most 1/50 of the time is spent on snapshots
 
 
@@ -55,7 +59,8 @@ class Store:
         self._changed: set[TaskId] = set()  # since the snapshot
         self._snapshot_cost = 0.0
         self._journal = Journal(folder / "journal")
-        self._identity: tuple[int, int] | None = None
+        self._identity: tuple[int, int, int] | None = None
+        self._on_foreign: OnForeign | None = None
 
     @property
     def file(self) -> Path:
@@ -67,9 +72,31 @@ class Store:
             try:
                 self._read()
             except Damaged:
+                self._wait_for_run()
                 with self._locked():
                     self._read_or_recover()
             return self.tasks
+
+    def watch(self, on_foreign: OnForeign) -> None:
+        """Believe only what gitorch writes from now on, for the run that holds the lock; it restores the rest."""
+        with self._threads, self._locked():
+            self._catch_up()
+            files = (atomic.read_or_empty(path) for path in (self.file, previous(self.file), copy_path(self.file)))
+            run_guard.start(self.folder, [*filter(None, files), *self._journal.read().lines()])
+            self._on_foreign = on_foreign
+
+    def _wait_for_run(self) -> None:
+        """Let an active run, which knows its tasks, restore what another program changed; for a few seconds."""
+        for _ in range(_PATIENCE if self._on_foreign is None else 0):
+            try:
+                with self._locked():  # what is written at this moment is whole afterwards
+                    self._read()
+            except Foreign:
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            except Damaged:
+                pass
+            return
 
     def current(self) -> Tasks:
         """Return the current tasks; read again only if another process has written."""
@@ -84,11 +111,14 @@ class Store:
     def _read(self) -> None:
         # journals first: a snapshot that replaces them meanwhile contains at least as much
         acknowledged = self._journal.mark()
-        journal = self._journal.read()
+        journal, trusted = self._journal.read(), run_guard.trusted(self.folder)
         self._identity = snapshot.identity(self.file)
-        self._snapshot = snapshot.read(self.file, is_first=not journal)
-        entries, damage = journal.entries(self._snapshot.generation)
-        self._fold(complete(self._snapshot.tasks, entries))
+        content = snapshot.read(self.file, is_first=not journal, trusted=trusted)
+        entries, damage = journal.entries(content.generation)
+        if trusted is not None:
+            _require_trusted(trusted, journal, max(acknowledged, self.generation), content, entries)
+        self._snapshot = content
+        self._fold(complete(content.tasks, entries))
         self.report_losses(*damage)
         if acknowledged > self.generation:
             lost = acknowledged - self.generation
@@ -130,6 +160,11 @@ class Store:
         """Read, and recover if damaged. Call with the lock held: another process may just have recovered."""
         try:
             self._read()
+        except Foreign as damage:
+            if self._on_foreign is None:
+                self._recover(damage)
+            else:
+                self._on_foreign(self._restore(damage))
         except Damaged as damage:
             self._recover(damage)
 
@@ -228,16 +263,39 @@ class Store:
         self._snapshot, self._changed = content, set()
         self._snapshot_cost = time.monotonic() - start
 
+    def _restore(self, damage: Foreign) -> str:
+        """Replace what another program wrote by what this run knows; return what is said of it. Call with the lock."""
+        trusted = run_guard.trusted(self.folder)
+        journal = self._journal.read()
+        entries, _ = (journal if trusted is None else journal.only(trusted)).entries()
+        known = ParsedTasks(self.generation, list(self.tasks.values()))
+        with suppress(Damaged):  # another process may have written two snapshots since this one has read
+            known = max(known, snapshot.read(previous(self.file), is_first=False, trusted=trusted), key=_generation)
+        aside = self._set_aside("foreign")
+        # a killed process leaves the previous snapshot and the journals
+        self._journal.copy(f"journal.{aside.name.removeprefix('tasks.toml.')}")
+        self._snapshot = known
+        self._fold(complete(known.tasks, entries))
+        self._write_snapshot()
+        self._journal.clear()
+        self._journal.set_mark(self.generation)
+        return f"tasks.toml was changed by another program ({damage}): set aside as {aside.name}, and restored"
+
+    def _set_aside(self, suffix: str) -> Path:
+        """Rename the task file, if there is one; return its new path."""
+        aside = self.file.with_name(f"tasks.toml.{suffix}-{datetime.now():%Y%m%dT%H%M%S%f}")
+        if os.path.lexists(self.file):
+            self.file.rename(aside)
+        return aside
+
     def _recover(self, damage: Damaged) -> None:
         """Set a damaged file aside and rebuild the state. Call with the lock held."""
-        aside = self.file.with_name(f"tasks.toml.damaged-{datetime.now():%Y%m%dT%H%M%S%f}")
         is_aside = os.path.lexists(self.file)
-        if is_aside:
-            self.file.rename(aside)
-        entries, journal_damage = self._journal.read().entries()
+        aside, trusted, journal = self._set_aside("damaged"), run_guard.trusted(self.folder), self._journal.read()
+        entries, journal_damage = (journal if trusted is None else journal.only(trusted)).entries()
         source, is_whole = "the previous snapshot and the journal", True
         try:
-            self._snapshot = snapshot.read(previous(self.file), is_first=False)
+            self._snapshot = snapshot.read(previous(self.file), is_first=False, trusted=trusted)
         except Damaged:
             # a command was killed before the first snapshot: the journal has everything
             is_whole = not is_aside and bool(entries) and entries[0]["g"] == 1
@@ -271,3 +329,17 @@ class Store:
 
 def _task_moved(name: TaskId, now: Task | None) -> TaskMoved:
     return TaskMoved("task-moved", f"{name} was changed by another command; it is {now.state if now else 'gone'}")
+
+
+def _require_trusted(
+    trusted: Trusted, journal: JournalContent, generation: int, content: ParsedTasks, entries: Sequence[Entry]
+) -> None:
+    """Raise `Foreign` if a line is of another program, or if changes up to a generation are missing."""
+    if not all(map(trusted.has, journal.lines())):
+        raise Foreign("its journal has lines that gitorch did not write")
+    if generation > max((content.generation, *(entry["g"] for entry in entries))):
+        raise Foreign("lines of its journal are missing")
+
+
+def _generation(content: ParsedTasks) -> int:
+    return content.generation
