@@ -138,9 +138,12 @@ class LocalExecutor:
     def _record_lost(self, folder: Path, key: bytes) -> Exit:
         """Record that an execution's end is unknown; tell the user if another program wrote a record of it."""
         status, was_forged = records.record_lost(folder, key)
+        name = self._key(folder)
         if was_forged:
-            name = self._key(folder)
             foreign_changes.record(self._root, [f"the record of the execution {name} was forged, and does not count"])
+        if orphans := processes.kill_orphans(self._children.values()):
+            said = f"{name} lost its supervisor and left processes running: {', '.join(orphans)}; gitorch ended them"
+            foreign_changes.record(self._root, [said])
         return status
 
     def cancel(self, execution: ExecutionId, reason: str, *, now: bool = False) -> None:

@@ -9,6 +9,7 @@ import resource
 import signal
 
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 
 
 def children_seconds() -> float:
@@ -76,3 +77,9 @@ def reap() -> bool:
 def become_subreaper() -> None:
     """Make orphans below this process its children, so that none escapes (Linux)."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def is_subreaper() -> bool:
+    """Return whether orphans below this process become its children."""
+    answer = ctypes.c_int(0)
+    return ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0) == 0 and bool(answer.value)

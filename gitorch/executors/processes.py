@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 import psutil
 
 from gitorch.executors.base import ResourceUsage
+from gitorch.executors.process_tree import is_subreaper
 from gitorch.model.naming import EXECUTION_VARIABLE
 
 _ROUNDS = 20
@@ -32,6 +35,28 @@ def kill_marked(marker: str) -> int:
             break
         killed += len(members)
         psutil.wait_procs(members, timeout=1)
+    return killed
+
+
+def kill_orphans(keep: Collection[int]) -> list[str]:
+    """Kill what an agent that ended its supervisor has left below this process; return the programs' names.
+
+    Processes of gitorch, which this one did not start either, are known by their arguments; `keep` are those started.
+    There are none where the processes of a dead parent do not come to this one.
+    """
+    if sys.platform != "linux" or not is_subreaper():
+        return []
+    this = psutil.Process()
+    own = (this.cmdline(), os.getsid(0))
+    killed = []
+    for process in this.children():
+        with contextlib.suppress(psutil.Error, OSError):
+            is_own = process.pid in keep or process.cmdline() == own[0] or os.getsid(process.pid) == own[1]
+            if not is_own and not _supervised_folder(process):
+                below = process.children(recursive=True)
+                for member in (process, *below):
+                    killed.append(member.name())
+                    member.kill()
     return killed
 
 

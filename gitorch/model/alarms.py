@@ -9,6 +9,7 @@ _PUSH = "push to "
 _HOOK = "hook "
 _SKIPPED = "skipped hook "
 _COMMAND = "ran "
+_LEFT = "left "
 
 
 def skipped(hook: str) -> str:
@@ -36,6 +37,16 @@ def is_command(alarm: str) -> bool:
     return alarm.startswith(_COMMAND)
 
 
+def left_running(count: int) -> str:
+    """Return the alarm for processes that the agent started and did not end."""
+    return f"{_LEFT}{count} process{'es' if count > 1 else ''} running"
+
+
+def is_left_running(alarm: str) -> bool:
+    """Return whether an alarm is one of `left_running`."""
+    return alarm.startswith(_LEFT)
+
+
 def describe(alarm: str, moved: Sequence[str] = ()) -> str:
     """Return an alarm in words. `moved` are the differences that were found afterwards: they can contradict it."""
     if is_skipped(alarm):
@@ -44,6 +55,8 @@ def describe(alarm: str, moved: Sequence[str] = ()) -> str:
         )
     if is_command(alarm):
         return f"the agent {alarm}"
+    if is_left_running(alarm):
+        return f"the agent {alarm}; gitorch ended what it left"
     if alarm.startswith(_HOOK):
         return f"the repository's {alarm.removeprefix(_HOOK)} hook refused the agent's work"
     if alarm.startswith(_NETWORK):

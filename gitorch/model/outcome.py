@@ -110,7 +110,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `session` is the id to resume with, `denials` are the tool calls that were denied, `resets_at` is when a limit ends
     (Unix seconds; None: unknown). `question` is what the agent asked with a tool for questions. `commands` are those
-    that it ran and a reviewer should know of.
+    that it ran and a reviewer should know of. `leftover` is the number of processes that it left running.
     """
 
     ending: ExitReason
@@ -122,6 +122,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resets_at: float | None = None
     question: str = ""
     commands: tuple[str, ...] = ()
+    leftover: int = 0
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -45,6 +45,7 @@ class ChangeWatch:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.changes: list[ForeignChange] = []
+        self._recorded = len(foreign_changes.recorded(workspace.folder))
         own_changes.forget(workspace.folder)
         workspace.store.watch(self._report_foreign_tasks)
         self._active = self._running()
@@ -89,6 +90,10 @@ class ChangeWatch:
         missing = [change for change in self.changes if change.what not in kept_lines]
         for change in missing:
             foreign_changes.record(self.workspace.folder, [change.what], change.tasks)
+        # an executor records what it finds by itself
+        seen = {change.what for change in self.changes}
+        recorded = foreign_changes.recorded(self.workspace.folder)[self._recorded :]
+        self.changes += [change for change in recorded if change.what not in seen]
         return tuple(self.changes)
 
     def owns_state(self) -> bool:

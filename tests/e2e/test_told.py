@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved
@@ -167,6 +168,22 @@ def test_a_refusal_that_did_not_help_is_not_called_one(cli: Cli) -> None:
     assert "blocked" not in said
     if "refs/stash" in cli.tasks()["two"]["attempt"]["alarms"]:
         assert "a hook refused it, but it changed" in said
+
+
+def test_what_an_agent_leaves_running_is_ended_and_told(cli: Cli, tmp_path: Path) -> None:
+    """A process of its own session, and one without the marker of its execution whose supervisor it has killed."""
+    left, hidden = tmp_path / "left", tmp_path / "hidden"
+    sleeper = "sh -c 'echo $$ > \"$0\"; exec sleep 600'"
+    wait = "until [ -s '{0}' ]; do sleep 0.05; done"
+    supervisor = f"[ -e '{tmp_path}/once' ] && exit 0; touch '{tmp_path}/once'; kill -9 $(ps -o ppid= $PPID)"
+    cli.queue(
+        does("Two", saved("two.txt", "2"), f"setsid {sleeper} '{left}' >&- 2>&- &", wait.format(left)),
+        does("Three", f"setsid env -i {sleeper} '{hidden}' >&- 2>&- &", wait.format(hidden), supervisor, "sleep 600"),
+    )
+    moved = cli("run", "--json", ok=6).stream[-1]["moved"]
+    assert any("lost its supervisor and left processes running: sleep" in line for line in moved), moved
+    assert "the agent left 1 process running; gitorch ended what it left" in cli("task", "two").text
+    assert not any(psutil.pid_exists(int(file.read_text())) for file in (left, hidden))
 
 
 def test_a_forged_approval_is_not_merged_by_the_run(cli: Cli) -> None:

@@ -51,7 +51,7 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
     with context.executor.open_output(execution, "stdout") as lines:
         watch = CommandWatch(env.agent.events)
         outcome = env.agent.outcome(watch.through(lines), stderr, result)
-    outcome = msgspec.structs.replace(outcome, commands=tuple(watch.commands))
+    outcome = msgspec.structs.replace(outcome, commands=tuple(watch.commands), leftover=result.leftover)
     if env.settings.kind == "command":
         content = read_result(env.messages, round_number)
         outcome = declared_outcome(outcome, env.settings.exit_codes, result, content)

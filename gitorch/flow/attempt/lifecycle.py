@@ -167,6 +167,7 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
             *env.room.refusals(),
             *filter(alarms.is_skipped, attempt.alarms),
             *dict.fromkeys((*filter(alarms.is_command, attempt.alarms), *_commands(outcome))),
+            *dict.fromkeys((*filter(alarms.is_left_running, attempt.alarms), *_left_running(outcome))),
         ),
         seconds=elapsed(task),
     )
@@ -174,6 +175,10 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
 
 def _commands(outcome: Outcome) -> list[str]:
     return [alarms.command(redacted(visible(text))) for text in outcome.commands]
+
+
+def _left_running(outcome: Outcome) -> list[str]:
+    return [alarms.left_running(outcome.leftover)] if outcome.leftover else []
 
 
 def _total_usage(

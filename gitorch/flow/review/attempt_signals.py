@@ -78,7 +78,7 @@ def _attempts(task: Task, moved: Sequence[str]) -> Iterator[RiskSignal]:
             "hook-refused"
             if alarms.is_hook(alarm)
             else "risky-command"
-            if alarms.is_command(alarm)
+            if alarms.is_command(alarm) or alarms.is_left_running(alarm)
             else "refused-action"
         )
         yield signal(kind, alarms.describe(alarm, moved))
