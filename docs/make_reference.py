@@ -89,6 +89,8 @@ _WHAT = {
     "run.min_free_disk": "start nothing with less free disk space than this",
     "run.try_base": "before a run, prepare a worktree of the base and run the checks there; results are cached by tree",
     "run.keep_awake": "keep the system from going to sleep during a run, where `systemd-inhibit` or `caffeinate` can",
+    "run.redact_commits": "replace credentials in an agent's commits before they are checked; the original commits "
+    "stay in a rescue point. See [security.md](security.md)",
     "run.max_output": "how much output of each execution is kept: its beginning and its end",
     "checks": 'commands that judge the work, by name: `test = "pytest -q"`',
     "sandbox.mode": "`auto`: the strongest that works on this machine; `bwrap`: a bubblewrap sandbox; `private`: a "

@@ -38,6 +38,7 @@ class RunSettings(Section, frozen=True, kw_only=True):
     try_base: bool = True
     keep_awake: bool = True
     max_output: str = "32MB"
+    redact_commits: bool = True
 
 
 class SandboxSettings(Section, frozen=True, kw_only=True):

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from gitorch.git import fence, gate, index_flags, worktree_status
+from gitorch.git import fence, gate, index_flags, worktree_status, worktrees
 from gitorch.git.repository import Repository
 from gitorch.git.worktree_status import WorktreeStatus
 from gitorch.git.worktrees import Worktree, remove_stale_locks
-from gitorch.model.naming import Oid, Ref
+from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
 
 
@@ -87,6 +87,15 @@ def collect(
         hooks = fence.commit_hooks(fence.user_hooks(repository, worktree.path))
         return msgspec.structs.replace(result, skipped_hooks=hooks)
     return result
+
+
+def replace_tip(repository: Repository, worktree: Worktree, branch: str, old: Oid, new: Oid) -> None:
+    """Move a branch, and the worktree that is on it, from collected work to another commit.
+
+    Raises `RefsMoved` when the branch is no longer at `old`.
+    """
+    repository.update_refs([RefUpdate(branch_ref(branch), new, old)], "redact an attempt's commits")
+    worktrees.restore(repository, worktree, branch=branch, commit=new)
 
 
 def awaiting_hooks(repository: Repository, worktree: Worktree, branch: Ref) -> tuple[str, ...]:

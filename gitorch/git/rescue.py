@@ -84,6 +84,11 @@ def rescue(
     return _commit(repository, ref, tree, status.tip, message + _skipped_lines(walker.skipped, limits.listed))
 
 
+def save_commits(repository: Repository, ref: Ref, tip: Oid, message: str) -> Oid | None:
+    """Save commits that a branch is about to leave as a rescue point under `ref`, and return it."""
+    return _commit(repository, ref, repository.tree(tip), tip, message)
+
+
 def store_uncommitted(repository: Repository, worktree: Worktree, status: WorktreeStatus) -> Entries:
     """Store what git reports as uncommitted; return its entries for `write_tree`."""
     with opened(worktree.path, worktree.admin) as top:

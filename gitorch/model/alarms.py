@@ -10,11 +10,27 @@ _HOOK = "hook "
 _SKIPPED = "skipped hook "
 _COMMAND = "ran "
 _LEFT = "left "
+_REDACTED = "credentials: "
 
 
 def skipped(hook: str) -> str:
     """Return the alarm for a hook of the repository that gitorch's own commit did not run."""
     return _SKIPPED + hook
+
+
+def redacted(text: str) -> str:
+    """Return the alarm for what became of credentials in the agent's commits."""
+    return _REDACTED + text
+
+
+def is_redacted(alarm: str) -> bool:
+    """Return whether an alarm is one of `redacted`."""
+    return alarm.startswith(_REDACTED)
+
+
+def is_lasting(alarm: str) -> bool:
+    """Return whether an alarm is about commits: it holds as long as the branch has them."""
+    return alarm.startswith((_SKIPPED, _REDACTED))
 
 
 def is_skipped(alarm: str) -> bool:
@@ -53,6 +69,8 @@ def describe(alarm: str, moved: Sequence[str] = ()) -> str:
         return (
             f"gitorch committed what the agent had left, without the repository's {alarm.removeprefix(_SKIPPED)} hook"
         )
+    if is_redacted(alarm):
+        return alarm.removeprefix(_REDACTED)
     if is_command(alarm):
         return f"the agent {alarm}"
     if is_left_running(alarm):

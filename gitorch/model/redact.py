@@ -7,7 +7,7 @@ is never returned: a finding has its kind, its place, and a short hash to compar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -72,6 +72,11 @@ class Redactor:
 def find(text: str) -> list[Finding]:
     """Return the credentials in a text, in order, without overlaps."""
     return [Finding(kind, start, end, _digest(text[start:end])) for start, end, kind in _scanner().find(text)]
+
+
+def without(text: str, findings: Iterable[Finding]) -> str:
+    """Return text with these credentials replaced by their kinds."""
+    return replaced(text, [(finding.start, finding.end, finding.kind) for finding in findings])
 
 
 def _digest(value: str) -> str:

@@ -105,6 +105,12 @@ class Room(Site, Protocol):
         descendant of the base. Work that does not pass stays where it is.
         """
 
+    def replace_tip(self, old: Oid, new: Oid) -> None:
+        """Move the branch, the files and the agent's git from collected work to another commit of gitorch's.
+
+        Raises `RefsMoved` when the branch is no longer at `old`.
+        """
+
     def refusals(self) -> tuple[str, ...]:
         """Return what the agent was kept from doing outside of its room, each once, oldest first."""
 

@@ -98,6 +98,10 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
         return self._homecoming.collect(message)
 
+    def replace_tip(self, old: Oid, new: Oid) -> None:
+        """Move the branch, the files and the agent's git from collected work to another commit."""
+        self._homecoming.replace_tip(old, new)
+
     def refusals(self) -> tuple[str, ...]:
         """Return the hosts that the agent was kept from reaching, each once, oldest first."""
         try:

@@ -10,7 +10,7 @@ import msgspec
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
 from gitorch.git import fence, worktrees
-from gitorch.git.collect import CollectResult, awaiting_hooks, collect
+from gitorch.git.collect import CollectResult, awaiting_hooks, collect, replace_tip
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, branch_ref
@@ -66,6 +66,10 @@ class FencedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Bring the work onto the task's branch, through the gate of `git.collect`."""
         branch = branch_ref(self.spec.branch)
         return collect(self.repository, self.worktree, branch=branch, base=self.spec.base, message=message)
+
+    def replace_tip(self, old: Oid, new: Oid) -> None:
+        """Move the branch and the files from collected work to another commit; raise `RefsMoved` if it has moved."""
+        replace_tip(self.repository, self.worktree, self.spec.branch, old, new)
 
     def refusals(self) -> tuple[str, ...]:
         """Return what the hooks refused, each once, oldest first."""

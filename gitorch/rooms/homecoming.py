@@ -50,6 +50,14 @@ class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
             self._follow(branch, result.tip, tip)
         return result
 
+    def replace_tip(self, old: Oid, new: Oid) -> None:
+        """Move the branch, the files and the private repository from collected work to another commit.
+
+        Raises `RefsMoved` when the branch is no longer at `old`.
+        """
+        collect.replace_tip(self.repository, self.worktree, self.spec.branch, old, new)
+        self._follow(branch_ref(self.spec.branch), new, old)
+
     def awaiting_hooks(self) -> tuple[str, ...]:
         """Bring the agent's commits home; return the files that are not committed, if a user's hook may refuse them.
 

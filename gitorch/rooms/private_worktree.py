@@ -107,6 +107,11 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
             move=self._move,
         )
 
+    def replace_tip(self, old: Oid, new: Oid) -> None:
+        """Move the branch, the files and the agent's git from collected work to another commit."""
+        self._point(self.worktree.admin)
+        self._homecoming.replace_tip(old, new)
+
     def refusals(self) -> tuple[str, ...]:
         """Return what the hooks refused, each once, oldest first."""
         return fence.refusals(_alarm(self.spec))

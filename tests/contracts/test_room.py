@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from gitorch import services
-from gitorch.git.repository import Repository
+from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import Oid
 from gitorch.rooms.base import Collected, Command, NoChanges, Rejected, Room, RoomError, Rooms, RoomSpec
 from gitorch.services.open import open_workspace
@@ -328,6 +328,28 @@ def conflict_on(suite: Suite, parent: str) -> Oid:
     oid = Oid(git("commit-tree", tree, "-p", parent, "-m", "conflict", cwd=suite.folder))
     git("update-ref", "refs/gitorch/conflicts/t", oid, cwd=suite.folder)
     return oid
+
+
+def test_another_commit_takes_the_place_of_the_tip(suite: Suite) -> None:
+    """Branch, files and the agent's git are on it, and the agent's next commit builds on it; a moved branch is left."""
+    room = suite.room()
+    act(room, "echo secret > one; echo ignored > one.log; git add -f one; git commit -qm 'Add one'")
+    collected = room.collect(MESSAGE)
+    assert isinstance(collected, Collected)
+    blob = git("hash-object", "-w", "--stdin", cwd=suite.folder, input=b"hidden\n")
+    tree = git("mktree", cwd=suite.folder, input=f"100644 blob {blob}\tone\n".encode())
+    other = Oid(git("commit-tree", tree, "-p", suite.base, "-m", "Add one", cwd=suite.folder))
+    room.replace_tip(collected.tip, other)
+    assert suite.ref(BRANCH) == other
+    assert (room.directory / "one").read_text() == "hidden\n"
+    assert act(room, "git rev-parse HEAD; git status --porcelain --untracked-files=no") == other
+    act(room, "echo more > two; git add two; git commit -qm 'Add two'")
+    again = room.collect(MESSAGE)
+    assert isinstance(again, Collected)
+    assert suite.ref(f"{BRANCH}^") == other
+    with pytest.raises(RefsMoved):
+        room.replace_tip(collected.tip, other)
+    assert suite.ref(BRANCH) == again.tip
 
 
 def test_a_conflict_is_checked_out(suite: Suite) -> None:

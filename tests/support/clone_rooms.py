@@ -83,6 +83,12 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
     def awaiting_hooks(self) -> tuple[str, ...]:
         return ()
 
+    def replace_tip(self, old: Oid, new: Oid) -> None:
+        ref = branch_ref(self.spec.branch)
+        self.repository.update_refs([RefUpdate(ref, new, old)], "replace the tip")
+        git("fetch", "--quiet", "origin", ref, cwd=self.directory)
+        _reset(self.directory, new)
+
     def refusals(self) -> tuple[str, ...]:
         return ()
 

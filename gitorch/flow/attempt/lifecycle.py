@@ -8,6 +8,7 @@ from gitorch.config import PriceSettings
 from gitorch.executors.base import tail_text
 from gitorch.flow.attempt import user_hooks
 from gitorch.flow.attempt.checking import check_tip
+from gitorch.flow.attempt.commits import record_commits
 from gitorch.flow.attempt.environment import AttemptEnv, open_environment
 from gitorch.flow.attempt.execution import execute_agent
 from gitorch.flow.attempt.finish import (
@@ -32,10 +33,8 @@ from gitorch.model.redact import redacted
 from gitorch.model.task import (
     Attempt,
     CheckResult,
-    Commits,
     Phase,
     Task,
-    base_of,
     change,
     change_attempt,
     current_attempt,
@@ -133,9 +132,7 @@ def _work(context: RunContext, task: Task, env: AttemptEnv) -> Task:
             return _refused_by_hook(context, task, env, outcome, output)
     collected = _collect(task, env, outcome)
     if isinstance(collected, Collected):
-        task = change(task, commits=Commits(base_of(task), collected.tip))
-        skipped = (*current_attempt(task).alarms, *map(alarms.skipped, collected.skipped_hooks))
-        task = change_attempt(task, alarms=tuple(dict.fromkeys(skipped)))
+        task = record_commits(context, task, env, collected)
     return _end_early(context, task, env, outcome, collected) or change_attempt(task, phase=Phase.CHECKING)
 
 
@@ -148,7 +145,7 @@ def _refused_by_hook(context: RunContext, task: Task, env: AttemptEnv, outcome: 
     env.room.discard_uncommitted(f"what a hook refused of {task.id}")
     collected = _collect(task, env, outcome)
     if isinstance(collected, Collected):
-        task = change(task, commits=Commits(base_of(task), collected.tip))
+        task = record_commits(context, task, env, collected)
     return end_refused_by_hook(context, task, output)
 
 
@@ -165,7 +162,7 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
         denials=(*attempt.denials, *outcome.denials),
         alarms=(
             *env.room.refusals(),
-            *filter(alarms.is_skipped, attempt.alarms),
+            *filter(alarms.is_lasting, attempt.alarms),
             *dict.fromkeys((*filter(alarms.is_command, attempt.alarms), *_commands(outcome))),
             *dict.fromkeys((*filter(alarms.is_left_running, attempt.alarms), *_left_running(outcome))),
         ),

@@ -43,8 +43,8 @@ def start(context: RunContext, task: Task, base: Oid) -> Task:
     last = task.attempt
     if last is not None and _continues_session(context, task, last):
         new = msgspec.structs.replace(new, session=last.session, resumed=True, session_usage=last.session_usage)
-    if last is not None and commits.tip is not None:  # the commits that went around a hook are still there
-        new = msgspec.structs.replace(new, alarms=tuple(filter(alarms.is_skipped, last.alarms)))
+    if last is not None and commits.tip is not None:  # its commits are still there
+        new = msgspec.structs.replace(new, alarms=tuple(filter(alarms.is_lasting, last.alarms)))
     if last is not None and commits.tip is not None and _is_unfinished(last) and not task.comments:
         new = msgspec.structs.replace(new, continued=True)
     return change(

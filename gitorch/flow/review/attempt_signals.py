@@ -74,18 +74,19 @@ def _attempts(task: Task, moved: Sequence[str]) -> Iterator[RiskSignal]:
     if (attempt := task.attempt) is None:
         return
     for alarm in attempt.alarms:
-        kind = (
-            "hook-refused"
-            if alarms.is_hook(alarm)
-            else "risky-command"
-            if alarms.is_command(alarm) or alarms.is_left_running(alarm)
-            else "refused-action"
-        )
-        yield signal(kind, alarms.describe(alarm, moved))
+        yield signal(_kind(alarm), alarms.describe(alarm, moved))
     for action in attempt.denials:
         yield signal("denied", f"the agent was refused: {action}")
     if attempt.round > 1:
         yield signal("rounds", f"failing checks went back to the agent: {attempt.round - 1} times")
+
+
+def _kind(alarm: str) -> str:
+    if alarms.is_hook(alarm):
+        return "hook-refused"
+    if alarms.is_command(alarm) or alarms.is_left_running(alarm):
+        return "risky-command"
+    return "redacted" if alarms.is_redacted(alarm) else "refused-action"
 
 
 def _summary(task: Task) -> Iterator[RiskSignal]:
