@@ -88,6 +88,14 @@ def repo(repository_folder: Path) -> Repository:
 
 
 @pytest.fixture
+def forked_acp(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the client process of ACP agents as a fork of a process that has imported the protocol's library."""
+    python = str(forkserver.acp_server().install_python(tmp_path_factory.mktemp("python")))
+    monkeypatch.setattr(sys, "executable", python)
+    monkeypatch.setenv(forkserver.PYTHON, python)
+
+
+@pytest.fixture
 def forked_api(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start the api agent as a fork of a process that has imported its SDK: where its start is not the point."""
     python = str(forkserver.api_server().install_python(tmp_path_factory.mktemp("python")))

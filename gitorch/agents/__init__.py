@@ -1,5 +1,6 @@
 """Who does the work: one module for each kind of agent; no git, no tasks."""
 
+from gitorch.agents.acp.adapter import Acp
 from gitorch.agents.api.adapter import Api
 from gitorch.agents.api.question import ApiQuestions
 from gitorch.agents.claude.adapter import Claude
@@ -14,6 +15,7 @@ AGENTS: dict[str, Agent] = {
     "claude": Claude(),
     "codex": Codex(),
     "api": Api(),
+    "acp": Acp(),
     "command": CommandAgent(),
 }
 """Each kind of agent, by the word that `kind` in the configuration uses."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gitorch.agents import streams
+from gitorch.agents.programs import require_program
 from gitorch.agents.protocol import Launch, ModelCall, ProbeResult, Request
 from gitorch.config import AgentSettings
-from gitorch.errors import SetupNeeded
 from gitorch.model.outcome import Event, Exit, ExitReason, Outcome
 
 RESULT_VARIABLE = "GITORCH_RESULT"
@@ -37,13 +36,7 @@ class CommandAgent:
         probed: Sequence[ProbeResult],  # noqa: ARG002
     ) -> str:
         """Return an empty version, or raise `SetupNeeded` when the program is missing."""
-        if not settings.command:
-            raise SetupNeeded("agent-command", "an agent of the kind command has no command", fix=("command = [...]",))
-        program = settings.command[0]
-        # a path relative to the worktree can only be looked up there
-        relative = "/" in program and not program.startswith("/")
-        if not relative and "{" not in program and shutil.which(program, path=environment.get("PATH")) is None:
-            raise SetupNeeded("agent-missing", f"{program} is not installed, or not on PATH")
+        require_program(settings, environment)
         return ""
 
     def launch(self, settings: AgentSettings, request: Request) -> Launch:

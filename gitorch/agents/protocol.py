@@ -18,7 +18,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `brief` is UTF-8; `brief_file` stands in arguments for the path of a file that holds the standard input.
     `result_file` is where a command may say how it ended; "" for nowhere. `state_folder` outlives the attempt and is
     shared by all; `session` is a fresh UUID for a new session or, with `resume`, the id of the session to continue.
-    `budget` is in dollars, 0 for none.
+    `budget` is in dollars, 0 for none; `answer` is what the user said to its question, which the brief holds too.
     """
 
     task: str
@@ -29,6 +29,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     resume: bool = False
     budget: float = 0.0
+    answer: str = ""
     result_file: str = ""
 
 

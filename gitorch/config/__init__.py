@@ -15,7 +15,15 @@ from gitorch.config.layers import (
     user_folder,
 )
 from gitorch.config.roles import roles
-from gitorch.config.settings import AgentSettings, Config, DeclaredOutcome, PriceSettings, SandboxSettings, Section
+from gitorch.config.settings import (
+    AgentSettings,
+    Config,
+    DeclaredOutcome,
+    Permissions,
+    PriceSettings,
+    SandboxSettings,
+    Section,
+)
 from gitorch.config.source_lines import find_key
 from gitorch.config.units import seconds, size
 
@@ -27,6 +35,7 @@ __all__ = [
     "DeclaredOutcome",
     "Layer",
     "LoadedConfig",
+    "Permissions",
     "PriceSettings",
     "SandboxSettings",
     "Section",

@@ -66,6 +66,9 @@ class PriceSettings(Section, frozen=True, kw_only=True):
     cached: float | None = None
 
 
+Permissions: TypeAlias = Literal["worktree", "full"]
+"""What an ACP agent that asks may do: everything in its worktree, or everything that its sandbox lets it."""
+
 DeclaredOutcome: TypeAlias = Literal[
     "finished", "asked", "refused", "limited", "out of budget", "not logged in", "setup", "crashed", "failed"
 ]
@@ -75,10 +78,11 @@ DeclaredOutcome: TypeAlias = Literal[
 class AgentSettings(Section, frozen=True, kw_only=True):
     """One `[agents.NAME]` table: the kind, the executable, the model, arguments and environment.
 
-    `exit_codes` says what the exit codes of a command mean.
+    `exit_codes` says what the exit codes of a command mean. `permissions` and `auth_method` are for `acp`: what it may
+    do when it asks, and the login method that it is told to use.
     """
 
-    kind: Literal["claude", "codex", "api", "command"]
+    kind: Literal["claude", "codex", "api", "acp", "command"]
     path: str = ""
     model: str = ""
     args: tuple[str, ...] = ()
@@ -86,6 +90,8 @@ class AgentSettings(Section, frozen=True, kw_only=True):
     pass_env: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     exit_codes: dict[str, DeclaredOutcome] = {}
+    permissions: Permissions = "worktree"
+    auth_method: str = ""
     key: dict[str, str] = {}
     prices: PriceSettings | None = None
 

@@ -8,6 +8,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from gitorch.agents.inbox import READ_SUFFIX
 from gitorch.model.naming import TaskId
 
 NAME = "conflicts.md"
@@ -26,8 +27,9 @@ class Mailboxes:
         """Let messages to a task go to a folder; return the file that they will be in. One of before is removed."""
         with self._lock:
             self._folders[task] = folder
-        with suppress(OSError):
-            (folder / NAME).unlink(missing_ok=True)
+        for name in (NAME, NAME + READ_SUFFIX):
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
         return folder / NAME
 
     def close(self, task: TaskId) -> None:

@@ -81,6 +81,16 @@ KINDS = {
             line(type="result", subtype="success", is_error=False, result="Done it.", session_id="s-1", num_turns=1),
         ),
     ),
+    "acp": Kind(
+        agent=AGENTS["acp"],
+        settings=AgentSettings(kind="acp", command=("sh", "-c", "x"), args=("--extra",)),
+        probed=(),
+        stream=(
+            line(type="system", subtype="init", session_id="s-1"),
+            line(type="message", text="Done it."),
+            line(type="result", is_error=False, stop_reason="end_turn", result="Done it.", session_id="s-1"),
+        ),
+    ),
     "command": Kind(
         agent=AGENTS["command"],
         settings=AgentSettings(kind="command", command=("sh", "-c", "cat {prompt_file}"), args=("--extra",)),
@@ -202,8 +212,34 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-TYPES = ["system", "assistant", "result", "thread.started", "item.completed", "turn.completed", "say", "done", "x"]
-FIELDS = ["message", "item", "usage", "result", "is_error", "error", "session_id", "text", "session", "content"]
+TYPES = [
+    "system",
+    "assistant",
+    "result",
+    "thread.started",
+    "item.completed",
+    "turn.completed",
+    "say",
+    "done",
+    "update",
+    "usage",
+    "x",
+]
+FIELDS = [
+    "message",
+    "item",
+    "usage",
+    "result",
+    "is_error",
+    "error",
+    "session_id",
+    "text",
+    "session",
+    "content",
+    "update",
+    "usd",
+    "code",
+]
 RECORDS = st.builds(
     lambda kind, fields: json.dumps({"type": kind, **fields}).encode(),
     st.sampled_from(TYPES),

@@ -42,6 +42,7 @@ _INTERPRETER = sys.executable
 _MESSAGE = struct.Struct("ci")
 _STARTED, _ENDED = b"s", b"e"
 _COMMAND, _BARE, _API = "gitorch", "bare", "gitorch.agents.api.process"
+_ACP, _ACP_AGENT = "gitorch.agents.acp.process", "tests.support.acp_agent"
 """What a server runs, as `python -m` names it; `bare` is the command line, with nothing of gitorch imported."""
 PYTHON = "GITORCH_TEST_PYTHON"
 """A variable of a command: what it takes for its interpreter, as `ForkServer.install_python` writes it."""
@@ -51,7 +52,7 @@ HOOK = "GITORCH_TEST_HOOK"
 _LIBRARIES = "click msgspec tomli subprocess concurrent.futures shutil tempfile hashlib inspect traceback uuid"
 """What nearly every command imports, and has no modules that one could do without by chance."""
 
-_NOT_IMPORTED = ("gitorch.__main__", "gitorch.agents.api.")
+_NOT_IMPORTED = ("gitorch.__main__", "gitorch.agents.api.", "gitorch.agents.acp.")
 """Modules that the command line itself does not load."""
 
 
@@ -232,6 +233,16 @@ def api_server() -> ForkServer:
     return _server_of(_API, os.getpid())
 
 
+def acp_server() -> ForkServer:
+    """Return this process's fork server for the client process of ACP agents, started at the first call."""
+    return _server_of(_ACP, os.getpid())
+
+
+def acp_agent(*options: str) -> list[str]:
+    """Return the command of the tests' ACP agent, which runs as a fork."""
+    return [*_server_of(_ACP_AGENT, os.getpid()).client, *options]
+
+
 @functools.cache
 def _server_of(program: str, _pid: int) -> ForkServer:
     # a fork of the test process must not share its connection
@@ -389,8 +400,25 @@ def _import_api() -> Callable[[], int | None]:
     return main
 
 
+def _import_acp() -> Callable[[], int | None]:
+    main: Callable[[], int | None] = importlib.import_module(_ACP).main
+    return main
+
+
+def _import_acp_agent() -> Callable[[], int | None]:
+    agent = importlib.import_module(_ACP_AGENT)
+    return lambda: agent.main(sys.argv[1:])
+
+
 def _serve(program: str, *descriptors: str) -> None:
-    main = {_COMMAND: _import_command, _BARE: _import_libraries, _API: _import_api}[program]()
+    start = {
+        _COMMAND: _import_command,
+        _BARE: _import_libraries,
+        _API: _import_api,
+        _ACP: _import_acp,
+        _ACP_AGENT: _import_acp_agent,
+    }
+    main = start[program]()
     gc.collect()
     gc.freeze()  # the pages stay shared with the forks
     serve(main, *(socket.socket(fileno=int(word)) for word in descriptors))

@@ -9,18 +9,14 @@ always a `result`, even after SIGTERM. Nothing that the tools started outlives t
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
-import psutil
 
 from gitorch import typed
 from gitorch.agents.api.calls import Caller, End, RequestLimits
@@ -32,6 +28,7 @@ from gitorch.agents.api.shell import Shell, tool_environment
 from gitorch.agents.api.structured import QuestionRun
 from gitorch.agents.api.tools import BASH, EDITOR, Tools
 from gitorch.agents.prices import Tokens, priced
+from gitorch.agents.process_end import SIGNALS, Stopped, ignore, raise_on_signals, shield, sweep
 from gitorch.errors import GitorchError, InvalidInput, SetupNeeded
 
 Json: TypeAlias = dict[str, Any]
@@ -40,17 +37,6 @@ KEY, TOKEN = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"
 BASH_SECONDS_NAME = "BASH_TOOL_TIMEOUT_SECONDS"
 BASH_SECONDS = 120.0
 READ_SECONDS = 300.0
-_DUMPABLE, _SUBREAPER = 4, 36
-_SWEEPS = 10
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-class Stopped(BaseException):
-    """A signal asked this process to end. Not an `Exception`, so that no handler takes it for an error."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.number = number
 
 
 class Secrets(msgspec.Struct, frozen=True):
@@ -145,7 +131,7 @@ class Execution:
         """End everything that the tools started."""
         if self._tools is not None:
             self._tools.close()
-            _sweep()
+            sweep()
 
 
 def main() -> int:
@@ -154,13 +140,12 @@ def main() -> int:
     secrets = _take_secrets(options.key_env)
     report = Report(options, secrets)
     execution = Execution(options, secrets, report)
-    _shield()
-    for number in _SIGNALS:
-        signal.signal(number, _stop)
+    shield()
+    raise_on_signals()
     try:
         end, code = _end_of(execution)
     finally:
-        _ignore(_SIGNALS)
+        ignore(SIGNALS)
         execution.close()
     try:
         report.end(end, execution.caller)
@@ -229,36 +214,6 @@ def _init(options: argparse.Namespace) -> Json:
         "model": options.model,
         "resumed": options.resume,
     }
-
-
-def _shield() -> None:
-    """Hide this process's memory and environment from other processes, and adopt the orphans of its tools."""
-    if sys.platform == "linux":
-        prctl = ctypes.CDLL(None).prctl
-        prctl(_DUMPABLE, 0, 0, 0, 0)
-        prctl(_SUBREAPER, 1, 0, 0, 0)
-
-
-def _stop(number: int, _frame: object) -> None:
-    _ignore(_SIGNALS)
-    raise Stopped(number)
-
-
-def _ignore(numbers: Iterable[int]) -> None:
-    for number in numbers:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _sweep() -> None:
-    """Kill what is left of the tools' processes; this process adopts orphans, so that it has all of them."""
-    for _ in range(_SWEEPS):
-        leftovers = psutil.Process().children(recursive=True)
-        if not leftovers:
-            return
-        for process in leftovers:
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                process.kill()
-        psutil.wait_procs(leftovers, timeout=1)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -85,6 +85,7 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         session=attempt.session,
         resume=round_number > 1 or attempt.resumed,
         budget=_remaining_budget(task),
+        answer=task.answer,
         result_file=str(result_file(env.messages, round_number)),
     )
     launch = env.agent.launch(env.settings, request)

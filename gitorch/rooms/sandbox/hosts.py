@@ -13,6 +13,7 @@ BY_KIND: Mapping[str, tuple[str, ...]] = {
     "claude": ("api.anthropic.com:443", "platform.claude.com:443"),
     "codex": ("api.openai.com:443", "auth.openai.com:443", "chatgpt.com:443"),
     "api": ("api.anthropic.com:443",),
+    "acp": (),
     "command": (),
 }
 """What each kind of agent calls; nothing that takes uploads from strangers, such as github.com."""
