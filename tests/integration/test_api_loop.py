@@ -21,6 +21,7 @@ from gitorch.agents.api.session import begin, resume
 from gitorch.agents.api.shell import Shell as BashShell
 from gitorch.agents.api.shell import tool_environment
 from gitorch.agents.api.tools import EDITOR, Tools
+from gitorch.agents.inbox import Inbox
 from gitorch.model.outcome import Exit, ExitReason, Outcome
 from tests.support.api import KEY, Json, Place, connect
 from tests.support.model_server import (
@@ -69,7 +70,8 @@ def run(place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
             monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
             stream = connect(key=KEY, token="", read_seconds=read_seconds)
             limits = {"retry_seconds": 0.01, "retries": 3, **limits}
-            loop = Loop(RequestLimits(model=model, **limits), stream, tools, opened, events.append)
+            inbox = Inbox({"GITORCH_CONFLICTS": str(place.worktree.parent / "conflicts.md")})
+            loop = Loop(RequestLimits(model=model, **limits), stream, tools, opened, events.append, inbox=inbox)
             try:
                 end = loop.run(prompt)
             finally:
@@ -393,3 +395,26 @@ def test_the_editor_of_a_real_execution_stays_inside(run: Callable[..., Ran], pl
     assert not (place.folder / "escaped").exists()
     assert not Path("/tmp/escaped-by-the-api-agent").exists()
     assert (place.worktree / ".git").read_text() == before
+
+
+def test_a_message_of_gitorch_joins_the_conversation_once(run: Callable[..., Ran], place: Place) -> None:
+    """With the results of the calls after which it came, or after the last answer, which then is not the end."""
+    file = place.worktree.parent / "conflicts.md"
+    turns = (Shell(f"echo 'their lines' > {file}"), Shell("true"), Say("Done."), Say("Done, with theirs."))
+
+    def brain(request: ModelRequest) -> Turn:
+        if len(request.body["messages"]) == 5:  # while the model says that it is done
+            file.write_text(file.read_text() + "more lines\n")
+        return turns[len(request.body["messages"]) // 2]
+
+    done = run(brain)
+    texts = [
+        [block["text"] for block in message["content"] if block["type"] == "text" and "lines" in block["text"]]
+        for message in done.requests[-1].body["messages"]
+        if message["role"] == "user"
+    ]
+    assert [["their lines" in text for text in message] for message in texts] == [[], [True], [], [False]]
+    assert "more lines" in texts[3][0]
+    assert done.outcome.summary == "Done, with theirs."
+    shown = [event for line in done.events for event in Api().events(msgspec.json.encode(line))]
+    assert [event.tool for event in shown if event.kind == "result"] == ["", "message", "", "message"]

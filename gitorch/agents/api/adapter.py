@@ -141,9 +141,12 @@ class Api:
         """Yield what one line means for a person; nothing for a line that does not parse."""
         record = streams.parse(line) or {}
         match record.get("type"):
-            case "assistant" | "user":
+            case "assistant":
                 for block in objects_at(record, "message", "content"):
                     yield from _block_event(block)
+            case "user":
+                for block in objects_at(record, "message", "content"):
+                    yield from _answer_event(block)
             case "system" if record.get("subtype") == "api_retry":
                 yield Event(kind="retry", text=_retry(record))
             case "result":
@@ -211,8 +214,16 @@ def _block_event(block: Record) -> Iterator[Event]:
             yield Event(kind="thinking", text=text_at(block, "thinking"))
         case "tool_use":
             yield Event(kind="tool", tool=text_at(block, "name"), text=_call(object_at(block, "input")))
+        case _:
+            pass
+
+
+def _answer_event(block: Record) -> Iterator[Event]:
+    match block.get("type"):
         case "tool_result":
             yield Event(kind="result", text=streams.first_lines(text_at(block, "content")))
+        case "text":  # of gitorch
+            yield Event(kind="result", tool="message", text=streams.first_lines(text_at(block, "text")))
         case _:
             pass
 

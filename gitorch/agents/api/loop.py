@@ -13,6 +13,7 @@ from gitorch.agents.api.requests import ApiFailure, Stream
 from gitorch.agents.api.session import ApiSession
 from gitorch.agents.api.stream import Reply, scrubbed
 from gitorch.agents.api.tools import DEFINITIONS, Result, Tools
+from gitorch.agents.inbox import Inbox
 
 Json: TypeAlias = dict[str, Any]
 
@@ -37,7 +38,7 @@ _CONTINUE_CALL = (
 
 
 class Loop:
-    """One execution. `hidden` are the secrets that no text may contain."""
+    """One execution. `hidden` are the secrets that no text may contain; messages of `inbox` join the conversation."""
 
     def __init__(
         self,
@@ -48,8 +49,10 @@ class Loop:
         emit: Emit,
         *,
         hidden: tuple[str, ...] = (),
+        inbox: Inbox | None = None,
     ) -> None:
         self.limits = limits
+        self._inbox = inbox or Inbox({})
         self.caller = Caller(limits, stream, emit, session=session.id, hidden=hidden)
         self._tools = tools
         self.session = session
@@ -94,7 +97,7 @@ class Loop:
     def _after_stop(self, reply: Reply) -> End | None:
         match reply.stop_reason:
             case "end_turn" | "stop_sequence":
-                return End(subtype="success", text=reply.text)
+                return None if self._pass_on_message() else End(subtype="success", text=reply.text)
             case "pause_turn":
                 return None
             case "max_tokens" if self._cut_short < CONTINUATIONS:
@@ -125,6 +128,21 @@ class Loop:
         if reply.cut:
             self.session.remark(_CONTINUE_CALL)
             self.session.save()
+        self._pass_on_message()
+
+    def _pass_on_message(self) -> bool:
+        """Add what gitorch says meanwhile to the conversation; return whether it said anything."""
+        message = self._inbox.next_message()
+        if not message:
+            return False
+        if self.session.messages[-1]["role"] == "user":  # with the results of the last calls
+            self.session.remark(message)
+        else:
+            self.session.ask(message)
+        self.session.save()
+        block = {"type": "text", "text": message}
+        self._emit({"type": "user", "message": {"role": "user", "content": [block]}, "session_id": self.session.id})
+        return True
 
     def _request(self) -> Json:
         worktree, seconds = self._tools.files.root, self._tools.shell.seconds

@@ -27,6 +27,7 @@ from gitorch.agents.api.session import begin, resume
 from gitorch.agents.api.shell import Shell, tool_environment
 from gitorch.agents.api.structured import QuestionRun
 from gitorch.agents.api.tools import BASH, EDITOR, Tools
+from gitorch.agents.inbox import Inbox
 from gitorch.agents.prices import Tokens, priced
 from gitorch.agents.process_end import SIGNALS, Stopped, ignore, raise_on_signals, shield, sweep
 from gitorch.errors import GitorchError, InvalidInput, SetupNeeded
@@ -114,7 +115,15 @@ class Execution:
         open_session = resume if options.resume else begin
         session = open_session(options.sessions, options.session, options.model)
         self._tools = _tools(options.worktree, secrets)
-        return Loop(limits, self._stream(), self._tools, session, self._report.emit, hidden=secrets.values)
+        return Loop(
+            limits,
+            self._stream(),
+            self._tools,
+            session,
+            self._report.emit,
+            hidden=secrets.values,
+            inbox=Inbox(os.environ),
+        )
 
     def _question(self, limits: RequestLimits) -> QuestionRun:
         session, hidden = self.options.session, self._secrets.values
