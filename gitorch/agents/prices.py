@@ -1,4 +1,4 @@
-"""The cost of messages of the Anthropic API: published prices, by exact model name."""
+"""What models cost: published prices, by exact model name, and those of the user."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cache
 import msgspec
 
 from gitorch import data
+from gitorch.config import AgentSettings, PriceSettings
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +49,17 @@ _MILLION = 1_000_000
 def priced(model: str) -> bool:
     """Return whether the price of `model` is known."""
     return _price(model) is not None
+
+
+def prices_of(settings: AgentSettings) -> PriceSettings | None:
+    """Return the prices by which an agent's tokens are counted; None if it says itself what it costs, or if unknown.
+
+    The user's own count for every agent, published ones for a codex whose model is configured: it says tokens only.
+    """
+    if settings.prices is not None or settings.kind != "codex":
+        return settings.prices
+    price = _price(settings.model)
+    return PriceSettings(input=price.input, output=price.output, cached=price.cache_read) if price else None
 
 
 def dollars(model: str, tokens: Tokens) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from gitorch.agents.prices import prices_of
 from gitorch.errors import GitorchError, LimitReached, NotFound, SetupNeeded
 from gitorch.flow.scheduling import base
 from gitorch.flow.scheduling.limits import RunLimits
@@ -32,7 +33,7 @@ _NOTHING = {_PREPARED: ":"}
 """The check of a repository without checks: its worktree is prepared all the same."""
 
 _UNPRICED = ("codex", "command")
-"""Kinds of agents that do not say what they cost."""
+"""Kinds of agents that do not say what they cost, if no prices are known for them."""
 
 _MAX_BASES = 3
 _MAX_REASON = 200
@@ -143,7 +144,7 @@ def _examine_agents(workspace: Workspace, agents: ReadyAgents, found: _Examinati
             remark, fix = new_version_note(workspace, settings.kind, version)
             if remark:
                 found.add(Level.NOTE, f"{chosen} {version} is {remark}", *filter(None, [fix]))
-            unpriced += [chosen] if settings.kind in _UNPRICED and settings.prices is None else []
+            unpriced += [chosen] if settings.kind in _UNPRICED and prices_of(settings) is None else []
             ready.append(f"{chosen} {version}".strip() + f" for {len(tasks)} task{'s' if len(tasks) > 1 else ''}")
     if ready:
         found.add(Level.OK, f"ready: {', '.join(ready)}")

@@ -63,7 +63,7 @@ def test_every_price_is_positive_and_ordered() -> None:
         assert long is not None
         assert 0 < read < prompt < output
         assert long / 1_000 >= prompt * 0.999_999
-        assert priced(f"{name}-20260131")
+        assert priced(f"{name}-20260131") or not name.startswith("claude")
     assert not priced("a-model-of-tomorrow")
 
 

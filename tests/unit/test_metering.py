@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from gitorch.agents import AGENTS
+from gitorch.agents.prices import prices_of
 from gitorch.agents.protocol import Agent
 from gitorch.config import AgentSettings, PriceSettings
-from gitorch.flow.attempt.metering import Meter, metered_usage
+from gitorch.flow.attempt.metering import Meter, metered_usage, priced
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.spending import Spending
@@ -48,6 +50,23 @@ def test_an_execution_is_stopped_at_its_budget() -> None:
     assert meter.judge(message("a", 10)) == ""
     assert meter.judge(message("b", 10)) == "its budget of $3.00 is used up"
     assert [usage.usd for usage in published] == [1.5, 3.0]
+
+
+def test_prices_are_the_users_or_published_ones_for_codex() -> None:
+    """Claude and the api agent say what they cost; an unlisted model has no price, and no command has one."""
+    own = PriceSettings(input=1.0, output=2.0)
+    codex = AgentSettings(kind="codex", model="gpt-5.3-codex")
+    assert prices_of(codex) == PriceSettings(input=1.75, output=14.0, cached=0.175)
+    assert prices_of(msgspec.structs.replace(codex, prices=own)) == own
+    for settings in (
+        AgentSettings(kind="codex"),
+        AgentSettings(kind="codex", model="gpt-9"),
+        AgentSettings(kind="claude", model="claude-opus-5"),
+        AgentSettings(kind="command", model="gpt-5.5"),
+    ):
+        assert prices_of(settings) is None
+    usage = priced(Usage(input_tokens=1_000_000, cached_tokens=400_000, output_tokens=100_000), prices_of(codex))
+    assert usage.usd == pytest.approx(0.6 * 1.75 + 0.4 * 0.175 + 1.4)
 
 
 @pytest.mark.parametrize("agent", [AGENTS["codex"], AGENTS["command"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from gitorch.agents.prices import prices_of
 from gitorch.config import PriceSettings
 from gitorch.executors.base import tail_text
 from gitorch.flow.attempt import user_hooks
@@ -157,7 +158,7 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
         session=outcome.session or attempt.session,
         ending=outcome.ending,
         summary=redacted(outcome.summary)[: note.LONGEST],
-        usage=_total_usage(attempt, outcome.usage, env.settings.prices, cumulative=env.agent.usage_is_cumulative),
+        usage=_total_usage(attempt, outcome.usage, prices_of(env.settings), cumulative=env.agent.usage_is_cumulative),
         session_usage=outcome.usage or attempt.session_usage,
         denials=(*attempt.denials, *outcome.denials),
         alarms=(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from gitorch.agents.prices import prices_of
 from gitorch.agents.protocol import Agent
 from gitorch.config import AgentSettings, PriceSettings
 from gitorch.model.outcome import Usage
@@ -43,7 +44,7 @@ class Meter:
         call = self.agent.metered(line)
         if call is None:
             return False
-        self._calls[call.id] = priced(call.usage, self.settings.prices)
+        self._calls[call.id] = priced(call.usage, prices_of(self.settings))
         self.usage = sum(self._calls.values(), start=Usage())
         self.publish(self.usage)
         return True
@@ -58,7 +59,7 @@ def metered_usage(agent: Agent, settings: AgentSettings, lines: Iterable[bytes])
 
 
 def priced(usage: Usage, prices: PriceSettings | None) -> Usage:
-    """Return a usage at the prices of the user, if there are any: they replace what the agent says about its cost."""
+    """Return a usage at these prices, if there are any: they replace what the agent says about its cost."""
     if prices is None:
         return usage
     cached = prices.input if prices.cached is None else prices.cached
