@@ -40,6 +40,7 @@ COMMANDS: Sections = {
         "agents": ("agents", "show running agents"),
         "task": ("task", "show one task"),
         "log": ("log", "show the output of an agent"),
+        "attach": ("attach", "open the session of a task in its worktree"),
         "kill": ("kill", "stop tasks"),
         "resume": ("resume", "go on with a task in the same session"),
         "retry": ("retry", "queue a fresh attempt"),

@@ -78,8 +78,9 @@ DeclaredOutcome: TypeAlias = Literal[
 class AgentSettings(Section, frozen=True, kw_only=True):
     """One `[agents.NAME]` table: the kind, the executable, the model, arguments and environment.
 
-    `exit_codes` says what the exit codes of a command mean. `permissions` and `auth_method` are for `acp`: what it may
-    do when it asks, and the login method that it is told to use.
+    `exit_codes` says what the exit codes of a command mean, `attach` what opens an attempt's session on a terminal.
+    `permissions` and `auth_method` are for `acp`: what it may do when it asks, and the login method that it is told to
+    use.
     """
 
     kind: Literal["claude", "codex", "api", "acp", "command"]
@@ -89,6 +90,7 @@ class AgentSettings(Section, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     pass_env: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    attach: tuple[str, ...] = ()
     exit_codes: dict[str, DeclaredOutcome] = {}
     permissions: Permissions = "worktree"
     auth_method: str = ""

@@ -47,6 +47,17 @@ def run_on_terminal(
     return subprocess.run(argv, cwd=cwd, env=env, stdout=stdout, check=check).returncode
 
 
+def run_attended(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run a program for the person at this terminal, who alone interrupts it; return the exit code."""
+    # a handler, unlike SIG_IGN, is not inherited by the program
+    previous = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        return subprocess.run(argv, cwd=cwd, env=env, check=False).returncode
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def run_with_input(argv: Sequence[str], content: bytes, *, env: Mapping[str, str], seconds: float) -> None:
     """Run a program that gets `content`, without a terminal; raise `OSError` if it fails or takes too long."""
     try:

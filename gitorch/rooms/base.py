@@ -92,6 +92,9 @@ class Room(Site, Protocol):
     def head(self) -> Oid:
         """Return the commit that is checked out."""
 
+    def follow_branch(self) -> None:
+        """Let the agent's git stand on the tip of the task's branch, which a person may have moved since."""
+
     def checkout_conflict(self, conflict: Oid) -> None:
         """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
 

@@ -85,6 +85,10 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
             raise RoomError("the agent's repository has no commit checked out")
         return Oid(answer.stdout.strip())
 
+    def follow_branch(self) -> None:
+        """Let the agent's git stand on the tip of the task's branch, which a person may have moved since."""
+        self._homecoming.follow_branch()
+
     def checkout_conflict(self, conflict: Oid) -> None:
         """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
         conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)

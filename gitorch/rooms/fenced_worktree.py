@@ -54,6 +54,9 @@ class FencedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Return the commit that is checked out."""
         return Oid(self.worktree.git(self.repository, "rev-parse", "--verify", "HEAD").text)
 
+    def follow_branch(self) -> None:
+        """Do nothing: the agent's git is the user's."""
+
     def checkout_conflict(self, conflict: Oid) -> None:
         """Write the files of a conflict commit over a checkout of its parent; elsewhere, change nothing."""
         conflict_commit.checkout_conflict(self.repository, self.worktree, conflict)

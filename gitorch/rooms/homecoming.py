@@ -58,6 +58,13 @@ class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
         collect.replace_tip(self.repository, self.worktree, self.spec.branch, old, new)
         self._follow(branch_ref(self.spec.branch), new, old)
 
+    def follow_branch(self) -> None:
+        """Let the agent's git stand on the tip of the task's branch, unless it has commits that did not come home."""
+        branch, tip = branch_ref(self.spec.branch), self._tip
+        home = self.repository.read_ref(branch)
+        if home is not None and (tip is None or self._is_older(tip, home)):
+            self._follow(branch, home, tip)
+
     def awaiting_hooks(self) -> tuple[str, ...]:
         """Bring the agent's commits home; return the files that are not committed, if a user's hook may refuse them.
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gitorch.services import (
         adopt,
         agents,
+        attach,
         branch_tips,
         branches,
         candidate,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
 __all__ = [
     "adopt",
     "agents",
+    "attach",
     "branch_tips",
     "branches",
     "candidate",

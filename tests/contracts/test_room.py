@@ -291,6 +291,21 @@ def test_a_branch_that_a_person_continued(suite: Suite) -> None:
     assert suite.rooms.create(suite.next_attempt(first.tip)).head() == later
 
 
+def test_the_agents_git_follows_a_branch_that_a_person_continued(suite: Suite) -> None:
+    """A session that is opened later stands on the branch's tip; commits that did not come home stay."""
+    room = suite.room()
+    work(room)
+    assert isinstance(room.collect(MESSAGE), Collected)
+    git("update-ref", f"refs/heads/{BRANCH}", commit_on(suite, BRANCH, "By hand"), cwd=suite.folder)
+    room.follow_branch()
+    assert room.head() == suite.ref(BRANCH)
+    if suite.kind not in ("fenced worktree", "clone"):  # those have no repository of their own to keep it in
+        act(room, "git commit -q --allow-empty -m later")
+        own = room.head()
+        room.follow_branch()
+        assert room.head() == own != suite.ref(BRANCH)
+
+
 def test_a_branch_of_somebody_else(suite: Suite) -> None:
     """A first attempt does not take over a branch that exists and is not the task's."""
     other = git("commit-tree", "HEAD^{tree}", "-m", "other", cwd=suite.folder)

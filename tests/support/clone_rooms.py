@@ -47,6 +47,10 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
     def head(self) -> Oid:
         return Oid(git("rev-parse", "HEAD", cwd=self.directory))
 
+    def follow_branch(self) -> None:
+        git("fetch", "--quiet", "origin", self.spec.branch, cwd=self.directory)
+        git("reset", "--quiet", "--soft", "FETCH_HEAD", cwd=self.directory)
+
     def checkout_conflict(self, conflict: Oid) -> None:
         parent = git("rev-parse", f"{conflict}^", cwd=self.repository.common_dir)
         if parent == self.head():

@@ -57,8 +57,6 @@ CONTRACT = {
 """Commands, each with its own options."""
 
 OPEN = {
-    "attach": "",
-    "history": "",
     "submit": "--agents --attempts",
     "merge": "--resolved",
 }

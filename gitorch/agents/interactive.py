@@ -1,0 +1,77 @@
+"""How a person opens the session of an attempt: the command line of each kind of agent, for a terminal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from gitorch.agents import streams
+from gitorch.agents.claude.adapter import ENVIRONMENT
+from gitorch.agents.codex.adapter import program
+from gitorch.agents.protocol import Launch
+from gitorch.config import AgentSettings
+from gitorch.storage import atomic
+
+_LARGEST = 1 << 20
+
+SHELL = ("/bin/sh", "-c", 'exec "${SHELL:-/bin/sh}"')
+"""What is opened for a program that keeps no session: the shell of the room's environment."""
+
+
+class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The session to open: its id ("" for none), its task, and the worktree."""
+
+    task: str
+    session: str
+    worktree: Path
+
+
+def command(settings: AgentSettings, request: SessionRequest) -> Launch | None:
+    """Return the process that opens a session on a terminal; None if this kind of agent has none to open.
+
+    `agents.NAME.attach` says it for any agent. A person is there to answer: no mode that skips permissions is set.
+    """
+    if settings.attach:
+        values = {"{session}": request.session, "{task}": request.task, "{worktree}": str(request.worktree)}
+        return Launch(argv=tuple(_filled(word, values) for word in settings.attach))
+    if settings.kind == "command":
+        return Launch(argv=SHELL)
+    if settings.kind == "claude" and request.session:
+        model = ("--model", settings.model) if settings.model else ()
+        argv = (settings.path or "claude", "--resume", request.session, *model, *settings.args)
+        return Launch(argv=argv, env=ENVIRONMENT)
+    if settings.kind == "codex" and request.session:
+        # its own sandbox makes .git read-only: the room confines it
+        options = ("-C", str(request.worktree), "-s", "danger-full-access", "-a", "on-request")
+        model = ("-m", settings.model) if settings.model else ()
+        return Launch(argv=(program(settings), "resume", *options, *model, *settings.args, request.session))
+    return None
+
+
+def welcome(settings: AgentSettings, home: Path) -> None:
+    """Tell an agent with a HOME of its own that it is not new: it would ask for a theme and a login first.
+
+    Agents can write that HOME: no link in it is followed.
+    """
+    if settings.kind != "claude":
+        return
+    path = home / ".claude.json"
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            known = streams.parse(file.read(_LARGEST)) or {}
+    except OSError:
+        known = {}
+    atomic.replace(path, msgspec.json.encode({"theme": "dark", **known, "hasCompletedOnboarding": True}), mode=0o600)
+
+
+def is_shell(launch: Launch) -> bool:
+    """Return whether a launch opens a shell instead of a session."""
+    return launch.argv == SHELL
+
+
+def _filled(word: str, values: dict[str, str]) -> str:
+    for placeholder, value in values.items():
+        word = word.replace(placeholder, value)
+    return word
