@@ -72,18 +72,41 @@ def nearest_first(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
 
 def unlocked_by(name: TaskId, tasks: Mapping[TaskId, Task]) -> list[TaskId]:
     """Return the tasks that a verdict on this one lets go on: all that build on it and are not at their end."""
-    over = (State.MERGED, State.REJECTED, State.CANCELLED)
-    return sorted(other for other in dependants(name, tasks) if tasks[other].state not in over)
+    return sorted(_going_on(dependants(name, tasks), tasks))
+
+
+def unlock_counts(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> dict[TaskId, int]:
+    """Return how many tasks a verdict on each of these lets go on."""
+    direct = _direct_dependants(tasks)
+    return {name: len(_going_on(_reached(name, direct), tasks)) for name in names}
 
 
 def dependants(name: TaskId, tasks: Mapping[TaskId, Task]) -> set[TaskId]:
     """Return all tasks that wait for this one, at any depth."""
-    dependents: set[TaskId] = set()
-    level = {name}
-    while level:
-        level = {task.id for task in tasks.values() if level.intersection(task.spec.after)} - dependents
-        dependents |= level
-    return dependents
+    return _reached(name, _direct_dependants(tasks))
+
+
+def _going_on(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> list[TaskId]:
+    over = (State.MERGED, State.REJECTED, State.CANCELLED)
+    return [name for name in names if tasks[name].state not in over]
+
+
+def _direct_dependants(tasks: Mapping[TaskId, Task]) -> dict[TaskId, list[TaskId]]:
+    direct: dict[TaskId, list[TaskId]] = {}
+    for task in tasks.values():
+        for needed in task.spec.after:
+            direct.setdefault(needed, []).append(task.id)
+    return direct
+
+
+def _reached(name: TaskId, direct: Mapping[TaskId, Collection[TaskId]]) -> set[TaskId]:
+    reached: set[TaskId] = set()
+    open_names = [name]
+    while open_names:
+        new = set(direct.get(open_names.pop(), ())) - reached
+        reached |= new
+        open_names.extend(new)
+    return reached
 
 
 def ready(tasks: Mapping[TaskId, Task], *, approved_only: bool = False) -> list[Task]:

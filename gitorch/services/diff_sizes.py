@@ -17,7 +17,7 @@ from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic
 
 _FILE = "diff-sizes.json"
-_MAX_KEPT = 2_000
+_MIN_KEPT = 2_000
 
 
 def diff_sizes(workspace: Workspace, tasks: Iterable[Task]) -> dict[TaskId, LineCounts]:
@@ -30,7 +30,7 @@ def diff_sizes(workspace: Workspace, tasks: Iterable[Task]) -> dict[TaskId, Line
         with suppress(GitFailed):  # a commit is missing: the sizes of these stay unknown
             counts = line_counts.line_counts(workspace.repository, (pairs[name] for name in missing))
             sizes |= {keys[name]: counts[pairs[name]] for name in missing if pairs[name] in counts}
-            _save(workspace, sizes)
+            _save(workspace, sizes, keep=max(_MIN_KEPT, 2 * len(keys)))
     return {name: sizes[key] for name, key in keys.items() if key in sizes}
 
 
@@ -41,7 +41,7 @@ def _read(workspace: Workspace) -> dict[str, LineCounts]:
         return {}
 
 
-def _save(workspace: Workspace, sizes: dict[str, LineCounts]) -> None:
-    latest = dict(list(sizes.items())[-_MAX_KEPT:])
+def _save(workspace: Workspace, sizes: dict[str, LineCounts], *, keep: int) -> None:
+    latest = dict(list(sizes.items())[-keep:])
     with suppress(OSError):  # a disk that is full or read-only: the next command computes them again
         atomic.replace(workspace.folder / _FILE, msgspec.json.encode(latest), durable=False, concurrent=True)

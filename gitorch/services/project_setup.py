@@ -63,7 +63,7 @@ def try_out(workspace: Workspace, commit: Oid, toolchain: Toolchain, report: Rep
     best = None
     for candidate in toolchain.setups:
         trial = Trial(toolchain=toolchain, setup=candidate, checks=_run(workspace, commit, candidate, report))
-        if best is None or _score(trial) > _score(best):
+        if best is None or not best.works or _score(trial) > _score(best):
             best = trial
         if _score(trial)[0]:
             break

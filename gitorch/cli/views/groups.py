@@ -8,16 +8,15 @@ from operator import attrgetter
 
 from gitorch.cli.views import labels, quantities
 from gitorch.cli.views.labels import Bucket
-from gitorch.model.graph import unlocked_by
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.task import Task, urgency
 
 
-def grouped(tasks: Iterable[Task], graph: Mapping[TaskId, Task] | None = None) -> dict[Bucket, list[Task]]:
+def grouped(tasks: Iterable[Task], unlocks: Mapping[TaskId, int] | None = None) -> dict[Bucket, list[Task]]:
     """Sort tasks into buckets; empty buckets are left out.
 
-    With the `graph` of all tasks, those that need a verdict are sorted by what it unlocks, then by risk.
+    With the number of tasks that each verdict `unlocks`, those that need one are sorted by it, then by risk.
     """
     groups: dict[Bucket, list[Task]] = {bucket: [] for bucket in Bucket}
     for task in tasks:
@@ -25,15 +24,15 @@ def grouped(tasks: Iterable[Task], graph: Mapping[TaskId, Task] | None = None) -
     for bucket, group in groups.items():
         key = urgency if bucket is Bucket.QUEUED else attrgetter("number")
         group.sort(key=key, reverse=bucket in labels.DONE_BUCKETS)
-        if graph is not None and bucket is Bucket.REVIEW:
-            group.sort(key=partial(_review_rank, graph))
+        if unlocks is not None and bucket is Bucket.REVIEW:
+            group.sort(key=partial(_review_rank, unlocks))
     return {bucket: group for bucket, group in groups.items() if group}
 
 
-def _review_rank(tasks: Mapping[TaskId, Task], task: Task) -> tuple[int, int]:
+def _review_rank(unlocks: Mapping[TaskId, int], task: Task) -> tuple[int, int]:
     """Return the place of a task among those that need a verdict: what it unlocks, then whether its checks fail."""
     risk = {False: 0, None: 1, True: 2}[task.passed]
-    return -len(unlocked_by(task.id, tasks)), risk
+    return -unlocks.get(task.id, 0), risk
 
 
 def total_cost(tasks: Iterable[Task]) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.cli.views.quantities import clock, count, dollars, duration, plural
-from gitorch.model.graph import unlocked_by
+from gitorch.model import graph
 from gitorch.model.naming import TaskId, is_foreign
 from gitorch.model.outcome import Usage
 from gitorch.model.task import DONE, LEFT_OUT, Attempt, CheckResult, Phase, Priority, State, Task
@@ -182,10 +182,14 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
             return "", task.reason
 
 
-def unlocks(task: Task, tasks: Mapping[TaskId, Task]) -> str:
-    """Return how many tasks a verdict on this one lets go on, in words; empty for none, or if none is needed."""
-    names = unlocked_by(task.id, tasks) if bucket(task) is Bucket.REVIEW else []
-    return f"unlocks {plural(len(names), 'task')}" if names else ""
+def unlock_counts(tasks: Mapping[TaskId, Task]) -> dict[TaskId, int]:
+    """Return how many tasks a verdict lets go on, for each task that needs one."""
+    return graph.unlock_counts((name for name, task in tasks.items() if bucket(task) is Bucket.REVIEW), tasks)
+
+
+def unlocks(count: int) -> str:
+    """Return how many tasks a verdict lets go on, in words; empty for none."""
+    return f"unlocks {plural(count, 'task')}" if count else ""
 
 
 def is_left_out(task: Task) -> bool:

@@ -53,11 +53,12 @@ def sections(report: NightReport, now: datetime) -> list[ReportSection]:
     well = [entry.task for entry in entries if entry.task.passed and entry.task.state is not State.FAILED]
     wrong = [task for task in tasks.values() if labels.needs_attention(task)]
     paused = [task for task in tasks.values() if labels.bucket(task) in (Bucket.PAUSED, Bucket.RUNNING)]
+    unlocks = labels.unlock_counts(tasks)
     all_sections = [
         ReportSection("Moved by others", tuple(("", change.what) for change in report.foreign), is_bad=True),
         ReportSection(
             "Needs you",
-            tuple((entry.task.id, _need(entry, tasks, now)) for entry in entries if entry.task.id in waiting),
+            tuple((entry.task.id, _need(entry, tasks, unlocks, now)) for entry in entries if entry.task.id in waiting),
         ),
         ReportSection("Went well", tuple((task.id, f"{labels.checks_passed(task)}, {task.state}") for task in well)),
         ReportSection("Went wrong", tuple((task.id, _reason(task)) for task in wrong), is_bad=True),
@@ -79,13 +80,12 @@ def sections(report: NightReport, now: datetime) -> list[ReportSection]:
     return [section for section in all_sections if section.lines]
 
 
-def _need(entry: ReportEntry, tasks: Mapping[TaskId, Task], now: datetime) -> str:
+def _need(entry: ReportEntry, tasks: Mapping[TaskId, Task], unlocks: Mapping[TaskId, int], now: datetime) -> str:
     verb, reason = labels.next_step(entry.task, tasks, now)
     card = entry.card
     signals = [signal.text for signal in card.signals[:_NAMED]] if card else []
     size = f"+{card.added} -{card.removed}, {card.risk} risk" if card else ""
-    unlocks = labels.unlocks(entry.task, tasks)
-    words = [unlocks, size, *(signals or ([reason] if reason else []))]
+    words = [labels.unlocks(unlocks.get(entry.task.id, 0)), size, *(signals or ([reason] if reason else []))]
     return f"{verb}: " + "; ".join(word for word in words if word)
 
 

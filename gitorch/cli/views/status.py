@@ -41,6 +41,7 @@ class _Facts(NamedTuple):
     """What the rows show besides the task file."""
 
     tasks: Mapping[TaskId, Task]
+    unlocks: Mapping[TaskId, int]
     diffs: Mapping[TaskId, labels.LineCounts]
     activity: Mapping[str, str]
     conflicts: Mapping[TaskId, str]
@@ -103,12 +104,19 @@ def status(
     )
     top = [*_header_lines(header, terminal), *(warning(text, terminal) for text in warnings)]
     top += section(terminal, *foreign_changes.changes(moved, terminal, show_all=show_all))
-    groups = grouped(by_id.values(), by_id)
+    unlocks = labels.unlock_counts(by_id)
+    groups = grouped(by_id.values(), unlocks)
     if not groups:
         return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])
     marks = forecast.marks(conflicts)
     facts = _Facts(
-        tasks=by_id, diffs=diffs or {}, activity=activity or {}, conflicts=marks, by_hand=by_hand or {}, now=now
+        tasks=by_id,
+        unlocks=unlocks,
+        diffs=diffs or {},
+        activity=activity or {},
+        conflicts=marks,
+        by_hand=by_hand or {},
+        now=now,
     )
     outlook = (*forecast.conflict_lines(conflicts, terminal), *forecast.candidate_lines(candidate, terminal))
     end = (
@@ -182,7 +190,7 @@ def _next_cell(task: Task, facts: _Facts, terminal: TerminalStyle) -> Span:
     by_hand = facts.by_hand.get(task.id, "")
     if by_hand and task.state is State.CONFLICTED:
         verb = "review"
-    unlocks = labels.unlocks(task, facts.tasks)
+    unlocks = labels.unlocks(facts.unlocks.get(task.id, 0))
     parts = (priority, unlocks, by_hand, reason, conflict, _title(task))
     text = terminal.clean("; ".join(part for part in parts if part))
     return labels.with_title(labels.sentence(verb, text), task, terminal), _next_style(task, reason)
