@@ -17,6 +17,7 @@ from gitorch.services import moved
 from gitorch.services.branch_tips import branch_states
 from gitorch.services.branches import integration_tip
 from gitorch.services.forecast_record import saved_candidate, saved_conflicts
+from gitorch.services.report_details import TaskDetails, task_details
 from gitorch.services.review import cards_in_order
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic
@@ -29,11 +30,12 @@ _FOLDER = "reports"
 
 
 class ReportEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One task: its branch as it is, its review card if it needs a verdict, and its diff."""
+    """One task: its branch as it is, its review card if it needs a verdict, its diff, and its details."""
 
     task: Task
     card: ReviewCard | None = None
     patch: Patch = Patch()
+    details: TaskDetails = TaskDetails()
 
 
 class NightReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,8 +60,8 @@ class NightReport(msgspec.Struct, frozen=True, kw_only=True):
         return [entry.task for entry in self.entries if _needs_person(entry)]
 
 
-def make_report(workspace: Workspace, *, with_diffs: bool) -> NightReport:
-    """Return the report of all tasks on the board."""
+def make_report(workspace: Workspace, *, for_page: bool) -> NightReport:
+    """Return the report of all tasks on the board; `for_page` reads diffs, transcripts and other details as well."""
     states = branch_states(workspace, workspace.tasks.values())
     cards = {card.task.id: card for card in cards_in_order(workspace)}
     rest = sorted((states[name].task for name in states if name not in cards), key=lambda task: task.number)
@@ -71,10 +73,7 @@ def make_report(workspace: Workspace, *, with_diffs: bool) -> NightReport:
         repository=top.name,
         integration=workspace.config.integration,
         tip=tip,
-        entries=tuple(
-            ReportEntry(task=task, card=cards.get(task.id), patch=_patch(workspace, task) if with_diffs else Patch())
-            for task in tasks
-        ),
+        entries=tuple(_entry(workspace, task, cards.get(task.id), for_page=for_page) for task in tasks),
         conflicts=saved_conflicts(workspace),
         candidate=saved_candidate(workspace),
         foreign=tuple(moved.unacknowledged(workspace)),
@@ -89,6 +88,12 @@ def save_report(workspace: Workspace, report: NightReport, page: str) -> Path:
     path = folder / f"{report.created:%Y-%m-%dT%H%M%SZ}.html"
     atomic.replace(path, page.encode("utf-8", "backslashreplace"), durable=False, concurrent=True)
     return path
+
+
+def _entry(workspace: Workspace, task: Task, card: ReviewCard | None, *, for_page: bool) -> ReportEntry:
+    if not for_page:
+        return ReportEntry(task=task, card=card)
+    return ReportEntry(task=task, card=card, patch=_patch(workspace, task), details=task_details(workspace, task))
 
 
 def _needs_person(entry: ReportEntry) -> bool:

@@ -10,46 +10,56 @@ import pytest
 
 from gitorch import services
 from gitorch.errors import Refused
-from gitorch.model.naming import TaskId
+from gitorch.flow.merge import MergePlan
+from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import change
+from gitorch.replay import Replayer
 from gitorch.services.open import open_workspace
 from gitorch.services.preview import plan_preview
 from tests.support.cli import Cli
 from tests.support.days import adopt, approve, branch
 from tests.support.git import commit, commit_on_branch, git
 
-NAMES = ("a", "b", "c", "d", "e")
+NAMES = ("a", "b", "c", "d", "e", "f")
 
 
 @pytest.fixture
 def cli(repository_folder: Path) -> Cli:
-    """Five tasks: b builds on a, d on c, and a, c and e change the same line of one file in part."""
+    """Six tasks: b builds on a, d on c, f on b, and a and c change the same line of one file."""
     commit(repository_folder, "Shared", {"shared.txt": "one\ntwo\nthree\n"})
     commit_on_branch(repository_folder, "work/a", "main", ("A\n", {"a.txt": "a\n", "shared.txt": "ONE\ntwo\nthree\n"}))
     branch(repository_folder, "work/b", "b.txt", base="work/a")
     commit_on_branch(repository_folder, "work/c", "main", ("C\n", {"shared.txt": "1\ntwo\nthree\n"}))
     branch(repository_folder, "work/d", "d.txt", base="work/c")
     branch(repository_folder, "work/e", "e.txt")
+    branch(repository_folder, "work/f", "f.txt", base="work/b")
     adopt(open_workspace(repository_folder), "work/*")
     return Cli(repository_folder, GITORCH_SANDBOX_MODE="off")
 
 
+def outcome(replayer: Replayer, plan: MergePlan) -> tuple[Oid, dict[TaskId, tuple[str, ...]]]:
+    """Return the tree of a plan, and why each task that it leaves out is left out."""
+    reasons = {item.task.id: (*item.paths, *item.partners) for item in plan.conflicts}
+    return replayer.tree(plan.tip), reasons | {item.task.id: (item.reason,) for item in plan.blocked}
+
+
 def test_every_subset_has_the_tree_that_its_merge_publishes(cli: Cli) -> None:
-    """For each subset of the graph, the previewed tree is that of the merge of the same tasks; the same is left out."""
-    expected = {}
+    """For each of the 64 subsets, the previewed tree is that of the merge of the same tasks, or both leave the same out
+    for the same reason; nothing is refused by both.
+    """
     library = open_workspace(cli.folder)
-    subsets = [names for size in range(1, 6) for names in itertools.combinations(NAMES, size)]
+    subsets = [names for size in range(1, 7) for names in itertools.combinations(map(TaskId, NAMES), size)]
     with services.replaying.open_replayer(library) as replayer:
-        for names in subsets:
-            plan = plan_preview(library, replayer, [TaskId(name) for name in names])
-            left_out = {*(item.task.id for item in plan.conflicts), *(item.task.id for item in plan.blocked)}
-            expected[names] = replayer.tree(plan.tip), left_out
+        expected = {names: outcome(replayer, plan_preview(library, replayer, names)) for names in subsets}
+        with pytest.raises(Refused):
+            plan_preview(library, replayer, [])
     approve(library, *NAMES)
     with services.replaying.open_replayer(library) as replayer:
         for names in subsets:
-            merged = services.merge.plan_merge(library, replayer, [TaskId(name) for name in names])
-            left_out = {*(item.task.id for item in merged.conflicts), *(item.task.id for item in merged.blocked)}
-            assert (replayer.tree(merged.tip), left_out) == expected[names], names
+            assert outcome(replayer, services.merge.plan_merge(library, replayer, names)) == expected[names], names
+    assert {names for names, (_, reasons) in expected.items() if reasons} == {
+        names for names in subsets if {"a", "b", "f"} & {*names} and {"c", "d"} & {*names}
+    }
 
 
 def test_the_union_is_checked_out_and_prepared(cli: Cli) -> None:

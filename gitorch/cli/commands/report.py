@@ -32,7 +32,7 @@ def report_command(session: Session, form: str, output: str) -> None:
     """
     session.json = session.json or form == "json"
     session.check_forecast()
-    report = services.report.make_report(session.workspace, with_diffs=form == "html")
+    report = services.report.make_report(session.workspace, for_page=form == "html")
     now = datetime.now().astimezone()
     if form == "html":
         page = views.report_page.page(report, now)
@@ -54,7 +54,7 @@ def report_command(session: Session, form: str, output: str) -> None:
 def write_page(session: Session) -> None:
     """Write the page of a run that ended, and print its path; a report that fails must not fail the run."""
     try:
-        report = services.report.make_report(session.workspace, with_diffs=True)
+        report = services.report.make_report(session.workspace, for_page=True)
         page = views.report_page.page(report, datetime.now().astimezone())
         path = services.report.save_report(session.workspace, report, page)
     except (GitorchError, OSError, ImportError) as error:

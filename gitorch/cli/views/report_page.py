@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime
 from importlib import resources
 from typing import Any
@@ -13,23 +13,27 @@ from markupsafe import Markup
 
 from gitorch.cli.terminal.sanitize import safe, safe_block
 from gitorch.cli.views import labels, quantities, report_words, templates
-from gitorch.cli.views.highlight import highlighted
-from gitorch.cli.views.report_pictures import BOX_HEIGHT, BOX_WIDTH, CHART_WIDTH, kind, task_graph, timeline
-from gitorch.git.patch_lines import LineKind, Patch, PatchLine
-from gitorch.model.redact import Redactor, redacted
+from gitorch.cli.views.report_diff import hunk_files, patch_files
+from gitorch.cli.views.report_graph import BOX_HEIGHT, BOX_WIDTH, kind, task_graph
+from gitorch.cli.views.report_timeline import CHART_WIDTH, LABEL_WIDTH, timeline
+from gitorch.cli.views.second_look import summary as look_summary
+from gitorch.flow.review.second_look import AnsweredComment
+from gitorch.model.outcome import Event, Usage
+from gitorch.model.redact import redacted
+from gitorch.model.task import Comment
 from gitorch.services.report import NightReport, ReportEntry
 
 _WIDEST = 10_000
+_BOX_CELLS = 24
 _DATA = resources.files("gitorch.data")
 
 
 def page(report: NightReport, now: datetime) -> str:
     """Return the page of a report."""
     environment = templates.environment()
-    environment.filters |= {"line": _line, "block": safe_block}
+    environment.filters |= {"line": _line, "block": safe_block, "short": _short}
     style, script = _source("report.css"), _source("report.js")
     tasks = [entry.task for entry in report.entries]
-    bars, covered = timeline(tasks, now)
     return str(
         environment.get_template("report.html").render(
             style=Markup(style),  # noqa: S704 (our own files)
@@ -41,10 +45,11 @@ def page(report: NightReport, now: datetime) -> str:
             is_bad=report_words.is_bad(report),
             sections=report_words.sections(report, now),
             graph=task_graph(tasks),
-            bars=bars,
-            covered=[quantities.clock(time, now) for time in covered or ()],
+            timeline=timeline(report.entries, now),
             box=(BOX_WIDTH, BOX_HEIGHT),
-            chart_width=CHART_WIDTH,
+            chart_width=LABEL_WIDTH + CHART_WIDTH + 40,
+            names={task.id for task in tasks},
+            total=_spend([usage for task in tasks for usage in task.usages]),
             entries=[_entry(entry, now) for entry in report.entries],
         )
     )
@@ -62,50 +67,67 @@ def _line(text: object) -> str:
     return safe(str(text), width=_WIDEST)
 
 
+def _short(text: str) -> str:
+    """Return a name that fits into a box and beside a bar."""
+    return safe(text, width=_BOX_CELLS)
+
+
 def _entry(entry: ReportEntry, now: datetime) -> dict[str, Any]:
-    task, card = entry.task, entry.card
+    task, card, details = entry.task, entry.card, entry.details
     return {
         "task": task,
         "kind": kind(task),
         "checks": labels.checks_passed(task),
-        "cost": labels.cost(task.usage),
+        "spend": _spend(task.usages),
         "took": labels.took(task.attempt, now),
-        "results": [(result, labels.check_outcome(result)) for result in task.results],
+        "results": [
+            (
+                result,
+                labels.check_outcome(result),
+                quantities.duration(result.seconds),
+                details.outputs.get(result.name, ""),
+            )
+            for result in task.results
+        ],
         "signals": card.signals if card else (),
         "risk": card.risk if card else "",
         "commits": card.commits if card else (),
         "size": f"+{card.added} -{card.removed}" if card else "",
         "prompt": redacted(task.spec.prompt),
         "summary": redacted(task.attempt.summary) if task.attempt else "",
-        "comments": [(_position(comment.file, comment.line), comment) for comment in task.comments],
-        "files": list(_files(entry.patch)),
+        "comments": _comments(entry),
+        "look": details.look,
+        "look_summary": look_summary(details.look) if details.look else "",
+        "look_files": list(hunk_files(details.look.hunks)) if details.look else [],
+        "transcript": [_event(event) for event in details.transcript.events],
+        "omitted": details.transcript.omitted,
+        "files": list(patch_files(entry.patch)),
         "is_cut": entry.patch.is_cut,
     }
 
 
-def _position(file: str, line: int) -> str:
-    return f"{file}:{line}" if line else file
+def _spend(usages: Sequence[Usage]) -> dict[str, str]:
+    """Return what was spent: the cost, and the tokens in and out; empty where nothing is known."""
+    total = sum(usages, start=Usage())
+    has_tokens = total.input_tokens or total.output_tokens
+    cost = labels.costs(usages)
+    return {
+        "cost": "" if cost.endswith(" tok") else cost,
+        "tokens": f"{quantities.count(total.input_tokens)} in, {quantities.count(total.output_tokens)} out"
+        if has_tokens
+        else "",
+    }
 
 
-def _files(patch: Patch) -> Iterator[tuple[str, list[tuple[PatchLine, str]]]]:
-    """Yield the files of a patch: the name, and each line with its text as safe, highlighted HTML."""
-    redactor = Redactor()
-    name = ""
-    lines: list[tuple[PatchLine, str]] = []
-    for line in patch.lines:
-        if line.kind is LineKind.FILE:
-            if name:
-                yield name, highlighted(name, lines)
-            name, lines = _name(line.text), []
-        elif line.kind is not LineKind.META or not line.text.startswith(("index ", "--- ", "+++ ")):
-            lines.append((line, safe_block(redactor.feed(line.text + "\n")).rstrip("\n")))
-    if name:
-        yield name, highlighted(name, lines)
+def _comments(entry: ReportEntry) -> list[tuple[Comment, str]]:
+    """Return the comments of the last review with the agent's answers, and those that are not sent yet."""
+    answered: Sequence[AnsweredComment] = entry.details.look.comments if entry.details.look else ()
+    sent = [one.comment for one in answered]
+    pending = [(comment, "") for comment in entry.task.comments if comment not in sent]
+    return [*((one.comment, str(one.answer) if one.answer else "no answer") for one in answered), *pending]
 
 
-def _name(header: str) -> str:
-    """Return the new name of a file from `a/OLD b/NEW`."""
-    middle = header.rfind(" b/")
-    quoted = header.rfind(' "b/')
-    start = max(middle + 3, quoted + 4) if max(middle, quoted) >= 0 else 0
-    return _line(header[start:].rstrip('"'))
+def _event(event: Event) -> tuple[str, str]:
+    """Return an event's kind and its text; a tool's name comes first."""
+    arguments = event.text.removeprefix(event.tool).lstrip(": ")
+    return event.kind, f"{event.tool}  {arguments}".rstrip() if event.kind == "tool" else event.text.strip("\n")

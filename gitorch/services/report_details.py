@@ -1,0 +1,125 @@
+"""What a page of the night shows of one task beyond the board: its steps, transcript, check output and last review."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from gitorch.errors import Refused
+from gitorch.executors.base import Executor, Submitted
+from gitorch.flow.review.second_look import SecondLook
+from gitorch.git.repository import GitFailed
+from gitorch.model.outcome import Event, Exit
+from gitorch.model.redact import redacted
+from gitorch.model.task import Task
+from gitorch.services.executor import executor_of
+from gitorch.services.second_look import since_review
+from gitorch.services.watch import executions, transcript
+from gitorch.services.workspace import Workspace
+
+_MAX_EVENTS = 120
+"""Events of one transcript that a page holds: its last ones."""
+
+_MAX_EVENT = 1_500
+"""Characters of one event that a page holds."""
+
+_MAX_OUTPUT = 6_000
+"""Bytes of a failed check's output that a page holds: its last ones."""
+
+
+class AttemptStep(msgspec.Struct, frozen=True):
+    """One step of an attempt. Times are Unix seconds; `end` is None while it runs.
+
+    `name` is what the key says behind the attempt: `prepare-1`, `agent-1`, or `clean-1/pytest` for a check.
+    """
+
+    attempt: int
+    name: str
+    start: float
+    end: float | None
+
+
+class Transcript(msgspec.Struct, frozen=True):
+    """The last events of an attempt's agent, and how many earlier ones are left out."""
+
+    events: tuple[Event, ...] = ()
+    omitted: int = 0
+
+
+class TaskDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """The details of one task. `outputs` maps failed checks to the end of what they printed.
+
+    `look` is None for a task without a verdict.
+    """
+
+    steps: tuple[AttemptStep, ...] = ()
+    transcript: Transcript = Transcript()
+    outputs: dict[str, str] = {}
+    look: SecondLook | None = None
+
+
+def task_details(workspace: Workspace, task: Task) -> TaskDetails:
+    """Return the details of a task; what has been cleaned up is missing."""
+    return TaskDetails(
+        steps=_steps(workspace, task),
+        transcript=_last_events(workspace, task),
+        outputs={
+            result.name: _tail(Path(result.output)) for result in task.results if not result.passed and result.output
+        },
+        look=_since_review(workspace, task),
+    )
+
+
+def _steps(workspace: Workspace, task: Task) -> tuple[AttemptStep, ...]:
+    executor = executor_of(workspace)
+    return tuple(
+        _step(executor, number, execution)
+        for number in range(1, task.attempts + 1)
+        for execution in executions(workspace, task, number)
+    )
+
+
+def _step(executor: Executor, number: int, execution: Submitted) -> AttemptStep:
+    name = "/".join(execution.key.split("/")[3:])
+    status = executor.poll(execution.id)
+    if isinstance(status, Exit):
+        start = status.started or execution.time
+        return AttemptStep(number, name, start, start + status.seconds)
+    return AttemptStep(number, name, execution.time, None)
+
+
+def _last_events(workspace: Workspace, task: Task) -> Transcript:
+    events: deque[Event] = deque(maxlen=_MAX_EVENTS)
+    total = 0
+    for execution in executions(workspace, task) if task.attempts else ():
+        if execution.step.startswith("agent-"):
+            for event in transcript(workspace, task, execution):
+                total += 1
+                events.append(_shortened(event))
+    return Transcript(tuple(events), total - len(events))
+
+
+def _shortened(event: Event) -> Event:
+    if len(event.text) <= _MAX_EVENT:
+        return event
+    return msgspec.structs.replace(event, text=f"{event.text[:_MAX_EVENT]} [cut]")
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _MAX_OUTPUT))
+            return redacted(file.read().decode("utf-8", "replace"))
+    except OSError:  # it was cleaned up
+        return ""
+
+
+def _since_review(workspace: Workspace, task: Task) -> SecondLook | None:
+    try:
+        return since_review(workspace, task)
+    except (Refused, GitFailed):  # no verdict yet, or its commits are gone
+        return None

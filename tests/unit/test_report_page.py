@@ -1,0 +1,111 @@
+"""The page of a report as values: its graph, its timeline, its diffs, and what it says of a task."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from gitorch.cli.views import report_page
+from gitorch.cli.views.report_diff import patch_files
+from gitorch.cli.views.report_graph import BOX_HEIGHT, BOX_WIDTH, TaskGraph, task_graph
+from gitorch.cli.views.report_timeline import timeline
+from gitorch.model.naming import TaskId
+from gitorch.model.task import State
+from gitorch.services.report import ReportEntry
+from tests.support.pages import NIGHT, NOW, a_task, an_attempt
+from tests.support.report_night import a_report, busy_night, hostile_entry
+
+
+def graph_of(**after: str) -> TaskGraph:
+    """Return the graph of tasks, each with the names of those that it builds on."""
+    tasks = [
+        a_task(name, number, State.QUEUED, after=tuple(map(TaskId, names.split())))
+        for number, (name, names) in enumerate(after.items(), start=1)
+    ]
+    return task_graph(tasks)
+
+
+def test_an_edge_passes_no_other_box() -> None:
+    """A task that waits for two of a chain: the long edge has a row of its own."""
+    graph = graph_of(a="", b="a", c="b", d="c a")
+    corners = {box.id: (box.x, box.y) for box in graph.boxes}
+    assert len({x for x, _ in corners.values()}) == 4
+    (long,) = [edge.path for edge in graph.edges if "H" in edge.path]
+    passed = [(int(x), int(y)) for x, y in re.findall(r"(\d+) (\d+) H", long)]
+    assert len(passed) == 2
+    for x, y in passed:
+        assert not any(box.x == x and box.y <= y <= box.y + BOX_HEIGHT for box in graph.boxes)
+
+
+def test_tasks_without_a_connection_stand_below_in_rows() -> None:
+    """Twelve loose tasks do not make a column of twelve."""
+    graph = graph_of(a="", b="a", **{f"loose{number}": "" for number in range(12)})
+    loose = [box for box in graph.boxes if box.id.startswith("loose")]
+    assert len({box.y for box in loose}) == 3
+    assert min(box.y for box in loose) > max(box.y for box in graph.boxes if box not in loose)
+    assert graph.width >= max(box.x for box in graph.boxes) + BOX_WIDTH
+
+
+def test_a_timeline_shows_each_wait() -> None:
+    """Queued, an attempt that met a limit, the wait for it, the attempt after it, and its checks."""
+    other = ReportEntry(task=a_task("other", 1, State.MERGED, attempts=1, attempt=an_attempt(1, 60)))
+    _, row = timeline([hostile_entry(), other], NOW).rows
+    assert [bar.kind for bar in row.bars] == ["queue", "agent", "limit", "agent", "checks"]
+    assert [bar.words for bar in row.bars] == [
+        "queued, 1h00m",
+        "attempt 1, claude: limited, 30m00s",
+        "waited for a limit, 3h30m",
+        "attempt 2, claude: finished, 20m00s",
+        "test, 3m20s",
+    ]
+    starts = [bar.x for bar in row.bars]
+    assert starts == sorted(starts)
+
+
+def test_a_timeline_is_of_the_last_night() -> None:
+    """An attempt that ended the day before is counted, not drawn: it would squeeze all others."""
+    old = a_task("old", 1, State.MERGED, attempts=1, attempt=an_attempt(1, 60, started=NOW - timedelta(days=4)))
+    chart = timeline([ReportEntry(task=old), *(ReportEntry(task=task) for task in NIGHT)], NOW)
+    assert chart.earlier == 1
+    assert "old" not in {row.id for row in chart.rows}
+
+
+def test_lines_of_a_diff_are_grouped_in_runs() -> None:
+    """What was removed and what was added instead share a run, in which a stylesheet puts them side by side."""
+    (file,) = patch_files(hostile_entry().patch)
+    assert [(run.kind, len(run.lines)) for run in file.runs] == [
+        ("hunk", 1),
+        ("context", 1),
+        ("change", 3),
+        ("context", 1),
+    ]
+    assert (file.added, file.removed) == (2, 1)
+
+
+def test_a_page_holds_everything_about_a_task() -> None:
+    """Comments with their answers, what changed since the review, the end of a failed check, the transcript, tokens."""
+    page = report_page.page(busy_night(), NOW)
+    for part in (
+        "<h3>Since the last review</h3>",
+        "it was sent back (attempt 1), 1 hunk to look at, 1 of 1 comment answered",
+        '<div class="answer">↳ kept, ',
+        "<summary>what it printed</summary>",
+        '<pre class="tool">Bash  ',
+        "7 earlier events are left out; see: orchestrate log hostile",
+        "$1.20",
+        "421k in, 9k out",
+        "The diff is longer; see: orchestrate diff hostile",
+        '<label for="split">',
+    ):
+        assert part in page, part
+    assert "{{ 7 * 7 }}" in page
+
+
+def test_a_night_without_work_is_red() -> None:
+    """An empty night and one in which everything failed are bad news in the first line."""
+    empty = report_page.page(a_report(), NOW)
+    assert '<strong class="bad">nothing ran: there are no tasks</strong>' in empty
+    failed = a_task("one", 1, State.FAILED, attempts=1, attempt=an_attempt(1, 60), reason="exit code 3")
+    page = report_page.page(a_report(ReportEntry(task=failed)), NOW)
+    assert '<strong class="bad">0 of 1 task done' in page
+    assert '<p class="bad">exit code 3</p>' in page
