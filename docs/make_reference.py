@@ -107,6 +107,7 @@ _WHAT = {
     "sandbox.disk": "how much each may write into its worktree",
     "agents": "see below",
     "roles": "see below",
+    "review.viewer": "your diff viewer, for `diff --viewer` and the key `v` ([how](review.md#your-own-viewer))",
     "review.require_checks": "approval requires passing checks; `--force` overrides it",
     "review.sensitive": "[paths](#paths) that deserve a second look",
     "merge.verify": "check the union and find what fails (`batch`), every step (`each`), or only the union (`end`)",

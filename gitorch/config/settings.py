@@ -110,9 +110,10 @@ class RoleSettings(Section, frozen=True, kw_only=True):
 
 
 class ReviewSettings(Section, frozen=True, kw_only=True):
-    """`[review]`: what approval requires, and which paths need extra attention."""
+    """`[review]`: what approval requires, which paths need extra attention, and the viewer of diffs."""
 
     require_checks: bool = True
+    viewer: str = ""
     sensitive: tuple[str, ...] = ("**/auth/**", ".github/**", "*.lock")
 
 

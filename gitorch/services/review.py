@@ -138,6 +138,21 @@ def add_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) 
     return change_tasks(workspace, "comment", [(task, commented)], f"comment on {task.id}")[0]
 
 
+def keep_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) -> Task:
+    """Add the comments of another program to a task: one whose place does not exist is about the task, and names it."""
+    reviewer = current_reviewer(workspace)
+    signed = [msgspec.structs.replace(comment, author=reviewer, attempt=task.attempts) for comment in comments]
+    return add_comments(workspace, task, [_placed_or_not(workspace, task, comment) for comment in signed])
+
+
+def _placed_or_not(workspace: Workspace, task: Task, comment: Comment) -> Comment:
+    try:
+        return placed(workspace, task, comment)
+    except InvalidInput:
+        words = f"{comment.place}: {comment.text}"
+        return msgspec.structs.replace(comment, text=words, file="", line=0, end=0, is_old=False)
+
+
 def replace_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) -> Task:
     """Replace the pending comments of a task by those of an edited review; the old ones keep the code they had."""
     if task.state is State.RUNNING:

@@ -21,6 +21,7 @@ NAME = "trusted commands"
 """What the list is called where its changes are told."""
 
 _RUNS_COMMANDS = ("prepare", "checks", "agents", "notify")
+_SINGLE_COMMANDS = (("merge", "regenerate"), ("review", "viewer"))
 
 
 def _trust_file() -> Path:
@@ -33,10 +34,9 @@ def commands(layers: Sequence[Layer]) -> dict[str, Any]:
     for layer in layers:
         if layer.origin in (FILE, PERSONAL):
             overlay(merged, {key: layer.settings[key] for key in _RUNS_COMMANDS if key in layer.settings}, {}, "")
-            merge = layer.settings.get("merge", {})
-            overlay(
-                merged, {"merge": {"regenerate": regenerate}} if (regenerate := merge.get("regenerate")) else {}, {}, ""
-            )
+            for table, name in _SINGLE_COMMANDS:
+                if command := layer.settings.get(table, {}).get(name):
+                    overlay(merged, {table: {name: command}}, {}, "")
     return {key: value for key, value in merged.items() if value}
 
 

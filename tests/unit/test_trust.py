@@ -44,4 +44,5 @@ def test_trust_is_about_the_repositorys_files() -> None:
     """What the user's own file or command line says is not the repository's to be trusted."""
     assert commands([parse(TRUSTED, "config.toml"), from_assignments(["checks.test=x"])]) == {}
     assert trust(TRUSTED, PERSONAL) == trust(TRUSTED)
+    assert commands([parse('[review]\nviewer = "x {range}"', FILE)]) == {"review": {"viewer": "x {range}"}}
     assert commands([parse('[notify]\ncommand = ["x"]', FILE)]) == {"notify": {"command": ["x"]}}

@@ -11,6 +11,8 @@ import click
 from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.choices import STARTED_TASK
+from gitorch.cli.commands.review_file import leave_comments
+from gitorch.cli.commands.viewer import open_viewer
 from gitorch.cli.session import Session, pass_session
 from gitorch.cli.terminal.patch import DEFAULTS, Colours, shown, whole_lines
 from gitorch.errors import Refused
@@ -37,10 +39,17 @@ class DiffCommand(click.Command):
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.option("--stat", is_flag=True, help="Show file names and line counts only.")
 @click.option("--since-review", is_flag=True, help="Show what changed since the last verdict, with its comments.")
+@click.option("--viewer", is_flag=True, help="Open it in review.viewer, and keep the comments written there.")
 @pass_session
 @click.pass_context
 def diff_command(
-    ctx: click.Context, session: Session, name: str | None, options: tuple[str, ...], stat: bool, since_review: bool
+    ctx: click.Context,
+    session: Session,
+    name: str | None,
+    options: tuple[str, ...],
+    stat: bool,
+    since_review: bool,
+    viewer: bool,
 ) -> None:
     """Show the changes of a task's branch.
 
@@ -48,6 +57,11 @@ def diff_command(
     what follows `--` are paths from the top of the repository. Credentials are redacted, and on a terminal control
     characters are shown as escapes: `git diff` between the same commits shows the exact text.
     """
+    if viewer:
+        if stat or since_review or options or ctx.meta[_PATHS] or session.json:
+            raise click.UsageError("--viewer takes no other options and no paths")
+        leave_comments(session, [open_viewer(session, session.find(name))])
+        return
     task, past = session.find_any(name)
     if past:
         services.past_tasks.require_commits(session.workspace, task)

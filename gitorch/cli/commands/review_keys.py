@@ -16,6 +16,7 @@ from gitorch.cli.commands.diff import show_diff, show_second_look
 from gitorch.cli.commands.hunk_keys import walk_hunks
 from gitorch.cli.commands.review_file import edit_review
 from gitorch.cli.commands.verdicts import read_message
+from gitorch.cli.commands.viewer import open_viewer
 from gitorch.cli.session import Session
 from gitorch.cli.terminal.keys import INTERRUPTS, read_key
 from gitorch.errors import GitorchError, Refused
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 _PROMPT = "[d]iff [h]unks [i]nterdiff [c]omment [e]dit [a]pprove [r]evise [n]ext [?]"
 _HELP = """\
 d  the diff, in your pager               a  approve
-h  hunk by hunk, with viewed marks       r  revise: send back with your comments
-i  what changed since your last verdict  x  reject; the branch is kept
-c  comment on the task                   n  next task
-e  edit the review, in the diff          q  quit
-t  checks with their output              s  summary: this page, with your comments
-l  the agent's log                       o  open the worktree in your editor"""
+v  the diff, in your viewer              r  revise: send back with your comments
+h  hunk by hunk, with viewed marks       x  reject; the branch is kept
+i  what changed since your last verdict  n  next task
+c  comment on the task                   q  quit
+e  edit the review, in the diff          s  summary: this page, with your comments
+t  checks with their output              o  open the worktree in your editor
+l  the agent's log"""
 
 
 def review_interactively(session: Session, cards: Sequence[ReviewCard], *, flat: bool) -> list[Task]:
@@ -70,6 +72,11 @@ def _ask_verdict(session: Session, card: ReviewCard, position: str, *, flat: boo
 
 def _diff(session: Session, task: Task) -> bool:
     show_diff(session, task, ())
+    return False
+
+
+def _viewer(session: Session, task: Task) -> bool:
+    open_viewer(session, session.find(task.id))
     return False
 
 
@@ -153,6 +160,7 @@ def _comments(session: Session, task: Task) -> list[Comment]:
 
 _ACTIONS: dict[str, Callable[[Session, Task], bool]] = {
     "d": _diff,
+    "v": _viewer,
     "i": _since_review,
     "c": _comment,
     "e": _edit,

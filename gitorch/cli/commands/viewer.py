@@ -1,0 +1,54 @@
+"""`diff --viewer`, and the key `v` of a review: the range of a task in the reviewer's own diff viewer."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from pathlib import Path
+
+from gitorch import services
+from gitorch.cli.session import Session
+from gitorch.errors import Refused
+from gitorch.executors.foreground import run_on_terminal
+from gitorch.model.task import Task, commit_range
+from gitorch.model.viewer_comments import read_viewer_comments
+
+_OUTPUT = "{output}"
+_COMMENTS_WRITTEN = 10
+"""The exit code of revdiff when it has written comments."""
+
+
+def open_viewer(session: Session, task: Task) -> Task:
+    """Run the viewer on a task's range until it ends, and keep the comments that it wrote; return the task."""
+    workspace = session.workspace
+    command = workspace.config.review.viewer
+    if not command:
+        raise Refused(
+            "no-viewer",
+            "no viewer is configured",
+            fix=("""orchestrate config set review.viewer "revdiff --output {output} {base} {tip}" --user""",),
+        )
+    if task.tip is None:
+        raise Refused("no-commits", f"{task.id} has no commits yet", why=task.reason)
+    services.checks.require_trust(workspace)
+    branch = services.branch_tips.branch_state(workspace, task)
+    base, tip = commit_range(branch.task)
+    with tempfile.TemporaryDirectory(prefix="gitorch-viewer-") as folder:
+        output = Path(folder) / "comments"
+        values = {"{base}": base, "{tip}": tip, "{range}": f"{base}..{tip}", _OUTPUT: str(output)}
+        line = command
+        for name, value in values.items():
+            line = line.replace(name, shlex.quote(value))
+        top = workspace.repository.work_tree or workspace.repository.common_dir
+        code = run_on_terminal(["/bin/sh", "-c", line], cwd=top)
+        text = output.read_text("utf-8", "replace") if output.exists() else ""
+    comments = read_viewer_comments(text)
+    if code not in (0, _COMMENTS_WRITTEN) and not comments:
+        raise Refused("viewer-failed", f"the viewer ended with exit code {code}", why=command)
+    services.branch_tips.mark_shown(workspace, branch.task)
+    if comments:
+        task = services.review.keep_comments(workspace, session.find(task.id), comments)
+        session.say(f"{task.id}: {len(comments)} comments from the viewer, {len(task.comments)} wait to be sent")
+    elif _OUTPUT in command:
+        session.say(f"{task.id}: the viewer wrote no comments")
+    return task

@@ -1,0 +1,52 @@
+"""`diff --viewer`: the reviewer's own program on the range of a task, and the comments that it writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import OBEDIENT, Cli, does, saved
+
+WRITES = """\
+cat > {output} <<END
+## new.txt:1 (+)
+say it louder
+
+## gone.txt:7 (-)
+where is it?
+END
+echo {range} > seen; exit 10
+"""
+
+
+@pytest.fixture
+def cli(repository_folder: Path) -> Cli:
+    return Cli(repository_folder, GITORCH_SANDBOX_MODE="off")
+
+
+def test_comments_come_back(cli: Cli) -> None:
+    """The viewer gets the task's commits; its comments wait to be sent, also one whose place does not exist."""
+    cli.queue(does("one", saved("new.txt", "hello"), id="one"))
+    cli.run()
+    cli.configure(OBEDIENT + f"[review]\nviewer = '''{WRITES}'''\n")
+    cli("diff", "one", "--viewer", ok=10)
+    task = cli.tasks()["one"]
+    base, tip = (cli.folder / "seen").read_text().strip().split("..")
+    assert (base, tip) == (task["base"], task["tip"])
+    comments = cli.json("task", "one")["task"]["comments"]
+    assert [(comment.get("file", ""), comment.get("line", 0)) for comment in comments] == [("new.txt", 1), ("", 0)]
+    assert comments[1]["text"] == "gone.txt:7: where is it?"
+
+
+def test_a_viewer_of_the_repository_needs_trust(cli: Cli) -> None:
+    """A command in the repository's own file does not run before it is trusted; one that fails says so."""
+    cli.queue(does("one", saved("new.txt", "hello"), id="one"))
+    cli.run()
+    assert cli("diff", "one", "--viewer", ok=5).stderr.startswith("error: no viewer is configured")
+    (cli.folder / ".orchestrate.toml").write_text('[review]\nviewer = "touch ran; exit 3"\n')
+    assert "trust" in cli("diff", "one", "--viewer", ok=5).stderr
+    assert not (cli.folder / "ran").exists()
+    cli("config", "trust", "--yes")
+    assert "exit code 3" in cli("diff", "one", "--viewer", ok=5).stderr
+    assert (cli.folder / "ran").exists()
