@@ -12,6 +12,7 @@ from gitorch.config import AgentSettings
 from gitorch.errors import InvalidInput
 from gitorch.model.outcome import ProbeResult
 from gitorch.rooms.boxes import box_environment
+from gitorch.rooms.environment import check_environment
 from gitorch.rooms.sandbox import egress, host, hosts, logins, probing
 from gitorch.rooms.sandbox.box import Box, arguments
 
@@ -222,3 +223,10 @@ def test_probing_makes_a_box(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Permission denied" in result.problem
     assert "user namespaces" in result.fix
     assert all(call[-1] == "true" for call in calls)
+
+
+def test_checks_get_certificates_and_no_addresses_with_passwords() -> None:
+    """Behind a proxy that signs by itself, `pip install` needs to know its certificate."""
+    given = {"PIP_CERT": "/etc/company.pem", "PIP_INDEX_URL": "https://una:secret@pypi.example.org"}
+    assert check_environment(given).get("PIP_CERT") == "/etc/company.pem"
+    assert "PIP_INDEX_URL" not in check_environment(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import runpy
 from pathlib import Path
@@ -42,3 +43,32 @@ def test_contributing_names_every_package() -> None:
 def test_the_overview_stays_an_overview() -> None:
     """docs/architecture.md has at most 1,200 words; details go to the page of their subsystem."""
     assert len((DOCS / "architecture.md").read_text("utf-8").split()) <= 1200
+
+
+_INTERNAL = ("gitorch/syntax/", "gitorch/agents/api/")
+"""Refusals of the structural merge, which are no errors, and what the api agent's own process says to gitorch."""
+
+
+def _codes() -> set[str]:
+    """Return the codes of all errors that commands can end with."""
+    errors = (ROOT / "gitorch/errors.py").read_text("utf-8")
+    kinds = {"GitorchError", *re.findall(r"^class (\w+)\(GitorchError\)", errors, re.MULTILINE)}
+    codes = set()
+    for path in (ROOT / "gitorch").rglob("*.py"):
+        if not str(path.relative_to(ROOT)).startswith(_INTERNAL):
+            calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+            codes |= {
+                call.args[0].value
+                for call in calls
+                if isinstance(call.func, ast.Name) and call.func.id in kinds and call.args
+                if isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
+            }
+    return codes
+
+
+def test_troubleshooting_has_a_row_for_every_error() -> None:
+    """Each code once, and no code that no command gives any more (but those that are composed)."""
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \|", (DOCS / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(_codes() - set(rows)) == []
+    assert sorted({row for row in rows if rows.count(row) > 1}) == []
+    assert sorted(set(rows) - _codes() - {"refs-moved", "agent-key"}) == []

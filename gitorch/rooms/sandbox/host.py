@@ -21,7 +21,10 @@ _ETC = (
     *("ca-certificates", "ca-certificates.conf", "gai.conf", "protocols", "services", "fonts", "mime.types"),
     *("java", "java-17-openjdk", "java-21-openjdk", "python3", "python3.11", "python3.12", "python3.13", "os-release"),
 )
-_FILES_IN_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_FILES_IN_VARIABLES = (
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("PIP_CERT", "DENO_CERT", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO", "NPM_CONFIG_CAFILE", "npm_config_cafile"),
+)
 _TOOLS_IN_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX", "NVM_DIR", "PYENV_ROOT", "RUSTUP_HOME", "GOROOT", "JAVA_HOME")
 _HOME_TOOLS = (
     *(".nvm/versions", ".sdkman/candidates", ".local/lib", ".local/pipx/venvs"),
