@@ -39,6 +39,7 @@ from gitorch.services.maintenance import empty_trash
 from gitorch.services.notifications import Notifier, notifier_of
 from gitorch.services.recovery import recover
 from gitorch.services.relocation import follow_worktrees
+from gitorch.services.run_forecast import RemainingTime
 from gitorch.services.run_lock import git_lock, run_lock
 from gitorch.services.sandbox import require_sandbox
 from gitorch.services.stale import unstale_dependents
@@ -201,6 +202,7 @@ def _hooks(workspace: Workspace, context: RunContext, agents: ReadyAgents, stop:
         disk=workspace.repository.common_dir,
         in_flight=context.spending.total,
         interrupt=lambda task, reason: attempt.request_stop(context, task, f"{attempt.INTERRUPTED}: {reason}"),
+        needs=RemainingTime(workspace, agents).seconds,
         worktree_size=_worktree_size(workspace),
     )
 

@@ -9,7 +9,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.note import AttemptNote
 from gitorch.model.outcome import Usage
 from gitorch.model.queue_order import in_order
-from gitorch.model.run_forecast import NextTask, PastTask, RunForecast, forecast, size_of
+from gitorch.model.run_forecast import Expectations, NextTask, PastTask, RunForecast, forecast, size_of
 from gitorch.model.task import ALIVE, Task
 from gitorch.services.agents import ReadyAgents, agent_name
 from gitorch.services.workspace import Workspace
@@ -18,23 +18,54 @@ from gitorch.services.workspace import Workspace
 def forecast_run(workspace: Workspace, agents: ReadyAgents, max_agents: int) -> RunForecast | None:
     """Return what the queued tasks will take; None if there are too few earlier tasks like them."""
     waiting = in_order(task for task in workspace.tasks.values() if task.state in ALIVE)
-    tasks = [
-        NextTask(
-            id=task.id,
-            agent=agents.get(agent_name(workspace, task), task.spec.agent),
-            role=task.spec.role,
-            size=size_of(task.spec.prompt),
-            after=task.spec.after,
-        )
-        for task in waiting
-    ]
-    return forecast(list(_past(workspace)), tasks, max_agents)
+    tasks = [_next_task(workspace, agents, task) for task in waiting]
+    return forecast([*_gone(workspace), *_on_board(workspace)], tasks, max_agents)
 
 
-def _past(workspace: Workspace) -> Iterator[PastTask]:
-    """Yield the ended tasks of the board, then those that have left it."""
+class RemainingTime:
+    """How long the tasks of a run will still take, by earlier tasks of the repository and of the run."""
+
+    def __init__(self, workspace: Workspace, agents: ReadyAgents) -> None:
+        self._workspace = workspace
+        self._agents = agents
+        self._gone: list[PastTask] | None = None
+        self._ended = -1
+        self._expectations = Expectations(())
+
+    def seconds(self, task: Task) -> float | None:
+        """Return the seconds within which a task very likely ends; None if too little is known.
+
+        What its attempts have taken so far counts. A task that has taken longer than others may end at any time: 0.
+        """
+        tasks = self._workspace.tasks.values()
+        if self._gone is None:
+            self._gone = list(_gone(self._workspace))
+        ended = sum(other.state not in ALIVE for other in tasks)
+        if ended != self._ended:
+            self._ended = ended
+            self._expectations = Expectations([*self._gone, *_on_board(self._workspace)])
+        expected = self._expectations.seconds(_next_task(self._workspace, self._agents, task))
+        return None if expected is None else max(0.0, expected - _seconds(task))
+
+
+def _next_task(workspace: Workspace, agents: ReadyAgents, task: Task) -> NextTask:
+    return NextTask(
+        id=task.id,
+        agent=agents.get(agent_name(workspace, task), task.spec.agent),
+        role=task.spec.role,
+        size=size_of(task.spec.prompt),
+        after=task.spec.after,
+    )
+
+
+def _on_board(workspace: Workspace) -> Iterator[PastTask]:
+    """Yield the ended tasks of the board."""
+    yield from (past for task in workspace.tasks.values() if task.state not in ALIVE and (past := _of_task(task)))
+
+
+def _gone(workspace: Workspace) -> Iterator[PastTask]:
+    """Yield the tasks that have left the board, which are older."""
     tasks = workspace.tasks
-    yield from (past for task in tasks.values() if task.state not in ALIVE and (past := _of_task(task)))
     attempts: dict[TaskId, dict[int, AttemptNote]] = {}
     for lines in notes.read_all(workspace.repository).values():
         for line in lines:
@@ -44,11 +75,15 @@ def _past(workspace: Workspace) -> Iterator[PastTask]:
 
 
 def _of_task(task: Task) -> PastTask | None:
-    attempts = [*task.past, *((task.attempt,) if task.attempt else ())]
-    seconds = sum(attempt.seconds or 0.0 for attempt in attempts)
-    if not attempts or not seconds:
+    seconds = _seconds(task)
+    if task.attempt is None or not seconds:
         return None
-    return _past_task(attempts[-1].agent, task.spec.role, task.spec.prompt, seconds, task.usages)
+    return _past_task(task.attempt.agent, task.spec.role, task.spec.prompt, seconds, task.usages)
+
+
+def _seconds(task: Task) -> float:
+    attempts = [*task.past, *((task.attempt,) if task.attempt else ())]
+    return sum(attempt.seconds or 0.0 for attempt in attempts)
 
 
 def _of_notes(attempts: Sequence[AttemptNote]) -> PastTask | None:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gitorch.model.naming import TaskId
-from gitorch.model.run_forecast import NextTask, PastTask, RunForecast, TaskSize, forecast, size_of
+from gitorch.model.run_forecast import Expectations, NextTask, PastTask, RunForecast, TaskSize, forecast, size_of
 
 
 def past(seconds: float, usd: float | None = 1.0, agent: str = "claude", role: str = "tester") -> PastTask:
@@ -79,6 +79,19 @@ def test_a_hundred_tasks_are_quick_to_forecast() -> None:
     """The number of draws goes down with the number of tasks; the range is still one."""
     result = known(forecast([past(60), *[past(90)] * 9], [upcoming(number) for number in range(100)], 3))
     assert 100 * 60 / 3 <= result.seconds.low < result.seconds.high <= 34 * 90
+
+
+def test_the_time_of_a_task_is_that_of_eight_in_ten_like_it() -> None:
+    """Of its agent, role and size, or of its agent alone; too few say nothing."""
+    earlier = [past(seconds) for seconds in range(1, 11)] + [past(500, role="other")] * 5
+    expectations = Expectations(earlier)
+    assert expectations.seconds(upcoming(1)) == 9
+    assert expectations.seconds(upcoming(1, role="other")) == 500
+    assert expectations.seconds(upcoming(1, role="new")) == 500
+    assert expectations.seconds(upcoming(1, agent="codex")) is None
+    assert Expectations([*[past(1)] * 50, *[past(7)] * 40]).seconds(upcoming(1)) == 7
+    assert Expectations(earlier[:4]).seconds(upcoming(1)) is None
+    assert Expectations(earlier[:5]).seconds(upcoming(1)) == 5
 
 
 def test_sizes() -> None:

@@ -39,6 +39,7 @@ class Night:
         carry: Carry = finish,
         slots: Callable[[], int | None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        needs: Callable[[Task], float | None] = lambda _: None,
         **limits: object,
     ) -> None:
         self.tasks = {one.id: one for one in tasks}
@@ -60,6 +61,7 @@ class Night:
             slots=slots,
             disk=Path.cwd(),
             now=now,
+            needs=needs,
         )
         self.stop = threading.Event()
         self.schedule = Scheduler(work, msgspec.convert(limits, RunLimits), self.stop)
@@ -310,6 +312,64 @@ def test_a_night_with_two_limit_windows(monkeypatch: pytest.MonkeyPatch) -> None
     left = night.schedule.stop_reason()
     assert left is not None
     assert left.reason.startswith("it is ")
+
+
+def test_nothing_is_started_that_would_not_be_done_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two limits, an end at seven: what fits runs, in the order of the queue; nothing waits for a limit in vain."""
+    monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.001)
+    evening = datetime(2026, 11, 29, 23, tzinfo=UTC)
+    first, second, end = (evening + timedelta(hours=hours) for hours in (2, 7, 8))
+    hours = {"t1": 1.0, "t2": 1.5, "t3": 1.5, "t4": 9.0, "t5": 0.5, "t6": 2.5}
+    clock = Clock(evening, {})
+    windows = {"t1": first, "t5": second}
+
+    def carry(one: Task) -> Iterator[Task]:
+        if wake := windows.pop(one.id, None):
+            yield change(change_attempt(one, ending=ExitReason.LIMITED), state=State.WAITING, wake=wake)
+        else:
+            clock.time += timedelta(hours=hours.get(one.id, 0.1))
+            yield from finish(one)
+
+    def needs(one: Task) -> float | None:
+        return hours[one.id] * 3600 if one.id in hours else None
+
+    names = ("t1", "t2", "t3", "t4", "t5", "t7", "t6")
+    tasks = [task(number, name) for number, name in enumerate(names, 1)]
+    night = Night(*tasks, carry=carry, now=clock, needs=needs, max_agents=1, until=end)
+    log = clock.run(night)
+    # t4 never fits; when the second limit ends, it is too late for t6, and not for t5 and t7
+    assert [name for name, _ in log] == ["t1", "t1", "t2", "t3", "t5", "t5", "t7"]
+    assert [time for name, time in log if name == "t5"][1] >= second
+    assert clock.time <= end
+    assert {name for name, state in night.states().items() if state != "finished"} == {"t4", "t6"}
+    assert night.tasks[TaskId("t4")].reason.startswith("not started: would very likely not be done by ")
+    left = night.schedule.stop_reason()
+    assert left is not None
+    assert left.cause is StopCause.LIMIT
+    assert left.reason.startswith("2 tasks were not started that would very likely not be done by ")
+
+
+def test_nothing_waits_for_a_limit_that_ends_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends at once, and says how long the limit lasts; with time enough it waits."""
+    monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.001)
+    evening = datetime(2026, 11, 29, 23, tzinfo=UTC)
+    for seconds, runs in ((7200.0, 1), (3600.0, 2)):
+        clock = Clock(evening, {})
+        waits = iter([True])
+
+        def carry(one: Task, waits: Iterator[bool] = waits) -> Iterator[Task]:
+            wake = evening + timedelta(hours=6.5)
+            limited = change(change_attempt(one, ending=ExitReason.LIMITED), state=State.WAITING, wake=wake)
+            yield from iter([limited]) if next(waits, False) else finish(one)
+
+        def needs(one: Task, seconds: float = seconds) -> float:
+            return seconds if one.attempts else 60.0
+
+        night = Night(task(1), carry=carry, now=clock, needs=needs, until=evening + timedelta(hours=8))
+        assert len(clock.run(night)) == runs
+        reason = night.schedule.stop_reason()
+        assert (reason is None) == (runs == 2)
+        assert reason is None or reason.reason.startswith("a has reached its limit until ")
 
 
 def test_a_stop_ends_the_wait_for_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.option("-m", "--max-agents", type=click.IntRange(1, 200), help="Maximum number of agents at once.")
 @click.option("--at", "start_at", default="", metavar="23:00", help="Wait until this time before starting tasks.")
-@click.option("--until", default=None, metavar="07:00", help="Start no task after this time.")
+@click.option(
+    "--until",
+    default=None,
+    metavar="07:00",
+    help="Start no task after this time, nor one that very likely takes longer.",
+)
 @click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Stop after spending this much.")
 @click.option(
     "--token-budget", type=click.IntRange(0), metavar="TOKENS", help="Stop after using this many tokens of any agent."

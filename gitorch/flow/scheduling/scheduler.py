@@ -14,6 +14,7 @@ import msgspec
 
 from gitorch.errors import GitorchError
 from gitorch.flow.scheduling.budget import RunBudget, SpentBy
+from gitorch.flow.scheduling.deadline import Deadline
 from gitorch.flow.scheduling.holds import HeldAgents, is_limited
 from gitorch.flow.scheduling.limits import RunLimits, StopCause, StopReason
 from gitorch.model import graph
@@ -40,6 +41,7 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     - `now`: return the time, in UTC.
     - `in_flight`: return what the running attempts of tasks have used so far.
     - `interrupt`: let the attempt of a running task end soon, for a reason; the next run continues it.
+    - `needs`: return the seconds that a task will very likely take at most, or None if nothing is known.
     - `worktree_size`: return how many bytes of disk one more worktree takes.
     """
 
@@ -55,6 +57,7 @@ class SchedulerHooks(msgspec.Struct, frozen=True, kw_only=True):
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     in_flight: SpentBy = lambda _: Usage()
     interrupt: Callable[[Task, str], None] = lambda _task, _reason: None
+    needs: Callable[[Task], float | None] = lambda _: None
     worktree_size: Callable[[], int] = lambda: 0
 
 
@@ -74,6 +77,7 @@ class Scheduler:
         self._names: dict[Future[None], TaskId] = {}
         self._held = HeldAgents(hooks.is_ready, hooks.now)
         self._last_start_keys: dict[TaskId, tuple[object, ...]] = {}
+        self._deadline = Deadline(limits.until, hooks.now, hooks.needs)
 
     def run(self) -> Iterator[list[Task]]:
         """Work through the queue and yield changed tasks; the run continues once they are durable.
@@ -104,6 +108,8 @@ class Scheduler:
     def _start_ready(self, pool: ThreadPoolExecutor) -> Iterator[list[Task]]:
         while len(self._running) < self.limits.max_agents and not self.stop.is_set():
             task = None if self._is_early() else self._next()
+            if late := self._deadline.newly_late(self.hooks.tasks()):
+                yield late
             if task is None or self._must_stop() or not self._has_free_slot() or self._is_held_by_running():
                 return
             started = self._start(task)
@@ -164,6 +170,8 @@ class Scheduler:
                 continue
             agent = self.hooks.agent(task)
             if agent in self._held.agents:
+                continue
+            if not self._deadline.fits(task):
                 continue
             if agent not in limited:
                 return task
@@ -279,12 +287,14 @@ class Scheduler:
             if count := agents.count(agent):
                 text = f"{agent} has reached its limit until {wake.astimezone():%Y-%m-%d %H:%M}"
                 return StopReason(StopCause.LIMIT, text + _waiting(count))
+        if late := self._deadline.problem(tasks):
+            return StopReason(StopCause.LIMIT, late)
         return None
 
     def _limit_message(self) -> str:
         limits = self.limits
-        if limits.until and self.hooks.now() >= limits.until:
-            return f"it is {limits.until.astimezone():%H:%M}"
+        if self._deadline.has_passed():
+            return f"it is {self._deadline.time}"
         if used_up := self.budget.problem():
             return used_up
         if limits.min_free_disk and shutil.disk_usage(self.hooks.disk).free < limits.min_free_disk:
@@ -306,11 +316,13 @@ class Scheduler:
             return False
         if self._is_early():
             return True
-        if self.limits.until and self.hooks.now() < self.limits.until and self._held.may_come_back():
+        if self.limits.until and not self._deadline.has_passed() and self._held.may_come_back():
             return True
-        wakes = [t.wake for t in self.hooks.tasks().values() if t.state is State.WAITING and t.wake is not None]
         horizon = self.limits.until or self.hooks.now() + timedelta(days=8)
-        return any(wake < horizon for wake in wakes)
+        waiting = [task for task in self.hooks.tasks().values() if task.state is State.WAITING]
+        return any(
+            task.wake is not None and task.wake < horizon and self._deadline.fits(task, task.wake) for task in waiting
+        )
 
 
 def _waiting(count: int) -> str:
