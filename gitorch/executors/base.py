@@ -67,7 +67,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotStarted(msgspec.Struct, frozen=True):
-    """An execution that was never started."""
+    """An execution whose program has never run; `reason` says why, if it was submitted and can be submitted again."""
+
+    reason: str = ""
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -137,7 +139,7 @@ class Executor(Protocol):
         """Return an execution's state without waiting for its end."""
 
     def wait(self, execution: ExecutionId) -> Exit | NotStarted:
-        """Wait until an execution has ended, whoever started it."""
+        """Wait until an execution has ended, whoever started it; `NotStarted` if it could not be started yet."""
 
     def cancel(self, execution: ExecutionId, reason: str, *, now: bool = False) -> None:
         """Ask an execution to end, or kill it `now`; return at once. One that has not started never starts."""

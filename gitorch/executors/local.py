@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -37,6 +38,9 @@ from gitorch.model.naming import EXECUTION_VARIABLE
 from gitorch.model.outcome import Exit
 from gitorch.storage import atomic, foreign_changes
 
+_BUSY = (errno.EAGAIN, errno.ENOMEM)
+"""How the system refuses another process when it has too many, or no memory for one."""
+
 
 class LocalExecutor:
     """Runs programs on this machine, each under its own supervisor, in folders below `root` that are named by the keys.
@@ -61,13 +65,8 @@ class LocalExecutor:
             fcntl.flock(submit_lock, fcntl.LOCK_EX)
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                # no supervisor lives, and only the holder of submit.lock can start one: this waits for `poll` alone
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if not records.was_started(folder):
+                if _is_free(lock) and not records.was_started(folder):
                     self._start(spec, folder, lock)
-            except BlockingIOError:
-                pass  # its supervisor lives
             finally:
                 os.close(lock)
         return self.id_of(spec.key)
@@ -98,16 +97,22 @@ class LocalExecutor:
             order_file.write(json.dumps(order).encode())
             order_file.seek(0)
             # the supervisor inherits the lock, so that it is held without a gap until the supervisor ends
-            child = subprocess.Popen(
-                [sys.executable, "-I", "-S", supervisor.__file__, str(folder), str(lock)],
-                env={**spec.env, EXECUTION_VARIABLE: str(folder)},
-                cwd=folder,
-                stdin=order_file,
-                stdout=log,
-                stderr=log,
-                pass_fds=(lock,),
-                start_new_session=True,
-            )
+            try:
+                child = subprocess.Popen(
+                    [sys.executable, "-I", "-S", supervisor.__file__, str(folder), str(lock)],
+                    env={**spec.env, EXECUTION_VARIABLE: str(folder)},
+                    cwd=folder,
+                    stdin=order_file,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(lock,),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                if error.errno not in _BUSY:
+                    raise
+                log.write(f"{error}\n".encode())  # `wait` finds it, and its caller tries again
+                return
         # reaped by wait(); without a return code, Popen would warn about a child that nobody waits for
         child.returncode = 0
         self._children[self.id_of(spec.key)] = child.pid
@@ -133,6 +138,8 @@ class LocalExecutor:
         if pid := self._children.pop(execution, 0):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        if isinstance(status, NotStarted):
+            return NotStarted(records.last_words(folder))
         return status or self._record_lost(folder, key)
 
     def _record_lost(self, folder: Path, key: bytes) -> Exit:
@@ -151,10 +158,9 @@ class LocalExecutor:
         folder = claims.claim(self._root, execution)
         # the supervisor may read it at any moment, and several commands may write it
         atomic.replace(folder / "stop", reason.encode(), durable=False, concurrent=True)
-        status = self.poll(execution)
-        if isinstance(status, Running) and status.pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(status.pid, signal.SIGUSR1 if now else signal.SIGTERM)
+        if isinstance(self.poll(execution), Running):
+            key = claims.record_key(self._root, execution)
+            records.signal_supervisor(folder, key, signal.SIGUSR1 if now else signal.SIGTERM)
 
     def executions(self, prefix: str) -> list[Submitted]:
         """Return all executions whose keys start with `prefix/`, in the order of their submission."""
@@ -235,6 +241,17 @@ def enclosing_keys(root: Path) -> list[str]:
     """Return the keys of the executions that this process runs in, innermost first."""
     folders = [Path(marker) for marker in processes.inherited_markers() if marker]
     return [folder.relative_to(root).as_posix() for folder in folders if root in folder.parents]
+
+
+def _is_free(lock: int) -> bool:
+    """Take a lock that no live supervisor holds; return whether there is none."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    # only the holder of submit.lock can start a supervisor: this waits for `poll` alone
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return True
 
 
 def _work_folder(folder: Path, spec: Spec) -> Path:

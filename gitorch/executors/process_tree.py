@@ -28,6 +28,13 @@ def processor_seconds(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
+def start_ticks(pid: int | str) -> int:
+    """Return when a process started, in clock ticks since the start of the machine; 0 if that is unknown."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[19])
+    return 0
+
+
 def descendants() -> list[int]:
     """Return all live descendants. This process is a subreaper, so those that detached themselves are among them."""
     children: dict[int, list[int]] = {}

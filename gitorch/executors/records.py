@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +15,12 @@ import msgspec
 from gitorch import typed
 from gitorch.executors import processes
 from gitorch.executors.base import NotStarted, Running
+from gitorch.executors.process_tree import start_ticks
 from gitorch.model.outcome import Exit
 from gitorch.storage import atomic, seals
 
 _LONGEST_RECORD = 1 << 20
+_LONGEST_WORDS = 1_000
 
 
 class _Run(msgspec.Struct):
@@ -24,6 +28,7 @@ class _Run(msgspec.Struct):
 
     pid: int = 0
     started: float = 0.0
+    ticks: int = 0
 
 
 def was_started(folder: Path) -> bool:
@@ -50,9 +55,37 @@ def lock(folder: Path, operation: int) -> Iterator[bool]:
 
 def running(folder: Path, key: bytes) -> Running:
     """Return the record of a live supervisor; the pid is 0 while it is still starting."""
-    content = _unsealed(folder / "run.json", key)
-    run = typed.from_json(content, _Run) if content else _Run()
+    run = _read_run(folder, key)
     return Running(run.pid, run.started)
+
+
+def _read_run(folder: Path, key: bytes) -> _Run:
+    content = _unsealed(folder / "run.json", key)
+    return typed.from_json(content, _Run) if content else _Run()
+
+
+def signal_supervisor(folder: Path, key: bytes, number: signal.Signals) -> None:
+    """Send a signal to a supervisor, if it lives: never to another process that has got its id since."""
+    run = _read_run(folder, key)
+    if not run.pid:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        if sys.platform != "linux":
+            os.kill(run.pid, number)
+            return
+        handle = os.pidfd_open(run.pid)
+        try:
+            # the handle is of one process: if that is the supervisor now, the signal cannot reach another one
+            if start_ticks(run.pid) in (run.ticks, 0):
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
+
+
+def last_words(folder: Path) -> str:
+    """Return the last line that a supervisor printed: why it could not start."""
+    lines = atomic.read_or_empty(folder / "supervisor.log")[-_LONGEST_WORDS:].decode("utf-8", "replace").split("\n")
+    return next(filter(None, reversed(lines)), "").strip()
 
 
 def last_status(folder: Path, key: bytes) -> Exit | NotStarted | None:

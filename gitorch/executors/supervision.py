@@ -12,12 +12,20 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 
 from gitorch.executors.capped_output import CappedOutput
 from gitorch.executors.child import Child
 from gitorch.executors.output_redaction import OutputRedactor
-from gitorch.executors.process_tree import children_seconds, descendants, processor_seconds, reap, signal_quietly
+from gitorch.executors.process_tree import (
+    children_seconds,
+    descendants,
+    processor_seconds,
+    reap,
+    signal_quietly,
+    start_ticks,
+)
 from gitorch.executors.resource_watch import TICK_SECONDS, ResourceWatch, kill_all
 
 try:
@@ -218,8 +226,9 @@ class Supervisor:
             for pid in descendants():
                 signal_quietly(pid, signal.SIGKILL)
             self._sleep(0.05)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(program.pid, signal.SIGKILL)
+        if sys.platform != "linux":  # there, orphans are children of this process, and the group's id may be another's
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(program.pid, signal.SIGKILL)
         return len(leftovers)
 
     def record(self, cause: str, *, code: int | None = None, leftover: int = 0, message: str = "") -> None:
@@ -242,8 +251,8 @@ class Supervisor:
 def identity() -> dict[str, Any]:
     """Return what identifies this process: pid, start time in clock ticks, boot id."""
     fields: dict[str, Any] = {"pid": os.getpid()}
-    with contextlib.suppress(OSError), open("/proc/self/stat", "rb") as file:
-        fields["ticks"] = int(file.read().rpartition(b")")[2].split()[19])
+    if ticks := start_ticks("self"):
+        fields["ticks"] = ticks
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         fields["boot"] = file.read().strip()
     return fields

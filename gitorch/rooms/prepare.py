@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gitorch.config import Config, size
 from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec, Stream, tail_text
+from gitorch.executors.starting import wait_for_end
 from gitorch.git import config_text, fence
 from gitorch.git.repository import Repository
 from gitorch.model.outcome import Exit
@@ -64,20 +65,19 @@ def _run_steps(context: RunContext, site: Site, prefix: str, steps: Sequence[tup
         path = {"PATH": f"{programs}:{command.env['PATH']}"} if "PATH" in command.env else {}
         # an interrupted preparation starts over: each of its steps is a new execution
         key = _unused_key(executor, f"{prefix}/prepare-{number}")
-        execution = executor.submit(
-            Spec(
-                key=key,
-                argv=command.argv,
-                cwd=command.cwd,
-                env={**without_hooks, **command.env, **path},
-                timeout=PREPARE_SECONDS,
-                max_output=size(context.config.run.max_output),
-                secrets=secret_values(context.environment, command.env),
-                resources=resource_limits(context.config.sandbox),
-            )
+        spec = Spec(
+            key=key,
+            argv=command.argv,
+            cwd=command.cwd,
+            env={**without_hooks, **command.env, **path},
+            timeout=PREPARE_SECONDS,
+            max_output=size(context.config.run.max_output),
+            secrets=secret_values(context.environment, command.env),
+            resources=resource_limits(context.config.sandbox),
         )
-        status = executor.wait(execution)
-        if not isinstance(status, Exit) or status.exit_code != 0:
+        execution = executor.submit(spec)
+        status = wait_for_end(executor, spec)
+        if status.exit_code != 0:
             raise RoomError(_failure(executor, argv, status, execution))
 
 
@@ -146,11 +146,13 @@ def _unused_key(executor: Executor, key: str) -> str:
     return next(name for name in keys if isinstance(executor.poll(executor.id_of(name)), NotStarted))
 
 
-def _failure(executor: Executor, argv: tuple[str, ...], status: Exit | NotStarted, execution: ExecutionId) -> str:
+def _failure(executor: Executor, argv: tuple[str, ...], status: Exit, execution: ExecutionId) -> str:
     outputs = (tail_text(executor, execution, stream).strip() for stream in _STREAMS)
     output = next(filter(None, outputs), "")[-_SHOWN:]
     step = command_line(argv) or "copying"
-    if isinstance(status, Exit) and status.cause == "limit":
+    if status.cause == "lost":
+        return f"prepare failed: {step}: {status.message or output}"
+    if status.cause == "limit":
         return f"prepare failed: {step} {status.message}, and was ended"
-    code = f" with exit code {status.exit_code}" if isinstance(status, Exit) and status.exit_code is not None else ""
+    code = f" with exit code {status.exit_code}" if status.exit_code is not None else ""
     return f"prepare failed{code}: {step}: {output}".rstrip(": ")

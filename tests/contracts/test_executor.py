@@ -22,7 +22,7 @@ from tests.support.executions import DAEMON, STUBBORN, TIDY, Signal, marked, pro
 from tests.support.socket_executor import SocketExecutor, serving
 
 FORK = multiprocessing.get_context("fork")
-LONG = 120.0
+LONG = 86_400.0
 """A grace period that no machine is too slow for."""
 
 Connect = Callable[[], Executor]

@@ -23,7 +23,7 @@ from gitorch.model.outcome import Exit
 from tests.support.executions import DAEMON, TIDY, Signal, marked, python, shell
 
 FORK = multiprocessing.get_context("fork")
-LONG = 120.0
+LONG = 86_400.0
 """A grace period that no machine is too slow for."""
 
 

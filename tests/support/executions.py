@@ -76,7 +76,7 @@ class Signal:
         # for both: a program that opens it to read, after the word was written, does not wait for another writer
         self._reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
-    def wait(self, seconds: float = 120.0) -> str:
+    def wait(self, seconds: float = 600.0) -> str:
         """Wait until something was written, and return it."""
         ready, _, _ = select.select([self._reader], [], [], seconds)
         assert ready, "the program did not come that far"

@@ -11,6 +11,7 @@ from gitorch.agents.declared import declared_outcome
 from gitorch.agents.protocol import Request
 from gitorch.config import seconds, size
 from gitorch.executors.base import STDIN_FILE, NotStarted, Spec, tail_text
+from gitorch.executors.starting import wait_for_end
 from gitorch.flow.attempt.environment import AttemptEnv
 from gitorch.flow.attempt.metering import Meter, metered_usage
 from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
@@ -153,8 +154,7 @@ def execute(context: RunContext, env: AttemptEnv, spec: Spec) -> Exit:
     execution = executor.submit(spec)
     if stop := stop_reason(env.folder):
         executor.cancel(execution, stop)
-    status = executor.wait(execution)
-    return status if isinstance(status, Exit) else Exit(cause="lost", message="its supervisor did not start")
+    return wait_for_end(executor, spec)
 
 
 def request_stop(context: RunContext, task: Task, reason: str, *, now: bool = False) -> None:

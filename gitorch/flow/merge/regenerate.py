@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 
 from gitorch.executors.base import Spec
+from gitorch.executors.starting import wait_for_end
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
@@ -74,5 +75,5 @@ class Regenerator:
         return Oid(worktree.git(self.context.repository, "hash-object", "-w", "--", str(file)).text)
 
     def _execute(self, spec: Spec) -> Exit:
-        status = self.context.executor.wait(self.context.executor.submit(spec))
-        return status if isinstance(status, Exit) else Exit(cause="lost")
+        self.context.executor.submit(spec)
+        return wait_for_end(self.context.executor, spec)

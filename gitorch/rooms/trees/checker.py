@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from gitorch.executors.base import Spec
+from gitorch.executors.starting import wait_for_end
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
@@ -108,5 +109,4 @@ class TreeChecker:
         execution = self.context.executor.submit(spec)
         if self._stopped.is_set():
             self.context.executor.cancel(execution, "its result is no longer needed", now=True)
-        status = self.context.executor.wait(execution)
-        return status if isinstance(status, Exit) else Exit(cause="lost")
+        return wait_for_end(self.context.executor, spec)

@@ -11,6 +11,7 @@ from gitorch.agents.question import Answer, Question, Sent
 from gitorch.config import AgentSettings, size
 from gitorch.errors import GitorchError, Incomplete, InvalidInput, LimitReached, Refused, SetupNeeded
 from gitorch.executors.base import ExecutionId, Executor, Spec, tail_text
+from gitorch.executors.starting import wait_for_end
 from gitorch.model.outcome import Exit, ExitReason
 from gitorch.model.secret_values import secret_values
 from gitorch.rooms.context import RunContext
@@ -46,25 +47,23 @@ def ask(context: RunContext, agent: str, question: Question, *, seconds: float =
 
 def _run(context: RunContext, settings: AgentSettings, sent: Sent, seconds: float) -> tuple[ExecutionId, Exit]:
     env = agent_environment(settings, context.agents[settings.kind], context.environment)
-    execution = context.executor.submit(
-        Spec(
-            key=f"{_PREFIX}/{uuid.uuid4().hex}",
-            argv=sent.argv,
-            env={**sent.env, **env},
-            stdin=sent.stdin,
-            files=sent.files,
-            timeout=seconds,
-            max_output=size(context.config.run.max_output),
-            secrets=secret_values(context.environment, env, names=tuple(settings.key.values())),
-        )
+    spec = Spec(
+        key=f"{_PREFIX}/{uuid.uuid4().hex}",
+        argv=sent.argv,
+        env={**sent.env, **env},
+        stdin=sent.stdin,
+        files=sent.files,
+        timeout=seconds,
+        max_output=size(context.config.run.max_output),
+        secrets=secret_values(context.environment, env, names=tuple(settings.key.values())),
     )
+    execution = context.executor.submit(spec)
     try:
-        status = context.executor.wait(execution)
+        status = wait_for_end(context.executor, spec)
     except BaseException:
         context.executor.cancel(execution, "interrupted", now=True)
         context.executor.wait(execution)
         raise
-    assert isinstance(status, Exit)
     return execution, status
 
 
