@@ -16,6 +16,7 @@ import pytest
 from gitorch.executors import records
 from gitorch.executors.base import NotStarted, Spec
 from gitorch.executors.local import LocalExecutor
+from gitorch.executors.process_tree import start_ticks
 from gitorch.executors.starting import wait_for_end
 from gitorch.model.outcome import Exit
 from gitorch.storage import seals
@@ -128,7 +129,7 @@ def test_a_signal_never_reaches_a_process_that_has_got_the_id_since(tmp_path: Pa
     try:
         records.signal_supervisor(tmp_path, key, signal.SIGUSR1)
         assert received == []
-        content = json.dumps({"pid": pid, "started": 1.0, "ticks": records.start_ticks(pid)}).encode()
+        content = json.dumps({"pid": pid, "started": 1.0, "ticks": start_ticks(pid)}).encode()
         (tmp_path / "run.json").write_bytes(seals.seal(content, key))
         records.signal_supervisor(tmp_path, key, signal.SIGUSR1)
         assert received == [signal.SIGUSR1]
