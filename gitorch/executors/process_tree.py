@@ -7,7 +7,13 @@ import ctypes
 import os
 import resource
 import signal
+import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `collections.abc` would delay the start of every agent and every check
+    from collections.abc import Iterable
+
+_FORGET_SECONDS = 60.0
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 
@@ -37,15 +43,44 @@ def start_ticks(pid: int | str) -> int:
 
 def descendants() -> list[int]:
     """Return all live descendants. This process is a subreaper, so those that detached themselves are among them."""
+    return _below(os.getpid(), processes())
+
+
+def _below(top: int, pairs: list[tuple[int, int]]) -> list[int]:
     children: dict[int, list[int]] = {}
-    for pid, parent in processes():
+    for pid, parent in pairs:
         children.setdefault(parent, []).append(pid)
     result: list[int] = []
-    pending = children.get(os.getpid(), [])
+    pending = children.get(top, [])
     while pending:
         result += pending
         pending = [pid for parent in pending for pid in children.get(parent, [])]
     return result
+
+
+class Descendants:
+    """The live descendants, looked for again and again: what is known to be another's is not read each time."""
+
+    def __init__(self) -> None:
+        self._others: set[str] = set()
+        self._candidates: set[str] = set()
+        self._next_forget = 0.0
+
+    def pids(self) -> list[int]:
+        """Return all live descendants, as `descendants` does."""
+        if not os.path.isdir("/proc/self"):
+            return descendants()
+        now = time.monotonic()
+        if now >= self._next_forget:  # a number may belong to another process by now
+            self._others, self._next_forget = set(), now + _FORGET_SECONDS
+        names = {name for name in os.listdir("/proc") if name.isdigit()}
+        unknown = names - self._others
+        below = _below(os.getpid(), _read(unknown))
+        foreign = unknown - {str(pid) for pid in below}
+        # twice: one whose parent ended between two reads is ours at the next look
+        self._others = (self._others & names) | (foreign & self._candidates)
+        self._candidates = foreign
+        return below
 
 
 def processes() -> list[tuple[int, int]]:
@@ -56,13 +91,16 @@ def processes() -> list[tuple[int, int]]:
         listing = subprocess.run(["/bin/ps", "-axo", "pid=,ppid=,stat="], capture_output=True, text=True, check=False)
         rows = [line.split() for line in listing.stdout.splitlines()]
         return [(int(row[0]), int(row[1])) for row in rows if not row[2].startswith("Z")]
+    return _read(name for name in os.listdir("/proc") if name.isdigit())
+
+
+def _read(names: Iterable[str]) -> list[tuple[int, int]]:
     pairs = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                state, parent = file.read().rpartition(b")")[2].split()[:2]
-                if state != b"Z":
-                    pairs.append((int(name), int(parent)))
+    for name in names:
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            state, parent = file.read().rpartition(b")")[2].split()[:2]
+            if state != b"Z":
+                pairs.append((int(name), int(parent)))
     return pairs
 
 

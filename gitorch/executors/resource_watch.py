@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from gitorch.executors.process_tree import descendants, signal_quietly
+from gitorch.executors.process_tree import Descendants, descendants, signal_quietly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` and `collections.abc` would delay the start of every agent and every check
@@ -31,6 +31,7 @@ class ResourceWatch:
         self.memory, self.processes, self.disk = spec["memory"], spec["processes"], spec["disk"]
         self.folder = spec["cwd"]
         self.disk_at_start: int | None = None
+        self._descendants = Descendants()
         self._next = time.monotonic() + TICK_SECONDS
         self._next_disk = time.monotonic() + _DISK_SECONDS
 
@@ -45,7 +46,7 @@ class ResourceWatch:
         if not self.is_limited or now < self._next:
             return ""
         self._next = now + TICK_SECONDS
-        pids = descendants()
+        pids = self._descendants.pids()
         if self.processes and len(pids) > self.processes:
             return f"had more than {self.processes} processes"
         if self.memory and _resident(pids) > self.memory and _proportional(pids) > self.memory:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from gitorch.executors import resource_watch
+from gitorch.executors import process_tree, resource_watch
 from gitorch.executors.base import ResourceLimits
 from gitorch.executors.local import LocalExecutor
 from gitorch.executors.resource_watch import ResourceWatch, disk_usage
@@ -67,3 +70,23 @@ def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "after").write_bytes(b"x" * 3_000_000)
     assert watch.exceeded() == "wrote more than 2 MB into its folder"
+
+
+def test_descendants_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that start between two looks, and not the processes of others, which are read twice at most."""
+    read: list[str] = []
+    real = process_tree._read
+
+    def counted(names: Iterable[str]) -> list[tuple[int, int]]:
+        read[:] = names
+        return real(read)
+
+    monkeypatch.setattr(process_tree, "_read", counted)
+    found = process_tree.Descendants()
+    for number in range(4):
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+            assert child.pid in found.pids()
+            assert str(child.pid) in read
+            child.kill()
+        assert child.pid not in found.pids()
+        assert number < 2 or str(os.getppid()) not in read

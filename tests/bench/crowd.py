@@ -1,0 +1,105 @@
+"""What gitorch itself takes while many agents work at once: processor time and memory of its own processes.
+
+    python -m tests.bench.crowd --agents 20 --seconds 60
+
+The agents are shells that print a line every second. Measured is the middle of the run, when all of them work: the
+orchestrator, and the supervisor of each agent. Memory is what a process shares with no other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from tests.bench.table import Row
+from tests.support.cli import Cli, does, saved
+from tests.support.git import standard
+
+MOST_PROCESSOR = 0.05
+"""Of one core, for all agents together."""
+MOST_MEGABYTES = 15.0
+"""For each agent."""
+_START_SECONDS = 180.0
+
+
+class Own(msgspec.Struct, frozen=True):
+    """Processes of gitorch: the orchestrator, and the supervisors of running agents."""
+
+    orchestrator: psutil.Process
+    supervisors: list[psutil.Process]
+
+    @property
+    def seconds(self) -> float:
+        """The processor time that they have used."""
+        times = [process.cpu_times() for process in (self.orchestrator, *self.supervisors)]
+        return sum(time.user + time.system for time in times)
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--agents", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=60)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = _measure(Path(folder), options.agents, options.seconds)
+    for row in rows:
+        print(row.line)
+
+
+def _measure(folder: Path, agents: int, seconds: int) -> list[Row]:
+    cli = Cli(standard(folder / "repository"))
+    cli.environment["GITORCH_SANDBOX_MODE"] = "off"
+    stop = folder / "stop"
+    loop = f"while ! test -e {stop}; do echo working; sleep 1; done"
+    cli.queue(*(does(f"Work {number}", loop, saved(f"{number}.txt", "x")) for number in range(agents)))
+    command = [sys.executable, "-m", "gitorch", "run", "--max-agents", str(agents)]
+    run = subprocess.Popen(command, cwd=cli.folder, env=cli.environment, stdout=subprocess.DEVNULL)
+    try:
+        own = _all_working(psutil.Process(run.pid), cli.folder, agents)
+        before, start = own.seconds, time.monotonic()
+        time.sleep(seconds)
+        processor = (own.seconds - before) / (time.monotonic() - start)
+        megabytes = [process.memory_full_info().uss / 1e6 for process in own.supervisors]
+        orchestrator = own.orchestrator.memory_full_info().uss / 1e6
+    finally:
+        stop.touch()
+        run.wait()
+    each = max(megabytes)
+    shared = (orchestrator + sum(megabytes)) / agents
+    return [
+        Row(f"processor time, {agents} agents", f"{processor:.1%} of a core", "< 5%", "", processor < MOST_PROCESSOR),
+        Row("memory, a supervisor (largest)", f"{each:.1f} MB", "< 15 MB", "", each < MOST_MEGABYTES),
+        Row("memory, with its share of the run", f"{shared:.1f} MB", "< 15 MB", "", shared < MOST_MEGABYTES),
+    ]
+
+
+def _all_working(orchestrator: psutil.Process, folder: Path, agents: int) -> Own:
+    """Wait until all agents work, and the run has nothing else to do."""
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end:
+        supervisors = [process for process in psutil.process_iter() if _is_supervisor(process, folder)]
+        if len(supervisors) == agents:
+            time.sleep(10)  # what starts an attempt is not what accompanies it
+            return Own(orchestrator, supervisors)
+        time.sleep(0.5)
+    raise TimeoutError(f"{agents} agents did not start within {_START_SECONDS:g} seconds")
+
+
+def _is_supervisor(process: psutil.Process, folder: Path) -> bool:
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return False
+    return any(word.endswith("executors/supervisor.py") for word in words) and str(folder) in " ".join(words)
+
+
+if __name__ == "__main__":
+    main()
