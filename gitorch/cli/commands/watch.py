@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from gitorch import services
 from gitorch.cli import schema, views
 from gitorch.cli.commands.changes import print_change
 from gitorch.cli.session import Session, pass_session
+from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.model.task import State, Task
 
 if TYPE_CHECKING:
@@ -19,20 +21,52 @@ if TYPE_CHECKING:
 
 @click.command("watch")
 @click.option("--interval", default=1.0, help="Seconds between updates.")
+@click.option("-i", "--interactive", is_flag=True, help="Choose a task and act on it, with a key for each command.")
 @pass_session
-def watch_command(session: Session, interval: float) -> None:
-    """Watch the tasks live. Ctrl-C stops watching; the run continues."""
+def watch_command(session: Session, interval: float, interactive: bool) -> None:
+    """Watch the tasks live. Ctrl-C stops watching; the run continues.
+
+    With -i, arrows choose a task, and keys run commands on it: review, diff, log, comment, approve, revise, kill,
+    resume, retry, merge. Needs the extra: pip install 'gitorch[tui]'
+    """
     session.check_forecast()
-    if session.screen.out_is_live and not session.json:
+    if interactive:
+        _interact(session, interval)
+    elif session.screen.out_is_live and not session.json:
         _show_board(session, interval)
     else:
         _print_changes(session, interval)
 
 
 def _show_board(session: Session, interval: float) -> None:
+    views.live.watch(lambda: session.workspace.tasks, _details_reader(session), interval=interval)
+
+
+def _details_reader(session: Session) -> views.live.ReadDetails:
+    """Return what reads the activity of the agents, the forecast, and whether a run is active."""
     workspace = session.workspace
     reader = services.watch.live_reader(workspace)
-    views.live.watch(lambda: workspace.tasks, lambda tasks: views.board.Details(*reader.read(tasks)), interval=interval)
+
+    def read(tasks: views.board.Tasks) -> views.board.Details:
+        notice = "" if services.run_lock.is_running(workspace) else "no run is active; orchestrate run starts one"
+        return views.board.Details(*reader.read(tasks), notice)
+
+    return read
+
+
+def _interact(session: Session, interval: float) -> None:
+    if not session.interactive:
+        raise InvalidInput("no-terminal", "watch -i needs a terminal", fix=("orchestrate watch",))
+    try:
+        app = importlib.import_module("gitorch.cli.commands.watch_app")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "textual":
+            raise
+        fix = ("pip install 'gitorch[tui]'",)
+        raise SetupNeeded("tui-missing", "textual is not installed", why="it is an extra", fix=fix) from error
+    workspace = session.workspace
+    board = views.board.Board(session.screen.out, hint=app.HINT)
+    app.WatchApp(board, lambda: workspace.tasks, _details_reader(session), interval=interval).run()
 
 
 def _print_changes(session: Session, interval: float) -> None:

@@ -56,10 +56,14 @@ _ORDER = (
 
 
 class Details(msgspec.Struct, frozen=True):
-    """What is read from files during a run: the activity of each agent, the forecast and the candidate."""
+    """What is read from files during a run: the activity of each agent, the forecast and the candidate.
+
+    `notice` is what a person should know of the run itself, such as that it has ended.
+    """
 
     activity: Activity = {}
     forecast: ForecastSummary = ((), None)
+    notice: str = ""
 
 
 class Board:
@@ -74,11 +78,17 @@ class Board:
         self.hint = hint
         self.tasks: Tasks = {}
         self.details = Details()
+        self.selected: TaskId | None = None
 
     def publish(self, tasks: Tasks) -> Tasks:
         """Show a copy of these tasks, and return it."""
         self.tasks = snapshot = MappingProxyType(dict(tasks))
         return snapshot
+
+    @property
+    def order(self) -> list[TaskId]:
+        """The tasks in the order of their lines."""
+        return [task.id for task in _in_order(self.tasks)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         size = console.size
@@ -88,19 +98,21 @@ class Board:
         """Return the board for a terminal of `width` cells and `height` lines."""
         tasks, details = self.tasks, self.details
         terminal = msgspec.structs.replace(self.terminal, width=width)
-        bottom = [Text(), *self._bottom(tasks, details.forecast, terminal)]
+        bottom = [Text(), *self._bottom(tasks, details, terminal)]
         rows = max(_MIN_ROWS, height - len(bottom) - 4)  # the clock, an empty line, the titles, and the cursor's line
-        content = _tasks(tasks, details.activity, now, terminal, rows)
+        content = _tasks(tasks, details.activity, now, terminal, rows, self.selected)
         return Group(_clock(tasks, self.started, now, terminal), Text(), content, *bottom)
 
-    def _bottom(self, tasks: Tasks, summary: ForecastSummary, terminal: TerminalStyle) -> list[RenderableType]:
-        """Return the forecast, the counts and the hint, each on one line."""
-        conflicts, candidate = summary
-        hint = [fitted((terminal.clean(self.hint), "dim"))] if self.hint else []
+    def _bottom(self, tasks: Tasks, details: Details, terminal: TerminalStyle) -> list[RenderableType]:
+        """Return the forecast, the counts, the notice and the hint, whose lines are short already."""
+        conflicts, candidate = details.forecast
+        notice = [fitted((terminal.clean(details.notice), "bold"))] if details.notice else []
+        hint = [fitted((terminal.clean(line), "dim")) for line in self.hint.split("\n")] if self.hint else []
         return [
             *forecast.conflict_summary(conflicts, terminal, _MAX_CONFLICTS),
             *forecast.candidate_summary(candidate, terminal, _MAX_CANDIDATE_LINES),
             _counts(tasks, terminal),
+            *notice,
             *hint,
         ]
 
@@ -118,13 +130,26 @@ def _clock(tasks: Tasks, started: datetime, now: datetime, terminal: TerminalSty
     return grid
 
 
-def _tasks(tasks: Tasks, activity: Activity, now: datetime, terminal: TerminalStyle, limit: int) -> RenderableType:
+def _in_order(tasks: Tasks) -> list[Task]:
     groups = grouped(tasks.values())
-    ordered = [task for bucket in _ORDER for task in groups.get(bucket, ())]
-    visible = ordered if len(ordered) <= limit else ordered[: limit - 1]
-    if not visible:
+    return [task for bucket in _ORDER for task in groups.get(bucket, ())]
+
+
+def _tasks(
+    tasks: Tasks, activity: Activity, now: datetime, terminal: TerminalStyle, limit: int, selected: TaskId | None
+) -> RenderableType:
+    """Return the lines of the tasks, up to a limit; with a selected one it has a pointer, and is among them."""
+    ordered = _in_order(tasks)
+    if not ordered:
         return Text("no tasks", "dim")
+    position = next((number for number, task in enumerate(ordered) if task.id == selected), 0)
+    if len(ordered) > limit and position >= limit - 1:  # the selected line is the last one
+        ordered = ordered[position - limit + 2 :] + ordered[: position - limit + 2]
+    visible = ordered if len(ordered) <= limit else ordered[: limit - 1]
     rows = [_row(task, tasks, activity, now, terminal) for task in visible]
+    if selected is not None:
+        pointers = [terminal.pick("→", ">") if task.id == selected else " " for task in visible]
+        rows = [[(f"{pointer} {row[0][0]}", row[0][1]), *row[1:]] for pointer, row in zip(pointers, rows, strict=True)]
     content = table(_COLUMNS, rows, terminal, note=False)
     if len(visible) == len(ordered):
         return content
