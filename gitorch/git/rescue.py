@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from gitorch.git import index_flags, tree_files, worktree_status
+from gitorch.git import index_flags, kept_packs, tree_files, unreferenced, worktree_status
 from gitorch.git.gate import is_git_name
 from gitorch.git.opened_worktree import opened
-from gitorch.git.repository import RefsMoved, Repository
+from gitorch.git.repository import GitFailed, RefsMoved, Repository
 from gitorch.git.tree_files import FileContent, NotSaved
 from gitorch.git.worktree_list import Worktree
 from gitorch.git.worktree_status import WorktreeStatus
@@ -52,6 +52,7 @@ class RescueLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 LIMITS = RescueLimits()
 _TRIES = 5
+_PRUNED_TRIES = 3
 # `.gitmodules` as file systems of Windows and macOS may spell it; git takes no link of this name
 _SETTINGS_NAME = re.compile(r"\W*\.gitmodules|gitmod~[0-9]|gi7eb[0-9a-f]*~[0-9]", re.IGNORECASE)
 
@@ -70,29 +71,44 @@ def rescue(
     Commits that are on no branch are saved with them: HEAD may be detached. `complete` also saves ignored files, and
     the files and commits of repositories and submodules inside, up to the limits. What is not saved is listed in the
     message. Branch, index and files stay as they are. Earlier rescue points stay reachable through first parents; what
-    one of them already has is not saved again. Several processes may save the same worktree at the same time.
+    one of them already has is not saved again. Several processes may save the same worktree at the same time, and the
+    user's git may remove objects without a ref at any moment.
     """
+    for remaining in reversed(range(_PRUNED_TRIES)):
+        try:
+            return _save(repository, worktree, ref, message, complete, limits)
+        except GitFailed:  # an object that was there has just been removed, perhaps: it is written now
+            if not remaining:
+                raise
+    return None
+
+
+def _save(
+    repository: Repository, worktree: Worktree, ref: Ref, message: str, complete: bool, limits: RescueLimits
+) -> Oid | None:
     status = worktree_status.read(repository, worktree)
-    with opened(worktree.path, worktree.admin) as top:
-        walker = _Walker(repository, worktree, top, limits)
+    with unreferenced.tentative(repository) as env, opened(worktree.path, worktree.admin) as top:
+        walker = _Walker(repository, worktree, top, limits, env)
         walker.save_uncommitted(status)
         if complete:
             walker.save_extras(status)
-    if not (status.uncommitted.paths or walker.entries or walker.skipped or _is_unreachable(repository, status)):
-        return None
-    tree = write_tree(repository, worktree, status.tip, walker.entries)
-    return _commit(repository, ref, tree, status.tip, message + _skipped_lines(walker.skipped, limits.listed))
+        if not (status.uncommitted.paths or walker.entries or walker.skipped or _is_unreachable(repository, status)):
+            return None
+        tree = write_tree(repository, worktree, status.tip, walker.entries, env)
+        message += _skipped_lines(walker.skipped, limits.listed)
+        return _commit(repository, ref, tree, status.tip, message, env)
 
 
 def save_commits(repository: Repository, ref: Ref, tip: Oid, message: str) -> Oid | None:
     """Save commits that a branch is about to leave as a rescue point under `ref`, and return it."""
-    return _commit(repository, ref, repository.tree(tip), tip, message)
+    with unreferenced.tentative(repository) as env:
+        return _commit(repository, ref, repository.tree(tip), tip, message, env)
 
 
 def store_uncommitted(repository: Repository, worktree: Worktree, status: WorktreeStatus) -> Entries:
     """Store what git reports as uncommitted; return its entries for `write_tree`."""
     with opened(worktree.path, worktree.admin) as top:
-        walker = _Walker(repository, worktree, top, LIMITS)
+        walker = _Walker(repository, worktree, top, LIMITS, {})
         walker.save_uncommitted(status)
     return walker.entries
 
@@ -100,8 +116,11 @@ def store_uncommitted(repository: Repository, worktree: Worktree, status: Worktr
 class _Walker:
     """Streams files into the object store. `entries` are the index entries of the tree, None for a deleted path."""
 
-    def __init__(self, repository: Repository, worktree: Worktree, top: int, limits: RescueLimits) -> None:
+    def __init__(
+        self, repository: Repository, worktree: Worktree, top: int, limits: RescueLimits, env: Mapping[str, str]
+    ) -> None:
         self._repository, self._worktree, self._top, self._limits = repository, worktree, top, limits
+        self._env = env
         self._files, self._bytes = limits.extra_files, limits.extra_bytes
         self.entries: Entries = {}
         self.skipped: dict[str, str] = {}
@@ -197,7 +216,7 @@ class _Walker:
                 elif content is None:
                     self.entries[path] = staged.get(path)
                 else:
-                    process = process or self._repository.start_batch("fast-import", "--quiet", "--done")
+                    process = process or self._repository.start_batch("fast-import", "--quiet", "--done", env=self._env)
                     process.send(b"blob\nmark :1\ndata %d\n" % len(content.content))
                     process.send(content.content + b"\nget-mark :1\n")
                     self.entries[path] = content.mode, process.read_line().decode().strip()
@@ -215,27 +234,36 @@ def _is_storable(path: str, mode: str) -> bool:
     return not is_settings_link and not any(is_git_name(part) for part in parts)
 
 
-def write_tree(repository: Repository, worktree: Worktree, head: Oid | None, entries: Entries) -> Oid:
+def write_tree(
+    repository: Repository, worktree: Worktree, head: Oid | None, entries: Entries, env: Mapping[str, str] | None = None
+) -> Oid:
     """Return the tree of HEAD with these entries in it, written with a private index."""
     zero = "0" * len(head or "0" * 40)
     deleted = b"".join(os.fsencode(f"0 {zero}\t{path}\0") for path, entry in entries.items() if entry is None)
     saved = b"".join(os.fsencode(f"{e[0]} {e[1]}\t{path}\0") for path, e in entries.items() if e is not None)
-    with index_flags.private_index(worktree) as env:
+    with index_flags.private_index(worktree) as index:
+        env = {**(env or {}), **index}
         worktree.git(repository, "read-tree", *([head] if head else ["--empty"]), env=env)
         worktree.git(repository, "update-index", "-z", "--index-info", input=deleted + saved, env=env)
         return Oid(worktree.git(repository, "write-tree", env=env).text)
 
 
-def _commit(repository: Repository, ref: Ref, tree: Oid, head: Oid | None, message: str) -> Oid | None:
+def _commit(
+    repository: Repository, ref: Ref, tree: Oid, head: Oid | None, message: str, env: Mapping[str, str]
+) -> Oid | None:
     for remaining in reversed(range(_TRIES)):
         old = repository.read_ref(ref)
         if old and _has_snapshot(repository, old, tree, head):
             return old
-        parents = [word for oid in (old, head) if oid for word in ("-p", oid)]
-        new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=repository.identity()).text)
+        known = [oid for oid in (old, head) if oid]
+        parents = [word for oid in known for word in ("-p", oid)]
+        identity = {**env, **repository.identity()}
+        new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=identity).text)
+        unreferenced.store_reachable(repository, env, new, known)
         try:
             repository.update_refs([RefUpdate(ref, new, old)], "save uncommitted work")
         except RefsMoved:
+            kept_packs.release(repository.common_dir, [new])
             if not remaining:
                 raise
         else:

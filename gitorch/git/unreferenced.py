@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from gitorch.storage import atomic
 
 _MOST_PACKS = 20
 """How many small packs there may be before they are made one."""
+_SMALL_BYTES = 1 << 20
+"""A pack of fewer bytes is small."""
 _LARGE_LINES = 2_000
 """From so many lines on, a stream makes a pack that is not small."""
 
@@ -51,6 +53,35 @@ def fast_import(repository: Repository, stream: bytes) -> Oid:
             if stream.count(b"\n") < _LARGE_LINES:
                 _roll_up(repository, pack.name)
     return tip
+
+
+@contextmanager
+def tentative(repository: Repository) -> Iterator[dict[str, str]]:
+    """Yield an environment in which git writes objects to a folder of their own, and reads the repository's as well.
+
+    The folder is removed at the end: `store_reachable` takes what is needed over.
+    """
+    objects = repository.common_dir / "objects"
+    kept_packs.remove_stale(repository.common_dir)
+    with _incoming(objects) as folder:
+        places = {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted_path(objects)}
+        yield places | config_variables({"fastimport.unpackLimit": "0"})
+
+
+def store_reachable(repository: Repository, env: Mapping[str, str], tip: Oid, existing: Iterable[Oid]) -> None:
+    """Store what a commit reaches and `existing` commits, which refs lead to, do not; git keeps it as in `store_pack`.
+
+    What the repository has, but no ref leads to, is stored again: the user's git may be about to remove it.
+    """
+    folder = Path(env["GIT_OBJECT_DIRECTORY"]) / uuid.uuid4().hex
+    folder.mkdir()
+    listing = "".join(f"{line}\n" for line in (tip, *(f"^{oid}" for oid in existing))).encode()
+    words = ("pack-objects", "--quiet", "--revs", "--window=0", "--threads=1", str(folder / "pack"))
+    pack = folder / f"pack-{repository.git(*words, input=listing, env=env).text}.pack"
+    is_small = pack.stat().st_size < _SMALL_BYTES
+    _move_in(repository.common_dir, pack, tip)
+    if is_small:
+        _roll_up(repository, pack.name)
 
 
 @contextmanager

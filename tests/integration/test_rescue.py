@@ -6,8 +6,10 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 
 from gitorch.git import worktrees
 from gitorch.git.repository import Repository
@@ -158,3 +160,44 @@ def test_a_thousand_files_take_moments(repo: Repository) -> None:
     oid, _ = saved(repo, worktree)
     assert time.monotonic() - started < 10
     assert repo.file(oid, "f999") == b"999\n"
+
+
+def _prune_before(name: str, patch: pytest.MonkeyPatch, folder: Path) -> list[str]:
+    """Let the user's git remove what has no ref just before a method of `Repository` runs; return the calls."""
+    original, calls = getattr(Repository, name), list[str]()
+
+    def pruned(self: Repository, *args: Any, **options: Any) -> Any:
+        if name != "git" or args[0] in ("write-tree", "commit-tree", "pack-objects"):
+            calls.append(str(args[0]))
+            for words in (("gc", "-q", "--prune=now"), ("prune", "--expire=now")):
+                git(*words, cwd=folder)
+        return original(self, *args, **options)
+
+    patch.setattr(Repository, name, pruned)
+    return calls
+
+
+@pytest.mark.parametrize("method", ["git", "update_refs"])
+def test_the_users_gc_takes_nothing_of_a_rescue_point(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Whenever it runs between the writing of the objects and the move of the ref, the whole chain is there."""
+    worktree = added(repo)
+    assert repo.work_tree is not None
+    # of an earlier, killed command: the same content, which no ref leads to
+    git("hash-object", "-w", "--stdin", cwd=repo.work_tree, input=b"two")
+    calls = _prune_before(method, monkeypatch, repo.work_tree)
+    (worktree.path / "deep/er").mkdir(parents=True)
+    (worktree.path / "deep/er/one.txt").write_text("one")
+    first, _ = saved(repo, worktree)
+    (worktree.path / "deep/er/one.txt").unlink()
+    (worktree.path / "deep/er/two.txt").write_text("two")
+    second, _ = saved(repo, worktree)
+    assert len(calls) >= 2
+    monkeypatch.undo()
+    git("gc", "-q", "--prune=now", cwd=repo.work_tree)
+    git("fsck", "--strict", cwd=repo.work_tree)
+    assert (repo.file(first, "deep/er/one.txt"), repo.file(second, "deep/er/two.txt")) == (b"one", b"two")
+    assert repo.file(second, "deep/er/one.txt") is None
+    assert list((repo.common_dir / "objects").glob("**/*.keep")) == []
+    assert list((repo.common_dir / "objects").glob("gitorch-*")) == []
