@@ -331,6 +331,8 @@ def _commit(entry: BatchEntry) -> Commit:
 
 def _refuse_discovery(start: Path, answer: Output) -> None:
     message = answer.stderr.decode("utf-8", "replace").strip()
+    if not start.is_dir():
+        raise NotFound("not-a-repository", f"there is no folder {start}", fix=("orchestrate -C PATH ...",))
     if "dubious ownership" in message:
         raise NotFound("foreign-repository", "git does not trust this repository", why=message)
     if (top := layout.unlinked_worktree(start)) is not None:

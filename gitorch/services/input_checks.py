@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 
@@ -36,6 +37,9 @@ def require_commands(checks: Mapping[str, str]) -> None:
             raise InvalidInput("check", f"the check {name} is not a command: {command}", why=str(error)) from error
         if not words:
             raise InvalidInput("check", f"the check {name} is empty", fix=('--check "COMMAND"',))
+        if all(re.match(r"[A-Za-z_]\w*=", word) for word in words):
+            message = f"the check {name} sets a variable and runs nothing: {command}"
+            raise InvalidInput("check", message, fix=('--check "COMMAND"',))
 
 
 def require_place(repository: Repository, task: Task, file: str, line: int) -> None:

@@ -311,3 +311,20 @@ def on_terminal(cli: Cli, typed: bytes, *words: str) -> int:
     finally:
         os.close(ours)
     return process.wait(SECONDS)
+
+
+def test_a_wrong_value_is_named_with_what_is_right(cli: Cli) -> None:
+    """Each is refused when it is given, in one line that says which value it was, and what would do."""
+    table = {
+        ("submit", "x", "--check", "test="): (2, "sets a variable and runs nothing: test="),
+        ("submit", "x", "--priority", "hgih"): (2, "did you mean high?"),
+        ("submit", "x", "--budget", "abc"): (2, "'abc' is not a number"),
+        ("submit", "x", "--base", "mian"): (2, "there is no commit mian"),
+        ("run", "--max-agents", "x"): (2, "'x' is not a whole number"),
+        ("run", "--at", "25:00"): (2, "'25:00' is not a time"),
+        ("report", "--format", "htm"): (2, "did you mean html?"),
+        ("-C", "nowhere", "status"): (3, "there is no folder"),
+    }
+    for words, (code, text) in table.items():
+        assert text in cli.error(*words, exit=code)["what"], words
+    assert cli.json("status")["tasks"] == []

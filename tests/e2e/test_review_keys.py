@@ -34,7 +34,7 @@ def test_a_morning_with_keys(repository_folder: Path, tmp_path: Path) -> None:
         screen.shows("+import limits", "1/1 [v]iewed")
         screen.press("q")
         screen.press("c")
-        screen.shows("1 comments wait to be sent")
+        screen.shows("1 comment waits to be sent")
         screen.press("r")
         screen.shows("sent work back")
         screen.orchestrate("run", "-q")

@@ -19,6 +19,7 @@ from gitorch.cli.commands.verdicts import read_message
 from gitorch.cli.commands.viewer import open_viewer
 from gitorch.cli.session import Session
 from gitorch.cli.terminal.keys import INTERRUPTS, read_key
+from gitorch.cli.views.quantities import plural
 from gitorch.errors import GitorchError, Refused
 from gitorch.executors.foreground import run_on_terminal
 from gitorch.model.task import Comment, State, Task
@@ -121,7 +122,8 @@ def _open(session: Session, task: Task) -> bool:
 def _comment(session: Session, task: Task) -> bool:
     for comment in _comments(session, task):
         commented = services.review.comment(session.workspace, session.find(task.id), comment)
-        session.say(f"{len(commented.comments)} comments wait to be sent")
+        count = len(commented.comments)
+        session.say(f"{plural(count, 'comment')} {'waits' if count == 1 else 'wait'} to be sent")
     return False
 
 
