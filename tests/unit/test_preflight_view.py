@@ -39,7 +39,9 @@ def test_the_preflight_at_80_columns() -> None:
         Preflight
           ▲ checks fail on main 4bc72dc1: test (exit code 1); they will fail for every
             task that does not repair them
-            pytest -q   output: /home/user/shop/.git/gitorch/merges/8de0065bdafc/0d959b…
+            pytest -q   output:
+            /home/user/shop/.git/gitorch/merges/8de0065bdafc/0d959b90b12214f69-1/check-t
+            est/stdout
           ▲ worktrees will lack .env, which git ignores
             prepare.copy = ['.env']
           ✓ git 2.39.5, 41 GB of disk free, tasks start on main

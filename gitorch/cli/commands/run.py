@@ -91,7 +91,7 @@ def _print_order(session: Session) -> None:
     alive = [task for task in session.workspace.tasks.values() if task.state in ALIVE]
     order = graph.merge_order(alive)
     lines = [
-        f"{position:>4}  {task.id}  {task.spec.agent or 'auto'}"
+        f"{position:>4}  {task.id}  {services.agents.agent_name(session.workspace, task)}"
         + (f"  after {', '.join(task.spec.after)}" if task.spec.after else "")
         for position, task in enumerate(order, start=1)
     ]

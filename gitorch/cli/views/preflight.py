@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gitorch.cli.terminal.blocks import bullets, fitted, prose, stack
@@ -27,6 +27,7 @@ _MAX_ROWS = 17
 """Rows of a terminal of 24 that the lines may take: the plan, the prompt and an error need the others."""
 _MAX_TEXT = 150
 _WIDTH = 76
+_OUTPUT = "output: /"
 
 
 def preflight(result: Preflight, limits: RunLimits, *, terminal: TerminalStyle | None = None) -> RenderableType:
@@ -45,7 +46,10 @@ def preflight(result: Preflight, limits: RunLimits, *, terminal: TerminalStyle |
 
 
 def _count_that_fits(lines: Sequence[PreflightLine]) -> int:
-    heights = (-(-min(len(line.text), _MAX_TEXT) // _WIDTH) + len(line.fix[:_MAX_FIXES]) for line in lines)
+    heights = (
+        -(-min(len(line.text), _MAX_TEXT) // _WIDTH) + sum(_fix_height(fix) for fix in line.fix[:_MAX_FIXES])
+        for line in lines
+    )
     return sum(total <= _MAX_ROWS for total in itertools.accumulate(heights))
 
 
@@ -53,8 +57,21 @@ def _rows(line: PreflightLine, terminal: TerminalStyle) -> Sequence[tuple[Span, 
     text = terminal.clean(line.text)
     shown = text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 3]}..."
     style = "red" if line.level is Level.ERROR else ""
-    fixes = [fitted((terminal.clean(fix), "dim")) for fix in line.fix[:_MAX_FIXES]]
+    fixes = [_fix(terminal.clean(fix)) for fix in line.fix[:_MAX_FIXES]]
     return [(_mark(line.level, terminal), prose((shown, style))), *((("", ""), fix) for fix in fixes)]
+
+
+def _fix_height(fix: str) -> int:
+    _, output, path = fix.partition(_OUTPUT)
+    return 1 + -(-(len(path) + 1) // _WIDTH) if output else 1
+
+
+def _fix(text: str) -> RenderableType:
+    command, output, path = text.partition(_OUTPUT)
+    if not output:
+        return fitted((text, "dim"))
+    # a path is of no use when it is cut
+    return Group(fitted((f"{command.rstrip()}   output:", "dim")), Text(f"/{path}", "dim", overflow="fold"))
 
 
 def _mark(level: Level, terminal: TerminalStyle) -> Span:
