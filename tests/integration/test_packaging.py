@@ -19,6 +19,7 @@ SHARED = {
     "share/gitorch/skill/SKILL.md",
     "share/man/man1/orchestrate.1",
     "share/man/man1/git-orchestrate.1",
+    "share/man/man1/gitorch.1",
     "share/bash-completion/completions/orchestrate",
     "share/zsh/site-functions/_orchestrate",
     "share/fish/vendor_completions.d/orchestrate.fish",
