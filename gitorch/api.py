@@ -174,10 +174,14 @@ def approve(
 ) -> list[Task]:
     """Accept tasks for merging. Raises `Refused` for a task whose checks fail, unless `force` is set.
 
-    `reviewer` is by default the git identity.
+    `reviewer` is by default the git identity. Of rival attempts, the name of the group means the proposed one; the
+    others are rejected, and not returned.
     """
-    reviewer, tasks = reviewer or services.review.current_reviewer(workspace), _find_all(workspace, names)
-    return services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
+    reviewer = reviewer or services.review.current_reviewer(workspace)
+    tasks = [services.rivals.chosen(workspace, task) for task in _find_all(workspace, names)]
+    changed = services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
+    approved = {task.id for task in tasks}
+    return [task for task in changed if task.id in approved]
 
 
 def comment(workspace: Workspace, name: str, text: str, *, file: str = "", line: int = 0, reviewer: str = "") -> Task:

@@ -118,11 +118,21 @@ def ready(tasks: Mapping[TaskId, Task], *, approved_only: bool = False) -> list[
     startable = (
         task
         for task in tasks.values()
-        if task.state is State.QUEUED and all(n not in tasks or tasks[n].state in enough for n in task.spec.after)
+        if task.state is State.QUEUED and all(n not in tasks or _is_done(tasks[n], enough) for n in task.spec.after)
     )
     return sorted(startable, key=urgency)
 
 
 def blockers(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
     """Return the dependencies that keep this task from starting."""
-    return [tasks[name] for name in task.spec.after if name in tasks and tasks[name].state not in DONE]
+    return [tasks[name] for name in task.spec.after if name in tasks and not _is_done(tasks[name], DONE)]
+
+
+def is_unpicked(task: Task) -> bool:
+    """Return whether a task is finished, and a person has yet to pick it or one of its rivals."""
+    return task.spec.rival is not None and task.state is State.FINISHED
+
+
+def _is_done(task: Task, states: Collection[State]) -> bool:
+    # what is built on a rival would be built in vain if another one is picked
+    return task.state in states and not is_unpicked(task)

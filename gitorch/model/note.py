@@ -21,7 +21,7 @@ from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import Usage
 from gitorch.model.redact import redacted
 from gitorch.model.resolution import Resolution, ResolvedFile
-from gitorch.model.task import CheckResult, Comment, Task, current_attempt
+from gitorch.model.task import CheckResult, Comment, RivalSpec, Task, current_attempt
 
 LONGEST = 65_536
 """Characters of a prompt or a goal in a note."""
@@ -50,6 +50,7 @@ class AttemptNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", t
     handoff: Handoff | None = None
     goal: str | UnsetType = UNSET
     acceptance: tuple[str, ...] | UnsetType = UNSET
+    rival: RivalSpec | UnsetType = UNSET
 
 
 class AdoptedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="adopted"):
@@ -209,6 +210,7 @@ def attempt_line(task: Task, files: Sequence[str] = ()) -> Line:
         handoff=handoff.read(last.summary, files),
         goal=redacted(spec.goal)[:LONGEST] if spec.goal else UNSET,
         acceptance=tuple(map(redacted, spec.acceptance)) if spec.acceptance else UNSET,
+        rival=spec.rival or UNSET,
     )
     return line_of(note)
 

@@ -45,6 +45,7 @@ def read_task(name: str, number: int, branch: str, tip: Oid, base: Oid | None, l
             goal=attempt.goal or "",
             acceptance=attempt.acceptance or (),
             after=tuple(map(TaskId, attempt.after)),
+            rival=attempt.rival or None,
         ),
         state=state,
         reason=reason,

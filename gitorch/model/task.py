@@ -129,7 +129,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `usage` is the sum of its ended rounds, and `session_usage` the session's
     total, for agents that count that way. `ending` is the `ExitReason` of its last round, `outcome` its own
     `AttemptOutcome` (both empty while it runs), `tip` the last commit
-    that was collected from it: what follows it on the branch was added by others.
+    that was collected from it: what follows it on the branch was added by others. `diff_lines` counts the lines that a
+    rival's branch added and removed by then.
     """
 
     number: int
@@ -151,6 +152,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session_usage: Usage | None = None
     denials: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
+    diff_lines: int | None = None
 
 
 class PastAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -193,13 +195,24 @@ class ConflictRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     dependents: tuple[TaskId, ...] = field(default=(), name="below")
 
 
+class RivalSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The place of a task among the rivals that ask for the same work, of which one is picked.
+
+    `group` is the id of the first of them, `number` counts from 1.
+    """
+
+    group: TaskId
+    number: int
+    of: int
+
+
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The request.
 
     `context` is JSON text for the agent; `checks` are commands in addition to the repository's, by name; `paths` globs
     that the work should stay in; `base_ref` the base that was asked for ("" = the configured one); `budget` dollars and
     `timeout` seconds (0 = the configured ones). `goal` is that of the plan it came from, `acceptance` what must hold at
-    the end; `role_reason` says why it has its role ("" = it was named).
+    the end; `role_reason` says why it has its role ("" = it was named); `rival` its place among rival attempts.
     """
 
     title: str
@@ -218,6 +231,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     budget: float = 0.0
     timeout: float = 0.0
     created: datetime | None = None
+    rival: RivalSpec | None = None
 
 
 class Commits(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -32,4 +32,5 @@ def verdict_lines(plan: MergePlan) -> dict[Oid, list[note.Line]]:
 
 
 def _is_green(task: Task) -> bool:
-    return task.state is State.FINISHED and task.passed is True
+    # of rivals, a person picks one
+    return task.state is State.FINISHED and task.passed is True and task.spec.rival is None

@@ -11,7 +11,7 @@ from gitorch.flow.forecast.pairs import Branch, MergeCache
 from gitorch.flow.scheduling import base
 from gitorch.git import worktrees
 from gitorch.git.repository import Repository
-from gitorch.model import naming
+from gitorch.model import naming, rivals
 from gitorch.model.forecast import IN_FLIGHT, Conflict, Forecast
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import Phase, State, Task
@@ -71,7 +71,8 @@ def save_uncommitted(repository: Repository, task: Task) -> Oid | None:
 
 def _branches_in_flight(inputs: MergeInputs, refs: Mapping[Ref, Oid], clean: Collection[TaskId]) -> list[Branch]:
     """Return the current tips of the branches in flight, including the uncommitted work of running tasks."""
-    tasks = [task for task in inputs.tasks.values() if task.state in IN_FLIGHT and task.base and task.branch]
+    contenders = rivals.contenders(inputs.tasks).values()
+    tasks = [task for task in contenders if task.state in IN_FLIGHT and task.base and task.branch]
     tips = {task.id: tip for task in tasks if (tip := refs.get(branch_ref(task.branch)))}
     unsaved = [task.id for task in tasks if _is_open(task) and task.id in tips and task.id not in clean]
     saved = {name: refs[ref] for name in unsaved if (ref := naming.rescue_ref(name)) in refs}

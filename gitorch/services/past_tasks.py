@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -36,14 +37,19 @@ def find_any(workspace: Workspace, name: str) -> tuple[Task, PastTask | None]:
 
     Raises `NotFound` for a name that means no task, or several.
     """
-    try:
-        return find_task(workspace, name), None
-    except NotFound as error:
-        if error.code == "ambiguous":
-            raise
+    board = workspace.tasks
+    if name in board or name.isdigit():
+        with suppress(NotFound):
+            return find_task(workspace, name), None
     past = {item.task.id: item for item in past_tasks(workspace)}
+    if name not in past:  # a whole name of the past counts more than a prefix on the board
+        try:
+            return find_task(workspace, name), None
+        except NotFound as error:
+            if error.code == "ambiguous":
+                raise
     # with those on the board, for the near misses of a name that means none
-    task = find_among({**workspace.tasks, **{task_id: item.task for task_id, item in past.items()}}, name)
+    task = find_among({**board, **{task_id: item.task for task_id, item in past.items()}}, name)
     return task, past[task.id]
 
 

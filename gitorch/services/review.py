@@ -12,7 +12,7 @@ from gitorch.flow import review
 from gitorch.flow.review import ReviewCard
 from gitorch.git import credentials
 from gitorch.model import branch_state as branch_state_model
-from gitorch.model import graph, note
+from gitorch.model import graph, note, rivals
 from gitorch.model.branch_state import BranchState
 from gitorch.model.forecast import conflicts_of
 from gitorch.model.naming import Oid, branch_ref
@@ -24,6 +24,7 @@ from gitorch.services.checks import checks_for
 from gitorch.services.comment_places import placed
 from gitorch.services.forecast_record import saved_conflicts, saved_resolutions
 from gitorch.services.resume import answered
+from gitorch.services.rivals import Dropped, dropped_by
 from gitorch.services.second_look import verdict_patches
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
@@ -73,7 +74,11 @@ def _card(workspace: Workspace, state: BranchState) -> ReviewCard:
         if after in tasks and tasks[after].state not in (State.APPROVED, State.MERGED)
     ]
     card = review.card(workspace.repository, workspace.config, state, [*changes], conflicts, unlocks, unapproved)
-    return msgspec.structs.replace(card, resolutions=saved_resolutions(workspace, name))
+    card = msgspec.structs.replace(card, resolutions=saved_resolutions(workspace, name))
+    if state.task.spec.rival is None:
+        return card
+    group = rivals.rivals_of(state.task, {**tasks, name: state.task}.values())
+    return msgspec.structs.replace(card, rivals=tuple(group))
 
 
 def approvable(workspace: Workspace, *, force: bool = False) -> tuple[list[Task], list[tuple[Task, str]]]:
@@ -81,13 +86,16 @@ def approvable(workspace: Workspace, *, force: bool = False) -> tuple[list[Task]
 
     Tasks whose checks fail are in neither list, unless forced.
     """
-    finished = [task for task in workspace.tasks.values() if task.state is State.FINISHED]
+    contenders = rivals.contenders(workspace.tasks)
+    finished = [task for task in contenders.values() if task.state is State.FINISHED]
     passing = [task for task in finished if force or task.passed is not False]
     states = branch_states(workspace, passing)
     held: list[tuple[Task, str]] = []
     for task in passing:
         state = states[task.id]
-        if not is_shown(workspace, state):
+        if others := rivals.at_work(rivals.rivals_of(task, workspace.tasks.values())):
+            held.append((task, f"has rivals that have not ended ({others[0].id})"))
+        elif not is_shown(workspace, state):
             held.append((task, "has changed since you last saw it"))
         elif state.unseen and not force and workspace.config.review.require_checks and is_unchecked(workspace, state):
             held.append((task, "has not been checked since it was changed"))
@@ -105,7 +113,10 @@ def is_unchecked(workspace: Workspace, state: BranchState) -> bool:
 def approve(
     workspace: Workspace, tasks: Sequence[Task], reviewer: str, *, force: bool = False, comment: str = ""
 ) -> list[Task]:
-    """Accept tasks for merging. Failing checks and added credentials are refused, unless forced."""
+    """Accept tasks for merging, and return all that changed: the rivals of a picked task are rejected.
+
+    Failing checks and added credentials are refused, unless forced.
+    """
     guard.require_person("approve")
     merged = [task for task in tasks if task.state is State.MERGED]
     tasks = [*by_id(task for task in tasks if task not in merged).values()]
@@ -120,8 +131,9 @@ def approve(
             _require_no_credentials(workspace, task)
     approved = [change(task, state=State.APPROVED, reason="") for task in current]
     comments = (Comment(text=comment),) if comment else ()
-    pairs = list(zip(tasks, approved, strict=True))
-    return [*_record_verdict(workspace, "approve", pairs, [*current, *merged], reviewer, comments), *merged]
+    dropped = dropped_by(workspace, current, reviewer)
+    pairs = [*zip(tasks, approved, strict=True), *dropped.pairs]
+    return [*_record_verdict(workspace, "approve", pairs, [*current, *merged], reviewer, comments, dropped), *merged]
 
 
 def comment(workspace: Workspace, task: Task, comment: Comment) -> Task:
@@ -264,6 +276,7 @@ def _record_verdict(
     reviewed: Sequence[Task],
     reviewer: str,
     comments: Sequence[Comment],
+    dropped: Dropped = Dropped(),  # noqa: B008 (it is frozen)
 ) -> list[Task]:
     """Save changed tasks, and note the verdict on the tips of the reviewed ones; return the changed tasks."""
     lines: dict[Oid, list[note.Line]] = {}
@@ -272,6 +285,8 @@ def _record_verdict(
         if commit := task.merged_as or task.tip:
             lines.setdefault(commit, []).append(note.verdict_line(task, verdict, reviewer, comments))
             lines[commit] += verdict_patches(workspace, task, verdict, reviewer)
-    changed = change_with_notes(workspace, verdict, pairs, lines, describe(verdict, reviewed))
+    for tip, line in dropped.lines:
+        lines.setdefault(tip, []).append(line)
+    changed = change_with_notes(workspace, verdict, pairs, lines, describe(verdict, reviewed), dropped.moves)
     workspace.store.snapshot_if_due()
     return changed

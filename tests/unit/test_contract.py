@@ -57,7 +57,6 @@ CONTRACT = {
 """Commands, each with its own options."""
 
 OPEN = {
-    "submit": "--agents --attempts",
     "merge": "--resolved",
 }
 """What is promised and does not exist yet. A command without options here is missing as a whole."""

@@ -66,7 +66,7 @@ def _carry_out(session: Session, task: Task, text: str, quoted: list[views.revie
     if review.verdict == "revise":
         task = services.review.revise(workspace, task, reviewer, [])
     elif review.verdict == "approve":
-        (task,) = services.review.approve(workspace, [task], reviewer)
+        task, *_ = services.review.approve(workspace, [task], reviewer)  # its rivals follow
     elif review.verdict == "reject":
         task = services.review.reject(workspace, task, reviewer)
     words = plural(len(task.comments), "comment") if review.verdict == "comment" else str(task.state)

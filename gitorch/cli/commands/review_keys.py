@@ -19,6 +19,7 @@ from gitorch.cli.commands.verdicts import read_message
 from gitorch.cli.commands.viewer import open_viewer
 from gitorch.cli.session import Session
 from gitorch.cli.terminal.keys import INTERRUPTS, read_key
+from gitorch.cli.terminal.sanitize import safe
 from gitorch.cli.views.quantities import plural
 from gitorch.errors import GitorchError, Refused
 from gitorch.executors.foreground import run_on_terminal
@@ -42,6 +43,8 @@ l  the agent's log"""
 def review_interactively(session: Session, cards: Sequence[ReviewCard], *, flat: bool) -> list[Task]:
     """Show one task after the other, and carry out the reviewer's keys; return those with comments left to send."""
     for number, card in enumerate(cards, start=1):
+        if card.rivals and session.find(card.task.id).state is not card.task.state:
+            continue  # another of its rivals was picked
         if not _ask_verdict(session, card, f"{number}/{len(cards)}", flat=flat):
             break
     tasks = [session.find(card.task.id) for card in cards]
@@ -134,8 +137,11 @@ def _edit(session: Session, task: Task) -> bool:
 
 def _approve(session: Session, task: Task) -> bool:
     workspace = session.workspace
-    services.review.approve(workspace, [session.find(task.id)], services.review.current_reviewer(workspace))
+    reviewer = services.review.current_reviewer(workspace)
+    _, *rivals = services.review.approve(workspace, [session.find(task.id)], reviewer)
     session.say(f"approved {task.id}")
+    for rival in rivals:
+        session.say(f"{rival.id}  {rival.state}: {safe(rival.reason)}")
     return True
 
 

@@ -26,6 +26,7 @@ _TEMPLATE = """\
 +++
 # Settings of this task; without the # they count. All are optional.
 # agent = "claude"
+# agents = ["claude", "codex"]
 # role = "generalist"
 # priority = "high"
 # after = ["another-task"]
@@ -43,6 +44,8 @@ _TEMPLATE_END = "\n+++\n"
 @click.argument("text", nargs=-1)
 @click.option("-d", "--decompose", is_flag=True, help="Make a plan of the text and queue its tasks.")
 @request_options
+@click.option("--agents", metavar="A,B", help="Rival attempts side by side, one by each of these agents.")
+@click.option("--attempts", type=click.IntRange(1, 9), metavar="N", help="N rival attempts side by side.")
 @click.option(
     "-F", "--file", "files", multiple=True, metavar="FILE", help="Read tasks from a file or folder (- is stdin)."
 )
@@ -71,6 +74,8 @@ def submit_command(session: Session, /, **options: Any) -> None:
 def _decompose(session: Session, options: dict[str, Any]) -> None:
     if options["files"] or options["source"]:
         raise click.UsageError("--decompose takes a text, not a file or issues")
+    if options["agents"] or options["attempts"]:
+        raise click.UsageError("--agents and --attempts are for one task, not for a plan")
     drafts = _drafts(session, options)
     # invalid options are reported before a model is asked
     services.submit.resolve_drafts(session.workspace, _with_options(session, drafts, options))
@@ -129,7 +134,12 @@ def _with_options(session: Session, drafts: Sequence[TaskDraft], options: dict[s
 
 def _overrides(session: Session, options: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a draft that options set."""
-    return {name: value for name, value in requested_fields(session, options).items() if value}
+    fields = {name: value for name, value in requested_fields(session, options).items() if value}
+    if options["agents"]:
+        fields["agents"] = tuple(filter(None, (name.strip() for name in options["agents"].split(","))))
+    if options["attempts"]:
+        fields["attempts"] = options["attempts"]
+    return fields
 
 
 def _print_submitted(session: Session, tasks: Sequence[Task], *, dry_run: bool, plan: str = "") -> None:
@@ -140,6 +150,11 @@ def _print_submitted(session: Session, tasks: Sequence[Task], *, dry_run: bool, 
         return
     for task in tasks:
         session.say(safe(_role_line(workspace, task)))
+    for task in tasks:
+        if task.spec.rival and task.spec.rival.number == 1:
+            session.say(
+                f"{task.spec.rival.of} rival attempts: orchestrate approve {task.id} picks the one that is proposed"
+            )
     session.say("nothing was queued (dry run)" if dry_run else "next: orchestrate run")
     if dry_run and plan:
         session.say(f"next: orchestrate plan approve {plan}")

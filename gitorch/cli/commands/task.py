@@ -37,7 +37,12 @@ def task_command(session: Session, name: str | None, path: bool, brief: bool) ->
         integration = session.workspace.config.integration
         answer = schema.progress.TaskAnswer.of(branch.task, conflicts, integration, moved, resolutions)
         page = views.task.task_page(
-            branch.task, conflicts=conflicts, resolutions=resolutions, moved=moved, by_hand=describe(branch)
+            branch.task,
+            session.workspace.tasks,
+            conflicts=conflicts,
+            resolutions=resolutions,
+            moved=moved,
+            by_hand=describe(branch),
         )
         session.answer(page, answer)
 

@@ -10,9 +10,10 @@ from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.choices import APPROVABLE_TASK, JUDGED_TASK, STARTED_TASK
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
+from gitorch.cli.terminal.sanitize import safe
 from gitorch.cli.views.quantities import plural
 from gitorch.errors import InvalidInput
-from gitorch.model.task import Comment
+from gitorch.model.task import Comment, State
 
 _EDITOR_HINT = "Write what should change."
 _IGNORED = "Lines that start with # are ignored."
@@ -80,22 +81,34 @@ def _parse_position(position: str) -> tuple[str, int, int]:
     help="Approve every finished task whose checks pass, unless it adds credentials or has changed since you saw it.",
 )
 @click.option("--force", is_flag=True, help="Approve even if checks fail, or credentials are added.")
+@click.option("--pick", type=click.IntRange(1), metavar="N", help="Pick rival N of one task, not the proposed one.")
 @click.option("-m", "--message", default="", help="A comment for the notes.")
 @pass_session
-def approve_command(session: Session, names: tuple[str, ...], approve_all: bool, force: bool, message: str) -> None:
-    """Approve tasks for merging."""
+def approve_command(
+    session: Session, names: tuple[str, ...], approve_all: bool, force: bool, pick: int | None, message: str
+) -> None:
+    """Approve tasks for merging.
+
+    Of rival attempts one is picked: `approve TASK` takes the one that is proposed, `--pick N` or its own name another.
+    The others are rejected; their commits stay under refs/gitorch/attempts/.
+    """
+    if pick is not None and (approve_all or len(names) != 1):
+        raise click.UsageError("--pick needs one task")
     workspace = session.workspace
     if approve_all:
         tasks, held = services.review.approvable(workspace, force=force)
         for task, reason in held:
             session.screen.warn(f"{task.id} {reason} and is not approved; see: orchestrate review {task.id}")
     else:
-        tasks = session.find_all(names)
+        tasks = [services.rivals.chosen(workspace, task, pick) for task in session.find_all(names)]
     reviewer = services.review.current_reviewer(workspace)
-    approved = services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
+    changed = services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
+    approved = [task for task in changed if task.state in (State.APPROVED, State.MERGED)]
+    rivals = [task for task in changed if task.state in (State.REJECTED, State.CANCELLED)]
+    lines = [f"{task.id}  {task.state}" for task in approved]
+    lines += [f"{task.id}  {task.state}: {safe(task.reason)}" for task in rivals]
     session.answer(
-        "\n".join(f"{task.id}  {task.state}" for task in approved) or "no task is waiting for approval",
-        schema.review.ApproveAnswer(tasks=schema.task.tasks_json(approved)),
+        "\n".join(lines) or "no task is waiting for approval", schema.review.ApproveAnswer.of(approved, rivals)
     )
     if approved:
         session.say(UNDO_HINT)

@@ -10,8 +10,10 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
 from gitorch.cli.schema.resolution import ResolutionJson, resolution_json
 from gitorch.cli.schema.second_look import HunkJson, SinceReviewJson
-from gitorch.cli.schema.task import CheckJson, LaterCommitJson, TaskJson, later_json
+from gitorch.cli.schema.task import CheckJson, LaterCommitJson, TaskJson, later_json, tasks_json
 from gitorch.flow.review import ReviewCard
+from gitorch.model import rivals
+from gitorch.model.task import Task
 
 if TYPE_CHECKING:
     from gitorch.flow.review.second_look import SecondLook
@@ -64,6 +66,8 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
     """All hunks of the branch in the order to read them; with `diff`, and with `review --viewed`."""
     resolution: ResolutionJson | Absent = msgspec.UNSET
     """How its conflict with other tasks would be resolved; absent when it has none."""
+    proposed: str | Absent | None = msgspec.UNSET
+    """The rival attempt that is proposed (null: none yet); absent for a task without rivals."""
 
     @classmethod
     def of(cls, card: ReviewCard) -> CardJson:
@@ -156,6 +160,13 @@ class ApproveAnswer(JsonAnswer, tag="gitorch/approve/1", frozen=True, kw_only=Tr
     """The tasks that were approved."""
 
     tasks: list[TaskJson]
+    rivals: list[TaskJson] | Absent = msgspec.UNSET
+    """The rivals of a picked task, which were rejected or cancelled; absent when there are none."""
+
+    @classmethod
+    def of(cls, approved: Iterable[Task], rivals: Iterable[Task]) -> ApproveAnswer:
+        """Return the answer for approved tasks and the rivals that were dropped."""
+        return cls(tasks=tasks_json(approved), rivals=present(tasks_json(rivals)))
 
 
 class ReviseAnswer(JsonAnswer, tag="gitorch/revise/1", frozen=True, kw_only=True):
@@ -195,4 +206,12 @@ def card_fields(card: ReviewCard) -> dict[str, Any]:
         "later": later_json(card.later),
         "unlocks": present(list(card.unlocks)),
         "resolution": resolution_json(card.resolutions),
+        "proposed": _proposed(card),
     }
+
+
+def _proposed(card: ReviewCard) -> str | Absent | None:
+    if not card.rivals:
+        return msgspec.UNSET
+    proposed = rivals.proposal(card.rivals)
+    return proposed.id if proposed else None

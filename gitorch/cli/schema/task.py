@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, known_time, present, timestamp
+from gitorch.model import rivals
 from gitorch.model.branch_state import LaterCommit
 from gitorch.model.outcome import AttemptOutcome, Usage
 from gitorch.model.task import Attempt, CheckResult, Comment, PastAttempt, Phase, Priority, State, Task
@@ -179,6 +180,18 @@ class PastAttemptJson(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class RivalJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The place of a task among rival attempts, of which one is picked."""
+
+    group: str
+    """The id of the first rival; `approve` of it picks the proposed one."""
+    number: int
+    """Its own number, for `approve --pick`."""
+    of: int
+    diff_lines: int | None
+    """Lines that its branch added and removed when its last attempt ended; null until then."""
+
+
 class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
     """A task and its current state."""
 
@@ -225,6 +238,8 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
     """Globs that the work should stay in."""
     role_why: str | Absent = msgspec.UNSET
     """What the role was chosen by; absent when it was named."""
+    rival: RivalJson | Absent = msgspec.UNSET
+    """Absent for a task without rival attempts."""
 
     @classmethod
     def of(cls, task: Task) -> TaskJson:
@@ -258,7 +273,15 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
             adopted=present(task.adopted),
             paths=present(list(spec.paths)),
             role_why=present(spec.role_reason),
+            rival=_rival_json(task),
         )
+
+
+def _rival_json(task: Task) -> RivalJson | Absent:
+    rival = task.spec.rival
+    if rival is None:
+        return msgspec.UNSET
+    return RivalJson(group=rival.group, number=rival.number, of=rival.of, diff_lines=rivals.lines_changed(task))
 
 
 class LaterCommitJson(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.cli.views.quantities import clock, count, dollars, duration, plural
-from gitorch.model import graph
+from gitorch.model import graph, rivals
 from gitorch.model.naming import TaskId, is_foreign
 from gitorch.model.outcome import Usage
 from gitorch.model.task import DONE, LEFT_OUT, Attempt, CheckResult, Phase, Priority, State, Task
@@ -159,7 +159,7 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
     """Return what happens next with a task: the verb (a command's name, where the user has to act), and the reason."""
     match bucket(task):
         case Bucket.REVIEW:
-            return "review", _review_reason(task)
+            return "review", _review_reason(task, tasks)
         case Bucket.RESOLVE:
             return "retry", task.reason or "conflicts with merged work"
         case Bucket.ANSWER:
@@ -215,8 +215,20 @@ def sentence(verb: str, reason: str) -> str:
     return f"{verb}: {reason}" if verb and reason else verb or reason
 
 
-def _review_reason(task: Task) -> str:
+def rival_verdict(task: Task, tasks: Mapping[TaskId, Task]) -> str:
+    """Return a rival's number and what the referee says of it; empty without rivals, or once one is picked."""
+    group = rivals.rivals_of(task, tasks.values())
+    if task.spec.rival is None or rivals.is_decided(group):
+        return ""
+    place = f"rival {task.spec.rival.number} of {task.spec.rival.of}"
+    verdict = rivals.verdict_of(task, group) if group else ""
+    return f"{place}, {verdict}" if verdict else place
+
+
+def _review_reason(task: Task, tasks: Mapping[TaskId, Task]) -> str:
     reasons = [STALE] if task.stale else []
+    if verdict := rival_verdict(task, tasks):
+        reasons.insert(0, verdict)
     if failed := [result.name for result in task.results if not result.passed]:
         reasons.append(f"checks failed: {', '.join(failed)}")
     elif not task.results:
@@ -247,7 +259,9 @@ def blockers(after: Sequence[TaskId], tasks: Mapping[TaskId, Task]) -> list[str]
     """Return what a task waits for, with the state of what needs a person to go on."""
     names = []
     for name in after:
-        if name in tasks and tasks[name].state not in DONE:
+        if name in tasks and graph.is_unpicked(tasks[name]):
+            names.append(f"{name} (one of its rivals has to be picked)")
+        elif name in tasks and tasks[name].state not in DONE:
             is_stuck = bucket(tasks[name]) in (Bucket.FIX, Bucket.DROPPED)
             names.append(f"{name} ({tasks[name].state})" if is_stuck else name)
     return names

@@ -13,12 +13,12 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import block, bullets, commands, fields, fitted, prose, section, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
-from gitorch.cli.views import labels, quantities
+from gitorch.cli.views import labels, quantities, rivals
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.resolutions import resolution_of
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.review import FileChange, ReviewCard, RiskSignal
-from gitorch.model.task import CheckResult, Comment, Task
+from gitorch.model.task import CheckResult, Comment, Task, by_id
 
 _MAX_FILES = 20
 _MAX_COMMITS = 12
@@ -64,7 +64,8 @@ def _row(number: int, card: ReviewCard, terminal: TerminalStyle) -> Row:
 def _reasons(card: ReviewCard) -> list[str]:
     """Return why a task has its place in the list."""
     unlocks = [f"unlocks {', '.join(card.unlocks)}"] if card.unlocks else []
-    return [*unlocks, *map(_signal_text, card.signals)]
+    verdict = labels.rival_verdict(card.task, by_id(card.rivals))
+    return [*filter(None, [verdict]), *unlocks, *map(_signal_text, card.signals)]
 
 
 def _signal_text(signal: RiskSignal) -> str:
@@ -79,6 +80,7 @@ def card(reviewed: ReviewCard, *, terminal: TerminalStyle | None = None, now: da
         [
             ("Risk", Text(reviewed.risk, _RISK_STYLES[reviewed.risk])),
             ("Checks", check_table(task, terminal) or Text(labels.NOT_CHECKED, "red")),
+            ("Rivals", rivals.comparison(task, by_id(reviewed.rivals), terminal, now)),
             ("Signals", bullets(_signal(signal, terminal) for signal in reviewed.signals)),
             ("Resolution", resolution_of(reviewed.resolutions, task.id, terminal)),
             (

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gitorch.cli.terminal.blocks import block, commands, fields, prose, section, stack
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
-from gitorch.cli.views import forecast, foreign_changes, labels, quantities
+from gitorch.cli.views import forecast, foreign_changes, labels, quantities, rivals
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.resolutions import resolution_of
@@ -62,6 +62,7 @@ def task_page(
             else ("", None),
             ("Agent", block(task.attempt.summary if task.attempt else "", terminal)),
             ("Checks", check_table(task, terminal)),
+            ("Rivals", rivals.comparison(task, tasks, terminal, now)),
             ("Moved", foreign_changes.of_task(moved, terminal)),
             ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
             ("Resolution", resolution_of(resolutions, task.id, terminal)),

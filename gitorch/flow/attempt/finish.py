@@ -12,6 +12,7 @@ from gitorch.errors import GitorchError, SetupNeeded
 from gitorch.flow.attempt import briefing
 from gitorch.flow.attempt.environment import room_spec
 from gitorch.flow.attempt.records import INTERRUPTED, attempt_folder, stop_reason
+from gitorch.git.line_counts import line_counts
 from gitorch.model import note, questions
 from gitorch.model.outcome import AttemptOutcome, ExitReason, Outcome, outcome_of
 from gitorch.model.redact import redacted
@@ -24,6 +25,7 @@ from gitorch.model.task import (
     Task,
     change,
     change_attempt,
+    commit_range,
     current_attempt,
 )
 from gitorch.rooms.context import RunContext
@@ -160,12 +162,22 @@ def _end(context: RunContext, task: Task, outcome: AttemptOutcome, **fields: Any
     )
     if task.state is not State.QUEUED and task.wake is None:  # the agent has had the answer
         task = msgspec.structs.replace(task, answer="")
-    if task.tip is not None:
+    if (tip := task.tip) is not None:
+        task = _with_diff_lines(context, task)
         files = briefing.changed_files(context.repository, task)
         lines = [note.attempt_line(task, files), *(note.check_line(result) for result in task.results)]
         # write the note before the task's state: after a crash in between, it is not written twice
-        context.notes.append(task.tip, lines)
+        context.notes.append(tip, lines)
     return task
+
+
+def _with_diff_lines(context: RunContext, task: Task) -> Task:
+    """Return a rival with the size of its diff, which decides among rivals; other tasks as they are."""
+    if task.spec.rival is None:
+        return task
+    pair = commit_range(task)
+    counts = line_counts(context.repository, [pair]).get(pair)
+    return change_attempt(task, diff_lines=sum(counts)) if counts else task
 
 
 def elapsed(task: Task) -> float | None:

@@ -23,7 +23,8 @@ class TaskDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A task as submitted, before it has an id and a number.
 
     `after` holds names as the user wrote them; `context` is JSON text; `base` a git revision; `budget` is in dollars
-    and `timeout` in seconds (0: the configured ones); `origin` is its file and line: `tasks.toml:12`.
+    and `timeout` in seconds (0: the configured ones); with several `agents`, or several `attempts`, it becomes rival
+    attempts; `origin` is its file and line: `tasks.toml:12`.
     """
 
     title: str
@@ -41,6 +42,8 @@ class TaskDraft(msgspec.Struct, frozen=True, kw_only=True):
     base: str = ""
     budget: float = 0.0
     timeout: float = 0.0
+    agents: tuple[str, ...] = ()
+    attempts: int = 1
     origin: str = ""
 
 

@@ -12,6 +12,7 @@ import msgspec
 from gitorch import config, typed
 from gitorch.errors import InvalidInput
 from gitorch.flow.intake.draft import TaskDraft, from_text, origin_prefix
+from gitorch.flow.intake.rivals import MOST_RIVALS
 from gitorch.model.task import Priority
 
 Locate = Callable[[str], str]
@@ -36,6 +37,8 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     base: str = ""
     budget: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     timeout: Annotated[float, msgspec.Meta(ge=0)] | str = 0.0
+    agents: tuple[str, ...] | str = ()
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=MOST_RIVALS)] = 1
 
 
 _KEYS = _Entry.__struct_fields__
@@ -70,6 +73,8 @@ def to_draft(table: Mapping[str, object], locate: Locate) -> TaskDraft:
         base=entry.base,
         budget=entry.budget,
         timeout=_seconds(entry.timeout, locate),
+        agents=(entry.agents,) if isinstance(entry.agents, str) else entry.agents,
+        attempts=entry.attempts,
     )
     _refuse_unencodable(draft, origin)
     return draft

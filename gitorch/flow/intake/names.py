@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.flow.intake.draft import TaskDraft, origin_prefix
+from gitorch.flow.intake.rivals import with_rivals
 from gitorch.model import globs
 from gitorch.model.graph import refuse_broken
 from gitorch.model.naming import TaskId, slug, task_id
@@ -57,6 +58,7 @@ def resolve(
         )
         for number, (name, draft) in enumerate(zip(ids, drafts, strict=True), start=next_number)
     ]
+    tasks = with_rivals(tasks, dict(zip(ids, drafts, strict=True)), {*existing, *reserved}, next_number)
     refuse_broken(by_id(tasks), existing)
     return tasks
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from gitorch.flow.merge.values import MergePlan
-from gitorch.model import graph
+from gitorch.model import graph, rivals
 from gitorch.model.forecast import Candidate, CheckStatus, ExcludedTask, FailingTask
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task
@@ -30,11 +30,19 @@ def candidate_tasks(tasks: Mapping[TaskId, Task]) -> CandidateTasks:
     fails.
     """
     completed = [task for task in tasks.values() if task.state in COMPLETED]
-    reasons = {task.id: reason for task in completed if (reason := _why_not(task))}
+    contenders = rivals.contenders(tasks)
+    reasons = {
+        task.id: reason
+        for task in completed
+        if (reason := _why_not(task) or ("" if task.id in contenders else _OTHER_RIVAL))
+    }
     in_order = graph.merge_order(task for task in completed if task.id not in reasons)
     return CandidateTasks(
         tuple(in_order), tuple(ExcludedTask(task=name, reason=reason) for name, reason in reasons.items())
     )
+
+
+_OTHER_RIVAL = "another of its rivals is proposed"
 
 
 def _why_not(task: Task) -> str:

@@ -40,7 +40,8 @@ class RiskSignal(msgspec.Struct, frozen=True):
 class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
     """The summary of one task that a reviewer sees before the diff.
 
-    `later` are the commits since its last attempt, `resolutions` how its conflict with others would be resolved.
+    `later` are the commits since its last attempt, `resolutions` how its conflict with others would be resolved,
+    `rivals` the tasks of its group of rival attempts.
     """
 
     task: Task
@@ -50,6 +51,7 @@ class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
     later: tuple[LaterCommit, ...] = ()
     unlocks: tuple[TaskId, ...] = ()
     resolutions: tuple[Resolution, ...] = ()
+    rivals: tuple[Task, ...] = ()
 
     @property
     def added(self) -> int:
