@@ -48,7 +48,7 @@ def chosen(workspace: Workspace, task: Task, pick: int | None = None) -> Task:
     proposed = rivals.proposal(group)
     if proposed is None:
         raise Refused(
-            "no-proposal",
+            "no-rival-proposed",
             f"no rival of {task.id} can be proposed: {_states(group)}",
             why="none is finished with checks that pass",
             fix=(f"orchestrate review {task.id}", f"orchestrate approve {task.id} --pick N --force"),
