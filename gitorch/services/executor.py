@@ -28,11 +28,13 @@ def enclosing_task(folder: Path) -> str:
 
 
 def enclosing_name() -> str:
-    """Return the task, or else the execution, that this process runs in, of any repository; empty outside of one."""
+    """Return the task, execution or run that this process is part of, of any repository; empty outside of one."""
     folder = enclosing_execution()
     if folder is None:
         return ""
     key = folder.rpartition("/gitorch/")[2]
+    if key == "run.lock":
+        return "a run"
     return task_of_key(key) or f"the execution {key}"
 
 

@@ -55,6 +55,7 @@ def test_an_agent_may_not_approve(cli: Cli, way: str) -> None:
     """A command that decides is exit 5 below a supervisor, also once that is dead; and nothing is changed."""
     code, words = attack(cli, way, WAYS.get(way) or UNSUPERVISED)
     assert (code, "an agent may not approve" in words) == ("5", True), words
+    assert "run.lock" not in words, "a file is not what a person knows"
     assert cli.states()["first"] == "finished"
 
 
