@@ -63,7 +63,7 @@ class Start(msgspec.Struct, frozen=True):
 
 
 STARTS = (
-    Start("orchestrate --version", 0, "import click", 1.6),
+    Start("orchestrate --version", 0, "import click", 1.5),
     Start("orchestrate -h", 0, "import click", 2),
     Start("orchestrate ap<TAB>", 0, "orchestrate -h", 1.25, completes=True),
     Start("orchestrate approve <TAB>", 1_000, "orchestrate -h", 2, completes=True),
@@ -71,7 +71,7 @@ STARTS = (
     Start("orchestrate status", 0, "import click and rich's tables", 2),
     Start("orchestrate status", 1_000, "orchestrate status", above=100),
     Start("orchestrate status", 10_000, "orchestrate status", above=300),
-    Start("orchestrate status --json", 10_000, "orchestrate status", above=1200),
+    Start("orchestrate status --json", 10_000, "orchestrate status", above=600),
     Start("orchestrate task task-number-1", 10_000, "orchestrate status", above=300),
 )
 

@@ -7,9 +7,9 @@ import sys
 import click
 
 from gitorch import services
+from gitorch.cli import views
 from gitorch.cli.choices import ATTACHABLE_TASK
 from gitorch.cli.session import Session, pass_session
-from gitorch.cli.views.quantities import plural
 from gitorch.model.task import State, Task
 from gitorch.services.attach import Attached
 
@@ -54,7 +54,7 @@ def _report(session: Session, attached: Attached) -> None:
     task = attached.task
     if attached.problem:
         session.screen.warn(f"not collected: {attached.problem}; it is in the worktree {task.worktree}")
-    added = f"{plural(attached.commits, 'commit')} added" if attached.commits else "no commit added"
+    added = f"{views.quantities.plural(attached.commits, 'commit')} added" if attached.commits else "no commit added"
     session.answer(f"{task.id}  {task.state}  {added}")
     for verb in _next_verbs(task, attached):
         session.say(f"next: orchestrate {verb}")

@@ -8,7 +8,6 @@ import msgspec
 from gitorch import services
 from gitorch.cli import views
 from gitorch.cli.session import Session
-from gitorch.cli.views.quantities import plural
 from gitorch.errors import InvalidInput, Refused
 from gitorch.model.task import Task
 
@@ -69,6 +68,6 @@ def _carry_out(session: Session, task: Task, text: str, quoted: list[views.revie
         task, *_ = services.review.approve(workspace, [task], reviewer)  # its rivals follow
     elif review.verdict == "reject":
         task = services.review.reject(workspace, task, reviewer)
-    words = plural(len(task.comments), "comment") if review.verdict == "comment" else str(task.state)
+    words = views.quantities.plural(len(task.comments), "comment") if review.verdict == "comment" else str(task.state)
     session.say(f"{task.id}: {words}")
     return task

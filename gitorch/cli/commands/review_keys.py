@@ -20,7 +20,6 @@ from gitorch.cli.commands.viewer import open_viewer
 from gitorch.cli.session import Session
 from gitorch.cli.terminal.keys import INTERRUPTS, read_key
 from gitorch.cli.terminal.sanitize import safe
-from gitorch.cli.views.quantities import plural
 from gitorch.errors import GitorchError, Refused
 from gitorch.executors.foreground import run_on_terminal
 from gitorch.model.task import Comment, State, Task
@@ -126,7 +125,7 @@ def _comment(session: Session, task: Task) -> bool:
     for comment in _comments(session, task):
         commented = services.review.comment(session.workspace, session.find(task.id), comment)
         count = len(commented.comments)
-        session.say(f"{plural(count, 'comment')} {'waits' if count == 1 else 'wait'} to be sent")
+        session.say(f"{views.quantities.plural(count, 'comment')} {'waits' if count == 1 else 'wait'} to be sent")
     return False
 
 

@@ -7,11 +7,10 @@ import re
 import click
 
 from gitorch import services
-from gitorch.cli import schema
+from gitorch.cli import schema, views
 from gitorch.cli.choices import APPROVABLE_TASK, JUDGED_TASK, STARTED_TASK
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.cli.terminal.sanitize import safe
-from gitorch.cli.views.quantities import plural
 from gitorch.errors import InvalidInput
 from gitorch.model.task import Comment, State
 
@@ -60,7 +59,7 @@ def comment_command(
     )
     commented = services.review.comment(workspace, task, comment)
     answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
-    session.answer(f"{task.id}: {plural(len(commented.comments), 'comment')}", answer)
+    session.answer(f"{task.id}: {views.quantities.plural(len(commented.comments), 'comment')}", answer)
     session.say(f"next: orchestrate revise {task.id}")
 
 
