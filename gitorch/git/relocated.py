@@ -39,8 +39,8 @@ class Relocation(msgspec.Struct, frozen=True, kw_only=True):
 def find(repository: Repository) -> Relocation | None:
     """Return from where a repository was moved or copied; None if it is where gitorch last used it."""
     recorded = read_text(_record(repository))
-    if recorded in ("", str(repository.common_dir)):
-        return None
+    if recorded == str(repository.common_dir) or not recorded.startswith("/") or "\0" in recorded:
+        return None  # it has not moved, or the record is damaged
     old = Path(recorded)
     if _is_same(old, repository.common_dir):
         return None  # another name for the same folder
