@@ -151,13 +151,13 @@ def test_the_users_own_hooks_still_run(cli: Cli) -> None:
     """A pre-commit hook of the user's runs in the agent's worktree and can refuse its commit."""
     hook = cli.folder / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text('#!/bin/sh\necho ran >> "$(git rev-parse --git-common-dir)/ran"\ntest ! -f forbidden.txt\n')
+    hook.write_text('#!/bin/sh\necho ran >> "$(git rev-parse --git-common-dir)/../../ran"\ntest ! -f forbidden.txt\n')
     hook.chmod(0o755)
     refused = "echo no > forbidden.txt; git add -A; if git commit -qm x; then exit 9; fi; rm forbidden.txt"
     cli.queue(does("Work", refused, "git add -A", saved("good.txt", "good")))
     with cli.untouched():
         cli.run()
-    assert (cli.folder / ".git" / "ran").read_text() == "ran\n" * 2
+    assert (cli.folder.parent / "ran").read_text() == "ran\n" * 2
     assert git("diff", "--name-only", "main", "orch/work", cwd=cli.folder) == "good.txt"
 
 

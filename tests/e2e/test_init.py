@@ -100,5 +100,11 @@ def test_without_a_trial(cli: Cli) -> None:
 
 
 def _without(cli: Cli, program: str) -> str:
-    folders = cli.environment["PATH"].split(":")
-    return ":".join(folder for folder in folders if not Path(folder, program).exists())
+    """Return a PATH with links to everything on the present one, except for a program."""
+    folder = cli.folder.parent / "programs"
+    folder.mkdir()
+    for source in cli.environment["PATH"].split(":"):
+        for path in Path(source).iterdir() if Path(source).is_dir() else ():
+            if path.name != program and not (folder / path.name).is_symlink():
+                (folder / path.name).symlink_to(path)
+    return str(folder)

@@ -17,9 +17,9 @@ WAYS = {
     "session": f"setsid --wait sh -c '{CALL}'",
     "orphan": f"(setsid sh -c '{CALL}' & ); while [ ! -s \"$out/$way.code\" ]; do sleep 0.1; done",
 }
-# the agent dies with its supervisor; its orphan goes on below the run, and nothing in it names the execution
+# the agent dies with its supervisor; its orphan is still below the run, and nothing in it names the execution
 UNSUPERVISED = f"""
-if [ -e "$out/again" ]; then while [ ! -s "$out/$way.code" ]; do sleep 0.1; done; exit 0; fi
+if [ -e "$out/again" ]; then exit 0; fi
 touch "$out/again"
 supervisor=$(cut -d ' ' -f 4 /proc/$PPID/stat)
 cat > "$out/orphan" <<'END'
@@ -50,12 +50,23 @@ def attack(cli: Cli, way: str, script: str) -> tuple[str, str]:
     return (out / f"{way}.code").read_text().strip(), (out / way).read_text()
 
 
-@pytest.mark.parametrize("way", [*WAYS, "unsupervised"])
+@pytest.mark.parametrize("way", WAYS)
 def test_an_agent_may_not_approve(cli: Cli, way: str) -> None:
     """A command that decides is exit 5 below a supervisor, also once that is dead; and nothing is changed."""
-    code, words = attack(cli, way, WAYS.get(way) or UNSUPERVISED)
+    code, words = attack(cli, way, WAYS[way])
     assert (code, "an agent may not approve" in words) == ("5", True), words
     assert "run.lock" not in words, "a file is not what a person knows"
+    assert cli.states()["first"] == "finished"
+
+
+def test_what_outlives_a_killed_supervisor_may_not_approve(cli: Cli) -> None:
+    """It is ended and named; if it was quicker than that, its command was refused."""
+    out = cli.folder.parent
+    cli.queue(does("Attack", f"export out='{out}' way=orphan", UNSUPERVISED, saved("b.txt", "b")))
+    answer = cli.run(ok=6)
+    assert "left" in answer.text + answer.stderr
+    code = out / "orphan.code"
+    assert not code.exists() or code.read_text().strip() in ("", "5")
     assert cli.states()["first"] == "finished"
 
 

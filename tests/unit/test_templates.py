@@ -55,7 +55,7 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[_Compiles]
 
 def _load() -> None:
     environment = templates.environment()
-    environment.filters |= {"line": str, "block": str}
+    environment.filters |= {"line": str, "block": str, "short": str}
     environment.get_template("report.html")
 
 
