@@ -225,7 +225,9 @@ def common_options(root: click.Context) -> str:
 
 def root_context() -> click.Context:
     """Return the context of the whole program."""
-    return click.Context(with_common_options(orchestrate), info_name="orchestrate", terminal_width=100)
+    command = with_common_options(orchestrate)
+    vars(command)["_help_option"] = None  # click keeps the first one, of whatever settings that was made with
+    return click.Context(command, info_name="orchestrate", terminal_width=100, **command.context_settings)
 
 
 def contexts_by_section(root: click.Context) -> dict[str, list[click.Context]]:

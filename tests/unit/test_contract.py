@@ -67,7 +67,7 @@ TOPICS = {"states", "exit-codes", "json", "environment", "tasks-file", "roles"}
 def find(words: str) -> click.Command | None:
     """Return the command of these words."""
     command: click.Command | None = with_common_options(orchestrate)
-    context = click.Context(orchestrate, info_name="orchestrate")
+    context = click.Context(orchestrate, info_name="orchestrate", **orchestrate.context_settings)
     for word in words.split():
         command = command.get_command(context, word) if isinstance(command, click.Group) else None
     return command
