@@ -79,8 +79,7 @@ class AgentSettings(Section, frozen=True, kw_only=True):
     """One `[agents.NAME]` table: the kind, the executable, the model, arguments and environment.
 
     `exit_codes` says what the exit codes of a command mean, `attach` what opens an attempt's session on a terminal.
-    `permissions` and `auth_method` are for `acp`: what it may do when it asks, and the login method that it is told to
-    use.
+    `permissions` and `auth_method` are for `acp`: what it may do when it asks, and which login method it uses.
     """
 
     kind: Literal["claude", "codex", "api", "acp", "command"]

@@ -17,7 +17,7 @@ from gitorch.git.repository import GitFailed
 from gitorch.model.naming import RESERVED, TaskId, branch_ref
 from gitorch.model.task import ALIVE, State, Task
 from gitorch.rooms.paths import worktree_path
-from gitorch.services import startup_files
+from gitorch.services import protection, startup_files
 from gitorch.services.branches import own_refs
 from gitorch.services.workspace import Workspace
 from gitorch.storage import foreign_changes, own_changes, trust
@@ -50,6 +50,9 @@ class ChangeWatch:
         workspace.store.watch(self._report_foreign_tasks)
         self._active = self._running()
         self._ran = set(self._active)
+        settings = workspace.config.sandbox
+        # a person may change these while agents that cannot reach them work: that would be a false alarm
+        self._reaches_home = protection.in_force(settings).mode != "bwrap" or bool(settings.write)
         self._ends: dict[str, str] = {}  # the tips of branches when their attempts ended
         self._before = self._survey()
         self._first = self._before
@@ -151,7 +154,8 @@ class ChangeWatch:
             # an agent can make git fail: what can be seen without it is compared, and the failure is a difference
             found = {**fence.files_of_git(repository.common_dir), "git": error.why}
         found |= git_folder.states(repository.common_dir) | surroundings.settings(workspace.environment)
-        found |= startup_files.states(repository, workspace.environment, workspace.config.sandbox.watch)
+        more = workspace.config.sandbox.watch
+        found |= startup_files.states(repository, workspace.environment, more, is_reachable=self._reaches_home)
         return {**found, **state}
 
     def _state_files(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from gitorch.storage.tasks import Pair
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pick changes beside the picked task.
+    """What a pick changes, except for the picked task.
 
     `pairs` are the other rivals, rejected or cancelled, and the tasks that waited for one of them. `moves` keep the
     tips of the rivals under the refs of their attempts, `lines` are notes for those tips.
@@ -57,7 +57,7 @@ def chosen(workspace: Workspace, task: Task, pick: int | None = None) -> Task:
 
 
 def dropped_by(workspace: Workspace, picked: Iterable[Task], reviewer: str) -> Dropped:
-    """Return what the pick of these tasks changes beside them; raise `Refused` if a rival of one is running."""
+    """Return what else the pick of these tasks changes; raise `Refused` if a rival of one is running."""
     pairs: dict[TaskId, Pair] = {}
     moves: list[RefUpdate] = []
     lines: list[tuple[Oid, note.Line]] = []
@@ -65,6 +65,8 @@ def dropped_by(workspace: Workspace, picked: Iterable[Task], reviewer: str) -> D
     for winner in picked:
         group = rivals.rivals_of(winner, workspace.tasks.values())
         losers = [task for task in group if task.id != winner.id and task.state not in _OVER]
+        if not losers:
+            continue
         _require_droppable(winner, losers, winners)
         for loser in losers:
             pairs[loser.id] = (loser, _drop(loser, winner))

@@ -81,16 +81,18 @@ _HASHED_BYTES = 1 << 20
 _MOST_FILES = 2000
 
 
-def states(repository: Repository, environment: Mapping[str, str], more: Sequence[str] = ()) -> dict[str, str]:
-    """Return the states of the files by path, and that of the crontab; `more` are further paths."""
+def states(
+    repository: Repository, environment: Mapping[str, str], more: Sequence[str] = (), *, is_reachable: bool = True
+) -> dict[str, str]:
+    """Return the states of the files by path, and that of the crontab; `more` are further paths.
+
+    Where agents cannot reach the HOME, only `more` counts.
+    """
     home = Path(environment.get("HOME") or "/nonexistent")
-    paths = chain(
-        (home / name for name in IN_HOME),
-        (user_folder() / name for name in _GITORCH),
-        (home / path.removeprefix("~/") for path in more),
-    )
+    own = chain((home / name for name in IN_HOME), (user_folder() / name for name in _GITORCH))
+    paths = chain(own if is_reachable else (), (home / path.removeprefix("~/") for path in more))
     found = {fence.printable(str(path)): state for path in _files(paths) if (state := _state(path))}
-    crontab = _crontab(repository)
+    crontab = _crontab(repository) if is_reachable else ""
     return {**found, "your crontab": crontab} if crontab else found
 
 

@@ -16,6 +16,7 @@ from gitorch.agents.acp.updates import Updates
 from gitorch.agents.inbox import READ_SUFFIX, Inbox
 from gitorch.agents.protocol import Request
 from gitorch.config import AgentSettings
+from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Exit, ExitReason
 from gitorch.rooms.mailbox import Mailboxes
 
@@ -175,7 +176,7 @@ def test_a_session_is_remembered_whatever_its_name_is(tmp_path: Path) -> None:
 def test_a_message_is_passed_on_once(tmp_path: Path) -> None:
     """Also by a later process of the attempt; a new attempt starts with none."""
     mailboxes = Mailboxes()
-    file = mailboxes.open("t", tmp_path)  # type: ignore[arg-type]  # a task's id is a text
+    file = mailboxes.open(TaskId("t"), tmp_path)
     inbox = Inbox({"GITORCH_CONFLICTS": str(file)})
     assert inbox.next_message() == ""
     file.write_text("# Intro\n\n## a: A\nüber\n")
@@ -186,6 +187,6 @@ def test_a_message_is_passed_on_once(tmp_path: Path) -> None:
     assert "## b: B" in second
     assert "## a: A" not in second
     assert file.with_name(file.name + READ_SUFFIX).exists()
-    mailboxes.open("t", tmp_path)  # type: ignore[arg-type]  # a task's id is a text
+    mailboxes.open(TaskId("t"), tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert Inbox({}).next_message() == ""

@@ -29,6 +29,8 @@ def test_files_folders_and_links_are_compared(tmp_path: Path) -> None:
     (tmp_path / ".zshrc").symlink_to(".bashrc")
     (tmp_path / "mine").write_bytes(b"b" * (1 << 21))
     after = startup_files.states(NOWHERE, environment, ["~/mine"])
+    in_box = startup_files.states(NOWHERE, environment, ["~/mine"], is_reachable=False)
+    assert [Path(name).name for name in in_box] == ["mine"], "agents in a box cannot reach the others"
     changed = {Path(name).name for name in before | after if before.get(name) != after.get(name)}
     assert changed == {".bashrc", ".zshrc", "mine"}
 

@@ -68,7 +68,7 @@ def _line(text: object) -> str:
 
 
 def _short(text: str) -> str:
-    """Return a name that fits into a box and beside a bar."""
+    """Return a name that fits into a box and next to a bar."""
     return safe(text, width=_BOX_CELLS)
 
 

@@ -17,7 +17,7 @@ MOST_RIVALS = 9
 def with_rivals(
     tasks: Sequence[Task], drafts: Mapping[TaskId, TaskDraft], taken: Collection[str], first_number: int
 ) -> list[Task]:
-    """Return tasks with the rivals that their drafts ask for after each, numbered anew from `first_number`.
+    """Return tasks with the rivals that their drafts ask for after each, numbered from `first_number`.
 
     The first rival has the id of the task, the others `ID-2`, `ID-3`; `taken` are names that they cannot have.
     """
