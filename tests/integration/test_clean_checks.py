@@ -82,8 +82,8 @@ def test_a_check_leaves_nothing_for_the_next(repository_folder: Path) -> None:
     first = git("rev-parse", "HEAD", cwd=repository_folder)
     second = commit(repository_folder, "Go on", {"other": "x\n"})
     age = "touch -d @978307200 judge"
-    # git compares the times of changes in seconds
-    tick = "s=$(date +%s); until [ $(date +%s) != $s ]; do sleep 0.02; done"
+    # git compares the times of changes in seconds, and the clock of files is up to 10 ms behind that of `date`
+    tick = "s=$(date +%s); until [ $(date +%s) != $s ]; do sleep 0.02; done; sleep 0.05"
     tamper = (
         f"{age}; git update-index --refresh -q; {tick}; "
         f"printf 'exit 0' > judge; {age}; mkdir -p module; echo x > module/x"
