@@ -39,6 +39,10 @@ class CommandAgent:
         require_program(settings, environment)
         return ""
 
+    def permission_flags(self, settings: AgentSettings, *, protected: bool) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the arguments with which the program only reads, as the user has declared them."""
+        return (settings.readonly_args or ()) if settings.permissions == "readonly" else ()
+
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         """Return the configured command with its placeholders filled in; the brief is its standard input too."""
         values = {
@@ -47,7 +51,8 @@ class CommandAgent:
             "{worktree}": str(request.worktree),
             "{result_file}": request.result_file,
         }
-        argv = tuple(_filled(word, values) for word in (*settings.command, *settings.args))
+        words = (*settings.command, *settings.args, *self.permission_flags(settings, protected=request.protected))
+        argv = tuple(_filled(word, values) for word in words)
         return Launch(argv=argv, env={RESULT_VARIABLE: request.result_file}, stdin=request.brief)
 
     def outcome(self, lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:

@@ -44,7 +44,8 @@ def command(settings: AgentSettings, request: SessionRequest) -> Launch | None:
         return Launch(argv=argv, env=ENVIRONMENT)
     if settings.kind == "codex" and request.session:
         # its own sandbox makes .git read-only: the room confines it
-        options = ("-C", str(request.worktree), "-s", "danger-full-access", "-a", "on-request")
+        mode = "read-only" if settings.permissions == "readonly" else "danger-full-access"
+        options = ("-C", str(request.worktree), "-s", mode, "-a", "on-request")
         model = ("-m", settings.model) if settings.model else ()
         return Launch(argv=(program(settings), "resume", *options, *model, *settings.args, request.session))
     return None

@@ -19,6 +19,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `result_file` is where a command may say how it ended; "" for nowhere. `state_folder` outlives the attempt and is
     shared by all; `session` is a fresh UUID for a new session or, with `resume`, the id of the session to continue.
     `budget` is in dollars, 0 for none; `answer` is what the user said to its question, which the brief holds too.
+    `protected` says that the room keeps a `readonly` agent from writing its files, whatever the agent runs.
     """
 
     task: str
@@ -31,6 +32,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     budget: float = 0.0
     answer: str = ""
     result_file: str = ""
+    protected: bool = False
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +72,9 @@ class Agent(Protocol):
 
         `environment` is the one that the agent will get.
         """
+
+    def permission_flags(self, settings: AgentSettings, *, protected: bool) -> tuple[str, ...]:
+        """Return the arguments that say what the agent may do, as `launch` uses them; `protected` as in `Request`."""
 
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         """Return the process that does `request`."""

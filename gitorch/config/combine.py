@@ -72,18 +72,39 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
         if reason := globs.problem(pattern):
             location = _location(name, origins, layers)
             raise InvalidInput("config-invalid", f"{location}: {name}: {pattern} is not a valid glob", why=reason)
+    _refuse_values(config)
+    return config
+
+
+def _refuse_values(config: Config) -> None:
     if "{task}" not in config.branch or "{task}" not in config.worktrees:
         raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
     for name, agent in config.agents.items():
-        if wrong := [code for code in agent.exit_codes if not (code.isascii() and code.isdigit() and int(code) < 256)]:
-            raise InvalidInput("config-invalid", f"agents.{name}.exit_codes: {wrong[0]} is not an exit code")
+        _refuse_agent(name, agent)
     if config.run.max_agents < 1:
         raise InvalidInput("config-invalid", f"run.max_agents must be at least 1, not {config.run.max_agents}")
     if size(config.run.max_output) < _LEAST_OUTPUT:
         raise InvalidInput("config-invalid", f"run.max_output must be at least 64kB, not {config.run.max_output}")
     if negative := [name for name in ("parallel_checks", "max_checks") if getattr(config.merge, name) < 0]:
         raise InvalidInput("config-invalid", f"merge.{negative[0]} cannot be {getattr(config.merge, negative[0])}")
-    return config
+
+
+def _refuse_agent(name: str, agent: AgentSettings) -> None:
+    if wrong := [code for code in agent.exit_codes if not (code.isascii() and code.isdigit() and int(code) < 256)]:
+        raise InvalidInput("config-invalid", f"agents.{name}.exit_codes: {wrong[0]} is not an exit code")
+    if agent.readonly_args is not None and agent.kind not in ("command", "acp"):
+        what = f"agents.{name}.readonly_args is for programs that gitorch does not know, not for {agent.kind}"
+        raise InvalidInput("config-invalid", what, fix=(f'agents.{name}.permissions = "readonly" is enough',))
+    if agent.permissions == "readonly" and agent.kind == "command" and agent.readonly_args is None:
+        raise InvalidInput(
+            "config-invalid",
+            f'agents.{name}.permissions = "readonly" needs agents.{name}.readonly_args',
+            why="gitorch does not know with which arguments this program only reads",
+            fix=(
+                f'agents.{name}.readonly_args = ["--read-only"]',
+                f"agents.{name}.readonly_args = []  (it never writes)",
+            ),
+        )
 
 
 def _quantities(config: Config) -> Iterator[tuple[str, Callable[[str], float], str]]:

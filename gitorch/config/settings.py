@@ -66,8 +66,8 @@ class PriceSettings(Section, frozen=True, kw_only=True):
     cached: float | None = None
 
 
-Permissions: TypeAlias = Literal["worktree", "full"]
-"""What an ACP agent that asks may do: everything in its worktree, or everything that its sandbox lets it."""
+Permissions: TypeAlias = Literal["worktree", "readonly", "full"]
+"""What an agent may do: work in its worktree, only read there, or everything that its sandbox lets it."""
 
 DeclaredOutcome: TypeAlias = Literal[
     "finished", "asked", "refused", "limited", "out of budget", "not logged in", "setup", "crashed", "failed"
@@ -79,7 +79,8 @@ class AgentSettings(Section, frozen=True, kw_only=True):
     """One `[agents.NAME]` table: the kind, the executable, the model, arguments and environment.
 
     `exit_codes` says what the exit codes of a command mean, `attach` what opens an attempt's session on a terminal.
-    `permissions` and `auth_method` are for `acp`: what it may do when it asks, and which login method it uses.
+    `permissions` is what the agent may do; `readonly_args` are the arguments with which a `command` or `acp` program
+    only reads. `auth_method` is the login method of an `acp` agent.
     """
 
     kind: Literal["claude", "codex", "api", "acp", "command"]
@@ -92,6 +93,7 @@ class AgentSettings(Section, frozen=True, kw_only=True):
     attach: tuple[str, ...] = ()
     exit_codes: dict[str, DeclaredOutcome] = {}
     permissions: Permissions = "worktree"
+    readonly_args: tuple[str, ...] | None = None
     auth_method: str = ""
     key: dict[str, str] = {}
     prices: PriceSettings | None = None

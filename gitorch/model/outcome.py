@@ -72,6 +72,7 @@ class AttemptOutcome(StrEnum):
     NO_CHANGES = "no changes"
     REFUSED = "refused"  # the model refused, a tool call was denied, or the work did not pass the gate
     ASKED = "asked"  # it changed nothing and ended with a question
+    ANSWERED = "answered"  # it may only read, and its last message is the result
     LIMITED = "limited"
     OUT_OF_BUDGET = "out of budget"
     TIMED_OUT = "timed out"

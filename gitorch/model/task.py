@@ -56,6 +56,10 @@ ASKED = "asked: "
 """What the reason of a task starts with that waits for an answer; the question follows."""
 
 
+ANSWERED = "answered: "
+"""What the reason of a task starts with whose agent may only read: the first line of its result follows."""
+
+
 class Priority(StrEnum):
     """How early a task starts; tasks of equal priority start by age."""
 
@@ -294,8 +298,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def question(self) -> str:
         """The question that it waits for an answer to, or an empty text."""
-        waits = self.state is State.WAITING and self.wake is None
+        waits = self.state is State.WAITING and self.wake is None and not self.has_result
         return self.reason.removeprefix(ASKED) if waits else ""
+
+    @property
+    def has_result(self) -> bool:
+        """Whether its agent, which may only read, has answered: its last message is to be read."""
+        return self.state is State.WAITING and self.reason.startswith(ANSWERED)
 
     @property
     def usages(self) -> tuple[Usage, ...]:

@@ -86,6 +86,10 @@ class Room(Site, Protocol):
     def agent_state(self) -> Path:
         """Return a folder for an agent's sessions. It outlives the attempt, and the agent can write it."""
 
+    @property
+    def protects_files(self) -> bool:
+        """Return whether an agent with the permissions `readonly` cannot write the files, whatever it runs."""
+
     def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
         """Return how to run the agent; `env` is added to its environment."""
 

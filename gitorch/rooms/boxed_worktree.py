@@ -57,6 +57,11 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Return the HOME of the task's box."""
         return self.place.home
 
+    @property
+    def protects_files(self) -> bool:
+        """Return True: a box can hold them read-only."""
+        return True
+
     def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
         """Return how to run the agent in its box; `env` is added to its environment."""
         settings = self.config.agents[self.spec.agent]
@@ -64,7 +69,8 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         login = logins.prepare(settings.kind, whole, self.place.home, self.place.folder)
         allowed = hosts.rules(settings, self.config.sandbox.hosts, whole, login.services)
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
-        return self.boxes.command(self.place, argv, whole, allowed=allowed, login=login)
+        only_reads = settings.permissions == "readonly"
+        return self.boxes.command(self.place, argv, whole, allowed=allowed, login=login, only_reads=only_reads)
 
     def check_command(self, argv: Sequence[str]) -> Command:
         """Return how to run a preparation or a check in the same box, without credentials and the agent's hosts."""

@@ -77,16 +77,19 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         login: Login = Login(),  # noqa: B008 (it is frozen)
         folder: Path | None = None,
         hints: bool = False,
+        only_reads: bool = False,
     ) -> Command:
         """Return how to run a program in a room's box; `allowed` are the hosts that it may reach.
 
-        With `hints`, its output ends with a line about hosts that were refused, if it fails.
+        With `only_reads`, it cannot write the worktree and its repository. With `hints`, its output ends with a line
+        about hosts that were refused, if it fails.
         """
         inside = (place.directory, place.private.git_dir, place.home)
         tools = host.tools(argv, env, inside=inside, hidden=self.hidden)
         system, links = host.system(shares_network=self.settings.network == "open")
         is_filtered = self.settings.network == "on"
         network = ((_text(_socket_folder(place)), _SOCKET_FOLDER), (entry.__file__, _ENTRY)) if is_filtered else ()
+        files = _same([place.private.git_dir, place.directory])
         box = Box(
             read=(
                 *system,
@@ -99,11 +102,17 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
             links=links,
             write=(
                 *_same(_outermost(_expanded(self.settings.write))),
-                *_same([place.home, place.private.git_dir, place.directory]),
+                *_same([place.home]),
+                *(() if only_reads else files),
                 *home.in_home(_outermost(_expanded(self.settings.write)), env, place.home),
                 *login.write,
             ),
-            protect=(*_protected(place), *home.in_home(self._readable(), env, place.home), *login.read),
+            protect=(
+                *(files if only_reads else ()),
+                *_protected(place),
+                *home.in_home(self._readable(), env, place.home),
+                *login.read,
+            ),
             folder=_text(folder or place.directory),
             shares_network=self.settings.network == "open",
             own_user=self.support.own_user,

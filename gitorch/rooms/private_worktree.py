@@ -55,6 +55,11 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Return the state folder: agents share a folder for their sessions."""
         return self.state
 
+    @property
+    def protects_files(self) -> bool:
+        """Return False: programs have the user's rights."""
+        return False
+
     def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
         """Return how to run the agent; `env` is added to its environment."""
         box_notes.exchange(self.private, self.notes, self.spec.task)

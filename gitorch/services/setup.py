@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 
 import msgspec
 
+from gitorch.config import Permissions
 from gitorch.errors import GitorchError, SetupNeeded
 from gitorch.flow.scheduling import base
 from gitorch.git import fence
@@ -23,15 +25,26 @@ from gitorch.services.workspace import Workspace
 
 
 class AgentStatus(msgspec.Struct, frozen=True):
-    """Whether an agent is ready, its version or the reason why not, and the command that helps."""
+    """Whether an agent is ready, its version or the reason why not, and the command that helps.
+
+    `permissions` is what it may do, `flags` the arguments that gitorch gives it for that, here and now.
+    """
 
     name: str
     is_ready: bool
     detail: str
     fix: str = ""
+    permissions: Permissions = "worktree"
+    flags: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name}: {'ready ' if self.is_ready else ''}{self.detail}".strip()
+
+    @property
+    def mode(self) -> str:
+        """What it may do, and the arguments that say so, in one line."""
+        flags = shlex.join(self.flags) or "no arguments"
+        return f"permissions {self.permissions}: {flags}"
 
 
 def check_setup(
@@ -59,7 +72,8 @@ def _agent_finding(workspace: Workspace, agent: AgentStatus) -> SetupFinding:
     if not agent.is_ready:
         return SetupFinding(None, f"agent {agent}", agent.fix)
     remark, fix = version_note(workspace.config.agents[agent.name].kind, agent.detail)
-    return SetupFinding(None if remark else True, f"agent {agent}{': ' if remark else ''}{remark}", fix)
+    description = f"agent {agent}{': ' if remark else ''}{remark}; {agent.mode}"
+    return SetupFinding(None if remark else True, description, fix)
 
 
 def _hooks(workspace: Workspace) -> Iterator[SetupFinding]:
@@ -97,7 +111,14 @@ def _broken_settings(workspace: Workspace) -> list[SetupFinding]:
 def detect_agents(workspace: Workspace) -> list[AgentStatus]:
     """Ask each configured agent for its version."""
     context = run_context(workspace)
-    return [_agent_status(context, name) for name in context.config.agents]
+    protected = in_force(workspace.config.sandbox).mode == "bwrap"
+    return [_with_mode(context, _agent_status(context, name), protected) for name in context.config.agents]
+
+
+def _with_mode(context: RunContext, status: AgentStatus, protected: bool) -> AgentStatus:
+    settings = context.config.agents[status.name]
+    flags = context.agents[settings.kind].permission_flags(settings, protected=protected)
+    return msgspec.structs.replace(status, permissions=settings.permissions, flags=flags)
 
 
 def _finding(description: str, check: Callable[[], object]) -> SetupFinding:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -241,6 +242,29 @@ def test_claude_cannot_leave_its_worktree_by_tool(tmp_path: Path) -> None:
     assert not {"EnterWorktree", "ExitWorktree", "CronCreate", "ScheduleWakeup"} & set(offered)
     assert len(server.requests) == 1
     assert b'"memory_paths"' not in b"".join(ran.lines)
+
+
+@pytest.fixture
+def lasting_folder() -> Iterator[Path]:
+    """Return a folder outside of /dev and /tmp, where codex's own sandbox finds the helper in its home."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        yield Path(name)
+
+
+def test_an_agent_that_may_only_read_reads_and_writes_nothing(kind: str, lasting_folder: Path) -> None:
+    """Without a box, the program's own modes hold: a command that reads runs, one that writes does not."""
+    write = "echo x > evil.txt; git add evil.txt; git commit -m Evil"
+    with ModelServer(script(Shell("cat README.md"), Shell(write), Say("It says hello."))) as server:
+        bench = Bench(kind, lasting_folder, server)
+        (bench.tree / "README.md").write_text("a line of the file\n")
+        bench.settings = msgspec.structs.replace(bench.settings, permissions="readonly")
+        before = bench.git("rev-parse", "HEAD")
+        outcome = bench.work("What does it say?")
+        after_reading = server.requests[1].last_text
+    assert (outcome.ending, outcome.summary) == (ExitReason.COMPLETED, "It says hello.")
+    assert "a line of the file" in after_reading
+    assert not (bench.tree / "evil.txt").exists()
+    assert bench.git("rev-parse", "HEAD") == before
 
 
 def judge(agent: Agent, settings: AgentSettings, environment: dict[str, str]) -> str:

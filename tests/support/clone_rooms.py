@@ -38,6 +38,10 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
     def agent_state(self) -> Path:
         return self.spec.folder
 
+    @property
+    def protects_files(self) -> bool:
+        return False
+
     def agent_command(self, argv: Sequence[str], env: Mapping[str, str]) -> Command:
         return Command(tuple(argv), self.directory, {**self.env, **env})
 

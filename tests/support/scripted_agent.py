@@ -54,6 +54,9 @@ class ScriptedAgent:
             raise SetupNeeded("agent-missing", "the script cannot be started", why=version.stderr)
         return version.stdout.strip()
 
+    def permission_flags(self, settings: AgentSettings, *, protected: bool) -> tuple[str, ...]:
+        return ("--mode", settings.permissions, *(("--protected",) if protected else ()))
+
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         session = ("--resume" if request.resume else "--session", request.session)
         argv = (settings.path or sys.executable, *session, "--brief", request.brief_file, *settings.args)

@@ -17,7 +17,7 @@ import pytest
 
 from gitorch.agents.api.files import MAX_BYTES, Files, Refusal
 from gitorch.agents.api.shell import OUTPUT_BYTES, Capped, Shell, tool_environment
-from gitorch.agents.api.tools import BASH, EDITOR, VIEW_CHARACTERS, Result, Tools
+from gitorch.agents.api.tools import BASH, EDITOR, VIEW_CHARACTERS, Result, Tools, ToolSet
 
 SECRET = "outside: must never be seen"
 
@@ -436,3 +436,20 @@ def test_the_shell_dies_with_the_process_that_holds_it(worktree: Path) -> None:
     holder.kill()
     holder.wait()
     assert all(gone(int(pid)) for pid in (worktree / "pid").read_text().split())
+
+
+@pytest.mark.parametrize(("tool_set", "shell"), [("read", False), ("read-and-run", True)])
+def test_a_reader_views_and_changes_nothing(worktree: Path, tool_set: ToolSet, shell: bool) -> None:
+    """The editor refuses everything but views; without a box, there is no shell."""
+    environment = tool_environment({"PATH": os.environ["PATH"], "HOME": str(worktree)}, hidden=())
+    tools = Tools(Shell(worktree, environment, seconds=120), Files(worktree), tool_set)
+    (worktree / "seen.txt").write_text("seen\n")
+    assert "seen" in edit(tools, "view", "seen.txt").text
+    for command, rest in (("create", {"file_text": "x"}), ("str_replace", {"old_str": "seen"})):
+        result = edit(tools, command, "seen.txt", **rest)
+        assert result.is_error
+        assert "only read" in result.text
+    assert bash(tools, "echo ran").is_error is not shell
+    assert [tool["name"] for tool in tools.definitions] == ([BASH, EDITOR] if shell else [EDITOR])
+    assert (worktree / "seen.txt").read_text() == "seen\n"
+    tools.close()

@@ -101,6 +101,10 @@ class Acp:
             raise SetupNeeded("agent-missing", "the Agent Client Protocol is not installed", fix=(_INSTALL,))
         return ""
 
+    def permission_flags(self, settings: AgentSettings, *, protected: bool) -> tuple[str, ...]:
+        """Return what it is allowed when it asks, and the arguments with which it only reads, if the user names any."""
+        return "--permissions", _permissions(settings, protected=protected), *_declared(settings)
+
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         """Return the process that does `request`; a session is only named to load it, as agents choose their ids."""
         # -P: the worktree is the working folder, and its json.py must not replace Python's
@@ -108,10 +112,11 @@ class Acp:
         argv += ["--worktree", str(request.worktree), "--memory", str(request.state_folder / "acp")]
         argv += ["--session", request.session] if request.resume else []
         argv += ["--granted"] if request.resume and _YES.match(request.answer) else []
-        argv += ["--permissions", settings.permissions]
+        argv += ["--permissions", _permissions(settings, protected=request.protected)]
         argv += ["--auth-method", settings.auth_method] if settings.auth_method else []
         argv += ["--model", settings.model] if settings.model else []
-        return Launch(argv=(*argv, "--", *settings.command, *settings.args), stdin=request.brief)
+        command = (*settings.command, *settings.args, *_declared(settings))
+        return Launch(argv=(*argv, "--", *command), stdin=request.brief)
 
     def outcome(self, lines: Iterable[bytes], stderr: str, result: Exit) -> Outcome:
         """Read the events of one execution; only its last `result` event can say that it completed."""
@@ -170,6 +175,15 @@ def _add(state: _StreamState, record: Record) -> None:
             state.usd = number_at(record, "usd")
         case _:
             pass
+
+
+def _permissions(settings: AgentSettings, *, protected: bool) -> str:
+    is_boxed_reader = settings.permissions == "readonly" and protected
+    return "read-and-run" if is_boxed_reader else settings.permissions
+
+
+def _declared(settings: AgentSettings) -> tuple[str, ...]:
+    return (settings.readonly_args or ()) if settings.permissions == "readonly" else ()
 
 
 def _finished(state: _StreamState, final: Record, stderr: str, result: Exit) -> Outcome:

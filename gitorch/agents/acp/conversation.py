@@ -21,11 +21,10 @@ from acp.connection import StreamDirection, StreamEvent
 from acp.core import ClientSideConnection
 
 from gitorch.agents.acp.memory import SessionMemory, recall, remember
-from gitorch.agents.acp.permissions import allows, chosen, described, identity, question
+from gitorch.agents.acp.permissions import Policy, allows, chosen, described, identity, is_reader, question
 from gitorch.agents.acp.updates import Updates
 from gitorch.agents.inbox import Inbox
 from gitorch.agents.streams import Record, one_line
-from gitorch.config import Permissions
 
 T = TypeVar("T")
 Emit: TypeAlias = Callable[[Record], None]
@@ -44,7 +43,7 @@ class AcpRun(msgspec.Struct, frozen=True, kw_only=True):
     memory: Path
     session: str = ""
     granted: bool = False
-    permissions: Permissions = "worktree"
+    permissions: Policy = "worktree"
     auth_method: str = ""
     model: str = ""
 
@@ -105,10 +104,12 @@ class AcpConversation:
         """Return the option to select for a tool call, "" to cancel it; a rejection is a question to a person."""
         call = self.updates.completed(tool_call)
         name = identity(call, self._run.worktree)
-        was_granted = self._run.granted and name in self._memory.rejected
+        only_reads = is_reader(self._run.permissions)
+        was_granted = self._run.granted and name in self._memory.rejected and not only_reads
         allowed = was_granted or allows(self._run.permissions, call, self._run.worktree)
         if not allowed:
-            self.questions.append(question(call, self._run.worktree))
+            if not only_reads:
+                self.questions.append(question(call, self._run.worktree))
             self.denials.append(described(call))
             self._keep(rejected=tuple(dict.fromkeys((*self._memory.rejected, name))))
         self._emit({"type": "permission", "title": described(call), "allowed": allowed})

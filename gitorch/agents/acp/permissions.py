@@ -1,4 +1,4 @@
-"""What an ACP agent that asks for permission may do: everything in its worktree, or everything."""
+"""What an ACP agent that asks for permission may do: everything in its worktree, only read there, or everything."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from gitorch.agents import streams
 from gitorch.agents.streams import Record, object_at, objects_at, text_at
-from gitorch.config import Permissions
 
+Policy: TypeAlias = Literal["worktree", "readonly", "read-and-run", "full"]
+"""What is allowed: `read-and-run` adds commands to `readonly`, for a box in which these cannot write the files."""
+
+POLICIES: tuple[Policy, ...] = ("worktree", "readonly", "read-and-run", "full")
+
+_READING = frozenset({"read", "search", "think", "fetch"})
 _PATHS = ("path", "file_path", "abs_path", "absolute_path")
 
 
@@ -21,12 +27,24 @@ def outside(tool_call: Record, worktree: Path) -> list[str]:
     return [path for path in paths if not _is_within(os.path.realpath(Path(root, path)), root)]
 
 
-def allows(permissions: Permissions, tool_call: Record, worktree: Path) -> bool:
+def allows(policy: Policy, tool_call: Record, worktree: Path) -> bool:
     """Return whether a tool call may go on.
 
-    In the mode `worktree`, a command may: no path of it is known, and the sandbox confines it.
+    In the mode `worktree`, a command may: no path of it is known, and the sandbox confines it. When only reading is
+    allowed, a call of a kind that is not known to read may not.
     """
-    return permissions == "full" or not outside(tool_call, worktree)
+    if policy == "full":
+        return True
+    if is_reader(policy):
+        kinds = _READING | {"execute"} if policy == "read-and-run" else _READING
+        if text_at(tool_call, "kind") not in kinds:
+            return False
+    return not outside(tool_call, worktree)
+
+
+def is_reader(policy: Policy) -> bool:
+    """Return whether a policy allows reading only: nobody can allow more while the agent works."""
+    return policy in ("readonly", "read-and-run")
 
 
 def chosen(options: Sequence[Record], *, allowed: bool) -> str:

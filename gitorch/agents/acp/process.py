@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.agents.acp.conversation import AcpConversation, AcpRun, Answered, Failure
+from gitorch.agents.acp.permissions import POLICIES
 from gitorch.agents.process_end import SIGNALS, ignore, shield, sweep
 from gitorch.agents.streams import Record
 
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--memory", type=Path, required=True)
     parser.add_argument("--session", default="")
     parser.add_argument("--granted", action="store_true")
-    parser.add_argument("--permissions", choices=("worktree", "full"), default="worktree")
+    parser.add_argument("--permissions", choices=POLICIES, default="worktree")
     parser.add_argument("--auth-method", default="")
     parser.add_argument("--model", default="")
     parser.add_argument("command", nargs="+")

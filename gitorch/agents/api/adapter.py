@@ -105,6 +105,12 @@ class Api:
 
         return f"anthropic {version('anthropic')}"
 
+    def permission_flags(self, settings: AgentSettings, *, protected: bool) -> tuple[str, ...]:
+        """Return which tools it gets: only views of files, or a shell too where the box keeps that from writing."""
+        if settings.permissions != "readonly":
+            return ()
+        return "--tools", "read-and-run" if protected else "read"
+
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         """Return the process that does `request`. Its arguments name the key's variable, never the key."""
         # -P: the worktree is the working folder, and its json.py must not replace Python's
@@ -112,6 +118,7 @@ class Api:
         argv += ["--worktree", str(request.worktree), "--model", settings.model or DEFAULT_MODEL]
         argv += ["--session", request.session, "--sessions", str(request.state_folder / "sessions")]
         argv += ["--key-env", key_env(settings), "--budget", repr(request.budget)]
+        argv += self.permission_flags(settings, protected=request.protected)
         argv += ["--resume"] if request.resume else []
         return Launch(argv=(*argv, *settings.args), stdin=request.brief)
 

@@ -12,7 +12,7 @@ from gitorch.agents.api.calls import CACHED, Caller, Emit, End, RequestLimits, f
 from gitorch.agents.api.requests import ApiFailure, Stream
 from gitorch.agents.api.session import ApiSession
 from gitorch.agents.api.stream import Reply, scrubbed
-from gitorch.agents.api.tools import DEFINITIONS, Result, Tools
+from gitorch.agents.api.tools import BASH, Result, Tools
 from gitorch.agents.inbox import Inbox
 
 Json: TypeAlias = dict[str, Any]
@@ -30,6 +30,16 @@ killed after {seconds:g} seconds. `str_replace_based_edit_tool` views, creates a
 Look at the code before you change it, keep to its style, and run the project's own checks on what you did. Commit all \
 your work with git, with messages that say what and why: what is not committed is not reviewed. Leave no stray files. \
 If the task cannot be done, say why instead of pretending. End with a short summary of what you did and what is open."""
+_READING_SYSTEM = """\
+You work unattended in a git worktree in which you may only read. Nobody reads along and nobody answers questions.
+
+The worktree is {worktree}. Tools: {shell}`str_replace_based_edit_tool` views files and folders there; its other \
+commands are refused.
+
+Change nothing. Your last message is the result: say what you found, where, and what is still open."""
+_READING_SHELL = """\
+`bash` is a shell that keeps its state; it has no terminal and no input, cannot write in the worktree, and a command \
+is killed after {seconds:g} seconds. """
 _CONTINUE = "Your message was cut off at the output limit. Go on exactly where it stopped."
 _CONTINUE_CALL = (
     "Your message was cut off at the output limit, and the tool call in it was lost. "
@@ -145,12 +155,21 @@ class Loop:
         return True
 
     def _request(self) -> Json:
-        worktree, seconds = self._tools.files.root, self._tools.shell.seconds
-        system = {"type": "text", "text": _SYSTEM.format(worktree=worktree, seconds=seconds), "cache_control": CACHED}
+        system = {"type": "text", "text": _system(self._tools), "cache_control": CACHED}
+        *others, last = self._tools.definitions
         return {
             "model": self.limits.model,
             "max_tokens": self.limits.max_tokens,
             "system": [system],
-            "tools": [*DEFINITIONS[:-1], {**DEFINITIONS[-1], "cache_control": CACHED}],
+            "tools": [*others, {**last, "cache_control": CACHED}],
             "messages": marked(self.session.messages),
         }
+
+
+def _system(tools: Tools) -> str:
+    worktree, seconds = tools.files.root, tools.shell.seconds
+    if tools.may_write:
+        return _SYSTEM.format(worktree=worktree, seconds=seconds)
+    has_shell = any(tool["name"] == BASH for tool in tools.definitions)
+    shell = _READING_SHELL.format(seconds=seconds) if has_shell else ""
+    return _READING_SYSTEM.format(worktree=worktree, shell=shell)

@@ -26,7 +26,7 @@ from gitorch.agents.api.requests import Stream
 from gitorch.agents.api.session import begin, resume
 from gitorch.agents.api.shell import Shell, tool_environment
 from gitorch.agents.api.structured import QuestionRun
-from gitorch.agents.api.tools import BASH, EDITOR, Tools
+from gitorch.agents.api.tools import TOOL_SETS, Tools, ToolSet, names
 from gitorch.agents.inbox import Inbox
 from gitorch.agents.prices import Tokens, priced
 from gitorch.agents.process_end import SIGNALS, Stopped, ignore, raise_on_signals, shield, sweep
@@ -114,7 +114,7 @@ class Execution:
         options, secrets = self.options, self._secrets
         open_session = resume if options.resume else begin
         session = open_session(options.sessions, options.session, options.model)
-        self._tools = _tools(options.worktree, secrets)
+        self._tools = _tools(options.worktree, secrets, options.tools)
         return Loop(
             limits,
             self._stream(),
@@ -187,9 +187,9 @@ def _limits(options: argparse.Namespace) -> RequestLimits:
     return limits
 
 
-def _tools(worktree: Path, secrets: Secrets) -> Tools:
+def _tools(worktree: Path, secrets: Secrets, tool_set: ToolSet) -> Tools:
     shell = Shell(worktree, tool_environment(os.environ, hidden=secrets.values), seconds=_bash_seconds(os.environ))
-    return Tools(shell, Files(worktree))
+    return Tools(shell, Files(worktree), tool_set)
 
 
 def _bash_seconds(environ: Mapping[str, str]) -> float:
@@ -219,7 +219,7 @@ def _init(options: argparse.Namespace) -> Json:
         "subtype": "init",
         "cwd": str(options.worktree),
         "session_id": options.session,
-        "tools": [] if options.question else [BASH, EDITOR],
+        "tools": [] if options.question else names(options.tools),
         "model": options.model,
         "resumed": options.resume,
     }
@@ -233,6 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sessions", type=Path, required=True)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--question", action="store_true")
+    parser.add_argument("--tools", choices=TOOL_SETS, default="all")
     parser.add_argument("--key-env", default="")
     parser.add_argument("--budget", type=float, default=0.0)
     defaults = RequestLimits(model="")

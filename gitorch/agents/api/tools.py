@@ -6,7 +6,8 @@ without the credentials of the API, and can do everything else that its user can
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -17,9 +18,18 @@ from gitorch.agents.api.shell import CommandResult, Shell
 BASH = "bash"
 EDITOR = "str_replace_based_edit_tool"
 DEFINITIONS = ({"type": "bash_20250124", "name": BASH}, {"type": "text_editor_20250728", "name": EDITOR})
+ToolSet: TypeAlias = Literal["all", "read-and-run", "read"]
+"""Which tools there are: without `all`, the editor only views, and with `read`, there is no shell."""
+
+TOOL_SETS: tuple[ToolSet, ...] = ("all", "read-and-run", "read")
 VIEW_CHARACTERS = 60_000
 _LISTED = 1_000
 _AROUND = 4
+
+
+def names(tool_set: ToolSet) -> list[str]:
+    """Return the names of the tools of a set."""
+    return [EDITOR] if tool_set == "read" else [BASH, EDITOR]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -72,22 +82,33 @@ Edit = View | Create | StrReplace | Insert
 class Tools:
     """The tools of one execution."""
 
-    def __init__(self, shell: Shell, files: Files) -> None:
+    def __init__(self, shell: Shell, files: Files, tool_set: ToolSet = "all") -> None:
         self.shell = shell
         self.files = files
+        self.tool_set = tool_set
+
+    @property
+    def definitions(self) -> Sequence[Mapping[str, Any]]:
+        """The tools as the API is told of them."""
+        return [tool for tool in DEFINITIONS if tool["name"] in names(self.tool_set)]
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the editor changes files."""
+        return self.tool_set == "all"
 
     def run(self, name: str, arguments: Mapping[str, object]) -> Result:
         """Run one tool call. An error is reported to the model, not raised."""
         try:
+            if name not in names(self.tool_set):
+                raise Refusal(f"there is no tool {name!r}")
             if name == BASH:
                 return self._bash(typed.from_object(arguments, Bash))
-            if name == EDITOR:
-                return Result(self._edit(typed.from_object(arguments, Edit)))
+            return Result(self._edit(typed.from_object(arguments, Edit)))
         except (Refusal, msgspec.ValidationError) as error:
             return Result(f"Error: {error}", is_error=True)
         except OSError as error:
             return Result(f"Error: {error.strerror or error}", is_error=True)
-        return Result(f"Error: there is no tool {name!r}", is_error=True)
 
     def close(self) -> None:
         """End everything that the tools left running."""
@@ -102,6 +123,8 @@ class Tools:
         return _command_result(self.shell.run(arguments.command), self.shell.seconds)
 
     def _edit(self, edit: Edit) -> str:
+        if not (self.may_write or isinstance(edit, View)):
+            raise Refusal("you may only read in this worktree: view is the only command")
         match edit:
             case View():
                 return self._view(edit)

@@ -33,6 +33,8 @@ ENVIRONMENT = {
 # they would move the work out of its worktree, or past the end of the execution
 _DISALLOWED = "EnterWorktree,ExitWorktree,CronCreate,ScheduleWakeup"
 
+_WRITING = "Edit,Write,NotebookEdit"
+
 _ERRORS = {
     "authentication_failed": ExitReason.UNAUTHENTICATED,
     "oauth_org_not_allowed": ExitReason.UNAUTHENTICATED,
@@ -137,10 +139,17 @@ class Claude:
             )
         return _version(version.stdout)
 
+    def permission_flags(self, settings: AgentSettings, *, protected: bool) -> tuple[str, ...]:
+        """Return the permission mode and the tools that it does not get; without a box, it runs only what reads."""
+        if settings.permissions != "readonly":
+            return "--permission-mode", "bypassPermissions", f"--disallowedTools={_DISALLOWED}"
+        mode = "bypassPermissions" if protected else "dontAsk"
+        return "--permission-mode", mode, f"--disallowedTools={_DISALLOWED},{_WRITING}"
+
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         """Return the unattended command line; the prompt comes by standard input."""
         argv = [settings.path or "claude", "-p", "--output-format", "stream-json", "--verbose"]
-        argv += ["--permission-mode", "bypassPermissions", f"--disallowedTools={_DISALLOWED}"]
+        argv += self.permission_flags(settings, protected=request.protected)
         argv += ["--resume" if request.resume else "--session-id", request.session]
         if settings.model:
             argv += ["--model", settings.model]

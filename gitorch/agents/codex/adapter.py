@@ -69,11 +69,19 @@ class Codex:
         match = re.search(r"\d+(\.\d+)+", version.stdout)
         return match[0] if match else streams.one_line(version.stdout)
 
+    def permission_flags(self, settings: AgentSettings, *, protected: bool) -> tuple[str, ...]:
+        """Return its sandbox mode.
+
+        Its own sandbox makes .git read-only, so that `git commit` fails, and cannot be made inside of gitorch's box:
+        gitorch confines the agent instead, where it can.
+        """
+        is_read_only = settings.permissions == "readonly" and not protected
+        return "-s", "read-only" if is_read_only else "danger-full-access"
+
     def launch(self, settings: AgentSettings, request: Request) -> Launch:
         """Return the unattended command line; the brief is its standard input."""
         argv = [program(settings), "exec", "--json", "-C", str(request.worktree)]
-        # Codex's own sandbox makes .git read-only, so that `git commit` fails: gitorch confines the agent instead
-        argv += ["-s", "danger-full-access"]
+        argv += self.permission_flags(settings, protected=request.protected)
         # otherwise every execution ends five seconds late if the vendor's host is unreachable
         argv += ["-c", "analytics.enabled=false"]
         # its catalogue of plugins asks github.com and two more hosts at every start

@@ -36,6 +36,8 @@ def list_agents(session: Session) -> None:
             model=configured[status.name].model or None,
             ready=status.is_ready,
             detail=status.detail,
+            permissions=status.permissions,
+            permission_flags=list(status.flags),
         )
         for status in statuses
     ]

@@ -114,12 +114,16 @@ class AgentSetupJson(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     kind: str
-    """claude, codex, api or command."""
+    """claude, codex, api, acp or command."""
     model: str | None
     """Null: the model that the agent chooses itself."""
     ready: bool
     detail: str
     """Its version, or why it is not ready."""
+    permissions: str
+    """worktree, readonly or full."""
+    permission_flags: list[str]
+    """The arguments that gitorch gives it for that, with the sandbox of this machine."""
 
 
 class AgentListAnswer(JsonAnswer, tag="gitorch/agents/1", frozen=True, kw_only=True):

@@ -44,6 +44,7 @@ _COLUMNS = (
 _ORDER = (
     Bucket.RUNNING,
     Bucket.ANSWER,
+    Bucket.READ,
     Bucket.PAUSED,
     Bucket.FIX,
     Bucket.RESOLVE,

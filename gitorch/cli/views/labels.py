@@ -11,7 +11,7 @@ from gitorch.cli.views.quantities import clock, count, dollars, duration, plural
 from gitorch.model import graph, rivals
 from gitorch.model.naming import TaskId, is_foreign
 from gitorch.model.outcome import Usage
-from gitorch.model.task import DONE, LEFT_OUT, Attempt, CheckResult, Phase, Priority, State, Task
+from gitorch.model.task import ANSWERED, DONE, LEFT_OUT, Attempt, CheckResult, Phase, Priority, State, Task
 
 _LONGEST_TITLE = 40
 
@@ -25,6 +25,7 @@ class Bucket(StrEnum):
     REVIEW = "to review"
     RESOLVE = "in conflict"
     ANSWER = "with a question"
+    READ = "with an answer"
     FIX = "failed"
     RUNNING = "running"
     PAUSED = "rate-limited"
@@ -34,13 +35,14 @@ class Bucket(StrEnum):
     DROPPED = "dropped"
 
 
-NEEDS_YOU = (Bucket.REVIEW, Bucket.RESOLVE, Bucket.ANSWER, Bucket.FIX)
+NEEDS_YOU = (Bucket.REVIEW, Bucket.RESOLVE, Bucket.ANSWER, Bucket.READ, Bucket.FIX)
 DONE_BUCKETS = (Bucket.MERGED, Bucket.DROPPED)
 
 _MARKS: dict[Bucket, tuple[str, str, str]] = {
     Bucket.REVIEW: ("❯", ">", "bold cyan"),  # noqa: RUF001
     Bucket.RESOLVE: ("≠", "!", "bold red"),
     Bucket.ANSWER: ("?", "?", "bold yellow"),
+    Bucket.READ: ("¶", "i", "bold cyan"),
     Bucket.FIX: ("✗", "x", "bold red"),
     Bucket.RUNNING: ("▶", "*", "blue"),
     Bucket.PAUSED: ("◔", "~", "yellow"),
@@ -66,6 +68,8 @@ _BUCKETS: dict[State, Bucket] = {
 def bucket(task: Task) -> Bucket:
     """Return what a task needs next."""
     if task.state is State.WAITING:
+        if task.has_result:
+            return Bucket.READ
         return Bucket.PAUSED if task.wake else Bucket.ANSWER
     return _BUCKETS[task.state]
 
@@ -164,6 +168,8 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
             return "retry", task.reason or "conflicts with merged work"
         case Bucket.ANSWER:
             return "answer", task.question or "the agent asked a question"
+        case Bucket.READ:
+            return "read", task.reason.removeprefix(ANSWERED)
         case Bucket.FIX:
             return "retry", task.reason or "no reason given"
         case Bucket.RUNNING:
@@ -171,15 +177,19 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
         case Bucket.PAUSED:
             return "", _pause_reason(task, now)
         case Bucket.MERGE:
-            if is_left_out(task):
-                return "revise", task.reason
-            return "merge", STALE if task.stale else ""
+            return _merge_step(task)
         case Bucket.QUEUED:
             return "", _queue_reason(task, tasks)
         case Bucket.MERGED:
             return "", f"as {task.merged_as[:7]}" if task.merged_as else ""
         case Bucket.DROPPED:
             return "", task.reason
+
+
+def _merge_step(task: Task) -> tuple[str, str]:
+    if is_left_out(task):
+        return "revise", task.reason
+    return "merge", STALE if task.stale else ""
 
 
 def unlock_counts(tasks: Mapping[TaskId, Task]) -> dict[TaskId, int]:

@@ -22,6 +22,8 @@ _NARROWEST = 1.5
 _NIGHT = timedelta(hours=24)
 """How long before the last end an attempt may have ended and still be on the chart."""
 
+_NO_FAILURES = (AttemptOutcome.FINISHED, AttemptOutcome.ASKED, AttemptOutcome.ANSWERED, AttemptOutcome.LIMITED)
+
 
 class TimeSpan(msgspec.Struct, frozen=True):
     """A part of the chart, in Unix seconds. `kind` is queue, prepare, agent, bad (it failed), checks or limit."""
@@ -120,7 +122,7 @@ def _spans(
 def _attempt_spans(entry: ReportEntry, attempt: Attempt | PastAttempt, now: datetime) -> Iterator[TimeSpan]:
     """Yield an attempt's agent and checks: as its steps were recorded, or as the sum of its checks says."""
     start, end = _start(attempt), _end(attempt, now)
-    failed = attempt.outcome not in ("", AttemptOutcome.FINISHED, AttemptOutcome.ASKED, AttemptOutcome.LIMITED)
+    failed = attempt.outcome not in ("", *_NO_FAILURES)
     agent = "bad" if failed else "agent"
     name = f"attempt {attempt.number}, {attempt.agent}"
     yield _span(agent, start, end, f"{name}{': ' if attempt.outcome else ''}{attempt.outcome}")

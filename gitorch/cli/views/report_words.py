@@ -112,6 +112,8 @@ def _commands(report: NightReport) -> list[tuple[str, str]]:
         commands.append((f"{_PROGRAM} review", "give verdicts"))
     if question := next((task for task in tasks if labels.bucket(task) is Bucket.ANSWER), None):
         commands.append((f"{_PROGRAM} resume {question.id}", "answer the question"))
+    if answered := next((task for task in tasks if labels.bucket(task) is Bucket.READ), None):
+        commands.append((f"{_PROGRAM} task {answered.id}", "read the answer"))
     if Bucket.MERGE in buckets:
         commands.append((f"{_PROGRAM} merge", "merge what is approved"))
     if failed := next((task for task in tasks if labels.bucket(task) is Bucket.FIX), None):

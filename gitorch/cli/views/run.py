@@ -151,7 +151,7 @@ def _problems(groups: Mapping[Bucket, Sequence[Task]], terminal: TerminalStyle, 
 
 def _waiting(groups: Mapping[Bucket, Sequence[Task]], terminal: TerminalStyle, now: datetime) -> RenderableType | None:
     """Return the tasks that wait for an answer or for a limit to end, and until when."""
-    tasks = [*groups.get(Bucket.ANSWER, ()), *groups.get(Bucket.PAUSED, ())]
+    tasks = [*groups.get(Bucket.ANSWER, ()), *groups.get(Bucket.READ, ()), *groups.get(Bucket.PAUSED, ())]
     rows: list[tuple[Span, RenderableType]] = [
         (
             labels.mark(task, terminal),
@@ -182,6 +182,8 @@ def _next_commands(groups: Mapping[Bucket, Sequence[Task]]) -> list[tuple[str, s
     hints: list[tuple[str, str]] = []
     if group := groups.get(Bucket.ANSWER):
         hints.append((f'{PROGRAM} resume {group[0].id} -m "..."', "answer the question"))
+    if group := groups.get(Bucket.READ):
+        hints.append((f"{PROGRAM} task {group[0].id}", "read the answer"))
     if group := groups.get(Bucket.REVIEW):
         hints.append((f"{PROGRAM} review", f"{len(group)} to review"))
     if group := groups.get(Bucket.RESOLVE):

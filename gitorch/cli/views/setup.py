@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.text import Text
 
-from gitorch.cli.terminal.blocks import section, stack
+from gitorch.cli.terminal.blocks import prose, section, stack
 from gitorch.cli.terminal.style import TerminalStyle, stdout_style
 from gitorch.cli.terminal.table import Column, Row, table
 from gitorch.config import AgentSettings
@@ -72,7 +72,8 @@ def agents(
         ]
         for agent in items
     ]
-    return table(_AGENTS, rows, terminal)
+    modes = [prose((terminal.clean(agent.name), "bold"), ": ", (terminal.clean(agent.mode), "dim")) for agent in items]
+    return stack([table(_AGENTS, rows, terminal), *section(terminal, *modes)])
 
 
 def trying(command: str) -> Text:

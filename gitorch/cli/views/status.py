@@ -256,7 +256,11 @@ def _task_pair(row: Row, terminal: TerminalStyle) -> tuple[Text, Text]:
 
 
 _PREDICTED = IN_FLIGHT - {State.CONFLICTED}
-_SUMMARY_STYLES = {Bucket.FIX: "bold red", Bucket.RESOLVE: "bold red", Bucket.REVIEW: "bold", Bucket.ANSWER: "bold"}
+_SUMMARY_STYLES = {
+    Bucket.FIX: "bold red",
+    Bucket.RESOLVE: "bold red",
+    **dict.fromkeys((Bucket.REVIEW, Bucket.ANSWER, Bucket.READ), "bold"),
+}
 
 
 def summary(tasks: Iterable[Task], terminal: TerminalStyle, facts: _Facts | None = None) -> RenderableType | None:
@@ -289,6 +293,8 @@ def _next_commands(
         hints.append((f"{PROGRAM} review", f"{len(group)} to review"))
     if group := groups.get(Bucket.ANSWER):
         hints.append((f"{PROGRAM} resume {group[0].id}", "answer the question"))
+    if group := groups.get(Bucket.READ):
+        hints.append((f"{PROGRAM} task {group[0].id}", "read the answer"))
     if group := groups.get(Bucket.RESOLVE):
         proven = {resolution.task for resolution in candidate.resolutions if resolution.proven} if candidate else set()
         if ready := [task for task in group if task.id in proven]:

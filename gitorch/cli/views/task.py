@@ -167,6 +167,7 @@ _COMMANDS: Mapping[Bucket, tuple[tuple[str, str], ...]] = {
     Bucket.REVIEW: (("review", "review the changes"), ("diff", "show the diff")),
     Bucket.RESOLVE: (("retry", "new attempt on top of the conflicting work"), ("diff", "show the diff")),
     Bucket.ANSWER: (("resume", "answer in the same session"), ("log", "see what led to it"), ("retry", "start over")),
+    Bucket.READ: (("resume", "ask more in the same session"), ("log", "see what led to it"), ("kill", "done with it")),
     Bucket.FIX: (("log", "see why it failed"), ("retry", "start a new attempt")),
     Bucket.RUNNING: (("log", "follow the agent"), ("kill", "stop it and keep its work")),
     Bucket.PAUSED: (("log", "read the log"), ("kill", "stop waiting")),
@@ -196,6 +197,6 @@ def _commands(task: Task) -> list[tuple[str, str]]:
     verbs = [*_COMMANDS[bucket]]
     if bucket in (Bucket.FIX, Bucket.DROPPED) and task.attempt and task.attempt.outcome in _RESUMABLE:
         verbs.insert(0, ("resume", "go on in the same session"))
-    message = ' -m "..."' if bucket is Bucket.ANSWER else ""
+    message = ' -m "..."' if bucket in (Bucket.ANSWER, Bucket.READ) else ""
     hints = [(f"{PROGRAM} {verb} {task.id}{message * (verb == 'resume')}", purpose) for verb, purpose in verbs]
     return hints or [(f"{PROGRAM} run", "work through the queue")]

@@ -24,11 +24,13 @@ def compose(
     conflicting: Sequence[Task] = (),
     *,
     tells_conflicts: bool = False,
+    reads_only: bool = False,
 ) -> str:
     """Return the brief of a task that has its base.
 
     `dependencies` are all tasks that it builds on, nearest first, `conflicting` those that it is in conflict with.
-    With `tells_conflicts`, the agent is told while it works whose changes conflict with its own.
+    With `tells_conflicts`, the agent is told while it works whose changes conflict with its own; with `reads_only`, it
+    must change nothing.
     """
     handoffs = [
         TaskHandoff(task=dependency.id, title=dependency.title, handoff=handoff_of(repository, dependency))
@@ -37,7 +39,9 @@ def compose(
     hunks = conflict_commit.marked_lines(repository, task.conflict.conflict_commit) if task.conflict else {}
     conflict = brief.conflict(task, hunks, conflicting) if task.conflict else ()
     names = conventions(repository, base_of(task))
-    return brief.first_brief(task, role, checks, handoffs, names, conflict, tells_conflicts=tells_conflicts)
+    return brief.first_brief(
+        *(task, role, checks, handoffs, names, conflict), tells_conflicts=tells_conflicts, reads_only=reads_only
+    )
 
 
 def conventions(repository: Repository, commit: Oid) -> list[str]:

@@ -28,6 +28,11 @@ class AttemptEnv(msgspec.Struct, frozen=True, kw_only=True):
     settings: AgentSettings
     agent: Agent
 
+    @property
+    def reads_only(self) -> bool:
+        """Whether the agent must change nothing."""
+        return self.settings.permissions == "readonly"
+
 
 def open_environment(context: RunContext, task: Task) -> AttemptEnv:
     """Create the room of an attempt, or reopen it after a crash. Raises `RoomError` if that is impossible."""

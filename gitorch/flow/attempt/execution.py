@@ -88,6 +88,7 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         budget=_remaining_budget(task),
         answer=task.answer,
         result_file=str(result_file(env.messages, round_number)),
+        protected=env.room.protects_files,
     )
     launch = env.agent.launch(env.settings, request)
     conflicts = (

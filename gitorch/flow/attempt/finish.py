@@ -13,10 +13,11 @@ from gitorch.flow.attempt import briefing
 from gitorch.flow.attempt.environment import room_spec
 from gitorch.flow.attempt.records import INTERRUPTED, attempt_folder, stop_reason
 from gitorch.git.line_counts import line_counts
-from gitorch.model import note, questions
+from gitorch.model import handoff, note, questions
 from gitorch.model.outcome import AttemptOutcome, ExitReason, Outcome, outcome_of
 from gitorch.model.redact import redacted
 from gitorch.model.task import (
+    ANSWERED,
     ASKED,
     Commits,
     ConflictRetry,
@@ -139,6 +140,15 @@ def end_unchanged(context: RunContext, task: Task, outcome: Outcome) -> Task:
         reason = f"no changes; denied: {redacted(', '.join(outcome.denials))}"
         return end_failed(context, task, AttemptOutcome.REFUSED, reason)
     return end_failed(context, task, AttemptOutcome.NO_CHANGES, "no changes")
+
+
+def end_answered(context: RunContext, task: Task, outcome: Outcome) -> Task:
+    """End a completed attempt of an agent that may only read: its last message is the result."""
+    lines = handoff.read(outcome.summary).done.strip().splitlines()
+    if not lines:
+        return end_failed(context, task, AttemptOutcome.NO_CHANGES, "it may only read, and ended without an answer")
+    reason = f"{ANSWERED}{lines[0][: note.LONGEST]}"
+    return _end(context, task, AttemptOutcome.ANSWERED, state=State.WAITING, reason=reason, wake=None)
 
 
 def end_refused_by_hook(context: RunContext, task: Task, output: str) -> Task:

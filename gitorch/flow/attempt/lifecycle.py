@@ -25,6 +25,7 @@ from gitorch.flow.attempt.finish import (
     return_to_conflict,
 )
 from gitorch.flow.attempt.metering import priced
+from gitorch.flow.attempt.reading import end_reading
 from gitorch.flow.attempt.records import brief_file, stop_reason
 from gitorch.flow.attempt.results import clear_results
 from gitorch.flow.attempt.start import compose_brief
@@ -84,10 +85,14 @@ def run(
 
 def _prepare(context: RunContext, task: Task, env: AttemptEnv) -> Task:
     """Prepare the room; return the task with the commit that its agent starts on."""
+    if env.reads_only and task.conflict is not None:
+        raise RoomError(f"the agent {task.spec.agent} may only read: it cannot resolve a conflict")
     task = change_attempt(task, start=env.room.head())
     if task.conflict is not None:
         env.room.checkout_conflict(task.conflict.conflict_commit)
     prepare(context, env.room, env.key)
+    if env.reads_only:  # what differs after the attempt is then its agent's
+        env.room.discard_uncommitted(f"what [prepare] left before {task.id}, whose agent may only read")
     return task
 
 
@@ -127,13 +132,15 @@ def _work(context: RunContext, task: Task, env: AttemptEnv) -> Task:
     """Run one round of the agent; return the task with its commits collected, in its next round, or ended."""
     outcome = execute_agent(context, task, env, current_attempt(task).round)
     task = _with_outcome(task, env, outcome)
-    if outcome.ending is ExitReason.COMPLETED and not stop_reason(env.folder):
+    if outcome.ending is ExitReason.COMPLETED and not stop_reason(env.folder) and not env.reads_only:
         output = user_hooks.refusal(context, task, env, _message(task))
         if output and not stop_reason(env.folder):
             return _refused_by_hook(context, task, env, outcome, output)
     collected = _collect(task, env, outcome)
     if isinstance(collected, Collected):
         task = record_commits(context, task, env, collected)
+    if env.reads_only:
+        return end_reading(context, task, env, outcome, collected)
     return _end_early(context, task, env, outcome, collected) or change_attempt(task, phase=Phase.CHECKING)
 
 

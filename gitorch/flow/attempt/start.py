@@ -94,6 +94,9 @@ def compose_brief(
     conflicting: Sequence[Task] = (),
 ) -> str:
     """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
+    reads_only = context.config.agents[task.spec.agent].permissions == "readonly"
+    if current_attempt(task).resumed and reads_only:
+        return brief.reader_brief(task.answer)
     if current_attempt(task).resumed:
         if task.answer:
             return brief.answer_brief(task.answer)
@@ -107,6 +110,7 @@ def compose_brief(
         dependencies,
         conflicting,
         tells_conflicts=context.config.run.tell_conflicts,
+        reads_only=reads_only,
     )
 
 
