@@ -237,12 +237,6 @@ class LocalExecutor:
         return folder.relative_to(self._root).as_posix()
 
 
-def enclosing_keys(root: Path) -> list[str]:
-    """Return the keys of the executions that this process runs in, innermost first."""
-    folders = [Path(marker) for marker in processes.inherited_markers() if marker]
-    return [folder.relative_to(root).as_posix() for folder in folders if root in folder.parents]
-
-
 def _is_free(lock: int) -> bool:
     """Take a lock that no live supervisor holds; return whether there is none."""
     try:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Collection, Iterator
-from itertools import pairwise
+from collections.abc import Collection
 
 import psutil
 
+from gitorch.executors.ancestors import supervised_folder
 from gitorch.executors.base import ResourceUsage
 from gitorch.executors.process_tree import is_subreaper
 from gitorch.model.naming import EXECUTION_VARIABLE
 
 _ROUNDS = 20
-_SUPERVISOR = "/gitorch/executors/supervisor.py"
-_RUN_LOCK = "/gitorch/run.lock"
 
 
 def kill_marked(marker: str) -> int:
@@ -52,7 +50,7 @@ def kill_orphans(keep: Collection[int]) -> list[str]:
     for process in this.children():
         with contextlib.suppress(psutil.Error, OSError):
             is_own = process.pid in keep or process.cmdline() == own[0] or os.getsid(process.pid) == own[1]
-            if not is_own and not _supervised_folder(process):
+            if not is_own and not supervised_folder(process.cmdline()):
                 below = process.children(recursive=True)
                 for member in (process, *below):
                     killed.append(member.name())
@@ -69,51 +67,6 @@ def usage_below(pid: int) -> ResourceUsage:
             times = process.cpu_times()
             seconds += times.user + times.system
     return ResourceUsage(memory=memory, cpu_seconds=round(seconds, 1))
-
-
-def inherited_markers() -> Iterator[str]:
-    """Yield the markers of this process and its ancestors, innermost first.
-
-    A supervisor is an ancestor of everything its agent starts, even of what detaches itself, and no agent can change a
-    supervisor's environment. Processes of other users are skipped.
-    """
-    for process in (psutil.Process(), *psutil.Process().parents()):
-        with contextlib.suppress(psutil.Error, OSError):
-            yield process.environ().get(EXECUTION_VARIABLE, "")
-
-
-def enclosing_execution() -> str | None:
-    """Return the folder of the outermost execution that this process runs in, in any repository; None outside of one.
-
-    A supervisor whose environment cannot be read, because another user owns it, is known by its arguments. What an
-    agent that killed its supervisor has left is below the run: the answer is then the path of the run's lock.
-    """
-    this = psutil.Process()
-    parents = this.parents()
-    folders = [_environment(this).get(EXECUTION_VARIABLE, "")]
-    for process in parents:
-        folders.append(
-            _environment(process).get(EXECUTION_VARIABLE, "") or _supervised_folder(process) or _run_lock(process)
-        )
-    return next(filter(None, reversed(folders)), None)
-
-
-def _run_lock(process: psutil.Process) -> str:
-    """Return the lock file of a run, if a process has one open; empty otherwise."""
-    try:
-        paths = [file.path for file in process.open_files()]
-    except (psutil.Error, OSError):
-        return ""
-    return next((path for path in paths if path.endswith(_RUN_LOCK)), "")
-
-
-def _supervised_folder(process: psutil.Process) -> str:
-    """Return the folder of the execution that a process supervises; empty for any other process."""
-    try:
-        arguments = process.cmdline()
-    except (psutil.Error, OSError):
-        return ""
-    return next((after for script, after in pairwise(arguments) if script.endswith(_SUPERVISOR)), "")
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:

@@ -136,3 +136,9 @@ def conflict_ref(task: str) -> Ref:
 def original_ref(branch: str, tip: str) -> Ref:
     """Return the ref that keeps the original tip of a replayed branch."""
     return Ref(f"{OWN_REFS}orig/{branch}/{tip[:12]}")
+
+
+def task_of_key(key: str) -> str:
+    """Return the task that an execution belongs to; empty if it is not part of an attempt."""
+    parts = key.split("/")
+    return parts[1] if parts[0] == "attempts" and len(parts) > 2 else ""

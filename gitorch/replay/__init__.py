@@ -3,7 +3,6 @@
 from gitorch.replay.base import Replayer
 from gitorch.replay.memory import MemoryReplayer, replay
 from gitorch.replay.octopus import merge_heads
-from gitorch.replay.rebase import RebaseReplayer
 from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, Resolved, Stage
 
 __all__ = [
@@ -11,7 +10,6 @@ __all__ = [
     "Conflicted",
     "MemoryReplayer",
     "Merged",
-    "RebaseReplayer",
     "Replayed",
     "Replayer",
     "Resolved",

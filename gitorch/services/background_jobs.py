@@ -18,6 +18,7 @@ from gitorch.flow.forecast.background_worker import Cancellation, Superseded
 from gitorch.flow.forecast.pairs import MergeCache
 from gitorch.flow.merge import MergePlan, MergeReplayer
 from gitorch.flow.merge.candidate import MergeBase
+from gitorch.flow.merge.checks import verify_plan
 from gitorch.flow.merge.regenerate import Regenerator
 from gitorch.model.forecast import Candidate, Forecast
 from gitorch.model.generators import drain
@@ -31,7 +32,8 @@ from gitorch.services.checks import checks_at
 from gitorch.services.forecast import in_flight_refs, inputs_fingerprint, make_forecast, save_uncommitted
 from gitorch.services.merge import plan_for
 from gitorch.services.merge_base import MergeInputs, read_inputs
-from gitorch.services.resolving import ResolveJob, is_resolvable, open_judge, resolve, resolve_known
+from gitorch.services.resolving import ResolveJob, is_resolvable, resolve, resolve_known
+from gitorch.services.tree_judges import open_judge
 
 Tasks = Mapping[TaskId, Task]
 
@@ -123,7 +125,7 @@ class Forecaster:
                     job.saved,
                     checked=True,
                     in_progress=job.in_progress,
-                    resolve=lambda merger, plan: resolve_known(self._known(job.tasks), merger, plan),
+                    resolve=lambda merger, plan: self._resolved(job.tasks, merger, plan),
                 )
         return UpdateResult(
             fingerprint=fingerprint,
@@ -135,10 +137,11 @@ class Forecaster:
             rebuilt=rebuilt,
         )
 
-    def _known(self, tasks: Tasks) -> ResolveJob:
-        return ResolveJob(
-            context=self.context, loaded=self.loaded, tasks=tasks, reorder=True, may_run=False, name=_CANDIDATE
-        )
+    def _resolved(self, tasks: Tasks, replayer: MergeReplayer, plan: MergePlan) -> MergePlan:
+        """Return a plan with the resolutions that are known to be proven."""
+        repository, loaded = self.context.repository, self.loaded
+        job = ResolveJob(repository=repository, loaded=loaded, tasks=tasks, reorder=True, may_run=False)
+        return resolve_known(job, replayer, plan, lambda: open_judge(self.context, loaded, plan, name=_CANDIDATE))
 
     def _save(self, job: UpdateForecast) -> tuple[frozenset[TaskId], dict[TaskId, float]]:
         """Save the uncommitted work of running tasks; return the tasks without any, and the seconds for each task."""
@@ -194,16 +197,16 @@ class Checker:
         checks = checks_at(self.context.repository, self.loaded, plan.onto)
         with TreeChecker(self.context, checks, name=_CANDIDATE) as checker, cancellation.stopping(checker.stop):
             check = _until_cancelled(checker, cancellation)
-            return drain(merge.verify_plan(replayer, tasks, plan, check, verify, 1), lambda _: None)
+            return drain(verify_plan(replayer, tasks, plan, check, verify, 1), lambda _: None)
 
     def _resolved(
         self, replayer: MergeReplayer, tasks: Tasks, plan: MergePlan, cancellation: Cancellation
     ) -> MergePlan:
         """Return a plan with the proven resolutions of what conflicts in it."""
-        job = ResolveJob(context=self.context, loaded=self.loaded, tasks=tasks, reorder=True, name=_CANDIDATE)
+        job = ResolveJob(repository=self.context.repository, loaded=self.loaded, tasks=tasks, reorder=True)
         if not is_resolvable(job, replayer, plan):
             return plan
-        with open_judge(job, plan) as judge, cancellation.stopping(judge.stop):
+        with open_judge(self.context, self.loaded, plan, name=_CANDIDATE) as judge, cancellation.stopping(judge.stop):
             resolved = drain(resolve(job, replayer, plan, judge), lambda _: None)
         if cancellation.is_set:
             raise Superseded  # an interrupted check has no result

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from gitorch.executors.ancestors import enclosing_keys
 from gitorch.executors.base import Executor
-from gitorch.executors.local import LocalExecutor, enclosing_keys
+from gitorch.executors.local import LocalExecutor
 from gitorch.executors.process_tree import become_subreaper
-from gitorch.executors.processes import enclosing_execution
-from gitorch.flow.attempt import task_of_key
+from gitorch.model.naming import task_of_key
 from gitorch.services.workspace import Workspace
 
 
@@ -25,17 +25,6 @@ def enclosing_task(folder: Path) -> str:
     """
     tasks = [task for key in enclosing_keys(folder) if (task := task_of_key(key))]
     return tasks[-1] if tasks else ""
-
-
-def enclosing_name() -> str:
-    """Return the task, execution or run that this process is part of, of any repository; empty outside of one."""
-    folder = enclosing_execution()
-    if folder is None:
-        return ""
-    key = folder.rpartition("/gitorch/")[2]
-    if key == "run.lock":
-        return "a run"
-    return task_of_key(key) or f"the execution {key}"
 
 
 def keep_orphans() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from gitorch.errors import Refused
+from gitorch.executors.ancestors import enclosing_execution
+from gitorch.model.naming import task_of_key
 
 PROGRAM_VARIABLE = "GITORCH_CLIENT"
 """Names the program that gave a command in place of a person: what it looks at is not reviewed."""
@@ -23,10 +26,22 @@ def inside_agent() -> str:
     """
     if task := os.environ.get("GITORCH_TASK", ""):
         return task
-    # imported here: psutil takes 30 ms, and most commands change nothing
-    from gitorch.services.executor import enclosing_name
+    return _enclosing_name(os.getpid())
 
-    return enclosing_name()
+
+@cache
+def _enclosing_name(_pid: int) -> str:
+    """Return the task, execution or run that this process is part of, of any repository; empty outside of one.
+
+    That does not change while the process lives: it only loses ancestors. A fork of it looks again.
+    """
+    folder = enclosing_execution()
+    if folder is None:
+        return ""
+    key = folder.rpartition("/gitorch/")[2]
+    if key == "run.lock":
+        return "a run"
+    return task_of_key(key) or f"the execution {key}"
 
 
 def require_person(action: str) -> None:

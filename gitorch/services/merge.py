@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from gitorch import services
 from gitorch.errors import ProofFailed, Refused
 from gitorch.flow import merge
 from gitorch.flow.merge import MergeConflict, MergePlan, MergeTarget, NoteLines, Progress, ReportProgress
@@ -19,9 +20,7 @@ from gitorch.model.task import LEFT_OUT, State, Task, change
 from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
-from gitorch.rooms.trees import TreeChecker
 from gitorch.services import guard, merge_signing, remembered
-from gitorch.services.agents import run_context
 from gitorch.services.branches import integration_tip, refuse_checked_out
 from gitorch.services.changes import change_tasks, move_refs_and_states
 from gitorch.services.checks import checks_at
@@ -34,7 +33,7 @@ from gitorch.services.merge_base import (
     record_base,
     target_inputs,
 )
-from gitorch.services.merge_target import check_target, find_target, nothing_merged, require_approved
+from gitorch.services.merge_target import find_target, nothing_merged, require_approved
 from gitorch.services.recovery import operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import StateChange, describe
@@ -118,9 +117,11 @@ def verify_merge(
     if plan.is_base_conflict:
         return plan
     checks = checks_at(workspace.repository, workspace.loaded, plan.onto)
-    with TreeChecker(run_context(workspace), checks, recheck=recheck) as checker:
-        verified = yield from merge.verify_plan(replayer, workspace.tasks, plan, checker.check, verify, checker.width)
-        return (yield from check_target(verified, checker.check, verify))
+    if verify == "never" or (not plan.steps and plan.target is None):
+        return plan
+    if not checks:
+        return msgspec.structs.replace(plan, verify=verify) if plan.steps else plan
+    return (yield from services.merge_checks.run_checks(workspace, replayer, plan, checks, verify, recheck=recheck))
 
 
 def with_resolutions(plan: MergePlan, proposed: MergePlan) -> MergePlan:

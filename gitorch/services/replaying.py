@@ -10,18 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch import typed
+from gitorch import services, typed
 from gitorch.flow import merge
 from gitorch.flow.merge import KnownResolutions
-from gitorch.flow.merge.regenerate import Regenerator
 from gitorch.flow.merge.resolutions import OpenConflict, sides
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import Oid
 from gitorch.model.task import State
-from gitorch.replay import Conflicted, MemoryReplayer, RebaseReplayer, Replayer
-from gitorch.rooms.paths import worktree_path
-from gitorch.services.agents import run_context
-from gitorch.services.checks import require_trust
+from gitorch.replay import Conflicted, MemoryReplayer, Replayer
 from gitorch.services.workspace import Workspace
 from gitorch.storage.atomic import replace
 
@@ -43,10 +39,7 @@ def open_replayer(
     A dry run runs no commands and saves nothing. The result does not depend on the `engine`.
     """
     commands = {} if dry_run else workspace.config.merge.regenerate
-    regenerator = None
-    if commands:
-        require_trust(workspace)
-        regenerator = Regenerator(run_context(workspace))
+    regenerator = services.regenerating.open_regenerator(workspace) if commands else None
     with _engine(workspace, engine) as base_engine:
         resolutions = KnownResolutions(workspace.repository, base_engine.blob)
         if not dry_run:
@@ -73,8 +66,7 @@ def learn_resolutions(workspace: Workspace) -> None:
 
 def _engine(workspace: Workspace, engine: Engine) -> Replayer:
     if engine is Engine.GIT_REBASE:
-        # no task can have this name, so no task worktree is at this path
-        return RebaseReplayer(workspace.repository, worktree_path(workspace.repository, workspace.config, ".rebase"))
+        return services.rebasing.rebase_replayer(workspace)
     return MemoryReplayer(workspace.repository, whole_trees=engine is Engine.MERGE_TREE)
 
 

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
 
+from gitorch import services
 from gitorch.config import LoadedConfig
-from gitorch.errors import GitorchError
 from gitorch.flow.merge import MergePlan, MergeReplayer, Progress
+from gitorch.flow.merge.judge import DeferredJudge, Judge, StoppableJudge
 from gitorch.flow.merge.planner import MergePlanner
 from gitorch.flow.merge.proposed_replay import ProposalReplayer
 from gitorch.flow.merge.prover import Prover
 from gitorch.flow.merge.resolution_search import ResolutionSearch
 from gitorch.flow.merge.resolved_plan import resolved_plan
 from gitorch.flow.merge.syntax_resolver import SyntaxResolver
-from gitorch.flow.merge.tree_judge import TreeJudge
 from gitorch.git.changed_paths import changed_paths
 from gitorch.git.line_counts import line_counts
 from gitorch.git.repository import Repository
 from gitorch.model.generators import drain
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import State, Task, base_of, commit_range
+from gitorch.model.task import State, Task, commit_range
 from gitorch.replay import Replayer
-from gitorch.rooms.context import RunContext
-from gitorch.rooms.trees import NAME
-from gitorch.services.agents import run_context
-from gitorch.services.checks import checks_at
 from gitorch.services.workspace import Workspace
 
 _RUNS_PER_CONFLICT = 3
@@ -39,16 +35,14 @@ ResolveProgress = Generator[Progress, None, MergePlan]
 class ResolveJob(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan is resolved with. With `reorder` tasks that share paths may go in another order than by text.
 
-    Without `may_run` no check runs: only what earlier commands proved is proven. `name` is the name of the worktrees.
+    Without `may_run` no check runs: only what earlier commands proved is proven.
     """
 
-    context: RunContext
+    repository: Repository
     loaded: LoadedConfig
     tasks: Mapping[TaskId, Task]
     reorder: bool
     may_run: bool = True
-    recheck: bool = False
-    name: str = NAME
 
 
 def resolve_merge(
@@ -58,37 +52,37 @@ def resolve_merge(
 
     Its `resolutions` are all that were found. The plan is returned as it is if `merge.resolve` is off.
     """
-    job = ResolveJob(
-        context=run_context(workspace),
-        loaded=workspace.loaded,
-        tasks=dict(workspace.tasks),
-        reorder=reorder,
-        recheck=recheck,
-    )
+    job = _job(workspace, reorder=reorder)
     if not is_resolvable(job, replayer, plan):
         return plan
-    with open_judge(job, plan) as judge:
+    with DeferredJudge(lambda: services.tree_judges.judge_of(workspace, plan, recheck=recheck)) as judge:
         return (yield from resolve(job, replayer, plan, judge))
 
 
 def known(workspace: Workspace, replayer: MergeReplayer, plan: MergePlan) -> MergePlan:
     """Return a plan with the resolutions that earlier commands proved; runs no check."""
-    job = ResolveJob(
-        context=run_context(workspace),
-        loaded=workspace.loaded,
-        tasks=dict(workspace.tasks),
-        reorder=True,
-        may_run=False,
-    )
-    return resolve_known(job, replayer, plan)
+    job = _job(workspace, reorder=True, may_run=False)
+    return resolve_known(job, replayer, plan, lambda: services.tree_judges.judge_of(workspace, plan))
 
 
-def resolve_known(job: ResolveJob, replayer: MergeReplayer, plan: MergePlan) -> MergePlan:
+def resolve_known(
+    job: ResolveJob, replayer: MergeReplayer, plan: MergePlan, make_judge: Callable[[], StoppableJudge]
+) -> MergePlan:
     """Return a plan with the resolutions that a job proves without a check."""
     if not is_resolvable(job, replayer, plan):
         return plan
-    with open_judge(job, plan) as judge:
+    with DeferredJudge(make_judge) as judge:
         return drain(resolve(job, replayer, plan, judge), lambda _: None)
+
+
+def _job(workspace: Workspace, *, reorder: bool, may_run: bool = True) -> ResolveJob:
+    return ResolveJob(
+        repository=workspace.repository,
+        loaded=workspace.loaded,
+        tasks=dict(workspace.tasks),
+        reorder=reorder,
+        may_run=may_run,
+    )
 
 
 def is_resolvable(job: ResolveJob, replayer: Replayer, plan: MergePlan) -> bool:
@@ -97,26 +91,7 @@ def is_resolvable(job: ResolveJob, replayer: Replayer, plan: MergePlan) -> bool:
     return is_wanted and bool(plan.conflicts) and not plan.is_base_conflict
 
 
-def open_judge(job: ResolveJob, plan: MergePlan) -> TreeJudge:
-    """Return the judge of a plan: with the checks of the commit that it goes onto."""
-    repository, loaded = job.context.repository, job.loaded
-    known: dict[Oid, Mapping[str, str]] = {}
-
-    def checks_of(task: Task) -> Mapping[str, str]:
-        base = base_of(task)
-        if base not in known:
-            known[base] = checks_at(repository, loaded, base)
-        return {**known[base], **task.spec.checks}
-
-    try:
-        checks: Mapping[str, str] = checks_at(repository, loaded, plan.onto)
-        untrusted = ""
-    except GitorchError as error:
-        checks, untrusted = {}, error.what
-    return TreeJudge(job.context, checks, checks_of, name=job.name, recheck=job.recheck, untrusted=untrusted)
-
-
-def resolve(job: ResolveJob, replayer: Replayer, plan: MergePlan, judge: TreeJudge) -> ResolveProgress:
+def resolve(job: ResolveJob, replayer: Replayer, plan: MergePlan, judge: Judge) -> ResolveProgress:
     """Search for resolutions that the judge proves; return the plan that publishes them."""
     assert isinstance(replayer, MergeReplayer)
     planner = MergePlanner(replayer, job.tasks, plan.before, plan.onto)

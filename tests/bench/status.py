@@ -41,10 +41,16 @@ _COMPLETED = {
     "complete a role: orchestrate submit --role": "submit --role ",
 }
 
-_LOADED = (
-    "import sys, atexit; atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr)); "
-    "from gitorch.cli.main import main; main()"
-)
+_LOADED = """
+import sys
+print(*sys.modules, file=sys.stderr)
+class Recorder:
+    def find_spec(self, name, path=None, target=None):
+        print("", name, file=sys.stderr)
+sys.meta_path.insert(0, Recorder())
+from gitorch.cli.main import main
+main()
+"""
 
 
 def thousand(count: int) -> list[Task]:
@@ -91,11 +97,12 @@ def alternating(commands: Sequence[Sequence[str]], folder: Path, rounds: int) ->
 
 
 def loaded(folder: Path, *words: str) -> set[str]:
-    """Return the modules that a command of gitorch has loaded when it ends."""
+    """Return the modules that a command of gitorch loads."""
     done = subprocess.run(
         [sys.executable, "-c", _LOADED, *words], cwd=folder, env=environment(), capture_output=True, check=False
     )
-    return set(done.stderr.decode().split("\n")[-2].split())
+    first, *lines = done.stderr.decode().split("\n")
+    return {*first.split(), *(line.removeprefix(" ") for line in lines if line.startswith(" "))}
 
 
 def main() -> None:

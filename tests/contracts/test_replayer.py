@@ -10,7 +10,8 @@ import pytest
 from gitorch.flow.merge import merge_replayer
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
-from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Merged, RebaseReplayer, Replayed, Replayer
+from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Merged, Replayed, Replayer
+from gitorch.replay.rebase import RebaseReplayer
 from tests.support.git import DATE, commit, git
 
 LINES = [f"line {number}\n" for number in range(1, 21)]

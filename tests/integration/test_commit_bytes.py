@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
-from gitorch.replay import CommitRange, MemoryReplayer, RebaseReplayer, Replayed
+from gitorch.replay import CommitRange, MemoryReplayer, Replayed
 from gitorch.replay.commit_bytes import rewrite_commit
+from gitorch.replay.rebase import RebaseReplayer
 from tests.support.git import DATE, commit, git
 
 # (message, further headers)

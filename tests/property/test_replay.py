@@ -17,11 +17,11 @@ from gitorch.replay import (
     Conflicted,
     MemoryReplayer,
     Merged,
-    RebaseReplayer,
     Replayed,
     merge_heads,
     replay,
 )
+from gitorch.replay.rebase import RebaseReplayer
 from tests.support.git import DATE, commit, git, run
 from tests.support.histories import History, Line, Queue, write_histories, write_sequences
 from tests.support.scale import scaled

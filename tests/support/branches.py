@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gitorch.flow import merge
 from gitorch.flow.merge import MergePlan, Progress
+from gitorch.flow.merge.checks import verify_plan
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, State, Task
@@ -92,7 +93,7 @@ class Branches:
             tree = Oid(self.git("rev-parse", f"{commit}^{{tree}}"))
             return (CheckResult(name="test", command="x", tree=tree, exit_code=code, flaky=retry and not code),)
 
-        steps = merge.verify_plan(self.replayer, self.tasks, plan, check, verify, width)
+        steps = verify_plan(self.replayer, self.tasks, plan, check, verify, width)
         return self._end(steps)
 
     def _end(self, steps: Iterator[Progress]) -> MergePlan:

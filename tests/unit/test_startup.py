@@ -8,6 +8,7 @@ import pytest
 
 from gitorch.services.open import open_workspace
 from tests.bench.status import FOREIGN, loaded, thousand
+from tests.support import days
 
 _LAZY = {
     "concurrent.futures",
@@ -66,6 +67,15 @@ def test_only_json_loads_the_schemas(repository_folder: Path, words: tuple[str, 
     assert not {name for name in loaded(repository_folder, *words) if name.startswith("gitorch.cli.schema.")}
     answer = {name for name in loaded(repository_folder, "status", "--json") if name.startswith("gitorch.cli.schema.")}
     assert answer == {f"gitorch.cli.schema.{name}" for name in ("answer", "forecast", "resolution", "status", "task")}
+
+
+def test_a_merge_without_checks_loads_no_rooms(repository_folder: Path) -> None:
+    """What programs run in, agents and a bar for the terminal are not loaded where no check runs."""
+    days.approve(days.finished(repository_folder, "one", "two"), "one", "two")
+    found = loaded(repository_folder, "merge", "-q")
+    assert "gitorch.services.merge" in found, "the command did not run"
+    heavy = {"gitorch.rooms.trees", "gitorch.rooms.context", "gitorch.syntax", "rich.progress", "rich.live"}
+    assert found & {*FOREIGN, *_LAZY - {"gitorch.replay"}, *heavy} == set()
 
 
 def test_the_check_sees_what_a_command_loads(repository_folder: Path) -> None:

@@ -62,7 +62,7 @@ def _trials(session: Session, no_try: bool) -> tuple[list[Trial], str]:
         for number, toolchain in enumerate(toolchains):
 
             def report(command: str, number: int = number) -> None:
-                show(number, len(toolchains), views.setup.trying(command))
+                show(number, len(toolchains), lambda: views.setup.trying(command))
 
             trials.append(setup.try_out(workspace, commit, toolchain, report))
     return trials, ""

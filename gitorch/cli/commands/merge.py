@@ -128,7 +128,7 @@ def _takes_resolutions(workspace: Workspace, *, resolved: bool) -> bool:
 def _progress(session: Session, *, lines: bool = False) -> Iterator[ReportProgress]:
     """Yield a function that shows the progress of a merge: a bar on a terminal, else (`lines`) one line per step."""
     with views.progress.progress_bar(session.screen, lines=lines) as show:
-        yield lambda progress: show(progress.step, progress.of, views.merge.merge_progress(progress))
+        yield lambda progress: show(progress.step, progress.of, lambda: views.merge.merge_progress(progress))
 
 
 class _How(NamedTuple):
@@ -142,13 +142,13 @@ class _How(NamedTuple):
 
 def _published(session: Session, replayer: Replayer, plan: MergePlan, how: _How) -> MergePlan:
     """Check a plan, publish what passes, and return the plan of that, with the resolutions that wait."""
-    if (tree := views.merge.merge_order(plan)) is not None:
+    if not session.quiet and (tree := views.merge.merge_order(plan)) is not None:
         session.say(tree)
     plan = _verified(session, replayer, plan, how.verify, recheck=how.recheck)
     if how.takes:
         plan = _resolved(session, replayer, plan, reorder=True, recheck=how.recheck)
     with views.progress.progress_bar(session.screen, lines=False) as show:
-        show(0, 1, views.merge.publishing())
+        show(0, 1, lambda: views.merge.publishing())
         plan = services.merge.publish(session.workspace, replayer, plan, how.sign)
     if not how.takes:
         # in the order that is published now: a proof holds for exactly these tips

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gitorch import services
 from gitorch.cli import schema
 from gitorch.cli.session import Session
 from gitorch.cli.terminal.sanitize import safe
-from gitorch.services.github import OpenedRequest, PlannedRequest
+
+if TYPE_CHECKING:
+    from gitorch.services.github import OpenedRequest, PlannedRequest
 
 
 def open_pull_requests(session: Session, names: Sequence[str], remote: str, *, dry_run: bool, yes: bool) -> None:

@@ -120,7 +120,7 @@ def _preflight(session: Session, limits: RunLimits) -> _Ready:
     agents = services.agents.ReadyAgents(services.agents.run_context(workspace))
     with views.progress.progress_bar(session.screen, lines=False) as show:
         result = services.preflight.examine(
-            workspace, limits, agents, lambda step: show(0, 1, views.setup.trying(step))
+            workspace, limits, agents, lambda step: show(0, 1, lambda: views.setup.trying(step))
         )
     if result.lines or result.error is None:
         session.say(views.preflight.preflight(result, limits))

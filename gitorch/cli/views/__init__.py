@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         history,
         labels,
         live,
+        live_bar,
         merge,
         merge_result,
         past,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         second_look,
         setup,
         status,
+        step_line,
         task,
     )
 
@@ -62,6 +64,7 @@ __all__ = [
     "history",
     "labels",
     "live",
+    "live_bar",
     "merge",
     "merge_result",
     "past",
@@ -84,6 +87,7 @@ __all__ = [
     "second_look",
     "setup",
     "status",
+    "step_line",
     "task",
 ]
 

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.table import Column
-from rich.text import Text
+from gitorch.cli import views
 
-from gitorch.cli.terminal.render import console_for
-from gitorch.cli.terminal.streams import Screen
+if TYPE_CHECKING:
+    from rich.text import Text
 
-_BAR_WIDTH = 20
+    from gitorch.cli.terminal.streams import Screen
 
-ShowStep = Callable[[int, int, Text], None]
-"""Takes how many steps of how many are done, and what the next one is."""
-
-
-class _Description(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        description: Text = task.fields["text"]
-        return description
+ShowStep = Callable[[int, int, Callable[[], "Text"]], None]
+"""Takes how many steps of how many are done, and what says what the next one is, which is called if it is shown."""
 
 
 @contextmanager
@@ -31,31 +24,15 @@ def progress_bar(screen: Screen, *, lines: bool) -> Iterator[ShowStep]:
     Where stderr is not a terminal, each step is a line if `lines`, else nothing is shown.
     """
     if screen.quiet or not screen.err_is_live:
-        yield _line_printer(screen) if lines else _ignore
+        yield _line_printer(screen) if lines and not screen.quiet else _ignore
         return
-    bar = Progress(
-        BarColumn(bar_width=_BAR_WIDTH),
-        TextColumn("{task.fields[number]}/{task.total:.0f}", markup=False),
-        _Description(table_column=Column(no_wrap=True, overflow="ellipsis")),
-        console=console_for(screen.stderr, screen.err, live=True),
-        transient=True,
-    )
-    task = bar.add_task("", total=1, number=0, text=Text(), visible=False)
-
-    def show(step: int, total: int, text: Text) -> None:
-        changed = bar.tasks[0].fields["text"] != text
-        bar.update(task, completed=step, total=total, number=step + 1, text=text, visible=True, refresh=changed)
-
-    with bar:
-        yield show
+    with views.live_bar.live_bar(screen) as show:
+        yield lambda step, total, describe: show(step, total, describe())
 
 
 def _line_printer(screen: Screen) -> ShowStep:
-    def show(step: int, total: int, text: Text) -> None:
-        screen.say(Text.assemble((f"{step + 1}/{total}", "dim"), "  ", text, no_wrap=True, overflow="ignore"))
-
-    return show
+    return lambda step, total, describe: screen.say(views.step_line.step_line(step, total, describe()))
 
 
-def _ignore(step: int, total: int, text: Text) -> None:
+def _ignore(step: int, total: int, describe: Callable[[], Text]) -> None:
     pass

@@ -8,7 +8,7 @@ adopts running executions.
 from gitorch.flow.attempt.execution import request_stop
 from gitorch.flow.attempt.finish import fail, return_to_conflict
 from gitorch.flow.attempt.lifecycle import run
-from gitorch.flow.attempt.records import INTERRUPTED, attempt_key, task_of_key
+from gitorch.flow.attempt.records import INTERRUPTED, attempt_key
 from gitorch.flow.attempt.start import compose_brief, sent_brief, start, was_cut_off
 
 __all__ = [
@@ -21,6 +21,5 @@ __all__ = [
     "run",
     "sent_brief",
     "start",
-    "task_of_key",
     "was_cut_off",
 ]

@@ -15,12 +15,6 @@ def attempt_key(task: Task, number: int | None = None) -> str:
     return f"attempts/{task.id}/{number or task.attempts}"
 
 
-def task_of_key(key: str) -> str:
-    """Return the task that an execution belongs to; empty if it is not part of an attempt."""
-    parts = key.split("/")
-    return parts[1] if parts[0] == "attempts" and len(parts) > 2 else ""
-
-
 def attempt_folder(state: Path, task: Task) -> Path:
     """Return the folder of an attempt's own files."""
     return state / attempt_key(task)

@@ -1,7 +1,5 @@
 """Plan a merge of approved tasks in memory, check it, and publish it in one step."""
 
-from gitorch.flow.merge.check_runner import TreeCheck
-from gitorch.flow.merge.checks import verify_plan
 from gitorch.flow.merge.into import MergeTarget, NotRebased, Rebased, find_target, rebase, unapproved
 from gitorch.flow.merge.plan import choose, plan
 from gitorch.flow.merge.proof import faults
@@ -26,6 +24,7 @@ from gitorch.flow.merge.values import (
     MergeStep,
     Progress,
     ReportProgress,
+    TreeCheck,
     ignore_progress,
 )
 
@@ -62,5 +61,4 @@ __all__ = [
     "sign_plan",
     "unapproved",
     "unsigned_commits",
-    "verify_plan",
 ]

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
-from gitorch.flow.merge.values import Progress
+from gitorch.flow.merge.values import Progress, Results, TreeCheck, TreeStore
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult
-
-Results = tuple[CheckResult, ...]
-
-
-class TreeCheck(Protocol):
-    """Runs the checks on the tree of a commit, from any thread; calls `on_check` with the name of each check it starts.
-
-    With `retry` the tree is checked once more; a check that failed before and passes now is flaky.
-    """
-
-    def __call__(self, commit: Oid, *, retry: bool = False, on_check: Callable[[str], None] = ...) -> Results: ...
-
-
-class TreeStore(Protocol):
-    """What a check runner needs of a replayer: the trees of its commits, and their objects in the repository."""
-
-    def tree(self, commit: Oid, /) -> Oid: ...
-
-    def keep(self, *tips: Oid) -> None: ...
 
 
 class TaskUnion(NamedTuple):

@@ -9,10 +9,10 @@ import msgspec
 
 from gitorch.flow.merge import red_base
 from gitorch.flow.merge.blame import choose_failures
-from gitorch.flow.merge.check_runner import CheckRunner, TreeCheck, TreeStore, failing
+from gitorch.flow.merge.check_runner import CheckRunner, failing
 from gitorch.flow.merge.failing_set import FailingSetSearch
 from gitorch.flow.merge.planner import CommitReplayer, MergePlanner
-from gitorch.flow.merge.values import Blocked, FailingSet, MergePlan, Progress
+from gitorch.flow.merge.values import Blocked, FailingSet, MergePlan, Progress, TreeCheck, TreeStore
 from gitorch.model.naming import TaskId
 from gitorch.model.task import CheckResult, Task
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Protocol
 
-from gitorch.flow.merge.check_runner import CheckRunner, Results, TaskUnion, failing
-from gitorch.flow.merge.values import FailingSet, MergePlan, Progress
+from gitorch.flow.merge.check_runner import CheckRunner, TaskUnion, failing
+from gitorch.flow.merge.values import FailingSet, MergePlan, Progress, Results
 from gitorch.model import graph
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import Task, by_id

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
 
 import msgspec
 
@@ -38,3 +39,42 @@ class Judge(Protocol):
 
     def together(self, commit: Oid, tasks: Sequence[Task], *, may_run: bool) -> Verdict:
         """Judge a commit that holds these tasks: by the repository's checks and their own ones."""
+
+
+class StoppableJudge(Judge, Protocol):
+    """A judge whose checks can be stopped, from any thread."""
+
+    def stop(self) -> None: ...
+
+
+class DeferredJudge:
+    """A judge that is made when it is first asked: most plans hold nothing that a check could prove.
+
+    Leaving the context stops its checks.
+    """
+
+    def __init__(self, make: Callable[[], StoppableJudge]) -> None:
+        self._make = make
+        self._judge: StoppableJudge | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._judge is not None:
+            self._judge.stop()
+
+    def alone(self, task: Task, *, may_run: bool) -> Verdict:
+        """Judge a task's own branch."""
+        return self._made().alone(task, may_run=may_run)
+
+    def together(self, commit: Oid, tasks: Sequence[Task], *, may_run: bool) -> Verdict:
+        """Judge a commit that holds these tasks."""
+        return self._made().together(commit, tasks, may_run=may_run)
+
+    def _made(self) -> StoppableJudge:
+        if self._judge is None:
+            self._judge = self._make()
+        return self._judge

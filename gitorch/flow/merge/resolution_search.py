@@ -13,7 +13,6 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from gitorch.flow.merge.check_runner import TreeStore
 from gitorch.flow.merge.conflict_groups import conflict_groups, smallest_first
 from gitorch.flow.merge.judge import Verdict
 from gitorch.flow.merge.landing import Choices, Landing
@@ -21,7 +20,7 @@ from gitorch.flow.merge.planner import MergePlanner
 from gitorch.flow.merge.proposed_replay import ProposedReplay
 from gitorch.flow.merge.prover import AlwaysGreen, Prover
 from gitorch.flow.merge.syntax_resolver import alternatives
-from gitorch.flow.merge.values import Blocked, MergePlan, MergeStep, Progress
+from gitorch.flow.merge.values import Blocked, MergePlan, MergeStep, Progress, TreeStore
 from gitorch.model.generators import drain
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.resolution import Resolution, ResolvedFile

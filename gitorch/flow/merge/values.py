@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -14,6 +15,26 @@ from gitorch.model.task import CheckResult, State, Task
 from gitorch.replay import Conflicted, Replayed
 
 MERGEABLE = frozenset({State.APPROVED, State.CONFLICTED})
+
+
+Results = tuple[CheckResult, ...]
+
+
+class TreeCheck(Protocol):
+    """Runs the checks on the tree of a commit, from any thread; calls `on_check` with the name of each check it starts.
+
+    With `retry` the tree is checked once more; a check that failed before and passes now is flaky.
+    """
+
+    def __call__(self, commit: Oid, *, retry: bool = False, on_check: Callable[[str], None] = ...) -> Results: ...
+
+
+class TreeStore(Protocol):
+    """What a check runner needs of a replayer: the trees of its commits, and their objects in the repository."""
+
+    def tree(self, commit: Oid, /) -> Oid: ...
+
+    def keep(self, *tips: Oid) -> None: ...
 
 
 class MergeStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,28 @@
+"""Run the checks of a merge. Only a merge that has checks loads this module, and with it what programs run in."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+from gitorch.flow.merge import MergePlan, Progress
+from gitorch.flow.merge.checks import verify_plan
+from gitorch.replay import Replayer
+from gitorch.rooms.trees import TreeChecker
+from gitorch.services.agents import run_context
+from gitorch.services.merge_target import check_target
+from gitorch.services.workspace import Workspace
+
+
+def run_checks(
+    workspace: Workspace,
+    replayer: Replayer,
+    plan: MergePlan,
+    checks: Mapping[str, str],
+    verify: str,
+    *,
+    recheck: bool = False,
+) -> Generator[Progress, None, MergePlan]:
+    """Check the trees that a plan would publish; return the plan of the steps that pass."""
+    with TreeChecker(run_context(workspace), checks, recheck=recheck) as checker:
+        verified = yield from verify_plan(replayer, workspace.tasks, plan, checker.check, verify, checker.width)
+        return (yield from check_target(verified, checker.check, verify))
