@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -142,6 +143,9 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of a configuration file, for editors."""
     (reference,), definitions = msgspec.json.schema_components([Config], ref_template="#/$defs/{name}")
     definitions["AgentSettings"]["required"] = []  # the built-in agents have their kind
+    for definition in definitions.values():
+        # msgspec before 0.23 and Python before 3.13 keep the indentation of docstrings
+        definition["description"] = inspect.cleandoc(definition["description"])
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "gitorch/orchestrate.toml/1",
