@@ -177,7 +177,7 @@ def approve(
     `reviewer` is by default the git identity. Of rival attempts, the name of the group means the proposed one; the
     others are rejected, and not returned.
     """
-    reviewer = reviewer or services.review.current_reviewer(workspace)
+    reviewer = reviewer or services.comments.current_reviewer(workspace)
     tasks = [services.rivals.chosen(workspace, task) for task in _find_all(workspace, names)]
     changed = services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
     approved = {task.id for task in tasks}
@@ -187,22 +187,22 @@ def approve(
 def comment(workspace: Workspace, name: str, text: str, *, file: str = "", line: int = 0, reviewer: str = "") -> Task:
     """Add a comment to a task, a file of it or a line; `revise` sends it."""
     task = find_task(workspace, name)
-    reviewer = reviewer or services.review.current_reviewer(workspace)
+    reviewer = reviewer or services.comments.current_reviewer(workspace)
     entry = Comment(text=text, file=file, line=line, author=reviewer, attempt=task.attempts)
-    return services.review.comment(workspace, task, entry)
+    return services.comments.add_comment(workspace, task, entry)
 
 
 def revise(workspace: Workspace, name: str, message: str = "", *, reviewer: str = "") -> Task:
     """Send a task back with its comments and this message: the next attempt continues on its branch."""
     task = find_task(workspace, name)
-    reviewer = reviewer or services.review.current_reviewer(workspace)
+    reviewer = reviewer or services.comments.current_reviewer(workspace)
     comments = [Comment(text=message, author=reviewer, attempt=task.attempts)] if message else []
     return services.review.revise(workspace, task, reviewer, comments)
 
 
 def reject(workspace: Workspace, name: str, message: str = "", *, reviewer: str = "") -> Task:
     """Drop a task. Its branch is kept."""
-    reviewer = reviewer or services.review.current_reviewer(workspace)
+    reviewer = reviewer or services.comments.current_reviewer(workspace)
     return services.review.reject(workspace, find_task(workspace, name), reviewer, message)
 
 

@@ -11,6 +11,10 @@ _SKIPPED = "skipped hook "
 _COMMAND = "ran "
 _LEFT = "left "
 _REDACTED = "credentials: "
+_PUT_ASIDE = "changed although it was only asked"
+
+PUT_ASIDE = f"{_PUT_ASIDE}: put aside"
+"""The alarm for what an agent changed that was to answer questions."""
 
 
 def skipped(hook: str) -> str:
@@ -73,6 +77,8 @@ def describe(alarm: str, moved: Sequence[str] = ()) -> str:
         return alarm.removeprefix(_REDACTED)
     if is_command(alarm):
         return f"the agent {alarm}"
+    if alarm.startswith(_PUT_ASIDE):
+        return f"the agent was only asked, and changed files; they are in a rescue point{alarm.removeprefix(PUT_ASIDE)}"
     if is_left_running(alarm):
         return f"the agent {alarm}; gitorch ended what it left"
     if alarm.startswith(_HOOK):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from gitorch.model import handoff
 from gitorch.model.handoff import TaskHandoff
 from gitorch.model.markdown_fences import closed, fenced
-from gitorch.model.review_brief import review_section
+from gitorch.model.review_brief import questions_section, review_section
 from gitorch.model.roles import Role
 from gitorch.model.task import CheckResult, Task
 from gitorch.model.visible import visible
@@ -132,6 +132,19 @@ def go_on_brief() -> str:
 def revise_brief(task: Task) -> str:
     """Return the message to an agent in its own session whose work a reviewer sent back."""
     return "\n".join([*review_section(task.comments, task.attempts), f"\nCommit your work. {_END_AS_BEFORE}"])
+
+
+def questions_brief(task: Task, *, resumed: bool) -> str:
+    """Return the message to an agent whose reviewer has questions about its work; a new session is told the task."""
+    questions = questions_section(task.comments, task.attempts)
+    if resumed:
+        return "\n".join(questions) + "\n"
+    done = (
+        f"This task was done by an agent. Its work is on the branch `{task.branch}`, which is checked out here: "
+        f"`git log -p {task.base}..HEAD` shows it.\n"
+    )
+    parts = [*_goal(task.spec.goal), f"# Task: {task.title}\n", closed(task.spec.prompt), "\n# What was done\n", done]
+    return "\n".join([*parts, *questions, "\n# What is not allowed\n", _NOT_ALLOWED]) + "\n"
 
 
 def answer_brief(answer: str) -> str:

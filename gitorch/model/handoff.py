@@ -87,6 +87,11 @@ def _parts(text: str) -> dict[str, str]:
     return {name: "\n".join(lines) for name, lines in parts.items()}
 
 
+def is_heading(line: str) -> bool:
+    """Return whether a line of an agent's message begins one of the four parts."""
+    return _heading(line) is not None
+
+
 def _heading(line: str) -> tuple[str, str] | None:
     match = re.fullmatch(_HEADING, line)
     if match is None:

@@ -28,7 +28,10 @@ LONGEST = 65_536
 
 
 class AttemptNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="attempt"):
-    """An ended attempt, on the branch's tip: task, agent, base, and exit reason."""
+    """An ended attempt, on the branch's tip: task, agent, base, and exit reason.
+
+    `questions` are the reviewer's questions that it answered, with the answers.
+    """
 
     v: int = 1
     task: str
@@ -51,6 +54,7 @@ class AttemptNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", t
     goal: str | UnsetType = UNSET
     acceptance: tuple[str, ...] | UnsetType = UNSET
     rival: RivalSpec | UnsetType = UNSET
+    questions: tuple[Comment, ...] | UnsetType = UNSET
 
 
 class AdoptedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="adopted"):
@@ -81,7 +85,7 @@ class CheckNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
 
 
 class VerdictNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="verdict"):
-    """A reviewer's verdict, on the tip that was reviewed: approve, revise or reject."""
+    """A reviewer's verdict, on the tip that was reviewed: approve, revise, reject, or ask (questions only)."""
 
     v: int = 1
     task: str
@@ -187,8 +191,8 @@ def _parse(text: bytes) -> Line | None:
         return Line(text, None)
 
 
-def attempt_line(task: Task, files: Sequence[str] = ()) -> Line:
-    """Return the note of a task's ended attempt; `files` are the paths that it changed."""
+def attempt_line(task: Task, files: Sequence[str] = (), answered: tuple[Comment, ...] = ()) -> Line:
+    """Return the note of a task's ended attempt: the paths that it changed, and the questions that it answered."""
     last, spec = current_attempt(task), task.spec
     note = AttemptNote(
         task=task.id,
@@ -211,6 +215,7 @@ def attempt_line(task: Task, files: Sequence[str] = ()) -> Line:
         goal=redacted(spec.goal)[:LONGEST] if spec.goal else UNSET,
         acceptance=tuple(map(redacted, spec.acceptance)) if spec.acceptance else UNSET,
         rival=spec.rival or UNSET,
+        questions=answered or UNSET,
     )
     return line_of(note)
 

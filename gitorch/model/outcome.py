@@ -71,8 +71,9 @@ class AttemptOutcome(StrEnum):
     FINISHED = "finished"  # with commits, whether or not its checks pass
     NO_CHANGES = "no changes"
     REFUSED = "refused"  # the model refused, a tool call was denied, or the work did not pass the gate
+    UNANSWERED = "unanswered"  # it was asked about its work, and gave no answer
     ASKED = "asked"  # it changed nothing and ended with a question
-    ANSWERED = "answered"  # it may only read, and its last message is the result
+    ANSWERED = "answered"  # it may only read, or was asked about its work; its last message is the result
     LIMITED = "limited"
     OUT_OF_BUDGET = "out of budget"
     TIMED_OUT = "timed out"

@@ -20,18 +20,45 @@ def review_section(comments: Sequence[Comment], attempts: int) -> list[str]:
     """Return the part of a brief with the comments of a review; none without any."""
     if not comments:
         return []
-    number = max((comment.attempt for comment in comments), default=0) or attempts
-    intro = f"A reviewer read your branch (attempt {number}) and sent it back. Address each point with a change.\n"
-    lines = [_comment(number, comment) for number, comment in enumerate(comments, start=1)]
-    return ["\n# Comments of the review\n", intro, *lines, answers.ASKED]
+    intro = (
+        f"A reviewer read your branch (attempt {_reviewed(comments, attempts)}) and sent it back. "
+        "Address each point with a change.\n"
+    )
+    asked = [f"\n{answers.ASKED_TO_ANSWER}"] if any(comment.is_question for comment in comments) else []
+    return ["\n# Comments of the review\n", intro, *_numbered(comments), answers.ASKED, *asked]
+
+
+def questions_section(comments: Sequence[Comment], attempts: int) -> list[str]:
+    """Return the part of a brief with the questions of a reviewer, who wants answers and no change."""
+    intro = (
+        f"A reviewer read your branch (attempt {_reviewed(comments, attempts)}) and has questions. Only answer them: "
+        "change no file and make no commit. What you change now is put aside.\n"
+    )
+    return [
+        "# Questions of the reviewer\n",
+        intro,
+        *_numbered(comments),
+        f"End with a message. {answers.ASKED_TO_ANSWER}",
+    ]
+
+
+def _reviewed(comments: Sequence[Comment], attempts: int) -> int:
+    return max((comment.attempt for comment in comments), default=0) or attempts
+
+
+def _numbered(comments: Sequence[Comment]) -> list[str]:
+    return [_comment(number, comment) for number, comment in enumerate(comments, start=1)]
 
 
 def _comment(number: int, comment: Comment) -> str:
     """Return a comment as its own paragraph: in a list, its later lines would be indented."""
     line_end = re.search(r"\r\n|\r|\n", comment.text)
     first_end = line_end.end() if line_end else len(comment.text)
-    text = f"Comment {number}. {_location(comment)}{comment.text[:first_end]}{closed(comment.text[first_end:])}\n"
-    if comment.severity in _SEVERITIES:
+    kind = "Question" if comment.is_question else "Comment"
+    text = f"{kind} {number}. {_location(comment)}{comment.text[:first_end]}{closed(comment.text[first_end:])}\n"
+    if comment.is_question:
+        text += "\n(a question: answer it, and change nothing for it)\n"
+    elif comment.severity in _SEVERITIES:
         text += f"\n({_SEVERITIES[comment.severity]})\n"
     if comment.code:
         text += f"\nThe code that the reviewer saw there:\n\n{fenced(comment.code)}\n"

@@ -90,11 +90,16 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return self.exit_code == 0
 
 
+QUESTION_MARK = "??"
+"""What a comment begins with that is a question to the agent."""
+
+
 class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A reviewer's comment on the task, a file, a line, or the lines up to `end`; `attempt` is the reviewed one.
 
     `severity` is must, should, note, or nothing. `code` is the part of the diff that the reviewer saw, `suggestion` a
-    replacement of the lines, and `is_old` says that they are lines of the base, which the branch removes.
+    replacement of the lines, and `is_old` says that they are lines of the base, which the branch removes. `answer` is
+    what the agent answered to a question.
     """
 
     text: str
@@ -107,6 +112,12 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     suggestion: str | None = None
     author: str = field(default="", name="who")
     attempt: int = 0
+    answer: str = ""
+
+    @property
+    def is_question(self) -> bool:
+        """Whether it only asks: the agent answers it, and changes nothing for it."""
+        return self.text.lstrip().startswith(QUESTION_MARK)
 
     @property
     def place(self) -> str:
@@ -134,7 +145,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total, for agents that count that way. `ending` is the `ExitReason` of its last round, `outcome` its own
     `AttemptOutcome` (both empty while it runs), `tip` the last commit
     that was collected from it: what follows it on the branch was added by others. `diff_lines` counts the lines that a
-    rival's branch added and removed by then.
+    rival's branch added and removed by then. `answers_only` says that it only answers questions about its branch; its
+    `summary` and `tip` are those of the attempt before.
     """
 
     number: int
@@ -157,6 +169,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     denials: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
     diff_lines: int | None = None
+    answers_only: bool = False
 
 
 class PastAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -197,6 +210,13 @@ class ConflictRetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reason: str = ""
     results: tuple[CheckResult, ...] = ()
     dependents: tuple[TaskId, ...] = field(default=(), name="below")
+
+
+class BeforeQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The state of a task before its agent was asked about its work: the task returns to it with the answers."""
+
+    state: State
+    reason: str = ""
 
 
 class RivalSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,7 +272,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     it (see `gitorch.model.queue_order`). `retried` counts the attempts that gitorch started
     automatically, `past` are the attempts before the last one, `wake` is when a task that waits for a limit goes on.
     `conflict` is what the next attempt has to solve, `failed_conflict_id` the conflict that an attempt has failed to
-    solve. `answer` is what the next attempt tells the agent in the session of the last one.
+    solve. `answer` is what the next attempt tells the agent in the session of the last one. `before_questions` is set
+    while its agent is asked questions only, `answered` are the questions that the last attempt with any has answered.
     """
 
     id: TaskId
@@ -269,6 +290,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     past: tuple[PastAttempt, ...] = ()
     results: tuple[CheckResult, ...] = ()
     comments: tuple[Comment, ...] = ()
+    answered: tuple[Comment, ...] = ()
     answer: str = ""
     retried: int = 0
     wake: datetime | None = None
@@ -276,6 +298,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     adopted: bool = False
     conflict: ConflictRetry | None = None
     failed_conflict_id: str = ""
+    before_questions: BeforeQuestions | None = None
     merged_as: Oid | None = None
 
     @property
@@ -330,6 +353,15 @@ def change(task: Task, **fields: Any) -> Task:
     if "reason" in fields:
         fields["reason"] = readable(fields["reason"])  # the task file is UTF-8
     return msgspec.structs.replace(task, **fields)
+
+
+def after_questions(task: Task, trouble: str = "") -> Task:
+    """Return a task as it was before its agent was asked questions, with the reason why they have no answer."""
+    before = task.before_questions
+    if before is None:
+        raise LookupError(f"{task.id} was not asked anything")
+    reason = readable("; ".join(filter(None, (before.reason, trouble))))
+    return msgspec.structs.replace(task, state=before.state, reason=reason, before_questions=None, retried=0, wake=None)
 
 
 def change_spec(task: Task, **fields: Any) -> Task:

@@ -40,7 +40,8 @@ class RoomSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `agent` is the agent's name in the configuration, `branch` the task's branch without `refs/heads/`. `base` is the
     commit that the task starts on, `tip` its last own commit from earlier attempts. `directory` is where the files
-    belong. `folder` holds the attempt's own files, which are not the agent's.
+    belong. `folder` holds the attempt's own files, which are not the agent's. `only_reads` says that the agent must
+    change nothing in this attempt, whatever its permissions are.
     """
 
     task: str
@@ -51,6 +52,7 @@ class RoomSpec(msgspec.Struct, frozen=True, kw_only=True):
     tip: Oid | None
     directory: Path
     folder: Path
+    only_reads: bool = False
 
 
 class Command(msgspec.Struct, frozen=True):

@@ -69,7 +69,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         login = logins.prepare(settings.kind, whole, self.place.home, self.place.folder)
         allowed = hosts.rules(settings, self.config.sandbox.hosts, whole, login.services)
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
-        only_reads = settings.permissions == "readonly"
+        only_reads = self.spec.only_reads or settings.permissions == "readonly"
         return self.boxes.command(self.place, argv, whole, allowed=allowed, login=login, only_reads=only_reads)
 
     def check_command(self, argv: Sequence[str]) -> Command:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import msgspec
@@ -16,12 +15,12 @@ from gitorch.model import graph, note, rivals
 from gitorch.model.branch_state import BranchState
 from gitorch.model.forecast import conflicts_of
 from gitorch.model.naming import Oid, branch_ref
-from gitorch.model.task import Comment, State, Task, by_id, change, commit_range
+from gitorch.model.task import BeforeQuestions, Comment, State, Task, by_id, change, commit_range
 from gitorch.services import guard, moved
 from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
-from gitorch.services.comment_places import placed
+from gitorch.services.comments import SENT_BACK
 from gitorch.services.forecast_record import saved_conflicts, saved_resolutions
 from gitorch.services.resume import answered
 from gitorch.services.rivals import Dropped, dropped_by
@@ -30,12 +29,6 @@ from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
-
-
-def current_reviewer(workspace: Workspace) -> str:
-    """Return the current reviewer: the name and mail of the git identity, and the program that speaks for it."""
-    client = f" (through {os.environ[guard.PROGRAM_VARIABLE]})" if guard.is_program() else ""
-    return workspace.repository.committer().rpartition(">")[0] + ">" + client
 
 
 def review_card(workspace: Workspace, task: Task) -> ReviewCard:
@@ -136,53 +129,11 @@ def approve(
     return [*_record_verdict(workspace, "approve", pairs, [*current, *merged], reviewer, comments, dropped), *merged]
 
 
-def comment(workspace: Workspace, task: Task, comment: Comment) -> Task:
-    """Add a reviewer's comment to a task; `revise` sends it."""
-    return add_comments(workspace, task, [comment])
-
-
-def add_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) -> Task:
-    """Add comments to a task, all or none; raise `InvalidInput` if the place of one does not exist."""
-    if task.state is State.RUNNING:
-        raise Refused("running", f"{task.id} is still running")
-    added = [placed(workspace, task, comment) for comment in comments]
-    commented = change(task, comments=(*task.comments, *added))
-    return change_tasks(workspace, "comment", [(task, commented)], f"comment on {task.id}")[0]
-
-
-def keep_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) -> Task:
-    """Add the comments of another program to a task: one whose place does not exist is about the task, and names it."""
-    reviewer = current_reviewer(workspace)
-    signed = [msgspec.structs.replace(comment, author=reviewer, attempt=task.attempts) for comment in comments]
-    return add_comments(workspace, task, [_placed_or_not(workspace, task, comment) for comment in signed])
-
-
-def _placed_or_not(workspace: Workspace, task: Task, comment: Comment) -> Comment:
-    try:
-        return placed(workspace, task, comment)
-    except InvalidInput:
-        words = f"{comment.place}: {comment.text}"
-        return msgspec.structs.replace(comment, text=words, file="", line=0, end=0, is_old=False)
-
-
-def replace_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) -> Task:
-    """Replace the pending comments of a task by those of an edited review; the old ones keep the code they had."""
-    if task.state is State.RUNNING:
-        raise Refused("running", f"{task.id} is still running")
-    known = {(old.place, old.is_old, old.text): old for old in task.comments}
-    edited = []
-    for new in comments:
-        old = known.get((new.place, new.is_old, new.text))
-        fields = {"author": old.author, "attempt": old.attempt, "code": old.code} if old else {}
-        edited.append(placed(workspace, task, msgspec.structs.replace(new, **fields)))
-    commented = change(task, comments=tuple(edited))
-    return change_tasks(workspace, "comment", [(task, commented)], f"edit the review of {task.id}")[0]
-
-
 def revise(workspace: Workspace, task: Task, reviewer: str, comments: Sequence[Comment]) -> Task:
     """Send a task back: the next attempt continues on its branch and gets the comments.
 
-    For a task that asked a question, the comments are the answer.
+    For a task that asked a question, the comments are the answer. If all comments are questions, the next attempt
+    answers them and changes nothing.
     """
     guard.require_person("send work back")
     if task.question and comments:
@@ -193,9 +144,36 @@ def revise(workspace: Workspace, task: Task, reviewer: str, comments: Sequence[C
         raise InvalidInput(
             "no-comment", "say what should be different", fix=(f'orchestrate revise {task.id} -m "..."',)
         )
-    revised = change(task, state=State.QUEUED, reason="sent back", comments=all_comments, retried=0)
+    if _is_asked_only(task, all_comments):
+        return _ask(workspace, task, reviewer, all_comments)
+    revised = change(
+        task, state=State.QUEUED, reason=SENT_BACK, comments=all_comments, retried=0, before_questions=None
+    )
     pairs = [(task, revised), *mark_dependents_stale(workspace, task)]
     return _record_verdict(workspace, "revise", pairs, [task], reviewer, all_comments)[0]
+
+
+def _is_asked_only(task: Task, comments: Sequence[Comment]) -> bool:
+    is_worked_on = task.tip is not None and task.state not in (State.MERGED, State.RUNNING, State.WAITING)
+    is_open = task.state is not State.QUEUED or task.before_questions is not None
+    return is_worked_on and is_open and all(comment.is_question for comment in comments)
+
+
+def _ask(workspace: Workspace, task: Task, reviewer: str, questions: tuple[Comment, ...]) -> Task:
+    """Queue a task so that its agent answers questions; then it is what it was, with its verdict open."""
+    is_approved = task.state is State.APPROVED
+    before = BeforeQuestions(
+        state=State.FINISHED if is_approved else task.state, reason="" if is_approved else task.reason
+    )
+    asked = change(
+        task,
+        state=State.QUEUED,
+        reason="",
+        comments=questions,
+        retried=0,
+        before_questions=task.before_questions or before,
+    )
+    return _record_verdict(workspace, "ask", [(task, asked)], [task], reviewer, questions)[0]
 
 
 def reject(workspace: Workspace, task: Task, reviewer: str, comment: str = "") -> Task:

@@ -9,16 +9,16 @@ import msgspec
 
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow.review.guided_order import guided
-from gitorch.flow.review.second_look import SecondLook, read_marks, second_look, unseen
+from gitorch.flow.review.second_look import ASK, SecondLook, read_marks, second_look, unseen
 from gitorch.git import notes
 from gitorch.git.file_patches import read_files
 from gitorch.git.hunk_ids import HunkPatch, hunk_patches
 from gitorch.git.repository import GitFailed
 from gitorch.model import note
 from gitorch.model.naming import OWN_REFS, Oid
-from gitorch.model.note import VerdictNote, ViewedNote
+from gitorch.model.note import AttemptNote, VerdictNote, ViewedNote
 from gitorch.model.redact import redacted
-from gitorch.model.task import Task, commit_range
+from gitorch.model.task import Comment, Task, commit_range
 from gitorch.services import guard
 from gitorch.services.branch_tips import branch_state
 from gitorch.services.workspace import Workspace
@@ -85,11 +85,26 @@ def since_review(workspace: Workspace, task: Task) -> SecondLook:
             fix=(f"orchestrate diff {task.id}",),
         )
     hunks = hunk_patches(guided(read_files(workspace.repository, *commit_range(current))))
-    verdicts = [entry.note for entry in lines if isinstance(entry.note, VerdictNote) and entry.note.task == task.id]
-    last = max(verdicts, key=lambda verdict: verdict.time, default=None)
     summary = current.attempt.summary if current.attempt and current.attempt.number > marks.attempt else ""
-    look = second_look(hunks, marks, last.comments if last else (), summary)
+    look = second_look(hunks, marks, _comments(lines, task), summary, _answered(lines, task, marks.attempt))
     return msgspec.structs.replace(look, commits=_compared_commits(workspace, look, current))
+
+
+def _comments(lines: Sequence[note.Line], task: Task) -> list[Comment]:
+    """Return the comments of the last verdict, and the questions that were asked since."""
+    verdicts = [entry.note for entry in lines if isinstance(entry.note, VerdictNote) and entry.note.task == task.id]
+    reviews = {(verdict.time, verdict.verdict): verdict for verdict in verdicts}  # a merge copies notes
+    comments: list[Comment] = []
+    for key in sorted(reviews):
+        comments = [*(comments if key[1] == ASK else ()), *reviews[key].comments]
+    return list(dict.fromkeys(comments))
+
+
+def _answered(lines: Sequence[note.Line], task: Task, reviewed: int) -> list[Comment]:
+    """Return the questions that attempts after the reviewed one have answered."""
+    attempts = [entry.note for entry in lines if isinstance(entry.note, AttemptNote) and entry.note.task == task.id]
+    later = sorted((attempt for attempt in attempts if attempt.number > reviewed), key=lambda attempt: attempt.number)
+    return [comment for attempt in later for comment in attempt.questions or ()]
 
 
 def _compared_commits(workspace: Workspace, look: SecondLook, task: Task) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gitorch.errors import GitorchError
 from gitorch.flow import attempt
-from gitorch.model.task import State, Task, change
+from gitorch.model.task import State, Task, after_questions, change
 from gitorch.rooms.context import RunContext
 from gitorch.services.agents import run_context
 from gitorch.services.changes import change_tasks
@@ -24,7 +24,7 @@ def kill(workspace: Workspace, tasks: Sequence[Task], reason: str, *, now: bool 
     context = run_context(workspace)
     idle = [task for task in tasks if task.state is not State.RUNNING]
     if idle:
-        cancelled = [(task, change(task, state=State.CANCELLED, reason=reason)) for task in idle]
+        cancelled = [(task, _cancelled(task, reason)) for task in idle]
         change_tasks(workspace, "kill", cancelled, describe("kill", idle))
     for task in tasks:
         if task.state is State.RUNNING:
@@ -35,6 +35,13 @@ def kill(workspace: Workspace, tasks: Sequence[Task], reason: str, *, now: bool 
                 if workspace.tasks[task.id].state is State.RUNNING:
                     _finish(workspace, context, workspace.tasks[task.id])
     return [workspace.tasks[task.id] for task in tasks]
+
+
+def _cancelled(task: Task, reason: str) -> Task:
+    """Return a task that waits as cancelled; one whose agent was to be asked something is finished work."""
+    if task.before_questions is not None and task.state is State.QUEUED:
+        return after_questions(task, f"your questions were not asked: {reason}")
+    return change(task, state=State.CANCELLED, reason=reason)
 
 
 def interrupt(workspace: Workspace, *, now: bool = False) -> None:

@@ -154,5 +154,6 @@ def _reset(task: Task, agent: str) -> Task:
         wake=None,
         stale=False,
         conflict=None,
+        before_questions=None,
         failed_conflict_id="",
     )

@@ -78,7 +78,7 @@ STEPS: dict[str, tuple[PlanEdit, PlanEdit]] = {
     ),
     "comment": (
         lambda _: None,
-        lambda library: services.review.comment(
+        lambda library: services.comments.add_comment(
             library, services.lookup.find_task(library, "one"), Comment(text="odd\r\n`;` 🚀\0", author=WHO)
         ),
     ),
@@ -336,7 +336,7 @@ def test_the_log_stays_small(library: Workspace, folder: Path) -> None:
     (long,) = services.submit.submit(library, [long_task()])
     log = folder / ".git/gitorch/operations.jsonl"
     before = log.stat().st_size
-    services.review.comment(library, long, Comment(text="short"))
+    services.comments.add_comment(library, long, Comment(text="short"))
     assert log.stat().st_size - before < 1000
 
 
@@ -419,7 +419,7 @@ def test_two_who_undo_at_once_take_turns(library: Workspace, folder: Path) -> No
 
     before = whole(folder)
     for name in ("one", "two", "top"):
-        services.review.comment(library, services.lookup.find_task(library, name), Comment(text=name))
+        services.comments.add_comment(library, services.lookup.find_task(library, name), Comment(text=name))
     cli = Cli(folder)
     with (
         cli.start("undo", "--json") as first,
@@ -437,7 +437,7 @@ def test_two_who_undo_at_once_take_turns(library: Workspace, folder: Path) -> No
 
 ACTS: dict[str, Callable[[Workspace, random.Random], object]] = {
     "submit": lambda library, chance: submit(library, f"task {chance.randrange(10_000)}"),
-    "comment": lambda library, chance: services.review.comment(
+    "comment": lambda library, chance: services.comments.add_comment(
         library, some(library, chance), Comment(text=str(chance.random()))
     ),
     "approve": lambda library, chance: approve(library, some(library, chance, State.FINISHED).id),

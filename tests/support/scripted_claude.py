@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,33 @@ def ask(session: str, question: str) -> None:
     """End with a question."""
     say(session, question)
     emit_result(session, question)
+
+
+def reply(session: str, text: str) -> None:
+    r"""End with a message, in which \n is a line end."""
+    emit_result(session, text.replace("\\n", "\n"))
+
+
+def silent(session: str, _argument: str) -> None:
+    """End without a word."""
+    emit_result(session)
+
+
+def meddle(session: str, text: str) -> None:
+    """Commit a file, leave another one and change a third, if that is possible, and end with a message."""
+    with suppress(OSError):
+        Path("meddled.txt").write_text("meddled\n")
+        subprocess.run(["git", "add", "-A"], check=True)
+        subprocess.run(["git", "commit", "-qm", "Meddle"], check=True)
+        Path("left.txt").write_text("left\n")
+        Path("work.txt").write_text("changed\n")
+    reply(session, text)
+
+
+def mended(session: str, text: str) -> None:
+    """Change a file, and end with a message."""
+    Path("work.txt").write_text("fixed\n")
+    reply(session, text)
 
 
 def nothing(session: str, _argument: str) -> None:

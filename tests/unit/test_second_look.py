@@ -12,7 +12,7 @@ from gitorch.flow.review.second_look import read_marks, second_look, unseen
 from gitorch.git.file_patches import BranchPatch, FilePatch, Hunk
 from gitorch.git.hunk_ids import hunk_patches
 from gitorch.git.patch_lines import LineKind, PatchLine
-from gitorch.model.answers import read_answers
+from gitorch.model.answers import LONGEST_ANSWER, read_answers, read_question_answers
 from gitorch.model.note import ViewedNote
 from gitorch.model.task import Comment
 
@@ -99,3 +99,21 @@ def test_comments_stand_beside_the_code_with_their_answers() -> None:
         "-old",
         "+newer",
     ]
+
+
+def test_answers_to_questions_are_read_by_number() -> None:
+    """An answer goes on until the next one, or until another part of the message; hidden characters are shown."""
+    text = (
+        "## Done\nAll.\nAnswer 1: because\n\n- of `x`\n**Answer to question 2:** no\x1b[2J\n"
+        "Comment 3: done 1a2b3c4\nmore\n"
+        "# Answer 4.\nfour\n## Left open\nmuch\nAnswer 5:\n\nAnswer 1: later"
+    )
+    found = read_question_answers(text)
+    assert (found[1], found[4]) == ("later", "four")
+    assert found[2].startswith("no")
+    assert "\x1b" not in found[2]
+    assert sorted(found) == [1, 2, 4]
+    assert read_question_answers("Answer 1: because\n\n- of `x`") == {1: "because\n\n- of `x`"}
+    long = read_question_answers("Answer 1: " + "x" * 3 * LONGEST_ANSWER)[1]
+    assert long.endswith(f"[cut: {2 * LONGEST_ANSWER} characters more]")
+    assert read_question_answers("The answer is 1: yes") == {}

@@ -69,7 +69,7 @@ def _show(session: Session, hunk: HunkPatch, commits: Sequence[str]) -> None:
 
 def _mark(session: Session, task: Task, hunk: HunkPatch, *, viewed: bool, is_hidden: bool) -> int:
     """Mark a hunk; return how far to go on: a hunk that is hidden now leaves its place to the next."""
-    reviewer = services.review.current_reviewer(session.workspace)
+    reviewer = services.comments.current_reviewer(session.workspace)
     services.second_look.mark_viewed(session.workspace, task, [hunk], reviewer, viewed=viewed)
     return 0 if is_hidden or not viewed else 1
 
@@ -80,7 +80,7 @@ def _comment(session: Session, task: Task, hunk: HunkPatch) -> None:
             text=text,
             file=hunk.file.path,
             line=hunk.line,
-            author=services.review.current_reviewer(session.workspace),
+            author=services.comments.current_reviewer(session.workspace),
             attempt=task.attempts,
         )
-        services.review.comment(session.workspace, session.find(task.id), comment)
+        services.comments.add_comment(session.workspace, session.find(task.id), comment)

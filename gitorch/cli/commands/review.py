@@ -85,7 +85,7 @@ def _required(session: Session, name: str | None) -> Task:
 def _mark(session: Session, task: Task, viewed: tuple[str, ...], not_viewed: tuple[str, ...], *, flat: bool) -> None:
     """Mark hunks as viewed or not, and answer with what is left to view."""
     workspace = session.workspace
-    reviewer = services.review.current_reviewer(workspace)
+    reviewer = services.comments.current_reviewer(workspace)
     for places, is_viewed in ((viewed, True), (not_viewed, False)):
         hunks = services.second_look.branch_hunks(workspace, task).hunks
         marked = [hunk for place in places for hunk in services.second_look.find_hunks(hunks, place)]

@@ -51,7 +51,7 @@ def leave_comments(session: Session, tasks: list[Task]) -> None:
 def _carry_out(session: Session, task: Task, text: str, quoted: list[views.review_file.QuotedLine]) -> Task:
     """Keep the comments of a review file, and give its verdict."""
     workspace = session.workspace
-    review, reviewer = views.review_file.parse(text, quoted), services.review.current_reviewer(workspace)
+    review, reviewer = views.review_file.parse(text, quoted), services.comments.current_reviewer(workspace)
     comments = [msgspec.structs.replace(comment, author=reviewer, attempt=task.attempts) for comment in review.comments]
     if review.verdict == "approve" and comments:
         raise Refused(
@@ -61,7 +61,7 @@ def _carry_out(session: Session, task: Task, text: str, quoted: list[views.revie
         )
     services.branch_tips.mark_shown(workspace, services.branch_tips.branch_state(workspace, task).task)
     if comments or task.comments:
-        task = services.review.replace_comments(workspace, task, comments)
+        task = services.comments.replace_comments(workspace, task, comments)
     if review.verdict == "revise":
         task = services.review.revise(workspace, task, reviewer, [])
     elif review.verdict == "approve":

@@ -33,7 +33,7 @@ d  the diff, in your pager               a  approve
 v  the diff, in your viewer              r  revise: send back with your comments
 h  hunk by hunk, with viewed marks       x  reject; the branch is kept
 i  what changed since your last verdict  n  next task
-c  comment on the task                   q  quit
+c  comment (?? asks: nothing changes)    q  quit
 e  edit the review, in the diff          s  summary: this page, with your comments
 t  checks with their output              o  open the worktree in your editor
 l  the agent's log"""
@@ -123,7 +123,7 @@ def _open(session: Session, task: Task) -> bool:
 
 def _comment(session: Session, task: Task) -> bool:
     for comment in _comments(session, task):
-        commented = services.review.comment(session.workspace, session.find(task.id), comment)
+        commented = services.comments.add_comment(session.workspace, session.find(task.id), comment)
         count = len(commented.comments)
         session.say(f"{views.quantities.plural(count, 'comment')} {'waits' if count == 1 else 'wait'} to be sent")
     return False
@@ -136,7 +136,7 @@ def _edit(session: Session, task: Task) -> bool:
 
 def _approve(session: Session, task: Task) -> bool:
     workspace = session.workspace
-    reviewer = services.review.current_reviewer(workspace)
+    reviewer = services.comments.current_reviewer(workspace)
     _, *rivals = services.review.approve(workspace, [session.find(task.id)], reviewer)
     session.say(f"approved {task.id}")
     for rival in rivals:
@@ -147,21 +147,21 @@ def _approve(session: Session, task: Task) -> bool:
 def _revise(session: Session, task: Task) -> bool:
     workspace, current = session.workspace, session.find(task.id)
     comments = [] if current.comments else _comments(session, task)
-    services.review.revise(workspace, current, services.review.current_reviewer(workspace), comments)
+    services.review.revise(workspace, current, services.comments.current_reviewer(workspace), comments)
     session.say(f"sent {task.id} back")
     return True
 
 
 def _reject(session: Session, task: Task) -> bool:
     workspace = session.workspace
-    services.review.reject(workspace, session.find(task.id), services.review.current_reviewer(workspace))
+    services.review.reject(workspace, session.find(task.id), services.comments.current_reviewer(workspace))
     session.say(f"rejected {task.id}; its branch is kept")
     return True
 
 
 def _comments(session: Session, task: Task) -> list[Comment]:
     """Return the comment that the reviewer writes in an editor, if any."""
-    text, reviewer = read_message(""), services.review.current_reviewer(session.workspace)
+    text, reviewer = read_message(""), services.comments.current_reviewer(session.workspace)
     return [Comment(text=text, author=reviewer, attempt=task.attempts)] if text else []
 
 

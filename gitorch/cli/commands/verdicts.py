@@ -46,7 +46,7 @@ def comment_command(
     if not text:
         raise InvalidInput("no-comment", "the comment is empty", fix=(f'orchestrate comment {task.id} -m "..."',))
     file, line, end = _parse_position(position or "")
-    reviewer = services.review.current_reviewer(workspace)
+    reviewer = services.comments.current_reviewer(workspace)
     comment = Comment(
         text=text,
         file=file,
@@ -57,7 +57,7 @@ def comment_command(
         author=reviewer,
         attempt=task.attempts,
     )
-    commented = services.review.comment(workspace, task, comment)
+    commented = services.comments.add_comment(workspace, task, comment)
     answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
     session.answer(f"{task.id}: {views.quantities.plural(len(commented.comments), 'comment')}", answer)
     session.say(f"next: orchestrate revise {task.id}")
@@ -100,7 +100,7 @@ def approve_command(
             session.screen.warn(f"{task.id} {reason} and is not approved; see: orchestrate review {task.id}")
     else:
         tasks = [services.rivals.chosen(workspace, task, pick) for task in session.find_all(names)]
-    reviewer = services.review.current_reviewer(workspace)
+    reviewer = services.comments.current_reviewer(workspace)
     changed = services.review.approve(workspace, tasks, reviewer, force=force, comment=message)
     approved = [task for task in changed if task.state in (State.APPROVED, State.MERGED)]
     rivals = [task for task in changed if task.state in (State.REJECTED, State.CANCELLED)]
@@ -125,7 +125,7 @@ def revise_command(session: Session, name: str | None, message: str) -> None:
     """
     task, workspace = session.find(name), session.workspace
     text = message or (read_message("") if session.interactive and not task.comments else "")
-    reviewer = services.review.current_reviewer(workspace)
+    reviewer = services.comments.current_reviewer(workspace)
     comments = [Comment(text=text, author=reviewer, attempt=task.attempts)] if text else []
     revised = services.review.revise(workspace, task, reviewer, comments)
     session.refresh()
@@ -142,7 +142,7 @@ def revise_command(session: Session, name: str | None, message: str) -> None:
 def reject_command(session: Session, name: str | None, message: str) -> None:
     """Reject a task. Its branch is kept."""
     workspace = session.workspace
-    reviewer = services.review.current_reviewer(workspace)
+    reviewer = services.comments.current_reviewer(workspace)
     rejected = services.review.reject(workspace, session.find(name), reviewer, message)
     session.refresh()
     answer = schema.review.RejectAnswer(task=schema.task.TaskJson.of(rejected))

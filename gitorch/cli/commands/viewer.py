@@ -47,7 +47,7 @@ def open_viewer(session: Session, task: Task) -> Task:
         raise Refused("viewer-failed", f"the viewer ended with exit code {code}", why=command)
     services.branch_tips.mark_shown(workspace, branch.task)
     if comments:
-        task = services.review.keep_comments(workspace, session.find(task.id), comments)
+        task = services.comments.keep_comments(workspace, session.find(task.id), comments)
         session.say(f"{task.id}: {len(comments)} comments from the viewer, {len(task.comments)} wait to be sent")
     elif _OUTPUT in command:
         session.say(f"{task.id}: the viewer wrote no comments")

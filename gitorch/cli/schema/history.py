@@ -99,7 +99,7 @@ class VerdictJson(msgspec.Struct, frozen=True, kw_only=True):
     """A reviewer's verdict."""
 
     verdict: str
-    """approve, revise or reject."""
+    """approve, revise or reject; ask for a review with questions only."""
     tip: ObjectId
     """The commit that was reviewed."""
     reviewer: str | None = msgspec.field(name="who")

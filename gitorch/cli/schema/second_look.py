@@ -53,7 +53,7 @@ class CommentAnswerJson(msgspec.Struct, frozen=True, kw_only=True):
     """What the agent answered to a comment; nothing of it is verified."""
 
     kind: str
-    """done, kept or refuted."""
+    """done, kept or refuted; answered for a question."""
     commit: str | Absent = msgspec.UNSET
     text: str | Absent = msgspec.UNSET
 
@@ -90,7 +90,7 @@ class SinceReviewJson(msgspec.Struct, frozen=True, kw_only=True):
     """What changed on the branch of a task since the last verdict."""
 
     verdict: str
-    """approve, revise or reject."""
+    """approve, revise or reject; ask if there were only questions so far."""
     tip: ObjectId | None
     """The commit that the verdict was about."""
     attempt: int

@@ -84,6 +84,9 @@ class CommentJson(msgspec.Struct, frozen=True, kw_only=True):
     suggestion: str | Absent = msgspec.UNSET
     """What the lines should be replaced with."""
     text: str
+    """A question begins with `??`."""
+    answer: str | Absent = msgspec.UNSET
+    """What the agent answered to a question; nothing of it is verified."""
     author: str | None = msgspec.field(name="who")
     attempt: int | None
     """The attempt that was reviewed."""
@@ -98,6 +101,7 @@ class CommentJson(msgspec.Struct, frozen=True, kw_only=True):
             severity=present(comment.severity),
             suggestion=msgspec.UNSET if comment.suggestion is None else comment.suggestion,
             text=comment.text,
+            answer=present(comment.answer),
             author=comment.author or None,
             attempt=comment.attempt or None,
         )
@@ -226,6 +230,9 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
     """What all attempts consumed."""
     created: Timestamp | None
     comments: list[CommentJson]
+    """Those that are not sent yet, or that the next attempt gets."""
+    answered: list[CommentJson] | Absent = msgspec.UNSET
+    """The questions that its last attempt with any has answered; absent when there are none."""
     question: str | Absent = msgspec.UNSET
     """What the agent asked, where a task waits for the answer."""
     wake: Timestamp | Absent = msgspec.UNSET
@@ -267,6 +274,7 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
             cost=CostJson.of(task.usage) if task.usage else None,
             created=known_time(spec.created),
             comments=[CommentJson.of(comment) for comment in task.comments],
+            answered=present([CommentJson.of(comment) for comment in task.answered]),
             question=present(task.question),
             wake=timestamp(task.wake) if task.wake else msgspec.UNSET,
             merged_as=msgspec.UNSET if task.merged_as is None else task.merged_as,

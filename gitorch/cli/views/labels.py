@@ -257,7 +257,9 @@ def _pause_reason(task: Task, now: datetime) -> str:
 def _queue_reason(task: Task, tasks: Mapping[TaskId, Task]) -> str:
     parts = []
     if is_sent_back(task):
-        parts.append(f"sent back with {plural(len(task.comments), 'comment')}")
+        is_asked = task.before_questions is not None
+        what = "question" if is_asked else "comment"
+        parts.append(f"{'asks' if is_asked else 'sent back with'} {plural(len(task.comments), what)}")
     if task.reason and not (parts and task.reason == "sent back"):
         parts.append(task.reason)
     if names := blockers(task.spec.after, tasks):

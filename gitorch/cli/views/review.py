@@ -88,6 +88,7 @@ def card(reviewed: ReviewCard, *, terminal: TerminalStyle | None = None, now: da
                 _shortened([fitted(terminal.clean(text)) for text in reviewed.commits], _MAX_COMMITS, terminal),
             ),
             ("Files", _files(reviewed, terminal)),
+            ("Answers", comment_list(task.answered, terminal)),
             ("Comments", comment_list(task.comments, terminal)),
             ("Agent", block(task.attempt.summary if task.attempt else "", terminal)),
         ]
@@ -163,10 +164,19 @@ def _check_cells(result: CheckResult, terminal: TerminalStyle) -> tuple[Text, ..
 
 
 def comment_list(comments: Iterable[Comment], terminal: TerminalStyle) -> RenderableType | None:
-    """Return comments with their numbers and places."""
-    return bullets(
-        ((f"{number}.", ""), _comment(comment, terminal)) for number, comment in enumerate(comments, start=1)
-    )
+    """Return comments with their numbers and places, and with the answers to questions."""
+    entries, said = [], ""
+    for number, comment in enumerate(comments, start=1):
+        # one message may answer several questions
+        answer = "answered above" if comment.answer and comment.answer == said else comment.answer
+        said = comment.answer
+        entries.append(((f"{number}.", ""), stack([_comment(comment, terminal), _answer(answer, terminal)])))
+    return bullets(entries)
+
+
+def _answer(text: str, terminal: TerminalStyle) -> RenderableType | None:
+    content = block(text, terminal)
+    return bullets([((terminal.pick("↳", "->"), "green"), content)]) if content else None
 
 
 def _comment(comment: Comment, terminal: TerminalStyle) -> RenderableType:

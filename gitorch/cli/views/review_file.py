@@ -13,7 +13,7 @@ from gitorch.errors import InvalidInput
 from gitorch.git.hunk_ids import HunkPatch
 from gitorch.git.patch_lines import LineKind
 from gitorch.model.redact import Redactor
-from gitorch.model.task import Comment
+from gitorch.model.task import QUESTION_MARK, Comment
 
 VERDICTS = ("comment", "revise", "approve", "reject")
 SEVERITIES = ("must", "should", "note")
@@ -21,7 +21,8 @@ _HELP = """\
 # {title}
 #
 # Write comments between the quoted lines: each is about the line above it, or about the file below a file's name.
-# Begin one with must:, should: or note: to say how much it weighs. A suggestion block replaces the line:
+# Begin one with must:, should: or note: to say how much it weighs; with ?? it is a question, which the agent answers
+# and changes nothing for. A suggestion block replaces the line:
 #     ```suggestion
 #     the new text
 #     ```
@@ -46,7 +47,7 @@ _PLACE = re.compile(r"@(old)?\s+(\".*\"|\S.*?)(?::(\d+)(?:-(\d+))?)?\s*")
 _SEVERITY = re.compile(r"(must|should|note):\s?(.*)")
 _BLOCK = "```suggestion"
 _BLOCK_END = "```"
-_SPECIAL = re.compile(r"(?:>|#|\\|@|```|(?:must|should|note):)")
+_SPECIAL = re.compile(r"(?:>|#|\\|@|```|\?\?|(?:must|should|note):)")
 
 
 class QuotedLine(msgspec.Struct, frozen=True):
@@ -128,11 +129,11 @@ def _comments(place: Comment, lines: Sequence[str]) -> Iterator[Comment]:
     severity, suggestion, is_block = "", None, False
     block: list[str] = []
     for line in [*lines, None]:
-        start = _SEVERITY.fullmatch(line) if line is not None and not is_block else None
+        start = _begin(line) if line is not None and not is_block else None
         if line is None or start:
             if (text := "\n".join(words).strip("\n")).strip() or suggestion is not None:
                 yield msgspec.structs.replace(place, text=text, severity=severity, suggestion=suggestion)
-            words, severity, suggestion = ([start[2]], start[1], None) if start else ([], "", None)
+            words, severity, suggestion = ([start[1]], start[0], None) if start else ([], "", None)
         elif is_block:
             is_block = line != _BLOCK_END
             if is_block:
@@ -145,12 +146,24 @@ def _comments(place: Comment, lines: Sequence[str]) -> Iterator[Comment]:
             words.append(line.removeprefix("\\") if line.startswith("\\") else line)
 
 
+def _begin(line: str) -> tuple[str, str] | None:
+    """Return severity and words of a line that begins a comment: with a severity, or with the mark of a question."""
+    if match := _SEVERITY.fullmatch(line):
+        return match[1], match[2]
+    return ("", line) if line.startswith(QUESTION_MARK) else None
+
+
 def _group(comments: Sequence[Comment]) -> str:
     """Return the comments of one place; what has no severity would belong to the comment before it."""
     first, rest = comments[:1], comments[1:]
     return "".join(
-        [*map(_comment, first), *(_comment(entry) if entry.severity else _elsewhere(entry) for entry in rest)]
+        [*map(_comment, first), *(_comment(entry) if _begins(entry) else _elsewhere(entry) for entry in rest)]
     )
+
+
+def _begins(comment: Comment) -> bool:
+    """Return whether the first line of a comment shows that it is another one."""
+    return bool(comment.severity) or comment.text.startswith(QUESTION_MARK)
 
 
 def _elsewhere(comment: Comment) -> str:
@@ -160,8 +173,8 @@ def _elsewhere(comment: Comment) -> str:
 
 def _comment(comment: Comment) -> str:
     head, *rest = comment.text.split("\n")
-    # a severity line starts a comment, so the words of its first line need no mark
-    first = f"{comment.severity}: {head}" if comment.severity else _escaped(head)
+    # a severity or a question starts a comment, so the words of its first line need no mark
+    first = f"{comment.severity}: {head}" if comment.severity else head if _begins(comment) else _escaped(head)
     lines = [first, *map(_escaped, rest)]
     if comment.suggestion is not None:
         body = [f"\\{line}" if line.startswith(("\\", "```")) else line for line in comment.suggestion.split("\n")]

@@ -10,7 +10,7 @@ from gitorch.cli.views.quantities import plural
 from gitorch.flow.review.second_look import AnsweredComment, SecondLook
 from gitorch.git.hunk_ids import HunkPatch
 
-_VERDICTS = {"revise": "sent back", "approve": "approved", "reject": "rejected"}
+_VERDICTS = {"revise": "sent back", "approve": "approved", "reject": "rejected", "ask": "asked about"}
 
 
 def second_look(look: SecondLook, terminal: TerminalStyle, colours: Mapping[str, str] | None = None) -> str:
@@ -58,5 +58,6 @@ def _comment(entry: AnsweredComment, terminal: TerminalStyle) -> Iterator[str]:
     mark = terminal.pick("▲", "!")
     yield f"{mark} {entry.number}. {terminal.clean(place)}{': ' if place else ''}{first}"
     yield from (f"     {line}" for line in rest)
-    answer = terminal.clean(str(entry.answer)) if entry.answer else "no answer"
+    answer, *more = terminal.clean_block(str(entry.answer)).split("\n") if entry.answer else ["no answer"]
     yield f"  {terminal.pick('↳', '->')} {answer}"
+    yield from (f"     {line}" for line in more)

@@ -66,6 +66,7 @@ def task_page(
             ("Moved", foreign_changes.of_task(moved, terminal)),
             ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
             ("Resolution", resolution_of(resolutions, task.id, terminal)),
+            ("Answers", comment_list(task.answered, terminal)),
             ("Comments", comment_list(task.comments, terminal)),
             ("Branch", _branch(task, terminal, has_worktree=bool(task.worktree) and not removal)),
             ("By hand", block(by_hand, terminal, "yellow")),

@@ -46,6 +46,8 @@ def open_environment(context: RunContext, task: Task) -> AttemptEnv:
     folder.mkdir(parents=True, exist_ok=True)
     role = context.roles.get(task.spec.role) or generalist()
     settings = _with_model_of_role(context.config.agents[attempt.agent], role)
+    if attempt.answers_only:
+        settings = msgspec.structs.replace(settings, permissions="readonly")
     return AttemptEnv(
         key=key,
         folder=folder,
@@ -68,6 +70,7 @@ def room_spec(context: RunContext, task: Task) -> RoomSpec:
         tip=task.tip,
         directory=Path(task.worktree),
         folder=attempt_folder(context.folder, task),
+        only_reads=current_attempt(task).answers_only,
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from gitorch.errors import GitorchError, SetupNeeded
 from gitorch.flow.attempt import briefing
+from gitorch.flow.attempt.answering import answered_questions, unanswered
 from gitorch.flow.attempt.environment import room_spec
 from gitorch.flow.attempt.records import INTERRUPTED, attempt_folder, stop_reason
 from gitorch.git.line_counts import line_counts
@@ -19,11 +20,13 @@ from gitorch.model.redact import redacted
 from gitorch.model.task import (
     ANSWERED,
     ASKED,
+    Comment,
     Commits,
     ConflictRetry,
     Phase,
     State,
     Task,
+    after_questions,
     change,
     change_attempt,
     commit_range,
@@ -69,6 +72,8 @@ def fail(context: RunContext, task: Task, error: GitorchError) -> Task:
     outcome = AttemptOutcome.SETUP if isinstance(error, SetupNeeded) else AttemptOutcome.CRASHED
     ended = change_attempt(task, outcome=outcome) if task.attempt else task
     failed = change(ended, state=State.FAILED, reason=redacted(f"{error.what}{cause}"))
+    if failed.before_questions and ended.attempt and ended.attempt.answers_only:
+        return after_questions(failed, _no_answer(failed, failed.reason))
     if failed.conflict is None:
         return failed
     try:
@@ -162,23 +167,57 @@ def end_finished(context: RunContext, task: Task) -> Task:
     """End a completed attempt; its checks may have passed or failed."""
     failed = [result.name for result in task.results if not result.passed]
     reason = f"checks failed: {', '.join(failed)}" if failed else ""
-    outcome = AttemptOutcome.FINISHED
-    return _end(context, task, outcome, state=State.FINISHED, reason=reason, comments=(), retried=0, conflict=None)
+    attempt = current_attempt(task)
+    answered = answered_questions(task.comments, attempt.summary, is_only=False)
+    fields = {"comments": unanswered(task.comments, answered), "answered": answered, "retried": 0, "conflict": None}
+    return _end(context, task, AttemptOutcome.FINISHED, state=State.FINISHED, reason=reason, **fields)
+
+
+def end_questions(context: RunContext, task: Task, message: str) -> Task:
+    """End a completed attempt that was to answer questions: the task is what it was before, with the answers.
+
+    Questions without an answer wait with its comments.
+    """
+    answered = answered_questions(task.comments, message, is_only=True)
+    left = unanswered(task.comments, answered)
+    if not answered:
+        return _end(
+            context, task, AttemptOutcome.UNANSWERED, state=State.FAILED, reason="it gave no answer", answered=()
+        )
+    numbers = [str(number) for number, comment in enumerate(task.comments, start=1) if comment in left]
+    trouble = f"attempt {task.attempts} did not answer question {', '.join(numbers)}" if numbers else ""
+    ended = change(task, state=State.FINISHED, comments=left, answered=answered)
+    return _end(context, after_questions(ended, trouble), AttemptOutcome.ANSWERED)
+
+
+def _no_answer(task: Task, reason: str) -> str:
+    return f"attempt {task.attempts} did not answer your questions: {reason}"
 
 
 def _end(context: RunContext, task: Task, outcome: AttemptOutcome, **fields: Any) -> Task:
-    task = change(
-        change_attempt(task, phase=Phase.ENDED, outcome=outcome, seconds=elapsed(task), tip=task.tip), **fields
-    )
+    last = current_attempt(task)
+    tip = last.tip if last.answers_only else task.tip
+    task = change(change_attempt(task, phase=Phase.ENDED, outcome=outcome, seconds=elapsed(task), tip=tip), **fields)
+    if task.before_questions and last.answers_only and task.state in (State.FAILED, State.CANCELLED):
+        task = after_questions(task, _no_answer(task, task.reason))
     if task.state is not State.QUEUED and task.wake is None:  # the agent has had the answer
         task = msgspec.structs.replace(task, answer="")
     if (tip := task.tip) is not None:
         task = _with_diff_lines(context, task)
         files = briefing.changed_files(context.repository, task)
-        lines = [note.attempt_line(task, files), *(note.check_line(result) for result in task.results)]
+        lines = [
+            note.attempt_line(task, files, _answers_of(task)),
+            *(note.check_line(result) for result in task.results),
+        ]
         # write the note before the task's state: after a crash in between, it is not written twice
         context.notes.append(tip, lines)
     return task
+
+
+def _answers_of(task: Task) -> tuple[Comment, ...]:
+    """Return the questions that the last attempt has answered."""
+    is_answer = current_attempt(task).outcome in (AttemptOutcome.FINISHED, AttemptOutcome.ANSWERED)
+    return task.answered if is_answer else ()
 
 
 def _with_diff_lines(context: RunContext, task: Task) -> Task:

@@ -8,6 +8,7 @@ from gitorch.agents.prices import prices_of
 from gitorch.config import PriceSettings
 from gitorch.executors.base import tail_text
 from gitorch.flow.attempt import user_hooks
+from gitorch.flow.attempt.answering import put_aside
 from gitorch.flow.attempt.checking import check_tip
 from gitorch.flow.attempt.commits import record_commits
 from gitorch.flow.attempt.environment import AttemptEnv, open_environment
@@ -17,6 +18,7 @@ from gitorch.flow.attempt.finish import (
     end_failed,
     end_finished,
     end_incomplete,
+    end_questions,
     end_refused_by_hook,
     end_stopped,
     end_stopped_or_failed,
@@ -75,6 +77,9 @@ def run(
             _write_brief(env, 1, compose_brief(context, task, checks, dependencies, conflicting))
             task = change_attempt(task, phase=Phase.WORKING)
             yield task
+        if current_attempt(task).answers_only:
+            yield _answer(context, task, env)
+            return
         for changed in _rounds(context, task, env, checks):
             yield from finish_attempt(context, changed)
     except RoomError as error:
@@ -142,6 +147,20 @@ def _work(context: RunContext, task: Task, env: AttemptEnv) -> Task:
     if env.reads_only:
         return end_reading(context, task, env, outcome, collected)
     return _end_early(context, task, env, outcome, collected) or change_attempt(task, phase=Phase.CHECKING)
+
+
+def _answer(context: RunContext, task: Task, env: AttemptEnv) -> Task:
+    """Let the agent answer questions; return the ended task, whose branch is as it was."""
+    outcome = execute_agent(context, task, env, current_attempt(task).round)
+    summary = current_attempt(task).summary  # the agent's account of its work stays
+    task = change_attempt(_with_outcome(task, env, outcome), summary=summary)
+    if put_aside(context, task, env, _collect(task, env, outcome)):
+        task = change_attempt(task, alarms=(*current_attempt(task).alarms, alarms.PUT_ASIDE))
+    if stop := stop_reason(env.folder):
+        return end_stopped(context, task, stop)
+    if outcome.ending is not ExitReason.COMPLETED:
+        return end_incomplete(context, task, outcome)
+    return end_questions(context, task, outcome.summary or outcome.question)
 
 
 def _refused_by_hook(context: RunContext, task: Task, env: AttemptEnv, outcome: Outcome, output: str) -> Task:

@@ -47,6 +47,11 @@ def start(context: RunContext, task: Task, base: Oid) -> Task:
         new = msgspec.structs.replace(new, alarms=tuple(filter(alarms.is_lasting, last.alarms)))
     if last is not None and commits.tip is not None and _is_unfinished(last) and not task.comments:
         new = msgspec.structs.replace(new, continued=True)
+    answers_only = _is_asked_only(task)
+    if answers_only:
+        summary = last.summary if last else ""
+        tip = last.tip if last else commits.tip
+        new = msgspec.structs.replace(new, answers_only=True, summary=summary, tip=tip)
     return change(
         task,
         state=State.RUNNING,
@@ -55,7 +60,8 @@ def start(context: RunContext, task: Task, base: Oid) -> Task:
         branch=context.config.branch_of(task.id),
         worktree=str(worktree_path(context.repository, context.config, task.id)),
         commits=commits,
-        results=(),
+        results=task.results if answers_only else (),
+        before_questions=task.before_questions if answers_only else None,
         wake=None,
         attempts=number,
         attempt=new,
@@ -73,6 +79,13 @@ def _continues_session(context: RunContext, task: Task, last: Attempt) -> bool:
         return False
     is_wanted = task.answer or task.comments or was_cut_off(last)
     return bool(is_wanted) and context.agents[context.config.agents[task.spec.agent].kind].resumable
+
+
+def _is_asked_only(task: Task) -> bool:
+    """Return whether the next attempt only answers questions about the branch."""
+    if task.before_questions is None or task.tip is None or task.answer or not task.comments:
+        return False
+    return all(comment.is_question for comment in task.comments)
 
 
 def _is_unfinished(attempt: Attempt) -> bool:
@@ -94,6 +107,8 @@ def compose_brief(
     conflicting: Sequence[Task] = (),
 ) -> str:
     """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
+    if current_attempt(task).answers_only:
+        return brief.questions_brief(task, resumed=current_attempt(task).resumed)
     reads_only = context.config.agents[task.spec.agent].permissions == "readonly"
     if current_attempt(task).resumed and reads_only:
         return brief.reader_brief(task.answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,6 +12,9 @@ from gitorch.model.answers import CommentAnswer, read_answers
 from gitorch.model.naming import Oid
 from gitorch.model.note import ViewedNote
 from gitorch.model.task import Comment
+
+ASK = "ask"
+"""What a note calls a review that had only questions."""
 
 
 class ReviewMarks(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +65,9 @@ def read_marks(notes: Iterable[ViewedNote]) -> ReviewMarks:
     last: ViewedNote | None = None
     for note in sorted(notes, key=lambda note: note.time):
         if note.verdict:
-            last = note
+            # a question is no verdict on the hunks, as long as there is another one
+            if note.verdict != ASK or last is None or last.verdict == ASK:
+                last = note
             continue
         for patch_id in note.unmarked or ():
             del viewed[patch_id]
@@ -97,9 +102,17 @@ def unseen(hunks: Sequence[HunkPatch], seen: Counter[str]) -> list[HunkPatch]:
 
 
 def second_look(
-    hunks: Sequence[HunkPatch], marks: ReviewMarks, comments: Sequence[Comment], summary: str
+    hunks: Sequence[HunkPatch],
+    marks: ReviewMarks,
+    comments: Sequence[Comment],
+    summary: str,
+    answered: Sequence[Comment] = (),
 ) -> SecondLook:
-    """Compare the hunks of a branch with those of the last verdict; `summary` is the agent's last message."""
+    """Compare the hunks of a branch with those of the last verdict.
+
+    `summary` is the agent's last message about its work, `answered` are the questions that it answered since.
+    """
+    texts = {(comment.place, comment.text): comment.answer for comment in answered}
     gone = marks.judged - Counter(patch_id for hunk in hunks for patch_id in hunk.ids)
     answers = read_answers(summary)
     return SecondLook(
@@ -107,6 +120,16 @@ def second_look(
         hunks=tuple(unseen(hunks, marks.judged)),
         gone=gone.total(),
         comments=tuple(
-            AnsweredComment(number, comment, answers.get(number)) for number, comment in enumerate(comments, start=1)
+            AnsweredComment(number, comment, _answer(number, comment, answers, texts))
+            for number, comment in enumerate(comments, start=1)
         ),
     )
+
+
+def _answer(
+    number: int, comment: Comment, answers: Mapping[int, CommentAnswer], texts: Mapping[tuple[str, str], str]
+) -> CommentAnswer | None:
+    if not comment.is_question:
+        return answers.get(number)
+    text = texts.get((comment.place, comment.text), "")
+    return CommentAnswer(number, "answered", text=text) if text else None
