@@ -6,9 +6,10 @@ from gitorch.agents.api.question import ApiQuestions
 from gitorch.agents.claude.adapter import Claude
 from gitorch.agents.claude.question import ClaudeQuestions
 from gitorch.agents.codex.adapter import Codex
+from gitorch.agents.codex.call_log import CodexCallLog
 from gitorch.agents.codex.question import CodexQuestions
 from gitorch.agents.command import CommandAgent
-from gitorch.agents.protocol import Agent
+from gitorch.agents.protocol import Agent, CallLog
 from gitorch.agents.question import Questioner
 
 AGENTS: dict[str, Agent] = {
@@ -26,3 +27,6 @@ QUESTIONERS: dict[str, Questioner] = {
     "api": ApiQuestions(),
 }
 """How a question is put to each kind of agent that has a model."""
+
+CALL_LOGS: dict[str, CallLog] = {"codex": CodexCallLog()}
+"""Where each kind of agent says what its calls use, if its stream does not."""

@@ -50,6 +50,25 @@ class ModelCall(msgspec.Struct, frozen=True):
     usage: Usage
 
 
+class LoggedCall(ModelCall, frozen=True):
+    """A call of a model in an agent's own log: `time` is when it ended (Unix seconds; 0: unknown)."""
+
+    time: float
+
+
+class CallLog(Protocol):
+    """A file in which a kind of agent says what each call of its model used, where its stream does not."""
+
+    def session(self, line: bytes) -> str:
+        """Return the session that a line of the stream names; "" for other lines."""
+
+    def find(self, environment: Mapping[str, str], session: str) -> Path | None:
+        """Return the log of a session of an agent with this environment; None if there is none yet."""
+
+    def call(self, line: bytes) -> LoggedCall | None:
+        """Return what a line of the log says that one call has used; None for other lines."""
+
+
 class Agent(Protocol):
     """One kind of agent. Stateless: everything it needs comes in as values."""
 
@@ -98,4 +117,4 @@ class Agent(Protocol):
         """Yield what one line of the stream means for a person; nothing for a line that does not parse."""
 
 
-__all__ = ["Agent", "Launch", "ModelCall", "ProbeResult", "Request"]
+__all__ = ["Agent", "CallLog", "Launch", "LoggedCall", "ModelCall", "ProbeResult", "Request"]

@@ -112,7 +112,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `session` is the id to resume with, `denials` are the tool calls that were denied, `resets_at` is when a limit ends
     (Unix seconds; None: unknown). `question` is what the agent asked with a tool for questions. `commands` are those
-    that it ran and a reviewer should know of. `leftover` is the number of processes that it left running.
+    that it ran and a reviewer should know of. `leftover` is the number of processes that it left running. `calls` is
+    what its calls of the model used, call by call, where its own log says that: it counts instead of `usage`.
     """
 
     ending: ExitReason
@@ -125,6 +126,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     question: str = ""
     commands: tuple[str, ...] = ()
     leftover: int = 0
+    calls: Usage | None = None
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

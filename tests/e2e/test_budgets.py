@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tomli_w
 
+from tests.support import real
 from tests.support.cli import Cli
+from tests.support.git import git
 from tests.support.model_server import ModelRequest, ModelServer, Say, Shell, Tokens, Turn
 
 _DOLLAR = Tokens(0, 0, 100_000)
@@ -47,3 +50,21 @@ def test_a_budget_ends_what_runs(repository_folder: Path) -> None:
     assert 3.0 <= sum(spent.values()) <= 3.0 + len(spent)
     assert all("the budget of $3.00 is used up" in tasks[name]["reason"] for name in spent)
     assert all(task["attempts"] == (1 if name in spent else 0) for name, task in tasks.items())
+
+
+@pytest.mark.real_agents
+def test_a_budget_ends_the_real_codex_within_its_turn(repository_folder: Path) -> None:
+    """Its own log says what each call has used: it is stopped after the call that reaches the budget."""
+    with ModelServer(work) as server:
+        codex = real.codex_settings(server)
+        table = {"kind": "codex", "path": codex.path, "model": codex.model, "args": list(codex.args), "env": codex.env}
+        config = {"agent": "codex", "agents": {"codex": table | {"prices": {"input": 0.0, "output": 10.0}}}}
+        cli = Cli(repository_folder, tomli_w.dumps(config), CODEX_HOME=str(repository_folder.parent / "codex-home"))
+        (repository_folder.parent / "codex-home").mkdir()
+        cli.environment["GITORCH_SANDBOX_MODE"] = "off"
+        cli("submit", "Work", "--budget", "1.5")
+        cli.run(ok=6)
+    (task,) = cli.tasks().values()
+    assert (task["state"], task["attempt"]["outcome"]) == ("failed", "out of budget")
+    assert task["cost"]["usd"] in (2.0, 3.0)  # the call that reached it, and one that began meanwhile
+    assert git("show", "orch/work:turns.txt", cwd=cli.folder).strip()

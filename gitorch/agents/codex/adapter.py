@@ -97,7 +97,7 @@ class Codex:
         return stream.outcome(lines, stderr, result)
 
     def metered(self, line: bytes) -> ModelCall | None:  # noqa: ARG002
-        """Return None: Codex says what it has used only when its turn is over."""
+        """Return None: its stream says what it has used only when its turn is over; see `call_log`."""
         return None
 
     def hopeless(self, line: bytes) -> str:

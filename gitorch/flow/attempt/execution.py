@@ -7,13 +7,15 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch.agents import CALL_LOGS
 from gitorch.agents.declared import declared_outcome
 from gitorch.agents.protocol import Request
 from gitorch.config import seconds, size
 from gitorch.executors.base import STDIN_FILE, NotStarted, Spec, tail_text
 from gitorch.executors.starting import wait_for_end
+from gitorch.flow.attempt.call_log import CallLogReader
 from gitorch.flow.attempt.environment import AttemptEnv
-from gitorch.flow.attempt.metering import Meter, metered_usage
+from gitorch.flow.attempt.metering import Meter, logged_usage, metered_usage
 from gitorch.flow.attempt.records import attempt_folder, attempt_key, brief_file, record_stop, stop_reason
 from gitorch.flow.attempt.results import read_result, result_file
 from gitorch.flow.attempt.stream_watch import stopped_when_hopeless
@@ -42,8 +44,8 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
     if task.spec.budget and _remaining_budget(task) <= 0:
         return Outcome(ending=ExitReason.EXHAUSTED, reason=f"the budget of ${task.spec.budget:.2f} is used up")
     spec = _agent_spec(context, task, env, round_number)
-    meter = _meter(context, task, env)
-    with stopped_when_hopeless(context.executor, context.executor.id_of(spec.key), meter.judge):
+    meter = _meter(context, task, env, spec)
+    with stopped_when_hopeless(context.executor, context.executor.id_of(spec.key), meter.judge, meter.judge_log):
         result = execute(context, env, spec)
     if result.cause == "failed-to-start":
         return Outcome(ending=ExitReason.SETUP, reason=f"could not start: {result.message}")
@@ -56,7 +58,10 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
     if env.settings.kind == "command":
         content = read_result(env.messages, round_number)
         outcome = declared_outcome(outcome, env.settings.exit_codes, result, content)
-    if outcome.usage is None:  # it was stopped before it could say
+    with context.executor.open_output(execution, "stdout") as lines:
+        calls = logged_usage(env.agent, env.settings, _call_log(context, env, spec), lines)
+        outcome = msgspec.structs.replace(outcome, calls=calls)
+    if outcome.usage is None and outcome.calls is None:  # it was stopped before it could say
         with context.executor.open_output(execution, "stdout") as lines:
             outcome = msgspec.structs.replace(outcome, usage=metered_usage(env.agent, env.settings, lines))
     if meter.exceeded and result.cause == "stopped":
@@ -65,14 +70,24 @@ def execute_agent(context: RunContext, task: Task, env: AttemptEnv, round_number
     return _killed(_with_time_limit(outcome, result), result)
 
 
-def _meter(context: RunContext, task: Task, env: AttemptEnv) -> Meter:
+def _meter(context: RunContext, task: Task, env: AttemptEnv, spec: Spec) -> Meter:
     """Return a meter that tells the run what this round adds to the earlier rounds of its attempt."""
     earlier = current_attempt(task).usage or Usage()
 
     def publish(usage: Usage) -> None:
         context.spending.record(task.id, earlier + usage)
 
-    return Meter(env.agent, env.settings, budget=_remaining_budget(task), publish=publish)
+    log = _call_log(context, env, spec)
+    return Meter(env.agent, env.settings, budget=_remaining_budget(task), publish=publish, log=log)
+
+
+def _call_log(context: RunContext, env: AttemptEnv, spec: Spec) -> CallLogReader | None:
+    def started() -> float | None:
+        status = context.executor.poll(context.executor.id_of(spec.key))
+        return None if isinstance(status, NotStarted) else status.started or None
+
+    log = CALL_LOGS.get(env.settings.kind)
+    return CallLogReader(log, spec.env, started) if log else None
 
 
 def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: int) -> Spec:

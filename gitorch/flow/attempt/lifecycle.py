@@ -184,7 +184,7 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
         session=outcome.session or attempt.session,
         ending=outcome.ending,
         summary=redacted(outcome.summary)[: note.LONGEST],
-        usage=_total_usage(attempt, outcome.usage, prices_of(env.settings), cumulative=env.agent.usage_is_cumulative),
+        usage=_total_usage(attempt, outcome, prices_of(env.settings), cumulative=env.agent.usage_is_cumulative),
         session_usage=outcome.usage or attempt.session_usage,
         denials=(*attempt.denials, *outcome.denials),
         alarms=(
@@ -205,14 +205,15 @@ def _left_running(outcome: Outcome) -> list[str]:
     return [alarms.left_running(outcome.leftover)] if outcome.leftover else []
 
 
-def _total_usage(
-    attempt: Attempt, usage: Usage | None, prices: PriceSettings | None, *, cumulative: bool
-) -> Usage | None:
+def _total_usage(attempt: Attempt, outcome: Outcome, prices: PriceSettings | None, *, cumulative: bool) -> Usage | None:
     """Return the usage of an attempt with one more round; `cumulative` usage counts the whole session.
+
+    What a log says call by call counts instead: the total of a session lacks what was interrupted.
 
     The user's prices, if there are any, replace what the agent says about its cost.
     """
-    if usage and cumulative and attempt.session_usage:
+    usage = outcome.calls or outcome.usage
+    if usage and not outcome.calls and cumulative and attempt.session_usage:
         usage = usage - attempt.session_usage
     usage = priced(usage, prices) if usage else None
     if usage and attempt.usage:

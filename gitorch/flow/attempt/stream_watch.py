@@ -18,10 +18,16 @@ _LONGEST_LINE = 1 << 20
 
 
 @contextmanager
-def stopped_when_hopeless(executor: Executor, execution: ExecutionId, judge: Judge) -> Iterator[None]:
-    """Cancel an execution during this block, with the reason, once `judge` returns one for a line of its output."""
+def stopped_when_hopeless(
+    executor: Executor, execution: ExecutionId, judge: Judge, judge_log: Callable[[], str]
+) -> Iterator[None]:
+    """Cancel an execution during this block, with the reason, once `judge` returns one for a line of its output.
+
+    `judge_log` is asked each time after the lines, for an agent that writes more than its output.
+    """
     ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(executor, execution, judge, ended), daemon=True, name="watch")
+    parts = (executor, execution, judge, judge_log, ended)
+    watcher = threading.Thread(target=_watch, args=parts, daemon=True, name="watch")
     watcher.start()
     try:
         yield
@@ -30,7 +36,9 @@ def stopped_when_hopeless(executor: Executor, execution: ExecutionId, judge: Jud
         watcher.join()
 
 
-def _watch(executor: Executor, execution: ExecutionId, judge: Judge, ended: threading.Event) -> None:
+def _watch(
+    executor: Executor, execution: ExecutionId, judge: Judge, judge_log: Callable[[], str], ended: threading.Event
+) -> None:
     offset, rest = 0, b""
     while not ended.wait(WATCH_SECONDS):
         with executor.open_output(execution, "stdout") as file:
@@ -42,3 +50,6 @@ def _watch(executor: Executor, execution: ExecutionId, judge: Judge, ended: thre
                 if reason := next(filter(None, map(judge, lines)), ""):
                     executor.cancel(execution, reason)
                     return
+        if reason := judge_log():
+            executor.cancel(execution, reason)
+            return
