@@ -1,7 +1,6 @@
 """JSON lines on commits, under `refs/notes/gitorch`: appended and read in bulk.
 
-Notes are written through `git fast-import` and moved by compare-and-swap, because parallel `git notes add` loses
-notes without an error.
+Notes are moved by compare-and-swap, because parallel `git notes add` loses notes without an error.
 """
 
 from __future__ import annotations
@@ -10,8 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from gitorch.git import unreferenced
-from gitorch.git.lockfiles import SCRATCH
+from gitorch.git.notes_fanout import NotesTree
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.model.naming import NOTES, Oid, Ref
 from gitorch.model.note import Line, parse_lines
@@ -19,8 +17,7 @@ from gitorch.model.refs import RefUpdate
 from gitorch.storage import locks
 
 _TRIES = 20
-_MAX_DEPTH = 4
-_SCRATCH = SCRATCH.encode()
+_MESSAGE = "gitorch notes"
 
 
 def read(repository: Repository, commit: Oid) -> list[Line]:
@@ -50,29 +47,22 @@ def build(repository: Repository, additions: Mapping[Oid, Sequence[Line]], *, on
     Nothing is visible until the update is made, together with other refs if the caller wants. With `once`, a commit
     that already has a line with the key of the first one gets none of them. Call with `lock` held.
     """
-    tip, before = read_contents(repository, list(additions))
+    (tip,) = repository.object_ids(NOTES)
+    tree = NotesTree(repository, tip)
+    before = tree.contents(list(additions))
     contents = {
         commit: before[commit] + b"".join(line.text + b"\n" for line in lines)
         for commit, lines in additions.items()
         if not (once and _has_key(before[commit], lines[0]))
     }
-    return [build_rewritten(repository, tip, contents)] if contents else []
+    return [RefUpdate(NOTES, tree.write(contents, _MESSAGE), tip)] if contents else []
 
 
 def build_rewritten(
     repository: Repository, tip: Oid | None, contents: Mapping[Oid, bytes], ref: Ref = NOTES
 ) -> RefUpdate:
     """Make a notes commit on top of `tip` with these notes; empty content removes one. Nothing is visible yet."""
-    # the scratch ref holds the commit within this one process, and is never written
-    stream = [b"feature done\ncommit %s\nmark :1\n" % _SCRATCH]
-    stream.append(b"committer %s\n%s" % (repository.committer().encode(), _data(b"gitorch notes\n")))
-    stream.append(b"from %s\n" % tip.encode() if tip else b"")
-    zero = b"0" * len(next(iter(contents)))
-    for commit, content in contents.items():
-        stream.append(b"N %s %s\n" % (b"inline" if content else zero, commit.encode()))
-        stream.append(_data(content) if content else b"")
-    stream.append(b"get-mark :1\nreset %s\nfrom %s\n\ndone\n" % (_SCRATCH, zero))
-    return RefUpdate(ref, unreferenced.fast_import(repository, b"".join(stream)), tip)
+    return RefUpdate(ref, NotesTree(repository, tip).write(contents, _MESSAGE), tip)
 
 
 def append(repository: Repository, additions: Mapping[Oid, Sequence[Line]], reason: str, *, once: bool = False) -> None:
@@ -138,25 +128,10 @@ def lock(repository: Repository) -> Iterator[None]:
 def read_contents(
     repository: Repository, commits: Sequence[Oid], ref: Ref = NOTES
 ) -> tuple[Oid | None, dict[Oid, bytes]]:
-    """Return the notes' tip, and the note on each of these commits, in one process."""
-    # git spreads notes over folders of two digits once there are many
-    names = [f"{ref}:{_path(commit, depth)}" for commit in commits for depth in range(_MAX_DEPTH)]
-    tip, *blobs = repository.read_objects([ref, *names])
-    contents = {
-        commit: next((blob.content for blob in blobs[start : start + _MAX_DEPTH] if blob.content is not None), b"")
-        for commit, start in zip(commits, range(0, len(blobs), _MAX_DEPTH), strict=True)
-    }
-    return (Oid(tip.name) if tip.content is not None else None), contents
-
-
-def _path(commit: Oid, depth: int) -> str:
-    folders = [commit[2 * level : 2 * level + 2] for level in range(depth)]
-    return "/".join([*folders, commit[2 * depth :]])
+    """Return the notes' tip, and the note on each of these commits."""
+    (tip,) = repository.object_ids(ref)
+    return tip, NotesTree(repository, tip).contents(commits)
 
 
 def _has_key(content: bytes, line: Line) -> bool:
     return line.key is not None and any(existing.key == line.key for existing in parse_lines(content))
-
-
-def _data(content: bytes) -> bytes:
-    return b"data %d\n%s\n" % (len(content), content)

@@ -28,8 +28,11 @@ _LARGE_LINES = 2_000
 """From so many lines on, a stream makes a pack that is not small."""
 
 
-def store_pack(repository: Repository, content: bytes, tips: Iterable[Oid]) -> None:
-    """Store a pack; git keeps it until `kept_packs.release` is called with one of these commits."""
+def store_pack(repository: Repository, content: bytes, tips: Iterable[Oid], *, roll_up: bool = False) -> None:
+    """Store a pack; git keeps it until `kept_packs.release` is called with one of these commits.
+
+    With `roll_up` it becomes one with other small packs, once there are many.
+    """
     packs = repository.common_dir / "objects" / "pack"
     kept_packs.remove_stale(repository.common_dir)
     words = ("index-pack", "--threads=1", f"--keep={kept_packs.content()}", "--stdin")
@@ -37,6 +40,8 @@ def store_pack(repository: Repository, content: bytes, tips: Iterable[Oid]) -> N
     kind, _, name = answer.partition("\t")
     if kind == "keep":
         kept_packs.remember(repository.common_dir, packs / f"pack-{name}.keep", tips)
+    if roll_up and len(content) < _SMALL_BYTES:
+        _roll_up(repository, f"pack-{name}.pack")
 
 
 def fast_import(repository: Repository, stream: bytes) -> Oid:

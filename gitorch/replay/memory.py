@@ -10,6 +10,7 @@ from typing import Self
 
 import msgspec
 
+from gitorch.git.pack_format import NewObject
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import Oid
 from gitorch.replay import pack, trees
@@ -18,7 +19,7 @@ from gitorch.replay.commit_bytes import rewrite_commit, synthetic_commit
 from gitorch.replay.fast_path import FastPath, find_fast_path, may_rename_folder
 from gitorch.replay.history import Change, Changes, History, Pick
 from gitorch.replay.merge_tree import MergeTrees
-from gitorch.replay.objects import Entry, NewObject, Objects
+from gitorch.replay.objects import Entry, Objects
 from gitorch.replay.patches import Outline, Patches, outline
 from gitorch.replay.quarantine import Quarantine
 from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed

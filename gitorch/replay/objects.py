@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from gitorch.git.pack_format import NewObject
 from gitorch.git.repository import BatchProcess, GitFailed, Repository
 from gitorch.model.naming import Oid
 
@@ -21,10 +19,6 @@ if TYPE_CHECKING:
 _SHA1_BYTES = 20
 TREE = b"40000"
 """A folder's mode; no other begins with a 4."""
-_MAX_STORED = 512
-"""Content up to this size is not compressed: that costs more time than it saves."""
-_SMALL_WINDOW, _SMALL_MEMORY = 12, 5
-"""zlib's window (4 kB) and memory for small content: clearing its usual 256 kB takes longer than compressing a tree."""
 _CHUNK = 400
 """How many ids are requested at once: they fit into a pipe, so that sending never waits for the answers."""
 
@@ -35,19 +29,6 @@ Entries = Mapping[bytes, bytes]
 """A tree: by name and in git's order, its entries as records, the way git writes them (mode, space, name, NUL, id)."""
 
 _NO_ENTRIES: Entries = MappingProxyType({})
-
-
-class NewObject(msgspec.Struct, frozen=True, gc=False):
-    """An object that the repository does not have yet.
-
-    `children` are the ids of further new objects that it refers to. A tree was made from the tree `base`, and has all
-    but a few of its entries.
-    """
-
-    kind: bytes
-    content: bytes
-    children: tuple[bytes, ...] = ()
-    base: bytes = b""
 
 
 class Objects:
@@ -149,14 +130,3 @@ class Objects:
 def sort_entries(entries: Entries) -> dict[bytes, bytes]:
     """Sort entries as git does: folders as if their names ended with a slash."""
     return dict(sorted(entries.items(), key=lambda item: item[0] + b"/" if item[1].startswith(TREE) else item[0]))
-
-
-def deflate(content: bytes) -> bytes:
-    """Return content in zlib's format (RFC 1950), uncompressed if it is short."""
-    if len(content) > _MAX_STORED:
-        window, memory = (_SMALL_WINDOW, _SMALL_MEMORY) if len(content) <= 1 << _SMALL_WINDOW else (zlib.MAX_WBITS, 8)
-        compressor = zlib.compressobj(1, zlib.DEFLATED, window, memory)
-        return compressor.compress(content) + compressor.flush()
-    length = len(content).to_bytes(2, "little")
-    complement = (len(content) ^ 0xFFFF).to_bytes(2, "little")
-    return b"\x78\x01\x01" + length + complement + content + zlib.adler32(content).to_bytes(4, "big")

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from gitorch.git.pack_format import NewObject, deflate
 from gitorch.git.repository import Repository, quoted_path
-from gitorch.replay.objects import TREE, NewObject, Objects, deflate
+from gitorch.replay.objects import TREE, Objects
 
 _PREFIX = "gitorch-objects-"
 _MEMORY = Path("/dev/shm")  # noqa: S108

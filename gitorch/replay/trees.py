@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitorch.replay.objects import TREE, Entry, NewObject, Objects, sort_entries
+from gitorch.git.pack_format import NewObject
+from gitorch.replay.objects import TREE, Entry, Objects, sort_entries
 
 Changes = Mapping[bytes, Entry | None]
 """Paths with their new entries; None deletes."""
