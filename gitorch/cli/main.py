@@ -55,6 +55,7 @@ COMMANDS: Sections = {
         "diff": ("diff", "show the changes of a task"),
         "check": ("check", "run the checks of tasks again"),
         "comment": ("verdicts", "comment on a task, a file or a line"),
+        "apply": ("apply", "apply the suggestions of your comments"),
         "approve": ("verdicts", "approve tasks for merging"),
         "revise": ("verdicts", "send a task back with comments"),
         "reject": ("verdicts", "reject a task"),

@@ -101,9 +101,15 @@ def _ref_refusal(operation: Operation, update: RefUpdate, snapshot: RepoSnapshot
     if now != update.new:
         position = f"the operation left it at {_short(update.new)}; it is now at {_short(now)}"
         return _refused(operation, f"{name} has moved since", position, f"git log {name}" if now else "git reflog")
-    if checkout is not None and not _moves_away(operation, checkout):
+    if checkout is not None and not (_moves_away(operation, checkout) or _is_followed(update, snapshot)):
         return _refused(operation, f"{name} is checked out in {checkout}", "", f"git -C {checkout} switch --detach")
     return None
+
+
+def _is_followed(update: RefUpdate, snapshot: RepoSnapshot) -> bool:
+    """Return whether the worktree of a task follows a move of its branch."""
+    branches = {branch_ref(task.branch) for task in snapshot.tasks.values() if task.branch and not task.adopted}
+    return update.old is not None and update.new is not None and update.ref in branches
 
 
 def _moves_away(operation: Operation, checkout: Path) -> bool:

@@ -98,8 +98,8 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A reviewer's comment on the task, a file, a line, or the lines up to `end`; `attempt` is the reviewed one.
 
     `severity` is must, should, note, or nothing. `code` is the part of the diff that the reviewer saw, `suggestion` a
-    replacement of the lines, and `is_old` says that they are lines of the base, which the branch removes. `answer` is
-    what the agent answered to a question.
+    replacement of the lines, and `is_old` says that they are lines of the base, which the branch removes. `blob` is
+    the version of the file that a suggestion is for, `answer` what the agent answered to a question.
     """
 
     text: str
@@ -112,6 +112,7 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     suggestion: str | None = None
     author: str = field(default="", name="who")
     attempt: int = 0
+    blob: Oid | None = None
     answer: str = ""
 
     @property

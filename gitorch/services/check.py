@@ -95,7 +95,7 @@ def record_results(
     for state, checked in zip(states, results, strict=True):
         recorded = current[state.task.id]
         is_kept = recorded.state is State.APPROVED and state.unseen is not None
-        pairs.append((recorded, recorded if is_kept else _checked_task(state.task, checked)))
+        pairs.append((recorded, recorded if is_kept else with_results(state.task, checked)))
         lines.setdefault(_tip(state), []).extend(note.check_line(result) for result in checked)
     summary = describe("check", [state.task for state in states])
     tasks = change_with_notes(workspace, "check", pairs, lines, summary)
@@ -125,7 +125,8 @@ def _tip_checks(workspace: Workspace, state: BranchState) -> dict[str, str]:
     return checks_for(workspace, state.task)
 
 
-def _checked_task(task: Task, results: tuple[CheckResult, ...]) -> Task:
+def with_results(task: Task, results: tuple[CheckResult, ...]) -> Task:
+    """Return a task with the results of its checks, and the reason that they give it."""
     failed = ", ".join(result.name for result in results if not result.passed)
     reason = f"checks failed: {failed}" if failed else "" if task.state is not State.CONFLICTED else task.reason
     return change(task, results=results, reason=reason)

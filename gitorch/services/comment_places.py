@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gitorch.git.file_commit import file_entry
 from gitorch.git.file_patches import read_files
 from gitorch.git.hunk_ids import HunkPatch, hunk_patches
 from gitorch.git.patch_lines import LineKind, PatchLine
@@ -25,10 +26,19 @@ def placed(workspace: Workspace, task: Task, comment: Comment) -> Comment:
     current = branch_state(workspace, task).task
     side = change(current, commits=Commits(base_of(current))) if comment.is_old else current
     require_place(workspace.repository, side, comment.file, max(comment.line, comment.end))
+    comment = _with_blob(workspace, current, comment)
     if comment.code or not comment.line or current.tip is None:
         return comment
     patch = read_files(workspace.repository, *commit_range(current))
     return msgspec.structs.replace(comment, code=_code(hunk_patches(patch), comment))
+
+
+def _with_blob(workspace: Workspace, task: Task, comment: Comment) -> Comment:
+    """Return a comment with the version of the file that its suggestion is for."""
+    if comment.suggestion is None or comment.blob or not comment.line or comment.is_old or task.tip is None:
+        return comment
+    entry = file_entry(workspace.repository, task.tip, comment.file)
+    return msgspec.structs.replace(comment, blob=entry[1]) if entry else comment
 
 
 def _code(hunks: list[HunkPatch], comment: Comment) -> str:

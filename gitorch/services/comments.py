@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gitorch.errors import InvalidInput, Refused
+from gitorch.model import suggestions
 from gitorch.model.task import Comment, State, Task, change
 from gitorch.services import guard
 from gitorch.services.changes import change_tasks
@@ -35,9 +36,17 @@ def add_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) 
     """Add comments to a task, all or none; raise `InvalidInput` if the place of one does not exist."""
     if task.state is State.RUNNING:
         raise Refused("running", f"{task.id} is still running")
-    added = [placed(workspace, task, comment) for comment in comments]
+    added = [placed(workspace, task, _with_suggestion(comment)) for comment in comments]
     pairs = _with_comments(workspace, task, (*task.comments, *added))
     return change_tasks(workspace, "comment", pairs, f"comment on {task.id}")[0]
+
+
+def _with_suggestion(comment: Comment) -> Comment:
+    """Return a comment with the suggestion block that its words hold, as on forges."""
+    words, suggestion = suggestions.split(comment.text)
+    if suggestion is None or comment.suggestion is not None:
+        return comment
+    return msgspec.structs.replace(comment, text=words, suggestion=suggestion)
 
 
 def _with_comments(workspace: Workspace, task: Task, comments: tuple[Comment, ...]) -> list[Pair]:
@@ -72,7 +81,7 @@ def replace_comments(workspace: Workspace, task: Task, comments: Sequence[Commen
     edited = []
     for new in comments:
         old = known.get((new.place, new.is_old, new.text))
-        fields = {"author": old.author, "attempt": old.attempt, "code": old.code} if old else {}
+        fields = {name: getattr(old, name) for name in ("author", "attempt", "code", "blob")} if old else {}
         edited.append(placed(workspace, task, msgspec.structs.replace(new, **fields)))
     pairs = _with_comments(workspace, task, tuple(edited))
     return change_tasks(workspace, "comment", pairs, f"edit the review of {task.id}")[0]

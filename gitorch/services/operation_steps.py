@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from gitorch.errors import GitorchError
 from gitorch.git import checkouts, lockfiles
 from gitorch.git.worktree_trash import Move, carry_out
-from gitorch.model.naming import Oid, Ref
+from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.services.branches import is_own_branch
 from gitorch.services.workspace import Workspace
@@ -28,8 +28,8 @@ def user_refs(workspace: Workspace, moves: Iterable[RefUpdate]) -> list[Ref]:
 
 
 def require_checkouts_ready(workspace: Workspace, moves: Iterable[RefUpdate]) -> None:
-    """Raise `Refused` if a user branch would move and its checkout could not be updated."""
-    for ref, old, new in _user_moves(workspace, moves):
+    """Raise `Refused` if a branch would move whose checkout could not be updated: a user's, or a task's worktree."""
+    for ref, old, new in _followed_moves(workspace, moves):
         checkouts.require_ready(workspace.repository, ref, old, new)
 
 
@@ -69,9 +69,17 @@ def _user_moves(workspace: Workspace, moves: Iterable[RefUpdate]) -> Iterator[tu
             yield move.ref, move.old, move.new
 
 
+def _followed_moves(workspace: Workspace, moves: Iterable[RefUpdate]) -> Iterator[tuple[Ref, Oid, Oid]]:
+    """Yield the moves of branches that checkouts follow: those of user branches, and of the branches of tasks."""
+    moves = list(moves)
+    yield from _user_moves(workspace, moves)
+    branches = {branch_ref(task.branch) for task in workspace.tasks.values() if task.branch and not task.adopted}
+    yield from ((move.ref, move.old, move.new) for move in moves if move.ref in branches and move.old and move.new)
+
+
 def _update_checkouts(workspace: Workspace, moves: Iterable[RefUpdate]) -> None:
-    """Update the checkouts of user branches to where these have moved."""
-    for ref, old, new in _user_moves(workspace, moves):
+    """Update the checkouts of branches to where these have moved."""
+    for ref, old, new in _followed_moves(workspace, moves):
         if old != new:
             for path in checkouts.fast_forward(workspace.repository, ref, old, new):
                 workspace.store.notices.append(f"{path} was changed meanwhile and was not updated")

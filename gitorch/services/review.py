@@ -115,7 +115,7 @@ def approve(
     tasks = [*by_id(task for task in tasks if task not in merged).values()]
     states = [*branch_states(workspace, tasks).values()]
     for state in states:
-        _require_seen(workspace, state)
+        require_seen(workspace, state)
     current = [_approvable(workspace, state) for state in states]
     for task in current:
         if workspace.config.review.require_checks and not force:
@@ -220,7 +220,7 @@ def _require_no_credentials(workspace: Workspace, task: Task) -> None:
         )
 
 
-def _require_seen(workspace: Workspace, state: BranchState) -> None:
+def require_seen(workspace: Workspace, state: BranchState) -> None:
     """Raise `Refused` if a branch has commits that no review has shown."""
     task = state.task
     if not is_shown(workspace, state):

@@ -110,6 +110,11 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     assert call("report")["schema"] == "gitorch/report/1"
     assert call("diff", "one")["files"] == [{"path": "one.txt", "status": "A", "added": 1, "removed": 0}]
     assert call("comment", "two", "bad.txt:1", "-m", "No")["task"]["comments"][0]["line"] == 1
+    assert (
+        call("comment", "two", "bad.txt:1", "-m", "```suggestion\ngood\n```")["task"]["comments"][1]["suggestion"]
+        == "good"
+    )
+    assert len(call("apply", "two", ok=6)["applied"]) == 1
     assert call("revise", "two")["task"]["state"] == "queued"
     assert call("kill", "two")["tasks"][0]["state"] == "cancelled"
     assert call("retry", "two")["tasks"][0]["state"] == "queued"

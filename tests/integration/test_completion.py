@@ -76,7 +76,7 @@ def script(name: str, tmp_path: Path) -> Path:
 
 
 ANSWERS = {
-    "app": ["approve"],
+    "app": ["apply", "approve"],
     "approve ''": ["login"],
     "merge ''": ["logout"],
     "move ''": ["later"],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unidiff.patch import PatchSet
 
 from gitorch.cli.views.review_file import SEVERITIES, parse, quoted_lines, render
 from gitorch.errors import InvalidInput
@@ -85,6 +86,18 @@ def test_comments_survive_the_file(comments: list[Comment], verdict: str) -> Non
     read = parse(render("Review of x", QUOTED, comments, verdict), QUOTED)
     assert read.verdict == verdict
     assert sorted(map(repr, read.comments)) == sorted(map(repr, comments))
+
+
+@given(_comments())
+def test_what_is_quoted_is_the_diff(comments: list[Comment]) -> None:
+    """Another parser of diffs reads the quoted lines: the same files, and the same lines added and removed."""
+    text = render("Review of x", QUOTED, comments)
+    patch = PatchSet("".join(f"{line[2:]}\n" for line in text.split("\n") if line.startswith("> ")))
+    assert [file.path for file in patch] == ["a.py", "b c.py"]
+    assert [str(line.value).rstrip("\n") for file in patch for hunk in file for line in hunk if line.is_removed] == [
+        "> must: old"
+    ] * 2
+    assert (patch.added, patch.removed) == (4, 2)
 
 
 def test_words_between_lines_are_about_the_line_above() -> None:

@@ -12,6 +12,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import views
+from gitorch.cli.commands.apply import apply_suggestions
 from gitorch.cli.commands.diff import show_diff, show_second_look
 from gitorch.cli.commands.hunk_keys import walk_hunks
 from gitorch.cli.commands.review_file import edit_review
@@ -36,7 +37,7 @@ i  what changed since your last verdict  n  next task
 c  comment (?? asks: nothing changes)    q  quit
 e  edit the review, in the diff          s  summary: this page, with your comments
 t  checks with their output              o  open the worktree in your editor
-l  the agent's log"""
+l  the agent's log                       y  apply your suggestions"""
 
 
 def review_interactively(session: Session, cards: Sequence[ReviewCard], *, flat: bool) -> list[Task]:
@@ -134,6 +135,12 @@ def _edit(session: Session, task: Task) -> bool:
     return edit_review(session, before).state is not before.state
 
 
+def _apply(session: Session, task: Task) -> bool:
+    apply_suggestions(session, session.find(task.id))
+    services.branch_tips.mark_shown(session.workspace, session.find(task.id))
+    return False
+
+
 def _approve(session: Session, task: Task) -> bool:
     workspace = session.workspace
     reviewer = services.comments.current_reviewer(workspace)
@@ -175,6 +182,7 @@ _ACTIONS: dict[str, Callable[[Session, Task], bool]] = {
     "l": _log,
     "o": _open,
     "s": _summary,
+    "y": _apply,
     "a": _approve,
     "r": _revise,
     "x": _reject,

@@ -10,7 +10,7 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
 from gitorch.cli.schema.resolution import ResolutionJson, resolution_json
 from gitorch.cli.schema.second_look import HunkJson, SinceReviewJson
-from gitorch.cli.schema.task import CheckJson, LaterCommitJson, TaskJson, later_json, tasks_json
+from gitorch.cli.schema.task import CheckJson, CommentJson, LaterCommitJson, TaskJson, later_json, tasks_json
 from gitorch.flow.review import ReviewCard
 from gitorch.model import rivals
 from gitorch.model.task import Task
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gitorch.flow.review.second_look import SecondLook
     from gitorch.services.check import CheckedTask
     from gitorch.services.second_look import BranchHunks
+    from gitorch.services.suggestions import AppliedSuggestions
 
 
 class SignalJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +155,27 @@ class CommentAnswer(JsonAnswer, tag="gitorch/comment/1", frozen=True, kw_only=Tr
     """The task with the new comment."""
 
     task: TaskJson
+
+
+class ApplyAnswer(JsonAnswer, tag="gitorch/apply/1", frozen=True, kw_only=True):
+    """The suggestions that became a commit."""
+
+    task: TaskJson
+    commit: ObjectId
+    applied: list[CommentJson]
+    """The comments whose suggestions are in the commit; they no longer wait."""
+    passed: bool | None
+    """Null when there are no checks."""
+
+    @classmethod
+    def of(cls, applied: AppliedSuggestions) -> ApplyAnswer:
+        """Return the answer for applied suggestions."""
+        return cls(
+            task=TaskJson.of(applied.task),
+            commit=applied.commit,
+            applied=[CommentJson.of(comment) for comment in applied.comments],
+            passed=applied.task.passed,
+        )
 
 
 class ApproveAnswer(JsonAnswer, tag="gitorch/approve/1", frozen=True, kw_only=True):

@@ -13,12 +13,21 @@ from gitorch.cli.views import labels
 from gitorch.cli.views.review import check_table
 from gitorch.model import branch_state
 from gitorch.services.check import CheckedTask
+from gitorch.services.suggestions import AppliedSuggestions
 
 
 def checked_tasks(checked: Sequence[CheckedTask], *, terminal: TerminalStyle | None = None) -> RenderableType:
     """Return the tasks that were checked."""
     terminal = terminal or stdout_style()
     return stack([part for outcome in checked for part in _parts(outcome, terminal)])
+
+
+def applied_suggestions(applied: AppliedSuggestions, *, terminal: TerminalStyle | None = None) -> RenderableType:
+    """Return what was applied, the commit, and how its checks ended."""
+    terminal = terminal or stdout_style()
+    places = ", ".join(dict.fromkeys(comment.place for comment in applied.comments))
+    head = prose((applied.commit[:7], "yellow"), "  applied: ", (terminal.clean(places), "bold"))
+    return stack([head, check_table(applied.task, terminal)])
 
 
 def _parts(outcome: CheckedTask, terminal: TerminalStyle) -> list[RenderableType]:

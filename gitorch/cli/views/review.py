@@ -181,7 +181,11 @@ def _answer(text: str, terminal: TerminalStyle) -> RenderableType | None:
 
 def _comment(comment: Comment, terminal: TerminalStyle) -> RenderableType:
     head = terminal.dot.join(filter(None, (terminal.clean(comment.place), terminal.clean(comment.severity))))
-    return stack([prose((head, "cyan")) if head else None, block(comment.text, terminal)])
+    parts = [prose((head, "cyan")) if head else None, block(comment.text, terminal)]
+    if comment.suggestion is not None:
+        lines = block(comment.suggestion, terminal, "green") or Text("no lines", "red")
+        parts += [Text("suggests:", "dim"), bullets([((" ", ""), lines)])]
+    return stack(parts)
 
 
 def _signal(signal: RiskSignal, terminal: TerminalStyle) -> tuple[Span, RenderableType]:
