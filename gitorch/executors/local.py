@@ -47,11 +47,13 @@ class LocalExecutor:
 
     In a folder: `claim.json`, `spec.json`, `stdin`, `work/` (only without a working directory), `submit.lock`, `lock`,
     `run.json`, `stdout`, `stderr`, their segments (see `capped_output`), `stop`, `exit.json`, `supervisor.log`. An id
-    is the key.
+    is the key. When `leash`, the reading end of a pipe, comes to its end, the programs that were started with it are
+    killed: whoever holds the other end has died.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, leash: int | None = None) -> None:
         self._root = root
+        self._leash = leash
         self._children: dict[ExecutionId, int] = {}
 
     def id_of(self, key: str) -> ExecutionId:
@@ -97,15 +99,16 @@ class LocalExecutor:
             order_file.write(json.dumps(order).encode())
             order_file.seek(0)
             # the supervisor inherits the lock, so that it is held without a gap until the supervisor ends
+            inherited = (lock,) if self._leash is None else (lock, self._leash)
             try:
                 child = subprocess.Popen(
-                    [sys.executable, "-I", "-S", supervisor.__file__, str(folder), str(lock)],
+                    [sys.executable, "-I", "-S", supervisor.__file__, str(folder), *map(str, inherited)],
                     env={**spec.env, EXECUTION_VARIABLE: str(folder)},
                     cwd=folder,
                     stdin=order_file,
                     stdout=log,
                     stderr=log,
-                    pass_fds=(lock,),
+                    pass_fds=inherited,
                     start_new_session=True,
                 )
             except OSError as error:

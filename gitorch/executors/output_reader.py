@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -19,7 +19,7 @@ LONGEST_LINE = 1 << 20
 """Bytes. A longer line is read in parts, so that it costs little memory."""
 
 _EVENT_SECONDS = 0.2
-_BLOCK_BYTES = 65_536
+BLOCK_BYTES = 65_536
 _TRIES = 100
 
 
@@ -46,11 +46,20 @@ def follow(
     folder: Path, stream: Stream, poll: Callable[[], Status], *, pause: float = _EVENT_SECONDS
 ) -> Iterator[ExecutionEvent]:
     """Yield what `Executor.events` promises; `pause` is the seconds between two looks."""
+    return follow_lines(
+        lambda position, at_line_start: after(folder, stream, position, at_line_start=at_line_start), poll, pause=pause
+    )
+
+
+def follow_lines(
+    read: Callable[[int, bool], Iterable[tuple[int, bytes]]], poll: Callable[[], Status], *, pause: float
+) -> Iterator[ExecutionEvent]:
+    """Yield the lines of an output, and then the exit; `read` is given a position, and whether a line starts there."""
     timer = threading.Event()
     position, rest = 0, b""
     while not isinstance(status := poll(), NotStarted):
         # what is read after the end is all that there is
-        for end, data in _after(folder, stream, position, at_line_start=not rest):
+        for end, data in read(position, not rest):
             position = end
             *lines, rest = (rest + data).split(b"\n")
             yield from (line + b"\n" for line in lines)
@@ -64,7 +73,7 @@ def follow(
         timer.wait(pause)
 
 
-def _after(folder: Path, stream: Stream, position: int, *, at_line_start: bool) -> Iterator[tuple[int, bytes]]:
+def after(folder: Path, stream: Stream, position: int, *, at_line_start: bool) -> Iterator[tuple[int, bytes]]:
     """Yield what there is of the stream after a position, with the position after each block."""
     for part in _parts(folder, stream):
         if position < part.start:
@@ -72,7 +81,7 @@ def _after(folder: Path, stream: Stream, position: int, *, at_line_start: bool) 
             position = part.start
         with suppress(FileNotFoundError), _opened(part.path) as file:
             file.seek(position - part.start)
-            while position < part.end and (data := file.read(min(_BLOCK_BYTES, part.end - position))):
+            while position < part.end and (data := file.read(min(BLOCK_BYTES, part.end - position))):
                 position += len(data)
                 at_line_start = data.endswith(b"\n")
                 yield position, data
@@ -171,7 +180,7 @@ class _Output(io.BufferedReader):
     """A stream whose lines have a bounded length."""
 
     def __init__(self, joined: _Joined, tail: int | None) -> None:
-        super().__init__(joined, _BLOCK_BYTES)
+        super().__init__(joined, BLOCK_BYTES)
         if tail is not None:
             self.seek(max(0, self.seek(0, os.SEEK_END) - tail))
 

@@ -50,7 +50,9 @@ STREAMS = ("stdout", "stderr")
 class Supervisor:
     """One program under supervision."""
 
-    def __init__(self, folder: str, spec: dict[str, Any], key: bytes, scanner: Scanner) -> None:
+    def __init__(
+        self, folder: str, spec: dict[str, Any], key: bytes, scanner: Scanner, leash: int | None = None
+    ) -> None:
         self.folder = folder
         self.spec = spec
         self.key = key
@@ -60,6 +62,7 @@ class Supervisor:
         self.started = time.time()
         self.clock = time.monotonic()
         self.stop_requests = 0
+        self.leash = [] if leash is None else [leash]
         self.resources = ResourceWatch(spec)
         self.exceeded = ""
         self.wake, alarm = os.pipe()
@@ -181,13 +184,17 @@ class Supervisor:
 
     def _sleep(self, seconds: float | None) -> None:
         """Wait for a signal or for output, at most so many seconds; store the output."""
-        ready, _, _ = select.select([self.wake, *self.outputs], [], [], 0)
+        sources = [self.wake, *self.leash, *self.outputs]
+        ready, _, _ = select.select(sources, [], [], 0)
         if not ready:
             for output in self.outputs.values():
                 output.settle()
-            ready, _, _ = select.select([self.wake, *self.outputs], [], [], seconds)
+            ready, _, _ = select.select(sources, [], [], seconds)
         for descriptor in ready:
-            if descriptor == self.wake:
+            if descriptor in self.leash:  # nothing is ever written to it: this is its end
+                self.leash.clear()
+                self._request_kill()
+            elif descriptor == self.wake:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self.wake, 4096)
             else:

@@ -1,8 +1,8 @@
-"""The parent process of one execution, as a script: `python -I -S supervisor.py FOLDER LOCK_FD`.
+"""The parent process of one execution, as a script: `python -I -S supervisor.py FOLDER LOCK_FD [LEASH_FD]`.
 
 It is started with the environment of the program. It holds the inherited lock on `FOLDER/lock` while it lives: whoever
 gets that lock knows that it is gone. Its standard input has the program, a key, and what is redacted; no other process
-gets the key.
+gets the key. When the pipe LEASH_FD comes to its end, the program is killed.
 
 It uses only the standard library. The work is done by other modules of this package, which Python keeps compiled.
 """
@@ -39,17 +39,18 @@ def read_order() -> dict[str, Any]:
     return order
 
 
-def main(folder: str, lock: int) -> None:
+def main(folder: str, lock: int, leash: int | None = None) -> None:
     """Supervise the execution in a folder, unless it was supervised before."""
-    os.set_inheritable(lock, False)
+    for inherited in (lock,) if leash is None else (lock, leash):
+        os.set_inheritable(inherited, False)
     order = read_order()
     if os.path.exists(os.path.join(folder, "run.json")) or os.path.exists(os.path.join(folder, "exit.json")):
         return
     if sys.platform == "linux":
         become_subreaper()
     scanner = Scanner(order["rules"], order["secrets"])
-    Supervisor(folder, order["spec"], bytes.fromhex(order["key"]), scanner).run()
+    Supervisor(folder, order["spec"], bytes.fromhex(order["key"]), scanner, leash).run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:4]))

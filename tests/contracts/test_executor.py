@@ -16,10 +16,15 @@ import pytest
 
 from gitorch.executors.base import STDIN_FILE, ExecutionId, Executor, NotStarted, Running, Spec, Stream, total_slots
 from gitorch.executors.local import LocalExecutor
+from gitorch.executors.temporal.connection import Connection, Target
+from gitorch.executors.temporal.engine import Engine
+from gitorch.executors.temporal.executor import TemporalExecutor
 from gitorch.model.outcome import Exit
 from tests.support.api import until
 from tests.support.executions import DAEMON, STUBBORN, TIDY, Signal, marked, program, python, shell
 from tests.support.socket_executor import SocketExecutor, serving
+from tests.support.temporal import Server, working
+from tests.support.temporal import serving as serving_temporal
 
 FORK = multiprocessing.get_context("fork")
 LONG = 86_400.0
@@ -28,12 +33,25 @@ LONG = 86_400.0
 Connect = Callable[[], Executor]
 
 
-@pytest.fixture(params=["local", "socket"])
+@pytest.fixture(scope="module")
+def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """Run a Temporal server and one worker for all tests; return also the worker's folder."""
+    folder = tmp_path_factory.mktemp("temporal")
+    with serving_temporal(folder) as server, working(server.address, folder / "worker", 32):
+        yield server, folder / "worker"
+
+
+@pytest.fixture(params=["local", "socket", "temporal"])
 def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
     """Return how a process gets an executor; all that it returns know the same executions."""
     folder = tmp_path / "executions"
     if request.param == "local":
         yield lambda: LocalExecutor(folder)
+    elif request.param == "temporal":
+        server, worker = request.getfixturevalue("temporal")
+        engine = Engine(Connection(Target(address=server.address)))
+        home, folder = folder, worker
+        yield lambda: TemporalExecutor(engine, home, repository=tmp_path.name)
     else:
         with serving(tmp_path / "socket", folder):
             yield lambda: SocketExecutor(tmp_path / "socket")

@@ -15,6 +15,8 @@ _LAZY = {
     "gitorch.agents",
     "gitorch.agents.api.adapter",
     "gitorch.executors.local",
+    "gitorch.executors.temporal",
+    "temporalio",
     "gitorch.flow.attempt",
     "gitorch.replay",
 }

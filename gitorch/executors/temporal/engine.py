@@ -1,0 +1,205 @@
+"""The engine as the orchestrator sees it: one workflow for each execution, and the workers that answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from temporalio.client import (
+    Client,
+    RPCError,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCStatusCode
+
+from gitorch.errors import SetupNeeded
+from gitorch.executors.temporal.connection import ANSWER, Connection
+from gitorch.executors.temporal.messages import (
+    QUEUE,
+    Live,
+    Machine,
+    Order,
+    Piece,
+    Reading,
+    Result,
+    StopRequest,
+    own_queue,
+)
+from gitorch.executors.temporal.workflows import WORKER, ExecutionWorkflow, ForgetWorkflow, WorkerWorkflow
+from gitorch.model.outcome import Exit
+
+_FETCH_SECONDS = 60.0
+_PAUSE_SECONDS = 1.0
+_TASK_TIMEOUT = timedelta(seconds=5)
+"""How long a worker may take for a step of a workflow before another one is given it."""
+
+_FORGET_TIMEOUT = timedelta(days=1)
+_RUNNING_WORKERS = f"WorkflowType='{WORKER}' AND ExecutionStatus='Running'"
+
+
+class OutputLost(Exception):
+    """The output of an execution is on a worker that does not answer."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the engine knows about an execution: when it was submitted (unix seconds), and its worker, if it has one."""
+
+    is_open: bool
+    submitted: float
+    host: str = ""
+    queue: str = ""
+
+
+class Engine:
+    """Calls to the cluster, for code that is not asynchronous. All wait for a server that is away for a while."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def start(self, workflow: str, order: Order) -> None:
+        """Start the workflow of an execution, unless it was started before."""
+        with contextlib.suppress(WorkflowAlreadyStartedError):  # by a process that was killed
+            self._connection.call(
+                lambda client: client.start_workflow(
+                    ExecutionWorkflow.run,
+                    order,
+                    id=workflow,
+                    task_queue=QUEUE,
+                    task_timeout=_TASK_TIMEOUT,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                )
+            )
+
+    def look(self, workflow: str) -> Known | None:
+        """Return what the engine knows about an execution; None if it does not know it."""
+
+        async def describe(client: Client) -> Known:
+            description = await client.get_workflow_handle(workflow).describe()
+            is_open = description.status is WorkflowExecutionStatus.RUNNING
+            host, queue = await _memo(description, "host"), await _memo(description, "queue")
+            return Known(is_open, description.start_time.timestamp(), host, queue)
+
+        try:
+            return self._connection.call(describe)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return None
+
+    def stop(self, workflow: str, request: StopRequest) -> None:
+        """Ask an execution to end; nothing happens if there is none, or if it has ended."""
+        try:
+            self._connection.call(
+                lambda client: client.get_workflow_handle(workflow).signal(ExecutionWorkflow.stop, request)
+            )
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    def result(self, workflow: str) -> Result | None:
+        """Wait for the end of an execution, for as long as that takes; None if the engine does not know it."""
+
+        async def wait(client: Client) -> Result:
+            handle: WorkflowHandle[Any, Result] = client.get_workflow_handle(workflow, result_type=Result)
+            return await handle.result()
+
+        try:
+            return self._connection.call(wait, patience=float("inf"))
+        except WorkflowFailureError as error:
+            return Result(exit=Exit(cause="lost", message=f"the engine has ended it: {str(error.cause)[:200]}"))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return None
+
+    def live(self, queue: str, key: str, token: str) -> Live:
+        """Ask a worker for the state of an execution; nothing is known when it does not answer."""
+
+        async def ask(client: Client) -> Live:
+            handle = client.get_workflow_handle(queue)
+            return await handle.query(WorkerWorkflow.live, args=[key, token], rpc_timeout=ANSWER)
+
+        try:
+            return self._connection.call(ask, patience=0)
+        except (RPCError, WorkflowQueryFailedError, SetupNeeded):
+            return Live()
+
+    def tail(self, queue: str, reading: Reading) -> bytes:
+        """Ask a worker for the end of an output; empty when it does not answer."""
+        piece = self._ask_read(queue, reading) if reading.tail else None
+        return piece.content if piece else b""
+
+    def output(self, queue: str, reading: Reading, *, must: bool = False) -> Iterator[tuple[int, bytes]]:
+        """Yield what a worker has of an output, with the position after each part.
+
+        When the worker does not answer, that is the end, or it raises `OutputLost` if it `must` answer.
+        """
+        while piece := self._ask_read(queue, reading, must=must):
+            if not piece.content:
+                return
+            yield piece.position, piece.content
+            is_whole = piece.content.endswith(b"\n")
+            reading = msgspec.structs.replace(reading, position=piece.position, at_line_start=is_whole)
+
+    def _ask_read(self, queue: str, reading: Reading, *, must: bool = False) -> Piece | None:
+        async def ask(client: Client) -> Piece:
+            return await client.get_workflow_handle(queue).query(WorkerWorkflow.read, reading, rpc_timeout=ANSWER)
+
+        end = time.monotonic() + (_FETCH_SECONDS if must else 0)
+        while True:
+            try:
+                return self._connection.call(ask, patience=0)
+            except (RPCError, WorkflowQueryFailedError, SetupNeeded) as error:
+                if not must:
+                    return None
+                if time.monotonic() >= end:
+                    raise OutputLost(f"its worker does not answer, and has its output: {str(error)[:200]}") from error
+            threading.Event().wait(_PAUSE_SECONDS)
+
+    def forget(self, workflow: str, queue: str, key: str, token: str) -> None:
+        """Let a worker remove what is now at home; if it never hears of it, it keeps it."""
+
+        async def start(client: Client) -> None:
+            await client.start_workflow(
+                ForgetWorkflow.run,
+                args=[key, token],
+                id=f"{workflow}/forget",
+                task_queue=queue,
+                execution_timeout=_FORGET_TIMEOUT,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            )
+
+        with contextlib.suppress(RPCError, SetupNeeded):
+            self._connection.call(start, patience=0)
+
+    def machines(self) -> list[Machine]:
+        """Ask every worker that has registered; those that do not answer are gone."""
+        return sorted(self._connection.call(_machines), key=lambda machine: (machine.host, machine.id))
+
+
+async def _memo(description: WorkflowExecutionDescription, name: str) -> str:
+    value: str = await description.memo_value(name, "")
+    return value
+
+
+async def _machines(client: Client) -> list[Machine]:
+    async def ask(queue: str) -> Machine:
+        handle = client.get_workflow_handle(queue)
+        return await handle.query(WorkerWorkflow.describe, rpc_timeout=ANSWER)
+
+    queues = [workflow.id async for workflow in client.list_workflows(_RUNNING_WORKERS)]
+    answers = await asyncio.gather(*map(ask, queues), return_exceptions=True)
+    return [answer for answer in answers if isinstance(answer, Machine) and own_queue(answer.id) in queues]

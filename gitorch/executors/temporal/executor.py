@@ -1,0 +1,251 @@
+"""Executions on the workers of a Temporal cluster."""
+
+from __future__ import annotations
+
+import io
+import os
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from gitorch.errors import InvalidInput
+from gitorch.executors import output_reader
+from gitorch.executors.base import (
+    Capacity,
+    ExecutionEvent,
+    ExecutionId,
+    NotStarted,
+    ResourceUsage,
+    Running,
+    Spec,
+    Status,
+    Stream,
+    Submitted,
+)
+from gitorch.executors.temporal.engine import Engine, Known, OutputLost
+from gitorch.executors.temporal.home import Home, submitted
+from gitorch.executors.temporal.messages import (
+    HEARTBEAT_SECONDS,
+    ORDER_BYTES,
+    Machine,
+    Reading,
+    Result,
+    StopRequest,
+    order_of,
+)
+from gitorch.model.outcome import Exit
+
+_EVENT_SECONDS = 0.5
+
+
+class TemporalExecutor:
+    """Runs programs on workers. An id is the key; what is known at home is in folders below `root`.
+
+    `repository` tells the executions of one repository from those of all others that use the cluster. Programs go to
+    the workers with a `label`, or to all. A worker that is silent for `heartbeat` seconds is lost.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        root: Path,
+        *,
+        repository: str,
+        label: str = "",
+        heartbeat: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._engine = engine
+        self._root = root
+        self._repository = repository
+        self._label = label
+        self._heartbeat = heartbeat
+
+    def id_of(self, key: str) -> ExecutionId:
+        """Return the id that `submit` returns for a key."""
+        return ExecutionId(key)
+
+    def submit(self, spec: Spec) -> ExecutionId:
+        """Give a program to the cluster, unless its key was submitted before.
+
+        Raises `InvalidInput` if it is too large.
+        """
+        home = self._home(self.id_of(spec.key))
+        with home.locked():
+            if home.was_started or home.result is not None:
+                return self.id_of(spec.key)
+            order = order_of(spec, home.token, label=self._label, heartbeat=self._heartbeat)
+            if (size := len(msgspec.json.encode(order))) > ORDER_BYTES:
+                raise InvalidInput(
+                    "remote-order-size",
+                    f"{spec.key}: the order for a worker has {size} bytes, more than {ORDER_BYTES}",
+                    fix=("make the task's prompt or its files smaller",),
+                )
+            home.note_order()
+            if (request := home.stop) is not None:
+                home.keep(Result(exit=Exit(cause="stopped", message=request.reason)), _nothing)
+                return self.id_of(spec.key)
+            self._engine.start(self._workflow(home), order)
+            home.note_start()
+        return self.id_of(spec.key)
+
+    def poll(self, execution: ExecutionId) -> Status:
+        """Return an execution's state without waiting for its end; it counts as running while it waits for a slot."""
+        home = self._home(execution)
+        status, known = self._state(home)
+        if isinstance(status, Running) and known is not None and known.queue:
+            live = self._engine.live(known.queue, home.key, home.token)
+            return Running(live.pid, live.started or status.started)
+        return status
+
+    def _state(self, home: Home) -> tuple[Status, Known | None]:
+        """Return an execution's state as far as the engine knows it, without asking its worker."""
+        if not home.is_claimed:
+            return NotStarted(), None
+        if (result := home.result) is not None:
+            return result.exit, None
+        known = self._engine.look(self._workflow(home))
+        if known is None and not home.was_started:
+            return NotStarted(), None
+        if known is None or not known.is_open:
+            return self._settle(home), None
+        return Running(0, known.submitted), known
+
+    def wait(self, execution: ExecutionId) -> Exit | NotStarted:
+        """Wait until an execution has ended, whoever submitted it."""
+        home = self._home(execution)
+        if not home.is_claimed:
+            return NotStarted()
+        if (result := home.result) is not None:
+            return result.exit
+        return self._settle(home) if home.was_started or self._engine.look(self._workflow(home)) else NotStarted()
+
+    def cancel(self, execution: ExecutionId, reason: str, *, now: bool = False) -> None:
+        """Ask an execution to end, or kill it `now`; return at once. One that has not started never starts."""
+        home, request = self._home(execution), StopRequest(reason, now)
+        with home.locked():
+            if home.result is not None:
+                return
+            home.note_stop(request)
+        self._engine.stop(self._workflow(home), request)
+
+    def executions(self, prefix: str) -> list[Submitted]:
+        """Return all executions whose keys start with `prefix/`, in the order of their submission."""
+        return [Submitted(self.id_of(home.key), home.key, home.ordered) for home in submitted(self._root, prefix)]
+
+    def adopt(self, prefix: str) -> list[ExecutionId]:
+        """Return the live executions whose keys start with `prefix/`."""
+        homes = sorted(submitted(self._root, prefix), key=lambda home: home.key)
+        return [self.id_of(home.key) for home in homes if isinstance(self._state(home)[0], Running)]
+
+    def open_output(self, execution: ExecutionId, stream: Stream, *, tail: int | None = None) -> BinaryIO:
+        """Open what a program has written so far, or its last `tail` bytes; empty when its worker does not answer."""
+        home = self._home(execution)
+        status, known = self._state(home)
+        if not isinstance(status, Running):
+            return output_reader.open_output(home.folder, stream, tail=tail)
+        if known is None or not known.queue:
+            return io.BytesIO()
+        if tail is not None:
+            return io.BytesIO(self._engine.tail(known.queue, _reading(home, stream, tail=tail)))
+        return io.BytesIO(b"".join(data for _, data in self._engine.output(known.queue, _reading(home, stream))))
+
+    def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
+        """Yield the lines of standard output as they come home, and then the exit."""
+        home, queue = self._home(execution), ""
+
+        def poll() -> Status:
+            nonlocal queue
+            status, known = self._state(home)
+            queue = known.queue if known else ""
+            return status
+
+        def read(position: int, at_line_start: bool) -> Iterable[tuple[int, bytes]]:
+            if queue:
+                return self._engine.output(queue, _reading(home, "stdout", position, at_line_start=at_line_start))
+            return output_reader.after(home.folder, "stdout", position, at_line_start=at_line_start)
+
+        return output_reader.follow_lines(read, poll, pause=_EVENT_SECONDS)
+
+    def output_location(self, execution: ExecutionId, stream: Stream) -> str:
+        """Return the path of the output's file, once it is at home."""
+        home = self._home(execution)
+        return str(home.folder / stream) if home.result is not None else ""
+
+    def usage(self, execution: ExecutionId) -> ResourceUsage:
+        """Return what a live execution uses now; zeros for any other, and when its worker does not answer."""
+        home = self._home(execution)
+        _, known = self._state(home)
+        if known is None or not known.queue:
+            return ResourceUsage()
+        live = self._engine.live(known.queue, home.key, home.token)
+        return ResourceUsage(memory=live.memory, cpu_seconds=live.cpu_seconds, last_output=live.last_output)
+
+    def capacity(self) -> list[Capacity]:
+        """Return the workers that answer, and take work."""
+        return [Capacity(host=machine.host, slots=machine.slots) for machine in self.machines() if not machine.draining]
+
+    def machines(self) -> list[Machine]:
+        """Return the workers that answer, as they describe themselves."""
+        return self._engine.machines()
+
+    def machine_of(self, execution: ExecutionId) -> str:
+        """Return the name of the machine that an execution was given to; empty while it waits for one."""
+        home = self._home(execution)
+        _, known = self._state(home)
+        if known is not None:
+            return known.host
+        result = home.result if home.is_claimed else None
+        return result.host if result else ""
+
+    def ack(self, execution: ExecutionId) -> None:
+        """Forget an execution that has ended."""
+        home = self._home(execution)
+        if isinstance(self._state(home)[0], Exit):
+            home.forget()
+
+    def _settle(self, home: Home) -> Exit:
+        """Wait for the end of an execution, and bring it home."""
+        workflow = self._workflow(home)
+        result = self._engine.result(workflow)
+        if result is None:
+            result = Result(exit=Exit(cause="lost", message="the engine does not know it any more"))
+        with home.locked():
+            if (stored := home.result) is not None:
+                return stored.exit
+            try:
+                end = home.keep(result, lambda stream: self._fetched(home, result, stream))
+            except OutputLost as error:
+                lost = Exit(cause="lost", started=result.exit.started, message=str(error))
+                end = home.keep(Result(exit=lost, host=result.host), _nothing)
+        if result.queue:
+            self._engine.forget(workflow, result.queue, home.key, home.token)
+        return end
+
+    def _fetched(self, home: Home, result: Result, stream: Stream) -> Iterator[bytes]:
+        """Yield the output that is still on the worker; of a lost execution, what the worker can give.
+
+        Raises `OutputLost` when it does not answer.
+        """
+        if result.queue:
+            must = result.exit.cause != "lost"
+            for _, data in self._engine.output(result.queue, _reading(home, stream), must=must):
+                yield data
+
+    def _workflow(self, home: Home) -> str:
+        return f"gitorch/{self._repository}/{urllib.parse.quote(os.fsencode(home.key))}/{home.token}"
+
+    def _home(self, execution: ExecutionId) -> Home:
+        return Home(self._root, execution)
+
+
+def _nothing(_: Stream) -> Iterator[bytes]:
+    return iter(())
+
+
+def _reading(home: Home, stream: Stream, position: int = 0, *, at_line_start: bool = True, tail: int = 0) -> Reading:
+    return Reading(
+        key=home.key, token=home.token, stream=stream, position=position, at_line_start=at_line_start, tail=tail
+    )

@@ -1,0 +1,204 @@
+"""The worker's side of executions: runs them with a `LocalExecutor`, and answers questions about them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from gitorch.executors import output_reader
+from gitorch.executors.base import STREAMS, ExecutionId, Running, Spec, Stream
+from gitorch.executors.local import LocalExecutor
+from gitorch.executors.starting import wait_for_end
+from gitorch.executors.temporal.messages import (
+    PIECE_BYTES,
+    Live,
+    Machine,
+    Order,
+    Piece,
+    Reading,
+    Result,
+    StopOrder,
+    own_queue,
+    spec_of,
+)
+from gitorch.model.outcome import Exit
+from gitorch.storage import atomic
+
+_IDENTITY = "worker-id"
+
+
+class Surroundings(Protocol):
+    """Turns an order into a program of this machine, and its work into something that travels."""
+
+    def enter(self, order: Order, spec: Spec) -> Spec:
+        """Return the program as it runs here. Raises `OSError` when that is impossible."""
+
+    def leave(self, order: Order, result: Result) -> Result:
+        """Return the result with what the program has made."""
+
+
+class SameFolders:
+    """Programs run in the folders that their orders name: this machine has them too."""
+
+    def enter(self, order: Order, spec: Spec) -> Spec:  # noqa: ARG002
+        """Return the program as it is."""
+        return spec
+
+    def leave(self, order: Order, result: Result) -> Result:  # noqa: ARG002
+        """Return the result as it is."""
+        return result
+
+
+class Host:
+    """Runs the orders that this machine was given, below `folder`; all die with this process.
+
+    The executions of an order are in `folder/executions/TOKEN`. `environment` is the worker's own, which secrets are
+    taken from.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        slots: int,
+        labels: tuple[str, ...] = (),
+        environment: Mapping[str, str],
+        surroundings: Surroundings,
+        version: str = "",
+        git_version: str = "",
+    ) -> None:
+        self.folder = folder
+        self.slots = slots
+        self.labels = labels
+        self.busy = 0
+        self.is_draining = False
+        self.id = _identity(folder)
+        self._environment = environment
+        self._surroundings = surroundings
+        self._version = version
+        self._git_version = git_version
+        # its other end is in this process alone: the kernel closes it when this process dies, however that happens
+        self._leash, self._leash_end = os.pipe()
+
+    @property
+    def queue(self) -> str:
+        """Return the task queue that only this worker takes work from."""
+        return own_queue(self.id)
+
+    def run(self, order: Order) -> Result:
+        """Run a program to its end and return how it ended, with its output if that is small."""
+        local = self._executor(order.token)
+        try:
+            spec = self._surroundings.enter(order, spec_of(order, self._environment))
+            local.submit(spec)
+        except OSError as error:
+            exit_ = Exit(cause="failed-to-start", started=time.time(), message=str(error))
+            return Result(exit=exit_, host=self._name, queue=self.queue)
+        ended = wait_for_end(local, spec)
+        result = Result(exit=ended, host=self._name, queue=self.queue, output=self._small_output(order))
+        return self._surroundings.leave(order, result)
+
+    def stop(self, order: StopOrder) -> None:
+        """End a program, or kill it; one that has not started yet never will."""
+        self._executor(order.token).cancel(ExecutionId(order.key), order.request.reason, now=order.request.now)
+
+    def kill(self, order: Order) -> None:
+        """Kill a program whose result nobody takes any more, and wait for its end."""
+        local = self._executor(order.token)
+        local.cancel(ExecutionId(order.key), "its worker was given up", now=True)
+        local.wait(ExecutionId(order.key))
+
+    def remove(self, token: str) -> None:
+        """Remove what there is of an execution that has ended."""
+        root = self._root(token)
+        for execution in self._executor(token).adopt("."):
+            raise RuntimeError(f"{execution} runs")
+        shutil.rmtree(root, ignore_errors=True)
+
+    def describe(self) -> Machine:
+        """Return this worker as it is now."""
+        return Machine(
+            id=self.id,
+            host=self._name,
+            slots=self.slots,
+            busy=self.busy,
+            labels=self.labels,
+            version=self._version,
+            git=self._git_version,
+            free_disk=shutil.disk_usage(self.folder).free,
+            clock=time.time(),
+            draining=self.is_draining,
+        )
+
+    def live(self, key: str, token: str) -> Live:
+        """Return the state of an execution."""
+        local, execution = self._executor(token), ExecutionId(key)
+        status = local.poll(execution)
+        if not isinstance(status, Running):
+            return Live()
+        usage = local.usage(execution)
+        return Live(pid=status.pid, started=status.started, **msgspec.structs.asdict(usage))
+
+    def read(self, reading: Reading) -> Piece:
+        """Return a part of an execution's output."""
+        if reading.tail:
+            size = min(reading.tail, PIECE_BYTES)
+            local = self._executor(reading.token)
+            with local.open_output(ExecutionId(reading.key), reading.stream, tail=size) as file:
+                return Piece(0, file.read(size))
+        position, blocks, total = reading.position, [], 0
+        for position, data in self._after(reading):  # noqa: B007 # the last one
+            blocks.append(data)
+            total += len(data)
+            if total >= PIECE_BYTES - output_reader.BLOCK_BYTES:
+                break
+        return Piece(position, b"".join(blocks))
+
+    def _after(self, reading: Reading) -> Iterator[tuple[int, bytes]]:
+        folder = self._root(reading.token) / reading.key
+        return output_reader.after(folder, reading.stream, reading.position, at_line_start=reading.at_line_start)
+
+    def _small_output(self, order: Order) -> Mapping[Stream, bytes] | None:
+        """Return both streams, compressed; None if they are too large to travel with the result."""
+        packed: dict[Stream, bytes] = {}
+        left = PIECE_BYTES
+        for stream in STREAMS:
+            packer, blocks = zlib.compressobj(), []
+            with self._executor(order.token).open_output(ExecutionId(order.key), stream) as file:
+                while block := file.read(output_reader.BLOCK_BYTES):
+                    blocks.append(packer.compress(block))
+                    left -= len(blocks[-1])
+                    if left < 0:
+                        return None
+            blocks.append(packer.flush())
+            left -= len(blocks[-1])
+            packed[stream] = b"".join(blocks)
+        return packed if left >= 0 else None
+
+    @property
+    def _name(self) -> str:
+        return os.uname().nodename
+
+    def _root(self, token: str) -> Path:
+        if not token.isalnum():
+            raise ValueError(f"not a token: {token!r}")
+        return self.folder / "executions" / token
+
+    def _executor(self, token: str) -> LocalExecutor:
+        return LocalExecutor(self._root(token), leash=self._leash)
+
+
+def _identity(folder: Path) -> str:
+    """Return the id of the worker of a folder, which stays the same when it starts again."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / _IDENTITY
+    if not atomic.read_or_empty(path):
+        atomic.replace(path, f"{os.uname().nodename}-{os.urandom(4).hex()}".encode())
+    return path.read_text("ascii")

@@ -1,0 +1,184 @@
+"""What travels between the orchestrator, the engine and the workers: typed values, as JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from gitorch.executors.base import ResourceLimits, Spec, Stream
+from gitorch.model.outcome import Exit
+
+QUEUE = "gitorch"
+"""The task queue of every worker. A label has one of its own, and so has each worker."""
+
+PIECE_BYTES = 1_000_000
+"""The most that one answer carries: the engine refuses a payload of more than 2 MB."""
+
+ORDER_BYTES = 1_800_000
+"""The most that one order may hold, encoded."""
+
+HEARTBEAT_SECONDS = 30.0
+"""A worker that is silent for so long counts as lost."""
+
+
+def queue_of(label: str) -> str:
+    """Return the task queue of the workers with a label; of all workers for an empty one."""
+    return f"{QUEUE}.{label}" if label else QUEUE
+
+
+def own_queue(worker: str) -> str:
+    """Return the task queue that only one worker takes work from."""
+    return f"{QUEUE}/workers/{worker}"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One program to run, as a worker gets it.
+
+    `token` is made once for each submission of `key`, so that a worker's answer can never be taken for that of another
+    one. Texts that may not be Unicode are bytes. The values of secrets stay at home: a worker takes those that
+    `secret_names` lists from its own environment.
+    """
+
+    key: str
+    token: str
+    argv: tuple[bytes, ...]
+    env: tuple[tuple[bytes, bytes], ...]
+    cwd: bytes
+    stdin: bytes
+    files: Mapping[str, bytes]
+    timeout: float
+    idle: float
+    grace: float
+    max_output: int
+    resources: ResourceLimits
+    secret_names: tuple[str, ...] = ()
+    label: str = ""
+    heartbeat: float = HEARTBEAT_SECONDS
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A worker asks whether it may start a program: which attempt of the engine it was given, and where it answers."""
+
+    attempt: int
+    queue: str
+    host: str
+
+
+class StopRequest(msgspec.Struct, frozen=True):
+    """A request to end a program, or to kill it `now`."""
+
+    reason: str
+    now: bool = False
+
+
+class StopOrder(msgspec.Struct, frozen=True):
+    """A request to end a program, as its worker gets it."""
+
+    key: str
+    token: str
+    request: StopRequest
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """How an execution ended, and on which worker (empty: it never began).
+
+    `output` is what it wrote, compressed, if that is small; otherwise the worker keeps it until it was fetched.
+    """
+
+    exit: Exit
+    host: str = ""
+    queue: str = ""
+    output: Mapping[Stream, bytes] | None = None
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """A question for what a program wrote: after a position of the stream, or its last `tail` bytes."""
+
+    key: str
+    token: str
+    stream: Stream
+    position: int = 0
+    at_line_start: bool = True
+    tail: int = 0
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A part of the output, and the position of the stream after it."""
+
+    position: int
+    content: bytes
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker knows about an execution of its own; the pid is 0 unless it runs."""
+
+    pid: int = 0
+    started: float = 0.0
+    memory: int = 0
+    cpu_seconds: float = 0.0
+    last_output: float = 0.0
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker as it describes itself; times are unix seconds, sizes bytes."""
+
+    id: str
+    host: str
+    slots: int
+    busy: int = 0
+    labels: tuple[str, ...] = ()
+    version: str = ""
+    git: str = ""
+    free_disk: int = 0
+    clock: float = 0.0
+    draining: bool = False
+
+
+def order_of(spec: Spec, token: str, *, label: str = "", heartbeat: float = HEARTBEAT_SECONDS) -> Order:
+    """Return the order for a program, without the values of its secrets."""
+    hidden = {value for value in spec.secrets.values() if value}
+    names = [name for name, value in spec.env.items() if value in hidden]
+    return Order(
+        key=spec.key,
+        token=token,
+        argv=tuple(map(os.fsencode, spec.argv)),
+        env=tuple((os.fsencode(name), os.fsencode(value)) for name, value in spec.env.items() if name not in names),
+        cwd=os.fsencode(spec.cwd) if spec.cwd else b"",
+        stdin=spec.stdin,
+        files=spec.files,
+        timeout=spec.timeout,
+        idle=spec.idle,
+        grace=spec.grace,
+        max_output=spec.max_output,
+        resources=spec.resources,
+        secret_names=tuple(sorted({*names, *spec.secrets})),
+        label=label,
+        heartbeat=heartbeat,
+    )
+
+
+def spec_of(order: Order, environment: Mapping[str, str]) -> Spec:
+    """Return the program of an order, with the secrets that a worker's own environment has."""
+    secrets = {name: environment[name] for name in order.secret_names if name in environment}
+    env = {os.fsdecode(name): os.fsdecode(value) for name, value in order.env}
+    return Spec(
+        key=order.key,
+        argv=_decoded(order.argv),
+        env={**env, **secrets},
+        cwd=Path(os.fsdecode(order.cwd)) if order.cwd else None,
+        stdin=order.stdin,
+        files=order.files,
+        timeout=order.timeout,
+        idle=order.idle,
+        grace=order.grace,
+        max_output=order.max_output,
+        secrets=secrets,
+        resources=order.resources,
+    )
+
+
+def _decoded(words: Sequence[bytes]) -> tuple[str, ...]:
+    return tuple(map(os.fsdecode, words))

@@ -1,0 +1,198 @@
+"""A worker process: takes orders from the engine, as many at once as it has slots."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import activity
+from temporalio.client import Client, RPCError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from gitorch.executors.temporal.connection import ANSWER, Target, connect, runtime
+from gitorch.executors.temporal.host import Host
+from gitorch.executors.temporal.messages import Claim, Order, Result, StopOrder, queue_of
+from gitorch.executors.temporal.workflows import (
+    BUSY,
+    REMOVE,
+    RUN,
+    SERVED,
+    STOP,
+    WORKFLOWS,
+    ExecutionWorkflow,
+    WorkerWorkflow,
+)
+
+T = TypeVar("T")
+
+_MORE_THREADS = 8
+_MORE_ACTIVITIES = 16
+_THROTTLE = timedelta(seconds=5)
+_STICKY = timedelta(seconds=5)
+_DAY = timedelta(days=1)
+_RENEW_SECONDS = 3600.0
+
+
+class Activities:
+    """What the engine asks a worker to do."""
+
+    def __init__(self, host: Host, client: Client) -> None:
+        self._host = host
+        self._client = client
+        self._free = host.slots
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._threads = ThreadPoolExecutor(host.slots + _MORE_THREADS, "execution")
+
+    @activity.defn(name=RUN)
+    async def run(self, order: Order, attempt: int) -> Result:
+        """Run a program, once the workflow has granted it."""
+        with self._slot():
+            if not await self._is_granted(attempt):
+                raise ApplicationError("another worker has it, or nobody wants it", type="stale", non_retryable=True)
+            async with _heartbeats(order.heartbeat / 4):
+                try:
+                    return await self._in_thread(self._host.run, order)
+                except asyncio.CancelledError:
+                    # lost to the engine: its result counts no more, so it must not go on
+                    await asyncio.shield(self._in_thread(self._host.kill, order))
+                    raise
+
+    @activity.defn(name=STOP)
+    async def stop(self, order: StopOrder) -> None:
+        """End a program, or kill it."""
+        await self._in_thread(self._host.stop, order)
+
+    @activity.defn(name=REMOVE)
+    async def remove(self, key: str, token: str) -> None:  # noqa: ARG002 # the engine's web page shows it
+        """Remove what there is of an execution."""
+        await self._in_thread(self._host.remove, token)
+
+    async def wait_until_idle(self) -> None:
+        """Wait until nothing runs here."""
+        await self._idle.wait()
+
+    @contextlib.contextmanager
+    def _slot(self) -> Any:
+        if not self._free or self._host.is_draining:
+            raise ApplicationError("no free slot", type=BUSY, non_retryable=True)
+        self._free -= 1
+        self._host.busy += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._free += 1
+            self._host.busy -= 1
+            if not self._host.busy:
+                self._idle.set()
+
+    async def _is_granted(self, attempt: int) -> bool:
+        info = activity.info()
+        handle = self._client.get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
+        name = self._host.describe().host
+        return await handle.execute_update(ExecutionWorkflow.claim, Claim(attempt, self._host.queue, name))
+
+    async def _in_thread(self, call: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+
+
+@contextlib.asynccontextmanager
+async def _heartbeats(seconds: float) -> AsyncIterator[None]:
+    """Tell the engine from time to time that this worker lives: an agent may be silent for minutes."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(seconds)
+
+    ticker = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        ticker.cancel()
+
+
+async def serve(host: Host, target: Target, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Take work until `stop` is set, and end when what runs here has ended.
+
+    Raises `SetupNeeded` when the server does not answer.
+    """
+    own = runtime()
+    client = await connect(target, own)
+    activities = Activities(host, client)
+    SERVED[host.queue] = host
+    async with contextlib.AsyncExitStack() as serving:
+        await serving.enter_async_context(_own_worker(client, host, activities))
+        registration = await _register(client, host)
+        renewing = asyncio.create_task(_keep_registered(client, host))
+        async with contextlib.AsyncExitStack() as taking:
+            for label in ("", *host.labels):
+                await taking.enter_async_context(_worker(client, label, host, activities))
+            ready()
+            await stop.wait()
+            host.is_draining = True
+            await activities.wait_until_idle()
+        renewing.cancel()
+        with contextlib.suppress(RPCError):
+            await registration.signal(WorkerWorkflow.leave, rpc_timeout=ANSWER)
+        del SERVED[host.queue]
+
+
+def _worker(client: Client, label: str, host: Host, activities: Activities) -> Worker:
+    """Return what takes programs with a label. Workflows have none: any worker sees that another one was lost."""
+    return Worker(
+        client,
+        task_queue=queue_of(label),
+        workflows=() if label else WORKFLOWS,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        activities=[activities.run],
+        max_concurrent_activities=host.slots,
+        max_heartbeat_throttle_interval=_THROTTLE,
+        default_heartbeat_throttle_interval=_THROTTLE,
+        sticky_queue_schedule_to_start_timeout=_STICKY,
+        graceful_shutdown_timeout=_DAY,
+    )
+
+
+def _own_worker(client: Client, host: Host, activities: Activities) -> Worker:
+    """Return what answers questions to this worker alone; it needs no slot."""
+    return Worker(
+        client,
+        task_queue=host.queue,
+        workflows=WORKFLOWS,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        activities=[activities.stop, activities.remove],
+        max_concurrent_activities=_MORE_ACTIVITIES,
+    )
+
+
+async def _register(client: Client, host: Host) -> WorkflowHandle[Any, Any]:
+    """Make the worker known; what a killed one has left open is taken over."""
+    return await client.start_workflow(
+        WorkerWorkflow.run,
+        id=host.queue,
+        task_queue=host.queue,
+        execution_timeout=_DAY,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+
+
+async def _keep_registered(client: Client, host: Host) -> None:
+    """Make the worker known again after a day, when the engine has ended its workflow."""
+    while True:
+        await asyncio.sleep(_RENEW_SECONDS)
+        with contextlib.suppress(RPCError):
+            await _register(client, host)
+
+
+def end_process(code: int = 0) -> None:
+    """End this process without the interpreter's own end, in which the SDK may crash."""
+    os._exit(code)

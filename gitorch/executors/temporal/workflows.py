@@ -1,0 +1,212 @@
+"""The workflows: one for each execution, which outlives workers, servers and orchestrators; one for each worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import Protocol
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, is_cancelled_exception
+
+from gitorch.executors.temporal.messages import (
+    Claim,
+    Live,
+    Machine,
+    Order,
+    Piece,
+    Reading,
+    Result,
+    StopOrder,
+    StopRequest,
+    queue_of,
+)
+from gitorch.model.outcome import Exit
+
+EXECUTION = "gitorch-execution"
+WORKER = "gitorch-worker"
+FORGET = "gitorch-forget"
+RUN = "gitorch-run"
+STOP = "gitorch-stop"
+REMOVE = "gitorch-remove"
+
+BUSY = "busy"
+"""The type of the error of a worker that has no free slot."""
+
+_ONCE = RetryPolicy(maximum_attempts=1)
+_LONGEST = timedelta(days=30)
+_SHORT = timedelta(seconds=60)
+_BUSY_SECONDS = 1.0
+_NEVER_BEGAN = 100
+"""How often a program that has never begun is given to a worker again."""
+
+
+@workflow.defn(name=EXECUTION, sandboxed=False)
+class ExecutionWorkflow:
+    """One program: given to a worker, started at most once, and stopped on request."""
+
+    def __init__(self) -> None:
+        self._attempt = 0
+        self._claimed: Claim | None = None
+        self._requests: list[StopRequest] = []
+        self._activity: asyncio.Task[Result] | None = None
+
+    @workflow.run
+    async def run(self, order: Order) -> Result:
+        """Return how the program ended; a worker that was lost after it began is an end, not a reason to repeat it."""
+        stopper = asyncio.create_task(self._pass_requests_on(order))
+        try:
+            for _ in range(_NEVER_BEGAN):
+                if self._requests:
+                    return _stopped(self._requests[-1])
+                self._attempt += 1
+                self._activity = self._start(order)
+                try:
+                    return await self._activity
+                except (ActivityError, asyncio.CancelledError) as error:
+                    if result := self._end_after(error):
+                        return result
+                    if _is_busy(error):
+                        await asyncio.sleep(_BUSY_SECONDS)
+            return Result(exit=Exit(cause="lost", message="no worker could begin it"))
+        finally:
+            stopper.cancel()
+
+    def _start(self, order: Order) -> asyncio.Task[Result]:
+        return workflow.start_activity(
+            RUN,
+            args=[order, self._attempt],
+            result_type=Result,
+            task_queue=queue_of(order.label),
+            heartbeat_timeout=timedelta(seconds=order.heartbeat),
+            start_to_close_timeout=_LONGEST,
+            retry_policy=_ONCE,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+
+    def _end_after(self, error: BaseException) -> Result | None:
+        """Return the end of a program whose worker did not say how it ended; None if it has never begun."""
+        if isinstance(error, asyncio.CancelledError) and not self._requests:
+            raise error
+        if claim := self._claimed:
+            message = f"its worker {claim.host} was lost{_cause(error)}; what it did is not known"
+            return Result(exit=Exit(cause="lost", message=message), host=claim.host, queue=claim.queue)
+        return _stopped(self._requests[-1]) if self._requests else None
+
+    async def _pass_requests_on(self, order: Order) -> None:
+        """Send requests to stop to the worker, one after the other."""
+        passed = 0
+        while True:
+            await workflow.wait_condition(lambda: len(self._requests) > passed)  # noqa: B023 # looked at now
+            request = self._requests[passed]
+            passed += 1
+            if self._claimed is None:
+                if self._activity is not None:
+                    self._activity.cancel()
+                continue
+            with contextlib.suppress(ActivityError):  # the worker is gone: then so is the program, or soon
+                await workflow.execute_activity(
+                    STOP,
+                    StopOrder(order.key, order.token, request),
+                    task_queue=self._claimed.queue,
+                    schedule_to_close_timeout=_SHORT,
+                )
+
+    @workflow.update(name="claim")
+    def claim(self, claim: Claim) -> bool:
+        """Let a worker start the program, unless another one has it, or nobody wants it any more."""
+        if self._claimed is not None or self._requests or claim.attempt != self._attempt:
+            return False
+        self._claimed = claim
+        workflow.upsert_memo({"host": claim.host, "queue": claim.queue})
+        return True
+
+    @workflow.signal(name="stop")
+    def stop(self, request: StopRequest) -> None:
+        """Ask the program to end, or kill it."""
+        self._requests.append(request)
+
+
+def _stopped(request: StopRequest) -> Result:
+    return Result(exit=Exit(cause="stopped", message=request.reason))
+
+
+def _is_busy(error: BaseException) -> bool:
+    cause = error.cause if isinstance(error, ActivityError) else None
+    return isinstance(cause, ApplicationError) and cause.type == BUSY
+
+
+def _cause(error: BaseException) -> str:
+    cause = error.cause if isinstance(error, ActivityError) else None
+    if cause is None or isinstance(cause, TimeoutError) or is_cancelled_exception(error):
+        return ""
+    return f" ({str(cause)[:200]})"
+
+
+@workflow.defn(name=FORGET, sandboxed=False)
+class ForgetWorkflow:
+    """Lets a worker remove what it keeps of an execution, once that is at home."""
+
+    @workflow.run
+    async def run(self, key: str, token: str) -> None:
+        """Wait until the worker has done so."""
+        await workflow.execute_activity(REMOVE, args=[key, token], start_to_close_timeout=_SHORT)
+
+
+class Answers(Protocol):
+    """What a worker answers at once."""
+
+    def describe(self) -> Machine:
+        """Return the worker as it is now."""
+
+    def live(self, key: str, token: str) -> Live:
+        """Return the state of an execution."""
+
+    def read(self, reading: Reading) -> Piece:
+        """Return a part of its output."""
+
+
+SERVED: dict[str, Answers] = {}
+"""The workers in this process, by their own task queues."""
+
+
+@workflow.defn(name=WORKER, sandboxed=False)
+class WorkerWorkflow:
+    """One worker: open while it takes work. Queries leave nothing in the engine's history."""
+
+    def __init__(self) -> None:
+        self._is_leaving = False
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait until the worker leaves."""
+        await workflow.wait_condition(lambda: self._is_leaving)
+
+    @workflow.signal(name="leave")
+    def leave(self) -> None:
+        """End: the worker takes no more work."""
+        self._is_leaving = True
+
+    @workflow.query(name="describe")
+    def describe(self) -> Machine:
+        """Return the worker as it is now."""
+        return _served().describe()
+
+    @workflow.query(name="live")
+    def live(self, key: str, token: str) -> Live:
+        """Return the state of an execution."""
+        return _served().live(key, token)
+
+    @workflow.query(name="read")
+    def read(self, reading: Reading) -> Piece:
+        """Return a part of an execution's output."""
+        return _served().read(reading)
+
+
+def _served() -> Answers:
+    return SERVED[workflow.info().task_queue]
+
+
+WORKFLOWS = (ExecutionWorkflow, ForgetWorkflow, WorkerWorkflow)

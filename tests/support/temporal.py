@@ -1,0 +1,119 @@
+"""A real Temporal server and real worker processes, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gitorch.executors.temporal.connection import Target
+from gitorch.executors.temporal.host import Host, SameFolders
+from gitorch.executors.temporal.worker import end_process, serve
+
+_START_SECONDS = 60.0
+_DYNAMIC = ("frontend.namespaceRPS=100000", "frontend.rps=100000", "matching.rps=100000", "history.rps=100000")
+
+
+class Server:
+    """A `temporal server start-dev` with a database in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        program = [
+            str(Path(sys.executable).parent / "temporal"),
+            "server",
+            "start-dev",
+            "--headless",
+            "--ip",
+            "127.0.0.1",
+        ]
+        options = ["--port", str(self.port), "--db-filename", str(self._folder / "temporal.db"), "--log-level", "error"]
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen([*program, *options], stdout=log, stderr=log)
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.05)
+        raise AssertionError("the server does not start")
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+
+class WorkerProcess:
+    """A worker as a process of its own."""
+
+    def __init__(self, address: str, folder: Path, slots: int, *labels: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        command = [sys.executable, "-m", "tests.support.temporal", address, str(folder), str(slots), *labels]
+        with (folder / "worker.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=Path(__file__).parents[2])
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"ready\n", (folder / "worker.log").read_text()
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """Run a server."""
+    folder.mkdir(parents=True, exist_ok=True)
+    server = Server(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@contextlib.contextmanager
+def working(address: str, folder: Path, slots: int, *labels: str) -> Iterator[WorkerProcess]:
+    """Run a worker."""
+    worker = WorkerProcess(address, folder, slots, *labels)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+
+
+async def _work(address: str, folder: str, slots: str, *labels: str) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    host = Host(Path(folder), slots=int(slots), labels=labels, environment=os.environ, surroundings=SameFolders())
+    await serve(host, Target(address=address), stop, ready=lambda: print("ready", flush=True))
+
+
+if __name__ == "__main__":
+    asyncio.run(_work(*sys.argv[1:]))
+    end_process()
