@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from gitorch.git.settings import Settings
+
 
 class CommitSettings(msgspec.Struct, frozen=True):
     """The encoding of commits (`i18n.commitEncoding`), and how messages are cleaned up (`commit.cleanup`).
@@ -27,20 +29,16 @@ class CommitSettings(msgspec.Struct, frozen=True):
 
 DEFAULT = CommitSettings()
 
-PATTERN = r"^(i18n\.commitencoding|commit\.cleanup|core\.commentchar)$"
-"""What `git config --get-regexp` finds them by."""
-
 _CLEANUPS = {"strip": "strip", "whitespace": "whitespace", "scissors": "whitespace"}
 
 
-def parse(entries: list[str]) -> CommitSettings:
-    """Read `NAME<LF>VALUE` entries, the last of each name counting."""
-    values = {name: value for name, _, value in (entry.partition("\n") for entry in entries)}
-    comment = values.get("core.commentchar", "#")
+def commit_settings_in(settings: Settings) -> CommitSettings:
+    """Return what the settings of git say about commits."""
+    comment = settings.get("core.commentchar")
     return CommitSettings(
-        encoding=values.get("i18n.commitencoding") or DEFAULT.encoding,
-        cleanup=_CLEANUPS.get(values.get("commit.cleanup", ""), "none"),
-        comment=(comment if comment not in ("", "auto") else "#").encode("utf-8", "surrogateescape"),
+        encoding=settings.get("i18n.commitencoding") or DEFAULT.encoding,
+        cleanup=_CLEANUPS.get(settings.get("commit.cleanup") or "", "none"),
+        comment=(comment if comment and comment != "auto" else "#").encode("utf-8", "surrogateescape"),
     )
 
 

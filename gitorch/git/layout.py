@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch.git import settings as git_settings
 from gitorch.git.process import GitRunner, Output
+from gitorch.git.settings import Settings
 
 REMEMBERED_FOLDER = "gitorch-folder"
 """A file in the git folder of each worktree that gitorch made."""
@@ -21,12 +23,14 @@ class Layout(msgspec.Struct, frozen=True):
     """The parts of a repository. A bare one has no `work_tree`, but may have worktrees beside it.
 
     `checkout` is the folder from which files of the user are read: the work tree; in a bare repository the worktree
-    that has its HEAD's branch checked out, or else the user's worktree in which the command was started.
+    that has its HEAD's branch checked out, or else the user's worktree in which the command was started. There are no
+    `settings` if git could not read them.
     """
 
     common_dir: Path
     work_tree: Path | None = None
     checkout: Path | None = None
+    settings: Settings | None = None
 
 
 def is_in_place(common_dir: Path) -> bool:
@@ -49,15 +53,16 @@ def find(start: Path, common_dir: Path) -> Layout:
     """
     runner = GitRunner(common_dir)
     # asked of the repository itself: in a linked worktree of a bare repository, git says that it is not bare
-    listing = runner.run("config", "-z", "--get-regexp", r"^core\.(bare|worktree)$", ok=(0, 1, 128)).fields()
-    settings = dict(field.partition("\n")[::2] for field in listing)
+    answer = runner.run(*git_settings.COMMAND, ok=(0, 1, 128))
+    settings = git_settings.parse(answer.fields() if answer.code == 0 else [])
+    known = settings if answer.code == 0 else None
     if (work_tree := settings.get("core.worktree")) is not None:
         path = (common_dir / work_tree).resolve()
-        return Layout(common_dir, path, path)
+        return Layout(common_dir, path, path, known)
     if _is_true(runner, settings.get("core.bare")):
-        return Layout(common_dir, None, _checkout_of_bare(runner, start))
+        return Layout(common_dir, None, _checkout_of_bare(runner, start), known)
     main = common_dir.parent if common_dir.name == ".git" else _separate_work_tree(start, common_dir)
-    return Layout(common_dir, main, main)
+    return Layout(common_dir, main, main, known)
 
 
 def _is_true(runner: GitRunner, value: str | None) -> bool:

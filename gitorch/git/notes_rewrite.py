@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from gitorch.git import notes
@@ -22,7 +21,7 @@ def carry(repository: Repository, pairs: Sequence[tuple[Oid, Oid]]) -> list[RefU
     Nothing is visible until the updates are made. Empty if the user has not configured `notes.rewriteRef`.
     """
     pairs = [(old, new) for old, new in pairs if old != new]
-    settings = _settings(repository) if pairs else {}
+    settings = repository.settings.with_prefix("notes.rewrite") if pairs else {}
     patterns = _patterns(settings)
     if not patterns or _last(settings, "notes.rewrite.rebase", "true").lower() in _NO:
         return []
@@ -52,15 +51,6 @@ def combined(existing: bytes, carried: bytes, mode: str) -> bytes:
         lines = {line for line in (*existing.split(b"\n"), *carried.split(b"\n")) if line}
         return b"".join(line + b"\n" for line in sorted(lines))
     return existing.removesuffix(b"\n") + b"\n\n" + carried
-
-
-def _settings(repository: Repository) -> Mapping[str, list[str]]:
-    """Return the values of each setting, by its name in lower case."""
-    settings: dict[str, list[str]] = defaultdict(list)
-    for entry in repository.git("config", "-z", "--get-regexp", r"^notes\.rewrite", ok=(0, 1)).fields():
-        name, _, value = entry.partition("\n")
-        settings[name].append(value)
-    return settings
 
 
 def _patterns(settings: Mapping[str, list[str]]) -> list[str]:

@@ -13,12 +13,13 @@ from typing import IO
 
 from gitorch.errors import NotFound, Refused, SetupNeeded
 from gitorch.git import kept_packs, layout
-from gitorch.git.commit_settings import PATTERN as COMMIT_SETTINGS
-from gitorch.git.commit_settings import CommitSettings
-from gitorch.git.commit_settings import parse as parse_commit_settings
+from gitorch.git.commit_settings import CommitSettings, commit_settings_in
 from gitorch.git.object_reader import ObjectReader
 from gitorch.git.objects import BatchEntry, Commit, parse_commit
 from gitorch.git.process import BatchProcess, GitFailed, GitRunner, Output
+from gitorch.git.settings import COMMAND as SETTINGS_COMMAND
+from gitorch.git.settings import Settings
+from gitorch.git.settings import parse as parse_settings
 from gitorch.model.naming import NOTES, Oid, Ref
 from gitorch.model.refs import RefUpdate
 from gitorch.storage import notes_tip, own_changes
@@ -81,7 +82,10 @@ class Repository:
         if answer.code != 0:
             _refuse_discovery(start, answer)
         parts = layout.find(start, Path(answer.text))
-        return cls(parts.common_dir, parts.work_tree, parts.checkout)
+        repository = cls(parts.common_dir, parts.work_tree, parts.checkout)
+        if parts.settings is not None:
+            repository.settings = parts.settings
+        return repository
 
     def git(
         self,
@@ -237,9 +241,19 @@ class Repository:
         return self._committer().rpartition(">")[0] + ">"
 
     @cached_property
+    def settings(self) -> Settings:
+        """The settings of git; read once, or again after `forget_settings`."""
+        return parse_settings(self.git(*SETTINGS_COMMAND).fields())
+
+    def forget_settings(self) -> None:
+        """Read the settings again when they are needed next: a run may last longer than they are true."""
+        for name in ("settings", "commit_settings"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
     def commit_settings(self) -> CommitSettings:
-        """The settings that decide which bytes a rewritten commit has; read once."""
-        return parse_commit_settings(self.git("config", "-z", "--get-regexp", COMMIT_SETTINGS, ok=(0, 1)).fields())
+        """The settings that decide which bytes a rewritten commit has."""
+        return commit_settings_in(self.settings)
 
     def update_refs(self, updates: Sequence[RefUpdate], reason: str) -> None:
         """Update refs in one transaction, each only if it has its old value.

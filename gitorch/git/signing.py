@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gitorch.errors import SetupNeeded
 from gitorch.git.repository import Repository
+from gitorch.git.settings import as_bool
 
 _HEADERS = (b"gpgsig", b"gpgsig-sha256")
 _SHA1_DIGITS = 40
@@ -29,11 +30,16 @@ class CommitSigner:
     @cached_property
     def is_configured(self) -> bool:
         """Whether the user has switched `commit.gpgSign` on."""
-        words = ("config", "--type=bool", "--show-scope", "--get-all", "commit.gpgSign")
-        values = (line.partition("\t") for line in self.repository.git(*words, ok=(0, 1)).text.split("\n"))
         # every git of ours has it switched off on the command line
-        own = [value for scope, _, value in values if scope != "command"]
-        return own[-1:] == ["true"]
+        own = self.repository.settings.users("commit.gpgsign")
+        if not own:
+            return False
+        known = as_bool(own[-1])
+        if known is not None:
+            return known
+        words = ("config", "--type=bool", "--show-scope", "--get-all", "commit.gpgSign")
+        values = (line.partition("\t") for line in self.repository.git(*words).text.split("\n"))
+        return [value for scope, _, value in values if scope != "command"][-1:] == ["true"]
 
     def sign(self, raw: bytes) -> bytes:
         """Return an unsigned commit's bytes with a signature; raise `SetupNeeded` if it cannot be made."""

@@ -13,6 +13,8 @@ from gitorch.model.naming import Ref
 from gitorch.storage import atomic
 
 _DESCRIPTORS = Path("/proc/self/fd")
+_NO_FILES = "ref: refs/heads/.invalid"
+"""What HEAD says where refs are not files (`reftable`)."""
 _HAS_DESCRIPTORS = _DESCRIPTORS.is_dir()
 
 
@@ -71,6 +73,15 @@ def _entry(block: str) -> WorktreeEntry:
 def checked_out(repository: Repository) -> dict[Ref, Path]:
     """Return where each branch is checked out, in the user's work tree and in linked ones."""
     return {entry.branch: entry.path for entry in list_entries(repository) if entry.branch}
+
+
+def place_of(repository: Repository, branch: Ref) -> Path | None:
+    """Return where a branch is checked out; None if it is nowhere, for which git need not be asked."""
+    linked = repository.common_dir / "worktrees"
+    admins = [repository.common_dir, *(sorted(linked.iterdir()) if linked.is_dir() else ())]
+    heads = {read_text(admin / "HEAD") for admin in admins}
+    may_be = heads & {f"ref: {branch}", _NO_FILES}
+    return checked_out(repository).get(branch) if may_be else None
 
 
 def find(repository: Repository, path: Path) -> Worktree | None:

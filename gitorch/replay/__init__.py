@@ -3,7 +3,7 @@
 from gitorch.replay.base import Replayer
 from gitorch.replay.memory import MemoryReplayer, replay
 from gitorch.replay.octopus import merge_heads
-from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, Resolved, Stage
+from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, Resolved, Stage, UpstreamCommit
 
 __all__ = [
     "CommitRange",
@@ -14,6 +14,7 @@ __all__ = [
     "Replayer",
     "Resolved",
     "Stage",
+    "UpstreamCommit",
     "merge_heads",
     "replay",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
-from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed
+from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, UpstreamCommit
 
 
 class Replayer(Protocol):
@@ -34,11 +34,32 @@ class Replayer(Protocol):
     def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
         """Return the paths that these commits change."""
 
+    def own_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
+        """Return the commits that a replay onto a commit would pick, oldest first."""
+
+    def upstream(self, base: Oid, onto: Oid) -> list[UpstreamCommit]:
+        """Return what a commit has and `base` has not, the newest first and without merges."""
+
+    def is_stack(self, commits: CommitRange, onto: Oid) -> bool:
+        """Return whether a branch starts on commits that the repository's part of `onto` does not have."""
+
     def merge_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
         """Return the branch's own merge commits, oldest first: a replay leaves them out."""
 
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits, with the `.gitattributes` of the first."""
+
+    def merge_on(self, base: Oid, ours: Oid, theirs: Oid) -> Merged | Conflicted:
+        """Merge two commits as if nothing but `base` were below both, with the `.gitattributes` of the first."""
+
+    def add_blob(self, content: bytes) -> Oid:
+        """Make a blob, for trees that are made here."""
+
+    def with_files(self, tree: Oid, blobs: Mapping[str, Oid]) -> Oid:
+        """Return a tree with the contents of some of its files replaced."""
+
+    def rewrite(self, commit: Oid, tree: Oid, parent: Oid) -> Oid:
+        """Return a commit with another tree and parent; the rest is as in a replay."""
 
     def tree(self, commit: Oid) -> Oid:
         """Return the tree of a commit of the repository or of an earlier replay."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 from gitorch.replay.base import Replayer
-from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed
+from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, UpstreamCommit
 
 
 class EngineReplayer:
@@ -39,11 +39,32 @@ class EngineReplayer:
     def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
         return self.engine.paths(commits, onto)
 
+    def own_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
+        return self.engine.own_commits(commits, onto)
+
+    def upstream(self, base: Oid, onto: Oid) -> list[UpstreamCommit]:
+        return self.engine.upstream(base, onto)
+
+    def is_stack(self, commits: CommitRange, onto: Oid) -> bool:
+        return self.engine.is_stack(commits, onto)
+
     def merge_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
         return self.engine.merge_commits(commits, onto)
 
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         return self.engine.merge(ours, theirs)
+
+    def merge_on(self, base: Oid, ours: Oid, theirs: Oid) -> Merged | Conflicted:
+        return self.engine.merge_on(base, ours, theirs)
+
+    def add_blob(self, content: bytes) -> Oid:
+        return self.engine.add_blob(content)
+
+    def with_files(self, tree: Oid, blobs: Mapping[str, Oid]) -> Oid:
+        return self.engine.with_files(tree, blobs)
+
+    def rewrite(self, commit: Oid, tree: Oid, parent: Oid) -> Oid:
+        return self.engine.rewrite(commit, tree, parent)
 
     def tree(self, commit: Oid) -> Oid:
         return self.engine.tree(commit)

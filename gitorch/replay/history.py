@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -56,7 +56,7 @@ class History:
         }
         bases = {onto, *(commits.base for commits in missing)}
         # always all of it: two readings with different ends would leave out what lies between them
-        lines = self._list_commits(self._tips | tips, self._bases | bases).splitlines()
+        lines = self._list_all(self._tips | tips, self._bases | bases, onto)
         new = [line for line in lines if Oid(line.partition(" ")[0]) not in self._changes]
         self._changes |= _read_changes(self.repository, new)
         # only now: what could not be read is not to count as read
@@ -67,15 +67,30 @@ class History:
         self._below = None
 
     def _has_read(self, commits: CommitRange, onto: Oid) -> bool:
-        # a commit in the middle of a branch was read with it
-        has_tip = commits.tip in self._tips or commits.tip in self._parents
-        if has_tip and onto in self._tips and {onto, commits.base} <= self._bases:
+        # a commit in the middle of a branch was read with it, and with all that is below it
+        has_tip = commits.tip in self._tips or commits.tip in self._parents or commits.tip == commits.base
+        has_base = commits.base in self._bases or commits.base in self._parents
+        if has_tip and has_base and onto in self._tips and onto in self._bases:
             excluded = commits.excluded
             checked = self._read_excluded if excluded[: len(self._read_excluded)] == self._read_excluded else ()
             if self._tips.issuperset(excluded[len(checked) :]):
                 self._read_excluded = excluded
                 return True
         return False
+
+    def _list_all(self, tips: Collection[Oid], bases: Collection[Oid], onto: Oid) -> list[str]:
+        """Return the lines of all commits between these tips and what the bases have in common.
+
+        A base that is also a tip mostly builds on another base, and then has in common what that one has: it is left
+        out of the question for that, which takes long for many. Whether it does is seen in the answer.
+        """
+        ends = {onto, *(base for base in bases if base not in tips)}
+        lines = self._list_commits(tips, ends).splitlines()
+        if len(ends) < len(bases):
+            parents = dict(map(_parents, lines))
+            if not all(_builds_on(base, ends, parents) for base in bases):
+                lines = self._list_commits(tips, bases).splitlines()
+        return lines
 
     def _list_commits(self, tips: Collection[Oid], bases: Collection[Oid]) -> str:
         lines = [*sorted(tips), *(f"^{oid}" for oid in self._common_base(bases)), ""]
@@ -122,6 +137,15 @@ class History:
         """Return whether a branch starts on commits that `real` does not have."""
         return commits.base in self._parents and commits.base not in self.ancestors(real)
 
+    def between(self, base: Oid, real: Oid) -> list[Pick]:
+        """Return the commits that a commit reaches and `base` does not, the newest first and without merges."""
+        above, below = self.ancestors(real), self.reachable(base)
+        return [
+            self.pick(oid)
+            for oid, parents in self._parents.items()
+            if oid in above and oid not in below and len(parents) == 1
+        ]
+
     def ancestors(self, real: Oid) -> set[Oid]:
         """Return all commits of the part that was read that a commit reaches; the last answer is remembered."""
         if self._below is None or self._below[0] != real:
@@ -161,6 +185,15 @@ class History:
 def _parents(line: str) -> tuple[Oid, tuple[Oid, ...]]:
     oid, *parents = line.split(" ")
     return Oid(oid), tuple(Oid(parent) for parent in parents)
+
+
+def _builds_on(commit: Oid, ends: Collection[Oid], parents: Mapping[Oid, tuple[Oid, ...]]) -> bool:
+    """Return whether one of these commits is below a commit, along its first parents."""
+    while commit not in ends:
+        if not parents.get(commit):
+            return False
+        commit = parents[commit][0]
+    return True
 
 
 _RAW = (

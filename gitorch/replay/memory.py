@@ -22,7 +22,7 @@ from gitorch.replay.merge_tree import MergeTrees
 from gitorch.replay.objects import Entry, Objects
 from gitorch.replay.patches import Outline, Patches, outline
 from gitorch.replay.quarantine import Quarantine
-from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed
+from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, UpstreamCommit
 
 
 class _NewCommit(msgspec.Struct, frozen=True, gc=False):
@@ -113,14 +113,30 @@ class MemoryReplayer:
         self._history.read([commits], real)
         return self._history.picks(commits, real)
 
+    def own_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
+        """Return the commits that a replay onto a commit would pick, oldest first."""
+        return [pick.oid for pick in self.picks(commits, onto)]
+
+    def upstream(self, base: Oid, onto: Oid) -> list[UpstreamCommit]:
+        """Return what a commit has and `base` has not, the newest first and without merges."""
+        self._objects.use_id_format(onto)
+        real = self._real(onto)
+        self._history.read([CommitRange(base, real)], real)
+        new = [(oid, self._new_commits[oid].parent, self._new_commits[oid].changes) for oid in self._new_below(onto)]
+        old = [(pick.oid, pick.parent, pick.changes) for pick in self._history.between(base, real)]
+        return [
+            UpstreamCommit(oid, parent, _paths(changes)) for oid, parent, changes in (*new, *old) if parent is not None
+        ]
+
     def is_stack(self, commits: CommitRange, onto: Oid) -> bool:
         """Return whether a branch starts on commits that the repository's part of `onto` does not have."""
-        return self._history.is_stack(commits, self._real(onto))
+        real = self._real(onto)
+        self._history.read([commits], real)
+        return self._history.is_stack(commits, real)
 
     def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
         """Return the paths that these commits change."""
-        changes = (change for pick in self.picks(commits, onto) for change in pick.changes)
-        return frozenset(_text(change.path) for change in changes)
+        return _paths(change for pick in self.picks(commits, onto) for change in pick.changes)
 
     def merge_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
         """Return the branch's own merge commits, oldest first: a replay leaves them out."""
@@ -136,6 +152,34 @@ class MemoryReplayer:
         self._write_to_quarantine(theirs)
         attributes = self._attributes.all(self._tree(ours))
         return self._load(self._merges.merge(ours, theirs, attributes), self._tree(ours))
+
+    def merge_on(self, base: Oid, ours: Oid, theirs: Oid) -> Merged | Conflicted:
+        """Merge two commits as if nothing but `base` were below both, with the `.gitattributes` of the first."""
+        self._objects.use_id_format(base)
+        target = self._tree(ours)
+        sides = (self._synthetic_commit(target, base), self._synthetic_commit(self._tree(theirs), base))
+        return self._load(self._merges.merge(*sides, self._attributes.all(target)), target)
+
+    def add_blob(self, content: bytes) -> Oid:
+        """Make a blob, for trees that are made here."""
+        return Oid(self._objects.add(NewObject(b"blob", content)).hex())
+
+    def with_files(self, tree: Oid, blobs: Mapping[str, Oid]) -> Oid:
+        """Return a tree with the contents of some of its files replaced."""
+        root = bytes.fromhex(tree)
+        changes: dict[bytes, Entry | None] = {}
+        for name, blob in blobs.items():
+            path = name.encode("utf-8", "surrogateescape")
+            entry = trees.find(self._objects, root, path)
+            if not isinstance(entry, tuple):
+                raise GitFailed("object-missing", f"the tree {tree} has no file {name}")
+            changes[path] = (entry[0], bytes.fromhex(blob))
+        return Oid(trees.change_paths(self._objects, root, changes).hex()) if changes else tree
+
+    def rewrite(self, commit: Oid, tree: Oid, parent: Oid) -> Oid:
+        """Return a commit with another tree and parent; the rest is as in a replay."""
+        new = bytes.fromhex(tree)
+        return self._add_commit(commit, parent, new, self._differences(self._tree(parent), new))
 
     def tree(self, commit: Oid) -> Oid:
         """Return the tree of a commit of the repository or of an earlier replay."""
@@ -213,7 +257,7 @@ class MemoryReplayer:
             return None
         if pick.changes and self._has_same_change(pick, commits, onto):
             return None
-        return result if isinstance(result, Conflicted) else self._write(pick, tip, *result)
+        return result if isinstance(result, Conflicted) else self._add_commit(pick.oid, tip, *result)
 
     def _require_empty(self, pick: Pick) -> None:
         """Raise `GitFailed` for a commit that is not empty: `diff-tree` says nothing about a tree that is missing."""
@@ -221,9 +265,9 @@ class MemoryReplayer:
         if self._tree(pick.oid) != before and trees.diff(self._objects, before, self._tree(pick.oid)):
             raise GitFailed("object-missing", f"the changes of {pick.oid} could not be read")
 
-    def _write(self, pick: Pick, parent: Oid, tree: bytes, changes: Changes) -> Oid:
+    def _add_commit(self, original: Oid, parent: Oid, tree: bytes, changes: Changes) -> Oid:
         raw = rewrite_commit(
-            self._commit(pick.oid), tree.hex(), parent, self._committer, self.repository.commit_settings
+            self._commit(original), tree.hex(), parent, self._committer, self.repository.commit_settings
         )
         oid = Oid(self._objects.add(NewObject(b"commit", raw, (tree,))).hex())
         self._new_commits[oid] = _NewCommit(parent, changes)
@@ -286,8 +330,11 @@ class MemoryReplayer:
             is_hidden = bool(outcome.stages) and self._may_rename_folder(pick, target)
             return self._merges.add_unstaged((commit, pick.oid), attributes, outcome) if is_hidden else outcome
         tree = bytes.fromhex(outcome.tree)
-        differences = sorted(trees.diff(self._objects, target, tree).items())
-        return tree, tuple(Change(path, old, new) for path, (old, new) in differences)
+        return tree, self._differences(target, tree)
+
+    def _differences(self, old: bytes, new: bytes) -> Changes:
+        differences = sorted(trees.diff(self._objects, old, new).items())
+        return tuple(Change(path, before, after) for path, (before, after) in differences)
 
     def _may_rename_folder(self, pick: Pick, target: bytes) -> bool:
         if pick.parent is None:
@@ -358,6 +405,10 @@ def _with_paths(outcome: Merged | Conflicted, names: Mapping[bytes, bytes]) -> M
     paths = {_text(name): _text(path) for path, name in names.items()}
     stages = tuple(msgspec.structs.replace(stage, path=paths[stage.path]) for stage in outcome.stages)
     return msgspec.structs.replace(outcome, paths=tuple(paths[name] for name in outcome.paths), stages=stages)
+
+
+def _paths(changes: Iterable[Change]) -> frozenset[str]:
+    return frozenset(_text(change.path) for change in changes)
 
 
 def _text(path: bytes) -> str:

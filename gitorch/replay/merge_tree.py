@@ -102,8 +102,8 @@ class MergeTrees:
             Path("/etc/gitattributes"),
             installed / "etc/gitattributes",
         )
-        configured = self.repository.git("config", "--get", "core.attributesFile", ok=(0, 1))
-        return configured.code == 0 or any(file.exists() for file in files)
+        configured = self.repository.settings.get("core.attributesfile")
+        return configured is not None or any(file.exists() for file in files)
 
     def _merge_once(self, sides: tuple[Oid, Oid], attributes: Attributes) -> Merged | Conflicted:
         cwd, git_dir, env = self._location(attributes)

@@ -29,6 +29,7 @@ class RebaseReplayer(EngineReplayer):
 
     def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
         """Replay commits onto a commit with `git rebase`."""
+        self._memory.keep(onto)
         picks = [pick.oid for pick in self._memory.picks(commits, onto)]
         upstream = self._upstream(commits)
         is_stack = self._memory.is_stack(commits, onto) or upstream != commits.base

@@ -40,6 +40,14 @@ class Resolved(msgspec.Struct, frozen=True):
     files: tuple[ResolvedFile, ...] = ()
 
 
+class UpstreamCommit(msgspec.Struct, frozen=True):
+    """A commit below what a branch is replayed on: its parent, and the paths that it changes."""
+
+    oid: Oid
+    parent: Oid
+    paths: frozenset[str]
+
+
 class Replayed(msgspec.Struct, frozen=True):
     """Commits on their new parent: the new tip, and pairs of old and new commits.
 

@@ -176,6 +176,7 @@ class Checker:
 
     def _merge(self, job: MergeTasks, cancellation: Cancellation) -> CheckedPlan:
         config = self.loaded.config
+        self.context.repository.forget_settings()
         regenerator = Regenerator(self.context)
         with MemoryReplayer(self.context.repository) as engine:
             replayer = merge.merge_replayer(engine, config.merge.regenerate, regenerator.regenerate)

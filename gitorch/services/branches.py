@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gitorch.config import Config
 from gitorch.errors import Refused
 from gitorch.git.repository import Repository
-from gitorch.git.worktree_list import checked_out
+from gitorch.git.worktree_list import place_of
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import Task
 from gitorch.services.workspace import Workspace
@@ -38,5 +38,5 @@ def own_refs(workspace: Workspace) -> tuple[str, ...]:
 
 def refuse_checked_out(repository: Repository, branch: str) -> None:
     """Raise `Refused` if a worktree has this branch checked out: moving it would make that worktree look dirty."""
-    if path := checked_out(repository).get(branch_ref(branch)):
+    if path := place_of(repository, branch_ref(branch)):
         raise Refused("checked-out", f"{branch} is checked out in {path}", fix=(f"git -C {path} switch -",))

@@ -16,7 +16,7 @@ from gitorch.git import notes
 from gitorch.git.repository import GitFailed, RefsMoved
 from gitorch.model.naming import TaskId
 from gitorch.model.redact import redacted
-from gitorch.model.task import LEFT_OUT, State, Task, change
+from gitorch.model.task import LEFT_OUT, State, Task, by_id, change
 from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
@@ -127,6 +127,15 @@ def verify_merge(
 def with_resolutions(plan: MergePlan, proposed: MergePlan) -> MergePlan:
     """Return a plan that publishes no resolution, and names those of another one, which would publish them."""
     return msgspec.structs.replace(plan, resolutions=proposed.resolutions)
+
+
+def may_be_proven(plan: MergePlan) -> bool:
+    """Return whether a resolution of what conflicts could be proven: all who meet in it need checks of their own."""
+    tasks = by_id(step.task for step in plan.steps)
+    return any(
+        conflict.task.spec.checks and all(tasks[name].spec.checks for name in conflict.partners if name in tasks)
+        for conflict in plan.conflicts
+    )
 
 
 def publish(workspace: Workspace, replayer: Replayer, plan: MergePlan, sign: bool | None = None) -> MergePlan:

@@ -98,7 +98,7 @@ def resolve(job: ResolveJob, replayer: Replayer, plan: MergePlan, judge: Judge) 
     planner.reuse_replays(plan)
     if missing := [task for task in plan.order if task.id not in planner.paths]:
         planner.read(missing)
-    resolver = SyntaxResolver(replayer.blob, lambda content: _store(replayer.repository, content))
+    resolver = SyntaxResolver(replayer.blob, replayer.add_blob)
     proposals = ProposalReplayer(replayer, resolver)
     max_runs = job.loaded.config.merge.max_checks or _RUNS_PER_CONFLICT * len(plan.conflicts)
     prover = Prover(judge, max_runs if job.may_run else 0)
@@ -106,7 +106,8 @@ def resolve(job: ResolveJob, replayer: Replayer, plan: MergePlan, judge: Judge) 
     sizes = _sizes(replayer.repository, plan.order)
     search = ResolutionSearch(planner, replayer, proposals, prover, sizes, merged)
     landing = yield from search.resolve(plan, reorder=job.reorder)
-    replayer.keep(landing.tip)
+    # what is not proven is shown, too
+    replayer.keep(landing.tip, *(resolution.tip for resolution in search.open.values()))
     return resolved_plan(planner, plan, landing, search.open)
 
 
@@ -132,7 +133,3 @@ def _sizes(repository: Repository, tasks: Sequence[Task]) -> dict[TaskId, int]:
     ranges = {task.id: commit_range(task) for task in tasks if task.tip}
     counts = line_counts(repository, ranges.values())
     return {name: sum(counts.get(pair, (0, 0))) for name, pair in ranges.items()}
-
-
-def _store(repository: Repository, content: bytes) -> Oid:
-    return Oid(repository.git("hash-object", "-w", "--stdin", input=content).text)

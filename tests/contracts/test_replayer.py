@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitorch.flow.merge import merge_replayer
-from gitorch.git.repository import Repository
+from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import Oid
 from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Merged, Replayed, Replayer
 from gitorch.replay.rebase import RebaseReplayer
@@ -233,3 +233,57 @@ def test_a_blob_of_a_replay_can_be_read(branches: Branches) -> None:
     ours = next(stage.blob for stage in conflict.stages if stage.number == 2)
     assert branches.replayer.blob(ours) == f"first\n{TEXT}last\n".replace("line 10\n", "ten\n").encode()
     assert branches.replayer.blob(Oid("1" * 40)) is None
+
+
+def test_what_a_branch_has_and_what_it_is_put_on(branches: Branches) -> None:
+    """Own commits are listed oldest first, and what the base got since without merges, with its paths."""
+    first = branches.branch(branches.base, ("own", {"own": "1\n"}))
+    tip = branches.branch(first, ("more", {"own": "2\n"}))
+    side = branches.branch(branches.base, ("side", {"side": "x\n"}))
+    trunk = branches.branch(branches.base, ("trunk", {"trunk": "x\n", "src/other.py": "y\n"}))
+    git("merge", "--quiet", "--no-edit", side, cwd=branches.folder)
+    onto = Oid(git("rev-parse", "HEAD", cwd=branches.folder))
+    commits = CommitRange(branches.base, tip)
+    assert branches.replayer.own_commits(commits, onto) == [first, tip]
+    found = branches.replayer.upstream(branches.base, onto)
+    assert {(commit.oid, commit.parent, commit.paths) for commit in found} == {
+        (trunk, branches.base, frozenset({"trunk", "src/other.py"})),
+        (side, branches.base, frozenset({"side"})),
+    }
+    assert branches.replayer.upstream(onto, onto) == []
+    assert not branches.replayer.is_stack(commits, onto)
+    assert branches.replayer.is_stack(CommitRange(first, tip), onto)
+
+
+def test_a_merge_on_a_chosen_base(branches: Branches) -> None:
+    """Only what each side has changed since that base is merged, whatever history says."""
+    one = branches.branch(branches.base, ("one", {"src/app.py": "first\n" + TEXT}))
+    two = branches.branch(branches.base, ("two", {"src/app.py": TEXT + "last\n"}))
+    merged = branches.replayer.merge_on(branches.base, one, two)
+    assert isinstance(merged, Merged)
+    assert branches.replayer.file(merged.tree, "src/app.py") == f"first\n{TEXT}last\n".encode()
+    undone = branches.replayer.merge_on(one, one, branches.base)
+    assert isinstance(undone, Merged)
+    assert undone.tree == branches.replayer.tree(branches.base)
+
+
+def test_a_commit_that_is_made_here(branches: Branches) -> None:
+    """It has the author and message of another one, is the base of replays, and is stored with all that it needs."""
+    tip = branches.branch(branches.base, ("own\n\nWith a body.", {"src/app.py": "first\n" + TEXT}))
+    later = branches.branch(tip, ("later", {"src/app.py": "first\n" + TEXT + "last\n"}))
+    onto = branches.branch(branches.base, ("trunk", {"src/other.py": "y\n"}))
+    replayer = branches.replayer
+    tree = replayer.with_files(replayer.tree(onto), {"src/app.py": replayer.add_blob(b"made\n")})
+    assert replayer.with_files(tree, {}) == tree
+    made = replayer.rewrite(tip, tree, onto)
+    assert replayer.tree(made) == tree
+    assert replayer.file(tree, "src/other.py") == b"y\n"
+    assert isinstance(replayer.replay(CommitRange(tip, later), made), Conflicted)
+    replayer.keep(made)
+    assert git("log", "-1", "--format=%an %B", made, cwd=branches.folder) == git(
+        "log", "-1", "--format=%an %B", tip, cwd=branches.folder
+    )
+    assert git("show", f"{made}:src/app.py", cwd=branches.folder) == "made"
+    git("fsck", "--strict", "--connectivity-only", cwd=branches.folder)
+    with pytest.raises(GitFailed, match="has no file"):
+        replayer.with_files(tree, {"missing": replayer.add_blob(b"x\n")})

@@ -51,6 +51,7 @@ def test_notes_are_carried_as_git_does(repo: Repository, settings: dict[str, str
         git("notes", f"--ref={ref}", "add", "-m", "a on second", second, cwd=folder)
         git("notes", f"--ref={ref}", "add", "-m", "there before", other, cwd=folder)
     pairs = [(first, new), (second, new), (second, other), (third, third)]
+    repo.forget_settings()
     updates = notes_rewrite.carry(repo, pairs)
     repo.update_refs(updates, "carry notes")
     ours = {ref: notes_of(folder, ref) for ref in (COMMITS, "refs/notes/review")}

@@ -150,7 +150,7 @@ def _published(session: Session, replayer: Replayer, plan: MergePlan, how: _How)
     with views.progress.progress_bar(session.screen, lines=False) as show:
         show(0, 1, lambda: views.merge.publishing())
         plan = services.merge.publish(session.workspace, replayer, plan, how.sign)
-    if not how.takes:
+    if not how.takes and services.merge.may_be_proven(plan):
         # in the order that is published now: a proof holds for exactly these tips
         proposed = _resolved(session, replayer, plan, reorder=False, recheck=how.recheck)
         plan = services.merge.with_resolutions(plan, proposed)

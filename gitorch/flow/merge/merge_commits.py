@@ -6,7 +6,6 @@ import msgspec
 
 from gitorch.model.naming import Oid
 from gitorch.replay import CommitRange, Conflicted, Merged, Replayed, Replayer
-from gitorch.replay.commit_bytes import rewrite_commit, synthetic_commit
 
 
 class MergeCommits:
@@ -34,7 +33,7 @@ class MergeCommits:
             return msgspec.structs.replace(expected, commit=adding[-1])
         if expected.tree == self.engine.tree(replayed.tip):
             return replayed
-        tip = self._write(adding[-1], expected.tree, replayed.tip)
+        tip = self.engine.rewrite(adding[-1], expected.tree, replayed.tip)
         return msgspec.structs.replace(replayed, tip=tip, pairs=(*replayed.pairs, *((oid, tip) for oid in adding)))
 
     def _adds(self, commit: Oid) -> bool:
@@ -45,21 +44,9 @@ class MergeCommits:
             self._adding[commit] = not isinstance(outcome, Merged) or outcome.tree != self.engine.tree(commit)
         return self._adding[commit]
 
-    def _write(self, commit: Oid, tree: Oid, parent: Oid) -> Oid:
-        repository = self.engine.repository
-        self.engine.keep(parent)
-        self.engine.keep_tree(tree)
-        (original,) = repository.commits([commit])
-        committer, settings = repository.committer(), repository.commit_settings
-        return repository.write_commit(rewrite_commit(original.raw, tree, parent, committer, settings))
-
 
 def merge_reviewed(engine: Replayer, commits: CommitRange, onto: Oid) -> Merged | Conflicted:
     """Merge the reviewed tip with `onto`: by their own history, or on the branch's base if that is not below."""
-    engine.keep(onto)
-    repository = engine.repository
-    if repository.is_ancestor(commits.base, onto):
-        return engine.merge(onto, commits.tip)
-    trees = engine.tree(onto), engine.tree(commits.tip)
-    ours, theirs = (repository.write_commit(synthetic_commit(tree, commits.base)) for tree in trees)
-    return engine.merge(ours, theirs)
+    if engine.is_stack(commits, onto):
+        return engine.merge_on(commits.base, onto, commits.tip)
+    return engine.merge(onto, commits.tip)

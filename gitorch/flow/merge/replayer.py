@@ -57,7 +57,7 @@ class MergeReplayer(EngineReplayer):
 
     def read(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
         ranges = list(ranges)
-        self._squashed.expect(ranges, onto)
+        self._squashed.expect(onto)
         if self._solver:
             self._solver.expect(ranges, onto)
         self.engine.read(ranges, onto)

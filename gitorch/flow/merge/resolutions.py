@@ -81,6 +81,8 @@ class FileResolutions:
         return {path: self._blobs[three.path] for path, three in conflicts.items() if three.path in self._blobs}
 
     def _read(self) -> dict[str, Oid]:
+        if self.repository.object_ids(RESOLVED) == [None]:
+            return {}
         answer = self.repository.git("ls-tree", "-r", "-z", RESOLVED, ok=(0, 128))
         entries = (entry.partition("\t") for entry in answer.fields()) if answer.code == 0 else ()
         return {path: Oid(words.split(" ")[2]) for words, _, path in entries}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -16,7 +14,6 @@ from gitorch.git.repository import Commit
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.resolution import ResolvedFile
 from gitorch.replay import CommitRange, Conflicted, Replayed, Replayer, Resolved
-from gitorch.replay.commit_bytes import rewrite_commit
 
 Regenerate = Callable[[Oid, Mapping[str, str]], Mapping[str, Oid] | None]
 """Runs the command of each path on a commit; returns the files they make, or None if one failed."""
@@ -56,7 +53,7 @@ class ConflictSolver:
         self._regenerate = regenerate
         self._tasks = tasks or {}
         self._generated: dict[tuple[Oid, str], Oid | None] = {}
-        self._bases: dict[Oid, Oid] = {}
+        self._expected: dict[Oid, tuple[CommitRange, Oid]] = {}
         self._learned: set[Oid] = set()
 
     def with_resolver(self, resolver: Resolver) -> Self:
@@ -68,11 +65,11 @@ class ConflictSolver:
 
     def expect(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
         """Remember branches that will be replayed: merges on them may show how conflicts were resolved."""
-        self._bases.update((commits.tip, onto) for commits in ranges if commits.tip != commits.base)
+        self._expected.update((commits.tip, (commits, onto)) for commits in ranges if commits.tip != commits.base)
 
     def solve(self, commits: CommitRange, onto: Oid, conflict: Conflicted) -> Replayed | Conflicted:
         """Replay commits past a conflict, if all its files and those of further conflicts can be resolved."""
-        self._learn_from_merges(commits)
+        self._learn_from_merges(commits, onto)
         replayed = self._replay_in_pieces(commits, onto, conflict)
         if replayed is None:
             self.unsolved[commits.tip] = conflict
@@ -103,7 +100,6 @@ class ConflictSolver:
         before = self.engine.replay(CommitRange(remaining.base, commit.parents[0], remaining.excluded), progress.tip)
         if isinstance(before, Conflicted):
             return False  # commits of a side branch are in another order: they cannot be replayed one after the other
-        self.engine.keep(before.tip)
         proposals = self._choose(conflict, commits)
         tip = self._write_resolved(commit, before.tip, conflict, proposals) if proposals is not None else None
         if tip is None or proposals is None:
@@ -138,41 +134,26 @@ class ConflictSolver:
         """Return the commit on its new parent with its conflict resolved; None if a file cannot be generated."""
         if conflict.tree is None:
             return None
-        self.engine.keep_tree(conflict.tree)
-        tree = self._with_files(conflict.tree, {path: proposal.blob for path, proposal in proposals.items()})
-        resolved = self._write(commit, tree, parent)
+        blobs = {path: proposal.blob for path, proposal in proposals.items()}
+        tree = self.engine.with_files(conflict.tree, blobs)
+        resolved = self.engine.rewrite(commit.oid, tree, parent)
         commands = {path: proposal.command for path, proposal in proposals.items() if proposal.command}
         if not commands or self._regenerate is None:
             return resolved
         generated = self._generate(self._regenerate, resolved, commands)
-        return None if generated is None else self._write(commit, self._with_files(tree, generated), parent)
-
-    def _write(self, commit: Commit, tree: Oid, parent: Oid) -> Oid:
-        committer, settings = self.repository.committer(), self.repository.commit_settings
-        return self.repository.write_commit(rewrite_commit(commit.raw, tree, parent, committer, settings))
+        if generated is None:
+            return None
+        return self.engine.rewrite(commit.oid, self.engine.with_files(tree, generated), parent)
 
     def _generate(self, regenerate: Regenerate, commit: Oid, commands: Mapping[str, str]) -> Mapping[str, Oid] | None:
         """Return the files that commands make on a commit; each runs once for the same tree."""
-        tree = self.repository.tree(commit)
+        tree = self.engine.tree(commit)
         if any((tree, path) not in self._generated for path in commands):
+            self.engine.keep(commit)
             new = regenerate(commit, commands) or {}
             self._generated |= {(tree, path): new.get(path) for path in commands}
         blobs = {path: blob for path in commands if (blob := self._generated[tree, path])}
         return blobs if blobs.keys() == commands.keys() else None
-
-    def _with_files(self, tree: Oid, blobs: Mapping[str, Oid]) -> Oid:
-        """Return a tree with the contents of some files replaced."""
-        if not blobs:
-            return tree
-        git = self.repository.git
-        entries = git("ls-tree", "-z", tree, "--", *blobs, env={"GIT_LITERAL_PATHSPECS": "1"}).fields()
-        modes = {path: words.split(" ")[0] for words, _, path in (entry.partition("\t") for entry in entries)}
-        lines = "".join(f"{modes[path]} {blob}\t{path}\0" for path, blob in blobs.items())
-        with tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
-            env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-            git("read-tree", tree, env=env)
-            git("update-index", "-z", "--index-info", input=lines.encode("utf-8", "surrogateescape"), env=env)
-            return Oid(git("write-tree", env=env).text)
 
     def _drops_repeats(self, commits: CommitRange, dropped: Sequence[Oid]) -> bool:
         """Return whether a dropped commit repeats one of its own branch.
@@ -188,20 +169,20 @@ class ConflictSolver:
         counts = list(patch_ids.values())
         return any(counts.count(patch_ids[oid]) > 1 for oid in dropped if oid in patch_ids)
 
-    def _learn_from_merges(self, commits: CommitRange) -> None:
+    def _learn_from_merges(self, commits: CommitRange, onto: Oid) -> None:
         """Learn how people resolved conflicts in merge commits of the branch, which a replay omits.
 
-        The first conflict reads the merges of all expected branches, in one process.
+        The first conflict reads the merges of all expected branches.
         """
         if commits.tip in self._learned:
             return
-        bases = self._bases if commits.tip in self._bases else {commits.tip: commits.base}
-        self._learned |= bases.keys()
-        request = "".join(f"{name}\n" for name in dict.fromkeys([*bases, *(f"^{oid}" for oid in bases.values())]))
-        words = ("rev-list", "--min-parents=2", "--max-parents=2", "--stdin")
-        merges = self.repository.git(*words, input=request.encode()).text
+        expected = self._expected if commits.tip in self._expected else {commits.tip: (commits, onto)}
+        self._learned |= expected.keys()
+        merges = dict.fromkeys(oid for pair in expected.values() for oid in self.engine.merge_commits(*pair))
         resolved: dict[Sides, Oid] = {}
-        for commit in self.repository.commits(Oid(line) for line in merges.split("\n") if line):
+        for commit in self.repository.commits(merges):
+            if len(commit.parents) != 2:
+                continue
             conflict = self.engine.merge(*commit.parents)
             if isinstance(conflict, Conflicted):
                 resolved |= resolved_files(self.repository, commit.oid, sides(conflict))

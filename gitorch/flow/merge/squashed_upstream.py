@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-import msgspec
+from collections.abc import Iterable, Sequence
 
 from gitorch.flow.merge.merge_commits import merge_reviewed
-from gitorch.git.changes import Span, changed_paths
+from gitorch.git.changes import Span
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
-from gitorch.replay import CommitRange, Conflicted, Merged, Replayed, Replayer
+from gitorch.replay import CommitRange, Conflicted, Merged, Replayed, Replayer, UpstreamCommit
 
 _MAX_COMMITS = 30
 """Longer branches are not searched for the part that was squashed."""
 _MAX_UPSTREAM = 500
 """How many commits of the base are compared, the newest first."""
-
-
-class Upstream(msgspec.Struct, frozen=True):
-    """What the base got since a branch started: the patch ids of its commits, and which paths each of them changes."""
-
-    patch_ids: frozenset[str]
-    paths: tuple[frozenset[str], ...]
 
 
 class SquashedUpstream:
@@ -31,15 +22,14 @@ class SquashedUpstream:
     def __init__(self, engine: Replayer) -> None:
         self.engine = engine
         self.repository = engine.repository
-        self._lines = OwnLines(engine.repository)
         self._base_tip: Oid | None = None
-        self._upstreams: dict[tuple[Oid, Oid], Upstream] = {}
-        self._modified: dict[tuple[Oid, Oid], tuple[tuple[str, bytes], ...]] = {}
+        self._upstreams: dict[tuple[Oid, Oid], Sequence[UpstreamCommit]] = {}
+        self._modified: dict[Span, tuple[tuple[str, bytes], ...]] = {}
+        self._patch_ids: dict[Span, frozenset[str]] = {}
 
-    def expect(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
-        """Remember the branches, and the commit of the repository on which they will be replayed."""
+    def expect(self, onto: Oid) -> None:
+        """Remember the commit on which branches will be replayed."""
         self._base_tip = onto
-        self._lines.expect((commits.tip for commits in ranges), onto)
 
     def skip(self, commits: CommitRange, onto: Oid, conflict: Conflicted) -> Replayed | Conflicted:
         """Return the replay of a branch in conflict without the commits that the base has; else the conflict.
@@ -48,16 +38,13 @@ class SquashedUpstream:
         itself: in the common case, this costs nothing.
         """
         base_tip = self._base_tip
-        # without `expect`, `onto` can be a commit that exists in memory only, which git cannot list
         if base_tip is None or commits.base == base_tip:
             return conflict
         upstream = self._upstream(commits.base, base_tip)
-        if not upstream.patch_ids:
-            return conflict
-        line = self._lines.of(commits)
+        line = self._line(commits, onto) if upstream else []
         for count in range(len(line), 1, -1):
             part = CommitRange(commits.base, line[count - 1], commits.excluded)
-            if self._may_be_landed(part, onto, upstream) and is_landed(self.engine, part, onto, upstream.patch_ids):
+            if self._is_landed(part, onto, upstream):
                 rest = CommitRange(line[count - 1], commits.tip, (*commits.excluded, commits.base))
                 replayed = self.engine.replay(rest, onto)
                 if isinstance(replayed, Conflicted):
@@ -65,17 +52,24 @@ class SquashedUpstream:
                 return Replayed(replayed.tip, replayed.pairs, (*line[:count], *replayed.dropped), replayed.resolved)
         return conflict
 
-    def _may_be_landed(self, part: CommitRange, onto: Oid, upstream: Upstream) -> bool:
-        """Return False where `is_landed` surely does, which it takes several git processes to find out.
+    def _line(self, commits: CommitRange, onto: Oid) -> list[Oid]:
+        """Return a branch's own commits, oldest first; none if it is short, long, or not a plain line."""
+        line = self.engine.own_commits(commits, onto)
+        is_plain = 1 < len(line) <= _MAX_COMMITS and not self.engine.merge_commits(commits, onto)
+        return line if is_plain else []
 
-        It does if no commit of the base changes only paths of the part, and if there is a file that the part changes
-        and that `onto` has as it was: then a merge would change that file.
-        """
+    def _is_landed(self, part: CommitRange, onto: Oid, upstream: Iterable[UpstreamCommit]) -> bool:
+        """Return whether `onto` has the changes of these commits: as one patch, or as merging them changes nothing."""
         paths = self.engine.paths(part, onto)
-        if any(changed <= paths for changed in upstream.paths):
+        similar = [(commit.parent, commit.oid) for commit in upstream if commit.paths and commit.paths <= paths]
+        if similar and self._patches([(part.base, part.tip)]) & self._patches(similar):
             return True
+        # where a file is as it was before, a merge would change it
         tree = self.engine.tree(onto)
-        return not any(self.engine.file(tree, path) == before for path, before in self._modified_by(part, paths))
+        if any(self.engine.file(tree, path) == before for path, before in self._modified_by(part, paths)):
+            return False
+        merged = self.engine.merge_on(part.base, onto, part.tip)
+        return isinstance(merged, Merged) and merged.tree == tree
 
     def _modified_by(self, part: CommitRange, paths: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
         """Return the existing files that these commits change, with what they were before."""
@@ -88,81 +82,19 @@ class SquashedUpstream:
             )
         return self._modified[span]
 
-    def _upstream(self, base: Oid, base_tip: Oid) -> Upstream:
+    def _upstream(self, base: Oid, base_tip: Oid) -> Sequence[UpstreamCommit]:
         """Return what the base got since a branch started."""
         if (base, base_tip) not in self._upstreams:
-            spans = _upstream_spans(self.repository, base, base_tip)
-            paths = (changed.paths for changed in changed_paths(self.repository, spans).values())
-            self._upstreams[base, base_tip] = Upstream(
-                patch_ids(self.repository, spans), tuple(names for names in paths if names)
-            )
+            self._upstreams[base, base_tip] = self.engine.upstream(base, base_tip)[:_MAX_UPSTREAM]
         return self._upstreams[base, base_tip]
 
-
-class OwnLines:
-    """The own commits of branches that are plain lines, all read in one process."""
-
-    def __init__(self, repository: Repository) -> None:
-        self.repository = repository
-        self._tips: dict[Oid, None] = {}
-        self._onto: Oid | None = None
-        self._parents: dict[Oid, tuple[Oid, ...]] | None = None
-        self._excluded: tuple[Oid, ...] = ()
-        self._covered: set[Oid] = set()
-
-    def expect(self, tips: Iterable[Oid], onto: Oid) -> None:
-        """Remember the tips of branches, and the commit that their own commits are not in."""
-        self._tips |= dict.fromkeys(tips)
-        self._onto, self._parents = onto, None
-
-    def of(self, commits: CommitRange) -> list[Oid]:
-        """Return a branch's own commits, oldest first; none if it is short, long, or not a plain line."""
-        parents = self._read()
-        without = self._reachable(commits.excluded)
-        line: list[Oid] = []
-        commit = commits.tip
-        below_base = self._below(commits.base)
-        while commit in parents and commit not in below_base and commit not in without:
-            if len(parents[commit]) != 1 or len(line) == _MAX_COMMITS:
-                return []
-            line.append(commit)
-            (commit,) = parents[commit]
-        return line[::-1] if len(line) > 1 else []
-
-    def _read(self) -> dict[Oid, tuple[Oid, ...]]:
-        """Return the parents of all commits of the expected branches that the base has not."""
-        if self._parents is None:
-            revisions = "".join(f"{oid}\n" for oid in (*self._tips, f"^{self._onto}")).encode()
-            listing = self.repository.git("rev-list", "--parents", "--stdin", input=revisions).text
-            commits = ([Oid(word) for word in line.split(" ")] for line in listing.split("\n") if line)
-            self._parents = {oid: tuple(parents) for oid, *parents in commits}
-            self._excluded, self._covered = (), set()
-        return self._parents
-
-    def _reachable(self, tips: tuple[Oid, ...]) -> set[Oid]:
-        """Return the commits below these tips; where tips were added to the last ones, only theirs are looked for."""
-        parents = self._read()
-        if tips[: len(self._excluded)] != self._excluded:
-            self._excluded, self._covered = (), set()
-        _add_reachable(self._covered, tips[len(self._excluded) :], parents)
-        self._excluded = tips
-        return self._covered
-
-    def _below(self, base: Oid) -> set[Oid]:
-        """Return a branch's base and what is below it; a branch of a stack has one that the base branch has not."""
-        below: set[Oid] = set()
-        _add_reachable(below, [base], self._read())
-        return below
-
-
-def _add_reachable(covered: set[Oid], tips: Iterable[Oid], parents: Mapping[Oid, tuple[Oid, ...]]) -> None:
-    """Add the commits that are reachable from these tips, and not from those that are covered already."""
-    pending = [*tips]
-    while pending:
-        commit = pending.pop()
-        if commit in parents and commit not in covered:
-            covered.add(commit)
-            pending += parents[commit]
+    def _patches(self, spans: Iterable[Span]) -> frozenset[str]:
+        """Return the patch ids of these changes; each is asked for once."""
+        spans = [*spans]
+        if missing := [span for span in spans if span not in self._patch_ids]:
+            self.engine.keep(*(new for _, new in missing))
+            self._patch_ids |= {span: patch_ids(self.repository, [span]) for span in missing}
+        return frozenset[str]().union(*(self._patch_ids[span] for span in spans))
 
 
 def is_landed(engine: Replayer, part: CommitRange, onto: Oid, upstream: frozenset[str]) -> bool:
