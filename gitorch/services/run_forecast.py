@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import msgspec
 
 from gitorch.git import notes
 from gitorch.model.naming import TaskId
@@ -13,13 +18,14 @@ from gitorch.model.run_forecast import Expectations, NextTask, PastTask, RunFore
 from gitorch.model.task import ALIVE, Task
 from gitorch.services.agents import ReadyAgents, agent_name
 from gitorch.services.workspace import Workspace
+from gitorch.storage import run_records
 
 
 def forecast_run(workspace: Workspace, agents: ReadyAgents, max_agents: int) -> RunForecast | None:
     """Return what the queued tasks will take; None if there are too few earlier tasks like them."""
     waiting = in_order(task for task in workspace.tasks.values() if task.state in ALIVE)
     tasks = [_next_task(workspace, agents, task) for task in waiting]
-    return forecast([*_gone(workspace), *_on_board(workspace)], tasks, max_agents)
+    return forecast(_in_order(workspace, [*_gone(workspace), *_on_board(workspace)]), tasks, max_agents)
 
 
 class RemainingTime:
@@ -28,7 +34,7 @@ class RemainingTime:
     def __init__(self, workspace: Workspace, agents: ReadyAgents) -> None:
         self._workspace = workspace
         self._agents = agents
-        self._gone: list[PastTask] | None = None
+        self._gone: list[_Timed] | None = None
         self._ended = -1
         self._expectations = Expectations(())
 
@@ -43,9 +49,22 @@ class RemainingTime:
         ended = sum(other.state not in ALIVE for other in tasks)
         if ended != self._ended:
             self._ended = ended
-            self._expectations = Expectations([*self._gone, *_on_board(self._workspace)])
+            self._expectations = Expectations(_in_order(self._workspace, [*self._gone, *_on_board(self._workspace)]))
         expected = self._expectations.seconds(_next_task(self._workspace, self._agents, task))
         return None if expected is None else max(0.0, expected - _seconds(task))
+
+
+_Timed: TypeAlias = tuple[datetime | None, PastTask]
+"""A past task with the start of its last attempt."""
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+def _in_order(workspace: Workspace, tasks: Iterable[_Timed]) -> list[PastTask]:
+    """Return tasks in the order of their starts, with the number of the run that each was worked on in."""
+    starts = [record.started for record in run_records.read(workspace.folder)]
+    timed = sorted(((started or _EARLIEST, past) for started, past in tasks), key=lambda pair: pair[0])
+    return [msgspec.structs.replace(past, night=bisect_right(starts, started)) for started, past in timed]
 
 
 def _next_task(workspace: Workspace, agents: ReadyAgents, task: Task) -> NextTask:
@@ -58,13 +77,13 @@ def _next_task(workspace: Workspace, agents: ReadyAgents, task: Task) -> NextTas
     )
 
 
-def _on_board(workspace: Workspace) -> Iterator[PastTask]:
+def _on_board(workspace: Workspace) -> Iterator[_Timed]:
     """Yield the ended tasks of the board."""
     yield from (past for task in workspace.tasks.values() if task.state not in ALIVE and (past := _of_task(task)))
 
 
-def _gone(workspace: Workspace) -> Iterator[PastTask]:
-    """Yield the tasks that have left the board, which are older."""
+def _gone(workspace: Workspace) -> Iterator[_Timed]:
+    """Yield the tasks that have left the board."""
     tasks = workspace.tasks
     attempts: dict[TaskId, dict[int, AttemptNote]] = {}
     for lines in notes.read_all(workspace.repository).values():
@@ -74,11 +93,12 @@ def _gone(workspace: Workspace) -> Iterator[PastTask]:
     yield from (past for numbered in attempts.values() if (past := _of_notes([*numbered.values()])))
 
 
-def _of_task(task: Task) -> PastTask | None:
+def _of_task(task: Task) -> _Timed | None:
     seconds = _seconds(task)
     if task.attempt is None or not seconds:
         return None
-    return _past_task(task.attempt.agent, task.spec.role, task.spec.prompt, seconds, task.usages)
+    past = _past_task(task.attempt.agent, task.spec.role, task.spec.prompt, seconds, task.usages)
+    return task.attempt.started, past
 
 
 def _seconds(task: Task) -> float:
@@ -86,11 +106,11 @@ def _seconds(task: Task) -> float:
     return sum(attempt.seconds or 0.0 for attempt in attempts)
 
 
-def _of_notes(attempts: Sequence[AttemptNote]) -> PastTask | None:
+def _of_notes(attempts: Sequence[AttemptNote]) -> _Timed | None:
     seconds = sum(attempt.seconds or 0.0 for attempt in attempts)
     last = max(attempts, key=lambda attempt: attempt.number)
     usages = [attempt.usage for attempt in attempts if attempt.usage]
-    return _past_task(last.agent, last.role, last.prompt, seconds, usages) if seconds else None
+    return (last.started, _past_task(last.agent, last.role, last.prompt, seconds, usages)) if seconds else None
 
 
 def _past_task(agent: str, role: str, prompt: str, seconds: float, usages: Iterable[Usage]) -> PastTask:

@@ -24,15 +24,17 @@ from gitorch.model.naming import TaskId
 from gitorch.model.run_forecast import Expectations, NextTask, PastTask, TaskSize, forecast, makespan, size_of
 from gitorch.model.task import Task
 from gitorch.services.open import open_workspace
+from tests.bench.night import sealed
 from tests.support.cli import Cli, does, saved
 from tests.support.git import standard
 
 AGENTS = 3
-NIGHTS, TASKS, HISTORIES = 12, 12, 60
+NIGHTS, TASKS, HISTORIES = 12, 12, 40
 _TIMEOUT = 5_400.0
 
 Night = Sequence[PastTask]
 Draw = Callable[[random.Random, int], PastTask]
+Draws = Callable[[random.Random], Sequence[Night]]
 
 
 class Coverage(msgspec.Struct):
@@ -46,11 +48,12 @@ class Coverage(msgspec.Struct):
     def add(self, history: Sequence[Night]) -> None:
         """Count the nights of a repository, each forecast from the earlier ones."""
         past: list[PastTask] = []
-        for night in history:
-            names = [TaskId(f"t{number}") for number in range(len(night))]
+        for number, night in enumerate(history):
+            night = [msgspec.structs.replace(task, night=number) for task in night]
+            names = [TaskId(f"t{place}") for place in range(len(night))]
             tasks = [_next(name, task) for name, task in zip(names, night, strict=True)]
             if result := forecast(past, tasks, AGENTS):
-                seconds = makespan(tasks, dict(zip(names, night, strict=True)), AGENTS)
+                seconds = makespan(tasks, {name: task.seconds for name, task in zip(names, night, strict=True)}, AGENTS)
                 self.nights += 1
                 self.nights_within += result.seconds.low <= seconds <= result.seconds.high
             expectations = Expectations(past)
@@ -70,21 +73,27 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--histories", type=int, default=HISTORIES, help="generated repositories of each kind")
     parser.add_argument("--real", type=int, default=0, metavar="NIGHTS")
     parser.add_argument("--repository", type=Path, action="append", default=[])
     options = parser.parse_args()
     print("| nights of | nights | range | tasks | in time |")
     print("|---|---|---|---|---|")
-    for name, draw in KINDS.items():
-        generator, coverage = random.Random(options.seed), Coverage()
-        for _ in range(HISTORIES):
-            coverage.add([[draw(generator, night) for _ in range(TASKS)] for night in range(NIGHTS)])
+    for name, draw in KINDS.items() if options.histories else ():
+        generator, coverage = random.Random(f"{options.seed} {name}"), Coverage()
+        for _ in range(options.histories):
+            coverage.add(draw(generator))
         print(coverage.row(name), flush=True)
     if options.real:
         with tempfile.TemporaryDirectory() as folder:
+            sealed(Path(folder))
             print(_recorded(_real_nights(Path(folder), options.real, options.seed)).row("real runs, a shell as agent"))
     for folder in options.repository:
         print(_recorded(folder).row(folder.name))
+
+
+def _independent(draw: Draw, nights: int = NIGHTS, tasks: int = TASKS) -> Draws:
+    return lambda generator: [[draw(generator, night) for _ in range(tasks)] for night in range(nights)]
 
 
 def _steady(generator: random.Random, _night: int) -> PastTask:
@@ -108,12 +117,36 @@ def _new_model(generator: random.Random, night: int) -> PastTask:
     return _task(generator.lognormvariate(6.3 if night < NIGHTS // 2 else 5.3, 0.7))
 
 
-KINDS: dict[str, Draw] = {
-    "tasks of one kind": _steady,
-    "three roles that differ": _roles,
-    "tasks that take a tenth longer every night": _slower,
-    "one task in twenty that hangs until its time limit": _hanging,
-    "an agent that is 2.7 times as fast from the middle on": _new_model,
+def _heavy_tailed(generator: random.Random, _night: int) -> PastTask:
+    return _task(120 * generator.paretovariate(1.3))
+
+
+def _scattered(generator: random.Random, _night: int) -> PastTask:
+    return _task(generator.lognormvariate(6.0, 1.0))
+
+
+def _correlated(spread: float, nights: int = NIGHTS, tasks: int = TASKS) -> Draws:
+    """Return nights that are slower or faster as a whole."""
+
+    def draws(generator: random.Random) -> list[list[PastTask]]:
+        levels = [generator.gauss(6.3, spread) for _ in range(nights)]
+        return [[_task(generator.lognormvariate(level, 0.6)) for _ in range(tasks)] for level in levels]
+
+    return draws
+
+
+KINDS: dict[str, Draws] = {
+    "tasks of one kind": _independent(_steady),
+    "three roles that differ": _independent(_roles),
+    "tasks that take a tenth longer every night": _independent(_slower),
+    "one task in twenty that hangs until its time limit": _independent(_hanging),
+    "an agent that is 2.7 times as fast from the middle on": _independent(_new_model),
+    "a heavy tail (Pareto, 1.3)": _independent(_heavy_tailed),
+    "nights that differ by a fifth as a whole": _correlated(0.2),
+    "nights that differ by two fifths as a whole": _correlated(0.4),
+    "3 nights of 6 tasks": _independent(_steady, 3, 6),
+    "6 nights of 3 tasks that differ much": _independent(_scattered, 6, 3),
+    "4 nights of 6 tasks, different as a whole": _correlated(0.4, 4, 6),
 }
 
 

@@ -74,9 +74,9 @@ def _entries(folder: str, *, is_folder: bool) -> list[str]:
     """Return the paths of real folders, or of plain files, in a folder, the last name first."""
     try:
         with os.scandir(folder) as entries:
-            kept = [
+            paths = [
                 entry.path for entry in entries if (entry.is_dir if is_folder else entry.is_file)(follow_symlinks=False)
             ]
     except OSError:
         return []
-    return sorted(kept, reverse=True)
+    return sorted(paths, reverse=True)
