@@ -113,6 +113,7 @@ _WHAT = {
     "merge.verify": "check the union and find what fails (`batch`), every step (`each`), or only the union (`end`)",
     "merge.parallel_checks": "how many trees are checked in parallel; 0 is two, or one on a single CPU",
     "merge.auto": "what a run merges automatically: approved work, or with `finished` also finished work that passes",
+    "merge.restack": "rebase finished tasks at once when a task that they build on changes",
     "merge.on_conflict": "at a conflict, `hold` the task, or let an `agent` resolve it in the next run",
     "merge.resolve": "conflicts that gitorch resolves itself: `propose` proves a resolution and waits for your yes, "
     "`auto` publishes what is proven, `off` leaves all. See [merge-resolutions.md](merge-resolutions.md)",

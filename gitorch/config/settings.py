@@ -125,6 +125,7 @@ class MergeSettings(Section, frozen=True, kw_only=True):
     parallel_checks: int = 0
     auto: Literal["approved", "finished"] = "approved"
     on_conflict: Literal["hold", "agent"] = "hold"
+    restack: bool = True
     resolve: Literal["off", "propose", "auto"] = "propose"
     max_checks: int = 0
     sign: Literal["auto", "always", "never"] = "auto"

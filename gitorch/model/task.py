@@ -342,6 +342,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return sum(self.usages[1:], start=self.usages[0]) if self.usages else None
 
 
+RESTACKED = "rebased on the new work of "
+"""How the reason of a finished task starts whose branch was rebased when its dependency changed."""
+
 LEFT_OUT = "left out of the last merge: "
 """How the reason of an approved task starts that a check holds back."""
 

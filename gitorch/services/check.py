@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from gitorch import services
 from gitorch.errors import Refused
 from gitorch.git import worktree_status
 from gitorch.model import note
@@ -100,6 +101,7 @@ def record_results(
     summary = describe("check", [state.task for state in states])
     tasks = change_with_notes(workspace, "check", pairs, lines, summary)
     workspace.store.snapshot_if_due()
+    services.restack.follow(workspace, [task.id for task in tasks])
     return [
         CheckedTask(task=task, branch=state, results=checked, uncommitted=_is_dirty(workspace, task))
         for task, state, checked in zip(tasks, states, results, strict=True)

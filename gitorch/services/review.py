@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gitorch import services
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
 from gitorch.flow.review import ReviewCard
@@ -126,7 +127,9 @@ def approve(
     comments = (Comment(text=comment),) if comment else ()
     dropped = dropped_by(workspace, current, reviewer)
     pairs = [*zip(tasks, approved, strict=True), *dropped.pairs]
-    return [*_record_verdict(workspace, "approve", pairs, [*current, *merged], reviewer, comments, dropped), *merged]
+    changed = _record_verdict(workspace, "approve", pairs, [*current, *merged], reviewer, comments, dropped)
+    services.restack.follow(workspace, [task.id for task in current])
+    return [*changed, *merged]
 
 
 def revise(workspace: Workspace, task: Task, reviewer: str, comments: Sequence[Comment]) -> Task:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -37,8 +37,10 @@ from gitorch.services.executor import keep_orphans
 from gitorch.services.forecast_record import saved_candidate, saved_conflicts
 from gitorch.services.maintenance import empty_trash
 from gitorch.services.notifications import Notifier, notifier_of
+from gitorch.services.rechecks import Rechecks, rechecks
 from gitorch.services.recovery import recover
 from gitorch.services.relocation import follow_worktrees
+from gitorch.services.restack import follow
 from gitorch.services.run_forecast import RemainingTime
 from gitorch.services.run_lock import git_lock, run_lock
 from gitorch.services.sandbox import require_sandbox
@@ -100,8 +102,11 @@ def run(
         messages = ConflictMessages(workspace, context)
         past_runs.begin(workspace, started)
         yield []
-        with background_merger(workspace, context, scheduler.wake, watch.owns_state) as background:
-            for tasks in _with_merges(workspace, scheduler, background, messages, stop):
+        with (
+            background_merger(workspace, context, scheduler.wake, watch.owns_state) as background,
+            rechecks(workspace, context, scheduler.wake) as rechecking,
+        ):
+            for tasks in _with_merges(workspace, scheduler, background, rechecking, messages, stop):
                 changed.update(dict.fromkeys(task.id for task in tasks))
                 watch.observe(tasks)
                 notifier.observe(tasks, scheduler.held, watch.changes)
@@ -124,20 +129,34 @@ def _with_merges(
     workspace: Workspace,
     scheduler: Scheduler,
     background: BackgroundMerger,
+    rechecking: Rechecks,
     messages: ConflictMessages,
     stop: threading.Event,
 ) -> Iterator[list[Task]]:
-    """Yield tasks that attempts or automatic merges have changed, once the changes are durable."""
+    """Yield tasks that attempts, restacks or automatic merges have changed, once the changes are durable."""
+    yield from _restacked(workspace, [task.id for task in workspace.tasks.values() if task.stale])
     for tasks in scheduler.run():
         if tasks:
             workspace.store.save([*tasks, *unstale_dependents(workspace, tasks)])
             workspace.store.snapshot_if_due()
-            background.notify_changed()
             yield tasks
+            yield from _restacked(workspace, [task.id for task in tasks if task.state is State.FINISHED])
+        if checked := rechecking.step():
+            yield checked
+        if tasks or checked:
+            background.notify_changed()
         if merged := background.step():
             yield merged
         messages.send(background.forecast)
+    yield from rechecking.drain(stop)
+    background.notify_changed()
     yield from background.drain(stop)
+
+
+def _restacked(workspace: Workspace, names: Sequence[TaskId]) -> Iterator[list[Task]]:
+    """Rebase what builds on these tasks; yield what changed."""
+    if names and (changed := follow(workspace, names).tasks):
+        yield changed
 
 
 def run_limits(

@@ -40,10 +40,11 @@ def unstale_dependents(workspace: Workspace, changed: Sequence[Task]) -> list[Ta
 
 def is_up_to_date(workspace: Workspace, task: Task, tasks: Mapping[TaskId, Task]) -> bool:
     """Return whether a task is based on the current tips of its dependencies."""
-    return all(_is_based_on(workspace, task, tasks[name]) for name in task.spec.after if name in tasks)
+    return all(is_based_on(workspace, task, tasks[name]) for name in task.spec.after if name in tasks)
 
 
-def _is_based_on(workspace: Workspace, task: Task, dependency: Task) -> bool:
+def is_based_on(workspace: Workspace, task: Task, dependency: Task) -> bool:
+    """Return whether a task is based on the current tip of one of its dependencies."""
     if dependency.state is State.MERGED:
         return True
     if dependency.stale or dependency.tip is None or task.base is None:

@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 
 import msgspec
 
+from gitorch import services
 from gitorch.errors import InvalidInput, Refused
 from gitorch.git.file_commit import commit_files, file_entry
 from gitorch.git.line_map import moved_lines
@@ -71,6 +72,7 @@ def apply(workspace: Workspace, task: Task, numbers: Sequence[int]) -> Generator
     lines = {commit: [note.check_line(result) for result in results]} if results else {}
     (saved,) = change_with_notes(workspace, "apply", [(task, applied)], lines, f"apply suggestions to {task.id}", moves)
     workspace.store.snapshot_if_due()
+    services.restack.follow(workspace, [saved.id])
     return AppliedSuggestions(task=saved, commit=commit, comments=tuple(comments), results=results)
 
 
@@ -151,11 +153,11 @@ def _lines_now(workspace: Workspace, comment: Comment, blob: Oid) -> tuple[int, 
     return moved_lines(workspace.repository, comment.blob, blob, comment.line, comment.end or comment.line)
 
 
-def _outdated(task: Task, comment: Comment, why: str) -> Refused:
+def _outdated(task: Task, comment: Comment, reason: str) -> Refused:
     return Refused(
         "suggestion-outdated",
         f"the suggestion for {comment.place} cannot be applied",
-        why=why,
+        why=reason,
         fix=(f"orchestrate revise {task.id}", f"orchestrate review -e {task.id}"),
     )
 
@@ -166,8 +168,12 @@ def _content(workspace: Workspace, tip: Oid, path: str) -> bytes:
 
 def _message(task: Task, comments: Sequence[Comment]) -> str:
     """Return the message of the commit: the places, and the reviewer's words."""
-    one = f"Apply a suggestion to {comments[0].place}"
-    subject = one if len(comments) == 1 and len(one) <= 72 else f"Apply {len(comments)} suggestions of the review"
+    subject_of_one = f"Apply a suggestion to {comments[0].place}"
+    subject = (
+        subject_of_one
+        if len(comments) == 1 and len(subject_of_one) <= 72
+        else f"Apply {len(comments)} suggestions of the review"
+    )
     words = [f"{comment.place}: {comment.text}" if comment.text else comment.place for comment in comments]
     return "\n\n".join([subject, *words, f"Task: {task.id}\n"])
 
@@ -181,9 +187,9 @@ def _followed(workspace: Workspace, comment: Comment, tip: Oid, commit: Oid) -> 
     if before is None or after is None or before == after:
         return comment
     end = comment.end or comment.line
-    moved = moved_lines(repository, comment.blob or before[1], after[1], comment.line, end)
-    if moved is None:
+    lines_now = moved_lines(repository, comment.blob or before[1], after[1], comment.line, end)
+    if lines_now is None:
         return comment
-    first, last = moved
+    first, last = lines_now
     blob = after[1] if comment.blob else None
     return msgspec.structs.replace(comment, line=first, end=last if comment.end else 0, blob=blob)

@@ -191,8 +191,9 @@ def test_what_builds_on_it_is_stale_only_while_it_is_tried(cli: Cli) -> None:
     cli("approve", "number")
     cli("merge", ok=7)
     cli.run()
-    assert cli.states()["number"] == "finished"
-    assert cli.tasks()["above"]["stale"]
+    tasks = cli.tasks()
+    assert tasks["number"]["state"] == "finished"
+    assert (tasks["above"]["stale"], tasks["above"]["base"]) == (False, tasks["number"]["tip"])
 
 
 def test_a_preparation_that_fails_leaves_the_conflict(cli: Cli) -> None:

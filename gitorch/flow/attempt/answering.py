@@ -39,8 +39,8 @@ def answered_questions(comments: Sequence[Comment], message: str, *, is_only: bo
     """
     texts: Mapping[int, str] = answers.read_question_answers(message)
     numbers = [number for number, comment in enumerate(comments, start=1) if comment.is_question]
-    if is_only and not texts and (whole := answers.whole_answer(message)):
-        texts = dict.fromkeys(numbers, whole)
+    if is_only and not texts and (message_text := answers.whole_answer(message)):
+        texts = dict.fromkeys(numbers, message_text)
     return tuple(
         msgspec.structs.replace(comments[number - 1], answer=texts[number]) for number in numbers if number in texts
     )
@@ -48,5 +48,5 @@ def answered_questions(comments: Sequence[Comment], message: str, *, is_only: bo
 
 def unanswered(comments: Sequence[Comment], answered: Sequence[Comment]) -> tuple[Comment, ...]:
     """Return the questions among the comments of a review that have no answer."""
-    known = {msgspec.structs.replace(comment, answer="") for comment in answered}
-    return tuple(comment for comment in comments if comment.is_question and comment not in known)
+    answered_questions_only = {msgspec.structs.replace(comment, answer="") for comment in answered}
+    return tuple(comment for comment in comments if comment.is_question and comment not in answered_questions_only)
