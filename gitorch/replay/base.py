@@ -64,6 +64,9 @@ class Replayer(Protocol):
     def tree(self, commit: Oid) -> Oid:
         """Return the tree of a commit of the repository or of an earlier replay."""
 
+    def file_id(self, tree: Oid, path: str) -> Oid | None:
+        """Return the blob of a file of a tree of the repository or of an earlier replay; None if there is none."""
+
     def file(self, tree: Oid, path: str) -> bytes | None:
         """Return a file of a tree of the repository or of an earlier replay; None if there is none."""
 

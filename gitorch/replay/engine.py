@@ -69,6 +69,9 @@ class EngineReplayer:
     def tree(self, commit: Oid) -> Oid:
         return self.engine.tree(commit)
 
+    def file_id(self, tree: Oid, path: str) -> Oid | None:
+        return self.engine.file_id(tree, path)
+
     def file(self, tree: Oid, path: str) -> bytes | None:
         return self.engine.file(tree, path)
 

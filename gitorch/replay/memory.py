@@ -185,11 +185,16 @@ class MemoryReplayer:
         """Return the tree of a commit of the repository or of an earlier replay."""
         return Oid(self._tree(commit).hex())
 
-    def file(self, tree: Oid, path: str) -> bytes | None:
-        """Return a file of a tree of the repository or of an earlier replay; None if there is none."""
+    def file_id(self, tree: Oid, path: str) -> Oid | None:
+        """Return the blob of a file of a tree of the repository or of an earlier replay; None if there is none."""
         entry = trees.find(self._objects, bytes.fromhex(tree), path.encode("utf-8", "surrogateescape"))
         is_blob = isinstance(entry, tuple) and entry[0].startswith((b"100", b"120"))  # and not a submodule's commit
-        return self._objects.read(entry[1]) if isinstance(entry, tuple) and is_blob else None
+        return Oid(entry[1].hex()) if isinstance(entry, tuple) and is_blob else None
+
+    def file(self, tree: Oid, path: str) -> bytes | None:
+        """Return a file of a tree of the repository or of an earlier replay; None if there is none."""
+        blob = self.file_id(tree, path)
+        return self._objects.read(bytes.fromhex(blob)) if blob is not None else None
 
     def blob(self, oid: Oid) -> bytes | None:
         """Return the content of a blob of the repository, or of an earlier replay or merge; None if there is none."""

@@ -24,7 +24,7 @@ class SquashedUpstream:
         self.repository = engine.repository
         self._base_tip: Oid | None = None
         self._upstreams: dict[tuple[Oid, Oid], Sequence[UpstreamCommit]] = {}
-        self._modified: dict[Span, tuple[tuple[str, bytes], ...]] = {}
+        self._modified: dict[Span, tuple[tuple[str, Oid], ...]] = {}
         self._patch_ids: dict[Span, frozenset[str]] = {}
 
     def expect(self, onto: Oid) -> None:
@@ -66,19 +66,19 @@ class SquashedUpstream:
             return True
         # where a file is as it was before, a merge would change it
         tree = self.engine.tree(onto)
-        if any(self.engine.file(tree, path) == before for path, before in self._modified_by(part, paths)):
+        if any(self.engine.file_id(tree, path) == before for path, before in self._modified_by(part, paths)):
             return False
         merged = self.engine.merge_on(part.base, onto, part.tip)
         return isinstance(merged, Merged) and merged.tree == tree
 
-    def _modified_by(self, part: CommitRange, paths: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
-        """Return the existing files that these commits change, with what they were before."""
+    def _modified_by(self, part: CommitRange, paths: Iterable[str]) -> tuple[tuple[str, Oid], ...]:
+        """Return the existing files that these commits change, with the blobs that they had before."""
         span = (part.base, part.tip)
         if span not in self._modified:
             old, new = self.engine.tree(part.base), self.engine.tree(part.tip)
-            before = {path: content for path in sorted(paths) if (content := self.engine.file(old, path)) is not None}
+            before = {path: blob for path in sorted(paths) if (blob := self.engine.file_id(old, path)) is not None}
             self._modified[span] = tuple(
-                (path, content) for path, content in before.items() if self.engine.file(new, path) != content
+                (path, blob) for path, blob in before.items() if self.engine.file_id(new, path) != blob
             )
         return self._modified[span]
 
