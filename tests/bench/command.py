@@ -22,12 +22,14 @@ from tests.bench.table import cpu
 from tests.support.cli import settle
 from tests.support.tasks import make_task
 
-# a process begins with the memory of the one that started it, so that one is a small one
+# a process begins with the memory of the one that started it, so that one is a small one, which costs little
 _LAUNCHER = """
-import resource, subprocess, sys
-done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(done.returncode not in (0, 7))
+import os, sys
+answers = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[answers])
+_, status, used = os.wait4(process, 0)
+print(used.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status) not in (0, 7))
 """
 _OLD = timedelta(minutes=5)
 
@@ -43,7 +45,7 @@ def run(place: Path, *words: str, **environment: str) -> Cost:
     """Run a command of gitorch in a repository; a merge may leave out what conflicts."""
     before = cpu()
     done = subprocess.run(
-        [sys.executable, "-c", _LAUNCHER, sys.executable, "-m", "gitorch", "-C", str(place), *words],
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, sys.executable, "-m", "gitorch", "-C", str(place), *words],
         env={**os.environ, **environment, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
         check=True,

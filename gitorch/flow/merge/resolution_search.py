@@ -104,7 +104,9 @@ class ResolutionSearch:
         in_order = smallest_first(group, self.sizes)
         queue = [task for task in in_order if task.id not in landing.names]
         on_top = _Start(landing, queue, len(landing.steps) + len(queue))
-        anew = self._without(landing, group) if reorder else None
+        # without a check of their own nothing of them can be proven, in no order
+        may_land = reorder and any(task.spec.checks for task in group)
+        anew = self._without(landing, group) if may_land else None
         if anew is None:
             return [on_top]
         starts = [
