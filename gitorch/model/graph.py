@@ -70,15 +70,15 @@ def nearest_first(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
     return [tasks[name] for name in ancestors]
 
 
-def unlocked_by(name: TaskId, tasks: Mapping[TaskId, Task]) -> list[TaskId]:
-    """Return the tasks that a verdict on this one lets go on: all that build on it and are not at their end."""
-    return sorted(_going_on(dependants(name, tasks), tasks))
+def unlocked(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> dict[TaskId, list[TaskId]]:
+    """Return for each of these tasks what a verdict on it lets go on."""
+    direct = _direct_dependants(tasks)
+    return {name: sorted(_going_on(_reached(name, direct), tasks)) for name in names}
 
 
 def unlock_counts(names: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> dict[TaskId, int]:
     """Return how many tasks a verdict on each of these lets go on."""
-    direct = _direct_dependants(tasks)
-    return {name: len(_going_on(_reached(name, direct), tasks)) for name in names}
+    return {name: len(going_on) for name, going_on in unlocked(names, tasks).items()}
 
 
 def dependants(name: TaskId, tasks: Mapping[TaskId, Task]) -> set[TaskId]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from gitorch.flow.scheduling import base as task_base
 from gitorch.git.file_commit import file_entry
 from gitorch.git.file_patches import read_files
 from gitorch.git.hunk_ids import HunkPatch, hunk_patches
 from gitorch.git.patch_lines import LineKind, PatchLine
+from gitorch.model.naming import Oid
 from gitorch.model.redact import redacted
 from gitorch.model.task import Comment, Commits, Task, base_of, change, commit_range
 from gitorch.services.branch_tips import branch_state
@@ -21,7 +23,11 @@ _MARKS = {LineKind.ADDED: "+", LineKind.REMOVED: "-", LineKind.CONTEXT: " "}
 
 def placed(workspace: Workspace, task: Task, comment: Comment) -> Comment:
     """Return a comment with the code of its place; raise `InvalidInput` if there is no such place."""
-    if not comment.file or task.commits is None:
+    if not comment.file:
+        return comment
+    if task.commits is None:
+        base = change(task, commits=Commits(_next_base(workspace, task)))
+        require_place(workspace.repository, base, comment.file, max(comment.line, comment.end))
         return comment
     current = branch_state(workspace, task).task
     side = change(current, commits=Commits(base_of(current))) if comment.is_old else current
@@ -31,6 +37,13 @@ def placed(workspace: Workspace, task: Task, comment: Comment) -> Comment:
         return comment
     patch = read_files(workspace.repository, *commit_range(current))
     return msgspec.structs.replace(comment, code=_code(hunk_patches(patch), comment))
+
+
+def _next_base(workspace: Workspace, task: Task) -> Oid:
+    """Return the commit on which a task that has not started would start now."""
+    repository, config = workspace.repository, workspace.config
+    start = task_base.choose_base(repository, config, task, workspace.tasks)
+    return start.commit if isinstance(start, task_base.Base) else task_base.start_commit(repository, config)
 
 
 def _with_blob(workspace: Workspace, task: Task, comment: Comment) -> Comment:

@@ -32,9 +32,14 @@ def saved_candidate(workspace: Workspace) -> Candidate | None:
 
 def saved_resolutions(workspace: Workspace, name: TaskId) -> tuple[Resolution, ...]:
     """Return the resolution of a task's conflict in the saved candidate, if the task is still as it was then."""
-    candidate, task = saved_candidate(workspace), workspace.tasks.get(name)
+    return tuple(entry for entry in current_resolutions(workspace) if entry.task == name)
+
+
+def current_resolutions(workspace: Workspace) -> tuple[Resolution, ...]:
+    """Return the resolutions in the saved candidate whose tasks are still as they were then."""
+    candidate, tasks = saved_candidate(workspace), workspace.tasks
     entries = candidate.resolutions if candidate else ()
-    return tuple(entry for entry in entries if entry.task == name and task and task.tip == entry.task_tip)
+    return tuple(entry for entry in entries if entry.task in tasks and tasks[entry.task].tip == entry.task_tip)
 
 
 def saved_forecast(workspace: Workspace) -> ForecastSummary:

@@ -9,25 +9,27 @@ import msgspec
 from gitorch import services
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
-from gitorch.flow.review import ReviewCard
+from gitorch.flow.review import FileChange, ReviewCard
 from gitorch.git import credentials
 from gitorch.model import branch_state as branch_state_model
 from gitorch.model import graph, note, rivals
 from gitorch.model.branch_state import BranchState
-from gitorch.model.forecast import conflicts_of
-from gitorch.model.naming import Oid, branch_ref
+from gitorch.model.forecast import Conflict, conflicts_of
+from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.resolution import Resolution
 from gitorch.model.task import BeforeQuestions, Comment, State, Task, by_id, change, commit_range
 from gitorch.services import guard, moved
 from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
 from gitorch.services.comments import SENT_BACK
-from gitorch.services.forecast_record import saved_conflicts, saved_resolutions
+from gitorch.services.forecast_record import current_resolutions, saved_conflicts
 from gitorch.services.resume import answered
 from gitorch.services.rivals import Dropped, dropped_by
 from gitorch.services.second_look import verdict_patches
 from gitorch.services.stale import mark_dependents_stale
 from gitorch.services.workspace import Workspace
+from gitorch.storage.foreign_changes import ForeignChange
 from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
 
@@ -38,7 +40,8 @@ def review_card(workspace: Workspace, task: Task) -> ReviewCard:
         raise Refused(
             "no-commits", f"{task.id} has no commits yet", why=task.reason, fix=(f"orchestrate log {task.id}",)
         )
-    return _card(workspace, branch_state(workspace, task))
+    state = branch_state(workspace, task)
+    return _card(workspace, state, _board(workspace, [state]))
 
 
 def cards_in_order(workspace: Workspace) -> list[ReviewCard]:
@@ -48,7 +51,8 @@ def cards_in_order(workspace: Workspace) -> list[ReviewCard]:
     """
     done = [task for task in workspace.tasks.values() if task.state in (State.FINISHED, State.CONFLICTED) and task.tip]
     states = [state for state in branch_states(workspace, done).values() if needs_verdict(state)]
-    return review.in_review_order([_card(workspace, state) for state in states])
+    board = _board(workspace, states)
+    return review.in_review_order([_card(workspace, state, board) for state in states])
 
 
 def needs_verdict(state: BranchState) -> bool:
@@ -57,18 +61,53 @@ def needs_verdict(state: BranchState) -> bool:
     return state.task.state is State.FINISHED or is_changed
 
 
-def _card(workspace: Workspace, state: BranchState) -> ReviewCard:
-    changes = dict.fromkeys(change.what for change in moved.unacknowledged(workspace, state.task.id))
+class _Board(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cards of many tasks are made from, read once."""
+
+    foreign_changes: list[ForeignChange]
+    conflicts: tuple[Conflict, ...]
+    resolutions: tuple[Resolution, ...]
+    unlocks: dict[TaskId, list[TaskId]]
+    integration: Oid | None
+    changes: dict[tuple[Oid, Oid], tuple[FileChange, ...]]
+
+
+def _board(workspace: Workspace, states: Sequence[BranchState]) -> _Board:
+    tasks = workspace.tasks
+    names = [state.task.id for state in states if needs_verdict(state)]
+    return _Board(
+        foreign_changes=moved.unacknowledged(workspace),
+        conflicts=saved_conflicts(workspace),
+        resolutions=current_resolutions(workspace),
+        unlocks=graph.unlocked(names, tasks),
+        integration=workspace.repository.object_ids(branch_ref(workspace.config.integration))[0],
+        changes=review.changes(workspace.repository, [commit_range(state.task) for state in states]),
+    )
+
+
+def _card(workspace: Workspace, state: BranchState, board: _Board) -> ReviewCard:
     name, tasks = state.task.id, workspace.tasks
-    conflicts = conflicts_of(saved_conflicts(workspace), name)
-    unlocks = graph.unlocked_by(name, tasks) if needs_verdict(state) else []
+    changes = dict.fromkeys(change.what for change in board.foreign_changes if name in change.tasks)
+    conflicts = conflicts_of(board.conflicts, name)
+    unlocks = board.unlocks.get(name, [])
     unapproved = [
         after
         for after in state.task.spec.after
         if after in tasks and tasks[after].state not in (State.APPROVED, State.MERGED)
     ]
-    card = review.card(workspace.repository, workspace.config, state, [*changes], conflicts, unlocks, unapproved)
-    card = msgspec.structs.replace(card, resolutions=saved_resolutions(workspace, name))
+    card = review.card(
+        workspace.repository,
+        workspace.config,
+        state,
+        [*changes],
+        conflicts,
+        unlocks,
+        unapproved,
+        board.integration,
+        board.changes[commit_range(state.task)],
+    )
+    resolutions = tuple(entry for entry in board.resolutions if entry.task == name)
+    card = msgspec.structs.replace(card, resolutions=resolutions)
     if state.task.spec.rival is None:
         return card
     group = rivals.rivals_of(state.task, {**tasks, name: state.task}.values())

@@ -86,3 +86,14 @@ def test_stale_is_told_and_undone(cli: Cli) -> None:
     cli.run()
     tasks = cli.tasks()
     assert (tasks["b"]["stale"], tasks["b"]["base"]) == (False, tasks["a"]["tip"])
+
+
+def test_a_place_must_exist_before_a_task_has_started(cli: Cli) -> None:
+    """A comment on a queued task is about what it would start on: its base, and what it builds on."""
+    cli.queue(does("A", "echo a > a.txt"))
+    cli.run()
+    cli.queue(does("B", "true", after=["a"]), does("C", "true"))
+    for name, place in (("c", "a.txt"), ("c", "README.md:999"), ("b", "a.txt:2"), ("b", "nothing")):
+        assert cli.error("comment", name, place, "-m", "x", exit=2)["code"] in ("no-such-file", "no-such-line")
+    assert cli.json("comment", "b", "a.txt:1", "-m", "x")["task"]["comments"][0]["line"] == 1
+    assert cli.json("comment", "c", "-m", "x")["task"]["comments"][0]["text"] == "x"

@@ -535,4 +535,4 @@ def make(folder: Path) -> tuple[Repository, Oid, list[tuple[LabelledBranch, Oid]
 def signals_of(repository: Repository, base: Oid, tip: Oid) -> list[RiskSignal]:
     """Return the signals of what one branch changes."""
     task = make_task(id=TaskId("x"), number=1, title="x", prompt="x", agent="sh", base=base, tip=tip)
-    return [*branch_signals(repository, Config(), task, changes(repository, base, tip))]
+    return [*branch_signals(repository, Config(), task, changes(repository, [(base, tip)])[base, tip])]

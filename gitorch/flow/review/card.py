@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gitorch.config import Config
 from gitorch.flow.review.attempt_signals import conflict_signals, task_signals
@@ -15,22 +15,32 @@ from gitorch.git.file_patches import read_files
 from gitorch.git.repository import Repository
 from gitorch.model.branch_state import BranchState, describe
 from gitorch.model.forecast import Conflict
-from gitorch.model.naming import Oid, TaskId, branch_ref
+from gitorch.model.naming import Oid, TaskId
 from gitorch.model.redact import redacted
 from gitorch.model.task import Task, commit_range
 from gitorch.replay import Conflicted, replay
 
 
-def changes(repository: Repository, base: Oid, tip: Oid) -> tuple[FileChange, ...]:
-    """Return the files that differ between two commits."""
-    options = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
-    states = repository.git("diff-tree", "--name-status", *options, base, tip).fields()
-    counts = repository.git("diff-tree", "--numstat", *options, base, tip).fields()
-    kinds = dict(zip(states[1::2], states[::2], strict=True))
-    rows = (entry.split("\t", 2) for entry in counts)
-    return tuple(
-        FileChange(path, kinds.get(path, "M"), _count(added), _count(removed)) for added, removed, path in rows
-    )
+def changes(repository: Repository, ranges: Iterable[tuple[Oid, Oid]]) -> dict[tuple[Oid, Oid], tuple[FileChange, ...]]:
+    """Return the files that differ between each base and tip, for many in one process."""
+    unique = list(dict.fromkeys(ranges))
+    options = ("-r", "-z", "--raw", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", "--always")
+    request = "".join(f"{tip} {base}\n" for base, tip in unique).encode()
+    fields = iter(repository.git("diff-tree", "--stdin", *options, input=request).fields() if unique else ())
+    rows: dict[tuple[Oid, Oid], list[FileChange]] = {}
+    kinds: dict[str, str] = {}
+    requests = iter(unique)
+    current: list[FileChange] = []
+    for field in fields:
+        if field.startswith(":"):
+            kinds[next(fields)] = field[-1]
+        elif "\t" in field:
+            added, removed, path = field.split("\t", 2)
+            current.append(FileChange(path, kinds.get(path, "M"), _count(added), _count(removed)))
+        else:  # the tip of the next request; git leaves out what is no commit
+            pair = next((pair for pair in requests if pair[1] == field), None)
+            kinds, current = {}, rows.setdefault(pair, []) if pair else []
+    return {pair: tuple(rows.get(pair, ())) for pair in unique}
 
 
 def _count(text: str) -> int | None:
@@ -45,26 +55,34 @@ def card(
     conflicts: Sequence[Conflict] = (),
     unlocks: Sequence[TaskId] = (),
     unapproved: Sequence[TaskId] = (),
+    integration: Oid | None = None,
+    changed: Sequence[FileChange] | None = None,
 ) -> ReviewCard:
     """Return the review card of a task that has commits.
 
     `moved` is what changed outside of its worktree meanwhile, `conflicts` are its conflicts in the saved forecast,
-    `unlocks` the tasks that wait for its verdict, `unapproved` those it builds on that have none.
+    `unlocks` the tasks that wait for its verdict, `unapproved` those it builds on that have none, `integration` is the
+    tip of the integration branch, and `changed` are the files of the branch, if they are known.
     """
     task = state.task
     base, tip = commit_range(task)
-    changed = changes(repository, base, tip)
+    changed = changes(repository, [(base, tip)])[base, tip] if changed is None else changed
     log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
     subjects = tuple(redacted(entry) for entry in log.decode("utf-8", "replace").split("\0") if entry)
     signals = [*task_signals(task, moved, unapproved)]
     if by_hand := describe(state):
         signals.append(signal("by-hand", by_hand))
     signals += branch_signals(repository, config, task, changed)
-    signals += _base_conflicts(repository, config, task)
+    signals += _base_conflicts(repository, config, task, integration)
     signals += conflict_signals(task, conflicts)
     ordered = sorted(shortened(signals), key=lambda signal: -signal.weight)
     return ReviewCard(
-        task=task, changes=changed, commits=subjects, signals=tuple(ordered), later=state.later, unlocks=tuple(unlocks)
+        task=task,
+        changes=tuple(changed),
+        commits=subjects,
+        signals=tuple(ordered),
+        later=state.later,
+        unlocks=tuple(unlocks),
     )
 
 
@@ -104,9 +122,7 @@ def _credentials(repository: Repository, base: Oid, tip: Oid) -> Iterator[RiskSi
         yield signal("incomplete", f"only the first {limit} MB of what it adds were searched for credentials")
 
 
-def _base_conflicts(repository: Repository, config: Config, task: Task) -> Iterator[RiskSignal]:
-    ref = branch_ref(config.integration)
-    tip = repository.refs(ref).get(ref)
+def _base_conflicts(repository: Repository, config: Config, task: Task, tip: Oid | None) -> Iterator[RiskSignal]:
     if tip is None or repository.is_ancestor(tip, commit_range(task)[1]):  # merged into the branch by hand
         return
     forecast = replay(repository, *commit_range(task), tip)
