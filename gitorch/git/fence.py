@@ -188,11 +188,7 @@ def fingerprint(
     digests |= {
         name: value for name, value in present.refs.items() if not is_covered(name, (OWN_REFS, NOTES, *movable))
     }
-    if _STASH in present.refs:
-        digests |= _stashed(repository)
-    if repository.work_tree is not None:
-        filters = without_filters(present.settings)
-        digests |= checkout(repository, repository.work_tree, repository.common_dir, filters)
+    digests |= stashed(repository, present) | own_checkout(repository, present)
     return Fingerprint({name: digest for name, digest in sorted(digests.items()) if digest})
 
 
@@ -226,7 +222,17 @@ def _line(name: str, old: str, new: str) -> str:
     return f"{name} moved from {old[:12]} to {new[:12]}" if name.startswith("refs/") else f"{name} changed"
 
 
-def _stashed(repository: Repository) -> dict[str, str]:
+def own_checkout(repository: Repository, present: Inventory) -> dict[str, str]:
+    """Return the state of the user's own checkout, as `checkout` does; empty in a bare repository."""
+    if repository.work_tree is None:
+        return {}
+    return checkout(repository, repository.work_tree, repository.common_dir, without_filters(present.settings))
+
+
+def stashed(repository: Repository, present: Inventory) -> dict[str, str]:
+    """Return the entries of the stash."""
+    if _STASH not in present.refs:
+        return {}
     # by commit, so that `git stash store` can restore a dropped entry
     listing = repository.git("log", "-g", "--format=%H", _STASH, "--", ok=(0, 128))
     return {f"stash {oid}": "kept" for oid in listing.text.split()} if listing.code == 0 else {}

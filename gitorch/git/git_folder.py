@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from gitorch.git import fence
 
-_FOLDERS = (".", "hooks", "info", "objects", "refs")
+_FOLDERS = (".", "hooks", "info", "objects", "objects/pack", "refs", "refs/heads", "refs/tags")
 _UNWATCHED = ("HEAD", "index", "packed-refs", "gc.pid", "gc.log", "COMMIT_EDITMSG")
 """Compared by what git says of them, or written by git as it likes."""
 
@@ -18,26 +19,36 @@ _UNWATCHED_PREFIXES = ("sharedindex.", "fsmonitor--daemon")
 _OF_MODULES = ("objects", "logs", "refs", "lfs")
 """Folders in the git folder of a submodule that hold its history, not its settings."""
 
+_OWN_FOLDERS = ("gitorch", "hooks", "info", "logs", "lfs", "modules", "objects", "refs", "worktrees")
+"""Folders that hold history, or are compared in another way. All others make git do something: a half-done rebase with
+its commands, remembered resolutions, remotes in files of their own."""
+
 _MOST_FILES = 10_000
+_HASHED_BYTES = 1 << 20
 
 
 def states(common_dir: Path) -> dict[str, str]:
     """Return the states of folders and files, by their paths in the git folder."""
     modes = {f"mode of .git/{name}".removesuffix("/."): _mode(common_dir / name) for name in _FOLDERS}
-    found = {fence.printable(str(path.relative_to(common_dir))): fence.digest(path) for path in _files(common_dir)}
+    found = {fence.printable(str(path.relative_to(common_dir))): _state(path) for path in _files(common_dir)}
     return {name: state for name, state in {**modes, **found}.items() if state}
 
 
 def locks(common_dir: Path) -> dict[str, str]:
     """Return the files with which git makes others wait, each with what identifies it."""
-    folders = (common_dir, *map(common_dir.joinpath, ("refs/heads", "refs/tags", "objects/info")))
-    paths = [path for folder in folders for path in folder.glob("*.lock")]
+    patterns = ("*.lock", "objects/info/*.lock", "worktrees/*/*.lock")
+    paths = [path for pattern in patterns for path in common_dir.glob(pattern)]
+    for root, _, names in os.walk(common_dir / "refs"):
+        paths += [Path(root, name) for name in names if name.endswith(".lock")]
     return {fence.printable(str(path.relative_to(common_dir))): _identity(path) for path in paths}
 
 
 def _files(common_dir: Path) -> Iterator[Path]:
+    names: list[str] = []
+    folders: list[str] = []
     with os.scandir(common_dir) as entries:
-        names = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
+        for entry in entries:
+            (folders if entry.is_dir(follow_symlinks=False) else names).append(entry.name)
     for name in names:
         if (
             name not in _UNWATCHED
@@ -45,16 +56,31 @@ def _files(common_dir: Path) -> Iterator[Path]:
             and not name.startswith(_UNWATCHED_PREFIXES)
         ):
             yield common_dir / name
-    for number, path in enumerate(_files_of_modules(common_dir / "modules")):
-        if number == _MOST_FILES:
-            return
-        yield path
+    others = (common_dir / name for name in folders if name not in _OWN_FOLDERS)
+    below = chain(_files_of_modules(common_dir / "modules"), *map(_files_below, others))
+    yield from islice(below, _MOST_FILES)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(folder):
+        yield from (Path(root, name) for name in names if not name.endswith(_UNWATCHED_SUFFIXES))
 
 
 def _files_of_modules(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in _OF_MODULES]
         yield from (Path(root, name) for name in names if name != "index" and not name.endswith(_UNWATCHED_SUFFIXES))
+
+
+def _state(path: Path) -> str:
+    """Return a digest of a file; of a large one, which may be some tool's data, what changes when it is written."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return ""
+    if status.st_size <= _HASHED_BYTES:
+        return fence.digest(path)
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_mode:o}"
 
 
 def _mode(path: Path) -> str:

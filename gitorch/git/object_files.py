@@ -45,6 +45,48 @@ def read(common_dir: Path) -> ObjectFiles:
     return {**states, **{f"pack/{entry.name}": " ".join((_state(entry), *_sample(entry))) for entry in packs}}
 
 
+def graphs(common_dir: Path) -> ObjectFiles:
+    """Return the states of the files in which git keeps what commits say, for speed: it believes them."""
+    info = common_dir / "objects" / "info"
+    entries = [entry for folder in (info, info / "commit-graphs") for entry in _entries(folder)]
+    named = [entry for entry in entries if "graph" in entry.name and not entry.name.endswith(".lock")]
+    return {entry.path: _state(entry) for entry in named}
+
+
+def false_graphs(repository: Repository, before: ObjectFiles, after: ObjectFiles) -> tuple[str, ...]:
+    """Return a line if such a file was written and does not say what the commits say."""
+    written = any(before.get(path) != state for path, state in after.items())
+    if not written or repository.git("commit-graph", "verify", "--shallow", ok=range(256)).code == 0:
+        return ()
+    return ("objects/info/commit-graph is damaged: it does not say what the commits say",)
+
+
+def lfs_objects(common_dir: Path) -> ObjectFiles:
+    """Return the states of the objects of git LFS, by path."""
+    found: dict[str, str] = {}
+    for root, _, names in os.walk(common_dir / "lfs" / "objects"):
+        found |= {entry.path: _state(entry) for entry in _entries(Path(root)) if entry.name in names}
+    return found
+
+
+def lfs_losses(before: ObjectFiles, after: ObjectFiles) -> tuple[str, ...]:
+    """Return what is missing or damaged of them, one line for each. New ones are found by content: they do no harm."""
+    gone = sorted(Path(path).name for path in before.keys() - after.keys())
+    changed = sorted(path for path in before.keys() & after.keys() if before[path] != after[path])
+    damaged = [Path(path).name for path in changed if not _is_sound_lfs_object(Path(path))]
+    return tuple(f"LFS {line}" for line in (_line("disappeared", gone), _line("damaged", damaged)) if line)
+
+
+def _is_sound_lfs_object(path: Path) -> bool:
+    digest = hashlib.sha256()
+    try:
+        for block in _blocks(path):
+            digest.update(block)
+    except OSError:
+        return False
+    return digest.hexdigest() == path.name
+
+
 def losses(repository: Repository, before: ObjectFiles, after: ObjectFiles) -> tuple[str, ...]:
     """Return what is missing or damaged, one line for each. Reads only files that have changed."""
     gone = before.keys() - after.keys()

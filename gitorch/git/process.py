@@ -238,7 +238,12 @@ class GitRunner:
             )
         except FileNotFoundError as error:
             if error.filename != command[0]:
-                raise
+                raise GitFailed(
+                    "not-a-repository",
+                    f"the repository is gone: there is no folder {self.common_dir}",
+                    why="it was moved or removed while this command worked",
+                    exit=3,
+                ) from error
             raise SetupNeeded("git-missing", "git is not installed, or not on PATH") from error
 
     def _location(self, cwd: Path | None, git_dir: Path | None) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,13 +17,13 @@ from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktree_list import Worktree, find, linked_folders, list_entries
 from gitorch.model.naming import NOTES, OWN_REFS
 
-_ADMIN_FILES = ("HEAD", "gitdir", "commondir", "config.worktree", "locked", "logs/HEAD")
+_GITS_OWN = ("index", "COMMIT_EDITMSG", "refs")
+"""Of a worktree's git folder: compared by what git says of it, or written by git as it likes."""
 
-
-def own_refs(present: Inventory, branches: Iterable[str]) -> dict[str, str]:
-    """Return the refs that only gitorch moves; `branches` are full names, or prefixes that end in `/`."""
-    patterns = (OWN_REFS, NOTES, *branches)
-    return {name: value for name, value in present.refs.items() if fence.is_covered(name, patterns)}
+_GITS_OWN_SUFFIXES = (".lock", ".new")
+_LONGEST_REF = 1024
+_OBJECT_ID = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
+_GITS_OWN_PREFIXES = ("sharedindex.", "fsmonitor--daemon")
 
 
 def reflogs(repository: Repository, movable: Iterable[str]) -> dict[str, str]:
@@ -37,6 +38,26 @@ def reflogs(repository: Repository, movable: Iterable[str]) -> dict[str, str]:
             # the change time: whoever sets the others cannot set this one
             found[f"logs/{name}"] = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
     return found
+
+
+def misplaced(repository: Repository, present: Inventory) -> dict[str, str]:
+    """Return the states of files among the refs that git passes over, because they are none: they block names."""
+    shared = repository.common_dir
+    found = {}
+    for path in _files_below(shared / "refs"):
+        name = fence.printable(os.path.relpath(path, shared))
+        if name not in present.refs and not name.endswith(_GITS_OWN_SUFFIXES) and not _is_value(path):
+            found[f"{name}, which is no ref,"] = fence.digest(path)
+    return {name: state for name, state in found.items() if state}
+
+
+def _is_value(path: Path) -> bool:
+    """Return whether a file is what a ref can be: it may just have been written."""
+    try:
+        content = path.read_bytes()[:_LONGEST_REF].strip() if path.is_file() and not path.is_symlink() else b""
+    except OSError:
+        return False
+    return content.startswith(b"ref: ") or bool(_OBJECT_ID.fullmatch(content))
 
 
 def settings(variables: Mapping[str, str]) -> dict[str, str]:
@@ -84,13 +105,18 @@ def worktree(repository: Repository, path: Path, filters: Sequence[str] | None =
 
     `filters` are those of `fence.checkout`.
     """
+    name = f"worktree {fence.printable(str(path))}"
+    pointer = {f"{name}: .git": state} if (state := fence.digest(path / ".git")) else {}
     linked = find(repository, path)
     if linked is None:
-        return {}
-    name = f"worktree {fence.printable(str(path))}"
-    digests = {f"{name}: {file}": fence.digest(linked.admin / file) for file in _ADMIN_FILES}
-    digests[f"{name}: .git"] = fence.digest(path / ".git")
-    digests |= {f"{name}: {file}": state for file, state in _files(repository, linked, filters).items()}
+        return pointer
+    files = (os.path.relpath(file, linked.admin) for file in _files_below(linked.admin))
+    digests = {
+        f"{name}: {fence.printable(file)}": fence.digest(linked.admin / file)
+        for file in files
+        if not _is_gits_own(file)
+    }
+    digests |= pointer | {f"{name}: {file}": state for file, state in _files(repository, linked, filters).items()}
     return {key: digest for key, digest in digests.items() if digest}
 
 
@@ -99,6 +125,11 @@ def _files(repository: Repository, linked: Worktree, filters: Sequence[str] | No
         return fence.checkout(repository, linked.path, linked.admin, filters)
     except GitFailed as error:
         return {"readable by git": hashlib.sha256(error.why.encode()).hexdigest()}
+
+
+def _is_gits_own(file: str) -> bool:
+    top = file.partition(os.sep)[0]
+    return top in _GITS_OWN or file.startswith(_GITS_OWN_PREFIXES) or file.endswith(_GITS_OWN_SUFFIXES)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -47,6 +47,9 @@ def _state(workspace: Workspace, task: Task, tip: Oid | None) -> BranchState:
     attempt_tip = task.attempt.tip if task.attempt else None
     if tip is None or (tip == task.tip and attempt_tip in (None, tip)):
         return BranchState(task=task)
+    if workspace.repository.object_ids(f"{tip}^{{commit}}") == [None]:
+        # the branch points at nothing: what was recorded is what there is
+        return BranchState(task=task)
     return services.hand_work.moved_branch(workspace, task, tip)
 
 

@@ -6,7 +6,7 @@ What gitorch itself changes meanwhile, in this process or another, is known from
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gitorch.errors import Refused
@@ -34,6 +34,9 @@ _SETTLE_SECONDS = 0.2
 _RESTING = frozenset(State) - ALIVE - {State.MERGED, State.REJECTED, State.CANCELLED}
 """States of tasks whose worktrees must not change while others run."""
 
+_CHECKED_OUT = ("entries", "file ", "worktree ")
+"""How the names of what git says of files begin: in the user's checkout, and in other worktrees."""
+
 _INCOMING = "refs/gitorch/incoming/"
 _CHECKOUT = ("index", "entries", "logs/HEAD", "ORIG_HEAD")
 """What changes in the user's checkout when `merge --into` moves the branch that is checked out."""
@@ -54,9 +57,12 @@ class ChangeWatch:
         # a person may change these while agents that cannot reach them work: that would be a false alarm
         self._reaches_home = protection.in_force(settings).mode != "bwrap" or bool(settings.write)
         self._ends: dict[str, str] = {}  # the tips of branches when their attempts ended
+        self._before: dict[str, str] = {}
         self._before = self._survey()
         self._first = self._before
         self._objects = object_files.read(workspace.repository.common_dir)
+        self._graphs = object_files.graphs(workspace.repository.common_dir)
+        self._lfs = object_files.lfs_objects(workspace.repository.common_dir)
         self._locks = git_folder.locks(workspace.repository.common_dir)
         self._reported: set[str] = set()
         self._resting = self._worktrees(workspace.tasks.values())
@@ -127,7 +133,11 @@ class ChangeWatch:
     def _lost_objects(self) -> tuple[str, ...]:
         repository, before = self.workspace.repository, self._objects
         self._objects = object_files.read(repository.common_dir)
-        return object_files.losses(repository, before, self._objects)
+        graphs, self._graphs = self._graphs, object_files.graphs(repository.common_dir)
+        false_graphs = object_files.false_graphs(repository, graphs, self._graphs)
+        lfs, self._lfs = self._lfs, object_files.lfs_objects(repository.common_dir)
+        losses = object_files.losses(repository, before, self._objects)
+        return (*losses, *object_files.lfs_losses(lfs, self._lfs), *false_graphs)
 
     def _left_locks(self) -> list[str]:
         """Return the lock files that stay: those of a git that works at this moment disappear by themselves."""
@@ -143,24 +153,40 @@ class ChangeWatch:
         """Return the state of everything outside of the tasks' own worktrees."""
         workspace = self.workspace
         repository, movable = workspace.repository, own_refs(workspace)
-        state = self._state_files()
+        common_dir = repository.common_dir
         try:
             present = inventory.read(repository)
-            found = dict(fence.fingerprint(repository, movable=movable, present=present).digests)
-            found |= surroundings.own_refs(present, movable) | surroundings.reflogs(repository, movable)
-            found |= surroundings.config_keys(repository, present)
-            found |= surroundings.other_worktrees(repository, self._own_folders(), present)
         except GitFailed as error:
             # an agent can make git fail: what can be seen without it is compared, and the failure is a difference
-            found = {**fence.files_of_git(repository.common_dir), "git": error.why}
-        found |= git_folder.states(repository.common_dir) | surroundings.settings(workspace.environment)
+            found = {**fence.files_of_git(common_dir), "failure of git": error.why}
+            found |= _unread(self._before, ("refs/", "stash ", "setting ", *_CHECKED_OUT))
+        else:
+            found = fence.files_of_git(common_dir, fence.user_hooks(repository, settings=present.settings))
+            found |= {**present.refs, **surroundings.reflogs(repository, movable)}
+            found |= surroundings.config_keys(repository, present) | surroundings.misplaced(repository, present)
+            found |= self._read("the stash", ("stash ",), lambda: fence.stashed(repository, present))
+            found |= self._read("the checkout", _CHECKED_OUT[:2], lambda: fence.own_checkout(repository, present))
+            own = self._own_folders()
+            others = self._read(
+                "worktrees", _CHECKED_OUT[2:], lambda: surroundings.other_worktrees(repository, own, present)
+            )
+            found |= others
+        found |= git_folder.states(common_dir) | surroundings.settings(workspace.environment)
         more = workspace.config.sandbox.watch
         found |= startup_files.states(repository, workspace.environment, more, is_reachable=self._reaches_home)
-        return {**found, **state}
+        return {name: state for name, state in {**found, **self._state_files()}.items() if state}
+
+    def _read(self, what: str, names: tuple[str, ...], read: Callable[[], dict[str, str]]) -> dict[str, str]:
+        """Return what git says; if it fails, that, and what these names were before: nobody knows that they changed."""
+        try:
+            return read()
+        except GitFailed as error:
+            return {**_unread(self._before, names), f"failure of git in {what}": error.why}
 
     def _state_files(self) -> dict[str, str]:
         folder = self.workspace.folder
         paths = [folder / "tasks.toml", *(folder / "journal").glob("*.jsonl"), folder / "operations.jsonl"]
+        paths += (folder / "plans").glob("*/*.json")
         states = {str(path): identity for path in paths if (identity := own_changes.identity(path))}
         try:
             return {**states, trust.NAME: trust.trusted_commands(self.workspace.repository.common_dir)}
@@ -201,6 +227,10 @@ class ChangeWatch:
             states = surroundings.worktree(repository, Path(task.worktree), filters)
             found |= {f"{_attempt(task)}\0{name}": state for name, state in states.items()}
         return found
+
+
+def _unread(before: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: state for name, state in before.items() if name.startswith(names)}
 
 
 def _attempt(task: Task) -> str:

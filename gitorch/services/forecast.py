@@ -74,6 +74,9 @@ def _branches_in_flight(inputs: MergeInputs, refs: Mapping[Ref, Oid], clean: Col
     contenders = rivals.contenders(inputs.tasks).values()
     tasks = [task for task in contenders if task.state in IN_FLIGHT and task.base and task.branch]
     tips = {task.id: tip for task in tasks if (tip := refs.get(branch_ref(task.branch)))}
+    # somebody may have let a branch point at what is no commit of this repository
+    present = inputs.repository.object_ids(*(f"{tip}^{{commit}}" for tip in tips.values()))
+    tips = {name: tip for (name, tip), commit in zip(tips.items(), present, strict=True) if commit}
     unsaved = [task.id for task in tasks if _is_open(task) and task.id in tips and task.id not in clean]
     saved = {name: refs[ref] for name in unsaved if (ref := naming.rescue_ref(name)) in refs}
     for name, commit in zip(saved, inputs.repository.commits(saved.values()), strict=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -18,6 +19,7 @@ from gitorch.git.repository import Repository
 
 _SHELLS = (
     *(".profile", ".bash_profile", ".bash_login", ".bashrc", ".bash_aliases", ".bash_logout", ".inputrc"),
+    *(".bash_completion", ".local/share/bash-completion/completions", ".config/starship.toml", ".hushlogin"),
     *(".zshenv", ".zprofile", ".zshrc", ".zlogin", ".zlogout", ".kshrc", ".cshrc", ".tcshrc", ".login"),
     *(
         ".config/fish/config.fish",
@@ -29,7 +31,8 @@ _SHELLS = (
 )
 _LOGIN = (
     *(".config/autostart", ".config/environment.d", ".config/systemd/user", ".xprofile", ".xsessionrc", ".xinitrc"),
-    *("Library/LaunchAgents", ".local/bin", "bin"),
+    *("Library/LaunchAgents", ".local/bin", "bin", ".local/share/applications", ".config/mimeapps.list", ".mailcap"),
+    *(".config/i3/config", ".config/sway/config", ".config/hypr", ".Xresources", ".forward", ".procmailrc"),
 )
 _TOOLS = (
     *(
@@ -50,6 +53,19 @@ _TOOLS = (
         ".emacs",
         ".emacs.d/init.el",
     ),
+    *(".cargo/bin", ".cargo/env", "go/bin", ".config/go/env", ".yarn/bin", ".bun/bin", ".deno/bin", ".pyenv/shims"),
+    *(".ipython/profile_default/startup", ".jupyter/jupyter_notebook_config.py", ".Rprofile", ".irbrc", ".perltidyrc"),
+    *(".gradle/init.gradle", ".gradle/init.d", ".gradle/gradle.properties", ".m2/settings.xml", ".m2/extensions.xml"),
+    *(
+        ".bundle/config",
+        ".gemrc",
+        ".condarc",
+        ".config/uv/uv.toml",
+        ".config/pypoetry/config.toml",
+        ".curlrc",
+        ".wgetrc",
+    ),
+    *(".screenrc", ".lesskey", ".config/mise/config.toml", ".tool-versions", ".config/git/hooks", ".gnupg/gpg.conf"),
     *(".tmux.conf", ".gdbinit", ".lldbinit", ".pythonrc.py", ".direnvrc", ".config/direnv/direnvrc"),
     *(
         ".docker/config.json",
@@ -76,6 +92,12 @@ IN_HOME = (*_SHELLS, *_LOGIN, *_TOOLS, *_AGENTS)
 _GITORCH = ("config.toml", "seal.key")
 """The list of trusted commands is compared by what it says."""
 
+_IMPORTED_BY_PYTHON = (".local/lib/python3*/site-packages/*.pth", ".local/lib/python3*/site-packages/*customize.py")
+"""Patterns of files that every Python of the user's imports when it starts."""
+
+_PRIVATE_FOLDERS = ("", ".ssh", ".gnupg", ".aws", ".config")
+"""Folders whose modes say who else may read them."""
+
 _CRON_FOLDERS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/var/at/tabs")
 _HASHED_BYTES = 1 << 20
 _MOST_FILES = 2000
@@ -89,10 +111,18 @@ def states(
     Where agents cannot reach the HOME, only `more` counts.
     """
     home = Path(environment.get("HOME") or "/nonexistent")
-    own = chain((home / name for name in IN_HOME), (user_folder() / name for name in _GITORCH))
+    imported = (path for pattern in _IMPORTED_BY_PYTHON for path in home.glob(pattern))
+    own = chain((home / name for name in IN_HOME), imported, (user_folder() / name for name in _GITORCH))
     paths = chain(own if is_reachable else (), (home / path.removeprefix("~/") for path in more))
     found = {fence.printable(str(path)): state for path in _files(paths) if (state := _state(path))}
-    crontab = _crontab(repository) if is_reachable else ""
+    if not is_reachable:
+        return found
+    found |= {
+        f"mode of {fence.printable(str(home / name))}": mode
+        for name in _PRIVATE_FOLDERS
+        if (mode := _mode(home / name))
+    }
+    crontab = _crontab(repository)
     return {**found, "your crontab": crontab} if crontab else found
 
 
@@ -113,6 +143,13 @@ def _state(path: Path) -> str:
     if status.st_size <= _HASHED_BYTES:
         return fence.digest(path)
     return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_mode:o}"
+
+
+def _mode(folder: Path) -> str:
+    try:
+        return f"{stat.S_IMODE(folder.lstat().st_mode):o}"
+    except OSError:
+        return ""
 
 
 def _crontab(repository: Repository) -> str:

@@ -20,7 +20,7 @@ from gitorch import typed
 from gitorch.errors import NotFound, Refused, there_is
 from gitorch.model import naming
 from gitorch.model.plan import PlanSession
-from gitorch.storage import atomic, locks, sizes
+from gitorch.storage import atomic, locks, own_changes, sizes
 
 _REVISION = re.compile(r"(\d{6,})\.json")
 
@@ -72,6 +72,7 @@ class PlanStore:
             first = msgspec.structs.replace(session, id=naming.unused(session.id, self.names()), revision=1)
             _write(unfinished / _file(1), first)
             if _rename_new(unfinished, self.folder / first.id):
+                self._record(first)
                 atomic.sync(self.folder)
                 self._note_size(first)
                 return first
@@ -93,6 +94,7 @@ class PlanStore:
             ) from None
         finally:
             unfinished.unlink()
+        self._record(following)
         atomic.sync(folder)
         self._note_size(following)
         return following
@@ -103,7 +105,10 @@ class PlanStore:
         dropped.mkdir(exist_ok=True)
         name = naming.unused(session.id, [entry.name for entry in os.scandir(dropped)])
         sizes.forget(self.folder.parent, _size_name(session))
+        paths = [*(self.folder / session.id).glob("*.json")]
+        identities = {str(path): (own_changes.identity(path), "") for path in paths}
         (self.folder / session.id).rename(dropped / name)
+        own_changes.record(self.folder.parent, identities)
         atomic.sync(self.folder)
         return dropped / name
 
@@ -134,6 +139,11 @@ class PlanStore:
             except (msgspec.DecodeError, UnicodeDecodeError, IsADirectoryError) as error:
                 self._set_aside(path, error)
         return None
+
+    def _record(self, session: PlanSession) -> None:
+        """Record a revision as gitorch's own: a run tells of those that others write."""
+        path = self.folder / session.id / _file(session.revision)
+        own_changes.record(self.folder.parent, {str(path): ("", own_changes.identity(path))})
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         aside = path.with_name(f"{path.name}.damaged-{datetime.now():%Y%m%dT%H%M%S%f}")

@@ -1,61 +1,33 @@
 """Attacks from a private repository without a sandbox: what an agent does through its own git reaches nobody else's.
 
-Everything that names a folder of the user by its path hits here as it does in a bare worktree, whose control is in
-`test_box`: the room's own words say so.
+Everything that names a folder of the user by its path hits, as where nobody guards (`test_control`), and is told.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gitorch.git.repository import Repository
-from gitorch.model.naming import branch_ref
 from gitorch.rooms.base import Collected
 from gitorch.rooms.private_worktree import PrivateWorktree
-from gitorch.services.protection import NO_SANDBOX_PRIVATE, Protection, warnings
-from tests.attacks.catalogue import ATTACKS, Attack
-from tests.attacks.test_box import use_git, victims, world_of
+from tests.attacks.catalogue import nights
+from tests.attacks.night import spend, verify
+from tests.attacks.services import Services
+from tests.attacks.victims import Victims
 from tests.support import sandbox
 from tests.support.git import git
 
-STOPPED = (
-    *("R01", "R03", "R04", "R05", "R06", "R07", "R10", "R12", "R13", "R14", "R15", "R19", "R23", "R24", "R25", "R26"),
-    *("X01", "X03", "X05", "X07", "X07b", "X10", "X18", "S07", "S08", "S15", "S16", "S17", "W03"),
-)
-"""Attacks that go through the agent's own git."""
 
-
-def stopped(attack: Attack) -> bool:
-    return attack.name.split()[0] in STOPPED
-
-
-def test_attacks_through_git_miss(repository_folder: Path) -> None:
-    """In one repository after another, none of them reaches a ref, an object, a setting or a file of the user."""
-    spec = sandbox.spec_for(repository_folder)
-    world = world_of(repository_folder, spec.directory, os.getpid())
-    nothing = dict.fromkeys(("PORT", "SOCKET", "ABSTRACT"), "0")
-    room = sandbox.room_in(repository_folder, mode="private")
-    assert isinstance(room, PrivateWorktree)
-    branch, hits = branch_ref("orch/t"), []
-    for attack in filter(stopped, ATTACKS):
-        room.private.create(room.repository, room.store, room.worktree, branch, spec.base, refuses_pushes=True)
-        world.said = sandbox.act(room, attack.script, **victims(world, nothing)).stdout
-        room.collect("work")
-        use_git(spec.directory)
-        hits += [attack.name] if attack.hit(world) or world.proof() else []
-    assert hits == []
-    use_git(repository_folder)
-    assert not world.proof()
-    git("fsck", "--no-dangling", cwd=repository_folder)
-
-
-def test_the_others_are_said() -> None:
-    """Whoever runs agents in such a room is told that it is no wall."""
-    assert warnings(Protection(mode="private", network="on")) == (NO_SANDBOX_PRIVATE,)
-    assert len([attack for attack in ATTACKS if stopped(attack)]) == len(STOPPED)
+@pytest.mark.parametrize("night", sorted(nights()))
+def test_attacks_hit_only_by_path_and_are_told(night: str, victims: Victims, services: Services) -> None:
+    """Each attack comes to its fate in the table, and `run` names each hit."""
+    with services.with_process() as service:
+        world = msgspec.structs.replace(victims.restore(), service=service)
+        attacks = nights()[night]
+        verify(world, "private", attacks, spend(world, "private", attacks))
 
 
 @pytest.mark.parametrize("script", ["rm .git", "rm .git; git init -q .", "rm .git; ln -s /etc .git", "echo x > .git"])
