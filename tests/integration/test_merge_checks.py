@@ -47,15 +47,15 @@ def test_a_single_culprit_is_named_as_red_alone(branches: Branches) -> None:
 
 
 def test_a_pair_is_named_with_its_partner(branches: Branches) -> None:
-    """Green alone and red together: both were checked alone, the later one is left out, what builds on it is held."""
+    """Green alone and red together: the later one was checked alone and is left out, what builds on it is held."""
     plant(branches, "a", "b", "c", d="b", e="a")
     plan = branches.verified(branches.plan(), lambda names: {"a", "b"} <= names)
     assert (merged(plan), failed(plan)) == (["a", "c", "e"], [("b", ("a",), True)])
     assert held(plan) == {"d": "it builds on b, which fails check test"}
     mine = [names & {"a", "b", "c", "d", "e"} for names in branches.seen]
-    assert {"a"} in mine
     assert {"b"} in mine
     assert {"a", "b"} in mine
+    assert any("a" in names and "b" not in names for names in mine)
 
 
 def test_a_triple_is_named_whole(branches: Branches) -> None:
@@ -78,14 +78,14 @@ def test_the_largest_green_set_goes_on(branches: Branches) -> None:
     plant(branches, "a", "b", "c", "d")
     plan = branches.verified(branches.plan(), lambda names: "a" in names and bool(names & {"b", "c", "d"}))
     assert merged(plan) == ["b", "c", "d"]
-    assert failed(plan) == [("a", ("b", "c"), True)]
+    assert failed(plan) == [("a", ("b", "c"), None)]
 
 
 def test_of_a_pair_the_one_that_others_build_on_stays(branches: Branches) -> None:
     """Leaving out the later one would hold two more."""
     plant(branches, "a", "b", c="b", d="c")
     plan = branches.verified(branches.plan(), lambda names: {"a", "b"} <= names)
-    assert (merged(plan), failed(plan)) == (["b", "c", "d"], [("a", ("b",), True)])
+    assert (merged(plan), failed(plan)) == (["b", "c", "d"], [("a", ("b",), None)])
 
 
 def test_a_culprit_on_top_of_a_stack_leaves_the_stack(branches: Branches) -> None:
@@ -110,7 +110,7 @@ def test_no_task_is_blamed_for_a_red_base(branches: Branches) -> None:
     plant(branches, "a", "b")
     plan = branches.verified(branches.plan(), lambda _: True)
     assert (merged(plan), plan.failures, plan.red_base) == ([], (), "test")
-    assert [names & {"a", "b"} for names in branches.seen] == [{"a", "b"}, set(), set(), {"a"}, {"b"}]
+    assert [names & {"a", "b"} for names in branches.seen] == [{"a", "b"}, {"a", "b"}, {"a"}, set(), set(), {"b"}]
 
 
 def test_a_task_that_mends_a_red_base_goes_in(branches: Branches) -> None:
@@ -153,8 +153,9 @@ def test_a_task_that_is_green_on_a_red_base_is_tried_first(branches: Branches) -
     plan = branches.verified(branches.plan(), lambda names: "mend" not in names or "bad" in names)
     assert "bad" not in merged(plan)
     assert {"mend", "a"} <= set(merged(plan))
-    alone = [names & {"a", "bad", "failing", "mend"} for names in branches.seen]
-    assert alone[:4] == [{"a", "bad", "failing", "mend"}, set(), set(), {"mend"}]
+    looked_at = [names & {"a", "bad", "failing", "mend"} for names in branches.seen]
+    after_base = looked_at[looked_at.index(set()) :]
+    assert after_base[:3] == [set(), set(), {"mend"}]
 
 
 def test_end_takes_the_union_or_leaves_it(branches: Branches) -> None:
@@ -208,7 +209,7 @@ def test_a_flake_during_the_search_blames_nobody(branches: Branches) -> None:
     once = flaky(1)
 
     def red(names: set[str]) -> bool:
-        return "h" in names or (names & set("abcdefgh") == set("abcd") and next(once))
+        return "h" in names or ("a" in names and next(once))
 
     plan = branches.verified(branches.plan(), red)
     assert (merged(plan), failed(plan)) == (list("abcdefg"), [("h", (), False)])
@@ -223,12 +224,12 @@ def test_a_task_that_was_approved_red_is_looked_at_first(branches: Branches) -> 
     branches.task("g", {"g2.txt": "x\n"}, results=(bad,), number=task.number)
     plan = branches.verified(branches.plan(), lambda names: "g2" in names)
     assert failed(plan) == [("g", (), False)]
-    # the union, the base, the union again, the suspect alone, and again, the rest
+    # the union, and again, the suspect alone, the base, the suspect again, the rest
     assert len(branches.seen) == 6
     assert failed(branches.verified(branches.plan(), lambda names: "c" in names)) == [("c", (), False)]
 
 
-@pytest.mark.parametrize(("width", "most"), [(1, {1: 10, 2: 16, 3: 22}), (4, {1: 14, 2: 22, 3: 30})])
+@pytest.mark.parametrize(("width", "most"), [(1, {1: 11, 2: 16, 3: 22}), (4, {1: 14, 2: 22, 3: 30})])
 def test_no_more_trees_than_needed(branches: Branches, width: int, most: dict[int, int]) -> None:
     """A set of k among 20 costs about k log2 20 trees, wherever it is; none but red ones are judged twice."""
     names = branches.many(20)
@@ -252,5 +253,5 @@ def test_several_trees_are_judged_at_once(branches: Branches) -> None:
         assert {one.check for one in branches.told} == {"test"}
         assert branches.told[0].tasks == tuple(f"t{number:03}" for number in range(9))
         doing = [one.doing for one in branches.told]
-        assert doing[:3] == ["check the union", "check the base", "check once more"]
+        assert doing[:2] == ["check the union", "check once more"]
         assert "check t006 alone" in doing

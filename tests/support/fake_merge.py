@@ -112,10 +112,11 @@ def _name(commits: CommitRange) -> str:
 
 
 class FakeUnions:
-    """Builds any union of tasks, except those that contain one of the `impossible` sets."""
+    """Builds any union of tasks, except those that contain an `impossible` set; `paths` are what they change."""
 
-    def __init__(self, *impossible: Names) -> None:
+    def __init__(self, *impossible: Names, paths: Mapping[TaskId, frozenset[str]] | None = None) -> None:
         self.impossible = impossible
+        self.paths = paths or {}
 
     def union(self, order: Sequence[Task]) -> Oid | None:
         names = [task.id for task in order]

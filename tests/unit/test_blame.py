@@ -24,6 +24,7 @@ def failing(tasks: dict[TaskId, Task], *groups: str) -> list[FailingSet]:
             members=tuple(tasks[TaskId(name)] for name in group.split()),
             check=f"check {number}",
             output=f"{number}.txt",
+            alone=tuple(TaskId(name) for name in group.split()[1:][-1:]),
         )
         for number, group in enumerate(groups)
     ]
@@ -54,10 +55,12 @@ def test_the_cheapest_choice_is_left_out(case: str) -> None:
 
 
 def test_a_failure_names_its_partners_check_and_output() -> None:
-    """It passes alone unless one of its sets is the task itself."""
+    """It passes alone if it was seen to, and does not if one of its sets is the task itself."""
     tasks = approved_tasks("a", "b", "c")
     (failure,) = choose_failures(failing(tasks, "a b", "a c"), [*tasks.values()])
-    assert failure == Failure(tasks[TaskId("a")], "check 0", (TaskId("b"), TaskId("c")), alone=True, output="0.txt")
+    assert failure == Failure(tasks[TaskId("a")], "check 0", (TaskId("b"), TaskId("c")), alone=None, output="0.txt")
+    (failure,) = choose_failures(failing(tasks, "a c", "b c"), [*tasks.values()])
+    assert failure == Failure(tasks[TaskId("c")], "check 0", (TaskId("a"), TaskId("b")), alone=True, output="0.txt")
     (failure,) = choose_failures(failing(tasks, "b"), [*tasks.values()])
     assert failure == Failure(tasks[TaskId("b")], "check 0", (), alone=False, output="0.txt")
 
@@ -96,7 +99,8 @@ def test_every_set_is_broken_at_least_cost(case: tuple[dict[TaskId, Task], list[
     for failure in failures:
         groups = [failing_set.members for failing_set in failing_sets if failure.task in failing_set.members]
         assert {*failure.partners} == {task.id for group in groups for task in group} - {failure.task.id}
-        assert failure.alone == all(len(group) > 1 for group in groups)
+        seen_alone = all(failure.task is group[-1] for group in groups)
+        assert failure.alone == (False if any(len(group) == 1 for group in groups) else True if seen_alone else None)
 
 
 def test_very_many_sets_are_still_all_broken() -> None:

@@ -127,8 +127,9 @@ def test_what_is_found_fails_and_no_part_of_it_does(tasks: dict[TaskId, Task], d
     for left_out in names:
         remaining = [name for name in names if name != left_out]
         assert not case.is_red(frozenset(graph.closure(remaining, tasks)))
-    if len(names) > 1:  # "passes alone" was observed, and is not a conclusion
-        assert all(frozenset(graph.closure([name], tasks)) in case.check.checked for name in names)
+    # "passes alone" was observed, and is not a conclusion
+    assert [*failing_set.alone] == (names[-1:] if len(names) > 1 else [])
+    assert all(frozenset(graph.closure([name], tasks)) in case.check.checked for name in failing_set.alone)
 
 
 @settings(max_examples=scaled(50), deadline=None)
@@ -157,11 +158,31 @@ def test_a_flake_during_the_search_is_no_failing_set() -> None:
 
 
 def test_no_task_is_blamed_for_a_red_base() -> None:
-    """The base is checked twice, and no single task at all."""
+    """The base is checked, twice, as soon as some tasks are red as well, and no single task at all."""
     case = Case(approved_tasks(*"abc"), "")
     assert case.first_red() == 0
     assert [result.name for result in case.search.red_base] == ["test"]
-    assert case.check.checked == [frozenset("abc"), frozenset(), frozenset()]
+    assert case.check.checked == [frozenset("abc"), frozenset("abc"), frozenset("ab"), frozenset(), frozenset()]
+
+
+def test_a_task_that_is_red_on_a_red_base_is_not_blamed_alone() -> None:
+    """An earlier one repairs the base: what comes later is green with that one, and says nothing without."""
+    case = Case(approved_tasks("mend", *"abcdefgh"))
+    case.check.is_red = lambda names: "mend" not in names or {"d", "h"} <= names
+    assert case.first_red() == 8
+    assert finish(case.search.failing_set(case.order, 8)) is None
+    assert case.search.red_base
+    assert case.first_red() == 0
+
+
+def test_what_shares_paths_is_tried_first() -> None:
+    """The partner of a task that fails is found in fewer steps if both change one file."""
+    tasks = approved_tasks(*NAMES)
+    shared = {TaskId("t03"): frozenset(["shop/cart.py"]), TaskId("t20"): frozenset(["shop/cart.py"])}
+    alike = Case(tasks, "t03 t20", unions=FakeUnions(paths=shared))
+    others = Case(tasks, "t03 t20")
+    assert members(alike.find()) == members(others.find()) == ["t03", "t20"]
+    assert len(alike.check.checked) < len(others.check.checked)
 
 
 def test_a_green_union_hides_a_red_base() -> None:
@@ -187,7 +208,7 @@ def test_a_task_that_was_approved_red_is_checked_first() -> None:
     tasks[TaskId("t17")] = with_fields(tasks[TaskId("t17")], results=(RED,))
     case = Case(tasks, "t17")
     assert members(case.find()) == ["t17"]
-    assert len(case.check.checked) == 5  # the union twice, the base, the suspect twice
+    assert len(case.check.checked) == 5  # the union twice, the suspect twice, the base
     case = Case(tasks, "t03")
     assert members(case.find()) == ["t03"]
 

@@ -56,7 +56,8 @@ def _failure_details(failure: Failure, terminal: TerminalStyle) -> Text:
     check = (terminal.clean(failure.check), "bold")
     if failure.partners:
         partners = (", ".join(map(terminal.clean, failure.partners)), "bold")
-        return Text.assemble(("check ", "red"), check, (" passes alone, fails together with ", "red"), partners)
+        together = " passes alone, fails together with " if failure.alone else " fails together with "
+        return Text.assemble(("check ", "red"), check, (together, "red"), partners)
     reason = " fails on it alone" if failure.alone is False else " fails with it"
     return Text.assemble(("left out: check ", "red"), check, (reason, "red"))
 

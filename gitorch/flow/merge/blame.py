@@ -63,6 +63,13 @@ def _failure(task: Task, failing_sets: Sequence[FailingSet]) -> Failure:
         task=task,
         check=sets_with_task[0].check,
         partners=tuple(partners),
-        alone=all(len(failing_set.members) > 1 for failing_set in sets_with_task),
+        alone=_passes_alone(task, sets_with_task),
         output=sets_with_task[0].output,
     )
+
+
+def _passes_alone(task: Task, sets_with_task: Sequence[FailingSet]) -> bool | None:
+    """Return whether a task passes alone; None if that was not looked at."""
+    if any(len(failing_set.members) == 1 for failing_set in sets_with_task):
+        return False
+    return True if all(task.id in failing_set.alone for failing_set in sets_with_task) else None

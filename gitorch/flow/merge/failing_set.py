@@ -1,7 +1,8 @@
 """Find a minimal set of tasks whose union fails the checks, with few checks.
 
-The first step that fails is found by bisecting the order. What it needs in order to fail is found among the earlier
-tasks in the same way, one task after the other. A set of k among n tasks takes about k log2 n trees.
+The first step that fails is found by dividing the order where it is as likely before as behind. What it needs in order
+to fail is found among the earlier tasks in the same way, one task after the other. A set of k among n tasks takes about
+k log2 n trees, less where its members share paths.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Protocol
 
 from gitorch.flow.merge.check_runner import CheckRunner, TaskUnion, failing
+from gitorch.flow.merge.position_odds import PositionOdds, closeness
 from gitorch.flow.merge.values import FailingSet, MergePlan, Progress, Results
 from gitorch.model import graph
 from gitorch.model.naming import Oid, TaskId
@@ -21,6 +23,9 @@ _SEARCHING = "find what fails together"
 class UnionBuilder(Protocol):
     """Builds unions of tasks, as a planner does."""
 
+    @property
+    def paths(self) -> Mapping[TaskId, frozenset[str]]: ...
+
     def union(self, order: Sequence[Task], /) -> Oid | None: ...
 
 
@@ -31,21 +36,27 @@ class FailingSetSearch:
         self.planner = planner
         self.runner = runner
         self.red_base: Results = ()
+        self._base: Oid | None = None
         self._is_base_checked = False
 
     def first_red(self, plan: MergePlan) -> Generator[Progress, None, int | None]:
-        """Return the position of the first step that fails; None if the plan is green. 0 if the base is red."""
+        """Return the position of the first step that fails; None if the plan is green. 0 if the base is red.
+
+        The base is checked unless some of the tasks are green on it.
+        """
+        self._base = plan.onto
+        if self.red_base:
+            return 0
         if plan.verify == "each":
             return (yield from self._first_red_step(plan))
         union = _prefix(plan, len(plan.steps))
         if (yield from self.runner.run([union], "check the union"))[0]:
             return None
-        if not (yield from self._is_base_green(plan)):
-            return 0
+        if plan.verify == "end":
+            is_base_green = yield from self._is_base_green()
+            return None if is_base_green and (yield from self.runner.retry(union)) else 0
         if (yield from self.runner.retry(union)):
             return None
-        if plan.verify == "end":
-            return 0
         return (yield from self._first_red_prefix(plan))
 
     def _first_red_step(self, plan: MergePlan) -> Generator[Progress, None, int | None]:
@@ -58,57 +69,65 @@ class FailingSetSearch:
                 start = ends[-1]
                 continue
             start += greens.index(False)
-            if start == 0 and not (yield from self._is_base_green(plan)):
+            if start == 0 and not (yield from self._is_base_green()):
                 return 0
             if not (yield from self.runner.retry(unions[greens.index(False)])):
                 return start
         return None
 
-    def _is_base_green(self, plan: MergePlan) -> Generator[Progress, None, bool]:
-        """Check the base, before any task is blamed."""
-        if not self._is_base_checked:
-            base = TaskUnion(plan.onto, ())
+    def _is_base_green(self) -> Generator[Progress, None, bool]:
+        """Check the base, before a task is blamed for what no other one has passed."""
+        if not self._is_base_checked and self._base is not None:
+            base = TaskUnion(self._base, ())
             (is_green,) = yield from self.runner.run([base], "check the base")
             if not is_green and not (yield from self.runner.retry(base)):
-                self.red_base = self.runner.results(plan.onto)
+                self.red_base = self.runner.results(self._base)
             self._is_base_checked = True
         return not self.red_base
 
     def _first_red_prefix(self, plan: MergePlan) -> Generator[Progress, None, int]:
         suspect = yield from self._suspect(plan)
-        if suspect is not None:
-            return suspect
-        return (yield from self._bisect(lambda end: _prefix(plan, end), len(plan.steps))) - 1
+        if suspect is not None or self.red_base:
+            return suspect or 0
+        odds = PositionOdds([1.0] * len(plan.steps), 0)
+        end = yield from self._bisect(lambda end: _prefix(plan, end), len(plan.steps), odds, needs_base=True)
+        return max(0, end - 1)
 
     def _suspect(self, plan: MergePlan) -> Generator[Progress, None, int | None]:
         """Return the position of a task that was approved although its own checks failed, and that fails alone."""
         tasks = by_id(step.task for step in plan.steps)
         for position, step in enumerate(plan.steps):
             if step.task.passed is False and not (yield from self._is_green([step.task], tasks)):
-                return position
+                return position if (yield from self._is_base_green()) else None
         return None
 
-    def _bisect(self, union_at: Callable[[int], TaskUnion | None], high: int) -> Generator[Progress, None, int]:
+    def _bisect(
+        self, union_at: Callable[[int], TaskUnion | None], high: int, odds: PositionOdds, *, needs_base: bool = False
+    ) -> Generator[Progress, None, int]:
         """Return an end whose union is red although the one before it is green; 0 is green and `high` is red.
 
         Tries as many ends at once as trees can be checked concurrently. A union that cannot be built (None) counts as
-        green.
+        green. With `needs_base` the union of nothing is checked, unless another one is green; returns 0 if it is red.
         """
         low = 0
         while high - low > 1:
-            ends = _spread(low, high, self.runner.width)
+            ends = odds.divide(low, high, self.runner.width)
             unions = {end: union for end in ends if (union := union_at(end)) is not None}
             greens = yield from self.runner.run(list(unions.values()), _SEARCHING)
             reds = [end for end, is_green in zip(unions, greens, strict=True) if not is_green]
             high = min(reds, default=high)
             low = max((end for end in ends if end < high), default=low)
+            if needs_base and low == 0 and not (yield from self._is_base_green()):
+                return 0
+        if needs_base and low == 0 and not (yield from self._is_base_green()):
+            return 0
         return high
 
     def failing_set(self, order: Sequence[Task], position: int) -> Generator[Progress, None, FailingSet | None]:
-        """Return a minimal set with which the task at `position` fails; None if the failure was a flake.
+        """Return a minimal set with which the task at `position` fails; None for a flake or a red base.
 
-        `order[:position]` is green, and `order[: position + 1]` is red. Each member is checked alone, with its
-        dependencies, so that "passes alone, fails together" has been observed.
+        `order[:position]` is green, and `order[: position + 1]` is red. That task is checked alone, with its
+        dependencies, so that "passes alone, fails together" has been observed; the others pass together without it.
         """
         tasks = by_id(order)
         members = [order[position]]
@@ -118,10 +137,18 @@ class FailingSetSearch:
             earlier = [task for task in earlier if task.id not in needed]
             if not earlier:
                 break
-            end = yield from self._bisect(self._union_with(needed, earlier, tasks), len(earlier))
+            union_at = self._union_with(needed, earlier, tasks)
+            end = yield from self._bisect(union_at, len(earlier), self._odds(members, earlier))
             members.append(earlier[end - 1])
             earlier = earlier[: end - 1]
+        if len(members) == 1 and not (yield from self._is_base_green()):
+            return None
         return (yield from self._confirm(members, tasks))
+
+    def _odds(self, members: Sequence[Task], earlier: Sequence[Task]) -> PositionOdds:
+        paths = self.planner.paths
+        known = frozenset[str]().union(*(paths.get(task.id, frozenset()) for task in members))
+        return PositionOdds([closeness(paths.get(task.id, frozenset()), known) for task in earlier], len(members))
 
     def _union_with(
         self, needed: Collection[TaskId], earlier: Sequence[Task], tasks: Mapping[TaskId, Task]
@@ -144,31 +171,22 @@ class FailingSetSearch:
     def _confirm(
         self, members: Sequence[Task], tasks: Mapping[TaskId, Task]
     ) -> Generator[Progress, None, FailingSet | None]:
-        """Return the members as a failing set after another check of their union, and of each of them alone."""
+        """Return the members as a failing set after another check of their union."""
         union = self._closed_union(members, tasks)
         assert union is not None, "the union failed its checks, so it could be built"
         if (yield from self.runner.retry(union)):
             return None
-        for member in members if len(members) > 1 else ():
-            alone = self._closed_union([member], tasks)
-            if not (yield from self._is_green([member], tasks)) and alone is not None:
-                return None if (yield from self.runner.retry(alone)) else self._failing([member], alone)
-        return self._failing([task for task in tasks.values() if task in members], union)
+        return self._failing(members, [task for task in tasks.values() if task in members], union)
 
-    def _failing(self, members: Sequence[Task], union: TaskUnion) -> FailingSet:
+    def _failing(self, found: Sequence[Task], members: Sequence[Task], union: TaskUnion) -> FailingSet:
         first = failing(self.runner.results(union.commit))[0]
-        return FailingSet(members=tuple(members), check=first.name, output=first.output)
+        alone = tuple(task.id for task in found[:1] if len(found) > 1)
+        return FailingSet(members=tuple(members), check=first.name, output=first.output, alone=alone)
 
 
 def _prefix(plan: MergePlan, end: int) -> TaskUnion:
     """Return the union of a plan's first steps."""
     return TaskUnion(plan.steps[end - 1].replayed.tip, tuple(step.task.id for step in plan.steps[:end]))
-
-
-def _spread(low: int, high: int, count: int) -> list[int]:
-    """Return up to `count` numbers that divide the range between two numbers evenly."""
-    parts = min(count, high - low - 1) + 1
-    return [low + (high - low) * part // parts for part in range(1, parts)]
 
 
 def _doing(members: Sequence[Task]) -> str:

@@ -66,11 +66,15 @@ class Blocked(msgspec.Struct, frozen=True):
 
 
 class FailingSet(msgspec.Struct, frozen=True, kw_only=True):
-    """A minimal set of tasks whose union fails a check: its members in merge order, the check, and its output file."""
+    """A minimal set of tasks whose union fails a check: its members in merge order, the check, and its output file.
+
+    `alone` are the members of several that were seen to pass alone; the others passed together, without those.
+    """
 
     members: tuple[Task, ...]
     check: str
     output: str = ""
+    alone: tuple[TaskId, ...] = ()
 
 
 class Failure(msgspec.Struct, frozen=True):
