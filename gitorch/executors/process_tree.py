@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # `collections.abc` would delay the start of every agent and 
     from collections.abc import Iterable
 
 _FORGET_SECONDS = 60.0
+_MOST_CHILDREN = 1 << 20
+"""Bytes of a list of children that are read."""
+
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 
@@ -59,15 +62,22 @@ def _below(top: int, pairs: list[tuple[int, int]]) -> list[int]:
 
 
 class Descendants:
-    """The live descendants, looked for again and again: what is known to be another's is not read each time."""
+    """The live descendants, looked for again and again, without a look at every process each time.
 
-    def __init__(self) -> None:
+    Where the kernel names the children of a process (`names_children`), only descendants are looked at, those included
+    that have ended and nobody has waited for yet. Elsewhere, what is known to be another's is not read each time.
+    """
+
+    def __init__(self, *, names_children: bool | None = None) -> None:
+        self._names_children = _names_children() if names_children is None else names_children
         self._others: set[str] = set()
         self._candidates: set[str] = set()
         self._next_forget = 0.0
 
     def pids(self) -> list[int]:
         """Return all live descendants, as `descendants` does."""
+        if self._names_children:
+            return _named_children()
         if not os.path.isdir("/proc/self"):
             return descendants()
         now = time.monotonic()
@@ -81,6 +91,30 @@ class Descendants:
         self._others = (self._others & names) | (foreign & self._candidates)
         self._candidates = foreign
         return below
+
+
+def _names_children() -> bool:
+    return os.path.exists(f"/proc/self/task/{os.getpid()}/children")
+
+
+def _named_children() -> list[int]:
+    """Return the descendants as the kernel names them: the children of each thread of each."""
+    result: list[int] = []
+    pending = [os.getpid()]
+    while pending:
+        children = [child for pid in pending for child in _children(pid)]
+        result += children
+        pending = children
+    return result
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                children += map(int, file.read(_MOST_CHILDREN).split())
+    return children
 
 
 def processes() -> list[tuple[int, int]]:

@@ -47,7 +47,8 @@ class ResourceWatch:
             return ""
         self._next = now + TICK_SECONDS
         pids = self._descendants.pids()
-        if self.processes and len(pids) > self.processes:
+        # those that have ended, and nobody has waited for yet, do not count
+        if self.processes and len(pids) > self.processes and len(descendants()) > self.processes:
             return f"had more than {self.processes} processes"
         if self.memory and _resident(pids) > self.memory and _proportional(pids) > self.memory:
             return f"used more than {_amount(self.memory)} of memory"

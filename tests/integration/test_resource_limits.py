@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gitorch.executors import process_tree, resource_watch
@@ -82,7 +86,7 @@ def test_descendants_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(read)
 
     monkeypatch.setattr(process_tree, "_read", counted)
-    found = process_tree.Descendants()
+    found = process_tree.Descendants(names_children=False)
     for number in range(4):
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
             assert child.pid in found.pids()
@@ -90,3 +94,37 @@ def test_descendants_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
             child.kill()
         assert child.pid not in found.pids()
         assert number < 2 or str(os.getppid()) not in read
+
+
+@pytest.mark.skipif(not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="the kernel names no children")
+def test_descendants_are_found_without_a_look_at_other_processes() -> None:
+    """Children, theirs, and those of any thread; the same ones as a look at every process finds."""
+    found = process_tree.Descendants()
+    with subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 60"], start_new_session=True) as child:
+        while len(psutil.Process(child.pid).children()) < 1:
+            time.sleep(0.01)
+        below = [child.pid, *(each.pid for each in psutil.Process(child.pid).children())]
+        assert set(below) <= set(found.pids()) == set(process_tree.descendants())
+        os.killpg(child.pid, signal.SIGKILL)
+    started: list[subprocess.Popen[bytes]] = []
+    thread = threading.Thread(target=lambda: started.append(subprocess.Popen(["sleep", "60"])))
+    thread.start()
+    thread.join()
+    assert started[0].pid in found.pids()
+    started[0].kill()
+    started[0].wait()
+    assert started[0].pid not in found.pids()
+
+
+def test_processes_that_have_ended_are_not_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that does not wait for its children does not exceed its limit by those that have ended."""
+    monkeypatch.setattr(resource_watch, "TICK_SECONDS", 0.0)
+    ended = [subprocess.Popen(["true"]) for _ in range(3)]
+    while any(psutil.Process(program.pid).status() != psutil.STATUS_ZOMBIE for program in ended):
+        time.sleep(0.01)
+    alive = max(len(process_tree.descendants()), 1)
+    watch = ResourceWatch({"memory": 0, "processes": alive, "disk": 0, "cwd": str(tmp_path)})
+    assert len(process_tree.Descendants().pids()) > alive
+    assert watch.exceeded() == ""
+    for program in ended:
+        program.wait()
