@@ -97,3 +97,18 @@ def test_a_place_must_exist_before_a_task_has_started(cli: Cli) -> None:
         assert cli.error("comment", name, place, "-m", "x", exit=2)["code"] in ("no-such-file", "no-such-line")
     assert cli.json("comment", "b", "a.txt:1", "-m", "x")["task"]["comments"][0]["line"] == 1
     assert cli.json("comment", "c", "-m", "x")["task"]["comments"][0]["text"] == "x"
+
+
+def test_a_comment_on_two_tasks_is_offered_once_for_all(cli: Cli) -> None:
+    """Sent comments and waiting ones count; the answer is a command to run, and nothing is written."""
+    cli.queue(does("A", "echo a > a.txt"), does("B", "true"))
+    cli.run(ok=6)
+    assert cli("review", "--repeated").text == "no comment was made on two tasks\n"
+    with cli.untouched():
+        cli("revise", "a", "-m", "No prints!")
+        cli("comment", "b", "-m", "no prints")
+        (entry,) = cli.json("review", "--repeated")["repeated"]
+        assert (entry["tasks"], entry["line"]) == (["a", "b"], "- No prints.")
+        text = cli("review", "--repeated").text
+    assert "said on 2 tasks: a, b" in text
+    assert "orchestrate submit 'Add this line to AGENTS.md: - No prints.'" in text

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -14,10 +15,14 @@ from gitorch.cli.session import TASK, Session, pass_session
 from gitorch.errors import InvalidInput
 from gitorch.model.task import Task
 
+if TYPE_CHECKING:
+    from gitorch.flow.review import ReviewCard
+
 
 @click.command("review")
 @click.argument("task", required=False, type=TASK)
 @click.option("--list", "only_list", is_flag=True, help="List the finished tasks; ask nothing.")
+@click.option("--repeated", is_flag=True, help="List comments that you made on two or more tasks; ask nothing.")
 @click.option("--viewed", multiple=True, metavar="PLACE", help="Mark the hunks at FILE or FILE:LINE as viewed.")
 @click.option("--not-viewed", multiple=True, metavar="PLACE", help="Take the marks at FILE or FILE:LINE back.")
 @click.option("--flat", is_flag=True, help="Keep git's order of files, not the order to read them.")
@@ -30,6 +35,7 @@ def review_command(
     session: Session,
     task: str | None,
     only_list: bool,
+    repeated: bool,
     viewed: tuple[str, ...],
     not_viewed: tuple[str, ...],
     flat: bool,
@@ -41,6 +47,9 @@ def review_command(
     On a terminal, each task is shown with the keys for a verdict; ? explains them. Marks of viewed hunks are kept in
     the notes: they survive a rebase, and end when the hunk changes. Exits with 10 if comments are left to be sent.
     """
+    if repeated:
+        _show_repeated(session)
+        return
     if edit or file:
         _write(session, _required(session, task), file, flat=flat)
         return
@@ -63,7 +72,22 @@ def review_command(
         session.answer(views.review.review_list(cards))
     commented = review_interactively(session, cards, flat=flat)
     session.refresh()
+    _offer_lessons(session, cards)
     leave_comments(session, commented)
+
+
+def _show_repeated(session: Session) -> None:
+    """Answer with the comments that could be said once, and the commands that queue a task for it."""
+    found = services.lessons.repeated_comments(session.workspace)
+    session.answer(views.lessons.repeated_comments(found), schema.review.ReviewAnswer.of([], repeated=found))
+
+
+def _offer_lessons(session: Session, cards: Sequence[ReviewCard]) -> None:
+    """Tell the reviewer which comments on these tasks were made on other tasks, too."""
+    names = {card.task.id for card in cards}
+    found = [entry for entry in services.lessons.repeated_comments(session.workspace) if names & {*entry.tasks}]
+    if found:
+        session.say(views.lessons.offer(found))
 
 
 def _write(session: Session, task: Task, file: TextIO | None, *, flat: bool) -> None:

@@ -13,6 +13,7 @@ from gitorch.cli.schema.second_look import HunkJson, SinceReviewJson
 from gitorch.cli.schema.task import CheckJson, CommentJson, LaterCommitJson, TaskJson, later_json, tasks_json
 from gitorch.flow.review import ReviewCard
 from gitorch.model import rivals
+from gitorch.model.lessons import RepeatedComment
 from gitorch.model.task import Task
 
 if TYPE_CHECKING:
@@ -76,16 +77,38 @@ class CardJson(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**card_fields(card))
 
 
+class RepeatedJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A comment that was made on several tasks."""
+
+    text: str
+    tasks: list[str]
+    line: str
+    """The comment as a line of a list, for a file of conventions."""
+
+    @classmethod
+    def of(cls, entry: RepeatedComment) -> RepeatedJson:
+        """Return a repeated comment."""
+        return cls(text=entry.text, tasks=list(entry.tasks), line=entry.line)
+
+
 class ReviewAnswer(JsonAnswer, tag="gitorch/review/1", frozen=True, kw_only=True):
     """The tasks to review: first those that others wait for, then the riskiest."""
 
     tasks: list[CardJson]
+    repeated: list[RepeatedJson] | Absent = msgspec.UNSET
+    """With `--repeated`: comments that were made on two or more tasks."""
 
     @classmethod
-    def of(cls, cards: Iterable[ReviewCard], branch: BranchHunks | None = None) -> ReviewAnswer:
+    def of(
+        cls,
+        cards: Iterable[ReviewCard],
+        branch: BranchHunks | None = None,
+        repeated: Iterable[RepeatedComment] | None = None,
+    ) -> ReviewAnswer:
         """Return the answer for these review cards; for a single one, with the hunks of its branch."""
         hunks = hunks_json(branch) if branch else msgspec.UNSET
-        return cls(tasks=[CardJson(**card_fields(card), hunks=hunks) for card in cards])
+        comments = msgspec.UNSET if repeated is None else [RepeatedJson.of(entry) for entry in repeated]
+        return cls(tasks=[CardJson(**card_fields(card), hunks=hunks) for card in cards], repeated=comments)
 
 
 class DiffAnswer(CardJson, JsonAnswer, tag="gitorch/diff/1", frozen=True, kw_only=True):
