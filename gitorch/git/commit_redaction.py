@@ -91,7 +91,7 @@ class _Writer:
         """Write the commits; return the one that replaces `tip`."""
         zero = b"0" * len(tip)
         end = b"get-mark :%d\nreset %s\nfrom %s\n\ndone\n" % (self._commits[tip], SCRATCH.encode(), zero)
-        return unreferenced.fast_import(self._repository, b"".join([*self._stream, end]))
+        return unreferenced.fast_import(self._repository, b"".join([*self._stream, end]), [self._start])
 
     def _mark(self) -> int:
         self._marks += 1

@@ -49,6 +49,9 @@ def remove_stale(common_dir: Path) -> None:
     for path in (objects / "pack").glob("*.keep"):
         owner = _OURS.fullmatch(atomic.read_or_empty(path))
         if owner and _is_stale(path, int(owner[1])):
+            if not path.with_suffix(".idx").exists():  # it was killed before git could see the pack
+                for suffix in (".pack", ".rev"):
+                    path.with_suffix(suffix).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
     for path in objects.glob(f"{INCOMING}*"):
         if _is_stale(path, int(path.name.removeprefix(INCOMING).partition("-")[0])):

@@ -33,30 +33,20 @@ def store_pack(repository: Repository, content: bytes, tips: Iterable[Oid], *, r
 
     With `roll_up` it becomes one with other small packs, once there are many.
     """
-    packs = repository.common_dir / "objects" / "pack"
-    kept_packs.remove_stale(repository.common_dir)
-    words = ("index-pack", "--threads=1", f"--keep={kept_packs.content()}", "--stdin")
-    answer = repository.git(*words, input=content).text
-    kind, _, name = answer.partition("\t")
-    if kind == "keep":
-        kept_packs.remember(repository.common_dir, packs / f"pack-{name}.keep", tips)
-    if roll_up and len(content) < _SMALL_BYTES:
-        _roll_up(repository, f"pack-{name}.pack")
+    with tentative(repository) as env:
+        repository.git("index-pack", "--threads=1", "--stdin", input=content, env=env)
+        _move_in(repository, Path(env["GIT_OBJECT_DIRECTORY"], "pack"), tips, roll_up=roll_up)
 
 
-def fast_import(repository: Repository, stream: bytes) -> Oid:
-    """Run `git fast-import`, which writes to no ref; return the last id that it prints."""
-    objects = repository.common_dir / "objects"
-    with _incoming(objects) as folder:
-        env = {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted_path(objects)}
+def fast_import(repository: Repository, stream: bytes, existing: Iterable[Oid]) -> Oid:
+    """Run `git fast-import`, which writes to no ref; return the last id that it prints.
+
+    What the commit reaches is stored as `store_reachable` stores it: git skips objects that the repository has.
+    """
+    with tentative(repository) as env:
         words = ("fast-import", "--quiet", "--done", "--date-format=raw")
-        # with 1, a single object would be loose: the others may be in a pack that a killed command left
-        settings = config_variables({"fastimport.unpackLimit": "0"})
-        tip = Oid(repository.git(*words, input=stream, env=env | settings).text.split("\n")[-1])
-        for pack in (folder / "pack").glob("pack-*.pack"):
-            _move_in(repository.common_dir, pack, tip)
-            if stream.count(b"\n") < _LARGE_LINES:
-                _roll_up(repository, pack.name)
+        tip = Oid(repository.git(*words, input=stream, env=env).text.split("\n")[-1])
+        store_reachable(repository, env, tip, existing)
     return tip
 
 
@@ -70,6 +60,7 @@ def tentative(repository: Repository) -> Iterator[dict[str, str]]:
     kept_packs.remove_stale(repository.common_dir)
     with _incoming(objects) as folder:
         places = {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted_path(objects)}
+        # with the limit 1, a single object would be loose: the others may be in a pack that a killed command left
         yield places | config_variables({"fastimport.unpackLimit": "0"})
 
 
@@ -82,11 +73,8 @@ def store_reachable(repository: Repository, env: Mapping[str, str], tip: Oid, ex
     folder.mkdir()
     listing = "".join(f"{line}\n" for line in (tip, *(f"^{oid}" for oid in existing))).encode()
     words = ("pack-objects", "--quiet", "--revs", "--window=0", "--threads=1", str(folder / "pack"))
-    pack = folder / f"pack-{repository.git(*words, input=listing, env=env).text}.pack"
-    is_small = pack.stat().st_size < _SMALL_BYTES
-    _move_in(repository.common_dir, pack, tip)
-    if is_small:
-        _roll_up(repository, pack.name)
+    repository.git(*words, input=listing, env=env)
+    _move_in(repository, folder, [tip], roll_up=True)
 
 
 @contextmanager
@@ -100,18 +88,33 @@ def _incoming(objects: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _move_in(common_dir: Path, pack: Path, tip: Oid) -> None:
-    packs = common_dir / "objects" / "pack"
-    keep = packs / f"{pack.stem}.keep"
-    keep.write_text(kept_packs.content(), "ascii")
-    kept_packs.remember(common_dir, keep, [tip])
-    # git looks for the index: it comes last, and one that was killed before that left a pack which nobody sees
-    if (packs / pack.name).with_suffix(".idx").exists():
-        return
-    files = [path for path in pack.parent.glob(f"{pack.stem}.*") if path.suffix not in (".idx", ".keep")]
-    for file in (*files, pack.with_suffix(".idx")):
-        file.rename(packs / file.name)
-    atomic.sync(packs)
+def _move_in(repository: Repository, folder: Path, tips: Iterable[Oid], *, roll_up: bool) -> None:
+    """Take over the packs of a folder, with a `.keep` file each.
+
+    Each gets a name of its own, not that of its content: a pack must never get a `.keep` file later. A `git repack`
+    that has begun would delete a pack that had none at its start, and copy nothing from one that has it by then.
+    """
+    packs = repository.common_dir / "objects" / "pack"
+    for pack in [*folder.glob("pack-*.pack")]:
+        name = _new_name(pack)
+        keep = packs / f"{name}.keep"
+        keep.write_text(kept_packs.content(), "ascii")
+        kept_packs.remember(repository.common_dir, keep, tips)
+        is_small = pack.stat().st_size < _SMALL_BYTES
+        _rename(pack, packs / f"{name}.pack")
+        if roll_up and is_small:
+            _roll_up(repository, f"{name}.pack")
+
+
+def _new_name(pack: Path) -> str:
+    return f"pack-{os.urandom((len(pack.stem) - len('pack-')) // 2).hex()}"
+
+
+def _rename(pack: Path, new: Path) -> None:
+    """Move the files of a pack; git looks for the index: it comes last."""
+    for file in sorted(pack.parent.glob(f"{pack.stem}.*"), key=lambda file: file.suffix == ".idx"):
+        file.rename(new.with_suffix(file.suffix))
+    atomic.sync(new.parent)
 
 
 def _roll_up(repository: Repository, new: str) -> None:
@@ -123,16 +126,26 @@ def _roll_up(repository: Repository, new: str) -> None:
         # git may have packed them itself since
         existing = [name for name in small if (packs / name).exists()]
         rolled = [name for name in existing if not (packs / name).with_suffix(".keep").exists()]
-        listing = "".join(f"{name}\n" for name in rolled).encode()
-        words = ("pack-objects", "--quiet", "--stdin-packs", str(packs / "pack"))
-        # another process may do the same, or the user's git: then it is for the next time
-        answer = repository.git(*words, input=listing, ok=(0, 128)) if rolled else None
-        result = f"pack-{answer.text}.pack" if answer is not None and answer.code == 0 else ""
+        result = _one_pack(repository, rolled) if rolled else ""
         rolled = rolled if result else []
         for name in rolled:
-            if name != result:
-                for suffix in (".idx", ".rev", ".pack"):  # git looks for the index: it goes first
-                    (packs / name).with_suffix(suffix).unlink(missing_ok=True)
+            for suffix in (".idx", ".rev", ".pack"):  # git looks for the index: it goes first
+                (packs / name).with_suffix(suffix).unlink(missing_ok=True)
         small = [*(name for name in existing if name not in rolled), *filter(None, [result])]
     record.parent.mkdir(exist_ok=True)
     atomic.replace(record, "".join(f"{name}\n" for name in small).encode("ascii"), durable=False, concurrent=True)
+
+
+def _one_pack(repository: Repository, names: Iterable[str]) -> str:
+    """Store the objects of some packs as one; return its name, or an empty text if one of them has gone meanwhile."""
+    objects = repository.common_dir / "objects"
+    with _incoming(objects) as folder:
+        listing = "".join(f"{name}\n" for name in names).encode()
+        words = ("pack-objects", "--quiet", "--stdin-packs", str(folder / "pack"))
+        # another process may do the same, or the user's git: then it is for the next time
+        if repository.git(*words, input=listing, ok=(0, 128)).code != 0:
+            return ""
+        (pack,) = folder.glob("pack-*.pack")
+        name = f"{_new_name(pack)}.pack"
+        _rename(pack, objects / "pack" / name)
+    return name

@@ -151,14 +151,14 @@ class MemoryReplayer:
         self._write_to_quarantine(ours)
         self._write_to_quarantine(theirs)
         attributes = self._attributes.all(self._tree(ours))
-        return self._load(self._merges.merge(ours, theirs, attributes), self._tree(ours))
+        return self._load(self._merges.merge(ours, theirs, attributes), ours, theirs)
 
     def merge_on(self, base: Oid, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits as if nothing but `base` were below both, with the `.gitattributes` of the first."""
         self._objects.use_id_format(base)
         target = self._tree(ours)
         sides = (self._synthetic_commit(target, base), self._synthetic_commit(self._tree(theirs), base))
-        return self._load(self._merges.merge(*sides, self._attributes.all(target)), target)
+        return self._load(self._merges.merge(*sides, self._attributes.all(target)), *sides)
 
     def add_blob(self, content: bytes) -> Oid:
         """Make a blob, for trees that are made here."""
@@ -309,7 +309,7 @@ class MemoryReplayer:
         base_commit = self._side({names[change.path]: change.old for change, _ in path.contents}, None)
         our_commit = self._side({names[change.path]: entry for change, entry in path.contents}, base_commit)
         their_commit = self._side({names[change.path]: change.new for change, _ in path.contents}, base_commit)
-        outcome = self._load(self._merges.merge(our_commit, their_commit, attributes), self._tree(our_commit))
+        outcome = self._load(self._merges.merge(our_commit, their_commit, attributes), our_commit, their_commit)
         assert outcome.tree is not None
         tree = bytes.fromhex(outcome.tree)
         entries = {path: trees.find(self._objects, tree, name) for path, name in names.items()}
@@ -329,7 +329,7 @@ class MemoryReplayer:
         """Merge whole trees as git does, with renames."""
         commit = self._synthetic_commit(target, pick.parent)
         attributes = self._attributes.all(target)
-        outcome = self._load(self._merges.merge(commit, pick.oid, attributes), target)
+        outcome = self._load(self._merges.merge(commit, pick.oid, attributes), commit, pick.oid)
         if isinstance(outcome, Conflicted):
             # a folder in conflict has no stage: the files could be resolved, and the folder would be overlooked
             is_hidden = bool(outcome.stages) and self._may_rename_folder(pick, target)
@@ -346,10 +346,10 @@ class MemoryReplayer:
             return False
         return may_rename_folder(self._objects, pick.changes, target, self._tree(pick.parent), self._tree(pick.oid))
 
-    def _load(self, outcome: Merged | Conflicted, similar: bytes) -> Merged | Conflicted:
-        """Load the tree of a merge into memory, except what a similar tree has."""
+    def _load(self, outcome: Merged | Conflicted, *sides: Oid) -> Merged | Conflicted:
+        """Load the tree of a merge into memory, except what it has from one of the merged commits."""
         if outcome.tree is not None:
-            self._quarantine.load(bytes.fromhex(outcome.tree), similar)
+            self._quarantine.load_tree(bytes.fromhex(outcome.tree), *map(self._tree, sides))
         return outcome
 
     def _write_to_quarantine(self, commit: Oid) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _SHA1_BYTES = 20
 TREE = b"40000"
 """A folder's mode; no other begins with a 4."""
+SUBMODULE = b"160000"
+"""The mode of a submodule's commit, which is an object of another repository."""
 _CHUNK = 400
 """How many ids are requested at once: they fit into a pipe, so that sending never waits for the answers."""
 

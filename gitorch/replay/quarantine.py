@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gitorch.git.pack_format import NewObject, deflate
 from gitorch.git.repository import Repository, quoted_path
-from gitorch.replay.objects import TREE, Objects
+from gitorch.replay.objects import SUBMODULE, TREE, Objects
 
 _PREFIX = "gitorch-objects-"
 _MEMORY = Path("/dev/shm")  # noqa: S108
@@ -85,33 +85,40 @@ class Quarantine:
                 self.write(blob)
         self._store(tree, new)
 
-    def load(self, name: bytes, similar: bytes = b"") -> bool:
-        """Load an object that git wrote here into memory; return False if the repository has it anyway.
+    def load(self, name: bytes) -> None:
+        """Load a file that git wrote here into memory, if it did."""
+        if name not in self.objects.new and (content := self._read(name)) is not None:
+            self._add(name, NewObject(b"blob", content))
 
-        A tree is loaded with its subtrees and files, except what the `similar` tree has as well.
+    def load_tree(self, name: bytes, *similar: bytes) -> None:
+        """Load a tree that git made into memory, with all that no similar tree has at the same place.
+
+        git writes nothing here that the repository has: that is loaded, too, since no ref may lead to it.
         """
         if name in self.objects.new:
-            return True
-        raw = self._read(name)
-        if raw is None:
-            return False
-        self._written.add(name)
-        header, _, content = raw.partition(b"\0")
-        kind = header.partition(b" ")[0]
-        is_tree = kind == b"tree"
-        children = self._load_children(content, similar) if is_tree else ()
-        self.objects.new[name] = NewObject(kind, content, children, similar if is_tree else b"")
-        return True
+            return
+        content = self._content(name)
+        existing = [self.objects.entries(tree) for tree in similar]
+        children = []
+        for path, record in self.objects.parse_tree(content).items():
+            old = [entries.get(path) for entries in existing]
+            if record in old or record.startswith(SUBMODULE):
+                continue
+            child = self.objects.entry(record)[1]
+            children.append(child)
+            if record.startswith(TREE):
+                self.load_tree(child, *map(self.objects.subtree, old))
+            elif child not in self.objects.new:
+                self._add(child, NewObject(b"blob", self._content(child)))
+        self._add(name, NewObject(b"tree", content, tuple(children), similar[0] if similar else b""))
 
-    def _load_children(self, content: bytes, similar: bytes) -> tuple[bytes, ...]:
-        existing = self.objects.entries(similar)
-        loaded = []
-        for name, record in self.objects.parse_tree(content).items():
-            old = existing.get(name)
-            oid = self.objects.entry(record)[1]
-            if old != record and self.load(oid, self.objects.subtree(old) if record.startswith(TREE) else b""):
-                loaded.append(oid)
-        return tuple(loaded)
+    def _add(self, name: bytes, new: NewObject) -> None:
+        self._written.add(name)  # git sees it, here or in the repository
+        self.objects.new[name] = new
+
+    def _content(self, name: bytes) -> bytes:
+        content = self._read(name)
+        return self.objects.read(name) if content is None else content
 
     def _store(self, name: bytes, new: NewObject) -> None:
         folder, path = self._path(name)
@@ -125,7 +132,7 @@ class Quarantine:
     def _read(self, name: bytes) -> bytes | None:
         try:
             with open(self._path(name)[1], "rb", buffering=0) as file:  # noqa: PTH123 (pathlib takes longer than the read)
-                return zlib.decompress(file.readall())
+                return zlib.decompress(file.readall()).partition(b"\0")[2]
         except FileNotFoundError:
             return None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -129,3 +131,83 @@ def test_small_packs_become_one(repository_folder: Path, repo: Repository) -> No
     assert len(packs) < 25
     assert [line.text.split()[-1] for line in notes.read(repo, head)] == [b"%d}" % number for number in range(50)]
     git("fsck", "--strict", cwd=repository_folder)
+
+
+GIT_THAT_WAITS = r"""#!/bin/sh
+# `git repack` runs this as git: it has listed the packs that it will delete, and not yet looked at any object
+case " $* " in *" pack-objects "*) touch "$STARTED"; while [ ! -e "$GO_ON" ]; do sleep 0.02; done ;; esac
+unset GIT_EXEC_PATH
+exec "$GIT" "$@"
+"""
+
+
+def test_the_same_objects_again_while_git_repacks(
+    repository_folder: Path, repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repack deletes the packs that it found at its start: what is stored again is in another one."""
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1000000000 +0000")
+    commits, onto = two_branches(repository_folder)
+
+    def publish() -> Oid:
+        with MemoryReplayer(repo) as replayer:
+            replayed = replayer.replay(commits, onto)
+            assert isinstance(replayed, Replayed)
+            replayer.keep(replayed.tip)
+        repo.update_refs([RefUpdate(Ref("refs/heads/result"), replayed.tip, None)], "test")
+        return replayed.tip
+
+    first = publish()
+    repo.update_refs([RefUpdate(Ref("refs/heads/result"), None, first)], "undo")
+    program = tmp_path / "exec" / "git"
+    program.parent.mkdir()
+    program.write_text(GIT_THAT_WAITS)
+    program.chmod(0o755)
+    started, go_on = tmp_path / "started", tmp_path / "go-on"
+    variables = {"GIT_EXEC_PATH": str(program.parent), "STARTED": str(started), "GO_ON": str(go_on)}
+    variables["GIT"] = str(shutil.which("git"))
+    repack = subprocess.Popen(["git", "repack", "-a", "-d", "-q"], cwd=repository_folder, env=os.environ | variables)
+    while not started.exists():
+        assert repack.poll() is None
+        time.sleep(0.02)
+    with MemoryReplayer(repo) as replayer:
+        again = replayer.replay(commits, onto)
+        assert isinstance(again, Replayed)
+        replayer.keep(again.tip)
+        go_on.touch()
+        assert repack.wait(60) == 0
+    assert again.tip == first
+    repo.update_refs([RefUpdate(Ref("refs/heads/result"), again.tip, None)], "test")
+    git("fsck", "--strict", "--connectivity-only", cwd=repository_folder)
+
+
+@pytest.mark.parametrize("whole_trees", [False, True])
+def test_a_replay_whose_objects_are_there_already(
+    repository_folder: Path, repo: Repository, monkeypatch: pytest.MonkeyPatch, whole_trees: bool
+) -> None:
+    """A candidate that was replaced has left the same files: what is stored now must not build on them."""
+    base = Oid(git("rev-parse", "main", cwd=repository_folder))
+    lines = [f"{number}\n" for number in range(40)]
+    start = Oid(commit(repository_folder, "Start", {"in/deep/a": "".join(lines), "b": "b\n"}))
+    git("switch", "-q", "-c", "one", cwd=repository_folder)
+    tip = Oid(commit(repository_folder, "One", {"in/deep/a": "".join(["one\n", *lines[1:]]), "c": "c\n"}))
+    git("switch", "-q", "main", cwd=repository_folder)
+    onto = Oid(commit(repository_folder, "Two", {"in/deep/a": "".join([*lines[:-1], "two\n"])}))
+    assert base != start
+    packs = repository_folder / ".git" / "objects" / "pack"
+
+    def keep(second: int) -> tuple[Oid, set[Path]]:
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{second} +0000")
+        before = {*packs.iterdir()}
+        with MemoryReplayer(Repository.discover(repository_folder), whole_trees=whole_trees) as replayer:
+            replayed = replayer.replay(CommitRange(start, tip), onto)
+            assert isinstance(replayed, Replayed)
+            replayer.keep(replayed.tip)
+        return replayed.tip, {*packs.iterdir()} - before
+
+    left, files = keep(1_000_000_000)
+    new, _ = keep(1_000_000_001)
+    assert new != left
+    for file in files:
+        file.unlink()
+    repo.update_refs([RefUpdate(Ref("refs/heads/result"), new, None)], "test")
+    git("fsck", "--strict", "--connectivity-only", cwd=repository_folder)

@@ -121,7 +121,7 @@ class FileResolutions:
         stream += [f"{change} {three.path}\n".encode() for change, three in changes]
         zero = "0" * len(next(iter(blobs)).ours)
         stream.append(f"\nget-mark :1\nreset {SCRATCH}\nfrom {zero}\n\ndone\n".encode())
-        return unreferenced.fast_import(self.repository, b"".join(stream))
+        return unreferenced.fast_import(self.repository, b"".join(stream), [tip] if tip else [])
 
 
 class HunkResolutions:
