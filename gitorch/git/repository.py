@@ -70,6 +70,7 @@ class Repository:
         self._runner = GitRunner(common_dir)
         self._objects = ObjectReader(self._runner)
         self._committers: dict[str, str] = {}  # by the date that the environment pins
+        self._inode = _inode(common_dir)
 
     @classmethod
     def discover(cls, start: Path) -> Repository:
@@ -202,10 +203,6 @@ class Repository:
         """Read commits in one process, in the order of the ids."""
         return [_commit(entry) for entry in self.read_objects(oids)]
 
-    def write_commit(self, raw: bytes) -> Oid:
-        """Store a commit object of exactly these bytes."""
-        return Oid(self.git("hash-object", "-t", "commit", "-w", "--stdin", input=raw).text)
-
     @cached_property
     def superproject(self) -> Path | None:
         """The work tree of the outermost repository that has this one as a submodule; None if none has."""
@@ -258,10 +255,12 @@ class Repository:
     def update_refs(self, updates: Sequence[RefUpdate], reason: str) -> None:
         """Update refs in one transaction, each only if it has its old value.
 
-        Raises `RefsMoved`, with nothing updated, if one of them has another value.
+        Raises `RefsMoved`, with nothing updated, if one of them has another value, and `Refused` if another repository
+        has taken this one's place.
         """
         if not updates:
             return
+        self._require_same_folder()
         # before they move: a run must know them for gitorch's own, also when this process is killed in between
         own_changes.record(
             self.common_dir / "gitorch", {update.ref: (update.old or "", update.new or "") for update in updates}
@@ -284,6 +283,17 @@ class Repository:
         for update in updates:
             if update.ref == NOTES:
                 notes_tip.remember(self.common_dir / "gitorch", update.new)
+
+    def _require_same_folder(self) -> None:
+        """Raise `Refused` if another repository has taken this one's place: what is known is not true of that."""
+        inode = _inode(self.common_dir)
+        if inode is not None and inode != self._inode:
+            raise Refused(
+                "repository-replaced",
+                f"another repository is at {self.common_dir} now",
+                why="the folder was replaced while this command was working",
+                fix=("run the command again",),
+            )
 
     def _locks(self, refs: Collection[Ref]) -> list[Path]:
         """Return the lock files of refs, and that of HEAD if one of them is checked out: git moves both."""
@@ -330,6 +340,14 @@ class Repository:
 def quoted_path(path: Path) -> str:
     """Return a folder as git reads it in `GIT_ALTERNATE_OBJECT_DIRECTORIES`."""
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _inode(folder: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another one at the same path; None if there is none."""
+    with suppress(OSError):
+        status = folder.stat()
+        return status.st_dev, status.st_ino
+    return None
 
 
 def _age(lock: Path) -> float:

@@ -7,6 +7,7 @@ to one of their tips.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -16,10 +17,12 @@ from pathlib import Path
 
 from gitorch.git import kept_packs
 from gitorch.git.history_store import config_variables
+from gitorch.git.pack_format import NewObject, pack
 from gitorch.git.repository import Repository, quoted_path
 from gitorch.model.naming import Oid
 from gitorch.storage import atomic
 
+_SHA1_DIGITS = 40
 _MOST_PACKS = 20
 """How many small packs there may be before they are made one."""
 _SMALL_BYTES = 1 << 20
@@ -36,6 +39,16 @@ def store_pack(repository: Repository, content: bytes, tips: Iterable[Oid], *, r
     with tentative(repository) as env:
         repository.git("index-pack", "--threads=1", "--stdin", input=content, env=env)
         _move_in(repository, Path(env["GIT_OBJECT_DIRECTORY"], "pack"), tips, roll_up=roll_up)
+
+
+def store_commit(repository: Repository, raw: bytes) -> Oid:
+    """Store a commit of exactly these bytes; git keeps it as in `store_pack`."""
+    algorithm = hashlib.sha1 if raw.index(b"\n") == len("tree ") + _SHA1_DIGITS else hashlib.sha256
+    name = algorithm(b"commit %d\0%s" % (len(raw), raw)).digest()
+    content = pack([name], {name: NewObject(b"commit", raw)})
+    oid = Oid(name.hex())
+    store_pack(repository, content + algorithm(content).digest(), [oid], roll_up=True)
+    return oid
 
 
 def fast_import(repository: Repository, stream: bytes, existing: Iterable[Oid]) -> Oid:
@@ -95,24 +108,24 @@ def _move_in(repository: Repository, folder: Path, tips: Iterable[Oid], *, roll_
     that has begun would delete a pack that had none at its start, and copy nothing from one that has it by then.
     """
     packs = repository.common_dir / "objects" / "pack"
-    for pack in [*folder.glob("pack-*.pack")]:
-        name = _new_name(pack)
+    for file in [*folder.glob("pack-*.pack")]:
+        name = _new_name(file)
         keep = packs / f"{name}.keep"
         keep.write_text(kept_packs.content(), "ascii")
         kept_packs.remember(repository.common_dir, keep, tips)
-        is_small = pack.stat().st_size < _SMALL_BYTES
-        _rename(pack, packs / f"{name}.pack")
+        is_small = file.stat().st_size < _SMALL_BYTES
+        _rename(file, packs / f"{name}.pack")
         if roll_up and is_small:
             _roll_up(repository, f"{name}.pack")
 
 
-def _new_name(pack: Path) -> str:
-    return f"pack-{os.urandom((len(pack.stem) - len('pack-')) // 2).hex()}"
+def _new_name(file: Path) -> str:
+    return f"pack-{os.urandom((len(file.stem) - len('pack-')) // 2).hex()}"
 
 
-def _rename(pack: Path, new: Path) -> None:
+def _rename(old: Path, new: Path) -> None:
     """Move the files of a pack; git looks for the index: it comes last."""
-    for file in sorted(pack.parent.glob(f"{pack.stem}.*"), key=lambda file: file.suffix == ".idx"):
+    for file in sorted(old.parent.glob(f"{old.stem}.*"), key=lambda file: file.suffix == ".idx"):
         file.rename(new.with_suffix(file.suffix))
     atomic.sync(new.parent)
 
@@ -145,7 +158,7 @@ def _one_pack(repository: Repository, names: Iterable[str]) -> str:
         # another process may do the same, or the user's git: then it is for the next time
         if repository.git(*words, input=listing, ok=(0, 128)).code != 0:
             return ""
-        (pack,) = folder.glob("pack-*.pack")
-        name = f"{_new_name(pack)}.pack"
-        _rename(pack, objects / "pack" / name)
+        (file,) = folder.glob("pack-*.pack")
+        name = f"{_new_name(file)}.pack"
+        _rename(file, objects / "pack" / name)
     return name

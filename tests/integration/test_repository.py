@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gitorch.errors import Refused
 from gitorch.git.repository import Repository
-from gitorch.model.naming import Oid
+from gitorch.model.naming import Oid, Ref
+from gitorch.model.refs import RefUpdate
 from tests.support.git import commit, git
 
 
@@ -160,6 +163,19 @@ def test_the_reader_holds_no_lock(repo: Repository, tmp_path: Path) -> None:
         holding = [process.cmdline()[-2:] for process in children if _holds(process, lock.name)]
         holder.close()
     assert holding == [["cat-file", "--batch"]]
+
+
+def test_no_ref_of_another_repository_moves(repo: Repository, repository_folder: Path, tmp_path: Path) -> None:
+    """A repository that was replaced while a command works gets nothing from it."""
+    (head,) = repo.object_ids("main")
+    assert head is not None
+    shutil.copytree(repository_folder / ".git", tmp_path / "copy", symlinks=True)
+    shutil.rmtree(repository_folder / ".git")
+    (tmp_path / "copy").rename(repository_folder / ".git")
+    with pytest.raises(Refused, match="another repository is at"):
+        repo.update_refs([RefUpdate(Ref("refs/heads/new"), head, None)], "test")
+    assert git("for-each-ref", "refs/heads/new", cwd=repository_folder) == ""
+    Repository.discover(repository_folder).update_refs([RefUpdate(Ref("refs/heads/new"), head, None)], "test")
 
 
 def _holds(process: psutil.Process, path: str) -> bool:

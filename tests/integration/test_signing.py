@@ -10,6 +10,7 @@ import pytest
 
 from gitorch import services
 from gitorch.errors import SetupNeeded
+from gitorch.git import unreferenced
 from gitorch.git.repository import Repository
 from gitorch.git.signing import CommitSigner, is_signed
 from gitorch.model.naming import Oid
@@ -74,7 +75,7 @@ def test_a_signature_is_that_of_git(signing: Path, monkeypatch: pytest.MonkeyPat
     signer = CommitSigner(repository)
     assert signer.is_configured
     assert not is_signed(raw.raw)
-    assert repository.write_commit(signer.sign(raw.raw)) == signed
+    assert unreferenced.store_commit(repository, signer.sign(raw.raw)) == signed
 
 
 def test_a_literal_key_of_an_agent_is_given_as_such(signing: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gitorch.git import kept_packs, notes
+from gitorch.git import kept_packs, notes, unreferenced
 from gitorch.git.repository import Repository
 from gitorch.model import note
 from gitorch.model.naming import Oid, Ref
@@ -211,3 +211,18 @@ def test_a_replay_whose_objects_are_there_already(
         file.unlink()
     repo.update_refs([RefUpdate(Ref("refs/heads/result"), new, None)], "test")
     git("fsck", "--strict", "--connectivity-only", cwd=repository_folder)
+
+
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+def test_a_single_commit(tmp_path: Path, object_format: str) -> None:
+    """Such as one that was signed or squashed: no `git gc` removes it before a ref leads to it."""
+    git("init", "-q", f"--object-format={object_format}", str(tmp_path / "r"), cwd=tmp_path)
+    commit(tmp_path / "r", "One", {"a": "a\n"})
+    repository = Repository.discover(tmp_path / "r")
+    (head,) = repository.commits([Oid(git("rev-parse", "HEAD", cwd=tmp_path / "r"))])
+    oid = unreferenced.store_commit(repository, head.raw.replace(b"\n\n", b"\n\nNew: "))
+    clean_up(tmp_path / "r")
+    repository.update_refs([RefUpdate(Ref("refs/heads/result"), oid, None)], "test")
+    assert kept(tmp_path / "r") == []
+    assert git("log", "-1", "--format=%s", "result", cwd=tmp_path / "r") == "New: One"
+    git("fsck", "--strict", cwd=tmp_path / "r")

@@ -6,6 +6,7 @@ import msgspec
 
 from gitorch.flow.merge.into import Rebased
 from gitorch.flow.merge.values import MergePlan
+from gitorch.git import unreferenced
 from gitorch.git.repository import Commit, Repository
 from gitorch.git.signing import CommitSigner, is_signed
 from gitorch.model.naming import Oid
@@ -50,7 +51,7 @@ def _signed(repository: Repository, signer: CommitSigner, commit: Commit, new: d
     committer = repository.committer()
     parent = parents[0] if parents else None
     unsigned = rewrite_commit(commit.raw, commit.tree, parent, committer, repository.commit_settings)
-    return repository.write_commit(signer.sign(unsigned))
+    return unreferenced.store_commit(repository, signer.sign(unsigned))
 
 
 def _renamed(replayed: Replayed, new: dict[Oid, Oid]) -> Replayed:

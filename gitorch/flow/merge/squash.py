@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from gitorch.git import unreferenced
 from gitorch.git.repository import Commit
 from gitorch.model.naming import Oid
 from gitorch.model.task import Task
@@ -34,8 +35,8 @@ class Squasher:
         originals = repository.commits(old for old, _ in replayed.pairs)
         self.engine.keep(replayed.tip)
         tree = self.engine.tree(replayed.tip)
-        tip = repository.write_commit(
-            squashed_commit(originals, self._titles[commits.tip], tree, onto, repository.committer())
+        tip = unreferenced.store_commit(
+            repository, squashed_commit(originals, self._titles[commits.tip], tree, onto, repository.committer())
         )
         return msgspec.structs.replace(replayed, tip=tip, pairs=tuple((old, tip) for old, _ in replayed.pairs))
 
