@@ -121,7 +121,18 @@ _WHAT = {
     "merge.sign": "sign commits: `auto` as `commit.gpgSign` says when a person merges, `always`, or `never`",
     "merge.regenerate": 'files that a command generates, by glob: `"uv.lock" = "uv lock"`; never merged as text',
     "trash.keep": "how long worktrees and logs that were taken away are kept; 0 keeps them forever",
-    "remote.address": "not available in this version; any other value is refused",
+    "remote.address": "HOST:PORT of a Temporal server: agents run on its workers ([remote.md](remote.md)); `env`: what "
+    "Temporal's own variables name; empty: this machine only",
+    "remote.namespace": "Temporal's namespace",
+    "remote.tls": "use TLS",
+    "remote.ca": "a PEM file with the certificates that the server's must be signed by; turns TLS on",
+    "remote.certificate": "a PEM file with the client's certificate; turns TLS on",
+    "remote.private_key": "a PEM file with the key of the client's certificate",
+    "remote.api_key": 'the variable that holds the API key: `{ env = "TEMPORAL_API_KEY" }`',
+    "remote.origin": "where workers reach this repository; empty: its path, which a worker puts behind its `--git`",
+    "remote.deliver": "`push`: workers push to `refs/gitorch/attempts/`; `bundle`: commits come with the result, "
+    "at most 0.9 MB for each attempt",
+    "remote.lost_after": "a worker that is silent for so long has lost its agents",
     "notify.command": "run this for each event of a run, which it gets in its environment and as JSON on its input",
     "notify.desktop": "show the events of a run on the desktop",
 }

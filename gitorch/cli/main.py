@@ -72,6 +72,8 @@ COMMANDS: Sections = {
         "notes": ("notes", "exchange notes with a remote"),
         "cleanup": ("cleanup", "remove merged and rejected tasks"),
         "mcp": ("mcp", "serve a repository to a program over MCP"),
+        "serve": ("worker", "start a Temporal server, and let other machines join"),
+        "worker": ("worker", "take agents from another machine"),
         "uninstall": ("uninstall", "take gitorch out of a repository"),
         "config": ("config", "show and change the configuration; trust its commands"),
         "hooks": ("hooks", "install git hooks of your own, and remove them"),

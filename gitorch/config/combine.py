@@ -11,13 +11,14 @@ import msgspec
 
 from gitorch import typed
 from gitorch.config.layers import Layer
-from gitorch.config.settings import BUILT_IN_AGENTS, AgentSettings, Config, RoleSettings, Section
+from gitorch.config.settings import BUILT_IN_AGENTS, AgentSettings, Config, RemoteSettings, RoleSettings, Section
 from gitorch.config.source_lines import find_setting
 from gitorch.config.units import seconds, size
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.model import globs
 
 _LEAST_OUTPUT = 64_000
+_LEAST_LOST_AFTER = 2.0
 
 
 class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +32,6 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 # Values that this version does not support yet are errors: a setting must not silently do nothing.
 _AVAILABLE: dict[str, tuple[object, ...]] = {
     "sandbox.mode": ("auto", "bwrap", "private", "off"),
-    "remote.address": ("",),
 }
 
 
@@ -81,12 +81,24 @@ def _refuse_values(config: Config) -> None:
         raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
     for name, agent in config.agents.items():
         _refuse_agent(name, agent)
+    _refuse_remote(config.remote)
     if config.run.max_agents < 1:
         raise InvalidInput("config-invalid", f"run.max_agents must be at least 1, not {config.run.max_agents}")
     if size(config.run.max_output) < _LEAST_OUTPUT:
         raise InvalidInput("config-invalid", f"run.max_output must be at least 64kB, not {config.run.max_output}")
     if negative := [name for name in ("parallel_checks", "max_checks") if getattr(config.merge, name) < 0]:
         raise InvalidInput("config-invalid", f"merge.{negative[0]} cannot be {getattr(config.merge, negative[0])}")
+
+
+def _refuse_remote(remote: RemoteSettings) -> None:
+    if remote.api_key and set(remote.api_key) != {"env"}:
+        what = "remote.api_key must name the environment variable that holds the key"
+        raise InvalidInput("config-invalid", what, fix=('remote.api_key = { env = "TEMPORAL_API_KEY" }',))
+    host, _, port = remote.address.rpartition(":")
+    if remote.address not in ("", "env") and not (host and port.isdecimal()):
+        raise InvalidInput("config-invalid", f"remote.address: {remote.address!r} is not HOST:PORT")
+    if seconds(remote.lost_after) < _LEAST_LOST_AFTER:
+        raise InvalidInput("config-invalid", f"remote.lost_after must be at least 2s, not {remote.lost_after}")
 
 
 def _refuse_agent(name: str, agent: AgentSettings) -> None:
@@ -116,6 +128,7 @@ def _quantities(config: Config) -> Iterator[tuple[str, Callable[[str], float], s
     yield "sandbox.disk", size, config.sandbox.disk
     yield "run.max_output", size, config.run.max_output
     yield "trash.keep", seconds, config.trash.keep
+    yield "remote.lost_after", seconds, config.remote.lost_after
 
 
 def _globs(config: Config) -> Iterator[tuple[str, str]]:

@@ -80,7 +80,7 @@ class AgentSettings(Section, frozen=True, kw_only=True):
 
     `exit_codes` says what the exit codes of a command mean, `attach` what opens an attempt's session on a terminal.
     `permissions` is what the agent may do; `readonly_args` are the arguments with which a `command` or `acp` program
-    only reads. `auth_method` is the login method of an `acp` agent.
+    only reads. `auth_method` is the login method of an `acp` agent. With a `label`, it runs on workers that have it.
     """
 
     kind: Literal["claude", "codex", "api", "acp", "command"]
@@ -95,6 +95,7 @@ class AgentSettings(Section, frozen=True, kw_only=True):
     permissions: Permissions = "worktree"
     readonly_args: tuple[str, ...] | None = None
     auth_method: str = ""
+    label: str = ""
     key: dict[str, str] = {}
     prices: PriceSettings | None = None
 
@@ -139,9 +140,22 @@ class TrashSettings(Section, frozen=True, kw_only=True):
 
 
 class RemoteSettings(Section, frozen=True, kw_only=True):
-    """`[remote]`: agents on other machines."""
+    """`[remote]`: agents on other machines, over a Temporal cluster; see docs/remote.md.
+
+    `address` is HOST:PORT, or "env" for Temporal's own environment variables and profile. `api_key` names the variable
+    that holds the key. `ca`, `certificate` and `private_key` are paths of PEM files.
+    """
 
     address: str = ""
+    namespace: str = "default"
+    tls: bool = False
+    ca: str = ""
+    certificate: str = ""
+    private_key: str = ""
+    api_key: dict[str, str] = {}
+    origin: str = ""
+    deliver: Literal["push", "bundle"] = "push"
+    lost_after: str = "60s"
 
 
 class NotifySettings(Section, frozen=True, kw_only=True):

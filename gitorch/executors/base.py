@@ -37,6 +37,28 @@ class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True):
     disk: int = 0
 
 
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """What a machine with other files needs for an agent: commits, settings, and the paths at home that it replaces.
+
+    `branch` is the task's, without `refs/heads/`, and starts there on `start`. `conflict` is a conflict commit whose
+    files are checked out, or empty. `settings` is JSON, as the rooms on that machine read it. `directory`, `state` and
+    `python` are paths at home: the agent's files, its state, and the interpreter.
+    """
+
+    task: str
+    attempt: int
+    agent: str
+    branch: str
+    base: str
+    start: str
+    conflict: str
+    settings: bytes
+    directory: str
+    state: str
+    python: str
+    label: str = ""
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """One program to run under supervision.
 
@@ -46,6 +68,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     itself: coding agents then end their own tool processes. Of its output, the beginning and the end are kept,
     together at most `max_output` bytes, a quarter of them for standard error. Credentials in it are redacted: what
     looks like one, and the values of `secrets`, which maps names to them. Over `resources`, all processes are killed.
+    With an `errand`, it runs where no file of this machine is.
     """
 
     key: str
@@ -60,6 +83,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     max_output: int = 32_000_000
     secrets: Mapping[str, str] = {}
     resources: ResourceLimits = ResourceLimits()
+    errand: Errand | None = None
 
     def __post_init__(self) -> None:
         if any(part in ("", ".", "..") or "\0" in part for part in self.key.split("/")):
@@ -73,10 +97,14 @@ class NotStarted(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """A live execution: the process id of its supervisor on that machine, and its start (unix seconds)."""
+    """A live execution: the process id of its supervisor on that machine, and its start (unix seconds).
+
+    `host` is the machine; empty for this one, and while it waits for one.
+    """
 
     pid: int
     started: float
+    host: str = ""
 
 
 Status: TypeAlias = NotStarted | Running | Exit

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from gitorch.executors.base import Errand
 from gitorch.git.collect import Collected, CollectResult, NoChanges, Rejected
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid
@@ -56,11 +57,15 @@ class RoomSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A program as it is submitted: its arguments, working directory and whole environment."""
+    """A program as it is submitted: its arguments, working directory and whole environment.
+
+    With an `errand`, it runs on another machine, and the environment is only what is added to that machine's.
+    """
 
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str]
+    errand: Errand | None = None
 
 
 class Site(Protocol):

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         refresh,
         regenerating,
         relocation,
+        remote,
         repairs,
         replaying,
         report,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         run_lock,
         sandbox,
         second_look,
+        serve,
         settings,
         setup,
         stop,
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         undo,
         uninstall,
         watch,
+        worker,
     )
 
 __all__ = [
@@ -132,6 +135,7 @@ __all__ = [
     "refresh",
     "regenerating",
     "relocation",
+    "remote",
     "repairs",
     "replaying",
     "report",
@@ -146,6 +150,7 @@ __all__ = [
     "run_lock",
     "sandbox",
     "second_look",
+    "serve",
     "settings",
     "setup",
     "stop",
@@ -156,6 +161,7 @@ __all__ = [
     "undo",
     "uninstall",
     "watch",
+    "worker",
 ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gitorch.errors import Refused
 from gitorch.flow.attempt import checking
-from gitorch.git import fence, git_folder, inventory, object_files, surroundings
+from gitorch.git import attempt_exchange, fence, git_folder, inventory, object_files, surroundings
 from gitorch.git.fence import Fingerprint
 from gitorch.git.repository import GitFailed
 from gitorch.model.naming import RESERVED, TaskId, branch_ref
@@ -271,7 +271,8 @@ def _with_own_changes(
         if name in branches:
             is_own = is_own or branches[name] in (None, value)
         moved_by_gitorch |= is_own and name.startswith("refs/heads/") and name not in branches
-        if is_own or name.startswith(_INCOMING) or _is_replaced_journal(name, value):
+        is_delivery = name not in before and attempt_exchange.is_delivery_ref(name)
+        if is_own or is_delivery or name.startswith(_INCOMING) or _is_replaced_journal(name, value):
             _set(expected, name, value)
         if name.startswith("refs/"):  # its reflog says nothing more
             _set(expected, f"logs/{name}", after.get(f"logs/{name}", ""))

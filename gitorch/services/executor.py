@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
+from gitorch import services
 from gitorch.executors.ancestors import enclosing_keys
 from gitorch.executors.base import Executor
 from gitorch.executors.local import LocalExecutor
@@ -15,7 +17,14 @@ from gitorch.services.workspace import Workspace
 
 def executor_of(workspace: Workspace) -> Executor:
     """Return the executor of a repository; all instances share the same executions."""
-    return LocalExecutor(workspace.folder)
+    local = LocalExecutor(workspace.folder)
+    return services.remote.routed_executor(workspace, local) if services.remote.is_on(workspace) else local
+
+
+def leashed_executor(folder: Path) -> Executor:
+    """Return an executor whose programs are killed when this process ends, however that happens."""
+    leash, _ = os.pipe()  # the other end stays open in this process alone, as long as it lives
+    return LocalExecutor(folder, leash=leash)
 
 
 def enclosing_task(folder: Path) -> str:

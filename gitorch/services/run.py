@@ -26,7 +26,7 @@ from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.model.visible import readable_list
 from gitorch.model.wall_clock import next_time
 from gitorch.rooms.context import RunContext
-from gitorch.services import guard, past_runs, protection
+from gitorch.services import guard, past_runs, protection, remote
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
 from gitorch.services.background import BackgroundMerger, background_merger
 from gitorch.services.change_watch import ChangeWatch
@@ -92,6 +92,8 @@ def run(
         require_sandbox(workspace)
         protection.record(workspace)
         context = run_context(workspace)
+        if remote.is_on(workspace):
+            remote.engine_of(workspace).attend()
         queue_conflicted(workspace, context)
         agents = agents or ReadyAgents(context)
         for name in agents_needed(workspace):

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gitorch import services
 from gitorch.agents import AGENTS
-from gitorch.config import SandboxSettings
+from gitorch.config import Config, SandboxSettings
 from gitorch.errors import InvalidInput, SetupNeeded
+from gitorch.git.repository import Repository
 from gitorch.rooms.base import Rooms
 from gitorch.rooms.boxed_worktree import BoxedWorktrees
 from gitorch.rooms.fenced_worktree import FencedWorktrees
 from gitorch.rooms.private_worktree import PrivateWorktrees
 from gitorch.rooms.recorded_rooms import RecordedRooms
+from gitorch.rooms.remote_room import RemoteRooms
 from gitorch.rooms.sandbox import hosts, probing
 from gitorch.services.protection import in_force
 from gitorch.services.workspace import Workspace
@@ -20,6 +23,23 @@ from gitorch.services.workspace import Workspace
 
 def rooms_of(workspace: Workspace, environment: Mapping[str, str]) -> Rooms:
     """Return the rooms of the mode in force, and for attempts that started in another one, theirs."""
+    rooms = rooms_in(workspace.repository, workspace.config, workspace.folder, environment)
+    is_remote = services.remote.is_on(workspace)
+    return RemoteRooms(
+        inner=rooms,
+        repository=workspace.repository,
+        config=workspace.config,
+        is_on=is_remote,
+        last_work=services.remote.last_work(workspace) if is_remote else _no_work,
+    )
+
+
+def _no_work(_task: str, _attempt: int) -> None:
+    return None
+
+
+def rooms_in(repository: Repository, config: Config, folder: Path, environment: Mapping[str, str]) -> Rooms:
+    """Return rooms on this machine; `folder` is where their state is."""
     makers: Mapping[str, Callable[..., Rooms]] = {
         "bwrap": BoxedWorktrees,
         "private": PrivateWorktrees,
@@ -27,15 +47,15 @@ def rooms_of(workspace: Workspace, environment: Mapping[str, str]) -> Rooms:
     }
     kinds = {
         mode: rooms(
-            repository=workspace.repository,
-            config=workspace.config,
+            repository=repository,
+            config=config,
             agents=AGENTS,
-            folder=workspace.folder,
+            folder=folder,
             environment=environment,
         )
         for mode, rooms in makers.items()
     }
-    return RecordedRooms(kinds=kinds, kind=in_force(workspace.config.sandbox).mode)
+    return RecordedRooms(kinds=kinds, kind=in_force(config.sandbox).mode)
 
 
 def require_sandbox(workspace: Workspace) -> None:

@@ -20,7 +20,7 @@ from gitorch.storage.atomic import replace
 NAME = "trusted commands"
 """What the list is called where its changes are told."""
 
-_RUNS_COMMANDS = ("prepare", "checks", "agents", "notify")
+_RUNS_COMMANDS = ("prepare", "checks", "agents", "notify", "remote")
 _SINGLE_COMMANDS = (("merge", "regenerate"), ("review", "viewer"))
 
 

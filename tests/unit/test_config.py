@@ -145,6 +145,9 @@ def test_all_unknown_keys_at_once() -> None:
         ("[run]\nmax_agents = 0", "run.max_agents must be at least 1, not 0"),
         ("branch = 'orch'", "branch and worktrees must contain {task}"),
         ("[run]\ntask_timeout = 'soon'", f"{FILE}:2: run.task_timeout: 'soon' is not a duration"),
+        ("[remote]\naddress = 'somewhere'", "remote.address: 'somewhere' is not HOST:PORT"),
+        ("[remote]\napi_key = { value = 'x' }", "remote.api_key must name the environment variable that holds the key"),
+        ("[remote]\nlost_after = '1s'", "remote.lost_after must be at least 2s, not 1s"),
         ("[run]\nmin_free_disk = 'much'", f"{FILE}:2: run.min_free_disk: 'much' is not a size"),
     ],
 )
@@ -155,7 +158,7 @@ def test_wrong_values(text: str, told: str) -> None:
 
 def test_what_is_not_available_is_refused() -> None:
     """A setting that this version would not keep is not accepted in silence."""
-    error = refusal('[remote]\naddress = "host:7233"')
+    error = refusal('[sandbox]\nmode = "landlock"')
     assert "not available in this version" in error.what
     assert error.what.startswith(f"{FILE}:2: ")
 

@@ -31,7 +31,7 @@ def test_the_files_are_those_of_the_code() -> None:
 def test_every_command_has_a_schema() -> None:
     """Each command has a file, except those without one answer; there are also errors, events, streams and files."""
     commands = {name for group in COMMANDS.values() for name in group}
-    assert {*NAMES} == commands - {"attach", "mcp", "watch"} | {
+    assert {*NAMES} == commands - {"attach", "mcp", "serve", "watch", "worker"} | {
         "error",
         "event",
         "stream",

@@ -54,6 +54,7 @@ def _show_running(session: Session) -> None:
             "attempt": task.attempts,
             "doing": execution.step,
             "pid": status.pid,
+            "machine": status.host or None,
             "started": schema.answer.timestamp(datetime.fromtimestamp(status.started, UTC)),
             "activity": activity.get(task.id, ""),
             **_usage(session, execution),

@@ -93,6 +93,8 @@ class AgentJson(msgspec.Struct, frozen=True, kw_only=True):
     doing: str
     """The name of the execution."""
     pid: int
+    machine: str | None
+    """The worker that it runs on; null: this machine, or none yet."""
     started: Timestamp
     memory: int
     """Bytes, of all its processes."""

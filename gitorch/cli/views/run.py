@@ -21,6 +21,7 @@ from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.task import Task
 from gitorch.storage.foreign_changes import ForeignChange
 
+_MACHINE_PLACE = 2
 _AGENT_COLUMNS = (
     Column(title="Task"),
     Column(title="Agent"),
@@ -41,11 +42,21 @@ def agents(
     """Return who is working now.
 
     A row holds `task`, `agent`, `attempt`, `doing`, `pid`, `started` (RFC 3339, or a datetime), `cpu_seconds`, `memory`
-    (bytes), `activity` and `last_output` (when it last wrote something); absent or None means unknown.
+    (bytes), `machine`, `activity` and `last_output` (when it last wrote something); absent or None means unknown.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
+    rows = list(rows)
+    if not rows:
+        return Text("no agents running")
     cells = [_agent_row(row, terminal, now) for row in rows]
-    return table(_AGENT_COLUMNS, cells, terminal) if cells else Text("no agents running")
+    if not any(row.get("machine") for row in rows):
+        return table(_AGENT_COLUMNS, cells, terminal)
+    machines = [(terminal.clean(str(row.get("machine") or "")), "") for row in rows]
+    cells = [
+        [*line[:_MACHINE_PLACE], machine, *line[_MACHINE_PLACE:]] for line, machine in zip(cells, machines, strict=True)
+    ]
+    columns = (*_AGENT_COLUMNS[:_MACHINE_PLACE], Column(title="Machine"), *_AGENT_COLUMNS[_MACHINE_PLACE:])
+    return table(columns, cells, terminal)
 
 
 def _agent_row(row: Mapping[str, Any], terminal: TerminalStyle, now: datetime) -> Row:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from temporalio.converter import (
     DefaultPayloadConverter,
     EncodingPayloadConverter,
 )
+from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import TLSConfig
 
@@ -48,6 +50,22 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Target({self.address!r}, {self.namespace!r})"
+
+
+def target_of_environment() -> Target:
+    """Return the cluster that Temporal's own environment variables and profile name."""
+    profile = ClientConfig.load_client_connect_config()
+    tls = profile.get("tls")
+    certificates = tls if isinstance(tls, TLSConfig) else TLSConfig()
+    return Target(
+        address=profile.get("target_host") or "",
+        namespace=profile.get("namespace") or "default",
+        tls=bool(tls),
+        api_key=profile.get("api_key") or "",
+        ca=certificates.server_root_ca_cert or b"",
+        certificate=certificates.client_cert or b"",
+        private_key=certificates.client_private_key or b"",
+    )
 
 
 class _Structs(EncodingPayloadConverter):
@@ -80,7 +98,7 @@ def runtime() -> Runtime:
     return Runtime(telemetry=TelemetryConfig(logging=quiet), worker_heartbeat_interval=None)
 
 
-async def connect(target: Target, own: Runtime, *, lazy: bool = False) -> Client:
+async def connect(target: Target, sdk: Runtime, *, lazy: bool = False) -> Client:
     """Connect to a cluster. Raises `SetupNeeded` when it does not answer."""
     tls: bool | TLSConfig = target.tls
     if target.ca or target.certificate:
@@ -98,7 +116,7 @@ async def connect(target: Target, own: Runtime, *, lazy: bool = False) -> Client
             data_converter=CONVERTER,
             identity=f"{os.getpid()}@{os.uname().nodename}",
             lazy=lazy,
-            runtime=own,
+            runtime=sdk,
         )
     except (RuntimeError, ValueError) as error:
         raise unreachable(target, error) from error
@@ -141,12 +159,23 @@ class Connection:
             client, loop = self._connected()
             try:
                 return asyncio.run_coroutine_threadsafe(_awaited(make(client)), loop).result()
-            except RPCError as error:
-                if not is_away(error):
+            except (RPCError, RuntimeError) as error:  # RuntimeError: it was never reached yet
+                if isinstance(error, RPCError) and not is_away(error):
                     raise
                 if time.monotonic() >= end:
                     raise unreachable(self.target, error) from error
             threading.Event().wait(_PAUSE_SECONDS)
+
+    def keep_running(self, make: Callable[[Client], Awaitable[None]]) -> None:
+        """Run something in the background until this process ends, again whenever it fails."""
+
+        async def run() -> None:
+            while True:
+                with contextlib.suppress(RPCError, RuntimeError, SetupNeeded):  # the server is away
+                    await make(await connect(self.target, runtime()))
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+        asyncio.run_coroutine_threadsafe(run(), self._connected()[1])
 
     def _connected(self) -> tuple[Client, asyncio.AbstractEventLoop]:
         if self._owner != os.getpid():  # the threads of a parent are not in its child, nor is its lock ever released
@@ -165,6 +194,3 @@ class Connection:
 
 async def _awaited(call: Awaitable[T]) -> T:
     return await call
-
-
-Call = Callable[[Client], Coroutine[Any, Any, T]]

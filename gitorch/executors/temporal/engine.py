@@ -23,6 +23,7 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from gitorch.errors import SetupNeeded
 from gitorch.executors.temporal.connection import ANSWER, Connection
@@ -41,7 +42,11 @@ from gitorch.executors.temporal.workflows import WORKER, ExecutionWorkflow, Forg
 from gitorch.model.outcome import Exit
 
 _FETCH_SECONDS = 60.0
+_FIRST_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
+_PRESENCE = timedelta(seconds=2)
+"""How long a worker may take to say that it is there."""
+
 _TASK_TIMEOUT = timedelta(seconds=5)
 """How long a worker may take for a step of a workflow before another one is given it."""
 
@@ -67,6 +72,7 @@ class Engine:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._attends = False
 
     def start(self, workflow: str, order: Order) -> None:
         """Start the workflow of an execution, unless it was started before."""
@@ -83,17 +89,23 @@ class Engine:
                 )
             )
 
-    def look(self, workflow: str) -> Known | None:
+    def attend(self) -> None:
+        """Take steps of workflows in this process too, so that the loss of the last worker is seen. Runs no program."""
+        if not self._attends:
+            self._attends = True
+            self._connection.keep_running(_attend)
+
+    def describe(self, workflow: str) -> Known | None:
         """Return what the engine knows about an execution; None if it does not know it."""
 
-        async def describe(client: Client) -> Known:
+        async def ask(client: Client) -> Known:
             description = await client.get_workflow_handle(workflow).describe()
             is_open = description.status is WorkflowExecutionStatus.RUNNING
             host, queue = await _memo(description, "host"), await _memo(description, "queue")
             return Known(is_open, description.start_time.timestamp(), host, queue)
 
         try:
-            return self._connection.call(describe)
+            return self._connection.call(ask)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
@@ -187,7 +199,19 @@ class Engine:
 
     def machines(self) -> list[Machine]:
         """Ask every worker that has registered; those that do not answer are gone."""
-        return sorted(self._connection.call(_machines), key=lambda machine: (machine.host, machine.id))
+        machines = self._connection.call(_machines, patience=_FIRST_SECONDS)
+        return sorted(machines, key=lambda machine: (machine.host, machine.id))
+
+
+async def _attend(client: Client) -> None:
+    worker = Worker(
+        client,
+        task_queue=QUEUE,
+        workflows=[ExecutionWorkflow],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        sticky_queue_schedule_to_start_timeout=_TASK_TIMEOUT,
+    )
+    await worker.run()
 
 
 async def _memo(description: WorkflowExecutionDescription, name: str) -> str:
@@ -198,7 +222,7 @@ async def _memo(description: WorkflowExecutionDescription, name: str) -> str:
 async def _machines(client: Client) -> list[Machine]:
     async def ask(queue: str) -> Machine:
         handle = client.get_workflow_handle(queue)
-        return await handle.query(WorkerWorkflow.describe, rpc_timeout=ANSWER)
+        return await handle.query(WorkerWorkflow.describe, rpc_timeout=_PRESENCE)
 
     queues = [workflow.id async for workflow in client.list_workflows(_RUNNING_WORKERS)]
     answers = await asyncio.gather(*map(ask, queues), return_exceptions=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from gitorch.errors import InvalidInput
 from gitorch.executors import output_reader
 from gitorch.executors.base import (
     Capacity,
+    Errand,
     ExecutionEvent,
     ExecutionId,
     NotStarted,
@@ -30,9 +31,12 @@ from gitorch.executors.temporal.home import Home, submitted
 from gitorch.executors.temporal.messages import (
     HEARTBEAT_SECONDS,
     ORDER_BYTES,
+    Delivery,
     Machine,
+    Order,
     Reading,
     Result,
+    Route,
     StopRequest,
     order_of,
 )
@@ -45,7 +49,8 @@ class TemporalExecutor:
     """Runs programs on workers. An id is the key; what is known at home is in folders below `root`.
 
     `repository` tells the executions of one repository from those of all others that use the cluster. Programs go to
-    the workers with a `label`, or to all. A worker that is silent for `heartbeat` seconds is lost.
+    the workers with the label of their errand, or with `label`. A worker that is silent for `heartbeat` seconds is
+    lost. `route` is called once for each errand, with its token, and says how its commits travel.
     """
 
     def __init__(
@@ -56,12 +61,14 @@ class TemporalExecutor:
         repository: str,
         label: str = "",
         heartbeat: float = HEARTBEAT_SECONDS,
+        route: Callable[[Errand, str], Route] | None = None,
     ) -> None:
         self._engine = engine
         self._root = root
         self._repository = repository
         self._label = label
         self._heartbeat = heartbeat
+        self._route = route
 
     def id_of(self, key: str) -> ExecutionId:
         """Return the id that `submit` returns for a key."""
@@ -76,7 +83,7 @@ class TemporalExecutor:
         with home.locked():
             if home.was_started or home.result is not None:
                 return self.id_of(spec.key)
-            order = order_of(spec, home.token, label=self._label, heartbeat=self._heartbeat)
+            order = self._order(spec, home.token)
             if (size := len(msgspec.json.encode(order))) > ORDER_BYTES:
                 raise InvalidInput(
                     "remote-order-size",
@@ -91,13 +98,28 @@ class TemporalExecutor:
             home.note_start()
         return self.id_of(spec.key)
 
+    def _order(self, spec: Spec, token: str) -> Order:
+        label = spec.errand.label if spec.errand else self._label
+        route = self._route(spec.errand, token) if spec.errand and self._route else None
+        return order_of(spec, token, label=label, heartbeat=self._heartbeat, route=route)
+
+    def knows(self, execution: ExecutionId) -> bool:
+        """Return whether anything was done about an execution here, whether or not it was submitted."""
+        return self._home(execution).is_claimed
+
+    def delivery(self, execution: ExecutionId) -> Delivery | None:
+        """Return the work of an errand that has ended, if it came home."""
+        home = self._home(execution)
+        result = home.result if home.is_claimed else None
+        return result.delivery if result else None
+
     def poll(self, execution: ExecutionId) -> Status:
         """Return an execution's state without waiting for its end; it counts as running while it waits for a slot."""
         home = self._home(execution)
-        status, known = self._state(home)
-        if isinstance(status, Running) and known is not None and known.queue:
-            live = self._engine.live(known.queue, home.key, home.token)
-            return Running(live.pid, live.started or status.started)
+        status, record = self._state(home)
+        if isinstance(status, Running) and record is not None and record.queue:
+            live = self._engine.live(record.queue, home.key, home.token)
+            return Running(live.pid, live.started or status.started, record.host)
         return status
 
     def _state(self, home: Home) -> tuple[Status, Known | None]:
@@ -106,12 +128,12 @@ class TemporalExecutor:
             return NotStarted(), None
         if (result := home.result) is not None:
             return result.exit, None
-        known = self._engine.look(self._workflow(home))
-        if known is None and not home.was_started:
+        record = self._engine.describe(self._workflow(home))
+        if record is None and not home.was_started:
             return NotStarted(), None
-        if known is None or not known.is_open:
+        if record is None or not record.is_open:
             return self._settle(home), None
-        return Running(0, known.submitted), known
+        return Running(0, record.submitted), record
 
     def wait(self, execution: ExecutionId) -> Exit | NotStarted:
         """Wait until an execution has ended, whoever submitted it."""
@@ -120,7 +142,7 @@ class TemporalExecutor:
             return NotStarted()
         if (result := home.result) is not None:
             return result.exit
-        return self._settle(home) if home.was_started or self._engine.look(self._workflow(home)) else NotStarted()
+        return self._settle(home) if home.was_started or self._engine.describe(self._workflow(home)) else NotStarted()
 
     def cancel(self, execution: ExecutionId, reason: str, *, now: bool = False) -> None:
         """Ask an execution to end, or kill it `now`; return at once. One that has not started never starts."""
@@ -143,14 +165,14 @@ class TemporalExecutor:
     def open_output(self, execution: ExecutionId, stream: Stream, *, tail: int | None = None) -> BinaryIO:
         """Open what a program has written so far, or its last `tail` bytes; empty when its worker does not answer."""
         home = self._home(execution)
-        status, known = self._state(home)
+        status, record = self._state(home)
         if not isinstance(status, Running):
             return output_reader.open_output(home.folder, stream, tail=tail)
-        if known is None or not known.queue:
+        if record is None or not record.queue:
             return io.BytesIO()
         if tail is not None:
-            return io.BytesIO(self._engine.tail(known.queue, _reading(home, stream, tail=tail)))
-        return io.BytesIO(b"".join(data for _, data in self._engine.output(known.queue, _reading(home, stream))))
+            return io.BytesIO(self._engine.tail(record.queue, _reading(home, stream, tail=tail)))
+        return io.BytesIO(b"".join(data for _, data in self._engine.output(record.queue, _reading(home, stream))))
 
     def events(self, execution: ExecutionId) -> Iterator[ExecutionEvent]:
         """Yield the lines of standard output as they come home, and then the exit."""
@@ -158,8 +180,8 @@ class TemporalExecutor:
 
         def poll() -> Status:
             nonlocal queue
-            status, known = self._state(home)
-            queue = known.queue if known else ""
+            status, record = self._state(home)
+            queue = record.queue if record else ""
             return status
 
         def read(position: int, at_line_start: bool) -> Iterable[tuple[int, bytes]]:
@@ -177,10 +199,10 @@ class TemporalExecutor:
     def usage(self, execution: ExecutionId) -> ResourceUsage:
         """Return what a live execution uses now; zeros for any other, and when its worker does not answer."""
         home = self._home(execution)
-        _, known = self._state(home)
-        if known is None or not known.queue:
+        _, record = self._state(home)
+        if record is None or not record.queue:
             return ResourceUsage()
-        live = self._engine.live(known.queue, home.key, home.token)
+        live = self._engine.live(record.queue, home.key, home.token)
         return ResourceUsage(memory=live.memory, cpu_seconds=live.cpu_seconds, last_output=live.last_output)
 
     def capacity(self) -> list[Capacity]:
@@ -190,15 +212,6 @@ class TemporalExecutor:
     def machines(self) -> list[Machine]:
         """Return the workers that answer, as they describe themselves."""
         return self._engine.machines()
-
-    def machine_of(self, execution: ExecutionId) -> str:
-        """Return the name of the machine that an execution was given to; empty while it waits for one."""
-        home = self._home(execution)
-        _, known = self._state(home)
-        if known is not None:
-            return known.host
-        result = home.result if home.is_claimed else None
-        return result.host if result else ""
 
     def ack(self, execution: ExecutionId) -> None:
         """Forget an execution that has ended."""

@@ -119,20 +119,20 @@ class Home:
 
 def submitted(root: Path, prefix: str) -> list[Home]:
     """Return the submitted executions whose keys start with `prefix/`, in the order of their submission."""
-    found = []
+    homes = []
     for name, folders, files in os.walk(root / prefix):
         if claims.CLAIM in files:
             folders.clear()
             home = Home(root, Path(name).relative_to(root).as_posix())
             if _ORDERED in files and home.is_claimed:
-                found.append(home)
-    return sorted(found, key=lambda home: home.ordered)
+                homes.append(home)
+    return sorted(homes, key=lambda home: home.ordered)
 
 
 def _unpacked(output: Mapping[Stream, bytes], stream: Stream) -> Iterator[bytes]:
     """Yield the output that came with a result, in blocks of bounded size."""
     unpacker = zlib.decompressobj()
-    rest = output.get(stream, b"")
-    while rest and not unpacker.eof:
-        yield unpacker.decompress(rest, _BLOCK_BYTES)
-        rest = unpacker.unconsumed_tail
+    packed = output.get(stream, b"")
+    while packed and not unpacker.eof:
+        yield unpacker.decompress(packed, _BLOCK_BYTES)
+        packed = unpacker.unconsumed_tail

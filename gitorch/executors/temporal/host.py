@@ -17,6 +17,7 @@ from gitorch.executors.base import STREAMS, ExecutionId, Running, Spec, Stream
 from gitorch.executors.local import LocalExecutor
 from gitorch.executors.starting import wait_for_end
 from gitorch.executors.temporal.messages import (
+    OUTPUT_BYTES,
     PIECE_BYTES,
     Live,
     Machine,
@@ -34,26 +35,39 @@ from gitorch.storage import atomic
 _IDENTITY = "worker-id"
 
 
+class CannotEnter(Exception):
+    """This machine cannot run an order; the text says why."""
+
+
 class Surroundings(Protocol):
     """Turns an order into a program of this machine, and its work into something that travels."""
 
-    def enter(self, order: Order, spec: Spec) -> Spec:
-        """Return the program as it runs here. Raises `OSError` when that is impossible."""
+    def enter(self, order: Order, spec: Spec, local: LocalExecutor) -> Spec:
+        """Return the program as it runs here, with `local` for what comes before it.
+
+        Raises `CannotEnter` when that is impossible.
+        """
 
     def leave(self, order: Order, result: Result) -> Result:
         """Return the result with what the program has made."""
+
+    def abandon(self, token: str) -> None:
+        """Remove what is left of an order."""
 
 
 class SameFolders:
     """Programs run in the folders that their orders name: this machine has them too."""
 
-    def enter(self, order: Order, spec: Spec) -> Spec:  # noqa: ARG002
+    def enter(self, order: Order, spec: Spec, local: LocalExecutor) -> Spec:  # noqa: ARG002
         """Return the program as it is."""
         return spec
 
     def leave(self, order: Order, result: Result) -> Result:  # noqa: ARG002
         """Return the result as it is."""
         return result
+
+    def abandon(self, token: str) -> None:
+        """Do nothing: there is nothing of its own."""
 
 
 class Host:
@@ -95,14 +109,18 @@ class Host:
     def run(self, order: Order) -> Result:
         """Run a program to its end and return how it ended, with its output if that is small."""
         local = self._executor(order.token)
+        started = time.time()
         try:
-            spec = self._surroundings.enter(order, spec_of(order, self._environment))
+            spec = self._surroundings.enter(order, spec_of(order, self._environment), local)
             local.submit(spec)
+        except CannotEnter as error:
+            lost = Exit(cause="lost", started=started, message=f"on {self._name}: {error}")
+            return Result(exit=lost, host=self._name, queue=self.queue)
         except OSError as error:
-            exit_ = Exit(cause="failed-to-start", started=time.time(), message=str(error))
-            return Result(exit=exit_, host=self._name, queue=self.queue)
-        ended = wait_for_end(local, spec)
-        result = Result(exit=ended, host=self._name, queue=self.queue, output=self._small_output(order))
+            failed = Exit(cause="failed-to-start", started=started, message=f"on {self._name}: {error}")
+            return Result(exit=failed, host=self._name, queue=self.queue)
+        end = wait_for_end(local, spec)
+        result = Result(exit=end, host=self._name, queue=self.queue, output=self._small_output(order))
         return self._surroundings.leave(order, result)
 
     def stop(self, order: StopOrder) -> None:
@@ -120,6 +138,7 @@ class Host:
         root = self._root(token)
         for execution in self._executor(token).adopt("."):
             raise RuntimeError(f"{execution} runs")
+        self._surroundings.abandon(token)
         shutil.rmtree(root, ignore_errors=True)
 
     def describe(self) -> Machine:
@@ -168,19 +187,19 @@ class Host:
     def _small_output(self, order: Order) -> Mapping[Stream, bytes] | None:
         """Return both streams, compressed; None if they are too large to travel with the result."""
         packed: dict[Stream, bytes] = {}
-        left = PIECE_BYTES
+        budget = OUTPUT_BYTES
         for stream in STREAMS:
             packer, blocks = zlib.compressobj(), []
             with self._executor(order.token).open_output(ExecutionId(order.key), stream) as file:
                 while block := file.read(output_reader.BLOCK_BYTES):
                     blocks.append(packer.compress(block))
-                    left -= len(blocks[-1])
-                    if left < 0:
+                    budget -= len(blocks[-1])
+                    if budget < 0:
                         return None
             blocks.append(packer.flush())
-            left -= len(blocks[-1])
+            budget -= len(blocks[-1])
             packed[stream] = b"".join(blocks)
-        return packed if left >= 0 else None
+        return packed if budget >= 0 else None
 
     @property
     def _name(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.executors.base import ResourceLimits, Spec, Stream
+from gitorch.executors.base import Errand, ResourceLimits, Spec, Stream
 from gitorch.model.outcome import Exit
 
 QUEUE = "gitorch"
@@ -16,6 +16,10 @@ QUEUE = "gitorch"
 
 PIECE_BYTES = 1_000_000
 """The most that one answer carries: the engine refuses a payload of more than 2 MB."""
+
+OUTPUT_BYTES = 300_000
+BUNDLE_BYTES = 900_000
+"""The most that a result carries of output, compressed, and of commits."""
 
 ORDER_BYTES = 1_800_000
 """The most that one order may hold, encoded."""
@@ -32,6 +36,34 @@ def queue_of(label: str) -> str:
 def own_queue(worker: str) -> str:
     """Return the task queue that only one worker takes work from."""
     return f"{QUEUE}/workers/{worker}"
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """How commits travel for an errand: where the repository is, and under which lease its work is delivered.
+
+    `epoch` counts the submissions of the task, `lease` is the object that says so. `push` brings work to the
+    repository, otherwise it travels with the result.
+    """
+
+    origin: str
+    epoch: int
+    lease: str
+    push: bool = True
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """The work of an errand: its tip, and where it is: in a ref of the repository, or in a bundle.
+
+    `is_completed`: the last commit holds what the agent did not commit. `files` are those that it wrote for gitorch.
+    `problem` is why there is no tip, empty if nothing was changed.
+    """
+
+    tip: str = ""
+    ref: str = ""
+    bundle: bytes = b""
+    is_completed: bool = False
+    problem: str = ""
+    files: Mapping[str, bytes] = {}
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +89,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     secret_names: tuple[str, ...] = ()
     label: str = ""
     heartbeat: float = HEARTBEAT_SECONDS
+    errand: Errand | None = None
+    route: Route | None = None
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -92,6 +126,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     queue: str = ""
     output: Mapping[Stream, bytes] | None = None
+    delivery: Delivery | None = None
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +172,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool = False
 
 
-def order_of(spec: Spec, token: str, *, label: str = "", heartbeat: float = HEARTBEAT_SECONDS) -> Order:
+def order_of(
+    spec: Spec, token: str, *, label: str = "", heartbeat: float = HEARTBEAT_SECONDS, route: Route | None = None
+) -> Order:
     """Return the order for a program, without the values of its secrets."""
     hidden = {value for value in spec.secrets.values() if value}
     names = [name for name, value in spec.env.items() if value in hidden]
@@ -157,6 +194,8 @@ def order_of(spec: Spec, token: str, *, label: str = "", heartbeat: float = HEAR
         secret_names=tuple(sorted({*names, *spec.secrets})),
         label=label,
         heartbeat=heartbeat,
+        errand=spec.errand,
+        route=route,
     )
 
 
@@ -177,6 +216,7 @@ def spec_of(order: Order, environment: Mapping[str, str]) -> Spec:
         max_output=order.max_output,
         secrets=secrets,
         resources=order.resources,
+        errand=order.errand,
     )
 
 

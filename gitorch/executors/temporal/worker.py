@@ -125,8 +125,8 @@ async def serve(host: Host, target: Target, stop: asyncio.Event, *, ready: Calla
 
     Raises `SetupNeeded` when the server does not answer.
     """
-    own = runtime()
-    client = await connect(target, own)
+    sdk = runtime()
+    client = await connect(target, sdk)
     activities = Activities(host, client)
     SERVED[host.queue] = host
     async with contextlib.AsyncExitStack() as serving:

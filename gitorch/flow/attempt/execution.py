@@ -121,6 +121,7 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         max_output=size(context.config.run.max_output),
         secrets=secret_values(context.environment, command.env, names=tuple(env.settings.key.values())),
         resources=resource_limits(context.config.sandbox),
+        errand=command.errand,
     )
 
 

@@ -1,0 +1,217 @@
+"""How commits travel between a repository and the machines that work for it: leases, mirrors, pushes, bundles.
+
+A lease says which submission of a task may deliver. A machine has one mirror of each repository, fetches commits by
+their ids, and delivers by one atomic push that fails when the lease has moved on or when the ref exists already.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from gitorch.git import incoming
+from gitorch.git.history_store import config_variables, object_format
+from gitorch.git.repository import Output, RefsMoved, Repository
+from gitorch.model.naming import OWN_REFS, Oid, Ref, branch_ref
+from gitorch.model.refs import RefUpdate
+from gitorch.storage import locks
+
+_SETTINGS = {
+    "protocol.version": "2",  # it serves a commit by its id
+    "protocol.allow": "never",
+    "protocol.file.allow": "always",
+    "protocol.ssh.allow": "always",
+    "protocol.https.allow": "always",
+    "fetch.fsckObjects": "true",
+    "fetch.unpackLimit": "1",
+}
+_ORIGIN = re.compile(r"/[^\n]*|(?:ssh|https|file)://[^\n]+")
+_DELIVERY = re.compile(r"refs/gitorch/attempts/[^/]+/\d+-\d+")
+_QUIET = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+_TRIES = 100
+_SHOWN = 300
+_LEASE = "gitorch <gitorch@localhost> 0 +0000"
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """The right to deliver work of a task: the number of its submission, and the commit that the lease's ref is at."""
+
+    epoch: int
+    commit: Oid
+
+
+class ExchangeFailed(Exception):
+    """Commits could not travel; the text says why."""
+
+
+def lease_ref(task: str) -> Ref:
+    """Return the ref that says which submission of a task may deliver."""
+    return Ref(f"{OWN_REFS}lease/{task}")
+
+
+def delivery_ref(task: str, epoch: int, attempt: int) -> Ref:
+    """Return the ref under which an attempt's work is delivered; it is made once, and never moved."""
+    return Ref(f"{OWN_REFS}attempts/{task}/{epoch}-{attempt}")
+
+
+def is_delivery_ref(name: str) -> bool:
+    """Return whether a worker makes a ref of this name. It says nothing by itself: the engine names the tip."""
+    return _DELIVERY.fullmatch(name) is not None
+
+
+def take_lease(repository: Repository, task: str, token: str) -> Lease:
+    """Let only the submission with this token deliver; the same token gets the same lease again."""
+    ref = lease_ref(task)
+    for _ in range(_TRIES):
+        current = repository.read_ref(ref)
+        epoch, holder = _parse_lease(repository, current) if current else (0, "")
+        if current is not None and holder == token:
+            return Lease(epoch, current)
+        commit = _write_lease(repository, epoch + 1, token)
+        try:
+            repository.update_refs([RefUpdate(ref, commit, current)], f"submit {task} to a worker")
+        except RefsMoved:
+            continue
+        return Lease(epoch + 1, commit)
+    raise RefsMoved("refs-moved", f"{ref} moves all the time")
+
+
+def _parse_lease(repository: Repository, commit: Oid) -> tuple[int, str]:
+    message = repository.git("cat-file", "commit", commit).text.partition("\n\n")[2]
+    epoch, _, token = message.strip().partition(" ")
+    return (int(epoch) if epoch.isdecimal() else 0), token
+
+
+def _write_lease(repository: Repository, epoch: int, token: str) -> Oid:
+    tree = repository.git("mktree", input=b"").text
+    return write_commit(repository, f"tree {tree}\nauthor {_LEASE}\ncommitter {_LEASE}\n\n{epoch} {token}\n".encode())
+
+
+def write_commit(repository: Repository, raw: bytes) -> Oid:
+    """Store a commit object of exactly these bytes, to which the caller moves a ref at once."""
+    return Oid(repository.git("hash-object", "-t", "commit", "-w", "--stdin", input=raw).text)
+
+
+def holds_lease(repository: Repository, task: str, epoch: int) -> bool:
+    """Return whether the submission with this number may still deliver."""
+    current = repository.read_ref(lease_ref(task))
+    return current is not None and _parse_lease(repository, current)[0] == epoch
+
+
+def import_bundle(repository: Repository, bundle: bytes, ref: Ref) -> str:
+    """Bring the one commit of a bundle into `ref`; return why not."""
+    with tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
+        path = Path(folder) / "bundle"
+        path.write_bytes(bundle)
+        heads = repository.git("bundle", "list-heads", os.fspath(path), ok=range(256))
+        name = heads.text.partition(" ")[2]
+        if heads.code != 0 or not name or "\n" in name:
+            return "its bundle is damaged"
+        return incoming.fetch(repository, path, name, ref, ("git", "upload-pack"))
+
+
+class Mirror:
+    """A machine's bare copy of one repository, in a folder of its own. No agent gets its path as a remote."""
+
+    def __init__(self, folder: Path, origin: str) -> None:
+        if not _ORIGIN.fullmatch(origin):
+            raise ExchangeFailed(f"{origin} is not a path or an address of a repository")
+        self._folder = folder
+        self._origin = origin
+
+    @contextmanager
+    def _locked(self) -> Iterator[Repository]:
+        with locks.file_lock(self._folder.with_suffix(".lock")):
+            yield Repository(self._folder, None)
+
+    def fetch(self, *commits: Oid) -> None:
+        """Have these commits with all of their history. Raises `ExchangeFailed` if the origin does not give them."""
+        with self._locked() as repository:
+            if not (self._folder / "HEAD").exists():
+                _initialize(self._folder, "sha256" if len(commits[0]) == 64 else "sha1")
+            missing = [commit for commit in dict.fromkeys(commits) if repository.read_ref(_base(commit)) is None]
+            if not missing:
+                return
+            words = [f"+{commit}:{_base(commit)}" for commit in missing]
+            answer = repository.git("fetch", *_QUIET, "--", self._origin, *words, env=_variables(), ok=range(256))
+            if answer.code != 0:
+                raise ExchangeFailed(f"could not fetch from {self._origin}: {_reason(answer)}")
+
+    def borrow(self, folder: Path, name: str, mail: str) -> Repository:
+        """Return a new bare repository that uses the mirror's objects, and has no remote."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with self._locked() as mirror:
+            _initialize(folder, object_format(mirror))
+        (folder / "objects/info").mkdir(parents=True, exist_ok=True)
+        (folder / "objects/info/alternates").write_text(f"{self._folder / 'objects'}\n")
+        repository = Repository(folder, None)
+        for key, value in (("user.name", name), ("user.email", mail)):
+            repository.git("config", key, value)
+        return repository
+
+    def take(self, repository: Repository, branch: str, token: str) -> Oid:
+        """Bring the tip of a borrowed repository's branch into the mirror. Raises `ExchangeFailed`."""
+        ref = _taken_ref(token)
+        with self._locked() as mirror:
+            source = repository.common_dir
+            if problem := incoming.fetch(mirror, source, branch_ref(branch), ref, ("git", "upload-pack")):
+                raise ExchangeFailed(problem)
+            tip = mirror.read_ref(ref)
+        if tip is None:
+            raise ExchangeFailed("the commits are not in the mirror")
+        return tip
+
+    def push(self, tip: Oid, ref: Ref, lease: Ref, commit: Oid) -> None:
+        """Deliver a tip under a new ref, while a lease is at its commit. Raises `ExchangeFailed` if it is refused."""
+        words = ("--quiet", "--atomic", f"--force-with-lease={ref}:", f"--force-with-lease={lease}:{commit}")
+        mirror = Repository(self._folder, None)
+        targets = (f"{tip}:{ref}", f"{commit}:{lease}")
+        answer = mirror.git("push", *words, "--", self._origin, *targets, env=_variables(), ok=range(256))
+        if answer.code != 0:
+            raise ExchangeFailed(f"could not push to {self._origin}: {_reason(answer)}")
+
+    def bundle(self, token: str, start: Oid, largest: int) -> bytes:
+        """Return what was taken as a bundle on top of `start`. Raises `ExchangeFailed` if it is too large."""
+        mirror = Repository(self._folder, None)
+        content = mirror.git("bundle", "create", "--quiet", "-", _taken_ref(token), f"^{start}").stdout
+        if len(content) > largest:
+            raise ExchangeFailed(f"the work has {len(content)} bytes as a bundle, more than {largest}: use a push")
+        return content
+
+    def release(self, token: str) -> None:
+        """Forget what was taken."""
+        with self._locked() as mirror:
+            if (tip := mirror.read_ref(_taken_ref(token))) is not None:
+                mirror.update_refs([RefUpdate(_taken_ref(token), None, tip)], "delivered")
+
+
+def _base(commit: Oid) -> Ref:
+    return Ref(f"{OWN_REFS}base/{commit}")
+
+
+def _taken_ref(token: str) -> Ref:
+    return Ref(f"{OWN_REFS}taken/{token}")
+
+
+def _initialize(folder: Path, kind: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ("--quiet", "--bare", "--template=", f"--object-format={kind}", "--initial-branch=none")
+    Repository(folder, None).git("init", *options, os.fspath(folder), env={"GIT_DEFAULT_REF_FORMAT": "files"})
+
+
+def _variables() -> dict[str, str]:
+    return config_variables(_SETTINGS)
+
+
+def _reason(answer: Output) -> str:
+    lines: Sequence[str] = [line for line in answer.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    marked = [line for line in lines if line.startswith(("fatal:", "error:", " ! "))]
+    return next(iter([*marked, *lines]), f"git ended with {answer.code}")[:_SHOWN].strip()

@@ -1,0 +1,145 @@
+"""Agents on other machines: the executor and what its workers need, from the settings of `[remote]`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitorch.config import RemoteSettings, seconds
+from gitorch.errors import InvalidInput, SetupNeeded
+from gitorch.executors.base import Errand, ExecutionId, Executor
+from gitorch.git import attempt_exchange
+from gitorch.rooms.remote_room import LastWork, Work
+from gitorch.services.workspace import Workspace
+from gitorch.storage import atomic, locks, trust
+
+if TYPE_CHECKING:
+    from gitorch.executors.temporal import connection, engine, executor, messages
+
+_PACKAGE = "gitorch.executors.temporal"
+_ROOT = "remote"
+
+
+def is_on(workspace: Workspace) -> bool:
+    """Return whether agents run on workers: an address is set, and not by files that the user has not agreed to."""
+    if not workspace.config.remote.address:
+        return False
+    return trust.is_trusted(workspace.repository.common_dir, trust.commands(workspace.loaded.layers))
+
+
+def routed_executor(workspace: Workspace, local: Executor) -> Executor:
+    """Return an executor that gives agents to workers, and keeps everything else on this machine."""
+    routed = load("routed")
+    result: Executor = routed.RoutedExecutor(local, remote_executor(workspace))
+    return result
+
+
+def remote_executor(workspace: Workspace) -> executor.TemporalExecutor:
+    """Return the executor of the workers."""
+    settings = workspace.config.remote
+    root = workspace.folder / _ROOT
+
+    def route(errand: Errand, token: str) -> messages.Route:
+        lease = attempt_exchange.take_lease(workspace.repository, errand.task, token)
+        route_of_task: messages.Route = load("messages").Route(
+            origin=settings.origin or str(workspace.repository.common_dir.resolve()),
+            epoch=lease.epoch,
+            lease=lease.commit,
+            push=settings.deliver == "push",
+        )
+        return route_of_task
+
+    workers: executor.TemporalExecutor = load("executor").TemporalExecutor(
+        engine_of(workspace),
+        root,
+        repository=_repository_id(root),
+        heartbeat=seconds(settings.lost_after),
+        route=route,
+    )
+    return workers
+
+
+def engine_of(workspace: Workspace) -> engine.Engine:
+    """Return the connection to the cluster of the settings. Raises `SetupNeeded` without the extra."""
+    return _engine(target_of(workspace.config.remote, workspace.environment))
+
+
+@cache
+def _engine(target: connection.Target) -> engine.Engine:
+    new: engine.Engine = load("engine").Engine(load("connection").Connection(target))
+    return new
+
+
+def target_of(settings: RemoteSettings, environment: Mapping[str, str]) -> connection.Target:
+    """Return where the cluster is, and how to log in there."""
+    module = load("connection")
+    if settings.address == "env":
+        target: connection.Target = module.target_of_environment()
+        if not target.address:
+            fix = ("export TEMPORAL_ADDRESS=HOST:PORT",)
+            raise SetupNeeded("remote-address", "no Temporal server is named", fix=fix)
+        return target
+    name = settings.api_key.get("env", "")
+    if name and not environment.get(name):
+        raise SetupNeeded("remote-key", f"remote.api_key: the variable {name} is not set", fix=(f"export {name}=...",))
+    configured: connection.Target = module.Target(
+        address=settings.address,
+        namespace=settings.namespace,
+        tls=settings.tls,
+        api_key=environment.get(name, "") if name else "",
+        ca=_content(settings.ca),
+        certificate=_content(settings.certificate),
+        private_key=_content(settings.private_key),
+    )
+    return configured
+
+
+def _content(path: str) -> bytes:
+    if not path:
+        return b""
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise InvalidInput("remote-certificate", f"cannot read {path}", why=error.strerror or "") from error
+
+
+def last_work(workspace: Workspace) -> LastWork:
+    """Return what finds the work of an attempt's last execution that came back from a worker."""
+
+    def find(task: str, attempt: int) -> Work | None:
+        remote = remote_executor(workspace)
+        submitted = [item for item in remote.executions(f"attempts/{task}/{attempt}") if item.step.startswith("agent-")]
+        delivery = remote.delivery(ExecutionId(submitted[-1].id)) if submitted else None
+        return Work(**msgspec.structs.asdict(delivery)) if delivery else None
+
+    return find
+
+
+def load(name: str) -> ModuleType:
+    """Return a module of the executor on Temporal. Raises `SetupNeeded` when its extra is not installed."""
+    try:
+        return importlib.import_module(f"{_PACKAGE}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "temporalio":
+            raise
+        fix = ("pip install 'gitorch[remote]'",)
+        raise SetupNeeded(
+            "remote-missing", "the SDK of Temporal is not installed", why="it is an extra", fix=fix
+        ) from error
+
+
+def _repository_id(root: Path) -> str:
+    """Return what tells this repository from all others that use a cluster."""
+    path = root / "id"
+    if not atomic.read_or_empty(path):
+        with locks.file_lock(root / "id.lock"):
+            if not atomic.read_or_empty(path):
+                atomic.replace(path, os.urandom(8).hex().encode())
+    return path.read_text("ascii")

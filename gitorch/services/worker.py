@@ -1,0 +1,268 @@
+"""A worker: a machine that takes agents of other machines' repositories, each in a room of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from gitorch import typed
+from gitorch.agents import AGENTS
+from gitorch.config import Config, RunSettings
+from gitorch.errors import GitorchError, InvalidInput, Refused
+from gitorch.executors.base import Errand, Executor, Spec
+from gitorch.executors.temporal.connection import Target
+from gitorch.executors.temporal.host import CannotEnter, Host
+from gitorch.executors.temporal.messages import BUNDLE_BYTES, Delivery, Order, Result, Route
+from gitorch.executors.temporal.worker import serve
+from gitorch.git.attempt_exchange import ExchangeFailed, Mirror, delivery_ref, lease_ref
+from gitorch.git.notes import NoteWriter
+from gitorch.git.repository import Repository
+from gitorch.model.naming import Oid, Ref
+from gitorch.model.secret_values import secret_values
+from gitorch.rooms.base import Collected, Rejected, Room, RoomError, RoomSpec
+from gitorch.rooms.context import RunContext
+from gitorch.rooms.prepare import prepare
+from gitorch.rooms.remote_room import ErrandSettings
+from gitorch.services.sandbox import rooms_in
+from gitorch.storage import locks
+
+_PUSH_PAUSES = (1.0, 5.0, 15.0)
+_RESULTS = "result-*.json"
+_LARGEST_RESULT = 65_536
+_MESSAGE = "Files that the agent of {task} has not committed\n"
+
+
+class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker works: its folder, how many agents at once, and what it has.
+
+    `prefix` goes before an origin that is a path, such as `ssh://me@home`.
+    """
+
+    folder: Path
+    slots: int
+    labels: tuple[str, ...] = ()
+    prefix: str = ""
+    version: str = ""
+
+
+class _Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent of another machine while it is here."""
+
+    top: Path
+    errand: Errand
+    route: Route
+    mirror: Mirror
+    repository: Repository
+    room: Room
+    state: Path
+
+
+class GitSurroundings:
+    """Rooms for orders, made of a mirror of their repository; what agents do there is delivered at their end."""
+
+    def __init__(self, options: WorkerOptions, environment: Mapping[str, str]) -> None:
+        self._options = options
+        self._environment = environment
+        self._visits: dict[str, _Visit] = {}
+
+    def enter(self, order: Order, spec: Spec, local: Executor) -> Spec:
+        """Return the program in a room of its own. Raises `CannotEnter` when that is impossible."""
+        if order.errand is None or order.route is None:
+            raise CannotEnter("this worker takes agents only, and no programs that need files of another machine")
+        try:
+            return self._enter(order.token, order.errand, order.route, spec, local)
+        except (ExchangeFailed, RoomError, GitorchError, msgspec.MsgspecError) as error:
+            raise CannotEnter(str(error)) from error
+
+    def _enter(self, token: str, errand: Errand, route: Route, spec: Spec, local: Executor) -> Spec:
+        settings = typed.from_json(errand.settings, ErrandSettings)
+        origin = f"{self._options.prefix}{route.origin}" if route.origin.startswith("/") else route.origin
+        name = hashlib.blake2b(os.fsencode(origin), digest_size=12).hexdigest()
+        mirror = Mirror(self._options.folder / "mirrors" / f"{name}.git", origin)
+        needed = (errand.start, errand.base, route.lease, *([errand.conflict] if errand.conflict else []))
+        mirror.fetch(*map(Oid, needed))
+        top = self._options.folder / "rooms" / token
+        repository = mirror.borrow(top / "repository.git", settings.name, settings.mail)
+        config = Config(
+            agents={errand.agent: settings.agent},
+            sandbox=settings.sandbox,
+            prepare=settings.prepare,
+            run=RunSettings(max_output=settings.max_output),
+        )
+        context = self._context(repository, config, top / "state", local)
+        room = context.rooms.create(_room_spec(errand, top))
+        if errand.conflict:
+            room.checkout_conflict(Oid(errand.conflict))
+        prepare(context, room, "prepare")
+        state = top / "files" if room.agent_state == context.folder else room.agent_state
+        state.mkdir(parents=True, exist_ok=True)
+        self._visits[token] = _Visit(
+            top=top,
+            errand=errand,
+            route=route,
+            mirror=mirror,
+            repository=repository,
+            room=room,
+            state=state,
+        )
+        return self._program(spec, errand, room, state)
+
+    def _program(self, spec: Spec, errand: Errand, room: Room, state: Path) -> Spec:
+        """Return the agent's program with the paths of this machine in place of those at home."""
+        paths = {errand.state: str(state), errand.directory: str(room.directory), errand.python: sys.executable}
+
+        def replace_paths(text: str) -> str:
+            for home, path in paths.items():
+                text = text.replace(home, path)
+            return text
+
+        env = {name: replace_paths(value) for name, value in spec.env.items()}
+        command = room.agent_command([*map(replace_paths, spec.argv)], env)
+        return msgspec.structs.replace(
+            spec,
+            argv=command.argv,
+            cwd=command.cwd,
+            env=command.env,
+            stdin=spec.stdin.replace(os.fsencode(errand.directory), os.fsencode(room.directory)),
+            secrets={**spec.secrets, **secret_values(command.env)},
+        )
+
+    def _context(self, repository: Repository, config: Config, folder: Path, local: Executor) -> RunContext:
+        folder.mkdir(parents=True)
+        return RunContext(
+            repository=repository,
+            config=config,
+            executor=local,
+            rooms=rooms_in(repository, config, folder, self._environment),
+            agents=AGENTS,
+            roles={},
+            folder=folder,
+            environment=self._environment,
+            notes=NoteWriter(repository),
+        )
+
+    def leave(self, order: Order, result: Result) -> Result:
+        """Return the result with the agent's work, delivered as its route says."""
+        visit = self._visits.pop(order.token, None)
+        if visit is None:
+            return result
+        try:
+            delivery = self._deliver(order.token, visit)
+        except (ExchangeFailed, GitorchError, OSError) as error:
+            delivery = Delivery(problem=str(error))
+        if delivery.problem:  # nothing is lost: a person finds it here
+            note = f"kept on {os.uname().nodename} in {visit.top}"
+            delivery = msgspec.structs.replace(delivery, problem=f"{delivery.problem} ({note})")
+        else:
+            shutil.rmtree(visit.top, ignore_errors=True)
+        return msgspec.structs.replace(result, delivery=delivery)
+
+    def _deliver(self, token: str, visit: _Visit) -> Delivery:
+        errand, route = visit.errand, visit.route
+        files = _result_files(visit.state)
+        collected = visit.room.collect(_MESSAGE.format(task=errand.task))
+        if isinstance(collected, Rejected):
+            return Delivery(problem=collected.reason, files=files)
+        if not isinstance(collected, Collected) or collected.tip == errand.start:
+            return Delivery(files=files)
+        tip = visit.mirror.take(visit.repository, errand.branch, token)
+        ref, bundle = "", b""
+        if route.push:
+            ref = delivery_ref(errand.task, route.epoch, errand.attempt)
+            _push(visit.mirror, tip, ref, errand, route)
+        else:
+            bundle = visit.mirror.bundle(token, Oid(errand.start), BUNDLE_BYTES)
+        visit.mirror.release(token)
+        return Delivery(tip=tip, ref=ref, bundle=bundle, is_completed=collected.completed, files=files)
+
+    def abandon(self, token: str) -> None:
+        """Forget an order that was given up; its files stay, as nothing of it was delivered."""
+        self._visits.pop(token, None)
+
+
+def _push(mirror: Mirror, tip: Oid, ref: str, errand: Errand, route: Route) -> None:
+    """Push, again after a while when that fails: the link may be down."""
+    for pause in (*_PUSH_PAUSES, None):
+        try:
+            mirror.push(tip, Ref(ref), lease_ref(errand.task), Oid(route.lease))
+        except ExchangeFailed:
+            if pause is None:
+                raise
+            threading.Event().wait(pause)
+        else:
+            return
+
+
+def _room_spec(errand: Errand, top: Path) -> RoomSpec:
+    return RoomSpec(
+        task=errand.task,
+        attempt=1,
+        agent=errand.agent,
+        branch=errand.branch,
+        base=Oid(errand.base),
+        tip=Oid(errand.start) if errand.start != errand.base else None,
+        directory=top / "work",
+        folder=top / "attempt",
+    )
+
+
+def _result_files(state: Path) -> dict[str, bytes]:
+    """Return the files that the agent wrote for gitorch; links and large ones are left out."""
+    files = {}
+    for path in state.glob(_RESULTS):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST_RESULT:
+            files[path.name] = path.read_bytes()
+    return files
+
+
+def work(
+    options: WorkerOptions, target: Target, environment: Mapping[str, str], *, ready: Callable[[Host], None]
+) -> None:
+    """Take agents until SIGTERM or SIGINT, then wait for those that run; a second signal ends at once.
+
+    Raises `Refused` when another worker uses the folder, and `SetupNeeded` when the server does not answer.
+    """
+    if options.slots < 1:
+        raise InvalidInput("worker-slots", f"a worker needs at least one slot, not {options.slots}")
+    with _only_one(options.folder):
+        host = Host(
+            options.folder,
+            slots=options.slots,
+            labels=options.labels,
+            environment=environment,
+            surroundings=GitSurroundings(options, environment),
+            version=options.version,
+        )
+        asyncio.run(_until_signal(host, target, lambda: ready(host)))
+
+
+async def _until_signal(host: Host, target: Target, ready: Callable[[], None]) -> None:
+    stop = asyncio.Event()
+
+    def ask() -> None:
+        if stop.is_set():
+            os._exit(1)  # the leash ends what runs
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ask)
+    await serve(host, target, stop, ready=ready)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "worker.lock").open("w") as file:
+        if not locks.try_lock(file):
+            raise Refused("worker-held", f"another worker uses {folder}", fix=("orchestrate worker --folder ANOTHER",))
+        yield

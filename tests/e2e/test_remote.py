@@ -1,0 +1,153 @@
+"""A night on other machines: a real Temporal server, and workers that share nothing with the repository but git."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.api import until
+from tests.support.checked import show
+from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved
+from tests.support.executions import marked
+from tests.support.git import git
+from tests.support.temporal import Server, serving
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("temporal")) as server:
+        yield server
+
+
+@pytest.fixture
+def cli(repository_folder: Path, server: Server, tmp_path: Path) -> Cli:
+    """A person whose agents run on workers with a label of this test."""
+    config = OBEDIENT + f'label = "{tmp_path.name}"\n[remote]\naddress = "{server.address}"\nlost_after = "3s"\n'
+    return Cli(repository_folder, config)
+
+
+@contextlib.contextmanager
+def worker(cli: Cli, server: Server, folder: Path, label: str) -> Iterator[int]:
+    """Run `orchestrate worker` until it is ready; yield its process id."""
+    words = ("worker", "--address", server.address, "--slots", "2", "--label", label, "--folder", str(folder))
+    with cli.start(*words) as started:
+        log = started.log.with_suffix(".err")
+        assert until(lambda: "ready: 2 agents at once" in log.read_text()), log.read_text()
+        yield started.process.pid
+        assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def workers(cli: Cli, server: Server, tmp_path: Path) -> Iterator[list[int]]:
+    with contextlib.ExitStack() as stack:
+        folders = [tmp_path / "worker-1", tmp_path / "worker-2"]
+        yield [stack.enter_context(worker(cli, server, folder, tmp_path.name)) for folder in folders]
+
+
+@pytest.mark.usefixtures("workers")
+def test_a_night_on_two_workers(cli: Cli, tmp_path: Path) -> None:
+    """Three tasks are done elsewhere, reviewed and merged here; what was not committed comes home too."""
+    script = ("git remote", "pwd", saved("{}.txt", "done", "Do {}"), "echo left > {}-left.txt")
+    cli.queue(*(does(name, *(line.replace("{}", name) for line in script)) for name in ("one", "two", "three")))
+    summary = cli.run()
+    assert set(cli.states().values()) == {"finished"}
+    assert "not by gitorch" not in summary.stderr
+    for name in ("one", "two", "three"):
+        assert show(cli, f"orch/{name}:{name}-left.txt") == "left"
+        assert git("log", "--format=%s", f"main..orch/{name}", cwd=cli.folder).splitlines() == [name, f"Do {name}"]
+        assert git("for-each-ref", "--format=%(refname)", f"refs/gitorch/attempts/{name}", cwd=cli.folder) == (
+            f"refs/gitorch/attempts/{name}/1-1"
+        )
+        folder = cli("log", name).text.strip()
+        assert folder.startswith(str(tmp_path / "worker-")), "it had a remote, or ran here"
+    assert not marked(tmp_path)
+    assert [*tmp_path.glob("worker-*/rooms/*")] == []
+    cli("approve", "one", "two", "three")
+    cli("merge", "-y")
+    assert set(cli.states().values()) == {"merged"}
+    assert show(cli, "orch/integration:three-left.txt") == "left"
+
+
+@pytest.mark.usefixtures("workers")
+def test_work_comes_home_without_a_push(cli: Cli) -> None:
+    """With bundles, a worker needs no right to write; an attempt that changes nothing says so."""
+    cli.queue(does("Write", saved("done.txt", "done")), does("Look", "ls"))
+    cli.run("-c", 'remote.deliver="bundle"', ok=(0, 6))
+    assert cli.states() == {"write": "finished", "look": "failed"}
+    assert show(cli, "orch/write:done.txt") == "done"
+    assert git("for-each-ref", "refs/gitorch/attempts", cwd=cli.folder) == ""
+
+
+def test_a_killed_worker_costs_one_attempt(cli: Cli, server: Server, workers: list[int], tmp_path: Path) -> None:
+    """The attempt is lost and made again on the other machine, once; nothing of the first stays alive."""
+    ready = Pipe(tmp_path / "ready")
+    marker = tmp_path / "again"
+    second = f"if test -e {marker}; then {saved('done.txt', 'done')}; exit; fi"
+    cli.queue(does("Work", second, f"touch {marker}", f"pwd > {ready}", "exec sleep 600"))
+    with cli.start("run") as run:
+        folder = Path(ready.line())
+        number = int(folder.relative_to(tmp_path).parts[0].removeprefix("worker-"))
+        os.kill(workers[number - 1], signal.SIGKILL)
+        assert run.end().code == 0
+    assert not marked(tmp_path)
+    task = cli.tasks()["work"]
+    assert (task["state"], task["attempts"]) == ("finished", 2)
+    assert show(cli, "orch/work:done.txt") == "done"
+
+
+def test_when_the_only_worker_dies_the_task_is_queued_again(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """The run sees it without any worker, and ends; nothing stays alive."""
+    ready = Pipe(tmp_path / "ready")
+    cli.queue(does("Work", f"pwd > {ready}", "exec sleep 600"))
+    with worker(cli, server, tmp_path / "worker", tmp_path.name) as process, cli.start("run") as run:
+        ready.line()
+        os.kill(process, signal.SIGKILL)
+        assert run.end().code == 8
+    assert not marked(tmp_path)
+    assert cli.states() == {"work": "queued"}
+
+
+@pytest.mark.usefixtures("workers")
+def test_a_killed_run_is_adopted_by_the_next(cli: Cli, tmp_path: Path) -> None:
+    """The agent goes on meanwhile, on its worker, and is not started again."""
+    ready, go = Pipe(tmp_path / "ready"), Pipe(tmp_path / "go")
+    cli.queue(does("Work", f"pwd > {ready}", f"read word < {go}", saved("done.txt", "done")))
+    with cli.start("run") as run:
+        ready.line()
+        assert [agent["machine"] for agent in cli.json("agents")["agents"]] == [os.uname().nodename]
+        run.process.kill()
+        run.process.wait()
+    with cli.start("run") as run:
+        go.say()
+        assert run.end().code == 0
+    task = cli.tasks()["work"]
+    assert (task["state"], task["attempts"]) == ("finished", 1)
+    assert show(cli, "orch/work:done.txt") == "done"
+
+
+def test_without_any_worker_nothing_starts(cli: Cli) -> None:
+    """The run says so, and the tasks stay queued."""
+    cli.queue(does("Work", "true"))
+    assert "no machine takes attempts now" in cli.run(ok=8).text
+    assert cli.states() == {"work": "queued"}
+
+
+def test_a_server_that_does_not_answer(cli: Cli) -> None:
+    """The error says which address, and what helps."""
+    cli.queue(does("Work", "true"))
+    error = cli.error("-c", 'remote.address="127.0.0.1:1"', "run", exit=4)
+    assert error["code"] == "remote-unreachable"
+    assert "127.0.0.1:1" in str(error)
+
+
+def test_a_repository_cannot_send_its_agents_elsewhere(cli: Cli, server: Server) -> None:
+    """An address in the repository's own files counts once the user has agreed to it."""
+    cli.configure(OBEDIENT)
+    (cli.folder / ".orchestrate.toml").write_text(f'[remote]\naddress = "{server.address}"\n')
+    cli.queue(does("Work", "true"))
+    assert cli.error("run", exit=5)["code"] == "untrusted"
