@@ -17,12 +17,12 @@ def parents(pid: int) -> Iterator[int]:
     """Yield the ids of the processes above one, the nearest first."""
     fields = _stat(pid)
     while fields and (parent := int(fields[_PARENT])):
-        above = _stat(parent)
+        parent_fields = _stat(parent)
         # an id that was used again since belongs to a younger process, which is no parent
-        if not above or int(above[_START]) > int(fields[_START]):
+        if not parent_fields or int(parent_fields[_START]) > int(fields[_START]):
             return
         yield parent
-        fields = above
+        fields = parent_fields
 
 
 def variable(pid: int, name: str) -> str:

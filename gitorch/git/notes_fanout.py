@@ -40,7 +40,7 @@ class _Search(NamedTuple):
     """How far the search for the note of a commit has come."""
 
     commit: Oid
-    rest: bytes
+    digits_left: bytes
     tree: bytes
 
 
@@ -60,8 +60,8 @@ class NotesTree:
         """Return the note on each of these commits; empty where there is none."""
         blobs = self._find(commits)
         answers = self.repository.read_objects(blob.hex() for blob in blobs.values())
-        found = {commit: answer.content or b"" for commit, answer in zip(blobs, answers, strict=True)}
-        return {commit: found.get(commit, b"") for commit in commits}
+        contents = {commit: answer.content or b"" for commit, answer in zip(blobs, answers, strict=True)}
+        return {commit: contents.get(commit, b"") for commit in commits}
 
     def write(self, contents: Mapping[Oid, bytes], message: str) -> Oid:
         """Store a commit on top of the tip that has these notes, and return its id; empty content removes a note."""
@@ -82,20 +82,20 @@ class NotesTree:
 
     def _find(self, commits: Iterable[Oid]) -> dict[Oid, bytes]:
         """Return the blobs of the notes on commits, and read the folders on the way: each level in one request."""
-        found: dict[Oid, bytes] = {}
+        notes: dict[Oid, bytes] = {}
         searches = [_Search(commit, commit.encode(), self._root) for commit in commits if self._root]
         while searches:
             self._fetch({search.tree for search in searches})
             deeper = []
             for search in searches:
-                entries, rest = self._read[search.tree], search.rest
-                note, folder = entries.get(rest), entries.get(rest[:_DIGITS])
+                entries, digits_left = self._read[search.tree], search.digits_left
+                note, folder = entries.get(digits_left), entries.get(digits_left[:_DIGITS])
                 if note is not None and note.mode != _FOLDER:
-                    found.setdefault(search.commit, note.oid)
+                    notes.setdefault(search.commit, note.oid)
                 if folder is not None and folder.mode == _FOLDER:
-                    deeper.append(_Search(search.commit, rest[_DIGITS:], folder.oid))
+                    deeper.append(_Search(search.commit, digits_left[_DIGITS:], folder.oid))
             searches = deeper
-        return found
+        return notes
 
     def _fetch(self, trees: Iterable[bytes]) -> None:
         missing = [tree for tree in trees if tree not in self._read]
@@ -115,23 +115,23 @@ class NotesTree:
         """Return a folder with notes changed, empty if nothing is left; `digits` are left of the ids in it."""
         entries = dict(self._entries(tree))
         is_cut_up = any(_is_folder(name, entry) for name, entry in entries.items())
-        below: dict[bytes, _Changes] = defaultdict(list)
-        for rest, blob in changes:
-            folder = rest[:_DIGITS]
-            note = entries.get(rest)
+        folder_changes: dict[bytes, _Changes] = defaultdict(list)
+        for digits_left, blob in changes:
+            folder = digits_left[:_DIGITS]
+            note = entries.get(digits_left)
             if note is not None and note.mode != _FOLDER:
-                del entries[rest]
+                del entries[digits_left]
             if (folder in entries and entries[folder].mode == _FOLDER) or (blob is not None and is_cut_up):
-                below[folder].append((rest[_DIGITS:], blob))
+                folder_changes[folder].append((digits_left[_DIGITS:], blob))
             elif blob is not None:
-                entries[rest] = _Entry(_FILE, blob)
+                entries[digits_left] = _Entry(_FILE, blob)
         notes = [name for name, entry in entries.items() if len(name) == digits and entry.mode == _FILE]
         if len(notes) > _MOST:
             for name in notes:
-                below[name[:_DIGITS]].append((name[_DIGITS:], entries.pop(name).oid))
-        for folder, inside in below.items():
+                folder_changes[name[:_DIGITS]].append((name[_DIGITS:], entries.pop(name).oid))
+        for folder, changes_inside in folder_changes.items():
             old = entries.get(folder)
-            new = self._change(old.oid if old else b"", inside, digits - _DIGITS)
+            new = self._change(old.oid if old else b"", changes_inside, digits - _DIGITS)
             if new:
                 entries[folder] = _Entry(_FOLDER, new)
             else:

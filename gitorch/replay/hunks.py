@@ -47,7 +47,7 @@ def _hunks(path: str, content: bytes) -> Iterator[Hunk]:
     lines = content.decode("utf-8", "replace").split("\n")
     index, our_line = 0, 0
     while index < len(lines):
-        marks = _find_marks(lines, index)
+        marks = find_marks(lines, index)
         if marks is None:
             index, our_line = index + 1, our_line + 1
             continue
@@ -61,8 +61,11 @@ def _hunks(path: str, content: bytes) -> Iterator[Hunk]:
         index, our_line = end + 1, our_line + our_end - index - 1
 
 
-def _find_marks(lines: Sequence[str], start: int) -> tuple[int, int, int] | None:
-    """Return where our side, the separator and the whole hunk at a line end; None if there is no hunk."""
+def find_marks(lines: Sequence[str], start: int) -> tuple[int, int, int] | None:
+    """Return where our side, the separator and the whole hunk at a line end; None if there is no hunk.
+
+    The lines of what both sides started from, if they are shown, are between the end of our side and the separator.
+    """
     size = len(lines[start]) - len(lines[start].lstrip("<"))
     if size < _MIN_MARKER or not _LABEL.match(lines[start][size:]):
         return None

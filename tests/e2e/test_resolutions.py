@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import terminal
 from tests.support.cli import OBEDIENT, Cli, told
 from tests.support.git import commit, git
 
@@ -93,3 +94,48 @@ def test_without_checks_a_resolution_is_only_shown(cli: Cli) -> None:
     assert [entry["id"] for entry in merged["merged"]] == ["total"]
     assert [entry["reason"] for entry in merged["resolutions"]] == ["clear has no check of its own"]
     assert "not proven: clear has no check of its own" in cli("merge", "--dry-run", ok=7).text
+
+
+@terminal.NEEDED
+def test_what_a_resolution_changed(cli: Cli, tmp_path: Path) -> None:
+    """Only that: both sides as sides, the result with the side of each line, before and after it is published."""
+    cli("submit", "-F", "-", input=(member("total") + member("clear")).encode())
+    cli.run()
+    environment = {**cli.environment, "PAGER": "cat", "NO_COLOR": "1"}
+    with terminal.terminal(tmp_path, cli.folder, environment) as screen:
+        screen.orchestrate("review", "clear")
+        screen.shows("[d]iff [h]unks")
+        screen.press("m")
+        screen.shows("clear with total: proven by ", ">     def clear(self):", "[d]iff [h]unks")
+        screen.press("a")
+        screen.shows("approved clear")
+    cli("approve", "total")
+    text = cli("diff", "clear", "--resolution").text
+    assert "clear with total: proven by " in text
+    place = text.index("shop.py:4 (structure)")
+    sides = ["total\n<\n<     def total(self):", "clear\n>\n>     def clear(self):", "the result\n"]
+    positions = [text.index(side, place) for side in sides]
+    assert positions == sorted(positions)
+    assert text[positions[2] :].splitlines()[1:] == [
+        "",
+        "<     def total(self):",
+        "          return 1",
+        "",
+        ">     def clear(self):",
+        "          return 1",
+    ]
+    assert "__init__" not in text, "what no conflict is about is not shown"
+    assert not [line for line in text.splitlines() if line.startswith(("+", "-"))]
+    proposed = cli.json("diff", "clear", "--resolution")
+    (entry,) = proposed["resolutions"]
+    assert (entry["with"], entry["commit"], entry["proven"]) == (["total"], None, True)
+    (hunk,) = entry["files"][0]["hunks"]
+    assert hunk["result"] == [*hunk["ours"], *hunk["theirs"]]
+    assert cli.error("diff", "total", "--resolution", exit=3)["code"] == "no-resolution"
+    assert "--resolution takes no other options" in cli("diff", "clear", "--resolution", "--stat", ok=2).stderr
+    cli("merge", "--resolved")
+    published = cli.json("diff", "clear", "--resolution")
+    (entry,) = published["resolutions"]
+    assert entry["commit"] == git("rev-parse", "orch/integration", cwd=cli.folder)
+    assert entry["files"][0]["hunks"] == [hunk]
+    assert cli.error("diff", "total", "--resolution", exit=3)["code"] == "no-resolution"

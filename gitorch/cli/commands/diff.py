@@ -39,6 +39,7 @@ class DiffCommand(click.Command):
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.option("--stat", is_flag=True, help="Show file names and line counts only.")
 @click.option("--since-review", is_flag=True, help="Show what changed since the last verdict, with its comments.")
+@click.option("--resolution", is_flag=True, help="Show only what the resolution of its conflicts changed.")
 @click.option("--viewer", is_flag=True, help="Open it in review.viewer, and keep the comments written there.")
 @pass_session
 @click.pass_context
@@ -49,6 +50,7 @@ def diff_command(
     options: tuple[str, ...],
     stat: bool,
     since_review: bool,
+    resolution: bool,
     viewer: bool,
 ) -> None:
     """Show the changes of a task's branch.
@@ -58,11 +60,16 @@ def diff_command(
     characters are shown as escapes: `git diff` between the same commits shows the exact text.
     """
     if viewer:
-        if stat or since_review or options or ctx.meta[_PATHS] or session.json:
+        if stat or since_review or resolution or options or ctx.meta[_PATHS] or session.json:
             raise click.UsageError("--viewer takes no other options and no paths")
         leave_comments(session, [open_viewer(session, session.find(name))])
         return
     task, past = session.find_any(name)
+    if resolution:
+        if stat or since_review or options or ctx.meta[_PATHS]:
+            raise click.UsageError("--resolution takes no other options and no paths")
+        _answer_resolution(session, task)
+        return
     if past:
         services.past_tasks.require_commits(session.workspace, task)
     if since_review:
@@ -79,6 +86,21 @@ def diff_command(
         services.branch_tips.mark_shown(session.workspace, card.task)
         return
     sys.exit(show_diff(session, task, ("--stat", *options) if stat else options, ctx.meta[_PATHS]))
+
+
+def _answer_resolution(session: Session, task: Task) -> None:
+    if not session.json:
+        show_resolution(session, task)
+        return
+    resolutions = services.resolution_diff.shown_resolutions(session.workspace, task)
+    card = services.review.review_card(session.workspace, task)
+    session.answer("", schema.review.DiffAnswer.of_resolutions(card, resolutions))
+
+
+def show_resolution(session: Session, task: Task) -> None:
+    """Show what the resolution of a task's conflicts changed, in the user's pager."""
+    resolutions = services.resolution_diff.shown_resolutions(session.workspace, task)
+    show_text(session, views.resolution_diff.resolution_diff(resolutions, session.screen.out))
 
 
 def show_second_look(session: Session, task: Task) -> None:

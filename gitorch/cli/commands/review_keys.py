@@ -13,7 +13,7 @@ import click
 from gitorch import services
 from gitorch.cli import views
 from gitorch.cli.commands.apply import apply_suggestions
-from gitorch.cli.commands.diff import show_diff, show_second_look
+from gitorch.cli.commands.diff import show_diff, show_resolution, show_second_look
 from gitorch.cli.commands.hunk_keys import walk_hunks
 from gitorch.cli.commands.review_file import edit_review
 from gitorch.cli.commands.verdicts import read_message
@@ -37,7 +37,8 @@ i  what changed since your last verdict  n  next task
 c  comment (?? asks: nothing changes)    q  quit
 e  edit the review, in the diff          s  summary: this page, with your comments
 t  checks with their output              o  open the worktree in your editor
-l  the agent's log                       y  apply your suggestions"""
+l  the agent's log                       y  apply your suggestions
+m  the resolution of its conflict"""
 
 
 def review_interactively(session: Session, cards: Sequence[ReviewCard], *, flat: bool) -> list[Task]:
@@ -91,6 +92,11 @@ def _hunks(session: Session, task: Task, *, flat: bool) -> bool:
 
 def _since_review(session: Session, task: Task) -> bool:
     show_second_look(session, session.find(task.id))
+    return False
+
+
+def _resolution(session: Session, task: Task) -> bool:
+    show_resolution(session, session.find(task.id))
     return False
 
 
@@ -180,6 +186,7 @@ _ACTIONS: dict[str, Callable[[Session, Task], bool]] = {
     "e": _edit,
     "t": _checks,
     "l": _log,
+    "m": _resolution,
     "o": _open,
     "s": _summary,
     "y": _apply,

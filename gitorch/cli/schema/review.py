@@ -9,6 +9,7 @@ import msgspec
 
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
 from gitorch.cli.schema.resolution import ResolutionJson, resolution_json
+from gitorch.cli.schema.resolution_diff import ShownResolutionJson, shown_resolutions_json
 from gitorch.cli.schema.second_look import HunkJson, SinceReviewJson
 from gitorch.cli.schema.task import CheckJson, CommentJson, LaterCommitJson, TaskJson, later_json, tasks_json
 from gitorch.flow.review import ReviewCard
@@ -19,6 +20,7 @@ from gitorch.model.task import Task
 if TYPE_CHECKING:
     from gitorch.flow.review.second_look import SecondLook
     from gitorch.services.check import CheckedTask
+    from gitorch.services.resolution_diff import ShownResolution
     from gitorch.services.second_look import BranchHunks
     from gitorch.services.suggestions import AppliedSuggestions
 
@@ -116,11 +118,18 @@ class DiffAnswer(CardJson, JsonAnswer, tag="gitorch/diff/1", frozen=True, kw_onl
 
     since_review: SinceReviewJson | Absent = msgspec.UNSET
     """With `--since-review`: what changed since the last verdict."""
+    resolutions: list[ShownResolutionJson] | Absent = msgspec.UNSET
+    """With `--resolution`: what the resolutions of its conflicts changed; for a merged task those of its commits."""
 
     @classmethod
     def of(cls, card: ReviewCard) -> DiffAnswer:
         """Return the answer for a review card."""
         return cls(**card_fields(card))
+
+    @classmethod
+    def of_resolutions(cls, card: ReviewCard, resolutions: Iterable[ShownResolution]) -> DiffAnswer:
+        """Return the answer for a review card, and what resolutions changed."""
+        return cls(**card_fields(card), resolutions=shown_resolutions_json(resolutions))
 
     @classmethod
     def of_branch(cls, card: ReviewCard, branch: BranchHunks, look: SecondLook | None = None) -> DiffAnswer:

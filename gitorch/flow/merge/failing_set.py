@@ -147,8 +147,8 @@ class FailingSetSearch:
 
     def _odds(self, members: Sequence[Task], earlier: Sequence[Task]) -> PositionOdds:
         paths = self.planner.paths
-        known = frozenset[str]().union(*(paths.get(task.id, frozenset()) for task in members))
-        return PositionOdds([closeness(paths.get(task.id, frozenset()), known) for task in earlier], len(members))
+        known_paths = frozenset[str]().union(*(paths.get(task.id, frozenset()) for task in members))
+        return PositionOdds([closeness(paths.get(task.id, frozenset()), known_paths) for task in earlier], len(members))
 
     def _union_with(
         self, needed: Collection[TaskId], earlier: Sequence[Task], tasks: Mapping[TaskId, Task]
@@ -178,9 +178,9 @@ class FailingSetSearch:
             return None
         return self._failing(members, [task for task in tasks.values() if task in members], union)
 
-    def _failing(self, found: Sequence[Task], members: Sequence[Task], union: TaskUnion) -> FailingSet:
+    def _failing(self, in_search_order: Sequence[Task], members: Sequence[Task], union: TaskUnion) -> FailingSet:
         first = failing(self.runner.results(union.commit))[0]
-        alone = tuple(task.id for task in found[:1] if len(found) > 1)
+        alone = tuple(task.id for task in in_search_order[:1] if len(in_search_order) > 1)
         return FailingSet(members=tuple(members), check=first.name, output=first.output, alone=alone)
 
 

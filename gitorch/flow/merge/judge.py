@@ -68,13 +68,13 @@ class DeferredJudge:
 
     def alone(self, task: Task, *, may_run: bool) -> Verdict:
         """Judge a task's own branch."""
-        return self._made().alone(task, may_run=may_run)
+        return self._opened_judge().alone(task, may_run=may_run)
 
     def together(self, commit: Oid, tasks: Sequence[Task], *, may_run: bool) -> Verdict:
         """Judge a commit that holds these tasks."""
-        return self._made().together(commit, tasks, may_run=may_run)
+        return self._opened_judge().together(commit, tasks, may_run=may_run)
 
-    def _made(self) -> StoppableJudge:
+    def _opened_judge(self) -> StoppableJudge:
         if self._judge is None:
             self._judge = self._make()
         return self._judge

@@ -15,12 +15,14 @@ _SAME_PATH, _SAME_FOLDER = 8.0, 2.0
 class PositionOdds:
     """The odds that the last of the missing members is among the first ones of some tasks.
 
-    `weights` are how likely each of these belongs to the set; `known` members are not among them.
+    `weights` are how likely each of these belongs to the set; `known_members` says how many others are known.
     """
 
-    def __init__(self, weights: Sequence[float], known: int) -> None:
+    def __init__(self, weights: Sequence[float], known_members: int) -> None:
         self._sums = [0.0, *itertools.accumulate(weights)]
-        self._missing = {size - known: odds for size, odds in _SIZES.items() if size > known} or {1: 1.0}
+        self._missing = {size - known_members: odds for size, odds in _SIZES.items() if size > known_members} or {
+            1: 1.0
+        }
 
     def among_first(self, end: int) -> float:
         """Return the odds for the first `end` tasks, from 0 to 1."""
@@ -33,18 +35,18 @@ class PositionOdds:
         parts = min(count, high - low - 1) + 1
         ends: list[int] = []
         for part in range(1, parts):
-            wanted = first + (last - first) * part / parts
+            target_odds = first + (last - first) * part / parts
             # so that each end has room for those that follow
             between = range(max(low, *ends, low) + 1, high - (parts - 1 - part))
-            ends.append(min(between, key=lambda end: abs(self.among_first(end) - wanted)))
+            ends.append(min(between, key=lambda end: abs(self.among_first(end) - target_odds)))
         return ends
 
 
-def closeness(paths: frozenset[str], known: frozenset[str]) -> float:
-    """Return how likely a task that changes these paths belongs to a set whose members change the `known` ones."""
-    if not paths.isdisjoint(known):
+def closeness(paths: frozenset[str], known_paths: frozenset[str]) -> float:
+    """Return how likely a task that changes these paths belongs to a set whose members change the `known_paths`."""
+    if not paths.isdisjoint(known_paths):
         return _SAME_PATH
-    return 1.0 if _folders(paths).isdisjoint(_folders(known)) else _SAME_FOLDER
+    return 1.0 if _folders(paths).isdisjoint(_folders(known_paths)) else _SAME_FOLDER
 
 
 def _folders(paths: frozenset[str]) -> set[str]:
