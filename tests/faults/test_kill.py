@@ -5,20 +5,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import functools
 import os
 import random
 import shutil
-import signal
-import sys
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -34,6 +29,7 @@ from gitorch.model.outcome import ExitReason
 from gitorch.model.task import State, Task, change
 from gitorch.replay import MemoryReplayer
 from gitorch.storage.operations import TaskChange, difference
+from tests.faults.killing import killed, killed_at
 from tests.faults.night import SECONDS, Night, await_act
 from tests.support.git import git
 from tests.support.scale import scaled
@@ -41,7 +37,6 @@ from tests.support.scale import scaled
 KILLS = int(os.environ.get("GITORCH_KILLS") or 30)
 SEED = int(os.environ.get("GITORCH_SEED") or random.randrange(1_000_000))
 NIGHT_SECONDS = 1.1
-_WRITES = os.O_WRONLY | os.O_RDWR
 
 
 @pytest.fixture
@@ -49,58 +44,6 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
     """Random numbers that GITORCH_SEED makes again."""
     print(f"GITORCH_SEED={SEED}", flush=True)
     return random.Random(f"{SEED} {request.node.name}")
-
-
-def killed(work: Callable[[], object], seconds: float, *, with_git: bool = True) -> bool:
-    """Do some work in a child, and kill -9 it and its git after some time; return whether it was still at work."""
-    child = os.fork()
-    if not child:
-        os.setsid()
-        work_and_exit(work)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    # it may have been killed before it had a group, or be done
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if with_git:
-            os.killpg(child, signal.SIGKILL)
-    return _was_killed(child)
-
-
-def killed_at(work: Callable[[], object], step: int, *, with_git: bool = False) -> bool:
-    """Do some work in a child that kills itself at its n-th step outwards; return whether it came to that."""
-    child = os.fork()
-    if not child:
-        os.setsid()
-        left = step
-
-        def count(event: str, args: tuple[Any, ...]) -> None:
-            nonlocal left
-            if event in ("os.rename", "os.link", "os.remove", "subprocess.Popen") or (
-                event == "open" and args[2] & _WRITES
-            ):
-                left -= 1
-                if left == 0:
-                    os.killpg(0, signal.SIGKILL) if with_git else os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(count)
-        work_and_exit(work)
-    return _was_killed(child)
-
-
-def work_and_exit(work: Callable[[], object]) -> NoReturn:
-    # nothing of the child may go on in pytest
-    try:
-        work()
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
-
-
-def _was_killed(child: int) -> bool:
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the work itself failed"
-    return os.WIFSIGNALED(status)
 
 
 def test_every_task_finishes_once_whatever_the_random_moments_at_which_the_orchestrator_is_killed(

@@ -10,7 +10,7 @@ from gitorch import services
 from gitorch.model.task import State
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
-from tests.faults.test_kill import killed_at
+from tests.faults.killing import killed_at
 from tests.support.days import WHO, finish_by_hand, finished
 from tests.support.git import git
 

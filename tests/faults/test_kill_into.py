@@ -21,7 +21,8 @@ from gitorch.model.task import State, Task
 from gitorch.replay import MemoryReplayer
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
-from tests.faults.test_kill import chance, killed, killed_at
+from tests.faults.killing import killed, killed_at
+from tests.faults.test_kill import chance
 from tests.support.cli import Pipe
 from tests.support.git import commit, git
 from tests.support.scale import scaled

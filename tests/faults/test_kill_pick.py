@@ -11,7 +11,7 @@ from gitorch.model.naming import TaskId
 from gitorch.model.task import RivalSpec, State, change_spec
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
-from tests.faults.test_kill import killed_at
+from tests.faults.killing import killed_at
 from tests.faults.test_kill_undo import Day
 from tests.support.days import WHO, finished, submit, whole
 from tests.support.git import git

@@ -15,7 +15,7 @@ from gitorch.flow.planning.heuristics import Heuristics
 from gitorch.services.open import open_workspace
 from gitorch.services.planner import PlannerChoice
 from gitorch.services.workspace import Workspace
-from tests.faults.test_kill import killed_at
+from tests.faults.killing import killed_at
 from tests.faults.test_kill_undo import Day
 
 GOAL = "1. Add a table\n2. Fix the API"

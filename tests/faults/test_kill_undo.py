@@ -29,7 +29,8 @@ from gitorch.model.task import Comment, State
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import OperationLog
-from tests.faults.test_kill import SEED, killed, killed_at, work_and_exit
+from tests.faults.killing import killed, killed_at, work_and_exit
+from tests.faults.test_kill import SEED
 from tests.support.days import WHO, adopt, approve, branch, finish_by_hand, finished, merge, whole
 from tests.support.git import git
 from tests.support.notes import note_line

@@ -22,7 +22,7 @@ from gitorch.model.refs import RefUpdate
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import difference
-from tests.faults.test_kill import work_and_exit
+from tests.faults.killing import work_and_exit
 from tests.support.days import WHO, approve, finished, merge
 from tests.support.git import git, run
 

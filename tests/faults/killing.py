@@ -1,0 +1,90 @@
+"""Ways to kill some work: at a moment, or before one of its steps outwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+_WRITES = os.O_WRONLY | os.O_RDWR
+
+
+def killed(work: Callable[[], object], seconds: float, *, with_git: bool = True) -> bool:
+    """Do some work in a child, and kill -9 it and its git after some time; return whether it was still at work."""
+    child = os.fork()
+    if not child:
+        os.setsid()
+        work_and_exit(work)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    # it may have been killed before it had a group, or be done
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if with_git:
+            os.killpg(child, signal.SIGKILL)
+    return _was_killed(child)
+
+
+def killed_at(work: Callable[[], object], step: int, *, with_git: bool = False) -> bool:
+    """Do some work in a child that kills itself at its n-th step outwards; return whether it came to that."""
+    child = os.fork()
+    if not child:
+        os.setsid()
+        left = step
+
+        def count(event: str, args: tuple[Any, ...]) -> None:
+            nonlocal left
+            if _is_step(event, args):
+                left -= 1
+                if left == 0:
+                    os.killpg(0, signal.SIGKILL) if with_git else os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(count)
+        work_and_exit(work)
+    return _was_killed(child)
+
+
+def steps_of(work: Callable[[], object]) -> int:
+    """Do some work in a child, and return how many steps outwards it makes."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+
+        def count(event: str, args: tuple[Any, ...]) -> None:
+            if _is_step(event, args):
+                os.write(writer, b".")
+
+        sys.addaudithook(count)
+        work_and_exit(work)
+    os.close(writer)
+    with open(reader, "rb") as file:
+        steps = len(file.read())
+    assert not _was_killed(child)
+    return steps
+
+
+def _is_step(event: str, args: tuple[Any, ...]) -> bool:
+    """Return whether an event of the interpreter changes something outside: a file, or by a program."""
+    if event == "open":
+        return bool(args[2] & _WRITES)
+    return event in ("os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "subprocess.Popen")
+
+
+def work_and_exit(work: Callable[[], object]) -> NoReturn:
+    # nothing of the child may go on in pytest
+    try:
+        work()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _was_killed(child: int) -> bool:
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the work itself failed"
+    return os.WIFSIGNALED(status)
