@@ -61,10 +61,12 @@ def welcome(settings: AgentSettings, home: Path) -> None:
     path = home / ".claude.json"
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            known = streams.parse(file.read(_LARGEST)) or {}
+            stored_settings = streams.parse(file.read(_LARGEST)) or {}
     except OSError:
-        known = {}
-    atomic.replace(path, msgspec.json.encode({"theme": "dark", **known, "hasCompletedOnboarding": True}), mode=0o600)
+        stored_settings = {}
+    atomic.replace(
+        path, msgspec.json.encode({"theme": "dark", **stored_settings, "hasCompletedOnboarding": True}), mode=0o600
+    )
 
 
 def is_shell(launch: Launch) -> bool:

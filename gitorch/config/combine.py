@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 
 from gitorch import typed
+from gitorch.config import allowed
 from gitorch.config.layers import Layer
 from gitorch.config.settings import BUILT_IN_AGENTS, AgentSettings, Config, RemoteSettings, RoleSettings, Section
 from gitorch.config.source_lines import find_setting
 from gitorch.config.units import seconds, size
 from gitorch.errors import InvalidInput, did_you_mean
 from gitorch.model import globs
+from gitorch.model.wall_clock import next_time
 
 _LEAST_OUTPUT = 64_000
 _LEAST_LOST_AFTER = 2.0
@@ -59,35 +63,47 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
     except msgspec.ValidationError as error:
         message, _, position = str(error).partition(" - at `$.")
         path = _full_path(position.rstrip("`"), merged)
-        message += _choices(path)
-        raise InvalidInput("config-invalid", f"{_location(path, origins, layers)}: {path}: {message}") from error
+        if missing := re.fullmatch(r"Object missing required field `(\w+)`", message):
+            what = allowed.required_field(f"{path}.{missing[1]}")
+        else:
+            what = allowed.problem(path, merged)
+        raise InvalidInput("config-invalid", f"{_location(path, origins, layers)}: {what}") from error
     for name, read, text in _quantities(config):
         try:
             read(text)
         except InvalidInput as error:
-            location = _location(name, origins, layers)
-            raise InvalidInput("config-invalid", f"{location}: {name}: {error}", fix=error.fix) from error
+            raise _refusal(name, f"{name}: {error}", origins, layers, *error.fix) from error
     _refuse_unavailable(config, origins, layers)
     for name, pattern in _globs(config):
         if reason := globs.problem(pattern):
             location = _location(name, origins, layers)
             raise InvalidInput("config-invalid", f"{location}: {name}: {pattern} is not a valid glob", why=reason)
-    _refuse_values(config)
-    return config
-
-
-def _refuse_values(config: Config) -> None:
-    if "{task}" not in config.branch or "{task}" not in config.worktrees:
-        raise InvalidInput("config-invalid", "branch and worktrees must contain {task}")
+    for name, value, is_allowed, must in _ranges(config):
+        if not is_allowed:
+            shown = json.dumps(value, ensure_ascii=False)
+            raise _refusal(name, f"{name} = {shown} is not valid: it must {must}", origins, layers)
     for name, agent in config.agents.items():
         _refuse_agent(name, agent)
     _refuse_remote(config.remote)
-    if config.run.max_agents < 1:
-        raise InvalidInput("config-invalid", f"run.max_agents must be at least 1, not {config.run.max_agents}")
-    if size(config.run.max_output) < _LEAST_OUTPUT:
-        raise InvalidInput("config-invalid", f"run.max_output must be at least 64kB, not {config.run.max_output}")
-    if negative := [name for name in ("parallel_checks", "max_checks") if getattr(config.merge, name) < 0]:
-        raise InvalidInput("config-invalid", f"merge.{negative[0]} cannot be {getattr(config.merge, negative[0])}")
+    return config
+
+
+def _refusal(name: str, what: str, origins: Mapping[str, str], layers: Sequence[Layer], *fix: str) -> InvalidInput:
+    return InvalidInput("config-invalid", f"{_location(name, origins, layers)}: {what}", fix=fix)
+
+
+def _ranges(config: Config) -> Iterator[tuple[str, object, bool, str]]:
+    """Yield values with a range: name, value, whether it is allowed, and what it must do."""
+    for name in ("branch", "worktrees"):
+        yield name, getattr(config, name), "{task}" in getattr(config, name), "contain {task}"
+    yield "run.max_agents", config.run.max_agents, config.run.max_agents >= 1, "be 1 or more"
+    yield "run.max_output", config.run.max_output, size(config.run.max_output) >= _LEAST_OUTPUT, "be 64kB or more"
+    for table, key in (
+        *(("merge", "parallel_checks"), ("merge", "max_checks"), ("run", "retries"), ("run", "fix_checks")),
+        *(("run", "max_unreviewed"), ("run", "budget"), ("run", "token_budget"), ("sandbox", "processes")),
+    ):
+        value = getattr(getattr(config, table), key)
+        yield f"{table}.{key}", value, value >= 0, "be 0 or more"
 
 
 def _refuse_remote(remote: RemoteSettings) -> None:
@@ -129,6 +145,12 @@ def _quantities(config: Config) -> Iterator[tuple[str, Callable[[str], float], s
     yield "run.max_output", size, config.run.max_output
     yield "trash.keep", seconds, config.trash.keep
     yield "remote.lost_after", seconds, config.remote.lost_after
+    if config.run.until:
+        yield "run.until", _time_of_day, config.run.until
+
+
+def _time_of_day(text: str) -> float:
+    return next_time(text, datetime.now(UTC)).timestamp()
 
 
 def _globs(config: Config) -> Iterator[tuple[str, str]]:
@@ -138,28 +160,15 @@ def _globs(config: Config) -> Iterator[tuple[str, str]]:
     yield from ((f"roles.{name}.paths", pattern) for name, role in config.roles.items() for pattern in role.paths)
 
 
-def _choices(path: str) -> str:
-    """Return the values that a setting may have, as the end of a message; empty if they cannot be listed."""
-    kind: Any = Config
-    for name in path.split("."):
-        is_table = get_origin(kind) is dict
-        kind = get_args(kind)[1] if is_table else get_type_hints(kind).get(name) if isinstance(kind, type) else None
-    if get_origin(kind) is not Literal:
-        return ""
-    *others, last = get_args(kind)
-    return f"; it must be {', '.join(others)} or {last}"
-
-
 def _full_path(path: str, merged: Mapping[str, Any]) -> str:
     """Return the dotted name of a value; restore the table keys that msgspec leaves out of its message."""
     table, unnamed, tail = path.partition("[...]")
-    kind = get_type_hints(Config).get(table)
-    if unnamed and get_origin(kind) is dict:
-        for key, value in merged[table].items():
-            try:
-                typed.from_object(value, get_args(kind)[1])
-            except msgspec.ValidationError:
-                return f"{table}.{key}{tail}"
+    keys = allowed.value_at(table, merged) if unnamed else None
+    for key, value in keys.items() if isinstance(keys, Mapping) else ():
+        try:
+            typed.from_object(value, allowed.kind_of(f"{table}.{key}"))
+        except msgspec.ValidationError:
+            return _full_path(f"{table}.{key}{tail}", merged)
     return path
 
 
@@ -183,6 +192,8 @@ def _location(name: str, origins: Mapping[str, str], layers: Sequence[Layer]) ->
     for layer in layers:
         if layer.origin == origin and layer.text:
             return f"{origin}:{find_setting(layer.text, name)}"
+        if layer.origin == origin and name in layer.variables:
+            return f"{origin} ({layer.variables[name]})"
     return origin or "configuration"
 
 

@@ -18,11 +18,15 @@ PERSONAL = ".orchestrate.local.toml"
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings from one place: a file, the environment, or the command line."""
+    """Settings from one place: a file, the environment, or the command line.
+
+    `variables` are the names of environment variables by setting.
+    """
 
     origin: str
     settings: dict[str, Any]
     text: str = ""
+    variables: dict[str, str] = {}
 
 
 def parse(text: str, origin: str) -> Layer:
@@ -61,16 +65,19 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
     Inside an agent, `GITORCH_*` describes its task and is not read as configuration.
     """
     settings: dict[str, Any] = {}
+    variables: dict[str, str] = {}
     if environment.get("USE_API_MODE", "").lower() in ("1", "true", "yes"):
-        settings["agent"] = "api"
+        settings["agent"], variables["agent"] = "api", "USE_API_MODE"
     if environment.get("MAX_AGENTS", "").isdigit():
         _store(settings, "run.max_agents", int(environment["MAX_AGENTS"]))
+        variables["run.max_agents"] = "MAX_AGENTS"
     if "GITORCH_TASK" not in environment:
         names = {"GITORCH_" + name.upper().replace(".", "_"): name for name in _scalar_names()}
         for variable, name in names.items():
             if variable in environment:
                 _store(settings, name, literal(environment[variable], name))
-    return Layer(origin="the environment", settings=settings)
+                variables[name] = variable
+    return Layer(origin="the environment", settings=settings, variables=variables)
 
 
 def from_assignments(assignments: Sequence[str]) -> Layer:

@@ -19,7 +19,10 @@ def find_key(lines: Sequence[str], key: str, start: int = 0, end: int | None = N
 
 
 def find_setting(text: str, name: str) -> int:
-    """Return the line number of a dotted name in TOML: that of its own header, or of its key in its table; else 1."""
+    """Return the line number of a dotted name in TOML: that of its own header, or of its key in its table.
+
+    Of one in an inline table, it is the line of that table; else 1.
+    """
     table, _, key = name.rpartition(".")
     is_inside = not table
     for number, line in enumerate(text.split("\n"), start=1):
@@ -29,4 +32,4 @@ def find_setting(text: str, name: str) -> int:
             is_inside = header[1] == table
         elif is_inside and find_key([line], key) is not None:
             return number
-    return 1
+    return find_setting(text, table) if table else 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import installed
 from tests.support.cli import ROOT
 
 SHARED = {
@@ -88,6 +89,21 @@ def test_sizes_stay_small(distributions: Path, wheel: zipfile.ZipFile) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert int(done.stdout) < LARGEST_IMPORT
+
+
+def test_the_whole_loop_works_from_the_wheel(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """Nothing that a night needs is only in the source tree. `.ci/wheel` does it with every Python of a machine."""
+    for entry in wheel.infolist():
+        if entry.filename.startswith("gitorch/"):
+            place = Path(wheel.extract(entry, tmp_path / "site"))
+            place.chmod(entry.external_attr >> 16 & 0o777 or 0o644)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    code = "import gitorch; print(gitorch.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(tmp_path / "site" / "gitorch" / "__init__.py")
+    installed.check([sys.executable, "-P", "-m", "gitorch"], tmp_path / "loop", environment)
 
 
 def test_git_help_opens_the_man_page(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

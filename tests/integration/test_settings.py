@@ -67,14 +67,14 @@ def test_personal_and_user_files(cli: Cli) -> None:
     ("name", "value", "words"),
     [
         ("run.max_agent", "5", "did you mean max_agents"),
-        ("run.max_agents", "many", "Expected `int`"),
-        ("run.max_agents", "0", "at least 1"),
+        ("run.max_agents", "many", "it must be a whole number"),
+        ("run.max_agents", "0", "1 or more"),
         ("run.start_after", "later", "it must be finished or approved"),
         ("run.task_timeout", "soon", "run.task_timeout"),
-        ("checks", "true", "Expected `object`"),
+        ("checks", "true", "it must be a table whose values are text"),
         ("run.max_agents.x", "1", "is not a table"),
         ("run..x", "1", "not the name of a setting"),
-        ("review.sensitive", '["a"', "Expected `array`"),
+        ("review.sensitive", '["a"', "it must be a list"),
     ],
 )
 def test_an_invalid_value_is_not_written(cli: Cli, name: str, value: str, words: str) -> None:

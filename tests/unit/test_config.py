@@ -130,30 +130,64 @@ def test_all_unknown_keys_at_once() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[run]\nmax_agents = "three"', f"{FILE}:2: run.max_agents: Expected `int`, got `str`"),
-        ("[checks]\n\ntest = 3", f"{FILE}:3: checks.test: Expected `str`, got `int`"),
+        ('[run]\nmax_agents = "three"', f'{FILE}:2: run.max_agents = "three" is not valid: it must be a whole number'),
+        ("[checks]\n\ntest = 3", f"{FILE}:3: checks.test = 3 is not valid: it must be text"),
         (
             '[run]\nrate_limits = "never"',
-            f"{FILE}:2: run.rate_limits: Invalid enum value 'never'; it must be wait, switch or stop",
+            f'{FILE}:2: run.rate_limits = "never" is not valid: it must be wait, switch or stop',
         ),
-        ("run = 3", f"{FILE}:1: run: Expected `object`, got `int`"),
-        ("agents = 3", f"{FILE}:1: agents: Expected `object`, got `int`"),
-        ("[agents.x]\nkind = 'magic'", f"{FILE}:2: agents.x.kind: Invalid enum value 'magic'; it must be "),
-        ("\n[agents.x]\npath = 'magic'", f"{FILE}:2: agents.x: Object missing required field `kind`"),
-        ("[prepare]\nenv = { A = 1 }", f"{FILE}:2: prepare.env[...]: Expected `str`, got `int`"),
-        ("[prepare]\nrun = 'npm ci'", f"{FILE}:2: prepare.run: Expected `array`, got `str`"),
-        ("[run]\nmax_agents = 0", "run.max_agents must be at least 1, not 0"),
-        ("branch = 'orch'", "branch and worktrees must contain {task}"),
+        ("run = 3", f"{FILE}:1: run = 3 is not valid: it must be a table"),
+        ("agents = 3", f"{FILE}:1: agents = 3 is not valid: it must be a table of tables"),
+        (
+            "[agents.x]\nkind = 'magic'",
+            f'{FILE}:2: agents.x.kind = "magic" is not valid: it must be claude, codex, api, acp or command',
+        ),
+        (
+            "\n[agents.x]\npath = 'magic'",
+            f"{FILE}:2: agents.x.kind is missing: it must be claude, codex, api, acp or command",
+        ),
+        ("[prepare]\nenv = { A = 1 }", f"{FILE}:2: prepare.env.A = 1 is not valid: it must be text"),
+        (
+            "[prepare]\nrun = 'npm ci'",
+            f'{FILE}:2: prepare.run = "npm ci" is not valid: it must be a list, such as ["..."], of text',
+        ),
+        ("[run]\nmax_agents = 0", f"{FILE}:2: run.max_agents = 0 is not valid: it must be 1 or more"),
+        ("branch = 'orch'", f'{FILE}:1: branch = "orch" is not valid: it must contain {{task}}'),
         ("[run]\ntask_timeout = 'soon'", f"{FILE}:2: run.task_timeout: 'soon' is not a duration"),
         ("[remote]\naddress = 'somewhere'", "remote.address: 'somewhere' is not HOST:PORT"),
         ("[remote]\napi_key = { value = 'x' }", "remote.api_key must name the environment variable that holds the key"),
         ("[remote]\nlost_after = '1s'", "remote.lost_after must be at least 2s, not 1s"),
+        ("[prepare]\nrun = ['a', 3]", f"{FILE}:2: prepare.run[1] = 3 is not valid: it must be text"),
+        (
+            "[agents.x]\nkind = 'codex'\nprices = { input = 'a', output = 1 }",
+            f'{FILE}:3: agents.x.prices.input = "a" is',
+        ),
+        (
+            "[agents.x]\nkind = 'codex'\nexit_codes = { 3 = 'odd' }",
+            f'{FILE}:3: agents.x.exit_codes.3 = "odd" is not valid',
+        ),
+        ("[run]\nuntil = '25:00'", f"{FILE}:2: run.until: '25:00' is not a time"),
+        ("[merge]\nmax_checks = -1", f"{FILE}:2: merge.max_checks = -1 is not valid: it must be 0 or more"),
         ("[run]\nmin_free_disk = 'much'", f"{FILE}:2: run.min_free_disk: 'much' is not a size"),
     ],
 )
 def test_wrong_values(text: str, told: str) -> None:
     """A value of the wrong type or range is refused, with its place where it stands in a file."""
     assert refusal(text).what.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("layer", "place"),
+    [
+        (from_assignments(["run.max_agents=x"]), "-c"),
+        (from_environment({"GITORCH_RUN_MAX_AGENTS": "x"}), "the environment (GITORCH_RUN_MAX_AGENTS)"),
+    ],
+)
+def test_a_wrong_value_says_where_it_comes_from(layer: Layer, place: str) -> None:
+    """From the command line and the environment as from a file; the name of the variable is told."""
+    with pytest.raises(InvalidInput) as error:
+        combine([layer])
+    assert error.value.what == f'{place}: run.max_agents = "x" is not valid: it must be a whole number'
 
 
 def test_what_is_not_available_is_refused() -> None:
@@ -235,12 +269,10 @@ def test_assignments() -> None:
     assert config.agents["x"].kind == "api"
 
 
-@pytest.mark.parametrize(
-    ("word", "expected"), [("run.until=07:00", "07:00"), ("run.until='7:00'", "7:00"), ("run.until=7", "7")]
-)
+@pytest.mark.parametrize(("word", "expected"), [("base=07:00", "07:00"), ("base='7:00'", "7:00"), ("base=7", "7")])
 def test_text_needs_no_quotes(word: str, expected: str) -> None:
     """What would be a time or a number in TOML is text where the setting is text."""
-    assert combine([from_assignments([word])]).config.run.until == expected
+    assert combine([from_assignments([word])]).config.base == expected
     assert combine([from_assignments(["checks.ok=true"])]).config.checks == {"ok": "true"}
 
 

@@ -156,12 +156,12 @@ class Loop:
 
     def _request(self) -> Json:
         system = {"type": "text", "text": _system(self._tools), "cache_control": CACHED}
-        *others, last = self._tools.definitions
+        *first_tools, last = self._tools.definitions
         return {
             "model": self.limits.model,
             "max_tokens": self.limits.max_tokens,
             "system": [system],
-            "tools": [*others, {**last, "cache_control": CACHED}],
+            "tools": [*first_tools, {**last, "cache_control": CACHED}],
             "messages": marked(self.session.messages),
         }
 

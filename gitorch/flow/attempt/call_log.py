@@ -67,6 +67,6 @@ class CallLogReader:
             end = self._offset + _MOST_BYTES
             while self._offset < end and (data := file.read(_BLOCK_BYTES)):
                 self._offset += len(data)
-                *lines, rest = (self._rest + data).split(b"\n")
-                self._rest = rest[:_LONGEST_LINE]
+                *lines, unfinished = (self._rest + data).split(b"\n")
+                self._rest = unfinished[:_LONGEST_LINE]
                 yield from lines

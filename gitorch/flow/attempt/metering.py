@@ -46,11 +46,11 @@ class Meter:
             return reason
         if self.log:
             self.log.see(line)
-        return self._judged() if self.add(line) else self.exceeded
+        return self._over_budget() if self.add(line) else self.exceeded
 
     def judge_log(self) -> str:
         """Return why the execution should be stopped by what its log says since the last call; empty: it goes on."""
-        return self._judged() if self.add_logged() else self.exceeded
+        return self._over_budget() if self.add_logged() else self.exceeded
 
     def add_logged(self) -> bool:
         """Count what the log says since the last call; return whether it says anything."""
@@ -67,7 +67,7 @@ class Meter:
         self._count(call)
         return True
 
-    def _judged(self) -> str:
+    def _over_budget(self) -> str:
         if self.usage and self.budget and (self.usage.usd or 0.0) >= self.budget:
             self.exceeded = f"its budget of ${self.budget:.2f} is used up"
         return self.exceeded

@@ -25,28 +25,32 @@ def stopped_when_hopeless(
 
     `judge_log` is asked each time after the lines, for an agent that writes more than its output.
     """
-    ended = threading.Event()
-    parts = (executor, execution, judge, judge_log, ended)
+    execution_end = threading.Event()
+    parts = (executor, execution, judge, judge_log, execution_end)
     watcher = threading.Thread(target=_watch, args=parts, daemon=True, name="watch")
     watcher.start()
     try:
         yield
     finally:
-        ended.set()
+        execution_end.set()
         watcher.join()
 
 
 def _watch(
-    executor: Executor, execution: ExecutionId, judge: Judge, judge_log: Callable[[], str], ended: threading.Event
+    executor: Executor,
+    execution: ExecutionId,
+    judge: Judge,
+    judge_log: Callable[[], str],
+    execution_end: threading.Event,
 ) -> None:
-    offset, rest = 0, b""
-    while not ended.wait(WATCH_SECONDS):
+    offset, unfinished = 0, b""
+    while not execution_end.wait(WATCH_SECONDS):
         with executor.open_output(execution, "stdout") as file:
             file.seek(offset)
             while data := file.read(_BLOCK_BYTES):
                 offset += len(data)
-                *lines, rest = (rest + data).split(b"\n")
-                rest = rest[:_LONGEST_LINE]
+                *lines, unfinished = (unfinished + data).split(b"\n")
+                unfinished = unfinished[:_LONGEST_LINE]
                 if reason := next(filter(None, map(judge, lines)), ""):
                     executor.cancel(execution, reason)
                     return
