@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gitorch import services
+from gitorch.git.tree_size import size_problem
 from gitorch.model.branch_state import BranchState
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
@@ -47,8 +48,9 @@ def _state(workspace: Workspace, task: Task, tip: Oid | None) -> BranchState:
     attempt_tip = task.attempt.tip if task.attempt else None
     if tip is None or (tip == task.tip and attempt_tip in (None, tip)):
         return BranchState(task=task)
-    if workspace.repository.object_ids(f"{tip}^{{commit}}") == [None]:
-        # the branch points at nothing: what was recorded is what there is
+    repository = workspace.repository
+    if repository.object_ids(f"{tip}^{{commit}}") == [None] or size_problem(repository, tip):
+        # the branch points at nothing, or at more than git could compare: what was recorded is what there is
         return BranchState(task=task)
     return services.hand_work.moved_branch(workspace, task, tip)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from gitorch.git.collect import Rejected, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, branch_ref
+from tests.support.cli import Cli, Pipe, does, saved
 from tests.support.git import git
 
 
@@ -37,21 +40,45 @@ def test_what_git_could_not_hold(repo: Repository, make: str) -> None:
     assert ("sparse has 20480 MB" if make == "huge" else "README.md is neither") in result.reason
 
 
+def tree_bomb(folder: Path) -> str:
+    """Return a commit on HEAD of a few objects, which stands for ten million files."""
+    blob = git("hash-object", "-w", "--stdin", cwd=folder, input=b"x")
+    tree = git("mktree", cwd=folder, input="".join(f"100644 blob {blob}\tf{n}\n" for n in range(10)).encode())
+    for _ in range(6):
+        tree = git("mktree", cwd=folder, input="".join(f"040000 tree {tree}\td{n}\n" for n in range(10)).encode())
+    return git("commit-tree", tree, "-p", "HEAD", "-m", "bomb", cwd=folder)
+
+
 def test_a_tree_bomb(repo: Repository) -> None:
     """A commit that stands for ten million files is refused by its counts: git never compares it with anything."""
     worktree = added(repo)
     base = Oid(git("rev-parse", "main", cwd=worktree.path))
-    blob = repo.git("hash-object", "-w", "--stdin", input=b"x").text
-    lines = "".join(f"100644 blob {blob}\tf{number}\n" for number in range(10))
-    tree = repo.git("mktree", input=lines.encode()).text
-    for _ in range(6):
-        lines = "".join(f"040000 tree {tree}\td{number}\n" for number in range(10))
-        tree = repo.git("mktree", input=lines.encode()).text
-    bomb = git("commit-tree", tree, "-p", "HEAD", "-m", "bomb", cwd=worktree.path)
-    git("update-ref", "refs/heads/orch/t", bomb, cwd=worktree.path)
+    git("update-ref", "refs/heads/orch/t", tree_bomb(worktree.path), cwd=worktree.path)
     result = collect(repo, worktree, branch=branch_ref("orch/t"), base=base, message="m")
     assert isinstance(result, Rejected)
     assert "a tree stands for" in result.reason
     assert "a tree stands for" in fence.checkout(repo, worktree.path, worktree.admin)["files"]
     with pytest.raises(Refused, match="cannot be read"):
         worktrees.rescue(repo, worktree, branch_ref("r"), "m")
+
+
+def test_a_tree_bomb_on_the_branch_of_a_task(repository_folder: Path, tmp_path: Path) -> None:
+    """No command compares it: neither while its agent runs, nor where it came to a branch that has been checked."""
+    cli = Cli(repository_folder)
+    bomb = tree_bomb(repository_folder)
+    ready, gate = Pipe(tmp_path / "ready"), Pipe(tmp_path / "gate")
+    cli.queue(
+        does("One", f"git update-ref refs/heads/orch/one {bomb}", f"echo > {ready}", f"read word < {gate}"),
+        does("Two", saved("two.txt", "2")),
+    )
+    with cli.start("run") as run:
+        ready.line()
+        while cli.states()["two"] != "finished":
+            time.sleep(0.1)
+        cli("status", "--all")
+        gate.say()
+        assert run.end().code == 6
+    assert "a tree stands for" in cli.tasks()["one"]["reason"]
+    git("update-ref", "refs/heads/orch/two", bomb, cwd=repository_folder)
+    for words in (["status"], ["task", "two"], ["review", "--list"], ["merge", "-n"], ["report"]):
+        cli(*words, ok=range(10))
