@@ -79,7 +79,7 @@ def ssh_tunnel(destination: str, port: int, folder: Path, environment: Mapping[s
 
     Raises `InvalidInput` for a wrong destination, and `SetupNeeded` when ssh is missing or fails.
     """
-    if not _DESTINATION.fullmatch(destination):
+    if not is_destination(destination):
         raise InvalidInput("join-address", f"{destination} is not ssh://[USER@]HOST[:PORT]")
     program = shutil.which("ssh", path=environment.get("PATH"))
     if program is None:
@@ -107,6 +107,11 @@ def ssh_tunnel(destination: str, port: int, folder: Path, environment: Mapping[s
         if keeper.is_alive():
             keeper.join()
         tunnel.stop()
+
+
+def is_destination(text: str) -> bool:
+    """Return whether a text is an address for ssh, and cannot be an option of it."""
+    return _DESTINATION.fullmatch(text) is not None
 
 
 def _start(folder: Path, name: str, argv: tuple[str, ...], environment: Mapping[str, str]) -> Program:

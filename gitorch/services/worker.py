@@ -37,6 +37,7 @@ from gitorch.services.sandbox import rooms_in
 from gitorch.storage import locks
 
 _PUSH_PAUSES = (1.0, 5.0, 15.0)
+_PROGRAMS = ("claude", "codex")
 _RESULTS = "result-*.json"
 _LARGEST_RESULT = 65_536
 _MESSAGE = "Files that the agent of {task} has not committed\n"
@@ -242,6 +243,8 @@ def work(
             environment=environment,
             surroundings=GitSurroundings(options, environment),
             version=options.version,
+            git_version=".".join(map(str, Repository(options.folder, None).version)),
+            programs=tuple(name for name in _PROGRAMS if shutil.which(name, path=environment.get("PATH"))),
         )
         asyncio.run(_until_signal(host, target, lambda: ready(host)))
 

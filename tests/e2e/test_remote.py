@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import ssh
 from tests.support.api import until
 from tests.support.checked import show
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved
 from tests.support.executions import marked
 from tests.support.git import git
-from tests.support.temporal import Server, serving
+from tests.support.temporal import Server, free_port, serving
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,8 @@ def test_a_night_on_two_workers(cli: Cli, tmp_path: Path) -> None:
         )
         folder = cli("log", name).text.strip()
         assert folder.startswith(str(tmp_path / "worker-")), "it had a remote, or ran here"
+    findings = [finding["what"] for finding in cli.json("doctor", "--remote", ok=(0, 4))["findings"]]
+    assert len([text for text in findings if text.startswith(f"worker {os.uname().nodename}: 0 of 2 slots busy")]) == 2
     assert not marked(tmp_path)
     assert [*tmp_path.glob("worker-*/rooms/*")] == []
     cli("approve", "one", "two", "three")
@@ -128,6 +133,59 @@ def test_a_killed_run_is_adopted_by_the_next(cli: Cli, tmp_path: Path) -> None:
     task = cli.tasks()["work"]
     assert (task["state"], task["attempts"]) == ("finished", 1)
     assert show(cli, "orch/work:done.txt") == "done"
+
+
+def test_serve_and_a_worker_that_joins_over_ssh(repository_folder: Path, tmp_path: Path) -> None:
+    """Two commands on two machines: the join line that `serve` prints works, for the server and for git."""
+    calls = ssh.install(tmp_path)
+    cli = Cli(repository_folder, OBEDIENT, PATH=f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    port = str(free_port())
+    with cli.start("serve", "--slots", "1", "--port", port) as serve:
+        log = serve.log.with_suffix(".err")
+        assert until(lambda: "ready: 1 agents" in log.read_text() or serve.process.poll() is not None), log.read_text()
+        (join,) = re.findall(r"orchestrate (worker --join ssh://\S+ --port \d+)$", log.read_text(), re.MULTILINE)
+        words = (*join.split(), "--slots", "2", "--label", "far", "--folder", str(tmp_path / "far"))
+        with cli.start(*words) as far:
+            far_log = far.log.with_suffix(".err")
+            assert until(lambda: "ready: 2" in far_log.read_text() or far.process.poll() is not None), (
+                far_log.read_text()
+            )
+            cli.configure(OBEDIENT + f'label = "far"\n[remote]\naddress = "127.0.0.1:{port}"\n')
+            cli.queue(does("Work", saved("done.txt", "done")))
+            cli.run()
+            assert show(cli, "orch/work:done.txt") == "done"
+            assert {"git-upload-pack", "git-receive-pack"} <= set(re.findall(r"git-\w+-pack", calls.read_text()))
+            assert cli.error("serve", "--port", port, exit=5)["code"] == "port-held"
+            far.process.send_signal(signal.SIGTERM)
+            assert far.end().code == 0
+        serve.process.send_signal(signal.SIGTERM)
+        assert serve.end().code == 0
+    assert not marked(repository_folder)
+
+
+def test_serve_without_its_program(repository_folder: Path) -> None:
+    """The error says what to install."""
+    cli = Cli(repository_folder, OBEDIENT, PATH="/usr/bin:/bin")
+    assert cli.error("serve", exit=4)["code"] == "temporal-missing"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "exit"),
+    [
+        (("--join", "ssh://-oProxyCommand=x"), "join-address", 2),
+        (("--join", "me@host"), "join-address", 2),
+        (("--join", "ssh://a", "--address", "b:1"), "worker-options", 2),
+        (("--slots", "0"), "worker-slots", 2),
+        ((), "remote-address", 4),
+        (("--address", "127.0.0.1:1"), "remote-unreachable", 4),
+    ],
+)
+def test_a_worker_that_cannot_start(
+    repository_folder: Path, tmp_path: Path, words: tuple[str, ...], code: str, exit: int
+) -> None:
+    """Each reason has its code."""
+    cli = Cli(repository_folder, OBEDIENT)
+    assert cli.error("worker", "--folder", str(tmp_path / "worker"), *words, exit=exit)["code"] == code
 
 
 def test_without_any_worker_nothing_starts(cli: Cli) -> None:

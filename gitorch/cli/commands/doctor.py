@@ -20,16 +20,19 @@ _MARKS = {True: "ok     ", None: "note   ", False: "FAILS  "}
 
 @click.command("doctor")
 @click.option("--checks", is_flag=True, help="Also run the repository's checks on the base, where no result is known.")
+@click.option("--remote", is_flag=True, help="Also ask the workers: link, clock, versions, disk, agents.")
 @click.option("--fix", is_flag=True, help="Repair what can be repaired safely. Each repair is named, and asked for.")
 @click.option("-y", "--yes", is_flag=True, help="With --fix: do not ask.")
 @pass_session
-def doctor_command(session: Session, checks: bool, fix: bool, yes: bool) -> None:
+def doctor_command(session: Session, checks: bool, remote: bool, fix: bool, yes: bool) -> None:
     """Show what works, what does not, and how to fix it."""
     services.losses.examine(session.workspace)
     findings = _findings(session, checks=checks)
+    workers = [*services.remote_checks.worker_findings(session.workspace)] if remote else []
+    findings += workers
     repaired = _repair(session, findings, yes=yes) if fix else []
     if repaired:
-        findings = _findings(session, checks=False)
+        findings = [*_findings(session, checks=False), *workers]
     text = "\n".join(map(_line, findings))
     session.answer(text, schema.start.DoctorAnswer(findings=[*map(_json, findings)], repaired=repaired))
     if any(item.repair for item in findings) and not fix:

@@ -137,6 +137,14 @@ class Engine:
                 raise
             return None
 
+    def answers(self, queue: str) -> bool:
+        """Return whether a worker is there now."""
+        try:
+            self._connection.call(lambda client: _ask_machine(client, queue), patience=0)
+        except (RPCError, WorkflowQueryFailedError, SetupNeeded):
+            return False
+        return True
+
     def live(self, queue: str, key: str, token: str) -> Live:
         """Ask a worker for the state of an execution; nothing is known when it does not answer."""
 
@@ -220,10 +228,10 @@ async def _memo(description: WorkflowExecutionDescription, name: str) -> str:
 
 
 async def _machines(client: Client) -> list[Machine]:
-    async def ask(queue: str) -> Machine:
-        handle = client.get_workflow_handle(queue)
-        return await handle.query(WorkerWorkflow.describe, rpc_timeout=_PRESENCE)
-
     queues = [workflow.id async for workflow in client.list_workflows(_RUNNING_WORKERS)]
-    answers = await asyncio.gather(*map(ask, queues), return_exceptions=True)
+    answers = await asyncio.gather(*(_ask_machine(client, queue) for queue in queues), return_exceptions=True)
     return [answer for answer in answers if isinstance(answer, Machine) and own_queue(answer.id) in queues]
+
+
+async def _ask_machine(client: Client, queue: str) -> Machine:
+    return await client.get_workflow_handle(queue).query(WorkerWorkflow.describe, rpc_timeout=_PRESENCE)

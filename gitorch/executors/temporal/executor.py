@@ -238,12 +238,12 @@ class TemporalExecutor:
         return end
 
     def _fetched(self, home: Home, result: Result, stream: Stream) -> Iterator[bytes]:
-        """Yield the output that is still on the worker; of a lost execution, what the worker can give.
+        """Yield the output that is still on the worker; of a lost execution, what a worker that is there can give.
 
         Raises `OutputLost` when it does not answer.
         """
-        if result.queue:
-            must = result.exit.cause != "lost"
+        must = result.exit.cause != "lost"
+        if result.queue and (must or self._engine.answers(result.queue)):
             for _, data in self._engine.output(result.queue, _reading(home, stream), must=must):
                 yield data
 

@@ -87,6 +87,7 @@ class Host:
         surroundings: Surroundings,
         version: str = "",
         git_version: str = "",
+        programs: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.slots = slots
@@ -98,6 +99,7 @@ class Host:
         self._surroundings = surroundings
         self._version = version
         self._git_version = git_version
+        self._programs = programs
         # its other end is in this process alone: the kernel closes it when this process dies, however that happens
         self._leash, self._leash_end = os.pipe()
 
@@ -151,6 +153,7 @@ class Host:
             labels=self.labels,
             version=self._version,
             git=self._git_version,
+            programs=self._programs,
             free_disk=shutil.disk_usage(self.folder).free,
             clock=time.time(),
             draining=self.is_draining,

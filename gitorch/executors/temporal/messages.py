@@ -158,7 +158,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker as it describes itself; times are unix seconds, sizes bytes."""
+    """A worker as it describes itself; times are unix seconds, sizes bytes. `programs` are the agents that it has."""
 
     id: str
     host: str
@@ -167,6 +167,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] = ()
     version: str = ""
     git: str = ""
+    programs: tuple[str, ...] = ()
     free_disk: int = 0
     clock: float = 0.0
     draining: bool = False
