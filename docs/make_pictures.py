@@ -1,4 +1,4 @@
-"""Draw the README's pictures from what real commands print on a real terminal: `python docs/make_pictures.py [TO]`.
+"""Draw the pictures of the README and the tutorial from what real commands print: `python docs/make_pictures.py [TO]`.
 
 Each picture is taken in the demo's temporary repository, after the steps of the demo before it, and is written as a
 light and a dark SVG. Nothing is drawn by hand: run it again after a change of what commands print.
@@ -31,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 PICTURES = {
     "orchestrate status": "status",
     "orchestrate review": "review",
+    "orchestrate diff add-a-users-table": "diff",
     "orchestrate merge --dry-run": "merge",
 }
 """The steps of the demo that are drawn, and the names of their pictures."""

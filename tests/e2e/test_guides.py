@@ -16,6 +16,11 @@ def test_the_morning(repository_folder: Path, tmp_path: Path) -> None:
     run_blocks(blocks(DOCS / "morning.md"), repository_folder, tmp_path)
 
 
+def test_the_first_night(repository_folder: Path, tmp_path: Path) -> None:
+    run_blocks(blocks(DOCS / "tutorial.md"), repository_folder, tmp_path)
+    assert "add-a-users-table.txt" in git("ls-tree", "--name-only", "main", cwd=repository_folder)
+
+
 def test_how_to(repository_folder: Path, tmp_path: Path) -> None:
     """In a clone of a repository that has a branch by somebody else."""
     git("switch", "-q", "-c", "feature/search", cwd=repository_folder)

@@ -109,7 +109,9 @@ def compose_brief(
     """Return the brief of a task whose attempt has started; the arguments are those of `run`."""
     if current_attempt(task).answers_only:
         return brief.questions_brief(task, resumed=current_attempt(task).resumed)
-    reads_only = context.config.agents[task.spec.agent].permissions == "readonly"
+    # of a task that is still queued, no agent may have been chosen
+    settings = context.config.agents.get(task.spec.agent)
+    reads_only = settings is not None and settings.permissions == "readonly"
     if current_attempt(task).resumed and reads_only:
         return brief.reader_brief(task.answer)
     if current_attempt(task).resumed:
