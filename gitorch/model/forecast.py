@@ -27,13 +27,27 @@ class Conflict(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
 
 
+class RemovedName(msgspec.Struct, frozen=True, kw_only=True):
+    """A public name that one branch removes or renames and another one newly uses, with the file of each."""
+
+    name: str
+    removed_by: TaskId
+    removed_in: str
+    used_by: TaskId
+    used_in: str
+
+
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
-    """The conflicts among all branches in flight, as of `when`: what each task held then, and what it was put on."""
+    """The conflicts among all branches in flight, as of `when`: what each task held then, and what it was put on.
+
+    `removed_names` are what text conflicts do not tell.
+    """
 
     created: datetime = field(name="when")
     onto: Oid
     tips: dict[TaskId, Oid]
     conflicts: tuple[Conflict, ...] = ()
+    removed_names: tuple[RemovedName, ...] = ()
 
 
 class CheckStatus(StrEnum):
@@ -102,6 +116,15 @@ def active_conflicts(conflicts: Iterable[Conflict], tasks: Mapping[TaskId, Task]
         conflict
         for conflict in conflicts
         if all(name in tasks and tasks[name].state in IN_FLIGHT for name in conflict.tasks)
+    )
+
+
+def active_names(removed: Iterable[RemovedName], tasks: Mapping[TaskId, Task]) -> tuple[RemovedName, ...]:
+    """Return the removed names whose tasks are both still in flight."""
+    return tuple(
+        entry
+        for entry in removed
+        if all(name in tasks and tasks[name].state in IN_FLIGHT for name in (entry.removed_by, entry.used_by))
     )
 
 

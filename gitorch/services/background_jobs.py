@@ -105,6 +105,7 @@ class Forecaster:
         self.context = context
         self.loaded = loaded
         self._cache = MergeCache()
+        self._last: Forecast | None = None
 
     def run(self, job: UpdateForecast, cancellation: Cancellation) -> UpdateResult:  # noqa: ARG002
         """Save uncommitted work, then rebuild forecast and candidate."""
@@ -117,7 +118,7 @@ class Forecaster:
         forecast, rebuilt = None, None
         if fingerprint != job.fingerprint:
             with MemoryReplayer(repository) as replayer:
-                forecast = make_forecast(inputs, replayer, self._cache, clean, refs)
+                forecast = self._last = make_forecast(inputs, replayer, self._cache, clean, refs, self._last)
                 rebuilt = rebuild_candidate(
                     inputs,
                     self.loaded,

@@ -22,7 +22,7 @@ from gitorch.replay import MemoryReplayer, Replayer
 from gitorch.services.branches import refuse_checked_out
 from gitorch.services.checks import checks_at
 from gitorch.services.forecast import make_forecast
-from gitorch.services.forecast_record import save_candidate, save_forecast, saved_candidate, unchecked
+from gitorch.services.forecast_record import last_forecast, save_candidate, save_forecast, saved_candidate, unchecked
 from gitorch.services.merge import plan_for
 from gitorch.services.merge_base import MergeInputs, merge_inputs
 from gitorch.services.workspace import Workspace
@@ -46,7 +46,7 @@ def refresh(workspace: Workspace) -> list[str]:
         # two commands at once would overwrite each other's files
         with locks.file_lock(workspace.folder / "forecast.lock"), MemoryReplayer(workspace.repository) as engine:
             inputs = merge_inputs(workspace)
-            save_forecast(workspace, make_forecast(inputs, engine))
+            save_forecast(workspace, make_forecast(inputs, engine, last=last_forecast(workspace)))
             rebuilt = rebuild_candidate(
                 inputs,
                 workspace.loaded,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gitorch import services
 from gitorch.flow.forecast import pairs
 from gitorch.flow.forecast.pairs import Branch, MergeCache
 from gitorch.flow.scheduling import base
@@ -17,14 +18,14 @@ from gitorch.model.forecast import IN_FLIGHT, Conflict, Forecast
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import Phase, State, Task
 from gitorch.replay import Replayer
-from gitorch.services.forecast_record import save_forecast
+from gitorch.services.forecast_record import last_forecast, save_forecast
 from gitorch.services.merge_base import MergeInputs, merge_inputs
 from gitorch.services.workspace import Workspace
 
 
 def update_forecast(workspace: Workspace, replayer: Replayer) -> tuple[Conflict, ...]:
     """Forecast the conflicts of all branches in flight, and save the forecast."""
-    forecast = make_forecast(merge_inputs(workspace), replayer)
+    forecast = make_forecast(merge_inputs(workspace), replayer, last=last_forecast(workspace))
     save_forecast(workspace, forecast)
     return forecast.conflicts
 
@@ -35,17 +36,21 @@ def make_forecast(
     cache: MergeCache | None = None,
     clean: Collection[TaskId] = (),
     refs: Mapping[Ref, Oid] | None = None,
+    last: Forecast | None = None,
 ) -> Forecast:
     """Merge the branches in flight in memory, and return the conflicts.
 
     `cache` holds the results of earlier merges. `clean` are the running tasks without uncommitted work. `refs` are
-    those of `in_flight_refs`, where they were read already.
+    those of `in_flight_refs`, where they were read already. What the `last` forecast says of names holds as long as no
+    branch moves.
     """
     onto = inputs.merge_base[0] or base.start_commit(inputs.repository, inputs.config)
     branches = _branches_in_flight(inputs, in_flight_refs(inputs) if refs is None else refs, clean)
     conflicts = pairs.forecast(replayer, branches, onto, cache)
     tips = {branch.task: branch.tip for branch in branches}
-    return Forecast(created=datetime.now(UTC), onto=onto, tips=tips, conflicts=conflicts)
+    is_same = last is not None and last.tips == tips
+    removed = last.removed_names if last and is_same else services.removed_names.find(inputs.repository, branches)
+    return Forecast(created=datetime.now(UTC), onto=onto, tips=tips, conflicts=conflicts, removed_names=removed)
 
 
 def in_flight_refs(inputs: MergeInputs) -> dict[Ref, Oid]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.model import forecast as model
-from gitorch.model.forecast import Candidate, CheckStatus, Conflict, Forecast, ForecastSummary
+from gitorch.model.forecast import Candidate, CheckStatus, Conflict, Forecast, ForecastSummary, RemovedName
 from gitorch.model.naming import TaskId
 from gitorch.model.resolution import Resolution
 from gitorch.model.task import Task
@@ -23,6 +23,17 @@ _CANDIDATE = "candidate.json"
 def saved_conflicts(workspace: Workspace) -> tuple[Conflict, ...]:
     """Return the conflicts of the last forecast whose tasks are still in flight."""
     return _conflicts(workspace.folder, workspace.tasks)
+
+
+def saved_names(workspace: Workspace) -> tuple[RemovedName, ...]:
+    """Return the names that do not fit together, by the last forecast, whose tasks are still in flight."""
+    forecast = last_forecast(workspace)
+    return model.active_names(forecast.removed_names, workspace.tasks) if forecast else ()
+
+
+def last_forecast(workspace: Workspace) -> Forecast | None:
+    """Return the last forecast as it was saved; None before the first."""
+    return _read(workspace.folder / _FORECAST, Forecast)
 
 
 def saved_candidate(workspace: Workspace) -> Candidate | None:

@@ -14,7 +14,7 @@ from gitorch.git import credentials
 from gitorch.model import branch_state as branch_state_model
 from gitorch.model import graph, note, rivals
 from gitorch.model.branch_state import BranchState
-from gitorch.model.forecast import Conflict, conflicts_of
+from gitorch.model.forecast import Conflict, RemovedName, conflicts_of
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.resolution import Resolution
 from gitorch.model.task import BeforeQuestions, Comment, State, Task, by_id, change, commit_range
@@ -23,7 +23,7 @@ from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
 from gitorch.services.comments import SENT_BACK
-from gitorch.services.forecast_record import current_resolutions, saved_conflicts
+from gitorch.services.forecast_record import current_resolutions, saved_conflicts, saved_names
 from gitorch.services.resume import answered
 from gitorch.services.rivals import Dropped, dropped_by
 from gitorch.services.second_look import verdict_patches
@@ -66,6 +66,7 @@ class _Board(msgspec.Struct, frozen=True, kw_only=True):
 
     foreign_changes: list[ForeignChange]
     conflicts: tuple[Conflict, ...]
+    removed_names: tuple[RemovedName, ...]
     resolutions: tuple[Resolution, ...]
     unlocks: dict[TaskId, list[TaskId]]
     integration: Oid | None
@@ -78,6 +79,7 @@ def _board(workspace: Workspace, states: Sequence[BranchState]) -> _Board:
     return _Board(
         foreign_changes=moved.unacknowledged(workspace),
         conflicts=saved_conflicts(workspace),
+        removed_names=saved_names(workspace),
         resolutions=current_resolutions(workspace),
         unlocks=graph.unlocked(names, tasks),
         integration=workspace.repository.object_ids(branch_ref(workspace.config.integration))[0],
@@ -105,6 +107,7 @@ def _card(workspace: Workspace, state: BranchState, board: _Board) -> ReviewCard
         unapproved,
         board.integration,
         board.changes[commit_range(state.task)],
+        board.removed_names,
     )
     resolutions = tuple(entry for entry in board.resolutions if entry.task == name)
     card = msgspec.structs.replace(card, resolutions=resolutions)

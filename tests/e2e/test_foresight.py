@@ -10,7 +10,7 @@ import pytest
 
 from gitorch.services.open import open_workspace
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, left_behind, saved
-from tests.support.git import commit, git
+from tests.support.git import commit, commit_on_branch, git
 
 PAIR = "! { test -e a.txt && test -e b.txt; }"
 """A check that a and b pass alone, and fail together."""
@@ -344,3 +344,34 @@ def test_running_agents_are_told_whom_they_will_conflict_with(cli: Cli) -> None:
     assert "+early" in message
     brief = cli.folder / ".git" / "gitorch" / "attempts" / "late" / "1" / "brief-1.md"
     assert "the file `$GITORCH_CONFLICTS` appears" in brief.read_text("utf-8")
+
+
+def test_a_name_that_goes_away_is_named(repository_folder: Path) -> None:
+    """No text conflicts: the forecast says it in `status`, `merge -n` and `review`, as long as both are in flight."""
+    prices = "def parse_price(text):\n    return int(text)\n"
+    commit(repository_folder, "prices", {"prices.py": prices, "shop.py": "import prices\n"})
+    rename = ("rename", {"prices.py": prices.replace("parse_price", "read_price")})
+    commit_on_branch(repository_folder, "task/rename", "main", rename)
+    sell = ("sell", {"shop.py": "import prices\n\n\ndef sell(text):\n    return prices.parse_price(text)\n"})
+    commit_on_branch(repository_folder, "task/sell", "main", sell)
+    cli = Cli(repository_folder)
+    cli("adopt", "task/*")
+
+    expected = {
+        "name": "parse_price",
+        "removed_by": "rename",
+        "removed_in": "prices.py",
+        "used_by": "sell",
+        "used_in": "shop.py",
+    }
+    assert cli.json("merge", "-n")["removed_names"] == [expected]
+    assert cli.json("status")["removed_names"] == [expected]
+    sentence = "parse_price is removed or renamed by rename in prices.py, and newly used by sell in shop.py"
+    assert sentence in " ".join(cli("status").text.split())
+    assert sentence in " ".join(cli("merge", "-n").text.split())
+    (card,) = cli.json("review", "sell")["tasks"]
+    assert [signal["text"] for signal in card["signals"] if signal["kind"] == "removed-name"] == [
+        "newly uses parse_price, which rename removes or renames"
+    ]
+    cli("reject", "rename")
+    assert "removed_names" not in cli.json("status")

@@ -102,12 +102,16 @@ def _merge(
             how = _How(verify or workspace.config.merge.verify, takes=takes, recheck=recheck, sign=sign)
             plan = _published(session, replayer, plan, how)
         conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
+    removed = services.forecast_record.saved_names(workspace) if dry_run else ()
     if dry_run:
-        page = views.merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts)
+        page = views.merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts, removed_names=removed)
     else:
         page = views.merge_result.merge_result(plan, branch)
     predicted = conflicts if dry_run else None
-    session.answer(page, schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, dry_run=dry_run))
+    session.answer(
+        page,
+        schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, removed_names=removed, dry_run=dry_run),
+    )
     if plan.ready:
         session.say(_RESOLVED_HINT)
     if plan.steps and not dry_run:

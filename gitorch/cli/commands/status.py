@@ -15,7 +15,7 @@ from gitorch.cli import schema, views
 from gitorch.cli.session import Session, pass_session
 from gitorch.git.line_counts import LineCounts
 from gitorch.model.branch_state import BranchState, describe
-from gitorch.model.forecast import Candidate, Conflict
+from gitorch.model.forecast import Candidate, Conflict, RemovedName
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task
 from gitorch.services.protection import Protection
@@ -60,6 +60,7 @@ class _Board(msgspec.Struct, frozen=True, kw_only=True):
     sizes: Mapping[TaskId, LineCounts]
     protection: Protection
     conflicts: Sequence[Conflict]
+    removed_names: Sequence[RemovedName]
     candidate: Candidate | None
 
 
@@ -83,6 +84,7 @@ def _board(workspace: Workspace) -> _Board:
         sizes=services.diff_sizes.diff_sizes(workspace, tasks.values()),
         protection=services.protection.to_show(workspace),
         conflicts=services.forecast_record.saved_conflicts(workspace),
+        removed_names=services.forecast_record.saved_names(workspace),
         candidate=services.forecast_record.saved_candidate(workspace),
     )
 
@@ -99,6 +101,7 @@ def _answer(workspace: Workspace, board: _Board) -> schema.status.StatusAnswer:
         integration=workspace.config.integration,
         tip=board.tip,
         conflicts=board.conflicts,
+        removed_names=board.removed_names,
         candidate=board.candidate,
         moved=board.moved,
         later={name: state.later for name, state in board.branches.items()},
@@ -118,6 +121,7 @@ def _page(workspace: Workspace, board: _Board, *, show_all: bool) -> RenderableT
         show_all=show_all,
         moved=board.moved,
         conflicts=board.conflicts,
+        removed_names=board.removed_names,
         candidate=board.candidate,
         diffs=board.sizes,
         by_hand={name: text for name, state in board.branches.items() if (text := describe(state))},

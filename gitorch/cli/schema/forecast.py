@@ -9,7 +9,7 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, present, timestamp
 from gitorch.cli.schema.resolution import ResolutionJson, resolutions_json
 from gitorch.cli.schema.task import CheckJson
-from gitorch.model.forecast import Candidate, CheckStatus, Conflict
+from gitorch.model.forecast import Candidate, CheckStatus, Conflict, RemovedName
 
 
 class ConflictJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +29,21 @@ class ConflictJson(msgspec.Struct, frozen=True, kw_only=True):
             paths=list(conflict.paths),
             integration=integration if len(conflict.tasks) == 1 else msgspec.UNSET,
         )
+
+
+class RemovedNameJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A public name that one branch removes or renames and another one newly uses, with the file of each."""
+
+    name: str
+    removed_by: str
+    removed_in: str
+    used_by: str
+    used_in: str
+
+    @classmethod
+    def of(cls, entry: RemovedName) -> RemovedNameJson:
+        """Return one name."""
+        return cls(**msgspec.structs.asdict(entry))
 
 
 class LeftOutJson(msgspec.Struct, frozen=True, kw_only=True):

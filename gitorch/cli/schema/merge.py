@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
-from gitorch.cli.schema.forecast import ConflictJson, conflicts_json
+from gitorch.cli.schema.forecast import ConflictJson, RemovedNameJson, conflicts_json
 from gitorch.cli.schema.resolution import ResolutionJson, resolutions_json
 from gitorch.cli.schema.task import CheckJson
 from gitorch.flow.merge import Failure, MergeConflict, MergePlan, MergeStep, MergeTarget, NotRebased, Rebased
-from gitorch.model.forecast import Conflict
+from gitorch.model.forecast import Conflict, RemovedName
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import commit_range
 from gitorch.replay import Conflicted, Stage
@@ -234,6 +234,8 @@ class MergeAnswer(JsonAnswer, tag="gitorch/merge/1", frozen=True, kw_only=True):
     """The checks that fail without any of the tasks."""
     conflicts: list[ConflictJson] | Absent = msgspec.UNSET
     """With `dry_run`: conflicts predicted among the branches in flight."""
+    removed_names: list[RemovedNameJson] | Absent = msgspec.UNSET
+    """With `dry_run`: names that one branch in flight removes and another one newly uses."""
     dry_run: bool
 
     @classmethod
@@ -244,6 +246,7 @@ class MergeAnswer(JsonAnswer, tag="gitorch/merge/1", frozen=True, kw_only=True):
         hunks: Mapping[TaskId, Sequence[Hunk]] | None = None,
         *,
         conflicts: Iterable[Conflict] | None = None,
+        removed_names: Iterable[RemovedName] = (),
         dry_run: bool = False,
     ) -> MergeAnswer:
         """Return what a merge did; `integration` is the branch, `hunks` are the places of each conflict.
@@ -270,6 +273,7 @@ class MergeAnswer(JsonAnswer, tag="gitorch/merge/1", frozen=True, kw_only=True):
             into=target_move(plan.target, after) if plan.target else msgspec.UNSET,
             red_base=present(plan.red_base),
             conflicts=msgspec.UNSET if conflicts is None else conflicts_json(conflicts, integration),
+            removed_names=present([RemovedNameJson.of(entry) for entry in removed_names]),
             dry_run=dry_run,
         )
 

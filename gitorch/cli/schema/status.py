@@ -7,11 +7,11 @@ from os import PathLike
 
 import msgspec
 
-from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId
-from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, candidate_json, conflicts_json
+from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
+from gitorch.cli.schema.forecast import CandidateJson, ConflictJson, RemovedNameJson, candidate_json, conflicts_json
 from gitorch.cli.schema.task import LaterCommitJson, MovedJson, TaskJson, later_json, moved_json
 from gitorch.model.branch_state import LaterCommit
-from gitorch.model.forecast import Candidate, Conflict
+from gitorch.model.forecast import Candidate, Conflict, RemovedName
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task
 from gitorch.storage.foreign_changes import ForeignChange
@@ -67,6 +67,8 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
     tasks: list[StatusTaskJson]
     conflicts: list[ConflictJson]
     """Conflicts predicted among the branches in flight."""
+    removed_names: list[RemovedNameJson] | Absent = msgspec.UNSET
+    """Names that one branch in flight removes and another one newly uses."""
     candidate: CandidateJson | None
     """Null when there is no candidate yet."""
     moved: list[MovedJson]
@@ -82,6 +84,7 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
         integration: str,
         tip: str | None,
         conflicts: Iterable[Conflict] = (),
+        removed_names: Iterable[RemovedName] = (),
         candidate: Candidate | None = None,
         moved: Iterable[ForeignChange] = (),
         later: Mapping[TaskId, Sequence[LaterCommit]] | None = None,
@@ -97,6 +100,7 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
                 for task in tasks
             ],
             conflicts=conflicts_json(conflicts, integration),
+            removed_names=present([RemovedNameJson.of(entry) for entry in removed_names]),
             candidate=candidate_json(candidate),
             moved=moved_json(moved),
             sandbox=sandbox,

@@ -11,7 +11,7 @@ from gitorch.cli.terminal.blocks import bullets, fitted, prose
 from gitorch.cli.terminal.style import Span, TerminalStyle
 from gitorch.cli.views.quantities import listed, plural
 from gitorch.cli.views.resolutions import MAX_RESOLUTIONS, resolution_item
-from gitorch.model.forecast import Candidate, CheckStatus, Conflict, ExcludedTask, FailingTask
+from gitorch.model.forecast import Candidate, CheckStatus, Conflict, ExcludedTask, FailingTask, RemovedName
 from gitorch.model.naming import TaskId
 
 MAX_CONFLICTS = 8
@@ -44,6 +44,26 @@ def conflict_lines(
     hidden = len(conflicts) - limit
     note = [Text(f"  {terminal.ellipsis} {plural(hidden, 'more conflict')} (see --json)", "dim")] if hidden > 0 else []
     return [Text("Will conflict", "bold red"), *([items] if items else []), *note]
+
+
+def removed_name_lines(removed: Sequence[RemovedName], terminal: TerminalStyle) -> list[RenderableType]:
+    """Return the section of names that one branch removes and another one newly uses; nothing if there are none."""
+    if not removed:
+        return []
+    mark = (terminal.pick("▲", "!"), "yellow")
+    items = bullets(((mark, _removed_name(entry, terminal)) for entry in removed[:MAX_CONFLICTS]), _INDENT)
+    hidden = len(removed) - MAX_CONFLICTS
+    note = [Text(f"  {terminal.ellipsis} {plural(hidden, 'more name')} (see --json)", "dim")] if hidden > 0 else []
+    return [Text("Removed, and used by others", "bold yellow"), *([items] if items else []), *note]
+
+
+def _removed_name(entry: RemovedName, terminal: TerminalStyle) -> Text:
+    clean = terminal.clean
+    return prose(
+        *((clean(entry.name), "bold"), " is removed or renamed by ", (clean(entry.removed_by), "bold")),
+        *(f" in {clean(entry.removed_in)}, and newly used by ", (clean(entry.used_by), "bold")),
+        f" in {clean(entry.used_in)}",
+    )
 
 
 def conflict_summary(conflicts: Sequence[Conflict], terminal: TerminalStyle, limit: int) -> list[RenderableType]:

@@ -26,7 +26,7 @@ from gitorch.cli.views.merge_entries import (
 from gitorch.cli.views.quantities import listed, plural
 from gitorch.cli.views.status import PROGRAM
 from gitorch.flow.merge import MergePlan, Progress
-from gitorch.model.forecast import Conflict
+from gitorch.model.forecast import Conflict, RemovedName
 from gitorch.model.naming import TaskId
 from gitorch.replay.hunks import Hunk
 
@@ -44,6 +44,7 @@ def merge_plan(
     *,
     hunks: Mapping[TaskId, Sequence[Hunk]] | None = None,
     expected: Sequence[Conflict] = (),
+    removed_names: Sequence[RemovedName] = (),
     terminal: TerminalStyle | None = None,
 ) -> RenderableType:
     """Return what a merge would do: a tree in dependency order, and the places of its conflicts.
@@ -51,7 +52,10 @@ def merge_plan(
     `expected` are the conflicts among all tasks, approved or not; those that the plan shows are not repeated.
     """
     terminal = terminal or stdout_style()
-    expected = _not_in_plan(expected, plan)
+    outlook = [
+        *forecast.conflict_lines(_not_in_plan(expected, plan), terminal),
+        *forecast.removed_name_lines(removed_names, terminal),
+    ]
     base = merge_branches.base_lines(plan, integration, terminal)
     notes = [
         *merge_branches.resolved_lines(plan, terminal),
@@ -60,7 +64,7 @@ def merge_plan(
     left_out = left_out_entries(plan, terminal)
     if not (plan.steps or left_out):
         nothing = Text("nothing to merge: no task is approved")
-        conflicts = section(terminal, *forecast.conflict_lines(expected, terminal))
+        conflicts = section(terminal, *outlook)
         return stack([*base, nothing, *notes, *conflicts, commands(REVIEW, terminal)])
     position = "on top of" if plan.before is None else "at"
     head = prose(
@@ -74,7 +78,7 @@ def merge_plan(
             *(head, *base),
             *section(terminal, _tree(plan, terminal)),
             *_conflict_places(plan, hunks or {}, terminal),
-            *section(terminal, *forecast.conflict_lines(expected, terminal)),
+            *section(terminal, *outlook),
             *section(terminal, *resolutions.resolution_lines(plan.resolutions, terminal)),
             *section(terminal, count, *notes),
             commands(_plan_commands(plan, integration), terminal),

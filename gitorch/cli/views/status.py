@@ -16,7 +16,7 @@ from gitorch.cli.views import forecast, foreign_changes, labels, quantities
 from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
-from gitorch.model.forecast import IN_FLIGHT, Candidate, Conflict
+from gitorch.model.forecast import IN_FLIGHT, Candidate, Conflict, RemovedName
 from gitorch.model.naming import TaskId, is_foreign, slug
 from gitorch.model.task import State, Task
 from gitorch.storage.foreign_changes import ForeignChange
@@ -85,6 +85,7 @@ def status(
     activity: Mapping[str, str] | None = None,
     conflicts: Sequence[Conflict] = (),
     candidate: Candidate | None = None,
+    removed_names: Sequence[RemovedName] = (),
     moved: Sequence[ForeignChange] = (),
     by_hand: Mapping[TaskId, str] | None = None,
     terminal: TerminalStyle | None = None,
@@ -93,8 +94,9 @@ def status(
     """Return the tasks by what they need: first what waits for the user, then what is running, then what is done.
 
     `repository` and `branch` name where the user is, `tip` is the integration branch's commit, `sandbox` what
-    confines agents. `diffs` and `activity` are by task id; `conflicts` and `candidate` are the forecast of the merge,
-    `moved` is what changed during runs and not by gitorch, `by_hand` what people added to the branches of tasks.
+    confines agents. `diffs` and `activity` are by task id; `conflicts`, `removed_names` and `candidate` are the
+    forecast of the merge, `moved` is what changed during runs and not by gitorch, `by_hand` what people added to the
+    branches of tasks.
     Without `show_all`, only the number of the last tasks of a long group is shown. Times are in the zone of `now`.
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
@@ -118,7 +120,11 @@ def status(
         by_hand=by_hand or {},
         now=now,
     )
-    outlook = (*forecast.conflict_lines(conflicts, terminal), *forecast.candidate_lines(candidate, terminal))
+    outlook = (
+        *forecast.conflict_lines(conflicts, terminal),
+        *forecast.removed_name_lines(removed_names, terminal),
+        *forecast.candidate_lines(candidate, terminal),
+    )
     end = (
         *section(terminal, *outlook),
         *section(terminal, commands(_next_commands(groups, candidate, running=running), terminal)),

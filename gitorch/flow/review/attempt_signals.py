@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gitorch.flow.review.rules import signal
 from gitorch.flow.review.values import RiskSignal
 from gitorch.model import alarms
-from gitorch.model.forecast import Conflict
+from gitorch.model.forecast import Conflict, RemovedName
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import AttemptOutcome
 from gitorch.model.redact import redacted
@@ -65,6 +65,16 @@ def conflict_signals(task: Task, conflicts: Sequence[Conflict]) -> Iterator[Risk
     for other, conflict in pairs[:_MAX_CONFLICTS]:
         path = conflict.paths[0] if conflict.paths else ""
         yield signal("conflict-task", f"will conflict with {other}", path)
+
+
+def name_signals(task: Task, removed: Iterable[RemovedName]) -> Iterator[RiskSignal]:
+    """Yield the names of the saved forecast that a task removes and another one newly uses, or the other way round."""
+    for entry in [entry for entry in removed if task.id in (entry.removed_by, entry.used_by)][:_MAX_CONFLICTS]:
+        if entry.removed_by == task.id:
+            text, path = f"removes {entry.name}, which {entry.used_by} newly uses in {entry.used_in}", entry.removed_in
+        else:
+            text, path = f"newly uses {entry.name}, which {entry.removed_by} removes or renames", entry.used_in
+        yield signal("removed-name", text, path)
 
 
 def _attempts(task: Task, moved: Sequence[str]) -> Iterator[RiskSignal]:

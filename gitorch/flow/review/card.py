@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gitorch.config import Config
-from gitorch.flow.review.attempt_signals import conflict_signals, task_signals
+from gitorch.flow.review.attempt_signals import conflict_signals, name_signals, task_signals
 from gitorch.flow.review.file_signals import path_signals, size_signals
 from gitorch.flow.review.patch_signals import patch_signals, text_at
 from gitorch.flow.review.rules import MAX_NAMED, shortened, signal
@@ -14,7 +14,7 @@ from gitorch.git import credentials
 from gitorch.git.file_patches import read_files
 from gitorch.git.repository import Repository
 from gitorch.model.branch_state import BranchState, describe
-from gitorch.model.forecast import Conflict
+from gitorch.model.forecast import Conflict, RemovedName
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.redact import redacted
 from gitorch.model.task import Task, commit_range
@@ -57,12 +57,14 @@ def card(
     unapproved: Sequence[TaskId] = (),
     integration: Oid | None = None,
     changed: Sequence[FileChange] | None = None,
+    removed_names: Sequence[RemovedName] = (),
 ) -> ReviewCard:
     """Return the review card of a task that has commits.
 
     `moved` is what changed outside of its worktree meanwhile, `conflicts` are its conflicts in the saved forecast,
     `unlocks` the tasks that wait for its verdict, `unapproved` those it builds on that have none, `integration` is the
-    tip of the integration branch, and `changed` are the files of the branch, if they are known.
+    tip of the integration branch, `changed` are the files of the branch, if they are known, and `removed_names` are
+    what the forecast says of names.
     """
     task = state.task
     base, tip = commit_range(task)
@@ -75,6 +77,7 @@ def card(
     signals += branch_signals(repository, config, task, changed)
     signals += _base_conflicts(repository, config, task, integration)
     signals += conflict_signals(task, conflicts)
+    signals += name_signals(task, removed_names)
     ordered = sorted(shortened(signals), key=lambda signal: -signal.weight)
     return ReviewCard(
         task=task,

@@ -1,0 +1,119 @@
+"""Find public names that one branch removes or renames and another one newly uses: no text conflict says so."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from gitorch.flow.forecast.pairs import Branch
+from gitorch.git.changes import changed_paths
+from gitorch.git.repository import Repository
+from gitorch.model.forecast import RemovedName
+from gitorch.model.naming import Oid, TaskId
+from gitorch.syntax import names
+
+_MAX_FILES = 60
+"""Files of one branch that are looked at: a branch that changes more is a sweep, and its names say little."""
+_MAX_BYTES = 400_000
+_MAX_FOUND = 50
+
+
+class _File(msgspec.Struct, frozen=True):
+    """A changed file, as it was before and as it is now; empty where there is none."""
+
+    path: str
+    before: bytes
+    after: bytes
+
+
+def find_removed_names(repository: Repository, branches: Sequence[Branch]) -> tuple[RemovedName, ...]:
+    """Return the names that do not fit together, the first ones; none in languages without a grammar.
+
+    A branch that builds on another one has seen what that one removed.
+    """
+    files = _changed_files(repository, branches)
+    gone, new = _words(files, removed=True), _words(files, removed=False)
+    below = _below(branches)
+    found = []
+    for name in sorted(gone.keys() & new.keys()):
+        pairs = [(one, other) for one in gone[name] for other in new[name] if _are_apart(one, other, below)]
+        for one, other in pairs if pairs else ():
+            removed_in, used_in = _removed_in(name, files[one]), _used_in(name, files[other])
+            if removed_in and used_in:
+                found.append(
+                    RemovedName(name=name, removed_by=one, removed_in=removed_in, used_by=other, used_in=used_in)
+                )
+    return tuple(found[:_MAX_FOUND])
+
+
+def _changed_files(repository: Repository, branches: Sequence[Branch]) -> dict[TaskId, list[_File]]:
+    changed = changed_paths(repository, [(branch.base, branch.tip) for branch in branches])
+    wanted = {branch: _paths(changed[branch.base, branch.tip].paths) for branch in branches}
+    requests = [
+        (branch.task, path, commit)
+        for branch, paths in wanted.items()
+        for path in paths
+        for commit in (branch.base, branch.tip)
+    ]
+    answers = repository.read_objects(f"{commit}:{path}" for _, path, commit in requests)
+    contents = [answer.content if answer.kind == "blob" and answer.content else b"" for answer in answers]
+    files: dict[TaskId, list[_File]] = defaultdict(list)
+    for (task, path, _), before, after in zip(requests[::2], contents[::2], contents[1::2], strict=True):
+        if max(len(before), len(after)) <= _MAX_BYTES:
+            files[task].append(_File(path, before, after))
+    return files
+
+
+def _paths(changed: Iterable[str]) -> list[str]:
+    paths = sorted(path for path in changed if "\n" not in path and names.has_names(path))
+    return paths if len(paths) <= _MAX_FILES else []
+
+
+def _words(files: Mapping[TaskId, Sequence[_File]], *, removed: bool) -> dict[str, list[TaskId]]:
+    """Return the tasks after which a word is gone from the files they change, or is there more often."""
+    tasks: dict[str, list[TaskId]] = defaultdict(list)
+    for task, changed in files.items():
+        before, after = Counter[str](), Counter[str]()
+        for file in changed:
+            before += names.count_names(file.before)
+            after += names.count_names(file.after)
+        selected = before.keys() - after.keys() if removed else (after - before).keys()
+        for name in selected:
+            tasks[name].append(task)
+    return tasks
+
+
+def _removed_in(name: str, files: Iterable[_File]) -> str:
+    """Return the file that defined a public name, and is without it now; empty if none did."""
+    return next((file.path for file in files if name in names.public_names(file.path, file.before)), "")
+
+
+def _used_in(name: str, files: Sequence[_File]) -> str:
+    """Return the file in whose code a name is new; empty if there is none, or if the branch defines it itself."""
+    if any(name in names.public_names(file.path, file.after) for file in files):
+        return ""
+    return next((file.path for file in files if name in _new_names(file)), "")
+
+
+def _new_names(file: _File) -> frozenset[str]:
+    more = names.count_names(file.after) - names.count_names(file.before)
+    return frozenset(more) & names.used_names(file.path, file.after)
+
+
+def _below(branches: Iterable[Branch]) -> dict[TaskId, frozenset[TaskId]]:
+    """Return the tasks that each branch builds on, by its base."""
+    by_tip: dict[Oid, Branch] = {branch.tip: branch for branch in branches}
+    return {branch.task: frozenset(_stack(branch, by_tip)) for branch in by_tip.values()}
+
+
+def _stack(branch: Branch, by_tip: Mapping[Oid, Branch]) -> Iterator[TaskId]:
+    seen = {branch.task}
+    while (branch := by_tip.get(branch.base, branch)).task not in seen:
+        seen.add(branch.task)
+        yield branch.task
+
+
+def _are_apart(one: TaskId, other: TaskId, below: Mapping[TaskId, frozenset[TaskId]]) -> bool:
+    return one != other and one not in below.get(other, ()) and other not in below.get(one, ())
