@@ -77,6 +77,16 @@ def test_its_events_are_what_a_person_is_shown(place: Place) -> None:
     assert [event["type"] for event in done.events] == ["system", *["assistant", "user"] * 2, "assistant", "result"]
 
 
+def test_a_key_of_one_letter_does_not_redact_every_word(place: Place) -> None:
+    """Its events, its tools and their environment are as with any other key; that it is not hidden is said."""
+    with ModelServer(script(Shell("echo a banana"), Say("All done."))) as server:
+        done = place.run(server.url, "x", ANTHROPIC_API_KEY="a")
+    assert done.outcome.summary == "All done."
+    assert "a banana" in server.requests[1].results[0]
+    assert done.stderr == "the key in ANTHROPIC_API_KEY is too short, or a plain word: it is not redacted\n"
+    assert all("type" in event for event in done.events)
+
+
 def test_the_key_is_nowhere_but_in_the_request(place: Place) -> None:
     """The tools do not have it, no file and no event holds it; a variable of another name works like the usual one."""
     (place.folder / "home/.secret").write_text(KEY)

@@ -31,6 +31,7 @@ from gitorch.agents.inbox import Inbox
 from gitorch.agents.prices import Tokens, priced
 from gitorch.agents.process_end import SIGNALS, Stopped, ignore, raise_on_signals, shield, sweep
 from gitorch.errors import GitorchError, InvalidInput, SetupNeeded
+from gitorch.model.secret_values import secret_values
 
 Json: TypeAlias = dict[str, Any]
 
@@ -48,8 +49,13 @@ class Secrets(msgspec.Struct, frozen=True):
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The values that must not appear in any output."""
+        """The credentials that there are."""
         return tuple(value for value in (self.key, self.token) if value)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Those that must not appear in any output: without short ones, which are part of every text."""
+        return tuple(secret_values({KEY: self.key, TOKEN: self.token}).values())
 
 
 class Report:
@@ -57,13 +63,13 @@ class Report:
 
     def __init__(self, options: argparse.Namespace, secrets: Secrets) -> None:
         self._options = options
-        self._secrets = secrets.values
+        self._hidden = secrets.hidden
         self._started = time.monotonic()
 
     def emit(self, event: Json) -> None:
         """Write one event as a line, unbuffered."""
         line = msgspec.json.encode(event)
-        for value in self._secrets:
+        for value in self._hidden:
             line = line.replace(value.encode(), b"[redacted]")
         sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
@@ -105,6 +111,11 @@ class Execution:
         self._report.emit(_init(options))
         if not secrets.values:
             raise SetupNeeded("authentication_failed", f"no key: {options.key_env or KEY} is not set")
+        if len(secrets.hidden) < len(secrets.values):
+            print(
+                f"the key in {options.key_env or KEY} is too short, or a plain word: it is not redacted",
+                file=sys.stderr,
+            )
         prompt = _prompt(sys.stdin.buffer.read())
         run = self._question(limits) if options.question else self._loop(limits)
         self.caller = run.caller
@@ -121,12 +132,12 @@ class Execution:
             self._tools,
             session,
             self._report.emit,
-            hidden=secrets.values,
+            hidden=secrets.hidden,
             inbox=Inbox(os.environ),
         )
 
     def _question(self, limits: RequestLimits) -> QuestionRun:
-        session, hidden = self.options.session, self._secrets.values
+        session, hidden = self.options.session, self._secrets.hidden
         return QuestionRun(limits, self._stream(), self._report.emit, session=session, hidden=hidden)
 
     def _stream(self) -> Stream:
@@ -188,7 +199,7 @@ def _limits(options: argparse.Namespace) -> RequestLimits:
 
 
 def _tools(worktree: Path, secrets: Secrets, tool_set: ToolSet) -> Tools:
-    shell = Shell(worktree, tool_environment(os.environ, hidden=secrets.values), seconds=_bash_seconds(os.environ))
+    shell = Shell(worktree, tool_environment(os.environ, hidden=secrets.hidden), seconds=_bash_seconds(os.environ))
     return Tools(shell, Files(worktree), tool_set)
 
 
