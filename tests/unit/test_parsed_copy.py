@@ -89,3 +89,26 @@ def test_what_was_edited_while_it_was_written_has_no_copy(store: Store) -> None:
     parsed.copy_path(store.file).unlink()
     parsed.write(store.file, b"something else", parsed.ParsedTasks(1, []))
     assert not parsed.copy_path(store.file).exists()
+
+
+def test_a_reader_keeps_what_it_had_to_parse(tmp_path: Path) -> None:
+    """After an upgrade, whose copies are others, or an edit: a large file is parsed by the first reader only."""
+    store = Store(tmp_path / "gitorch")
+    store.save([make_task(id=TaskId(f"t{n}"), number=n, title="The title", prompt="x" * 200) for n in range(1, 301)])
+    store.snapshot()
+    copy = parsed.copy_path(store.file)
+    copy.write_bytes(b"of an older version")
+    assert len(Store(store.folder).load()) == 300
+    assert parsed.read(store.file) is not None
+    edit(store.file, b"The title", b"My title!")
+    assert parsed.read(store.file) is None
+    reader = Store(store.folder)
+    assert {task.title for task in reader.load().values()} == {"My title!"}
+    kept = parsed.read(store.file)
+    assert kept is not None
+    # a person may have edited it: the next snapshot writes every block anew
+    assert kept.texts(store.file) == {}
+    reader.save([make_task(id=ONE, number=301, title="One more", prompt="y")])
+    reader.snapshot()
+    assert len(Store(store.folder).load()) == 301
+    assert [path.name for path in store.folder.iterdir() if path.name.startswith(".gitorch-")] == []

@@ -67,11 +67,26 @@ def write(path: Path, text: bytes, content: ParsedTasks) -> ParsedTasks:
         source = identity(path)
         if path.read_bytes() == text:  # and no person has saved the file in between
             content = msgspec.structs.replace(content, source=source)
-            packed = msgspec.msgpack.encode(content)
-            copy = zlib.crc32(packed).to_bytes(_SUM_BYTES) + packed
+            copy = _packed(content)
             run_guard.trust(path.parent, copy)
             atomic.replace(copy_path(path), copy, durable=False)
     return content
+
+
+def keep(path: Path, source: Source, content: ParsedTasks) -> None:
+    """Keep what a reader had to parse, for the next one: after an upgrade, or an edit by a person.
+
+    `source` is the identity of the file from before it was read. Do not call it while a run watches the file.
+    """
+    with suppress(OSError):
+        if identity(path) == source:
+            copy = _packed(msgspec.structs.replace(content, source=source))
+            atomic.replace(copy_path(path), copy, durable=False, concurrent=True)
+
+
+def _packed(content: ParsedTasks) -> bytes:
+    packed = msgspec.msgpack.encode(content)
+    return zlib.crc32(packed).to_bytes(_SUM_BYTES) + packed
 
 
 def read(path: Path, trusted: Trusted | None = None) -> ParsedTasks | None:

@@ -22,6 +22,8 @@ from gitorch.storage.tasks.run_guard import Trusted
 
 Tasks = dict[TaskId, Task]
 EMPTY = ParsedTasks(0, [])
+_WORTH_KEEPING = 64_000
+"""Bytes of a task file that takes long to parse; what is smaller is parsed each time until it is written again."""
 
 
 class Damaged(Exception):
@@ -74,7 +76,7 @@ def read(path: Path, *, is_first: bool, trusted: Trusted | None = None) -> Parse
     """
     try:
         if trusted is None:
-            return parsed.read(path) or _parsed(path.read_bytes())
+            return parsed.read(path) or _reparsed(path)
         text = path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else b""
         if not trusted.has(text):
             raise Foreign("it is not as gitorch wrote it")
@@ -83,6 +85,14 @@ def read(path: Path, *, is_first: bool, trusted: Trusted | None = None) -> Parse
         if is_first and not previous(path).exists():
             return EMPTY
         raise (Damaged if trusted is None else Foreign)("it is missing") from None
+
+
+def _reparsed(path: Path) -> ParsedTasks:
+    source, text = parsed.identity(path), path.read_bytes()
+    content = _parsed(text)
+    if len(text) >= _WORTH_KEEPING:
+        parsed.keep(path, source, content)
+    return content
 
 
 def _parsed(content: bytes) -> ParsedTasks:
