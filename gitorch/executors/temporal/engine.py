@@ -205,9 +205,12 @@ class Engine:
         with contextlib.suppress(RPCError, SetupNeeded):
             self._connection.call(start, patience=0)
 
-    def machines(self) -> list[Machine]:
-        """Ask every worker that has registered; those that do not answer are gone."""
-        machines = self._connection.call(_machines, patience=_FIRST_SECONDS)
+    def machines(self, patience: float = _FIRST_SECONDS) -> list[Machine]:
+        """Ask every worker that has registered; those that do not answer are gone.
+
+        A server that is away is waited for only `patience` seconds.
+        """
+        machines = self._connection.call(_machines, patience=patience)
         return sorted(machines, key=lambda machine: (machine.host, machine.id))
 
 

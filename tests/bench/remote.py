@@ -1,0 +1,75 @@
+"""Measure what a worker adds to each task, against the same tasks at home.
+
+    python -m tests.bench.remote [--tasks 12] [--files 5000]
+
+Agents end at once, one runs at a time, and there are no checks: what is left is the work around an agent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.support.cli import OBEDIENT, Cli, does, saved
+from tests.support.git import CONFIG, git
+from tests.support.temporal import serving
+
+
+def repository(folder: Path, files: int) -> Path:
+    """Make a repository with so many files."""
+    folder.mkdir()
+    git("init", "--quiet", "--initial-branch=main", cwd=folder)
+    for number in range(files):
+        path = folder / f"d{number % 100}" / f"f{number}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{number}\n" * 20)
+    git("add", "--all", cwd=folder)
+    git("commit", "--quiet", "--message=start", cwd=folder)
+    return folder
+
+
+def seconds_each(cli: Cli, name: str, tasks: int) -> float:
+    """Run tasks one after the other, and return the seconds that each took."""
+    cli.queue(*(does(f"{name} {number}", saved(f"{name}-{number}.txt", "x")) for number in range(tasks)))
+    before = time.monotonic()
+    cli.run("-m", "1")
+    return (time.monotonic() - before) / tasks
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tasks", type=int, default=12)
+    parser.add_argument("--files", type=int, default=5000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        (top / "gitconfig").write_text(CONFIG)
+        os.environ |= {"HOME": name, "XDG_CONFIG_HOME": f"{name}/config", "GIT_CONFIG_GLOBAL": f"{name}/gitconfig"}
+        os.environ["GITORCH_SANDBOX_MODE"] = "off"
+        home = repository(top / "repo", options.files)
+        with serving(top / "temporal") as server:
+            command = [sys.executable, "-m", "gitorch", "worker", "--address", server.address, "--slots", "4"]
+            worker = subprocess.Popen([*command, "--folder", str(top / "worker")], cwd=home, stderr=subprocess.PIPE)
+            assert worker.stderr is not None
+            assert b"ready" in worker.stderr.readline()
+            cli = Cli(home)
+            local = seconds_each(cli, "local", options.tasks)
+            cli.configure(OBEDIENT + f'[remote]\naddress = "{server.address}"\n')
+            cold = seconds_each(cli, "cold", 1)
+            warm = seconds_each(cli, "warm", options.tasks)
+            print(f"at home {local:.2f} s, first on a worker {cold:.2f} s, then {warm:.2f} s for each task")
+            print(f"worker {psutil.Process(worker.pid).memory_info().rss / 1e6:.0f} MB")
+            worker.terminate()
+            worker.wait()
+
+
+if __name__ == "__main__":
+    main()
