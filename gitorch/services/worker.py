@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from gitorch.services.sandbox import rooms_in
 from gitorch.storage import locks
 
 _PUSH_PAUSES = (1.0, 5.0, 15.0)
+_KEPT_SECONDS = 14 * 86_400.0
 _PROGRAMS = ("claude", "codex")
 _RESULTS = "result-*.json"
 _LARGEST_RESULT = 65_536
@@ -236,6 +238,7 @@ def work(
     if options.slots < 1:
         raise InvalidInput("worker-slots", f"a worker needs at least one slot, not {options.slots}")
     with _only_one(options.folder):
+        remove_old(options.folder, time.time())
         host = Host(
             options.folder,
             slots=options.slots,
@@ -247,6 +250,14 @@ def work(
             programs=tuple(name for name in _PROGRAMS if shutil.which(name, path=environment.get("PATH"))),
         )
         asyncio.run(_until_signal(host, target, lambda: ready(host)))
+
+
+def remove_old(folder: Path, now: float) -> None:
+    """Remove rooms and output that nobody has asked for in two weeks: those of lost attempts, or kept for a person."""
+    for kept in (folder / "rooms", folder / "executions"):
+        for path in kept.iterdir() if kept.is_dir() else ():
+            if now - path.lstat().st_mtime > _KEPT_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 async def _until_signal(host: Host, target: Target, ready: Callable[[], None]) -> None:

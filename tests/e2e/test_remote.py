@@ -135,6 +135,30 @@ def test_a_killed_run_is_adopted_by_the_next(cli: Cli, tmp_path: Path) -> None:
     assert show(cli, "orch/work:done.txt") == "done"
 
 
+@pytest.mark.usefixtures("workers")
+def test_kill_reaches_an_agent_elsewhere(cli: Cli, tmp_path: Path) -> None:
+    """The task is cancelled, its agent is gone, and what it had done comes home."""
+    ready = Pipe(tmp_path / "ready")
+    cli.queue(does("Work", saved("done.txt", "done"), f"pwd > {ready}", "exec sleep 600"))
+    with cli.start("run") as run:
+        ready.line()
+        assert cli.json("kill", "work")["tasks"][0]["id"] == "work"
+        assert run.end().code == 0
+    assert not marked(tmp_path)
+    assert cli.states() == {"work": "cancelled"}
+    assert show(cli, "orch/work:done.txt") == "done"
+
+
+@pytest.mark.usefixtures("workers")
+def test_a_worker_that_cannot_reach_the_repository(cli: Cli) -> None:
+    """The task fails with the reason of git, and where it was."""
+    cli.queue(does("Work", "true"))
+    cli.run("-c", 'remote.origin="/nonexistent/repository"', "-c", "run.retries=0", ok=6)
+    task = cli.tasks()["work"]
+    assert task["state"] == "failed"
+    assert f"on {os.uname().nodename}: could not fetch from /nonexistent/repository" in task["reason"]
+
+
 def test_serve_and_a_worker_that_joins_over_ssh(repository_folder: Path, tmp_path: Path) -> None:
     """Two commands on two machines: the join line that `serve` prints works, for the server and for git."""
     calls = ssh.install(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from gitorch.executors.temporal.connection import Target
 from gitorch.executors.temporal.messages import Order, Result, Route, order_of, spec_of
 from gitorch.model.outcome import Exit
 from gitorch.services.remote import target_of
+from gitorch.services.worker import remove_old
 
 SECRET = "sk-not-to-be-seen"
 ERRAND = Errand(
@@ -92,6 +94,16 @@ def test_a_target_does_not_show_its_key(tmp_path: Path) -> None:
         target_of(settings, {})
     with pytest.raises(InvalidInput, match="cannot read"):
         target_of(RemoteSettings(address="h:1", private_key=str(tmp_path / "gone")), {})
+
+
+def test_a_worker_removes_what_nobody_asked_for(tmp_path: Path) -> None:
+    """Rooms of lost attempts stay for two weeks; mirrors stay."""
+    for name in ("rooms/old", "rooms/new", "executions/old", "mirrors/old"):
+        (tmp_path / name).mkdir(parents=True)
+    now = (tmp_path / "rooms/old").stat().st_mtime + 15 * 86_400
+    os.utime(tmp_path / "rooms/new", (now, now))
+    remove_old(tmp_path, now)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")) == ["mirrors/old", "rooms/new"]
 
 
 def test_temporals_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
