@@ -23,3 +23,16 @@ def test_dropped_columns_without_a_title_are_not_mentioned() -> None:
     text = render(table(columns, ROWS, TerminalStyle(width=30)), TerminalStyle(width=30))
     assert "backend" not in text
     assert "hidden" not in text
+
+
+def test_a_column_shrinks_before_another_is_dropped() -> None:
+    """Down to its least width; a wide terminal shows all of it."""
+    columns = [Column(title="Task", shrink=8), Column(title="Role", drop=1), Column(title="Title")]
+    narrow, wide = TerminalStyle(width=50), TerminalStyle(width=100)
+    text = render(table(columns, ROWS, narrow), narrow)
+    assert "backend" in text
+    assert "add-a-us" in text
+    assert "add-a-users-table" not in text
+    assert "hidden" not in text
+    assert all(len(line) <= 50 for line in text.splitlines())
+    assert "add-a-users-table" in render(table(columns, ROWS, wide), wide)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 from rich.cells import cell_len
@@ -21,12 +22,14 @@ _MIN_LAST_COLUMN = 30
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """A column: its title, its side, and its place in the order in which columns are dropped.
 
-    The column with the highest `drop` goes first; 0 is never dropped. The last column takes what is left.
+    The column with the highest `drop` goes first; 0 is never dropped. Before one is dropped, the column with a `shrink`
+    gets as narrow as that. The last column takes what is left.
     """
 
     title: str
     right: bool = False
     drop: int = 0
+    shrink: int = 0
 
 
 def table(
@@ -45,7 +48,9 @@ def table(
     for position in visible:
         column = columns[position]
         is_rigid = bool(column.drop) or column.right or terminal.width is None
-        grid.add_column(Text(column.title, "dim"), justify="right" if column.right else "left", no_wrap=is_rigid)
+        side: Literal["left", "right"] = "right" if column.right else "left"
+        width = _shrunk_width(columns, rows, visible, terminal) if column.shrink else None
+        grid.add_column(Text(column.title, "dim"), justify=side, no_wrap=is_rigid, width=width)
         lines = (Text(text or dash, style) for text, style in (row[position] for row in rows))
         cells.append(Text("\n", no_wrap=True, overflow="ellipsis").join(lines))
     # one row of cells with a line for each task: rich takes three times as long for a row for each task
@@ -62,12 +67,9 @@ def visible_columns(
     if terminal.width is None:
         return [*range(len(columns))], []
     visible = [position for position in range(len(columns)) if any(row[position][0] for row in rows)]
-    widths = {
-        position: max(cell_len(columns[position].title), *(cell_len(row[position][0]) for row in rows))
-        for position in visible
-    }
+    widths = _widths(columns, rows, visible)
     hidden: list[str] = []
-    while _min_width(widths, visible) > terminal.width:
+    while _min_width(columns, widths, visible) > terminal.width:
         dropped = max(visible, key=lambda position: columns[position].drop)
         if not columns[dropped].drop:
             break
@@ -76,8 +78,28 @@ def visible_columns(
     return visible, hidden
 
 
-def _min_width(widths: dict[int, int], visible: Sequence[int]) -> int:
+def _min_width(columns: Sequence[Column], widths: Mapping[int, int], visible: Sequence[int]) -> int:
     if not visible:
         return 0
     *fixed, last = visible
-    return sum(widths[position] + _GAP for position in fixed) + min(widths[last], _MIN_LAST_COLUMN)
+    least = (min(widths[position], columns[position].shrink or widths[position]) for position in fixed)
+    return sum(_GAP + width for width in least) + min(widths[last], _MIN_LAST_COLUMN)
+
+
+def _shrunk_width(
+    columns: Sequence[Column], rows: Sequence[Row], visible: Sequence[int], terminal: TerminalStyle
+) -> int | None:
+    """Return the width of the column that shrinks; None if nothing has to."""
+    if terminal.width is None:
+        return None
+    widths = _widths(columns, rows, visible)
+    (position,) = (position for position in visible if columns[position].shrink)
+    free = terminal.width - _min_width(columns, widths, visible)
+    return min(widths[position], columns[position].shrink + max(free, 0))
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Row], visible: Sequence[int]) -> dict[int, int]:
+    return {
+        position: max(cell_len(columns[position].title), *(cell_len(row[position][0]) for row in rows))
+        for position in visible
+    }

@@ -32,7 +32,7 @@ Activity = Mapping[TaskId, str]
 
 _COLUMNS = (
     Column(title=""),
-    Column(title="Task"),
+    Column(title="Task", shrink=20),
     Column(title="State"),
     Column(title="Agent", drop=4),
     Column(title="Took", right=True, drop=1),

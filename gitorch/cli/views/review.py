@@ -27,7 +27,7 @@ _CHANGES = {"A": "added", "D": "deleted", "T": "type changed"}
 
 _COLUMNS = (
     Column(title="#", right=True),
-    Column(title="Task"),
+    Column(title="Task", shrink=20),
     Column(title="Risk"),
     Column(title="Diff", right=True, drop=2),
     Column(title="Checks"),

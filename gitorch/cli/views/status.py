@@ -51,7 +51,7 @@ class _Facts(NamedTuple):
 
 _COLUMNS = (
     Column(title=""),
-    Column(title="Task"),
+    Column(title="Task", shrink=20),
     Column(title="State", drop=4),
     Column(title="Attempt", right=True, drop=6),
     Column(title="Took", right=True, drop=5),
