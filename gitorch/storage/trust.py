@@ -59,10 +59,31 @@ def agree(repository: Path, *agreements: Mapping[str, Any]) -> None:
     # checks are read from each task's base commit, where the rest of the file may differ
     parts = [part for commands in agreements for part in (commands, {"checks": commands.get("checks", {})})]
     digests = [digest(part) for part in parts]
-    agreed[str(repository)] = list(dict.fromkeys([*agreed.get(str(repository), []), *digests]))
+    earlier = [known for known in agreed.get(str(repository), []) if known not in digests]
+    agreed[str(repository)] = list(dict.fromkeys([*earlier, *digests]))
     _trust_file().parent.mkdir(parents=True, exist_ok=True)
     replace(_trust_file(), json.dumps(agreed, indent=1).encode())
+    for commands in agreements[:1]:  # the others are checks of commits, which are not shown again
+        path = _commands_file(digest(commands))
+        path.parent.mkdir(exist_ok=True)
+        replace(path, json.dumps(commands, indent=1).encode())
     own_changes.record(repository / "gitorch", {NAME: (before, trusted_commands(repository))})
+
+
+def agreed_before(repository: Path) -> dict[str, Any] | None:
+    """Return the commands that the user trusted last, to show what is new; None if they are not known."""
+    for name in reversed(_trusted_digests().get(str(repository), [])):
+        try:
+            known = typed.from_json(_commands_file(name).read_bytes(), dict[str, Any])
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if digest(known) == name:
+            return known
+    return None
+
+
+def _commands_file(name: str) -> Path:
+    return user_folder() / "trusted" / f"{name}.json"
 
 
 def trusted_commands(repository: Path) -> str:

@@ -86,6 +86,18 @@ def test_a_change_of_the_commands_asks_again(cli: Cli, marks: Path) -> None:
     cli.run()
 
 
+def test_what_changed_is_marked(cli: Cli) -> None:
+    """A line for each command: what is new since the last agreement has a plus, and what is gone a minus."""
+    first = cli("config", "trust", "--yes").stderr
+    assert not [line for line in first.splitlines() if line.startswith(("+", "-"))]
+    edit(cli, "echo checked", "echo changed")
+    (cli.folder / ".orchestrate.local.toml").write_text("[checks]\nmore = 'echo more'\n")
+    lines = cli("config", "trust", ok=9).stderr.splitlines()
+    marked = [(line[0], line[2:].split()[0]) for line in lines if line.startswith(("+", "-"))]
+    assert marked == [("-", "checks.test"), ("+", "checks.test"), ("+", "checks.more")]
+    assert [line for line in lines if line.startswith("  prepare.run")]
+
+
 def test_other_keys_ask_nothing(cli: Cli) -> None:
     """Settings that run nothing may change, and comments too; the agreement stands."""
     cli("config", "trust", "--yes")

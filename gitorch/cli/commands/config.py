@@ -9,10 +9,9 @@ import click
 import msgspec
 
 from gitorch import services
-from gitorch.cli import schema
+from gitorch.cli import schema, views
 from gitorch.cli.choices import SETTING
 from gitorch.cli.session import Session, pass_session, print_help
-from gitorch.cli.terminal.sanitize import safe_block
 from gitorch.config import FILE, PERSONAL, LoadedConfig
 from gitorch.errors import InvalidInput
 from gitorch.git.repository import Repository
@@ -157,10 +156,16 @@ def trust_config(session: Session, yes: bool) -> None:
         session.answer("already trusted" if commands else "there are no commands to trust", answer)
         return
     if not is_trusted:
-        session.say(safe_block(json.dumps(commands, indent=2, ensure_ascii=False)))
+        before = trust.agreed_before(common)
+        session.say(
+            f"commands in {FILE}:"
+            if before is None
+            else f"commands in {FILE}, with what changed since you trusted them:"
+        )
+        session.say(views.trust.commands(commands, before))
     for commit, checks in base_checks.items():
         session.say(f"checks in {FILE} of commit {commit[:12]}, which tasks start on:")
-        session.say(safe_block(json.dumps(checks, indent=2, ensure_ascii=False)))
+        session.say(views.trust.commands({"checks": checks}))
     agreed = session.confirm("Allow these commands to run in this repository?", yes=yes)
     if agreed:
         trust.agree(common, commands, *({"checks": checks} for checks in base_checks.values()))

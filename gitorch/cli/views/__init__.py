@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         status,
         step_line,
         task,
+        trust,
     )
 
 __all__ = [
@@ -93,6 +94,7 @@ __all__ = [
     "status",
     "step_line",
     "task",
+    "trust",
 ]
 
 if not TYPE_CHECKING:  # a type checker would let any name pass
