@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gitorch.git.user_hooks import script
 from tests.support.cli import OBEDIENT, Cli, does, saved
 from tests.support.git import commit, commit_on_branch, git, run
 
@@ -78,6 +79,29 @@ def test_a_task_in_a_bare_repository_with_worktrees(source: Path) -> None:
     cli("approve", "one")
     cli("merge")
     assert git("show", "orch/integration:one.txt", cwd=folder) == "1"
+
+
+def test_doctor_and_trust_are_about_the_same_repository_from_every_worktree(source: Path) -> None:
+    """What is trusted or repaired in one worktree is in the others and in the folder; a changed file is asked about."""
+    folder = beside(source, ".bare", "main", "feature")
+    cli = Cli(folder / "main", **OFF)
+    assert cli.error("run", exit=5, cwd=folder / "feature")["code"] == "untrusted"
+    assert "test -e README.md" in cli("config", "trust", "--yes", cwd=folder / "feature").stderr
+    for place in (folder, folder / "main", folder / "feature"):
+        answer = cli.json("doctor", ok=(0, 4), cwd=place)
+        trusted = [found["ok"] for found in answer["findings"] if "commands are trusted" in found["what"]]
+        assert trusted == [True]
+    cli("hooks", "install", cwd=folder / "feature")
+    hook = folder / ".bare" / "hooks" / "post-rewrite"
+    current = hook.read_bytes()
+    hook.write_bytes(script("exit 0\n", {}))
+    assert cli.json("doctor", "--fix", "--yes", ok=(0, 4), cwd=folder)["repaired"] == ["hooks"]
+    assert hook.read_bytes() == current
+    assert not (folder / "hooks").exists()
+    (folder / "main" / ".orchestrate.toml").write_text(CHECK.replace("-e", "-f"))
+    assert cli.error("run", exit=5, cwd=folder / "feature")["code"] == "untrusted"
+    cli("config", "trust", "--yes", cwd=folder)
+    cli.run(cwd=folder / "feature")
 
 
 def test_a_bare_repository_without_a_worktree_has_the_file_of_head(source: Path) -> None:
