@@ -82,7 +82,7 @@ def card(reviewed: ReviewCard, *, terminal: TerminalStyle | None = None, now: da
             ("Checks", check_table(task, terminal) or Text(labels.NOT_CHECKED, "red")),
             ("Rivals", rivals.comparison(task, by_id(reviewed.rivals), terminal, now)),
             ("Signals", bullets(_signal(signal, terminal) for signal in reviewed.signals)),
-            ("Resolution", resolution_of(reviewed.resolutions, task.id, terminal)),
+            ("Proposal", resolution_of(reviewed.resolutions, task.id, terminal)),
             (
                 "Commits",
                 _shortened([fitted(terminal.clean(text)) for text in reviewed.commits], _MAX_COMMITS, terminal),

@@ -65,7 +65,7 @@ def task_page(
             ("Rivals", rivals.comparison(task, tasks, terminal, now)),
             ("Moved", foreign_changes.of_task(moved, terminal)),
             ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
-            ("Resolution", resolution_of(resolutions, task.id, terminal)),
+            ("Proposal", resolution_of(resolutions, task.id, terminal)),
             ("Answers", comment_list(task.answered, terminal)),
             ("Comments", comment_list(task.comments, terminal)),
             ("Branch", _branch(task, terminal, has_worktree=bool(task.worktree) and not removal)),
