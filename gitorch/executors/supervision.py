@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # `typing` would delay the start of every agent and every che
 TERM_SECONDS = 5.0  # between SIGTERM and SIGKILL
 LEFTOVER_SECONDS = 1.0  # the same, for processes that the program left behind
 IDLE_POLL_SECONDS = 30.0  # the longest time between two checks for signs of life
+STOPPED_SECONDS = 1.0  # what a wait takes longer than it should, by more than a busy machine makes it
 DRAIN_BYTES = 1 << 24  # read after the end of all processes: no pipe holds more
 BLOCK = 16_384
 STREAMS = ("stdout", "stderr")
@@ -152,12 +153,13 @@ class Supervisor:
         """Wait for the program's end, a request to stop, or a limit; return which."""
         wall, idle = self.spec["timeout"], self.spec["idle"]
         signs = None
+        began = self.clock
         quiet_since = time.monotonic()
         while program.poll() is None:
             now = time.monotonic()
             if self.stop_requests:
                 return "stopped"
-            if wall and now - self.clock >= wall:
+            if wall and now - began >= wall:
                 return "timeout"
             self.exceeded = self.resources.exceeded()
             if self.exceeded:
@@ -168,11 +170,16 @@ class Supervisor:
                     signs, quiet_since = latest, now
                 elif now - quiet_since >= idle:
                     return "idle"
-            self._sleep(self._next_check(now, wall, idle))
+            pause = self._next_check(now - began, wall, idle)
+            self._sleep(pause)
+            waited = time.monotonic() - now
+            if pause is not None and waited > pause + STOPPED_SECONDS:
+                # the machine slept, or everything was stopped: nobody knows for how much of the wait
+                began, quiet_since = began + waited, quiet_since + waited
         return "exited"
 
-    def _next_check(self, now: float, wall: float, idle: float) -> float | None:
-        ends = [self.clock + wall - now] if wall else []
+    def _next_check(self, passed: float, wall: float, idle: float) -> float | None:
+        ends = [wall - passed] if wall else []
         ends += [min(idle / 4, IDLE_POLL_SECONDS)] if idle else []
         ends += [TICK_SECONDS] if self.resources.is_limited else []
         return max(0.01, min(ends)) if ends else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 
 from gitorch import services
@@ -36,7 +37,9 @@ def branch_state(workspace: Workspace, task: Task) -> BranchState:
 def mark_shown(workspace: Workspace, task: Task) -> None:
     """Record that a reviewer was shown a task up to its tip; what an agent or a program looks at does not count."""
     if task.tip is not None and not guard.is_program() and not guard.inside_agent():
-        shown_tips.record(workspace.folder, task.id, task.tip)
+        # on a disk that cannot be written, what reads still works; the reviewer is shown the branch again
+        with contextlib.suppress(OSError):
+            shown_tips.record(workspace.folder, task.id, task.tip)
 
 
 def is_shown(workspace: Workspace, state: BranchState) -> bool:

@@ -109,10 +109,14 @@ class Site:
             self.said.states |= {name: state for name, state in self._states().items() if state == "merged"}
 
     def undo(self) -> None:
-        """Take the last operation back: then nothing that was said of verdicts holds."""
-        self._command("undo")
-        held = ("approved", "merged")
-        self.said.states = {name: "queued" if state in held else state for name, state in self.said.states.items()}
+        """Take the last operation back: then what was said of tasks before holds as far as it still shows."""
+        if self._command("undo") == 0:
+            states = self._states()
+            self.said.states = {
+                name: said if states[name] == said else "queued"
+                for name, said in self.said.states.items()
+                if name in states
+            }
 
     def rebase(self) -> None:
         """Rewrite a branch of the user's own, without its checkout."""
