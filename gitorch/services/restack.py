@@ -64,16 +64,19 @@ def restack(workspace: Workspace, names: Iterable[TaskId]) -> Restacked:
     )
 
 
-def follow(workspace: Workspace, names: Iterable[TaskId]) -> Restacked:
-    """Restack after a command has changed these tasks, and tell the user; it never fails the command."""
+def follow(workspace: Workspace, names: Iterable[TaskId], *, in_run: bool = False) -> Restacked:
+    """Restack after a command has changed these tasks, and tell the user; it never fails the command.
+
+    A run shows by itself what changes, and checks it.
+    """
     try:
         restacked = restack(workspace, names)
     except GitorchError as error:
         workspace.store.notices.append(f"what builds on it was not rebased: {error.what}")
         return Restacked()
-    for task in restacked.rebased:
+    for task in () if in_run else restacked.rebased:
         checks = "its checks run in the next run" if not task.results else "its checks still count"
-        workspace.store.notices.append(f"{task.id} was {task.reason}; {checks} (orchestrate check {task.id})")
+        workspace.store.say(f"{task.id} was {task.reason}; {checks} (orchestrate check {task.id})")
     workspace.store.notices.extend(f"{task.id} is stale: {task.reason}" for task in restacked.not_rebased if task.stale)
     return restacked
 

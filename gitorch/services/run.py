@@ -157,7 +157,7 @@ def _with_merges(
 
 def _restacked(workspace: Workspace, names: Sequence[TaskId]) -> Iterator[list[Task]]:
     """Rebase what builds on these tasks; yield what changed."""
-    if names and (changed := follow(workspace, names).tasks):
+    if names and (changed := follow(workspace, names, in_run=True).tasks):
         yield changed
 
 

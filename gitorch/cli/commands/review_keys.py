@@ -43,9 +43,12 @@ m  the resolution of its conflict"""
 
 def review_interactively(session: Session, cards: Sequence[ReviewCard], *, flat: bool) -> list[Task]:
     """Show one task after the other, and carry out the reviewer's keys; return those with comments left to send."""
-    for number, card in enumerate(cards, start=1):
-        if card.rivals and session.find(card.task.id).state is not card.task.state:
+    for number, listed in enumerate(cards, start=1):
+        current = session.find(listed.task.id)
+        if listed.rivals and current.state is not listed.task.state:
             continue  # another of its rivals was picked
+        # a verdict on one task changes what the others build on
+        card = listed if number == 1 else services.review.review_card(session.workspace, current)
         if not _ask_verdict(session, card, f"{number}/{len(cards)}", flat=flat):
             break
     tasks = [session.find(card.task.id) for card in cards]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -72,12 +73,15 @@ def event_line(
     if not change:
         return None
     facts = [fact for fact in _facts(task, now, terminal, diff) if fact[0]]
-    return line(
+    head = [
         (f"{now:%H:%M:%S}", "dim"),
         (f"  {change:<{_STATE_WIDTH}}", labels.bucket_style(labels.bucket(task))),
         (f"  {terminal.clean(task.id):<{_NAME_WIDTH}}", "bold"),
-        *(part for fact in facts for part in ("  ", fact)),
-    )
+    ]
+    width = sum(cell_len(text) + 2 for text, _ in facts) + sum(cell_len(text) for text, _ in head)
+    if task.state is State.RUNNING and terminal.width is not None and width > terminal.width:
+        facts.pop()  # the branch, which has the name of the task
+    return line(*head, *(part for fact in facts for part in ("  ", fact)))
 
 
 def _change(task: Task, before: Task | None) -> str:
@@ -97,11 +101,12 @@ def _facts(task: Task, now: datetime, terminal: TerminalStyle, diff: labels.Line
         return [attempt, (terminal.clean(task.spec.agent), ""), (terminal.clean(task.branch), "dim")]
     _, checks_style = labels.checks(task, terminal)
     _, reason = labels.next_step(task, {}, now)
+    attention = "red" if labels.needs_attention(task) else ""
     return [
         attempt,
         (labels.took(task.attempt, now), ""),
         (labels.lines_changed(diff), ""),
         (labels.checks_passed(task), checks_style),
         (labels.costs(task.usages), ""),
-        ("" if reason == labels.NOT_CHECKED else terminal.clean(reason), "red" if labels.needs_attention(task) else ""),
+        (terminal.clean(reason.removeprefix(labels.NOT_CHECKED).removeprefix("; ")), attention),
     ]

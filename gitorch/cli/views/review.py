@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +22,8 @@ from gitorch.flow.review import FileChange, ReviewCard, RiskSignal
 from gitorch.model.task import CheckResult, Comment, Task, by_id
 
 _MAX_FILES = 20
+_LABELS = 12
+"""The width of the column with the names of the fields."""
 _MAX_COMMITS = 12
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "green"}
 _CHANGES = {"A": "added", "D": "deleted", "T": "type changed"}
@@ -202,14 +205,29 @@ def _files(reviewed: ReviewCard, terminal: TerminalStyle) -> RenderableType | No
     grid.add_column()
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True)
-    for change in reviewed.changes[:limit]:
-        grid.add_row(
-            fitted(terminal.clean(change.path)), _line_counts(change), Text(_CHANGES.get(change.status, ""), "dim")
-        )
+    shown = reviewed.changes[:limit]
+    others = max(_line_counts(change).cell_len + len(_CHANGES.get(change.status, "")) for change in shown)
+    room = None if terminal.width is None else terminal.width - _LABELS - others - 4
+    for change in shown:
+        path = shortened_path(terminal.clean(change.path), room, terminal)
+        grid.add_row(fitted(path), _line_counts(change), Text(_CHANGES.get(change.status, ""), "dim"))
     hidden = len(reviewed.changes) - limit
     note = f"{terminal.ellipsis} {hidden} more" if hidden else ""
     total = f"{len(reviewed.changes)} files, +{reviewed.added} -{reviewed.removed}" if len(reviewed.changes) > 1 else ""
     return Group(grid, *(Text(text, "dim") for text in (note, total) if text))
+
+
+def shortened_path(path: str, room: int | None, terminal: TerminalStyle) -> str:
+    """Return a path that has room: without folders in its middle, as its file tells most."""
+    first, *folders, name = path.split("/") if "/" in path else ("", path)
+    if room is None or cell_len(path) <= room or not first:
+        return path
+    while folders:
+        folders.pop(0)
+        short = "/".join([first, terminal.ellipsis, *folders, name])
+        if cell_len(short) <= room:
+            return short
+    return f"{terminal.ellipsis}/{name}"
 
 
 def _line_counts(change: FileChange) -> Text:
