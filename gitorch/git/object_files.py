@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ That of an index is followed by the ids of some of its objects.
 """
 
 _FAN = 2
+_PACK = re.compile(r"pack-[0-9a-f]+\.(pack|idx)")
+_OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _IDS_START = 8 + 256 * 4
 _SHA256_DIGITS = 64
 _STATE_FIELDS = 4
@@ -40,8 +43,10 @@ def read(common_dir: Path) -> ObjectFiles:
     states: dict[str, str] = {}
     for fan in _entries(objects):
         if len(fan.name) == _FAN and fan.is_dir(follow_symlinks=False):
-            states |= {fan.name + entry.name: _state(entry) for entry in _entries(Path(fan.path))}
-    packs = [entry for entry in _entries(objects / "pack") if entry.name.endswith((".pack", ".idx"))]
+            # a git that works, or was killed, has other files there
+            names = [entry for entry in _entries(Path(fan.path)) if _OBJECT.fullmatch(fan.name + entry.name)]
+            states |= {fan.name + entry.name: _state(entry) for entry in names}
+    packs = [entry for entry in _entries(objects / "pack") if _PACK.fullmatch(entry.name)]
     return {**states, **{f"pack/{entry.name}": " ".join((_state(entry), *_sample(entry))) for entry in packs}}
 
 

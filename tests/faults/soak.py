@@ -79,7 +79,8 @@ class Site:
         repo = standard(top / "repo")
         commit(repo, "Mine\n", {"mine.txt": "m\n"})
         git("branch", "mine", cwd=repo)
-        self.cli = Cli(repo, _CONFIG.format(script=script))
+        # where agents share the user's repository, a gc of the user's takes what they are about to commit
+        self.cli = Cli(repo, _CONFIG.format(script=script), GITORCH_SANDBOX_MODE="private")
         self.said, self.done = Said(), Counter[str]()
         self.known: Known = known(repo)
         self.runs: list[ForkedProcess] = []
@@ -230,9 +231,19 @@ class Site:
             self.known.fingerprint.digests["refs/heads/mine"].strip(),
             cwd=self.cli.folder,
         )
-        self.known.commits |= {line[3] for line in lines if line[0] == "commit"}
+        self._verify_commits([line[3] for line in lines if line[0] == "commit"])
         verify(self.known)
         assert "Traceback" not in self.output.read_text()
+
+    def _verify_commits(self, commits: list[str]) -> None:
+        """Check that each commit of an agent is in the repository, or in the agent's own, which is kept."""
+        rooms = [self.cli.folder, *(self.cli.folder / ".git/gitorch/rooms").glob("*/*/git")]
+        request = "".join(f"{oid}\n" for oid in commits).encode()
+        found: set[str] = set()
+        for room in rooms:
+            answers = git("cat-file", "--batch-check", cwd=room, input=request, ok=range(256)).splitlines()
+            found |= {line.split(" ")[0] for line in answers if " commit " in line}
+        assert set(commits) <= found, set(commits) - found
 
     def _command(self, *words: str, input: bytes = b"") -> int:
         answer = self.cli(*words, ok=range(256), input=input, seconds=_SECONDS)

@@ -86,6 +86,20 @@ def test_what_git_does_is_no_damage(folder: Path) -> None:
     assert before.keys() - packed.keys()
 
 
+def test_files_that_git_has_while_it_works_are_no_objects(folder: Path) -> None:
+    """A killed git leaves them, and a later one removes them."""
+    repository = Repository.discover(folder)
+    objects = folder / ".git/objects"
+    (objects / "4e").mkdir(exist_ok=True)
+    left = [objects / "4e/tmp_obj_4BtzUv", objects / "pack/tmp_pack_a1b2c3", objects / "pack/.tmp-9-pack-abc.pack"]
+    for path in left:
+        path.touch()
+    before = object_files.read(repository.common_dir)
+    for path in left:
+        path.unlink()
+    assert object_files.losses(repository, before, object_files.read(repository.common_dir)) == ()
+
+
 def test_many_are_one_line(folder: Path) -> None:
     repository = Repository.discover(folder)
     for number in range(5):
