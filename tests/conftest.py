@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -20,6 +21,9 @@ hypothesis.settings.register_profile(
     "gitorch", database=None, deadline=None, print_blob=True, derandomize=not _SEARCHES
 )
 hypothesis.settings.load_profile("gitorch")
+
+# a fork that collects what its parent had of a library with threads of its own (Temporal's) waits for these for ever
+os.register_at_fork(after_in_child=gc.freeze)
 
 _FOREIGN = ("GIT", "ANTHROPIC_", "OPENAI_", "CLAUDE", "CODEX_", "XDG_")
 _KEPT = "GITORCH_TEST_"
