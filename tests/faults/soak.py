@@ -64,7 +64,7 @@ class Said(msgspec.Struct):
     """What gitorch has acknowledged: the last state of each task that a command answered with success for."""
 
     states: dict[str, str] = {}
-    commands: Counter[str] = Counter()
+    commands: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 class Site:
