@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # `typing` would delay the start of every agent and every che
     from gitorch.model.credential_scan import Scanner
 
 TERM_SECONDS = 5.0  # between SIGTERM and SIGKILL
+SETTLING_SECONDS = 0.5  # for processes that are about to end after the program
 LEFTOVER_SECONDS = 1.0  # the same, for processes that the program left behind
 IDLE_POLL_SECONDS = 30.0  # the longest time between two checks for signs of life
 STOPPED_SECONDS = 1.0  # what a wait takes longer than it should, by more than a busy machine makes it
@@ -228,6 +229,10 @@ class Supervisor:
 
     def _kill_leftovers(self, program: Child) -> int:
         """Kill the processes that the program left running; return how many there were."""
+        # what is about to end by itself, as `git maintenance` after a commit, is not left running
+        end = time.monotonic() + (0.0 if self.stop_requests else SETTLING_SECONDS)
+        while reap() and (remaining := end - time.monotonic()) > 0:
+            self._sleep(remaining)
         # orphans become children of this process: without children, all processes need not be listed
         leftovers = descendants() if reap() else []
         for pid in leftovers:

@@ -253,6 +253,12 @@ def test_leftovers_are_counted_and_killed(executor: Executor, ready: Signal, tmp
     assert (result.cause, result.exit_code, result.leftover) == ("exited", 0, 2)
 
 
+def test_what_ends_by_itself_is_not_left_running(executor: Executor) -> None:
+    """As the maintenance that `git commit` starts, which ends a moment after the agent."""
+    result = finished(executor, shell("a/e", "sleep 0.1 & exit 0"))
+    assert (result.cause, result.exit_code, result.leftover) == ("exited", 0, 0)
+
+
 def test_a_key_runs_once(connect: Connect, tmp_path: Path) -> None:
     """However many clients submit the same key, and however often, its program starts once."""
     spec = shell("a/e", f"echo started >> {tmp_path}/count; sleep 0.2")

@@ -131,7 +131,19 @@ def test_every_command_answers_as_json(cli: Cli) -> None:
     git("branch", "by-hand", "orch/integration", cwd=cli.folder)
     assert call("adopt", "by-h*")["left"][0]["branch"] == "by-hand"
     # these have tests of their own
-    assert set(NAMES) - seen == {"attach", "demo", "edit", "hooks", "mcp", "move", "notes", "resume", "uninstall"}
+    assert set(NAMES) - seen == {
+        "attach",
+        "demo",
+        "edit",
+        "hooks",
+        "mcp",
+        "move",
+        "notes",
+        "resume",
+        "serve",
+        "uninstall",
+        "worker",
+    }
 
 
 def test_status_is_as_promised(cli: Cli) -> None:
