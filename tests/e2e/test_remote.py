@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.support import ssh
-from tests.support.api import until
 from tests.support.checked import show
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved
 from tests.support.executions import marked
@@ -40,7 +39,7 @@ def worker(cli: Cli, server: Server, folder: Path, label: str) -> Iterator[int]:
     words = ("worker", "--address", server.address, "--slots", "2", "--label", label, "--folder", str(folder))
     with cli.start(*words) as started:
         log = started.log.with_suffix(".err")
-        assert until(lambda: "ready: 2 agents at once" in log.read_text()), log.read_text()
+        started.goes_on_until(lambda: "ready: 2 agents at once" in log.read_text())
         yield started.process.pid
         assert "Traceback" not in log.read_text()
 
@@ -166,14 +165,12 @@ def test_serve_and_a_worker_that_joins_over_ssh(repository_folder: Path, tmp_pat
     port = str(free_port())
     with cli.start("serve", "--slots", "1", "--port", port) as serve:
         log = serve.log.with_suffix(".err")
-        assert until(lambda: "ready: 1 agents" in log.read_text() or serve.process.poll() is not None), log.read_text()
+        serve.goes_on_until(lambda: "ready: 1 agents" in log.read_text())
         (join,) = re.findall(r"orchestrate (worker --join ssh://\S+ --port \d+)$", log.read_text(), re.MULTILINE)
         words = (*join.split(), "--slots", "2", "--label", "far", "--folder", str(tmp_path / "far"))
         with cli.start(*words) as far:
             far_log = far.log.with_suffix(".err")
-            assert until(lambda: "ready: 2" in far_log.read_text() or far.process.poll() is not None), (
-                far_log.read_text()
-            )
+            far.goes_on_until(lambda: "ready: 2" in far_log.read_text())
             cli.configure(OBEDIENT + f'label = "far"\n[remote]\naddress = "127.0.0.1:{port}"\n')
             cli.queue(does("Work", saved("done.txt", "done")))
             cli.run()

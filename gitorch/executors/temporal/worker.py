@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import activity
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, RPCError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from gitorch.executors.temporal.connection import ANSWER, Target, connect, runtime
+from gitorch.errors import SetupNeeded
+from gitorch.executors.temporal.connection import ANSWER, Target, connect, runtime, unreachable
 from gitorch.executors.temporal.host import Host
 from gitorch.executors.temporal.messages import Claim, Order, Result, StopOrder, queue_of
 from gitorch.executors.temporal.workflows import (
@@ -37,6 +41,8 @@ _MORE_ACTIVITIES = 16
 _THROTTLE = timedelta(seconds=5)
 _STICKY = timedelta(seconds=5)
 _DAY = timedelta(days=1)
+_READY_SECONDS = 5.0
+_READY_PAUSE_SECONDS = 0.2
 _RENEW_SECONDS = 3600.0
 
 
@@ -125,8 +131,7 @@ async def serve(host: Host, target: Target, stop: asyncio.Event, *, ready: Calla
 
     Raises `SetupNeeded` when the server does not answer.
     """
-    sdk = runtime()
-    client = await connect(target, sdk)
+    client = await _ready_client(target)
     activities = Activities(host, client)
     SERVED[host.queue] = host
     async with contextlib.AsyncExitStack() as serving:
@@ -144,6 +149,30 @@ async def serve(host: Host, target: Target, stop: asyncio.Event, *, ready: Calla
         with contextlib.suppress(RPCError):
             await registration.signal(WorkerWorkflow.leave, rpc_timeout=ANSWER)
         del SERVED[host.queue]
+
+
+async def _ready_client(target: Target) -> Client:
+    """Connect, once the server has its namespace: one that has just started listens before that."""
+    end, sdk = time.monotonic() + _READY_SECONDS, runtime()
+    while True:
+        try:
+            client = await connect(target, sdk)
+        except SetupNeeded as error:
+            problem = error
+        else:
+            try:
+                request = DescribeNamespaceRequest(namespace=target.namespace)
+                await client.workflow_service.describe_namespace(request, timeout=ANSWER)
+            except RPCError as error:
+                # a key may be good for work, and not for this question
+                if error.status is RPCStatusCode.PERMISSION_DENIED:
+                    return client
+                problem = unreachable(target, error)
+            else:
+                return client
+        if time.monotonic() > end:
+            raise problem
+        await asyncio.sleep(_READY_PAUSE_SECONDS)
 
 
 def _worker(client: Client, label: str, host: Host, activities: Activities) -> Worker:
