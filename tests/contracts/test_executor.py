@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.context import ForkContext, SpawnContext
 from pathlib import Path
 
 import pytest
 
 from gitorch.executors.base import STDIN_FILE, ExecutionId, Executor, NotStarted, Running, Spec, Stream, total_slots
 from gitorch.executors.local import LocalExecutor
-from gitorch.executors.temporal.connection import Connection, Target
-from gitorch.executors.temporal.engine import Engine
-from gitorch.executors.temporal.executor import TemporalExecutor
 from gitorch.model.outcome import Exit
 from tests.support.api import until
 from tests.support.executions import DAEMON, STUBBORN, TIDY, Signal, marked, program, python, shell
 from tests.support.socket_executor import SocketExecutor, serving
-from tests.support.temporal import Server, working
+from tests.support.temporal import Server, TemporalConnect, submit_and_wait, working
 from tests.support.temporal import serving as serving_temporal
 
-FORK = multiprocessing.get_context("fork")
 LONG = 86_400.0
 """A grace period that no machine is too slow for."""
 
@@ -49,9 +45,8 @@ def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]
         yield lambda: LocalExecutor(folder)
     elif request.param == "temporal":
         server, worker = request.getfixturevalue("temporal")
-        engine = Engine(Connection(Target(address=server.address)))
         home, folder = folder, worker
-        yield lambda: TemporalExecutor(engine, home, repository=tmp_path.name)
+        yield TemporalConnect(server.address, home, tmp_path.name)
     else:
         with serving(tmp_path / "socket", folder):
             yield lambda: SocketExecutor(tmp_path / "socket")
@@ -62,6 +57,11 @@ def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]
 @pytest.fixture
 def executor(connect: Connect) -> Executor:
     return connect()
+
+
+def processes(connect: Connect) -> ForkContext | SpawnContext:
+    """Return how to start a process that connects: the SDK of Temporal may hang in a fork of a process that used it."""
+    return SpawnContext() if isinstance(connect, TemporalConnect) else ForkContext()
 
 
 @pytest.fixture
@@ -390,11 +390,7 @@ def test_a_killed_submitter(connect: Connect, ready: Signal, tmp_path: Path) -> 
     go = Signal(tmp_path / "go")
     script = f"echo begun > {ready.path}; read word < {go.path}; echo $word; exit 4"
 
-    def orchestrate() -> None:
-        executor = connect()
-        executor.wait(executor.submit(shell("run/1", script)))
-
-    orchestrator = FORK.Process(target=orchestrate)
+    orchestrator = processes(connect).Process(target=submit_and_wait, args=(connect, shell("run/1", script)))
     orchestrator.start()
     ready.wait()
     assert orchestrator.pid is not None
@@ -414,7 +410,7 @@ def test_a_submitter_killed_at_any_time(connect: Connect, tmp_path: Path) -> Non
     """Killed in the middle of `submit`, it leaves an execution that never started, or one that runs: never two."""
     for number in range(20):
         spec = shell(f"a/e{number}", f"echo started >> {tmp_path}/count-{number}")
-        child = FORK.Process(target=connect().submit, args=(spec,))
+        child = processes(connect).Process(target=submit_and_wait, args=(connect, spec))
         child.start()
         time.sleep(0.002 * (number % 10))
         assert child.pid is not None

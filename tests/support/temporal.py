@@ -10,10 +10,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from gitorch.executors.temporal.connection import Target
+from gitorch.executors.base import Executor, Spec
+from gitorch.executors.temporal.connection import Connection, Target
+from gitorch.executors.temporal.engine import Engine
+from gitorch.executors.temporal.executor import TemporalExecutor
 from gitorch.executors.temporal.host import Host, SameFolders
 from gitorch.executors.temporal.worker import end_process, serve
 
@@ -56,6 +59,28 @@ class Server:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+
+class TemporalConnect:
+    """Connects to a server, once in each process; a new process gets it as a value."""
+
+    def __init__(self, address: str, home: Path, repository: str) -> None:
+        self._parts = (address, home, repository)
+        self._engine: Engine | None = None
+
+    def __call__(self) -> TemporalExecutor:
+        address, home, repository = self._parts
+        self._engine = self._engine or Engine(Connection(Target(address=address)))
+        return TemporalExecutor(self._engine, home, repository=repository)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_parts": self._parts, "_engine": None}
+
+
+def submit_and_wait(connect: Callable[[], Executor], spec: Spec) -> None:
+    """Do what an orchestrator does, in a process that may be killed."""
+    executor = connect()
+    executor.wait(executor.submit(spec))
 
 
 class WorkerProcess:
