@@ -189,11 +189,14 @@ def test_an_overnight_session(person: Person) -> None:
 
 
 def test_every_example_file_is_run_by_a_test() -> None:
-    """A new example needs a test of its own here; scripts say in their first lines what they show."""
+    """A new example needs a test of its own here; scripts say in their first lines what they show.
+
+    Those of `remote` are tested where `worker` is.
+    """
     scripts = sorted(path.name for path in EXAMPLES.glob("*.sh"))
     text = Path(__file__).read_text("utf-8")
     assert len(scripts) == 6
     assert [name for name in scripts if f'run("{name}"' not in text] == []
-    assert {path.name for path in EXAMPLES.iterdir()} == {"night.toml", "command-agent.toml", *scripts}
+    assert {path.name for path in EXAMPLES.iterdir()} == {"night.toml", "command-agent.toml", "remote", *scripts}
     for name in scripts:
         assert (EXAMPLES / name).read_text("utf-8").startswith(f"#!/bin/sh\n# Example {int(name[:2])}: ")

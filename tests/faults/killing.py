@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 _WRITES = os.O_WRONLY | os.O_RDWR
@@ -88,3 +90,16 @@ def _was_killed(child: int) -> bool:
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the work itself failed"
     return os.WIFSIGNALED(status)
+
+
+def put_back(folder: Path, before: Path) -> None:
+    """Make a folder as its copy is; a git folder in it stays the same one, as an open repository expects."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            if path.name == ".git":
+                put_back(path, before / path.name)
+            else:
+                shutil.rmtree(path)
+        else:
+            path.unlink()
+    shutil.copytree(before, folder, symlinks=True, dirs_exist_ok=True)

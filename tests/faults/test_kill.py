@@ -29,7 +29,7 @@ from gitorch.model.outcome import ExitReason
 from gitorch.model.task import State, Task, change
 from gitorch.replay import MemoryReplayer
 from gitorch.storage.operations import TaskChange, difference
-from tests.faults.killing import killed, killed_at
+from tests.faults.killing import killed, killed_at, put_back
 from tests.faults.night import SECONDS, Night, await_act
 from tests.support.git import git
 from tests.support.scale import scaled
@@ -170,8 +170,7 @@ class Morning:
 
     def reset(self) -> None:
         """Put everything back as it was before the merge."""
-        shutil.rmtree(self.git_dir)
-        shutil.copytree(self.before, self.git_dir, symlinks=True)
+        put_back(self.git_dir, self.before)
 
     def merge(self) -> None:
         """Merge all that is approved."""

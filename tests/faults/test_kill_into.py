@@ -21,7 +21,7 @@ from gitorch.model.task import State, Task
 from gitorch.replay import MemoryReplayer
 from gitorch.services.open import open_workspace
 from gitorch.services.workspace import Workspace
-from tests.faults.killing import killed, killed_at
+from tests.faults.killing import killed, killed_at, put_back
 from tests.faults.test_kill import chance
 from tests.support.cli import Pipe
 from tests.support.git import commit, git
@@ -88,8 +88,7 @@ class Morning:
         services.merge.publish(self.library, self.replayer, self.plan)
 
     def reset(self) -> None:
-        shutil.rmtree(self.top)
-        shutil.copytree(self.before, self.top, symlinks=True)
+        put_back(self.top, self.before)
 
     def happened(self) -> bool:
         """Return whether it has happened, after the next command; everything must agree."""
