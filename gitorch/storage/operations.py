@@ -236,7 +236,10 @@ class OperationLog:
             return False
         try:
             with self.path.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _CLOSING_BYTES))
+                size = file.seek(0, os.SEEK_END)
+                if not size:  # it was made, and nothing has begun
+                    return True
+                file.seek(max(0, size - _CLOSING_BYTES))
                 last = file.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
         except FileNotFoundError:
             return True

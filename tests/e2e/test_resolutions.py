@@ -88,6 +88,19 @@ def test_auto_publishes_what_is_proven_and_off_nothing(cli: Cli) -> None:
     assert [entry["id"] for entry in merged["merged"]] == ["total", "clear"]
 
 
+def test_auto_publishes_in_a_run(repository_folder: Path) -> None:
+    """What finishes later conflicts with what the run has merged by itself, and goes in once it is proven."""
+    commit(repository_folder, "shop", {"shop.py": SHOP})
+    cli = Cli(repository_folder, OBEDIENT + CONFIG + '[merge]\nauto = "finished"\nresolve = "auto"\n')
+    cli("submit", "-F", "-", input=(member("total") + member("clear")).encode())
+    cli.run()
+    assert cli.states() == {"total": "merged", "clear": "merged"}
+    assert all(f"def {name}" in shop(cli) for name in ("total", "clear"))
+    lines = git("notes", "--ref=gitorch", "show", "orch/integration", cwd=cli.folder).split("\n")
+    (noted,) = [line for line in map(json.loads, lines) if line["kind"] == "resolved"]
+    assert noted["tree"] == git("rev-parse", "orch/integration^{tree}", cwd=cli.folder)
+
+
 def test_without_checks_a_resolution_is_only_shown(cli: Cli) -> None:
     night(cli, member("total"), member("clear", ""))
     merged = cli.json("merge", "--resolved", ok=7)

@@ -252,3 +252,12 @@ def test_the_log_is_lines_of_json(log: OperationLog) -> None:
     first, second = (json.loads(line) for line in log.path.read_text().splitlines())
     assert first["kind"] == "submit"
     assert second == {"closed": 1, "done": True}
+
+
+def test_an_empty_log_is_settled(log: OperationLog) -> None:
+    """A command that was killed right after it made the file has begun nothing; half a line is something else."""
+    log.path.parent.mkdir()
+    log.path.touch()
+    assert log.is_settled()
+    log.path.write_bytes(b'{"number": 1')
+    assert not log.is_settled()
