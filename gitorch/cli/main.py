@@ -7,7 +7,6 @@ import os
 import re
 import sys
 import threading
-import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +15,10 @@ from typing import NoReturn
 import click
 
 from gitorch import __version__
-from gitorch.cli import schema
+from gitorch.cli import schema, views
 from gitorch.cli.group import LazyGroup, Sections
 from gitorch.cli.session import Session, print_help, with_common_options
 from gitorch.errors import GitorchError, InvalidInput, NotFound, did_you_mean, system_error
-from gitorch.model.redact import redacted
 
 _COLLECTIONS = (50_000, 20, 50)
 """After how many new values Python looks for garbage, in each of its three generations."""
@@ -214,7 +212,7 @@ def _fail(session: Session, error: GitorchError, words: Sequence[str]) -> None:
 
 
 def _crash(session: Session, error: Exception) -> None:
-    text = redacted("".join(traceback.format_exception(error)))
+    text = views.error.redacted_traceback(error)
     last = f"{type(error).__name__}: {error}"
     try:
         folder = session.crash_folder()

@@ -7,9 +7,12 @@ to one of their tips.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +26,9 @@ from gitorch.model.naming import Oid
 from gitorch.storage import atomic
 
 _SHA1_DIGITS = 40
+_OURS = re.compile(rb"gitorch (\d+)\n?")
+_STALE_SECONDS = 86_400.0
+"""When a file is removed although a process of this id lives: it may be another one."""
 _MOST_PACKS = 20
 """How many small packs there may be before they are made one."""
 _SMALL_BYTES = 1 << 20
@@ -70,7 +76,7 @@ def tentative(repository: Repository) -> Iterator[dict[str, str]]:
     The folder is removed at the end: `store_reachable` takes what is needed over.
     """
     objects = repository.common_dir / "objects"
-    kept_packs.remove_stale(repository.common_dir)
+    _remove_stale(repository.common_dir)
     with _incoming(objects) as folder:
         places = {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted_path(objects)}
         # with the limit 1, a single object would be loose: the others may be in a pack that a killed command left
@@ -162,3 +168,30 @@ def _one_pack(repository: Repository, names: Iterable[str]) -> str:
         name = f"{_new_name(file)}.pack"
         _rename(file, objects / "pack" / name)
     return name
+
+
+def _remove_stale(common_dir: Path) -> None:
+    """Remove what killed processes left: `.keep` files of packs, and folders of objects that were not moved in."""
+    objects = common_dir / "objects"
+    for path in (objects / "pack").glob("*.keep"):
+        owner = _OURS.fullmatch(atomic.read_or_empty(path))
+        if owner and _is_stale(path, int(owner[1])):
+            if not path.with_suffix(".idx").exists():  # it was killed before git could see the pack
+                for suffix in (".pack", ".rev"):
+                    path.with_suffix(suffix).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+    for path in objects.glob(f"{kept_packs.INCOMING}*"):
+        if _is_stale(path, int(path.name.removeprefix(kept_packs.INCOMING).partition("-")[0])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_stale(path: Path, pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # another user's process
+    with contextlib.suppress(FileNotFoundError):
+        return pid != os.getpid() and time.time() - path.stat().st_mtime > _STALE_SECONDS
+    return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.table import Table
@@ -10,6 +12,7 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import block, line, stack
 from gitorch.cli.terminal.style import TerminalStyle, stderr_style
 from gitorch.errors import GitorchError
+from gitorch.model.redact import redacted
 
 _LABEL_WIDTH = len("error:")
 
@@ -25,6 +28,11 @@ def error(failure: GitorchError, *, terminal: TerminalStyle | None = None) -> Re
     for position, command in enumerate(failure.fix):
         hints.add_row(Text("hint:" if position == 0 else "", "bold cyan"), line((terminal.clean(command), "green")))
     return stack([message, hints if failure.fix else None])
+
+
+def redacted_traceback(error: BaseException) -> str:
+    """Return the traceback of an unexpected error, without credentials."""
+    return redacted("".join(traceback.format_exception(error)))
 
 
 def _grid(min_width: int = 0) -> Table:
