@@ -10,7 +10,7 @@ import msgspec
 
 from gitorch.config import AgentSettings, Config, PrepareSettings, SandboxSettings
 from gitorch.executors.base import Errand
-from gitorch.git import attempt_exchange, fence, gate
+from gitorch.git import attempt_exchange, fence, gate, unreferenced
 from gitorch.git.collect import Collected, CollectResult, Rejected
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.git.worktrees import Worktree
@@ -186,7 +186,7 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
     def _with_message(self, tip: Oid, message: str) -> Oid:
         """Return the commit of what the agent left, with gitorch's message; the same one each time."""
         header = self.repository.git("cat-file", "commit", tip).stdout.partition(b"\n\n")[0]
-        return attempt_exchange.write_commit(self.repository, header + b"\n\n" + message.encode())
+        return unreferenced.store_commit(self.repository, header + b"\n\n" + message.encode())
 
     def replace_tip(self, old: Oid, new: Oid) -> None:
         """Move the branch and the files from collected work to another commit."""

@@ -123,3 +123,17 @@ def test_a_commit_that_the_origin_does_not_have(mirror: Mirror) -> None:
     """The reason says from where it was to come."""
     with pytest.raises(ExchangeFailed, match="could not fetch from /"):
         mirror.fetch(Oid("1" * 40))
+
+
+def test_old_history_with_faults_is_fetched(home: Repository, mirror: Mirror, start: Oid) -> None:
+    """As in repositories whose first commits were made by other programs: it is the user's own."""
+    assert home.work_tree is not None
+    blob = git("rev-parse", f"{start}:README.md", cwd=home.work_tree)
+    content = b"0100644 README.md\0" + bytes.fromhex(blob)
+    words = ("hash-object", "--literally", "-t", "tree", "-w", "--stdin")
+    tree = git(*words, cwd=home.work_tree, input=content)
+    tip = Oid(git("commit-tree", tree, "-p", start, "-m", "zero-padded", cwd=home.work_tree))
+    git("update-ref", "refs/heads/old", tip, cwd=home.work_tree)
+    with pytest.raises(AssertionError, match="zeroPaddedFilemode"):
+        git("fsck", "--strict", cwd=home.work_tree)
+    mirror.fetch(tip)
