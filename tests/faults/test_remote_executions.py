@@ -10,11 +10,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from temporalio.client import Client
 
 from gitorch.executors.base import ExecutionId, NotStarted, Running
 from gitorch.executors.temporal.connection import Connection, Target
 from gitorch.executors.temporal.engine import Engine
 from gitorch.executors.temporal.executor import TemporalExecutor
+from gitorch.executors.temporal.messages import own_queue
+from gitorch.executors.temporal.workflows import WorkerWorkflow
 from gitorch.model.outcome import Exit
 from tests.support.api import until
 from tests.support.executions import DAEMON, Signal, marked, python, shell
@@ -174,6 +177,25 @@ def test_a_worker_drains_when_it_is_asked_to_end(
     assert isinstance(executor.poll(waiting), Running)
     executor.cancel(waiting, "", now=True)
     go.close()
+
+
+def test_a_worker_is_known_again_although_its_leave_was_never_attended_to(
+    server: Server, worker: WorkerProcess, executor: TemporalExecutor, tmp_path: Path
+) -> None:
+    """The server was stopped together with its worker, as `serve` does, and both start again."""
+    connection = Connection(Target(address=server.address))
+    before = [machine for machine in executor.machines() if machine.slots == 2]
+    worker.kill()
+
+    async def leave(client: Client) -> None:
+        for machine in before:
+            await client.get_workflow_handle(own_queue(machine.id)).signal(WorkerWorkflow.leave)
+
+    connection.call(leave)
+    with working(server.address, worker.folder, 2, tmp_path.name):
+        execution = executor.submit(shell("a/1", "exit 5"))
+        assert end(executor, execution).exit_code == 5
+        assert {machine.id for machine in before} <= {machine.id for machine in executor.machines()}
 
 
 def test_only_a_known_key_is_waited_for(executor: TemporalExecutor) -> None:

@@ -136,7 +136,8 @@ async def serve(host: Host, target: Target, stop: asyncio.Event, *, ready: Calla
     SERVED[host.queue] = host
     async with contextlib.AsyncExitStack() as serving:
         await serving.enter_async_context(_own_worker(client, host, activities))
-        registration = await _register(client, host)
+        # an earlier process may have left, and its workflow, which nobody attended to, would end now
+        registration = await _register(client, host, WorkflowIDConflictPolicy.TERMINATE_EXISTING)
         renewing = asyncio.create_task(_keep_registered(client, host))
         async with contextlib.AsyncExitStack() as taking:
             for label in ("", *host.labels):
@@ -203,14 +204,16 @@ def _own_worker(client: Client, host: Host, activities: Activities) -> Worker:
     )
 
 
-async def _register(client: Client, host: Host) -> WorkflowHandle[Any, Any]:
-    """Make the worker known; what a killed one has left open is taken over."""
+async def _register(
+    client: Client, host: Host, policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.USE_EXISTING
+) -> WorkflowHandle[Any, Any]:
+    """Make the worker known, if it is not."""
     return await client.start_workflow(
         WorkerWorkflow.run,
         id=host.queue,
         task_queue=host.queue,
         execution_timeout=_DAY,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_conflict_policy=policy,
     )
 
 
