@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,12 +20,15 @@ _FOUND = re.compile(rb"[0-9a-f]{40,64} (?:blob|tree|commit|tag) [0-9]+\n")
 class ObjectReader:
     """Reads objects through one git process, which is started at the first question. Threads take turns.
 
-    Git sees refs and objects that were written after its start, also by other processes.
+    Git sees refs and objects that were written after its start, also by other processes. A fork starts a git of its
+    own: answers to what it asks would mix with those to its parent.
     """
 
     def __init__(self, runner: GitRunner) -> None:
         self._runner = runner
         self._process: BatchProcess | None = None
+        self._inherited: BatchProcess | None = None  # not closed: it is the parent's
+        self._owner = os.getpid()
         self._lock = threading.Lock()
 
     def inspect(self, names: Sequence[str]) -> list[BatchEntry]:
@@ -47,6 +51,8 @@ class ObjectReader:
         return self._runner.start_batch("cat-file", "--batch-command", "-z", locks=False)
 
     def _answers(self, command: str, names: Sequence[str]) -> list[BatchEntry]:
+        if self._owner != os.getpid():
+            self._owner, self._inherited, self._process = os.getpid(), self._process, None
         # after an interrupt, the rest of the answers would be taken for those to the next question: a new process
         process, self._process = self._process or self._start(), None
         process.send(b"".join(b"%s %s\0" % (command.encode(), _encoded(name)) for name in filter(_is_possible, names)))

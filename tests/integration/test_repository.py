@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from gitorch.errors import Refused
+from gitorch.git.process import BatchProcess
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.refs import RefUpdate
@@ -152,6 +153,18 @@ def test_threads_get_their_own_answers(repo: Repository) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_fork_does_not_shift_the_answers(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is killed between a question and its answer, as a process that uses gitorch as a library may fork."""
+    (head,) = repo.object_ids("main")
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(BatchProcess, "read_line", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+        repo.object_ids("main^{tree}")
+        os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert repo.object_ids("main") == [head]
 
 
 def test_the_reader_holds_no_lock(repo: Repository, tmp_path: Path) -> None:
