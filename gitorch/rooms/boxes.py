@@ -86,17 +86,38 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         """
         inside = (place.directory, place.private.git_dir, place.home)
         tools = host.tools(argv, env, inside=inside, hidden=self.hidden)
-        system, links = host.system(shares_network=self.settings.network == "open")
         is_filtered = self.settings.network == "on"
-        network = ((_text(_socket_folder(place)), _SOCKET_FOLDER), (entry.__file__, _ENTRY)) if is_filtered else ()
+        box = self._box(place, tools, env, login=login, folder=folder or place.directory, only_reads=only_reads)
+        egress = {"folder": _text(_socket_folder(place)), "log": _text(place.log), "hosts": list(allowed)}
+        words = [word.replace(STDIN_FILE, launcher.BRIEF) for word in argv]
+        if is_filtered:
+            ports = ",".join(map(str, hosts.loopback_ports(allowed)))
+            words = [host.interpreter(), "-I", "-S", _ENTRY, f"{_SOCKET_FOLDER}/proxy.sock", ports, "--", *words]
+        brief = ["--brief", STDIN_FILE] if any(STDIN_FILE in word for word in argv) else []
+        start = self._launch(box, network=egress if is_filtered else None, hints=hints)
+        return Command((*start, *brief, "--", *words), folder or place.directory, box_environment(env, place.home))
+
+    def _box(
+        self,
+        place: Place,
+        tools: Iterable[Path],
+        env: Mapping[str, str],
+        *,
+        login: Login,
+        folder: Path,
+        only_reads: bool,
+    ) -> Box:
+        """Return what a program in a room can read and write; its working directory is `folder`."""
+        system, links = host.system(shares_network=self.settings.network == "open")
+        network = ((_text(_socket_folder(place)), _SOCKET_FOLDER), (entry.__file__, _ENTRY))
         files = _same([place.private.git_dir, place.directory])
-        box = Box(
+        return Box(
             read=(
                 *system,
                 *self._hooks(place),
                 *_same(tools),
                 *_same(self._readable()),
-                *network,
+                *(network if self.settings.network == "on" else ()),
                 *_same([place.objects]),
             ),
             links=links,
@@ -113,19 +134,11 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
                 *home.in_home(self._readable(), env, place.home),
                 *login.read,
             ),
-            folder=_text(folder or place.directory),
+            folder=_text(folder),
             shares_network=self.settings.network == "open",
             own_user=self.support.own_user,
             program=self.support.program,
         )
-        egress = {"folder": _text(_socket_folder(place)), "log": _text(place.log), "hosts": list(allowed)}
-        words = [word.replace(STDIN_FILE, launcher.BRIEF) for word in argv]
-        if is_filtered:
-            ports = ",".join(map(str, hosts.loopback_ports(allowed)))
-            words = [host.interpreter(), "-I", "-S", _ENTRY, f"{_SOCKET_FOLDER}/proxy.sock", ports, "--", *words]
-        brief = ["--brief", STDIN_FILE] if any(STDIN_FILE in word for word in argv) else []
-        start = self._launch(box, network=egress if is_filtered else None, hints=hints)
-        return Command((*start, *brief, "--", *words), folder or place.directory, box_environment(env, place.home))
 
     def git(self, place: Place, *, may_write: bool) -> tuple[str, ...]:
         """Return the words that start a program of the host's git on a private repository, without a network.

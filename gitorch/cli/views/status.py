@@ -110,13 +110,12 @@ def status(
     groups = grouped(by_id.values(), unlocks)
     if not groups:
         return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])
-    marks = forecast.marks(conflicts)
     facts = _Facts(
         tasks=by_id,
         unlocks=unlocks,
         diffs=diffs or {},
         activity=activity or {},
-        conflicts=marks,
+        conflicts=forecast.marks(conflicts),
         by_hand=by_hand or {},
         now=now,
     )
