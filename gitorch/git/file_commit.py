@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from gitorch.git import unreferenced
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid
 
@@ -23,15 +24,13 @@ def file_entry(repository: Repository, commit: Oid, path: str) -> tuple[str, Oid
 
 def commit_files(repository: Repository, parent: Oid, files: Mapping[str, tuple[str, bytes]], message: str) -> Oid:
     """Return a commit on `parent` by the user, in which these files have other modes and contents."""
-    blobs = {
-        path: repository.git("hash-object", "-w", "--stdin", input=content).text for path, (_, content) in files.items()
-    }
-    lines = [f"{files[path][0]} {blob}\t{path}\0" for path, blob in blobs.items()]
-    with tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
-        env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+    with unreferenced.tentative(repository) as objects, tempfile.TemporaryDirectory(prefix="gitorch-") as folder:
+        env = {**objects, "GIT_INDEX_FILE": str(Path(folder) / "index")}
+        entries = []
+        for path, (mode, content) in files.items():
+            blob = repository.git("hash-object", "-w", "--stdin", input=content, env=objects).text
+            entries.append(f"{mode} {blob}\t{path}\0".encode("utf-8", "surrogateescape"))
         repository.git("read-tree", parent, env=env)
-        entries = "".join(lines).encode("utf-8", "surrogateescape")
-        repository.git("update-index", "-z", "--index-info", input=entries, env=env)
+        repository.git("update-index", "-z", "--index-info", input=b"".join(entries), env=env)
         tree = repository.git("write-tree", env=env).text
-    words = ("commit-tree", tree, "-p", parent)
-    return Oid(repository.git(*words, input=message.encode(), env=repository.identity()).text)
+        return unreferenced.commit_tree(repository, tree, [parent], message, repository.identity(), objects=objects)

@@ -256,10 +256,7 @@ def _commit(
         if old and _has_snapshot(repository, old, tree, head):
             return old
         known = [oid for oid in (old, head) if oid]
-        parents = [word for oid in known for word in ("-p", oid)]
-        identity = {**env, **repository.identity()}
-        new = Oid(repository.git("commit-tree", tree, *parents, input=message.encode(), env=identity).text)
-        unreferenced.store_reachable(repository, env, new, known)
+        new = unreferenced.commit_tree(repository, tree, known, message, repository.identity(), objects=env)
         try:
             repository.update_refs([RefUpdate(ref, new, old)], "save uncommitted work")
         except RefsMoved:

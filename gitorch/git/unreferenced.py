@@ -33,8 +33,6 @@ _MOST_PACKS = 20
 """How many small packs there may be before they are made one."""
 _SMALL_BYTES = 1 << 20
 """A pack of fewer bytes is small."""
-_LARGE_LINES = 2_000
-"""From so many lines on, a stream makes a pack that is not small."""
 
 
 def store_pack(repository: Repository, content: bytes, tips: Iterable[Oid], *, roll_up: bool = False) -> None:
@@ -55,6 +53,30 @@ def store_commit(repository: Repository, raw: bytes) -> Oid:
     oid = Oid(name.hex())
     store_pack(repository, content + algorithm(content).digest(), [oid], roll_up=True)
     return oid
+
+
+def commit_tree(
+    repository: Repository,
+    tree: str,
+    parents: Iterable[Oid],
+    message: str,
+    env: Mapping[str, str],
+    *,
+    objects: Mapping[str, str] | None = None,
+) -> Oid:
+    """Run `git commit-tree`; git keeps the commit, with its tree, as in `store_pack`.
+
+    `env` says who commits. `objects` is the environment of `tentative`, if the tree was made in it.
+    """
+    if objects is None:
+        with tentative(repository) as places:
+            return commit_tree(repository, tree, parents, message, env, objects=places)
+    parents = list(parents)
+    options = [word for parent in parents for word in ("-p", parent)]
+    answer = repository.git("commit-tree", tree, *options, input=message.encode(), env={**objects, **env})
+    commit = Oid(answer.text)
+    store_reachable(repository, objects, commit, parents)
+    return commit
 
 
 def fast_import(repository: Repository, stream: bytes, existing: Iterable[Oid]) -> Oid:

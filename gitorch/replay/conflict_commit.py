@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from gitorch.git import worktrees
+from gitorch.git import unreferenced, worktrees
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, attempt_ref, branch_ref, conflict_ref, rescue_ref
@@ -51,7 +51,13 @@ def prepare(
     before = replayer.replay(CommitRange(commits.base, last_good, commits.excluded), onto)
     if isinstance(before, Conflicted):
         return None
-    squashed = _commit(repository, repository.tree(commits.tip), last_good, "The commits from the conflict on\n")
+    squashed = unreferenced.commit_tree(
+        repository,
+        repository.tree(commits.tip),
+        [last_good],
+        "The commits from the conflict on\n",
+        repository.identity(),
+    )
     remainder = replayer.replay(CommitRange(last_good, squashed), before.tip)
     tree = replayer.tree(remainder.tip) if isinstance(remainder, Replayed) else remainder.tree
     if tree is None:
@@ -59,7 +65,7 @@ def prepare(
     replayer.keep(before.tip)
     replayer.keep_tree(tree)
     paths = remainder.paths if isinstance(remainder, Conflicted) else ()
-    oid = _commit(repository, tree, before.tip, f"Conflict of {task}\n")
+    oid = unreferenced.commit_tree(repository, tree, [before.tip], f"Conflict of {task}\n", repository.identity())
     ref = conflict_ref(task)
     repository.update_refs([RefUpdate(ref, oid, repository.read_ref(ref))], f"commit the conflict of {task}")
     return ConflictCommit(oid, before.tip, paths, conflict_id)
@@ -70,11 +76,6 @@ def _conflict_id(tip: Oid, conflict: Conflicted) -> str:
     sides = sorted(f"{stage.number} {stage.mode} {stage.blob} {stage.path}" for stage in conflict.stages)
     text = "\0".join((tip, conflict.commit, *sorted(conflict.paths), *sides))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _commit(repository: Repository, tree: Oid, parent: Oid, message: str) -> Oid:
-    words = ("commit-tree", tree, "-p", parent)
-    return Oid(repository.git(*words, input=message.encode(), env=repository.identity()).text)
 
 
 def checkout_conflict(repository: Repository, worktree: Worktree, conflict: Oid) -> bool:

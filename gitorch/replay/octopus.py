@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitorch.git import unreferenced
 from gitorch.git.repository import GITORCH_IDENTITY, Repository
 from gitorch.model.naming import Oid
 from gitorch.replay.memory import MemoryReplayer
@@ -33,5 +34,4 @@ def merge_heads(repository: Repository, heads: Sequence[Oid], message: str) -> O
 def _commit_merge(repository: Repository, tree: Oid, first: Oid, second: Oid, message: str) -> Oid:
     newest = max(int(repository.git("log", "-1", "--format=%ct", parent).text) for parent in (first, second))
     dates = {"GIT_AUTHOR_DATE": f"@{newest} +0000", "GIT_COMMITTER_DATE": f"@{newest} +0000"}
-    words = ("commit-tree", tree, "-p", first, "-p", second)
-    return Oid(repository.git(*words, input=message.encode(), env=GITORCH_IDENTITY | dates).text)
+    return unreferenced.commit_tree(repository, tree, [first, second], message, GITORCH_IDENTITY | dates)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gitorch.errors import InvalidInput, NotFound, Refused
-from gitorch.git import notes
+from gitorch.git import notes, unreferenced
 from gitorch.git.notes_revert import contents_of, note_blobs
 from gitorch.git.repository import Output
 from gitorch.model.naming import NOTES, Oid, Ref
@@ -85,9 +85,12 @@ def _united(workspace: Workspace, before: Oid | None, theirs: Oid) -> RefUpdate:
     contents = {commit: with_lines(our_notes.get(commit, b""), their_notes[commit]) for commit in differing}
     changed = {commit: content for commit, content in contents.items() if content != our_notes.get(commit, b"")}
     tip = notes.build_rewritten(repository, before, changed).new if changed else before
+    assert tip is not None  # notes were added, none was removed
     # a merge commit, so that the remote takes it as a fast-forward
-    words = ("commit-tree", f"{tip}^{{tree}}", "-p", before, "-p", theirs, "-m", "gitorch notes")
-    return RefUpdate(NOTES, Oid(repository.git(*words, env=repository.identity()).text), before)
+    merge = unreferenced.commit_tree(
+        repository, repository.tree(tip), [before, theirs], "gitorch notes\n", repository.identity()
+    )
+    return RefUpdate(NOTES, merge, before)
 
 
 def with_lines(note: bytes, other: bytes) -> bytes:

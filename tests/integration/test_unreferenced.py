@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from gitorch.git import kept_packs, notes, unreferenced
+from gitorch.git.file_commit import commit_files
 from gitorch.git.repository import Repository
 from gitorch.model import note
 from gitorch.model.naming import Oid, Ref
 from gitorch.model.refs import RefUpdate
 from gitorch.replay.memory import MemoryReplayer
+from gitorch.replay.octopus import merge_heads
 from gitorch.replay.values import CommitRange, Replayed
 from tests.support.git import commit, git
 
@@ -226,3 +228,19 @@ def test_a_single_commit(tmp_path: Path, object_format: str) -> None:
     assert kept(tmp_path / "r") == []
     assert git("log", "-1", "--format=%s", "result", cwd=tmp_path / "r") == "New: One"
     git("fsck", "--strict", cwd=tmp_path / "r")
+
+
+@pytest.mark.parametrize("make", ["files", "merge"])
+def test_a_commit_made_without_a_worktree(repository_folder: Path, repo: Repository, make: str) -> None:
+    """Such as the reviewer's, which moves no branch before its checks have ended, or the base of several tasks."""
+    commits, onto = two_branches(repository_folder)
+    if make == "files":
+        tip = commit_files(repo, onto, {"deep/er/new.txt": ("100644", b"new\n")}, "Apply\n")
+    else:
+        merged = merge_heads(repo, [commits.tip, onto], "Both\n")
+        assert isinstance(merged, str)
+        tip = Oid(merged)
+    clean_up(repository_folder)
+    repo.update_refs([RefUpdate(Ref("refs/heads/result"), tip, None)], "test")
+    assert git("ls-tree", "-r", "--name-only", "result", cwd=repository_folder)
+    git("fsck", "--strict", cwd=repository_folder)
