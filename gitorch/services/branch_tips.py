@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 
 from gitorch import services
-from gitorch.git.tree_size import size_problem
+from gitorch.git.tree_size import comparison_problem
 from gitorch.model.branch_state import BranchState
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.task import State, Task
@@ -52,8 +52,9 @@ def _state(workspace: Workspace, task: Task, tip: Oid | None) -> BranchState:
     if tip is None or (tip == task.tip and attempt_tip in (None, tip)):
         return BranchState(task=task)
     repository = workspace.repository
-    if repository.object_ids(f"{tip}^{{commit}}") == [None] or size_problem(repository, tip):
-        # the branch points at nothing, or at more than git could compare: what was recorded is what there is
+    is_missing = repository.object_ids(f"{tip}^{{commit}}") == [None]
+    if is_missing or (task.base and comparison_problem(repository, task.base, tip)):
+        # the branch points at nothing, or at more than git could compare: show what was recorded
         return BranchState(task=task)
     return services.hand_work.moved_branch(workspace, task, tip)
 

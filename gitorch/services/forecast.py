@@ -12,7 +12,7 @@ from gitorch.flow.forecast.pairs import Branch, MergeCache
 from gitorch.flow.scheduling import base
 from gitorch.git import worktrees
 from gitorch.git.repository import Repository
-from gitorch.git.tree_size import size_problem
+from gitorch.git.tree_size import comparison_problem
 from gitorch.model import naming, rivals
 from gitorch.model.forecast import IN_FLIGHT, Conflict, Forecast
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
@@ -80,12 +80,16 @@ def _branches_in_flight(inputs: MergeInputs, refs: Mapping[Ref, Oid], clean: Col
     contenders = rivals.contenders(inputs.tasks).values()
     tasks = [task for task in contenders if task.state in IN_FLIGHT and task.base and task.branch]
     tips = {task.id: tip for task in tasks if (tip := refs.get(branch_ref(task.branch)))}
-    # somebody may have let a branch point at what is no commit of this repository
+    # without a sandbox, an agent can make any branch point at an object that is missing or is no commit
     present = inputs.repository.object_ids(*(f"{tip}^{{commit}}" for tip in tips.values()))
     tips = {name: tip for (name, tip), commit in zip(tips.items(), present, strict=True) if commit}
-    # what has not come through the gate may stand for millions of files
-    ungated = [task.id for task in tasks if tips.get(task.id) not in (None, task.base, task.tip)]
-    too_large = {name for name in ungated if size_problem(inputs.repository, tips[name])}
+    # a commit that has not been collected may be too large to compare
+    uncollected = {task.id: task.base for task in tasks if tips.get(task.id) not in (None, task.base, task.tip)}
+    too_large = {
+        name
+        for name, start in uncollected.items()
+        if start and comparison_problem(inputs.repository, start, tips[name])
+    }
     tips = {name: tip for name, tip in tips.items() if name not in too_large}
     unsaved = [task.id for task in tasks if _is_open(task) and task.id in tips and task.id not in clean]
     saved = {name: refs[ref] for name in unsaved if (ref := naming.rescue_ref(name)) in refs}

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from gitorch.errors import Refused
-from gitorch.git import fence, worktrees
+from gitorch.git import fence, tree_size, worktrees
 from gitorch.git.collect import Rejected, collect
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, branch_ref
 from tests.support.cli import Cli, Pipe, does, saved
-from tests.support.git import git
+from tests.support.git import commit, git
 
 
 def added(repo: Repository) -> Worktree:
@@ -60,6 +60,21 @@ def test_a_tree_bomb(repo: Repository) -> None:
     assert "a tree stands for" in fence.checkout(repo, worktree.path, worktree.admin)["files"]
     with pytest.raises(Refused, match="cannot be read"):
         worktrees.rescue(repo, worktree, branch_ref("r"), "m")
+
+
+def test_only_what_differs_is_counted(repo: Repository, repository_folder: Path) -> None:
+    """A large repository is no reason; a folder that grew, moved or took a file's place counts whole."""
+    files = {f"{folder}/{number}": f"{number}\n" for folder in ("a", "b/c") for number in range(20)}
+    base = Oid(commit(repository_folder, "Base", files))
+    same = Oid(commit(repository_folder, "Same", {"a/0": "changed\n"}))
+    git("mv", "b/c", "d", cwd=repository_folder)
+    moved = Oid(commit(repository_folder, "Moved", {"README.md": None, "README.md/x": "x\n"}))
+    # the root, and the files of `a`
+    limit = len(git("ls-tree", same, cwd=repository_folder).splitlines()) + 20
+    assert tree_size.comparison_problem(repo, base, same, limit) == ""
+    assert f"{limit} files" in tree_size.comparison_problem(repo, base, same, limit - 1)
+    assert f"{limit + 21} files" in tree_size.comparison_problem(repo, base, moved, limit)
+    assert "11111" in tree_size.comparison_problem(repo, base, Oid(tree_bomb(repository_folder)))
 
 
 def test_a_tree_bomb_on_the_branch_of_a_task(repository_folder: Path, tmp_path: Path) -> None:
