@@ -89,7 +89,7 @@ class Tools:
 
     @property
     def definitions(self) -> Sequence[Mapping[str, Any]]:
-        """The tools as the API is told of them."""
+        """The definitions of the tools, as a request to the API lists them."""
         return [tool for tool in DEFINITIONS if tool["name"] in names(self.tool_set)]
 
     @property

@@ -78,16 +78,16 @@ def review_command(
 
 def _show_repeated(session: Session) -> None:
     """Answer with the comments that could be said once, and the commands that queue a task for it."""
-    found = services.lessons.repeated_comments(session.workspace)
-    session.answer(views.lessons.repeated_comments(found), schema.review.ReviewAnswer.of([], repeated=found))
+    repeated = services.lessons.repeated_comments(session.workspace)
+    session.answer(views.lessons.repeated_comments(repeated), schema.review.ReviewAnswer.of([], repeated=repeated))
 
 
 def _offer_lessons(session: Session, cards: Sequence[ReviewCard]) -> None:
     """Tell the reviewer which comments on these tasks were made on other tasks, too."""
     names = {card.task.id for card in cards}
-    found = [entry for entry in services.lessons.repeated_comments(session.workspace) if names & {*entry.tasks}]
-    if found:
-        session.say(views.lessons.offer(found))
+    repeated = services.lessons.repeated_comments(session.workspace)
+    if about_these := [comment for comment in repeated if names & {*comment.tasks}]:
+        session.say(views.lessons.offer(about_these))
 
 
 def _write(session: Session, task: Task, file: TextIO | None, *, flat: bool) -> None:

@@ -106,12 +106,12 @@ class ResolutionSearch:
         on_top = _Start(landing, queue, len(landing.steps) + len(queue))
         # without a check of their own nothing of them can be proven, in no order
         may_land = reorder and any(task.spec.checks for task in group)
-        anew = self._without(landing, group) if may_land else None
-        if anew is None:
+        without_group = self._without(landing, group) if may_land else None
+        if without_group is None:
             return [on_top]
         starts = [
             _Start(below, tasks, self._reach(below, tasks, group))
-            for below, tasks in ((landing, queue), (anew, in_order))
+            for below, tasks in ((landing, queue), (without_group, in_order))
         ]
         return sorted(starts, key=lambda start: -start.reach)
 
