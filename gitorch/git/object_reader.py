@@ -66,7 +66,7 @@ def _answer(process: BatchProcess, command: str, name: str) -> BatchEntry:
     if _FOUND.fullmatch(header):
         oid, kind, size = header.decode().split()
         content = process.read(int(size) + 1)[:-1] if command == "contents" else b""
-        return BatchEntry(oid, kind, content)
+        return BatchEntry(oid, kind, content, int(size))
     encoded = _encoded(name)
     if encoded.startswith(header):  # the rest of a name with line ends
         for _ in range(encoded.count(b"\n")):

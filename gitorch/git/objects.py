@@ -25,7 +25,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchEntry(msgspec.Struct, frozen=True):
-    """One answer of `git cat-file --batch`: the object's id, type and content.
+    """One answer of `git cat-file --batch`: the object's id, type, content and size in bytes.
 
     If there is no such object, `name` is what was asked for, and `content` is None.
     """
@@ -33,6 +33,7 @@ class BatchEntry(msgspec.Struct, frozen=True):
     name: str
     kind: str = ""
     content: bytes | None = None
+    size: int = 0
 
 
 def parse_commit(oid: Oid, raw: bytes) -> Commit:

@@ -136,6 +136,10 @@ class Repository:
         """
         return [Oid(entry.name) if entry.kind else None for entry in self._objects.inspect(names)]
 
+    def object_sizes(self, names: Iterable[str]) -> list[int]:
+        """Return the sizes of objects in bytes, without reading them; 0 for what does not exist."""
+        return [entry.size for entry in self._objects.inspect([*names])]
+
     def read_ref(self, ref: Ref) -> Oid | None:
         """Return what a ref points at; None if there is no such ref."""
         answer = self.git("show-ref", "--verify", "--hash", ref, ok=range(256))

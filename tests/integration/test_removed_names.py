@@ -87,3 +87,11 @@ def test_a_deleted_file_removes_its_names(night: Night) -> None:
     night.branch("delete", {"prices.py": None})
     night.branch("sell", {"new.py": "import prices\n\nprices.show(1)\n"})
     assert night.found() == [("show", "delete", "sell")]
+
+
+def test_a_large_branch_is_not_read(night: Night) -> None:
+    """An agent may commit files that would fill the memory of a run; others are still compared."""
+    night.branch("rename", {"prices.py": RENAMED})
+    night.branch("sell", {"shop.py": USE})
+    night.branch("large", {"shop.py": USE, "large.py": "x = 1\n" * 400_000})
+    assert night.found() == [("parse_price", "rename", "sell")]

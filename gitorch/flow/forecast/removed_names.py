@@ -16,7 +16,8 @@ from gitorch.syntax import names
 
 _MAX_FILES = 60
 """Files of one branch that are looked at: a branch that changes more is a sweep, and its names say little."""
-_MAX_BYTES = 400_000
+_MAX_BYTES = 2_000_000
+"""Bytes of one branch's files, before and after together, that are read: an agent can commit larger ones."""
 _MAX_FOUND = 50
 
 
@@ -50,19 +51,17 @@ def find_removed_names(repository: Repository, branches: Sequence[Branch]) -> tu
 
 def _changed_files(repository: Repository, branches: Sequence[Branch]) -> dict[TaskId, list[_File]]:
     changed = changed_paths(repository, [(branch.base, branch.tip) for branch in branches])
-    wanted = {branch: _paths(changed[branch.base, branch.tip].paths) for branch in branches}
-    requests = [
-        (branch.task, path, commit)
-        for branch, paths in wanted.items()
-        for path in paths
-        for commit in (branch.base, branch.tip)
-    ]
-    answers = repository.read_objects(f"{commit}:{path}" for _, path, commit in requests)
-    contents = [answer.content if answer.kind == "blob" and answer.content else b"" for answer in answers]
-    files: dict[TaskId, list[_File]] = defaultdict(list)
-    for (task, path, _), before, after in zip(requests[::2], contents[::2], contents[1::2], strict=True):
-        if max(len(before), len(after)) <= _MAX_BYTES:
-            files[task].append(_File(path, before, after))
+    files: dict[TaskId, list[_File]] = {}
+    for branch in branches:
+        paths = _paths(changed[branch.base, branch.tip].paths)
+        requests = [f"{commit}:{path}" for path in paths for commit in (branch.base, branch.tip)]
+        if sum(repository.object_sizes(requests)) > _MAX_BYTES:
+            continue
+        answers = repository.read_objects(requests)
+        contents = [answer.content if answer.kind == "blob" and answer.content else b"" for answer in answers]
+        files[branch.task] = [
+            _File(path, before, after) for path, before, after in zip(paths, contents[::2], contents[1::2], strict=True)
+        ]
     return files
 
 
