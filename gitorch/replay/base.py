@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -42,6 +42,9 @@ class Replayer(Protocol):
 
     def is_stack(self, commits: CommitRange, onto: Oid) -> bool:
         """Return whether a branch starts on commits that the repository's part of `onto` does not have."""
+
+    def rooted(self, ranges: Sequence[CommitRange], onto: Oid, tips: tuple[Oid, ...] = ()) -> list[bool]:
+        """Return of each branch whether it starts on what `onto`, these tips or another rooted branch has."""
 
     def merge_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
         """Return the branch's own merge commits, oldest first: a replay leaves them out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -47,6 +47,9 @@ class EngineReplayer:
 
     def is_stack(self, commits: CommitRange, onto: Oid) -> bool:
         return self.engine.is_stack(commits, onto)
+
+    def rooted(self, ranges: Sequence[CommitRange], onto: Oid, tips: tuple[Oid, ...] = ()) -> list[bool]:
+        return self.engine.rooted(ranges, onto, tips)
 
     def merge_commits(self, commits: CommitRange, onto: Oid) -> list[Oid]:
         return self.engine.merge_commits(commits, onto)

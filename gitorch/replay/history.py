@@ -137,6 +137,21 @@ class History:
         """Return whether a branch starts on commits that `real` does not have."""
         return commits.base in self._parents and commits.base not in self.ancestors(real)
 
+    def rooted(self, ranges: Sequence[CommitRange], real: Oid, tips: tuple[Oid, ...]) -> list[bool]:
+        """Return of each branch whether its base is reached by `real`, by these tips or by another rooted branch."""
+        self.read([CommitRange(real, real, (*tips, *(commits.tip for commits in ranges)))], real)
+        reached = set(self.reachable_from((real, *tips)))
+        rooted: dict[int, bool] = {}
+        has_grown = True
+        while has_grown:
+            has_grown = False
+            for number, commits in enumerate(ranges):
+                # what was not read is below all that was
+                if number not in rooted and (commits.base in reached or commits.base not in self._parents):
+                    rooted[number] = has_grown = True
+                    self._add_reachable(commits.tip, reached)
+        return [number in rooted for number in range(len(ranges))]
+
     def between(self, base: Oid, real: Oid) -> list[Pick]:
         """Return the commits that a commit reaches and `base` does not, the newest first and without merges."""
         above, below = self.ancestors(real), self.reachable(base)

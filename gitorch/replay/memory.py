@@ -134,6 +134,11 @@ class MemoryReplayer:
         self._history.read([commits], real)
         return self._history.is_stack(commits, real)
 
+    def rooted(self, ranges: Sequence[CommitRange], onto: Oid, tips: tuple[Oid, ...] = ()) -> list[bool]:
+        """Return of each branch whether it starts on what `onto`, these tips or another rooted branch has."""
+        self._objects.use_id_format(onto)
+        return self._history.rooted(ranges, self._real(onto), tips)
+
     def paths(self, commits: CommitRange, onto: Oid) -> frozenset[str]:
         """Return the paths that these commits change."""
         return _paths(change for pick in self.picks(commits, onto) for change in pick.changes)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.checked import checked, notes, show
 from tests.support.cli import Cli, does, saved
-from tests.support.git import DATE, git
+from tests.support.git import DATE, commit_on_branch, git
 
 
 @pytest.fixture
@@ -223,3 +223,18 @@ def test_every_engine_publishes_the_same_commits(cli: Cli, tmp_path: Path) -> No
         assert one.states()["clash"] == "conflicted"
     assert len(set(found.values())) == 1, found
     assert cli("merge", "--engine", "other", ok=2).stderr
+
+
+@pytest.mark.parametrize("order", [["upper", "lower"], ["lower", "upper"], ["lower upper"]])
+def test_a_branch_in_the_middle_of_another_takes_nothing_of_it_with_it(cli: Cli, order: list[str]) -> None:
+    """A branch that starts on commits of one that it does not wait for merges its own commits, and no others count."""
+    start = git("rev-parse", "main", cwd=cli.folder)
+    commit_on_branch(cli.folder, "lower", start, *((name, {f"{name}.txt": "x\n"}) for name in ("a", "b", "d")))
+    commit_on_branch(cli.folder, "upper", git("rev-parse", "lower~1", cwd=cli.folder), ("c", {"c.txt": "x\n"}))
+    cli("adopt", "lower")
+    cli("adopt", "upper", "--base", "lower~1")
+    cli("approve", "--all", "--force")
+    merged = [task for names in order for task in cli.json("merge", *names.split())["merged"]]
+    assert sorted((task["id"], len(task["commits"])) for task in merged) == [("lower", 3), ("upper", 1)]
+    files = git("ls-tree", "--name-only", "orch/integration", cwd=cli.folder).split()
+    assert {"a.txt", "b.txt", "c.txt", "d.txt"} <= {*files}

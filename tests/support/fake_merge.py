@@ -85,6 +85,10 @@ class FakeReplayer:
         assert onto == MAIN
         return self._paths(_name(commits))
 
+    def rooted(self, ranges: Sequence[CommitRange], onto: Oid, tips: tuple[Oid, ...] = ()) -> list[bool]:
+        assert onto == MAIN
+        return [True for _ in ranges]
+
     def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
         name, merged = _name(commits), names_in(onto)
         groups = [group for group in (*self.conflicts, *self.silent) if name in group and group - {name} <= merged]

@@ -10,7 +10,7 @@ import msgspec
 from gitorch.flow.merge.values import MergeStep
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.resolution import Resolution
-from gitorch.model.task import CheckResult, commit_range
+from gitorch.model.task import CheckResult
 
 Choices = Mapping[str, int]
 """Which proposal is taken for a path, by position; the first one for all others."""
@@ -35,8 +35,8 @@ class Landing(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tips(self) -> tuple[Oid, ...]:
-        """The tips of all branches that are in."""
-        return (*self.merged, *(commit_range(step.task)[1] for step in self.steps))
+        """The tips of the branches that are in with everything that they reach."""
+        return (*self.merged, *(tip for step in self.steps for tip in step.tips))
 
     @property
     def names(self) -> frozenset[TaskId]:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from gitorch.flow.merge.values import Blocked, MergeStep
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import Task, commit_range
+from gitorch.model.task import Task
 from gitorch.replay import Conflicted
 
 
@@ -39,7 +39,7 @@ class PlanDraft:
         number = len(self.steps)
         self._changed |= dict.fromkeys(step.paths, number)
         self._changed_below |= {folder: number for path in step.paths for folder in _folders(path)}
-        self.tips = (*self.tips, commit_range(step.task)[1])
+        self.tips = (*self.tips, *step.tips)
 
     def block(self, blocked: Blocked) -> None:
         """Leave a task out, because of a dependency or an error."""

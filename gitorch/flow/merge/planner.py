@@ -49,6 +49,8 @@ class CommitReplayer(Protocol):
 
     def paths(self, commits: CommitRange, onto: Oid, /) -> frozenset[str]: ...
 
+    def rooted(self, ranges: Sequence[CommitRange], onto: Oid, tips: tuple[Oid, ...] = ..., /) -> list[bool]: ...
+
 
 class MergePlanner:
     """Makes plans on one commit, and caches the replays."""
@@ -67,7 +69,7 @@ class MergePlanner:
         self.onto = onto
         self.paths: dict[TaskId, frozenset[str]] = {}
         self.replays = 0
-        self.merged = tuple(task.tip for task in tasks.values() if task.state is State.MERGED and task.tip)
+        self._rooted: dict[TaskId, bool] = {}
         self._replayed: dict[tuple[CommitRange, Oid], Replayed | Conflicted | TaskError] = {}
         self._unreadable: dict[TaskId, TaskError] = {}
         self._report = report
@@ -93,11 +95,41 @@ class MergePlanner:
 
     def _read(self, tasks: Sequence[Task]) -> None:
         with_tip = [task for task in tasks if task.tip is not None]
+        # all of them at once: which of the merged ones are rooted is only known afterwards
+        merged = tuple(commits.tip for commits in self._merged_ranges)
+        self.replayer.read([self._range(task, merged) for task in with_tip], self.onto)
         ranges = [self._range(task, self.merged) for task in with_tip]
         # the first task may go in unchanged; the others are then replayed on its tip
         self.replayer.read([*ranges, *(CommitRange(commits.tip, commits.tip) for commits in ranges)], self.onto)
         for task, commits in zip(with_tip, ranges, strict=True):
             self.paths[task.id] = self.replayer.paths(commits, self.onto)
+
+    @cached_property
+    def _merged_ranges(self) -> list[CommitRange]:
+        merged = (task for task in self.tasks.values() if task.state is State.MERGED and task.tip)
+        return [CommitRange(*commit_range(task)) for task in merged]
+
+    @cached_property
+    def merged(self) -> tuple[Oid, ...]:
+        """The tips of the merged tasks whose branches are in with everything that they reach."""
+        rooted = self.replayer.rooted(self._merged_ranges, self.onto) if self._merged_ranges else []
+        return tuple(commits.tip for commits, is_rooted in zip(self._merged_ranges, rooted, strict=True) if is_rooted)
+
+    def is_rooted(self, task: Task) -> bool:
+        """Return whether everything that a task's tip reaches is in, once the task and what it waits for are in.
+
+        It is not if its branch starts on commits of another task that it does not wait for, or that has changed since.
+        """
+        if task.id not in self._rooted:
+            names = graph.closure(task.spec.after, self.tasks)
+            below = [entry for name, entry in self.tasks.items() if name in names and entry.tip]
+            ranges = [CommitRange(*commit_range(entry)) for entry in (*below, task)]
+            self._rooted[task.id] = self.replayer.rooted(ranges, self.onto, self.merged)[-1]
+        return self._rooted[task.id]
+
+    def step(self, task: Task, replayed: Replayed) -> MergeStep:
+        """Return the step of a task that goes in."""
+        return MergeStep(task=task, replayed=replayed, paths=self.paths[task.id], rooted=self.is_rooted(task))
 
     def plan_order(self, order: Sequence[Task], left_out: Mapping[TaskId, str] | None = None) -> MergePlan:
         """Return the plan of these tasks in this order; `left_out` says why other tasks do not go in."""
@@ -133,7 +165,7 @@ class MergePlanner:
         elif isinstance(replayed, Conflicted):
             draft.conflict(task, replayed)
         else:
-            draft.add(MergeStep(task=task, replayed=replayed, paths=self.paths[task.id]))
+            draft.add(self.step(task, replayed))
 
     def reuse_replays(self, plan: MergePlan) -> None:
         """Reuse the replays of another planner on the same base, to get the same commits."""
@@ -141,7 +173,8 @@ class MergePlanner:
         for step in plan.steps:
             self._replayed[self._range(step.task, merged), tip] = step.replayed
             self.paths[step.task.id] = step.paths
-            tip, merged = step.replayed.tip, (*merged, self._tip(step.task))
+            self._rooted[step.task.id] = step.rooted
+            tip, merged = step.replayed.tip, (*merged, *step.tips)
 
     def union(self, order: Sequence[Task]) -> Oid | None:
         """Return the tip of these tasks on top of each other; None if they do not all go in."""
@@ -150,7 +183,7 @@ class MergePlanner:
             replayed = self._replay(task, merged, tip)
             if not isinstance(replayed, Replayed):
                 return None
-            tip, merged = replayed.tip, (*merged, self._tip(task))
+            tip, merged = replayed.tip, (*merged, *self.step(task, replayed).tips)
         return tip
 
     def count(self, order: Sequence[Task]) -> int:
@@ -181,9 +214,6 @@ class MergePlanner:
 
     def _range(self, task: Task, merged: tuple[Oid, ...]) -> CommitRange:
         return CommitRange(*commit_range(task), merged)
-
-    def _tip(self, task: Task) -> Oid:
-        return commit_range(task)[1]
 
     def _why_blocked(self, task: Task, names: Collection[TaskId], reasons: Mapping[TaskId, str]) -> str:
         """Return why a task has to wait when these tasks are in; empty if it can go in."""
@@ -239,7 +269,7 @@ class MergePlanner:
         high = len(steps)
         while high - low > 1:
             middle = (low + high) // 2
-            merged = (*self.merged, *(self._tip(step.task) for step in steps[:middle]))
+            merged = (*self.merged, *(tip for step in steps[:middle] for tip in step.tips))
             conflicts = isinstance(self._replay(task, merged, steps[middle - 1].replayed.tip), Conflicted)
             low, high = (low, middle) if conflicts else (middle, high)
         return (steps[high - 1].task.id,) if steps else ()

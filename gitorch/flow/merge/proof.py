@@ -79,18 +79,25 @@ def line_faults(plan: MergePlan, parents: Parents) -> Iterator[str]:
 
 def commit_faults(tasks: Mapping[TaskId, Task], plan: MergePlan, parents: Parents) -> Iterator[str]:
     """Yield the commits of tasks, as git lists them, that the plan neither merges nor drops, and those it adds."""
-    merged = [task.tip for task in tasks.values() if task.state is State.MERGED and task.tip]
-    covered = _reachable(parents, merged, ())
+    covered = _merged_commits(tasks, parents)
     for step in plan.steps:
         base, tip = commit_range(step.task)
-        reachable = _reachable(parents, [tip], covered | _reachable(parents, [base], ()))
+        own = _reachable(parents, [tip], _reachable(parents, [base], ()))
+        reachable = own - covered
         claimed = {old for old, _ in step.replayed.pairs}
         # a merge commit may be left out: it is claimed if it adds something
         expected = {oid for oid in reachable if len(parents[oid]) < 2 or oid in claimed}
         lost = expected - claimed - {*step.replayed.dropped}
         yield from (f"{step.task.id}: its commit {oid[:12]} is neither merged nor dropped" for oid in sorted(lost))
-        yield from (f"{step.task.id}: {oid[:12]} is not one of its commits" for oid in sorted(claimed - expected))
-        covered |= reachable
+        yield from (f"{step.task.id}: {oid[:12]} is not one of its commits" for oid in sorted(claimed - own))
+        covered |= own
+
+
+def _merged_commits(tasks: Mapping[TaskId, Task], parents: Parents) -> set[Oid]:
+    """Return the own commits of merged tasks: what is below them is another's, and may not be in."""
+    merged = [commit_range(task) for task in tasks.values() if task.state is State.MERGED and task.tip]
+    own = (_reachable(parents, [tip], _reachable(parents, [base], ())) for base, tip in merged)
+    return set[Oid]().union(*own)
 
 
 def _reachable(parents: Parents, tips: Iterable[Oid], stop: Collection[Oid]) -> set[Oid]:

@@ -20,7 +20,7 @@ from gitorch.flow.merge.planner import MergePlanner
 from gitorch.flow.merge.proposed_replay import ProposedReplay
 from gitorch.flow.merge.prover import AlwaysGreen, Prover
 from gitorch.flow.merge.syntax_resolver import alternatives
-from gitorch.flow.merge.values import Blocked, MergePlan, MergeStep, Progress, TreeStore
+from gitorch.flow.merge.values import Blocked, MergePlan, Progress, TreeStore
 from gitorch.model.generators import drain
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.resolution import Resolution, ResolvedFile
@@ -172,7 +172,7 @@ class ResolutionSearch:
         if isinstance(tried, Conflicted):
             return self._land_resolved(landing, task, group, prover)
         verdict = self._prove(tried.tip, landing, task, group, prover)
-        return landing.add(self._step(task, tried), verdict.results) if verdict.is_green else landing
+        return landing.add(self.planner.step(task, tried), verdict.results) if verdict.is_green else landing
 
     def _land_resolved(self, landing: Landing, task: Task, group: set[TaskId], prover: Prover) -> Landing:
         """Try the proposals for a task in conflict, until one is proven."""
@@ -190,7 +190,7 @@ class ResolutionSearch:
             resolution = self._judged(landing, task, replayed, group, prover)
             if resolution.proven:
                 self.open.pop(task.id, None)
-                return landing.add_resolved(self._step(task, replayed), resolution, choices)
+                return landing.add_resolved(self.planner.step(task, replayed), resolution, choices)
             self.open.setdefault(task.id, resolution)
             failed = next((result.name for result in resolution.checks if not result.passed), "")
             failures[failed] += 1
@@ -238,9 +238,6 @@ class ResolutionSearch:
         names = {name for earlier in landing.resolutions for name in (earlier.task, *earlier.partners)}
         landed = [step.task for step in landing.steps if step.task.id in names or not step.paths.isdisjoint(paths)]
         return [*self.merged.touching(paths), *landed, task]
-
-    def _step(self, task: Task, replayed: Replayed) -> MergeStep:
-        return MergeStep(task=task, replayed=replayed, paths=self.planner.paths[task.id])
 
 
 def _range(task: Task, landing: Landing) -> CommitRange:

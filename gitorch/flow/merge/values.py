@@ -11,7 +11,7 @@ from gitorch.flow.merge.into import MergeTarget, NotRebased, Rebased
 from gitorch.flow.merge.task_error import TaskError
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.resolution import Resolution
-from gitorch.model.task import CheckResult, State, Task
+from gitorch.model.task import CheckResult, State, Task, commit_range
 from gitorch.replay import Conflicted, Replayed
 
 MERGEABLE = frozenset({State.APPROVED, State.CONFLICTED})
@@ -38,11 +38,20 @@ class TreeStore(Protocol):
 
 
 class MergeStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One task that goes in: its own commits, replayed."""
+    """One task that goes in: its own commits, replayed.
+
+    If it is not `rooted`, its branch starts on commits that are not in: only its own commits are.
+    """
 
     task: Task
     replayed: Replayed
     paths: frozenset[str]
+    rooted: bool = True
+
+    @property
+    def tips(self) -> tuple[Oid, ...]:
+        """The tip of the branch, if everything that it reaches is in."""
+        return (commit_range(self.task)[1],) if self.rooted else ()
 
 
 class MergeConflict(msgspec.Struct, frozen=True, kw_only=True):
