@@ -91,6 +91,8 @@ _WHAT = {
     "run.keep_awake": "keep the system from going to sleep during a run, where `systemd-inhibit` or `caffeinate` can",
     "run.redact_commits": "replace credentials in an agent's commits before they are checked; the original commits "
     "stay in a rescue point. See [security.md](security.md)",
+    "run.rescue_every": "save the uncommitted work of running agents at least this often, if it changed; from workers, "
+    "it is pushed home. At home, it is saved more often where that is cheap; 0: never from workers",
     "run.max_output": "how much output of each execution is kept: its beginning and its end",
     "checks": 'commands that judge the work, by name: `test = "pytest -q"`',
     "sandbox.mode": "`auto`: the strongest that works on this machine; `bwrap`: a bubblewrap sandbox; `private`: a "

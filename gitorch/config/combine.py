@@ -82,14 +82,25 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
         if not is_allowed:
             shown = json.dumps(value, ensure_ascii=False)
             raise _refusal(name, f"{name} = {shown} is not valid: it must {must}", origins, layers)
-    for name, agent in config.agents.items():
-        _refuse_agent(name, agent)
-    _refuse_remote(config.remote)
+    agents = (problem for name, agent in config.agents.items() for problem in _agent_problems(name, agent))
+    for problem in (*agents, *_remote_problems(config.remote)):
+        raise _refusal(problem.setting, problem.what, origins, layers, *problem.fix, why=problem.why)
     return config
 
 
-def _refusal(name: str, what: str, origins: Mapping[str, str], layers: Sequence[Layer], *fix: str) -> InvalidInput:
-    return InvalidInput("config-invalid", f"{_location(name, origins, layers)}: {what}", fix=fix)
+class _Problem(msgspec.Struct, frozen=True):
+    """Settings that do not go together: the setting to change, what is wrong, why, and what helps."""
+
+    setting: str
+    what: str
+    why: str = ""
+    fix: tuple[str, ...] = ()
+
+
+def _refusal(
+    name: str, what: str, origins: Mapping[str, str], layers: Sequence[Layer], *fix: str, why: str = ""
+) -> InvalidInput:
+    return InvalidInput("config-invalid", f"{_location(name, origins, layers)}: {what}", why=why, fix=fix)
 
 
 def _ranges(config: Config) -> Iterator[tuple[str, object, bool, str]]:
@@ -106,32 +117,30 @@ def _ranges(config: Config) -> Iterator[tuple[str, object, bool, str]]:
         yield f"{table}.{key}", value, value >= 0, "be 0 or more"
 
 
-def _refuse_remote(remote: RemoteSettings) -> None:
+def _remote_problems(remote: RemoteSettings) -> Iterator[_Problem]:
     if remote.api_key and set(remote.api_key) != {"env"}:
         what = "remote.api_key must name the environment variable that holds the key"
-        raise InvalidInput("config-invalid", what, fix=('remote.api_key = { env = "TEMPORAL_API_KEY" }',))
+        yield _Problem("remote.api_key", what, fix=('remote.api_key = { env = "TEMPORAL_API_KEY" }',))
     host, _, port = remote.address.rpartition(":")
     if remote.address not in ("", "env") and not (host and port.isdecimal()):
-        raise InvalidInput("config-invalid", f"remote.address: {remote.address!r} is not HOST:PORT")
+        yield _Problem("remote.address", f"remote.address: {remote.address!r} is not HOST:PORT")
     if seconds(remote.lost_after) < _LEAST_LOST_AFTER:
-        raise InvalidInput("config-invalid", f"remote.lost_after must be at least 2s, not {remote.lost_after}")
+        yield _Problem("remote.lost_after", f"remote.lost_after must be at least 2s, not {remote.lost_after}")
 
 
-def _refuse_agent(name: str, agent: AgentSettings) -> None:
+def _agent_problems(name: str, agent: AgentSettings) -> Iterator[_Problem]:
+    table = f"agents.{name}"
     if wrong := [code for code in agent.exit_codes if not (code.isascii() and code.isdigit() and int(code) < 256)]:
-        raise InvalidInput("config-invalid", f"agents.{name}.exit_codes: {wrong[0]} is not an exit code")
+        yield _Problem(f"{table}.exit_codes", f"{table}.exit_codes: {wrong[0]} is not an exit code")
     if agent.readonly_args is not None and agent.kind not in ("command", "acp"):
-        what = f"agents.{name}.readonly_args is for programs that gitorch does not know, not for {agent.kind}"
-        raise InvalidInput("config-invalid", what, fix=(f'agents.{name}.permissions = "readonly" is enough',))
+        what = f"{table}.readonly_args is for programs that gitorch does not know, not for {agent.kind}"
+        yield _Problem(f"{table}.readonly_args", what, fix=(f'{table}.permissions = "readonly" is enough',))
     if agent.permissions == "readonly" and agent.kind == "command" and agent.readonly_args is None:
-        raise InvalidInput(
-            "config-invalid",
-            f'agents.{name}.permissions = "readonly" needs agents.{name}.readonly_args',
+        yield _Problem(
+            f"{table}.permissions",
+            f'{table}.permissions = "readonly" needs {table}.readonly_args',
             why="gitorch does not know with which arguments this program only reads",
-            fix=(
-                f'agents.{name}.readonly_args = ["--read-only"]',
-                f"agents.{name}.readonly_args = []  (it never writes)",
-            ),
+            fix=(f'{table}.readonly_args = ["--read-only"]', f"{table}.readonly_args = []  (it never writes)"),
         )
 
 
@@ -143,6 +152,7 @@ def _quantities(config: Config) -> Iterator[tuple[str, Callable[[str], float], s
     yield "sandbox.memory", size, config.sandbox.memory
     yield "sandbox.disk", size, config.sandbox.disk
     yield "run.max_output", size, config.run.max_output
+    yield "run.rescue_every", seconds, config.run.rescue_every
     yield "trash.keep", seconds, config.trash.keep
     yield "remote.lost_after", seconds, config.remote.lost_after
     if config.run.until:

@@ -39,6 +39,7 @@ class RunSettings(Section, frozen=True, kw_only=True):
     keep_awake: bool = True
     max_output: str = "32MB"
     redact_commits: bool = True
+    rescue_every: str = "2m"
 
 
 class SandboxSettings(Section, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ import msgspec
 from gitorch.git import incoming, unreferenced
 from gitorch.git.history_store import config_variables, object_format
 from gitorch.git.repository import Output, RefsMoved, Repository
-from gitorch.model.naming import OWN_REFS, Oid, Ref, branch_ref
+from gitorch.model.naming import OWN_REFS, Oid, Ref
 from gitorch.model.refs import RefUpdate
 from gitorch.storage import locks
 
@@ -33,7 +33,7 @@ _SETTINGS = {
     "fetch.unpackLimit": "1",
 }
 _ORIGIN = re.compile(r"/[^\n]*|(?:ssh|https|file)://[^\n]+")
-_DELIVERY = re.compile(r"refs/gitorch/attempts/[^/]+/\d+-\d+")
+_DELIVERY = re.compile(r"refs/gitorch/attempts/[^/]+/\d+-\d+(?:-\d+)?")
 _QUIET = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 _TRIES = 100
 _SHOWN = 300
@@ -56,9 +56,13 @@ def lease_ref(task: str) -> Ref:
     return Ref(f"{OWN_REFS}lease/{task}")
 
 
-def delivery_ref(task: str, epoch: int, attempt: int) -> Ref:
-    """Return the ref under which an attempt's work is delivered; it is made once, and never moved."""
-    return Ref(f"{OWN_REFS}attempts/{task}/{epoch}-{attempt}")
+def delivery_ref(task: str, epoch: int, attempt: int, rescue: int = 0) -> Ref:
+    """Return the ref under which an attempt's work is delivered; it is made once, and never moved.
+
+    `rescue` counts the deliveries before the end, 0 for that at the end.
+    """
+    number = f"-{rescue}" if rescue else ""
+    return Ref(f"{OWN_REFS}attempts/{task}/{epoch}-{attempt}{number}")
 
 
 def is_delivery_ref(name: str) -> bool:
@@ -154,12 +158,12 @@ class Mirror:
             repository.git("config", key, value)
         return repository
 
-    def take(self, repository: Repository, branch: str, token: str) -> Oid:
-        """Bring the tip of a borrowed repository's branch into the mirror. Raises `ExchangeFailed`."""
+    def take(self, repository: Repository, name: Ref, token: str) -> Oid:
+        """Bring the commit of a borrowed repository's ref into the mirror. Raises `ExchangeFailed`."""
         ref = _taken_ref(token)
         with self._locked() as mirror:
             source = repository.common_dir
-            if problem := incoming.fetch(mirror, source, branch_ref(branch), ref, ("git", "upload-pack")):
+            if problem := incoming.fetch(mirror, source, name, ref, ("git", "upload-pack")):
                 raise ExchangeFailed(problem)
             tip = mirror.read_ref(ref)
         if tip is None:

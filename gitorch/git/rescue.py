@@ -95,7 +95,7 @@ def _save(
         if not (status.uncommitted.paths or walker.entries or walker.skipped or _is_unreachable(repository, status)):
             return None
         tree = write_tree(repository, worktree, status.tip, walker.entries, env)
-        message += _skipped_lines(walker.skipped, limits.listed)
+        message = with_skipped(message, _listed(walker.skipped, limits.listed))
         return _commit(repository, ref, tree, status.tip, message, env)
 
 
@@ -281,12 +281,14 @@ def _has_snapshot(repository: Repository, rescue_point: Oid, tree: Oid, head: Oi
     return commit.tree == tree and (not head or commit.parents[-1:] == (head,))
 
 
-def _skipped_lines(skipped: dict[str, str], listed: int) -> str:
-    if not skipped:
-        return ""
-    lines = [f"{SKIPPED}{json.dumps(path)} {reason}\n" for path, reason in sorted(skipped.items())[:listed]]
-    more = [f"{SKIPPED}and {len(skipped) - listed} more\n"] if len(skipped) > listed else []
-    return "\n\n" + "".join([*lines, *more])
+def _listed(skipped: dict[str, str], listed: int) -> list[str]:
+    lines = [f"{json.dumps(path)} {reason}" for path, reason in sorted(skipped.items())[:listed]]
+    return [*lines, f"and {len(skipped) - listed} more"] if len(skipped) > listed else lines
+
+
+def with_skipped(message: str, skipped: Sequence[str]) -> str:
+    """Return a message that lists what `skipped_of` has returned."""
+    return message + "\n\n" * bool(skipped) + "".join(f"{SKIPPED}{line}\n" for line in skipped)
 
 
 def skipped_of(message: str) -> list[str]:

@@ -19,6 +19,7 @@ __all__ = [
     "Collected",
     "Command",
     "NoChanges",
+    "Progress",
     "Rejected",
     "Room",
     "RoomError",
@@ -54,6 +55,14 @@ class RoomSpec(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path
     folder: Path
     only_reads: bool = False
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What an agent has done so far: its commits, and a tree with its files on top of them."""
+
+    tip: Oid
+    tree: Oid
+    skipped: tuple[str, ...] = ()
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -111,6 +120,12 @@ class Room(Site, Protocol):
 
     def awaiting_hooks(self) -> tuple[str, ...]:
         """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
+
+    def progress(self) -> Progress:
+        """Return what the agent has done so far, while it may run; branch, index and files stay as they are.
+
+        Its uncommitted files are saved in a rescue point. Commits that cannot be read are left out, their files not.
+        """
 
     def collect(self, message: str) -> CollectResult:
         """Bring the work onto the task's branch, through the gate; `message` is for files that were not committed.

@@ -19,7 +19,7 @@ from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.replay import conflict_commit
 from gitorch.rooms import box_notes, uncommitted
-from gitorch.rooms.base import Command, RoomError, RoomSpec
+from gitorch.rooms.base import Command, Progress, RoomError, RoomSpec
 from gitorch.rooms.boxed_folder import BoxedFolder
 from gitorch.rooms.boxes import Boxes, Place
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
@@ -102,6 +102,10 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def awaiting_hooks(self) -> tuple[str, ...]:
         """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
         return self._homecoming.awaiting_hooks()
+
+    def progress(self) -> Progress:
+        """Return what the agent has done so far, while it may run; branch, index and files stay as they are."""
+        return uncommitted.progress(self.repository, self.worktree, self.spec, self._homecoming.peek())
 
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""

@@ -16,7 +16,7 @@ from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, branch_ref
 from gitorch.replay import conflict_commit
 from gitorch.rooms import uncommitted
-from gitorch.rooms.base import Command, RoomError, RoomSpec
+from gitorch.rooms.base import Command, Progress, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.plain_folder import PlainFolder, fenced_folder
@@ -69,6 +69,10 @@ class FencedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def awaiting_hooks(self) -> tuple[str, ...]:
         """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
         return awaiting_hooks(self.repository, self.worktree, branch_ref(self.spec.branch))
+
+    def progress(self) -> Progress:
+        """Return what the agent has done so far, while it may run; branch, index and files stay as they are."""
+        return uncommitted.progress(self.repository, self.worktree, self.spec, self.head())
 
     def collect(self, message: str) -> CollectResult:
         """Bring the work onto the task's branch, through the gate of `git.collect`."""

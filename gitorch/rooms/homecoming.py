@@ -81,6 +81,17 @@ class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
             return ()  # a person has gone on with the branch: a commit in the room would not build on it
         return collect.awaiting_hooks(self.repository, self.worktree, branch)
 
+    def peek(self) -> Oid | None:
+        """Fetch the agent's commits while it may run, and move nothing; None if they cannot be read now."""
+        ref = self._incoming
+        if self._problem(branch_ref(self.spec.branch)) or self.fetch(ref, self._tip):
+            return None
+        return self.repository.read_ref(ref)
+
+    @property
+    def _incoming(self) -> Ref:
+        return Ref(f"refs/gitorch/incoming/{self.spec.task}")
+
     @property
     def _tip(self) -> Oid | None:
         return self.private.head().commit or self.private.loose_ref(branch_ref(self.spec.branch))
@@ -99,7 +110,7 @@ class Homecoming(msgspec.Struct, frozen=True, kw_only=True):
         before = self.repository.read_ref(branch)
         if before is not None and tip is not None and (tip == before or self._is_older(tip, before)):
             return ""  # a person may have gone on with the branch
-        ref = Ref(f"refs/gitorch/incoming/{self.spec.task}")
+        ref = self._incoming
         if refused := self.fetch(ref, tip):
             return f"the agent's commits could not be fetched: {refused}"
         new = self.repository.read_ref(ref)

@@ -23,7 +23,7 @@ from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.replay import conflict_commit
 from gitorch.rooms import box_notes, plain_reader, uncommitted
-from gitorch.rooms.base import Command, RoomError, RoomSpec
+from gitorch.rooms.base import Command, Progress, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.homecoming import Homecoming
@@ -94,6 +94,10 @@ class PrivateWorktree(msgspec.Struct, frozen=True, kw_only=True):
         except Refused:
             return ()  # `collect` says why
         return self._homecoming.awaiting_hooks()
+
+    def progress(self) -> Progress:
+        """Return what the agent has done so far, while it may run; branch, index and files stay as they are."""
+        return uncommitted.progress(self.repository, self.worktree, self.spec, self._homecoming.peek())
 
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""

@@ -10,13 +10,13 @@ import msgspec
 
 from gitorch.config import AgentSettings, Config, PrepareSettings, SandboxSettings
 from gitorch.executors.base import Errand
-from gitorch.git import attempt_exchange, fence, gate, unreferenced
+from gitorch.git import attempt_exchange, fence, gate, rescue, unreferenced
 from gitorch.git.collect import Collected, CollectResult, Rejected
 from gitorch.git.repository import RefsMoved, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.secret_values import secret_values
-from gitorch.rooms.base import CheckSite, Command, Room, RoomError, Rooms, RoomSpec
+from gitorch.rooms.base import CheckSite, Command, Progress, Room, RoomError, Rooms, RoomSpec
 from gitorch.storage import atomic
 
 _MARK, _CONFLICT = "remote", "conflict"
@@ -133,6 +133,10 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
         """Return none: the other machine has committed everything, without the user's hooks."""
         return ()
 
+    def progress(self) -> Progress:
+        """Return what is at home."""
+        return self.inner.progress()
+
     def collect(self, message: str) -> CollectResult:
         """Bring the work that came back onto the task's branch, through the gate. May be repeated."""
         work = self.last_work(self.spec.task, self.spec.attempt)
@@ -185,7 +189,8 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     def _with_message(self, tip: Oid, message: str) -> Oid:
         """Return the commit of what the agent left, with gitorch's message; the same one each time."""
-        header = self.repository.git("cat-file", "commit", tip).stdout.partition(b"\n\n")[0]
+        header, _, text = self.repository.git("cat-file", "commit", tip).stdout.partition(b"\n\n")
+        message = rescue.with_skipped(message, rescue.skipped_of(text.decode("utf-8", "replace")))
         return unreferenced.store_commit(self.repository, header + b"\n\n" + message.encode())
 
     def replace_tip(self, old: Oid, new: Oid) -> None:

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gitorch.config import seconds
 from gitorch.errors import GitorchError
 from gitorch.flow.forecast.background_worker import JobOutcome, LatestWinsWorker
 from gitorch.flow.merge import MergePlan, candidate
@@ -46,7 +47,9 @@ POLL_SECONDS = 2.0
 
 SAVE_SECONDS = 10.0
 _SAVE_SHARE = 50
-"""Uncommitted work is saved at most every ten seconds, and at most for a fiftieth of the time."""
+"""Uncommitted work is saved at most every ten seconds, and at most for a fiftieth of the time.
+
+That may be seldom where it takes long, but it is never later than `run.rescue_every` says."""
 
 _PAUSE_FACTOR = 9.0
 """The pause after an update, as a multiple of its duration: updates use a tenth of a processor."""
@@ -88,6 +91,7 @@ class BackgroundMerger:
         self._due = 0.0
         self._pause_until = 0.0
         self._fingerprint: object = None
+        self._longest_pause = seconds(workspace.config.run.rescue_every) or float("inf")
         self._save_due: dict[TaskId, float] = {}
         self._clean: frozenset[TaskId] = frozenset()
         self._submitted: tuple[MergePlan, Candidate] | None = None
@@ -170,8 +174,8 @@ class BackgroundMerger:
             now = time.monotonic()
             self._pause_until = now + _PAUSE_FACTOR * updated.seconds
             self._clean = updated.clean
-            for name, seconds in updated.save_seconds.items():
-                self._save_due[name] = now + max(SAVE_SECONDS, _SAVE_SHARE * seconds)
+            for name, duration in updated.save_seconds.items():
+                self._save_due[name] = now + max(SAVE_SECONDS, min(_SAVE_SHARE * duration, self._longest_pause))
             if updated.forecast is None:
                 return
             self.forecast = updated.forecast

@@ -53,6 +53,7 @@ def remote_executor(workspace: Workspace) -> executor.TemporalExecutor:
             epoch=lease.epoch,
             lease=lease.commit,
             push=settings.deliver == "push",
+            rescue=seconds(workspace.config.run.rescue_every) if settings.deliver == "push" else 0.0,
         )
         return route_of_task
 

@@ -28,12 +28,13 @@ from gitorch.executors.temporal.worker import serve
 from gitorch.git.attempt_exchange import ExchangeFailed, Mirror, delivery_ref, lease_ref
 from gitorch.git.notes import NoteWriter
 from gitorch.git.repository import Repository
-from gitorch.model.naming import Oid, Ref
+from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.secret_values import secret_values
 from gitorch.rooms.base import Collected, Rejected, Room, RoomError, RoomSpec
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.prepare import prepare
 from gitorch.rooms.remote_room import ErrandSettings
+from gitorch.services.rescue_points import Rescues
 from gitorch.services.sandbox import rooms_in
 from gitorch.storage import locks
 
@@ -68,6 +69,8 @@ class _Visit(msgspec.Struct, frozen=True, kw_only=True):
     repository: Repository
     room: Room
     state: Path
+    rescues: Rescues
+    lock: threading.Lock
 
 
 class GitSurroundings:
@@ -117,6 +120,8 @@ class GitSurroundings:
             repository=repository,
             room=room,
             state=state,
+            rescues=Rescues(mirror, repository, errand, route, token),
+            lock=threading.Lock(),
         )
         return self._program(spec, errand, room, state)
 
@@ -154,13 +159,25 @@ class GitSurroundings:
             notes=NoteWriter(repository),
         )
 
+    def save(self, order: Order) -> Delivery | None:
+        """Push what the agent has done so far as a rescue point; None if that is not new, or cannot be done now."""
+        visit = self._visits.get(order.token)
+        if visit is None:
+            return None
+        with visit.lock:
+            try:
+                return visit.rescues.save(visit.room.progress()) if order.token in self._visits else None
+            except (ExchangeFailed, GitorchError, OSError):
+                return None  # the link is down, or the agent changes its files right now
+
     def leave(self, order: Order, result: Result) -> Result:
         """Return the result with the agent's work, delivered as its route says."""
         visit = self._visits.pop(order.token, None)
         if visit is None:
             return result
         try:
-            delivery = self._deliver(order.token, visit)
+            with visit.lock:
+                delivery = self._deliver(order.token, visit)
         except (ExchangeFailed, GitorchError, OSError) as error:
             delivery = Delivery(problem=str(error))
         if delivery.problem:  # nothing is lost: a person finds it here
@@ -178,7 +195,7 @@ class GitSurroundings:
             return Delivery(problem=collected.reason, files=files)
         if not isinstance(collected, Collected) or collected.tip == errand.start:
             return Delivery(files=files)
-        tip = visit.mirror.take(visit.repository, errand.branch, token)
+        tip = visit.mirror.take(visit.repository, branch_ref(errand.branch), token)
         ref, bundle = "", b""
         if route.push:
             ref = delivery_ref(errand.task, route.epoch, errand.attempt)

@@ -413,3 +413,31 @@ def commit_on(suite: Suite, parent: str, message: str) -> str:
     oid = commit(folder, message, {message: message})
     git("worktree", "remove", "--force", str(folder), cwd=suite.folder)
     return oid
+
+
+def test_progress_has_commits_and_files_and_moves_nothing(suite: Suite) -> None:
+    """What an agent has committed, and what it has not, while it may run: it notices nothing of the look."""
+    room = suite.room()
+    assert room.progress().tip == suite.base
+    work(room)
+    act(room, "echo two > two; echo staged > staged; git add staged; rm README.md")
+    before = act(room, "git status --porcelain; git rev-parse HEAD")
+    branch = suite.ref(f"refs/heads/{BRANCH}")
+    progress = room.progress()
+    assert act(room, "git status --porcelain; git rev-parse HEAD") == before
+    assert progress.tip == before.splitlines()[-1]
+    names = git("ls-tree", "-r", "--name-only", progress.tree, cwd=suite.folder).splitlines()
+    assert {"one", "two", "staged"} <= {*names}
+    assert "README.md" not in names
+    assert git("cat-file", "blob", f"{progress.tree}:two", cwd=suite.folder) == "two"
+    if suite.kind != "fenced worktree":  # there, the agent itself moves it
+        assert suite.ref(f"refs/heads/{BRANCH}") == branch
+
+
+def test_progress_of_a_damaged_room_still_has_the_files(suite: Suite) -> None:
+    """Commits that rewrote the history are not its work; its files are saved."""
+    room = suite.room()
+    attempt_at(room, "git checkout -q --detach; git commit -q --amend -m rewritten; echo two > two")
+    progress = room.progress()
+    assert progress.tip == suite.base
+    assert git("cat-file", "blob", f"{progress.tree}:two", cwd=suite.folder) == "two"

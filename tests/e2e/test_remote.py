@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import ssh
+from tests.support.api import until
 from tests.support.checked import show
 from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved
 from tests.support.executions import marked
 from tests.support.git import git
-from tests.support.temporal import Server, free_port, serving
+from tests.support.temporal import Server, free_port, saved_work, serving
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,36 @@ def test_a_killed_worker_costs_one_attempt(cli: Cli, server: Server, workers: li
     task = cli.tasks()["work"]
     assert (task["state"], task["attempts"]) == ("finished", 2)
     assert show(cli, "orch/work:done.txt") == "done"
+
+
+def test_the_next_attempt_goes_on_from_a_rescue_point(
+    cli: Cli, server: Server, workers: list[int], tmp_path: Path
+) -> None:
+    """A commit and an uncommitted file of a killed worker are there when the other one goes on; other files are not.
+
+    What a task has after its first attempt was pushed while that ran, each time under a new ref.
+    """
+    ready, marker = Pipe(tmp_path / "ready"), tmp_path / "again"
+    again = f"if test -e {marker}; then pwd > second-place; cat half.txt > whole.txt; exit; fi"
+    first = (f"touch {marker}", saved("one.txt", "one", "Do one"), "echo half > half.txt", f"pwd > {ready}")
+    cli.queue(does("Work", again, *first, "exec sleep 600"))
+    with cli.start("run", "-c", "run.rescue_every=1s") as run:
+        number = int(Path(ready.line()).relative_to(tmp_path).parts[0].removeprefix("worker-"))
+        pushed = "refs/gitorch/attempts/work/1-1-1"
+        assert until(lambda: pushed in saved_work(server))
+        os.kill(workers[number - 1], signal.SIGKILL)
+        assert run.end().code == 0
+    task = cli.tasks()["work"]
+    assert (task["state"], task["attempts"]) == ("finished", 2)
+    assert show(cli, "orch/work:whole.txt") == "half"
+    assert f"worker-{3 - number}" in show(cli, "orch/work:second-place")
+    subjects = git("log", "--format=%s", "main..orch/work", cwd=cli.folder).splitlines()
+    assert subjects == ["Work", "WIP: Work", "Do one"]
+    assert git("for-each-ref", "--format=%(refname)", "refs/gitorch/attempts/work", cwd=cli.folder).splitlines() == [
+        "refs/gitorch/attempts/work/1",
+        pushed,
+        "refs/gitorch/attempts/work/2-2",
+    ]
 
 
 def test_when_the_only_worker_dies_the_task_is_queued_again(cli: Cli, server: Server, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gitorch.executors.base import Errand
+from gitorch.executors.temporal.messages import Route
 from gitorch.git.attempt_exchange import (
     ExchangeFailed,
     Mirror,
@@ -17,7 +19,10 @@ from gitorch.git.attempt_exchange import (
     take_lease,
 )
 from gitorch.git.repository import Repository
+from gitorch.git.rescue import skipped_of
 from gitorch.model.naming import Oid, Ref
+from gitorch.rooms.base import Progress
+from gitorch.services.rescue_points import Rescues
 from tests.support.git import git
 
 INCOMING = Ref("refs/gitorch/incoming/t")
@@ -46,7 +51,7 @@ def worked(mirror: Mirror, folder: Path, start: Oid, token: str = "a1") -> Oid:
     tree = repository.tree(start)
     tip = git("commit-tree", tree, "-p", start, "-m", f"work of {token}", cwd=repository.common_dir)
     git("update-ref", "refs/heads/orch/t", tip, cwd=repository.common_dir)
-    assert mirror.take(repository, "orch/t", token) == tip
+    assert mirror.take(repository, Ref("refs/heads/orch/t"), token) == tip
     return Oid(tip)
 
 
@@ -137,3 +142,86 @@ def test_old_history_with_faults_is_fetched(home: Repository, mirror: Mirror, st
     with pytest.raises(AssertionError, match="zeroPaddedFilemode"):
         git("fsck", "--strict", cwd=home.work_tree)
     mirror.fetch(tip)
+
+
+def progress_with(repository: Repository, start: Oid, **files: str) -> Progress:
+    """Return the progress of an agent that has not committed these files; in names, `__` stands for a slash."""
+    index = {"GIT_INDEX_FILE": str(repository.common_dir / "progress"), "GIT_DIR": str(repository.common_dir)}
+    git("read-tree", start, cwd=repository.common_dir, env=index)
+    for name, content in files.items():
+        blob = git("hash-object", "-w", "--stdin", cwd=repository.common_dir, input=content.encode())
+        path = name.replace("__", "/").replace("dot_", ".").replace("_saved", "-saved")
+        git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", cwd=repository.common_dir, env=index)
+    tree = git("write-tree", cwd=repository.common_dir, env=index)
+    return Progress(start, Oid(tree), ('"large" it is too large',) if "large" in files else ())
+
+
+def rescues(home: Repository, mirror: Mirror, start: Oid, folder: Path) -> tuple[Repository, Rescues]:
+    """Begin an attempt on a worker, which has the lease."""
+    lease = take_lease(home, "t", "a1")
+    mirror.fetch(start, lease.commit)
+    repository = mirror.borrow(folder / "borrowed.git", "Some Body", "some@body")
+    errand = Errand(
+        **dict.fromkeys(("conflict", "directory", "state", "python"), ""),
+        task="t",
+        attempt=1,
+        agent="a",
+        branch="orch/t",
+        base=start,
+        start=start,
+        settings=b"",
+    )
+    route = Route(origin=str(home.common_dir), epoch=lease.epoch, lease=lease.commit)
+    return repository, Rescues(mirror, repository, errand, route, "a1")
+
+
+def test_a_rescue_point_is_pushed_when_something_changed(
+    home: Repository, mirror: Mirror, start: Oid, tmp_path: Path
+) -> None:
+    """Each under a new ref; what could not be saved is named in it."""
+    repository, saver = rescues(home, mirror, start, tmp_path)
+    assert saver.save(progress_with(repository, start)) is None
+    first = saver.save(progress_with(repository, start, large="x"))
+    assert saver.save(progress_with(repository, start, large="x")) is None
+    second = saver.save(progress_with(repository, start, large="y"))
+    assert first is not None
+    assert second is not None
+    assert [first.ref, second.ref] == ["refs/gitorch/attempts/t/1-1-1", "refs/gitorch/attempts/t/1-1-2"]
+    assert [is_delivery_ref(first.ref), home.read_ref(Ref(first.ref))] == [True, first.tip]
+    assert git("cat-file", "blob", f"{second.tip}:large", cwd=home.common_dir) == "y"
+    assert skipped_of(git("log", "-1", "--format=%B", second.tip, cwd=home.common_dir)) == ['"large" it is too large']
+    assert first.is_completed
+
+
+def test_a_stale_attempt_saves_nothing_at_home(home: Repository, mirror: Mirror, start: Oid, tmp_path: Path) -> None:
+    """The next submission has the lease: what the earlier one pushes now is refused as a whole."""
+    repository, saver = rescues(home, mirror, start, tmp_path)
+    take_lease(home, "t", "b2")
+    with pytest.raises(ExchangeFailed):
+        saver.save(progress_with(repository, start, one="x"))
+    assert git("for-each-ref", "refs/gitorch/attempts", cwd=home.common_dir) == ""
+
+
+def test_a_push_whose_answer_was_lost_does_not_end_the_rescue_points(
+    home: Repository, mirror: Mirror, start: Oid, tmp_path: Path
+) -> None:
+    """Its ref exists, which the worker does not know: the next rescue point gets another one."""
+    repository, saver = rescues(home, mirror, start, tmp_path)
+    git("update-ref", "refs/gitorch/attempts/t/1-1-1", start, cwd=home.common_dir)
+    with pytest.raises(ExchangeFailed):
+        saver.save(progress_with(repository, start, one="x"))
+    saved = saver.save(progress_with(repository, start, one="x"))
+    assert saved is not None
+    assert saved.ref == "refs/gitorch/attempts/t/1-1-2"
+
+
+def test_a_repository_inside_is_saved_and_not_for_the_branch(
+    home: Repository, mirror: Mirror, start: Oid, tmp_path: Path
+) -> None:
+    """Its `.git` folder is at home as files, and no branch may get it."""
+    repository, saver = rescues(home, mirror, start, tmp_path)
+    saved = saver.save(progress_with(repository, start, inside__one="x", inside__dot_git_saved__HEAD="x"))
+    assert saved is not None
+    assert (saved.tip, saved.problem.split(" (")[0]) == ("", "the worktree contains a git repository: inside")
+    names = git("ls-tree", "-r", "--name-only", "refs/gitorch/attempts/t/1-1-1", cwd=home.common_dir)
+    assert "inside/.git-saved/HEAD" in names

@@ -14,7 +14,7 @@ from gitorch.git.worktrees import Worktree
 from gitorch.model import naming
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.refs import RefUpdate
-from gitorch.rooms.base import Collected, CollectResult, Command, NoChanges, Rejected, RoomError, RoomSpec
+from gitorch.rooms.base import Collected, CollectResult, Command, NoChanges, Progress, Rejected, RoomError, RoomSpec
 from gitorch.rooms.environment import agent_environment, without_credentials
 from gitorch.rooms.plain_folder import PlainFolder
 from tests.support.git import git
@@ -62,6 +62,15 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
             ref = git("for-each-ref", f"--points-at={conflict}", "--format=%(refname)", cwd=self.repository.common_dir)
             git("fetch", "--quiet", "origin", ref.splitlines()[0], cwd=self.directory)
             git("restore", f"--source={conflict}", "--worktree", "--", ":/", cwd=self.directory)
+
+    def progress(self) -> Progress:
+        index = {"GIT_INDEX_FILE": str(self.directory / ".git/progress")}
+        git("add", "--all", cwd=self.directory, env=index)
+        tree = git("write-tree", cwd=self.directory, env=index)
+        saved = Oid(git("commit-tree", tree, "-p", "HEAD", "-m", "progress", cwd=self.directory))
+        _fetch(self.repository, self.spec, saved)
+        is_own = self.repository.is_ancestor(self.spec.base, saved)
+        return Progress(self.head() if is_own else self.spec.base, Oid(tree))
 
     def collect(self, message: str) -> CollectResult:
         if any((self.directory / ".git" / name).exists() for name in _UNFINISHED):

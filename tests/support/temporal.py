@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from temporalio.client import Client
+
 from gitorch.executors.base import Executor, Spec
 from gitorch.executors.temporal.connection import Connection, Target
 from gitorch.executors.temporal.engine import Engine
@@ -108,6 +110,17 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def saved_work(server: Server) -> list[str]:
+    """Return the refs of the rescue points that the engine knows of, of all executions that run."""
+
+    async def ask(client: Client) -> list[str]:
+        running = client.list_workflows("WorkflowType='gitorch-execution' AND ExecutionStatus='Running'")
+        handles = [client.get_workflow_handle(execution.id) async for execution in running]
+        return [await (await handle.describe()).memo_value("saved", "") for handle in handles]
+
+    return Connection(Target(address=server.address)).call(ask)
 
 
 @contextlib.contextmanager

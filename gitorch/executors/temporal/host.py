@@ -19,6 +19,7 @@ from gitorch.executors.starting import wait_for_end
 from gitorch.executors.temporal.messages import (
     OUTPUT_BYTES,
     PIECE_BYTES,
+    Delivery,
     Live,
     Machine,
     Order,
@@ -48,6 +49,9 @@ class Surroundings(Protocol):
         Raises `CannotEnter` when that is impossible.
         """
 
+    def save(self, order: Order) -> Delivery | None:
+        """Bring home what the program has done so far, while it runs; None if nothing new came there."""
+
     def leave(self, order: Order, result: Result) -> Result:
         """Return the result with what the program has made."""
 
@@ -61,6 +65,9 @@ class SameFolders:
     def enter(self, order: Order, spec: Spec, local: LocalExecutor) -> Spec:  # noqa: ARG002
         """Return the program as it is."""
         return spec
+
+    def save(self, order: Order) -> None:
+        """Do nothing: the files are at home."""
 
     def leave(self, order: Order, result: Result) -> Result:  # noqa: ARG002
         """Return the result as it is."""
@@ -124,6 +131,10 @@ class Host:
         end = wait_for_end(local, spec)
         result = Result(exit=end, host=self._name, queue=self.queue, output=self._small_output(order))
         return self._surroundings.leave(order, result)
+
+    def save(self, order: Order) -> Delivery | None:
+        """Bring home what a program has done so far; None if nothing new came there."""
+        return self._surroundings.save(order)
 
     def stop(self, order: StopOrder) -> None:
         """End a program, or kill it; one that has not started yet never will."""

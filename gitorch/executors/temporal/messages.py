@@ -42,13 +42,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """How commits travel for an errand: where the repository is, and under which lease its work is delivered.
 
     `epoch` counts the submissions of the task, `lease` is the object that says so. `push` brings work to the
-    repository, otherwise it travels with the result.
+    repository, otherwise it travels with the result. `rescue` is how often what is not finished is pushed too, in
+    seconds; 0 for never.
     """
 
     origin: str
     epoch: int
     lease: str
     push: bool = True
+    rescue: float = 0.0
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

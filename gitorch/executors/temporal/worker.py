@@ -38,6 +38,9 @@ T = TypeVar("T")
 
 _MORE_THREADS = 8
 _MORE_ACTIVITIES = 16
+_RESCUE_SHARE = 20
+"""After a rescue point, nothing is saved for at least this many times as long as it took."""
+
 _THROTTLE = timedelta(seconds=5)
 _STICKY = timedelta(seconds=5)
 _DAY = timedelta(days=1)
@@ -55,7 +58,8 @@ class Activities:
         self._free = host.slots
         self._idle = asyncio.Event()
         self._idle.set()
-        self._threads = ThreadPoolExecutor(host.slots + _MORE_THREADS, "execution")
+        # for each slot its program, and what saves its work meanwhile
+        self._threads = ThreadPoolExecutor(2 * host.slots + _MORE_THREADS, "execution")
 
     @activity.defn(name=RUN)
     async def run(self, order: Order, attempt: int) -> Result:
@@ -63,7 +67,7 @@ class Activities:
         with self._slot():
             if not await self._is_granted(attempt):
                 raise ApplicationError("another worker has it, or nobody wants it", type="stale", non_retryable=True)
-            async with _heartbeats(order.heartbeat / 4):
+            async with _heartbeats(order.heartbeat / 4), self._rescues(order):
                 try:
                     return await self._in_thread(self._host.run, order)
                 except asyncio.CancelledError:
@@ -101,10 +105,36 @@ class Activities:
                 self._idle.set()
 
     async def _is_granted(self, attempt: int) -> bool:
-        info = activity.info()
-        handle = self._client.get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
         name = self._host.describe().host
-        return await handle.execute_update(ExecutionWorkflow.claim, Claim(attempt, self._host.queue, name))
+        return await self._workflow().execute_update(ExecutionWorkflow.claim, Claim(attempt, self._host.queue, name))
+
+    def _workflow(self) -> WorkflowHandle[Any, Any]:
+        info = activity.info()
+        return self._client.get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
+
+    @contextlib.asynccontextmanager
+    async def _rescues(self, order: Order) -> AsyncIterator[None]:
+        """Bring home what an agent has done, from time to time: its workflow knows where, if this worker is lost."""
+        if order.route is None or not order.route.rescue:
+            yield
+            return
+        rescuer = asyncio.create_task(self._rescue(order, self._workflow(), order.route.rescue))
+        try:
+            yield
+        finally:
+            rescuer.cancel()
+
+    async def _rescue(self, order: Order, workflow: WorkflowHandle[Any, Any], every: float) -> None:
+        pause, untold = every, None
+        while True:
+            await asyncio.sleep(pause)
+            started = time.monotonic()
+            untold = await self._in_thread(self._host.save, order) or untold
+            if untold is not None:
+                with contextlib.suppress(RPCError):  # the server is away
+                    await workflow.signal(ExecutionWorkflow.save, untold, rpc_timeout=ANSWER)
+                    untold = None
+            pause = max(every, _RESCUE_SHARE * (time.monotonic() - started))
 
     async def _in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)

@@ -13,6 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError,
 
 from gitorch.executors.temporal.messages import (
     Claim,
+    Delivery,
     Live,
     Machine,
     Order,
@@ -52,6 +53,7 @@ class ExecutionWorkflow:
         self._claimed: Claim | None = None
         self._requests: list[StopRequest] = []
         self._activity: asyncio.Task[Result] | None = None
+        self._saved: Delivery | None = None
 
     @workflow.run
     async def run(self, order: Order) -> Result:
@@ -92,7 +94,8 @@ class ExecutionWorkflow:
             raise error
         if claim := self._claimed:
             message = f"its worker {claim.host} was lost{_cause(error)}; what it did is not known"
-            return Result(exit=Exit(cause="lost", message=message), host=claim.host, queue=claim.queue)
+            lost = Exit(cause="lost", message=message)
+            return Result(exit=lost, host=claim.host, queue=claim.queue, delivery=self._saved)
         return _stopped(self._requests[-1]) if self._requests else None
 
     async def _pass_requests_on(self, order: Order) -> None:
@@ -122,6 +125,12 @@ class ExecutionWorkflow:
         self._claimed = claim
         workflow.upsert_memo({"host": claim.host, "queue": claim.queue})
         return True
+
+    @workflow.signal(name="save")
+    def save(self, delivery: Delivery) -> None:
+        """Remember what of the program's work is at home already: it counts if its worker is lost."""
+        self._saved = delivery
+        workflow.upsert_memo({"saved": delivery.ref})
 
     @workflow.signal(name="stop")
     def stop(self, request: StopRequest) -> None:
