@@ -83,18 +83,7 @@ def run(
     guard.require_person("run the queue")
     started = datetime.now(UTC)
     with run_lock(workspace), git_lock(workspace):
-        recover(workspace)
-        follow_worktrees(workspace)
-        workspace.repository.require_git()
-        _require_base(workspace)
-        require_trust(workspace)
-        keep_orphans()
-        require_sandbox(workspace)
-        protection.record(workspace)
-        context = run_context(workspace)
-        if remote.is_on(workspace):
-            remote.engine_of(workspace).attend()
-        queue_conflicted(workspace, context)
+        context = _prepare(workspace)
         agents = agents or ReadyAgents(context)
         for name in agents_needed(workspace):
             agents.require(name)
@@ -113,18 +102,35 @@ def run(
                 watch.observe(tasks)
                 notifier.observe(tasks, scheduler.held, watch.changes)
                 yield tasks
-        workspace.store.snapshot()
-        _close_shared_notes(workspace)
-        workspace.store.notices.extend(empty_trash(workspace))
-        summary = _summary(scheduler, changed, stop, started, watch.finish())
+        _tidy(workspace)
+        summary = _summary(workspace, scheduler, changed, stop, started, watch.finish())
         _record_end(workspace, summary)
         _notify_end(workspace, notifier, scheduler, summary)
-        return msgspec.structs.replace(
-            summary,
-            conflicts=saved_conflicts(workspace),
-            candidate=saved_candidate(workspace),
-            troubles=(*background.troubles(), *notifier.troubles),
-        )
+        return msgspec.structs.replace(summary, troubles=(*background.troubles(), *notifier.troubles))
+
+
+def _prepare(workspace: Workspace) -> RunContext:
+    """Take up what an earlier run left, and refuse what would make every attempt fail."""
+    recover(workspace)
+    follow_worktrees(workspace)
+    workspace.repository.require_git()
+    _require_base(workspace)
+    require_trust(workspace)
+    keep_orphans()
+    require_sandbox(workspace)
+    protection.record(workspace)
+    context = run_context(workspace)
+    if remote.is_on(workspace):
+        remote.engine_of(workspace).attend()
+    queue_conflicted(workspace, context)
+    return context
+
+
+def _tidy(workspace: Workspace) -> None:
+    """Save the state of the queue with its notes, and remove what has been in the trash for long enough."""
+    workspace.store.snapshot()
+    _close_shared_notes(workspace)
+    workspace.store.notices.extend(empty_trash(workspace))
 
 
 def _with_merges(
@@ -283,6 +289,7 @@ def _close_shared_notes(workspace: Workspace) -> None:
 
 
 def _summary(
+    workspace: Workspace,
     scheduler: Scheduler,
     changed: Iterable[TaskId],
     stop: threading.Event,
@@ -299,4 +306,6 @@ def _summary(
         seconds=(datetime.now(UTC) - started).total_seconds(),
         usage=scheduler.budget.ended,
         foreign_changes=foreign_changes,
+        conflicts=saved_conflicts(workspace),
+        candidate=saved_candidate(workspace),
     )

@@ -18,8 +18,12 @@ from gitorch.errors import InvalidInput
 from gitorch.model.generators import drain
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from gitorch.flow.merge import MergePlan, ReportProgress
+    from gitorch.model.naming import TaskId
     from gitorch.replay import Replayer
+    from gitorch.replay.hunks import Hunk
     from gitorch.services.workspace import Workspace
 
 _RESOLVED_HINT = "hint: take them with 'orchestrate merge --resolved'"
@@ -81,42 +85,52 @@ def _merge(
     """Plan a merge, publish it unless it is a dry run, and print what went in."""
     workspace = session.workspace
     takes = _takes_resolutions(workspace, resolved=resolved)
+    how = _How(verify or workspace.config.merge.verify, takes=takes, recheck=recheck, sign=sign)
     if not dry_run:
         services.guard.require_person("merge")
         for message in services.recovery.recover(workspace):
             session.say(message)
-    names = [services.lookup.find_task(workspace, name).id for name in tasks] or None
-    branch = workspace.config.integration
+    task_ids = [services.lookup.find_task(workspace, name).id for name in tasks] or None
+    left_out = [services.lookup.find_task(workspace, name).id for name in skip]
     with services.replaying.open_replayer(
         workspace, squash=squash, dry_run=dry_run, engine=services.replaying.Engine(engine)
     ) as replayer:
-        left_out = [services.lookup.find_task(workspace, name).id for name in skip]
         with _progress(session) as report:
-            plan = services.merge.plan_merge(workspace, replayer, names, left_out, into, report)
+            plan = services.merge.plan_merge(workspace, replayer, task_ids, left_out, into, report)
         services.merge.save_errors(workspace, plan)
-        hunks = {item.task.id: services.merge.conflict_hunks(replayer, item) for item in plan.conflicts}
-        if dry_run:
-            proposed = _resolved(session, replayer, plan, reorder=True, recheck=recheck)
-            plan = proposed if takes else services.merge.with_resolutions(plan, proposed)
-        else:
-            how = _How(verify or workspace.config.merge.verify, takes=takes, recheck=recheck, sign=sign)
-            plan = _published(session, replayer, plan, how)
-        conflicts = services.forecast.update_forecast(workspace, replayer) if dry_run else ()
-    removed = services.forecast_record.saved_names(workspace) if dry_run else ()
-    if dry_run:
-        page = views.merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts, removed_names=removed)
-    else:
-        page = views.merge_result.merge_result(plan, branch)
-    predicted = conflicts if dry_run else None
-    session.answer(
-        page,
-        schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=predicted, removed_names=removed, dry_run=dry_run),
-    )
+        plan, page, answer = (_preview if dry_run else _publish)(session, replayer, plan, how)
+    session.answer(page, answer)
     if plan.ready:
         session.say(_RESOLVED_HINT)
     if plan.steps and not dry_run:
         session.say(UNDO_HINT)
     _exit_for(plan)
+
+
+def _preview(session: Session, replayer: Replayer, plan: MergePlan, how: _How) -> _Merge:
+    """Return what a merge would do, with the resolutions and the conflicts that are expected."""
+    workspace, branch = session.workspace, session.workspace.config.integration
+    hunks = _conflict_hunks(replayer, plan)
+    proposed = _resolved(session, replayer, plan, reorder=True, recheck=how.recheck)
+    plan = proposed if how.takes else services.merge.with_resolutions(plan, proposed)
+    conflicts = services.forecast.update_forecast(workspace, replayer)
+    removed = services.forecast_record.saved_names(workspace)
+    page = views.merge.merge_plan(plan, branch, hunks=hunks, expected=conflicts, removed_names=removed)
+    answer = schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=conflicts, removed_names=removed, dry_run=True)
+    return _Merge(plan, page, answer)
+
+
+def _publish(session: Session, replayer: Replayer, plan: MergePlan, how: _How) -> _Merge:
+    """Publish what passes its checks; return what went in."""
+    branch = session.workspace.config.integration
+    hunks = _conflict_hunks(replayer, plan)
+    plan = _published(session, replayer, plan, how)
+    answer = schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=None, removed_names=(), dry_run=False)
+    return _Merge(plan, views.merge_result.merge_result(plan, branch), answer)
+
+
+def _conflict_hunks(replayer: Replayer, plan: MergePlan) -> dict[TaskId, tuple[Hunk, ...]]:
+    return {clash.task.id: services.merge.conflict_hunks(replayer, clash) for clash in plan.conflicts}
 
 
 def _takes_resolutions(workspace: Workspace, *, resolved: bool) -> bool:
@@ -142,6 +156,14 @@ class _How(NamedTuple):
     takes: bool
     recheck: bool
     sign: bool | None
+
+
+class _Merge(NamedTuple):
+    """A merge that was planned or published, as a page and as a JSON answer."""
+
+    plan: MergePlan
+    page: RenderableType
+    answer: schema.merge.MergeAnswer
 
 
 def _published(session: Session, replayer: Replayer, plan: MergePlan, how: _How) -> MergePlan:

@@ -119,16 +119,15 @@ def status(
         by_hand=by_hand or {},
         now=now,
     )
-    outlook = (
+    outlook = section(
+        terminal,
         *forecast.conflict_lines(conflicts, terminal),
         *forecast.removed_name_lines(removed_names, terminal),
         *forecast.candidate_lines(candidate, terminal),
     )
-    end = (
-        *section(terminal, *outlook),
-        *section(terminal, commands(_next_commands(groups, candidate, running=running), terminal)),
-    )
-    return stack([*top, summary(by_id.values(), terminal, facts), *_tasks(groups, facts, terminal, show_all), *end])
+    hints = section(terminal, commands(_next_commands(groups, candidate, running=running), terminal))
+    rows = _tasks(groups, facts, terminal, show_all)
+    return stack([*top, summary(by_id.values(), terminal, facts), *rows, *outlook, *hints])
 
 
 def _tasks(

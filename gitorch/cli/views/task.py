@@ -41,45 +41,63 @@ def task_page(
     """Return everything about one task; `removal` says when it left the board, `more` are fields to add."""
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     tasks = tasks or {}
-    symbol, style = labels.mark(task, terminal)
-    state = f"{task.state}, stale" if task.stale else f"{task.state}"
-    head = prose(
-        (f"{symbol} ", style), (terminal.clean(task.id), "bold"), (f"  #{task.number}  ", "dim"), (state, style)
-    )
-    details = fields(
-        [
-            ("Next", _next_step(task, tasks, terminal, now) if not removal else None),
-            ("Removed", block(removal, terminal, "yellow")),
-            ("Options", block(_options(task, terminal, now), terminal)),
-            ("After", block(_dependencies(task, tasks), terminal)),
-            ("Goal", block(task.spec.goal, terminal)),
-            ("Prompt", block(task.spec.prompt, terminal)),
-            ("Done when", block("\n".join(f"- {criterion}" for criterion in task.spec.acceptance), terminal)),
-            ("Attempt", _attempt(task.attempt, [change.what for change in moved], terminal, now)),
-            ("Earlier", _past(task, terminal, now)),
-            ("Cost", block(f"{labels.costs(task.usages)} in {plural(task.attempts, 'attempt')}", terminal))
-            if task.past and task.usages
-            else ("", None),
-            ("Agent", block(task.attempt.summary if task.attempt else "", terminal)),
-            ("Checks", check_table(task, terminal)),
-            ("Rivals", rivals.comparison(task, tasks, terminal, now)),
-            ("Moved", foreign_changes.of_task(moved, terminal)),
-            ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
-            ("Proposal", resolution_of(resolutions, task.id, terminal)),
-            ("Answers", comment_list(task.answered, terminal)),
-            ("Comments", comment_list(task.comments, terminal)),
-            ("Branch", _branch(task, terminal, has_worktree=bool(task.worktree) and not removal)),
-            ("By hand", block(by_hand, terminal, "yellow")),
-            *more,
-        ]
-    )
+    details = [
+        ("Next", _next_step(task, tasks, terminal, now) if not removal else None),
+        ("Removed", block(removal, terminal, "yellow")),
+        *_request(task, tasks, terminal, now),
+        ("Attempt", _attempt(task.attempt, [change.what for change in moved], terminal, now)),
+        ("Earlier", _past(task, terminal, now)),
+        *_outcome(task, terminal),
+        ("Rivals", rivals.comparison(task, tasks, terminal, now)),
+        ("Moved", foreign_changes.of_task(moved, terminal)),
+        ("Conflicts", forecast.conflicts_of(conflicts, task.id, terminal)),
+        ("Proposal", resolution_of(resolutions, task.id, terminal)),
+        ("Answers", comment_list(task.answered, terminal)),
+        ("Comments", comment_list(task.comments, terminal)),
+        ("Branch", _branch(task, terminal, has_worktree=bool(task.worktree) and not removal)),
+        ("By hand", block(by_hand, terminal, "yellow")),
+        *more,
+    ]
+    hints = _past_commands(task, is_short=not more) if removal else _commands(task)
+    title = title_lines(task.title, terminal)
     return stack(
         [
-            *(head, *title_lines(task.title, terminal), Text(""), details),
-            *section(
-                terminal, commands(_past_commands(task, is_short=not more) if removal else _commands(task), terminal)
-            ),
+            *(_head(task, terminal), *title, Text(""), fields(details)),
+            *section(terminal, commands(hints, terminal)),
         ]
+    )
+
+
+_Field = tuple[str, RenderableType | None]
+
+
+def _head(task: Task, terminal: TerminalStyle) -> Text:
+    symbol, style = labels.mark(task, terminal)
+    state = f"{task.state}, stale" if task.stale else f"{task.state}"
+    return prose(
+        (f"{symbol} ", style), (terminal.clean(task.id), "bold"), (f"  #{task.number}  ", "dim"), (state, style)
+    )
+
+
+def _request(task: Task, tasks: Mapping[TaskId, Task], terminal: TerminalStyle, now: datetime) -> tuple[_Field, ...]:
+    """Return what was asked."""
+    criteria = "\n".join(f"- {criterion}" for criterion in task.spec.acceptance)
+    return (
+        ("Options", block(_options(task, terminal, now), terminal)),
+        ("After", block(_dependencies(task, tasks), terminal)),
+        ("Goal", block(task.spec.goal, terminal)),
+        ("Prompt", block(task.spec.prompt, terminal)),
+        ("Done when", block(criteria, terminal)),
+    )
+
+
+def _outcome(task: Task, terminal: TerminalStyle) -> tuple[_Field, ...]:
+    """Return what the attempts cost, and what the agent and the checks say of the last one."""
+    cost = f"{labels.costs(task.usages)} in {plural(task.attempts, 'attempt')}" if task.past and task.usages else ""
+    return (
+        ("Cost", block(cost, terminal)),
+        ("Agent", block(task.attempt.summary if task.attempt else "", terminal)),
+        ("Checks", check_table(task, terminal)),
     )
 
 
