@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.cli.main import main
-from tests.support.cli import Cli, does, saved
+from tests.support.cli import Cli, does, saved, told
 from tests.support.git import commit
 
 LEFT = "left by somebody\n"
@@ -36,6 +36,11 @@ def _queued(cli: Cli) -> None:
         does("One", saved("one.txt", "1"), "echo more > one-more.txt", id="one"),
         does("Two", saved("two.txt", "2"), id="two"),
     )
+
+
+def _one_queued(cli: Cli) -> None:
+    script = saved("one.txt", "1"), "echo more > one-more.txt"
+    cli("submit", told("One", *script), "--check", "test -e one-more.txt")
 
 
 def _finished(cli: Cli) -> None:
@@ -87,8 +92,9 @@ OPERATIONS: dict[str, Operation] = {
         words=("submit", "-F", "../tasks.toml"),
         ends={**BOTH, "three": "queued", "four": "queued"},
     ),
-    "run": Operation(prepare=_queued, words=("run",), ends=BOTH, atomic=False),
-    "import": Operation(prepare=_queued, words=("run",), ends=BOTH, mode="private", atomic=False),
+    "run": Operation(prepare=_one_queued, words=("run",), ends={"one": "finished"}, atomic=False),
+    "run of two": Operation(prepare=_queued, words=("run",), ends=BOTH, atomic=False),
+    "import": Operation(prepare=_one_queued, words=("run",), ends={"one": "finished"}, mode="private", atomic=False),
     "rescue": Operation(prepare=_failed, words=("run",), ends={"one": "finished"}, atomic=False),
     "approve": Operation(
         prepare=_finished,

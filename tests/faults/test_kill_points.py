@@ -76,16 +76,19 @@ def test_killed_before_any_step_the_next_command_converges(
     """Killed there, it has happened, or happens when it is given again; and everything that must hold does."""
     site = Site(top, OPERATIONS[name], monkeypatch)
     before = site.cli.states()
-    outcomes = Counter[bool]()
+    outcomes, failures = Counter[bool](), []
     for step in _steps(site):
         site.reset()
         must_hold = site.known()
         if not killed_at(site.act, step):
             break
-        happened = site.converge(before)
-        outcomes[happened] += 1
-        verify(must_hold)
-    print(f"{name}: {outcomes[False]} times it was not done, {outcomes[True]} times it was")
+        try:
+            outcomes[site.converge(before)] += 1
+            verify(must_hold)
+        except AssertionError as failure:
+            failures.append(f"killed before step {step}: {failure}")
+    print(f"{name}: {outcomes[False]} times it was not done, {outcomes[True]} times it was, {len(failures)} failures")
+    assert not failures, "\n\n".join(failures)
     assert outcomes[False]
 
 
