@@ -100,6 +100,9 @@ _WHAT = {
     "See [security.md](security.md)",
     "sandbox.network": "in a sandbox: `on` allows an agent's own hosts and `sandbox.hosts`, `open` all, `off` none",
     "sandbox.hosts": "further hosts that agents and checks may reach: `docs.example.org`, `*.example.org:443`",
+    "sandbox.keys": "`outside`: an agent's API key stays out of its sandbox, and the proxy adds it to requests to its "
+    "service; `inside`: it is in the agent's environment; `auto`: outside where there is a sandbox with this proxy. "
+    "See [API keys](security.md#api-keys)",
     "sandbox.read": "further paths that agents may read, such as `~/.cargo/registry`",
     "sandbox.write": "further paths that agents may write, such as a cache; never inside the repository",
     "sandbox.watch": "further files and folders whose changes by agents are reported, such as `~/.myshellrc`; "

@@ -48,12 +48,18 @@ class SandboxSettings(Section, frozen=True, kw_only=True):
     mode: Literal["auto", "bwrap", "landlock", "private", "off"] = "auto"
     network: Literal["on", "open", "off"] = "on"
     hosts: tuple[str, ...] = ()
+    keys: Literal["auto", "outside", "inside"] = "auto"
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
     memory: str = "8GB"
     processes: int = 2000
     disk: str = "20GB"
+
+    @property
+    def keys_outside(self) -> bool:
+        """Whether API keys stay outside of a sandbox with these settings: its proxy adds them to requests."""
+        return self.keys != "inside" and self.network == "on"
 
 
 class PriceSettings(Section, frozen=True, kw_only=True):

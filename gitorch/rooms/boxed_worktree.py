@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.agents.protocol import Agent
-from gitorch.config import Config
+from gitorch.config import AgentSettings, Config
 from gitorch.executors.probe import probe
 from gitorch.git import fence, incoming, worktrees
 from gitorch.git.collect import CollectResult
@@ -27,7 +27,8 @@ from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.homecoming import Homecoming
 from gitorch.rooms.ports import variables
 from gitorch.rooms.private_repository import PrivateRepository, provide_start
-from gitorch.rooms.sandbox import hosts, logins, probing
+from gitorch.rooms.sandbox import hosts, keys, logins, probing
+from gitorch.rooms.sandbox.keys import OutsideKeys
 from gitorch.storage.shared_notes import SharedNotes
 
 _SYNC = 'git symbolic-ref HEAD "$1" && git update-ref "$1" "$2" && rm -f "$GIT_DIR/index.lock"'
@@ -66,11 +67,28 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         """Return how to run the agent in its box; `env` is added to its environment."""
         settings = self.config.agents[self.spec.agent]
         whole = {**self.env, **env}
-        login = logins.prepare(settings.kind, whole, self.place.home, self.place.folder)
+        is_outside = self.config.sandbox.keys_outside
+        login = logins.prepare(settings.kind, whole, self.place.home, self.place.folder, without_keys=is_outside)
+        whole |= login.env
         allowed = hosts.rules(settings, self.config.sandbox.hosts, whole, login.services)
+        outside = self._outside_keys(settings, whole) if is_outside else keys.OutsideKeys()
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
         only_reads = self.spec.only_reads or settings.permissions == "readonly"
-        return self.boxes.command(self.place, argv, whole, allowed=allowed, login=login, only_reads=only_reads)
+        return self.boxes.command(
+            self.place,
+            (*argv, *outside.args),
+            {**whole, **outside.env},
+            allowed=allowed,
+            login=login,
+            keys=outside.service,
+            only_reads=only_reads,
+        )
+
+    def _outside_keys(self, settings: AgentSettings, env: Mapping[str, str]) -> OutsideKeys:
+        try:
+            return keys.outside(settings, env)
+        except ValueError as error:
+            raise RoomError(f'the API key cannot stay outside (sandbox.keys = "inside" lets it in): {error}') from error
 
     def check_command(self, argv: Sequence[str]) -> Command:
         """Return how to run a preparation or a check in the same box, without credentials and the agent's hosts."""

@@ -75,11 +75,14 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         *,
         allowed: Sequence[str],
         login: Login = Login(),  # noqa: B008 (it is frozen)
+        keys: Mapping[str, object] | None = None,
         folder: Path | None = None,
         hints: bool = False,
         only_reads: bool = False,
     ) -> Command:
         """Return how to run a program in a room's box; `allowed` are the hosts that it may reach.
+
+        `keys` is the service whose keys in `env` stay outside, as `OutsideKeys` has it.
 
         With `only_reads`, it cannot write the worktree and its repository. With `hints`, its output ends with a line
         about hosts that were refused, if it fails.
@@ -88,7 +91,7 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         tools = host.tools(argv, env, inside=inside, hidden=self.hidden)
         is_filtered = self.settings.network == "on"
         box = self._box(place, tools, env, login=login, folder=folder or place.directory, only_reads=only_reads)
-        egress = {"folder": _text(_socket_folder(place)), "log": _text(place.log), "hosts": list(allowed)}
+        egress = {"folder": _text(_socket_folder(place)), "log": _text(place.log), "hosts": list(allowed), "keys": keys}
         words = [word.replace(STDIN_FILE, launcher.BRIEF) for word in argv]
         if is_filtered:
             ports = ",".join(map(str, hosts.loopback_ports(allowed)))

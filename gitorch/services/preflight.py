@@ -23,7 +23,7 @@ from gitorch.services import guard
 from gitorch.services.agent_versions import new_version_note
 from gitorch.services.agents import ReadyAgents, agents_needed, run_context
 from gitorch.services.checks import checks_at, require_trust
-from gitorch.services.protection import description, in_force
+from gitorch.services.protection import description, of_workspace
 from gitorch.services.run_forecast import forecast_run
 from gitorch.services.sandbox import require_sandbox
 from gitorch.services.workspace import Workspace
@@ -78,7 +78,7 @@ def examine(workspace: Workspace, limits: RunLimits, agents: ReadyAgents, report
     found.require(require_trust, workspace)
     _examine_disk(workspace, limits, found, [*bases.values()])
     found.require(require_sandbox, workspace)
-    if text := description(in_force(workspace.config.sandbox)):
+    if text := description(of_workspace(workspace)):
         found.add(Level.OK, text)
     _examine_agents(workspace, agents, found, limits)
     if workspace.config.run.try_base and found.error is None:

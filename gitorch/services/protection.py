@@ -10,6 +10,7 @@ import msgspec
 
 from gitorch import typed
 from gitorch.config import SandboxSettings
+from gitorch.model.key_variables import holds_key
 from gitorch.rooms.sandbox import probing
 from gitorch.rooms.sandbox.probing import BoxSupport
 from gitorch.services import run_lock
@@ -17,11 +18,14 @@ from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic
 
 Mode: TypeAlias = Literal["bwrap", "private", "off"]
+Keys: TypeAlias = Literal["none", "inside", "outside"]
+"""Where the API keys of agents are: in their environment, or outside of their sandbox."""
 
 NO_SANDBOX = "no sandbox: only git hooks restrict the agents, which prevents accidents, not malice"
 NO_SANDBOX_PRIVATE = (
     "no sandbox: agents run with your rights; their git uses a private repository, which prevents accidents, not malice"
 )
+KEYS_INSIDE = "agents can read the API keys in their environment"
 _NETWORKS = {"on": "allowed hosts only", "open": "every host", "off": "none"}
 
 
@@ -30,6 +34,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
 
     mode: Mode
     network: Literal["on", "open", "off"]
+    keys: Keys = "none"
     problem: str = ""
     fix: str = ""
 
@@ -46,9 +51,22 @@ def in_force(settings: SandboxSettings, support: BoxSupport | None = None) -> Pr
     return Protection(mode="bwrap", network=settings.network)
 
 
+def of_workspace(workspace: Workspace) -> Protection:
+    """Return what confines agents, and where their API keys are."""
+    return _with_keys(workspace, in_force(workspace.config.sandbox))
+
+
+def _with_keys(workspace: Workspace, protection: Protection) -> Protection:
+    config, environment = workspace.config, workspace.environment
+    if not any(holds_key(agent.kind, agent.key, environment, agent.env) for agent in config.agents.values()):
+        return protection
+    is_outside = protection.mode == "bwrap" and config.sandbox.keys_outside
+    return msgspec.structs.replace(protection, keys="outside" if is_outside else "inside")
+
+
 def record(workspace: Workspace) -> Protection:
     """Return what confines the agents of a run that starts, and store it for `status`."""
-    protection = in_force(workspace.config.sandbox)
+    protection = of_workspace(workspace)
     atomic.replace(_file(workspace.folder), msgspec.json.encode(protection))
     return protection
 
@@ -59,14 +77,16 @@ def to_show(workspace: Workspace) -> Protection:
         with contextlib.suppress(OSError, msgspec.DecodeError, msgspec.ValidationError):
             return typed.from_json(_file(workspace.folder).read_bytes(), Protection)
     settings = workspace.config.sandbox
-    return in_force(settings, _remembered_support(workspace) if settings.mode == "auto" else None)
+    support = _remembered_support(workspace) if settings.mode == "auto" else None
+    return _with_keys(workspace, in_force(settings, support))
 
 
 def description(protection: Protection) -> str:
     """Return what is in force in one line; empty without a sandbox."""
     if protection.mode != "bwrap":
         return ""
-    return f"sandbox: bubblewrap, private repository, network: {_NETWORKS[protection.network]}"
+    keys = ", API keys: outside" if protection.keys == "outside" else ""
+    return f"sandbox: bubblewrap, private repository, network: {_NETWORKS[protection.network]}{keys}"
 
 
 def label(protection: Protection) -> str:
@@ -82,13 +102,14 @@ def warnings(protection: Protection) -> tuple[str, ...]:
 
 def gaps(protection: Protection) -> tuple[str, ...]:
     """Return what is not protected."""
+    keys = (KEYS_INSIDE,) if protection.keys == "inside" else ()
     if protection.mode == "off":
-        return (NO_SANDBOX,)
+        return (NO_SANDBOX, *keys)
     if protection.mode == "private":
-        return (NO_SANDBOX_PRIVATE,)
+        return (NO_SANDBOX_PRIVATE, *keys)
     if protection.network == "open":
-        return ('sandbox.network = "open": agents reach every host, and the services of this machine',)
-    return ()
+        return ('sandbox.network = "open": agents reach every host, and the services of this machine', *keys)
+    return keys
 
 
 def reasons(protection: Protection) -> tuple[str, ...]:

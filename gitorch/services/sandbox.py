@@ -63,7 +63,9 @@ def require_sandbox(workspace: Workspace) -> None:
     settings = workspace.config.sandbox
     for host in settings.hosts:
         hosts.check(host)
-    if in_force(settings).mode != "bwrap":
+    mode = in_force(settings).mode
+    _refuse_keys(settings, is_boxed=mode == "bwrap")
+    if mode != "bwrap":
         _refuse_without_sandbox(settings)
         return
     _refuse_exposing(workspace)
@@ -84,6 +86,16 @@ def _refuse_without_sandbox(settings: SandboxSettings) -> None:
             'sandbox.network = "off" needs a sandbox',
             why="without one, an agent uses the network of this machine",
             fix=('sandbox.mode = "bwrap"',),
+        )
+
+
+def _refuse_keys(settings: SandboxSettings, *, is_boxed: bool) -> None:
+    if settings.keys == "outside" and not (is_boxed and settings.keys_outside):
+        raise InvalidInput(
+            "sandbox-keys",
+            'sandbox.keys = "outside" needs a sandbox with its proxy',
+            why="the proxy adds the key to requests; without it, the key is in the agent's environment",
+            fix=('sandbox.mode = "bwrap"', 'sandbox.network = "on"'),
         )
 
 

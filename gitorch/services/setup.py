@@ -18,7 +18,7 @@ from gitorch.services import hooks, repairs, setup_checks
 from gitorch.services.agent_versions import version_note
 from gitorch.services.agents import probe, run_context
 from gitorch.services.checks import require_trust
-from gitorch.services.protection import description, gaps, in_force, reasons
+from gitorch.services.protection import description, gaps, in_force, of_workspace, reasons
 from gitorch.services.sandbox import require_sandbox
 from gitorch.services.setup_checks import SetupFinding
 from gitorch.services.workspace import Workspace
@@ -90,7 +90,7 @@ def _hooks(workspace: Workspace) -> Iterator[SetupFinding]:
 
 
 def _protection(workspace: Workspace) -> list[SetupFinding]:
-    protection = in_force(workspace.config.sandbox)
+    protection = of_workspace(workspace)
     lines = [SetupFinding(None, text) for text in gaps(protection)]
     lines += [SetupFinding(None, text, protection.fix) for text in reasons(protection)]
     if protection.mode == "bwrap":

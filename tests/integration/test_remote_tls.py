@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,19 +17,8 @@ from gitorch.errors import SetupNeeded
 from gitorch.executors.temporal.connection import Connection
 from gitorch.executors.temporal.engine import Engine
 from gitorch.services.remote import target_of
+from tests.support.certificates import certify
 from tests.support.temporal import serving
-
-
-def certify(folder: Path, name: str, authority: str = "") -> None:
-    """Make a key and a certificate; without an authority, it is one."""
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key")
-    extensions: tuple[str, ...] = ("-addext", "keyUsage=critical,keyCertSign")
-    signer: tuple[str, ...] = ()
-    if authority:
-        extensions = ("-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE")
-        signer = ("-CA", f"{authority}.pem", "-CAkey", f"{authority}.key")
-    words = ("openssl", "req", "-x509", *key, "-out", f"{name}.pem", "-days", "2", "-subj", f"/CN={name}")
-    subprocess.run([*words, *extensions, *signer], cwd=folder, check=True, capture_output=True)
 
 
 class Terminator:

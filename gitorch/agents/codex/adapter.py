@@ -58,7 +58,7 @@ class Codex:
         version, login = probed
         if version.exit_code != 0:
             raise _missing(settings, version)
-        problem = _login_problem(_provider(settings, environment), environment, login)
+        problem = _login_problem(model_provider(settings, environment)[1], environment, login)
         if problem:
             raise SetupNeeded(
                 "agent-login",
@@ -151,13 +151,13 @@ def _login_problem(provider: Record, environment: Mapping[str, str], login: Prob
     )
 
 
-def _provider(settings: AgentSettings, environment: Mapping[str, str]) -> Record:
-    """Return the table of the model provider that the configuration names; empty for the built-in one."""
+def model_provider(settings: AgentSettings, environment: Mapping[str, str]) -> tuple[str, Record, Record]:
+    """Return the name and the table of the model provider in use (empty for the built-in one), and all settings."""
     config = _config_file(environment)
     for override in _overrides(settings.args):
         config = _merged(config, override)
     name = text_at(config, "model_provider")
-    return object_at(config, "model_providers", name) if name else {}
+    return name, object_at(config, "model_providers", name) if name else {}, config
 
 
 def _config_file(environment: Mapping[str, str]) -> Record:

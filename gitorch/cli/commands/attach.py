@@ -38,7 +38,7 @@ def attach_command(session: Session, name: str | None) -> None:
     task = session.find(name)
     has_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not session.no_input and not session.json
     with services.attach.opened(workspace, task, has_terminal=has_terminal) as opened:
-        for text in services.protection.warnings(services.protection.in_force(workspace.config.sandbox)):
+        for text in services.protection.warnings(services.protection.of_workspace(workspace)):
             session.screen.warn(text)
         if opened.rescued:
             session.say(f"uncommitted files are in a rescue point: orchestrate rescue show {task.id}")

@@ -170,7 +170,7 @@ def _announced(changes: Generator[list[Task], None, RunSummary]) -> Generator[li
 def _run(session: Session, limits: RunLimits, ready: _Ready) -> None:
     workspace = session.workspace
     stop = threading.Event()
-    protection = services.protection.in_force(workspace.config.sandbox)
+    protection = services.protection.of_workspace(workspace)
     for text in services.protection.warnings(protection):
         session.screen.warn(text)
     if limits.start_at:

@@ -96,6 +96,7 @@ def _answer(workspace: Workspace, board: _Board) -> schema.status.StatusAnswer:
         sandbox=schema.status.SandboxJson(
             mode=board.protection.mode,
             network=board.protection.network,
+            keys=board.protection.keys,
             warnings=list(services.protection.warnings(board.protection)),
         ),
         integration=workspace.config.integration,

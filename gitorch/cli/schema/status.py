@@ -54,6 +54,8 @@ class SandboxJson(msgspec.Struct, frozen=True, kw_only=True):
     """`bwrap`, `private` or `off`."""
     network: str
     """`on` (allowed hosts), `open` or `off`; without a sandbox it is not enforced."""
+    keys: str
+    """Where the API keys of agents are: `outside` of the sandbox, `inside` their environment, or `none`."""
     warnings: list[str]
     """What is not protected, and why nothing stronger is in force."""
 

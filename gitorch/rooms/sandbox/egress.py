@@ -14,6 +14,10 @@ import socket
 import threading
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gitorch.rooms.sandbox.key_proxy import KeyProxy
+
 SOCKET = "proxy.sock"
 MOST_CONNECTIONS = 128
 MOST_NAMED = 5
@@ -32,11 +36,11 @@ class Denied(Exception):
         self.status = status
 
 
-def serve(folder: str, log: str, hosts: list[str], env: dict[str, str]) -> Gate:
+def serve(folder: str, log: str, hosts: list[str], env: dict[str, str], keys: KeyProxy | None = None) -> Gate:
     """Listen in a folder of the host and answer in the background; return what decides.
 
     `env` is the user's: a proxy that it names is the next hop, and is taken out of it. `hosts` are rules `HOST:PORT`;
-    `*.NAME` stands for every name below it, `*` for every port.
+    `*.NAME` stands for every name below it, `*` for every port. Requests for a path go through `keys`.
     """
     upstream = next(filter(None, (env.get(name, "") for name in ("HTTPS_PROXY", "https_proxy"))), "")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
@@ -52,7 +56,7 @@ def serve(folder: str, log: str, hosts: list[str], env: dict[str, str]) -> Gate:
     listener.bind(f"/proc/self/fd/{directory}/{SOCKET}")
     os.close(directory)
     listener.listen(MOST_CONNECTIONS)
-    gate = Gate(hosts, log, upstream)
+    gate = Gate(hosts, log, upstream, keys)
     threading.Thread(target=_accept, args=(listener, gate), daemon=True).start()
     return gate
 
@@ -76,8 +80,9 @@ def _serve_one(client: socket.socket, gate: Gate, slots: threading.BoundedSemaph
 class Gate:
     """Decides on connections and makes those that are allowed."""
 
-    def __init__(self, hosts: list[str], log: str, upstream: str) -> None:
+    def __init__(self, hosts: list[str], log: str, upstream: str, keys: KeyProxy | None = None) -> None:
         self.hosts = hosts
+        self.keys = keys
         self.log = log
         self.upstream = upstream
         self.refused: list[str] = []
@@ -90,6 +95,10 @@ class Gate:
         target = ""
         try:
             method, address, version = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+            if self.keys is not None and address.startswith("/"):
+                target = self.keys.address
+                self._send_with_key(client, self.keys.request(head) + rest, self.keys)
+                return
             target = address if method == "CONNECT" else _host_of_url(address)
             host, port = split_address(target)
             server = self._connect(host, port)
@@ -109,6 +118,17 @@ class Gate:
             else:
                 server.sendall(_for_server(head, method, address, version) + rest)
             relay(client, server)
+
+    def _send_with_key(self, client: socket.socket, request: bytes, keys: KeyProxy) -> None:
+        plain = self._connect(*split_address(keys.address))
+        try:
+            server = keys.secured(plain)
+        except OSError as error:
+            plain.close()
+            raise Denied("502 Bad Gateway", f"{keys.address}: {error}") from error
+        self._record("ALLOW", f"{keys.address} with a key")
+        with server:
+            keys.exchange(client, server, request)
 
     def _connect(self, host: str, port: int) -> socket.socket:
         if not is_allowed(self.hosts, host, port):

@@ -4,7 +4,8 @@ Uses only the standard library, and outlives the orchestrator. Started as
 `python -I -S launcher.py SETTINGS [--brief FILE] -- PROGRAM ARGUMENT...` with the environment of the program.
 
 SETTINGS is a JSON object: `bwrap` (the arguments of bubblewrap up to the program), `filter` (the seccomp filter in
-hexadecimal), `network` (None, or `folder`, `log` and `hosts`: rules `HOST:PORT`), `seconds` and `output_bytes` (limits;
+hexadecimal), `network` (None, or `folder`, `log`, `hosts`: rules `HOST:PORT`, and `keys`: None, or the service
+whose keys stay outside of the box, as `key_proxy` wants it), `seconds` and `output_bytes` (limits;
 0: none), `hints` (whether a program that fails gets a line about refused hosts). It ends with the exit code of the
 program, or with 128 and the signal's number.
 """
@@ -22,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check
     from typing import Any
 
-    from gitorch.rooms.sandbox import egress
+    from gitorch.rooms.sandbox import egress, key_proxy
 
 BRIEF = "/run/gitorch-brief"
 TOO_MUCH = 125
@@ -47,8 +48,12 @@ class BoxLaunch:
         env = dict(os.environ)
         gate = None
         if network := self.settings["network"]:
-            _import_egress()
-            gate = egress.serve(network["folder"], network["log"], network["hosts"], env)
+            _import("egress")
+            keys = None
+            if network["keys"]:
+                _import("key_proxy")
+                keys = key_proxy.KeyProxy(network["keys"], env)
+            gate = egress.serve(network["folder"], network["log"], network["hosts"], env, keys)
         limit = self.settings["output_bytes"]
         self._start(env, subprocess.PIPE if limit else None)
         assert self.box is not None
@@ -126,10 +131,10 @@ def _say_refused(hosts: list[str]) -> None:
         _write_all(f"gitorch: the sandbox refused a connection; to allow it: sandbox.hosts = [{names}]\n".encode())
 
 
-def _import_egress() -> None:
-    """Import the file beside this one: only boxes with a network pay for sockets and threads (15 ms)."""
+def _import(name: str) -> None:
+    """Import a file beside this one: only boxes with a network pay for sockets and threads (15 ms), or for TLS."""
     sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-    globals()["egress"] = __import__("egress")
+    globals()[name] = __import__(name)
     del sys.path[0]
 
 
