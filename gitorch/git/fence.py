@@ -13,6 +13,7 @@ import msgspec
 
 from gitorch.errors import SetupNeeded
 from gitorch.git import inventory
+from gitorch.git.file_state import digest, printable, read_start
 from gitorch.git.inventory import Inventory, Setting
 from gitorch.git.repository import Output, Repository
 from gitorch.git.tree_size import size_problem
@@ -59,8 +60,6 @@ _UNATTENDED = {
 _CHECKOUT_FILES = ("ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "logs/HEAD")
 _SHARED_FILES = ("config", "config.worktree", "shallow", "objects/info/alternates")
 
-# larger files are compared by size and time
-_HASHED_BYTES = 32 * 1024 * 1024
 _LONGEST_ALARM = 1024 * 1024
 
 _COMMIT_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg")
@@ -167,7 +166,7 @@ def refusals(alarm: Path) -> tuple[str, ...]:
         return ()
     if not is_regular:
         return ("the alarm file was replaced",)
-    content = _read(alarm, _LONGEST_ALARM)
+    content = read_start(alarm, _LONGEST_ALARM)
     lines = content.split(b"\n")[:-1]
     return tuple(dict.fromkeys(line.split(b"\t")[0].decode("utf-8", "backslashreplace") for line in lines))
 
@@ -297,31 +296,3 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _name(path: Path, shared: Path) -> str:
     return printable(str(path.relative_to(shared) if path.is_relative_to(shared) else path))
-
-
-def printable(name: str) -> str:
-    """Return a name as valid UTF-8, with escapes for other bytes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def digest(path: Path) -> str:
-    """Return a digest of a file's state; empty if it does not exist. Follows no link and opens no pipe."""
-    try:
-        status = path.lstat()
-        if stat.S_ISLNK(status.st_mode):
-            return "link " + hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
-        if not stat.S_ISREG(status.st_mode):
-            return f"mode {status.st_mode:o}"
-        if status.st_size > _HASHED_BYTES:
-            return f"mode {status.st_mode:o} size {status.st_size} time {status.st_mtime_ns}"
-        return f"{hashlib.sha256(_read(path, _HASHED_BYTES)).hexdigest()} mode {status.st_mode:o}"
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    except PermissionError:
-        return "unreadable"
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """Return a plain file's first bytes; raise `OSError` for a link, and never wait for a pipe."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        return file.read(limit)

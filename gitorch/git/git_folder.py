@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from gitorch.git import fence
+from gitorch.git import file_state
 
 _FOLDERS = (".", "hooks", "info", "objects", "objects/pack", "refs", "refs/heads", "refs/tags")
 _UNWATCHED = ("HEAD", "index", "packed-refs", "gc.pid", "gc.log", "COMMIT_EDITMSG")
@@ -24,13 +23,15 @@ _OWN_FOLDERS = ("gitorch", "hooks", "info", "logs", "lfs", "modules", "objects",
 its commands, remembered resolutions, remotes in files of their own."""
 
 _MOST_FILES = 10_000
-_HASHED_BYTES = 1 << 20
 
 
 def states(common_dir: Path) -> dict[str, str]:
     """Return the states of folders and files, by their paths in the git folder."""
-    modes = {f"mode of .git/{name}".removesuffix("/."): _mode(common_dir / name) for name in _FOLDERS}
-    found = {fence.printable(str(path.relative_to(common_dir))): _state(path) for path in _files(common_dir)}
+    modes = {f"mode of .git/{name}".removesuffix("/."): file_state.permissions(common_dir / name) for name in _FOLDERS}
+    found = {
+        file_state.printable(str(path.relative_to(common_dir))): file_state.quick_digest(path)
+        for path in _files(common_dir)
+    }
     return {name: state for name, state in {**modes, **found}.items() if state}
 
 
@@ -40,7 +41,7 @@ def locks(common_dir: Path) -> dict[str, str]:
     paths = [path for pattern in patterns for path in common_dir.glob(pattern)]
     for root, _, names in os.walk(common_dir / "refs"):
         paths += [Path(root, name) for name in names if name.endswith(".lock")]
-    return {fence.printable(str(path.relative_to(common_dir))): _identity(path) for path in paths}
+    return {file_state.printable(str(path.relative_to(common_dir))): _identity(path) for path in paths}
 
 
 def _files(common_dir: Path) -> Iterator[Path]:
@@ -70,24 +71,6 @@ def _files_of_modules(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in _OF_MODULES]
         yield from (Path(root, name) for name in names if name != "index" and not name.endswith(_UNWATCHED_SUFFIXES))
-
-
-def _state(path: Path) -> str:
-    """Return a digest of a file; of a large one, which may be some tool's data, what changes when it is written."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return ""
-    if status.st_size <= _HASHED_BYTES:
-        return fence.digest(path)
-    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_mode:o}"
-
-
-def _mode(path: Path) -> str:
-    try:
-        return f"{stat.S_IMODE(path.lstat().st_mode):o}"
-    except OSError:
-        return ""
 
 
 def _identity(path: Path) -> str:

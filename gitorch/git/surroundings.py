@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitorch.git import fence
+from gitorch.git.file_state import digest, printable
 from gitorch.git.inventory import Inventory
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktree_list import Worktree, find, linked_folders, list_entries
@@ -32,7 +33,7 @@ def reflogs(repository: Repository, movable: Iterable[str]) -> dict[str, str]:
     patterns = (OWN_REFS, NOTES, *movable)
     found = {}
     for path in _files_below(shared / "logs" / "refs"):
-        name = fence.printable(os.path.relpath(path, shared / "logs"))
+        name = printable(os.path.relpath(path, shared / "logs"))
         if not fence.is_covered(name, patterns):
             status = path.lstat()
             # the change time: whoever sets the others cannot set this one
@@ -45,9 +46,9 @@ def misplaced(repository: Repository, present: Inventory) -> dict[str, str]:
     shared = repository.common_dir
     found = {}
     for path in _files_below(shared / "refs"):
-        name = fence.printable(os.path.relpath(path, shared))
+        name = printable(os.path.relpath(path, shared))
         if name not in present.refs and not name.endswith(_GITS_OWN_SUFFIXES) and not _is_value(path):
-            found[f"{name}, which is no ref,"] = fence.digest(path)
+            found[f"{name}, which is no ref,"] = digest(path)
     return {name: state for name, state in found.items() if state}
 
 
@@ -66,7 +67,7 @@ def settings(variables: Mapping[str, str]) -> dict[str, str]:
     xdg = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
     paths = [Path(variables["GIT_CONFIG_GLOBAL"])] if variables.get("GIT_CONFIG_GLOBAL") else [home / ".gitconfig"]
     paths += [xdg / "git" / name for name in ("config", "attributes", "ignore")]
-    return {fence.printable(str(path)): digest for path in paths if (digest := fence.digest(path))}
+    return {printable(str(path)): state for path in paths if (state := digest(path))}
 
 
 def config_keys(repository: Repository, present: Inventory) -> dict[str, str]:
@@ -75,7 +76,7 @@ def config_keys(repository: Repository, present: Inventory) -> dict[str, str]:
     values: dict[str, str] = {}
     for setting in present.settings:
         if setting.origin == origin:
-            name = f"setting {fence.printable(setting.key)}"
+            name = f"setting {printable(setting.key)}"
             values[name] = values.get(name, "") + setting.value
     return {name: hashlib.sha256(os.fsencode(value)).hexdigest() for name, value in values.items()}
 
@@ -105,17 +106,13 @@ def worktree(repository: Repository, path: Path, filters: Sequence[str] | None =
 
     `filters` are those of `fence.checkout`.
     """
-    name = f"worktree {fence.printable(str(path))}"
-    pointer = {f"{name}: .git": state} if (state := fence.digest(path / ".git")) else {}
+    name = f"worktree {printable(str(path))}"
+    pointer = {f"{name}: .git": state} if (state := digest(path / ".git")) else {}
     linked = find(repository, path)
     if linked is None:
         return pointer
     files = (os.path.relpath(file, linked.admin) for file in _files_below(linked.admin))
-    digests = {
-        f"{name}: {fence.printable(file)}": fence.digest(linked.admin / file)
-        for file in files
-        if not _is_gits_own(file)
-    }
+    digests = {f"{name}: {printable(file)}": digest(linked.admin / file) for file in files if not _is_gits_own(file)}
     digests |= pointer | {f"{name}: {file}": state for file, state in _files(repository, linked, filters).items()}
     return {key: digest for key, digest in digests.items() if digest}
 

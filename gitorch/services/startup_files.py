@@ -8,13 +8,12 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
 from gitorch.config import user_folder
-from gitorch.git import fence
+from gitorch.git import file_state
 from gitorch.git.repository import Repository
 
 _SHELLS = (
@@ -99,7 +98,6 @@ _PRIVATE_FOLDERS = ("", ".ssh", ".gnupg", ".aws", ".config")
 """Folders whose modes say who else may read them."""
 
 _CRON_FOLDERS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/var/at/tabs")
-_HASHED_BYTES = 1 << 20
 _MOST_FILES = 2000
 
 
@@ -114,13 +112,15 @@ def states(
     imported = (path for pattern in _IMPORTED_BY_PYTHON for path in home.glob(pattern))
     own = chain((home / name for name in IN_HOME), imported, (user_folder() / name for name in _GITORCH))
     paths = chain(own if is_reachable else (), (home / path.removeprefix("~/") for path in more))
-    found = {fence.printable(str(path)): state for path in _files(paths) if (state := _state(path))}
+    found = {
+        file_state.printable(str(path)): state for path in _files(paths) if (state := file_state.quick_digest(path))
+    }
     if not is_reachable:
         return found
     found |= {
-        f"mode of {fence.printable(str(home / name))}": mode
+        f"mode of {file_state.printable(str(home / name))}": mode
         for name in _PRIVATE_FOLDERS
-        if (mode := _mode(home / name))
+        if (mode := file_state.permissions(home / name))
     }
     crontab = _crontab(repository)
     return {**found, "your crontab": crontab} if crontab else found
@@ -134,29 +134,11 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def _state(path: Path) -> str:
-    """Return a digest of a file; of a large one its size and times."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return ""
-    if status.st_size <= _HASHED_BYTES:
-        return fence.digest(path)
-    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_mode:o}"
-
-
-def _mode(folder: Path) -> str:
-    try:
-        return f"{stat.S_IMODE(folder.lstat().st_mode):o}"
-    except OSError:
-        return ""
-
-
 def _crontab(repository: Repository) -> str:
     """Return the state of the user's crontab: by its file, or where only cron may see that, by what cron says."""
     for folder in _CRON_FOLDERS:
         try:
-            if state := fence.digest(Path(folder, getpass.getuser())):
+            if state := file_state.digest(Path(folder, getpass.getuser())):
                 return state
         except (NotADirectoryError, FileNotFoundError, KeyError):
             continue
