@@ -93,6 +93,11 @@ class Session:
         """Print narration to stderr."""
         self.screen.say(content)
 
+    def mark_shown(self, task: Task) -> None:
+        """Record that a reviewer was shown a task up to its tip, and say what was rebased on it."""
+        services.restack.show(self.workspace, task)
+        self.print_notices()
+
     def refresh(self) -> None:
         """Start an update of the forecast and the candidate after a manual change; nobody waits for it.
 

@@ -220,6 +220,23 @@ class BeforeQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     reason: str = ""
 
 
+class Restack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a finished task when tasks that it builds on changed.
+
+    It was rebased on the new work of `dependencies`; or it was not, and `problem` says why.
+    """
+
+    dependencies: tuple[TaskId, ...] = ()
+    problem: str = ""
+
+    @property
+    def words(self) -> str:
+        """What became of the task, in words."""
+        if self.problem:
+            return f"not rebased: {self.problem}; a new attempt starts on the new work"
+        return f"rebased on the new work of {', '.join(self.dependencies)}"
+
+
 class RivalSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The place of a task among the rivals that ask for the same work, of which one is picked.
 
@@ -275,6 +292,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `conflict` is what the next attempt has to solve, `failed_conflict_id` the conflict that an attempt has failed to
     solve. `answer` is what the next attempt tells the agent in the session of the last one. `before_questions` is set
     while its agent is asked questions only, `answered` are the questions that the last attempt with any has answered.
+    `restack` is what became of its work when what it builds on changed, until the next attempt or the next checks.
     """
 
     id: TaskId
@@ -300,6 +318,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     conflict: ConflictRetry | None = None
     failed_conflict_id: str = ""
     before_questions: BeforeQuestions | None = None
+    restack: Restack | None = None
     merged_as: Oid | None = None
 
     @property
@@ -331,6 +350,31 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.state is State.WAITING and self.reason.startswith(ANSWERED)
 
     @property
+    def awaits_checks(self) -> bool:
+        """Whether it was rebased, and no check has seen the commits that it has now."""
+        is_rebased = self.restack is not None and not self.restack.problem
+        return is_rebased and self._is_done and self.tip is not None and not self.results
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether it could not be rebased on the new work of what it builds on: `restack` says why."""
+        return self.restack is not None and bool(self.restack.problem) and self._is_done and self.stale
+
+    @property
+    def _is_done(self) -> bool:
+        return self.state in (State.FINISHED, State.APPROVED)
+
+    @property
+    def restack_words(self) -> str:
+        """What became of it when what it builds on changed, as long as that matters; else an empty text."""
+        return self.restack.words if self.restack and (self.awaits_checks or self.is_left_behind) else ""
+
+    @property
+    def explanation(self) -> str:
+        """Why it is in its state, in words, with what became of it when what it builds on changed."""
+        return "; ".join(filter(None, (self.reason, self.restack_words)))
+
+    @property
     def usages(self) -> tuple[Usage, ...]:
         """What each of its attempts used, as far as that is known."""
         last = self.attempt.usage if self.attempt else None
@@ -341,9 +385,6 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What all its attempts used together."""
         return sum(self.usages[1:], start=self.usages[0]) if self.usages else None
 
-
-RESTACKED = "rebased on the new work of "
-"""How the reason of a finished task starts whose branch was rebased when its dependency changed."""
 
 LEFT_OUT = "left out of the last merge: "
 """How the reason of an approved task starts that a check holds back."""

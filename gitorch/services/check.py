@@ -21,6 +21,7 @@ from gitorch.services.agents import run_context
 from gitorch.services.branch_tips import branch_states
 from gitorch.services.changes import change_with_notes
 from gitorch.services.checks import checks_for
+from gitorch.services.stale import with_stale_dependents
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
 from gitorch.storage.tasks import Pair
@@ -99,7 +100,8 @@ def record_results(
         pairs.append((recorded, recorded if is_kept else with_results(state.task, checked)))
         lines.setdefault(_tip(state), []).extend(note.check_line(result) for result in checked)
     summary = describe("check", [state.task for state in states])
-    tasks = change_with_notes(workspace, "check", pairs, lines, summary)
+    marked = with_stale_dependents(workspace, pairs)
+    tasks = change_with_notes(workspace, "check", marked, lines, summary)[: len(pairs)]
     workspace.store.snapshot_if_due()
     services.restack.follow(workspace, [task.id for task in tasks])
     return [
@@ -131,7 +133,8 @@ def with_results(task: Task, results: tuple[CheckResult, ...]) -> Task:
     """Return a task with the results of its checks, and the reason that they give it."""
     failed = ", ".join(result.name for result in results if not result.passed)
     reason = f"checks failed: {failed}" if failed else "" if task.state is not State.CONFLICTED else task.reason
-    return change(task, results=results, reason=reason)
+    restack = task.restack if task.is_left_behind else None
+    return change(task, results=results, reason=reason, restack=restack)
 
 
 def _is_dirty(workspace: Workspace, task: Task) -> bool:

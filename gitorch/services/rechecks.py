@@ -13,7 +13,7 @@ from gitorch.errors import GitorchError
 from gitorch.flow.forecast.background_worker import Cancellation, JobOutcome, LatestWinsWorker
 from gitorch.model import note
 from gitorch.model.naming import TaskId
-from gitorch.model.task import RESTACKED, CheckResult, State, Task, commit_range
+from gitorch.model.task import CheckResult, Task, commit_range
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services.changes import change_with_notes
@@ -84,7 +84,7 @@ class Rechecks:
             return []
         if outcome.error is not None:
             raise outcome.error
-        if current is None or current.tip != outcome.job.task.tip or not _awaits_checks(current):
+        if current is None or current.tip != outcome.job.task.tip or not current.awaits_checks:
             return []
         tip, results = commit_range(current)[1], outcome.result or ()
         lines = {tip: [note.check_line(result) for result in results]}
@@ -93,7 +93,7 @@ class Rechecks:
 
     def _next(self) -> _Job | None:
         for task in self.workspace.tasks.values():
-            if _awaits_checks(task) and task.id not in self._failed:
+            if task.awaits_checks and task.id not in self._failed:
                 try:
                     checks = checks_for(self.workspace, task)
                 except GitorchError as error:
@@ -103,11 +103,6 @@ class Rechecks:
                 if checks:
                     return _Job(task, dict(checks))
         return None
-
-
-def _awaits_checks(task: Task) -> bool:
-    is_open = task.state in (State.FINISHED, State.APPROVED)
-    return is_open and task.reason.startswith(RESTACKED) and not task.results and task.tip is not None
 
 
 @contextmanager

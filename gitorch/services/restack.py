@@ -13,10 +13,11 @@ from gitorch.git import checkouts, notes
 from gitorch.model import graph, note
 from gitorch.model.naming import Oid, TaskId, branch_ref, trash_ref
 from gitorch.model.refs import RefUpdate
-from gitorch.model.task import RESTACKED, Commits, State, Task, change, change_attempt, commit_range
-from gitorch.model.visible import readable_list
+from gitorch.model.task import Commits, Restack, State, Task, change, change_attempt, commit_range
+from gitorch.model.visible import readable, readable_list
 from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed, Replayer
-from gitorch.services.branch_tips import branch_states, is_shown
+from gitorch.services import guard
+from gitorch.services.branch_tips import branch_states, is_shown, mark_shown
 from gitorch.services.changes import change_with_notes
 from gitorch.services.stale import is_based_on, is_up_to_date
 from gitorch.services.workspace import Workspace
@@ -76,9 +77,19 @@ def follow(workspace: Workspace, names: Iterable[TaskId], *, in_run: bool = Fals
         return Restacked()
     for task in () if in_run else restacked.rebased:
         checks = "its checks run in the next run" if not task.results else "its checks still count"
-        workspace.store.say(f"{task.id} was {task.reason}; {checks} (orchestrate check {task.id})")
-    workspace.store.notices.extend(f"{task.id} is stale: {task.reason}" for task in restacked.not_rebased if task.stale)
+        workspace.store.say(f"{task.id} was {_words(task)}; {checks} (orchestrate check {task.id})")
+    left_behind = [task for task in restacked.not_rebased if task.is_left_behind]
+    workspace.store.notices.extend(f"{task.id} is stale: {_words(task)}" for task in left_behind)
     return restacked
+
+
+def show(workspace: Workspace, task: Task) -> None:
+    """Record that a reviewer was shown a task up to its tip; what builds on commits that were added by hand follows."""
+    mark_shown(workspace, task)
+    recorded = workspace.tasks.get(task.id)
+    is_moved = recorded is not None and recorded.tip != task.tip
+    if is_moved and not guard.is_program() and not guard.inside_agent():
+        follow(workspace, [task.id])
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +116,7 @@ def _outdated(workspace: Workspace, names: Iterable[TaskId]) -> list[Task]:
 
 
 def _steps(workspace: Workspace, replayer: Replayer, outdated: Sequence[Task]) -> list[_Step]:
-    tasks = dict(workspace.tasks)
+    tasks = {**workspace.tasks, **_shown_dependencies(workspace, outdated)}
     states = branch_states(workspace, outdated)
     steps = []
     for before in outdated:
@@ -113,10 +124,12 @@ def _steps(workspace: Workspace, replayer: Replayer, outdated: Sequence[Task]) -
         dependencies = [tasks[name] for name in before.spec.after if name in tasks]
         if not all(map(_is_settled, dependencies)):  # it follows once they are
             step = _Step(
-                before=before, task=change(before, stale=before.stale or any(map(_stays_behind, dependencies)))
+                before=before,
+                task=change(before, stale=before.stale or any(task.is_left_behind for task in dependencies)),
             )
         elif is_up_to_date(workspace, state.task, tasks):
-            step = _Step(before=before, task=change(before, stale=False, reason=_without_trouble(before)))
+            restacked = before.restack if before.restack and not before.restack.problem else None
+            step = _Step(before=before, task=change(before, stale=False, restack=restacked))
         elif not is_shown(workspace, state):
             step = _not_rebased(before, "it was changed by hand, and nobody has looked at that")
         else:
@@ -126,13 +139,17 @@ def _steps(workspace: Workspace, replayer: Replayer, outdated: Sequence[Task]) -
     return steps
 
 
+def _shown_dependencies(workspace: Workspace, outdated: Sequence[Task]) -> dict[TaskId, Task]:
+    """Return what these build on, with the commits that were added by hand and that a reviewer has seen."""
+    tasks = workspace.tasks
+    dependencies = {name: tasks[name] for task in outdated for name in task.spec.after if name in tasks}
+    states = branch_states(workspace, dependencies.values())
+    return {name: state.task for name, state in states.items() if is_shown(workspace, state)}
+
+
 def _is_settled(dependency: Task) -> bool:
     states = (State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED)
     return (dependency.state in states or dependency.before_questions is not None) and not dependency.stale
-
-
-def _stays_behind(dependency: Task) -> bool:
-    return dependency.stale and dependency.reason.startswith(_TROUBLE)
 
 
 def _replayed(workspace: Workspace, replayer: Replayer, before: Task, task: Task, tasks: dict[TaskId, Task]) -> _Step:
@@ -154,13 +171,14 @@ def _replayed(workspace: Workspace, replayer: Replayer, before: Task, task: Task
     except Refused as refused:
         return _not_rebased(before, refused.what)
     tree = replayer.tree(replayed.tip)
-    results = tuple(result for result in task.results if result.tree == tree)
     rebased_task = change(
         task,
         commits=Commits(start.commit, replayed.tip),
         stale=False,
-        results=results,
-        reason=f"{RESTACKED}{', '.join(changed)}",
+        results=tuple(result for result in task.results if result.tree == tree),
+        # what checks said of it, or a merge, was about other commits
+        reason="" if task.passed is False or task.state is State.APPROVED else task.reason,
+        restack=Restack(dependencies=tuple(changed)),
     )
     if task.attempt is not None and task.attempt.tip is not None:
         new = dict(replayed.pairs)
@@ -168,16 +186,12 @@ def _replayed(workspace: Workspace, replayer: Replayer, before: Task, task: Task
     return _Step(before=before, task=rebased_task, branch=task, replayed=replayed)
 
 
-_TROUBLE = "not rebased: "
+def _not_rebased(task: Task, problem: str) -> _Step:
+    return _Step(before=task, task=change(task, stale=True, restack=Restack(problem=readable(problem))))
 
 
-def _not_rebased(task: Task, reason: str) -> _Step:
-    words = f"{_TROUBLE}{reason}; a new attempt starts on the new work"
-    return _Step(before=task, task=change(task, stale=True, reason=words))
-
-
-def _without_trouble(task: Task) -> str:
-    return "" if task.reason.startswith(_TROUBLE) else task.reason
+def _words(task: Task) -> str:
+    return task.restack.words if task.restack else ""
 
 
 def _moves(step: _Step) -> list[RefUpdate]:

@@ -27,7 +27,7 @@ from gitorch.services.forecast_record import current_resolutions, saved_conflict
 from gitorch.services.resume import answered
 from gitorch.services.rivals import Dropped, dropped_by
 from gitorch.services.second_look import verdict_patches
-from gitorch.services.stale import mark_dependents_stale
+from gitorch.services.stale import mark_dependents_stale, with_stale_dependents
 from gitorch.services.workspace import Workspace
 from gitorch.storage.foreign_changes import ForeignChange
 from gitorch.storage.operations import describe
@@ -169,9 +169,10 @@ def approve(
     comments = (Comment(text=comment),) if comment else ()
     dropped = dropped_by(workspace, current, reviewer)
     pairs = [*zip(tasks, approved, strict=True), *dropped.pairs]
-    changed = _record_verdict(workspace, "approve", pairs, [*current, *merged], reviewer, comments, dropped)
+    all_pairs = with_stale_dependents(workspace, pairs)
+    changed = _record_verdict(workspace, "approve", all_pairs, [*current, *merged], reviewer, comments, dropped)
     services.restack.follow(workspace, [task.id for task in current])
-    return [*changed, *merged]
+    return [*changed[: len(pairs)], *merged]
 
 
 def revise(workspace: Workspace, task: Task, reviewer: str, comments: Sequence[Comment]) -> Task:

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gitorch.model import graph
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task, change
 from gitorch.services.workspace import Workspace
+from gitorch.storage.tasks import Pair
 
 
 def mark_dependents_stale(workspace: Workspace, task: Task) -> list[tuple[Task, Task]]:
     """Return the started tasks that build on this one, each unchanged and marked as stale."""
     tasks = workspace.tasks
     dependents = (tasks[name] for name in graph.dependants(task.id, tasks))
-    started = [task for task in dependents if task.base is not None and task.state is not State.MERGED]
-    return [(task, change(task, stale=True)) for task in started]
+    return [(task, change(task, stale=True)) for task in dependents if _is_started(task)]
+
+
+def with_stale_dependents(workspace: Workspace, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return changes of tasks, and then those of tasks that build on a branch whose tip they move, marked as stale.
+
+    So a command that is killed before it has rebased these leaves that to the next one.
+    """
+    before = dict(workspace.tasks)
+    new = {task.id: task for _, task in pairs if task is not None}
+    moved = [name for name, task in new.items() if name in before and before[name].tip != task.tip]
+    marked = {task.id: task for task in outdated(workspace, moved, {**before, **new})}
+    own = [(old, marked.pop(task.id, task) if task else None) for old, task in pairs]
+    return [*own, *((before[name], task) for name, task in marked.items())]
+
+
+def outdated(workspace: Workspace, moved: Iterable[TaskId], tasks: Mapping[TaskId, Task]) -> list[Task]:
+    """Return the started tasks that build on these, and not on their current tips, marked as stale."""
+    current = dict(tasks)
+    names = {name for start in moved for name in graph.dependants(start, current)}
+    marked = []
+    for dependent in graph.merge_order(current[name] for name in names if _is_started(current[name])):
+        if not is_up_to_date(workspace, dependent, current):
+            current[dependent.id] = change(dependent, stale=True)
+            marked.append(current[dependent.id])
+    return marked
+
+
+def _is_started(task: Task) -> bool:
+    return task.base is not None and task.state is not State.MERGED
 
 
 def unstale_dependents(workspace: Workspace, changed: Sequence[Task]) -> list[Task]:

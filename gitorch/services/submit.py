@@ -153,6 +153,7 @@ def _reset(task: Task, agent: str) -> Task:
         retried=0,
         wake=None,
         stale=False,
+        restack=None,
         conflict=None,
         before_questions=None,
         failed_conflict_id="",

@@ -22,6 +22,7 @@ from gitorch.services.changes import change_with_notes
 from gitorch.services.check import CheckStep, run_checks, with_results
 from gitorch.services.checks import checks_for
 from gitorch.services.review import require_seen
+from gitorch.services.stale import with_stale_dependents
 from gitorch.services.workspace import Workspace
 
 _OPEN = (State.FINISHED, State.CONFLICTED)
@@ -70,7 +71,8 @@ def apply(workspace: Workspace, task: Task, numbers: Sequence[int]) -> Generator
     applied = change(with_results(applied, results), comments=tuple(rest))
     moves = [RefUpdate(branch_ref(task.branch), commit, tip)]
     lines = {commit: [note.check_line(result) for result in results]} if results else {}
-    (saved,) = change_with_notes(workspace, "apply", [(task, applied)], lines, f"apply suggestions to {task.id}", moves)
+    pairs = with_stale_dependents(workspace, [(task, applied)])
+    saved, *_ = change_with_notes(workspace, "apply", pairs, lines, f"apply suggestions to {task.id}", moves)
     workspace.store.snapshot_if_due()
     services.restack.follow(workspace, [saved.id])
     return AppliedSuggestions(task=saved, commit=commit, comments=tuple(comments), results=results)

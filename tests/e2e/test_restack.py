@@ -16,6 +16,12 @@ if git log --format=%s | grep -q "^Low"; then sed -i s/five/FIVE/ low.txt; git c
 else printf 'one\\ntwo\\nthree\\nfour\\nfive\\n' > low.txt; git add -A; git commit -qm Low; fi"""
 
 
+def _commit_by_hand(cli: Cli, name: str, path: str, text: str) -> None:
+    worktree = Path(cli.tasks()[name]["worktree"])
+    (worktree / path).write_text(text)
+    git("commit", "-qam", "By hand", cwd=worktree)
+
+
 @pytest.fixture
 def cli(repository_folder: Path) -> Cli:
     """Three finished tasks, one on the other, and one that will conflict with a change of the first."""
@@ -62,6 +68,7 @@ def test_a_second_attempt_takes_its_dependants_along(cli: Cli) -> None:
     clash = tasks["clash"]
     assert (clash["state"], clash["stale"], clash["tip"]) == ("finished", True, before["clash"]["tip"])
     assert clash["reason"].startswith("not rebased: it conflicts with low in low.txt")
+    assert clash["restack"] == {"rebased_on": [], "problem": "it conflicts with low in low.txt"}
     assert "not rebased: it conflicts with low in low.txt" in cli("status").text
     assert [cli.json("undo")["operation"]["what"] for _ in range(3)] == [
         "check top",
@@ -102,6 +109,32 @@ def test_a_commit_by_hand_takes_its_dependants_along(cli: Cli) -> None:
     assert (top["checks"]["passed"], top["reason"]) == (False, "checks failed: test")
 
 
+@pytest.mark.parametrize("words", [("diff", "low"), ("review", "low"), ("diff", "low", "--json")])
+def test_a_look_at_a_commit_by_hand_takes_its_dependants_along(cli: Cli, words: tuple[str, ...]) -> None:
+    """`status` says at once that they are stale and moves nothing; who looks at the commit has them rebased on it."""
+    before = cli.tasks()
+    _commit_by_hand(cli, "low", "low.txt", "zero\none\ntwo\nthree\nfour\nfive\n")
+    assert [task["stale"] for task in cli.tasks().values()] == [False, True, True, True]
+    assert "1 commit by Una User since attempt 1" in cli("status").text
+    program = {"GITORCH_CLIENT": "a program"}
+    cli(*words, env=program)
+    assert git("rev-parse", "orch/mid", cwd=cli.folder) == before["mid"]["tip"]
+    said = cli(*words).stderr
+    assert "mid was rebased on the new work of low; its checks run in the next run" in said
+    assert "clash was rebased" in said
+    tasks = cli.tasks()
+    assert based(cli, tasks) == {"mid": True, "top": True, "clash": True}
+    assert [task["stale"] for task in tasks.values()] == [False] * 4
+    assert tasks["mid"]["restack"] == {"rebased_on": ["low"], "problem": None}
+    assert "rebased" not in cli(*words).stderr
+    cli.run()
+    assert [task["checks"]["passed"] for task in cli.tasks().values()] == [None, True, True, True]
+    assert "restack" not in cli.tasks()["mid"]
+    cli("check", "low")
+    cli("approve", "low", "mid", "top", "clash")
+    assert len(cli.json("merge")["merged"]) == 4
+
+
 def test_what_was_changed_by_hand_is_not_moved_unseen(cli: Cli) -> None:
     """A dependant with a commit that nobody has looked at stays, with the reason, until it was; so does a dirty one."""
     tasks = cli.tasks()
@@ -109,13 +142,13 @@ def test_what_was_changed_by_hand_is_not_moved_unseen(cli: Cli) -> None:
     git("commit", "-q", "--allow-empty", "-m", "By hand", cwd=mid)
     (low / "low.txt").write_text("zero\none\ntwo\nthree\nfour\nfive\n")
     git("commit", "-qam", "By hand", cwd=low)
-    cli("diff", "low")
-    said = cli("approve", "low", "--force").stderr
+    said = cli("diff", "low").stderr
+    cli("approve", "low", "--force")
     assert "it was changed by hand, and nobody has looked at that" in said
     tasks = cli.tasks()
     assert (tasks["mid"]["stale"], tasks["top"]["stale"]) == (True, True)
-    cli("diff", "mid")
     (mid / "mid.txt").write_text("not committed\n")
+    cli("diff", "mid")
     cli.run()
     assert cli.tasks()["mid"]["stale"] is True
     assert "are changed and not committed" in cli.tasks()["mid"]["reason"]

@@ -61,7 +61,7 @@ def _suggested(cli: Cli) -> None:
 
 
 def _is_asked(tasks: Tasks) -> bool:
-    return tasks["low"]["state"] == "queued"
+    return bool(tasks["low"]["state"] == "queued")
 
 
 def _is_applied(tasks: Tasks) -> bool:

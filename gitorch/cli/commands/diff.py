@@ -83,7 +83,7 @@ def diff_command(
         hunks = services.second_look.branch_hunks(session.workspace, card.task)
         look = services.second_look.since_review(session.workspace, task) if since_review else None
         session.answer("", schema.review.DiffAnswer.of_branch(card, hunks, look))
-        services.branch_tips.mark_shown(session.workspace, card.task)
+        session.mark_shown(card.task)
         return
     sys.exit(show_diff(session, task, ("--stat", *options) if stat else options, ctx.meta[_PATHS]))
 
@@ -107,7 +107,7 @@ def show_second_look(session: Session, task: Task) -> None:
     """Show what changed since the last verdict on a task, in the user's pager."""
     look = services.second_look.since_review(session.workspace, task)
     show_text(session, views.second_look.second_look(look, session.screen.out, hunk_colours(session)))
-    services.branch_tips.mark_shown(session.workspace, services.branch_tips.branch_state(session.workspace, task).task)
+    session.mark_shown(services.branch_tips.branch_state(session.workspace, task).task)
 
 
 def hunk_colours(session: Session) -> dict[str, str] | None:
@@ -154,7 +154,7 @@ def show_diff(session: Session, task: Task, options: Sequence[str], paths: Seque
         exact = f"git diff {base[:12]} {tip[:12]}"
         session.screen.warn(f"{len(redactor.kinds)} credentials in this diff are redacted; for the exact text: {exact}")
     if run.exit_code == 0 and not paths and all(option.startswith("-") for option in options):  # the whole diff
-        services.branch_tips.mark_shown(session.workspace, branch.task)
+        session.mark_shown(branch.task)
     return run.exit_code
 
 

@@ -66,7 +66,7 @@ def review_command(
         text = views.review.card(cards[0]) if task else views.review.review_list(cards)
         session.answer(text, schema.review.ReviewAnswer.of(cards))
         if task and not only_list:
-            services.branch_tips.mark_shown(workspace, cards[0].task)
+            session.mark_shown(cards[0].task)
         return
     if not task:
         session.answer(views.review.review_list(cards))

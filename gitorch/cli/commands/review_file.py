@@ -59,7 +59,7 @@ def _carry_out(session: Session, task: Task, text: str, quoted: list[views.revie
             f"{task.id} has comments that nobody would get",
             fix=("write revise or comment as the verdict, or remove the comments",),
         )
-    services.branch_tips.mark_shown(workspace, services.branch_tips.branch_state(workspace, task).task)
+    session.mark_shown(services.branch_tips.branch_state(workspace, task).task)
     if comments or task.comments:
         task = services.comments.replace_comments(workspace, task, comments)
     if review.verdict == "revise":

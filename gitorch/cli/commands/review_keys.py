@@ -58,7 +58,7 @@ def review_interactively(session: Session, cards: Sequence[ReviewCard], *, flat:
 def _ask_verdict(session: Session, card: ReviewCard, position: str, *, flat: bool) -> bool:
     """Show one task and carry out keys until it has its verdict; return whether to go on with the next."""
     session.answer(views.review.card(card))
-    services.branch_tips.mark_shown(session.workspace, card.task)
+    session.mark_shown(card.task)
     while True:
         click.echo(f"{position} {_PROMPT} ", nl=False, err=True)
         key = read_key()
@@ -146,7 +146,7 @@ def _edit(session: Session, task: Task) -> bool:
 
 def _apply(session: Session, task: Task) -> bool:
     apply_suggestions(session, session.find(task.id))
-    services.branch_tips.mark_shown(session.workspace, session.find(task.id))
+    session.mark_shown(session.find(task.id))
     return False
 
 

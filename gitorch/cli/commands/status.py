@@ -76,6 +76,9 @@ def _board(workspace: Workspace) -> _Board:
     tasks = {
         name: task if task.state is State.APPROVED else branches[name].task for name, task in workspace.tasks.items()
     }
+    moved_by_hand = [name for name, state in branches.items() if state.unseen]
+    if moved_by_hand:
+        tasks |= {task.id: task for task in services.stale.outdated(workspace, moved_by_hand, tasks)}
     return _Board(
         tasks=tasks,
         branches=branches,

@@ -45,7 +45,7 @@ def open_viewer(session: Session, task: Task) -> Task:
     comments = read_viewer_comments(text)
     if code not in (0, _COMMENTS_WRITTEN) and not comments:
         raise Refused("viewer-failed", f"the viewer ended with exit code {code}", why=command)
-    services.branch_tips.mark_shown(workspace, branch.task)
+    session.mark_shown(branch.task)
     if comments:
         task = services.comments.keep_comments(workspace, session.find(task.id), comments)
         session.say(f"{task.id}: {len(comments)} comments from the viewer, {len(task.comments)} wait to be sent")

@@ -10,7 +10,7 @@ from gitorch.cli.schema.answer import Absent, ObjectId, Timestamp, known_time, p
 from gitorch.model import rivals
 from gitorch.model.branch_state import LaterCommit
 from gitorch.model.outcome import AttemptOutcome, Usage
-from gitorch.model.task import Attempt, CheckResult, Comment, PastAttempt, Phase, Priority, State, Task
+from gitorch.model.task import Attempt, CheckResult, Comment, PastAttempt, Phase, Priority, Restack, State, Task
 from gitorch.storage.foreign_changes import ForeignChange
 
 
@@ -184,6 +184,20 @@ class PastAttemptJson(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class RestackJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a finished task when tasks that it builds on changed."""
+
+    rebased_on: list[str]
+    """The tasks on whose new work it was rebased, so that it awaits its checks; empty if it was not rebased."""
+    problem: str | None
+    """Why it was not rebased; null if it was."""
+
+    @classmethod
+    def of(cls, restack: Restack) -> RestackJson:
+        """Return what became of a task."""
+        return cls(rebased_on=list(restack.dependencies), problem=restack.problem or None)
+
+
 class RivalJson(msgspec.Struct, frozen=True, kw_only=True):
     """The place of a task among rival attempts, of which one is picked."""
 
@@ -226,6 +240,8 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a dependency changed since this task was done."""
     reason: str | None
     """Why the task is in this state."""
+    restack: RestackJson | Absent = msgspec.UNSET
+    """What became of a finished task when what it builds on changed; absent when nothing has, or when it is settled."""
     cost: CostJson | None
     """What all attempts consumed."""
     created: Timestamp | None
@@ -270,7 +286,8 @@ class TaskJson(msgspec.Struct, frozen=True, kw_only=True):
             past=[PastAttemptJson.of(attempt) for attempt in task.past],
             checks=ChecksJson(passed=task.passed, results=[CheckJson.of(result) for result in task.results]),
             stale=task.stale,
-            reason=task.reason or None,
+            reason=task.explanation or None,
+            restack=RestackJson.of(task.restack) if task.restack and task.restack_words else msgspec.UNSET,
             cost=CostJson.of(task.usage) if task.usage else None,
             created=known_time(spec.created),
             comments=[CommentJson.of(comment) for comment in task.comments],

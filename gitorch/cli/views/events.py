@@ -89,7 +89,7 @@ def _change(task: Task, before: Task | None) -> str:
         return task.state
     attempt, earlier = task.attempt, before.attempt
     if task.state is not State.RUNNING or attempt is None or earlier is None:
-        return task.state if task.reason != before.reason else ""
+        return task.state if task.explanation != before.explanation else ""
     if attempt.phase is Phase.CHECKING and earlier.phase is not Phase.CHECKING:
         return "checking"
     return "fixing" if attempt.round != earlier.round else ""

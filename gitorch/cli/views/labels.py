@@ -189,7 +189,9 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
 def _merge_step(task: Task) -> tuple[str, str]:
     if is_left_out(task):
         return "revise", task.reason
-    return "merge", STALE if task.stale else ""
+    reasons = [STALE] if task.stale else []
+    reasons += [task.restack_words] if task.restack_words else []
+    return "merge", "; ".join(reasons)
 
 
 def unlock_counts(tasks: Mapping[TaskId, Task]) -> dict[TaskId, int]:
@@ -245,6 +247,8 @@ def _review_reason(task: Task, tasks: Mapping[TaskId, Task]) -> str:
         reasons.append(NOT_CHECKED)
     if task.reason and not task.reason.startswith("checks failed"):
         reasons.append(task.reason)
+    if task.restack_words:
+        reasons.append(task.restack_words)
     return "; ".join(reasons)
 
 

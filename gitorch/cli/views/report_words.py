@@ -91,7 +91,7 @@ def _need(entry: ReportEntry, tasks: Mapping[TaskId, Task], unlocks: Mapping[Tas
 
 def _reason(task: Task) -> str:
     failed = ", ".join(result.name for result in task.results if not result.passed)
-    return task.reason or (f"checks failed: {failed}" if failed else str(task.state))
+    return task.explanation or (f"checks failed: {failed}" if failed else str(task.state))
 
 
 def _paths(paths: Sequence[str]) -> str:

@@ -62,6 +62,7 @@ def start(context: RunContext, task: Task, base: Oid) -> Task:
         commits=commits,
         results=task.results if answers_only else (),
         before_questions=task.before_questions if answers_only else None,
+        restack=task.restack if answers_only else None,
         wake=None,
         attempts=number,
         attempt=new,

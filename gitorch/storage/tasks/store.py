@@ -23,6 +23,7 @@ from gitorch.storage.tasks.journal import Entry, Journal, JournalContent, comple
 from gitorch.storage.tasks.parsed import ParsedTasks, copy_path
 from gitorch.storage.tasks.run_guard import OnForeign, Trusted
 from gitorch.storage.tasks.snapshot import Damaged, Foreign, Tasks, previous
+from gitorch.storage.tasks.upgrade import FIELDS, upgraded
 
 Pair = tuple[Task | None, Task | None]
 """A change of one task: old value (None: new task) and new value (None: dropped)."""
@@ -57,6 +58,7 @@ class Store:
         self.generation = 0
         self._snapshot = snapshot.EMPTY
         self._changed: set[TaskId] = set()  # since the snapshot
+        self._upgraded: set[TaskId] = set()
         self._snapshot_cost = 0.0
         self._journal = Journal(folder / "journal")
         self._identity: tuple[int, int, int] | None = None
@@ -130,7 +132,9 @@ class Store:
     def _fold(self, entries: Sequence[Entry]) -> None:
         """Apply the entries of the journal to the snapshot."""
         state = folded(self._snapshot.tasks, self._snapshot.generation, entries)
-        self.tasks, self.generation, self._changed = state.tasks, state.generation, state.changed
+        self.tasks = {name: upgraded(task) for name, task in state.tasks.items()}
+        self._upgraded = {name for name, task in self.tasks.items() if task is not state.tasks[name]}
+        self.generation, self._changed = state.generation, state.changed | self._upgraded
 
     def recall_losses(self) -> None:
         """Say what earlier commands found to be lost, until it is acknowledged."""
@@ -229,6 +233,8 @@ class Store:
         if (old is None) != (now is None) or (old and now and task.state != old.state != now.state):
             raise _task_moved(task.id, now)
         before = field_values(old) if old else {}
+        if task.id in self._upgraded:  # the files still say something else
+            before = {name: value for name, value in before.items() if name not in FIELDS}
         fields = {name: value for name, value in field_values(task).items() if value != before.get(name, ...)}
         return {"task": task.id, "set": msgspec.to_builtins(fields)} if fields else None
 
