@@ -2,6 +2,7 @@
 
     python -m tests.bench.first_hour --languages js,rust,go,python
     python -m tests.bench.first_hour --kinds npm,cargo --sandbox off --keep FOLDER
+    python -m tests.bench.first_hour --languages go --root ROOT     # in a clean Debian, see container.py
 
 Each kind gets a home and a virtual environment of its own: install the wheel, `demo`, then in a new repository `init`,
 `config trust`, `submit`, `run`, `review`, `approve`, `merge` and `undo`. The agents are commands: the work of one
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ import tomli
 import tomli_w
 
 from gitorch import typed
+from tests.bench import container
+from tests.bench.container import Container
 from tests.bench.table import cpu
 from tests.support.cli import ROOT
 
@@ -86,31 +89,45 @@ def kinds() -> dict[str, Kind]:
 
 
 class Stranger:
-    """Somebody with a new home folder, who has just installed the wheel."""
+    """Somebody with a new home folder, who has just got the wheel; on this machine, or in a clean container."""
 
-    def __init__(self, folder: Path, sandbox: str, log: Callable[[str], object]) -> None:
-        self.folder, self.repository, self.log = folder, folder / "shop", log
-        home = folder / "home"
-        home.mkdir(parents=True)
-        passed = {name: value for name, value in os.environ.items() if name.startswith(_OF_THE_MACHINE)}
-        tools = {
-            name: str(Path.home() / place) for name, place in _TOOLCHAINS.items() if (Path.home() / place).is_dir()
-        }
+    def __init__(self, folder: Path, sandbox: str, log: Callable[[str], object], root: Path | None = None) -> None:
+        self.log = log
+        self.home = folder / "home"
+        self.repository = self.home / "shop"
+        self.repository.mkdir(parents=True)
+        self.container = Container(root, self.home) if root else None
+        home = container.HOME if root else self.home
+        passed = {name: text for name, text in os.environ.items() if name.startswith(_OF_THE_MACHINE)}
         self.environment = {
             **passed,
-            **tools,
+            **({} if root else _toolchains()),
             "HOME": str(home),
-            "PATH": f"{folder / 'venv/bin'}{os.pathsep}{_path_without_this()}",
+            "PATH": container.PATH if root else f"{home / 'venv/bin'}{os.pathsep}{_path_without_this()}",
             "GITORCH_SANDBOX_MODE": sandbox,
         }
-        (home / ".gitconfig").write_text("[user]\nname = Una\nemail = una@example.org\n[init]\ndefaultBranch = main\n")
+        self.write(".gitconfig", "[user]\nname = Una\nemail = una@example.org\n[init]\ndefaultBranch = main\n")
 
-    def call(self, *words: str, ok: Iterable[int] = (0,), cwd: Path | None = None, **variables: str) -> str:
+    def write(self, name: str, content: str) -> None:
+        """Write a file of the home folder."""
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        if self.container:
+            self.container.own()
+
+    def words(self, words: Sequence[str], cwd: Path) -> list[str]:
+        """Return what runs `words` in a folder of the home, as this machine has to call it."""
+        if not self.container:
+            return [*words]
+        return self.container.command(words, container.HOME / cwd.relative_to(self.home), self.environment)
+
+    def call(self, *words: str, ok: Iterable[int] = (0,), cwd: Path | None = None) -> str:
         """Run a program; return what it printed, or raise when its exit code is another one."""
         done = subprocess.run(
-            words,
-            cwd=cwd or self.folder,
-            env={**self.environment, **variables},
+            self.words(words, cwd or self.home),
+            cwd=cwd or self.home,
+            env=None if self.container else self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -129,9 +146,7 @@ class Stranger:
     def begin(self, kind: Kind) -> None:
         """Make the repository, and the configuration with the two agents."""
         for name, content in kind.files.items():
-            path = self.repository / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
+            self.write(f"shop/{name}", content)
         self.git("init", "--quiet")
         if kind.lock:
             self.call("sh", "-c", kind.lock, cwd=self.repository)
@@ -141,9 +156,7 @@ class Stranger:
             name: {"kind": "command", "command": ["sh", "-ec", _script(files)]}
             for name, files in (("right", kind.right), ("wrong", kind.wrong))
         }
-        file = self.folder / "home/.config/gitorch/config.toml"
-        file.parent.mkdir(parents=True)
-        file.write_text(tomli_w.dumps({"agents": agents}))
+        self.write(".config/gitorch/config.toml", tomli_w.dumps({"agents": agents}))
 
     def tasks(self) -> dict[str, Any]:
         return {task["id"]: task for task in json.loads(self.orchestrate("status", "--all", "--json"))["tasks"]}
@@ -155,6 +168,11 @@ def _script(files: Mapping[str, str]) -> str:
         text = base64.b64encode(content.encode()).decode()
         lines += [f"mkdir -p {shlex.quote(str(Path(name).parent))}", f"echo {text} | base64 -d > {shlex.quote(name)}"]
     return "\n".join([*lines, "git add --all", "git commit --quiet --message 'Add a mean'"])
+
+
+def _toolchains() -> dict[str, str]:
+    places = {name: Path.home() / place for name, place in _TOOLCHAINS.items()}
+    return {name: str(place) for name, place in places.items() if place.is_dir()}
 
 
 def _path_without_this() -> str:
@@ -216,8 +234,9 @@ def _check_names(found: Any) -> list[str]:
 
 
 def _install(stranger: Stranger, wheel: Path) -> None:
-    stranger.call(sys.executable, "-m", "venv", "venv")
-    stranger.call("venv/bin/python", "-m", "pip", "install", "--quiet", str(wheel))
+    shutil.copy(wheel, stranger.home)
+    stranger.call("python3" if stranger.container else sys.executable, "-m", "venv", "venv")
+    stranger.call("venv/bin/python", "-m", "pip", "install", "--quiet", wheel.name)
 
 
 def _must(holds: bool, fault: str) -> None:
@@ -241,7 +260,8 @@ def chosen(options: argparse.Namespace) -> list[Kind]:
         sys.exit(f"error: unknown: {', '.join(sorted(unknown))}; known are {', '.join(table)}")
     wanted = [kind for kind in table.values() if kind.name in names or kind.language in languages]
     wanted = wanted if names or languages else [*table.values()]
-    absent = [kind.name for kind in wanted if not shutil.which(kind.program)]
+    here = Container(options.root, options.root).which if options.root else shutil.which
+    absent = [kind.name for kind in wanted if not here(kind.program)]
     if absent:
         print(f"left out, because the program is not installed: {', '.join(absent)}")
     return [kind for kind in wanted if kind.name not in absent]
@@ -253,6 +273,7 @@ def main() -> None:
     parser.add_argument("--kinds", default="", help="names in first_hour.toml, with commas; the default is all")
     parser.add_argument("--languages", default="", help="js, rust, go, python, ...")
     parser.add_argument("--sandbox", default="auto", help="sandbox.mode")
+    parser.add_argument("--root", type=Path, help="a clean system, made by tests.bench.container")
     parser.add_argument("--keep", type=Path, help="an empty folder to work in, which is kept")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gitorch-first-hour-") as temporary:
@@ -263,7 +284,8 @@ def main() -> None:
         for kind in chosen(options):
             (folder / kind.name).mkdir(parents=True)
             with (folder / kind.name / "log").open("w") as log:
-                results.append(first_hour(kind, Stranger(folder / kind.name, options.sandbox, log.write), wheel))
+                stranger = Stranger(folder / kind.name, options.sandbox, log.write, options.root)
+                results.append(first_hour(kind, stranger, wheel))
             print(results[-1].line, flush=True)
     sys.exit(any(result.fault for result in results))
 
