@@ -143,8 +143,12 @@ class Stranger:
     def git(self, *words: str) -> str:
         return self.call("git", *words, cwd=self.repository).strip()
 
-    def begin(self, kind: Kind) -> None:
-        """Make the repository, and the configuration with the two agents."""
+    def take(self, wheel: Path) -> None:
+        """Put the wheel into the home."""
+        shutil.copy(wheel, self.home)
+
+    def begin(self, kind: Kind, agents: Mapping[str, Mapping[str, str]]) -> None:
+        """Make the repository, and command agents that each write and commit these files."""
         for name, content in kind.files.items():
             self.write(f"shop/{name}", content)
         self.git("init", "--quiet")
@@ -152,11 +156,10 @@ class Stranger:
             self.call("sh", "-c", kind.lock, cwd=self.repository)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "Add the shop")
-        agents = {
-            name: {"kind": "command", "command": ["sh", "-ec", _script(files)]}
-            for name, files in (("right", kind.right), ("wrong", kind.wrong))
+        commands = {
+            name: {"kind": "command", "command": ["sh", "-ec", _script(files)]} for name, files in agents.items()
         }
-        self.write(".config/gitorch/config.toml", tomli_w.dumps({"agents": agents}))
+        self.write(".config/gitorch/config.toml", tomli_w.dumps({"agents": commands}))
 
     def tasks(self) -> dict[str, Any]:
         return {task["id"]: task for task in json.loads(self.orchestrate("status", "--all", "--json"))["tasks"]}
@@ -200,7 +203,7 @@ def first_hour(kind: Kind, stranger: Stranger, wheel: Path) -> Result:
     try:
         timed("install", lambda: _install(stranger, wheel))
         timed("demo", lambda: stranger.call("orchestrate", "demo"))
-        stranger.begin(kind)
+        stranger.begin(kind, {"right": kind.right, "wrong": kind.wrong})
         timed("init", call("init"))
         found = json.loads(stranger.orchestrate("config", "get", "checks", "--json"))
         checks = tuple(sorted(_check_names(found)))
@@ -234,7 +237,7 @@ def _check_names(found: Any) -> list[str]:
 
 
 def _install(stranger: Stranger, wheel: Path) -> None:
-    shutil.copy(wheel, stranger.home)
+    stranger.take(wheel)
     stranger.call("python3" if stranger.container else sys.executable, "-m", "venv", "venv")
     stranger.call("venv/bin/python", "-m", "pip", "install", "--quiet", wheel.name)
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_night import configured, person
 from tests.support import sandbox
 from tests.support.cli import OBEDIENT, Cli, does
 from tests.support.git import git
+from tests.support.model_server import ModelRequest, ModelServer, Say, Shell, Turn
 
 _READER = OBEDIENT.rstrip("\n") + '\npermissions = "readonly"\nreadonly_args = []\n'
 
@@ -65,3 +67,46 @@ def test_in_a_box_nothing_can_be_changed(repository_folder: Path) -> None:
     assert (listed["permissions"], listed["permission_flags"]) == ("readonly", [])
     shown = cli("agents", "list", env={"GITORCH_SANDBOX_MODE": "off"}).text
     assert "claude: permissions worktree: --permission-mode bypassPermissions" in shown
+
+
+@pytest.mark.real_agents
+def test_real_agents_that_may_only_read_in_a_box(repository_folder: Path) -> None:
+    """`claude`, `codex` and the API agent run any command; none changes a file or a ref, and sessions go on."""
+    sandbox.require()
+    steps = ("cat README.md", "echo x > evil.txt", "git commit -q --allow-empty -m Evil", "touch $HOME/mine")
+    told = "; ".join(f"{step} && echo done {number}" for number, step in enumerate(steps))
+
+    def brain(request: ModelRequest) -> Turn:
+        if "And why?" in request.last_text:
+            return Say("Since it is short.")
+        return Shell(told) if request.turn == 0 else Say("It is one line.")
+
+    agents = ("claude", "codex", "api")
+    with ModelServer(brain) as server:
+        cli = person(repository_folder, server)
+        text = configured(server)
+        for agent in agents:
+            text = text.replace(f"[agents.{agent}]\n", f'[agents.{agent}]\npermissions = "readonly"\n')
+        cli.configure(text)
+        cli.environment["GITORCH_SANDBOX_MODE"] = "bwrap"
+        for agent in agents:
+            cli("submit", f"Look {agent}", "--agent", agent)
+        refs = git("for-each-ref", "refs/heads/main", cwd=cli.folder)
+        with cli.untouched():
+            cli.run()
+        looked = [request.last_text for request in server.requests if request.turn == 1]
+        first = cli.tasks()
+        for name in first:
+            cli("resume", name, "-m", "And why?")
+        cli.run()
+        asked = [request for request in server.requests if "And why?" in request.last_text]
+    assert len(looked) == len(asked) == len(agents)
+    for output in looked:
+        assert [number for number in range(len(steps)) if f"done {number}" in output] == [0, 3], output
+    for name, task in cli.tasks().items():
+        assert first[name]["reason"] == "answered: It is one line."
+        assert (task["state"], task["reason"]) == ("waiting", "answered: Since it is short."), name
+        assert task["attempt"]["resumed"] is True, name
+        assert git("rev-list", "--count", f"main..orch/{name}", cwd=cli.folder) == "0"
+    assert all("# Task: Look" in request.prompt for request in asked)
+    assert git("for-each-ref", "refs/heads/main", cwd=cli.folder) == refs

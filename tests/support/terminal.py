@@ -62,6 +62,11 @@ class Terminal:
         return self._tmux("capture-pane", "-p", "-J", "-S", "-")
 
     @property
+    def styled(self) -> str:
+        """The same, with the styles as escape sequences."""
+        return self._tmux("capture-pane", "-p", "-e", "-J", "-S", "-")
+
+    @property
     def screen(self) -> list[str]:
         """The lines that are on the screen now, as they are broken."""
         return self._tmux("capture-pane", "-p").rstrip("\n").split("\n")
