@@ -40,6 +40,8 @@ def test_an_acp_agent_asks_and_goes_on(repository_folder: Path) -> None:
     assert not outside.exists()
     cli("resume", "ask", "-m", "yes")
     cli.run(ok=4)
+    resumed = cli.tasks()["ask"]["attempt"]
+    assert (resumed["resumed"], resumed["session"]) == (True, tasks["ask"]["attempt"]["session"])
     assert cli.states() == {"work": "finished", "ask": "finished", "fail": "queued"}
     assert outside.read_text() == "written\n"
     assert git("show", "orch/ask:b.txt", cwd=cli.folder) == "two"

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_night import person
 from tests.support.cli import ROOT, Cli
+from tests.support.git import git
+from tests.support.model_server import ModelRequest, ModelServer, Say, Turn, write_file
 
 AGENT = f"""\
 agent = "claude"
@@ -48,6 +51,35 @@ def test_a_question_waits_and_its_answer_goes_on_in_the_same_session(cli: Cli) -
     assert after["attempt"]["session"] == task["attempt"]["session"]
     assert "The user answers:\n\nSQLite\n" in cli("task", "choose", "--brief").text
     assert cli.error("resume", "choose", "-m", "more", exit=5)["code"] == "finished"
+
+
+@pytest.mark.real_agents
+def test_questions_of_real_agents_are_answered_in_their_sessions(repository_folder: Path) -> None:
+    """`claude`, `codex` and the API agent that only ask wait for the answer, and go on with it where they asked."""
+
+    def brain(request: ModelRequest) -> Turn:
+        if "SQLite, please" in request.prompt + request.last_text and request.step == 0:
+            return write_file("db.txt", "sqlite\n")
+        return Say("Done.") if request.turn else Say("I found two ways. Postgres or SQLite?")
+
+    with ModelServer(brain) as server:
+        cli = person(repository_folder, server)
+        cli.environment["GITORCH_SANDBOX_MODE"] = "off"
+        for agent in ("claude", "codex", "api"):
+            cli("submit", f"Choose {agent}", "--agent", agent)
+        cli.run(ok=9)
+        asked = cli.tasks()
+        for name, task in asked.items():
+            assert (task["state"], task["attempt"]["outcome"]) == ("waiting", "asked"), name
+            assert task["question"] == "I found two ways. Postgres or SQLite?"
+            cli("resume", name, "-m", "SQLite, please")
+        cli.run()
+        answered = [request for request in server.requests if "SQLite, please" in request.last_text]
+    assert all("# Task: Choose" in request.prompt for request in answered)
+    for name, task in cli.tasks().items():
+        assert (task["state"], task["attempt"]["resumed"]) == ("finished", True), name
+        assert task["attempt"]["session"] == asked[name]["attempt"]["session"], name
+        assert git("show", f"orch/{name}:db.txt", cwd=cli.folder) == "sqlite"
 
 
 def test_every_end_has_an_outcome(cli: Cli) -> None:
