@@ -1,7 +1,8 @@
 """Draw the pictures of the README and the tutorial from what real commands print: `python docs/make_pictures.py [TO]`.
 
 Each picture is taken in the demo's temporary repository, after the steps of the demo before it, and is written as a
-light and a dark SVG. Nothing is drawn by hand: run it again after a change of what commands print.
+light and a dark SVG. Nothing is drawn by hand: run it again after a change of what commands print. `--recordings` draws
+only what `python -m tests.bench.recording` has recorded.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import termios
 from pathlib import Path
 
+from rich.ansi import AnsiDecoder
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -111,18 +113,33 @@ def _read(terminal: int) -> bytes:
         content += chunk
 
 
-def svg(command: str, output: str, name: str, theme: TerminalTheme) -> str:
-    """Return an SVG of a terminal in which `command` printed `output` (with ANSI styles)."""
+def svg(title: str, shown: Text, name: str, theme: TerminalTheme) -> str:
+    """Return an SVG of a terminal that shows a text."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="standard")
-    console.print(Text.assemble(("$ ", "dim"), (command, "bold")))
-    console.print(Text.from_ansi(output))
-    return console.export_svg(title=command, theme=theme, code_format=_FRAME, unique_id=name)
+    console.print(shown)
+    return console.export_svg(title=title, theme=theme, code_format=_FRAME, unique_id=name)
 
 
-def draw(folder: Path, name: str, command: str, output: str) -> None:
+def draw(folder: Path, name: str, title: str, shown: Text) -> None:
     """Write a picture, light and dark."""
     for suffix, theme in THEMES.items():
-        (folder / f"{name}{suffix}.svg").write_text(svg(command, output, f"{name}{suffix}", theme), "utf-8")
+        (folder / f"{name}{suffix}.svg").write_text(svg(title, shown, f"{name}{suffix}", theme), "utf-8")
+
+
+def typed(line: str) -> Text:
+    """Return a line behind a prompt, and the end of the line."""
+    return Text.assemble(("$ ", "dim"), (line, "bold"), "\n")
+
+
+def draw_recordings(target: Path) -> None:
+    """Draw what terminals showed: one picture for each text file, with the typed lines as in the others."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in sorted((HERE / "recordings").glob("*.txt")):
+        shown = Text()
+        for line in AnsiDecoder().decode(file.read_text("utf-8")):
+            shown += typed(line.plain[2:]) if line.plain.startswith("$ ") else line + Text("\n")
+        shown.rstrip()
+        draw(target, file.stem, " in the ".join(file.stem.split("-")), shown)
 
 
 def main(target: Path) -> None:
@@ -132,10 +149,15 @@ def main(target: Path) -> None:
         shop = demo.build(Path(folder), os.environ)
         for _, command in demo.LOOP:
             if command in pending:
-                draw(target, pending.pop(command), command, terminal_output(command, shop))
+                shown = typed(command) + Text.from_ansi(terminal_output(command, shop))
+                draw(target, pending.pop(command), command, shown)
             else:
                 demo.call(shop, command)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    given = [word for word in sys.argv[1:] if word != "--recordings"]
+    place = Path(given[0]) if given else HERE
+    draw_recordings(place / "recordings")
+    if "--recordings" not in sys.argv:
+        main(place)

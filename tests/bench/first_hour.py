@@ -98,9 +98,8 @@ class Stranger:
         self.repository.mkdir(parents=True)
         self.container = Container(root, self.home) if root else None
         home = container.HOME if root else self.home
-        passed = {name: text for name, text in os.environ.items() if name.startswith(_OF_THE_MACHINE)}
         self.environment = {
-            **passed,
+            **_of_the_machine(root or Path("/")),
             **({} if root else _toolchains()),
             "HOME": str(home),
             "PATH": container.PATH if root else f"{home / 'venv/bin'}{os.pathsep}{_path_without_this()}",
@@ -171,6 +170,12 @@ def _script(files: Mapping[str, str]) -> str:
         text = base64.b64encode(content.encode()).decode()
         lines += [f"mkdir -p {shlex.quote(str(Path(name).parent))}", f"echo {text} | base64 -d > {shlex.quote(name)}"]
     return "\n".join([*lines, "git add --all", "git commit --quiet --message 'Add a mean'"])
+
+
+def _of_the_machine(root: Path) -> dict[str, str]:
+    """Return how programs reach the network here, without paths that are not below `root`."""
+    passed = {name: text for name, text in os.environ.items() if name.startswith(_OF_THE_MACHINE)}
+    return {name: text for name, text in passed.items() if text[:1] != "/" or (root / text[1:]).exists()}
 
 
 def _toolchains() -> dict[str, str]:

@@ -28,7 +28,7 @@ COLUMNS = 104
 
 EVENING = (
     "pip install --quiet gitorch-*.whl",
-    "orchestrate demo --no-input | tail -n 2",
+    "orchestrate demo --no-input >demo.txt 2>&1 && tail -n 2 demo.txt",
     "cd shop",
     "orchestrate init",
     "orchestrate config trust --yes",
@@ -74,7 +74,7 @@ class Session:
                 self.screen.shows("[d]iff")
                 self.screen.press(key)
             self._wait(number, line)
-        return self.screen.styled
+        return _without_the_edges(self.screen.styled)
 
     def _wait(self, prompts: int, line: str) -> None:
         end = time.monotonic() + LIMIT
@@ -86,6 +86,14 @@ class Session:
                 return
             time.sleep(0.2)
         sys.exit(f"error: {line} does not end:\n{self.screen.text}")
+
+
+def _without_the_edges(shown: str) -> str:
+    """Return it without the empty lines around it and the prompt that waits for the next line."""
+    lines = [line.rstrip() for line in shown.strip("\n").split("\n")]
+    if lines[-1].endswith("$"):
+        lines.pop()
+    return "\n".join(lines) + "\n"
 
 
 def record(kind: Kind, root: Path, wheel: Path, folder: Path) -> dict[str, str]:
