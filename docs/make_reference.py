@@ -126,6 +126,8 @@ _WHAT = {
     "merge.sign": "sign commits: `auto` as `commit.gpgSign` says when a person merges, `always`, or `never`",
     "merge.regenerate": 'files that a command generates, by glob: `"uv.lock" = "uv lock"`; never merged as text',
     "trash.keep": "how long worktrees and logs that were taken away are kept; 0 keeps them forever",
+    "remote.checks_on": "where checks of tasks and of merges run: on this machine, or on `workers`",
+    "remote.checks_label": "checks on workers run on those with this label",
     "remote.address": "HOST:PORT of a Temporal server: agents run on its workers ([remote.md](remote.md)); `env`: what "
     "Temporal's own variables name; empty: this machine only",
     "remote.namespace": "Temporal's namespace",

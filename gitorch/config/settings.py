@@ -150,7 +150,8 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
     """`[remote]`: agents on other machines, over a Temporal cluster; see docs/remote.md.
 
     `address` is HOST:PORT, or "env" for Temporal's own environment variables and profile. `api_key` names the variable
-    that holds the key. `ca`, `certificate` and `private_key` are paths of PEM files.
+    that holds the key. `ca`, `certificate` and `private_key` are paths of PEM files. Checks on workers run on those
+    with `checks_label`.
     """
 
     address: str = ""
@@ -163,6 +164,8 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
     origin: str = ""
     deliver: Literal["push", "bundle"] = "push"
     lost_after: str = "60s"
+    checks_on: Literal["home", "workers"] = "home"
+    checks_label: str = ""
 
 
 class NotifySettings(Section, frozen=True, kw_only=True):

@@ -42,7 +42,8 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
 
     `branch` is the task's, without `refs/heads/`, and starts there on `start`. `conflict` is a conflict commit whose
     files are checked out, or empty. `settings` is JSON, as the rooms on that machine read it. `directory`, `state` and
-    `python` are paths at home: the agent's files, its state, and the interpreter.
+    `python` are paths at home: the agent's files, its state, and the interpreter. With `checks`, command lines by name,
+    there is no agent: they run on `start`, and what they came to comes home as a file.
     """
 
     task: str
@@ -57,6 +58,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     python: str
     label: str = ""
+    checks: Mapping[str, str] = {}
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.resources import resource_limits
 from gitorch.rooms.steps import numbered, shell
 
-_TRIES = 3
+TRIES = 3
 """How often a check runs whose end is not known, because its supervisor was killed or its record was forged."""
 
 Execute = Callable[[Spec], Exit]
@@ -27,12 +27,14 @@ Execute = Callable[[Spec], Exit]
 class CheckRun(msgspec.Struct, frozen=True):
     """A check's result, and the execution that holds its output.
 
-    `failure` says why it has no exit code: its tree could not be prepared, or it used too much.
+    `failure` says why it has no exit code: its tree could not be prepared, or it used too much. `tail` is the end of
+    the output, where the execution holds more than that of one check.
     """
 
     result: CheckResult
     execution: ExecutionId
     failure: str = ""
+    tail: str = ""
 
 
 def run_checks(
@@ -67,10 +69,10 @@ def _run_check(
 
 
 def _executed(
-    context: RunContext, command: Command, key: str, execute: Execute, tries: int = _TRIES
+    context: RunContext, command: Command, key: str, execute: Execute, tries: int = TRIES
 ) -> tuple[Spec, Exit]:
     spec = Spec(
-        key=_key_not_lost(context.executor, key),
+        key=key_not_lost(context.executor, key),
         argv=command.argv,
         cwd=command.cwd,
         env=command.env,
@@ -85,7 +87,7 @@ def _executed(
     return spec, status
 
 
-def _key_not_lost(executor: Executor, key: str) -> str:
+def key_not_lost(executor: Executor, key: str) -> str:
     """Return the first of `key`, `key-2`, `key-3`, ... whose execution was not cut short."""
     return next(name for name in numbered(key) if not _is_lost(executor, name))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from gitorch.agents.protocol import Agent
 from gitorch.config import Config
-from gitorch.executors.base import Executor
+from gitorch.executors.base import ExecutionId, Executor
 from gitorch.git.notes import NoteWriter
 from gitorch.git.repository import Repository
 from gitorch.model.roles import Role
@@ -18,11 +18,19 @@ from gitorch.rooms.base import Rooms
 from gitorch.rooms.mailbox import Mailboxes
 
 
+class WorkerChecks(msgspec.Struct, frozen=True):
+    """Checks run on workers with a label. `files` returns what an execution there has brought home, by name."""
+
+    label: str
+    files: Callable[[ExecutionId], Mapping[str, bytes]]
+
+
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     """What attempts and checks are run with.
 
     `agents` are the kinds of agents, `folder` is the state folder, `environment` the user's. `spending` is what the
-    running attempts have used so far, `mailboxes` where their agents find what they are told.
+    running attempts have used so far, `mailboxes` where their agents find what they are told. Checks run on this
+    machine, or as `worker_checks` says.
     """
 
     repository: Repository
@@ -36,3 +44,4 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     notes: NoteWriter
     spending: Spending = msgspec.field(default_factory=Spending)
     mailboxes: Mailboxes = msgspec.field(default_factory=Mailboxes)
+    worker_checks: WorkerChecks | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.config import AgentSettings, Config, PrepareSettings, SandboxSettings
+from gitorch.config import Config
 from gitorch.executors.base import Errand
 from gitorch.git import attempt_exchange, fence, gate, rescue, unreferenced
 from gitorch.git.collect import Collected, CollectResult, Rejected
@@ -17,20 +17,10 @@ from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.secret_values import secret_values
 from gitorch.rooms.base import CheckSite, Command, Progress, Room, RoomError, Rooms, RoomSpec
+from gitorch.rooms.errands import errand_settings
 from gitorch.storage import atomic
 
 _MARK, _CONFLICT = "remote", "conflict"
-
-
-class ErrandSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What of the configuration at home decides how an agent runs elsewhere, and in whose name it commits."""
-
-    agent: AgentSettings
-    sandbox: SandboxSettings
-    prepare: PrepareSettings
-    max_output: str
-    name: str
-    mail: str
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,15 +73,8 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
         # the values of secrets stay here: the other machine has its own
         secrets = secret_values(agent.env)
         env = {name: value for name, value in agent.env.items() if name not in secrets}
-        name, _, mail = self.repository.committer().partition(">")[0].partition(" <")
-        settings = ErrandSettings(
-            agent=msgspec.structs.replace(agent, env=env, pass_env=(*agent.pass_env, *secrets), prices=None),
-            sandbox=self.config.sandbox,
-            prepare=msgspec.structs.replace(self.config.prepare, copy=()),
-            max_output=self.config.run.max_output,
-            name=name,
-            mail=mail,
-        )
+        agent = msgspec.structs.replace(agent, env=env, pass_env=(*agent.pass_env, *secrets), prices=None)
+        settings = msgspec.structs.replace(errand_settings(self.repository, self.config), agent=agent)
         return Errand(
             task=spec.task,
             attempt=spec.attempt,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from gitorch import services
 from gitorch.agents import AGENTS
 from gitorch.errors import SetupNeeded
 from gitorch.executors.probe import probe as probe_command
@@ -36,6 +37,7 @@ def run_context(workspace: Workspace) -> RunContext:
         folder=workspace.folder,
         environment=environment,
         notes=NoteWriter(workspace.repository),
+        worker_checks=services.remote.worker_checks(workspace),
     )
 
 

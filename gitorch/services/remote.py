@@ -16,6 +16,7 @@ from gitorch.config import RemoteSettings, seconds
 from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.executors.base import Errand, ExecutionId, Executor
 from gitorch.git import attempt_exchange
+from gitorch.rooms.context import WorkerChecks
 from gitorch.rooms.remote_room import LastWork, Work
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic, locks, trust
@@ -46,10 +47,15 @@ def remote_executor(workspace: Workspace) -> executor.TemporalExecutor:
     settings = workspace.config.remote
     root = workspace.folder / _ROOT
 
+    origin = settings.origin or str(workspace.repository.common_dir.resolve())
+
     def route(errand: Errand, token: str) -> messages.Route:
+        if errand.checks:  # nothing is delivered
+            route_of_checks: messages.Route = load("messages").Route(origin=origin, epoch=0, lease="", push=False)
+            return route_of_checks
         lease = attempt_exchange.take_lease(workspace.repository, errand.task, token)
         route_of_task: messages.Route = load("messages").Route(
-            origin=settings.origin or str(workspace.repository.common_dir.resolve()),
+            origin=origin,
             epoch=lease.epoch,
             lease=lease.commit,
             push=settings.deliver == "push",
@@ -121,6 +127,19 @@ def last_work(workspace: Workspace) -> LastWork:
         return Work(**msgspec.structs.asdict(delivery)) if delivery else None
 
     return find
+
+
+def worker_checks(workspace: Workspace) -> WorkerChecks | None:
+    """Return how checks run on workers; None if they run at home."""
+    settings = workspace.config.remote
+    if settings.checks_on == "home" or not is_on(workspace):
+        return None
+
+    def files(execution: ExecutionId) -> Mapping[str, bytes]:
+        delivery = remote_executor(workspace).delivery(execution)
+        return delivery.files if delivery else {}
+
+    return WorkerChecks(settings.checks_label, files)
 
 
 def load(name: str) -> ModuleType:

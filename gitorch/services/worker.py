@@ -32,8 +32,9 @@ from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.secret_values import secret_values
 from gitorch.rooms.base import Collected, Rejected, Room, RoomError, RoomSpec
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.errands import ErrandSettings
 from gitorch.rooms.prepare import prepare
-from gitorch.rooms.remote_room import ErrandSettings
+from gitorch.services.ordered_checks import run_ordered_checks
 from gitorch.services.rescue_points import Rescues
 from gitorch.services.sandbox import rooms_in
 from gitorch.storage import locks
@@ -81,6 +82,37 @@ class GitSurroundings:
         self._environment = environment
         self._visits: dict[str, _Visit] = {}
 
+    def check(self, order: Order, local: Executor) -> Result:
+        """Run the checks of an order in a worktree of its commit. Raises `CannotEnter` when that is impossible."""
+        if order.errand is None or order.route is None:
+            raise CannotEnter("the order names no repository")
+        top = self._options.folder / "rooms" / order.token
+        try:
+            settings = typed.from_json(order.errand.settings, ErrandSettings)
+            mirror = self._mirror(order.route)
+            mirror.fetch(Oid(order.errand.start))
+            repository = mirror.borrow(top / "repository.git", settings.name, settings.mail)
+            config = self._config(settings, order.errand.agent, worktrees=str(top / "{task}"))
+            return run_ordered_checks(self._context(repository, config, top / "state", local), order.errand, order.key)
+        except (ExchangeFailed, RoomError, GitorchError, msgspec.MsgspecError) as error:
+            raise CannotEnter(str(error)) from error
+        finally:
+            shutil.rmtree(top, ignore_errors=True)
+
+    def _mirror(self, route: Route) -> Mirror:
+        origin = f"{self._options.prefix}{route.origin}" if route.origin.startswith("/") else route.origin
+        name = hashlib.blake2b(os.fsencode(origin), digest_size=12).hexdigest()
+        return Mirror(self._options.folder / "mirrors" / f"{name}.git", origin)
+
+    def _config(self, settings: ErrandSettings, agent: str, worktrees: str = Config().worktrees) -> Config:
+        return Config(
+            agents={agent: settings.agent},
+            sandbox=settings.sandbox,
+            prepare=settings.prepare,
+            run=RunSettings(max_output=settings.max_output, task_timeout=settings.task_timeout),
+            worktrees=worktrees,
+        )
+
     def enter(self, order: Order, spec: Spec, local: Executor) -> Spec:
         """Return the program in a room of its own. Raises `CannotEnter` when that is impossible."""
         if order.errand is None or order.route is None:
@@ -92,19 +124,12 @@ class GitSurroundings:
 
     def _enter(self, token: str, errand: Errand, route: Route, spec: Spec, local: Executor) -> Spec:
         settings = typed.from_json(errand.settings, ErrandSettings)
-        origin = f"{self._options.prefix}{route.origin}" if route.origin.startswith("/") else route.origin
-        name = hashlib.blake2b(os.fsencode(origin), digest_size=12).hexdigest()
-        mirror = Mirror(self._options.folder / "mirrors" / f"{name}.git", origin)
+        mirror = self._mirror(route)
         needed = (errand.start, errand.base, route.lease, *([errand.conflict] if errand.conflict else []))
         mirror.fetch(*map(Oid, needed))
         top = self._options.folder / "rooms" / token
         repository = mirror.borrow(top / "repository.git", settings.name, settings.mail)
-        config = Config(
-            agents={errand.agent: settings.agent},
-            sandbox=settings.sandbox,
-            prepare=settings.prepare,
-            run=RunSettings(max_output=settings.max_output),
-        )
+        config = self._config(settings, errand.agent)
         context = self._context(repository, config, top / "state", local)
         room = context.rooms.create(_room_spec(errand, top))
         if errand.conflict:

@@ -27,11 +27,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+def settings(server: Server, label: str, more: str = "") -> str:
+    return OBEDIENT + f'label = "{label}"\n[remote]\naddress = "{server.address}"\nlost_after = "3s"\n{more}'
+
+
 @pytest.fixture
 def cli(repository_folder: Path, server: Server, tmp_path: Path) -> Cli:
     """A person whose agents run on workers with a label of this test."""
-    config = OBEDIENT + f'label = "{tmp_path.name}"\n[remote]\naddress = "{server.address}"\nlost_after = "3s"\n'
-    return Cli(repository_folder, config)
+    return Cli(repository_folder, settings(server, tmp_path.name))
 
 
 @contextlib.contextmanager
@@ -86,6 +89,58 @@ def test_work_comes_home_without_a_push(cli: Cli) -> None:
     assert cli.states() == {"write": "finished", "look": "failed"}
     assert show(cli, "orch/write:done.txt") == "done"
     assert git("for-each-ref", "refs/gitorch/attempts", cwd=cli.folder) == ""
+
+
+def check_outputs(cli: Cli) -> str:
+    """Return what checks on workers have printed, of all tasks."""
+    folder = cli.folder / ".git/gitorch/remote"
+    return "".join(path.read_text() for path in folder.rglob("stdout") if "/check" in str(path))
+
+
+@pytest.mark.usefixtures("workers")
+def test_checks_on_workers(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """Checks and the verification of a merge run there, each tree once; a failing one goes back to the agent."""
+    count = tmp_path / "count"
+    test = f"pwd >> {count}; echo the output of test; test -e one.txt -o -e two.txt"
+    checks = f'[checks]\nlint = "test ! -e bad.txt"\ntest = "{test}"\n'
+    place = f'checks_on = "workers"\nchecks_label = "{tmp_path.name}"\n'
+    cli.configure(settings(server, tmp_path.name, place + checks))
+    cli.queue(does("One", saved("one.txt", "1")), does("Two", saved("two.txt", "2")), does("Bad", "touch bad.txt"))
+    cli.run("-c", "run.fix_checks=0", ok=6)
+    states = cli.tasks()
+    assert {name: task["state"] for name, task in states.items()} == dict.fromkeys(("one", "two", "bad"), "finished")
+    results = {
+        name: {result["name"]: result["exit_code"] for result in states[name]["checks"]["results"]} for name in states
+    }
+    assert results == {"one": {"lint": 0, "test": 0}, "two": {"lint": 0, "test": 0}, "bad": {"lint": 1, "test": 1}}
+    assert "== test ==\nthe output of test" in check_outputs(cli)
+    before = count.read_text().splitlines()
+    assert all(line.startswith(str(tmp_path / "worker-")) for line in before)
+    cli("approve", "one", "two")
+    cli("merge", "-y")
+    after = count.read_text().splitlines()
+    assert all(line.startswith(str(tmp_path / "worker-")) for line in after)
+    assert len(after) - len(before) <= 1, "a tree was checked twice"
+    assert [*tmp_path.glob("worker-*/rooms/*")] == []
+
+
+def test_checks_of_a_killed_worker_run_again(cli: Cli, server: Server, workers: list[int], tmp_path: Path) -> None:
+    """On the other one; nothing of the first stays alive, and a tree that cannot be prepared fails with its words."""
+    ready, marker = Pipe(tmp_path / "ready"), tmp_path / "again"
+    check = f"test -e {marker} && exit 0; touch {marker}; pwd > {ready}; sleep 600 & sleep 600"
+    place = f'checks_on = "workers"\nchecks_label = "{tmp_path.name}"\n'
+    cli.configure(settings(server, tmp_path.name, f'{place}[checks]\ntest = "{check}"\n'))
+    cli.queue(does("Work", saved("done.txt", "done")))
+    with cli.start("run") as run:
+        number = int(Path(ready.line()).relative_to(tmp_path).parts[0].removeprefix("worker-"))
+        os.kill(workers[number - 1], signal.SIGKILL)
+        assert run.end().code == 0
+    assert not marked(tmp_path)
+    task = cli.tasks()["work"]
+    assert (task["state"], task["attempts"], task["checks"]["passed"]) == ("finished", 1, True)
+    cli("-c", 'prepare.run=["echo no such tool; exit 3"]', "check", "work", ok=6)
+    assert [result["name"] for result in cli.tasks()["work"]["checks"]["results"]] == ["prepare"]
+    assert "no such tool" in check_outputs(cli)
 
 
 def test_a_killed_worker_costs_one_attempt(cli: Cli, server: Server, workers: list[int], tmp_path: Path) -> None:

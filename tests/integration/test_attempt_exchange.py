@@ -162,7 +162,10 @@ def rescues(home: Repository, mirror: Mirror, start: Oid, folder: Path) -> tuple
     mirror.fetch(start, lease.commit)
     repository = mirror.borrow(folder / "borrowed.git", "Some Body", "some@body")
     errand = Errand(
-        **dict.fromkeys(("conflict", "directory", "state", "python"), ""),
+        conflict="",
+        directory="",
+        state="",
+        python="",
         task="t",
         attempt=1,
         agent="a",

@@ -49,6 +49,9 @@ class Surroundings(Protocol):
         Raises `CannotEnter` when that is impossible.
         """
 
+    def check(self, order: Order, local: LocalExecutor) -> Result:
+        """Run the checks of an order with `local`. Raises `CannotEnter` when that is impossible."""
+
     def save(self, order: Order) -> Delivery | None:
         """Bring home what the program has done so far, while it runs; None if nothing new came there."""
 
@@ -65,6 +68,10 @@ class SameFolders:
     def enter(self, order: Order, spec: Spec, local: LocalExecutor) -> Spec:  # noqa: ARG002
         """Return the program as it is."""
         return spec
+
+    def check(self, order: Order, local: LocalExecutor) -> Result:  # noqa: ARG002
+        """Refuse: there is no repository."""
+        raise CannotEnter("it takes no checks")
 
     def save(self, order: Order) -> None:
         """Do nothing: the files are at home."""
@@ -120,6 +127,9 @@ class Host:
         local = self._executor(order.token)
         started = time.time()
         try:
+            if order.errand is not None and order.errand.checks:
+                checked = self._surroundings.check(order, local)
+                return msgspec.structs.replace(checked, host=self._name, queue=self.queue)
             spec = self._surroundings.enter(order, spec_of(order, self._environment), local)
             local.submit(spec)
         except CannotEnter as error:
@@ -138,13 +148,17 @@ class Host:
 
     def stop(self, order: StopOrder) -> None:
         """End a program, or kill it; one that has not started yet never will."""
-        self._executor(order.token).cancel(ExecutionId(order.key), order.request.reason, now=order.request.now)
+        local, request = self._executor(order.token), order.request
+        # of checks, each one is an execution
+        for execution in (ExecutionId(order.key), *local.adopt(".")):
+            local.cancel(execution, request.reason, now=request.now)
 
     def kill(self, order: Order) -> None:
         """Kill a program whose result nobody takes any more, and wait for its end."""
         local = self._executor(order.token)
-        local.cancel(ExecutionId(order.key), "its worker was given up", now=True)
-        local.wait(ExecutionId(order.key))
+        for execution in (ExecutionId(order.key), *local.adopt(".")):
+            local.cancel(execution, "its worker was given up", now=True)
+            local.wait(execution)
 
     def remove(self, token: str) -> None:
         """Remove what there is of an execution that has ended."""

@@ -268,4 +268,8 @@ def _may_fix(context: RunContext, env: AttemptEnv, round_number: int) -> bool:
 
 def _failed_with_output(context: RunContext, runs: Sequence[CheckRun]) -> list[tuple[CheckResult, str]]:
     failed = [run for run in runs if not run.result.passed]
-    return [(run.result, run.failure or tail_text(context.executor, run.execution, "stdout")) for run in failed]
+    return [(run.result, run.failure or run.tail or _output_end(context, run)) for run in failed]
+
+
+def _output_end(context: RunContext, run: CheckRun) -> str:
+    return tail_text(context.executor, run.execution, "stdout")

@@ -17,7 +17,7 @@ from gitorch.executors.base import Executor, Submitted
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult
 from gitorch.rooms.base import RoomError
-from gitorch.rooms.context import RunContext
+from gitorch.rooms.context import RunContext, WorkerChecks
 from gitorch.rooms.environment import check_environment
 from gitorch.rooms.prepare import files_to_copy
 from gitorch.storage import atomic, foreign_changes, locks, seals, sizes
@@ -204,18 +204,28 @@ def environment_digest(context: RunContext, checks: Mapping[str, str]) -> str:
     """Return a digest of what checks depend on besides the tree, as far as it can be detected.
 
     That is the machine, the environment variables, the sandbox, how a worktree is prepared, the files copied into it,
-    and all commands together: a check may need what an earlier one has built.
+    and all commands together: a check may need what an earlier one has built. Of workers, only their label counts.
     """
-    env = check_environment(context.environment)
     inputs = {
-        "machine": [platform.system(), platform.machine()],
-        "environment": {name: value for name, value in sorted(env.items()) if not _VOLATILE.fullmatch(name)},
+        **(_workers(context.worker_checks) if context.worker_checks else _this_machine(context)),
         "sandbox": msgspec.to_builtins(context.config.sandbox),
         "prepare": msgspec.to_builtins(context.config.prepare),
         "copied": _copied(context),
         "checks": list(checks.values()),
     }
     return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()
+
+
+def _this_machine(context: RunContext) -> dict[str, object]:
+    env = check_environment(context.environment)
+    return {
+        "machine": [platform.system(), platform.machine()],
+        "environment": {name: value for name, value in sorted(env.items()) if not _VOLATILE.fullmatch(name)},
+    }
+
+
+def _workers(place: WorkerChecks) -> dict[str, object]:
+    return {"machine": ["workers", place.label]}
 
 
 def _copied(context: RunContext) -> list[tuple[str, int, int]] | str:

@@ -13,6 +13,7 @@ from gitorch.rooms.environment import check_environment
 from gitorch.rooms.ports import variables
 from gitorch.rooms.prepare import prepare
 from gitorch.rooms.trees.check_cache import UNPREPARED_FOLDER
+from gitorch.rooms.trees.check_on_worker import check_on_worker
 from gitorch.rooms.trees.worktree_pool import WorktreePool
 
 _UNPREPARED = "prepare"
@@ -35,8 +36,11 @@ def check_commit(
 
     `key` starts the keys of the executions, `step` the last part of a check's. `{task}` and `{port}` in `prepare.env`
     are those of `task`, or else the worktree's. If the tree cannot be prepared, the only result is a failing one,
-    because the tree may be the reason.
+    because the tree may be the reason. With `worker_checks`, a worker does all of that, and no worktree is used.
     """
+    if context.worker_checks is not None:
+        on_check(", ".join(checks))
+        return check_on_worker(context, context.worker_checks, checks, commit, key=f"{key}/{step}", execute=execute)
     tree = context.repository.tree(commit)
     with pool.acquire() as worktree:
         worktree.record_key(key)
