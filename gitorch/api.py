@@ -223,10 +223,10 @@ def plan_merge(
     default as configured. With `resolved` (or `merge.resolve = "auto"`) what conflicts goes in if a resolution of it is
     proven. The plan's `steps` go in; `conflicts`, `blocked` and `failures` do not.
     """
-    chosen = None if names is None else [task.id for task in _find_all(workspace, names)]
+    task_ids = None if names is None else [task.id for task in _find_all(workspace, names)]
     skipped = [task.id for task in _find_all(workspace, skip)]
     with services.replaying.open_replayer(workspace, squash=squash) as replayer:
-        plan = services.merge.plan_merge(workspace, replayer, chosen, skipped, into)
+        plan = services.merge.plan_merge(workspace, replayer, task_ids, skipped, into)
         verify = verify or workspace.config.merge.verify
         plan = drain(services.merge.verify_merge(workspace, replayer, plan, verify), lambda _: None)
         if resolved or workspace.config.merge.resolve == "auto":

@@ -56,8 +56,8 @@ def is_claimed(root: Path, key: str) -> bool:
 
 def record_key(root: Path, key: str) -> bytes:
     """Return the key that seals the records of an execution whose folder is claimed."""
-    found = _read(root / key, key)
-    return seals.derived_key(f"record {key}\0{found.nonce if found else secrets.token_hex(16)}")
+    claim = _read(root / key, key)
+    return seals.derived_key(f"record {key}\0{claim.nonce if claim else secrets.token_hex(16)}")
 
 
 def set_aside(root: Path, path: Path, what: str) -> None:
@@ -77,8 +77,8 @@ def _read(folder: Path, key: str) -> _Claim | None:
         return None
     with os.fdopen(descriptor, "rb") as file:
         content = seals.unseal(file.read(4096), seals.derived_key("claim"))
-    found = typed.from_json(content, _Claim) if content else None
-    return found if found is not None and found.key == key else None
+    claim = typed.from_json(content, _Claim) if content else None
+    return claim if claim is not None and claim.key == key else None
 
 
 def _make_parents(root: Path, folder: Path) -> None:

@@ -127,8 +127,8 @@ class OutputRedactor:
             return text
         if ends_in_key(text, matches[-1]):
             self._key.open()
-        shown = replaced(text, matches)
-        return shown + ("\n" if text.endswith("\n") and not shown.endswith("\n") else "")
+        redacted = replaced(text, matches)
+        return redacted + ("\n" if text.endswith("\n") and not redacted.endswith("\n") else "")
 
     def _object(self, line: str) -> str:
         """Return a line with a JSON object without the credentials in its strings."""

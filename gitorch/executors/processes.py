@@ -45,14 +45,14 @@ def kill_orphans(keep: Collection[int]) -> list[str]:
     if sys.platform != "linux" or not is_subreaper():
         return []
     this = psutil.Process()
-    own = (this.cmdline(), os.getsid(0))
+    identity = (this.cmdline(), os.getsid(0))
     killed = []
     for process in this.children():
         with contextlib.suppress(psutil.Error, OSError):
-            is_own = process.pid in keep or process.cmdline() == own[0] or os.getsid(process.pid) == own[1]
+            is_own = process.pid in keep or process.cmdline() == identity[0] or os.getsid(process.pid) == identity[1]
             if not is_own and not supervised_folder(process.cmdline()):
-                below = process.children(recursive=True)
-                for member in (process, *below):
+                descendants = process.children(recursive=True)
+                for member in (process, *descendants):
                     killed.append(member.name())
                     member.kill()
     return killed

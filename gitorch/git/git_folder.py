@@ -28,11 +28,11 @@ _MOST_FILES = 10_000
 def states(common_dir: Path) -> dict[str, str]:
     """Return the states of folders and files, by their paths in the git folder."""
     modes = {f"mode of .git/{name}".removesuffix("/."): file_state.permissions(common_dir / name) for name in _FOLDERS}
-    found = {
+    file_states = {
         file_state.printable(str(path.relative_to(common_dir))): file_state.quick_digest(path)
         for path in _files(common_dir)
     }
-    return {name: state for name, state in {**modes, **found}.items() if state}
+    return {name: state for name, state in {**modes, **file_states}.items() if state}
 
 
 def locks(common_dir: Path) -> dict[str, str]:
@@ -57,9 +57,9 @@ def _files(common_dir: Path) -> Iterator[Path]:
             and not name.startswith(_UNWATCHED_PREFIXES)
         ):
             yield common_dir / name
-    others = (common_dir / name for name in folders if name not in _OWN_FOLDERS)
-    below = chain(_files_of_modules(common_dir / "modules"), *map(_files_below, others))
-    yield from islice(below, _MOST_FILES)
+    other_folders = (common_dir / name for name in folders if name not in _OWN_FOLDERS)
+    nested_files = chain(_files_of_modules(common_dir / "modules"), *map(_files_below, other_folders))
+    yield from islice(nested_files, _MOST_FILES)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

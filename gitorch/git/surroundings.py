@@ -85,8 +85,8 @@ def name_settings(lines: Sequence[str]) -> tuple[str, ...]:
     """Return descriptions of differences with the settings that changed in the line of the configuration file."""
     keys = [line.split(" ")[1] for line in lines if line.startswith("setting ")]
     others = [line for line in lines if not line.startswith("setting ")]
-    named = f"config changed: {', '.join(keys)}"
-    return tuple(named if keys and line == "config changed" else line for line in others)
+    summary = f"config changed: {', '.join(keys)}"
+    return tuple(summary if keys and line == "config changed" else line for line in others)
 
 
 def other_worktrees(repository: Repository, own: set[Path], present: Inventory) -> dict[str, str]:

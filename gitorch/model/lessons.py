@@ -50,9 +50,9 @@ def repeated(comments: Iterable[tuple[TaskId, Comment]], known: str = "") -> lis
         tasks.setdefault(words, {})[task] = None
         texts[words] = comment.text
     already = f" {normalized(known)} "
-    found = [
+    lessons = [
         RepeatedComment(text=texts[words], tasks=tuple(names))
         for words, names in tasks.items()
         if len(names) > 1 and f" {words} " not in already
     ]
-    return sorted(found, key=lambda entry: (-len(entry.tasks), entry.text))
+    return sorted(lessons, key=lambda entry: (-len(entry.tasks), entry.text))

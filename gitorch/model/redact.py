@@ -65,8 +65,8 @@ class Redactor:
         self.kinds += [kind for _, _, kind in matches]
         if matches and ends_in_key(text, matches[-1]):
             self._key.open()
-        shown = replaced(text, matches)
-        return shown + ("\n" if text.endswith("\n") and not shown.endswith("\n") else "")
+        redacted = replaced(text, matches)
+        return redacted + ("\n" if text.endswith("\n") and not redacted.endswith("\n") else "")
 
 
 def find(text: str) -> list[Finding]:

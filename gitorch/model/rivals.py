@@ -52,8 +52,8 @@ def verdict_of(task: Task, group: Iterable[Task]) -> str:
         return "checks failed" if task.passed is False else ""
     if proposed.id != task.id:
         return f"{proposed.id} is proposed"
-    others = at_work(members)
-    return f"proposed so far: {len(others)} still at work" if others else f"proposed: {_reason(task)}"
+    unfinished = at_work(members)
+    return f"proposed so far: {len(unfinished)} still at work" if unfinished else f"proposed: {_reason(task)}"
 
 
 def contenders(tasks: Mapping[TaskId, Task]) -> dict[TaskId, Task]:

@@ -35,18 +35,18 @@ def _shown(moment: datetime, zone: tzinfo | None) -> datetime:
     return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
-def _moment(shown: datetime, zone: tzinfo | None) -> datetime:
+def _moment(local: datetime, zone: tzinfo | None) -> datetime:
     """Return the moment at which a clock shows this, in UTC."""
-    naive = shown.replace(fold=0)
-    moment = _utc(shown, zone)
+    naive = local.replace(fold=0)
+    moment = _utc(local, zone)
     if _shown(moment, zone) == naive:
         return moment
     # skipped: the two readings lie on both sides of the change
-    moment = min(_utc(shown.replace(fold=fold), zone) for fold in (0, 1))
+    moment = min(_utc(local.replace(fold=fold), zone) for fold in (0, 1))
     while _shown(moment, zone) < naive:
         moment += _MINUTE
     return moment
 
 
-def _utc(shown: datetime, zone: tzinfo | None) -> datetime:
-    return (shown.replace(tzinfo=zone) if zone else shown).astimezone(UTC)
+def _utc(local: datetime, zone: tzinfo | None) -> datetime:
+    return (local.replace(tzinfo=zone) if zone else local).astimezone(UTC)

@@ -141,8 +141,8 @@ def _rescue(workspace: Workspace, task: Task) -> Oid | None:
 
 def _attended(env: Mapping[str, str], users: Mapping[str, str]) -> dict[str, str]:
     """Return a room's environment for a person's terminal instead of nobody's."""
-    kept = {name: value for name, value in env.items() if name not in _FOR_NOBODY}
-    return kept | {name: users[name] for name in _TERMINAL if name in users}
+    attended = {name: value for name, value in env.items() if name not in _FOR_NOBODY}
+    return attended | {name: users[name] for name in _TERMINAL if name in users}
 
 
 @contextmanager

@@ -23,9 +23,9 @@ _MAX_NAMED = 32  # refs that are named one by one
 def branch_states(workspace: Workspace, tasks: Iterable[Task]) -> dict[TaskId, BranchState]:
     """Return the branches of these tasks as they are; git is asked about those that others have moved."""
     tasks = list(tasks)
-    named = [task for task in tasks if task.branch and task.tip and task.state in REVIEWABLE]
-    refs = workspace.repository.refs(*_patterns(workspace, named)) if named else {}
-    tips = {task.id: refs.get(branch_ref(task.branch)) for task in named}
+    reviewable = [task for task in tasks if task.branch and task.tip and task.state in REVIEWABLE]
+    refs = workspace.repository.refs(*_patterns(workspace, reviewable)) if reviewable else {}
+    tips = {task.id: refs.get(branch_ref(task.branch)) for task in reviewable}
     return {task.id: _state(workspace, task, tips.get(task.id)) for task in tasks}
 
 
@@ -64,5 +64,5 @@ def _patterns(workspace: Workspace, tasks: Sequence[Task]) -> list[str]:
     prefix = workspace.config.prefix
     if len(tasks) <= _MAX_NAMED or not prefix.endswith("/"):
         return [branch_ref(task.branch) for task in tasks]
-    others = [branch_ref(task.branch) for task in tasks if not task.branch.startswith(prefix)]
-    return [f"refs/heads/{prefix}", *others]
+    other_branches = [branch_ref(task.branch) for task in tasks if not task.branch.startswith(prefix)]
+    return [f"refs/heads/{prefix}", *other_branches]

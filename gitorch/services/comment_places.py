@@ -64,8 +64,8 @@ def _code(hunks: list[HunkPatch], comment: Comment) -> str:
             numbers = [_number(line, comment) for line in lines]
             if comment.line in numbers:
                 start, end = hunk.hunk.lines.index(lines[0]), hunk.hunk.lines.index(lines[-1]) + 1
-                shown = hunk.hunk.lines[start:end][:_MAX_LINES]
-                return redacted("\n".join(f"{_MARKS.get(line.kind, '')}{line.text}" for line in shown))
+                excerpt = hunk.hunk.lines[start:end][:_MAX_LINES]
+                return redacted("\n".join(f"{_MARKS.get(line.kind, '')}{line.text}" for line in excerpt))
     return ""
 
 

@@ -77,10 +77,10 @@ def replace_comments(workspace: Workspace, task: Task, comments: Sequence[Commen
     """Replace the pending comments of a task by those of an edited review; the old ones keep the code they had."""
     if task.state is State.RUNNING:
         raise Refused("running", f"{task.id} is still running")
-    known = {(old.place, old.is_old, old.text): old for old in task.comments}
+    earlier = {(old.place, old.is_old, old.text): old for old in task.comments}
     edited = []
     for new in comments:
-        old = known.get((new.place, new.is_old, new.text))
+        old = earlier.get((new.place, new.is_old, new.text))
         fields = {name: getattr(old, name) for name in ("author", "attempt", "code", "blob")} if old else {}
         edited.append(placed(workspace, task, msgspec.structs.replace(new, **fields)))
     pairs = _with_comments(workspace, task, tuple(edited))

@@ -75,9 +75,9 @@ def _running_pairs(
 def _section(other: Task, conflict: Conflict, diff: str) -> str:
     title = " ".join(visible(other.title).split())
     lines = diff.splitlines()
-    shown = "\n".join(lines[:_MAX_LINES])
+    excerpt = "\n".join(lines[:_MAX_LINES])
     cut = f"\n{len(lines) - _MAX_LINES} more lines are left out.\n" if len(lines) > _MAX_LINES else ""
-    return f"## {other.id}: {title}\n\nIn {visible(readable_list(conflict.paths))}:\n\n{fenced(shown)}\n{cut}"
+    return f"## {other.id}: {title}\n\nIn {visible(readable_list(conflict.paths))}:\n\n{fenced(excerpt)}\n{cut}"
 
 
 def _literal(paths: Iterable[str]) -> list[str]:

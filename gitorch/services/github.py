@@ -69,9 +69,9 @@ def issue_drafts(workspace: Workspace, source: str) -> tuple[list[TaskDraft], li
     Raises `InvalidInput` for another source, `SetupNeeded` without `gh` or its login.
     """
     issues = _issues(workspace, source)
-    known = {url for task in workspace.tasks.values() for url in [_address(task)] if url}
-    return [_draft(issue) for issue in issues if issue.url not in known], [
-        issue.url for issue in issues if issue.url in known
+    task_urls = {url for task in workspace.tasks.values() for url in [_address(task)] if url}
+    return [_draft(issue) for issue in issues if issue.url not in task_urls], [
+        issue.url for issue in issues if issue.url in task_urls
     ]
 
 
@@ -82,8 +82,8 @@ def plan_requests(workspace: Workspace, names: Collection[TaskId] | None, base: 
     they build on. Raises `Refused` where a task builds on several, or on work that is not approved.
     """
     tasks = workspace.tasks
-    chosen = graph.closure(names, tasks) if names is not None else set(tasks)
-    approved = {name: tasks[name] for name in chosen if name in tasks and tasks[name].state is State.APPROVED}
+    selected = graph.closure(names, tasks) if names is not None else set(tasks)
+    approved = {name: tasks[name] for name in selected if name in tasks and tasks[name].state is State.APPROVED}
     if names is not None and (missing := {*names} - {*approved}):
         raise Refused("not-approved", f"not approved: {', '.join(sorted(missing))}", fix=("orchestrate approve TASK",))
     return [_planned(task, approved, tasks, base) for task in graph.merge_order(approved.values()) if task.tip]
@@ -127,9 +127,9 @@ def _planned(task: Task, approved: Mapping[TaskId, Task], tasks: Mapping[TaskId,
     if len(open_dependencies) > 1:
         why = f"it builds on {', '.join(open_dependencies)}, and a pull request has one base"
         raise Refused("several-bases", f"{task.id} cannot be stacked", why=why, fix=("orchestrate merge",))
-    below = approved[open_dependencies[0]].branch if open_dependencies else base
+    parent_branch = approved[open_dependencies[0]].branch if open_dependencies else base
     assert task.tip is not None
-    return PlannedRequest(task=task.id, title=task.title, branch=task.branch, tip=task.tip, base=below)
+    return PlannedRequest(task=task.id, title=task.title, branch=task.branch, tip=task.tip, base=parent_branch)
 
 
 def _issues(workspace: Workspace, source: str) -> list[Issue]:

@@ -10,8 +10,8 @@ from gitorch.storage.foreign_changes import ForeignChange
 
 def unacknowledged(workspace: Workspace, task: str = "") -> list[ForeignChange]:
     """Return what nobody has acknowledged, oldest first; of one task, if it is named."""
-    found = foreign_changes.unacknowledged(workspace.folder)
-    return [change for change in found if not task or task in change.tasks]
+    changes = foreign_changes.unacknowledged(workspace.folder)
+    return [change for change in changes if not task or task in change.tasks]
 
 
 def acknowledge(workspace: Workspace) -> int:

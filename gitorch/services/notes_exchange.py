@@ -103,8 +103,8 @@ def with_lines(note: bytes, other: bytes) -> bytes:
 def _require_remote(workspace: Workspace, remote: str) -> None:
     remotes = workspace.repository.git("remote").text.split("\n")
     if remote not in remotes:
-        known = ", ".join(filter(None, remotes))
-        why = f"there is {known}" if known else "this repository has no remote"
+        remote_names = ", ".join(filter(None, remotes))
+        why = f"there is {remote_names}" if remote_names else "this repository has no remote"
         raise InvalidInput("no-such-remote", f"there is no remote {remote}", why=why, fix=("git remote -v",))
 
 

@@ -72,23 +72,23 @@ class _Examination:
 def examine(workspace: Workspace, limits: RunLimits, agents: ReadyAgents, report: Report = lambda _: None) -> Preflight:
     """Look at git, disk, trust, sandbox, agents and the base; call `report` before what takes long."""
     guard.require_person("run the queue")
-    found = _Examination()
-    found.require(workspace.repository.require_git)
-    bases = found.require(_bases, workspace) or {}
-    found.require(require_trust, workspace)
-    _examine_disk(workspace, limits, found, [*bases.values()])
-    found.require(require_sandbox, workspace)
+    examination = _Examination()
+    examination.require(workspace.repository.require_git)
+    bases = examination.require(_bases, workspace) or {}
+    examination.require(require_trust, workspace)
+    _examine_disk(workspace, limits, examination, [*bases.values()])
+    examination.require(require_sandbox, workspace)
     if text := description(of_workspace(workspace)):
-        found.add(Level.OK, text)
-    _examine_agents(workspace, agents, found, limits)
-    if workspace.config.run.try_base and found.error is None:
-        _examine_preparation(workspace, found)
+        examination.add(Level.OK, text)
+    _examine_agents(workspace, agents, examination, limits)
+    if workspace.config.run.try_base and examination.error is None:
+        _examine_preparation(workspace, examination)
         for commit, name in [*bases.items()][:_MAX_BASES]:
-            if found.error is None:
-                _examine_base(workspace, commit, name, found, report)
+            if examination.error is None:
+                _examine_base(workspace, commit, name, examination, report)
     tasks = sum(task.state in ALIVE for task in workspace.tasks.values())
-    forecast = forecast_run(workspace, agents, limits.max_agents) if found.error is None else None
-    return Preflight(lines=tuple(found.lines), tasks=tasks, forecast=forecast, error=found.error)
+    forecast = forecast_run(workspace, agents, limits.max_agents) if examination.error is None else None
+    return Preflight(lines=tuple(examination.lines), tasks=tasks, forecast=forecast, error=examination.error)
 
 
 def _bases(workspace: Workspace) -> dict[Oid, str]:
@@ -112,15 +112,15 @@ def _base_name(workspace: Workspace, task: Task) -> str:
     return task.spec.base_ref or configured or (ref or "HEAD").removeprefix("refs/heads/")
 
 
-def _examine_disk(workspace: Workspace, limits: RunLimits, found: _Examination, names: list[str]) -> None:
+def _examine_disk(workspace: Workspace, limits: RunLimits, examination: _Examination, names: list[str]) -> None:
     free = shutil.disk_usage(workspace.repository.common_dir).free
     if free < limits.min_free_disk:
         needed = f"{limits.min_free_disk / 1e9:.1f} GB"
         if any(task.state is State.RUNNING for task in workspace.tasks.values()):
             text = f"less than {needed} of disk are free: what runs goes on, and nothing else starts"
-            found.add(Level.WARNING, text, "free space on the disk")
+            examination.add(Level.WARNING, text, "free space on the disk")
             return
-        found.fail(
+        examination.fail(
             LimitReached(
                 "disk",
                 f"less than {needed} of disk are free",
@@ -131,41 +131,41 @@ def _examine_disk(workspace: Workspace, limits: RunLimits, found: _Examination, 
         return
     version = ".".join(map(str, workspace.repository.version))
     on = f", tasks start on {readable_list(names)}" if names else ""
-    found.add(Level.OK, f"git {version}, {free / 1e9:.0f} GB of disk free{on}")
+    examination.add(Level.OK, f"git {version}, {free / 1e9:.0f} GB of disk free{on}")
 
 
-def _examine_agents(workspace: Workspace, agents: ReadyAgents, found: _Examination, limits: RunLimits) -> None:
+def _examine_agents(workspace: Workspace, agents: ReadyAgents, examination: _Examination, limits: RunLimits) -> None:
     ready, unpriced = [], []
     for name, tasks in agents_needed(workspace).items():
-        chosen = found.require(agents.require, name)
-        if chosen is not None:
-            version = agents.version(chosen)
-            settings = workspace.config.agents[chosen]
+        ready_agent = examination.require(agents.require, name)
+        if ready_agent is not None:
+            version = agents.version(ready_agent)
+            settings = workspace.config.agents[ready_agent]
             remark, fix = new_version_note(workspace, settings.kind, version)
             if remark:
-                found.add(Level.NOTE, f"{chosen} {version} is {remark}", *filter(None, [fix]))
-            unpriced += [chosen] if settings.kind in _UNPRICED and prices_of(settings) is None else []
-            ready.append(f"{chosen} {version}".strip() + f" for {len(tasks)} task{'s' if len(tasks) > 1 else ''}")
+                examination.add(Level.NOTE, f"{ready_agent} {version} is {remark}", *filter(None, [fix]))
+            unpriced += [ready_agent] if settings.kind in _UNPRICED and prices_of(settings) is None else []
+            ready.append(f"{ready_agent} {version}".strip() + f" for {len(tasks)} task{'s' if len(tasks) > 1 else ''}")
     if ready:
-        found.add(Level.OK, f"ready: {', '.join(ready)}")
+        examination.add(Level.OK, f"ready: {', '.join(ready)}")
     if unpriced and limits.budget and not limits.token_budget:
         names = " and ".join(dict.fromkeys(unpriced))
         text = f"the budget does not count {names}, whose price is unknown"
-        found.add(Level.WARNING, text, f"set agents.{unpriced[0]}.prices, or run with --token-budget")
+        examination.add(Level.WARNING, text, f"set agents.{unpriced[0]}.prices, or run with --token-budget")
 
 
-def _examine_preparation(workspace: Workspace, found: _Examination) -> None:
+def _examine_preparation(workspace: Workspace, examination: _Examination) -> None:
     """Find files that worktrees will lack."""
     try:
         copied = files_to_copy(workspace.repository, workspace.config)
     except RoomError as failure:
         error = SetupNeeded("prepare-copy", failure.reason, fix=("create the file", "orchestrate config edit"))
-        found.fail(error)
+        examination.fail(error)
         return
     tops = {Path(name).parts[0] for name, _ in copied}
     if missing := [name for name in needed_files(workspace) if name not in tops]:
         names = readable_list(missing)
-        found.add(Level.WARNING, f"worktrees will lack {names}, which git ignores", f"prepare.copy = {missing!r}")
+        examination.add(Level.WARNING, f"worktrees will lack {names}, which git ignores", f"prepare.copy = {missing!r}")
 
 
 def needed_files(workspace: Workspace) -> Iterator[str]:
@@ -181,27 +181,27 @@ def needed_files(workspace: Workspace) -> Iterator[str]:
         yield from answer.fields()
 
 
-def _examine_base(workspace: Workspace, commit: Oid, name: str, found: _Examination, report: Report) -> None:
+def _examine_base(workspace: Workspace, commit: Oid, name: str, examination: _Examination, report: Report) -> None:
     """Prepare a worktree of a base, and run its checks there; verdicts of the same tree count."""
-    checks = found.require(checks_at, workspace.repository, workspace.loaded, commit)
+    checks = examination.require(checks_at, workspace.repository, workspace.loaded, commit)
     if checks is None:
         return
     prepare = workspace.config.prepare
     if not checks and not (prepare.copy or prepare.run):
-        found.add(Level.WARNING, "no checks are configured: nothing will judge the work", "orchestrate init")
+        examination.add(Level.WARNING, "no checks are configured: nothing will judge the work", "orchestrate init")
         return
     label = f"{name} {commit[:8]}"
     with TreeChecker(run_context(workspace), checks or _NOTHING) as checker:
         results = checker.check(commit, on_check=lambda check: report(f"{check} on {label}"))
     if unprepared := next((result for result in results if result.name == _PREPARED and not result.passed), None):
-        found.fail(_unprepared(label, unprepared))
+        examination.fail(_unprepared(label, unprepared))
     elif failed := [result for result in results if not result.passed]:
-        _add_failures(label, failed, found)
+        _add_failures(label, failed, examination)
     elif not checks:
-        found.add(Level.OK, f"prepare works on {label}; no checks are configured")
+        examination.add(Level.OK, f"prepare works on {label}; no checks are configured")
     else:
         times = ", ".join(f"{result.name} {result.seconds:.0f} s" for result in results)
-        found.add(Level.OK, f"checks pass on {label}: {times}")
+        examination.add(Level.OK, f"checks pass on {label}: {times}")
 
 
 def _unprepared(label: str, result: CheckResult) -> SetupNeeded:
@@ -210,10 +210,10 @@ def _unprepared(label: str, result: CheckResult) -> SetupNeeded:
     return SetupNeeded("prepare", f"a worktree of {label} cannot be prepared", why=why, fix=fix)
 
 
-def _add_failures(label: str, failed: list[CheckResult], found: _Examination) -> None:
+def _add_failures(label: str, failed: list[CheckResult], examination: _Examination) -> None:
     codes = ", ".join(
         f"{result.name} ({'did not finish' if result.exit_code is None else f'exit code {result.exit_code}'})"
         for result in failed
     )
     text = f"checks fail on {label}: {codes}; they will fail for every task that does not repair them"
-    found.add(Level.WARNING, text, *(f"{result.command}   output: {result.output}" for result in failed))
+    examination.add(Level.WARNING, text, *(f"{result.command}   output: {result.output}" for result in failed))

@@ -98,22 +98,22 @@ def _moved(queue: Sequence[Task], tasks: Sequence[Task], position: Position) -> 
     for task in tasks:
         _refuse_unplaced(task)
     names = {task.id for task in tasks}
-    others = [task for task in queue if task.id not in names]
-    index = _index(others, position)
+    remaining = [task for task in queue if task.id not in names]
+    index = _index(remaining, position)
     moved: list[Task] = []
     for task in tasks:
-        place = queue_order.place_at(others, index) if others else ()
+        place = queue_order.place_at(remaining, index) if remaining else ()
         moved.append(change(task, place=place))
-        others.insert(index, moved[-1])
+        remaining.insert(index, moved[-1])
         index += 1
     return moved
 
 
-def _index(others: Sequence[Task], position: Position) -> int:
+def _index(remaining: Sequence[Task], position: Position) -> int:
     """Return the place in the rest of the queue that a position means."""
     if position.end is not None:
-        return 0 if position.end is QueueEnd.FIRST else len(others)
-    names = [task.id for task in others]
+        return 0 if position.end is QueueEnd.FIRST else len(remaining)
+    names = [task.id for task in remaining]
     anchor = position.before or position.behind
     if anchor not in names:
         raise Refused("not-queued", f"{anchor} is not among the other tasks that wait in the queue")

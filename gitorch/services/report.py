@@ -64,8 +64,8 @@ def make_report(workspace: Workspace, *, for_page: bool) -> NightReport:
     """Return the report of all tasks on the board; `for_page` reads diffs, transcripts and other details as well."""
     states = branch_states(workspace, workspace.tasks.values())
     cards = {card.task.id: card for card in cards_in_order(workspace)}
-    rest = sorted((states[name].task for name in states if name not in cards), key=lambda task: task.number)
-    tasks = [*(card.task for card in cards.values()), *rest]
+    other_tasks = sorted((states[name].task for name in states if name not in cards), key=lambda task: task.number)
+    tasks = [*(card.task for card in cards.values()), *other_tasks]
     top = workspace.repository.work_tree or workspace.repository.common_dir
     tip = integration_tip(workspace)
     return NightReport(

@@ -129,8 +129,8 @@ def approvable(workspace: Workspace, *, force: bool = False) -> tuple[list[Task]
     held: list[tuple[Task, str]] = []
     for task in passing:
         state = states[task.id]
-        if others := rivals.at_work(rivals.rivals_of(task, workspace.tasks.values())):
-            held.append((task, f"has rivals that have not ended ({others[0].id})"))
+        if unfinished := rivals.at_work(rivals.rivals_of(task, workspace.tasks.values())):
+            held.append((task, f"has rivals that have not ended ({unfinished[0].id})"))
         elif not is_shown(workspace, state):
             held.append((task, "has changed since you last saw it"))
         elif state.unseen and not force and workspace.config.review.require_checks and is_unchecked(workspace, state):

@@ -38,10 +38,10 @@ def chosen(workspace: Workspace, task: Task, pick: int | None = None) -> Task:
         return _numbered(task, group, pick)
     if not group or rivals.is_decided(group) or task.id != _group_name(task):
         return task
-    if others := rivals.at_work(group):
+    if unfinished := rivals.at_work(group):
         raise Refused(
             "rivals-at-work",
-            f"the rivals of {task.id} have not all ended: {_states(others)}",
+            f"the rivals of {task.id} have not all ended: {_states(unfinished)}",
             why="the checks and the size of each diff decide which one is proposed",
             fix=("orchestrate watch", f"orchestrate approve {task.id} --pick N"),
         )
@@ -122,8 +122,8 @@ def _drop(loser: Task, winner: Task) -> Task:
 def _kept(workspace: Workspace, loser: Task, tip: Oid) -> list[RefUpdate]:
     """Return the update that keeps a rival's tip under the ref of its attempt, unless that has it already."""
     ref = attempt_ref(loser.id, max(loser.attempts, 1))
-    known = workspace.repository.read_ref(ref)
-    return [] if known == tip else [RefUpdate(ref, tip, known)]
+    current_tip = workspace.repository.read_ref(ref)
+    return [] if current_tip == tip else [RefUpdate(ref, tip, current_tip)]
 
 
 def _follow(task: Task, losers: set[TaskId], winner: TaskId) -> Task | None:

@@ -114,13 +114,13 @@ def _of_notes(attempts: Sequence[AttemptNote]) -> _Timed | None:
 
 
 def _past_task(agent: str, role: str, prompt: str, seconds: float, usages: Iterable[Usage]) -> PastTask:
-    known = [*usages]
-    prices = [usage.usd for usage in known if usage.usd is not None]
+    all_usages = [*usages]
+    prices = [usage.usd for usage in all_usages if usage.usd is not None]
     return PastTask(
         agent=agent,
         role=role,
         size=size_of(prompt),
         seconds=seconds,
         usd=sum(prices) if prices else None,
-        tokens=sum(usage.input_tokens + usage.output_tokens for usage in known),
+        tokens=sum(usage.input_tokens + usage.output_tokens for usage in all_usages),
     )

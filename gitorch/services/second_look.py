@@ -86,8 +86,8 @@ def since_review(workspace: Workspace, task: Task) -> SecondLook:
         )
     hunks = hunk_patches(guided(read_files(workspace.repository, *commit_range(current))))
     summary = current.attempt.summary if current.attempt and current.attempt.number > marks.attempt else ""
-    look = second_look(hunks, marks, _comments(lines, task), summary, _answered(lines, task, marks.attempt))
-    return msgspec.structs.replace(look, commits=_compared_commits(workspace, look, current))
+    comparison = second_look(hunks, marks, _comments(lines, task), summary, _answered(lines, task, marks.attempt))
+    return msgspec.structs.replace(comparison, commits=_compared_commits(workspace, comparison, current))
 
 
 def _comments(lines: Sequence[note.Line], task: Task) -> list[Comment]:
@@ -107,13 +107,13 @@ def _answered(lines: Sequence[note.Line], task: Task, reviewed: int) -> list[Com
     return [comment for attempt in later for comment in attempt.questions or ()]
 
 
-def _compared_commits(workspace: Workspace, look: SecondLook, task: Task) -> tuple[str, ...]:
+def _compared_commits(workspace: Workspace, comparison: SecondLook, task: Task) -> tuple[str, ...]:
     """Return how `git range-diff` pairs the commits of the last verdict with those of now; nothing without them."""
     base, tip = commit_range(task)
-    if look.marks.base is None or look.marks.tip is None or look.marks.tip == tip:
+    if comparison.marks.base is None or comparison.marks.tip is None or comparison.marks.tip == tip:
         return ()
     options = ("--no-patch", "--no-color", "--no-notes")
-    spans = (f"{look.marks.base}..{look.marks.tip}", f"{base}..{tip}")
+    spans = (f"{comparison.marks.base}..{comparison.marks.tip}", f"{base}..{tip}")
     answer = workspace.repository.git("range-diff", *options, *spans, ok=(0, 128))
     lines = answer.stdout.decode("utf-8", "replace").splitlines() if answer.code == 0 else []
     return tuple(redacted(line) for line in lines[:_MAX_COMMITS])

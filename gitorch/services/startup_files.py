@@ -110,20 +110,20 @@ def states(
     """
     home = Path(environment.get("HOME") or "/nonexistent")
     imported = (path for pattern in _IMPORTED_BY_PYTHON for path in home.glob(pattern))
-    own = chain((home / name for name in IN_HOME), imported, (user_folder() / name for name in _GITORCH))
-    paths = chain(own if is_reachable else (), (home / path.removeprefix("~/") for path in more))
-    found = {
+    own_paths = chain((home / name for name in IN_HOME), imported, (user_folder() / name for name in _GITORCH))
+    paths = chain(own_paths if is_reachable else (), (home / path.removeprefix("~/") for path in more))
+    state_by_name = {
         file_state.printable(str(path)): state for path in _files(paths) if (state := file_state.quick_digest(path))
     }
     if not is_reachable:
-        return found
-    found |= {
+        return state_by_name
+    state_by_name |= {
         f"mode of {file_state.printable(str(home / name))}": mode
         for name in _PRIVATE_FOLDERS
         if (mode := file_state.permissions(home / name))
     }
     crontab = _crontab(repository)
-    return {**found, "your crontab": crontab} if crontab else found
+    return {**state_by_name, "your crontab": crontab} if crontab else state_by_name
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

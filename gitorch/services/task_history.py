@@ -87,8 +87,8 @@ def _commits(workspace: Workspace, lines: Mapping[Oid, Sequence[Line]], task: Ta
         for line in noted
         if isinstance(line.note, MergedNote) and line.note.task == task.id
     }
-    own = _own_commits(workspace, task) or [(old, "") for old in sorted(merged, key=merged.__getitem__)]
-    for oid, subject in own:
+    commits = _own_commits(workspace, task) or [(old, "") for old in sorted(merged, key=merged.__getitem__)]
+    for oid, subject in commits:
         yield OwnCommit(oid=oid, subject=redacted(subject), merged_as=merged[oid][1] if oid in merged else None)
 
 

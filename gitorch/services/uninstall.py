@@ -142,16 +142,16 @@ def _remove_hooks(workspace: Workspace) -> tuple[Path, ...]:
 
 def _refs(workspace: Workspace, *, purge: bool) -> tuple[dict[Ref, Oid], tuple[Ref, ...]]:
     """Return the refs that go, and those that stay because no other kept ref has their commits."""
-    own = workspace.repository.refs(OWN_REFS.rstrip("/"))
+    own_refs = workspace.repository.refs(OWN_REFS.rstrip("/"))
     if purge:
-        return own | workspace.repository.refs(NOTES), ()
-    rescued = {ref: tip for ref, tip in own.items() if ref.startswith(_RESCUE)}
-    others = {ref: tip for ref, tip in own.items() if ref not in rescued}
-    copies = [ref for ref in others if ref.startswith(_COPIES)]
+        return own_refs | workspace.repository.refs(NOTES), ()
+    rescued = {ref: tip for ref, tip in own_refs.items() if ref.startswith(_RESCUE)}
+    other_refs = {ref: tip for ref, tip in own_refs.items() if ref not in rescued}
+    copies = [ref for ref in other_refs if ref.startswith(_COPIES)]
     bounds = ("--not", f"--exclude={OWN_REFS}*", "--all", f"--glob={_RESCUE}*")
-    tips = [f"{tip}\n" for tip in others.values()]
+    tips = [f"{tip}\n" for tip in other_refs.values()]
     listing = workspace.repository.git("rev-list", "--stdin", *bounds, input="".join(tips).encode()).text
     alone = {*listing.split()} if tips else set()
-    unique = [ref for ref, tip in others.items() if tip in alone and ref not in copies]
-    removed = {ref: tip for ref, tip in others.items() if ref not in unique}
+    unique = [ref for ref, tip in other_refs.items() if tip in alone and ref not in copies]
+    removed = {ref: tip for ref, tip in other_refs.items() if ref not in unique}
     return removed, (*rescued, *unique)

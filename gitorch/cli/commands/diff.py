@@ -81,8 +81,8 @@ def diff_command(
     if session.json:
         card = services.review.review_card(session.workspace, task)
         hunks = services.second_look.branch_hunks(session.workspace, card.task)
-        look = services.second_look.since_review(session.workspace, task) if since_review else None
-        session.answer("", schema.review.DiffAnswer.of_branch(card, hunks, look))
+        comparison = services.second_look.since_review(session.workspace, task) if since_review else None
+        session.answer("", schema.review.DiffAnswer.of_branch(card, hunks, comparison))
         session.mark_shown(card.task)
         return
     sys.exit(show_diff(session, task, ("--stat", *options) if stat else options, ctx.meta[_PATHS]))
@@ -105,8 +105,8 @@ def show_resolution(session: Session, task: Task) -> None:
 
 def show_second_look(session: Session, task: Task) -> None:
     """Show what changed since the last verdict on a task, in the user's pager."""
-    look = services.second_look.since_review(session.workspace, task)
-    show_text(session, views.second_look.second_look(look, session.screen.out, hunk_colours(session)))
+    comparison = services.second_look.since_review(session.workspace, task)
+    show_text(session, views.second_look.second_look(comparison, session.screen.out, hunk_colours(session)))
     session.mark_shown(services.branch_tips.branch_state(session.workspace, task).task)
 
 

@@ -18,9 +18,9 @@ def open_pull_requests(session: Session, names: Sequence[str], remote: str, *, d
     """Open the pull requests of approved tasks after a yes, and print them."""
     workspace = session.workspace
     services.guard.require_person("open pull requests")
-    chosen = [services.lookup.find_task(workspace, name).id for name in names] or None
+    task_ids = [services.lookup.find_task(workspace, name).id for name in names] or None
     base = services.github.default_base(workspace, remote)
-    requests = services.github.plan_requests(workspace, chosen, base)
+    requests = services.github.plan_requests(workspace, task_ids, base)
     if dry_run or not requests:
         rows = [_json(planned, None, created=False) for planned in requests]
         text = "\n".join(map(_line, requests)) or "no task is approved"

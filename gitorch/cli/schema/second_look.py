@@ -104,16 +104,16 @@ class SinceReviewJson(msgspec.Struct, frozen=True, kw_only=True):
     """As `git range-diff` pairs them."""
 
     @classmethod
-    def of(cls, look: SecondLook) -> SinceReviewJson:
+    def of(cls, comparison: SecondLook) -> SinceReviewJson:
         """Return a second look."""
-        marks = look.marks
+        marks = comparison.marks
         return cls(
             verdict=marks.verdict,
             tip=marks.tip,
             attempt=marks.attempt,
             time=marks.time or None,
-            hunks=[HunkJson.of(hunk, viewed=False) for hunk in look.hunks],
-            gone=look.gone,
-            comments=[AnsweredCommentJson.of(entry) for entry in look.comments],
-            commits=list(look.commits),
+            hunks=[HunkJson.of(hunk, viewed=False) for hunk in comparison.hunks],
+            gone=comparison.gone,
+            comments=[AnsweredCommentJson.of(entry) for entry in comparison.comments],
+            commits=list(comparison.commits),
         )

@@ -26,14 +26,16 @@ _REPAIRS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def changes(found: Sequence[ForeignChange], terminal: TerminalStyle, *, show_all: bool = False) -> list[RenderableType]:
+def changes(
+    foreign: Sequence[ForeignChange], terminal: TerminalStyle, *, show_all: bool = False
+) -> list[RenderableType]:
     """Return the differences under a heading, with the command that acknowledges them; nothing where there are none."""
-    if not found:
+    if not foreign:
         return []
-    tasks = {change.what: change.tasks for change in found}
-    shown = len(tasks) if show_all or len(tasks) == _MAX_ROWS + 1 else _MAX_ROWS
-    rows = [_row(what, names, terminal) for what, names in [*tasks.items()][:shown]]
-    hidden = len(tasks) - shown
+    tasks = {change.what: change.tasks for change in foreign}
+    row_limit = len(tasks) if show_all or len(tasks) == _MAX_ROWS + 1 else _MAX_ROWS
+    rows = [_row(what, names, terminal) for what, names in [*tasks.items()][:row_limit]]
+    hidden = len(tasks) - row_limit
     mark = (terminal.pick("✗", "x"), "bold red")
     heading = prose(("changed during a run, and not by gitorch: by an agent, or by you", "bold red"))
     return [
@@ -48,10 +50,10 @@ def changes(found: Sequence[ForeignChange], terminal: TerminalStyle, *, show_all
     ]
 
 
-def of_task(found: Sequence[ForeignChange], terminal: TerminalStyle) -> RenderableType | None:
+def of_task(foreign: Sequence[ForeignChange], terminal: TerminalStyle) -> RenderableType | None:
     """Return the differences as the value of a field; None where there are none."""
-    rows = [prose((terminal.clean(change.what), "red")) for change in found[:_MAX_ROWS]]
-    if hidden := len(found) - len(rows):
+    rows = [prose((terminal.clean(change.what), "red")) for change in foreign[:_MAX_ROWS]]
+    if hidden := len(foreign) - len(rows):
         rows.append(Text(f"{terminal.ellipsis} {hidden} more: orchestrate status --all", "dim"))
     return stack(rows) if rows else None
 

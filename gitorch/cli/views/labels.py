@@ -118,9 +118,9 @@ def cost(usage: Usage | None) -> str:
 
 def costs(usages: Iterable[Usage]) -> str:
     """Return what was spent together: dollars where the price is known, and tokens where it is not."""
-    known = [*usages]
-    priced = [usage.usd for usage in known if usage.usd is not None]
-    unpriced = cost(sum((usage for usage in known if usage.usd is None), start=Usage()))
+    all_usages = [*usages]
+    priced = [usage.usd for usage in all_usages if usage.usd is not None]
+    unpriced = cost(sum((usage for usage in all_usages if usage.usd is None), start=Usage()))
     if not (priced and unpriced):
         return dollars(sum(priced)) if priced else unpriced
     return f"{dollars(sum(priced))} + {unpriced}"

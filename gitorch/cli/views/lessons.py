@@ -44,5 +44,5 @@ def hints(entry: RepeatedComment, terminal: TerminalStyle) -> list[tuple[str, st
 def offer(repeated: Sequence[RepeatedComment]) -> str:
     """Return in one line that comments were made before, and the command that shows them."""
     first = " ".join(safe(repeated[0].text).split())
-    shown = first if len(first) <= 60 else f"{first[:57]}..."
-    return f'said on {plural(len(repeated[0].tasks), "task")}: "{shown}"; say it once: {PROGRAM} review --repeated'
+    excerpt = first if len(first) <= 60 else f"{first[:57]}..."
+    return f'said on {plural(len(repeated[0].tasks), "task")}: "{excerpt}"; say it once: {PROGRAM} review --repeated'

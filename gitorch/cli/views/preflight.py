@@ -35,9 +35,9 @@ def preflight(result: Preflight, limits: RunLimits, *, terminal: TerminalStyle |
     terminal = terminal or stdout_style()
     order = (Level.ERROR, Level.WARNING, Level.NOTE, Level.OK)
     ordered = sorted(result.lines, key=lambda line: order.index(line.level))
-    shown = _count_that_fits(ordered)
-    hidden = len(ordered) - shown
-    rows = [row for line in ordered[:shown] for row in _rows(line, terminal)]
+    row_count = _count_that_fits(ordered)
+    hidden = len(ordered) - row_count
+    rows = [row for line in ordered[:row_count] for row in _rows(line, terminal)]
     if hidden > 0:
         rows.append((("", ""), Text(f"and {hidden} more: orchestrate doctor", "dim")))
     if result.error is None:
@@ -55,10 +55,10 @@ def _count_that_fits(lines: Sequence[PreflightLine]) -> int:
 
 def _rows(line: PreflightLine, terminal: TerminalStyle) -> Sequence[tuple[Span, RenderableType]]:
     text = terminal.clean(line.text)
-    shown = text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 3]}..."
+    excerpt = text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 3]}..."
     style = "red" if line.level is Level.ERROR else ""
     fixes = [_fix(terminal.clean(fix)) for fix in line.fix[:_MAX_FIXES]]
-    return [(_mark(line.level, terminal), prose((shown, style))), *((("", ""), fix) for fix in fixes)]
+    return [(_mark(line.level, terminal), prose((excerpt, style))), *((("", ""), fix) for fix in fixes)]
 
 
 def _fix_height(fix: str) -> int:
@@ -102,6 +102,6 @@ def _cost(forecast: RunForecast) -> str:
     return f" and {tokens} tokens" if forecast.tokens.high else ""
 
 
-def _range(span: Range, shown: Callable[[float], str]) -> str:
-    low, high = shown(span.low), shown(span.high)
+def _range(span: Range, format_bound: Callable[[float], str]) -> str:
+    low, high = format_bound(span.low), format_bound(span.high)
     return low if low == high else f"{low} to {high}"

@@ -118,8 +118,8 @@ def _order(column: list[_Slot], neighbours: Mapping[_Slot, Sequence[_Slot]], col
     rows = {slot: row for slots in columns for row, slot in enumerate(slots)}
 
     def mean(slot: _Slot) -> float:
-        others = [rows[other] for other in neighbours.get(slot, ())]
-        return sum(others) / len(others) if others else rows[slot]
+        neighbour_rows = [rows[other] for other in neighbours.get(slot, ())]
+        return sum(neighbour_rows) / len(neighbour_rows) if neighbour_rows else rows[slot]
 
     column.sort(key=mean)
 

@@ -205,10 +205,10 @@ def _files(reviewed: ReviewCard, terminal: TerminalStyle) -> RenderableType | No
     grid.add_column()
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True)
-    shown = reviewed.changes[:limit]
-    others = max(_line_counts(change).cell_len + len(_CHANGES.get(change.status, "")) for change in shown)
-    room = None if terminal.width is None else terminal.width - _LABELS - others - 4
-    for change in shown:
+    listed = reviewed.changes[:limit]
+    other_width = max(_line_counts(change).cell_len + len(_CHANGES.get(change.status, "")) for change in listed)
+    room = None if terminal.width is None else terminal.width - _LABELS - other_width - 4
+    for change in listed:
         path = shortened_path(terminal.clean(change.path), room, terminal)
         grid.add_row(fitted(path), _line_counts(change), Text(_CHANGES.get(change.status, ""), "dim"))
     hidden = len(reviewed.changes) - limit

@@ -91,14 +91,14 @@ def render(title: str, quoted: Sequence[QuotedLine], comments: Iterable[Comment]
     pending = list(comments)
     parts = [_HELP.format(title=title, verdict=verdict)]
     parts.append(_group([comment for comment in pending if not comment.file]))
-    rest = [comment for comment in pending if comment.file]
+    remaining = [comment for comment in pending if comment.file]
     for number, line in enumerate(quoted):
         parts.append(f"> {line.text}\n")
         following = quoted[number + 1] if number + 1 < len(quoted) else None
-        about = [comment for comment in rest if _is_about(comment, line, following)]
-        rest = [comment for comment in rest if comment not in about]
+        about = [comment for comment in remaining if _is_about(comment, line, following)]
+        remaining = [comment for comment in remaining if comment not in about]
         parts.append(_group(about))
-    parts += map(_elsewhere, rest)
+    parts += map(_elsewhere, remaining)
     return "".join([*parts, _END])
 
 
@@ -155,9 +155,9 @@ def _begin(line: str) -> tuple[str, str] | None:
 
 def _group(comments: Sequence[Comment]) -> str:
     """Return the comments of one place; what has no severity would belong to the comment before it."""
-    first, rest = comments[:1], comments[1:]
+    first, later = comments[:1], comments[1:]
     return "".join(
-        [*map(_comment, first), *(_comment(entry) if _begins(entry) else _elsewhere(entry) for entry in rest)]
+        [*map(_comment, first), *(_comment(entry) if _begins(entry) else _elsewhere(entry) for entry in later)]
     )
 
 
@@ -172,10 +172,10 @@ def _elsewhere(comment: Comment) -> str:
 
 
 def _comment(comment: Comment) -> str:
-    head, *rest = comment.text.split("\n")
+    head, *more_lines = comment.text.split("\n")
     # a severity or a question starts a comment, so the words of its first line need no mark
     first = f"{comment.severity}: {head}" if comment.severity else head if _begins(comment) else _escaped(head)
-    lines = [first, *map(_escaped, rest)]
+    lines = [first, *map(_escaped, more_lines)]
     if comment.suggestion is not None:
         body = [f"\\{line}" if line.startswith(("\\", "```")) else line for line in comment.suggestion.split("\n")]
         lines += [_BLOCK, *body, _BLOCK_END]

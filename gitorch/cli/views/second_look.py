@@ -13,38 +13,42 @@ from gitorch.git.hunk_ids import HunkPatch
 _VERDICTS = {"revise": "sent back", "approve": "approved", "reject": "rejected", "ask": "asked about"}
 
 
-def second_look(look: SecondLook, terminal: TerminalStyle, colours: Mapping[str, str] | None = None) -> str:
+def second_look(comparison: SecondLook, terminal: TerminalStyle, colours: Mapping[str, str] | None = None) -> str:
     """Return the page of a second look as text, for a pager."""
-    placed = _placed(look)
+    placed = _placed(comparison)
     shown = {entry.number for entries in placed.values() for entry in entries}
 
     def beside(hunk: HunkPatch) -> Iterator[str]:
         for entry in placed.get(hunk.place, ()):
             yield from _comment(entry, terminal)
 
-    rest = [line for entry in look.comments if entry.number not in shown for line in _comment(entry, terminal)]
-    head = [f"since {summary(look)}", *map(terminal.clean, look.commits), *rest]
-    return "\n".join([*head, ""]) + patch_text(look.hunks, colours, beside)
+    unplaced = [
+        line for entry in comparison.comments if entry.number not in shown for line in _comment(entry, terminal)
+    ]
+    head = [f"since {summary(comparison)}", *map(terminal.clean, comparison.commits), *unplaced]
+    return "\n".join([*head, ""]) + patch_text(comparison.hunks, colours, beside)
 
 
-def summary(look: SecondLook) -> str:
+def summary(comparison: SecondLook) -> str:
     """Return in one line what changed since the last verdict, and how many comments were answered."""
-    marks = look.marks
+    marks = comparison.marks
     parts = [f"it was {_VERDICTS.get(marks.verdict, marks.verdict)} (attempt {marks.attempt})"]
-    parts.append(f"{plural(len(look.hunks), 'hunk')} to look at" if look.hunks else "nothing to look at")
-    if look.gone:
-        parts.append(f"{plural(look.gone, 'change')} gone")
-    if look.comments:
-        parts.append(f"{look.answered} of {plural(len(look.comments), 'comment')} answered")
+    parts.append(f"{plural(len(comparison.hunks), 'hunk')} to look at" if comparison.hunks else "nothing to look at")
+    if comparison.gone:
+        parts.append(f"{plural(comparison.gone, 'change')} gone")
+    if comparison.comments:
+        parts.append(f"{comparison.answered} of {plural(len(comparison.comments), 'comment')} answered")
     return ", ".join(parts)
 
 
-def _placed(look: SecondLook) -> dict[str, list[AnsweredComment]]:
+def _placed(comparison: SecondLook) -> dict[str, list[AnsweredComment]]:
     """Return the comments by the place of their hunk: that with their line, or the first of the file."""
     placed: dict[str, list[AnsweredComment]] = {}
-    for entry in look.comments:
+    for entry in comparison.comments:
         comment = entry.comment
-        hunks = [hunk for hunk in look.hunks if comment.file and comment.file in (hunk.file.path, hunk.file.old_path)]
+        hunks = [
+            hunk for hunk in comparison.hunks if comment.file and comment.file in (hunk.file.path, hunk.file.old_path)
+        ]
         if hunks:
             hunk = next((hunk for hunk in hunks if comment.line in hunk.lines), hunks[0])
             placed.setdefault(hunk.place, []).append(entry)
@@ -54,10 +58,10 @@ def _placed(look: SecondLook) -> dict[str, list[AnsweredComment]]:
 def _comment(entry: AnsweredComment, terminal: TerminalStyle) -> Iterator[str]:
     comment = entry.comment
     place = comment.place
-    first, *rest = terminal.clean_block(comment.text).split("\n")
+    first, *more_lines = terminal.clean_block(comment.text).split("\n")
     mark = terminal.pick("▲", "!")
     yield f"{mark} {entry.number}. {terminal.clean(place)}{': ' if place else ''}{first}"
-    yield from (f"     {line}" for line in rest)
+    yield from (f"     {line}" for line in more_lines)
     answer, *more = terminal.clean_block(str(entry.answer)).split("\n") if entry.answer else ["no answer"]
     yield f"  {terminal.pick('↳', '->')} {answer}"
     yield from (f"     {line}" for line in more)

@@ -83,8 +83,8 @@ def _item_draft(item: _Item, items: Sequence[_Item], lines: Sequence[str], name:
 
 def _open_children(item: _Item, items: Sequence[_Item]) -> list[_Item]:
     """Return the open items directly below an item: it waits for them."""
-    below = [other for other in items if item.start < other.start < item.end and other.open]
-    return [child for child in below if not any(other.start < child.start < other.end for other in below)]
+    children = [other for other in items if item.start < other.start < item.end and other.open]
+    return [child for child in children if not any(other.start < child.start < other.end for other in children)]
 
 
 def _origin(name: str, item: _Item) -> str:

@@ -86,9 +86,9 @@ def _runner(file: FilePatch, before: ReadText, after: ReadText) -> Iterator[Risk
     changes = weakened(old, new) if file.old_mode != NO_FILE else {}
     for key, words in changes.items():
         yield signal("check-weakened", words, file.path, _line_of(file, key))
-    rest = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key) and key not in changes]
-    if rest and not changes:
-        yield signal("test-config", f"{rest[0]} was changed", file.path, _line_of(file, rest[0]))
+    other_keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key) and key not in changes]
+    if other_keys and not changes:
+        yield signal("test-config", f"{other_keys[0]} was changed", file.path, _line_of(file, other_keys[0]))
 
 
 def _scripts(file: FilePatch, before: ReadText, after: ReadText) -> Iterator[RiskSignal]:

@@ -95,9 +95,9 @@ def _is_assertion(line: PatchLine) -> bool:
 
 
 def _fewer_assertions(tests: Sequence[FilePatch]) -> Iterator[RiskSignal]:
-    kept = [file for file in tests if file.new_mode != NO_FILE]
+    remaining = [file for file in tests if file.new_mode != NO_FILE]
     balance = sum(_balance(file) for file in tests)
-    for file in kept:
+    for file in remaining:
         lost = -_balance(file)
         if lost > 0 and balance < 0:
             first = next(line for line in file.removed if _is_assertion(line))

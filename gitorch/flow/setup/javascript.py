@@ -81,12 +81,12 @@ def _package(files: ProjectFiles, folder: str) -> Toolchain | None:
 
 
 def _manager(files: ProjectFiles, package: Mapping[str, Any]) -> Manager:
-    named = str(package.get("packageManager", ""))
-    if files.first("pnpm-lock.yaml") or named.startswith("pnpm@"):
+    declared = str(package.get("packageManager", ""))
+    if files.first("pnpm-lock.yaml") or declared.startswith("pnpm@"):
         return _PNPM
-    if files.first("bun.lock", "bun.lockb") or named.startswith("bun@"):
+    if files.first("bun.lock", "bun.lockb") or declared.startswith("bun@"):
         return _BUN
-    if files.first("yarn.lock") or named.startswith("yarn@"):
+    if files.first("yarn.lock") or declared.startswith("yarn@"):
         return _YARN_1 if files.matches(["yarn.lock"], r"# yarn lockfile v1") else _YARN
     return _NPM if files.first("package-lock.json", "npm-shrinkwrap.json") else _UNLOCKED
 
@@ -99,8 +99,8 @@ def _checks(files: ProjectFiles, package: Mapping[str, Any], manager: Manager) -
         member_scripts = {name for path in members for name in _scripts(_parsed(files, path) or {})}
     checks = {}
     for check, names in _SCRIPTS.items():
-        if own := next((name for name in names if name in scripts), ""):
-            checks[check] = manager.script.format(own)
+        if script := next((name for name in names if name in scripts), ""):
+            checks[check] = manager.script.format(script)
         elif shared := next((name for name in names if name in member_scripts), ""):
             checks[check] = manager.everywhere.format(shared)
     if not checks and files.matches(["tsconfig.json"], r"\S") and "typescript" in _dependencies(package):

@@ -107,8 +107,8 @@ def _virtual_environment(files: ProjectFiles, settings: Mapping[str, Any], check
     words = [f"-r {path}" for path in _REQUIREMENTS if path in files.paths]
     if "project" in settings or files.first("setup.py", "setup.cfg"):
         extras = settings.get("project", {}).get("optional-dependencies", {})
-        chosen = ",".join(name for name in _TEST_EXTRAS if name in extras)
-        words.append(f"-e '.[{chosen}]'" if chosen else "-e .")
+        extra_names = ",".join(name for name in _TEST_EXTRAS if name in extras)
+        words.append(f"-e '.[{extra_names}]'" if extra_names else "-e .")
     words += [f"--group {name}" for name in _TEST_EXTRAS if name in settings.get("dependency-groups", {})]
     modules = [command.split(" -m ")[1].split()[0] for command in checks.values() if " -m " in command]
     words += [module for module in modules if module not in ("unittest",)]

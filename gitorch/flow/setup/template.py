@@ -52,14 +52,14 @@ def config_text(trials: Sequence[Trial], agents: Iterable[str], reason: str = ""
 
 def check_names(trials: Sequence[Trial]) -> dict[str, tuple[Trial, CheckTrial]]:
     """Return the checks of several toolchains by unique names: `test`, and `npm-test` for the second one."""
-    named: dict[str, tuple[Trial, CheckTrial]] = {}
+    trials_by_name: dict[str, tuple[Trial, CheckTrial]] = {}
     for trial in trials:
         for check in trial.checks:
             toolchain = trial.toolchain.name.replace(" ", "-")
-            name = check.name if check.name not in named else f"{toolchain}-{check.name}"
-            if name not in named:
-                named[name] = (trial, check)
-    return named
+            name = check.name if check.name not in trials_by_name else f"{toolchain}-{check.name}"
+            if name not in trials_by_name:
+                trials_by_name[name] = (trial, check)
+    return trials_by_name
 
 
 def _prepare(working: Sequence[Trial]) -> Iterator[str]:
