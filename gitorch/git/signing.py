@@ -24,8 +24,9 @@ def is_signed(raw: bytes) -> bool:
 class CommitSigner:
     """Signs commits with the key that git would use."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, retry: str = "orchestrate merge --no-sign") -> None:
         self.repository = repository
+        self._retry = retry  # the command that does without
 
     @cached_property
     def is_configured(self) -> bool:
@@ -68,7 +69,7 @@ class CommitSigner:
         answer = self.repository.run_program(["sh", "-c", command]) if command else None
         key = answer.text.split("\n")[0] if answer and answer.code == 0 else ""
         if not key:
-            raise _failed("neither user.signingKey nor gpg.ssh.defaultKeyCommand names a key")
+            raise self._failed("neither user.signingKey nor gpg.ssh.defaultKeyCommand names a key")
         return key
 
     def _get(self, name: str, kind: str = "") -> str:
@@ -80,7 +81,7 @@ class CommitSigner:
         command = [self._program, "--status-fd=2", "-bsau", self._key]
         answer = self.repository.run_program(command, input=payload)
         if answer.code != 0 or b"[GNUPG:] SIG_CREATED " not in answer.stderr:
-            raise _failed(answer.stderr.decode("utf-8", "replace"))
+            raise self._failed(answer.stderr.decode("utf-8", "replace"))
         return answer.stdout
 
     def _sign_ssh(self, payload: bytes) -> bytes:
@@ -96,14 +97,13 @@ class CommitSigner:
             answer = self.repository.run_program(command)
             signature = content.with_name("commit.sig")
             if answer.code != 0 or not signature.exists():
-                raise _failed(answer.stderr.decode("utf-8", "replace"))
+                raise self._failed(answer.stderr.decode("utf-8", "replace"))
             return signature.read_bytes()
 
-
-def _failed(why: str) -> SetupNeeded:
-    return SetupNeeded(
-        "signing-failed",
-        "a commit could not be signed; nothing was moved",
-        why=why.strip() or "the program that signs gave no reason",
-        fix=("git config --get-regexp '^(gpg|user.signing)'", "orchestrate merge --no-sign"),
-    )
+    def _failed(self, why: str) -> SetupNeeded:
+        return SetupNeeded(
+            "signing-failed",
+            "a commit could not be signed; nothing was moved",
+            why=why.strip() or "the program that signs gave no reason",
+            fix=("git config --get-regexp '^(gpg|user.signing)'", self._retry),
+        )

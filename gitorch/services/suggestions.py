@@ -45,11 +45,14 @@ class _File(msgspec.Struct, frozen=True):
     replacements: dict[Comment, Replacement]
 
 
-def apply(workspace: Workspace, task: Task, numbers: Sequence[int]) -> Generator[CheckStep, None, AppliedSuggestions]:
+def apply(
+    workspace: Workspace, task: Task, numbers: Sequence[int], sign: bool | None = None
+) -> Generator[CheckStep, None, AppliedSuggestions]:
     """Commit the suggestions of pending comments, by number or all of them, and run the checks on the commit.
 
-    Nothing is changed before the checks have ended. Raises `Refused` if a task cannot take them, or if lines have
-    changed since they were commented on.
+    `sign` says whether the commit is signed (None: as a merge by a person would be). Nothing is changed before the
+    checks have ended. Raises `Refused` if a task cannot take them, or if lines have changed since they were commented
+    on.
     """
     guard.require_person("apply suggestions")
     state = _open_branch(workspace, task)
@@ -63,6 +66,7 @@ def apply(workspace: Workspace, task: Task, numbers: Sequence[int]) -> Generator
     commit = commit_files(workspace.repository, tip, contents, _message(task, comments))
     if workspace.repository.tree(commit) == workspace.repository.tree(tip):
         raise Refused("nothing-to-apply", f"the branch of {task.id} has these lines already")
+    commit = services.merge_signing.sign_commit(workspace, commit, sign, f"orchestrate apply {task.id} --no-sign")
     applied = change(state.task, commits=Commits(base_of(state.task), commit), results=())
     results: tuple[CheckResult, ...] = ()
     if checks_for(workspace, applied):

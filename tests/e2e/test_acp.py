@@ -45,3 +45,34 @@ def test_an_acp_agent_asks_and_goes_on(repository_folder: Path) -> None:
     assert cli.states() == {"work": "finished", "ask": "finished", "fail": "queued"}
     assert outside.read_text() == "written\n"
     assert git("show", "orch/ask:b.txt", cwd=cli.folder) == "two"
+
+
+@pytest.mark.usefixtures("forked_acp")
+@pytest.mark.parametrize("options", [("--login",), ("--login", "--no-sessions")])
+def test_an_acp_agent_answers_questions(repository_folder: Path, options: tuple[str, ...]) -> None:
+    """`??` is asked in its session, or with the task where it has none; it may not write, and what it wrote is kept."""
+    command = "command = [{}]".format(", ".join(f'"{word}"' for word in forkserver.acp_agent(*options)))
+    cli = Cli(repository_folder, f'agent = "any"\n[agents.any]\nkind = "acp"\nauth_method = "key"\n{command}\n')
+    cli.environment["GITORCH_SANDBOX_MODE"] = "off"
+    cli.queue(does("Work", saved("a.txt", "one"), "acp say All done.", id="work"))
+    cli.run()
+    before = cli.tasks()["work"]
+    script = "#!do\necho meddled > meddled.txt\nacp say Answer 1: because one\n#!end"
+    cli("revise", "work", "-m", f"?? why one\n{script}")
+    cli.run()
+    after = cli.tasks()["work"]
+    assert (after["state"], after["tip"], after["comments"]) == ("finished", before["tip"], [])
+    assert [comment["answer"] for comment in after["answered"]] == ["because one"]
+    assert after["attempt"]["resumed"] is ("--no-sessions" not in options)
+    assert after["attempt"]["summary"] == "All done."
+    assert git("status", "--porcelain", cwd=Path(after["worktree"])) == ""
+    (point,) = cli.json("rescue", "list")["points"]
+    assert "meddled.txt" in git("ls-tree", "--name-only", point["commit"], cwd=cli.folder).split()
+    cli("revise", "work", "-m", "?? and what\n#!do\nacp write kept.txt edit\nacp say Answer 1: this\n#!end")
+    cli.run()
+    asked = cli.tasks()["work"]
+    assert (asked["state"], asked["tip"]) == ("finished", before["tip"])
+    assert "did not answer your questions" in asked["reason"]
+    assert [comment["text"].splitlines()[0] for comment in asked["comments"]] == ["?? and what"]
+    cli("approve", "work", "--force")
+    assert cli.json("merge")["merged"][0]["id"] == "work"

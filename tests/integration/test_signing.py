@@ -15,7 +15,7 @@ from gitorch.git.repository import Repository
 from gitorch.git.signing import CommitSigner, is_signed
 from gitorch.model.naming import Oid
 from gitorch.services.open import open_workspace
-from tests.support.cli import Cli
+from tests.support.cli import OBEDIENT, Answer, Cli, does
 from tests.support.git import DATE, commit, git
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
@@ -167,3 +167,35 @@ def test_a_run_signs_only_if_told_to(signing: Path) -> None:
         assert (signed != plan) == is_signed_by_run
         notice = "3 commits are not signed, although commit.gpgSign is on: a run does not sign; "
         assert any(text.startswith(notice) for text in workspace.store.notices) != is_signed_by_run
+
+
+def test_suggestions_are_applied_in_a_signed_commit(signing: Path) -> None:
+    """`apply` signs as a merge would: by git's setting, by `merge.sign`, or by its own option; and says what is not."""
+    cli = Cli(signing, OBEDIENT, GITORCH_SANDBOX_MODE="off")
+    cli.queue(does("Work", "seq 9 > a.txt; git add -A; git -c commit.gpgSign=false commit -qm One", id="work"))
+    cli.run()
+
+    def apply(*words: str, ok: int = 0) -> Answer:
+        number = int(git("show", "orch/work:a.txt", cwd=signing).split()[0])
+        if not cli.tasks()["work"]["comments"]:
+            cli("comment", "work", "a.txt:1", "-m", f"```suggestion\n{number + 10}\n```")
+        return cli("apply", "work", *words, ok=ok)
+
+    for words, is_signed_then in (
+        ((), True),
+        (("--no-sign",), False),
+        (("-c", "merge.sign=never"), False),
+        (("-c", "merge.sign=never", "--sign"), True),
+    ):
+        said = apply(*words).stderr
+        assert signatures(signing, "orch/work")[0] == ("G" if is_signed_then else "N"), words
+        notice = "1 commit is not signed, although commit.gpgSign is on: merge.sign is never"
+        assert (notice in said) is ("merge.sign=never" in words and "--sign" not in words), words
+    tip = git("rev-parse", "orch/work", cwd=signing)
+    git("config", "user.signingKey", "/nowhere/key.pub", cwd=signing)
+    assert "orchestrate apply work --no-sign" in apply(ok=4).stderr
+    assert git("rev-parse", "orch/work", cwd=signing) == tip
+    assert len(cli.tasks()["work"]["comments"]) == 1
+    git("config", "commit.gpgSign", "false", cwd=signing)
+    apply()
+    assert signatures(signing, "orch/work")[0] == "N"

@@ -1,4 +1,4 @@
-"""An ACP agent for tests: it does the lines between `#!do` and `#!end` of its prompt, and keeps its sessions in HOME.
+"""An ACP agent for tests: it does the last lines between `#!do` and `#!end` of a prompt, with sessions in HOME.
 
 A line that starts with `acp` is about the protocol, any other is for the shell:
 
@@ -105,8 +105,8 @@ class ScriptedAcpAgent:
 
     async def prompt(self, session_id: str, prompt: list[Any], **_: Any) -> schema.PromptResponse:
         text = "\n".join(block.text for block in prompt)
-        script = _SCRIPT.search(text)
-        lines = script[1].splitlines() if script else json.loads(self._file(session_id).read_text())
+        scripts = _SCRIPT.findall(text)
+        lines = scripts[-1].splitlines() if scripts else json.loads(self._file(session_id).read_text())
         if self.prompts:
             await self._update(session_id, acp.update_agent_message_text(f"Noted: {text.splitlines()[-1]}"))
             lines = []

@@ -17,20 +17,21 @@ from gitorch.model.task import Task
 @click.command("apply")
 @click.argument("name", type=APPROVABLE_TASK, metavar="TASK")
 @click.argument("numbers", nargs=-1, type=click.IntRange(1), metavar="[N]...")
+@click.option("--sign/--no-sign", default=None, help="Sign the commit; by default as merge.sign says.")
 @pass_session
-def apply_command(session: Session, name: str, numbers: tuple[int, ...]) -> None:
+def apply_command(session: Session, name: str, numbers: tuple[int, ...], sign: bool | None) -> None:
     """Apply the suggestions of your pending comments: all of them, or those of the comments with these numbers.
 
     They become one commit of yours on the branch of the task, and its checks run. Refused if the lines have changed
     since. Exits with 6 if a check fails.
     """
-    if not apply_suggestions(session, session.find(name), numbers):
+    if not apply_suggestions(session, session.find(name), numbers, sign=sign):
         sys.exit(6)
 
 
-def apply_suggestions(session: Session, task: Task, numbers: tuple[int, ...] = ()) -> bool:
+def apply_suggestions(session: Session, task: Task, numbers: tuple[int, ...] = (), *, sign: bool | None = None) -> bool:
     """Apply suggestions, answer with the commit, and return whether the checks pass."""
-    steps = services.suggestions.apply(session.workspace, task, numbers)
+    steps = services.suggestions.apply(session.workspace, task, numbers, sign)
     applied = drain(steps, lambda _: session.say(f"check {task.id}"))
     passed = all(result.passed for result in applied.results)
     session.answer(views.check.applied_suggestions(applied), schema.review.ApplyAnswer.of(applied))
