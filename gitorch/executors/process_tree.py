@@ -1,4 +1,4 @@
-"""The processes below this one. Uses only the standard library: see `supervisor`."""
+"""The processes below this one, detached ones included. Uses only the standard library: see `supervisor`."""
 
 from __future__ import annotations
 

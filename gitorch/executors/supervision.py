@@ -1,8 +1,9 @@
 """Supervise one program: enforce its limits, and record its output and its end. Uses only the standard library.
 
 A supervisor outlives the orchestrator. It writes `run.json` when it starts and `exit.json`, atomically, as its last
-act, and seals both with its key. The program writes to pipes: what it prints is redacted and stored up to a limit
-(`capped_output`), so that neither memory nor disk grow with it.
+act, and seals both with its key. It is a subreaper: when its program has ended or was killed, it kills every process
+below, however deep or detached (`process_tree`). The program writes to pipes: what it prints is redacted and stored up
+to a limit (`capped_output`), so that neither memory nor disk grow with it.
 """
 
 from __future__ import annotations

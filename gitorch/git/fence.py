@@ -1,4 +1,7 @@
-"""The fence of an attempt: the environment that restricts an agent's git, and a check that nothing else changed."""
+"""The fence of an attempt: the environment that restricts an agent's git, and a check that nothing else changed.
+
+The environment leads git to the hooks in `hooks/`; there, `reference-transaction` decides which refs may move.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 from gitorch.agents.prices import prices_of
 from gitorch.errors import GitorchError, LimitReached, NotFound, SetupNeeded
 from gitorch.flow.scheduling import base
-from gitorch.flow.scheduling.limits import RunLimits
+from gitorch.flow.scheduling.run_limits import RunLimits
 from gitorch.model.naming import Oid
 from gitorch.model.preflight import Level, Preflight, PreflightLine
 from gitorch.model.task import ALIVE, CheckResult, State, Task

@@ -1,4 +1,8 @@
-"""Review finished tasks: approve, comment, send back, reject."""
+"""Review finished tasks: approve, comment, send back, reject.
+
+A verdict is bound to a tip: `require_seen` refuses to approve commits that the reviewer was not shown, and
+`_record_verdict` notes the verdict on the tip itself.
+"""
 
 from __future__ import annotations
 

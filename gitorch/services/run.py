@@ -14,7 +14,7 @@ from gitorch.errors import NotFound
 from gitorch.executors.base import total_slots
 from gitorch.flow import attempt
 from gitorch.flow.scheduling import base
-from gitorch.flow.scheduling.limits import RunLimits, StopReason
+from gitorch.flow.scheduling.run_limits import RunLimits, StopReason
 from gitorch.flow.scheduling.scheduler import Scheduler, SchedulerHooks
 from gitorch.git.tree_size import files_size
 from gitorch.model import graph, notification

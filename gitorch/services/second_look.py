@@ -22,7 +22,7 @@ from gitorch.model.task import Comment, Task, commit_range
 from gitorch.services import guard
 from gitorch.services.branch_tips import branch_state
 from gitorch.services.workspace import Workspace
-from gitorch.storage import reviewed_tips
+from gitorch.storage import viewed_tips
 
 _MAX_COMMITS = 200
 _MAX_PATCHES = 5_000
@@ -134,7 +134,7 @@ def mark_viewed(workspace: Workspace, task: Task, hunks: Sequence[HunkPatch], re
         line = note.viewed_line(current, reviewer, unmarked=[*ids])
     tip = commit_range(current)[1]
     notes.append(workspace.repository, {tip: [line]}, f"mark hunks of {task.id}")
-    reviewed_tips.add(workspace.folder, task.id, tip)
+    viewed_tips.add(workspace.folder, task.id, tip)
 
 
 def verdict_patches(workspace: Workspace, task: Task, verdict: str, reviewer: str) -> list[note.Line]:
@@ -148,7 +148,7 @@ def verdict_patches(workspace: Workspace, task: Task, verdict: str, reviewer: st
     ids = [patch_id for hunk in hunk_patches(patch) for patch_id in hunk.ids]
     if patch.is_cut or len(ids) > _MAX_PATCHES:
         return []
-    reviewed_tips.add(workspace.folder, task.id, task.tip)
+    viewed_tips.add(workspace.folder, task.id, task.tip)
     return [note.viewed_line(task, reviewer, ids, verdict=verdict)]
 
 
@@ -185,7 +185,7 @@ def _lines(workspace: Workspace, task: Task) -> list[note.Line]:
         "rev-list", f"--max-count={_MAX_COMMITS}", f"{base}..{tip}", ok=(0, 128)
     ).text.split()
     earlier = workspace.repository.refs(f"{OWN_REFS}attempts/{task.id}/").values()
-    remembered = reviewed_tips.read(workspace.folder, task.id)
+    remembered = viewed_tips.read(workspace.folder, task.id)
     commits = list(dict.fromkeys([*remembered, *earlier, *map(Oid, reversed(own))]))
     contents = notes.read_many(workspace.repository, commits)
     return [line for commit in commits for line in contents[commit]]

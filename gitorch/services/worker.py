@@ -35,8 +35,8 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.errands import ErrandSettings
 from gitorch.rooms.prepare import prepare
 from gitorch.services.ordered_checks import run_ordered_checks
-from gitorch.services.rescue_points import Rescues
 from gitorch.services.sandbox import rooms_in
+from gitorch.services.worker_rescue import Rescues
 from gitorch.storage import locks
 
 _PUSH_PAUSES = (1.0, 5.0, 15.0)

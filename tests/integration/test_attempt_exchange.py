@@ -22,7 +22,7 @@ from gitorch.git.repository import Repository
 from gitorch.git.rescue import skipped_of
 from gitorch.model.naming import Oid, Ref
 from gitorch.rooms.base import Progress
-from gitorch.services.rescue_points import Rescues
+from gitorch.services.worker_rescue import Rescues
 from tests.support.git import git
 
 INCOMING = Ref("refs/gitorch/incoming/t")

@@ -9,7 +9,7 @@ import pytest
 
 from gitorch.cli.views.preflight import preflight
 from gitorch.errors import SetupNeeded
-from gitorch.flow.scheduling.limits import RunLimits
+from gitorch.flow.scheduling.run_limits import RunLimits
 from gitorch.model.preflight import Level, Preflight, PreflightLine
 from gitorch.model.run_forecast import RunForecast, Span
 from tests.support.pages import page, picture

@@ -12,7 +12,7 @@ import pytest
 
 from gitorch.errors import GitorchError, Refused
 from gitorch.flow.scheduling import holds, scheduler
-from gitorch.flow.scheduling.limits import RunLimits, StopCause
+from gitorch.flow.scheduling.run_limits import RunLimits, StopCause
 from gitorch.flow.scheduling.scheduler import Scheduler, SchedulerHooks
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.outcome import ExitReason, Usage

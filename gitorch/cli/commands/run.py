@@ -21,7 +21,7 @@ from gitorch.cli.session import Session, pass_session
 from gitorch.errors import AnswerNeeded, Incomplete, LimitReached, SetupNeeded
 from gitorch.executors import keep_awake
 from gitorch.executors.foreground import start_detached
-from gitorch.flow.scheduling.limits import RunLimits, StopCause
+from gitorch.flow.scheduling.run_limits import RunLimits, StopCause
 from gitorch.model import graph
 from gitorch.model.generators import drain
 from gitorch.model.task import ALIVE, State, Task

@@ -11,7 +11,7 @@ from rich.text import Text
 from gitorch.cli.terminal.blocks import bullets, fitted, prose, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.views import quantities
-from gitorch.flow.scheduling.limits import RunLimits
+from gitorch.flow.scheduling.run_limits import RunLimits
 from gitorch.model.preflight import Level, Preflight, PreflightLine
 from gitorch.model.run_forecast import MIN_SAMPLES, RunForecast
 from gitorch.model.run_forecast import Span as Range

@@ -1,4 +1,8 @@
-"""Choose the tasks to leave out of a merge: the cheapest choice that breaks every failing set."""
+"""Choose the tasks to leave out of a merge: the cheapest choice that breaks every failing set.
+
+A failing set is a smallest group of tasks, often a pair, whose union fails a check (`values.FailingSet`); `failing_set`
+finds them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Resolve conflicts by syntax, without a model: several proposals for each file, of which the checks choose."""
+"""Resolve conflicts by syntax, without a model: several proposals for each file, of which the checks choose.
+
+The merge itself is the package `gitorch.syntax`: `tree_merge` for languages with a grammar, `lines` for all others.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which agents start nothing for now: those with a fault of their setup, and those that have reached a limit."""
+"""Which agents start nothing for now: those with a fault of their setup, and those that wait for a limit to end."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from gitorch.errors import GitorchError
 from gitorch.flow.scheduling.budget import RunBudget, SpentBy
 from gitorch.flow.scheduling.deadline import Deadline
 from gitorch.flow.scheduling.holds import HeldAgents, is_limited
-from gitorch.flow.scheduling.limits import RunLimits, StopCause, StopReason
+from gitorch.flow.scheduling.run_limits import RunLimits, StopCause, StopReason
 from gitorch.model import graph
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import ExitReason, Usage

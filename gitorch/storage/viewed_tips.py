@@ -1,4 +1,4 @@
-"""The commits whose notes say what a reviewer viewed of a task: known even when its branch is rewritten by hand."""
+"""The commits whose notes hold the viewed marks of a task: known even when its branch is rewritten by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rescue points of an agent on a worker: pushed home while it runs, so that a dead machine loses minutes."""
+"""Rescue points of an agent on a worker: pushed home while it runs, so that a dead machine loses minutes.
+
+What a rescue point holds is decided in `gitorch.git.rescue`.
+"""
 
 from __future__ import annotations
 
