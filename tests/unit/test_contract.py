@@ -100,13 +100,19 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def exits() -> Iterator[int]:
-    """Yield the constants that the command line passes to `sys.exit` and `_leave`."""
+    """Yield the numbers, as literals or constants, that the command line gives `sys.exit`, `SystemExit` and `_leave`."""
     for path in (ROOT / "gitorch/cli").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        constants = {
+            node.targets[0].id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        for node in ast.walk(tree):
             match node:
-                case ast.Call(
-                    func=ast.Attribute(attr="exit") | ast.Name(id="_leave"), args=[ast.Constant(value=int(code))]
-                ):
-                    yield code
+                case ast.Call(func=ast.Attribute(attr="exit") | ast.Name(id="_leave" | "SystemExit"), args=[argument]):
+                    code = constants.get(argument.id) if isinstance(argument, ast.Name) else argument
+                    if isinstance(code, ast.Constant) and isinstance(code.value, int):
+                        yield code.value
                 case _:
                     pass
