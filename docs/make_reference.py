@@ -40,10 +40,10 @@ Some settings of a repository's own files are commands (`prepare`, `checks`, `ag
 They run only after you have seen and trusted them with `orchestrate config trust`. If they change, you are asked again.
 Checks are read from the *base commit* of each task, so an agent cannot weaken its own checks.
 
-In a bare repository the file is read from the worktree that has the branch of HEAD checked out; if there is none, from
-the worktree in which the command is started, or from HEAD itself.
+In a bare repository, gitorch reads the file from the worktree that has the branch of HEAD checked out. If there is
+none, it reads the file from the worktree in which the command is started, or from HEAD itself.
 
-A setting that this version cannot honour is refused, not ignored.
+gitorch refuses a setting that this version cannot honour; it never ignores one.
 
 | key | default | what it does |
 |---|---|---|
@@ -52,13 +52,13 @@ A setting that this version cannot honour is refused, not ignored.
 _SIGNALS = """\
 # Signals of a review
 
-`review` points out what deserves a second look, each with its file and line. Signals are computed from git and from
-what is recorded about the attempt; no model is asked. The heaviest signal of a branch is its risk: 3 is high, 2 medium,
-1 low. The table is `gitorch/data/signals.toml`, with the lists of files and the patterns of lines behind it.
+`review` points out what deserves a second look, with file and line. It computes these signals from git and from the
+records of the attempt; it asks no model. The heaviest signal of a branch is its risk: 3 is high, 2 medium, 1 low. The
+signals are in `gitorch/data/signals.toml`, with the lists of files and the patterns of lines that they use.
 
-What moved is not new: a test that is in another file now was not deleted, and a line that was edited around a pattern
-that it already had is no signal. How well this works is measured on labelled branches: see
-[Benchmarks](benchmarks.md#signals-of-a-review).
+Code that only moved is not a signal. A test that is now in another file does not count as deleted. A line that already
+matched a pattern before it was edited does not count as new. [Benchmarks](benchmarks.md#signals-of-a-review) says how
+well this works on labelled branches.
 
 | kind | weight | what it says |
 |---|---|---|
@@ -75,41 +75,42 @@ _WHAT = {
     "prepare.run": "commands to run in each worktree before its agent starts; a failure fails the task",
     "prepare.env": "variables for everything that runs in a worktree; `{port}` is a free port, stable per task",
     "run.max_agents": "how many agents run at once",
-    "run.start_after": "start a dependent when its dependencies are `finished`, or `approved`",
+    "run.start_after": "start a task when those that it depends on are `finished`, or only when they are `approved`",
     "run.task_timeout": "time limit of one execution of an agent or a check",
     "run.idle_timeout": "stop an agent that prints nothing and uses no CPU for this long",
     "run.retries": "automatic retries after a crash, a fatal signal or a lost network",
     "run.fix_checks": "how often failing checks are sent back to the agent's session",
     "run.tell_conflicts": "tell running agents, in a file that their brief names, whose work will conflict with theirs",
-    "run.rate_limits": "at a limit of an agent: `wait` for its end, `switch` to the next agent that is ready, `stop`",
+    "run.rate_limits": "when an agent reaches a limit: `wait` until it ends, `switch` to the next agent that is ready, "
+    "or `stop`",
     "run.max_unreviewed": "start nothing while this many tasks wait for review; 0 is no limit",
     "run.until": "start nothing after this time, such as `07:00`",
-    "run.budget": "stop a run that has spent this many dollars, by ended and running agents; 0 is no limit",
+    "run.budget": "stop a run when its ended and running agents have spent this many dollars; 0 is no limit",
     "run.token_budget": "the same in tokens, for agents whose price is unknown; 0 is no limit",
     "run.min_free_disk": "start nothing with less free disk space than this",
     "run.try_base": "before a run, prepare a worktree of the base and run the checks there; results are cached by tree",
     "run.keep_awake": "keep the system from going to sleep during a run, where `systemd-inhibit` or `caffeinate` can",
     "run.redact_commits": "replace credentials in an agent's commits before they are checked; the original commits "
     "stay in a rescue point. See [security.md](security.md)",
-    "run.rescue_every": "save the uncommitted work of running agents at least this often, if it changed; from workers, "
-    "it is pushed home. At home, it is saved more often where that is cheap; 0: never from workers",
-    "run.max_output": "how much output of each execution is kept: its beginning and its end",
+    "run.rescue_every": "save the uncommitted work of running agents at least this often, if it changed. Workers push "
+    "it to your repository. On your own machine it is saved more often where that is cheap. 0: workers never push it",
+    "run.max_output": "how much output of each execution to keep: its beginning and its end",
     "checks": 'commands that judge the work, by name: `test = "pytest -q"`',
-    "sandbox.mode": "`auto`: the strongest that works on this machine; `bwrap`: a bubblewrap sandbox; `private`: a "
-    "private repository without a sandbox; `off`: git hooks only; `landlock` is refused. "
+    "sandbox.mode": "`auto`: the strongest that works on this machine. `bwrap`: a bubblewrap sandbox. `private`: a "
+    "private repository without a sandbox. `off`: git hooks only. gitorch refuses `landlock`. "
     "See [security.md](security.md)",
     "sandbox.network": "in a sandbox: `on` allows an agent's own hosts and `sandbox.hosts`, `open` all, `off` none",
     "sandbox.hosts": "further hosts that agents and checks may reach: `docs.example.org`, `*.example.org:443`",
-    "sandbox.keys": "`outside`: an agent's API key stays out of its sandbox, and the proxy adds it to requests to its "
-    "service; `inside`: it is in the agent's environment; `auto`: outside where there is a sandbox with this proxy. "
-    "See [API keys](security.md#api-keys)",
+    "sandbox.keys": "`outside`: an agent's API key stays out of its sandbox, and the proxy adds it to requests to the "
+    "agent's service. `inside`: the key is in the agent's environment. `auto`: outside, where there is a sandbox with "
+    "this proxy. See [API keys](security.md#api-keys)",
     "sandbox.read": "further paths that agents may read, such as `~/.cargo/registry`",
     "sandbox.write": "further paths that agents may write, such as a cache; never inside the repository",
     "sandbox.watch": "further files and folders whose changes by agents are reported, such as `~/.myshellrc`; "
     "see [What moved](state-and-recovery.md#what-moved)",
-    "sandbox.memory": "memory that an agent, or a check, and all their processes may use; over it they are ended",
-    "sandbox.processes": "how many processes each may have at once; 0 is no limit",
-    "sandbox.disk": "how much each may write into its worktree",
+    "sandbox.memory": "how much memory an agent or a check may use, with all its processes, before gitorch ends it",
+    "sandbox.processes": "how many processes an agent or a check may have at once; 0 is no limit",
+    "sandbox.disk": "how much an agent or a check may write into its worktree",
     "agents": "see below",
     "roles": "see below",
     "review.viewer": "your diff viewer, for `diff --viewer` and the key `v` ([how](review.md#your-own-viewer))",
@@ -120,26 +121,27 @@ _WHAT = {
     "merge.auto": "what a run merges automatically: approved work, or with `finished` also finished work that passes",
     "merge.restack": "rebase finished tasks at once when a task that they build on changes",
     "merge.on_conflict": "at a conflict, `hold` the task, or let an `agent` resolve it in the next run",
-    "merge.resolve": "conflicts that gitorch resolves itself: `propose` proves a resolution and waits for your yes, "
-    "`auto` publishes what is proven, `off` leaves all. See [merge-resolutions.md](merge-resolutions.md)",
-    "merge.max_checks": "how many trees are checked to prove resolutions, in one merge; 0 is three for each conflict",
+    "merge.resolve": "what to do with conflicts that gitorch can resolve: `propose` proves a resolution and waits for "
+    "your yes, `auto` publishes what is proven, `off` resolves nothing. "
+    "See [merge-resolutions.md](merge-resolutions.md)",
+    "merge.max_checks": "how many trees one merge checks in order to prove resolutions; 0 is three for each conflict",
     "merge.sign": "sign commits: `auto` as `commit.gpgSign` says when a person merges, `always`, or `never`",
     "merge.regenerate": 'files that a command generates, by glob: `"uv.lock" = "uv lock"`; never merged as text',
-    "trash.keep": "how long worktrees and logs that were taken away are kept; 0 keeps them forever",
-    "remote.checks_on": "where checks of tasks and of merges run: on this machine, or on `workers`",
-    "remote.checks_label": "checks on workers run on those with this label",
-    "remote.address": "HOST:PORT of a Temporal server: agents run on its workers ([remote.md](remote.md)); `env`: what "
-    "Temporal's own variables name; empty: this machine only",
+    "trash.keep": "how long to keep worktrees and logs in the trash; 0 keeps them forever",
+    "remote.checks_on": "where the checks of tasks and merges run: `home` is this machine, `workers` the workers",
+    "remote.checks_label": "run checks only on workers with this label",
+    "remote.address": "HOST:PORT of a Temporal server, on whose workers agents run ([remote.md](remote.md)). `env`: "
+    "the server that Temporal's own variables name. Empty: this machine only",
     "remote.namespace": "Temporal's namespace",
     "remote.tls": "use TLS",
-    "remote.ca": "a PEM file with the certificates that the server's must be signed by; turns TLS on",
+    "remote.ca": "a PEM file with the certificates of those who may sign the server's certificate; turns TLS on",
     "remote.certificate": "a PEM file with the client's certificate; turns TLS on",
     "remote.private_key": "a PEM file with the key of the client's certificate",
     "remote.api_key": 'the variable that holds the API key: `{ env = "TEMPORAL_API_KEY" }`',
-    "remote.origin": "where workers reach this repository; empty: its path, which a worker puts behind its `--git`",
-    "remote.deliver": "`push`: workers push to `refs/gitorch/attempts/`; `bundle`: commits come with the result, "
+    "remote.origin": "where workers reach this repository. Empty: at its path, with the prefix of the worker's `--git`",
+    "remote.deliver": "`push`: workers push to `refs/gitorch/attempts/`. `bundle`: commits come with the result, "
     "at most 0.9 MB for each attempt",
-    "remote.lost_after": "a worker that is silent for so long has lost its agents",
+    "remote.lost_after": "how long a worker may be silent before its attempts count as lost",
     "notify.command": "run this for each event of a run, which it gets in its environment and as JSON on its input",
     "notify.desktop": "show the events of a run on the desktop",
 }
@@ -149,13 +151,19 @@ _TABLES = """
 
 | key | what it does |
 |---|---|
-| `kind` | `claude`, `codex`, `api` or `command` |
+| `kind` | `claude`, `codex`, `api`, `acp` or `command`: see [agents.md](agents.md) |
 | `path` | the executable, for claude and codex |
 | `model` | the model; empty means the CLI's own choice |
+| `permissions` | `worktree`, `readonly` or `full`: [what an agent may do](agents.md#what-an-agent-may-do) |
 | `args` | further arguments, passed as they are |
+| `readonly_args` | the arguments with which a `command` or `acp` program only reads |
 | `env` | further variables |
 | `pass_env` | names to pass on from your environment (`*` is a wildcard), in addition to the agent's own short list |
-| `command` | the command for `kind = "command"`: `{prompt_file}`, `{task}` and `{worktree}` are filled in |
+| `command` | the program of an `acp` or `command` agent; [the words in braces](agents.md#command) are filled in |
+| `exit_codes` | what the exit codes of a command mean: `{ "75" = "crashed" }` ([outcomes](agents.md#command)) |
+| `attach` | the command with which `attach` opens the session of an attempt |
+| `auth_method` | the login method of an `acp` agent |
+| `label` | the agent runs only on [workers with this label](remote.md#labels) |
 | `key` | `{ env = "NAME" }`: the variable that holds the key, for `kind = "api"` |
 | `prices` | `{ input = 1.25, cached = 0.125, output = 10 }`: dollars per million tokens, whatever the agent says |
 
@@ -169,24 +177,30 @@ _TABLES = """
 | `paths` | [paths](#paths): a task limited to such paths, or whose title names such a file, selects this role |
 | `agent` | the agent that suits it |
 
-A repository's `.claude/agents/NAME.md` files are roles too, as they are in the commit that work starts on. The body is
-the instructions, `description` the purpose, and `model` the model of claude if none is configured. `tools` is shown to
-the agent but not enforced. Such a file does not replace a built-in role; `prompt_file` does. A `prompt_file` in a
+The `.claude/agents/NAME.md` files of the commit that work starts on are roles too. The body is the instructions,
+`description` the purpose, and `model` the model of claude if none is configured. The agent is told about `tools`, but
+gitorch does not enforce them. Such a file does not replace a built-in role; `prompt_file` does. A `prompt_file` in a
 repository's own configuration must be inside the repository.
 
 ## What a check sees
 
-A task's checks, like those of a merge, run on a clean checkout of the commit, not in the agent's worktree. The
-worktrees for that (`check_1`, `check_2`, ...) are reset from one commit to the next. A check sees
+A task's checks, like those of a merge, run on a clean checkout of the commit, not in the agent's worktree. gitorch
+resets the worktrees for that (`check_1`, `check_2`, ...) from one commit to the next. A check sees
 
 - the files of the commit, as git checks them out
 - what `[prepare]` copies and makes there, in the order of the settings
 - what the checks before it, on the same commit, have written
 
-It does not see ignored or untracked files that an agent left, changes to files that git was told to ignore, the agent's
-HOME in the sandbox, or files of earlier checks. If a check needs an ignored file (`.env`, test data, `node_modules`),
-name it in `prepare.copy`, or make it by `prepare.run`. A commit that `[prepare]` fails on gets a failing check
-`prepare`. Checks get the user's environment without credentials, and `prepare.env`; they do not get `agents.NAME.env`.
+It does not see
+
+- ignored or untracked files that an agent left
+- changes to files that git was told to ignore
+- the agent's HOME in the sandbox
+- files of checks on other commits
+
+If a check needs an ignored file (`.env`, test data, `node_modules`), name it in `prepare.copy`, or make it with
+`prepare.run`. If `[prepare]` fails on a commit, the commit gets a failing check `prepare`. Checks get your environment
+without credentials, and `prepare.env`. They do not get `agents.NAME.env`.
 
 ## Paths
 

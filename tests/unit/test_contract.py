@@ -100,7 +100,7 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def exits() -> Iterator[int]:
-    """Yield the numbers, as literals or constants, that the command line gives `sys.exit`, `SystemExit` and `_leave`."""
+    """Yield the literals and constants that the command line gives `sys.exit`, `SystemExit` and `_leave`."""
     for path in (ROOT / "gitorch/cli").rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         constants = {

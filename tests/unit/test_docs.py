@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gitorch.config.settings import AgentSettings, RoleSettings, Section
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md"), ROOT / "hooks/README.md"])
@@ -72,3 +74,13 @@ def test_troubleshooting_has_a_row_for_every_error() -> None:
     assert sorted(_codes() - set(rows)) == []
     assert sorted({row for row in rows if rows.count(row) > 1}) == []
     assert sorted(set(rows) - _codes() - {"refs-moved", "agent-key"}) == []
+
+
+@pytest.mark.parametrize(("table", "kind"), [("agents", AgentSettings), ("roles", RoleSettings)])
+def test_configuration_has_a_row_for_every_key(table: str, kind: type[Section]) -> None:
+    """The tables of `[agents.NAME]` and `[roles.NAME]` are written by hand."""
+    section = (
+        (DOCS / "configuration.md").read_text("utf-8").partition(f"## `[{table}.NAME]`\n")[2].partition("\n## ")[0]
+    )
+    cells = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(kind.__struct_fields__)
