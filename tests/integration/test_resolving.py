@@ -153,6 +153,24 @@ def test_commits_around_a_solved_one_go_in(history: History) -> None:
     assert found.pairs == tuple(zip(old, new, strict=True))
 
 
+def test_a_resolved_commit_of_a_side_branch_takes_nothing_of_others(history: History) -> None:
+    """Where commits lie side by side, the resolved one has its own change, or the conflict stays."""
+    plain = history.branch(history.base, {"a": "1\n"}, {"b": "1\n"})
+    clashing = history.branch(history.base, {"f": text(l10="own")})
+    onto = history.branch(history.base, {"f": text(l10="there")})
+    learn(history, clashing, onto, {"f": text(l10="both")})
+    for tip in (history.merged(plain, clashing, {}), history.merged(clashing, plain, {})):
+        with merge_replayer(MemoryReplayer(history.repo)) as replayer:
+            outcome = replayer.replay(CommitRange(history.base, tip), onto)
+            if isinstance(outcome, Replayed):
+                replayer.keep(outcome.tip)
+                paths = {
+                    old: git("diff-tree", "-r", "--name-only", "--no-commit-id", new, cwd=history.top)
+                    for old, new in outcome.pairs
+                }
+                assert paths[clashing] == "f"
+
+
 def test_a_repeated_change_is_not_lost_behind_a_solved_conflict(history: History) -> None:
     """A change that a branch makes, takes back and makes again is there in the end."""
     changes = ({"a": "1\n"}, {"a": None}, {"f": text(l10="own")}, {"a": "1\n"})

@@ -63,7 +63,7 @@ class Queue(msgspec.Struct, frozen=True):
 
 def write_sequences(repository: Path, seeds: Iterable[int]) -> list[Queue]:
     """Make a sequence of branches for each seed in a repository; no ref points at them."""
-    writer = _Writer()
+    writer = HistoryWriter()
     marks = [(seed, *_sequence(random.Random(seed), writer)) for seed in seeds]
     oids = writer.write(repository)
     return [
@@ -82,7 +82,7 @@ class Flock(msgspec.Struct, frozen=True):
 
 def write_flocks(repository: Path, seeds: Iterable[int], size: int = 6) -> list[Flock]:
     """Make a flock of branches for each seed in a repository; no ref points at them."""
-    writer = _Writer()
+    writer = HistoryWriter()
     marks = [(seed, *_flock(random.Random(seed), writer, size)) for seed in seeds]
     oids = writer.write(repository)
     return [
@@ -91,7 +91,7 @@ def write_flocks(repository: Path, seeds: Iterable[int], size: int = 6) -> list[
     ]
 
 
-def _flock(dice: random.Random, writer: _Writer, size: int) -> tuple[int, list[tuple[int, int]]]:
+def _flock(dice: random.Random, writer: HistoryWriter, size: int) -> tuple[int, list[tuple[int, int]]]:
     tree: Tree = {path: ("100644", _content(dice, path)) for path in _FILES} | _attributes(dice)
     base = writer.commit(dice, tree, [])
     later, onto = dict(tree), base
@@ -109,21 +109,21 @@ def _flock(dice: random.Random, writer: _Writer, size: int) -> tuple[int, list[t
     return onto, branches
 
 
-def _committed(dice: random.Random, writer: _Writer, tree: Tree, parent: int) -> int:
+def _committed(dice: random.Random, writer: HistoryWriter, tree: Tree, parent: int) -> int:
     _change(dice)(tree)
     return writer.commit(dice, tree, [parent])
 
 
 def write_histories(repository: Path, seeds: Iterable[int]) -> list[History]:
     """Make a history for each seed in a repository; no ref points at them."""
-    writer = _Writer()
+    writer = HistoryWriter()
     marks = [(seed, *_history(random.Random(seed), writer)) for seed in seeds]
     oids = writer.write(repository)
     return [History(seed, *(oids[mark] for mark in three)) for seed, *three in marks]
 
 
-class _Writer:
-    """Commits as a stream for `git fast-import`."""
+class HistoryWriter:
+    """Writes commits as a stream for `git fast-import`."""
 
     def __init__(self) -> None:
         self.stream: list[bytes] = []
@@ -170,7 +170,7 @@ def _quoted(path: str) -> bytes:
     return b'"' + path.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
 
 
-def _history(dice: random.Random, writer: _Writer) -> tuple[int, int, int]:
+def _history(dice: random.Random, writer: HistoryWriter) -> tuple[int, int, int]:
     start: Tree = {path: ("100644", _content(dice, path)) for path in _FILES}
     start |= _attributes(dice)
     base = writer.commit(dice, start, [])
@@ -183,7 +183,7 @@ def _history(dice: random.Random, writer: _Writer) -> tuple[int, int, int]:
     return base, tip, onto
 
 
-def _sequence(dice: random.Random, writer: _Writer) -> tuple[int, list[tuple[int, int, int | None]]]:
+def _sequence(dice: random.Random, writer: HistoryWriter) -> tuple[int, list[tuple[int, int, int | None]]]:
     """Write a base and branches on it or on each other; some were built on what their parent was before."""
     tree: Tree = {path: ("100644", _content(dice, path)) for path in _FILES}
     tree |= _attributes(dice)
@@ -213,7 +213,7 @@ def _sequence(dice: random.Random, writer: _Writer) -> tuple[int, list[tuple[int
 
 
 def _step(
-    dice: random.Random, writer: _Writer, parent: int, before: Tree, shared: Sequence[Change]
+    dice: random.Random, writer: HistoryWriter, parent: int, before: Tree, shared: Sequence[Change]
 ) -> tuple[int, Tree]:
     tree = dict(before)
     change = dice.choice(shared) if dice.random() < 0.2 else _change(dice)  # the same change in several places
@@ -237,7 +237,7 @@ def _attributes(dice: random.Random) -> Tree:
 
 
 def _line(
-    dice: random.Random, writer: _Writer, start: Tree, parent: int, changes: Sequence[Change], *, merges: bool
+    dice: random.Random, writer: HistoryWriter, start: Tree, parent: int, changes: Sequence[Change], *, merges: bool
 ) -> int:
     tree = dict(start)
     for number, change in enumerate(changes):

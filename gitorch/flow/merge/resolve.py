@@ -97,9 +97,13 @@ class ConflictSolver:
         if not commit.parents:
             return False
         remaining = progress.remaining
-        before = self.engine.replay(CommitRange(remaining.base, commit.parents[0], remaining.excluded), progress.tip)
+        below = CommitRange(remaining.base, commit.parents[0], remaining.excluded)
+        above = CommitRange(commit.oid, commits.tip, (*commits.excluded, commits.base))
+        if not self._are_in_order(remaining, below, commit.oid, above, progress.tip):
+            return False
+        before = self.engine.replay(below, progress.tip)
         if isinstance(before, Conflicted):
-            return False  # commits of a side branch are in another order: they cannot be replayed one after the other
+            return False
         proposals = self._choose(conflict, commits)
         tip = self._write_resolved(commit, before.tip, conflict, proposals) if proposals is not None else None
         if tip is None or proposals is None:
@@ -108,8 +112,16 @@ class ConflictSolver:
         progress.pairs += [*before.pairs, (commit.oid, tip)]
         progress.dropped += before.dropped
         progress.resolved += _summarize(commit.oid, proposals, sides(conflict))
-        progress.remaining = CommitRange(commit.oid, commits.tip, (*commits.excluded, commits.base))
+        progress.remaining = above
         return True
+
+    def _are_in_order(self, whole: CommitRange, below: CommitRange, commit: Oid, above: CommitRange, onto: Oid) -> bool:
+        """Return whether a replay in these pieces picks the commits of the whole in the same order.
+
+        It does not if the conflict is on a side branch: what is picked before it is not what is below it.
+        """
+        pieces = [*self.engine.own_commits(below, onto), commit, *self.engine.own_commits(above, onto)]
+        return pieces == self.engine.own_commits(whole, onto)
 
     def _choose(self, conflict: Conflicted, commits: CommitRange) -> dict[str, Proposal] | None:
         """Return the first proposal for each file in conflict; None if a file has none."""
