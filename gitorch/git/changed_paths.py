@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gitorch.git.line_counts import CommitPair
+from gitorch.git.file_changes import CommitPair
 from gitorch.git.repository import Repository
 
 

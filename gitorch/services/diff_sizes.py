@@ -16,7 +16,7 @@ from gitorch.model.task import Task, commit_range
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic
 
-_FILE = "diff-sizes.json"
+_FILE = "line-counts.json"
 _MIN_KEPT = 2_000
 
 

@@ -15,6 +15,7 @@ from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
 from gitorch.flow.review import FileChange, ReviewCard
 from gitorch.git import credentials
+from gitorch.git.file_changes import file_changes
 from gitorch.model import branch_state as branch_state_model
 from gitorch.model import graph, note, rivals
 from gitorch.model.branch_state import BranchState
@@ -87,7 +88,7 @@ def _board(workspace: Workspace, states: Sequence[BranchState]) -> _Board:
         resolutions=current_resolutions(workspace),
         unlocks=graph.unlocked(names, tasks),
         integration=workspace.repository.object_ids(branch_ref(workspace.config.integration))[0],
-        changes=review.changes(workspace.repository, [commit_range(state.task) for state in states]),
+        changes=file_changes(workspace.repository, [commit_range(state.task) for state in states]),
     )
 
 
@@ -110,7 +111,7 @@ def _card(workspace: Workspace, state: BranchState, board: _Board) -> ReviewCard
         unlocks,
         unapproved,
         board.integration,
-        board.changes[commit_range(state.task)],
+        board.changes.get(commit_range(state.task), ()),
         board.removed_names,
     )
     resolutions = tuple(entry for entry in board.resolutions if entry.task == name)

@@ -69,7 +69,7 @@ def test_the_night_in_four_forms(cli: Cli, tmp_path: Path) -> None:
         answer = cli.json("report")
         markdown = cli("report", "--format", "markdown").text
         path = Path(cli.json("report", "--format", "html", "-o", str(tmp_path / "night.html"))["path"])
-    assert "3 of 4 tasks done" in text
+    assert "3 of 4 tasks finished" in text
     assert text.index("first   review: unlocks 1 task") < text.index("third")
     assert "fourth   exit code 3" in text
     assert answer["needs_person"] == ["first", "third", "second", "fourth"]

@@ -55,7 +55,7 @@ def test_the_report_is_posted(repository_folder: Path, tmp_path: Path) -> None:
             stdin=subprocess.DEVNULL,
         )
     report = (tmp_path / "gitorch-report.md").read_text("utf-8")
-    assert "2 of 2 tasks done" in report
+    assert "2 of 2 tasks finished" in report
     assert "add-b-search-b" in report
     assert "<b>" not in report
     assert (tmp_path / "GITHUB_STEP_SUMMARY").read_text("utf-8") == report

@@ -107,5 +107,5 @@ def test_a_night_without_work_is_red() -> None:
     assert '<strong class="bad">nothing ran: there are no tasks</strong>' in empty
     failed = a_task("one", 1, State.FAILED, attempts=1, attempt=an_attempt(1, 60), reason="exit code 3")
     page = report_page.page(a_report(ReportEntry(task=failed)), NOW)
-    assert '<strong class="bad">0 of 1 task done' in page
+    assert '<strong class="bad">0 of 1 task finished' in page
     assert '<p class="bad">exit code 3</p>' in page

@@ -87,6 +87,27 @@ def test_a_card() -> None:
         """)
 
 
+def test_renamed_files() -> None:
+    """Both paths, with what they share once, as `git diff --stat` shows them."""
+    moves = (
+        ("src/web/users.py", "src/api/users.py"),
+        ("notes.txt", "NOTES.md"),
+        ("a.py", "sub/a.py"),
+        ("one/a.py", "two/b.py"),
+        ("x/a.py", "x/y/a.py"),
+    )
+    changes = tuple(FileChange(new, "R", 1, 0, old) for old, new in moves)
+    card = msgspec.structs.replace(the_card(), changes=changes)
+    files = page(review.card, card, width=80, now=NOW).partition("Files")[2].splitlines()[: len(moves)]
+    assert [line.strip() for line in files] == [
+        "src/{web => api}/users.py  +1 -0  renamed",
+        "notes.txt => NOTES.md      +1 -0  renamed",
+        "{ => sub}/a.py             +1 -0  renamed",
+        "one/a.py => two/b.py       +1 -0  renamed",
+        "x/{ => y}/a.py             +1 -0  renamed",
+    ]
+
+
 def test_the_review_list() -> None:
     """What waits, with the reason for its place."""
     assert page(

@@ -43,7 +43,9 @@ class FileJson(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     status: str
-    """Git's letter: A (added), D (deleted), M (modified), T (type changed)."""
+    """Git's letter: A (added), D (deleted), M (modified), R (renamed), T (type changed)."""
+    old_path: str | Absent = msgspec.UNSET
+    """The name of a renamed file at the base."""
     added: int | None
     """Lines; null for a binary file."""
     removed: int | None
@@ -254,7 +256,13 @@ def card_fields(card: ReviewCard) -> dict[str, Any]:
         "added": card.added,
         "removed": card.removed,
         "files": [
-            FileJson(path=file.path, status=file.status, added=file.added, removed=file.removed)
+            FileJson(
+                path=file.path,
+                status=file.status,
+                old_path=present(file.old_path),
+                added=file.added,
+                removed=file.removed,
+            )
             for file in card.changes
         ],
         "later": later_json(card.later),

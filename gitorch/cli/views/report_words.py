@@ -19,6 +19,9 @@ _PROGRAM = "orchestrate"
 _NAMED = 3
 
 
+_FINISHED = (Bucket.REVIEW, Bucket.MERGE, Bucket.MERGED)
+
+
 class ReportSection(msgspec.Struct, frozen=True):
     """A section: its title, its lines (a name and what is said about it), and whether it is bad news."""
 
@@ -34,15 +37,22 @@ def headline(report: NightReport) -> str:
         return "nothing ran: there are no tasks"
     if not any(task.attempts or task.adopted for task in tasks):
         return f"nothing ran: {plural(len(tasks), 'task')} queued"
-    completed = sum(labels.bucket(task) in (Bucket.REVIEW, Bucket.MERGE, Bucket.MERGED) for task in tasks)
-    cost = total_cost(tasks)
-    return f"{completed} of {plural(len(tasks), 'task')} done" + (f", {cost}" if cost else "")
+    finished = [task for task in tasks if labels.bucket(task) in _FINISHED]
+    failing = sum(task.passed is False for task in finished)
+    unchecked = sum(task.passed is None for task in finished)
+    parts = [
+        f"{len(finished)} of {plural(len(tasks), 'task')} finished",
+        f"{failing} with failing checks" if failing else "",
+        f"{unchecked} not checked" if unchecked else "",
+        total_cost(tasks),
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def is_bad(report: NightReport) -> bool:
-    """Return whether the night was empty, or every attempt failed."""
+    """Return whether the night was empty, or nothing is finished whose checks do not fail."""
     tasks = [entry.task for entry in report.entries]
-    return not any(labels.bucket(task) in (Bucket.REVIEW, Bucket.MERGE, Bucket.MERGED) for task in tasks)
+    return not any(labels.bucket(task) in _FINISHED and task.passed is not False for task in tasks)
 
 
 def sections(report: NightReport, now: datetime) -> list[ReportSection]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -26,7 +27,7 @@ _LABELS = 12
 """The width of the column with the names of the fields."""
 _MAX_COMMITS = 12
 _RISK_STYLES = {"high": "bold red", "medium": "yellow", "low": "green"}
-_CHANGES = {"A": "added", "D": "deleted", "T": "type changed"}
+_CHANGES = {"A": "added", "D": "deleted", "R": "renamed", "T": "type changed"}
 
 _COLUMNS = (
     Column(title="#", right=True),
@@ -209,12 +210,28 @@ def _files(reviewed: ReviewCard, terminal: TerminalStyle) -> RenderableType | No
     other_width = max(_line_counts(change).cell_len + len(_CHANGES.get(change.status, "")) for change in listed)
     room = None if terminal.width is None else terminal.width - _LABELS - other_width - 4
     for change in listed:
-        path = shortened_path(terminal.clean(change.path), room, terminal)
+        path = shortened_path(terminal.clean(_path(change)), room, terminal)
         grid.add_row(fitted(path), _line_counts(change), Text(_CHANGES.get(change.status, ""), "dim"))
     hidden = len(reviewed.changes) - limit
     note = f"{terminal.ellipsis} {hidden} more" if hidden else ""
     total = f"{len(reviewed.changes)} files, +{reviewed.added} -{reviewed.removed}" if len(reviewed.changes) > 1 else ""
     return Group(grid, *(Text(text, "dim") for text in (note, total) if text))
+
+
+def _path(change: FileChange) -> str:
+    """Return the path of a file; of a renamed one, both paths with what they share once, as `git diff --stat` does."""
+    if not change.old_path:
+        return change.path
+    old, new = change.old_path.split("/"), change.path.split("/")
+    start = _common(old[:-1], new[:-1])
+    end = _common(old[start:][::-1], new[start:][::-1])
+    moved = f"{'/'.join(old[start : len(old) - end])} => {'/'.join(new[start : len(new) - end])}"
+    return "/".join([*old[:start], f"{{{moved}}}" if start or end else moved, *old[len(old) - end :]])
+
+
+def _common(old: Sequence[str], new: Sequence[str]) -> int:
+    """Return how many names are the same at the start of two paths."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 
 def shortened_path(path: str, room: int | None, terminal: TerminalStyle) -> str:

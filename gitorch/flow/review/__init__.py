@@ -1,8 +1,9 @@
 """Review a branch: its card, and the signals that say where to look."""
 
-from gitorch.flow.review.card import branch_signals, card, changes, in_review_order
+from gitorch.flow.review.card import branch_signals, card, in_review_order
 from gitorch.flow.review.file_signals import path_signals
-from gitorch.flow.review.values import FileChange, ReviewCard, RiskSignal
+from gitorch.flow.review.values import ReviewCard, RiskSignal
+from gitorch.git.file_changes import FileChange
 
 __all__ = [
     "FileChange",
@@ -10,7 +11,6 @@ __all__ = [
     "RiskSignal",
     "branch_signals",
     "card",
-    "changes",
     "in_review_order",
     "path_signals",
 ]

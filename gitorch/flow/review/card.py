@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from gitorch.config import Config
 from gitorch.flow.review.attempt_signals import conflict_signals, name_signals, task_signals
 from gitorch.flow.review.file_signals import path_signals, size_signals
 from gitorch.flow.review.patch_signals import patch_signals, text_at
 from gitorch.flow.review.rules import MAX_NAMED, shortened, signal
-from gitorch.flow.review.values import FileChange, ReviewCard, RiskSignal
+from gitorch.flow.review.values import ReviewCard, RiskSignal
 from gitorch.git import credentials
+from gitorch.git.file_changes import FileChange, file_changes
 from gitorch.git.file_patches import read_files
 from gitorch.git.repository import Repository
 from gitorch.model.branch_state import BranchState, describe
@@ -19,32 +20,6 @@ from gitorch.model.naming import Oid, TaskId
 from gitorch.model.redact import redacted
 from gitorch.model.task import Task, commit_range
 from gitorch.replay import Conflicted, replay
-
-
-def changes(repository: Repository, ranges: Iterable[tuple[Oid, Oid]]) -> dict[tuple[Oid, Oid], tuple[FileChange, ...]]:
-    """Return the files that differ between each base and tip, for many in one process."""
-    unique = list(dict.fromkeys(ranges))
-    options = ("-r", "-z", "--raw", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", "--always")
-    request = "".join(f"{tip} {base}\n" for base, tip in unique).encode()
-    fields = iter(repository.git("diff-tree", "--stdin", *options, input=request).fields() if unique else ())
-    rows: dict[tuple[Oid, Oid], list[FileChange]] = {}
-    kinds: dict[str, str] = {}
-    requests = iter(unique)
-    current: list[FileChange] = []
-    for field in fields:
-        if field.startswith(":"):
-            kinds[next(fields)] = field[-1]
-        elif "\t" in field:
-            added, removed, path = field.split("\t", 2)
-            current.append(FileChange(path, kinds.get(path, "M"), _count(added), _count(removed)))
-        else:  # the tip of the next request; git leaves out what is no commit
-            pair = next((pair for pair in requests if pair[1] == field), None)
-            kinds, current = {}, rows.setdefault(pair, []) if pair else []
-    return {pair: tuple(rows.get(pair, ())) for pair in unique}
-
-
-def _count(text: str) -> int | None:
-    return None if text == "-" else int(text)
 
 
 def card(
@@ -68,7 +43,7 @@ def card(
     """
     task = state.task
     base, tip = commit_range(task)
-    changed = changes(repository, [(base, tip)])[base, tip] if changed is None else changed
+    changed = file_changes(repository, [(base, tip)]).get((base, tip), ()) if changed is None else changed
     log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
     subjects = tuple(redacted(entry) for entry in log.decode("utf-8", "replace").split("\0") if entry)
     signals = [*task_signals(task, moved, unapproved)]
@@ -96,7 +71,8 @@ def branch_signals(
     base, tip = commit_range(task)
     yield from size_signals(changed)
     for change in changed:
-        yield from path_signals(change, config, task)
+        for entry in change.as_paths():
+            yield from path_signals(entry, config, task)
     yield from patch_signals(read_files(repository, base, tip), text_at(repository, base), text_at(repository, tip))
     yield from _credentials(repository, base, tip)
 

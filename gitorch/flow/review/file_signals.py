@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from gitorch.config import Config
 from gitorch.flow.review.rules import is_in, signal
-from gitorch.flow.review.values import FileChange, RiskSignal
+from gitorch.flow.review.values import RiskSignal
+from gitorch.git.file_changes import FileChange
 from gitorch.git.file_patches import EXECUTABLE, LINK, NO_FILE, SUBMODULE, FilePatch
 from gitorch.model import globs
 from gitorch.model.task import Task

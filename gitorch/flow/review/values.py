@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from gitorch.git.file_changes import FileChange
 from gitorch.model.branch_state import LaterCommit
 from gitorch.model.naming import TaskId
 from gitorch.model.resolution import Resolution
 from gitorch.model.task import Task
-
-
-class FileChange(msgspec.Struct, frozen=True):
-    """One file of a branch diff: its status (A, D, M, T, R...), and the lines added and removed (None: binary)."""
-
-    path: str
-    status: str
-    added: int | None
-    removed: int | None
 
 
 class RiskSignal(msgspec.Struct, frozen=True):
