@@ -20,10 +20,10 @@ from gitorch.model.task import Task
 @click.option("--sign/--no-sign", default=None, help="Sign the commit; by default as merge.sign says.")
 @pass_session
 def apply_command(session: Session, name: str, numbers: tuple[int, ...], sign: bool | None) -> None:
-    """Apply the suggestions of your pending comments: all of them, or those of the comments with these numbers.
+    """Apply the suggestions of your pending comments: all of them, or those of comments N.
 
-    They become one commit of yours on the branch of the task, and its checks run. Refused if the lines have changed
-    since. Exits with 6 if a check fails.
+    They become one commit of yours on the branch of the task, and its checks run. Refuses if the lines have changed
+    since your comment. Exits with 6 if a check fails.
     """
     if not apply_suggestions(session, session.find(name), numbers, sign=sign):
         sys.exit(6)

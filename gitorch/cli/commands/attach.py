@@ -30,9 +30,9 @@ _NEXT = {
 def attach_command(session: Session, name: str | None) -> None:
     """Open the session of a task's last attempt in its worktree.
 
-    For claude and codex, that is the agent's own session, in the same sandbox and with the same environment as the
-    attempt; for a command, what `agents.NAME.attach` says, or a shell. What was not committed is saved in a rescue
-    point first. What you or the agent commit, and files that are left uncommitted, are on the branch when it ends.
+    For claude and codex, this is the agent's own session, in the same sandbox and environment as the attempt. For a
+    command agent, it is the command in `agents.NAME.attach`, or a shell. gitorch first saves uncommitted files in a
+    rescue point. When the session ends, what you and the agent did is on the branch, also files left uncommitted.
     """
     workspace = session.workspace
     task = session.find(name)

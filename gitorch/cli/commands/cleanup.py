@@ -21,10 +21,10 @@ from gitorch.services.maintenance import RemovalProof
 def cleanup_command(session: Session, dry_run: bool, yes: bool) -> None:
     """Remove merged and rejected tasks, with their worktrees and branches.
 
-    Lists for each what proves that it can go, such as the commit on a branch that it was merged as. A merged task whose
-    commit is on no branch any more stays.
+    Lists for each task what proves that it can go, such as the commit that it was merged as. Keeps a merged task whose
+    commit is no longer on any branch.
 
-    Nothing is deleted yet: worktrees and logs go to a trash, which is kept for `trash.keep`. The commits of each branch
+    Deletes nothing yet: worktrees and logs go to a trash, where they stay for `trash.keep`. The commits of each branch
     stay under refs/gitorch/trash/, uncommitted files under refs/gitorch/rescue/. `undo` brings all of it back.
     """
     if not dry_run:

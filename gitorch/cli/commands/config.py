@@ -118,7 +118,10 @@ def edit_config(session: Session, personal: bool, user: bool) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @pass_session
 def validate_config(session: Session, file: Path | None) -> None:
-    """Check the configuration in force, or one FILE by itself; exit with 2 if it is not valid."""
+    """Check the configuration in force, or one FILE by itself.
+
+    Exits with 2 if it is not valid.
+    """
     loaded = services.settings.check_alone(session.start / file) if file else session.workspace.loaded
     origins = [str(file)] if file else [layer.origin for layer in loaded.layers if layer.settings]
     text = f"valid: {', '.join(origins)}" if origins else "valid: only built-in settings are in force"

@@ -19,9 +19,9 @@ _MARKS = {True: "ok     ", None: "note   ", False: "FAILS  "}
 
 
 @click.command("doctor")
-@click.option("--checks", is_flag=True, help="Also run the repository's checks on the base, where no result is known.")
+@click.option("--checks", is_flag=True, help="Also run the repository's checks on the base, unless a result is known.")
 @click.option("--remote", is_flag=True, help="Also ask the workers: link, clock, versions, disk, agents.")
-@click.option("--fix", is_flag=True, help="Repair what can be repaired safely. Each repair is named, and asked for.")
+@click.option("--fix", is_flag=True, help="Repair what can be repaired safely. Names each repair and asks.")
 @click.option("-y", "--yes", is_flag=True, help="With --fix: do not ask.")
 @pass_session
 def doctor_command(session: Session, checks: bool, remote: bool, fix: bool, yes: bool) -> None:

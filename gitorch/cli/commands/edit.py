@@ -26,8 +26,8 @@ from gitorch.model.task import Task
 def edit_command(session: Session, /, name: str | None, in_editor: bool, **options: Any) -> None:
     """Change a task before it runs: its prompt, or what the options name.
 
-    An option replaces what was there; empty text takes it away, as in --after ''. For a task that has been worked on,
-    the answer says what the change means.
+    An option replaces the old setting; empty text removes it, as in --after ''. If an agent has worked on the task
+    already, the answer says what the change means for that work.
 
     \b
     orchestrate edit add-a-users-table

@@ -17,10 +17,10 @@ _SHOWN = 15
 @click.option("--all", "show_all", is_flag=True, help=f"List everything; without it, the last {_SHOWN} of each.")
 @pass_session
 def history_command(session: Session, name: str | None, show_all: bool) -> None:
-    """Show earlier runs, and tasks that have left the board.
+    """Show earlier runs, and tasks that `cleanup` has removed.
 
-    With TASK, shows what was asked, done, judged and merged, and which refs hold it, also after `cleanup`. Answers come
-    from git notes, refs and the operation log.
+    With TASK, shows what was asked, done, judged and merged, and which refs hold it. The answers come from git notes,
+    refs and the operation log.
     """
     workspace = session.workspace
     if name:

@@ -17,7 +17,7 @@ from gitorch.git.user_hooks import HookState, HookStatus
 @click.group("hooks", invoke_without_command=True)
 @click.pass_context
 def hooks_command(ctx: click.Context) -> None:
-    """Install git hooks of your own, and remove them. Nothing else installs any.
+    """Install git hooks for yourself, and remove them. No other command installs hooks for you.
 
     \b
     pre-push      refuses to push the branches of tasks, and rescue points

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 @click.option("--raw", is_flag=True, help="Print the output of the agent as it was written, with credentials redacted.")
 @pass_session
 def log_command(session: Session, name: str | None, follow: bool, attempt: int | None, raw: bool) -> None:
-    """Show the output of an agent; of a task that has left the board, as long as it is in the trash."""
+    """Show the output of a task's agent.
+
+    For a task that `cleanup` has removed, this works until its log leaves the trash.
+    """
     if raw and session.json:
         raise click.UsageError("--raw and --json exclude each other")
     task, past = session.find_any(name)

@@ -54,11 +54,11 @@ def merge_command(
 ) -> None:
     """Rebase approved work onto the integration branch, in dependency order.
 
-    With TASKS, merge only those and their dependencies. If the base branch has moved, the integration branch is
-    rebased onto it first. Your own branches never move, except the one you name with --into; a clean checkout of it is
-    updated too.
+    With TASKS, merges only those and their dependencies. If the base branch has moved, rebases the integration branch
+    onto it first. Your own branches never move, except the one you name with --into; a clean checkout of it is updated
+    too.
 
-    What conflicts stays out, unless a resolution of it is proven by the checks and you take it with --resolved.
+    A task that conflicts stays out, unless the checks prove a resolution and you take it with --resolved.
     """
     if not pr:
         _merge(session, tasks, **options)

@@ -21,9 +21,9 @@ from gitorch.model import graph
 def move_command(
     session: Session, names: tuple[str, ...], first: bool, last: bool, before: str | None, after_in_queue: str | None
 ) -> None:
-    """Change where tasks stand in the queue.
+    """Change the place of tasks in the queue.
 
-    A place counts more than a priority. A task still waits for what it needs (submit --after).
+    The place counts more than the priority. A task still waits for what it needs (submit --after).
 
     \b
     orchestrate move add-a-users-table --first

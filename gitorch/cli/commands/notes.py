@@ -40,7 +40,10 @@ def push_notes(session: Session, remote: str) -> None:
 @click.argument("remote", default="origin")
 @pass_session
 def fetch_notes(session: Session, remote: str) -> None:
-    """Take the notes of REMOTE (origin): lines that are missing here are added, and none is removed."""
+    """Fetch the notes of REMOTE (origin).
+
+    Adds lines that are missing here, and removes none.
+    """
     services.guard.require_person("fetch notes")
     exchange = services.notes_exchange.fetch(session.workspace, remote)
     text = f"added the notes of {remote}" if exchange.moved else f"the notes of {remote} are here already"

@@ -20,8 +20,8 @@ from gitorch.errors import InvalidInput
 def preview_command(session: Session, names: tuple[str, ...], remove: bool) -> None:
     """Try out tasks together, in a worktree of their own.
 
-    Checks out the union of TASKS and of what they need: what `merge` of the same tasks would publish. The worktree is
-    prepared as an agent's is, and replaced by the next preview. Exits with 7 if a task conflicts and is left out.
+    Checks out the union of TASKS and of what they need: what `merge` of the same tasks would publish. Prepares the
+    worktree like that of an agent. The next preview replaces it. Exits with 7 if it leaves out a task that conflicts.
     """
     workspace = session.workspace
     if remove:

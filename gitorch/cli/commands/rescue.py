@@ -34,7 +34,7 @@ class RescuedTask(Name):
 def rescue_command(ctx: click.Context) -> None:
     """List, show and restore rescue points: commits that hold uncommitted work.
 
-    gitorch makes them while a task runs, and before it takes a worktree away.
+    gitorch makes them while a task runs, and before it removes a worktree.
     """
     if ctx.invoked_subcommand is None:
         print_help(ctx)

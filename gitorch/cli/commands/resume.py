@@ -14,12 +14,13 @@ from gitorch.model.visible import visible
 
 @click.command("resume")
 @click.argument("name", required=False, type=RESUMABLE_TASK, metavar="[TASK]")
-@click.option("-m", "--message", default="", help="What to tell the agent: the answer to its question, for example.")
+@click.option("-m", "--message", default="", help="What to tell the agent, such as the answer to its question.")
 @pass_session
 def resume_command(session: Session, name: str | None, message: str) -> None:
     """Queue a task to go on in the session of its last attempt.
 
-    It answers a question of the agent, and it continues an attempt that was stopped, timed out or waits for a limit.
+    Use it to answer a question of the agent, or to continue an attempt that was stopped, timed out, or waits for a
+    limit.
     """
     task, workspace = session.find(name), session.workspace
     text = message or (

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 @click.option("--list", "only_list", is_flag=True, help="List the finished tasks; ask nothing.")
 @click.option("--repeated", is_flag=True, help="List comments that you made on two or more tasks; ask nothing.")
 @click.option("--viewed", multiple=True, metavar="PLACE", help="Mark the hunks at FILE or FILE:LINE as viewed.")
-@click.option("--not-viewed", multiple=True, metavar="PLACE", help="Take the marks at FILE or FILE:LINE back.")
+@click.option("--not-viewed", multiple=True, metavar="PLACE", help="Remove the marks at FILE or FILE:LINE.")
 @click.option("--flat", is_flag=True, help="Keep git's order of files, not the order to read them.")
 @click.option(
-    "-e", "--edit", is_flag=True, help="Write the review of TASK in your editor, between the lines of its diff."
+    "-e", "--edit", is_flag=True, help="Write a review of TASK in your editor, between the lines of its diff."
 )
-@click.option("-F", "--file", type=click.File(encoding="utf-8"), metavar="FILE", help="Read such a review; - is stdin.")
+@click.option(
+    "-F", "--file", type=click.File(encoding="utf-8"), metavar="FILE", help="Read a review from FILE (- is stdin)."
+)
 @pass_session
 def review_command(
     session: Session,
@@ -44,8 +46,8 @@ def review_command(
 ) -> None:
     """Review finished tasks, or one TASK: first those that others wait for, then the riskiest.
 
-    On a terminal, each task is shown with the keys for a verdict; ? explains them. Marks of viewed hunks are kept in
-    the notes: they survive a rebase, and end when the hunk changes. Exits with 10 if comments are left to be sent.
+    On a terminal, it shows each task with the keys for a verdict; ? explains them. A mark of a viewed hunk survives a
+    rebase, and ends when the hunk changes. Exits with 10 if comments wait to be sent.
     """
     if repeated:
         _show_repeated(session)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--acknowledge",
     is_flag=True,
-    help="Stop showing what is lost, and changes that runs found and gitorch did not make.",
+    help="Stop showing lost state, and changes that gitorch did not make.",
 )
 @click.option("--exit-code", is_flag=True, help="Exit with 6 if something needs your attention.")
 @pass_session

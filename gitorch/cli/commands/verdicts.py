@@ -88,8 +88,8 @@ def approve_command(
 ) -> None:
     """Approve tasks for merging.
 
-    Of rival attempts one is picked: `approve TASK` takes the one that is proposed, `--pick N` or its own name another.
-    The others are rejected; their commits stay under refs/gitorch/attempts/.
+    Of rival attempts, `approve TASK` picks the proposed one. `--pick N`, or the name of a rival, picks another. This
+    rejects the others; their commits stay under refs/gitorch/attempts/.
     """
     if pick is not None and (approve_all or len(names) != 1):
         raise click.UsageError("--pick needs one task")

@@ -27,13 +27,13 @@ _SLOTS = 4
 @click.command("serve")
 @click.option("--slots", default=_SLOTS, show_default=True, help="Agents at once on this machine.")
 @click.option("--port", default=7233, show_default=True, help="The server's port, on loopback.")
-@click.option("--label", "labels", multiple=True, help="What this machine has, such as docker. Repeatable.")
+@click.option("--label", "labels", multiple=True, help="What this machine has, such as docker (repeatable).")
 @pass_session
 def serve_command(session: Session, slots: int, port: int, labels: tuple[str, ...]) -> None:
     """Start a Temporal server for this repository, and a worker on this machine.
 
     The server is the program `temporal` on PATH. It listens on loopback only, and keeps its state in .git/gitorch.
-    Prints how other machines join. Ctrl-C lets running agents end first; a second one ends them.
+    Prints how other machines join. Ctrl-C waits for running agents; a second one ends them.
     """
     services.guard.require_person("serve agents to other machines")
     services.remote.load("worker")  # before anything starts
@@ -57,10 +57,10 @@ def serve_command(session: Session, slots: int, port: int, labels: tuple[str, ..
 @click.option("--address", metavar="HOST:PORT", help="The Temporal server, instead of remote.address.")
 @click.option("--port", default=7233, show_default=True, help="With --join: the server's port there.")
 @click.option(
-    "--git", "prefix", default="", metavar="PREFIX", help="Goes before the path of a repository: ssh://me@host."
+    "--git", "prefix", default="", metavar="PREFIX", help="Prefix for the path of a repository: ssh://me@host."
 )
 @click.option("--slots", default=_SLOTS, show_default=True, help="Agents at once.")
-@click.option("--label", "labels", multiple=True, help="What this machine has, such as docker. Repeatable.")
+@click.option("--label", "labels", multiple=True, help="What this machine has, such as docker (repeatable).")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where mirrors and rooms are.")
 @pass_session
 def worker_command(
@@ -73,11 +73,11 @@ def worker_command(
     labels: tuple[str, ...],
     folder: Path | None,
 ) -> None:
-    """Take agents from a Temporal server, each in a room of its own, and send back what they commit.
+    """Run agents for a Temporal server, and send back what they commit.
 
-    Needs no repository: it mirrors those that it works for. The agents must be installed and logged in here. SIGTERM
-    or Ctrl-C lets running agents end first; a second one ends them. Without --join and --address, the server is that of
-    `remote.address`, or of Temporal's environment variables.
+    Needs no repository: it mirrors those that it works for. The agents must be installed and logged in on this machine.
+    SIGTERM or Ctrl-C waits for running agents; a second one ends them. Without --join and --address, it uses the server
+    in `remote.address`, or in Temporal's environment variables.
     """
     services.guard.require_person("start a worker")
     services.remote.load("worker")
