@@ -55,7 +55,23 @@ def _run_check(
 ) -> CheckRun:
     command = site.check_command(shell(command_line))
     spec, status = _executed(context, command, key, execute)
-    execution = context.executor.id_of(spec.key)
+    return _check_run(context, name, command_line, tree, spec.key, status)
+
+
+def finished_check(context: RunContext, name: str, command_line: str, tree: Oid, *, prefix: str) -> CheckRun | None:
+    """Return what came of a check that another process started on a tree, once it ends; `prefix` as for `run_checks`.
+
+    None if it never began, or did not end by itself.
+    """
+    key = _key_not_lost(context.executor, f"{prefix}-{slug(name)}")
+    status = context.executor.wait(context.executor.id_of(key))
+    if not isinstance(status, Exit) or status.cause != "exited":
+        return None
+    return _check_run(context, name, command_line, tree, key, status)
+
+
+def _check_run(context: RunContext, name: str, command_line: str, tree: Oid, key: str, status: Exit) -> CheckRun:
+    execution = context.executor.id_of(key)
     result = CheckResult(
         name=name,
         command=command_line,

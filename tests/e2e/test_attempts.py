@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.checked import checked, notes, show
-from tests.support.cli import OBEDIENT, Cli, Pipe, does, left_behind, saved
+from tests.support.cli import OBEDIENT, SECONDS, Cli, Pipe, does, left_behind, saved
 from tests.support.git import commit, git
 
 PREPARED = """\
@@ -196,3 +197,51 @@ def test_what_an_agent_may_not_move_is_an_alarm(cli: Cli) -> None:
     (task,) = cli.tasks().values()
     assert {"refs/heads/other", "refs/tags/v1"} <= set(task["attempt"]["alarms"])
     assert "refs/heads/other" in cli("review", "reach").text
+
+
+class _Interrupted:
+    """A run that is killed while the last of some checks runs; each run of a check leaves a line."""
+
+    def __init__(self, cli: Cli, folder: Path, *names: str, ends: str = "") -> None:
+        self.cli, self.log, self.go = cli, folder / "checked", folder / "go"
+        pipe = Pipe(folder / "pipe")
+        commands = {name: f"echo {name} >> {self.log}" for name in names}
+        waits = f"[ -e {self.go} ] || {{ echo here > {pipe}; while ! [ -e {self.go} ]; do sleep 0.05; done; }}"
+        commands[ends or names[-1]] += f"; {waits}"
+        checked(cli, **commands)
+        cli.queue(does("one", saved("one.txt", "one"), id="one"))
+        with cli.start("run") as run:
+            pipe.line()
+            run.process.kill()
+            run.process.wait()
+            self.processes = left_behind(cli.folder)
+            assert self.processes, "the check goes on"
+            self.go.touch()
+            if not ends:
+                psutil.wait_procs(self.processes, SECONDS)
+
+    def runs(self) -> list[str]:
+        """Run again to the end; return the checks that have run in both runs."""
+        self.cli.run()
+        task = self.cli.tasks()["one"]
+        assert (task["state"], task["attempts"], task["checks"]["passed"]) == ("finished", 1, True)
+        assert left_behind(self.cli.folder) == []
+        return self.log.read_text().split()
+
+
+@pytest.mark.parametrize("names", [("alone",), ("first", "second")])
+def test_checks_that_outlived_a_killed_run_count(cli: Cli, tmp_path: Path, names: tuple[str, ...]) -> None:
+    """kill -9 in the last check: it goes on to its end, and the next run takes its verdict."""
+    assert _Interrupted(cli, tmp_path, *names).runs() == [*names]
+
+
+def test_checks_of_which_not_all_had_begun_run_again(cli: Cli, tmp_path: Path) -> None:
+    """kill -9 in the first check: the second needs what the first has built in a worktree of its own."""
+    assert _Interrupted(cli, tmp_path, "first", "second", ends="first").runs() == ["first", "first", "second"]
+
+
+def test_checks_that_were_changed_meanwhile_run_again(cli: Cli, tmp_path: Path) -> None:
+    """Other preparation, other results: what outlived the run was not asked for."""
+    interrupted = _Interrupted(cli, tmp_path, "alone")
+    cli.configure(f"{OBEDIENT}[prepare]\nrun = ['true']\n")
+    assert interrupted.runs() == ["alone", "alone"]

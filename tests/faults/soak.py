@@ -26,6 +26,7 @@ import psutil
 
 from gitorch.model.naming import EXECUTION_VARIABLE
 from tests.conftest import foreign, sealed
+from tests.faults.clock import Clock, jumping_clock
 from tests.faults.invariants import Known, known, verify
 from tests.support import forkserver
 from tests.support.cli import Cli, settle
@@ -70,8 +71,8 @@ class Said(msgspec.Struct):
 class Site:
     """One repository under attack."""
 
-    def __init__(self, top: Path, log: Path, agents: int, chance: random.Random) -> None:
-        self.top, self.log, self.agents, self.chance = top, log, agents, chance
+    def __init__(self, top: Path, log: Path, agents: int, chance: random.Random, clock: Clock | None) -> None:
+        self.top, self.log, self.agents, self.chance, self.clock = top, log, agents, chance, clock
         log.touch()
         script = log.with_name(f"{log.name}.sh")
         script.write_text(_AGENT.format(log=log))
@@ -80,7 +81,8 @@ class Site:
         commit(repo, "Mine\n", {"mine.txt": "m\n"})
         git("branch", "mine", cwd=repo)
         # where agents share the user's repository, a gc of the user's takes what they are about to commit
-        self.cli = Cli(repo, _CONFIG.format(script=script), GITORCH_SANDBOX_MODE="private")
+        variables = {"GITORCH_SANDBOX_MODE": "private", **(clock.environment if clock else {})}
+        self.cli = Cli(repo, _CONFIG.format(script=script), **variables)
         self.said, self.done = Said(), Counter[str]()
         self.known: Known = known(repo)
         self.runs: list[ForkedProcess] = []
@@ -120,13 +122,25 @@ class Site:
             }
 
     def rebase(self) -> None:
-        """Rewrite a branch of the user's own, without its checkout."""
-        tip = git("commit-tree", "main^{tree}", "-p", "main", "-m", f"mine {time.time_ns()}", cwd=self.cli.folder)
-        git("update-ref", "refs/heads/mine", tip, cwd=self.cli.folder, ok=range(256))
+        """Rebase a branch of the user's own, in a worktree that is there as long as it takes."""
+        mine = self.top / "mine"
+        self._git("worktree", "add", "-q", str(mine), "mine")
+        self._git("commit", "-q", "--allow-empty", "-m", f"mine {time.time_ns()}", cwd=mine)
+        self._git("rebase", "-q", "--force-rebase", "main", cwd=mine)
+        self._remove_worktree()
+
+    def _remove_worktree(self) -> None:
+        shutil.rmtree(self.top / "mine", ignore_errors=True)
+        self._git("worktree", "prune")
+
+    def _git(self, *words: str, cwd: Path | None = None) -> None:
+        """Run git as the user does, who may have no disk left."""
+        if cwd is None or cwd.is_dir():
+            git(*words, cwd=cwd or self.cli.folder, ok=range(256))
 
     def gc(self) -> None:
         """Collect garbage, at once."""
-        git("gc", "--prune=now", "--quiet", cwd=self.cli.folder, ok=range(256))
+        self._git("gc", "--prune=now", "--quiet")
 
     # what the nemesis does
 
@@ -149,6 +163,13 @@ class Site:
         if processes:
             with contextlib.suppress(psutil.Error):
                 self.chance.choice(processes).kill()
+
+    def kill_everything(self) -> None:
+        """kill -9 the run, its git, and all agents and supervisors, as if the power had failed."""
+        self.kill_run_and_git()
+        for process in list(self._processes()):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
 
     def pause_run(self) -> None:
         """Stop the run for a while."""
@@ -187,13 +208,18 @@ class Site:
             time.sleep(0.3)
             path.unlink(missing_ok=True)
 
+    def jump_clock(self) -> None:
+        """Set the clock, forwards or back."""
+        if self.clock:
+            self.clock.jump(self.chance.choice((0, 2, -2, 90, -90, 3600, -3600, 86_400, -86_400, 400 * 86_400)))
+
     # the whole
 
     def attack(self, until: float) -> None:
         """Do one thing after another, with a run at work all the time."""
         acts: tuple[Callable[[], None], ...] = (
-            *(self.kill_run, self.kill_run_and_git, self.kill_someone, self.kill_someone),
-            *(self.pause_run, self.pause_someone, self.fill, self.lock, self.gc, self.rebase),
+            *(self.kill_run, self.kill_run_and_git, self.kill_someone, self.kill_someone, self.kill_everything),
+            *(self.pause_run, self.pause_someone, self.fill, self.lock, self.jump_clock, self.gc, self.rebase),
             *(self.submit, self.approve, self.approve, self.merge, self.undo),
         )
         self.submit()
@@ -225,12 +251,9 @@ class Site:
         lines = [line.split(" ") for line in self.log.read_text().splitlines()]
         twice = [key for key, count in Counter(line[2] for line in lines if line[0] == "start").items() if count > 1]
         assert not twice, twice
-        git(
-            "update-ref",
-            "refs/heads/mine",
-            self.known.fingerprint.digests["refs/heads/mine"].strip(),
-            cwd=self.cli.folder,
-        )
+        self._remove_worktree()
+        mine = self.known.fingerprint.digests["refs/heads/mine"].strip()
+        git("update-ref", "refs/heads/mine", mine, cwd=self.cli.folder)
         self._verify_commits([line[3] for line in lines if line[0] == "commit"])
         verify(self.known)
         assert "Traceback" not in self.output.read_text()
@@ -313,17 +336,20 @@ def main(arguments: list[str]) -> int:
     chance = random.Random(options.seed)
     end = time.monotonic() + 60 * options.minutes
     total, commands, rounds, tasks = Counter[str](), Counter[str](), 0, 0
-    with tempfile.TemporaryDirectory(prefix="gitorch-soak-") as name:
-        folder = Path(name)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gitorch-soak-")))
         for variable in filter(foreign, [*os.environ]):
             del os.environ[variable]
         os.environ.update(sealed(folder))
+        clock = stack.enter_context(jumping_clock(folder))
+        if clock is None:
+            print("without jumps of the clock: there is no C compiler")
         while time.monotonic() < end:
             rounds += 1
             site_folder = folder / str(rounds)
             site_folder.mkdir()
             with small_disk(site_folder) as disk:
-                site = Site(disk, site_folder / "log", options.agents, chance)
+                site = Site(disk, site_folder / "log", options.agents, chance, clock)
                 site.attack(min(end, time.monotonic() + options.round))
                 site.check()
                 total, commands, tasks = total + site.done, commands + site.said.commands, tasks + site.number

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import tomli
 
 from gitorch import services
 from gitorch.executors.local import LocalExecutor
@@ -164,12 +165,17 @@ def _supervisors(folder: Path) -> list[psutil.Process]:
 
 
 def test_state_of_a_later_version(cli: Cli) -> None:
-    """S06: a field that this version does not know is passed over; a state that it does not know is never misread."""
+    """S06: a field that this version does not know is kept; a state that it does not know is never misread."""
     state = cli.folder / ".git/gitorch"
     Store(state).snapshot()
     file = state / "tasks.toml"
     file.write_text(file.read_text().replace('id = "queued"\n', 'id = "queued"\nwished = "later"\n', 1))
     assert cli.states() == {"one": "finished", "queued": "queued"}
+    for priority in ("high", "low"):  # the second time from a copy of what the file says
+        cli("edit", "queued", "--priority", priority)
+        Store(state).snapshot()
+        table = tomli.loads(file.read_text())["task"][1]
+        assert (table["wished"], table["priority"]) == ("later", priority)
     file.write_text(file.read_text().replace('state = "finished"', 'state = "teleported"', 1))
     later = file.read_bytes()
     assert "teleported" in cli.error("status", exit=2)["what"]

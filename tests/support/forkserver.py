@@ -122,7 +122,7 @@ class ForkServer:
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**variables, **_coverage(), "PYTHONPATH": str(ROOT)},
+            env={**variables, **_passed_on(), "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=ends,
@@ -249,8 +249,10 @@ def _server_of(program: str, _pid: int) -> ForkServer:
     return ForkServer(program)
 
 
-def _coverage() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+def _passed_on() -> dict[str, str]:
+    """Return what a process needs when it starts, for coverage or for a clock of its own."""
+    prefixes = ("COVERAGE_", "LD_PRELOAD", "JUMPING_CLOCK")
+    return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
 
 
 def serve(main: Callable[[], int | None], control: socket.socket, listener: socket.socket) -> None:

@@ -2,50 +2,63 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from gitorch.flow.attempt.environment import AttemptEnv
 from gitorch.flow.attempt.execution import execute
+from gitorch.model.naming import Oid
 from gitorch.model.task import Task, commit_range, current_attempt
 from gitorch.rooms.checks import CheckRun
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.steps import numbered
-from gitorch.rooms.trees import CheckCache, TreeResults, WorktreePool, check_commit, environment_digest
+from gitorch.rooms.trees import CheckCache, TreeResults, WorktreePool, check_commit, environment_digest, finished_checks
 
 WORKTREE = "check"
 """The worktrees for tasks' checks are `check_1`, `check_2`, ...: one for each agent of a run, made as needed."""
 
 
 def check_tip(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[str, str]) -> tuple[CheckRun, ...]:
-    """Run the checks on a clean checkout of a task's tip; the results count for a merge of the same tree, too."""
+    """Run the checks on a clean checkout of a task's tip; the results count for a merge of the same tree, too.
+
+    Checks of the same tree that outlived a run which was killed count, and do not run again.
+    """
     _, tip = commit_range(task)
+    tree, environment = context.repository.tree(tip), environment_digest(context, checks)
     round_number = current_attempt(task).round
-    pool = WorktreePool(context, [f"{WORKTREE}_{number}" for number in range(1, context.config.run.max_agents + 1)])
-    runs = check_commit(
-        context,
-        pool,
-        checks,
-        tip,
-        key=_fresh_key(context, f"{env.key}/clean-{round_number}"),
-        step=f"check-{round_number}",
-        task=task.id,
-        execute=lambda spec: execute(context, env, spec),
-    )
+    step = f"check-{round_number}"
+    # what decides about the results is in the key: the same key means the same checks of the same tree
+    digest = hashlib.sha256(f"{tree} {environment}".encode()).hexdigest()[:12]
+    key, runs = _earlier_runs(context, checks, tree, f"{env.key}/clean-{round_number}-{digest}", step)
+    if runs is None:
+        names = [f"{WORKTREE}_{number}" for number in range(1, context.config.run.max_agents + 1)]
+        runs = check_commit(
+            context,
+            WorktreePool(context, names),
+            checks,
+            tip,
+            key=key,
+            step=step,
+            task=task.id,
+            execute=lambda spec: execute(context, env, spec),
+        )
     checked = TreeResults(tuple(run.result for run in runs))
-    CheckCache(context.folder, context.executor).remember(
-        context.repository.tree(tip), checked, environment_digest(context, checks)
-    )
+    CheckCache(context.folder, context.executor).remember(tree, checked, environment)
     return runs
 
 
-def _fresh_key(context: RunContext, key: str) -> str:
-    """Return the first of `key`, `key-2`, ... that no run used; end what a killed one left running.
+def _earlier_runs(
+    context: RunContext, checks: Mapping[str, str], tree: Oid, key: str, step: str
+) -> tuple[str, tuple[CheckRun, ...] | None]:
+    """Return the first of `key`, `key-2`, ... with finished checks; or one that was not used, and None.
 
-    Checks that it finished run again: their worktree may have been used for another tree since.
+    What is left running of checks that do not count is ended.
     """
     for name in numbered(key):
         if not context.executor.executions(name):
-            return name
+            return name, None
+        if runs := finished_checks(context, checks, tree, key=name, step=step):
+            return name, runs
         for execution in context.executor.adopt(name):
             context.executor.cancel(execution, "checked again", now=True)
             context.executor.wait(execution)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from gitorch.model.naming import Oid, slug
 from gitorch.model.task import CheckResult
 from gitorch.rooms.base import RoomError, Site
-from gitorch.rooms.checks import CheckRun, Execute, run_checks
+from gitorch.rooms.checks import CheckRun, Execute, finished_check, run_checks
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import check_environment
 from gitorch.rooms.ports import variables
@@ -51,14 +51,36 @@ def check_commit(
         if failed := _prepare(context, site, tree, key, on_check):
             return (failed,)
         runs: list[CheckRun] = []
-        slugs: set[str] = set()
-        for number, (name, command) in enumerate(checks.items(), start=1):
+        for name, prefix in _prefixes(checks, f"{key}/{step}"):
             on_check(name)
-            # executions are known by the slug of the name, which two names may share
-            prefix = f"{key}/{step}-{number}" if slug(name) in slugs else f"{key}/{step}"
-            slugs.add(slug(name))
-            runs += run_checks(context, site, {name: command}, tree, prefix=prefix, execute=execute)
+            runs += run_checks(context, site, {name: checks[name]}, tree, prefix=prefix, execute=execute)
         return tuple(runs)
+
+
+def finished_checks(
+    context: RunContext, checks: Mapping[str, str], tree: Oid, *, key: str, step: str = "check"
+) -> tuple[CheckRun, ...] | None:
+    """Return what came of the checks that a process which was killed started by `check_commit`, with the same `key`.
+
+    Waits for one that runs. None unless all of them were started and ended by themselves: a further check may need what
+    earlier ones have built, and their worktree may hold another tree by now.
+    """
+    runs: list[CheckRun] = []
+    for name, prefix in _prefixes(checks, f"{key}/{step}"):
+        run = finished_check(context, name, checks[name], tree, prefix=prefix)
+        if run is None:
+            return None
+        runs.append(run)
+    return tuple(runs)
+
+
+def _prefixes(names: Iterable[str], start: str) -> Iterator[tuple[str, str]]:
+    """Yield the name of each check, with what the key of its execution starts with."""
+    slugs: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        # executions are known by the slug of the name, which two names may share
+        yield name, f"{start}-{number}" if slug(name) in slugs else start
+        slugs.add(slug(name))
 
 
 def _prepare(context: RunContext, site: Site, tree: Oid, key: str, on_check: Callable[[str], None]) -> CheckRun | None:

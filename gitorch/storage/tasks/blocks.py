@@ -6,12 +6,14 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from gitorch.model.table import to_table
 from gitorch.model.task import Task
+from gitorch.storage.tasks.later_fields import with_later_fields
 
 HEADER = b"""\
 # Tasks of gitorch. You may repair this file by hand while no `orchestrate` command runs.
@@ -37,12 +39,12 @@ class Blocks(msgspec.Struct, frozen=True, array_like=True):
         return [content[start:end] for start, end in zip(self.starts, ends, strict=False)]
 
 
-def render(task: Task) -> bytes:
-    """Return the block of a task, with the empty line that ends it."""
+def render(task: Task, later: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    """Return the block of a task, with the empty line that ends it; `later` are fields of a later version."""
     # imported here: it takes 3 ms, and most commands write no task file
     import tomli_w
 
-    table = to_table(task, builtin_types=(datetime,))
+    table = with_later_fields(to_table(task, builtin_types=(datetime,)), later)
     # multi-line strings are easier to read, but TOML readers turn "\r\n" into "\n" in them
     multiline = rb"\r" not in msgspec.json.encode(table)
     long = _set_aside(table)

@@ -16,6 +16,7 @@ import msgspec
 
 from gitorch import typed
 from gitorch.model.naming import TaskId
+from gitorch.model.table import Table
 from gitorch.model.task import Task
 from gitorch.storage import atomic
 from gitorch.storage.tasks import run_guard
@@ -33,13 +34,14 @@ class ParsedTasks(msgspec.Struct, frozen=True, array_like=True):
     """What a task file says.
 
     `blocks` is where each task is in the file of `source`. Both are None if that file was read as TOML: a person may
-    have edited it.
+    have edited it. `later` has the fields of tasks that a later version has written.
     """
 
     generation: int
     tasks: list[Task]
     blocks: Blocks | None = None
     source: Source | None = None
+    later: dict[TaskId, Table] = {}
 
     def texts(self, path: Path) -> dict[TaskId, bytes]:
         """Return the block of each task in the file; none if it is not the one that this was made from."""

@@ -13,10 +13,11 @@ import tomli
 
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
-from gitorch.model.table import from_tables
+from gitorch.model.table import Table, from_tables
 from gitorch.model.task import Task
 from gitorch.storage import atomic
 from gitorch.storage.tasks import blocks, parsed, run_guard
+from gitorch.storage.tasks.later_fields import later_fields
 from gitorch.storage.tasks.parsed import ParsedTasks
 from gitorch.storage.tasks.run_guard import Trusted
 
@@ -44,7 +45,8 @@ def write(
     """
     ordered = sorted(tasks, key=lambda task: task.number)
     copies = {name: text for name, text in last.texts(path).items() if name not in changed}
-    new = {task.id: blocks.render(task) for task in ordered if task.id not in copies}
+    later = {task.id: last.later[task.id] for task in ordered if task.id in last.later}
+    new = {task.id: blocks.render(task, later.get(task.id, {})) for task in ordered if task.id not in copies}
     _check(new, [task for task in ordered if task.id in new])
     content, positions = blocks.join([copies.get(task.id) or new[task.id] for task in ordered], generation)
     if path.exists():
@@ -54,7 +56,7 @@ def write(
         link.replace(previous(path))
     run_guard.trust(path.parent, content)
     atomic.replace(path, content)
-    return parsed.write(path, content, ParsedTasks(generation, ordered, positions))
+    return parsed.write(path, content, ParsedTasks(generation, ordered, positions, later=later))
 
 
 def _check(new: Mapping[TaskId, bytes], tasks: Sequence[Task]) -> None:
@@ -105,18 +107,20 @@ def _parsed(content: bytes) -> ParsedTasks:
     end = document.get("end")
     if not isinstance(end, dict) or not isinstance(end.get("generation"), int):
         raise Damaged("its end is missing")
-    return ParsedTasks(end["generation"], _tasks_of(document.get("task", [])))
-
-
-def _tasks_of(tables: Any) -> list[Task]:
+    tables = _tables_of(document)
     try:
-        by_name = {table["id"]: table for table in tables}
-    except (KeyError, TypeError) as error:
-        raise unreadable("a [[task]] has no id") from error
-    try:
-        return from_tables(list(by_name.values()))
+        tasks = from_tables(list(tables.values()))
     except msgspec.ValidationError as error:
         raise unreadable(str(error)) from error
+    later = {name: fields for name, table in tables.items() if (fields := later_fields(table))}
+    return ParsedTasks(end["generation"], tasks, later=later)
+
+
+def _tables_of(document: Mapping[str, Any]) -> dict[TaskId, Table]:
+    try:
+        return {TaskId(table["id"]): table for table in document.get("task", [])}
+    except (KeyError, TypeError) as error:
+        raise unreadable("a [[task]] has no id") from error
 
 
 def unreadable(reason: str) -> InvalidInput:

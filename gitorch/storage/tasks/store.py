@@ -274,7 +274,7 @@ class Store:
         trusted = run_guard.trusted(self.folder)
         journal = self._journal.read()
         entries, _ = (journal if trusted is None else journal.only(trusted)).entries()
-        known = ParsedTasks(self.generation, list(self.tasks.values()))
+        known = ParsedTasks(self.generation, list(self.tasks.values()), later=self._snapshot.later)
         with suppress(Damaged):  # another process may have written two snapshots since this one has read
             known = max(known, snapshot.read(previous(self.file), is_first=False, trusted=trusted), key=_generation)
         aside = self._set_aside("foreign")
