@@ -83,7 +83,7 @@ def _read(folder: Path, key: str) -> _Claim | None:
 
 def _make_parents(root: Path, folder: Path) -> None:
     """Create the folders above an execution's; a link among them would lead its records elsewhere."""
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(exist_ok=True)  # not its parents: a repository that was removed must not come back as a shell of one
     for parent in [*folder.relative_to(root).parents][-2::-1]:
         path = root / parent
         if path.is_symlink() or (path.exists() and not path.is_dir()):

@@ -138,12 +138,21 @@ class LocalExecutor:
         folder, key = self._folder(execution), claims.record_key(self._root, execution)
         with records.lock(folder, fcntl.LOCK_SH):
             status = records.last_status(folder, key)
-        if pid := self._children.pop(execution, 0):
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
-        if isinstance(status, NotStarted):
-            return NotStarted(records.last_words(folder))
-        return status or self._record_lost(folder, key)
+        has_begun = self._reap(execution)
+        if not isinstance(status, NotStarted):
+            return status or self._record_lost(folder, key)
+        if has_begun or not claims.is_claimed(self._root, execution):
+            # never `NotStarted`, after which it would be started again
+            message = "its record was removed; what it did is not known"
+            return Exit(cause="lost", leftover=processes.kill_marked(str(folder)), message=message)
+        return NotStarted(records.last_words(folder))
+
+    def _reap(self, execution: ExecutionId) -> bool:
+        """Wait for a supervisor that was started here; return whether it says that it has begun."""
+        pid = self._children.pop(execution, 0)
+        with contextlib.suppress(ChildProcessError):
+            return bool(pid) and os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in (0, supervisor.BEGUN)
+        return False
 
     def _record_lost(self, folder: Path, key: bytes) -> Exit:
         """Record that an execution's end is unknown; tell the user if another program wrote a record of it."""

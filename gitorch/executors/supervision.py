@@ -64,6 +64,7 @@ class Supervisor:
         self.received = 0
         self.started = time.time()
         self.clock = time.monotonic()
+        self.has_begun = False
         self.stop_requests = 0
         self.leash = [] if leash is None else [leash]
         self.resources = ResourceWatch(spec)
@@ -88,6 +89,7 @@ class Supervisor:
     def run(self) -> None:
         """Run the program to its end and record it."""
         write(self.folder, "run.json", {**identity(), "started": self.started}, self.key)
+        self.has_begun = True
         if os.path.exists(os.path.join(self.folder, "stop")):
             self.record("stopped")
             return

@@ -24,6 +24,9 @@ from gitorch.executors.process_tree import become_subreaper
 from gitorch.executors.supervision import Supervisor
 from gitorch.model.credential_scan import Scanner
 
+BEGUN = 3
+"""The exit code if the program may have run, but the end could not be recorded."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check
     from typing import Any
@@ -49,7 +52,14 @@ def main(folder: str, lock: int, leash: int | None = None) -> None:
     if sys.platform == "linux":
         become_subreaper()
     scanner = Scanner(order["rules"], order["secrets"])
-    Supervisor(folder, order["spec"], bytes.fromhex(order["key"]), scanner, leash).run()
+    supervisor = Supervisor(folder, order["spec"], bytes.fromhex(order["key"]), scanner, leash)
+    try:
+        supervisor.run()
+    except OSError as error:
+        if not supervisor.has_begun:
+            raise
+        sys.stderr.write(f"{error}\n")
+        sys.exit(BEGUN)
 
 
 if __name__ == "__main__":

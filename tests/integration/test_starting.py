@@ -135,3 +135,21 @@ def test_a_signal_never_reaches_a_process_that_has_got_the_id_since(tmp_path: Pa
         assert received == [signal.SIGUSR1]
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("removed", ["repo", "repo/.git/gitorch", "repo/.git/gitorch/work/1"])
+def test_a_program_whose_record_is_removed_does_not_run_again(tmp_path: Path, removed: str) -> None:
+    """A repository that is deleted while agents work in it: their end is lost, and nothing is started twice."""
+    root, count = tmp_path / "repo" / ".git" / "gitorch", tmp_path / "count"
+    root.mkdir(parents=True)
+    end = submit_and_wait(LocalExecutor(root), shell("work/1", f"echo x >> {count}; rm -rf {tmp_path / removed}"))
+    assert (end.cause, end.message) == ("lost", "its record was removed; what it did is not known")
+    assert count.read_text() == "x\n"
+
+
+def test_a_repository_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
+    """No folder of an execution is created where the repository was."""
+    root = tmp_path / "repo" / ".git" / "gitorch"
+    with pytest.raises(FileNotFoundError):
+        LocalExecutor(root).submit(shell("work/1", "true"))
+    assert not (tmp_path / "repo").exists()
