@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gitorch.config import seconds, size
-from gitorch.executors.base import ExecutionId, Executor, Spec
+from gitorch.executors.base import ExecutionId, Executor, NotStarted, Spec
 from gitorch.model.naming import Oid, slug
 from gitorch.model.outcome import Exit
 from gitorch.model.secret_values import secret_values
@@ -63,8 +63,11 @@ def finished_check(context: RunContext, name: str, command_line: str, tree: Oid,
 
     None if it never began, or did not end by itself.
     """
-    key = _key_not_lost(context.executor, f"{prefix}-{slug(name)}")
-    status = context.executor.wait(context.executor.id_of(key))
+    key = key_not_lost(context.executor, f"{prefix}-{slug(name)}")
+    execution = context.executor.id_of(key)
+    if isinstance(context.executor.poll(execution), NotStarted):
+        return None
+    status = context.executor.wait(execution)
     if not isinstance(status, Exit) or status.cause != "exited":
         return None
     return _check_run(context, name, command_line, tree, key, status)
