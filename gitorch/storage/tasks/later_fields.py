@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gitorch.model.table import Table
-from gitorch.model.task import Attempt, BeforeQuestions, Commits, ConflictRetry, RivalSpec, Task, TaskSpec
+from gitorch.model.task import Attempt, BeforeQuestions, Commits, ConflictRetry, Restack, RivalSpec, Task, TaskSpec
 
 _KNOWN = {*Task.__struct_encode_fields__, *TaskSpec.__struct_encode_fields__}
 TABLES: Mapping[str, type[msgspec.Struct]] = {
@@ -16,6 +16,7 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "before_questions": BeforeQuestions,
     "commits": Commits,
     "conflict": ConflictRetry,
+    "restack": Restack,
     "rival": RivalSpec,
 }
 """The fields of a task that are tables with fields of their own."""
