@@ -239,7 +239,9 @@ class Host:
         return self.folder / "executions" / token
 
     def _executor(self, token: str) -> LocalExecutor:
-        return LocalExecutor(self._root(token), leash=self._leash)
+        root = self._root(token)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        return LocalExecutor(root, leash=self._leash)
 
 
 def _identity(folder: Path) -> str:
