@@ -13,9 +13,8 @@ import msgspec
 from gitorch import services
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
-from gitorch.flow.review import FileChange, ReviewCard
+from gitorch.flow.review import BranchFacts, ReviewCard
 from gitorch.git import credentials
-from gitorch.git.file_changes import file_changes
 from gitorch.model import branch_state as branch_state_model
 from gitorch.model import graph, note, rivals
 from gitorch.model.branch_state import BranchState
@@ -24,6 +23,7 @@ from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.resolution import Resolution
 from gitorch.model.task import BeforeQuestions, Comment, State, Task, by_id, change, commit_range
 from gitorch.services import guard, moved
+from gitorch.services.branch_facts import branch_facts
 from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
@@ -75,7 +75,7 @@ class _Board(msgspec.Struct, frozen=True, kw_only=True):
     resolutions: tuple[Resolution, ...]
     unlocks: dict[TaskId, list[TaskId]]
     integration: Oid | None
-    changes: dict[tuple[Oid, Oid], tuple[FileChange, ...]]
+    facts: dict[tuple[Oid, Oid], BranchFacts]
 
 
 def _board(workspace: Workspace, states: Sequence[BranchState]) -> _Board:
@@ -88,7 +88,7 @@ def _board(workspace: Workspace, states: Sequence[BranchState]) -> _Board:
         resolutions=current_resolutions(workspace),
         unlocks=graph.unlocked(names, tasks),
         integration=workspace.repository.object_ids(branch_ref(workspace.config.integration))[0],
-        changes=file_changes(workspace.repository, [commit_range(state.task) for state in states]),
+        facts=branch_facts(workspace, [commit_range(state.task) for state in states]),
     )
 
 
@@ -106,12 +106,12 @@ def _card(workspace: Workspace, state: BranchState, board: _Board) -> ReviewCard
         workspace.repository,
         workspace.config,
         state,
+        board.facts[commit_range(state.task)],
         [*changes],
         conflicts,
         unlocks,
         unapproved,
         board.integration,
-        board.changes.get(commit_range(state.task), ()),
         board.removed_names,
     )
     resolutions = tuple(entry for entry in board.resolutions if entry.task == name)

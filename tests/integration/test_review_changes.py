@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gitorch.config import Config
 from gitorch.config.settings import ReviewSettings
-from gitorch.flow.review import branch_signals
+from gitorch.flow.review import branch_facts, branch_signals
 from gitorch.git.file_changes import FileChange, file_changes
 from gitorch.git.line_counts import line_counts
 from gitorch.git.repository import Repository
@@ -80,7 +80,8 @@ def test_a_rename_hides_no_path(repository_folder: Path) -> None:
     repository = Repository.discover(repository_folder)
     config = Config(review=ReviewSettings(sensitive=("**/auth/**",)))
     task = make_task(id=TaskId("t"), number=1, title="t", prompt="p", paths=("auth/**",), base=base, tip=tip)
-    signals = branch_signals(repository, config, task, file_changes(repository, [(base, tip)])[base, tip])
+    facts = branch_facts(repository, base, tip, file_changes(repository, [(base, tip)])[base, tip])
+    signals = branch_signals(config, task, facts)
     assert {(signal.kind, signal.path) for signal in signals} >= {
         ("sensitive", "auth/login.py"),
         ("outside-paths", "login.py"),

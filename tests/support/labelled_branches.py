@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gitorch.config import Config
-from gitorch.flow.review import RiskSignal, branch_signals
+from gitorch.flow.review import RiskSignal, branch_facts, branch_signals
 from gitorch.git.file_changes import file_changes
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
@@ -536,4 +536,5 @@ def make(folder: Path) -> tuple[Repository, Oid, list[tuple[LabelledBranch, Oid]
 def signals_of(repository: Repository, base: Oid, tip: Oid) -> list[RiskSignal]:
     """Return the signals of what one branch changes."""
     task = make_task(id=TaskId("x"), number=1, title="x", prompt="x", agent="sh", base=base, tip=tip)
-    return [*branch_signals(repository, Config(), task, file_changes(repository, [(base, tip)])[base, tip])]
+    facts = branch_facts(repository, base, tip, file_changes(repository, [(base, tip)])[base, tip])
+    return [*branch_signals(Config(), task, facts)]

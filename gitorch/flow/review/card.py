@@ -9,9 +9,9 @@ from gitorch.flow.review.attempt_signals import conflict_signals, name_signals, 
 from gitorch.flow.review.file_signals import path_signals, size_signals
 from gitorch.flow.review.patch_signals import patch_signals, text_at
 from gitorch.flow.review.rules import MAX_NAMED, shortened, signal
-from gitorch.flow.review.values import ReviewCard, RiskSignal
+from gitorch.flow.review.values import BranchFacts, ReviewCard, RiskSignal
 from gitorch.git import credentials
-from gitorch.git.file_changes import FileChange, file_changes
+from gitorch.git.file_changes import FileChange
 from gitorch.git.file_patches import read_files
 from gitorch.git.repository import Repository
 from gitorch.model.branch_state import BranchState, describe
@@ -22,57 +22,63 @@ from gitorch.model.task import Task, commit_range
 from gitorch.replay import Conflicted, replay
 
 
+def branch_facts(repository: Repository, base: Oid, tip: Oid, changed: Sequence[FileChange]) -> BranchFacts:
+    """Return what the commits of a branch say; `changed` are its files."""
+    log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
+    return BranchFacts(
+        changes=tuple(changed),
+        subjects=tuple(redacted(entry) for entry in log.decode("utf-8", "replace").split("\0") if entry),
+        signals=tuple(_content_signals(repository, base, tip)),
+    )
+
+
 def card(
     repository: Repository,
     config: Config,
     state: BranchState,
+    facts: BranchFacts,
     moved: Sequence[str] = (),
     conflicts: Sequence[Conflict] = (),
     unlocks: Sequence[TaskId] = (),
     unapproved: Sequence[TaskId] = (),
     integration: Oid | None = None,
-    changed: Sequence[FileChange] | None = None,
     removed_names: Sequence[RemovedName] = (),
 ) -> ReviewCard:
-    """Return the review card of a task that has commits.
+    """Return the review card of a task that has commits: `facts` are those of its branch.
 
     `moved` is what changed outside of its worktree meanwhile, `conflicts` are its conflicts in the saved forecast,
     `unlocks` the tasks that wait for its verdict, `unapproved` those it builds on that have none, `integration` is the
-    tip of the integration branch, `changed` are the files of the branch, if they are known, and `removed_names` are
-    what the forecast says of names.
+    tip of the integration branch, and `removed_names` are what the forecast says of names.
     """
     task = state.task
-    base, tip = commit_range(task)
-    changed = file_changes(repository, [(base, tip)]).get((base, tip), ()) if changed is None else changed
-    log = repository.git("log", "--reverse", "-z", "--format=%h %s", f"{base}..{tip}").stdout
-    subjects = tuple(redacted(entry) for entry in log.decode("utf-8", "replace").split("\0") if entry)
     signals = [*task_signals(task, moved, unapproved)]
     if by_hand := describe(state):
         signals.append(signal("by-hand", by_hand))
-    signals += branch_signals(repository, config, task, changed)
+    signals += branch_signals(config, task, facts)
     signals += _base_conflicts(repository, config, task, integration)
     signals += conflict_signals(task, conflicts)
     signals += name_signals(task, removed_names)
     ordered = sorted(shortened(signals), key=lambda signal: -signal.weight)
     return ReviewCard(
         task=task,
-        changes=tuple(changed),
-        commits=subjects,
+        changes=facts.changes,
+        commits=facts.subjects,
         signals=tuple(ordered),
         later=state.later,
         unlocks=tuple(unlocks),
     )
 
 
-def branch_signals(
-    repository: Repository, config: Config, task: Task, changed: Sequence[FileChange]
-) -> Iterator[RiskSignal]:
+def branch_signals(config: Config, task: Task, facts: BranchFacts) -> Iterator[RiskSignal]:
     """Yield the signals of what a task's branch changes."""
-    base, tip = commit_range(task)
-    yield from size_signals(changed)
-    for change in changed:
+    yield from size_signals(facts.changes)
+    for change in facts.changes:
         for entry in change.as_paths():
             yield from path_signals(entry, config, task)
+    yield from facts.signals
+
+
+def _content_signals(repository: Repository, base: Oid, tip: Oid) -> Iterator[RiskSignal]:
     yield from patch_signals(read_files(repository, base, tip), text_at(repository, base), text_at(repository, tip))
     yield from _credentials(repository, base, tip)
 

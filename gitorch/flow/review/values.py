@@ -29,6 +29,14 @@ class RiskSignal(msgspec.Struct, frozen=True):
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
+class BranchFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the commits of a branch alone say, whatever is configured: files, subjects, and signals of the content."""
+
+    changes: tuple[FileChange, ...]
+    subjects: tuple[str, ...]
+    signals: tuple[RiskSignal, ...]
+
+
 class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
     """The summary of one task that a reviewer sees before the diff.
 
