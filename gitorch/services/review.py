@@ -123,27 +123,24 @@ def _card(workspace: Workspace, state: BranchState, board: _Board) -> ReviewCard
 
 
 def approvable(workspace: Workspace, *, force: bool = False) -> tuple[list[Task], list[tuple[Task, str]]]:
-    """Return the finished tasks that can be approved together, and those that are held, each with the reason.
-
-    Tasks whose checks fail are in neither list, unless forced.
-    """
+    """Return the finished tasks that can be approved together, and those that are held, each with the reason."""
     contenders = rivals.contenders(workspace.tasks)
     finished = [task for task in contenders.values() if task.state is State.FINISHED]
+    held = [] if force else [(task, "fails its checks") for task in finished if task.passed is False]
     passing = [task for task in finished if force or task.passed is not False]
     states = branch_states(workspace, passing)
-    held: list[tuple[Task, str]] = []
     for task in passing:
         state = states[task.id]
         if unfinished := rivals.at_work(rivals.rivals_of(task, workspace.tasks.values())):
             held.append((task, f"has rivals that have not ended ({unfinished[0].id})"))
         elif not is_shown(workspace, state):
             held.append((task, "has changed since you last saw it"))
-        elif state.unseen and not force and workspace.config.review.require_checks and is_unchecked(workspace, state):
-            held.append((task, "has not been checked since it was changed"))
+        elif not force and workspace.config.review.require_checks and is_unchecked(workspace, state):
+            held.append((task, f"has not been checked{' since it was changed' if state.unseen else ''}"))
         elif not force and adds_credentials(workspace, state.task):
             held.append((task, "adds credentials"))
     names = {task.id for task, _ in held}
-    return [task for task in passing if task.id not in names], held
+    return [task for task in finished if task.id not in names], held
 
 
 def is_unchecked(workspace: Workspace, state: BranchState) -> bool:

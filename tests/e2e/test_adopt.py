@@ -227,10 +227,15 @@ def test_an_unjudged_branch_is_not_approved(cli: Cli) -> None:
     cli("adopt", "good", "bad")
     error = cli.error("approve", "good", exit=5)
     assert error["fix"][0] == "orchestrate check good"
+    held = cli.json("approve", "--all")["held"]
+    assert {task["id"]: task["reason"] for task in held} == dict.fromkeys(("good", "bad"), "has not been checked")
     found = cli.json("adopt", "--check", "good", "bad", ok=6)
     assert {task["id"]: task["checks"]["passed"] for task in found["judged"]} == {"good": True, "bad": False}
     assert cli.tasks()["bad"]["reason"] == "checks failed: test"
-    cli("approve", "good")
+    answer = cli.json("approve", "--all")
+    assert [task["id"] for task in answer["tasks"]] == ["good"]
+    assert answer["held"] == [{"id": "bad", "reason": "fails its checks"}]
+    assert "bad fails its checks and is not approved; see: orchestrate review bad" in cli("approve", "--all").stderr
     assert cli.error("approve", "bad", exit=5)["code"] == "checks-failed"
     kinds = git("notes", "--ref=gitorch", "show", "good", cwd=cli.folder)
     assert '"kind":"check","v":1,"name":"test"' in kinds

@@ -45,6 +45,7 @@ def test_a_later_commit_is_shown_and_never_approved_unseen(cli: Cli) -> None:
     cli("approve", "work", "--force", ok=5)
     held = cli("approve", "--all")
     assert "work has changed since you last saw it" in held.stderr
+    assert cli.json("approve", "--all")["held"] == [{"id": "work", "reason": "has changed since you last saw it"}]
     assert cli.states() == {"work": "finished"}
 
     assert "later.txt" in cli("review", "work").text

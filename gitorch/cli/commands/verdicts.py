@@ -12,7 +12,7 @@ from gitorch.cli.choices import APPROVABLE_TASK, JUDGED_TASK, STARTED_TASK
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.cli.terminal.sanitize import safe
 from gitorch.errors import InvalidInput
-from gitorch.model.task import Comment, State
+from gitorch.model.task import Comment, State, Task
 
 _EDITOR_HINT = "Write what should change."
 _IGNORED = "Lines that start with # are ignored."
@@ -94,6 +94,7 @@ def approve_command(
     if pick is not None and (approve_all or len(names) != 1):
         raise click.UsageError("--pick needs one task")
     workspace = session.workspace
+    held: list[tuple[Task, str]] = []
     if approve_all:
         tasks, held = services.review.approvable(workspace, force=force)
         for task, reason in held:
@@ -107,7 +108,7 @@ def approve_command(
     lines = [f"{task.id}  {task.state}" for task in approved]
     lines += [f"{task.id}  {task.state}: {safe(task.reason)}" for task in rivals]
     session.answer(
-        "\n".join(lines) or "no task is waiting for approval", schema.review.ApproveAnswer.of(approved, rivals)
+        "\n".join(lines) or "no task is waiting for approval", schema.review.ApproveAnswer.of(approved, rivals, held)
     )
     if approved:
         session.say(UNDO_HINT)

@@ -9,7 +9,7 @@ import msgspec
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
 from gitorch.cli.schema.forecast import ConflictJson, RemovedNameJson, conflicts_json
 from gitorch.cli.schema.resolution import ResolutionJson, resolutions_json
-from gitorch.cli.schema.task import CheckJson
+from gitorch.cli.schema.task import CheckJson, HeldJson
 from gitorch.flow.merge import Failure, MergeConflict, MergePlan, MergeStep, MergeTarget, NotRebased, Rebased
 from gitorch.model.forecast import Conflict, RemovedName
 from gitorch.model.naming import Oid, TaskId
@@ -134,13 +134,6 @@ class CheckFailureJson(msgspec.Struct, frozen=True, kw_only=True):
             alone=failure.alone,
             output=failure.output or None,
         )
-
-
-class HeldJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A task that has to wait."""
-
-    id: str
-    reason: str
 
 
 class ResolvedJson(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId
-from gitorch.cli.schema.merge import HeldJson, MergeConflictJson
+from gitorch.cli.schema.merge import MergeConflictJson
+from gitorch.cli.schema.task import HeldJson
 
 if TYPE_CHECKING:
     from gitorch.services.preview import Preview

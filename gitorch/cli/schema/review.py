@@ -11,7 +11,7 @@ from gitorch.cli.schema.answer import Absent, JsonAnswer, ObjectId, present
 from gitorch.cli.schema.resolution import ResolutionJson, resolution_json
 from gitorch.cli.schema.resolution_diff import ShownResolutionJson, shown_resolutions_json
 from gitorch.cli.schema.second_look import HunkJson, SinceReviewJson
-from gitorch.cli.schema.task import CheckJson, CommentJson, LaterCommitJson, TaskJson, later_json, tasks_json
+from gitorch.cli.schema.task import CheckJson, CommentJson, HeldJson, LaterCommitJson, TaskJson, later_json, tasks_json
 from gitorch.flow.review import ReviewCard
 from gitorch.model import rivals
 from gitorch.model.lessons import RepeatedComment
@@ -218,11 +218,19 @@ class ApproveAnswer(JsonAnswer, tag="gitorch/approve/1", frozen=True, kw_only=Tr
     tasks: list[TaskJson]
     rivals: list[TaskJson] | Absent = msgspec.UNSET
     """The rivals of a picked task, which were rejected or cancelled; absent when there are none."""
+    held: list[HeldJson] | Absent = msgspec.UNSET
+    """The finished tasks that `--all` did not approve; absent when there are none."""
 
     @classmethod
-    def of(cls, approved: Iterable[Task], rivals: Iterable[Task]) -> ApproveAnswer:
-        """Return the answer for approved tasks and the rivals that were dropped."""
-        return cls(tasks=tasks_json(approved), rivals=present(tasks_json(rivals)))
+    def of(
+        cls, approved: Iterable[Task], rivals: Iterable[Task], held: Iterable[tuple[Task, str]] = ()
+    ) -> ApproveAnswer:
+        """Return the answer for approved tasks, the rivals that were dropped, and the tasks that were held."""
+        return cls(
+            tasks=tasks_json(approved),
+            rivals=present(tasks_json(rivals)),
+            held=present([HeldJson(id=task.id, reason=reason) for task, reason in held]),
+        )
 
 
 class ReviseAnswer(JsonAnswer, tag="gitorch/revise/1", frozen=True, kw_only=True):

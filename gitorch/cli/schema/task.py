@@ -359,3 +359,10 @@ def later_json(commits: Iterable[LaterCommit]) -> list[LaterCommitJson] | Absent
 def tasks_json(tasks: Iterable[Task]) -> list[TaskJson]:
     """Return tasks."""
     return [TaskJson.of(task) for task in tasks]
+
+
+class HeldJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that has to wait."""
+
+    id: str
+    reason: str
