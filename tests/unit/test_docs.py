@@ -7,8 +7,11 @@ import re
 import runpy
 from pathlib import Path
 
+import click
 import pytest
 
+from gitorch.cli.main import orchestrate
+from gitorch.cli.session import with_common_options
 from gitorch.config.settings import AgentSettings, RoleSettings, Section
 
 ROOT = Path(__file__).parents[2]
@@ -84,3 +87,38 @@ def test_configuration_has_a_row_for_every_key(table: str, kind: type[Section]) 
     )
     cells = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
     assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(kind.__struct_fields__)
+
+
+def _options() -> dict[tuple[str, ...], set[str]]:
+    """Return the options of each command, by its words; those that every command has are with ()."""
+    tables: dict[tuple[str, ...], set[str]] = {}
+    pending: list[tuple[tuple[str, ...], click.Command]] = [((), with_common_options(orchestrate))]
+    while pending:
+        words, command = pending.pop()
+        tables[words] = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            found = ((name, command.get_command(context, name)) for name in command.list_commands(context))
+            pending += [((*words, name), subcommand) for name, subcommand in found if subcommand]
+    return tables
+
+
+_OF_OTHERS = ("docs/agents.md", "docs/benchmarks.md", "docs/faults.md", "docs/merge-benchmarks.md", "docs/planning.md")
+"""Pages about the options of agents and of benchmarks."""
+_OF_GIT = {"--skip-worktree", "--no-verify", "--permission-mode"}
+
+
+def test_every_option_that_a_page_names_exists() -> None:
+    """In code spans that begin with `orchestrate`, with the name of a command, or with an option."""
+    tables = _options()
+    every = set().union(*tables.values()) | _OF_GIT
+    wrong = []
+    for page in (page for page in PAGES if str(page.relative_to(ROOT)) not in _OF_OTHERS):
+        text = re.sub(r"^(`{3,}).*?^\1$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for span in re.findall(r"`(?:orchestrate )?([a-z-][^`\n\"]*)", text):
+            words = span.split()
+            command = max((name for name in tables if (*words[: len(name)],) == name), key=len)
+            known = tables[command] | tables[()] if command else every if words[0].startswith("--") else None
+            options = [word.partition("=")[0] for word in words if word.startswith("--") and word.strip("-")]
+            wrong += [f"{page.name}: {span}" for option in options if known is not None and option not in known]
+    assert wrong == []

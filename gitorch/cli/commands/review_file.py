@@ -56,7 +56,7 @@ def _carry_out(session: Session, task: Task, text: str, quoted: list[views.revie
     if review.verdict == "approve" and comments:
         raise Refused(
             "comments-left",
-            f"{task.id} has comments that nobody would get",
+            f"{task.id} has comments that no agent would get",
             fix=("write revise or comment as the verdict, or remove the comments",),
         )
     session.mark_shown(services.branch_tips.branch_state(workspace, task).task)
