@@ -90,9 +90,14 @@ def submit(
 ) -> Task:
     """Queue a task, and return it.
 
-    The first line of the prompt is the title, and the name is made of it, unless they are given. `after` names the
-    tasks that it waits for, `checks` are commands by name, `paths` are globs that the work should stay in. `budget` (in
-    dollars) and `timeout` (in seconds) limit one attempt; 0 means the configured limit.
+    - `title`: without one, the first line of the prompt; `name`: the task's id, by default made from the title
+    - `agent`, `role`: by default as configured
+    - `after`: the tasks that it waits for
+    - `checks`: commands by name, in addition to the repository's; `paths`: globs that the work should stay in
+    - `base`: the branch or commit to start from, by default as configured
+    - `budget`: dollars for all attempts; `timeout`: seconds for one attempt; 0 means the configured limit
+
+    Raises `InvalidInput` for a value that is not valid.
     """
     draft = intake.from_text(prompt)
     draft = msgspec.structs.replace(
@@ -119,7 +124,7 @@ def submit_file(workspace: Workspace, path: Path | str) -> list[Task]:
 
 
 def find_task(workspace: Workspace, name: str) -> Task:
-    """Return the task that a name, a unique prefix of one or a number means; raise `NotFound` otherwise."""
+    """Return the task with this id, unique prefix of an id, or number; raise `NotFound` if there is none."""
     return services.lookup.find_task(workspace, name)
 
 
@@ -134,10 +139,11 @@ def run(
     stop: threading.Event | None = None,
     on_change: Callable[[Sequence[Task]], None] = lambda _: None,
 ) -> RunSummary:
-    """Work through the queue, and return what was done.
+    """Work through the queue until nothing is left to do or a limit is reached, and return what was done.
 
-    The limits are those of `orchestrate run`; without them the configured ones hold. `on_change` is called with the
-    tasks that have changed, after that is saved. Set `stop` to start nothing more; `kill` stops a task that runs.
+    The limits are those of `orchestrate run`, such as `until="07:00"`; None means the configured one. The run calls
+    `on_change` with the tasks that have changed, after saving them. Set `stop` to start nothing more; `kill` stops a
+    task that runs.
     """
     limits = services.run.run_limits(
         workspace.config,
@@ -152,9 +158,9 @@ def run(
 
 
 def kill(workspace: Workspace, names: Iterable[str], *, reason: str = "killed") -> list[Task]:
-    """Stop tasks, from any process, or from another thread with a workspace of its own.
+    """Stop tasks, and return them. Their work stays on their branches.
 
-    What they did is kept on their branches.
+    Works from any process, and from another thread with a workspace of its own.
     """
     return services.stop.kill(workspace, _find_all(workspace, names), reason)
 
@@ -172,10 +178,11 @@ def retry(workspace: Workspace, names: Iterable[str], *, agent: str = "") -> lis
 def approve(
     workspace: Workspace, names: Iterable[str], *, reviewer: str = "", force: bool = False, message: str = ""
 ) -> list[Task]:
-    """Accept tasks for merging. Raises `Refused` for a task whose checks fail, unless `force` is set.
+    """Approve tasks for merging, and return them.
 
     `reviewer` is by default the git identity. Of rival attempts, the name of the group means the proposed one; the
-    others are rejected, and not returned.
+    others are rejected, and not returned. Raises `Refused` for a task that has changed since it was shown, and, unless
+    `force` is set, for one whose checks fail or that adds credentials.
     """
     reviewer = reviewer or services.comments.current_reviewer(workspace)
     tasks = [services.rivals.chosen(workspace, task) for task in _find_all(workspace, names)]
@@ -185,7 +192,7 @@ def approve(
 
 
 def comment(workspace: Workspace, name: str, text: str, *, file: str = "", line: int = 0, reviewer: str = "") -> Task:
-    """Add a comment to a task, a file of it or a line; `revise` sends it."""
+    """Add a comment to a task, a file or a line (1 is the first), and return the task; `revise` sends it."""
     task = find_task(workspace, name)
     reviewer = reviewer or services.comments.current_reviewer(workspace)
     entry = Comment(text=text, file=file, line=line, author=reviewer, attempt=task.attempts)
@@ -201,7 +208,7 @@ def revise(workspace: Workspace, name: str, message: str = "", *, reviewer: str 
 
 
 def reject(workspace: Workspace, name: str, message: str = "", *, reviewer: str = "") -> Task:
-    """Drop a task. Its branch is kept."""
+    """Reject a task, and return it. Its branch is kept."""
     reviewer = reviewer or services.comments.current_reviewer(workspace)
     return services.review.reject(workspace, find_task(workspace, name), reviewer, message)
 
@@ -216,12 +223,14 @@ def plan_merge(
     verify: str = "",
     resolved: bool = False,
 ) -> MergePlan:
-    """Plan a merge of approved tasks onto the integration branch, and check the result. No branch is moved.
+    """Plan a merge of approved tasks onto the integration branch, and check the result. Moves no branch.
 
-    `names` are the tasks to merge, with what they build on; None means all that are approved. `into` is a branch of
-    yours that goes to the result, too. `verify` says how often the checks run: `each`, `batch`, `end` or `never`; by
-    default as configured. With `resolved` (or `merge.resolve = "auto"`) what conflicts goes in if a resolution of it is
-    proven. The plan's `steps` go in; `conflicts`, `blocked` and `failures` do not.
+    - `names`: the tasks to merge, with what they build on; None means all that are approved; `skip`: tasks to leave out
+    - `into`: a branch of yours that is to move to the result, too; `squash`: make one commit of each task
+    - `verify`: which trees to check, `each`, `batch`, `end` or `never`; by default as configured
+    - `resolved`: also merge a task that conflicts, if the checks prove a resolution (as `merge.resolve = "auto"` does)
+
+    The plan's `steps` go in; `conflicts`, `blocked` and `failures` do not.
     """
     task_ids = None if names is None else [task.id for task in _find_all(workspace, names)]
     skipped = [task.id for task in _find_all(workspace, skip)]
@@ -238,8 +247,8 @@ def plan_merge(
 def publish_merge(workspace: Workspace, plan: MergePlan) -> None:
     """Move the integration branch, the notes and the tasks to a plan's result, all or nothing.
 
-    The commits are signed as `merge.sign` says. Raises `Refused` when another command has moved since what the plan
-    was made of.
+    The commits are signed as `merge.sign` says. Raises `Refused` if another command has changed a task of the plan or
+    the integration branch since.
     """
     services.merge.publish_stored(workspace, services.merge_signing.sign(workspace, plan, by_person=True))
 

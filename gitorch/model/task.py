@@ -17,7 +17,7 @@ from gitorch.model.visible import readable
 
 
 class State(StrEnum):
-    """The state of a task."""
+    """The state of a task: `orchestrate help states` explains each."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -139,15 +139,14 @@ class Phase(StrEnum):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One attempt of an agent at a task.
 
-    `round` counts the executions of one session within it: 1, and one more each time that failing
-    checks went back to the agent. `start` is the tip of the branch when it began; `resumed` means that it continues
-    the session of the previous attempt, and `continued` that its branch has unfinished work of an interrupted one.
-    `usage` is the sum of its ended rounds, and `session_usage` the session's
-    total, for agents that count that way. `ending` is the `ExitReason` of its last round, `outcome` its own
-    `AttemptOutcome` (both empty while it runs), `tip` the last commit
-    that was collected from it: what follows it on the branch was added by others. `diff_lines` counts the lines that a
-    rival's branch added and removed by then. `answers_only` says that it only answers questions about its branch; its
-    `summary` and `tip` are those of the attempt before.
+    - `round`: the executions of one session within it: 1, and one more each time that failing checks went back
+    - `start`: the tip of the branch when it began; `tip`: the last commit that was collected from it (others added what
+      follows on the branch)
+    - `resumed`: it continues the session of the previous attempt; `continued`: its branch has unfinished work of one
+    - `ending`: the `ExitReason` of its last round; `outcome`: its own `AttemptOutcome`; both are empty while it runs
+    - `usage`: the sum of its ended rounds; `session_usage`: the session's total, for agents that count that way
+    - `diff_lines`: the lines that a rival's branch had added and removed at the end
+    - `answers_only`: it only answers questions about its branch; `summary` and `tip` are those of the attempt before
     """
 
     number: int
@@ -249,12 +248,13 @@ class RivalSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The request.
+    """What was asked of a task.
 
-    `context` is JSON text for the agent; `checks` are commands in addition to the repository's, by name; `paths` globs
-    that the work should stay in; `base_ref` the base that was asked for ("" = the configured one); `budget` dollars and
-    `timeout` seconds (0 = the configured ones). `goal` is that of the plan it came from, `acceptance` what must hold at
-    the end; `role_reason` says why it has its role ("" = it was named); `rival` its place among rival attempts.
+    - `checks`: commands in addition to the repository's, by name; `paths`: globs that the work should stay in
+    - `base_ref`: the base that was asked for ("" = the configured one); `context`: JSON text for the agent
+    - `budget`: dollars for all attempts; `timeout`: seconds for one (0 = the configured limit)
+    - `goal`: the goal of the plan that the task came from; `acceptance`: what must hold at the end
+    - `role_reason`: why it has its role ("" = it was named); `rival`: its place among rival attempts
     """
 
     title: str
@@ -284,15 +284,16 @@ class Commits(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One piece of work: the request and its progress.
+    """One piece of work: what was asked (`spec`), where it stands (`state`, `reason`), and what was done.
 
-    Without `commits` the next attempt starts from a fresh base. `place` is its place in the queue if a person has moved
-    it (see `gitorch.model.queue_order`). `retried` counts the attempts that gitorch started
-    automatically, `past` are the attempts before the last one, `wake` is when a task that waits for a limit goes on.
-    `conflict` is what the next attempt has to solve, `failed_conflict_id` the conflict that an attempt has failed to
-    solve. `answer` is what the next attempt tells the agent in the session of the last one. `before_questions` is set
-    while its agent is asked questions only, `answered` are the questions that the last attempt with any has answered.
-    `restack` is what became of its work when what it builds on changed, until the next attempt or the next checks.
+    - `commits`: its base and tip; without them, the next attempt starts from a fresh base
+    - `attempt`: the last attempt; `past`: those before; `retried`: how many of them gitorch started automatically
+    - `results`: of its checks; `comments`: those that wait to be sent; `answered`: the last questions that got answers
+    - `wake`: when a task that waits for a limit goes on; `place`: its place in the queue, if a person has moved it
+    - `conflict`: what the next attempt has to solve; `failed_conflict_id`: what an attempt has failed to solve
+    - `answer`: what the next attempt tells the agent in the session of the last one
+    - `before_questions`: set while its agent is asked questions only
+    - `restack`: what became of its work when what it builds on changed, until the next attempt or the next checks
     """
 
     id: TaskId

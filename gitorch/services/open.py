@@ -21,10 +21,10 @@ from gitorch.storage.tasks import Store
 def open_workspace(
     start: Path | str = ".", settings: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> Workspace:
-    """Open the repository that contains a folder.
+    """Open the repository that contains the folder `start`, and finish what a killed command left behind.
 
-    `settings` are `key = value` lines that override all files. Raises `NotFound` outside a repository, and
-    `InvalidInput` for an invalid configuration.
+    `settings` are `key = value` lines that override all configuration files; `environment` replaces `os.environ`.
+    Raises `NotFound` outside a repository, and `InvalidInput` for an invalid configuration.
     """
     repository = Repository.discover(Path(start))
     environment = os.environ if environment is None else environment

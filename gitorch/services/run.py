@@ -52,11 +52,11 @@ from gitorch.storage.shared_notes import SharedNotes
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a run: the tasks that it changed, and why it started no more (None: nothing prevented it).
+    """The result of a run: the tasks that it `changed`, and why it started no more (`stopped`; None: no such reason).
 
-    `foreign_changes` is what changed outside of the tasks' own worktrees and branches, and not by gitorch.
-    `conflicts` and `candidate` are the forecast of the next merge, `troubles` the errors of the background work.
-    `usage` is that of all attempts that ended in it.
+    - `foreign_changes`: what changed outside of the tasks' worktrees and branches, and not by gitorch
+    - `conflicts`, `candidate`: the forecast of the next merge; `troubles`: the errors of the background work
+    - `usage`: the sum of all attempts that ended in this run
     """
 
     changed: tuple[TaskId, ...]

@@ -18,7 +18,7 @@ from gitorch.storage.tasks import Store, Tasks
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
-    """A plain value; `services.open.open_workspace` makes it.
+    """An open repository, made by `open_workspace`; every function of the API takes one.
 
     `folder` holds the state that all worktrees of the repository share. `base_checks` caches the checks of base
     commits.
