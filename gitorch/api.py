@@ -166,7 +166,7 @@ def kill(workspace: Workspace, names: Iterable[str], *, reason: str = "killed") 
 
 
 def resume(workspace: Workspace, name: str, message: str = "") -> Task:
-    """Queue a task to go on in the session of its last attempt; `message` answers a question of the agent."""
+    """Queue a task to continue in the session of its last attempt; `message` answers a question of the agent."""
     return services.resume.resume(workspace, find_task(workspace, name), message)
 
 

@@ -45,7 +45,7 @@ COMMANDS: Sections = {
         "log": ("log", "show the output of an agent"),
         "attach": ("attach", "open the session of a task in its worktree"),
         "kill": ("kill", "stop tasks"),
-        "resume": ("resume", "go on with a task in the same session"),
+        "resume": ("resume", "continue a task in the same session"),
         "retry": ("retry", "queue a fresh attempt"),
     },
     "Morning": {

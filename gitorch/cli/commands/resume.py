@@ -17,7 +17,7 @@ from gitorch.model.visible import visible
 @click.option("-m", "--message", default="", help="What to tell the agent, such as the answer to its question.")
 @pass_session
 def resume_command(session: Session, name: str | None, message: str) -> None:
-    """Queue a task to go on in the session of its last attempt.
+    """Queue a task to continue in the session of its last attempt.
 
     Use it to answer a question of the agent, or to continue an attempt that was stopped, timed out, or waits for a
     limit.
