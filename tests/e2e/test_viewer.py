@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.support import terminal
 from tests.support.cli import OBEDIENT, Cli, does, saved
 
 WRITES = """\
@@ -37,6 +39,30 @@ def test_comments_come_back(cli: Cli) -> None:
     comments = cli.json("task", "one")["task"]["comments"]
     assert [(comment.get("file", ""), comment.get("line", 0)) for comment in comments] == [("new.txt", 1), ("", 0)]
     assert comments[1]["text"] == "gone.txt:7: where is it?"
+
+
+_SERVER = """\
+trap 'printf "## new.txt:1 (+)\\nsay it louder\\n" > {output}; exit 0' INT
+echo "the viewer serves"; while :; do sleep 0.1; done
+"""
+
+
+@terminal.NEEDED
+def test_a_viewer_that_is_ended_by_an_interrupt(cli: Cli, tmp_path: Path) -> None:
+    """Ctrl-C is for the viewer, which may be a server, as difit is: its comments come back."""
+    cli.queue(does("one", saved("new.txt", "hello"), id="one"))
+    cli.run()
+    cli.configure(f"{OBEDIENT}[review]\nviewer = {json.dumps(_SERVER)}\n")
+    with terminal.terminal(tmp_path, cli.folder, cli.environment) as screen:
+        screen.orchestrate("diff", "one", "--viewer")
+        screen.shows("the viewer serves")
+        screen.press("C-c")
+        screen.shows("one: 1 comment from the viewer, 1 to be sent")
+        cli.configure(f"{OBEDIENT}[review]\nviewer = 'echo again; sleep 100; : {{output}}'\n")
+        screen.orchestrate("diff", "one", "--viewer")
+        screen.shows("again")
+        screen.press("C-c")
+        screen.shows("one: the viewer wrote no comments")
 
 
 def test_a_viewer_of_the_repository_needs_trust(cli: Cli) -> None:

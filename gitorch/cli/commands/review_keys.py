@@ -16,7 +16,7 @@ from gitorch.cli.commands.apply import apply_suggestions
 from gitorch.cli.commands.diff import show_diff, show_resolution, show_second_look
 from gitorch.cli.commands.hunk_keys import walk_hunks
 from gitorch.cli.commands.review_file import edit_review
-from gitorch.cli.commands.verdicts import read_message
+from gitorch.cli.commands.verdicts import read_message, sent_words
 from gitorch.cli.commands.viewer import open_viewer
 from gitorch.cli.session import Session
 from gitorch.cli.terminal.keys import INTERRUPTS, read_key
@@ -35,7 +35,7 @@ v  the diff, in your viewer              r  revise: send back with your comments
 h  hunk by hunk, with viewed marks       x  reject; the branch is kept
 i  what changed since your last verdict  n  next task
 c  comment (?? asks: nothing changes)    q  quit
-e  edit the review, in the diff          s  summary: this page, with your comments
+e  edit the review, in the diff          s  this page, with your comments
 t  checks with their output              o  open the worktree in your editor
 l  the agent's log                       y  apply your suggestions
 m  the resolution of its conflict"""
@@ -132,7 +132,10 @@ def _open(session: Session, task: Task) -> bool:
 
 
 def _comment(session: Session, task: Task) -> bool:
-    for comment in _comments(session, task):
+    comments = _comments(session, task)
+    if not comments:
+        session.say("no comment was written")
+    for comment in comments:
         commented = services.comments.add_comment(session.workspace, session.find(task.id), comment)
         count = len(commented.comments)
         session.say(f"{views.quantities.plural(count, 'comment')} {'waits' if count == 1 else 'wait'} to be sent")
@@ -163,8 +166,8 @@ def _approve(session: Session, task: Task) -> bool:
 def _revise(session: Session, task: Task) -> bool:
     workspace, current = session.workspace, session.find(task.id)
     comments = [] if current.comments else _comments(session, task)
-    services.review.revise(workspace, current, services.comments.current_reviewer(workspace), comments)
-    session.say(f"sent {task.id} back")
+    revised = services.review.revise(workspace, current, services.comments.current_reviewer(workspace), comments)
+    session.say(sent_words(revised))
     return True
 
 

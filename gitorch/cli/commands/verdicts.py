@@ -18,6 +18,13 @@ _EDITOR_HINT = "Write what should change."
 _IGNORED = "Lines that start with # are ignored."
 
 
+def sent_words(task: Task) -> str:
+    """Return what `revise` has come to: sent back, asked only, or its own question answered."""
+    if task.before_questions is not None:
+        return f"{task.id} is asked {views.quantities.plural(len(task.comments), 'question')} in the next run"
+    return f"answered {task.id}" if task.answer else f"sent {task.id} back"
+
+
 def read_message(message: str, hint: str = _EDITOR_HINT) -> str:
     """Return the message of the command line, or the one that the reviewer writes in an editor; it shows a hint."""
     if message:

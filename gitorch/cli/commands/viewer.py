@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import tempfile
 from pathlib import Path
 
 from gitorch import services
+from gitorch.cli import views
 from gitorch.cli.session import Session
 from gitorch.errors import Refused
-from gitorch.executors.foreground import run_on_terminal
+from gitorch.executors.foreground import run_attended
 from gitorch.model.task import Task, commit_range
 from gitorch.model.viewer_comments import read_viewer_comments
 
 _OUTPUT = "{output}"
 _COMMENTS_WRITTEN = 10
 """The exit code of revdiff when it has written comments."""
+
+_INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT)
+"""How the shell ends when the reviewer ends the viewer with Ctrl-C, as difit and other servers expect."""
 
 
 def open_viewer(session: Session, task: Task) -> Task:
@@ -40,15 +46,16 @@ def open_viewer(session: Session, task: Task) -> Task:
         for name, value in values.items():
             line = line.replace(name, shlex.quote(value))
         top = workspace.repository.work_tree or workspace.repository.common_dir
-        code = run_on_terminal(["/bin/sh", "-c", line], cwd=top)
+        code = run_attended(["/bin/sh", "-c", line], cwd=top, env=os.environ)
         text = output.read_text("utf-8", "replace") if output.exists() else ""
     comments = read_viewer_comments(text)
-    if code not in (0, _COMMENTS_WRITTEN) and not comments:
+    if code not in (0, _COMMENTS_WRITTEN, *_INTERRUPTED) and not comments:
         raise Refused("viewer-failed", f"the viewer ended with exit code {code}", why=command)
     session.mark_shown(branch.task)
     if comments:
         task = services.comments.keep_comments(workspace, session.find(task.id), comments)
-        session.say(f"{task.id}: {len(comments)} comments from the viewer, {len(task.comments)} wait to be sent")
+        count = views.quantities.plural(len(comments), "comment")
+        session.say(f"{task.id}: {count} from the viewer, {len(task.comments)} to be sent")
     elif _OUTPUT in command:
         session.say(f"{task.id}: the viewer wrote no comments")
     return task
