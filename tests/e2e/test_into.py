@@ -219,6 +219,47 @@ def test_a_checkout_in_another_worktree_follows_or_refuses(cli: Cli, tmp_path: P
     assert status(cli) == ""
 
 
+def test_all_checkouts_of_a_branch_follow_or_none(cli: Cli, tmp_path: Path) -> None:
+    """A branch that is checked out twice: one checkout that cannot follow keeps both where they are."""
+    other = tmp_path / "other"
+    git("worktree", "add", "--quiet", "--force", str(other), "main", cwd=cli.folder)
+    (other / "README.md").write_text("mine\n")
+    before = at(cli, "main")
+    refused = cli.error("merge", "--into", "main", exit=5)
+    assert (refused["code"], str(other) in refused["what"]) == ("checkout-dirty", True)
+    assert (at(cli, "main"), at(cli, "orch/integration"), status(cli)) == (before, "", "")
+    git("checkout", "--quiet", "README.md", cwd=other)
+    cli("merge", "--into", "main", cwd=other)
+    for checkout in (cli.folder, other):
+        assert (checkout / "one.txt").exists()
+        assert not (checkout / "README.md").exists()
+        assert status(cli, checkout) == ""
+
+
+@pytest.mark.parametrize("name", ["project.git", "project/.bare"])
+def test_a_bare_repository_has_the_checkouts_that_it_lists(cli: Cli, tmp_path: Path, name: str) -> None:
+    """In a bare repository's folder a branch moves without a checkout, and the checkouts in linked worktrees follow."""
+    bare = tmp_path / name
+    git("clone", "--quiet", "--bare", str(cli.folder), str(bare), cwd=tmp_path)
+    git("branch", "later", "main", cwd=bare)
+    git("worktree", "add", "--quiet", str(tmp_path / "linked"), "main", cwd=bare)
+    where = bare
+    if bare.name == ".bare":
+        where = bare.parent
+        (where / ".git").write_text("gitdir: ./.bare\n")
+    before = sorted(path.name for path in where.iterdir())
+    there = Cli(where)
+    there("adopt", "orch/one")
+    there("approve", "--all", "--force")
+    there("merge", "--into", "later")
+    assert git("ls-tree", "--name-only", "later", "one.txt", cwd=bare) == "one.txt"
+    assert not (tmp_path / "linked/one.txt").exists(), "another branch is checked out there"
+    there("merge", "--into", "main", cwd=tmp_path / "linked")
+    assert (tmp_path / "linked/one.txt").read_text() == "1\n"
+    assert git("status", "--porcelain", cwd=tmp_path / "linked") == ""
+    assert {path.name for path in where.iterdir()} - {*before} <= {"gitorch", "logs"}
+
+
 def test_names_that_are_no_branch_of_the_users(cli: Cli) -> None:
     """A branch that is not there, one of a remote, one of gitorch's own: each is refused with what helps."""
     git("update-ref", "refs/remotes/origin/main", "HEAD", cwd=cli.folder)

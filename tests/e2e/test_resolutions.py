@@ -152,3 +152,32 @@ def test_what_a_resolution_changed(cli: Cli, tmp_path: Path) -> None:
     assert entry["commit"] == git("rev-parse", "orch/integration", cwd=cli.folder)
     assert entry["files"][0]["hunks"] == [hunk]
     assert cli.error("diff", "total", "--resolution", exit=3)["code"] == "no-resolution"
+
+
+def test_the_candidate_carries_what_is_proven(cli: Cli) -> None:
+    """`status`, `task`, `review` and `merge -n` name each with kind, evidence and sides; what is published is that."""
+    refuting = "! grep -q 'def clear' shop.py"
+    cli("submit", "-F", "-", input=(member("total") + member("clear") + member("first", refuting)).encode())
+    cli.run()
+    assert all(f"def {name}" in shop(cli, "orch/candidate") for name in ("total", "clear"))
+    assert "first" not in shop(cli, "orch/candidate")
+    (proven, refuted) = cli.json("status")["candidate"]["resolutions"]
+    assert (proven["id"], proven["with"], proven["kinds"]) == ("clear", ["total"], ["structure"])
+    assert proven["proven"]
+    assert proven["evidence"]
+    assert (refuted["id"], refuted["proven"], refuted["reason"]) == ("first", False, "check first: own fails")
+    (file,) = proven["files"]
+    sides = [git("cat-file", "blob", file[name], cwd=cli.folder) for name in ("base", "ours", "theirs", "result")]
+    added = [[name for name in ("total", "clear") if f"def {name}" in side] for side in sides]
+    assert added == [[], ["total"], ["clear"], ["total", "clear"]]
+    assert git("rev-parse", "orch/candidate^{tree}", cwd=cli.folder) == proven["tree"]
+    for words in (("status",), ("task", "clear"), ("review", "clear")):
+        assert "with total in shop.py (structure): proven by " in cli(*words).text, words
+    assert cli.json("task", "clear")["resolution"] == proven
+    cli("approve", "total", "clear")
+    assert "with total in shop.py (structure): proven by " in cli("merge", "--dry-run", ok=7).text
+    (planned,) = cli.json("merge", "--dry-run", ok=7)["resolutions"]
+    fields = ("id", "with", "paths", "kinds", "evidence", "proven", "files", "tree")
+    assert {name: planned[name] for name in fields} == {name: proven[name] for name in fields}
+    cli.json("merge", "--resolved")
+    assert git("rev-parse", "orch/integration^{tree}", cwd=cli.folder) == proven["tree"]
