@@ -201,8 +201,8 @@ def _summary(plan: MergePlan) -> str:
 
 def _prove(workspace: Workspace, plan: MergePlan) -> None:
     """Save the evidence and raise `ProofFailed` if a plan's commits are not what the plan says."""
+    _refuse_moved(workspace, plan)
     if faults := merge.faults(workspace.repository, workspace.tasks, plan):
-        _refuse_moved(workspace, plan)
         path = workspace.folder / "crashes" / f"proof-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(msgspec.to_builtins({"faults": faults, "plan": plan})), "ascii")
