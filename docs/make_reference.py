@@ -96,8 +96,8 @@ _WHAT = {
     "it to your repository. On your own machine it is saved more often where that is cheap. 0: workers never push it",
     "run.max_output": "how much output of each execution to keep: its beginning and its end",
     "checks": 'commands that judge the work, by name: `test = "pytest -q"`',
-    "sandbox.mode": "`auto`: the strongest that works on this machine. `bwrap`: a bubblewrap sandbox. `private`: a "
-    "private repository without a sandbox. `off`: git hooks only. gitorch refuses `landlock`. "
+    "sandbox.mode": "`auto`: the strongest that works on this machine. `bwrap`: a bubblewrap sandbox. `landlock`: "
+    "a Landlock sandbox. `private`: a private repository without a sandbox. `off`: git hooks only. "
     "See [security.md](security.md)",
     "sandbox.network": "in a sandbox: `on` allows an agent's own hosts and `sandbox.hosts`, `open` all, `off` none",
     "sandbox.hosts": "further hosts that agents and checks may reach: `docs.example.org`, `*.example.org:443`",

@@ -33,12 +33,6 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
 
 
-# Values that this version does not support yet are errors: a setting must not silently do nothing.
-_AVAILABLE: dict[str, tuple[object, ...]] = {
-    "sandbox.mode": ("auto", "bwrap", "private", "off"),
-}
-
-
 def combine(layers: Sequence[Layer]) -> LoadedConfig:
     """Merge the layers over the built-in values, the last one wins, and check the result.
 
@@ -73,7 +67,6 @@ def _checked(merged: dict[str, Any], origins: Mapping[str, str], layers: Sequenc
             read(text)
         except InvalidInput as error:
             raise _refusal(name, f"{name}: {error}", origins, layers, *error.fix) from error
-    _refuse_unavailable(config, origins, layers)
     for name, pattern in _globs(config):
         if reason := globs.problem(pattern):
             location = _location(name, origins, layers)
@@ -180,19 +173,6 @@ def _full_path(path: str, merged: Mapping[str, Any]) -> str:
         except msgspec.ValidationError:
             return _full_path(f"{table}.{key}{tail}", merged)
     return path
-
-
-def _refuse_unavailable(config: Config, origins: Mapping[str, str], layers: Sequence[Layer]) -> None:
-    for name, possible in _AVAILABLE.items():
-        table, _, key = name.partition(".")
-        value = getattr(getattr(config, table), key)
-        if value not in possible:
-            raise InvalidInput(
-                "config-unavailable",
-                f"{_location(name, origins, layers)}: {name} = {json.dumps(value)} is not available in this version",
-                why="gitorch refuses settings that would have no effect",
-                fix=(f"set {name} to {' or '.join(json.dumps(choice) for choice in possible)}",),
-            )
 
 
 def _location(name: str, origins: Mapping[str, str], layers: Sequence[Layer]) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from gitorch.config import SandboxSettings
 from gitorch.rooms.base import Command
-from gitorch.rooms.boxes import Boxes, Place
+from gitorch.rooms.boxes import Confinement, Place
 from gitorch.rooms.environment import without_credentials
 from gitorch.rooms.sandbox import hosts
 
@@ -18,7 +18,7 @@ class BoxedFolder(msgspec.Struct, frozen=True, kw_only=True):
     """A `CheckSite` whose commands run in a box, with one environment and the configured hosts."""
 
     settings: SandboxSettings
-    boxes: Boxes
+    boxes: Confinement
     place: Place
     env: Mapping[str, str]
     directory: Path

@@ -1,4 +1,8 @@
-"""An agent's own room: a linked worktree in a bubblewrap box, with a private repository in front of it."""
+"""An agent's own room: a linked worktree in a sandbox, with a private repository in front of it.
+
+In a box, the worktree's `.git` leads to that repository by a mount that nobody else sees. Under Landlock, the file
+itself leads there while programs may run, and to the user's repository whenever gitorch looks at the worktree.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ import msgspec
 
 from gitorch.agents.protocol import Agent
 from gitorch.config import AgentSettings, Config
+from gitorch.errors import Refused
 from gitorch.executors.probe import probe
-from gitorch.git import fence, incoming, worktrees
-from gitorch.git.collect import CollectResult
+from gitorch.git import fence, incoming, worktree_pointer, worktrees
+from gitorch.git.collect import CollectResult, Rejected
 from gitorch.git.history_store import HistoryStore
 from gitorch.git.repository import Repository
 from gitorch.git.worktrees import Worktree
@@ -21,10 +26,11 @@ from gitorch.replay import conflict_commit
 from gitorch.rooms import box_notes, uncommitted
 from gitorch.rooms.base import Command, Progress, RoomError, RoomSpec
 from gitorch.rooms.boxed_folder import BoxedFolder
-from gitorch.rooms.boxes import Boxes, Place
+from gitorch.rooms.boxes import Boxes, Confinement, Place
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.homecoming import Homecoming
+from gitorch.rooms.landlock_boxes import LandlockBoxes
 from gitorch.rooms.ports import variables
 from gitorch.rooms.private_repository import PrivateRepository, provide_start
 from gitorch.rooms.sandbox import hosts, keys, logins, probing
@@ -43,7 +49,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     spec: RoomSpec
     worktree: Worktree
     store: HistoryStore
-    boxes: Boxes
+    boxes: Confinement
     place: Place
     notes: SharedNotes
     env: Mapping[str, str]
@@ -73,6 +79,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         allowed = hosts.rules(settings, self.config.sandbox.hosts, whole, login.services)
         outside = self._outside_keys(settings, whole) if is_outside else keys.OutsideKeys()
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
+        self._enter()
         only_reads = self.spec.only_reads or settings.permissions == "readonly"
         return self.boxes.command(
             self.place,
@@ -92,6 +99,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def check_command(self, argv: Sequence[str]) -> Command:
         """Return how to run a preparation or a check in the same box, without credentials and the agent's hosts."""
+        self._enter()
         env = without_credentials(self.env)
         allowed = hosts.site_rules(self.config.sandbox.hosts)
         return self.boxes.command(self.place, argv, env, allowed=allowed, hints=True)
@@ -119,6 +127,10 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def awaiting_hooks(self) -> tuple[str, ...]:
         """Return the files that are not committed, if a hook of the user's own may refuse that; otherwise none."""
+        try:
+            self._leave()
+        except Refused:
+            return ()  # `collect` says why
         return self._homecoming.awaiting_hooks()
 
     def progress(self) -> Progress:
@@ -128,10 +140,15 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
     def collect(self, message: str) -> CollectResult:
         """Bring the agent's commits home through the gate, then what it did not commit; the branch moves last."""
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
+        try:
+            self._leave()
+        except Refused as error:
+            return Rejected(error.what)
         return self._homecoming.collect(message)
 
     def replace_tip(self, old: Oid, new: Oid) -> None:
         """Move the branch, the files and the agent's git from collected work to another commit."""
+        self._leave()
         self._homecoming.replace_tip(old, new)
 
     def refusals(self) -> tuple[str, ...]:
@@ -146,7 +163,18 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
     def discard_uncommitted(self, reason: str) -> None:
         """Bring the files back to the checked-out commit, after saving what differs in a rescue point."""
+        self._leave()
         uncommitted.discard(self.repository, self.worktree, self.spec.task, reason)
+
+    def _enter(self) -> None:
+        self._point(self.place.private.git_dir)
+
+    def _leave(self) -> None:
+        self._point(self.worktree.admin)
+
+    def _point(self, target: Path) -> None:
+        if not self.boxes.has_mounts:
+            worktree_pointer.point(self.directory, self.worktree.admin, target, self.place.folder)
 
     @property
     def _homecoming(self) -> Homecoming:
@@ -178,13 +206,14 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
-    """Rooms in boxes. `folder` is the state folder, `environment` the user's."""
+    """Rooms in boxes, or, without mounts, under Landlock. `folder` is the state folder, `environment` the user's."""
 
     repository: Repository
     config: Config
     agents: Mapping[str, Agent]
     folder: Path
     environment: Mapping[str, str]
+    has_mounts: bool = True
 
     def create(self, spec: RoomSpec) -> BoxedWorktree:
         """Bring branch, worktree and private repository to where the attempt starts; keep what earlier ones left."""
@@ -214,9 +243,12 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         (own / "network").mkdir(parents=True, exist_ok=True)
         # what a check leaves in its HOME could make the next one pass: a `sitecustomize`, a setting of a test runner
         shutil.rmtree(own / "home", ignore_errors=True)
+        shutil.rmtree(own / "tmp", ignore_errors=True)
         (own / "home").mkdir()
         private.discard()
         private.create(self.repository, store, worktree, None, commit)
+        if not self.has_mounts:
+            worktree_pointer.point(worktree.path, worktree.admin, private.git_dir, own)
         place = self._place(worktree, own, private, store, own / "home")
         settings = self.config.sandbox
         return BoxedFolder(settings=settings, boxes=self._boxes(), place=place, env=env, directory=worktree.path)
@@ -224,6 +256,9 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
     def give_up(self, spec: RoomSpec, tip: Oid) -> None:
         """Bring the branch and its worktree, if there is one, back to the `tip` from before an attempt."""
         worktree = worktrees.find(self.repository, spec.directory)
+        if worktree is not None and not self.has_mounts:
+            aside = self.folder / "rooms" / spec.task / str(spec.attempt)
+            worktree_pointer.point(worktree.path, worktree.admin, worktree.admin, aside)
         conflict_commit.restore(self.repository, worktree, spec.task, spec.attempt, spec.branch, tip)
 
     def _place(
@@ -239,13 +274,15 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
             user_hooks=hooks,
         )
 
-    def _boxes(self) -> Boxes:
-        support = probing.support()
-        if support.problem:
-            raise RoomError(f"the sandbox does not work on this machine: {support.problem}")
+    def _boxes(self) -> Confinement:
         work_tree = self.repository.work_tree
         hidden = (self.repository.common_dir, *([work_tree] if work_tree else []))
-        return Boxes(settings=self.config.sandbox, support=support, hidden=hidden)
+        problem = probing.support().problem if self.has_mounts else probing.landlock_problem()
+        if problem:
+            raise RoomError(f"the sandbox does not work on this machine: {problem}")
+        if not self.has_mounts:
+            return LandlockBoxes(settings=self.config.sandbox, hidden=hidden)
+        return Boxes(settings=self.config.sandbox, support=probing.support(), hidden=hidden)
 
     def _room(self, spec: RoomSpec, worktree: Worktree) -> BoxedWorktree:
         settings = self.config.agents[spec.agent]
@@ -257,14 +294,14 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
         own = self.folder / "rooms" / spec.task
         attempt = own / str(spec.attempt)
         private, store = PrivateRepository(attempt), HistoryStore(self.repository, self.folder / "store.git")
-        place = self._place(worktree, attempt, private, store, own / "home")
+        place, boxes = self._place(worktree, attempt, private, store, own / "home"), self._boxes()
         env |= {
             "GITORCH_TASK": spec.task,
             "GITORCH_AGENT": spec.agent,
             "GITORCH_BRANCH": branch_ref(spec.branch),
             "GITORCH_GIT_DIR": str(private.git_dir),
             "GITORCH_COMMON_DIR": str(private.git_dir),
-            "GITORCH_USER_HOOKS": place.hooks_in_box,
+            "GITORCH_USER_HOOKS": boxes.user_hooks(place),
         }
         (attempt / "network").mkdir(parents=True, exist_ok=True)
         return BoxedWorktree(
@@ -273,7 +310,7 @@ class BoxedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
             spec=spec,
             worktree=worktree,
             store=store,
-            boxes=self._boxes(),
+            boxes=boxes,
             place=place,
             notes=SharedNotes(self.folder / "context"),
             env=with_program(env, spec.folder / "bin"),

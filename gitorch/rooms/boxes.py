@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -55,17 +56,68 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return USER_HOOKS if path.is_dir() else ""
 
     @property
+    def temporary(self) -> Path:
+        """Return its own folder for temporary files, where /tmp is everybody's."""
+        return self.folder / "tmp"
+
+    @property
     def log(self) -> Path:
         """Return the file with the decisions about its network."""
         return self.folder / "network.log"
 
 
+class Confinement(Protocol):
+    """How the programs of rooms are confined on this machine, for one repository."""
+
+    @property
+    def has_mounts(self) -> bool:
+        """Return whether a program sees another `.git` than the host does, in the same place."""
+
+    def user_hooks(self, place: Place) -> str:
+        """Return where a program finds the user's git hooks; empty where there are none."""
+
+    def command(
+        self,
+        place: Place,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        allowed: Sequence[str],
+        login: Login = ...,
+        keys: Mapping[str, object] | None = None,
+        folder: Path | None = None,
+        hints: bool = False,
+        only_reads: bool = False,
+    ) -> Command:
+        """Return how to run a program in a room; `allowed` are the hosts that it may reach.
+
+        `keys` is the service whose keys in `env` stay outside, as `OutsideKeys` has it. With `only_reads`, it cannot
+        write the worktree and its repository. With `hints`, its output ends with a line about hosts that were refused,
+        if it fails.
+        """
+
+    def git(self, place: Place, *, may_write: bool) -> tuple[str, ...]:
+        """Return the words that start a program of the host's git on a private repository, without a network.
+
+        The program and its arguments follow. Its output and its time are limited.
+        """
+
+
 class Boxes(msgspec.Struct, frozen=True, kw_only=True):
-    """How boxes are made on this machine, for one repository. `hidden` are folders that no tool's path may expose."""
+    """Boxes of bubblewrap. `hidden` are folders that no tool's path may expose."""
 
     settings: SandboxSettings
     support: BoxSupport
     hidden: tuple[Path, ...]
+
+    @property
+    def has_mounts(self) -> bool:
+        """Return True."""
+        return True
+
+    def user_hooks(self, place: Place) -> str:
+        """Return where the user's git hooks are in the box."""
+        return place.hooks_in_box
 
     def command(
         self,
@@ -80,13 +132,7 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         hints: bool = False,
         only_reads: bool = False,
     ) -> Command:
-        """Return how to run a program in a room's box; `allowed` are the hosts that it may reach.
-
-        `keys` is the service whose keys in `env` stay outside, as `OutsideKeys` has it.
-
-        With `only_reads`, it cannot write the worktree and its repository. With `hints`, its output ends with a line
-        about hosts that were refused, if it fails.
-        """
+        """Return how to run a program in a room's box."""
         inside = (place.directory, place.private.git_dir, place.home)
         tools = host.tools(argv, env, inside=inside, hidden=self.hidden)
         is_filtered = self.settings.network == "on"
@@ -119,22 +165,22 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
                 *system,
                 *self._hooks(place),
                 *_same(tools),
-                *_same(self._readable()),
+                *_same(readable(self.settings)),
                 *(network if self.settings.network == "on" else ()),
                 *_same([place.objects]),
             ),
             links=links,
             write=(
-                *_same(_outermost(_expanded(self.settings.write))),
+                *_same(outermost(expanded(self.settings.write))),
                 *_same([place.home]),
                 *(() if only_reads else files),
-                *home.in_home(_outermost(_expanded(self.settings.write)), env, place.home),
+                *home.in_home(outermost(expanded(self.settings.write)), env, place.home),
                 *login.write,
             ),
             protect=(
                 *(files if only_reads else ()),
                 *_protected(place),
-                *home.in_home(self._readable(), env, place.home),
+                *home.in_home(readable(self.settings), env, place.home),
                 *login.read,
             ),
             folder=_text(folder),
@@ -144,10 +190,7 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def git(self, place: Place, *, may_write: bool) -> tuple[str, ...]:
-        """Return the words that start a program of the host's git on a private repository, without a network.
-
-        The program and its arguments follow. Its output and its time are limited.
-        """
+        """Return the words that start a program of the host's git in a box with the private repository."""
         system, links = host.system(shares_network=False)
         private = _same([place.private.git_dir])
         box = Box(
@@ -163,11 +206,6 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         )
         return (*self._launch(box, seconds=IMPORT_SECONDS, output_bytes=IMPORT_BYTES), "--")
 
-    def _readable(self) -> list[Path]:
-        """Return `sandbox.read` without what `sandbox.write` opens anyway: an agent could have put a link there."""
-        writable = _expanded(self.settings.write)
-        return [path for path in _expanded(self.settings.read) if not any(map(path.is_relative_to, writable))]
-
     def _hooks(self, place: Place) -> tuple[Bind, ...]:
         return ((_text(place.user_hooks), USER_HOOKS),) if place.hooks_in_box == USER_HOOKS else ()
 
@@ -182,6 +220,7 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
     ) -> tuple[str, ...]:
         settings = {
             "bwrap": arguments(box),
+            "confine": None,
             "filter": seccomp.program(os.uname().machine).hex(),
             "network": network,
             "seconds": seconds,
@@ -209,11 +248,18 @@ def _socket_folder(place: Place) -> Path:
     return place.folder / "network"
 
 
-def _expanded(paths: Iterable[str]) -> list[Path]:
+def readable(settings: SandboxSettings) -> list[Path]:
+    """Return `sandbox.read` without what `sandbox.write` opens anyway: an agent could have put a link there."""
+    writable = expanded(settings.write)
+    return [path for path in expanded(settings.read) if not any(map(path.is_relative_to, writable))]
+
+
+def expanded(paths: Iterable[str]) -> list[Path]:
+    """Return the paths that exist, with `~` filled in."""
     return [path for text in paths if (path := Path(text).expanduser()).exists()]
 
 
-def _outermost(paths: Sequence[Path]) -> list[Path]:
+def outermost(paths: Sequence[Path]) -> list[Path]:
     """Return the paths that lie in no other one."""
     return [path for path in paths if not any(path != other and path.is_relative_to(other) for other in paths)]
 

@@ -17,7 +17,7 @@ from gitorch.services import run_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic
 
-Mode: TypeAlias = Literal["bwrap", "private", "off"]
+Mode: TypeAlias = Literal["bwrap", "landlock", "private", "off"]
 Keys: TypeAlias = Literal["none", "inside", "outside"]
 """Where the API keys of agents are: in their environment, or outside of their sandbox."""
 
@@ -26,29 +26,65 @@ NO_SANDBOX_PRIVATE = (
     "no sandbox: agents run with your rights; their git uses a private repository, which prevents accidents, not malice"
 )
 KEYS_INSIDE = "agents can read the API keys in their environment"
+OPEN_NETWORK = 'sandbox.network = "open": agents reach every host, and the services of this machine'
+LANDLOCK = (
+    "a Landlock sandbox hides no names: agents see which files and processes exist, and can change the permissions and "
+    "times of files that are yours"
+)
+SIGNALS = "this version of Landlock lets agents send signals to your processes"
+_NAMES = {"bwrap": "bubblewrap", "landlock": "Landlock"}
 _NETWORKS = {"on": "allowed hosts only", "open": "every host", "off": "none"}
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
-    """What confines agents. `problem`: why it is nothing stronger, where the settings ask for the strongest."""
+    """What confines agents. `problem`: why it is nothing stronger, where the settings ask for the strongest.
+
+    `protects_processes`: whether a sandbox keeps agents from sending signals to other processes.
+    """
 
     mode: Mode
     network: Literal["on", "open", "off"]
     keys: Keys = "none"
+    protects_processes: bool = True
     problem: str = ""
     fix: str = ""
 
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether agents are in a sandbox."""
+        return self.mode in ("bwrap", "landlock")
 
-def in_force(settings: SandboxSettings, support: BoxSupport | None = None) -> Protection:
-    """Return what confines agents; `auto` is the strongest that a probe says works here."""
+
+def in_force(settings: SandboxSettings, probed: tuple[BoxSupport, str] | None = None) -> Protection:
+    """Return what confines agents; `auto` is the strongest that a probe says works here.
+
+    `probed` is what was found out about boxes, and about Landlock where they do not work.
+    """
+    network = settings.network
+    if settings.mode == "landlock":
+        return _under_landlock(settings, "", "")
     if settings.mode != "auto":
-        # a mode that this version does not have was refused when the configuration was read
-        mode = "off" if settings.mode == "landlock" else settings.mode
-        return Protection(mode=mode, network=settings.network)
-    support = support or probing.support()
-    if support.problem:
-        return Protection(mode="private", network=settings.network, problem=support.problem, fix=support.fix)
-    return Protection(mode="bwrap", network=settings.network)
+        return Protection(mode=settings.mode, network=network)
+    support = probed[0] if probed else probing.support()
+    if not support.problem:
+        return Protection(mode="bwrap", network=network)
+    landlock = probed[1] if probed else probing.landlock_problem()
+    if not landlock:
+        return _under_landlock(settings, f"bubblewrap does not work here: {support.problem}", support.fix)
+    problem = f"a sandbox is not possible here: {support.problem}; {landlock}"
+    return Protection(mode="private", network=network, problem=problem, fix=support.fix)
+
+
+def _under_landlock(settings: SandboxSettings, problem: str, fix: str) -> Protection:
+    from gitorch.rooms.sandbox import confine  # 5 ms for ctypes, in every command
+
+    return Protection(
+        mode="landlock",
+        network=settings.network,
+        protects_processes=confine.version() >= confine.SCOPED,
+        problem=problem,
+        fix=fix,
+    )
 
 
 def of_workspace(workspace: Workspace) -> Protection:
@@ -60,7 +96,7 @@ def _with_keys(workspace: Workspace, protection: Protection) -> Protection:
     config, environment = workspace.config, workspace.environment
     if not any(holds_key(agent.kind, agent.key, environment, agent.env) for agent in config.agents.values()):
         return protection
-    is_outside = protection.mode == "bwrap" and config.sandbox.keys_outside
+    is_outside = protection.is_sandbox and config.sandbox.keys_outside
     return msgspec.structs.replace(protection, keys="outside" if is_outside else "inside")
 
 
@@ -83,15 +119,16 @@ def to_show(workspace: Workspace) -> Protection:
 
 def description(protection: Protection) -> str:
     """Return what is in force in one line; empty without a sandbox."""
-    if protection.mode != "bwrap":
+    if not protection.is_sandbox:
         return ""
     keys = ", API keys: outside" if protection.keys == "outside" else ""
-    return f"sandbox: bubblewrap, private repository, network: {_NETWORKS[protection.network]}{keys}"
+    name = _NAMES[protection.mode]
+    return f"sandbox: {name}, private repository, network: {_NETWORKS[protection.network]}{keys}"
 
 
 def label(protection: Protection) -> str:
     """Return the name of the sandbox in force; empty for none."""
-    return "bubblewrap sandbox" if protection.mode == "bwrap" else ""
+    return f"{_NAMES[protection.mode]} sandbox" if protection.is_sandbox else ""
 
 
 def warnings(protection: Protection) -> tuple[str, ...]:
@@ -107,21 +144,24 @@ def gaps(protection: Protection) -> tuple[str, ...]:
         return (NO_SANDBOX, *keys)
     if protection.mode == "private":
         return (NO_SANDBOX_PRIVATE, *keys)
-    if protection.network == "open":
-        return ('sandbox.network = "open": agents reach every host, and the services of this machine', *keys)
-    return keys
+    return (
+        *((LANDLOCK,) if protection.mode == "landlock" else ()),
+        *((SIGNALS,) if not protection.protects_processes else ()),
+        *((OPEN_NETWORK,) if protection.network == "open" else ()),
+        *keys,
+    )
 
 
 def reasons(protection: Protection) -> tuple[str, ...]:
     """Return why nothing stronger is in force, without the fix; empty where the settings ask for what is."""
-    return (f"a sandbox is not possible here: {protection.problem}",) if protection.problem else ()
+    return (protection.problem,) if protection.problem else ()
 
 
 def _file(folder: Path) -> Path:
     return folder / "protection.json"
 
 
-def _remembered_support(workspace: Workspace) -> BoxSupport:
+def _remembered_support(workspace: Workspace) -> tuple[BoxSupport, str]:
     """Return what the last probe on this machine, as it is now, said: for showing, never for running."""
     home = Path(workspace.environment.get("HOME", "/"))
     cache = Path(workspace.environment.get("XDG_CACHE_HOME") or home / ".cache")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from gitorch import services
@@ -42,6 +43,7 @@ def rooms_in(repository: Repository, config: Config, folder: Path, environment: 
     """Return rooms on this machine; `folder` is where their state is."""
     makers: Mapping[str, Callable[..., Rooms]] = {
         "bwrap": BoxedWorktrees,
+        "landlock": partial(BoxedWorktrees, has_mounts=False),
         "private": PrivateWorktrees,
         "off": FencedWorktrees,
     }
@@ -63,19 +65,22 @@ def require_sandbox(workspace: Workspace) -> None:
     settings = workspace.config.sandbox
     for host in settings.hosts:
         hosts.check(host)
-    mode = in_force(settings).mode
-    _refuse_keys(settings, is_boxed=mode == "bwrap")
-    if mode != "bwrap":
+    protection = in_force(settings)
+    _refuse_keys(settings, is_boxed=protection.is_sandbox)
+    if not protection.is_sandbox:
         _refuse_without_sandbox(settings)
         return
     _refuse_exposing(workspace)
-    support = probing.support()
-    if support.problem:
+    if protection.mode == "bwrap":
+        problem, fix = probing.support().problem, probing.support().fix
+    else:
+        problem, fix = probing.landlock_problem(), ""
+    if problem:
         raise SetupNeeded(
             "sandbox-unavailable",
-            'sandbox.mode = "bwrap" does not work on this machine',
-            why=support.problem,
-            fix=(*([support.fix] if support.fix else ()), 'sandbox.mode = "off" runs agents without a sandbox'),
+            f'sandbox.mode = "{protection.mode}" does not work on this machine',
+            why=problem,
+            fix=(*([fix] if fix else ()), 'sandbox.mode = "off" runs agents without a sandbox'),
         )
 
 
@@ -95,7 +100,7 @@ def _refuse_keys(settings: SandboxSettings, *, is_boxed: bool) -> None:
             "sandbox-keys",
             'sandbox.keys = "outside" needs a sandbox with its proxy',
             why="the proxy adds the key to requests; without it, the key is in the agent's environment",
-            fix=('sandbox.mode = "bwrap"', 'sandbox.network = "on"'),
+            fix=('sandbox.mode = "auto"', 'sandbox.network = "on"'),
         )
 
 

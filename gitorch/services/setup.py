@@ -13,7 +13,6 @@ from gitorch.flow.scheduling import base
 from gitorch.git import fence
 from gitorch.git.user_hooks import HookState
 from gitorch.rooms.context import RunContext
-from gitorch.rooms.sandbox import probing
 from gitorch.services import hooks, repairs, setup_checks
 from gitorch.services.agent_versions import version_note
 from gitorch.services.agents import probe, run_context
@@ -93,13 +92,13 @@ def _protection(workspace: Workspace) -> list[SetupFinding]:
     protection = of_workspace(workspace)
     lines = [SetupFinding(None, text) for text in gaps(protection)]
     lines += [SetupFinding(None, text, protection.fix) for text in reasons(protection)]
-    if protection.mode == "bwrap":
+    if protection.is_sandbox:
         return [_finding(description(protection), lambda: require_sandbox(workspace)), *lines]
     if not protection.problem:
-        support = probing.support()
-        works, fix = not support.problem, 'orchestrate config set sandbox.mode "auto"'
-        text = "a sandbox works here" if works else f"a sandbox is not possible here: {support.problem}"
-        lines.append(SetupFinding(None, text, fix if works else support.fix))
+        possible = in_force(msgspec.structs.replace(workspace.config.sandbox, mode="auto"))
+        works, fix = possible.is_sandbox, 'orchestrate config set sandbox.mode "auto"'
+        text = "a sandbox works here" if works else possible.problem
+        lines.append(SetupFinding(None, text, fix if works else possible.fix))
     return [*lines, *_broken_settings(workspace)]
 
 
@@ -111,7 +110,7 @@ def _broken_settings(workspace: Workspace) -> list[SetupFinding]:
 def detect_agents(workspace: Workspace) -> list[AgentStatus]:
     """Ask each configured agent for its version."""
     context = run_context(workspace)
-    protected = in_force(workspace.config.sandbox).mode == "bwrap"
+    protected = in_force(workspace.config.sandbox).is_sandbox
     return [_with_mode(context, _agent_status(context, name), protected) for name in context.config.agents]
 
 

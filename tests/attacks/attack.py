@@ -28,7 +28,7 @@ Fate = Literal["hits", "misses", "refused", "ignored"]
 gitorch refuses it. `ignored`: the file changes, and gitorch believes nothing of it."""
 
 WARNED = "warned"
-"""Told only by what `run` and `status` say from the start: there is no sandbox. Reading leaves no trace."""
+"""Told only by what `run` and `status` say from the start: there is no sandbox, or which. Reading leaves no trace."""
 
 FAILED = "failed"
 """Told by the end of the run: it fails, and says why."""
@@ -101,9 +101,9 @@ Hit = Callable[[World], bool]
 class Attack(msgspec.Struct, frozen=True, kw_only=True):
     """One attack. `night`: attacks of the same night follow each other in one room, and must not disturb each other.
 
-    `private` and `off` are its fates without a sandbox; in a sandbox all miss. `told` is how the line begins that tells
-    of a hit there. `certain`: it hits in a bare worktree on every machine; where it may not, its control may miss.
-    `ruins`: afterwards the attacker's own repository is no use, so that it is the last one of its night.
+    `private` and `off` are its fates without a sandbox, `landlock` under Landlock; in a box all miss. `told` is how the
+    line begins that tells of a hit there. `certain`: it hits in a bare worktree on every machine; where it may not, its
+    control may miss. `ruins`: afterwards the attacker's own repository is no use, so that it is the night's last.
     """
 
     id: str
@@ -112,6 +112,7 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True):
     hit: Hit
     private: Fate
     off: Fate
+    landlock: Fate = "misses"
     told: str = WARNED
     alarm: str = ""
     """How the refusal of a hook begins, where it is not `told`."""
@@ -121,7 +122,8 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True):
     ruins: bool = False
 
     def fate(self, mode: str) -> Fate:
-        return "misses" if mode == "bwrap" else self.private if mode == "private" else self.off
+        fates: Mapping[str, Fate] = {"bwrap": "misses", "landlock": self.landlock, "private": self.private}
+        return fates.get(mode, self.off)
 
 
 def by_path(id: str, what: str, script: str, hit: Hit, told: str, **more: Any) -> Attack:

@@ -109,7 +109,8 @@ def verify(world: World, mode: str, attacks: Sequence[Attack], came: Came) -> No
 
 def _is_told(attack: Attack, came: Came, mode: str, world: World) -> bool:
     if attack.told == WARNED:
-        return "no sandbox: " in came.answer.stderr or "no sandbox: " in came.answer.text
+        warning = "a Landlock sandbox hides no names: " if mode == "landlock" else "no sandbox: "
+        return warning in came.answer.stderr or warning in came.answer.text
     if attack.told == FAILED:
         return came.answer.code not in (0, 130) and (bool(came.moved) or "gitorch/error/1" in came.answer.text)
     lines = came.alarms if attack.fate(mode) == "refused" else came.moved

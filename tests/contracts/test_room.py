@@ -49,7 +49,8 @@ class Suite:
 
     @property
     def mode(self) -> str:
-        return {"boxed worktree": "bwrap", "private worktree": "private"}.get(self.kind, "off")
+        kind = self.kind.removesuffix(" worktree")
+        return {"boxed": "bwrap", "landlock": "landlock", "private": "private"}.get(kind, "off")
 
     @property
     def rooms(self) -> Rooms:
@@ -94,7 +95,7 @@ def attempt_at(room: Room, script: str) -> None:
     execute(room.agent_command(["/bin/sh", "-c", script], {}))
 
 
-@pytest.fixture(params=["fenced worktree", "boxed worktree", "private worktree", "clone"])
+@pytest.fixture(params=["fenced worktree", "boxed worktree", "landlock worktree", "private worktree", "clone"])
 def suite(request: pytest.FixtureRequest, repository_folder: Path) -> Suite:
     if request.param == "boxed worktree":
         sandbox.require()

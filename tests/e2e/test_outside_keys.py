@@ -62,9 +62,9 @@ def settings(server: ModelServer, keys: str) -> str:
     )
 
 
-def person(folder: Path, server: ModelServer, keys: str) -> Cli:
-    """Return the command line of a person with keys in the environment, whose agents work in boxes."""
-    sandbox.require()
+def person(folder: Path, server: ModelServer, keys: str, mode: str = "bwrap") -> Cli:
+    """Return the command line of a person with keys in the environment, whose agents work in sandboxes."""
+    sandbox.require() if mode == "bwrap" else sandbox.require_landlock()
     (folder.parent / "codex-home").mkdir()
     environment = {
         "CODEX_HOME": str(folder.parent / "codex-home"),
@@ -72,16 +72,17 @@ def person(folder: Path, server: ModelServer, keys: str) -> Cli:
         "ANTHROPIC_API_KEY": KEY,
         "CODEX_API_KEY": KEY,
         "CLAUDE_CODE_MAX_RETRIES": "0",
-        "GITORCH_SANDBOX_MODE": "bwrap",
+        "GITORCH_SANDBOX_MODE": mode,
     }
     return Cli(folder, settings(server, keys), **environment)
 
 
 @pytest.mark.real_agents
-def test_an_agent_that_looks_everywhere_finds_no_key(repository_folder: Path) -> None:
+@pytest.mark.parametrize("mode", ["bwrap", "landlock"])
+def test_an_agent_that_looks_everywhere_finds_no_key(repository_folder: Path, mode: str) -> None:
     """Neither the real claude nor the real codex nor the api agent has it, and each is served with it."""
     with ModelServer(model) as server:
-        cli = person(repository_folder, server, "outside")
+        cli = person(repository_folder, server, "outside", mode)
         for agent in ("claude", "codex", "api"):
             cli("submit", f"Search with {agent}", "--agent", agent)
         told = cli.run().stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def test_refused_hosts_are_alarms(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("mode", "settings", "words", "code"),
     [
-        ("landlock", "", ("not available",), 2),
+        ("landlock", 'write = ["/"]', ("would open the repository",), 2),
         ("private", 'network = "off"', ("needs a sandbox",), 2),
         ("off", 'network = "off"', ("needs a sandbox",), 2),
         ("bwrap", 'hosts = ["http://x.org/"]', ("is not a host",), 2),
@@ -154,6 +155,13 @@ def test_without_a_sandbox_everything_says_so(cli: Cli) -> None:
     assert "no sandbox" in cli.run(env=off).stderr
 
 
+def test_a_named_sandbox_is_never_replaced(cli: Cli, tmp_path: Path) -> None:
+    """Where no box can be made, `bwrap` is an error, although Landlock would work."""
+    cli.environment |= without_user_namespaces(tmp_path) | {"GITORCH_SANDBOX_MODE": "bwrap"}
+    cli.queue({"id": "first", "prompt": do("true")})
+    assert cli.error("run", exit=4)["code"] == "sandbox-unavailable"
+
+
 def without_user_namespaces(folder: Path) -> dict[str, str]:
     """Return the environment of a machine where bubblewrap is installed and cannot make a box."""
     (folder / "bwrap").write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
@@ -172,28 +180,35 @@ class TestAuto:
         assert "sandbox: bubblewrap" in cli.run().stderr
         assert git("show", "orch/first:copy", cwd=cli.folder) == "none"
 
-    def test_says_why_it_is_nothing_stronger(self, cli: Cli, tmp_path: Path) -> None:
-        """Where no box can be made, agents run all the same, and all commands say why."""
+    def test_is_landlock_where_no_box_can_be_made(self, cli: Cli, tmp_path: Path) -> None:
+        """All commands say what is in force, why it is nothing stronger, and what it does not protect."""
+        sandbox.require_landlock()
+        (tmp_path / "secret").write_text("secret")
         cli.environment |= without_user_namespaces(tmp_path)
-        cli.queue({"id": "first", "prompt": do("echo x > x")})
+        cli.queue({"id": "first", "prompt": do(f"cat {tmp_path}/secret > copy || echo none > copy; echo x > x")})
         run = cli.run()
-        shown = cli("status")
-        for text in (run.stderr, shown.text, cli("doctor", ok=(0, 4, 6)).text):
+        status = cli("status").text
+        assert "Landlock sandbox" in status
+        for text in (run.stderr, status, cli("doctor", ok=(0, 4, 6)).text):
             words = " ".join(text.split())
-            assert "no sandbox" in words
             assert "setting up uid map: Permission denied" in words
             assert "docs/security.md" in words
-        sandbox = cli.json("status")["sandbox"]
-        assert sandbox["mode"] == "private"
-        assert len(sandbox["warnings"]) == 2
-        assert cli.states() == {"first": "finished"}
+            assert "a Landlock sandbox hides no names" in words
+            assert "no sandbox" not in words
+        assert cli.json("status")["sandbox"]["mode"] == "landlock"
+        assert git("show", "orch/first:copy", cwd=cli.folder) == "none"
 
-    def test_network_off_is_not_dropped_silently(self, cli: Cli, tmp_path: Path) -> None:
-        """A setting that only a box can keep stops the run."""
+    def test_keeps_network_off_under_landlock(self, cli: Cli, tmp_path: Path) -> None:
+        """A setting that only a sandbox can keep is kept by this one."""
+        sandbox.require_landlock()
         cli.environment |= without_user_namespaces(tmp_path)
         cli.configure(f'{OBEDIENT}[sandbox]\nnetwork = "off"\n')
-        cli.queue({"id": "first", "prompt": do("true")})
-        assert "needs a sandbox" in cli.error("run", exit=2)["what"]
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            connect = f"python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", {port}))'"
+            cli.queue({"id": "first", "prompt": do(f"{connect} && echo open > net || echo closed > net")})
+            cli.run()
+        assert git("show", "orch/first:net", cwd=cli.folder) == "closed"
 
     def test_unsafe_no_sandbox_is_for_one_run(self, cli: Cli, tmp_path: Path) -> None:
         """The flag takes the sandbox from one run, whose status says so."""

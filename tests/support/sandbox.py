@@ -31,6 +31,15 @@ def require() -> None:
         pytest.skip(problem)
 
 
+def require_landlock() -> None:
+    """Skip the test where Landlock does not confine programs; in CI, fail instead."""
+    problem = probing.landlock_problem()
+    if problem and os.environ.get("GITORCH_TEST_REQUIRE_SANDBOX"):
+        pytest.fail(problem)
+    if problem:
+        pytest.skip(problem)
+
+
 def spec_for(folder: Path, base: str = "HEAD") -> RoomSpec:
     """Return what the room of a first attempt in a repository is for."""
     common = Path(git("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=folder))
@@ -50,6 +59,8 @@ def room_in(folder: Path, settings: str = "", base: str = "HEAD", mode: str = "b
     """Make a room for a first attempt in a repository, by default a box; `settings` are lines of `[sandbox]`."""
     if mode == "bwrap":
         require()
+    if mode == "landlock":
+        require_landlock()
     text = f"[sandbox]\n{settings}\n{CONFIG}"
     config = Path(os.environ["XDG_CONFIG_HOME"]) / "gitorch" / "config.toml"
     config.parent.mkdir(parents=True, exist_ok=True)

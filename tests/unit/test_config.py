@@ -192,13 +192,6 @@ def test_a_wrong_value_says_where_it_comes_from(layer: Layer, place: str) -> Non
     assert error.value.what == f'{place}: run.max_agents = "x" is not valid: it must be a whole number'
 
 
-def test_what_is_not_available_is_refused() -> None:
-    """A setting that this version would not keep is not accepted in silence."""
-    error = refusal('[sandbox]\nmode = "landlock"')
-    assert "not available in this version" in error.what
-    assert error.what.startswith(f"{FILE}:2: ")
-
-
 @pytest.mark.parametrize(
     ("text", "line", "column"),
     [("a = 1\nb = = 2", 2, 5), ("[run\nx = 1", 1, 5), ('a = "\u2028\x85"\nb = = 2', 2, 5), ("a = 1\r\nb = = 2", 2, 5)],

@@ -29,6 +29,8 @@ def verdict(program: bytes, architecture: int, number: int, *arguments: int) -> 
                 place += jump_true if accumulator == value else jump_false
             case 0x35:
                 place += jump_true if accumulator >= value else jump_false
+            case 0x54:
+                accumulator &= value
             case 0x45:
                 place += jump_true if accumulator & value else jump_false
             case 0x06:
@@ -96,3 +98,41 @@ def test_unknown_machines_have_no_filter() -> None:
     """There is no guessing at numbers."""
     with pytest.raises(KeyError):
         seccomp.program("riscv64")
+
+
+STREAM, DATAGRAM, RAW, NON_BLOCKING, CLOSED_BY_EXEC = 1, 2, 3, 0x800, 0x80000
+
+
+@pytest.mark.parametrize(
+    ("number", "arguments", "error"),
+    [
+        (41, (1, STREAM), errno.EAFNOSUPPORT),  # a unix socket: ssh-agent, Docker, D-Bus
+        (53, (1, STREAM), 0),  # a pair of them
+        (53, (2, STREAM), errno.EAFNOSUPPORT),
+        (41, (2, STREAM), 0),
+        (41, (2, STREAM | NON_BLOCKING | CLOSED_BY_EXEC, 6), 0),
+        (41, (10, STREAM), 0),
+        (41, (2, STREAM, 262), errno.EPROTONOSUPPORT),  # MPTCP, which Landlock does not see
+        (41, (2, DATAGRAM), errno.EACCES),  # UDP, which it does not see either
+        (41, (10, DATAGRAM | NON_BLOCKING), errno.EACCES),
+        (41, (2, RAW), errno.EACCES),
+        (41, (16, RAW), 0),  # AF_NETLINK
+        (41, (40, STREAM), errno.EAFNOSUPPORT),
+        (29, (), errno.EPERM),  # shmget
+        (302, (0,), 0),  # prlimit64 of itself
+        (302, (77,), errno.EPERM),
+        (101, (), errno.EPERM),
+        (0, (), 0),
+    ],
+)
+def test_calls_without_namespaces(number: int, arguments: tuple[int, ...], error: int) -> None:
+    """The filter closes what Landlock leaves open, and what namespaces would make harmless."""
+    program = seccomp.program("x86_64", without_namespaces=True)
+    assert verdict(program, X86_64, number, *arguments) == error
+
+
+def test_an_open_network_has_all_of_the_internet() -> None:
+    """And no unix sockets of the host."""
+    program = seccomp.program("x86_64", without_namespaces=True, shares_network=True)
+    assert verdict(program, X86_64, 41, 2, DATAGRAM) == 0
+    assert verdict(program, X86_64, 41, 1, STREAM) == errno.EAFNOSUPPORT

@@ -51,7 +51,7 @@ class SandboxJson(msgspec.Struct, frozen=True, kw_only=True):
     """What confines the agents of the active run, or of the next one."""
 
     mode: str
-    """`bwrap`, `private` or `off`."""
+    """`bwrap`, `landlock`, `private` or `off`."""
     network: str
     """`on` (allowed hosts), `open` or `off`; without a sandbox it is not enforced."""
     keys: str

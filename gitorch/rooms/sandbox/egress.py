@@ -11,6 +11,7 @@ import contextlib
 import ipaddress
 import os
 import socket
+import struct
 import threading
 import time
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gitorch.rooms.sandbox.key_proxy import KeyProxy
 
 SOCKET = "proxy.sock"
+PORT_IN_BOX = 3128
 MOST_CONNECTIONS = 128
 MOST_NAMED = 5
 """Refused hosts that a failed check or preparation is told about."""
@@ -39,14 +41,24 @@ class Denied(Exception):
 def serve(folder: str, log: str, hosts: list[str], env: dict[str, str], keys: KeyProxy | None = None) -> Gate:
     """Listen in a folder of the host and answer in the background; return what decides.
 
+    Without a folder, listen on a port of the host's loopback, `port` of what is returned, for this user's programs.
     `env` is the user's: a proxy that it names is the next hop, and is taken out of it. `hosts` are rules `HOST:PORT`;
     `*.NAME` stands for every name below it, `*` for every port. Requests for a path go through `keys`.
     """
     upstream = next(filter(None, (env.get(name, "") for name in ("HTTPS_PROXY", "https_proxy"))), "")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         env.pop(name, None)
-    env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:3128")
+    listener = _listen_in(folder) if folder else socket.create_server(("127.0.0.1", 0), backlog=MOST_CONNECTIONS)
+    port = PORT_IN_BOX if folder else listener.getsockname()[1]
+    env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), f"http://127.0.0.1:{port}")
     env |= dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost,::1")
+    gate = Gate(hosts, log, upstream, keys)
+    gate.port = port
+    threading.Thread(target=_accept, args=(listener, gate), daemon=True).start()
+    return gate
+
+
+def _listen_in(folder: str) -> socket.socket:
     os.makedirs(folder, exist_ok=True)
     # the path of a socket is at most 107 bytes long, the folder's can be longer
     directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -56,17 +68,29 @@ def serve(folder: str, log: str, hosts: list[str], env: dict[str, str], keys: Ke
     listener.bind(f"/proc/self/fd/{directory}/{SOCKET}")
     os.close(directory)
     listener.listen(MOST_CONNECTIONS)
-    gate = Gate(hosts, log, upstream, keys)
-    threading.Thread(target=_accept, args=(listener, gate), daemon=True).start()
-    return gate
+    return listener
 
 
 def _accept(listener: socket.socket, gate: Gate) -> None:
     slots = threading.BoundedSemaphore(MOST_CONNECTIONS)
     while True:
         client, _ = listener.accept()
+        if not _is_of_this_user(client):
+            client.close()
+            continue
         slots.acquire()
         threading.Thread(target=_serve_one, args=(client, gate, slots), daemon=True).start()
+
+
+def _is_of_this_user(client: socket.socket) -> bool:
+    """Return whether a connection is from a program of the same user: others of this machine get no key to use."""
+    if client.family == socket.AF_UNIX:
+        return True  # the folder is the user's
+    ends = (client.getpeername(), client.getsockname())
+    pair = [f"{struct.unpack('=I', socket.inet_aton(host))[0]:08X}:{port:04X}" for host, port in ends]
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = (line.split() for line in file)
+        return any(row[1:3] == pair and row[7] == str(os.geteuid()) for row in rows)
 
 
 def _serve_one(client: socket.socket, gate: Gate, slots: threading.BoundedSemaphore) -> None:
@@ -85,6 +109,7 @@ class Gate:
         self.keys = keys
         self.log = log
         self.upstream = upstream
+        self.port = 0
         self.refused: list[str] = []
         self.lock = threading.Lock()
 

@@ -41,8 +41,20 @@ def plain_folder(top: Path, *names: str) -> Path:
 
 
 def set_aside(path: Path) -> None:
-    """Rename what an agent left where something is bound."""
+    """Rename what an agent left where something is bound; remove a link, which holds nothing."""
+    if path.is_symlink():
+        path.unlink()
+        return
     path.rename(path.with_name(f"{path.name}-{uuid.uuid4().hex}"))
+
+
+def link(binds: Iterable[Bind]) -> None:
+    """Show paths in a HOME by links, where there are no mounts; what an agent left in their places is moved aside."""
+    for source, target in binds:
+        path = Path(target)
+        if os.path.lexists(path):
+            set_aside(path)
+        path.symlink_to(source)
 
 
 def _below(path: Path, home: Path) -> tuple[str, ...]:

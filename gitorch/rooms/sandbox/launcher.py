@@ -1,13 +1,14 @@
-"""The process outside of a box: starts bubblewrap, serves the box's way to the network, and passes signals on.
+"""The process outside of a sandbox: starts its program, serves the box's way to the network, and passes signals on.
 
 Uses only the standard library, and outlives the orchestrator. Started as
 `python -I -S launcher.py SETTINGS [--brief FILE] -- PROGRAM ARGUMENT...` with the environment of the program.
 
-SETTINGS is a JSON object: `bwrap` (the arguments of bubblewrap up to the program), `filter` (the seccomp filter in
-hexadecimal), `network` (None, or `folder`, `log`, `hosts`: rules `HOST:PORT`, and `keys`: None, or the service
-whose keys stay outside of the box, as `key_proxy` wants it), `seconds` and `output_bytes` (limits;
-0: none), `hints` (whether a program that fails gets a line about refused hosts). It ends with the exit code of the
-program, or with 128 and the signal's number.
+SETTINGS is a JSON object: `bwrap` (the arguments of bubblewrap up to the program) or `confine` (rules as `confine.py`
+wants them, without ports and filter), `cwd` and `ports` (of a confined program: where it starts, and what it may
+connect to beside the proxy), `filter` (the seccomp filter in hexadecimal), `network` (None, or `folder`: None without a
+box, `log`, `hosts`: rules `HOST:PORT`, and `keys`: None, or the service whose keys stay outside, for `key_proxy`),
+`seconds` and `output_bytes` (limits; 0: none), `hints` (whether a program that fails gets a line about refused hosts).
+It ends with the exit code of the program, or with 128 and the signal's number.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would delay the start of every agent and every check
     from typing import Any
 
-    from gitorch.rooms.sandbox import egress, key_proxy
+    from gitorch.rooms.sandbox import confine, egress, key_proxy
 
 BRIEF = "/run/gitorch-brief"
 TOO_MUCH = 125
@@ -47,6 +48,9 @@ class BoxLaunch:
             signal.signal(number, self._pass_on)
         env = dict(os.environ)
         gate = None
+        if self.settings["confine"]:
+            _import("confine")
+            confine.die_with_parent(os.getppid())
         if network := self.settings["network"]:
             _import("egress")
             keys = None
@@ -55,7 +59,11 @@ class BoxLaunch:
                 keys = key_proxy.KeyProxy(network["keys"], env)
             gate = egress.serve(network["folder"], network["log"], network["hosts"], env, keys)
         limit = self.settings["output_bytes"]
-        self._start(env, subprocess.PIPE if limit else None)
+        stdout = subprocess.PIPE if limit else None
+        if self.settings["confine"]:
+            self._start_confined(env, stdout, gate.port if gate else 0)
+        else:
+            self._start(env, stdout)
         assert self.box is not None
         if self.settings["seconds"]:
             signal.signal(signal.SIGALRM, lambda *_: self._kill())
@@ -84,6 +92,24 @@ class BoxLaunch:
             os.close(descriptor)
         self._read_status(status)
 
+    def _start_confined(self, env: dict[str, str], stdout: int | None, proxy_port: int) -> None:
+        rules, argv = dict(self.settings["confine"]), self.argv
+        rules["filter"] = self.settings["filter"]
+        if self.settings["ports"] is not None:
+            rules["ports"] = [*self.settings["ports"], *([proxy_port] if proxy_port else [])]
+        if self.brief:
+            rules["read"] = [*rules["read"], os.path.realpath(self.brief)]
+        if proxy_port:
+            # the address of the key's service, which was written down before the port was known
+            before, after = (f"http://127.0.0.1:{port}/key" for port in (egress.PORT_IN_BOX, proxy_port))
+            argv = [word.replace(before, after) for word in argv]
+            env = {name: text.replace(before, after) for name, text in env.items()}
+        words = [sys.executable, "-I", "-S", confine.__file__, json.dumps(rules), str(os.getpid()), "--", *argv]
+        self.box = subprocess.Popen(words, env=env, stdout=stdout, cwd=self.settings["cwd"])
+        self.inner = self.box.pid
+        while self.pending:
+            self._deliver(self.pending.pop())
+
     def _read_status(self, descriptor: int) -> None:
         """Learn the process id of the box's first process, and deliver the signals that came before it was known."""
         with os.fdopen(descriptor, "rb") as pipe:
@@ -100,6 +126,10 @@ class BoxLaunch:
             self.pending.append(number)
 
     def _deliver(self, number: int) -> None:
+        if self.settings["confine"]:
+            assert self.box is not None
+            self.box.send_signal(number)
+            return
         # the first process of the box is bubblewrap's own: its child is the program
         path = f"/proc/{self.inner}/task/{self.inner}/children"
         with contextlib.suppress(OSError), open(path, encoding="ascii") as file:

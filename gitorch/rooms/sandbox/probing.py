@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -39,10 +40,11 @@ class BoxSupport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Remembered(msgspec.Struct, frozen=True):
-    """An answer, and the state of the machine that it is for."""
+    """An answer, and the state of the machine that it is for. `landlock`: as `landlock_problem`, where it was asked."""
 
     machine: list[str]
     support: BoxSupport
+    landlock: str = ""
 
 
 Run = Callable[[Sequence[str]], ProbeResult]
@@ -53,8 +55,38 @@ def support(run: Run | None = None) -> BoxSupport:
     return _probed() if run is None else _support(run)
 
 
-def remembered(file: Path) -> BoxSupport:
+@cache
+def landlock_problem() -> str:
+    """Return why Landlock does not confine programs here, found out by running `true` under it; empty if it does."""
+    return _landlock_problem(lambda argv: probe(argv, {"PATH": "/usr/bin:/bin"}, PROBE_SECONDS))
+
+
+def _landlock_problem(run: Run) -> str:
+    if sys.platform != "linux":
+        return "Landlock exists only on Linux"
+    machine = os.uname().machine
+    if machine not in seccomp.machines():
+        return f"there is no list of system calls for {machine}"
+    system, _ = host.system(shares_network=False)
+    rules = {
+        "read": [os.path.realpath(source) for source, _ in system],
+        "write": [],
+        "list": [],
+        "devices": [],
+        "ports": [],
+        "filter": seccomp.program(machine, without_namespaces=True).hex(),
+    }
+    # by its path: to import it, and with it ctypes, takes 5 ms
+    program = Path(__file__).with_name("confine.py")
+    result = run((host.interpreter(), "-I", "-S", str(program), json.dumps(rules), str(os.getpid()), "--", "true"))
+    lines = result.stderr.strip().splitlines() or ["it could not be started"]
+    return "" if result.exit_code == 0 else lines[-1]
+
+
+def remembered(file: Path) -> tuple[BoxSupport, str]:
     """Return what an earlier probe said of this machine as it is now; probe where there was none.
+
+    The second part is `landlock_problem`, where boxes do not work.
 
     The file is the user's cache. Others may have written it, so this is for display: what runs agents probes.
     """
@@ -62,12 +94,13 @@ def remembered(file: Path) -> BoxSupport:
     with contextlib.suppress(OSError, msgspec.DecodeError, msgspec.ValidationError):
         answer = typed.from_json(file.read_bytes(), _Remembered)
         if answer.machine == machine:
-            return answer.support
+            return answer.support, answer.landlock
     result = support()
+    landlock = landlock_problem() if result.problem else ""
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        atomic.replace(file, msgspec.json.encode(_Remembered(machine, result)), concurrent=True)
-    return result
+        atomic.replace(file, msgspec.json.encode(_Remembered(machine, result, landlock)), concurrent=True)
+    return result, landlock
 
 
 def _machine() -> list[str]:

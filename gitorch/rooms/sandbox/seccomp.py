@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-_LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _AND, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_BITS, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 """Offsets in the kernel's `struct seccomp_data`."""
@@ -22,15 +22,27 @@ _NAMESPACES = 0x7E020000
 _TIME_NAMESPACE = 0x80
 _FAMILIES = (1, 2, 10, 16)
 """AF_UNIX, AF_INET, AF_INET6, AF_NETLINK."""
+_NETLINK = 16
+_WITHOUT_UNIX = (2, 10, 16)
+_STREAM, _TYPE_BITS = 1, 0xF
+_TCP = (0, 6)
+"""Protocols of a stream: the default, and TCP by its number; Landlock sees no other, such as MPTCP."""
+_SELF = 0
 _TERMINAL_INPUT = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX push characters into the terminal's input."""
 
 
 class _Calls(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of system calls on one architecture; `foreign` is where calls of another ABI start (0: nowhere)."""
+    """The numbers of system calls on one architecture; `foreign` is where calls of another ABI start (0: nowhere).
+
+    `shared` are those with which processes share memory and messages by number or name, `limit` sets the limits of any
+    process of the user: namespaces make them harmless.
+    """
 
     architecture: int
     refused: tuple[int, ...]
+    shared: tuple[int, ...]
+    limit: int
     clone: int
     clone3: int
     unshare: int
@@ -47,6 +59,9 @@ _MACHINES = {
         # ptrace, process_vm_{readv,writev}, mount, umount2, pivot_root, setns, add_key, request_key, keyctl, bpf,
         # userfaultfd, perf_event_open, kexec_{load,file_load}, {init,finit,delete}_module, open_by_handle_at
         refused=(101, 310, 311, 165, 166, 155, 308, 248, 249, 250, 321, 323, 298, 246, 320, 175, 313, 176, 304),
+        # shm{get,at,ctl}, sem{get,op,ctl}, msg{get,snd,rcv,ctl}, semtimedop, mq_{open,unlink}
+        shared=(29, 30, 31, 64, 65, 66, 68, 69, 70, 71, 220, 240, 241),
+        limit=302,
         clone=56,
         clone3=435,
         unshare=272,
@@ -57,6 +72,8 @@ _MACHINES = {
     "aarch64": _Calls(
         architecture=0xC00000B7,
         refused=(117, 270, 271, 40, 39, 41, 268, 217, 218, 219, 280, 282, 241, 104, 294, 105, 273, 106, 265),
+        shared=(194, 196, 195, 190, 193, 191, 186, 189, 188, 187, 192, 180, 181),
+        limit=261,
         clone=220,
         clone3=435,
         unshare=97,
@@ -71,29 +88,59 @@ def machines() -> tuple[str, ...]:
     return tuple(_MACHINES)
 
 
-def program(machine: str) -> bytes:
-    """Return the filter for a machine; raise `KeyError` where there is none."""
+def program(machine: str, *, without_namespaces: bool = False, shares_network: bool = False) -> bytes:
+    """Return the filter for a machine; raise `KeyError` where there is none.
+
+    With `without_namespaces`, it also closes what these would: unix sockets (a pair is allowed), what is shared by
+    number, limits of other processes, and, unless it `shares_network`, everything of the internet but TCP.
+    """
     calls = _MACHINES[machine]
+    sockets = _only_families(_FAMILIES)
+    pairs = sockets
+    more: list[bytes] = []
+    if without_namespaces:
+        pairs = _only_families(_FAMILIES[:1])
+        more += [word for number in calls.shared for word in _when(number, errno.EPERM)]
+        more += _if_call(calls.limit, [_load(_ARGUMENTS), *_only((_SELF,), errno.EPERM)])
+        sockets = _only_families(_WITHOUT_UNIX) if shares_network else _only_tcp()
     instructions = [
         *(_load(_ARCHITECTURE), *_unless(calls.architecture, errno.ENOSYS), _load(_NUMBER)),
         *(_from(calls.foreign, errno.ENOSYS) if calls.foreign else ()),
         *(word for number in (*calls.refused, *_SHARED) for word in _when(number, errno.EPERM)),
+        *more,
         # libraries then use `clone`, whose flags the filter can see
         *_when(calls.clone3, errno.ENOSYS),
         *_if_call(calls.clone, [_load(_ARGUMENTS), *_when_bits(_NAMESPACES, errno.EPERM)]),
         *_if_call(calls.unshare, [_load(_ARGUMENTS), *_when_bits(_NAMESPACES | _TIME_NAMESPACE, errno.EPERM)]),
-        *(word for call in calls.socket for word in _if_call(call, _only_families())),
+        *_if_call(calls.socket[0], sockets),
+        *_if_call(calls.socket[1], pairs),
         *_if_call(calls.ioctl, [_load(_ARGUMENTS + 8), *(w for n in _TERMINAL_INPUT for w in _when(n, errno.EPERM))]),
         _return(_ALLOW),
     ]
     return b"".join(instructions)
 
 
-def _only_families() -> list[bytes]:
-    count = len(_FAMILIES)
+def _only_families(families: Sequence[int]) -> list[bytes]:
+    return [_load(_ARGUMENTS), *_only(families, errno.EAFNOSUPPORT)]
+
+
+def _only_tcp() -> list[bytes]:
+    return [
+        *_only_families(_WITHOUT_UNIX),
+        *(_instruction(_JUMP_EQUAL, _NETLINK, 0, 1), _return(_ALLOW)),
+        *(_load(_ARGUMENTS + 8), _instruction(_AND, _TYPE_BITS), *_only((_STREAM,), errno.EACCES)),
+        *(_load(_ARGUMENTS + 16), *_only(_TCP, errno.EPROTONOSUPPORT)),
+    ]
+
+
+def _only(allowed: Sequence[int], code: int) -> list[bytes]:
+    """Refuse a loaded value that is none of these."""
+    count = len(allowed)
     # each match jumps over the rest of the list and the refusal
-    matches = [_instruction(_JUMP_EQUAL, family, count - place, 0) for place, family in enumerate(_FAMILIES)]
-    return [_load(_ARGUMENTS), *matches, _refuse(errno.EAFNOSUPPORT)]
+    return [
+        *(_instruction(_JUMP_EQUAL, value, count - place, 0) for place, value in enumerate(allowed)),
+        _refuse(code),
+    ]
 
 
 def _if_call(number: int, block: Sequence[bytes]) -> list[bytes]:

@@ -74,6 +74,7 @@ FILES = (
         "chmod 755 $REPO/src/app.py",
         mode(_repo("src/app.py"), 0o755),
         "file src/app.py changed",
+        landlock="hits",
     ),
     by_path("C09", "a link", "ln -s /etc $REPO/leak", linked(_repo("leak")), "file leak changed"),
     by_path(
@@ -446,6 +447,7 @@ ELSEWHERE = (
         "chmod 777 $VICTIM/.ssh",
         mode(lambda world: world.home / ".ssh", 0o777),
         "mode of {victim}/.ssh changed",
+        landlock="hits",
         night="trees",
     ),
 )

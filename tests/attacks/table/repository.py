@@ -484,6 +484,7 @@ BY_PATH = (
         "chmod 777 $COMMON",
         mode(_common("."), 0o777),
         "mode of .git changed",
+        landlock="hits",
         night="files",
     ),
     by_path(
@@ -492,6 +493,7 @@ BY_PATH = (
         "chmod 500 $COMMON/refs/tags",
         mode(_common("refs/tags"), 0o500),
         "mode of .git/refs/tags changed",
+        landlock="hits",
         night="files",
     ),
     by_path(

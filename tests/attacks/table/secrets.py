@@ -38,7 +38,7 @@ ATTACKS: tuple[Attack, ...] = (
     ),
     reading("S09", "the list of the user's folders", 'ls -a "$VICTIM" $REPO/..', ".ssh"),
     reading("S13", "the state of gitorch", "cat $STATE/tasks.toml; cat $STATE/operations.jsonl", 'id = "other"'),
-    reading("S14", "another process's arguments", "tr '\\0' ' ' < /proc/$PID/cmdline", "sleep 600"),
+    reading("S14", "another process's arguments", "tr '\\0' ' ' < /proc/$PID/cmdline", "sleep 600", landlock="hits"),
     reading("S15", "the stash", "git stash show -p", "stashed", private="misses"),
     reading("S16", "the names of branches", "git branch -a", "keep", private="misses"),
     reading("S17", "the addresses of remotes", "git remote -v", "origin.git", private="misses"),
