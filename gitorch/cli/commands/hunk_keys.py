@@ -18,10 +18,10 @@ from gitorch.model.task import Comment, Task
 
 _PROMPT = "[v]iewed [u]nview [c]omment [n]ext [p]revious [H] {hide} [q]uit [?]"
 _HELP = """\
-v  mark as viewed, and go on             n, p  next, previous hunk
-u  take the mark back                    c  comment on this hunk
+v  mark as viewed, show the next         n, p  next, previous hunk
+u  remove the mark                       c  comment on this hunk
 H  show or hide viewed hunks             q  back to the task
-F  git's order, or what others use first, its users, tests, generated files"""
+F  change the order: git's, or what others use first and generated files last"""
 
 
 def walk_hunks(session: Session, task: Task, *, flat: bool = False) -> None:

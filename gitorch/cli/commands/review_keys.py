@@ -34,8 +34,8 @@ d  the diff, in your pager               a  approve
 v  the diff, in your viewer              r  revise: send back with your comments
 h  hunk by hunk, with viewed marks       x  reject; the branch is kept
 i  what changed since your last verdict  n  next task
-c  comment (?? asks: nothing changes)    q  quit
-e  edit the review, in the diff          s  this page, with your comments
+c  comment (?? asks a question)          q  quit
+e  write the review in your editor       s  this page, with your comments
 t  checks with their output              o  open the worktree in your editor
 l  the agent's log                       y  apply your suggestions
 m  the resolution of its conflict"""
