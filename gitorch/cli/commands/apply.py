@@ -22,7 +22,7 @@ from gitorch.model.task import Task
 def apply_command(session: Session, name: str, numbers: tuple[int, ...], sign: bool | None) -> None:
     """Apply the suggestions of your pending comments: all of them, or those of comments N.
 
-    They become one commit of yours on the branch of the task, and its checks run. Refuses if the lines have changed
+    They become one commit in your name on the branch of the task, and its checks run. Refuses if the lines have changed
     since your comment. Exits with 6 if a check fails.
     """
     if not apply_suggestions(session, session.find(name), numbers, sign=sign):
