@@ -136,7 +136,7 @@ def _issues(workspace: Workspace, source: str) -> list[Issue]:
     scheme, _, query = source.partition(":")
     if scheme != "gh" or not query:
         raise InvalidInput(
-            "source", f"{source} is no source of tasks", fix=("--from gh:label=agent", "--from gh:12,15")
+            "source", f"{source} is not a source of tasks", fix=("--from gh:label=agent", "--from gh:12,15")
         )
     parts = [part.strip() for part in query.split(",")]
     if all(re.fullmatch(r"#?\d{1,9}", part) for part in parts):
@@ -156,7 +156,7 @@ def _filter(part: str) -> str:
     if key not in _FILTERS or not separator or not value:
         hint = did_you_mean(key, _FILTERS, lead="; ")
         why = f"there is {', '.join(_FILTERS)}"
-        raise InvalidInput("source", f"{part} is no filter of issues{hint}", why=why, fix=("--from gh:label=agent",))
+        raise InvalidInput("source", f"{part} is not a filter of issues{hint}", why=why, fix=("--from gh:label=agent",))
     return f"--{key}={value}"
 
 

@@ -117,14 +117,14 @@ def _examine_disk(workspace: Workspace, limits: RunLimits, examination: _Examina
     if free < limits.min_free_disk:
         needed = f"{limits.min_free_disk / 1e9:.1f} GB"
         if any(task.state is State.RUNNING for task in workspace.tasks.values()):
-            text = f"less than {needed} of disk are free: what runs goes on, and nothing else starts"
+            text = f"less than {needed} of disk space is free: running agents continue, and nothing else starts"
             examination.add(Level.WARNING, text, "free space on the disk")
             return
         examination.fail(
             LimitReached(
                 "disk",
-                f"less than {needed} of disk are free",
-                why=f"{free / 1e9:.1f} GB are",
+                f"less than {needed} of disk space is free",
+                why=f"{free / 1e9:.1f} GB is free",
                 fix=("free space on the disk", 'orchestrate config set run.min_free_disk "..."'),
             )
         )

@@ -60,7 +60,9 @@ def temporal_server(folder: Path, port: int, environment: Mapping[str, str]) -> 
         )
     if _answers(port):
         message = f"something listens on {HOST}:{port} already"
-        raise Refused("port-held", message, why="another serve, perhaps", fix=("orchestrate serve --port PORT",))
+        raise Refused(
+            "port-held", message, why="it may be another `orchestrate serve`", fix=("orchestrate serve --port PORT",)
+        )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     words = ("server", "start-dev", "--headless", "--ip", HOST, "--port", str(port), "--log-level", "error")
     argv = (program, *words, "--db-filename", str(folder / "temporal.db"))

@@ -122,7 +122,7 @@ def write(repository: Repository, file: ConfigFile, text: str) -> Path:
     check(repository, file, text)
     path = path_of(repository, file)
     if file is not ConfigFile.USER and path.is_symlink():
-        raise Refused("link", f"{path} is a symbolic link", why="a repository could point it at any file of yours")
+        raise Refused("link", f"{path} is a symbolic link", why="a repository could point it at any of your files")
     target = path.resolve()  # people keep their own file in a repository of dotfiles
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o644

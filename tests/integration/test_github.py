@@ -94,7 +94,7 @@ def test_issues_become_tasks_and_their_text_is_data(cli: Cli, gh: Gh) -> None:
 
 def test_what_cannot_be_read_is_said(cli: Cli, gh: Gh, tmp_path: Path) -> None:
     assert "did you mean label" in cli.error("submit", "--from", "gh:labl=x", exit=2)["what"]
-    assert "no source of tasks" in cli.error("submit", "--from", "jira:x", exit=2)["what"]
+    assert "not a source of tasks" in cli.error("submit", "--from", "jira:x", exit=2)["what"]
     gh.answer([])
     cli.error("submit", "--from", "gh:label=-x", exit=3)
     (gh.folder / "logged-out").touch()

@@ -47,7 +47,7 @@ def test_set_changes_one_line(cli: Cli) -> None:
 
 def test_set_says_what_wins_and_what_needs_trust(cli: Cli) -> None:
     answer = cli("config", "set", "run.max_agents", "5", env={"GITORCH_RUN_MAX_AGENTS": "7"})
-    assert "run.max_agents is 7 all the same: the environment wins" in answer.stderr
+    assert "run.max_agents is still 7: the environment overrides the file" in answer.stderr
     assert "next: orchestrate config trust" in cli("config", "set", "checks.lint", "ruff check").stderr
     assert tomli.loads(text(cli))["checks"]["lint"] == "ruff check"
 

@@ -80,7 +80,7 @@ def set_config(session: Session, name: str, value: str, personal: bool, user: bo
     )
     origin = changed.origins.get(name, path.name)
     if origin != path.name:
-        session.screen.warn(f"{name} is {json.dumps(in_force)} all the same: {origin} wins")
+        session.screen.warn(f"{name} is still {json.dumps(in_force)}: {origin} overrides the file")
     _say_trust(session, changed)
 
 

@@ -202,7 +202,7 @@ def _place(match: re.Match[str], number: int) -> Comment:
     try:
         file = json.loads(match[2]) if match[2].startswith('"') else match[2].removeprefix("-")
     except ValueError:
-        raise InvalidInput("review-file", f"line {number} of the review file is no place: {match[0]}") from None
+        raise InvalidInput("review-file", f"line {number} of the review file is not a place: {match[0]}") from None
     return Comment(text="", file=file, line=int(match[3] or 0), end=int(match[4] or 0), is_old=bool(match[1]))
 
 
@@ -214,14 +214,12 @@ def _find(quoted: Sequence[QuotedLine], line: str, position: int, number: int) -
             return index
     raise InvalidInput(
         "review-file",
-        f"line {number} of the review file quotes what is not in the diff: {line[:80]}",
+        f"line {number} of the review file quotes a line that is not in the diff: {line[:80]}",
         why="quoted lines can be deleted, but not changed or moved",
     )
 
 
 def _known(verdict: str, number: int) -> str:
     if verdict not in VERDICTS:
-        raise InvalidInput(
-            "review-file", f"line {number} of the review file: no verdict is called {verdict}", fix=VERDICTS
-        )
+        raise InvalidInput("review-file", f"line {number} of the review file: {verdict} is not a verdict", fix=VERDICTS)
     return verdict

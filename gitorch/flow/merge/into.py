@@ -77,7 +77,7 @@ def find_target(repository: Repository, name: str, integration: str, is_own_bran
     if actual.code == 0:
         ref, name = Ref(actual.text), actual.text.removeprefix("refs/heads/")
     if is_own_branch(name):
-        raise Refused("own-branch", f"{name} is one of gitorch's branches", why="--into takes a branch of yours")
+        raise Refused("own-branch", f"{name} is one of gitorch's branches", why="--into takes one of your own branches")
     follows = repository.git("for-each-ref", "--format=%(upstream:remotename)%0a%(upstream:remoteref)", ref).text
     remote, _, upstream = follows.partition("\n")
     return MergeTarget(name, ref, tip, remote, upstream.removeprefix("refs/heads/"))

@@ -298,7 +298,7 @@ class Scheduler:
         if used_up := self.budget.problem():
             return used_up
         if limits.min_free_disk and shutil.disk_usage(self.hooks.disk).free < limits.min_free_disk:
-            return f"less than {limits.min_free_disk / 1e9:.1f} GB of disk are free"
+            return f"less than {limits.min_free_disk / 1e9:.1f} GB of disk space is free"
         unreviewed = self._count_unreviewed()
         if limits.max_unreviewed and unreviewed >= limits.max_unreviewed:
             return f"{unreviewed} tasks wait for a review"
