@@ -122,3 +122,17 @@ def test_every_option_that_a_page_names_exists() -> None:
             options = [word.partition("=")[0] for word in words if word.startswith("--") and word.strip("-")]
             wrong += [f"{page.name}: {span}" for option in options if known is not None and option not in known]
     assert wrong == []
+
+
+_BREAK = re.compile(r"\n\s*\n|\n\s*[-*|#]|\n\s*\d+\.|\s\|\s|(?<=[.!?])\s+(?=[A-Z\"`*\[(]|gitorch |claude |codex )")
+"""The ends of sentences, of list items, and of cells of a table."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_sentences_are_short(page: Path) -> None:
+    """A sentence has fewer than 18 words on average; one of up to three words is a name or a label."""
+    text = re.sub(r"^(`{3,}).*?^\1$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"`[^`]*`", "X", re.sub(r"\]\([^)]*\)", "]", text))
+    lengths = [len(re.findall(r"\S*\w\S*", sentence)) for sentence in _BREAK.split(text)]
+    lengths = [length for length in lengths if length > 3]
+    assert not lengths or sum(lengths) / len(lengths) < 18
