@@ -13,8 +13,10 @@ import msgspec
 from gitorch import config as configuration
 from gitorch.config import FILE, PERSONAL, Config, LoadedConfig
 from gitorch.errors import InvalidInput, Refused, did_you_mean
+from gitorch.git import file_state
 from gitorch.git.repository import Repository
-from gitorch.storage import atomic
+from gitorch.services import guard
+from gitorch.storage import atomic, own_changes
 
 
 class ConfigFile(StrEnum):
@@ -126,7 +128,11 @@ def write(repository: Repository, file: ConfigFile, text: str) -> Path:
     target = path.resolve()  # people keep their own file in a repository of dotfiles
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+    before = file_state.quick_digest(path)
     atomic.replace(target, text.encode(), mode=mode)
+    if file is ConfigFile.USER and not guard.inside_agent():  # a run watches it: this was no agent
+        states = (before, file_state.quick_digest(path))
+        own_changes.record(repository.common_dir / "gitorch", {file_state.printable(str(path)): states})
     return path
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Cli, does, saved
+from tests.support.cli import Cli, Pipe, does, saved
 
 BARE = 'env -i HOME="$HOME" PATH="$PATH" "$GITORCH_PROGRAM" approve first --force'
 CALL = f'{BARE} > "$out/$way" 2>&1 || echo $? > "$out/$way.code"'
@@ -75,3 +75,20 @@ def test_an_agent_may_share_notes(cli: Cli) -> None:
     cli.queue(does("Note", saved("b.txt", "b"), '"$GITORCH_PROGRAM" context add "the port is 80"'))
     cli.run()
     assert [note["task"] for note in cli.json("context", "list")["notes"]] == ["note"]
+
+
+@pytest.mark.parametrize("by_agent", [False, True])
+def test_a_setting_of_the_person_is_no_alarm(repository_folder: Path, tmp_path: Path, *, by_agent: bool) -> None:
+    """`config set --user` during a run is the person's own act; what an agent writes to that file is named in red."""
+    cli = Cli(repository_folder, GITORCH_SANDBOX_MODE="off")
+    ready, go = Pipe(tmp_path / "ready"), Pipe(tmp_path / "go")
+    config = Path(cli.environment["XDG_CONFIG_HOME"]) / "gitorch" / "config.toml"
+    change = f"echo '# mine' >> '{config}'" if by_agent else ":"
+    cli.queue(does("Second", f"echo 1 > {ready}; read word < {go}", change, saved("b.txt", "b"), id="second"))
+    with cli.start("run") as run:
+        ready.line()
+        cli("config", "set", "review.viewer", "x", "--user")
+        go.say()
+        run.end()
+    moved = [entry["what"] for entry in cli.json("status")["moved"]]
+    assert any("config.toml" in what for what in moved) is by_agent

@@ -12,7 +12,7 @@ from gitorch.cli.views.report_timeline import timeline
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State
 from gitorch.services.report import ReportEntry
-from tests.support.pages import NIGHT, NOW, a_task, an_attempt
+from tests.support.pages import NIGHT, NOW, a_task, an_attempt, results
 from tests.support.report_night import a_report, busy_night, hostile_entry
 
 
@@ -44,6 +44,16 @@ def test_tasks_without_a_connection_stand_below_in_rows() -> None:
     assert len({box.y for box in loose}) == 3
     assert min(box.y for box in loose) > max(box.y for box in graph.boxes if box not in loose)
     assert graph.width >= max(box.x for box in graph.boxes) + BOX_WIDTH
+
+
+def test_no_box_says_by_its_colour_alone_that_checks_failed() -> None:
+    """Finished work that fails its checks is red, and says why."""
+    tasks = [
+        a_task("good", 1, State.FINISHED, results=results(0)),
+        a_task("bad", 2, State.FINISHED, results=results(0, 1)),
+    ]
+    boxes = {box.id: (box.state, box.kind) for box in task_graph(tasks).boxes}
+    assert boxes == {"good": ("finished", "finished"), "bad": ("finished, checks failed", "bad")}
 
 
 def test_a_timeline_shows_each_wait() -> None:

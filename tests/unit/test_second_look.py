@@ -85,6 +85,8 @@ def test_comments_stand_beside_the_code_with_their_answers() -> None:
     comments = [Comment(text="use\x1b[2J less", file="a.py", line=2), Comment(text="say why")]
     look = second_look(hunks, marks, comments, "Comment 1: done 1a2b3c4\nComment 2: refuted: \x1b]0;x\x07 it does")
     assert look.hunks == (hunks[0],)
+    narrow = page(look, TerminalStyle(symbols=False, width=40)).split("\n")
+    assert all(len(line) <= 40 for line in narrow[:2])
     text = page(look, TerminalStyle(symbols=False))
     assert text.splitlines()[:3] == [
         "since it was sent back (attempt 1), 1 hunk to look at, 1 change gone, 2 of 2 comments answered",

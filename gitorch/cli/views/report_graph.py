@@ -10,7 +10,7 @@ import msgspec
 
 from gitorch.cli.views import labels
 from gitorch.model.naming import TaskId
-from gitorch.model.task import Task
+from gitorch.model.task import State, Task
 
 BOX_WIDTH, BOX_HEIGHT = 172, 42
 _COLUMN, _ROW = 226, 54
@@ -46,6 +46,11 @@ class TaskGraph(msgspec.Struct, frozen=True):
     height: int
 
 
+def _state(task: Task) -> str:
+    """Return a task's state, and what else its colour says."""
+    return f"{task.state}, checks failed" if task.state is State.FINISHED and task.passed is False else str(task.state)
+
+
 def kind(task: Task) -> str:
     """Return the class by which the page colours a task."""
     return "bad" if labels.needs_attention(task) else str(task.state)
@@ -74,7 +79,7 @@ def task_graph(tasks: Sequence[Task]) -> TaskGraph:
     for position, task in enumerate(task for task in tasks if task.id not in connected):
         row, column = divmod(position, _PER_ROW)
         corners[_slot(task.id)] = (column * _COLUMN + 2, (rows + row) * _ROW + 2)
-    boxes = tuple(GraphBox(task.id, str(task.state), kind(task), *corners[_slot(task.id)]) for task in tasks)
+    boxes = tuple(GraphBox(task.id, _state(task), kind(task), *corners[_slot(task.id)]) for task in tasks)
     edges = tuple(GraphEdge(_path([corners[slot] for slot in chain])) for chain in chains)
     width = max((box.x for box in boxes), default=0) + BOX_WIDTH + 4
     height = max((y for _, y in corners.values()), default=0) + BOX_HEIGHT + 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 
 from gitorch.cli.terminal.hunk_text import patch_text
@@ -10,6 +11,7 @@ from gitorch.cli.views.quantities import plural
 from gitorch.flow.review.second_look import AnsweredComment, SecondLook
 from gitorch.git.hunk_ids import HunkPatch
 
+_WIDTH = 10_000  # of what is no terminal
 _VERDICTS = {"revise": "sent back", "approve": "approved", "reject": "rejected", "ask": "asked about"}
 
 
@@ -25,7 +27,11 @@ def second_look(comparison: SecondLook, terminal: TerminalStyle, colours: Mappin
     unplaced = [
         line for entry in comparison.comments if entry.number not in shown for line in _comment(entry, terminal)
     ]
-    head = [f"since {summary(comparison)}", *map(terminal.clean, comparison.commits), *unplaced]
+    head = [
+        *textwrap.wrap(f"since {summary(comparison)}", terminal.width or _WIDTH),
+        *map(terminal.clean, comparison.commits),
+        *unplaced,
+    ]
     return "\n".join([*head, ""]) + patch_text(comparison.hunks, colours, beside)
 
 
