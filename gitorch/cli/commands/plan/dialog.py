@@ -19,7 +19,7 @@ _VERBS: dict[str, tuple[str, str, str]] = {
     "add": ("a", "TEXT [--after TASK]", "add a task"),
     "remove": ("r", "TASK...", "remove tasks"),
     "modify": ("m", "TASK --title TEXT ...", "change fields of a task (modify -h lists them)"),
-    "split": ("s", "TASK PART; PART...", "replace a task by several (--chain: one after another)"),
+    "split": ("s", "TASK PART; PART...", "replace a task with several (--chain: one after another)"),
     "link": ("l", "TASK AFTER...", "make TASK wait for AFTER"),
     "unlink": ("u", "TASK AFTER...", "remove the dependency of TASK on each AFTER"),
     "order": ("o", "TASK...", "move tasks to the front"),

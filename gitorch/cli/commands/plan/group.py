@@ -22,7 +22,7 @@ COMMANDS: Sections = {
         "add": ("plan.tasks", "Add a task."),
         "remove": ("plan.tasks", "Remove tasks."),
         "modify": ("plan.tasks", "Change fields of a task."),
-        "split": ("plan.tasks", "Replace a task by several."),
+        "split": ("plan.tasks", "Replace a task with several."),
         "link": ("plan.tasks", "Make TASK wait for each AFTER."),
         "unlink": ("plan.tasks", "Remove the dependency of TASK on each AFTER."),
         "order": ("plan.tasks", "Move these tasks to the front, in this order (dependencies still apply)."),

@@ -131,7 +131,7 @@ def modify_command(session: Session, /, plan: str, task: str, **options: Any) ->
 @click.option("--chain", is_flag=True, help="Run the parts one after another (default: in parallel).")
 @pass_session
 def split_command(session: Session, plan: str, task: str, parts: Sequence[str], chain: bool) -> None:
-    """Replace a task by several. Each PART is the prompt of one.
+    """Replace a task with several. Each PART is the prompt of one.
 
     The parts wait for the dependencies of the task. Tasks that waited for it wait for all parts.
     """
