@@ -57,7 +57,7 @@ class ResourceWatch:
         return ""
 
     def _grown(self, start: float) -> int:
-        used = disk_usage(self.folder)
+        used = disk_usage(self.folder) or 0
         now = time.monotonic()
         self._next_disk = now + max(_DISK_SECONDS, _DISK_SHARE * (now - start))
         if self.disk_at_start is None:
@@ -79,12 +79,18 @@ def kill_all() -> None:
         signal_quietly(pid, signal.SIGKILL)
 
 
-def disk_usage(folder: str) -> int:
-    """Return the bytes that the files below a folder take on the disk, without following links."""
+def disk_usage(folder: str, seconds: float = 0.0) -> int | None:
+    """Return the bytes that the files below a folder take on the disk, without following links.
+
+    None: looking took longer than `seconds` (0: no limit).
+    """
     total, pending = 0, [folder]
+    end = time.monotonic() + seconds
     while pending:
         with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
             for entry in entries:
+                if seconds and time.monotonic() > end:
+                    return None
                 with contextlib.suppress(OSError):
                     total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
                     if entry.is_dir(follow_symlinks=False):

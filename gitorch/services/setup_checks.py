@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-from gitorch.config import size
 from gitorch.errors import GitorchError
 from gitorch.git.repository import GITORCH_IDENTITY
 from gitorch.model.task import CheckResult
 from gitorch.model.visible import readable_list
 from gitorch.rooms.base import RoomError
-from gitorch.rooms.paths import worktree_path
 from gitorch.rooms.prepare import files_to_copy
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services import project_setup
 from gitorch.services.agents import run_context
 from gitorch.services.checks import checks_at
+from gitorch.services.disk import for_worktrees
 from gitorch.services.preflight import needed_files
 from gitorch.services.workspace import Workspace
 
@@ -47,14 +45,12 @@ def identity(workspace: Workspace) -> SetupFinding:
 
 def disk(workspace: Workspace) -> SetupFinding:
     """Say whether a run would start anything with the space that is free."""
-    parent = worktree_path(workspace.repository, workspace.config, "task").parent
-    free = shutil.disk_usage(next(folder for folder in (parent, *parent.parents) if folder.exists())).free
-    least = size(workspace.config.run.min_free_disk)
-    if free >= least:
-        return SetupFinding(True, f"{free / 1e9:.0f} GB free for worktrees")
+    space = for_worktrees(workspace)
+    if space.free >= space.floor:
+        return SetupFinding(True, f"{space.free / 1e9:.0f} GB free for worktrees")
     return SetupFinding(
         False,
-        f"{free / 1e9:.1f} GB free for worktrees: nothing starts with less than {least / 1e9:.1f} GB",
+        f"{space.free / 1e9:.1f} GB free for worktrees: nothing starts with less than {space.floor / 1e9:.1f} GB",
         "orchestrate cleanup; or set run.min_free_disk",
     )
 

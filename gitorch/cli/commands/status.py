@@ -93,6 +93,7 @@ def _board(workspace: Workspace) -> _Board:
 
 
 def _answer(workspace: Workspace, board: _Board) -> schema.status.StatusAnswer:
+    space = services.disk.for_worktrees(workspace)
     return schema.status.StatusAnswer.of(
         board.tasks.values(),
         repository=_top(workspace),
@@ -102,6 +103,7 @@ def _answer(workspace: Workspace, board: _Board) -> schema.status.StatusAnswer:
             keys=board.protection.keys,
             warnings=list(services.protection.warnings(board.protection)),
         ),
+        disk=schema.status.DiskJson(free=space.free, floor=space.floor),
         integration=workspace.config.integration,
         tip=board.tip,
         conflicts=board.conflicts,

@@ -35,7 +35,9 @@ def task_command(session: Session, name: str | None, path: bool, brief: bool) ->
         branch = services.branch_tips.branch_state(session.workspace, task)
         resolutions = services.forecast_record.saved_resolutions(session.workspace, task.id)
         integration = session.workspace.config.integration
-        answer = schema.progress.TaskAnswer.of(branch.task, conflicts, integration, moved, resolutions)
+        used = services.disk.of_task(session.workspace, task)
+        disk = schema.progress.TaskDiskJson(worktree=used.worktree, room=used.room)
+        answer = schema.progress.TaskAnswer.of(branch.task, conflicts, integration, moved, resolutions, disk)
         page = views.task.task_page(
             branch.task,
             session.workspace.tasks,
@@ -43,6 +45,7 @@ def task_command(session: Session, name: str | None, path: bool, brief: bool) ->
             resolutions=resolutions,
             moved=moved,
             by_hand=describe(branch),
+            disk=(used.worktree, used.room),
         )
         session.answer(page, answer)
 

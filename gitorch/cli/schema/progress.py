@@ -18,6 +18,14 @@ from gitorch.model.task import Task
 from gitorch.storage.foreign_changes import ForeignChange
 
 
+class TaskDiskJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that a task takes on the disk; null: there are too many files to look at."""
+
+    worktree: int | None
+    room: int | None
+    """Private repositories, the HOME of its sandbox, and temporary files."""
+
+
 class TaskAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
     """One task, and the conflicts predicted for it."""
 
@@ -27,6 +35,8 @@ class TaskAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
     """What changed while it ran and not by gitorch, until it is acknowledged."""
     resolution: ResolutionJson | Absent = msgspec.UNSET
     """How its conflict with other tasks would be resolved; absent when it has none."""
+    disk: TaskDiskJson | Absent = msgspec.UNSET
+    """What it takes on the disk; absent for a task that `cleanup` removed."""
     removed: Timestamp | Absent | None = msgspec.UNSET
     """When `cleanup` removed it (null: unknown); absent for a task on the board."""
 
@@ -38,6 +48,7 @@ class TaskAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
         integration: str,
         moved: Iterable[ForeignChange] = (),
         resolutions: Sequence[Resolution] = (),
+        disk: TaskDiskJson | Absent = msgspec.UNSET,
     ) -> TaskAnswer:
         """Return the answer for a task and its conflicts; `integration` is the integration branch."""
         return cls(
@@ -45,6 +56,7 @@ class TaskAnswer(JsonAnswer, tag="gitorch/task/1", frozen=True, kw_only=True):
             conflicts=conflicts_json(conflicts, integration),
             moved=moved_json(moved),
             resolution=resolution_json(resolutions),
+            disk=disk,
         )
 
     @classmethod

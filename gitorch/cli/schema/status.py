@@ -60,6 +60,14 @@ class SandboxJson(msgspec.Struct, frozen=True, kw_only=True):
     """What is not protected, and why nothing stronger is in force."""
 
 
+class DiskJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The space for worktrees, in bytes."""
+
+    free: int
+    floor: int
+    """A run starts nothing with less (`run.min_free_disk`)."""
+
+
 class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True):
     """All tasks of a repository, with the forecast and the candidate of the next merge."""
 
@@ -76,6 +84,7 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
     moved: list[MovedJson]
     """What changed during runs and not by gitorch, until it is acknowledged."""
     sandbox: SandboxJson | None = None
+    disk: DiskJson | None = None
 
     @classmethod
     def of(
@@ -92,6 +101,7 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
         later: Mapping[TaskId, Sequence[LaterCommit]] | None = None,
         sizes: Mapping[TaskId, tuple[int, int]] | None = None,
         sandbox: SandboxJson | None = None,
+        disk: DiskJson | None = None,
     ) -> StatusAnswer:
         """Return the status of `tasks`; `integration` is the integration branch, `tip` its commit."""
         return cls(
@@ -106,4 +116,5 @@ class StatusAnswer(JsonAnswer, tag="gitorch/status/1", frozen=True, kw_only=True
             candidate=candidate_json(candidate),
             moved=moved_json(moved),
             sandbox=sandbox,
+            disk=disk,
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rich.console import RenderableType
+from rich.filesize import decimal
 from rich.text import Text
 
 from gitorch.cli.terminal.blocks import block, commands, fields, prose, section, stack
@@ -33,12 +34,16 @@ def task_page(
     resolutions: Sequence[Resolution] = (),
     moved: Sequence[ForeignChange] = (),
     by_hand: str = "",
+    disk: tuple[int | None, int | None] = (0, 0),
     removal: str = "",
     more: Sequence[tuple[str, RenderableType | None]] = (),
     terminal: TerminalStyle | None = None,
     now: datetime | None = None,
 ) -> RenderableType:
-    """Return everything about one task; `removal` says when it left the board, `more` are fields to add."""
+    """Return everything about one task; `removal` says when it left the board, `more` are fields to add.
+
+    `disk`: bytes of its worktree and of its room; None is unknown.
+    """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     tasks = tasks or {}
     details = [
@@ -56,6 +61,7 @@ def task_page(
         ("Comments", comment_list(task.comments, terminal)),
         ("Branch", _branch(task, terminal, has_worktree=bool(task.worktree) and not removal)),
         ("By hand", block(by_hand, terminal, "yellow")),
+        ("Disk", _disk(*disk)),
         *more,
     ]
     hints = _past_commands(task, is_short=not more) if removal else _commands(task)
@@ -182,6 +188,15 @@ def _branch(task: Task, terminal: TerminalStyle, *, has_worktree: bool) -> Rende
     )
 
 
+def _disk(worktree: int | None, room: int | None) -> RenderableType | None:
+    """Return what a task takes on the disk, where it is worth a line."""
+    if worktree is not None and room is not None and worktree + room < _LARGE:
+        return None
+    words = ["too many files to count" if size is None else decimal(size) for size in (worktree, room)]
+    return prose(f"worktree {words[0]}, room {words[1]}")
+
+
+_LARGE = 100_000_000
 _COMMANDS: Mapping[Bucket, tuple[tuple[str, str], ...]] = {
     Bucket.REVIEW: (("review", "review the changes"), ("diff", "show the diff")),
     Bucket.RESOLVE: (("retry", "new attempt on top of the conflicting work"), ("diff", "show the diff")),
