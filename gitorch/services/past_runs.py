@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
+from gitorch.flow.scheduling.run_limits import RunLimits
 from gitorch.model.outcome import Usage
 from gitorch.model.redact import redacted
 from gitorch.model.task import ALIVE, Attempt, PastAttempt, Task
 from gitorch.services.past_tasks import past_tasks
-from gitorch.services.run_lock import is_running
+from gitorch.services.run_lock import is_locked, is_running
 from gitorch.services.workspace import Workspace
 from gitorch.storage import run_records
 from gitorch.storage.run_records import RunRecord, RunTask
@@ -33,10 +35,17 @@ class PastRun(msgspec.Struct, frozen=True, kw_only=True):
         return (self.record.ended - self.record.started).total_seconds() if self.record.ended else None
 
 
-def begin(workspace: Workspace, started: datetime) -> None:
-    """Record that a run has started, unless it has nothing to do."""
+def begin(workspace: Workspace, started: datetime, limits: RunLimits) -> None:
+    """Record that a run has started, and its limits, unless it has nothing to do."""
     if any(task.state in ALIVE for task in workspace.tasks.values()):
-        run_records.append(workspace.folder, RunRecord(started=started))
+        record = RunRecord(started=started, max_agents=limits.max_agents, budget=limits.budget, until=limits.until)
+        run_records.append(workspace.folder, record)
+
+
+def active_run(folder: Path) -> RunRecord | None:
+    """Return the record of the run that goes on, by the state folder; None if none does."""
+    records = run_records.read(folder) if is_locked(folder) else []
+    return records[-1] if records and records[-1].ended is None else None
 
 
 def end(workspace: Workspace, record: RunRecord, tasks: Iterable[Task]) -> None:

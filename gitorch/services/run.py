@@ -91,7 +91,7 @@ def run(
         changed: dict[TaskId, None] = {}
         watch, notifier = ChangeWatch(workspace), notifier_of(workspace)
         messages = ConflictMessages(workspace, context)
-        past_runs.begin(workspace, started)
+        past_runs.begin(workspace, started, limits)
         yield []
         with (
             background_merger(workspace, context, scheduler.wake, watch.owns_state) as background,

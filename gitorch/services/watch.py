@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from gitorch.services.executor import executor_of
 from gitorch.services.workspace import Workspace
 
 _TAIL_BYTES = 65_536
+_STEP_NUMBER = re.compile(r"^([a-z]+)-(?:\d+-)?")  # `check-1-lint`
 _ACTIVITY_WIDTH = 1000
 """Characters of an event that are enough for a line of the board."""
 
@@ -130,7 +132,7 @@ class LiveReader(msgspec.Struct, frozen=True, kw_only=True):
 
     def _last_event(self, task: Task, execution: Submitted) -> str:
         if not execution.step.startswith("agent-"):
-            return execution.step.replace("-", " ", 1)
+            return _STEP_NUMBER.sub(r"\1 ", execution.step)
         last = ""
         for event in self._tail_events(task, execution):
             last = f"{event.tool} {event.text}".strip() or last

@@ -29,9 +29,10 @@ class RunTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One run. Without `ended` it was killed, or goes on, and the other fields are unknown.
+    """One run. Without `ended` it was killed, or goes on; only the limits that it has are known then.
 
-    `stopped` says why it started no more tasks; `usage` is that of the attempts that ended in it.
+    These are `max_agents` at a time, `budget` in dollars (0: none), and `until` when it starts tasks. `stopped` says
+    why it started no more tasks; `usage` is that of the attempts that ended in it.
     """
 
     started: datetime
@@ -39,6 +40,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stopped: str = ""
     interrupted: bool = False
     usage: Usage = Usage()
+    max_agents: int = 0
+    budget: float = 0.0
+    until: datetime | None = None
     tasks: tuple[RunTask, ...] = ()
 
 

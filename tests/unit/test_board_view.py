@@ -19,6 +19,7 @@ from gitorch.cli.views.live import follow, watch
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Task, by_id
+from gitorch.storage.run_records import RunRecord
 from tests.support.pages import BY_NAME, NIGHT, NOW, a_screen, picture, written
 
 
@@ -51,6 +52,18 @@ def test_the_board() -> None:
         3 to review · 1 in conflict · 1 with a question · 1 failed · 1 running · 1 rate-limited · 2 to merg…
         Ctrl-C ends the watching
         """)
+
+
+def test_the_board_of_a_run_shows_its_limits() -> None:
+    """How many agents work and may work, the budget, and until when tasks start; nothing of a run that has ended."""
+    board = a_board()
+    until = NOW + timedelta(hours=2)
+    board.details = Details(run=RunRecord(started=NOW, max_agents=4, budget=15.0, until=until))
+    assert "1 of 4 agents at a time · budget $15.00 · starts tasks until 09:12" in shown(board, 100, 20)
+    board.details = Details(run=RunRecord(started=NOW, max_agents=1))
+    assert "1 of 1 agent at a time\n" in shown(board, 100, 20)
+    board.details = Details()
+    assert "at a time" not in shown(board, 100, 20)
 
 
 @pytest.mark.parametrize("height", [6, 10, 14, 24, 60])

@@ -195,7 +195,9 @@ def _show(session: Session, changes: Generator[list[Task], None, RunSummary]) ->
     if session.screen.out_is_live and not session.json and not session.quiet:
         reader = services.watch.live_reader(workspace)
         return views.live.follow(
-            changes, lambda: workspace.tasks, lambda tasks: views.board.Details(*reader.read(tasks))
+            changes,
+            lambda: workspace.tasks,
+            lambda tasks: views.board.Details(*reader.read(tasks), services.past_runs.active_run(workspace.folder)),
         )
     before: dict[str, Task] = {task.id: task for task in workspace.tasks.values()}
 

@@ -49,7 +49,8 @@ def _details_reader(session: Session) -> views.live.ReadDetails:
 
     def read(tasks: views.board.Tasks) -> views.board.Details:
         notice = "" if services.run_lock.is_running(workspace) else "no run is active; orchestrate run starts one"
-        return views.board.Details(*reader.read(tasks), notice)
+        run = services.past_runs.active_run(workspace.folder)
+        return views.board.Details(*reader.read(tasks), run, notice)
 
     return read
 

@@ -21,6 +21,7 @@ from gitorch.cli.views.labels import Bucket
 from gitorch.model.forecast import ForecastSummary
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
+from gitorch.storage.run_records import RunRecord
 
 _BAR_WIDTH = 40
 _MIN_ROWS = 3
@@ -59,11 +60,13 @@ _ORDER = (
 class Details(msgspec.Struct, frozen=True):
     """What is read from files during a run: the activity of each agent, the forecast and the candidate.
 
-    `notice` is what a person should know of the run itself, such as that it has ended.
+    `run` is the record of the run that goes on, `notice` what a person should know of the run itself, such as that it
+    has ended.
     """
 
     activity: Activity = {}
     forecast: ForecastSummary = ((), None)
+    run: RunRecord | None = None
     notice: str = ""
 
 
@@ -99,12 +102,12 @@ class Board:
         """Return the board for a terminal of `width` cells and `height` lines."""
         tasks, details = self.tasks, self.details
         terminal = msgspec.structs.replace(self.terminal, width=width)
-        bottom = [Text(), *self._bottom(tasks, details, terminal)]
+        bottom = [Text(), *self._bottom(tasks, details, now, terminal)]
         rows = max(_MIN_ROWS, height - len(bottom) - 4)  # the clock, an empty line, the titles, and the cursor's line
         content = _tasks(tasks, details.activity, now, terminal, rows, self.selected)
         return Group(_clock(tasks, self.started, now, terminal), Text(), content, *bottom)
 
-    def _bottom(self, tasks: Tasks, details: Details, terminal: TerminalStyle) -> list[RenderableType]:
+    def _bottom(self, tasks: Tasks, details: Details, now: datetime, terminal: TerminalStyle) -> list[RenderableType]:
         """Return the forecast, the counts, the notice and the hint, whose lines are short already."""
         conflicts, candidate = details.forecast
         notice = [fitted((terminal.clean(details.notice), "bold"))] if details.notice else []
@@ -113,6 +116,7 @@ class Board:
             *forecast.conflict_summary(conflicts, terminal, _MAX_CONFLICTS),
             *forecast.candidate_summary(candidate, terminal, _MAX_CANDIDATE_LINES),
             _counts(tasks, terminal),
+            *([_run_line(details.run, tasks, now, terminal)] if details.run and details.run.max_agents else []),
             *notice,
             *hint,
         ]
@@ -176,6 +180,17 @@ def _row(task: Task, tasks: Tasks, activity: Activity, now: datetime, terminal: 
             "red" if labels.needs_attention(task) else "" if is_running else "dim",
         ),
     ]
+
+
+def _run_line(run: RunRecord, tasks: Tasks, now: datetime, terminal: TerminalStyle) -> Text:
+    """Return how many agents the run has and may have, its budget, and until when it starts tasks."""
+    running = sum(task.state is State.RUNNING for task in tasks.values())
+    parts = (
+        f"{running} of {quantities.plural(run.max_agents, 'agent')} at a time",
+        f"budget {quantities.dollars(run.budget)}" if run.budget else "",
+        f"starts tasks until {quantities.clock(run.until, now)}" if run.until else "",
+    )
+    return fitted(joined(((part, "dim") for part in parts if part), terminal))
 
 
 def _counts(tasks: Tasks, terminal: TerminalStyle) -> Text:
