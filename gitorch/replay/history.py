@@ -140,7 +140,10 @@ class History:
     def rooted(self, ranges: Sequence[CommitRange], real: Oid, tips: tuple[Oid, ...]) -> list[bool]:
         """Return of each branch whether its base is reached by `real`, by these tips or by another rooted branch."""
         self.read([CommitRange(real, real, (*tips, *(commits.tip for commits in ranges)))], real)
-        reached = set(self.reachable_from((real, *tips)))
+        known = self.reachable_from((real, *tips))
+        if all(commits.base in known or commits.base not in self._parents for commits in ranges):
+            return [True] * len(ranges)
+        reached = set(known)
         rooted: dict[int, bool] = {}
         has_grown = True
         while has_grown:

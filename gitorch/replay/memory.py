@@ -226,7 +226,8 @@ class MemoryReplayer:
 
     def _real(self, oid: Oid) -> Oid:
         """Return the commit of the repository that a commit builds on, or is."""
-        return self._chain_below(oid).real
+        # the last chain grows from one replay to the next: a question about its base does not replace it
+        return self._chain_below(oid).real if oid in self._new_commits else oid
 
     def _chain_below(self, tip: Oid) -> _Chain:
         """Return the new commits below a tip; if it extends the last chain, only the new part is read."""

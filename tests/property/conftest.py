@@ -15,16 +15,16 @@ from tests.support.git import git
 @pytest.fixture
 def empty(tmp_path: Path) -> Repository:
     """A repository without a commit."""
-    return _made(tmp_path / "repo")
+    return empty_repository(tmp_path / "repo")
 
 
 @pytest.fixture
 def empties(tmp_path: Path) -> Iterator[Repository]:
     """Repositories without a commit, as many as are asked for."""
-    return (_made(tmp_path / f"repo-{number}") for number in itertools.count())
+    return (empty_repository(tmp_path / f"repo-{number}") for number in itertools.count())
 
 
-def _made(folder: Path) -> Repository:
+def empty_repository(folder: Path) -> Repository:
     folder.mkdir()
     git("init", "--quiet", cwd=folder)
     git("config", "gc.auto", "0", cwd=folder)  # whatever has no ref is still needed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from gitorch.flow.merge.values import Blocked, MergeStep
 from gitorch.model.naming import Oid, TaskId
@@ -86,5 +85,6 @@ class PlanDraft:
 
 
 def _folders(path: str) -> list[str]:
-    """Return the folders above a path."""
-    return [str(folder) for folder in PurePosixPath(path).parents]
+    """Return the folders above a path, and the top (`.`)."""
+    parts = path.split("/")
+    return [*("/".join(parts[:depth]) for depth in range(len(parts) - 1, 0, -1)), "."]

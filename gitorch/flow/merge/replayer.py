@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from gitorch.flow.merge.merge_commits import MergeCommits
 from gitorch.flow.merge.resolve import ConflictSolver, Regenerate
 from gitorch.flow.merge.resolver import KnownResolutions, RegenerateResolver, Resolver
+from gitorch.flow.merge.shared_replays import SharedReplays
 from gitorch.flow.merge.squash import Squasher
 from gitorch.flow.merge.squashed_upstream import SquashedUpstream
 from gitorch.model.naming import Oid
@@ -76,6 +77,7 @@ def merge_replayer(
 
     With `squash`, each of the `tasks` becomes one commit.
     """
+    engine = SharedReplays(engine)
     tasks = [task for task in tasks if task.tip]
     resolutions = resolutions or KnownResolutions(engine.repository, engine.blob)
     resolvers = (RegenerateResolver(commands or {}), resolutions)
