@@ -60,8 +60,6 @@ class Session:
         file.write_text(f"exec {shlex.join(words)}\n")
         screen.type(f"exec sh {shlex.quote(str(file))}")
         screen.shows("\n$")
-        screen.clear()
-        screen.press("Enter")
 
     def type(self, lines: Sequence[str]) -> str:
         """Type these lines one after the other, and return all that the terminal shows then, with its styles."""

@@ -111,6 +111,14 @@ def test_paths_outside_of_the_worktree_are_known(tmp_path: Path, call: dict[str,
     assert all(path.replace("{tree}", str(tree)) in question(call, tree) for path in paths)
 
 
+def test_a_question_names_each_place_once(tmp_path: Path) -> None:
+    """Some agents name the file in the title of the call."""
+    call = {"title": "Write /etc/x", "locations": [{"path": "/etc/x"}, {"path": "/etc/y"}]}
+    start = "May it do this outside of its worktree: "
+    assert question(call, tmp_path) == f"{start}Write /etc/x (/etc/y)?"
+    assert question({**call, "locations": [{"path": "/etc/x"}]}, tmp_path) == f"{start}Write /etc/x?"
+
+
 def test_an_option_for_this_once_is_chosen() -> None:
     options = [
         {"optionId": "A", "kind": "allow_always"},
@@ -145,6 +153,23 @@ def test_a_stream_has_whole_texts_and_whole_calls() -> None:
     updates.begin(2.0)  # an agent that counts from zero again after a resume
     updates.add({"sessionUpdate": "usage_update", "cost": {"amount": 0.1, "currency": "USD"}})
     assert updates.usd == 0.1
+
+
+def test_a_call_is_shown_when_its_input_is_known() -> None:
+    """An adapter of claude announces each call without one; a call that ends before it is known is shown, too."""
+    lines: list[dict[str, Any]] = []
+    updates = Updates(lines.append)
+    updates.begin(0.0)
+    for name in ("1", "2"):
+        bare = {"sessionUpdate": "tool_call", "toolCallId": name, "title": "Terminal", "kind": "execute"}
+        updates.add({**bare, "rawInput": {}})
+    update = {"sessionUpdate": "tool_call_update", "toolCallId": "1"}
+    updates.add({**update, "rawInput": {"command": "git push"}})
+    updates.add({**update, "status": "in_progress"})
+    updates.add({**update, "status": "completed"})
+    updates.add({**update, "toolCallId": "2", "status": "failed"})
+    shown = [(event.kind, event.text) for line in lines for event in Acp().events(json.dumps(line).encode())]
+    assert shown == [("tool", "git push"), ("result", ""), ("tool", "Terminal"), ("error", "")]
 
 
 def test_only_a_yes_grants_what_was_rejected(tmp_path: Path) -> None:

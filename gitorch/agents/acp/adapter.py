@@ -15,6 +15,7 @@ import msgspec
 
 from gitorch.agents import reset_time, streams
 from gitorch.agents.acp.permissions import described
+from gitorch.agents.acp.updates import is_without_input
 from gitorch.agents.programs import require_program
 from gitorch.agents.protocol import Launch, ModelCall, ProbeResult, Request
 from gitorch.agents.streams import Record, count_at, number_at, object_at, objects_at, text_at, texts_at
@@ -253,7 +254,7 @@ def _written(result: Exit) -> datetime:
 
 def _update_events(update: Record) -> Iterator[Event]:
     match update.get("sessionUpdate"):
-        case "tool_call":
+        case "tool_call" if not is_without_input(update):
             yield Event(kind="tool", tool=text_at(update, "kind") or "tool", text=_call(update))
         case "tool_call_update" if update.get("status") in ("completed", "failed"):
             kind = "result" if update["status"] == "completed" else "error"

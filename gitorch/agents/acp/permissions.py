@@ -56,8 +56,9 @@ def chosen(options: Sequence[Record], *, allowed: bool) -> str:
 
 def question(tool_call: Record, worktree: Path) -> str:
     """Return what a person has to decide."""
-    places = ", ".join(outside(tool_call, worktree))
-    return streams.one_line(f"May it do this outside of its worktree: {described(tool_call)} ({places})?")
+    call = described(tool_call)
+    places = ", ".join(place for place in outside(tool_call, worktree) if place not in call)
+    return streams.one_line(f"May it do this outside of its worktree: {call}{f' ({places})' if places else ''}?")
 
 
 def described(tool_call: Record) -> str:

@@ -13,6 +13,11 @@ _TEXTS = {"agent_message_chunk": "message", "agent_thought_chunk": "thought"}
 _DOLLARS = "USD"
 
 
+def is_without_input(tool_call: Record) -> bool:
+    """Return whether a tool call says that its input is still to come."""
+    return tool_call.get("rawInput") == {}
+
+
 class Updates:
     """Emits what a session says, and adds up what it costs. Nothing is emitted of the history of a loaded session."""
 
@@ -22,6 +27,7 @@ class Updates:
         self.usd: float | None = None
         self._emit = emit
         self._calls: dict[str, Record] = {}
+        self._without_input: set[str] = set()
         self._kind = ""
         self._pieces: list[str] = []
         self._message = ""
@@ -44,6 +50,7 @@ class Updates:
         self.flush()
         if kind in ("tool_call", "tool_call_update"):
             update = self.completed(update)
+            self._announce(update)
         if kind == "usage_update":
             self._add_cost(update)
         elif kind:
@@ -55,6 +62,16 @@ class Updates:
         given = {key: value for key, value in tool_call.items() if value is not None}
         self._calls[name] = {**self._calls.get(name, {}), **given}
         return self._calls[name]
+
+    def _announce(self, tool_call: Record) -> None:
+        """Emit a call again when its input is known: some agents announce a call before that."""
+        name = text_at(tool_call, "toolCallId")
+        if tool_call["sessionUpdate"] == "tool_call" and is_without_input(tool_call):
+            self._without_input.add(name)
+        elif name in self._without_input:
+            self._without_input.discard(name)
+            call = {**tool_call, "sessionUpdate": "tool_call", "rawInput": tool_call.get("rawInput") or None}
+            self._emit({"type": "update", "update": call})
 
     def flush(self) -> None:
         """Emit the text so far."""

@@ -38,7 +38,8 @@ def event(happened: Event, *, terminal: TerminalStyle | None = None) -> Renderab
         arguments = happened.text.removeprefix(happened.tool).lstrip(": ")
         tool = (terminal.clean(happened.tool), f"bold {style}")
         return fitted((f"{mark} ", style), tool, f"  {terminal.clean(arguments)}" if arguments else "")
-    prefix = f"{happened.kind}: " if happened.kind in _PREFIXED else ""
+    separator = ": " if happened.text else ""
+    prefix = f"{happened.kind}{separator}" if happened.kind in _PREFIXED else ""
     text, note = _shortened(happened.text) if happened.kind == "result" else (happened.text, "")
     content = block(prefix + text, terminal, style) or Text()
     page = Group(content, Text(f"{terminal.ellipsis} {note}", style)) if note else content
