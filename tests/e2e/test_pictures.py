@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from gitorch.cli.main import COMMANDS
 from tests.support.pages import ROOT
 
 NAMES = ("diff", "merge", "review", "status")
@@ -42,13 +43,37 @@ def test_every_picture_of_the_docs_is_drawn_light_and_dark() -> None:
         assert "gitorch-pictures" not in text
 
 
+def test_recordings_are_drawn_as_they_were_recorded(tmp_path: Path) -> None:
+    """Each has its two pictures, no path or host of the machine that recorded it, and commands that exist."""
+    script(tmp_path, "--recordings")
+    recorded = DOCS / "recordings"
+    texts = [file.read_text("utf-8") for file in sorted(recorded.glob("*.txt"))]
+    drawn = {file.name: file.read_text("utf-8") for file in (tmp_path / "recordings").iterdir()}
+    stale = [
+        name for name in drawn if not (recorded / name).exists() or (recorded / name).read_text("utf-8") != drawn[name]
+    ]
+    assert not stale, "run: python docs/make_pictures.py --recordings"
+    assert len(list(recorded.iterdir())) == 3 * len(texts) == 24
+    lines = [line for text in texts for line in text.splitlines()]
+    typed = {line.split()[2] for line in lines if line.startswith("$ orchestrate ")}
+    assert typed == {"config", "demo", "init", "merge", "review", "run", "status", "submit", "undo"}
+    assert typed <= {name for section in COMMANDS.values() for name in section}
+    assert not re.findall(r"https?://(?!127\.)|/work/|/opt/|WARNING", "\n".join(texts))
+    assert len([line for line in lines if "1 task finished" in line]) == len(texts) / 2
+
+
 def draw(folder: Path) -> Path:
     """Run the script of the pictures, and return the folder that it filled."""
     folder.mkdir()
-    script = [sys.executable, str(DOCS / "make_pictures.py"), str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(script, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    script(folder)
     return folder
+
+
+def script(*words: str | Path) -> None:
+    """Run the script that draws."""
+    command = [sys.executable, str(DOCS / "make_pictures.py"), *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
 
 
 def told(folder: Path) -> dict[str, list[str]]:

@@ -125,7 +125,7 @@ def test_permission_is_given_in_the_worktree_and_asked_for_outside(place: Place)
     assert (place.folder / "tree" / "in.txt").exists()
     assert not (place.folder / "out.txt").exists()
     assert first.outcome.ending is ExitReason.COMPLETED
-    assert first.outcome.question == "May it do this outside of its worktree: Write ../out.txt (../out.txt)?"
+    assert first.outcome.question == "May it do this outside of its worktree: Write ../out.txt?"
     assert first.outcome.denials == ("Write ../out.txt",)
     session = first.outcome.session
     no = place.run("Go on", session=session, resume=True, answer="no")
@@ -134,7 +134,7 @@ def test_permission_is_given_in_the_worktree_and_asked_for_outside(place: Place)
     assert "history" not in no.stdout.decode()
     yes = place.run("Go on", session=session, resume=True, answer="yes")
     assert (place.folder / "out.txt").exists()
-    assert yes.outcome.question.endswith("Write ../more.txt (../more.txt)?")
+    assert yes.outcome.question.endswith("Write ../more.txt?")
     full = place.run("Go on", session=session, resume=True, settings={"permissions": "full"})
     assert (place.folder / "more.txt").exists()
     assert (full.outcome.question, full.outcome.denials) == ("", ())
