@@ -39,7 +39,19 @@ from tests.support.cli import ROOT
 LIMIT = 300.0
 """Seconds that a kind may take from `pip install` to `undo`."""
 
-_OF_THE_MACHINE = ("LANG", "PIP_", "UV_", "NPM_CONFIG_", "SSL_", "HTTP", "http", "NO_PROXY", "no_proxy", "GOPROXY")
+_OF_THE_MACHINE = (
+    "LANG",
+    "PIP_",
+    "UV_",
+    "NPM_CONFIG_",
+    "REQUESTS_",
+    "SSL_",
+    "HTTP",
+    "http",
+    "NO_PROXY",
+    "no_proxy",
+    "GOPROXY",
+)
 _TOOLCHAINS = {"RUSTUP_HOME": ".rustup", "PYENV_ROOT": ".pyenv"}
 """Variables of toolchains that live in the home folder of whoever measures."""
 

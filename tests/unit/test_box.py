@@ -43,6 +43,20 @@ def test_a_box_has_nothing_by_default() -> None:
     assert "--share-net" not in line
 
 
+def test_what_toolchains_need_of_etc_is_shown(tmp_path: Path) -> None:
+    """Java and PHP of Debian do not start without theirs; files beside them that may hold passwords are not shown."""
+    shown = ("java-25-openjdk/jvm.cfg", "maven/m2.conf", "php/8.4/cli/php.ini", "php/8.4/mods-available/mbstring.ini")
+    hidden = ("maven/settings.xml", "php/8.4/fpm/pool.d/www.conf", "shadow", "ssl/private/key.pem")
+    for name in (*shown, *hidden):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    read, _ = host.system(shares_network=False, etc=tmp_path)
+    visible = [Path(inside) for _, inside in read if Path(inside).is_relative_to(tmp_path)]
+    for name in (*shown, *hidden):
+        is_visible = any((tmp_path / name).is_relative_to(path) for path in visible)
+        assert is_visible == (name in shown), name
+
+
 def test_the_later_bind_wins() -> None:
     """The worktree is bound over temporary folders, what is protected over it, and the root is closed last."""
     line = words(BOX)

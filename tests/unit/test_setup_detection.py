@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 import pytest
+import tomli
 
 from gitorch.flow.setup import CheckTrial, ProjectFiles, Setup, Toolchain, Trial, check_names, config_text, detect
 from gitorch.flow.setup.table import rows
@@ -134,11 +135,23 @@ KINDS: dict[str, tuple[Files, str, dict[str, str], tuple[str, ...]]] = {
         {"test": "poetry run python -m pytest -q"},
         ("poetry install --quiet --no-interaction",),
     ),
+    "poetry extra": (
+        {"pyproject.toml": PYTEST, "poetry.lock": ""},
+        "poetry",
+        {"test": "poetry run python -m pytest -q"},
+        ("poetry install --quiet --no-interaction --extras test",),
+    ),
+    "uv groups": (
+        {"pyproject.toml": "[dependency-groups]\ntest = ['pytest']\ndev = ['black']\n", "uv.lock": ""},
+        "uv",
+        {"test": "uv run --quiet --frozen python -m pytest -q"},
+        ("uv sync --quiet --frozen --group test",),
+    ),
     "pdm": (
         {"pyproject.toml": PYTEST, "pdm.lock": ""},
         "pdm",
         {"test": "pdm run python -m pytest -q"},
-        ("pdm sync --quiet",),
+        ("pdm sync --quiet --group test",),
     ),
     "pipenv": (
         {"Pipfile": "[dev-packages]\npytest = '*'\n", "Pipfile.lock": "{}"},
@@ -316,8 +329,6 @@ FAILED = CheckTrial(name="lint", command="ruff check", passed=False, exit_code=1
 
 
 def test_only_what_passed_is_a_setting() -> None:
-    import tomli
-
     trials = [
         trial("uv", PASSED, FAILED, run=("uv sync",), hosts=("pypi.org",)),
         trial("npm", CheckTrial(name="test", command="npm test", passed=True), copy=("node_modules",)),
@@ -339,8 +350,6 @@ def test_only_what_passed_is_a_setting() -> None:
 
 
 def test_nothing_is_a_setting_where_nothing_was_tried() -> None:
-    import tomli
-
     text = config_text([trial("uv", PASSED, run=("uv sync",))], [], "there is no commit yet")
     assert tomli.loads(text) == {"run": {}, "prepare": {}, "checks": {}}
     assert "# not tried: there is no commit yet" in text
@@ -350,3 +359,9 @@ def test_names_are_unique() -> None:
     again = CheckTrial(name="test", command="b", passed=True)
     names = check_names([trial("uv", PASSED), trial("npm in web", again), trial("go", again)])
     assert list(names) == ["test", "npm-in-web-test", "go-test"]
+
+
+def test_hosts_of_checks_that_fetch_are_written() -> None:
+    """hatch makes its environment when a check runs: there is no [prepare], and the hosts are needed all the same."""
+    text = config_text([trial("hatch", PASSED, hosts=("pypi.org",))], ())
+    assert tomli.loads(text)["sandbox"] == {"hosts": ["pypi.org"]}

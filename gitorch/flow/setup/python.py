@@ -33,6 +33,9 @@ _MANAGERS = (
 )
 """Managers: their names, lock files, how they install what is locked, and how they run a program in its environment."""
 
+_EXTRA = {"uv": "--extra", "poetry": "--extras", "pdm": "--group"}
+"""The option with which a manager installs an extra, too."""
+
 _VENV = "python3 -m venv .venv && echo '*' >.venv/.gitignore"
 # the folder ignores itself: what a preparation makes is not an agent's work
 
@@ -48,7 +51,7 @@ def detect(files: ProjectFiles) -> list[Toolchain]:
         return []
     for name, locks, install, run in _MANAGERS:
         if lock := files.first(*locks):
-            setup = Setup(checks=_through(run, checks), run=(_installing(install, settings),), hosts=_HOSTS)
+            setup = Setup(checks=_through(run, checks), run=(_installing(name, install, settings),), hosts=_HOSTS)
             return [Toolchain(name=name, evidence=lock, program=name, setups=(setup,))]
     if "hatch" in settings.get("tool", {}) and "envs" in settings["tool"]["hatch"]:
         setup = Setup(checks=_through("hatch run ", checks), hosts=_HOSTS)
@@ -117,11 +120,14 @@ def _virtual_environment(files: ProjectFiles, settings: Mapping[str, Any], check
     return Setup(checks=commands, run=(_VENV, *((pip + " ".join(words),) if words else ())), hosts=_HOSTS)
 
 
-def _installing(install: str, settings: Mapping[str, Any]) -> str:
+def _installing(manager: str, install: str, settings: Mapping[str, Any]) -> str:
     extras = settings.get("project", {}).get("optional-dependencies", {})
     extra = next((name for name in _TEST_EXTRAS if name in extras), "")
-    option = f"--extra {extra}" if extra and install.startswith(("uv", "poetry")) else ""
-    return install.format(option).strip()
+    options = [f"{_EXTRA[manager]} {extra}"] if extra and manager in _EXTRA else []
+    if manager == "uv":  # which installs only the group dev unasked
+        groups = settings.get("dependency-groups", {})
+        options += [f"--group {name}" for name in _TEST_EXTRAS if name in groups and name != "dev"]
+    return install.format(" ".join(options)).strip()
 
 
 def _pyproject(files: ProjectFiles) -> dict[str, Any]:

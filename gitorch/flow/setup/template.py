@@ -45,8 +45,9 @@ def config_text(trials: Sequence[Trial], agents: Iterable[str], reason: str = ""
         _with_comment("[checks]", "run by gitorch on each task's result"),
         *_checks(trials, reason),
     ]
-    if hosts := _unique(host for trial in working for host in trial.setup.hosts if trial.setup.run):
-        lines += ["", _with_comment("[sandbox]", "[prepare] fetches packages"), f"hosts = {_array(hosts)}"]
+    # hatch has nothing to prepare: its checks fetch
+    if hosts := _unique(host for trial in working for host in trial.setup.hosts):
+        lines += ["", _with_comment("[sandbox]", "where packages come from"), f"hosts = {_array(hosts)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -14,12 +14,13 @@ from gitorch.rooms.sandbox.box import Bind
 
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _SYSTEM = ("/usr", "/nix/store", "/run/current-system/sw", "/gnu/store")
-# no secrets in these: the rest of /etc is not shown
+# no secrets in these: the rest of /etc is not shown, such as the passwords in maven/settings.xml and php/*/fpm
 _ETC = (
     *("passwd", "group", "nsswitch.conf", "hosts", "localtime", "timezone", "alternatives", "ld.so.cache"),
     *("ld.so.conf", "ld.so.conf.d", "ssl/certs", "ssl/openssl.cnf", "ssl/cert.pem", "pki/tls/certs", "pki/ca-trust"),
     *("ca-certificates", "ca-certificates.conf", "gai.conf", "protocols", "services", "fonts", "mime.types"),
-    *("java", "java-17-openjdk", "java-21-openjdk", "python3", "python3.11", "python3.12", "python3.13", "os-release"),
+    *("java", "java-*-openjdk", "maven/m2.conf", "maven/logging", "python3", "python3.*", "os-release"),
+    *("php.ini", "php.d", "php/*/cli", "php/*/mods-available"),
 )
 _FILES_IN_VARIABLES = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
@@ -47,14 +48,14 @@ _WORD = re.compile(r"[A-Za-z0-9][\w.+-]*")
 _MOST_LINKS = 500
 
 
-def system(*, shares_network: bool) -> tuple[tuple[Bind, ...], tuple[Bind, ...]]:
-    """Return the system's folders, as binds and as symbolic links (target, path)."""
+def system(*, shares_network: bool, etc: Path = Path("/etc")) -> tuple[tuple[Bind, ...], tuple[Bind, ...]]:
+    """Return the system's folders and what may be seen of `etc`, as binds and as symbolic links (target, path)."""
     tops = [Path("/", name) for name in _TOP]
     links = tuple((os.fspath(path.readlink()), os.fspath(path)) for path in tops if path.is_symlink())
     folders = [path for path in tops if path.is_dir() and not path.is_symlink()]
     folders += [Path(path) for path in _SYSTEM]
     names = (*_ETC, *(("resolv.conf",) if shares_network else ()))
-    visible = (*folders, *(Path("/etc", name) for name in names))
+    visible = (*folders, *(path for name in names for path in sorted(etc.glob(name))))
     # the file behind a link, in the place of the link: what it leads through is not shown
     return tuple((os.path.realpath(path), os.fspath(path)) for path in visible if path.exists()), links
 
