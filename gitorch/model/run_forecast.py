@@ -16,6 +16,9 @@ from gitorch.model.night_levels import NightLevels, expected, explanations
 MIN_SAMPLES = 5
 """Fewer tasks than this say nothing about the next one."""
 
+FEW_NIGHTS = 4
+"""Fewer nights than this say little about how much nights differ as a whole."""
+
 RECENT = 200
 """Of more tasks of a kind, only the last ones count."""
 
@@ -77,13 +80,20 @@ class Span(msgspec.Struct, frozen=True):
 class RunForecast(msgspec.Struct, frozen=True, kw_only=True):
     """What a run will take: wall time, dollars (None if the price is unknown) and tokens.
 
-    `samples` counts the earlier tasks that it relies on. It holds if agents reach no limits.
+    `samples` counts the earlier tasks that it relies on, `nights` the runs that these are from. It holds if agents
+    reach no limits.
     """
 
     seconds: Span
     usd: Span | None
     tokens: Span
     samples: int
+    nights: int
+
+    @property
+    def is_rough(self) -> bool:
+        """Return whether it relies on too few nights to know how much they differ."""
+        return self.nights < FEW_NIGHTS
 
 
 def forecast(past: Sequence[PastTask], tasks: Sequence[NextTask], max_agents: int) -> RunForecast | None:
@@ -108,6 +118,7 @@ def forecast(past: Sequence[PastTask], tasks: Sequence[NextTask], max_agents: in
         usd=_span(sum(drawn.values()) for drawn in usd) if usd else None,
         tokens=_span(sum(drawn.values()) for drawn in tokens),
         samples=len(used),
+        nights=len({task.night for task in used.values()}),
     )
 
 

@@ -25,7 +25,7 @@ _LINES = (
     _RED,
     PreflightLine(Level.WARNING, "worktrees will lack .env, which git ignores", ("prepare.copy = ['.env']",)),
 )
-_FORECAST = RunForecast(seconds=Span(14_400, 21_600), usd=Span(6.1, 11.2), tokens=Span(1, 2), samples=12)
+_FORECAST = RunForecast(seconds=Span(14_400, 21_600), usd=Span(6.1, 11.2), tokens=Span(1, 2), samples=12, nights=4)
 
 
 def shown(width: int, result: Preflight, **limits: object) -> str:
@@ -60,6 +60,15 @@ def test_whatever_is_wrong_fits_on_one_screen(width: int) -> None:
     assert len(rows) < 24
     assert all(len(row) <= width for row in rows)
     assert "more: orchestrate doctor" in rows[-1]
+
+
+@pytest.mark.parametrize(("nights", "words"), [(1, "of 1 night are"), (2, "of 2 nights are"), (3, "of 3 nights are")])
+def test_few_nights_are_said(nights: int, words: str) -> None:
+    """A range from few nights says that it is rough, and why; one from four does not."""
+    few = msgspec.structs.replace(_FORECAST, nights=nights)
+    text = shown(160, Preflight(lines=(), tasks=7, forecast=few))
+    assert f"roughly 4h00m to 6h00m and $6.10 to $11.20: 12 earlier tasks {words} known, which is little" in text
+    assert "little" not in shown(160, Preflight(lines=(), tasks=7, forecast=_FORECAST))
 
 
 def test_too_few_earlier_tasks_are_said() -> None:

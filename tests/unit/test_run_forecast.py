@@ -92,6 +92,26 @@ def test_one_night_says_less_than_several() -> None:
     assert one.low < 0.9 * several.low < several.high < 0.9 * one.high
 
 
+def test_the_first_four_nights() -> None:
+    """Nothing is forecast without a night; then the range holds what was seen, says that it is rough, and narrows."""
+    nights = [[past(seconds, night=night) for seconds in (50, 55, 60, 65, 70, 60)] for night in range(4)]
+    assert forecast([], [upcoming(1)], 3) is None
+    forecasts = [
+        known(forecast([task for night in nights[:count] for task in night], [upcoming(1)], 3))
+        for count in (1, 2, 3, 4)
+    ]
+    assert [(each.nights, each.samples, each.is_rough) for each in forecasts] == [
+        (1, 6, True),
+        (2, 12, True),
+        (3, 18, True),
+        (4, 24, False),
+    ]
+    assert all(each.seconds.low < 60 < each.seconds.high for each in forecasts)
+    widths = [each.seconds.high / each.seconds.low for each in forecasts]
+    assert widths[0] > widths[1] > widths[3]
+    assert widths[0] > widths[2]
+
+
 def test_nights_that_differ_as_a_whole_make_the_range_wider() -> None:
     """Eight of ten later nights lie in the range, of nights with a level of their own, and of a level that moves."""
     generator = random.Random(11)

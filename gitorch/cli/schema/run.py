@@ -68,6 +68,8 @@ class RunForecastJson(msgspec.Struct, frozen=True, kw_only=True):
     tokens: SpanJson
     samples: int
     """How many earlier tasks it relies on."""
+    nights: int
+    """How many runs these are from: fewer than 4 say little about how much nights differ."""
 
 
 class PreflightJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +94,7 @@ def _forecast_json(forecast: RunForecast) -> RunForecastJson:
         usd=_span_json(forecast.usd) if forecast.usd else None,
         tokens=_span_json(forecast.tokens),
         samples=forecast.samples,
+        nights=forecast.nights,
     )
 
 

@@ -92,7 +92,11 @@ def _forecast(forecast: RunForecast | None) -> str:
     if forecast is None:
         return f"no forecast: fewer than {MIN_SAMPLES} earlier tasks are like one of these"
     time = _range(forecast.seconds, quantities.duration)
-    return f"about {time}{_cost(forecast)}, as {forecast.samples} earlier tasks did"
+    earlier = f"{forecast.samples} earlier tasks"
+    if forecast.is_rough:
+        nights = quantities.plural(forecast.nights, "night")
+        return f"roughly {time}{_cost(forecast)}: {earlier} of {nights} are known, which is little"
+    return f"about {time}{_cost(forecast)}, as {earlier} did"
 
 
 def _cost(forecast: RunForecast) -> str:
