@@ -102,7 +102,8 @@ def tentative(repository: Repository) -> Iterator[dict[str, str]]:
     with _incoming(objects) as folder:
         places = {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted_path(objects)}
         # with the limit 1, a single object would be loose: the others may be in a pack that a killed command left
-        yield places | config_variables({"fastimport.unpackLimit": "0"})
+        settings = {"fastimport.unpackLimit": "0", "core.looseCompression": "0"}  # what is loose here is packed at once
+        yield places | config_variables(settings)
 
 
 def store_reachable(repository: Repository, env: Mapping[str, str], tip: Oid, existing: Iterable[Oid]) -> None:
