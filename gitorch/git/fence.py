@@ -272,7 +272,18 @@ def checkout(
     )
     # without renames an entry is two letters, a space and the path
     files = {f"file {printable(line[3:])}": f"{line[:2]} {digest(work_tree / line[3:])}" for line in status.fields()}
+    for line in status.fields():
+        if line.endswith("/"):  # a repository inside: git tells nothing of what it holds
+            files |= {
+                f"file {printable(line[3:])}.git/{name}": state for name, state in _settings(work_tree / line[3:])
+            }
     return {"entries": hashlib.sha256(entries).hexdigest(), **files}
+
+
+def _settings(inside: Path) -> Iterable[tuple[str, str]]:
+    """Return what would make git run programs in a repository inside the checkout."""
+    folder = inside / ".git"
+    return files_of_git(folder).items() if folder.is_dir() and not folder.is_symlink() else ()
 
 
 def _inspect(repository: Repository, work_tree: Path, git_dir: Path, *args: str) -> Output:

@@ -10,7 +10,7 @@ from pathlib import Path
 from gitorch.git import file_state
 
 _FOLDERS = (".", "hooks", "info", "objects", "objects/pack", "refs", "refs/heads", "refs/tags")
-_UNWATCHED = ("HEAD", "index", "packed-refs", "gc.pid", "gc.log", "COMMIT_EDITMSG")
+_UNWATCHED = ("HEAD", "index", "packed-refs", "COMMIT_EDITMSG")
 """Compared by what git says of them, or written by git as it likes."""
 
 _UNWATCHED_SUFFIXES = (".lock", ".new")
@@ -21,6 +21,11 @@ _OF_MODULES = ("objects", "logs", "refs", "lfs")
 _OWN_FOLDERS = ("gitorch", "hooks", "info", "logs", "lfs", "modules", "objects", "refs", "worktrees")
 """Folders that hold history, or are compared in another way. All others make git do something: a half-done rebase with
 its commands, remembered resolutions, remotes in files of their own."""
+
+_GC_LOCK = "gc.pid"
+"""Names the process that holds it; while that lives, and for twelve hours, no other `git gc` begins."""
+
+_LONGEST_LOCK = 1_000
 
 _MOST_FILES = 10_000
 
@@ -55,11 +60,21 @@ def _files(common_dir: Path) -> Iterator[Path]:
             name not in _UNWATCHED
             and not name.endswith(_UNWATCHED_SUFFIXES)
             and not name.startswith(_UNWATCHED_PREFIXES)
+            and not (name == _GC_LOCK and _is_of_git(common_dir / name))
         ):
             yield common_dir / name
     other_folders = (common_dir / name for name in folders if name not in _OWN_FOLDERS)
     nested_files = chain(_files_of_modules(common_dir / "modules"), *map(_files_below, other_folders))
     yield from islice(nested_files, _MOST_FILES)
+
+
+def _is_of_git(lock: Path) -> bool:
+    """Return whether a git that runs holds the lock of `git gc`: as any other, it says so itself, and goes away."""
+    try:
+        pid = int(file_state.read_start(lock, _LONGEST_LOCK).split(b" ")[0])
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").startswith("git")
+    except (OSError, ValueError):
+        return False
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from gitorch.git.repository import GitFailed
 from gitorch.model.naming import RESERVED, TaskId, branch_ref
 from gitorch.model.task import ALIVE, State, Task
 from gitorch.rooms.paths import worktree_path
-from gitorch.services import protection, startup_files
+from gitorch.services import copied_files, protection, startup_files
 from gitorch.services.branches import own_refs
 from gitorch.services.workspace import Workspace
 from gitorch.storage import foreign_changes, own_changes, trust
@@ -55,7 +55,7 @@ class ChangeWatch:
         self._ran = set(self._active)
         settings = workspace.config.sandbox
         # a person may change these while agents that cannot reach them work: that would be a false alarm
-        self._reaches_home = protection.in_force(settings).mode != "bwrap" or bool(settings.write)
+        self._reaches_user = protection.in_force(settings).mode != "bwrap" or bool(settings.write)
         self._ends: dict[str, str] = {}  # the tips of branches when their attempts ended
         self._before: dict[str, str] = {}
         self._before = self._survey()
@@ -171,9 +171,11 @@ class ChangeWatch:
                 "worktrees", _CHECKED_OUT[2:], lambda: surroundings.other_worktrees(repository, own, present)
             )
             found |= others
+        if self._reaches_user:
+            found = {**copied_files.states(repository, workspace.config), **found}
         found |= git_folder.states(common_dir) | surroundings.settings(workspace.environment)
         more = workspace.config.sandbox.watch
-        found |= startup_files.states(repository, workspace.environment, more, is_reachable=self._reaches_home)
+        found |= startup_files.states(repository, workspace.environment, more, is_reachable=self._reaches_user)
         return {name: state for name, state in {**found, **self._state_files()}.items() if state}
 
     def _read(self, what: str, names: tuple[str, ...], read: Callable[[], dict[str, str]]) -> dict[str, str]:

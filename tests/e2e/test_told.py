@@ -38,6 +38,11 @@ DEEDS = {
     "echo > '{main}/.git/FETCH_HEAD'": "FETCH_HEAD appeared",
     "echo > '{main}/.git/info/grafts'": "info/grafts appeared",
     "mkdir -p '{main}/.git/modules/a'; echo > '{main}/.git/modules/a/config'": "modules/a/config appeared",
+    "echo > '{main}/.git/gc.log'": "gc.log appeared",
+    "echo 1 host > '{main}/.git/gc.pid'": "gc.pid appeared",
+    "echo >> '{main}/inside/.git/config'": "file inside/.git/config changed",
+    "echo >> '{main}/secret.env'": "file secret.env changed",
+    "echo >> '{main}/deps.env/run.js'": "folder deps.env changed",
     "chmod 700 '{main}/.git'": "mode of .git changed",
     "touch '{main}/.git/config.lock'": "config.lock appeared, and makes git wait",
     "rm -f '{main}/.git/objects/{unreachable}'": "objects disappeared: ",
@@ -55,6 +60,11 @@ def cli(repository_folder: Path) -> Cli:
     git("worktree", "add", "--quiet", "-b", "side", "../side", cwd=repository_folder)
     (repository_folder / "README.md").write_text("stashed\n")
     git("stash", cwd=repository_folder)
+    git("init", "-q", "inside", cwd=repository_folder)
+    (repository_folder / ".git/info/exclude").write_text("*.env\n")
+    (repository_folder / "deps.env").mkdir()
+    for name in ("secret.env", "deps.env/run.js"):
+        (repository_folder / name).write_text("x\n")
     cli = Cli(repository_folder)
     cli.queue(does("One", saved("one.txt", "1")))
     assert cli("run", "--json").stream[-1]["moved"] == []
@@ -87,7 +97,7 @@ def test_every_deed_is_told(cli: Cli) -> None:
         "unreachable": _loose_object(cli.folder, b"unreachable"),
         "broken": _loose_object(cli.folder, b"broken"),
     }
-    cli.configure(f'{OBEDIENT}[sandbox]\nwatch = ["~/.myrc"]\n')
+    cli.configure(f'{OBEDIENT}[sandbox]\nwatch = ["~/.myrc"]\n[prepare]\ncopy = ["*.env"]\n')
     cli.queue(does("Two", saved("two.txt", "2"), *(deed.format(**names) for deed in DEEDS)))
     lines = cli("run", "--json", ok=6).stream[-1]["moved"]
     for told in (told.format(**names) for told in DEEDS.values()):

@@ -721,6 +721,22 @@ BY_PATH = (
         "LFS objects damaged: aabb",
         night="files",
     ),
+    by_path(
+        "G54",
+        "what git gc complained of, which git prints",
+        "printf '\\033]52;c;evil\\007' > $COMMON/gc.log",
+        there(_common("gc.log")),
+        "gc.log appeared",
+        night="files",
+    ),
+    by_path(
+        "G55",
+        "a lock that keeps git gc from beginning",
+        'echo "1 $(uname -n)" > $COMMON/gc.pid',
+        there(_common("gc.pid")),
+        "gc.pid appeared",
+        night="files",
+    ),
 )
 """By naming a folder of the user's."""
 
