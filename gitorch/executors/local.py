@@ -142,6 +142,8 @@ class LocalExecutor:
         if not isinstance(status, NotStarted):
             return status or self._record_lost(folder, key)
         if has_begun or not claims.is_claimed(self._root, execution):
+            if os.path.lexists(self._root) and not self._root.is_dir():  # nothing goes on without the state folder
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self._root))
             # never `NotStarted`, after which it would be started again
             message = "its record was removed; what it did is not known"
             return Exit(cause="lost", leftover=processes.kill_marked(str(folder)), message=message)

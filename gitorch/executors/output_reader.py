@@ -100,7 +100,7 @@ def _parts(folder: Path, stream: Stream) -> list[_Part]:
                 segments.append(_Part(Path(entry.path), int(start), int(start) + size))
                 head_end = int(head)
     path = folder / stream
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         size = path.stat(follow_symlinks=False).st_size
         segments.append(_Part(path, 0, size if head_end is None else min(size, head_end)))
     return sorted(segments, key=lambda part: part.start)
