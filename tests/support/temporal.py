@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 from temporalio.client import Client
 
 from gitorch.executors.base import Executor, Spec
@@ -27,10 +28,11 @@ _DYNAMIC = ("frontend.namespaceRPS=100000", "frontend.rps=100000", "matching.rps
 
 
 class Server:
-    """A `temporal server start-dev` with a database in a file."""
+    """A `temporal server start-dev` with a database in a file, which listens on `ip`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ip: str = "127.0.0.1") -> None:
         self._folder = folder
+        self._ip = ip
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +47,7 @@ class Server:
             "start-dev",
             "--headless",
             "--ip",
-            "127.0.0.1",
+            self._ip,
         ]
         options = ["--port", str(self.port), "--db-filename", str(self._folder / "temporal.db"), "--log-level", "error"]
         with (self._folder / "server.log").open("ab") as log:
@@ -61,6 +63,12 @@ class Server:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    @property
+    def memory(self) -> int:
+        """Return its resident memory, in bytes."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid).memory_info().rss
 
 
 class TemporalConnect:
@@ -124,10 +132,10 @@ def saved_work(server: Server) -> list[str]:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, ip: str = "127.0.0.1") -> Iterator[Server]:
     """Run a server."""
     folder.mkdir(parents=True, exist_ok=True)
-    server = Server(folder)
+    server = Server(folder, ip)
     server.start()
     try:
         yield server
