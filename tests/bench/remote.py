@@ -2,13 +2,16 @@
 
     python -m tests.bench.remote [--tasks 12] [--files 5000]
 
-Agents end at once, one runs at a time, and there are no checks: what is left is the work around an agent.
+Agents end at once, one runs at a time, and there are no checks: what is left is the work around an agent. Printed are
+also the medians of the two parts that a worker has in it: from the submission to the start of the agent, and from its
+end until its branch has the commits.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -37,10 +40,35 @@ def repository(folder: Path, files: int) -> Path:
 
 def seconds_each(cli: Cli, name: str, tasks: int) -> float:
     """Run tasks one after the other, and return the seconds that each took."""
-    cli.queue(*(does(f"{name} {number}", saved(f"{name}-{number}.txt", "x")) for number in range(tasks)))
+    times = cli.folder.parent / "times"
+    times.mkdir(exist_ok=True)
+    cli.queue(
+        *(
+            does(
+                f"{name} {number}",
+                f"date +%s.%N > {times}/{name}-{number}.start",
+                saved(f"{name}-{number}.txt", "x"),
+                f"date +%s.%N > {times}/{name}-{number}.end",
+            )
+            for number in range(tasks)
+        )
+    )
     before = time.monotonic()
     cli.run("-m", "1")
     return (time.monotonic() - before) / tasks
+
+
+def parts(cli: Cli, name: str, tasks: int) -> tuple[float, float]:
+    """Return the median seconds from submission to start, and from end to import, of tasks on a worker."""
+    git_dir, times = cli.folder / ".git", cli.folder.parent / "times"
+    starts, imports = [], []
+    for number in range(tasks):
+        task = f"{name}-{number}"
+        (ordered,) = (git_dir / f"gitorch/remote/attempts/{task}/1").glob("agent-*/ordered")
+        starts.append(float((times / f"{task}.start").read_text()) - ordered.stat().st_mtime)
+        imported = (git_dir / f"refs/heads/orch/{task}").stat().st_mtime
+        imports.append(imported - float((times / f"{task}.end").read_text()))
+    return statistics.median(starts), statistics.median(imports)
 
 
 def main() -> None:
@@ -66,6 +94,9 @@ def main() -> None:
             cold = seconds_each(cli, "cold", 1)
             warm = seconds_each(cli, "warm", options.tasks)
             print(f"at home {local:.2f} s, first on a worker {cold:.2f} s, then {warm:.2f} s for each task")
+            start, imported = parts(cli, "warm", options.tasks)
+            print(f"submission to start {start:.2f} s, end to import {imported:.2f} s, together {start + imported:.2f} s")
+            print(f"load {os.getloadavg()[0]:.1f}")
             print(f"worker {psutil.Process(worker.pid).memory_info().rss / 1e6:.0f} MB")
             worker.terminate()
             worker.wait()
