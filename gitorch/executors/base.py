@@ -43,7 +43,8 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     `branch` is the task's, without `refs/heads/`, and starts there on `start`. `conflict` is a conflict commit whose
     files are checked out, or empty. `settings` is JSON, as the rooms on that machine read it. `directory`, `state` and
     `python` are paths at home: the agent's files, its state, and the interpreter. With `checks`, command lines by name,
-    there is no agent: they run on `start`, and what they came to comes home as a file.
+    there is no agent: they run on `start`, and what they came to comes home as a file. `messages` are files that the
+    agent finds in its state.
     """
 
     task: str
@@ -59,6 +60,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     label: str = ""
     checks: Mapping[str, str] = {}
+    messages: Mapping[str, bytes] = {}
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):

@@ -87,6 +87,25 @@ def take_lease(repository: Repository, task: str, token: str) -> Lease:
     raise RefsMoved("refs-moved", f"{ref} moves all the time")
 
 
+def end_lease(repository: Repository, task: str, token: str) -> int:
+    """Let the submission with this token deliver no more; return its epoch, 0 if a later one has the lease."""
+    over = f"{token}.over"
+    for _ in range(_TRIES):
+        current = repository.read_ref(lease_ref(task))
+        epoch, holder = _parse_lease(repository, current) if current else (0, "")
+        if holder == over:
+            return epoch - 1
+        if current is None or holder != token:
+            return 0
+        commit = _write_lease(repository, epoch + 1, over)
+        try:
+            repository.update_refs([RefUpdate(lease_ref(task), commit, current)], f"end the submission of {task}")
+        except RefsMoved:
+            continue
+        return epoch
+    raise RefsMoved("refs-moved", f"{lease_ref(task)} moves all the time")
+
+
 def _parse_lease(repository: Repository, commit: Oid) -> tuple[int, str]:
     message = repository.git("cat-file", "commit", commit).text.partition("\n\n")[2]
     epoch, _, token = message.strip().partition(" ")

@@ -103,6 +103,16 @@ class Room(Site, Protocol):
         """Return a folder for an agent's sessions. It outlives the attempt, and the agent can write it."""
 
     @property
+    def keeps_sessions(self) -> bool:
+        """Return whether an agent can go on with its session of an earlier round or attempt."""
+
+    def at_home(self) -> Room:
+        """Return the room on this machine, for a person who opens it."""
+
+    def forward(self, name: str, content: bytes) -> None:
+        """Bring a file that was written into the agent's folder for messages to where the agent is."""
+
+    @property
     def protects_files(self) -> bool:
         """Return whether an agent with the permissions `readonly` cannot write the files, whatever it runs."""
 

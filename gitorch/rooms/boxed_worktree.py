@@ -65,6 +65,18 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         return self.place.home
 
     @property
+    def keeps_sessions(self) -> bool:
+        """Return True: the sessions of earlier attempts are here."""
+        return True
+
+    def at_home(self) -> BoxedWorktree:
+        """Return this room."""
+        return self
+
+    def forward(self, name: str, content: bytes) -> None:
+        """Do nothing: the agent reads the folder itself."""
+
+    @property
     def protects_files(self) -> bool:
         """Return True: a box can hold them read-only."""
         return True

@@ -43,6 +43,18 @@ class FencedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         return self.state
 
     @property
+    def keeps_sessions(self) -> bool:
+        """Return True: the sessions of earlier attempts are here."""
+        return True
+
+    def at_home(self) -> FencedWorktree:
+        """Return this room."""
+        return self
+
+    def forward(self, name: str, content: bytes) -> None:
+        """Do nothing: the agent reads the folder itself."""
+
+    @property
     def protects_files(self) -> bool:
         """Return False: programs have the user's rights."""
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,17 +17,23 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+Forward = Callable[[str, bytes], None]
+
+
 class Mailboxes:
     """The folders of running attempts by task, set by the threads that run them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._folders: dict[TaskId, Path] = {}
+        self._folders: dict[TaskId, tuple[Path, Forward]] = {}
 
-    def open(self, task: TaskId, folder: Path) -> Path:
-        """Let messages to a task go to a folder; return the file that they will be in. One of before is removed."""
+    def open(self, task: TaskId, folder: Path, forward: Forward = lambda _name, _content: None) -> Path:
+        """Let messages to a task go to a folder; return the file that they will be in. One of before is removed.
+
+        `forward` brings a message to where the agent is.
+        """
         with self._lock:
-            self._folders[task] = folder
+            self._folders[task] = folder, forward
         for name in (NAME, NAME + READ_SUFFIX):
             with suppress(OSError):
                 (folder / name).unlink(missing_ok=True)
@@ -40,22 +47,25 @@ class Mailboxes:
     def deliver(self, task: TaskId, text: str) -> bool:
         """Replace the message to a running task; return whether that was possible. No link is followed."""
         with self._lock:
-            folder = self._folders.get(task)
-        if folder is None:
+            folder, forward = self._folders.get(task, (None, None))
+        if folder is None or forward is None:
             return False
+        content = text.encode("utf-8", "backslashreplace")
         try:
-            _replace(folder, text.encode("utf-8", "backslashreplace"))
+            replace(folder, NAME, content)
         except OSError:  # the agent's folder is the agent's
             return False
+        forward(NAME, content)
         return True
 
 
-def _replace(folder: Path, content: bytes) -> None:
+def replace(folder: Path, name: str, content: bytes) -> None:
+    """Write a file into a folder of an agent's; no link is followed."""
     parent = os.open(folder, _FOLDER)
-    name = f".{NAME}-{secrets.token_hex(8)}"
+    new = f".{name}-{secrets.token_hex(8)}"
     try:
-        with os.fdopen(os.open(name, _NEW_FILE, 0o644, dir_fd=parent), "wb") as file:
+        with os.fdopen(os.open(new, _NEW_FILE, 0o644, dir_fd=parent), "wb") as file:
             file.write(content)
-        os.rename(name, NAME, src_dir_fd=parent, dst_dir_fd=parent)
+        os.rename(new, name, src_dir_fd=parent, dst_dir_fd=parent)
     finally:
         os.close(parent)

@@ -16,6 +16,7 @@ from gitorch.git.repository import RefsMoved, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.secret_values import secret_values
+from gitorch.rooms import mailbox
 from gitorch.rooms.base import CheckSite, Command, Progress, Room, RoomError, Rooms, RoomSpec
 from gitorch.rooms.errands import errand_settings
 from gitorch.storage import atomic
@@ -37,6 +38,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 LastWork = Callable[[str, int], Work | None]
 """Returns what came back for an attempt of a task; None if nothing did."""
 
+Send = Callable[[str, int, Mapping[str, bytes]], None]
+"""Sends files to the agent of an attempt of a task, into its folder for messages."""
+
 
 class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
     """The room at home of an attempt whose agent works elsewhere. `inner` holds its branch and its files."""
@@ -46,6 +50,7 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
     spec: RoomSpec
     config: Config
     last_work: LastWork
+    send: Send
 
     @property
     def directory(self) -> Path:
@@ -58,6 +63,19 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
         folder = self.spec.folder / "state"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    @property
+    def keeps_sessions(self) -> bool:
+        """Return False: the next order may go to another machine, and to another folder in any case."""
+        return False
+
+    def at_home(self) -> Room:
+        """Return the room with the branch and the files at home."""
+        return self.inner
+
+    def forward(self, name: str, content: bytes) -> None:
+        """Send the file to the worker that runs the agent; nothing happens while there is none."""
+        self.send(self.spec.task, self.spec.attempt, {name: content})
 
     @property
     def protects_files(self) -> bool:
@@ -88,7 +106,13 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
             state=str(self.agent_state),
             python=sys.executable,
             label=agent.label,
+            messages=self._messages(),
         )
+
+    def _messages(self) -> dict[str, bytes]:
+        """Return what the agent was told before it began."""
+        content = atomic.read_or_empty(self.agent_state / mailbox.NAME)
+        return {mailbox.NAME: content} if content else {}
 
     def _start(self) -> Oid:
         start = self.repository.read_ref(branch_ref(self.spec.branch))
@@ -197,6 +221,7 @@ class RemoteRooms(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     is_on: bool
     last_work: LastWork
+    send: Send
 
     def create(self, spec: RoomSpec) -> Room:
         """Create the room at home, and mark it as one whose agent works elsewhere."""
@@ -228,5 +253,10 @@ class RemoteRooms(msgspec.Struct, frozen=True, kw_only=True):
 
     def _room(self, inner: Room, spec: RoomSpec) -> RemoteRoom:
         return RemoteRoom(
-            inner=inner, repository=self.repository, spec=spec, config=self.config, last_work=self.last_work
+            inner=inner,
+            repository=self.repository,
+            spec=spec,
+            config=self.config,
+            last_work=self.last_work,
+            send=self.send,
         )

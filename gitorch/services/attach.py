@@ -112,6 +112,9 @@ def _session(workspace: Workspace, task: Task, attempt: Attempt) -> Session:
         )
     try:
         room = context.rooms.reopen(room_spec(context, change_spec(task, agent=attempt.agent)))
+        if not room.keeps_sessions and not interactive.is_shell(launch):
+            raise _elsewhere(task)
+        room = room.at_home()
         rescued = _rescue(workspace, task)
         room.follow_branch()
         if room.agent_state != workspace.folder:
@@ -128,6 +131,15 @@ def _session(workspace: Workspace, task: Task, attempt: Attempt) -> Session:
         is_shell=interactive.is_shell(launch),
         rescued=rescued,
         before=workspace.repository.read_ref(branch_ref(task.branch)),
+    )
+
+
+def _elsewhere(task: Task) -> Refused:
+    return Refused(
+        "session-elsewhere",
+        f"the session of {task.id} is on the worker that ran its agent",
+        why="sessions are not carried from machine to machine",
+        fix=(f'orchestrate resume {task.id} -m "..."', f'cd "$(orchestrate cd {task.id})"'),
     )
 
 

@@ -32,12 +32,14 @@ class ConflictMessages:
         self._sections: dict[tuple[TaskId, int], list[str]] = {}
         self._told: set[tuple[TaskId, int, TaskId]] = set()
         self._last: Forecast | None = None
+        self._is_undelivered = False
 
     def send(self, forecast: Forecast | None) -> None:
-        """Tell running agents about conflicts that are new in a forecast."""
-        if forecast is None or forecast is self._last or not self.workspace.config.run.tell_conflicts:
+        """Tell running agents about conflicts that are new in a forecast, or could not be told before."""
+        is_known = forecast is self._last and not self._is_undelivered
+        if forecast is None or is_known or not self.workspace.config.run.tell_conflicts:
             return
-        self._last = forecast
+        self._last, self._is_undelivered = forecast, False
         tasks = self.workspace.tasks
         for task, other, conflict in _running_pairs(forecast.conflicts, tasks):
             pair = (task.id, task.attempts, other.id)
@@ -48,6 +50,7 @@ class ConflictMessages:
                     self._told.add(pair)
                 else:
                     sections.pop()
+                    self._is_undelivered = True  # its attempt is being prepared
 
     def _lines(self, other: Task, tip: Oid | None, conflict: Conflict) -> str:
         """Return what the other side changes in the files of a conflict, as a diff; empty if that is not known."""

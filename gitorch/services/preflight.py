@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from gitorch import services
 from gitorch.agents.prices import prices_of
 from gitorch.errors import GitorchError, LimitReached, NotFound, SetupNeeded
 from gitorch.flow.scheduling import base
@@ -81,6 +82,7 @@ def examine(workspace: Workspace, limits: RunLimits, agents: ReadyAgents, report
     if text := description(of_workspace(workspace)):
         examination.add(Level.OK, text)
     _examine_agents(workspace, agents, examination, limits)
+    examination.require(_require_no_copies_for_workers, workspace)
     if workspace.config.run.try_base and examination.error is None:
         _examine_preparation(workspace, examination)
         for commit, name in [*bases.items()][:_MAX_BASES]:
@@ -152,6 +154,16 @@ def _examine_agents(workspace: Workspace, agents: ReadyAgents, examination: _Exa
         names = " and ".join(dict.fromkeys(unpriced))
         text = f"the budget does not count {names}, whose price is unknown"
         examination.add(Level.WARNING, text, f"set agents.{unpriced[0]}.prices, or run with --token-budget")
+
+
+def _require_no_copies_for_workers(workspace: Workspace) -> None:
+    if workspace.config.prepare.copy and services.remote.is_on(workspace):
+        raise SetupNeeded(
+            "remote-copy",
+            "prepare.copy does not reach workers",
+            why="these files are often secrets, and would pass through the server",
+            fix=("put the files on each worker, and let prepare.run copy them", "orchestrate config edit"),
+        )
 
 
 def _examine_preparation(workspace: Workspace, examination: _Examination) -> None:

@@ -16,8 +16,9 @@ from gitorch.config import RemoteSettings, seconds
 from gitorch.errors import InvalidInput, SetupNeeded
 from gitorch.executors.base import Errand, ExecutionId, Executor
 from gitorch.git import attempt_exchange
+from gitorch.git.repository import Repository
 from gitorch.rooms.context import WorkerChecks
-from gitorch.rooms.remote_room import LastWork, Work
+from gitorch.rooms.remote_room import LastWork, Send, Work
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic, locks, trust
 
@@ -122,11 +123,45 @@ def last_work(workspace: Workspace) -> LastWork:
 
     def find(task: str, attempt: int) -> Work | None:
         remote = remote_executor(workspace)
-        submitted = [item for item in remote.executions(f"attempts/{task}/{attempt}") if item.step.startswith("agent-")]
-        delivery = remote.delivery(ExecutionId(submitted[-1].id)) if submitted else None
-        return Work(**msgspec.structs.asdict(delivery)) if delivery else None
+        if (execution := _last_agent(remote, task, attempt)) is None:
+            return None
+        delivery = remote.delivery(execution)
+        work = Work(**msgspec.structs.asdict(delivery)) if delivery else None
+        if remote.is_lost(execution):
+            return _delivered(workspace.repository, task, attempt, remote.token(execution)) or work
+        return work
 
     return find
+
+
+def _delivered(repository: Repository, task: str, attempt: int, token: str) -> Work | None:
+    """Return the whole work of an attempt whose worker was lost after it had delivered, and before it could say so.
+
+    Nothing that it delivers from now on counts.
+    """
+    if not (epoch := attempt_exchange.end_lease(repository, task, token)):
+        return None
+    ref = attempt_exchange.delivery_ref(task, epoch, attempt)
+    tip = repository.read_ref(ref)
+    return Work(tip=tip, ref=ref) if tip else None
+
+
+def send_files(workspace: Workspace) -> Send:
+    """Return what sends files to the agent of an attempt while it runs on a worker."""
+
+    def send(task: str, attempt: int, files: Mapping[str, bytes]) -> None:
+        remote = remote_executor(workspace)
+        if execution := _last_agent(remote, task, attempt):
+            remote.send(execution, files)
+
+    return send
+
+
+def _last_agent(remote: executor.TemporalExecutor, task: str, attempt: int) -> ExecutionId | None:
+    """Return the last execution of an attempt's agent that was submitted."""
+    submitted = remote.executions(f"attempts/{task}/{attempt}")
+    agents = [execution.id for execution in submitted if execution.step.startswith("agent-")]
+    return agents[-1] if agents else None
 
 
 def worker_checks(workspace: Workspace) -> WorkerChecks | None:

@@ -32,11 +32,16 @@ def rooms_of(workspace: Workspace, environment: Mapping[str, str]) -> Rooms:
         config=workspace.config,
         is_on=is_remote,
         last_work=services.remote.last_work(workspace) if is_remote else _no_work,
+        send=services.remote.send_files(workspace) if is_remote else _send_nothing,
     )
 
 
 def _no_work(_task: str, _attempt: int) -> None:
     return None
+
+
+def _send_nothing(_task: str, _attempt: int, _files: Mapping[str, bytes]) -> None:
+    pass
 
 
 def rooms_in(repository: Repository, config: Config, folder: Path, environment: Mapping[str, str]) -> Rooms:

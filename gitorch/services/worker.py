@@ -30,6 +30,7 @@ from gitorch.git.notes import NoteWriter
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.secret_values import secret_values
+from gitorch.rooms import mailbox
 from gitorch.rooms.base import Collected, Rejected, Room, RoomError, RoomSpec
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.errands import ErrandSettings
@@ -137,6 +138,8 @@ class GitSurroundings:
         prepare(context, room, "prepare")
         state = top / "files" if room.agent_state == context.folder else room.agent_state
         state.mkdir(parents=True, exist_ok=True)
+        for message, content in errand.messages.items():
+            mailbox.replace(state, Path(message).name, content)
         self._visits[token] = _Visit(
             top=top,
             errand=errand,
@@ -194,6 +197,14 @@ class GitSurroundings:
                 return visit.rescues.save(visit.room.progress()) if order.token in self._visits else None
             except (ExchangeFailed, GitorchError, OSError):
                 return None  # the link is down, or the agent changes its files right now
+
+    def give(self, token: str, files: Mapping[str, bytes]) -> None:
+        """Write files into the agent's folder for messages; raise `OSError` before it has one."""
+        visit = self._visits.get(token)
+        if visit is None:
+            raise FileNotFoundError("the agent is not here yet, or has ended")
+        for name, content in files.items():
+            mailbox.replace(visit.state, Path(name).name, content)
 
     def leave(self, order: Order, result: Result) -> Result:
         """Return the result with the agent's work, delivered as its route says."""

@@ -95,7 +95,9 @@ def main() -> None:
             warm = seconds_each(cli, "warm", options.tasks)
             print(f"at home {local:.2f} s, first on a worker {cold:.2f} s, then {warm:.2f} s for each task")
             start, imported = parts(cli, "warm", options.tasks)
-            print(f"submission to start {start:.2f} s, end to import {imported:.2f} s, together {start + imported:.2f} s")
+            print(
+                f"submission to start {start:.2f} s, end to import {imported:.2f} s, together {start + imported:.2f} s"
+            )
             print(f"load {os.getloadavg()[0]:.1f}")
             print(f"worker {psutil.Process(worker.pid).memory_info().rss / 1e6:.0f} MB")
             worker.terminate()

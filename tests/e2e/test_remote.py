@@ -15,10 +15,11 @@ import pytest
 from tests.support import ssh
 from tests.support.api import until
 from tests.support.checked import show
-from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved
+from tests.support.cli import OBEDIENT, Cli, Pipe, does, saved, told
 from tests.support.executions import marked
 from tests.support.git import git
 from tests.support.temporal import Server, free_port, saved_work, serving
+from tests.support.terminal import terminal
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,51 @@ def test_checks_of_a_killed_worker_run_again(cli: Cli, server: Server, workers: 
     assert "no such tool" in check_outputs(cli)
 
 
+@pytest.mark.usefixtures("workers")
+def test_the_next_round_begins_a_session_and_knows_all(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """A fix of a failing check, and an answer, reach an agent that has no session where it is now; nobody attaches."""
+    program = Path(__file__).parents[1] / "support" / "scripted_claude.py"
+    agent = f'agent = "claude"\n[agents.claude]\nkind = "claude"\npath = "{program}"\nlabel = "{tmp_path.name}"\n'
+    place = f'[remote]\naddress = "{server.address}"\n'
+    cli.configure(f'{agent}{place}[checks]\ntest = "test -e fixed.txt"\n')
+    cli.queue({"id": "work", "prompt": "Do the work that matters\n#!claude leave one.txt"})
+    cli.run(ok=6)
+    task = cli.tasks()["work"]
+    assert (task["state"], task["checks"]["passed"]) == ("finished", False)
+    second = (cli.folder / ".git/gitorch/attempts/work/1/brief-2.md").read_text()
+    assert "Do the work that matters" in second
+    assert "test -e fixed.txt" in second
+    cli("comment", "work", "-m", "Call it fixed\n#!claude work fixed.txt")
+    cli("revise", "work")
+    cli.run()
+    assert cli.tasks()["work"]["checks"]["passed"] is True
+    assert show(cli, "orch/work:fixed.txt") == "work"
+    with terminal(tmp_path, cli.folder, cli.environment) as person:
+        person.orchestrate("attach", "work")
+        person.shows("session of work is on the worker")
+
+
+def test_files_that_workers_do_not_get_are_refused_before_a_run(cli: Cli) -> None:
+    """An agent would work without them, and nobody would know."""
+    (cli.folder / ".env").write_text("A=1\n")
+    cli.queue(does("Work", "true"))
+    assert cli.error("-c", 'prepare.copy=[".env"]', "run", exit=4)["code"] == "remote-copy"
+    assert cli.states() == {"work": "queued"}
+
+
+@pytest.mark.usefixtures("workers")
+def test_a_message_reaches_an_agent_on_a_worker(cli: Cli) -> None:
+    """Whose work conflicts with its own: told while it runs, in the file that its brief names."""
+    second = saved("README.md", "second")
+    wait = "for i in $(seq 300); do test -s $GITORCH_CONFLICTS && break; sleep 0.1; done"
+    cli.queue(does("First", saved("README.md", "first")), does("Second", f"grep -q second README.md || ({second})"))
+    cli.run()
+    cli("comment", "second", "-m", told("Go on", wait, "cp $GITORCH_CONFLICTS told.txt"))
+    cli("revise", "second")
+    cli.run()
+    assert "first" in show(cli, "orch/second:told.txt")
+
+
 def test_a_killed_worker_costs_one_attempt(cli: Cli, server: Server, workers: list[int], tmp_path: Path) -> None:
     """The attempt is lost and made again on the other machine, once; nothing of the first stays alive."""
     ready = Pipe(tmp_path / "ready")
@@ -186,7 +232,7 @@ def test_the_next_attempt_goes_on_from_a_rescue_point(
     assert git("for-each-ref", "--format=%(refname)", "refs/gitorch/attempts/work", cwd=cli.folder).splitlines() == [
         "refs/gitorch/attempts/work/1",
         pushed,
-        "refs/gitorch/attempts/work/2-2",
+        "refs/gitorch/attempts/work/3-2",
     ]
 
 

@@ -13,6 +13,7 @@ from gitorch.git.attempt_exchange import (
     ExchangeFailed,
     Mirror,
     delivery_ref,
+    end_lease,
     import_bundle,
     is_delivery_ref,
     lease_ref,
@@ -63,6 +64,21 @@ def test_each_submission_takes_the_lease_and_a_repeated_one_keeps_it(home: Repos
         leases = [*pool.map(lambda number: take_lease(home, "t", f"b{number}"), range(8))]
     assert sorted(lease.epoch for lease in leases) == [*range(2, 10)]
     assert home.read_ref(lease_ref("t")) == max(leases, key=lambda lease: lease.epoch).commit
+
+
+def test_a_submission_that_is_over_delivers_no_more(
+    home: Repository, mirror: Mirror, start: Oid, tmp_path: Path
+) -> None:
+    """What it delivered before is found by its epoch, also when that is asked twice; a later one is left alone."""
+    lease = take_lease(home, "t", "a1")
+    mirror.fetch(start, lease.commit)
+    tip = worked(mirror, tmp_path, start)
+    mirror.push(tip, delivery_ref("t", 1, 1), lease_ref("t"), lease.commit)
+    assert (end_lease(home, "t", "a1"), end_lease(home, "t", "a1")) == (1, 1)
+    with pytest.raises(ExchangeFailed):
+        mirror.push(tip, delivery_ref("t", 1, 2), lease_ref("t"), lease.commit)
+    assert take_lease(home, "t", "b2").epoch == 3
+    assert (end_lease(home, "t", "a1"), end_lease(home, "unknown", "a1")) == (0, 0)
 
 
 def test_work_is_delivered_once_and_a_repeated_delivery_changes_nothing(

@@ -39,6 +39,16 @@ class CloneRoom(msgspec.Struct, frozen=True, kw_only=True):
         return self.spec.folder
 
     @property
+    def keeps_sessions(self) -> bool:
+        return True
+
+    def at_home(self) -> CloneRoom:
+        return self
+
+    def forward(self, name: str, content: bytes) -> None:
+        pass
+
+    @property
     def protects_files(self) -> bool:
         return False
 

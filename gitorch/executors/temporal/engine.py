@@ -29,6 +29,7 @@ from gitorch.errors import SetupNeeded
 from gitorch.executors.temporal.connection import ANSWER, Connection
 from gitorch.executors.temporal.messages import (
     QUEUE,
+    Files,
     Live,
     Machine,
     Order,
@@ -120,6 +121,13 @@ class Engine:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
+
+    def give(self, workflow: str, files: Files) -> None:
+        """Give a running program files; nothing happens if it has ended, or while the server is away."""
+        with contextlib.suppress(RPCError, SetupNeeded):
+            self._connection.call(
+                lambda client: client.get_workflow_handle(workflow).signal(ExecutionWorkflow.give, files), patience=0
+            )
 
     def result(self, workflow: str) -> Result | None:
         """Wait for the end of an execution, for as long as that takes; None if the engine does not know it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +32,7 @@ from gitorch.executors.temporal.messages import (
     HEARTBEAT_SECONDS,
     ORDER_BYTES,
     Delivery,
+    Files,
     Machine,
     Order,
     Reading,
@@ -113,6 +114,16 @@ class TemporalExecutor:
         result = home.result if home.is_claimed else None
         return result.delivery if result else None
 
+    def is_lost(self, execution: ExecutionId) -> bool:
+        """Return whether an execution has ended because its worker was lost."""
+        home = self._home(execution)
+        result = home.result if home.is_claimed else None
+        return result is not None and result.exit.cause == "lost"
+
+    def token(self, execution: ExecutionId) -> str:
+        """Return the token of a submitted execution, which its lease is for."""
+        return self._home(execution).token
+
     def poll(self, execution: ExecutionId) -> Status:
         """Return an execution's state without waiting for its end; it counts as running while it waits for a slot."""
         home = self._home(execution)
@@ -152,6 +163,12 @@ class TemporalExecutor:
                 return
             home.note_stop(request)
         self._engine.stop(self._workflow(home), request)
+
+    def send(self, execution: ExecutionId, files: Mapping[str, bytes]) -> None:
+        """Give the program of an errand files while it runs, into its state folder."""
+        home = self._home(execution)
+        if home.result is None:
+            self._engine.give(self._workflow(home), Files(files))
 
     def executions(self, prefix: str) -> list[Submitted]:
         """Return all executions whose keys start with `prefix/`, in the order of their submission."""

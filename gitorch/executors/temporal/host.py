@@ -20,6 +20,7 @@ from gitorch.executors.temporal.messages import (
     OUTPUT_BYTES,
     PIECE_BYTES,
     Delivery,
+    FilesOrder,
     Live,
     Machine,
     Order,
@@ -55,6 +56,9 @@ class Surroundings(Protocol):
     def save(self, order: Order) -> Delivery | None:
         """Bring home what the program has done so far, while it runs; None if nothing new came there."""
 
+    def give(self, token: str, files: Mapping[str, bytes]) -> None:
+        """Give a running program files, in its folder for messages. Raises `OSError` when that is impossible."""
+
     def leave(self, order: Order, result: Result) -> Result:
         """Return the result with what the program has made."""
 
@@ -75,6 +79,9 @@ class SameFolders:
 
     def save(self, order: Order) -> None:
         """Do nothing: the files are at home."""
+
+    def give(self, token: str, files: Mapping[str, bytes]) -> None:
+        """Do nothing: nobody has such a folder."""
 
     def leave(self, order: Order, result: Result) -> Result:  # noqa: ARG002
         """Return the result as it is."""
@@ -145,6 +152,10 @@ class Host:
     def save(self, order: Order) -> Delivery | None:
         """Bring home what a program has done so far; None if nothing new came there."""
         return self._surroundings.save(order)
+
+    def give(self, order: FilesOrder) -> None:
+        """Give a running program files. Raises `OSError` when that is impossible."""
+        self._surroundings.give(order.token, order.files)
 
     def stop(self, order: StopOrder) -> None:
         """End a program, or kill it; one that has not started yet never will."""

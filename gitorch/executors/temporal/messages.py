@@ -118,6 +118,19 @@ class StopOrder(msgspec.Struct, frozen=True):
     request: StopRequest
 
 
+class Files(msgspec.Struct, frozen=True):
+    """Files for a running program, by name."""
+
+    files: Mapping[str, bytes]
+
+
+class FilesOrder(msgspec.Struct, frozen=True):
+    """Files for a running program, as its worker gets them."""
+
+    token: str
+    files: Mapping[str, bytes]
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """How an execution ended, and on which worker (empty: it never began).
 

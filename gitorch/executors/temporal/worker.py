@@ -22,9 +22,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from gitorch.errors import SetupNeeded
 from gitorch.executors.temporal.connection import ANSWER, Target, connect, runtime, unreachable
 from gitorch.executors.temporal.host import Host
-from gitorch.executors.temporal.messages import Claim, Order, Result, StopOrder, queue_of
+from gitorch.executors.temporal.messages import Claim, FilesOrder, Order, Result, StopOrder, queue_of
 from gitorch.executors.temporal.workflows import (
     BUSY,
+    GIVE,
     REMOVE,
     RUN,
     SERVED,
@@ -79,6 +80,11 @@ class Activities:
     async def stop(self, order: StopOrder) -> None:
         """End a program, or kill it."""
         await self._in_thread(self._host.stop, order)
+
+    @activity.defn(name=GIVE)
+    async def give(self, order: FilesOrder) -> None:
+        """Give a running program files; again when it is not there yet."""
+        await self._in_thread(self._host.give, order)
 
     @activity.defn(name=REMOVE)
     async def remove(self, key: str, token: str) -> None:  # noqa: ARG002 # the engine's web page shows it
@@ -229,7 +235,7 @@ def _own_worker(client: Client, host: Host, activities: Activities) -> Worker:
         task_queue=host.queue,
         workflows=WORKFLOWS,
         workflow_runner=UnsandboxedWorkflowRunner(),
-        activities=[activities.stop, activities.remove],
+        activities=[activities.stop, activities.remove, activities.give],
         max_concurrent_activities=_MORE_ACTIVITIES,
     )
 

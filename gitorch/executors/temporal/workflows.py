@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
 
@@ -14,6 +15,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError,
 from gitorch.executors.temporal.messages import (
     Claim,
     Delivery,
+    Files,
+    FilesOrder,
     Live,
     Machine,
     Order,
@@ -32,6 +35,7 @@ FORGET = "gitorch-forget"
 RUN = "gitorch-run"
 STOP = "gitorch-stop"
 REMOVE = "gitorch-remove"
+GIVE = "gitorch-give"
 
 BUSY = "busy"
 """The type of the error of a worker that has no free slot."""
@@ -39,6 +43,10 @@ BUSY = "busy"
 _ONCE = RetryPolicy(maximum_attempts=1)
 _LONGEST = timedelta(days=30)
 _SHORT = timedelta(seconds=60)
+_GIVE_SECONDS = timedelta(minutes=2)
+"""How long a worker is asked to give a program files: it may not have begun yet."""
+
+_GIVE_AGAIN = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 _BUSY_SECONDS = 1.0
 _NEVER_BEGAN = 100
 """How often a program that has never begun is given to a worker again."""
@@ -54,11 +62,12 @@ class ExecutionWorkflow:
         self._requests: list[StopRequest] = []
         self._activity: asyncio.Task[Result] | None = None
         self._saved: Delivery | None = None
+        self._files: Mapping[str, bytes] = {}
 
     @workflow.run
     async def run(self, order: Order) -> Result:
         """Return how the program ended; a worker that was lost after it began is an end, not a reason to repeat it."""
-        stopper = asyncio.create_task(self._pass_requests_on(order))
+        passing = [asyncio.create_task(pass_on(order)) for pass_on in (self._pass_requests_on, self._pass_files_on)]
         try:
             for _ in range(_NEVER_BEGAN):
                 if self._requests:
@@ -74,7 +83,8 @@ class ExecutionWorkflow:
                         await asyncio.sleep(_BUSY_SECONDS)
             return Result(exit=Exit(cause="lost", message="no worker could begin it"))
         finally:
-            stopper.cancel()
+            for task in passing:
+                task.cancel()
 
     def _start(self, order: Order) -> asyncio.Task[Result]:
         return workflow.start_activity(
@@ -117,6 +127,22 @@ class ExecutionWorkflow:
                     schedule_to_close_timeout=_SHORT,
                 )
 
+    async def _pass_files_on(self, order: Order) -> None:
+        """Send files to the worker, once it has the program: always the newest ones."""
+        while True:
+            await workflow.wait_condition(lambda: bool(self._files) and self._claimed is not None)
+            assert self._claimed is not None
+            files, self._files = self._files, {}
+            with contextlib.suppress(ActivityError):  # the program has ended, or the worker is gone
+                await workflow.execute_activity(
+                    GIVE,
+                    FilesOrder(order.token, files),
+                    task_queue=self._claimed.queue,
+                    schedule_to_close_timeout=_GIVE_SECONDS,
+                    start_to_close_timeout=_SHORT,
+                    retry_policy=_GIVE_AGAIN,
+                )
+
     @workflow.update(name="claim")
     def claim(self, claim: Claim) -> bool:
         """Let a worker start the program, unless another one has it, or nobody wants it any more."""
@@ -131,6 +157,11 @@ class ExecutionWorkflow:
         """Remember what of the program's work is at home already: it counts if its worker is lost."""
         self._saved = delivery
         workflow.upsert_memo({"saved": delivery.ref})
+
+    @workflow.signal(name="give")
+    def give(self, files: Files) -> None:
+        """Give the program files."""
+        self._files = {**self._files, **files.files}
 
     @workflow.signal(name="stop")
     def stop(self, request: StopRequest) -> None:

@@ -99,7 +99,7 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         brief=_read_brief(env.folder, round_number),
         brief_file=STDIN_FILE,
         session=attempt.session,
-        resume=round_number > 1 or attempt.resumed,
+        resume=env.room.keeps_sessions and (round_number > 1 or attempt.resumed),
         budget=_remaining_budget(task),
         answer=task.answer,
         result_file=str(result_file(env.messages, round_number)),

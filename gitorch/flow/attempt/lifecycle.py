@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 
 from gitorch.agents.prices import prices_of
@@ -70,10 +71,10 @@ def run(
     try:
         env = open_environment(context, task)
         if context.config.run.tell_conflicts:
-            context.mailboxes.open(task.id, env.messages)
+            context.mailboxes.open(task.id, env.messages, env.room.forward)
         if phase is Phase.PREPARING:
             clear_results(env.messages)
-            task = _prepare(context, task, env)
+            task = _with_session(_prepare(context, task, env), env)
             _write_brief(env, 1, compose_brief(context, task, checks, dependencies, conflicting))
             task = change_attempt(task, phase=Phase.WORKING)
             yield task
@@ -99,6 +100,20 @@ def _prepare(context: RunContext, task: Task, env: AttemptEnv) -> Task:
     if env.reads_only:  # what differs after the attempt is then its agent's
         env.room.discard_uncommitted(f"what [prepare] left before {task.id}, whose agent may only read")
     return task
+
+
+def _with_session(task: Task, env: AttemptEnv) -> Task:
+    """Return a task that begins a session where the one of before cannot be gone on with."""
+    if env.room.keeps_sessions or not current_attempt(task).resumed:
+        return task
+    return change_attempt(task, resumed=False, session=str(uuid.uuid4()), session_usage=None)
+
+
+def _write_next_brief(env: AttemptEnv, round_number: int, text: str) -> None:
+    """Write the brief of a further round; where no session is kept, all that its agent was told before it."""
+    if not env.room.keeps_sessions:
+        text = f"{brief_file(env.folder, 1).read_text('utf-8')}\n\n{text}"
+    _write_brief(env, round_number, text)
 
 
 def _write_brief(env: AttemptEnv, round_number: int, text: str) -> None:
@@ -128,8 +143,8 @@ def _rounds(context: RunContext, task: Task, env: AttemptEnv, checks: Mapping[st
         if task.passed is not False or not _may_fix(context, env, round_number):
             yield end_finished(context, task)
             return
-        _write_brief(env, round_number + 1, brief.fix_brief(_failed_with_output(context, runs)))
-        task = change_attempt(task, phase=Phase.WORKING, round=round_number + 1)
+        _write_next_brief(env, round_number + 1, brief.fix_brief(_failed_with_output(context, runs)))
+        task = _in_round(task, env, round_number + 1)
         yield task
 
 
@@ -147,6 +162,14 @@ def _work(context: RunContext, task: Task, env: AttemptEnv) -> Task:
     if env.reads_only:
         return end_reading(context, task, env, outcome, collected)
     return _end_early(context, task, env, outcome, collected) or change_attempt(task, phase=Phase.CHECKING)
+
+
+def _in_round(task: Task, env: AttemptEnv, round_number: int) -> Task:
+    """Return a task whose agent works in a further round."""
+    task = change_attempt(task, phase=Phase.WORKING, round=round_number)
+    if env.room.keeps_sessions:
+        return task
+    return change_attempt(task, session=str(uuid.uuid4()), session_usage=None)
 
 
 def _answer(context: RunContext, task: Task, env: AttemptEnv) -> Task:
@@ -167,8 +190,8 @@ def _refused_by_hook(context: RunContext, task: Task, env: AttemptEnv, outcome: 
     """Send a hook's refusal back to the agent, or end the attempt with what it left in a rescue point."""
     round_number = current_attempt(task).round
     if _may_fix(context, env, round_number):
-        _write_brief(env, round_number + 1, brief.hook_brief(output))
-        return change_attempt(task, round=round_number + 1)
+        _write_next_brief(env, round_number + 1, brief.hook_brief(output))
+        return _in_round(task, env, round_number + 1)
     env.room.discard_uncommitted(f"what a hook refused of {task.id}")
     collected = _collect(task, env, outcome)
     if isinstance(collected, Collected):
