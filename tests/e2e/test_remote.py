@@ -144,13 +144,28 @@ def test_checks_of_a_killed_worker_run_again(cli: Cli, server: Server, workers: 
     assert "no such tool" in check_outputs(cli)
 
 
+def claude(server: Server, label: str) -> str:
+    """Return settings with a stand-in for claude that runs on workers."""
+    program = Path(__file__).parents[1] / "support" / "scripted_claude.py"
+    agent = f'agent = "claude"\n[agents.claude]\nkind = "claude"\npath = "{program}"\nlabel = "{label}"\n'
+    return f'{agent}[remote]\naddress = "{server.address}"\n'
+
+
+@pytest.mark.usefixtures("workers")
+def test_the_limit_of_an_account_holds_on_all_workers(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """An agent that has met it on one machine is not started on another one before it resets."""
+    cli.configure(claude(server, tmp_path.name))
+    cli.queue(*({"id": name, "prompt": f"{name}\n#!claude limit 3600"} for name in ("one", "two", "three")))
+    cli.run("-m", "1", "-c", "run.rate_limits=stop", ok=range(256))
+    tasks = cli.tasks()
+    assert [task["state"] for task in tasks.values()].count("queued") == 2
+    assert [task["attempts"] for task in tasks.values()].count(1) == 1
+
+
 @pytest.mark.usefixtures("workers")
 def test_the_next_round_begins_a_session_and_knows_all(cli: Cli, server: Server, tmp_path: Path) -> None:
     """A fix of a failing check, and an answer, reach an agent that has no session where it is now; nobody attaches."""
-    program = Path(__file__).parents[1] / "support" / "scripted_claude.py"
-    agent = f'agent = "claude"\n[agents.claude]\nkind = "claude"\npath = "{program}"\nlabel = "{tmp_path.name}"\n'
-    place = f'[remote]\naddress = "{server.address}"\n'
-    cli.configure(f'{agent}{place}[checks]\ntest = "test -e fixed.txt"\n')
+    cli.configure(claude(server, tmp_path.name) + '[checks]\ntest = "test -e fixed.txt"\n')
     cli.queue({"id": "work", "prompt": "Do the work that matters\n#!claude leave one.txt"})
     cli.run(ok=6)
     task = cli.tasks()["work"]
