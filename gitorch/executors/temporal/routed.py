@@ -101,7 +101,8 @@ class RoutedExecutor:
         time_of_answer, machines = self._machines
         if time.monotonic() - time_of_answer > _CAPACITY_SECONDS:
             try:
-                machines = self._remote.capacity()
+                # a busy worker may answer too late the first time, and without any a run ends
+                machines = self._remote.capacity() or self._remote.capacity()
             except SetupNeeded:
                 if not time_of_answer:
                     raise
