@@ -25,8 +25,10 @@ from gitorch.rooms.boxes import (
     outermost,
     readable,
 )
+from gitorch.rooms.private_repository import READ_ONLY
 from gitorch.rooms.sandbox import home, host, hosts, launcher, seccomp
 from gitorch.rooms.sandbox.logins import Login
+from gitorch.rooms.sandbox.reach import Reach
 
 _NO_SYSTEM_SETTINGS = {"GIT_CONFIG_NOSYSTEM": "1"}
 """For git, which ends when it may not read a file of settings that exists."""
@@ -64,82 +66,90 @@ class LandlockBoxes(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Command:
         """Return how to run a program in a room under Landlock."""
         place.temporary.mkdir(parents=True, exist_ok=True)
-        writable = outermost(expanded(self.settings.write))
         home.link((*login.read, *login.write))
-        home.link(home.in_home((*writable, *readable(self.settings)), env, place.home))
-        files: tuple[Path, ...] = (place.private.git_dir, place.directory)
-        tools = host.tools(argv, env, inside=(*files, place.home), hidden=self.hidden)
-        hooks = self.user_hooks(place)
-        system, _ = host.system(shares_network=self.settings.network == "open")
-        read: list[str | os.PathLike[str]] = [
-            *(source for source, _ in (*system, *login.read)),
-            *(*tools, *readable(self.settings), place.objects),
-            *([hooks] if hooks else []),
-            *(files if only_reads else ()),
-            "/proc",
-        ]
-        write: list[str | os.PathLike[str]] = [
-            *writable,
-            place.home,
-            place.temporary,
-            *(source for source, _ in login.write),
-        ]
+        home.link(home.in_home((*self._writable, *readable(self.settings)), env, place.home))
+        is_filtered = self.settings.network == "on"
         network = {"folder": None, "log": os.fspath(place.log), "hosts": list(allowed), "keys": keys}
         start = self._launch(
-            read,
-            [*write, *(() if only_reads else files)],
+            self._reach(place, argv, env, login, hosts.loopback_ports(allowed), only_reads=only_reads),
             folder or place.directory,
-            ports=hosts.loopback_ports(allowed),
-            network=network if self.settings.network == "on" else None,
+            network=network if is_filtered else None,
             hints=hints,
         )
         brief = ["--brief", STDIN_FILE] if any(STDIN_FILE in word for word in argv) else []
         environment = box_environment(env, place.home) | _temporary(place) | _NO_SYSTEM_SETTINGS
         return Command((*start, *brief, "--", *argv), folder or place.directory, environment)
 
+    def _reach(
+        self,
+        place: Place,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        login: Login,
+        ports: tuple[int, ...],
+        *,
+        only_reads: bool,
+    ) -> Reach:
+        """Return what a program in a room reaches; `ports` are those of this machine that the proxy would allow."""
+        files: tuple[Path, ...] = (place.private.git_dir, place.directory)
+        hooks = self.user_hooks(place)
+        system, _ = host.system(shares_network=self.settings.network == "open")
+        return Reach(
+            read=_real(
+                [
+                    *(source for source, _ in (*system, *login.read)),
+                    *host.tools(argv, env, inside=(*files, place.home), hidden=self.hidden),
+                    *readable(self.settings),
+                    *(place.objects, Path("/proc")),
+                    *([hooks] if hooks else []),
+                    *(files if only_reads else ()),
+                ]
+            ),
+            write=_real(
+                [
+                    *(*self._writable, place.home, place.temporary),
+                    *(source for source, _ in login.write),
+                    *(() if only_reads else files),
+                ]
+            ),
+            listed=_real([host.python()[-1].parent]),
+            protect=_real([place.private.git_dir / name for name in READ_ONLY]),
+            ports={"on": ports, "open": None, "off": ()}[self.settings.network],
+        )
+
+    @property
+    def _writable(self) -> list[Path]:
+        return outermost(expanded(self.settings.write))
+
     def git(self, place: Place, *, may_write: bool) -> tuple[str, ...]:
         """Return the words that start a program of the host's git under Landlock, with the private repository."""
         system, _ = host.system(shares_network=False)
-        private: list[str | os.PathLike[str]] = [place.private.git_dir]
-        return (
-            *self._launch(
-                [*(source for source, _ in system), place.objects, *private],
-                private if may_write else [],
-                place.private.git_dir,
-                is_alone=True,
-                seconds=IMPORT_SECONDS,
-                output_bytes=IMPORT_BYTES,
-            ),
-            *("--", "env", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null"),
+        private = place.private.git_dir
+        reach = Reach(
+            read=_real([*(source for source, _ in system), place.objects, private]),
+            write=_real([private] if may_write else []),
         )
+        start = self._launch(reach, private, seconds=IMPORT_SECONDS, output_bytes=IMPORT_BYTES)
+        return (*start, "--", "env", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null")
 
     def _launch(
         self,
-        read: Iterable[str | os.PathLike[str]],
-        write: Iterable[str | os.PathLike[str]],
+        reach: Reach,
         folder: Path,
         *,
-        ports: Sequence[int] = (),
         network: Mapping[str, object] | None = None,
-        is_alone: bool = False,
         seconds: int = 0,
         output_bytes: int = 0,
         hints: bool = False,
     ) -> tuple[str, ...]:
-        shares_network = self.settings.network == "open" and not is_alone
-        program = seccomp.program(os.uname().machine, without_namespaces=True, shares_network=shares_network)
+        program = seccomp.program(os.uname().machine, without_namespaces=True, shares_network=reach.ports is None)
+        rules = {"read": reach.read, "write": reach.write, "list": reach.listed, "devices": _DEVICES, "ports": None}
         settings = {
             "bwrap": None,
-            "confine": {
-                "read": _real(read),
-                "write": _real(write),
-                "list": _real([] if is_alone else [host.python()[-1].parent]),
-                "devices": _DEVICES,
-                "ports": None,
-            },
+            "confine": rules,
             "cwd": os.fspath(folder),
             "filter": program.hex(),
-            "ports": None if shares_network else ports,
+            "ports": reach.ports,
             "network": network,
             "seconds": seconds,
             "output_bytes": output_bytes,
@@ -154,5 +164,5 @@ def _temporary(place: Place) -> dict[str, str]:
     return dict.fromkeys(names, os.fspath(place.temporary)) | {"TMPPREFIX": os.fspath(place.temporary / "zsh")}
 
 
-def _real(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
-    return list(dict.fromkeys(os.path.realpath(path) for path in paths))
+def _real(paths: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(os.path.realpath(path) for path in paths))

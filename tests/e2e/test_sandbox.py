@@ -202,9 +202,9 @@ class TestAuto:
         """A setting that only a sandbox can keep is kept by this one."""
         sandbox.require_landlock()
         cli.environment |= without_user_namespaces(tmp_path)
-        cli.configure(f'{OBEDIENT}[sandbox]\nnetwork = "off"\n')
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
+            cli.configure(f'{OBEDIENT}[sandbox]\nnetwork = "off"\nhosts = ["localhost:{port}"]\n')
             connect = f"python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", {port}))'"
             cli.queue({"id": "first", "prompt": do(f"{connect} && echo open > net || echo closed > net")})
             cli.run()
