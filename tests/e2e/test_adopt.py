@@ -235,7 +235,9 @@ def test_an_unjudged_branch_is_not_approved(cli: Cli) -> None:
     answer = cli.json("approve", "--all")
     assert [task["id"] for task in answer["tasks"]] == ["good"]
     assert answer["held"] == [{"id": "bad", "reason": "fails its checks"}]
-    assert "bad fails its checks and is not approved; see: orchestrate review bad" in cli("approve", "--all").stderr
+    again = cli("approve", "--all")
+    assert again.text == "no task was approved\n"
+    assert "bad fails its checks and is not approved; see: orchestrate review bad" in again.stderr
     assert cli.error("approve", "bad", exit=5)["code"] == "checks-failed"
     kinds = git("notes", "--ref=gitorch", "show", "good", cwd=cli.folder)
     assert '"kind":"check","v":1,"name":"test"' in kinds

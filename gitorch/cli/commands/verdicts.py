@@ -114,9 +114,8 @@ def approve_command(
     rivals = [task for task in changed if task.state in (State.REJECTED, State.CANCELLED)]
     lines = [f"{task.id}  {task.state}" for task in approved]
     lines += [f"{task.id}  {task.state}: {safe(task.reason)}" for task in rivals]
-    session.answer(
-        "\n".join(lines) or "no task is waiting for approval", schema.review.ApproveAnswer.of(approved, rivals, held)
-    )
+    none_approved = "no task was approved" if held else "no task is waiting for approval"
+    session.answer("\n".join(lines) or none_approved, schema.review.ApproveAnswer.of(approved, rivals, held))
     if approved:
         session.say(UNDO_HINT)
         session.say("next: orchestrate merge --dry-run")
