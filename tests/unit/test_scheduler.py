@@ -221,7 +221,8 @@ def test_a_limit_holds_all_tasks_of_its_agent() -> None:
 
     other = change_spec(task(9), agent="b")
     until = datetime.now(UTC) + timedelta(hours=1)
-    night = Night(*map(task, range(1, 9)), other, carry=carry, max_agents=1, until=until).run()
+    asked = change(change(task(10), state=State.RUNNING), state=State.WAITING, reason="asked: which?")  # of a person
+    night = Night(*map(task, range(1, 9)), other, asked, carry=carry, max_agents=1, until=until).run()
     assert night.started == ["t1", "t9"]
     left = night.schedule.stop_reason()
     assert left is not None
