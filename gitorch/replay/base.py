@@ -52,6 +52,9 @@ class Replayer(Protocol):
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits, with the `.gitattributes` of the first."""
 
+    def conflict_paths(self, ours: Oid, theirs: Oid) -> tuple[str, ...]:
+        """Return the paths in which two commits conflict, as `merge` would; nothing that is merged is kept."""
+
     def merge_on(self, base: Oid, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits as if nothing but `base` were below both, with the `.gitattributes` of the first."""
 

@@ -57,6 +57,9 @@ class EngineReplayer:
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         return self.engine.merge(ours, theirs)
 
+    def conflict_paths(self, ours: Oid, theirs: Oid) -> tuple[str, ...]:
+        return self.engine.conflict_paths(ours, theirs)
+
     def merge_on(self, base: Oid, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         return self.engine.merge_on(base, ours, theirs)
 

@@ -24,6 +24,9 @@ from gitorch.replay.patches import Outline, Patches, outline
 from gitorch.replay.quarantine import Quarantine
 from gitorch.replay.values import CommitRange, Conflicted, Merged, Replayed, UpstreamCommit
 
+_MAX_UNLOADED = 256
+"""After how many merges that nobody loads their files are removed: they take memory."""
+
 
 class _NewCommit(msgspec.Struct, frozen=True, gc=False):
     """A commit that was made here: its parent, and what it changes."""
@@ -58,6 +61,7 @@ class MemoryReplayer:
         self._attributes = AttributeReader(self._objects)
         self._raw_commits: dict[Oid, bytes] = {}
         self._new_commits: dict[Oid, _NewCommit] = {}
+        self._unloaded = 0
         self._trees: dict[Oid, bytes] = {}
         self._chain: _Chain | None = None
         self._earlier: tuple[Oid, dict[Outline, list[Pick]]] | None = None
@@ -152,11 +156,21 @@ class MemoryReplayer:
 
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits, with the `.gitattributes` of the first."""
+        return self._load(self._merge(ours, theirs), ours, theirs)
+
+    def conflict_paths(self, ours: Oid, theirs: Oid) -> tuple[str, ...]:
+        """Return the paths in which two commits conflict; nothing that is merged is kept."""
+        outcome = self._merge(ours, theirs)
+        self._unloaded += 1
+        if self._unloaded % _MAX_UNLOADED == 0:
+            self._quarantine.remove_unloaded()
+        return outcome.paths if isinstance(outcome, Conflicted) else ()
+
+    def _merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         self._objects.use_id_format(ours)
         self._write_to_quarantine(ours)
         self._write_to_quarantine(theirs)
-        attributes = self._attributes.all(self._tree(ours))
-        return self._load(self._merges.merge(ours, theirs, attributes), ours, theirs)
+        return self._merges.merge(ours, theirs, self._attributes.all(self._tree(ours)))
 
     def merge_on(self, base: Oid, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         """Merge two commits as if nothing but `base` were below both, with the `.gitattributes` of the first."""

@@ -55,6 +55,14 @@ class Quarantine:
         objects = quoted_path(self.repository.common_dir / "objects")
         return {"GIT_OBJECT_DIRECTORY": self._objects_path, "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects}
 
+    def remove_unloaded(self) -> None:
+        """Delete the files of merges that nobody has loaded: git writes them again if another merge makes the same."""
+        with os.scandir(self._objects_path) as folders:
+            for fan in (folder for folder in folders if len(folder.name) == 2):
+                for name in os.listdir(fan.path):  # noqa: PTH208 (as below)
+                    if bytes.fromhex(fan.name + name) not in self._written:
+                        os.unlink(f"{fan.path}/{name}")  # noqa: PTH108 (as below)
+
     def close(self) -> None:
         """Delete the folder, if there is one."""
         if self._object_folder:

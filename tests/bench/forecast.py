@@ -42,6 +42,10 @@ class Counting(MemoryReplayer):
         self.merges += 1
         return super().merge(ours, theirs)
 
+    def conflict_paths(self, ours: Oid, theirs: Oid) -> tuple[str, ...]:
+        self.merges += 1
+        return super().conflict_paths(ours, theirs)
+
 
 class Took(msgspec.Struct):
     """What something took: wall seconds, and processor seconds of this process and its children."""

@@ -9,6 +9,7 @@ from gitorch.flow.forecast.pairs import Branch, MergeCache, forecast, possible_c
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from gitorch.replay import Conflicted, MemoryReplayer, Merged, Replayer
+from tests.support.git import git
 from tests.support.histories import Flock, write_flocks
 from tests.support.scale import scaled
 
@@ -86,3 +87,24 @@ class Counting(MemoryReplayer):
     def merge(self, ours: Oid, theirs: Oid) -> Merged | Conflicted:
         self.merges += 1
         return super().merge(ours, theirs)
+
+    def conflict_paths(self, ours: Oid, theirs: Oid) -> tuple[str, ...]:
+        self.merges += 1
+        return super().conflict_paths(ours, theirs)
+
+
+def test_what_was_only_looked_at_can_be_merged_later(empty: Repository) -> None:
+    """The files of a merge that nobody loaded are removed; the same merge made again is whole, and can be stored."""
+    assert empty.work_tree is not None
+    for flock in write_flocks(empty.work_tree, range(scaled(4))):
+        tips = [tip for _, tip in flock.branches]
+        with MemoryReplayer(empty) as replayer, MemoryReplayer(empty) as fresh:
+            for ours, theirs in itertools.combinations(tips, 2):
+                paths = replayer.conflict_paths(ours, theirs)
+                replayer._quarantine.remove_unloaded()
+                outcome = replayer.merge(ours, theirs)
+                assert outcome == fresh.merge(ours, theirs)
+                assert paths == (outcome.paths if isinstance(outcome, Conflicted) else ())
+                if isinstance(outcome, Merged):
+                    replayer.keep_tree(outcome.tree)
+        git("fsck", "--no-dangling", cwd=empty.work_tree)

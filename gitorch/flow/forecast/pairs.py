@@ -15,7 +15,7 @@ from gitorch.git.changes import ChangedPaths, Span, changed_paths
 from gitorch.git.repository import Repository
 from gitorch.model.forecast import Conflict
 from gitorch.model.naming import Oid, TaskId
-from gitorch.replay import Conflicted, Replayer
+from gitorch.replay import Replayer
 
 Pair = tuple[TaskId, TaskId]
 MergeCache = dict[Span, frozenset[str]]
@@ -194,8 +194,7 @@ class _Merges:
         pair = (first, second) if first < second else (second, first)
         self._used.add(pair)
         if pair not in self.cache:
-            merged = self.replayer.merge(*pair)
-            self.cache[pair] = frozenset(merged.paths) if isinstance(merged, Conflicted) else frozenset()
+            self.cache[pair] = frozenset(self.replayer.conflict_paths(*pair))
         return self.cache[pair]
 
     def forget_unused(self) -> None:
