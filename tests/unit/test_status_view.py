@@ -36,6 +36,7 @@ def test_status_at_100_columns() -> None:
         ✗  upgrade-deps   failed       2m00s                       $0.02  retry: no changes
            Running
         ▶  search-index   running     12m00s                    429k tok  running checks
+           Rate-limited
         ◔  dark-mode      waiting     12m00s                       $0.40  resumes at 09:12: usage limit rea…
            Approved
         ✓  db-schema      approved    41m51s   +120 -0  ✓ 2/2      $1.20  merge
@@ -73,6 +74,7 @@ def test_status_at_80_columns() -> None:
         ✗  upgrade-deps                        $0.02  retry: no changes
            Running
         ▶  search-index                     429k tok  running checks
+           Rate-limited
         ◔  dark-mode                           $0.40  resumes at 09:12: usage limit rea…
            Approved
         ✓  db-schema       +120 -0  ✓ 2/2      $1.20  merge
@@ -111,6 +113,7 @@ def test_status_at_60_columns() -> None:
         ✗  upgrade-deps           retry: no changes
            Running
         ▶  search-index           running checks
+           Rate-limited
         ◔  dark-mode              resumes at 09:12: usage limit rea…
            Approved
         ✓  db-schema      ✓ 2/2   merge
@@ -222,6 +225,7 @@ def test_status_on_a_dumb_terminal() -> None:
         x  upgrade-deps                        $0.02  retry: no changes
            Running
         *  search-index                     429k tok  running checks
+           Rate-limited
         ~  dark-mode                           $0.40  resumes at 09:12: usage limit rea~
            Approved
         +  db-schema       +120 -0  ok 2/2     $1.20  merge

@@ -63,7 +63,8 @@ _COLUMNS = (
 
 _SECTIONS: tuple[tuple[str, tuple[Bucket, ...]], ...] = (
     ("Needs you", labels.NEEDS_YOU),
-    ("Running", (Bucket.RUNNING, Bucket.PAUSED)),
+    ("Running", (Bucket.RUNNING,)),
+    ("Rate-limited", (Bucket.PAUSED,)),
     ("Approved", (Bucket.MERGE,)),
     ("Queued", (Bucket.QUEUED,)),
     ("Done", labels.DONE_BUCKETS),
