@@ -23,6 +23,7 @@ from gitorch.rooms.recorded_rooms import RecordedRooms
 from gitorch.rooms.trees import WorktreePool
 from gitorch.services.agents import run_context
 from gitorch.services.open import open_workspace
+from gitorch.services.sandbox import rooms_in
 from tests.bench.night import sealed
 from tests.support.git import commit, git, run, standard
 from tests.support.sandbox import CONFIG, act, spec_for
@@ -58,7 +59,8 @@ def add_plainly(repo: Path, number: int) -> None:
 def rooms_of(repo: Path) -> BoxedWorktrees:
     (repo / ".orchestrate.local.toml").write_text(CONFIG)
     environment = {**os.environ, "GITORCH_SANDBOX_MODE": "bwrap"}
-    recorded = run_context(open_workspace(repo, environment=environment)).rooms
+    workspace = open_workspace(repo, environment=environment)
+    recorded = rooms_in(workspace.repository, workspace.config, workspace.folder, environment)
     assert isinstance(recorded, RecordedRooms)
     rooms = recorded.kinds["bwrap"]
     assert isinstance(rooms, BoxedWorktrees)
