@@ -63,6 +63,9 @@ _UNATTENDED = {
 _CHECKOUT_FILES = ("ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "logs/HEAD")
 _SHARED_FILES = ("config", "config.worktree", "shallow", "objects/info/alternates")
 
+_RUNNING = ("config", "hooks/", "info/")
+"""How the names of files begin in a git folder that make git run programs."""
+
 _LONGEST_ALARM = 1024 * 1024
 
 _COMMIT_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg")
@@ -272,18 +275,18 @@ def checkout(
     )
     # without renames an entry is two letters, a space and the path
     files = {f"file {printable(line[3:])}": f"{line[:2]} {digest(work_tree / line[3:])}" for line in status.fields()}
-    for line in status.fields():
-        if line.endswith("/"):  # a repository inside: git tells nothing of what it holds
-            files |= {
-                f"file {printable(line[3:])}.git/{name}": state for name, state in _settings(work_tree / line[3:])
-            }
+    inside = [line[3:] for line in status.fields() if line.endswith("/")]
+    for path in inside:  # of a repository inside, git tells nothing more
+        files |= {f"file {printable(path)}.git/{name}": state for name, state in _settings(work_tree / path)}
     return {"entries": hashlib.sha256(entries).hexdigest(), **files}
 
 
-def _settings(inside: Path) -> Iterable[tuple[str, str]]:
-    """Return what would make git run programs in a repository inside the checkout."""
-    folder = inside / ".git"
-    return files_of_git(folder).items() if folder.is_dir() and not folder.is_symlink() else ()
+def _settings(repository: Path) -> Iterator[tuple[str, str]]:
+    """Yield what would make git run programs in a repository inside the checkout."""
+    folder = repository / ".git"
+    if folder.is_dir() and not folder.is_symlink():
+        states = files_of_git(folder).items()
+        yield from ((name, state) for name, state in states if name.startswith(_RUNNING))
 
 
 def _inspect(repository: Repository, work_tree: Path, git_dir: Path, *args: str) -> Output:
