@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitorch import __version__, data
+from gitorch.cli.views import review_file
 from gitorch.errors import GitorchError
 from gitorch.flow.intake.entry import DEFAULTS
 from gitorch.model.task import State
@@ -29,6 +30,8 @@ def test_topics_name_everything() -> None:
     exits = {kind.exit for kind in GitorchError.__subclasses__()}
     assert {str(code) for code in exits} <= words("exit-codes")
     assert {"title", "prompt", "id", *DEFAULTS} <= words("tasks-file")
+    assert {*review_file.VERDICTS} <= words("review-file")
+    assert all(f"`{severity}:`" in data.topics()["review-file"] for severity in review_file.SEVERITIES)
     assert all(text.startswith("# ") for text in data.topics().values())
 
 

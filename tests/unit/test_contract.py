@@ -61,7 +61,7 @@ OPEN = {
 }
 """What is promised and does not exist yet. A command without options here is missing as a whole."""
 
-TOPICS = {"states", "exit-codes", "json", "environment", "tasks-file", "roles"}
+TOPICS = {"states", "exit-codes", "json", "environment", "tasks-file", "review-file", "roles"}
 
 
 def find(words: str) -> click.Command | None:
