@@ -236,7 +236,17 @@ def box_environment(env: Mapping[str, str], own_home: Path) -> dict[str, str]:
         name: value for name, value in env.items() if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
     }
     # a package's install step must not set hooks in a repository whose configuration is read-only
-    return {**host.tool_variables(env), **kept, "HOME": _text(own_home), "SHELL": "/bin/sh", "HUSKY": "0"}
+    own = {"HOME": _text(own_home), "SHELL": "/bin/sh", "HUSKY": "0"}
+    return {**host.tool_variables(env), **kept, **own, **_java_home(env, own_home)}
+
+
+def _java_home(env: Mapping[str, str], own_home: Path) -> dict[str, str]:
+    """Return what leads tools in Java to their folders in a HOME: Java takes the user's from the list of accounts."""
+    repository = f"-Dmaven.repo.local={_text(own_home / '.m2/repository')}"
+    return {
+        "GRADLE_USER_HOME": _text(own_home / ".gradle"),
+        "MAVEN_OPTS": " ".join(filter(None, (env.get("MAVEN_OPTS", ""), repository))),
+    }
 
 
 def _protected(place: Place) -> tuple[Bind, ...]:

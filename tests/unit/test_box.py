@@ -161,7 +161,22 @@ def test_a_host_rule_is_checked(text: str) -> None:
 def test_a_box_has_its_own_home() -> None:
     """Variables that lead into the user's HOME are left out."""
     env = {"HOME": "/home/una", "XDG_CONFIG_HOME": "/home/una/.config", "CODEX_HOME": "/x", "TMPDIR": "/y", "A": "b"}
-    assert box_environment(env, Path("/box")) == {"HOME": "/box", "A": "b", "SHELL": "/bin/sh", "HUSKY": "0"}
+    assert box_environment(env, Path("/box")) == {
+        "HOME": "/box",
+        "A": "b",
+        "SHELL": "/bin/sh",
+        "HUSKY": "0",
+        "GRADLE_USER_HOME": "/box/.gradle",
+        "MAVEN_OPTS": "-Dmaven.repo.local=/box/.m2/repository",
+    }
+
+
+def test_java_tools_write_into_the_home_of_a_box() -> None:
+    """Their own options stay; folders of the user's HOME do not, as Java finds that without the variable."""
+    env = {"HOME": "/home/una", "GRADLE_USER_HOME": "/home/una/.gradle", "MAVEN_OPTS": "-Xmx1g"}
+    boxed = box_environment(env, Path("/box"))
+    assert boxed["GRADLE_USER_HOME"] == "/box/.gradle"
+    assert boxed["MAVEN_OPTS"] == "-Xmx1g -Dmaven.repo.local=/box/.m2/repository"
 
 
 def test_tools_of_a_command(tmp_path: Path) -> None:
