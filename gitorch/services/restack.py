@@ -135,6 +135,8 @@ def _steps(workspace: Workspace, replayer: Replayer, outdated: Sequence[Task]) -
         else:
             step = _replayed(workspace, replayer, before, state.task, tasks)
         tasks[before.id] = step.task
+        if step.replayed is None and is_shown(workspace, state):  # what builds on it follows its branch
+            tasks[before.id] = change(state.task, stale=step.task.stale, restack=step.task.restack)
         steps.append(step)
     return steps
 

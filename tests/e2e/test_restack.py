@@ -135,6 +135,15 @@ def test_a_look_at_a_commit_by_hand_takes_its_dependants_along(cli: Cli, words: 
     assert len(cli.json("merge")["merged"]) == 4
 
 
+def test_a_commit_by_hand_in_the_middle_takes_the_top_along(cli: Cli) -> None:
+    """What a reviewer has seen of a task that itself builds on another one is what its dependants follow."""
+    _commit_by_hand(cli, "mid", "mid.txt", "by hand\n")
+    assert "top was rebased on the new work of mid" in cli("diff", "mid").stderr
+    tasks = cli.tasks()
+    assert based(cli, tasks) == {"mid": True, "top": True, "clash": True}
+    assert [task["stale"] for task in tasks.values()] == [False] * 4
+
+
 def test_what_was_changed_by_hand_is_not_moved_unseen(cli: Cli) -> None:
     """A dependant with a commit that nobody has looked at stays, with the reason, until it was; so does a dirty one."""
     tasks = cli.tasks()
