@@ -16,7 +16,7 @@ from gitorch.services.operation_steps import finish, move_refs, require_checkout
 from gitorch.services.recovery import conclude, conclude_all, operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import FolderMove, Operation, PlanApproval, StateChange, difference
-from gitorch.storage.tasks import Pair, TaskMoved
+from gitorch.storage.tasks import Pair, task_moved
 
 _TRIES = 20
 
@@ -108,11 +108,7 @@ def _current(workspace: Workspace, pairs: Sequence[Pair]) -> list[Task]:
 def _state_change_pair(workspace: Workspace, item: StateChange) -> Pair | None:
     task = workspace.store.current().get(item.task)
     if task is None or task.state is not item.old:
-        raise TaskMoved(
-            "task-moved",
-            f"{item.task} was changed by another command; it is {task.state if task else 'gone'}",
-            fix=("run the command again",),
-        )
+        raise task_moved(item.task, task)
     if item.new is item.old:
         if not item.merged_as:
             return (task, change(task, reason=item.reason)) if item.reason else None

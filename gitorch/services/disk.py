@@ -13,6 +13,8 @@ from gitorch.model.task import Task
 from gitorch.rooms.paths import worktree_path
 from gitorch.services.workspace import Workspace
 
+_GIGABYTE = 1_000_000_000
+
 SECONDS = 2.0
 """The longest look at a worktree: an agent can have made any number of files."""
 
@@ -28,7 +30,7 @@ class TaskDisk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreeDisk(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that are free where worktrees are, and the `floor` below which a run starts nothing."""
+    """Bytes that are free where worktrees are, in whole gigabytes, and the `floor` below which a run starts nothing."""
 
     free: int
     floor: int
@@ -46,4 +48,6 @@ def for_worktrees(workspace: Workspace) -> FreeDisk:
     """Return what is free where worktrees are made."""
     parent = worktree_path(workspace.repository, workspace.config, "task").parent
     existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
-    return FreeDisk(free=shutil.disk_usage(existing).free, floor=size(workspace.config.run.min_free_disk))
+    # two answers in a row are the same where nothing has changed
+    free = shutil.disk_usage(existing).free // _GIGABYTE * _GIGABYTE
+    return FreeDisk(free=free, floor=size(workspace.config.run.min_free_disk))

@@ -37,6 +37,7 @@ from gitorch.services.merge_target import find_target, nothing_merged, require_a
 from gitorch.services.recovery import operation_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import StateChange, describe
+from gitorch.storage.tasks import task_moved
 
 
 def plan_merge(
@@ -215,11 +216,13 @@ def _prove(workspace: Workspace, plan: MergePlan) -> None:
 
 
 def _refuse_moved(workspace: Workspace, plan: MergePlan) -> None:
-    """Raise `RefsMoved` if another command has changed the inputs of the plan."""
-    target, tasks = plan.target, workspace.tasks
-    is_current = integration_tip(workspace) == plan.before and all(
-        tasks.get(step.task.id) == step.task for step in plan.steps
-    )
+    """Raise `TaskMoved` or `RefsMoved` if another command has changed the inputs of the plan. Comments may be added."""
+    target, is_current = plan.target, integration_tip(workspace) == plan.before
+    for planned in (step.task for step in plan.steps):
+        task = workspace.tasks.get(planned.id)
+        if task is None or task.state is not planned.state:
+            raise task_moved(planned.id, task)
+        is_current = is_current and task.commits == planned.commits
     if not is_current or (target is not None and workspace.repository.read_ref(target.ref) != target.before):
         raise RefsMoved(
             "refs-moved",

@@ -19,7 +19,8 @@ def cli(repository_folder: Path) -> Cli:
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(("status", "--json"), 0), (("--version",), 0), (("nonsense",), 2), (("task", "none"), 3)]
+    ("words", "code"),
+    [(("roles", "list", "--json"), 0), (("--version",), 0), (("nonsense",), 2), (("task", "none"), 3)],
 )
 def test_it_answers_as_a_fresh_interpreter_does(cli: Cli, words: tuple[str, ...], code: int) -> None:
     """The same exit code, and the same bytes on both streams."""

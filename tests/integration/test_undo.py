@@ -504,3 +504,15 @@ def test_a_task_that_was_sent_back_meanwhile_is_not_published(library: Workspace
         with pytest.raises(TaskMoved, match="two was changed by another command; it is queued"):
             services.merge.publish(library, replayer, plan)
     assert whole(folder) == before
+
+
+def test_a_comment_meanwhile_stops_no_merge(library: Workspace, folder: Path) -> None:
+    """Hours of checks are not lost to a comment on a task that is being merged."""
+    approve(library, "one", "two")
+    with MemoryReplayer(library.repository) as replayer:
+        plan = services.merge.plan_merge(library, replayer, None)
+        other = open_workspace(folder)
+        services.comments.add_comment(other, services.lookup.find_task(other, "two"), Comment(text="fine"))
+        services.merge.publish(library, replayer, plan)
+    task = services.lookup.find_task(open_workspace(folder), "two")
+    assert (task.state, [comment.text for comment in task.comments]) == (State.MERGED, ["fine"])

@@ -205,6 +205,7 @@ def test_status() -> None:
         "candidate": None,
         "moved": [],
         "sandbox": None,
+        "disk": None,
     }
 
 

@@ -12,8 +12,8 @@ import gitorch
 ROOT = Path(gitorch.__file__).parent
 RECORDS = {"spec.json", "run.json", "exit.json", "submit.lock", "supervisor.log"}
 OUTPUTS = {"stdin", "stdout", "stderr"}
-INSIDE_BOX = "rooms/sandbox/entry.py"
-"""The first program in a box, which becomes the program that it starts."""
+INSIDE_BOX = ("rooms/sandbox/entry.py", "rooms/sandbox/confine.py")
+"""The first programs in a sandbox, which become the program that they start."""
 STARTERS = {"fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "startfile", "system"}
 
 

@@ -64,6 +64,7 @@ class DiskJson(msgspec.Struct, frozen=True, kw_only=True):
     """The space for worktrees, in bytes."""
 
     free: int
+    """Rounded down to whole gigabytes."""
     floor: int
     """A run starts nothing with less (`run.min_free_disk`)."""
 

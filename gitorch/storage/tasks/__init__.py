@@ -6,6 +6,6 @@ snapshot is kept. So a damaged snapshot can be rebuilt from `tasks.toml.prev` an
 """
 
 from gitorch.storage.tasks.snapshot import Tasks
-from gitorch.storage.tasks.store import Pair, Store, TaskMoved
+from gitorch.storage.tasks.store import Pair, Store, TaskMoved, task_moved
 
-__all__ = ["Pair", "Store", "TaskMoved", "Tasks"]
+__all__ = ["Pair", "Store", "TaskMoved", "Tasks", "task_moved"]

@@ -216,7 +216,7 @@ class Store:
         assert old is not None
         now = self.tasks.get(old.id)
         if now is None or now.state is not old.state:
-            raise _task_moved(old.id, now)
+            raise task_moved(old.id, now)
         return now
 
     def _numbered(self, changed: Iterable[Task]) -> Iterator[Task]:
@@ -231,7 +231,7 @@ class Store:
     def _difference(self, old: Task | None, task: Task) -> dict[str, Any] | None:
         now = self.tasks.get(task.id)
         if (old is None) != (now is None) or (old and now and task.state != old.state != now.state):
-            raise _task_moved(task.id, now)
+            raise task_moved(task.id, now)
         before = field_values(old) if old else {}
         if task.id in self._upgraded:  # the files still say something else
             before = {name: value for name, value in before.items() if name not in FIELDS}
@@ -333,8 +333,10 @@ class Store:
                 self._is_held = False
 
 
-def _task_moved(name: TaskId, now: Task | None) -> TaskMoved:
-    return TaskMoved("task-moved", f"{name} was changed by another command; it is {now.state if now else 'gone'}")
+def task_moved(name: TaskId, current: Task | None) -> TaskMoved:
+    """Return the error for a task that is in another state than expected, or gone."""
+    what = f"{name} was changed by another command; it is {current.state if current else 'gone'}"
+    return TaskMoved("task-moved", what, fix=("run the command again",))
 
 
 def _require_trusted(
