@@ -160,14 +160,13 @@ class Host:
     def stop(self, order: StopOrder) -> None:
         """End a program, or kill it; one that has not started yet never will."""
         local, request = self._executor(order.token), order.request
-        # of checks, each one is an execution
-        for execution in (ExecutionId(order.key), *local.adopt(".")):
+        for execution in _executions(local, order.key):
             local.cancel(execution, request.reason, now=request.now)
 
     def kill(self, order: Order) -> None:
         """Kill a program whose result nobody takes any more, and wait for its end."""
         local = self._executor(order.token)
-        for execution in (ExecutionId(order.key), *local.adopt(".")):
+        for execution in _executions(local, order.key):
             local.cancel(execution, "its worker was given up", now=True)
             local.wait(execution)
 
@@ -253,6 +252,11 @@ class Host:
         root = self._root(token)
         root.parent.mkdir(parents=True, exist_ok=True)
         return LocalExecutor(root, leash=self._leash)
+
+
+def _executions(local: LocalExecutor, key: str) -> set[ExecutionId]:
+    """Return the executions of an order, each once: a second request to stop kills. Of checks, each one is one."""
+    return {ExecutionId(key), *local.adopt(".")}
 
 
 def _identity(folder: Path) -> str:
