@@ -95,7 +95,8 @@ def test_a_place_must_exist_before_a_task_has_started(cli: Cli) -> None:
     cli.queue(does("B", "true", after=["a"]), does("C", "true"))
     for name, place in (("c", "a.txt"), ("c", "README.md:999"), ("b", "a.txt:2"), ("b", "nothing")):
         assert cli.error("comment", name, place, "-m", "x", exit=2)["code"] in ("no-such-file", "no-such-line")
-    assert cli.json("comment", "b", "a.txt:1", "-m", "x")["task"]["comments"][0]["line"] == 1
+    said = cli.json("comment", "b", "a.txt:1", "-m", "must: x")["task"]["comments"][0]
+    assert (said["line"], said["severity"], said["text"]) == (1, "must", "x")
     assert cli.json("comment", "c", "-m", "x")["task"]["comments"][0]["text"] == "x"
 
 

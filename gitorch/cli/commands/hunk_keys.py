@@ -14,6 +14,7 @@ from gitorch.cli.session import Session
 from gitorch.cli.terminal.hunk_text import patch_text
 from gitorch.cli.terminal.keys import INTERRUPTS, read_key
 from gitorch.git.hunk_ids import HunkPatch
+from gitorch.model.severity import with_severity
 from gitorch.model.task import Comment, Task
 
 _PROMPT = "[v]iewed [u]nview [c]omment [n]ext [p]revious [H] {hide} [q]uit [?]"
@@ -83,4 +84,4 @@ def _comment(session: Session, task: Task, hunk: HunkPatch) -> None:
             author=services.comments.current_reviewer(session.workspace),
             attempt=task.attempts,
         )
-        services.comments.add_comment(session.workspace, session.find(task.id), comment)
+        services.comments.add_comment(session.workspace, session.find(task.id), with_severity(comment))

@@ -23,6 +23,7 @@ from gitorch.cli.terminal.keys import INTERRUPTS, read_key
 from gitorch.cli.terminal.sanitize import safe
 from gitorch.errors import GitorchError, Refused
 from gitorch.executors.foreground import run_on_terminal
+from gitorch.model.severity import with_severity
 from gitorch.model.task import Comment, State, Task
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _reject(session: Session, task: Task) -> bool:
 def _comments(session: Session, task: Task) -> list[Comment]:
     """Return the comment that the reviewer writes in an editor, if any."""
     text, reviewer = read_message(""), services.comments.current_reviewer(session.workspace)
-    return [Comment(text=text, author=reviewer, attempt=task.attempts)] if text else []
+    return [with_severity(Comment(text=text, author=reviewer, attempt=task.attempts))] if text else []
 
 
 _ACTIONS: dict[str, Callable[[Session, Task], bool]] = {

@@ -12,6 +12,7 @@ from gitorch.cli.choices import APPROVABLE_TASK, JUDGED_TASK, STARTED_TASK
 from gitorch.cli.session import UNDO_HINT, Session, pass_session
 from gitorch.cli.terminal.sanitize import safe
 from gitorch.errors import InvalidInput
+from gitorch.model.severity import with_severity
 from gitorch.model.task import Comment, State, Task
 
 _EDITOR_HINT = "Write what should change."
@@ -38,7 +39,11 @@ def read_message(message: str, hint: str = _EDITOR_HINT) -> str:
 @click.argument("name", type=STARTED_TASK, metavar="TASK")
 @click.argument("position", required=False, metavar="[FILE[:LINE[-END]]]")
 @click.option("-m", "--message", default="", help="The comment (default: write it in your editor).")
-@click.option("--severity", type=click.Choice(["must", "should", "note"]), help="How much it weighs.")
+@click.option(
+    "--severity",
+    type=click.Choice(["must", "should", "note"]),
+    help="How much it weighs; `must: ...` as the comment says the same.",
+)
 @click.option("--old", is_flag=True, help="LINE is one of the base, which the branch removes.")
 @pass_session
 def comment_command(
@@ -64,7 +69,7 @@ def comment_command(
         author=reviewer,
         attempt=task.attempts,
     )
-    commented = services.comments.add_comment(workspace, task, comment)
+    commented = services.comments.add_comment(workspace, task, with_severity(comment))
     answer = schema.review.CommentAnswer(task=schema.task.TaskJson.of(commented))
     session.answer(f"{task.id}: {views.quantities.plural(len(commented.comments), 'comment')}", answer)
     session.say(f"next: orchestrate revise {task.id}")
@@ -133,7 +138,7 @@ def revise_command(session: Session, name: str | None, message: str) -> None:
     task, workspace = session.find(name), session.workspace
     text = message or (read_message("") if session.interactive and not task.comments else "")
     reviewer = services.comments.current_reviewer(workspace)
-    comments = [Comment(text=text, author=reviewer, attempt=task.attempts)] if text else []
+    comments = [with_severity(Comment(text=text, author=reviewer, attempt=task.attempts))] if text else []
     revised = services.review.revise(workspace, task, reviewer, comments)
     session.refresh()
     answer = schema.review.ReviseAnswer(task=schema.task.TaskJson.of(revised))

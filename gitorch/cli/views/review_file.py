@@ -13,6 +13,7 @@ from gitorch.errors import InvalidInput
 from gitorch.git.hunk_ids import HunkPatch
 from gitorch.git.patch_lines import LineKind
 from gitorch.model.redact import Redactor
+from gitorch.model.severity import split_severity
 from gitorch.model.task import QUESTION_MARK, Comment
 
 VERDICTS = ("comment", "revise", "approve", "reject")
@@ -44,7 +45,6 @@ _END = """\
 """
 _VERDICT = re.compile(r"@gitorch\s+(\S+)\s*")
 _PLACE = re.compile(r"@(old)?\s+(\".*\"|\S.*?)(?::(\d+)(?:-(\d+))?)?\s*")
-_SEVERITY = re.compile(r"(must|should|note):\s?(.*)")
 _BLOCK = "```suggestion"
 _BLOCK_END = "```"
 _SPECIAL = re.compile(r"(?:>|#|\\|@|```|\?\?|(?:must|should|note):)")
@@ -148,8 +148,9 @@ def _comments(place: Comment, lines: Sequence[str]) -> Iterator[Comment]:
 
 def _begin(line: str) -> tuple[str, str] | None:
     """Return severity and words of a line that begins a comment: with a severity, or with the mark of a question."""
-    if match := _SEVERITY.fullmatch(line):
-        return match[1], match[2]
+    severity, words = split_severity(line)
+    if severity:
+        return severity, words
     return ("", line) if line.startswith(QUESTION_MARK) else None
 
 
