@@ -118,14 +118,6 @@ def stage(repository: Repository, worktree: Worktree, excluded: Iterable[str], *
 
 
 @contextmanager
-def private_index(worktree: Worktree) -> Iterator[dict[str, str]]:
-    """Yield an environment in which git has an index of its own, empty at first; remove it afterwards."""
-    with copied_index(worktree) as index:
-        index.unlink(missing_ok=True)
-        yield _index_env(index)
-
-
-@contextmanager
 def copied_index(worktree: Worktree) -> Iterator[Path]:
     """Yield a copy of a worktree's index (if it has none, a free path for one), and remove it afterwards."""
     for copy in worktree.admin.glob(f"{_COPY_PREFIX}*"):

@@ -10,14 +10,16 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 
 import msgspec
 
-from gitorch.git import index_flags, kept_packs, tree_files, unreferenced, worktree_status
+from gitorch.git import kept_packs, tree_files, unreferenced, worktree_status
 from gitorch.git.gate import is_git_name
 from gitorch.git.opened_worktree import opened
 from gitorch.git.repository import GitFailed, RefsMoved, Repository
 from gitorch.git.tree_files import FileContent, NotSaved
+from gitorch.git.tree_writer import Entries, TreeWriter
 from gitorch.git.worktree_list import Worktree
 from gitorch.git.worktree_status import WorktreeStatus
 from gitorch.model.naming import Oid, Ref
@@ -29,10 +31,6 @@ SAVED_MODULES = ".git-saved-modules"
 """In a rescue point, the folder that holds the repositories of the worktree's submodules."""
 SKIPPED = "Not-saved: "
 """The start of a line in a rescue point's message: a path as JSON, and why it was not saved."""
-
-
-Entries = dict[str, tuple[str, str] | None]
-"""The mode and the blob of each path, None for a deleted one."""
 
 
 class RescueLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,13 +86,15 @@ def _save(
 ) -> Oid | None:
     status = worktree_status.read(repository, worktree)
     with unreferenced.tentative(repository) as env, opened(worktree.path, worktree.admin) as top:
-        walker = _Walker(repository, worktree, top, limits, env)
-        walker.save_uncommitted(status)
-        if complete:
-            walker.save_extras(status)
-        if not (status.uncommitted.paths or walker.entries or walker.skipped or _is_unreachable(repository, status)):
-            return None
-        tree = write_tree(repository, worktree, status.tip, walker.entries, env)
+        with closing(TreeWriter(repository, env)) as writer:
+            walker = _Walker(repository, worktree, top, limits, writer)
+            walker.save_uncommitted(status)
+            if complete:
+                walker.save_extras(status)
+            is_dirty = status.uncommitted.paths or walker.entries or walker.skipped
+            if not (is_dirty or _is_unreachable(repository, status)):
+                return None
+            tree = writer.tree(status.tip, walker.entries)
         message = with_skipped(message, _listed(walker.skipped, limits.listed))
         return _commit(repository, ref, tree, status.tip, message, env)
 
@@ -105,22 +105,14 @@ def save_commits(repository: Repository, ref: Ref, tip: Oid, message: str) -> Oi
         return _commit(repository, ref, repository.tree(tip), tip, message, env)
 
 
-def store_uncommitted(repository: Repository, worktree: Worktree, status: WorktreeStatus) -> Entries:
-    """Store what git reports as uncommitted; return its entries for `write_tree`."""
-    with opened(worktree.path, worktree.admin) as top:
-        walker = _Walker(repository, worktree, top, LIMITS, {})
-        walker.save_uncommitted(status)
-    return walker.entries
-
-
 class _Walker:
     """Streams files into the object store. `entries` are the index entries of the tree, None for a deleted path."""
 
     def __init__(
-        self, repository: Repository, worktree: Worktree, top: int, limits: RescueLimits, env: Mapping[str, str]
+        self, repository: Repository, worktree: Worktree, top: int, limits: RescueLimits, writer: TreeWriter
     ) -> None:
         self._repository, self._worktree, self._top, self._limits = repository, worktree, top, limits
-        self._env = env
+        self._writer = writer
         self._files, self._bytes = limits.extra_files, limits.extra_bytes
         self.entries: Entries = {}
         self.skipped: dict[str, str] = {}
@@ -206,25 +198,15 @@ class _Walker:
         staged: dict[str, tuple[str, str]],
     ) -> None:
         """Write contents as blobs; a path without a file is deleted, or as it is `staged`."""
-        process = None
-        try:
-            for path, content in contents:
-                if isinstance(content, NotSaved):
-                    self.skipped[path] = content.reason
-                elif content is not None and not _is_storable(path, content.mode):
-                    self.skipped[path] = "git refuses this name"
-                elif content is None:
-                    self.entries[path] = staged.get(path)
-                else:
-                    process = process or self._repository.start_batch("fast-import", "--quiet", "--done", env=self._env)
-                    process.send(b"blob\nmark :1\ndata %d\n" % len(content.content))
-                    process.send(content.content + b"\nget-mark :1\n")
-                    self.entries[path] = content.mode, process.read_line().decode().strip()
-            if process is not None:
-                process.send(b"done\n")
-        finally:
-            if process is not None:
-                process.close()
+        for path, content in contents:
+            if isinstance(content, NotSaved):
+                self.skipped[path] = content.reason
+            elif content is not None and not _is_storable(path, content.mode):
+                self.skipped[path] = "git refuses this name"
+            elif content is None:
+                self.entries[path] = staged.get(path)
+            else:
+                self.entries[path] = content.mode, self._writer.blob(content.content)
 
 
 def _is_storable(path: str, mode: str) -> bool:
@@ -232,20 +214,6 @@ def _is_storable(path: str, mode: str) -> bool:
     parts = path.split("/")
     is_settings_link = mode == "120000" and _SETTINGS_NAME.match(parts[-1]) is not None
     return not is_settings_link and not any(is_git_name(part) for part in parts)
-
-
-def write_tree(
-    repository: Repository, worktree: Worktree, head: Oid | None, entries: Entries, env: Mapping[str, str] | None = None
-) -> Oid:
-    """Return the tree of HEAD with these entries in it, written with a private index."""
-    zero = "0" * len(head or "0" * 40)
-    deleted = b"".join(os.fsencode(f"0 {zero}\t{path}\0") for path, entry in entries.items() if entry is None)
-    saved = b"".join(os.fsencode(f"{e[0]} {e[1]}\t{path}\0") for path, e in entries.items() if e is not None)
-    with index_flags.private_index(worktree) as index:
-        env = {**(env or {}), **index}
-        worktree.git(repository, "read-tree", *([head] if head else ["--empty"]), env=env)
-        worktree.git(repository, "update-index", "-z", "--index-info", input=deleted + saved, env=env)
-        return Oid(worktree.git(repository, "write-tree", env=env).text)
 
 
 def _commit(

@@ -102,7 +102,11 @@ def tentative(repository: Repository) -> Iterator[dict[str, str]]:
     with _incoming(objects) as folder:
         places = {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted_path(objects)}
         # with the limit 1, a single object would be loose: the others may be in a pack that a killed command left
-        settings = {"fastimport.unpackLimit": "0", "core.looseCompression": "0"}  # what is loose here is packed at once
+        settings = {
+            "fastimport.unpackLimit": "0",
+            "core.looseCompression": "0",  # what is loose here is packed at once
+            "core.ignoreCase": "false",  # `fast-import` would make one path of two
+        }
         yield places | config_variables(settings)
 
 

@@ -1,4 +1,4 @@
-"""What a box costs: making a room, starting a program in it, bringing its work home. Plain git is the floor.
+"""What a box costs: a room, a program in it, its work brought home or saved. Plain git is the floor.
 
     python -m tests.bench.room --files 10000
 
@@ -16,7 +16,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gitorch.model.naming import Oid
+from gitorch.git import worktrees
+from gitorch.git.repository import Repository
+from gitorch.git.rescue import rescue
+from gitorch.model.naming import Oid, rescue_ref
 from gitorch.rooms.base import RoomSpec
 from gitorch.rooms.boxed_worktree import BoxedWorktrees
 from gitorch.rooms.recorded_rooms import RecordedRooms
@@ -29,7 +32,13 @@ from tests.support.git import commit, git, run, standard
 from tests.support.sandbox import CONFIG, act, spec_for
 
 CHECK = "check's worktree, one file moved"
-BOUNDS = {"room, after the first": (0.2, 0.6), "import, nothing new": (0.06, None), CHECK: (0.1, 0.1)}
+RESCUE = "rescue point, 300 files changed"
+BOUNDS = {
+    "room, after the first": (0.2, 0.6),
+    "import, nothing new": (0.06, None),
+    CHECK: (0.1, 0.1),
+    RESCUE: (None, 0.15),
+}
 """Seconds for a small repository, and for one of 10,000 files, where `git status` alone takes longer."""
 
 
@@ -90,6 +99,7 @@ def measure(repo: Path, rounds: int) -> dict[str, float]:
         "import, nothing new": statistics.median(idle),
         "import, one commit": statistics.median(home),
         CHECK: statistics.median(check_worktrees(repo, rounds)),
+        RESCUE: statistics.median(rescue_points(repo, rounds)),
     }
 
 
@@ -103,6 +113,20 @@ def check_worktrees(repo: Path, rounds: int) -> list[float]:
         with pool.acquire() as worktree:
             seconds.append(timed(worktree.checkout, tip))
     return seconds[1:]
+
+
+def rescue_points(repo: Path, rounds: int) -> list[float]:
+    """Return how long a rescue point takes, of 300 changed files and of all that there are in a small repository."""
+    repository = Repository.discover(repo)
+    git("branch", "rescued", "main", cwd=repo)
+    worktree = worktrees.add(repository, repo.parent / "rescued", "rescued", "a benchmark")
+    files = sorted(path for path in worktree.path.glob("**/*") if path.is_file() and path.name != ".git")
+    seconds = []
+    for number in range(rounds):
+        for file in files[:: max(1, len(files) // 300)][:300]:
+            file.write_text(f"{number} {file}\n" * 20)
+        seconds.append(timed(rescue, repository, worktree, rescue_ref("rescued"), "a benchmark"))
+    return seconds
 
 
 def named(repo: Path, task: str) -> RoomSpec:

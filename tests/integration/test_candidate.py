@@ -16,9 +16,7 @@ import pytest
 
 from gitorch import services
 from gitorch.flow.merge.resolutions import FileResolutions, Sides
-from gitorch.git import worktree_status, worktrees
-from gitorch.git.repository import Repository
-from gitorch.git.rescue import store_uncommitted, write_tree
+from gitorch.git import worktrees
 from gitorch.model.forecast import Candidate, CheckStatus, encoded
 from gitorch.model.naming import Oid, TaskId, rescue_ref
 from gitorch.model.task import Attempt, CheckResult, Phase, State, Task
@@ -389,23 +387,6 @@ def test_saving_at_the_same_time(night: Night) -> None:
         assert night.git("show", f"{one}:busy.txt") == text
     left = list((night.folder / ".git" / "worktrees" / "busy").glob("gitorch-rescue-index-*"))
     assert left == []
-
-
-def test_a_worktree_with_a_broken_index_is_saved_all_the_same(night: Night) -> None:
-    """The worktree's own index only spares work: where it is of no use, saving begins without."""
-    place = running(night, "busy")
-    (place / "busy.txt").write_text("mine\n")
-    repository: Repository = night.workspace.repository
-    worktree = worktrees.find(repository, place)
-    assert worktree is not None
-    status = worktree_status.read(repository, worktree)
-    index = worktree.admin / "index"
-    whole = index.read_bytes()
-    index.write_bytes(b"no index")
-    tree = write_tree(repository, worktree, status.tip, store_uncommitted(repository, worktree, status))
-    index.write_bytes(whole)
-    assert night.git("show", f"{tree}:busy.txt") == "mine"
-    assert status.tip == night.git("rev-parse", "orch/busy")
 
 
 def test_a_worktree_that_is_gone(night: Night) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from gitorch.git import worktrees
+from gitorch.git.lockfiles import SCRATCH
 from gitorch.git.repository import Repository
 from gitorch.git.rescue import LIMITS, rescue, skipped_of
 from gitorch.git.worktrees import Worktree
@@ -149,6 +150,57 @@ def test_names_that_git_refuses_are_listed(repo: Repository) -> None:
     oid, skipped = saved(repo, worktree, complete=True)
     assert repo.file(oid, "new") == b"work"
     assert skipped == ['".gitmodules" git refuses this name', '"deep/git~1" git refuses this name']
+
+
+def test_names_and_kinds_that_change_are_saved_as_they_are(repo: Repository) -> None:
+    """A folder for a file and the other way round, names that need quotes, and two that differ in case only."""
+    worktree = added(repo)
+    commit(worktree.path, "Base", {"folder/a": "a", "file": "f", "gone/x": "x", "kept/y": "y"})
+    # as where files are folded: git made one path of two
+    git("config", "core.ignoreCase", "true", cwd=worktree.path)
+    (worktree.path / "folder/a").unlink()
+    (worktree.path / "folder").rmdir()
+    (worktree.path / "folder").write_text("now a file")
+    (worktree.path / "file").unlink()
+    (worktree.path / "file").mkdir()
+    (worktree.path / "gone/x").unlink()
+    names = ["file/in", ' "quoted" \\n', "two\nlines", "Case", "case", "\udcff", '"', "tab\t"]
+    for name in names:
+        (worktree.path / name).write_text(name, errors="surrogateescape")
+    oid, skipped = saved(repo, worktree)
+    assert skipped == []
+    listed = repo.git("ls-tree", "-r", "-z", "--name-only", oid).fields()
+    before = repo.git("ls-tree", "-r", "-z", "--name-only", "main").fields()
+    assert sorted(listed) == sorted([*before, *names, "folder", "kept/y"])
+    assert {name: repo.file(oid, name) for name in names} == {name: os.fsencode(name) for name in names}
+    git("fsck", "--strict", cwd=worktree.path)
+
+
+def test_nothing_is_committed_yet(repo: Repository) -> None:
+    """Without a commit the rescue point has the files alone; nothing but a list of what was not saved is one, too."""
+    worktree = added(repo)
+    git("switch", "-q", "--orphan", "fresh", cwd=worktree.path)
+    (worktree.path / "new").write_text("new")
+    oid, _ = saved(repo, worktree)
+    assert git("ls-tree", "--name-only", oid, cwd=worktree.path) == "new"
+    (worktree.path / "new").unlink()
+    with (worktree.path / "large").open("wb") as file:
+        file.truncate(LIMITS.file_bytes + 1)
+    oid, skipped = saved(repo, worktree)
+    assert skipped == [f'"large" {LIMITS.file_bytes + 1} bytes']
+    assert git("ls-tree", "--name-only", oid, cwd=worktree.path) == ""
+
+
+def test_no_ref_but_its_own_is_locked(repo: Repository) -> None:
+    """Several processes save at once: a lock of the scratch ref, by one of them, stops nobody."""
+    worktree = added(repo)
+    lock = repo.common_dir / f"{SCRATCH}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    (worktree.path / "new").write_text("new")
+    oid, _ = saved(repo, worktree)
+    assert repo.file(oid, "new") == b"new"
+    assert repo.read_ref(SCRATCH) is None
 
 
 def test_a_thousand_files_take_moments(repo: Repository) -> None:
