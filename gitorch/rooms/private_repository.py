@@ -160,9 +160,12 @@ class PrivateRepository(msgspec.Struct, frozen=True):
         return True
 
     def operation(self) -> str:
-        """Return the operation of git that was left half done; empty for none."""
-        with _Folder(self.git_dir) as folder:
-            return next((operation for name, operation in IN_PROGRESS.items() if folder.has(name)), "")
+        """Return the operation of git that was left half done; empty for none, and for a repository that is gone."""
+        try:
+            with _Folder(self.git_dir) as folder:
+                return next((operation for name, operation in IN_PROGRESS.items() if folder.has(name)), "")
+        except OSError:
+            return ""
 
     def replace_index(self, index: Path) -> bool:
         """Replace its index by a copy of the worktree's own; return False where the agent made that impossible."""

@@ -27,9 +27,11 @@ class Services(msgspec.Struct, frozen=True):
             subprocess.Popen(["sleep", "600"], env={"TOKEN": "secret-environment"}) as process,
             subprocess.Popen(["sleep", "600"]) as second,
         ):
-            yield {**self.addresses, "PID": str(process.pid), "PID2": str(second.pid)}
-            process.kill()
-            second.kill()
+            try:
+                yield {**self.addresses, "PID": str(process.pid), "PID2": str(second.pid)}
+            finally:  # without it, a test that fails would wait for both to end by themselves
+                process.kill()
+                second.kill()
 
 
 @contextlib.contextmanager

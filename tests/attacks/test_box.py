@@ -28,6 +28,7 @@ KINDS = {
     "state": state.ATTACKS,
     "processes": processes.ATTACKS,
 }
+RUINOUS = [attack for attack in ATTACKS if attack.ruins]
 
 
 def test_the_table_is_whole() -> None:
@@ -42,11 +43,10 @@ def test_attacks_miss_from_a_box(kind: str, victims: Victims, services: Services
     _spend(victims, services, [attack for attack in KINDS[kind] if not attack.ruins])
 
 
-def test_attacks_miss_that_ruin_the_room(victims: Victims, services: Services) -> None:
+@pytest.mark.parametrize("attack", RUINOUS, ids=lambda attack: attack.id)
+def test_attacks_miss_that_ruin_the_room(attack: Attack, victims: Victims, services: Services) -> None:
     """The same for those after which an agent's own repository is no use, each in a room of its own."""
-    for attack in ATTACKS:
-        if attack.ruins:
-            _spend(victims, services, [attack])
+    _spend(victims, services, [attack])
 
 
 def _spend(victims: Victims, services: Services, attacks: Sequence[Attack]) -> None:

@@ -17,7 +17,7 @@ from tests.attacks.attack import Attack
 from tests.attacks.catalogue import ATTACKS
 from tests.attacks.night import spend, verify
 from tests.attacks.services import Services
-from tests.attacks.test_box import KINDS
+from tests.attacks.test_box import KINDS, RUINOUS
 from tests.attacks.victims import Victims
 from tests.support import sandbox
 from tests.support.git import git
@@ -41,11 +41,10 @@ def test_attacks_under_landlock(kind: str, victims: Victims, services: Services)
 
 
 @pytest.mark.skipif(not ALL, reason="set GITORCH_ATTACKS=1 for all attacks")
-def test_attacks_under_landlock_that_ruin_the_room(victims: Victims, services: Services) -> None:
+@pytest.mark.parametrize("attack", RUINOUS, ids=lambda attack: attack.id)
+def test_attacks_under_landlock_that_ruin_the_room(attack: Attack, victims: Victims, services: Services) -> None:
     """The same for those after which an agent's own repository is no use, each in a room of its own."""
-    for attack in ATTACKS:
-        if attack.ruins:
-            _spend(victims, services, [attack])
+    _spend(victims, services, [attack])
 
 
 def _spend(victims: Victims, services: Services, attacks: Sequence[Attack]) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from gitorch.git.repository import Repository
-from gitorch.rooms.base import Collected
+from gitorch.rooms.base import Collected, Rejected
 from gitorch.rooms.private_worktree import PrivateWorktree
 from tests.attacks.catalogue import nights
 from tests.attacks.night import spend, verify
@@ -55,3 +55,14 @@ def test_packed_refs_come_home(repository_folder: Path) -> None:
     assert isinstance(result, Collected)
     assert result.tip == tip
     assert git("rev-parse", "orch/t", cwd=repository_folder) == tip
+
+
+@pytest.mark.parametrize("replacement", ["", "; touch {}", "; ln -s /etc {}"])
+def test_a_repository_that_is_gone_brings_nothing_home(repository_folder: Path, replacement: str) -> None:
+    """An agent that removed its own repository, perhaps with all of gitorch's state, is rejected with words."""
+    room = sandbox.room_in(repository_folder, mode="private")
+    assert isinstance(room, PrivateWorktree)
+    place = room.private.git_dir
+    sandbox.act(room, f"echo a > a; rm -rf {place}{replacement.format(place)}")
+    assert room.collect("work") == Rejected("the agent's repository is damaged: it has no HEAD")
+    assert git("log", "-1", "--format=%s", "orch/t", cwd=repository_folder) != "work"

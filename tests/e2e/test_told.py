@@ -228,3 +228,18 @@ def test_what_gitorch_does_is_not_told(cli: Cli, tmp_path: Path) -> None:
         answer = run.end()
     assert answer.stream[-1]["moved"] == []
     assert (cli.folder / "one.txt").exists()
+
+
+@pytest.mark.parametrize("mode", ["off", "private"])
+@pytest.mark.parametrize("replacement", ["touch {state}", "ln -s /nowhere {state}", "true"])
+def test_a_run_whose_state_folder_is_gone_ends(repository_folder: Path, mode: str, replacement: str) -> None:
+    """It waits for nothing that cannot come, and says what is in the way, or which task failed."""
+    state = repository_folder / ".git" / "gitorch"
+    cli = Cli(repository_folder, GITORCH_SANDBOX_MODE=mode)
+    cli.queue(does("Away", f"mv {state} {state}.old; {replacement.format(state=state)}", id="away"))
+    answer = cli.run("--json", ok=(5, 6))
+    if replacement == "true":
+        assert any(line.endswith("disappeared") for line in answer.stream[-1]["moved"])
+    else:
+        assert (answer.code, answer.stream[-1]["code"]) == (5, "in-the-way")
+        assert answer.stream[-1]["what"].startswith(f"cannot use {state}")
