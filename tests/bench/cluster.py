@@ -1,6 +1,6 @@
 """Measure the engine: 1,000 simulated agents on 100 workers, then 1,000 real programs that are cancelled.
 
-    python -m tests.bench.cluster [--agents 1000] [--workers 100] [--seconds 30] [--cancels 1000]
+    python -m tests.bench.cluster [--agents 1000] [--workers 100] [--seconds 30] [--heartbeat 60] [--cancels 1000]
 
 The workers are in one process each for ten of them; a simulated agent holds its slot and does nothing.
 """
@@ -70,8 +70,9 @@ def _peak(server: Server, over: threading.Event, peaks: list[int]) -> None:
         peaks.append(server.memory)
 
 
-def _executor(server: Server, folder: Path) -> TemporalExecutor:
-    return TemporalExecutor(Engine(Connection(Target(address=server.address))), folder, repository="bench")
+def _executor(server: Server, folder: Path, heartbeat: float) -> TemporalExecutor:
+    engine = Engine(Connection(Target(address=server.address)))
+    return TemporalExecutor(engine, folder, repository="bench", heartbeat=heartbeat)
 
 
 def simulate(server: Server, folder: Path, options: argparse.Namespace) -> None:
@@ -84,7 +85,7 @@ def simulate(server: Server, folder: Path, options: argparse.Namespace) -> None:
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-    executor = _executor(server, folder / "home")
+    executor = _executor(server, folder / "home", options.heartbeat)
     over, peaks = threading.Event(), list[int]()
     threading.Thread(target=_peak, args=(server, over, peaks), daemon=True).start()
     chance, began = random.Random(1), time.monotonic()
@@ -114,9 +115,9 @@ def simulate(server: Server, folder: Path, options: argparse.Namespace) -> None:
     print(f"{len(processes)} worker processes        {memory / 1e6:.0f} MB together", flush=True)
 
 
-def cancel(server: Server, folder: Path, cancels: int) -> None:
+def cancel(server: Server, folder: Path, options: argparse.Namespace) -> None:
     """Cancel real programs, each with a daemon of its own, and print what is left of them."""
-    executor = _executor(server, folder / "home")
+    executor = _executor(server, folder / "home", options.heartbeat)
     with working(server.address, folder / "worker", 16):
 
         def one(number: int) -> float:
@@ -135,9 +136,11 @@ def cancel(server: Server, folder: Path, cancels: int) -> None:
             return time.monotonic() - began
 
         with ThreadPoolExecutor(8) as pool:
-            seconds = sorted(pool.map(one, range(cancels)))
+            seconds = sorted(pool.map(one, range(options.cancels)))
         left = marked(folder)
-    print(f"{cancels} cancels: {len(left)} processes left; each took {seconds[len(seconds) // 2]:.2f} s (median)")
+    print(
+        f"{options.cancels} cancels: {len(left)} processes left; each took {seconds[len(seconds) // 2]:.2f} s (median)"
+    )
     print(f"server                     {server.memory / 1e6:.0f} MB")
 
 
@@ -147,6 +150,7 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--heartbeat", type=float, default=60.0, help="as remote.lost_after")
     parser.add_argument("--cancels", type=int, default=1000)
     parser.add_argument("--simulate", nargs=4)
     options = parser.parse_args()
@@ -163,7 +167,7 @@ def main() -> None:
                 if part == "simulated":
                     simulate(server, top / part, options)
                 else:
-                    cancel(server, top / part, options.cancels)
+                    cancel(server, top / part, options)
         print(f"load {os.getloadavg()[0]:.1f}")
 
 

@@ -22,9 +22,9 @@ from gitorch.executors.temporal.engine import Engine
 from gitorch.executors.temporal.executor import TemporalExecutor
 from gitorch.executors.temporal.host import Host, SameFolders
 from gitorch.executors.temporal.worker import end_process, serve
+from gitorch.services.serve import SERVER_ENVIRONMENT, server_command
 
 _START_SECONDS = 60.0
-_DYNAMIC = ("frontend.namespaceRPS=100000", "frontend.rps=100000", "matching.rps=100000", "history.rps=100000")
 
 
 class Server:
@@ -41,17 +41,11 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        program = [
-            str(Path(sys.executable).parent / "temporal"),
-            "server",
-            "start-dev",
-            "--headless",
-            "--ip",
-            self._ip,
-        ]
-        options = ["--port", str(self.port), "--db-filename", str(self._folder / "temporal.db"), "--log-level", "error"]
+        program = str(Path(sys.executable).parent / "temporal")
+        argv = server_command(program, self._ip, self.port, self._folder / "temporal.db")
+        environment = {**SERVER_ENVIRONMENT, **os.environ}
         with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen([*program, *options], stdout=log, stderr=log)
+            self._process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment)
         end = time.monotonic() + _START_SECONDS
         while time.monotonic() < end:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

@@ -17,7 +17,7 @@ from temporalio.client import Client, RPCError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
 
 from gitorch.errors import SetupNeeded
 from gitorch.executors.temporal.connection import ANSWER, Target, connect, runtime, unreachable
@@ -41,6 +41,11 @@ _MORE_THREADS = 8
 _MORE_ACTIVITIES = 16
 _RESCUE_SHARE = 20
 """After a rescue point, nothing is saved for at least this many times as long as it took."""
+
+_ONE = PollerBehaviorSimpleMaximum(1)
+_TWO = PollerBehaviorSimpleMaximum(2)
+"""How many requests for more work a worker has open, of each kind: with a cache of workflows the SDK needs two. A
+server without settings takes 1,200 at once from all workers, and each one costs it memory."""
 
 _THROTTLE = timedelta(seconds=5)
 _STICKY = timedelta(seconds=5)
@@ -221,9 +226,12 @@ def _worker(client: Client, label: str, host: Host, activities: Activities) -> W
         workflow_runner=UnsandboxedWorkflowRunner(),
         activities=[activities.run],
         max_concurrent_activities=host.slots,
+        workflow_task_poller_behavior=_TWO,
+        activity_task_poller_behavior=_ONE,
         max_heartbeat_throttle_interval=_THROTTLE,
         default_heartbeat_throttle_interval=_THROTTLE,
         sticky_queue_schedule_to_start_timeout=_STICKY,
+        disable_eager_activity_execution=True,  # what comes with the answer to a step is lost if that answer is lost
         graceful_shutdown_timeout=_DAY,
     )
 
@@ -237,6 +245,10 @@ def _own_worker(client: Client, host: Host, activities: Activities) -> Worker:
         workflow_runner=UnsandboxedWorkflowRunner(),
         activities=[activities.stop, activities.remove, activities.give],
         max_concurrent_activities=_MORE_ACTIVITIES,
+        max_cached_workflows=0,  # their histories are short, and a cache is one more queue in the server
+        workflow_task_poller_behavior=_ONE,
+        activity_task_poller_behavior=_ONE,
+        disable_eager_activity_execution=True,
     )
 
 
