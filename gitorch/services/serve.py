@@ -29,6 +29,10 @@ _SERVER_SETTINGS = (
     # series of metrics that nobody reads, 28 MB of text after 1,000 agents
     "metrics.breakdownByTaskQueue=false",
     "metrics.breakdownByPartition=false",
+    # its one shard writes one thing at a time: of hundreds that wait, most time out and are tried again
+    "history.transferProcessorSchedulerWorkerCount=8",
+    "history.timerProcessorSchedulerWorkerCount=8",
+    "history.visibilityProcessorSchedulerWorkerCount=4",
 )
 
 SERVER_ENVIRONMENT = {"GOGC": "30"}
