@@ -89,8 +89,8 @@ class _Writer:
 
     def write(self, tip: Oid) -> Oid:
         """Write the commits; return the one that replaces `tip`."""
-        zero = b"0" * len(tip)
-        end = b"get-mark :%d\nreset %s\nfrom %s\n\ndone\n" % (self._commits[tip], SCRATCH.encode(), zero)
+        # the scratch ref is forgotten, and not deleted: that would lock it
+        end = b"get-mark :%d\nreset %s\n\ndone\n" % (self._commits[tip], SCRATCH.encode())
         return unreferenced.fast_import(self._repository, b"".join([*self._stream, end]), [self._start])
 
     def _mark(self) -> int:

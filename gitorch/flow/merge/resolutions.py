@@ -113,14 +113,13 @@ class FileResolutions:
                 return
 
     def _build(self, blobs: Mapping[Sides, Oid | None], tip: Oid | None) -> Oid:
-        # the scratch ref holds the commit only within this process, and is never written
+        # the scratch ref holds the commit only within this process, and is neither written nor locked
         message = b"gitorch resolutions\n"
         stream = [f"feature done\ncommit {SCRATCH}\nmark :1\ncommitter {self.repository.committer()}\n".encode()]
         stream += [b"data %d\n%s\n" % (len(message), message), f"from {tip}\n".encode() if tip else b""]
         changes = ((f"M 100644 {blob}" if blob else "D", three) for three, blob in blobs.items())
         stream += [f"{change} {three.path}\n".encode() for change, three in changes]
-        zero = "0" * len(next(iter(blobs)).ours)
-        stream.append(f"\nget-mark :1\nreset {SCRATCH}\nfrom {zero}\n\ndone\n".encode())
+        stream.append(f"\nget-mark :1\nreset {SCRATCH}\n\ndone\n".encode())
         return unreferenced.fast_import(self.repository, b"".join(stream), [tip] if tip else [])
 
 
