@@ -216,19 +216,21 @@ def _prove(workspace: Workspace, plan: MergePlan) -> None:
 
 
 def _refuse_moved(workspace: Workspace, plan: MergePlan) -> None:
-    """Raise `TaskMoved` or `RefsMoved` if another command has changed the inputs of the plan. Comments may be added."""
-    target, is_current = plan.target, integration_tip(workspace) == plan.before
-    for planned in (step.task for step in plan.steps):
-        task = workspace.tasks.get(planned.id)
-        if task is None or task.state is not planned.state:
-            raise task_moved(planned.id, task)
-        is_current = is_current and task.commits == planned.commits
-    if not is_current or (target is not None and workspace.repository.read_ref(target.ref) != target.before):
+    """Raise `RefsMoved` or `TaskMoved` if another command has changed the inputs of the plan. Comments may be added."""
+    target, tasks = plan.target, [(step.task, workspace.tasks.get(step.task.id)) for step in plan.steps]
+    if (
+        integration_tip(workspace) != plan.before
+        or (target is not None and workspace.repository.read_ref(target.ref) != target.before)
+        or any(task is not None and task.commits != planned.commits for planned, task in tasks)
+    ):
         raise RefsMoved(
             "refs-moved",
             "another command changed the repository after the merge was planned; nothing was moved",
             fix=("run the command again",),
         )
+    for planned, task in tasks:
+        if task is None or task.state is not planned.state:
+            raise task_moved(planned.id, task)
 
 
 def _left_out(workspace: Workspace, plan: MergePlan) -> list[Task]:
