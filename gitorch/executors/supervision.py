@@ -157,10 +157,8 @@ class Supervisor:
         """Wait for the program's end, a request to stop, or a limit; return which."""
         wall, idle = self.spec["timeout"], self.spec["idle"]
         signs = None
-        began = self.clock
-        quiet_since = time.monotonic()
+        now = began = quiet_since = time.monotonic()
         while program.poll() is None:
-            now = time.monotonic()
             if self.stop_requests:
                 return "stopped"
             if wall and now - began >= wall:
@@ -176,10 +174,12 @@ class Supervisor:
                     return "idle"
             pause = self._next_check(now - began, wall, idle)
             self._sleep(pause)
-            waited = time.monotonic() - now
-            if pause is not None and waited > pause + STOPPED_SECONDS:
-                # the machine slept, or everything was stopped: nobody knows for how much of the wait
-                began, quiet_since = began + waited, quiet_since + waited
+            # the next turn begins here: no moment is outside of a turn
+            earlier, now = now, time.monotonic()
+            turn = now - earlier
+            if pause is not None and turn > pause + STOPPED_SECONDS:
+                # the machine slept, or everything was stopped: nobody knows for how much of the turn
+                began, quiet_since = began + turn, quiet_since + turn
         return "exited"
 
     def _next_check(self, passed: float, wall: float, idle: float) -> float | None:

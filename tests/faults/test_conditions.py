@@ -239,7 +239,7 @@ def test_records_of_another_version_are_read(cli: Cli, tmp_path: Path) -> None:
         spec = json.loads((folder / "spec.json").read_text())
         (folder / "spec.json").write_text(json.dumps({**spec, "wished": ["from the future"]}))
         gate.say()
-        cli.run(ok=6)
+        cli.run(ok=(0, 6))  # the other task has failed in this run, or in the one that was killed
     assert cli.states()["adopted"] == "finished"
     assert cli.tasks()["adopted"]["attempts"] == 1
 
