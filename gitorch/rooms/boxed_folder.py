@@ -9,7 +9,7 @@ import msgspec
 
 from gitorch.config import SandboxSettings
 from gitorch.rooms.base import Command
-from gitorch.rooms.boxes import Confinement, Place
+from gitorch.rooms.boxes import Confinement, Place, Program
 from gitorch.rooms.environment import without_credentials
 from gitorch.rooms.sandbox import hosts
 
@@ -27,7 +27,8 @@ class BoxedFolder(msgspec.Struct, frozen=True, kw_only=True):
         """Return how to run a command in the box, without credentials."""
         allowed = hosts.site_rules(self.settings.hosts)
         env = without_credentials(self.env)
-        return self.boxes.command(self.place, argv, env, allowed=allowed, folder=self.directory, hints=True)
+        program = Program(argv=argv, env=env, allowed=allowed, folder=self.directory, hints=True)
+        return self.boxes.command(self.place, program)
 
     def in_folder(self, folder: Path) -> BoxedFolder:
         """Return the same box, with another folder of its checkout as the working folder."""

@@ -26,7 +26,7 @@ from gitorch.replay import conflict_commit
 from gitorch.rooms import box_notes, uncommitted
 from gitorch.rooms.base import Command, Progress, RoomError, RoomSpec
 from gitorch.rooms.boxed_folder import BoxedFolder
-from gitorch.rooms.boxes import Boxes, Confinement, Place
+from gitorch.rooms.boxes import Boxes, Confinement, Place, Program
 from gitorch.rooms.environment import agent_environment, with_program, without_credentials
 from gitorch.rooms.fresh_worktree import fresh_worktree
 from gitorch.rooms.homecoming import Homecoming
@@ -93,15 +93,15 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         box_notes.exchange(self.place.private, self.notes, self.spec.task)
         self._enter()
         only_reads = self.spec.only_reads or settings.permissions == "readonly"
-        return self.boxes.command(
-            self.place,
-            (*argv, *outside.args),
-            {**whole, **outside.env},
+        program = Program(
+            argv=(*argv, *outside.args),
+            env={**whole, **outside.env},
             allowed=allowed,
             login=login,
             keys=outside.service,
             only_reads=only_reads,
         )
+        return self.boxes.command(self.place, program)
 
     def _outside_keys(self, settings: AgentSettings, env: Mapping[str, str]) -> OutsideKeys:
         try:
@@ -114,7 +114,7 @@ class BoxedWorktree(msgspec.Struct, frozen=True, kw_only=True):
         self._enter()
         env = without_credentials(self.env)
         allowed = hosts.site_rules(self.config.sandbox.hosts)
-        return self.boxes.command(self.place, argv, env, allowed=allowed, hints=True)
+        return self.boxes.command(self.place, Program(argv=argv, env=env, allowed=allowed, hints=True))
 
     def head(self) -> Oid:
         """Return the commit that the agent's git has checked out."""

@@ -66,6 +66,24 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return self.folder / "network.log"
 
 
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """A program of a room: its arguments and its environment, the hosts and what else it may reach.
+
+    `keys` is the service whose keys in `env` stay outside, as `OutsideKeys` has it. With `only_reads`, it cannot write
+    the worktree and its repository. It starts in `folder` (None: the worktree). With `hints`, its output ends with a
+    line about hosts that were refused, if it fails.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    allowed: Sequence[str]
+    login: Login = Login()
+    keys: Mapping[str, object] | None = None
+    folder: Path | None = None
+    hints: bool = False
+    only_reads: bool = False
+
+
 class Confinement(Protocol):
     """How the programs of rooms are confined on this machine, for one repository."""
 
@@ -76,25 +94,8 @@ class Confinement(Protocol):
     def user_hooks(self, place: Place) -> str:
         """Return where a program finds the user's git hooks; empty where there are none."""
 
-    def command(
-        self,
-        place: Place,
-        argv: Sequence[str],
-        env: Mapping[str, str],
-        *,
-        allowed: Sequence[str],
-        login: Login = ...,
-        keys: Mapping[str, object] | None = None,
-        folder: Path | None = None,
-        hints: bool = False,
-        only_reads: bool = False,
-    ) -> Command:
-        """Return how to run a program in a room; `allowed` are the hosts that it may reach.
-
-        `keys` is the service whose keys in `env` stay outside, as `OutsideKeys` has it. With `only_reads`, it cannot
-        write the worktree and its repository. With `hints`, its output ends with a line about hosts that were refused,
-        if it fails.
-        """
+    def command(self, place: Place, program: Program) -> Command:
+        """Return how to run a program in a room."""
 
     def git(self, place: Place, *, may_write: bool) -> tuple[str, ...]:
         """Return the words that start a program of the host's git on a private repository, without a network.
@@ -119,44 +120,31 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
         """Return where the user's git hooks are in the box."""
         return place.hooks_in_box
 
-    def command(
-        self,
-        place: Place,
-        argv: Sequence[str],
-        env: Mapping[str, str],
-        *,
-        allowed: Sequence[str],
-        login: Login = Login(),  # noqa: B008 (it is frozen)
-        keys: Mapping[str, object] | None = None,
-        folder: Path | None = None,
-        hints: bool = False,
-        only_reads: bool = False,
-    ) -> Command:
+    def command(self, place: Place, program: Program) -> Command:
         """Return how to run a program in a room's box."""
-        inside = (place.directory, place.private.git_dir, place.home)
-        tools = host.tools(argv, env, inside=inside, hidden=self.hidden)
         is_filtered = self.settings.network == "on"
-        box = self._box(place, tools, env, login=login, folder=folder or place.directory, only_reads=only_reads)
-        egress = {"folder": _text(_socket_folder(place)), "log": _text(place.log), "hosts": list(allowed), "keys": keys}
-        words = [word.replace(STDIN_FILE, launcher.BRIEF) for word in argv]
+        folder = program.folder or place.directory
+        egress = {
+            "folder": _text(_socket_folder(place)),
+            "log": _text(place.log),
+            "hosts": list(program.allowed),
+            "keys": program.keys,
+        }
+        words = [word.replace(STDIN_FILE, launcher.BRIEF) for word in program.argv]
         if is_filtered:
-            ports = ",".join(map(str, hosts.loopback_ports(allowed)))
+            ports = ",".join(map(str, hosts.loopback_ports(program.allowed)))
             words = [host.interpreter(), "-I", "-S", _ENTRY, f"{_SOCKET_FOLDER}/proxy.sock", ports, "--", *words]
-        brief = ["--brief", STDIN_FILE] if any(STDIN_FILE in word for word in argv) else []
-        start = self._launch(box, network=egress if is_filtered else None, hints=hints)
-        return Command((*start, *brief, "--", *words), folder or place.directory, box_environment(env, place.home))
+        start = self._launch(
+            self._box(place, program, folder), network=egress if is_filtered else None, hints=program.hints
+        )
+        env = box_environment(program.env, place.home)
+        return Command((*start, *brief_words(program.argv), "--", *words), folder, env)
 
-    def _box(
-        self,
-        place: Place,
-        tools: Iterable[Path],
-        env: Mapping[str, str],
-        *,
-        login: Login,
-        folder: Path,
-        only_reads: bool,
-    ) -> Box:
+    def _box(self, place: Place, program: Program, folder: Path) -> Box:
         """Return what a program in a room can read and write; its working directory is `folder`."""
+        env, login = program.env, program.login
+        inside = (place.directory, place.private.git_dir, place.home)
+        tools = host.tools(program.argv, env, inside=inside, hidden=self.hidden)
         system, links = host.system(shares_network=self.settings.network == "open")
         network = ((_text(_socket_folder(place)), _SOCKET_FOLDER), (entry.__file__, _ENTRY))
         files = _same([place.private.git_dir, place.directory])
@@ -173,12 +161,12 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
             write=(
                 *_same(outermost(expanded(self.settings.write))),
                 *_same([place.home]),
-                *(() if only_reads else files),
+                *(() if program.only_reads else files),
                 *home.in_home(outermost(expanded(self.settings.write)), env, place.home),
                 *login.write,
             ),
             protect=(
-                *(files if only_reads else ()),
+                *(files if program.only_reads else ()),
                 *_protected(place),
                 *home.in_home(readable(self.settings), env, place.home),
                 *login.read,
@@ -228,6 +216,11 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True):
             "hints": hints,
         }
         return host.interpreter(), "-I", "-S", launcher.__file__, json.dumps(settings)
+
+
+def brief_words(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the words by which the launcher learns that a program reads its brief as a file."""
+    return ("--brief", STDIN_FILE) if any(STDIN_FILE in word for word in argv) else ()
 
 
 def box_environment(env: Mapping[str, str], own_home: Path) -> dict[str, str]:

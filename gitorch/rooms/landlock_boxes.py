@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from gitorch.config import SandboxSettings
-from gitorch.executors.base import STDIN_FILE
 from gitorch.rooms.base import Command
 from gitorch.rooms.boxes import (
     IMPORT_BYTES,
     IMPORT_SECONDS,
     Place,
+    Program,
     box_environment,
+    brief_words,
     expanded,
     outermost,
     readable,
 )
 from gitorch.rooms.private_repository import READ_ONLY
 from gitorch.rooms.sandbox import home, host, hosts, launcher, seccomp
-from gitorch.rooms.sandbox.logins import Login
 from gitorch.rooms.sandbox.reach import Reach
 
 _NO_SYSTEM_SETTINGS = {"GIT_CONFIG_NOSYSTEM": "1"}
@@ -51,46 +51,29 @@ class LandlockBoxes(msgspec.Struct, frozen=True, kw_only=True):
         path = Path(os.path.normpath(place.user_hooks))
         return os.fspath(path) if path.is_dir() else ""
 
-    def command(
-        self,
-        place: Place,
-        argv: Sequence[str],
-        env: Mapping[str, str],
-        *,
-        allowed: Sequence[str],
-        login: Login = Login(),  # noqa: B008 (it is frozen)
-        keys: Mapping[str, object] | None = None,
-        folder: Path | None = None,
-        hints: bool = False,
-        only_reads: bool = False,
-    ) -> Command:
+    def command(self, place: Place, program: Program) -> Command:
         """Return how to run a program in a room under Landlock."""
         place.temporary.mkdir(parents=True, exist_ok=True)
-        home.link((*login.read, *login.write))
-        home.link(home.in_home((*self._writable, *readable(self.settings)), env, place.home))
+        home.link((*program.login.read, *program.login.write))
+        home.link(home.in_home((*self._writable, *readable(self.settings)), program.env, place.home))
         is_filtered = self.settings.network == "on"
-        network = {"folder": None, "log": os.fspath(place.log), "hosts": list(allowed), "keys": keys}
+        folder = program.folder or place.directory
+        network = {
+            "folder": None,
+            "log": os.fspath(place.log),
+            "hosts": list(program.allowed),
+            "keys": program.keys,
+        }
         start = self._launch(
-            self._reach(place, argv, env, login, hosts.loopback_ports(allowed), only_reads=only_reads),
-            folder or place.directory,
-            network=network if is_filtered else None,
-            hints=hints,
+            self._reach(place, program), folder, network=network if is_filtered else None, hints=program.hints
         )
-        brief = ["--brief", STDIN_FILE] if any(STDIN_FILE in word for word in argv) else []
-        environment = box_environment(env, place.home) | _temporary(place) | _NO_SYSTEM_SETTINGS
-        return Command((*start, *brief, "--", *argv), folder or place.directory, environment)
+        env = box_environment(program.env, place.home) | _temporary(place) | _NO_SYSTEM_SETTINGS
+        return Command((*start, *brief_words(program.argv), "--", *program.argv), folder, env)
 
-    def _reach(
-        self,
-        place: Place,
-        argv: Sequence[str],
-        env: Mapping[str, str],
-        login: Login,
-        ports: tuple[int, ...],
-        *,
-        only_reads: bool,
-    ) -> Reach:
-        """Return what a program in a room reaches; `ports` are those of this machine that the proxy would allow."""
+    def _reach(self, place: Place, program: Program) -> Reach:
+        """Return what a program in a room reaches; of this machine's ports, those that the proxy would allow."""
+        login, only_reads = program.login, program.only_reads
+        ports = hosts.loopback_ports(program.allowed)
         files: tuple[Path, ...] = (place.private.git_dir, place.directory)
         hooks = self.user_hooks(place)
         system, _ = host.system(shares_network=self.settings.network == "open")
@@ -98,7 +81,7 @@ class LandlockBoxes(msgspec.Struct, frozen=True, kw_only=True):
             read=_real(
                 [
                     *(source for source, _ in (*system, *login.read)),
-                    *host.tools(argv, env, inside=(*files, place.home), hidden=self.hidden),
+                    *host.tools(program.argv, program.env, inside=(*files, place.home), hidden=self.hidden),
                     *readable(self.settings),
                     *(place.objects, Path("/proc")),
                     *([hooks] if hooks else []),

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from gitorch.git.attempt_exchange import ExchangeFailed, Mirror, delivery_ref, lease_ref
 from gitorch.model.naming import Oid
@@ -134,7 +135,7 @@ class Cluster:
         self.start_run()
         for line in git("for-each-ref", "refs/gitorch/lease", cwd=self.cli.folder).splitlines():
             self.leases.setdefault(line.rpartition("/")[2], line.split(" ")[0])
-        with contextlib.suppress(Exception):  # it is being killed
+        with contextlib.suppress(psutil.Error):  # it is being killed
             self.peak_memory = max(self.peak_memory, self.server.memory)
 
     def start_run(self) -> None:

@@ -16,6 +16,10 @@ import stat
 import struct
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` would delay the start of every program
+    from typing import Any
+
 OLDEST = 4
 """The first version that limits TCP connections (Linux 6.7). Earlier ones would leave the network open."""
 SCOPED = 6
@@ -48,7 +52,7 @@ def version() -> int:
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
-def confine(rules: dict[str, object]) -> None:
+def confine(rules: dict[str, Any]) -> None:
     """Confine this process: Landlock, then no capabilities, then the filter. Raises `OSError` when one is refused."""
     abi = version()
     if abi < OLDEST:
@@ -61,7 +65,7 @@ def confine(rules: dict[str, object]) -> None:
     _install(bytes.fromhex(str(rules["filter"])))
 
 
-def _ruleset(abi: int, rules: dict[str, object]) -> int:
+def _ruleset(abi: int, rules: dict[str, Any]) -> int:
     files = _FIRST | _REFER | _TRUNCATE | (_IOCTL_DEVICE if abi >= 5 else 0)
     ports = rules["ports"]
     network = 0 if ports is None else _BIND_TCP | _CONNECT_TCP
@@ -73,9 +77,9 @@ def _ruleset(abi: int, rules: dict[str, object]) -> int:
         "landlock_create_ruleset",
     )
     for name, access in (("read", _READ), ("list", _READ_DIR), ("write", files & ~_IOCTL_DEVICE), ("devices", _DEVICE)):
-        for path in rules[name]:  # type: ignore[attr-defined]
+        for path in rules[name]:
             _allow(ruleset, path, access & files)
-    for port in ports or ():  # type: ignore[attr-defined]
+    for port in ports or ():
         _add(ruleset, _NET_PORT, struct.pack("=QQ", _CONNECT_TCP, port), f"port {port}")
     return ruleset
 
