@@ -145,6 +145,8 @@ def working(address: str, folder: Path, slots: int, *labels: str) -> Iterator[Wo
         yield worker
     finally:
         worker.kill()
+    log = (folder / "worker.log").read_text()
+    assert "Traceback" not in log, log
 
 
 async def _work(address: str, folder: str, slots: str, *labels: str) -> None:

@@ -41,6 +41,10 @@ class CannotEnter(Exception):
     """This machine cannot run an order; the text says why."""
 
 
+class StillRuns(Exception):
+    """An execution that is to be removed has not ended here."""
+
+
 class Surroundings(Protocol):
     """Turns an order into a program of this machine, and its work into something that travels."""
 
@@ -171,10 +175,10 @@ class Host:
             local.wait(execution)
 
     def remove(self, token: str) -> None:
-        """Remove what there is of an execution that has ended."""
+        """Remove what there is of an execution that has ended. Raises `StillRuns` when it has not."""
         root = self._root(token)
         for execution in self._executor(token).adopt("."):
-            raise RuntimeError(f"{execution} runs")
+            raise StillRuns(f"{execution} runs")
         self._surroundings.abandon(token)
         shutil.rmtree(root, ignore_errors=True)
 

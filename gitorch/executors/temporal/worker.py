@@ -15,13 +15,14 @@ from temporalio import activity
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, RPCError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCStatusCode
 from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker
 
 from gitorch.errors import SetupNeeded
 from gitorch.executors.temporal.connection import ANSWER, Target, connect, runtime, unreachable
-from gitorch.executors.temporal.host import Host
+from gitorch.executors.temporal.granting import is_granted
+from gitorch.executors.temporal.host import Host, StillRuns
 from gitorch.executors.temporal.messages import Claim, FilesOrder, Order, Result, StopOrder, queue_of
 from gitorch.executors.temporal.workflows import (
     BUSY,
@@ -47,7 +48,7 @@ _TWO = PollerBehaviorSimpleMaximum(2)
 """How many requests for more work a worker has open, of each kind: with a cache of workflows the SDK needs two. A
 server without settings takes 1,200 at once from all workers, and each one costs it memory."""
 
-_THROTTLE = timedelta(seconds=5)
+_THROTTLE = timedelta(seconds=1)
 _STICKY = timedelta(seconds=5)
 _DAY = timedelta(days=1)
 _READY_SECONDS = 5.0
@@ -71,15 +72,20 @@ class Activities:
     async def run(self, order: Order, attempt: int) -> Result:
         """Run a program, once the workflow has granted it."""
         with self._slot():
-            if not await self._is_granted(attempt):
-                raise ApplicationError("another worker has it, or nobody wants it", type="stale", non_retryable=True)
-            async with _heartbeats(order.heartbeat / 4), self._rescues(order):
-                try:
-                    return await self._in_thread(self._host.run, order)
-                except asyncio.CancelledError:
-                    # lost to the engine: its result counts no more, so it must not go on
-                    await asyncio.shield(self._in_thread(self._host.kill, order))
-                    raise
+            # before the answer to the claim: while that takes long, this worker must not count as lost
+            async with _heartbeats(order.heartbeat / 4), _quiet_loss():
+                if not await self._is_granted(attempt):
+                    raise _expected("another worker has it, or nobody wants it", "stale", non_retryable=True)
+                async with self._rescues(order):
+                    return await self._run_or_kill(order)
+
+    async def _run_or_kill(self, order: Order) -> Result:
+        try:
+            return await self._in_thread(self._host.run, order)
+        except asyncio.CancelledError:
+            # lost to the engine: its result counts no more, so it must not go on
+            await asyncio.shield(self._in_thread(self._host.kill, order))
+            raise
 
     @activity.defn(name=STOP)
     async def stop(self, order: StopOrder) -> None:
@@ -89,12 +95,18 @@ class Activities:
     @activity.defn(name=GIVE)
     async def give(self, order: FilesOrder) -> None:
         """Give a running program files; again when it is not there yet."""
-        await self._in_thread(self._host.give, order)
+        try:
+            await self._in_thread(self._host.give, order)
+        except OSError as error:
+            raise _expected(str(error), "not-there") from error
 
     @activity.defn(name=REMOVE)
     async def remove(self, key: str, token: str) -> None:  # noqa: ARG002 # the engine's web page shows it
-        """Remove what there is of an execution."""
-        await self._in_thread(self._host.remove, token)
+        """Remove what there is of an execution; again while it runs, on a worker that was given up before it knew."""
+        try:
+            await self._in_thread(self._host.remove, token)
+        except StillRuns as error:
+            raise _expected(str(error), "runs") from error
 
     async def wait_until_idle(self) -> None:
         """Wait until nothing runs here."""
@@ -103,7 +115,7 @@ class Activities:
     @contextlib.contextmanager
     def _slot(self) -> Any:
         if not self._free or self._host.is_draining:
-            raise ApplicationError("no free slot", type=BUSY, non_retryable=True)
+            raise _expected("no free slot", BUSY, non_retryable=True)
         self._free -= 1
         self._host.busy += 1
         self._idle.clear()
@@ -116,8 +128,13 @@ class Activities:
                 self._idle.set()
 
     async def _is_granted(self, attempt: int) -> bool:
-        name = self._host.describe().host
-        return await self._workflow().execute_update(ExecutionWorkflow.claim, Claim(attempt, self._host.queue, name))
+        workflow = self._workflow()
+
+        async def ask(claim: Claim, *, id: str) -> bool:
+            return await workflow.execute_update(ExecutionWorkflow.claim, claim, id=id)
+
+        claim = Claim(attempt, self._host.queue, self._host.describe().host)
+        return await is_granted(ask, claim, is_cancelled=activity.is_cancelled)
 
     def _workflow(self) -> WorkflowHandle[Any, Any]:
         info = activity.info()
@@ -149,6 +166,23 @@ class Activities:
 
     async def _in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+
+
+def _expected(message: str, kind: str, *, non_retryable: bool = False) -> ApplicationError:
+    """Return an error that is part of normal work: the SDK prints no traceback of it."""
+    return ApplicationError(message, type=kind, non_retryable=non_retryable, category=ApplicationErrorCategory.BENIGN)
+
+
+@contextlib.asynccontextmanager
+async def _quiet_loss() -> AsyncIterator[None]:
+    """Print no traceback when the engine has given the program up; it ignores how that ends."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        details = activity.cancellation_details()
+        if details is not None and (details.not_found or details.timed_out):
+            raise _expected("the engine has given it up", "lost", non_retryable=True) from None
+        raise
 
 
 @contextlib.asynccontextmanager

@@ -145,6 +145,10 @@ class ExecutionWorkflow:
 
     @workflow.update(name="claim")
     def claim(self, claim: Claim) -> bool:
+        """Answer a worker that asks whether it may start the program."""
+        return self.grant(claim)
+
+    def grant(self, claim: Claim) -> bool:
         """Let a worker start the program, unless another one has it, or nobody wants it any more."""
         if self._claimed is not None or self._requests or claim.attempt != self._attempt:
             return False
