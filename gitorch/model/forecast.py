@@ -105,6 +105,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     resolutions: tuple[Resolution, ...] = ()
 
+    @property
+    def awaits_proof(self) -> bool:
+        """Whether it has resolutions whose checks have not run yet."""
+        return any(resolution.awaits_checks for resolution in self.resolutions)
+
 
 ForecastSummary = tuple[tuple[Conflict, ...], Candidate | None]
 """The conflicts of the forecast, and the candidate."""

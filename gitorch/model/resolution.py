@@ -34,7 +34,8 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A resolution of the conflict of one task with others that went in before it.
 
     It holds for exactly the tips `onto` (of what it was put on) and `task_tip`; `tip` and `tree` are its result.
-    `checks` are the results on that tree. `reason` says why it is not proven.
+    `checks` are the results on that tree. `reason` says why it is not proven; it may be proven yet if it
+    `awaits_checks`.
     """
 
     task: TaskId
@@ -47,6 +48,7 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     proven: bool = False
     reason: str = ""
     checks: tuple[CheckResult, ...] = ()
+    awaits_checks: bool = False
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.services import auto_merge, merge_signing
 from gitorch.services.background_jobs import (
     CheckCandidate,
+    CheckedCandidate,
     CheckedPlan,
     Checker,
     Forecaster,
@@ -58,6 +59,7 @@ _DRAIN_SECONDS = 0.2
 
 
 CheckJob = CheckCandidate | MergeTasks
+CheckResult = CheckedCandidate | CheckedPlan
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
 
@@ -75,7 +77,7 @@ class BackgroundMerger:
         self.workspace = workspace
         self._may_merge = may_merge
         self._updates: queue.SimpleQueue[JobOutcome[UpdateForecast, UpdateResult]] = queue.SimpleQueue()
-        self._checks: queue.SimpleQueue[JobOutcome[CheckJob, CheckedPlan]] = queue.SimpleQueue()
+        self._checks: queue.SimpleQueue[JobOutcome[CheckJob, CheckResult]] = queue.SimpleQueue()
         self._woken = threading.Event()
         self._wake = wake
         self._forecaster = LatestWinsWorker(Forecaster(context, workspace.loaded).run, self._updates, self._notify)
@@ -205,37 +207,38 @@ class BackgroundMerger:
 
     # ------------------------------------------------------------------------------------------ checks and merges
 
-    def _finish_check(self, outcome: JobOutcome[CheckJob, CheckedPlan]) -> list[Task]:
+    def _finish_check(self, outcome: JobOutcome[CheckJob, CheckResult]) -> list[Task]:
         """Publish the result of a check; return the tasks that were merged."""
         self._is_due = True
         merged: list[Task] = []
         if isinstance(outcome.job, CheckCandidate):
             with self._record_errors("check"):
-                self._save_results(outcome.job, _result(outcome))
+                checked = _result(outcome)
+                assert isinstance(checked, CheckedCandidate)
+                self._save_results(outcome.job, checked)
             return merged
         if outcome.job is self._merge_job:
             self._merge_job = None
         with self._record_errors("merge"):
-            merged = self._publish(_result(outcome))
+            verified = _result(outcome)
+            assert isinstance(verified, CheckedPlan)
+            merged = self._publish(verified)
         if not merged:  # else there will be another candidate
             self._submit_candidate()
         return merged
 
-    def _save_results(self, job: CheckCandidate, checked: CheckedPlan) -> None:
-        """Save the results of the candidate, and put proven resolutions on top of a green one."""
+    def _save_results(self, job: CheckCandidate, checked: CheckedCandidate) -> None:
+        """Save the results of the candidate, and move its branch if other resolutions go in than were known before."""
         if not self._is_newest(job.candidate):
             return
-        judged = candidate.with_results(job.candidate, job.plan, checked.plan)
-        resolved, tree = checked.resolved, checked.tree
-        if resolved is None or tree is None or judged.status is not CheckStatus.GREEN or resolved.tip == judged.tip:
-            resolutions = resolved.resolutions if resolved else ()
-            save_candidate(self.workspace, msgspec.structs.replace(judged, resolutions=resolutions))
+        judged = candidate.with_resolutions(checked.judged, checked.plan, checked.tree)
+        if judged.tip == job.candidate.tip:
+            save_candidate(self.workspace, judged)
             return
         tip = self.workspace.repository.read_ref(branch_ref(judged.branch))
         is_own = tip in (job.candidate.tip, job.candidate.before)
-        extended = msgspec.structs.replace(judged, before=tip if is_own else None)
-        extended = candidate.with_resolutions(extended, resolved, tree)
-        publish_candidate(self.workspace, RebuiltCandidate(resolved, extended, tip))
+        judged = msgspec.structs.replace(judged, before=tip if is_own else None)
+        publish_candidate(self.workspace, RebuiltCandidate(job.plan, judged, tip))
 
     def _is_newest(self, published: Candidate) -> bool:
         return saved_candidate(self.workspace) == published and published.status is CheckStatus.CHECKING

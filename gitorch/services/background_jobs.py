@@ -16,11 +16,11 @@ from gitorch.errors import GitorchError, Refused
 from gitorch.flow import merge
 from gitorch.flow.forecast.background_worker import Cancellation, Superseded
 from gitorch.flow.forecast.pairs import MergeCache
-from gitorch.flow.merge import MergePlan, MergeReplayer
+from gitorch.flow.merge import MergePlan, MergeReplayer, candidate
 from gitorch.flow.merge.candidate import MergeBase
 from gitorch.flow.merge.checks import verify_plan
 from gitorch.flow.merge.regenerate import Regenerator
-from gitorch.model.forecast import Candidate, Forecast
+from gitorch.model.forecast import Candidate, CheckStatus, Forecast
 from gitorch.model.generators import drain
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import CheckResult, Task
@@ -87,15 +87,18 @@ class MergeTasks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckedPlan(msgspec.Struct, frozen=True):
-    """A plan reduced to the steps that pass the checks, and notices for the user.
-
-    `resolved` is that plan with the proven resolutions of what conflicts in it, and `tree` the tree of its tip.
-    """
+    """A plan reduced to the steps that pass the checks, and notices for the user."""
 
     plan: MergePlan
     notices: tuple[str, ...] = ()
-    resolved: MergePlan | None = None
-    tree: Oid | None = None
+
+
+class CheckedCandidate(msgspec.Struct, frozen=True):
+    """A candidate with the results of its checks, its plan with the proven resolutions, and the tree of that."""
+
+    judged: Candidate
+    plan: MergePlan
+    tree: Oid
 
 
 class Forecaster:
@@ -165,7 +168,7 @@ class Checker:
         self.context = context
         self.loaded = loaded
 
-    def run(self, job: CheckCandidate | MergeTasks, cancellation: Cancellation) -> CheckedPlan:
+    def run(self, job: CheckCandidate | MergeTasks, cancellation: Cancellation) -> CheckedPlan | CheckedCandidate:
         """Return the steps that pass the checks. Raises `Superseded` if the job is cancelled."""
         if isinstance(job, MergeTasks):
             return self._merge(job, cancellation)
@@ -173,7 +176,12 @@ class Checker:
             replayer = merge.merge_replayer(engine)
             verified = self._verified(replayer, job.tasks, job.plan, "batch", cancellation)
             resolved = self._resolved(replayer, job.tasks, verified, cancellation)
-            return CheckedPlan(verified, resolved=resolved, tree=replayer.tree(resolved.tip))
+            judged = candidate.with_results(job.candidate, job.plan, verified)
+            # resolutions go on top of a green union only
+            shown = resolved if judged.status is CheckStatus.GREEN else job.plan
+            plan = msgspec.structs.replace(shown, results=shown.results or judged.results)
+            plan = msgspec.structs.replace(plan, resolutions=resolved.resolutions)
+            return CheckedCandidate(judged, plan, replayer.tree(plan.tip))
 
     def _merge(self, job: MergeTasks, cancellation: Cancellation) -> CheckedPlan:
         config = self.loaded.config

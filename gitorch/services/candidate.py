@@ -33,7 +33,10 @@ ResolvePlan = Callable[[MergeReplayer, MergePlan], MergePlan]
 
 
 class RebuiltCandidate(msgspec.Struct, frozen=True):
-    """A rebuilt candidate that is not published yet, its plan, and the earlier tip of its branch."""
+    """A rebuilt candidate that is not published yet, its plan, and the earlier tip of its branch.
+
+    The plan has no resolutions even where the candidate has.
+    """
 
     plan: MergePlan
     candidate: Candidate
@@ -87,19 +90,18 @@ def rebuild_candidate(
     # commands that generate files run only when it is merged
     merge_replayer = merge.merge_replayer(replayer)
     plan = plan_for(inputs, merge_replayer, selection.tasks)
-    if resolve is not None and plan.conflicts:
-        plan = resolve(merge_replayer, plan)
+    resolved = resolve(merge_replayer, plan) if resolve is not None and plan.conflicts else plan
     tip = inputs.candidate_tip
     rebuilt = candidate.make_candidate(
-        plan,
-        replayer.tree(plan.tip),
+        resolved,
+        replayer.tree(resolved.tip),
         selection,
         inputs.merge_base,
         branch=inputs.config.candidate,
         before=tip if saved and tip in (saved.tip, saved.before) else None,
         time=datetime.now(UTC),
     )
-    replayer.keep(plan.tip)
+    replayer.keep(plan.tip, resolved.tip)
     return RebuiltCandidate(plan, _before_checks(inputs, loaded, rebuilt, checked=checked), tip)
 
 
@@ -132,7 +134,7 @@ def _is_up_to_date(
     if saved is None:
         return not selection.tasks and tip is None
     in_place = tip == saved.tip or (bool(saved.not_updated) and _is_checked_out(inputs.repository, saved.branch))
-    has_results = saved.status in (CheckStatus.GREEN, CheckStatus.RED)
+    has_results = saved.status in (CheckStatus.GREEN, CheckStatus.RED) and not saved.awaits_proof
     is_checked = not checked or has_results or bool(_why_unchecked(inputs, loaded, saved.onto))
     return in_place and is_checked and candidate.is_current(saved, selection, inputs.merge_base)
 
@@ -156,8 +158,13 @@ def _before_checks(inputs: MergeInputs, loaded: LoadedConfig, rebuilt: Candidate
 
 
 def _with_known_results(rebuilt: Candidate, saved: Candidate | None) -> Candidate:
-    """Return a candidate with the results of the saved one if their trees are the same."""
-    is_open = rebuilt.status is CheckStatus.CHECKING or rebuilt == unchecked(rebuilt)
+    """Return a candidate with the results of the saved one if their trees are the same.
+
+    One that will be checked is checked all the same if resolutions await it: which of them are proven decides what is
+    in it.
+    """
+    is_checking = rebuilt.status is CheckStatus.CHECKING
+    is_open = rebuilt == unchecked(rebuilt) or (is_checking and not rebuilt.awaits_proof)
     if is_open and saved and saved.tree == rebuilt.tree and saved.status is CheckStatus.GREEN:
         return msgspec.structs.replace(rebuilt, status=CheckStatus.GREEN, results=saved.results, reason="")
     return rebuilt

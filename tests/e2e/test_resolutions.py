@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,15 @@ test = "grep -q 'class Shop' shop.py"
 SHOP = "class Shop:\n    def __init__(self):\n        self.items = []\n"
 
 
-def member(name: str, check: str | None = None) -> str:
-    """Return a task that adds a member to the class; its own check looks for it, unless that is empty."""
+def member(name: str, check: str | None = None, gate: Path | None = None) -> str:
+    """Return a task that adds a member to the class once the gate is there.
+
+    Its own check looks for the member, unless that is empty.
+    """
     own = f"grep -q 'def {name}' shop.py" if check is None else check
+    wait = [f"until [ -e {shlex.quote(str(gate))} ]; do sleep 0.05; done"] if gate else []
     lines = f"printf '%s\\n' '' '    def {name}(self):' '        return 1' >> shop.py"
-    prompt = told(name, lines, f"git commit -qam {name}")
+    prompt = told(name, *wait, lines, f"git commit -qam {name}")
     checks = f"checks = {{ own = {json.dumps(own)} }}\n" if own else ""
     return f"[[task]]\nprompt = {json.dumps(prompt)}\n{checks}"
 
@@ -152,6 +158,33 @@ def test_what_a_resolution_changed(cli: Cli, tmp_path: Path) -> None:
     assert entry["commit"] == git("rev-parse", "orch/integration", cwd=cli.folder)
     assert entry["files"][0]["hunks"] == [hunk]
     assert cli.error("diff", "total", "--resolution", exit=3)["code"] == "no-resolution"
+
+
+@pytest.mark.parametrize("order", [("total", "clear", "first"), ("first", "total", "clear")])
+def test_the_candidate_does_not_depend_on_what_finishes_first(cli: Cli, tmp_path: Path, order: tuple[str, ...]) -> None:
+    """What finishes on top of a green candidate is proven as well, and in the order of the queue."""
+    members = {"total": None, "clear": None, "first": "! grep -q 'def clear' shop.py"}
+    tasks = [member(name, check, tmp_path / f"{name}.gate") for name, check in members.items()]
+    cli("submit", "-F", "-", input="".join(tasks).encode())
+
+    def is_judged(*names: str) -> bool:
+        """Return whether a green candidate speaks of exactly these tasks."""
+        candidate = cli.json("status")["candidate"]
+        if candidate is None or candidate["checks"]["judgement"] != "green":
+            return not names
+        return {*candidate["tasks"], *(entry["id"] for entry in candidate["left_out"])} == {*names}
+
+    with cli.start("run") as run:
+        for place, name in enumerate(order):
+            run.goes_on_until(functools.partial(is_judged, *order[:place]))
+            (tmp_path / f"{name}.gate").touch()
+        assert run.end().code == 0
+    resolutions = cli.json("status")["candidate"]["resolutions"]
+    assert [(entry["id"], entry["proven"], entry["reason"]) for entry in resolutions] == [
+        ("clear", True, None),
+        ("first", False, "check first: own fails"),
+    ]
+    assert [name for name in members if f"def {name}" in shop(cli, "orch/candidate")] == ["total", "clear"]
 
 
 def test_the_candidate_carries_what_is_proven(cli: Cli) -> None:

@@ -59,7 +59,7 @@ class WordChecks:
 
     def _verdict(self, commit: Oid, checks: Mapping[str, str], *, may_run: bool) -> Verdict:
         if not may_run:
-            return Verdict(reason=UNKNOWN)
+            return UNKNOWN
         results = self._results(commit, checks)
         failed = next((result.name for result in results if not result.passed), "")
         return Verdict(reason=f"check {failed} fails" if failed else "", check=failed, results=results, started=True)

@@ -76,7 +76,7 @@ class FakeJudge:
     def together(self, commit: Oid, tasks: Sequence[Task], *, may_run: bool) -> Verdict:
         key = names_in(commit), frozenset(task.id for task in tasks)
         if key not in self.known and not may_run:
-            return Verdict(reason=UNKNOWN)
+            return UNKNOWN
         if key in self.known:
             return self.known[key]
         self.runs.append(commit.removeprefix("main+"))
@@ -196,7 +196,7 @@ def test_the_search_is_bounded() -> None:
 def test_without_runs_only_what_is_known_counts() -> None:
     """A command that may run no checks shows what an earlier one proved."""
     night = Night(checked_tasks("a", "b"), pairs("a-b"), {"b": 1})
-    assert reasons(night.resolve(max_runs=0)) == {"b": UNKNOWN}
+    assert reasons(night.resolve(max_runs=0)) == {"b": UNKNOWN.reason}
     assert night.resolve().resolutions[0].proven
     assert night.resolve(max_runs=0).resolutions[0].proven
     assert len(night.judge.runs) == 1

@@ -85,14 +85,15 @@ def make_candidate(
 
 
 def with_resolutions(candidate: Candidate, plan: MergePlan, tree: Oid) -> Candidate:
-    """Return a checked candidate with proven resolutions on top: `plan` has them."""
-    planned = {task.id for task in plan.order}
+    """Return a checked candidate that holds what `plan` holds: with its proven resolutions on top."""
+    tasks, left_out = _tips(step.task for step in plan.steps), _left_out(plan)
+    decided = {*tasks, *(entry.task for entry in left_out)}
     return msgspec.structs.replace(
         candidate,
         tip=plan.tip,
         tree=tree,
-        tasks=_tips(step.task for step in plan.steps),
-        left_out=(*(entry for entry in candidate.left_out if entry.task not in planned), *_left_out(plan)),
+        tasks=tasks,
+        left_out=(*(entry for entry in candidate.left_out if entry.task not in decided), *left_out),
         results=plan.results,
         resolutions=plan.resolutions,
     )

@@ -11,24 +11,26 @@ import msgspec
 from gitorch.model.naming import Oid
 from gitorch.model.task import CheckResult, Task
 
-UNKNOWN = "its checks have not run yet"
-"""The reason of a verdict that is not known, where no checks may run."""
-
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the checks say of a tree. `reason` says why it is not green (empty: it is), `check` is the one that fails.
 
-    `started` tells that checks were started for it, rather than known.
+    `started` tells that checks were started for it, rather than known. Without `is_known` no check was allowed to run.
     """
 
     reason: str = ""
     check: str = ""
     results: tuple[CheckResult, ...] = ()
     started: bool = False
+    is_known: bool = True
 
     @property
     def is_green(self) -> bool:
         return not self.reason
+
+
+UNKNOWN = Verdict(reason="its checks have not run yet", is_known=False)
+"""The verdict where no check may run and none has."""
 
 
 class Judge(Protocol):

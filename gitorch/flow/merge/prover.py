@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gitorch.flow.merge.judge import UNKNOWN, Judge, Verdict
+from gitorch.flow.merge.judge import Judge, Verdict
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import Task
 
@@ -18,15 +18,15 @@ class Prover:
         self._runs_left = max_runs
         self._alone: dict[TaskId, Verdict] = {}
 
-    def why_unprovable(self, parties: Iterable[Task]) -> str:
-        """Return why a resolution between these tasks cannot be proven: one has no checks, or fails alone."""
+    def judge_parties(self, parties: Iterable[Task]) -> Verdict:
+        """Judge whether a resolution between these tasks can be proven: each has checks, and is green alone."""
         for task in parties:
             if not task.spec.checks:
-                return f"{task.id} has no check of its own"
+                return Verdict(reason=f"{task.id} has no check of its own")
             verdict = self._judge_alone(task)
             if not verdict.is_green:
-                return f"{task.id} alone: {verdict.reason}"
-        return ""
+                return Verdict(reason=f"{task.id} alone: {verdict.reason}", is_known=verdict.is_known)
+        return Verdict()
 
     def _judge_alone(self, task: Task) -> Verdict:
         if task.id not in self._alone:
@@ -38,7 +38,7 @@ class Prover:
         verdict = self._judge.together(commit, tasks, may_run=self._runs_left > 0)
         if verdict.started:
             self._runs_left -= 1
-        if verdict.reason == UNKNOWN and self._max_runs > 0:
+        if not verdict.is_known and self._max_runs > 0:
             reason = f"the limit of {self._max_runs} checked trees was reached (merge.max_checks)"
             return Verdict(reason=reason)
         return verdict

@@ -204,8 +204,9 @@ class ResolutionSearch:
         """Return a resolution, with whether it is proven."""
         files = tuple(file for part in replayed.resolved for file in part.files if file.needs_proof)
         partners = self._partners(landing, files)
-        reason = prover.why_unprovable([task, *partners])
-        verdict = Verdict(reason=reason) if reason else self._prove(replayed.tip, landing, task, group, prover)
+        verdict = prover.judge_parties([task, *partners])
+        if verdict.is_green:
+            verdict = self._prove(replayed.tip, landing, task, group, prover)
         return Resolution(
             task=task.id,
             partners=tuple(partner.id for partner in partners),
@@ -217,6 +218,7 @@ class ResolutionSearch:
             proven=verdict.is_green,
             reason=verdict.reason,
             checks=verdict.results,
+            awaits_checks=not verdict.is_known,
         )
 
     def _prove(self, tip: Oid, landing: Landing, task: Task, group: set[TaskId], prover: Prover) -> Verdict:

@@ -79,7 +79,7 @@ class TreeJudge:
         if (known := checker.known(commit)) is not None:
             return _verdict(known)
         if not may_run or self._is_stopped:
-            return Verdict(reason=UNKNOWN)
+            return UNKNOWN
         return _verdict(checker.check(commit), started=True)
 
     def _checker(self, checks: Mapping[str, str]) -> TreeChecker:
