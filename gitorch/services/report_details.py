@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 
 from gitorch.errors import Refused
-from gitorch.executors.base import Executor, Submitted
 from gitorch.flow.review.second_look import SecondLook
 from gitorch.git.repository import GitFailed
-from gitorch.model.outcome import Event, Exit
+from gitorch.model.outcome import Event
 from gitorch.model.redact import redacted
 from gitorch.model.task import Task
+from gitorch.services.attempt_steps import AttemptStep, recorded_step
 from gitorch.services.executor import executor_of
 from gitorch.services.second_look import since_review
 from gitorch.services.watch import executions, transcript
@@ -28,18 +28,6 @@ _MAX_EVENT = 1_500
 
 _MAX_OUTPUT = 6_000
 """Bytes of a failed check's output that a page holds: its last ones."""
-
-
-class AttemptStep(msgspec.Struct, frozen=True):
-    """One step of an attempt. Times are Unix seconds; `end` is None while it runs.
-
-    `name` is what the key says behind the attempt: `prepare-1`, `agent-1`, or `clean-1/pytest` for a check.
-    """
-
-    attempt: int
-    name: str
-    start: float
-    end: float | None
 
 
 class Transcript(msgspec.Struct, frozen=True):
@@ -76,19 +64,10 @@ def task_details(workspace: Workspace, task: Task) -> TaskDetails:
 def _steps(workspace: Workspace, task: Task) -> tuple[AttemptStep, ...]:
     executor = executor_of(workspace)
     return tuple(
-        _step(executor, number, execution)
+        recorded_step(executor, number, execution)
         for number in range(1, task.attempts + 1)
         for execution in executions(workspace, task, number)
     )
-
-
-def _step(executor: Executor, number: int, execution: Submitted) -> AttemptStep:
-    name = "/".join(execution.key.split("/")[3:])
-    status = executor.poll(execution.id)
-    if isinstance(status, Exit):
-        start = status.started or execution.time
-        return AttemptStep(number, name, start, start + status.seconds)
-    return AttemptStep(number, name, execution.time, None)
 
 
 def _last_events(workspace: Workspace, task: Task) -> Transcript:

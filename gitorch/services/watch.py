@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import msgspec
 
@@ -20,8 +21,9 @@ from gitorch.model.forecast import ForecastSummary
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import Event
 from gitorch.model.redact import redacted
-from gitorch.model.task import ALIVE, State, Task
+from gitorch.model.task import ALIVE, Attempt, PastAttempt, State, Task
 from gitorch.services import forecast_record
+from gitorch.services.attempt_steps import AttemptStep, listed_steps
 from gitorch.services.executor import executor_of
 from gitorch.services.workspace import Workspace
 
@@ -31,6 +33,9 @@ _ACTIVITY_WIDTH = 1000
 """Characters of an event that are enough for a line of the board."""
 
 _NEXT_STEP_SECONDS = 0.5
+_RECENT = timedelta(hours=24)
+
+Steps: TypeAlias = tuple[AttemptStep, ...]
 
 
 def executions(workspace: Workspace, task: Task, number: int | None = None) -> list[Submitted]:
@@ -116,19 +121,41 @@ def usage(workspace: Workspace, execution: Submitted) -> ResourceUsage:
 
 
 class LiveReader(msgspec.Struct, frozen=True, kw_only=True):
-    """Reads what a run does now, for a snapshot of its tasks. It has no task store, so any thread may use it."""
+    """Reads what a run does now, for a snapshot of its tasks. It has no task store, so any thread may use it.
+
+    `ended` keeps the steps of attempts that have ended, which do not change.
+    """
 
     executor: Executor
     agents: Mapping[str, AgentSettings]
     folder: Path
+    ended: dict[tuple[TaskId, int], Steps] = {}
 
-    def read(self, tasks: Mapping[TaskId, Task]) -> tuple[dict[TaskId, str], ForecastSummary]:
-        """Return the last event of each running task's agent in one line, and the saved forecast and candidate."""
-        return self.activity(tasks), forecast_record.read_forecast(self.folder, tasks)
+    def read(self, tasks: Mapping[TaskId, Task]) -> tuple[dict[TaskId, str], ForecastSummary, dict[TaskId, Steps]]:
+        """Return the last event of each running agent, the saved forecast and candidate, and the steps of attempts."""
+        return self.activity(tasks), forecast_record.read_forecast(self.folder, tasks), self.steps(tasks)
 
     def activity(self, tasks: Mapping[TaskId, Task]) -> dict[TaskId, str]:
         """Return the last event of each running task's agent, in one line."""
         return {task.id: self._last_event(task, execution) for task, execution, _ in _running(self.executor, tasks)}
+
+    def steps(self, tasks: Mapping[TaskId, Task]) -> dict[TaskId, Steps]:
+        """Return the steps of each task's attempts that go on, or ended in the last 24 hours."""
+        since = datetime.now(UTC) - _RECENT
+        recent = {task.id: [*_recent_attempts(task, since)] for task in tasks.values()}
+        return {
+            name: tuple(step for attempt in attempts for step in self._attempt_steps(tasks[name], attempt))
+            for name, attempts in recent.items()
+            if attempts
+        }
+
+    def _attempt_steps(self, task: Task, attempt: Attempt | PastAttempt) -> Steps:
+        if (known := self.ended.get((task.id, attempt.number))) is not None:
+            return known
+        steps = listed_steps(self.executor.executions(attempt_key(task, attempt.number)), attempt.number)
+        if attempt.seconds is not None:
+            self.ended[task.id, attempt.number] = steps
+        return steps
 
     def _last_event(self, task: Task, execution: Submitted) -> str:
         if not execution.step.startswith("agent-"):
@@ -146,6 +173,14 @@ class LiveReader(msgspec.Struct, frozen=True, kw_only=True):
         with self.executor.open_output(execution.id, "stdout", tail=_TAIL_BYTES) as lines:
             for line in lines.read().splitlines():
                 yield from _events(AGENTS[settings.kind], line)
+
+
+def _recent_attempts(task: Task, since: datetime) -> Iterator[Attempt | PastAttempt]:
+    attempts: list[Attempt | PastAttempt] = [*task.past, *([task.attempt] if task.attempt else [])]
+    for attempt in attempts:
+        length = timedelta(seconds=attempt.seconds or 0.0)
+        if attempt.started and (attempt.seconds is None or attempt.started + length >= since):
+            yield attempt
 
 
 def live_reader(workspace: Workspace) -> LiveReader:

@@ -3,16 +3,24 @@
     python -m tests.bench.crowd --agents 20 --seconds 60
 
 The agents are shells that print a line every second. Measured is the middle of the run, when all of them work: the
-orchestrator, and the supervisor of each agent. Memory is what a process shares with no other.
+orchestrator, the supervisor of each agent, and `watch` on a terminal beside it. Memory is what a process shares with no
+other.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import pty
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -75,10 +83,12 @@ def _measure(folder: Path, agents: int, seconds: int) -> list[Row]:
     run = subprocess.Popen(command, cwd=cli.folder, env=cli.environment, stdout=subprocess.DEVNULL)
     try:
         own = _all_working(psutil.Process(run.pid), cli.folder, agents)
-        before, run_before, start = own.seconds, own.run_seconds, time.monotonic()
-        time.sleep(seconds)
-        elapsed = time.monotonic() - start
-        processor, in_run = (own.seconds - before) / elapsed, (own.run_seconds - run_before) / elapsed
+        with _watching(cli) as watch:
+            before, run_before, watch_before, start = own.seconds, own.run_seconds, _used(watch), time.monotonic()
+            time.sleep(seconds)
+            elapsed = time.monotonic() - start
+            processor, in_run = (own.seconds - before) / elapsed, (own.run_seconds - run_before) / elapsed
+            in_watch = (_used(watch) - watch_before) / elapsed
         megabytes = [process.memory_full_info().uss / 1e6 for process in own.supervisors]
         orchestrator = own.orchestrator.memory_full_info().uss / 1e6
     finally:
@@ -89,9 +99,36 @@ def _measure(folder: Path, agents: int, seconds: int) -> list[Row]:
     return [
         Row(f"processor time, {agents} agents", f"{processor:.1%} of a core", "< 5%", "", processor < MOST_PROCESSOR),
         Row("of that, the orchestrator", f"{in_run:.1%} of a core", "", "", True),
+        Row("processor time, watch", f"{in_watch:.1%} of a core", "< 5%", "", in_watch < MOST_PROCESSOR),
         Row("memory, a supervisor (largest)", f"{each:.1f} MB", "< 15 MB", "", each < MOST_MEGABYTES),
         Row("memory, with its share of the run", f"{shared:.1f} MB", "< 15 MB", "", shared < MOST_MEGABYTES),
     ]
+
+
+@contextmanager
+def _watching(cli: Cli) -> Iterator[psutil.Process]:
+    """Lend the process of `watch` on a terminal of 120 by 40, once it has drawn for some seconds."""
+    master, slave = pty.openpty()
+    environment = {**cli.environment, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    command = [sys.executable, "-m", "gitorch", "watch"]
+    watch = subprocess.Popen(command, cwd=cli.folder, env=environment, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    reader = threading.Thread(target=_drain, args=(master,), daemon=True)
+    reader.start()
+    try:
+        time.sleep(5)
+        yield psutil.Process(watch.pid)
+    finally:
+        watch.send_signal(signal.SIGINT)
+        watch.wait()
+        reader.join()
+        os.close(master)
+
+
+def _drain(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # the other end is closed
+        while os.read(descriptor, 65_536):
+            pass
 
 
 def _all_working(orchestrator: psutil.Process, folder: Path, agents: int) -> Own:

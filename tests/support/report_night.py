@@ -12,8 +12,9 @@ from gitorch.git.patch_lines import LineKind, Patch, PatchLine
 from gitorch.model.answers import CommentAnswer
 from gitorch.model.outcome import AttemptOutcome, Event, Usage
 from gitorch.model.task import Comment, PastAttempt, State, Task
+from gitorch.services.attempt_steps import AttemptStep
 from gitorch.services.report import NightReport, ReportEntry
-from gitorch.services.report_details import AttemptStep, TaskDetails, Transcript
+from gitorch.services.report_details import TaskDetails, Transcript
 from tests.support.pages import BASE, NIGHT, NOW, a_task, an_attempt, results
 
 EVIL = (

@@ -3,24 +3,28 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import threading
 from collections.abc import Generator
 from datetime import timedelta
 from typing import TextIO
 
+import msgspec
 import pytest
 from rich.cells import cell_len
+from rich.segment import Segment
 
-from gitorch.cli.terminal.render import render
+from gitorch.cli.terminal.render import console_for, render
 from gitorch.cli.terminal.style import TerminalStyle
 from gitorch.cli.views.board import Board, Details, Tasks
 from gitorch.cli.views.live import follow, watch
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
-from gitorch.model.task import Task, by_id
+from gitorch.model.task import PastAttempt, Phase, State, Task, by_id
+from gitorch.services.attempt_steps import AttemptStep
 from gitorch.storage.run_records import RunRecord
-from tests.support.pages import BY_NAME, NIGHT, NOW, a_screen, picture, written
+from tests.support.pages import BY_NAME, NIGHT, NOW, a_screen, a_stream, a_task, an_attempt, picture, written
 
 
 def shown(board: Board, width: int, height: int) -> str:
@@ -39,15 +43,15 @@ def test_the_board() -> None:
     assert shown(a_board(), 100, 15) == picture("""
         07:12:00  5h08m  ━━━━━━━━━━━━━━━━━━━━━━━                  9 of 15 done · $6.62 + 858k tok (no price)
 
-           Task          State       Agent     Took  Checks      Cost  Activity
-        ▶  search-index  running     claude  12m00s          429k tok  Bash pytest tests/search -q
-        ?  e2e-tests     waiting     claude   4m00s             $0.06  answer: Which browser?
-        ◔  dark-mode     waiting     claude  12m00s             $0.40  resumes at 09:12: usage limit reached
-        ✗  upgrade-deps  failed      claude   2m00s             $0.02  retry: no changes
-        ≠  orders-api    conflicted  claude  31m00s  ✓ 2/2      $0.90  retry: conflicts with auth-hash in s…
-        ❯  rate-limit    finished    claude  38m18s  ✓ 2/2      $1.10  review
-        ❯  login-form    finished    claude   1h15m  ✗ 1/2      $2.20  review: checks failed: test
-        …  1 to review, 2 to merge, 3 queued, 1 merged, 1 dropped more
+           Task          State         Took  Checks  23:12    07:12  Activity
+        ▶  search-index  running     12m00s          ·············━  Bash pytest tests/search -q
+        ?  e2e-tests     waiting      4m00s          ━               answer: Which browser?
+        ◔  dark-mode     waiting     12m00s          ━·············  resumes at 09:12: usage limit reached
+        ✗  upgrade-deps  failed       2m00s          ━               retry: no changes
+        ≠  orders-api    conflicted  31m00s  ✓ 2/2   ━               retry: conflicts with auth-hash in src…
+        ❯  rate-limit    finished    38m18s  ✓ 2/2   ━               review
+        …  2 to review, 2 to merge, 3 queued, 1 merged, 1 dropped more
+        · waits   ━ agent
 
         3 to review · 1 in conflict · 1 with a question · 1 failed · 1 running · 1 rate-limited · 2 to merg…
         Ctrl-C ends the watching
@@ -64,6 +68,70 @@ def test_the_board_of_a_run_shows_its_limits() -> None:
     assert "1 of 1 agent at a time\n" in shown(board, 100, 20)
     board.details = Details()
     assert "at a time" not in shown(board, 100, 20)
+
+
+def a_run(symbols: bool = True) -> Board:
+    """Return the board of a run of eleven hours, with a task of each kind of wait and work."""
+    board = Board(TerminalStyle(symbols=symbols), started=NOW)
+    working = an_attempt(2, 0, phase=Phase.WORKING, started=NOW - timedelta(hours=3))
+    working = msgspec.structs.replace(working, seconds=None)
+    failed = PastAttempt(
+        number=1, agent="claude", outcome="crashed", started=NOW - timedelta(hours=9), seconds=2 * 3600
+    )
+    limited = an_attempt(1, 3600, outcome="limited", started=NOW - timedelta(hours=11))
+    checked = an_attempt(1, 6 * 3600, outcome="finished", started=NOW - timedelta(hours=7))
+    board.publish(
+        by_id(
+            [
+                a_task("again", 1, State.RUNNING, attempts=2, past=(failed,), attempt=working),
+                a_task("limit", 2, State.WAITING, attempts=1, attempt=limited, wake=NOW + timedelta(hours=1)),
+                a_task("checked", 3, State.FINISHED, attempts=1, attempt=checked),
+                a_task("queued", 4, State.QUEUED, created=NOW - timedelta(hours=2)),
+            ]
+        )
+    )
+    hour = (NOW - timedelta(hours=7)).timestamp()
+    steps = (
+        AttemptStep(1, "prepare-1", hour, hour + 3600),
+        AttemptStep(1, "agent-1", hour + 3600, hour + 4 * 3600),
+        AttemptStep(1, "clean-1-ab/test", hour + 4 * 3600, None),
+    )
+    run = RunRecord(started=NOW - timedelta(hours=11), max_agents=2)
+    board.details = Details(steps={TaskId("checked"): steps}, run=run)
+    return board
+
+
+def test_a_timeline_tells_waits_and_work_apart_without_colour() -> None:
+    """Failed attempts, waits for a limit, preparation, checks: each has a character, which a legend explains."""
+    lines = shown(a_run(), 80, 20).splitlines()
+    column = lines[2].index("20:12 07:12")
+    bars = {line.split()[1]: line[column : column + 11].rstrip() for line in lines[3:7]}
+    assert bars == {
+        "again": "··xx····━━━",
+        "limit": "━┄┄┄┄┄┄┄┄┄┄",
+        "checked": "····╌━━━▒▒",
+        "queued": "         ··",
+    }
+    assert lines[7] == "· waits   ┄ limit   ╌ prepares   ━ agent   ▒ checks   x failed"
+    ascii_lines = render(a_run(symbols=False).frame(NOW, 80, 20), TerminalStyle(width=80, symbols=False))
+    assert "..xx....===" in ascii_lines
+    assert "=~~~~~~~~~~" in ascii_lines
+    assert "....-===##" in ascii_lines
+    assert ascii_lines.isascii()
+
+
+def test_a_short_attempt_is_on_a_long_timeline() -> None:
+    """Two minutes of a night of ten hours have a cell."""
+    board = a_board()
+    assert re.search(r"upgrade-deps +failed +━ +retry", shown(board, 80, 24))
+
+
+def test_a_terminal_without_room_has_no_timeline() -> None:
+    """What a task does now is more important; and a low terminal has no legend."""
+    assert "07:12 " not in shown(a_run(), 50, 20).partition("Task")[2]
+    low = shown(a_run(), 80, 12)
+    assert "··xx····━━━" in low
+    assert "┄ limit" not in low
 
 
 @pytest.mark.parametrize("height", [6, 10, 14, 24, 60])
@@ -173,3 +241,19 @@ def test_a_board_without_colour_sends_no_colour() -> None:
     stop.set()
     watch(lambda: by_id(BY_NAME.values()), screen=screen, stop=stop)
     assert not re.findall(r"\x1b\[[\d;]*m", written(screen.stdout))
+
+
+def test_a_board_is_drawn_anew_for_each_change_only() -> None:
+    """Within a second, the same board is the same segments; another selection or detail is another picture."""
+    board, console = a_board(), console_for(a_stream(), TerminalStyle(width=100), live=True)
+
+    def drawn() -> list[Segment]:
+        return [*console.render(board, console.options.update(width=100))]
+
+    assert any(all(map(operator.is_, *pair)) for pair in (([*drawn()], [*drawn()]) for _ in range(5)))
+    before = drawn()
+    board.details = Details({TaskId("search-index"): "something else"})
+    assert "something else" in "".join(segment.text for segment in drawn())
+    board.selected = TaskId("rate-limit")
+    assert "→" in "".join(segment.text for segment in drawn())
+    assert before != drawn()

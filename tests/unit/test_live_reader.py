@@ -27,5 +27,5 @@ def test_a_live_reader_does_not_use_the_store(repository_folder: Path) -> None:
     with pytest.raises(AssertionError, match="the store was asked"):
         _ = workspace.tasks
     reader = services.watch.live_reader(workspace)
-    assert reader.read(tasks) == ({}, ((), None))
+    assert reader.read(tasks) == ({}, ((), None), {})
     assert not any(value is workspace or value is workspace.store for value in msgspec.structs.astuple(reader))

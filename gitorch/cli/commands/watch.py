@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 def watch_command(session: Session, interval: float, interactive: bool) -> None:
     """Watch the tasks live. Ctrl-C stops watching; the run continues.
 
+    Each task has a line: what it does now, and a timeline of its waits, attempts, checks and limits.
+
     With -i, arrows choose a task, and keys run commands on it: review, diff, log, comment, approve, revise, kill,
     resume, retry, merge. Needs the extra: pip install 'gitorch[tui]'
     """

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
 import msgspec
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from gitorch.cli.terminal.blocks import fitted, joined
 from gitorch.cli.terminal.style import TerminalStyle
-from gitorch.cli.terminal.table import Column, Row, table
+from gitorch.cli.terminal.table import Column, Row, table, visible_columns
 from gitorch.cli.views import forecast, labels, quantities
+from gitorch.cli.views.board_timeline import BoardTimeline, Steps, board_timeline, legend
 from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.model.forecast import ForecastSummary
@@ -27,6 +29,8 @@ _BAR_WIDTH = 40
 _MIN_ROWS = 3
 _MAX_CONFLICTS = 3
 _MAX_CANDIDATE_LINES = 3
+_LEGEND_HEIGHT = 14
+"""From how many lines on a terminal explains the characters of the timeline."""
 
 Tasks = Mapping[TaskId, Task]
 Activity = Mapping[TaskId, str]
@@ -35,12 +39,15 @@ _COLUMNS = (
     Column(title=""),
     Column(title="Task", shrink=20),
     Column(title="State"),
-    Column(title="Agent", drop=4),
-    Column(title="Took", right=True, drop=1),
-    Column(title="Checks", drop=2),
-    Column(title="Cost", right=True, drop=3),
+    Column(title="Agent", drop=5),
+    Column(title="Took", right=True, drop=2),
+    Column(title="Checks", drop=3),
+    Column(title="Cost", right=True, drop=4),
+    Column(title="Timeline", drop=1),
     Column(title="Activity"),
 )
+_TIMELINE = 7
+"""The position of the column whose title is the times of its ends."""
 
 _ORDER = (
     Bucket.RUNNING,
@@ -60,14 +67,26 @@ _ORDER = (
 class Details(msgspec.Struct, frozen=True):
     """What is read from files during a run: the activity of each agent, the forecast and the candidate.
 
-    `run` is the record of the run that goes on, `notice` what a person should know of the run itself, such as that it
-    has ended.
+    `steps` are those of recent attempts. `run` is the record of the run that goes on, `notice` what a person should
+    know of the run itself, such as that it has ended.
     """
 
     activity: Activity = {}
     forecast: ForecastSummary = ((), None)
+    steps: Steps = {}
     run: RunRecord | None = None
     notice: str = ""
+
+
+class _View(msgspec.Struct, frozen=True):
+    """What the lines of the tasks are made of."""
+
+    tasks: Tasks
+    activity: Activity
+    now: datetime
+    terminal: TerminalStyle
+    timeline: BoardTimeline | None
+    has_legend: bool
 
 
 class Board:
@@ -83,6 +102,7 @@ class Board:
         self.tasks: Tasks = {}
         self.details = Details()
         self.selected: TaskId | None = None
+        self._drawn: tuple[tuple[object, ...], list[Segment]] | None = None
 
     def publish(self, tasks: Tasks) -> Tasks:
         """Show a copy of these tasks, and return it."""
@@ -94,9 +114,13 @@ class Board:
         """The tasks in the order of their lines."""
         return [task.id for task in _in_order(self.tasks)]
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        size = console.size
-        yield self.frame(datetime.now().astimezone(), size.width, size.height)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """Draw the board: anew each second, and when something on it has changed. Between, drawing costs nothing."""
+        now, size = datetime.now().astimezone().replace(microsecond=0), console.size
+        shown = (now, size, self.tasks, self.details, self.selected, self.hint)
+        if self._drawn is None or self._drawn[0] != shown:
+            self._drawn = shown, [*console.render(self.frame(now, size.width, size.height), options)]
+        yield from self._drawn[1]
 
     def frame(self, now: datetime, width: int, height: int) -> RenderableType:
         """Return the board for a terminal of `width` cells and `height` lines."""
@@ -104,7 +128,10 @@ class Board:
         terminal = msgspec.structs.replace(self.terminal, width=width)
         bottom = [Text(), *self._bottom(tasks, details, now, terminal)]
         rows = max(_MIN_ROWS, height - len(bottom) - 4)  # the clock, an empty line, the titles, and the cursor's line
-        content = _tasks(tasks, details.activity, now, terminal, rows, self.selected)
+        run_start = details.run.started if details.run else None
+        timeline = board_timeline(tasks.values(), details.steps, run_start, now, width)
+        view = _View(tasks, details.activity, now, terminal, timeline, has_legend=height >= _LEGEND_HEIGHT)
+        content = _tasks(view, rows, self.selected)
         return Group(_clock(tasks, self.started, now, terminal), Text(), content, *bottom)
 
     def _bottom(self, tasks: Tasks, details: Details, now: datetime, terminal: TerminalStyle) -> list[RenderableType]:
@@ -140,31 +167,46 @@ def _in_order(tasks: Tasks) -> list[Task]:
     return [task for bucket in _ORDER for task in groups.get(bucket, ())]
 
 
-def _tasks(
-    tasks: Tasks, activity: Activity, now: datetime, terminal: TerminalStyle, limit: int, selected: TaskId | None
-) -> RenderableType:
+def _tasks(view: _View, limit: int, selected: TaskId | None) -> RenderableType:
     """Return the lines of the tasks, up to a limit; with a selected one it has a pointer, and is among them."""
-    ordered = _in_order(tasks)
+    terminal = view.terminal
+    ordered = _in_order(view.tasks)
     if not ordered:
         return Text("no tasks", "dim")
+    limit -= view.has_legend and view.timeline is not None
     position = next((number for number, task in enumerate(ordered) if task.id == selected), 0)
     if len(ordered) > limit and position >= limit - 1:  # the selected line is the last one
         ordered = ordered[position - limit + 2 :] + ordered[: position - limit + 2]
     visible = ordered if len(ordered) <= limit else ordered[: limit - 1]
-    rows = [_row(task, tasks, activity, now, terminal) for task in visible]
+    rows = [_row(task, view) for task in visible]
     if selected is not None:
         pointers = [terminal.pick("→", ">") if task.id == selected else " " for task in visible]
         rows = [[(f"{pointer} {row[0][0]}", row[0][1]), *row[1:]] for pointer, row in zip(pointers, rows, strict=True)]
-    content = table(_COLUMNS, rows, terminal, note=False)
-    if len(visible) == len(ordered):
-        return content
-    hidden = ", ".join(f"{len(group)} {bucket}" for bucket, group in grouped(ordered[len(visible) :]).items())
-    return Group(content, fitted((f"{terminal.ellipsis}  {hidden} more", "dim")))
+    lines = [table(_columns(view.timeline), rows, terminal, note=False)]
+    if len(visible) < len(ordered):
+        hidden = ", ".join(f"{len(group)} {bucket}" for bucket, group in grouped(ordered[len(visible) :]).items())
+        lines.append(fitted((f"{terminal.ellipsis}  {hidden} more", "dim")))
+    return Group(*lines, *_legend(view, rows))
 
 
-def _row(task: Task, tasks: Tasks, activity: Activity, now: datetime, terminal: TerminalStyle) -> Row:
+def _columns(timeline: BoardTimeline | None) -> tuple[Column, ...]:
+    """Return the columns; the timeline has the times of its ends as its title."""
+    title = timeline.title if timeline else _COLUMNS[_TIMELINE].title
+    return (*_COLUMNS[:_TIMELINE], Column(title=title, drop=_COLUMNS[_TIMELINE].drop), *_COLUMNS[_TIMELINE + 1 :])
+
+
+def _legend(view: _View, rows: Sequence[Row]) -> list[RenderableType]:
+    """Return what the characters of the timeline mean, where it has room."""
+    positions, _ = visible_columns(_columns(view.timeline), rows, view.terminal)
+    if not view.has_legend or _TIMELINE not in positions:
+        return []
+    return [fitted((legend((row[_TIMELINE][0] for row in rows), view.terminal), "dim"))]
+
+
+def _row(task: Task, view: _View) -> Row:
+    now, terminal = view.now, view.terminal
     symbol, style = labels.mark(task, terminal)
-    step = labels.sentence(*labels.next_step(task, tasks, now, activity.get(task.id, "")))
+    step = labels.sentence(*labels.next_step(task, view.tasks, now, view.activity.get(task.id, "")))
     agent = task.attempt.agent if task.attempt else task.spec.agent
     is_running = labels.bucket(task) is Bucket.RUNNING
     return [
@@ -175,6 +217,7 @@ def _row(task: Task, tasks: Tasks, activity: Activity, now: datetime, terminal: 
         (labels.took(task.attempt, now), ""),
         labels.checks(task, terminal),
         (labels.costs(task.usages), ""),
+        (view.timeline.bar(task, terminal) if view.timeline else "", ""),
         (
             labels.with_title(terminal.clean(step), task, terminal),
             "red" if labels.needs_attention(task) else "" if is_running else "dim",

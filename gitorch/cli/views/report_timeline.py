@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
+from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
-from gitorch.cli.views import quantities
+from gitorch.cli.views.time_spans import NIGHT, TimeSpan, end_of, start_of, started_attempts, task_spans
 from gitorch.model.naming import TaskId
-from gitorch.model.outcome import AttemptOutcome
-from gitorch.model.task import Attempt, PastAttempt, State, Task
 from gitorch.services.report import ReportEntry
 
 CHART_WIDTH = 760
@@ -19,19 +16,6 @@ LABEL_WIDTH = 190
 ROW_HEIGHT = 22
 _TICKS = 6
 _NARROWEST = 1.5
-_NIGHT = timedelta(hours=24)
-"""How long before the last end an attempt may have ended and still be on the chart."""
-
-_NO_FAILURES = (AttemptOutcome.FINISHED, AttemptOutcome.ASKED, AttemptOutcome.ANSWERED, AttemptOutcome.LIMITED)
-
-
-class TimeSpan(msgspec.Struct, frozen=True):
-    """A part of the chart, in Unix seconds. `kind` is queue, prepare, agent, bad (it failed), checks or limit."""
-
-    kind: str
-    start: float
-    end: float
-    words: str
 
 
 class TimelineBar(msgspec.Struct, frozen=True):
@@ -62,21 +46,21 @@ class Timeline(msgspec.Struct, frozen=True):
 
 def timeline(entries: Sequence[ReportEntry], now: datetime) -> Timeline:
     """Return the chart of the last night: 24 hours before the last attempt ended."""
-    attempts = {
-        entry.task.id: [attempt for attempt in _attempts(entry.task) if attempt.started is not None]
-        for entry in entries
-    }
-    ends = [_end(attempt, now) for group in attempts.values() for attempt in group]
+    attempts = {entry.task.id: started_attempts(entry.task) for entry in entries}
+    ends = [end_of(attempt, now) for group in attempts.values() for attempt in group]
     if not ends:
         return Timeline()
-    first = max(ends) - _NIGHT.total_seconds()
-    recent = {name: [one for one in group if _end(one, now) >= first] for name, group in attempts.items()}
-    start = min(_start(attempt) for group in recent.values() for attempt in group)
-    spans = {entry.task.id: [*_spans(entry, recent[entry.task.id], start, now)] for entry in entries}
+    first = max(ends) - NIGHT.total_seconds()
+    recent = {name: [one for one in group if end_of(one, now) >= first] for name, group in attempts.items()}
+    start = min(start_of(attempt) for group in recent.values() for attempt in group)
+    spans = {
+        entry.task.id: [*task_spans(entry.task, recent[entry.task.id], entry.details.steps, start, now)]
+        for entry in entries
+    }
     end = max((span.end for group in spans.values() for span in group), default=start)
     scale = CHART_WIDTH / max(end - start, 1.0)
     by_start = sorted(
-        (entry.task.id for entry in entries if recent[entry.task.id]), key=lambda name: _start(recent[name][0])
+        (entry.task.id for entry in entries if recent[entry.task.id]), key=lambda name: start_of(recent[name][0])
     )
     rows = tuple(
         TimelineRow(name, position * ROW_HEIGHT + 26, tuple(_bar(span, start, scale) for span in spans[name]))
@@ -85,57 +69,6 @@ def timeline(entries: Sequence[ReportEntry], now: datetime) -> Timeline:
     return Timeline(
         rows, _axis(start, end, now), len(rows) * ROW_HEIGHT + 32, len(ends) - sum(map(len, recent.values()))
     )
-
-
-def _attempts(task: Task) -> list[Attempt | PastAttempt]:
-    return [*task.past, *([task.attempt] if task.attempt else [])]
-
-
-def _start(attempt: Attempt | PastAttempt) -> float:
-    return attempt.started.timestamp() if attempt.started else 0.0
-
-
-def _end(attempt: Attempt | PastAttempt, now: datetime) -> float:
-    return now.timestamp() if attempt.seconds is None else _start(attempt) + attempt.seconds
-
-
-def _spans(
-    entry: ReportEntry, attempts: Sequence[Attempt | PastAttempt], start: float, now: datetime
-) -> Iterator[TimeSpan]:
-    """Yield the spans of one task, oldest first."""
-    if not attempts:
-        return
-    task = entry.task
-    created = max(task.spec.created.timestamp() if task.spec.created else start, start)
-    if created < _start(attempts[0]):
-        yield _span("queue", created, _start(attempts[0]), "queued")
-    for attempt, following in pairwise([*attempts, None]):
-        if attempt is not None:
-            yield from _attempt_spans(entry, attempt, now)
-            begin = _start(following) if following else now.timestamp()
-            if following or (task.state is State.WAITING and task.wake):
-                is_limit = attempt.outcome == AttemptOutcome.LIMITED
-                kind, words = ("limit", "waited for a limit") if is_limit else ("queue", "waited")
-                yield _span(kind, _end(attempt, now), begin, words)
-
-
-def _attempt_spans(entry: ReportEntry, attempt: Attempt | PastAttempt, now: datetime) -> Iterator[TimeSpan]:
-    """Yield an attempt's agent and checks: as its steps were recorded, or as the sum of its checks says."""
-    start, end = _start(attempt), _end(attempt, now)
-    failed = attempt.outcome not in ("", *_NO_FAILURES)
-    agent = "bad" if failed else "agent"
-    name = f"attempt {attempt.number}, {attempt.agent}"
-    yield _span(agent, start, end, f"{name}{': ' if attempt.outcome else ''}{attempt.outcome}")
-    for step in entry.details.steps:
-        if step.attempt == attempt.number and not step.name.startswith("agent-"):
-            step_end = now.timestamp() if step.end is None else step.end
-            step_kind = "prepare" if step.name.startswith("prepare-") else "checks"
-            yield _span(step_kind, max(step.start, start), min(step_end, end), step.name.rpartition("/")[2])
-
-
-def _span(kind: str, start: float, end: float, words: str) -> TimeSpan:
-    end = max(start, end)
-    return TimeSpan(kind, start, end, f"{words}, {quantities.duration(end - start)}")
 
 
 def _bar(span: TimeSpan, start: float, scale: float) -> TimelineBar:
