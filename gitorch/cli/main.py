@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import sys
-import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -19,9 +17,6 @@ from gitorch.cli import schema, views
 from gitorch.cli.group import LazyGroup, Sections
 from gitorch.cli.session import Session, print_help, with_common_options
 from gitorch.errors import GitorchError, InvalidInput, NotFound, did_you_mean, system_error
-
-_COLLECTIONS = (50_000, 20, 50)
-"""After how many new values Python looks for garbage, in each of its three generations."""
 
 COMMANDS: Sections = {
     "Start": {
@@ -90,6 +85,9 @@ ALIASES = {
 }
 """Commands that are understood and not listed: the module and the function of each."""
 
+_READER_HAS_CLOSED = 141
+"""The exit code when the reader of our output has closed it, as `head` does."""
+
 
 class Commands(LazyGroup):
     """The commands in the order of a day."""
@@ -143,40 +141,69 @@ def _show_tasks(ctx: click.Context) -> bool:
     return command is not None
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: the one place where errors become exit codes."""
-    # a board of 10,000 tasks is made of values that are all needed: looking through them for garbage costs 0.2 seconds
-    gc.set_threshold(*_COLLECTIONS)
+def main() -> NoReturn:
+    """Run the command line and exit.
+
+    At once: taking the interpreter apart costs 10 ms, and the threads of a run that broke off would be waited for,
+    though the next run adopts their agents.
+    """
+    _open_missing_streams()
+    os._exit(run(sys.argv[1:]))
+
+
+def _open_missing_streams() -> None:
+    """Open streams that the caller has closed, as git does: no file that is opened later may take their place."""
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command line and return its exit code: the one place where errors become exit codes."""
     session = Session()
-    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = with_common_options(orchestrate).main(
-            args=words,
-            prog_name=_program(),
-            complete_var="_ORCHESTRATE_COMPLETE",
-            standalone_mode=False,
-            obj=session,
-        )
-        _leave(code or 0)
+        code = _run(session, words)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        return _READER_HAS_CLOSED
+    except OSError as error:  # stdout cannot be written, neither the answer nor an error as JSON
+        session.json = False
+        return _fail(session, system_error(error) or error)
+    return code
+
+
+def _run(session: Session, words: Sequence[str]) -> int:
+    stdout = sys.stdout
+    try:
+        return _invoke(session, words) or 0
     except GitorchError as error:
-        _fail(session, error, words)
+        return _fail(session, error, words)
     except click.ClickException as error:
-        _fail(session, InvalidInput("usage", _usage_message(error), fix=(_help_for(error),)), words)
+        return _fail(session, InvalidInput("usage", _usage_message(error), fix=(_help_for(error),)), words)
     except (click.Abort, KeyboardInterrupt):
         session.say("interrupted")
-        _leave(130)
+        return 130
     except BrokenPipeError:
-        # the reader of our output has closed it, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _leave(141)
-    except SystemExit as leaving:  # a command's own exit code; click's, when our output could not be written
-        _leave(leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code)))
+        raise
+    except SystemExit as leaving:  # a command's own exit code
+        if sys.stdout is not stdout:  # click replaces the stream whose reader has closed it
+            return _READER_HAS_CLOSED
+        return leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
     except OSError as error:
-        if refused := system_error(error):
-            _fail(session, refused, words)
-        _crash(session, error)
-    except Exception as error:  # a bug: save the traceback, print one line
-        _crash(session, error)
+        return _fail(session, system_error(error) or error, words)
+    except Exception as error:
+        return _fail(session, error, words)
+
+
+def _invoke(session: Session, words: Sequence[str]) -> Any:
+    return with_common_options(orchestrate).main(
+        args=[*words],
+        prog_name=_program(),
+        complete_var="_ORCHESTRATE_COMPLETE",
+        standalone_mode=False,
+        obj=session,
+    )
 
 
 def _program() -> str:
@@ -204,14 +231,16 @@ def _help_for(error: click.ClickException) -> str:
     return f"{context.command_path if context else 'orchestrate'} -h"
 
 
-def _fail(session: Session, error: GitorchError, words: Sequence[str]) -> None:
+def _fail(session: Session, error: Exception, words: Sequence[str] = ()) -> int:
+    """Print an error and return its exit code; save the traceback of one that is a bug."""
     # the option that could not be parsed may have come before --json
     session.json = session.json or "--json" in words
-    session.fail(error)
-    _leave(error.exit)
+    known = error if isinstance(error, GitorchError) else _crash(session, error)
+    session.fail(known)
+    return known.exit
 
 
-def _crash(session: Session, error: Exception) -> None:
+def _crash(session: Session, error: Exception) -> GitorchError:
     text = views.error.redacted_traceback(error)
     last = f"{type(error).__name__}: {error}"
     try:
@@ -222,17 +251,7 @@ def _crash(session: Session, error: Exception) -> None:
         why = f"the traceback is in {path}"
     except OSError as failure:  # a disk that is full, or cannot be written
         why = f"its traceback could not be saved: {failure.strerror}"
-    session.fail(GitorchError("unexpected", f"unexpected error: {last}", why=why))
-    _leave(1)
+    return GitorchError("unexpected", f"unexpected error: {last}", why=why)
 
 
-def _leave(code: int) -> NoReturn:
-    """Exit without waiting for the threads of a run that broke off: the next run adopts the agents they wait for."""
-    if threading.active_count() == 1:
-        sys.exit(code)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-__all__ = ["main", "orchestrate"]
+__all__ = ["main", "orchestrate", "run"]

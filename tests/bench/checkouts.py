@@ -10,6 +10,7 @@ that writes a file. Medians. Each checkout makes its own repositories, by its ow
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import shutil
@@ -58,20 +59,28 @@ def environment(checkout: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(checkout), "GITORCH_SANDBOX_MODE": "off"}
 
 
-def call(checkout: Path, folder: Path, *words: str, input: bytes = b"", env: dict[str, str] | None = None) -> None:
-    """Run the command line of a checkout; an exit code that tells of conflicts or failed checks is fine."""
+def call(checkout: Path, folder: Path, *words: str, env: dict[str, str] | None = None) -> str:
+    """Run the command line of a checkout, and return what it prints.
+
+    An exit code that tells of conflicts or failed checks is fine.
+    """
     command = [sys.executable, "-m", "gitorch", *words]
     variables = environment(checkout) | (env or {})
-    done = subprocess.run(command, cwd=folder, env=variables, input=input, capture_output=True)
+    done = subprocess.run(command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode not in (0, 6, 7):
         sys.exit(f"{' '.join(words)} in {checkout}: {done.returncode}\n{done.stderr.decode()}")
+    return done.stdout.decode()
 
 
 def scenes(checkout: Path, top: Path, tasks: int, branches: int) -> list[Scene]:
     """Make what a checkout is measured in."""
     many, wide, single = standard(top / "many"), top / "wide", standard(top / "single")
     queue = {"task": [{"prompt": f"Do the thing number {number}, and test it.\n"} for number in range(tasks)]}
-    call(checkout, many, "submit", "-F", "-", input=tomli_w.dumps(queue).encode())
+    # a file: without `[[task]]` lines, standard input would be the prompt of one task
+    (top / "queue.toml").write_bytes(tomli_w.dumps(queue).encode())
+    call(checkout, many, "submit", "-F", str(top / "queue.toml"))
+    queued = len(json.loads(call(checkout, many, "status", "--json"))["tasks"])
+    assert queued == tasks, f"{checkout} has queued {queued} of {tasks} tasks"
     make(wide, files=1000, branches=branches)
     call(checkout, wide, "adopt", "task/*")
     call(checkout, wide, "approve", "--all")

@@ -190,11 +190,9 @@ def measured(work: Callable[[], Any]) -> tuple[Any, float, float]:
 def night(path: Path, agents: int, clock: Clock) -> None:
     """Work through the queue with the command line, as a shell would."""
     with clock.watching(), contextlib.redirect_stdout(io.StringIO()) as said:
-        try:
-            cli.main(["-C", str(path), "run", "--max-agents", str(agents)])
-        except SystemExit as end:
-            if end.code:
-                raise SystemExit(f"the night ended with {end.code}:\n{said.getvalue()[-2000:]}") from None
+        code = cli.run(["-C", str(path), "run", "--max-agents", str(agents)])
+    if code:
+        raise SystemExit(f"the night ended with {code}:\n{said.getvalue()[-2000:]}")
 
 
 def parts_of(clock: Clock, bucket: int | None) -> dict[str, float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import SECONDS, Cli, Pipe, does, saved, told
+from tests.support.cli import ROOT, SECONDS, Cli, Pipe, does, saved, told
 from tests.support.git import git
 
 WORK = told("Write a file", saved("new.txt", "new"))
@@ -34,6 +34,39 @@ def works(cli: Cli, *, base: str = "HEAD") -> None:
     assert [one["id"] for one in merged["merged"]] == [task["id"]]
     assert git("show", "orch/integration:new.txt", cwd=cli.folder) == "new"
     assert git("rev-parse", "orch/integration~1", cwd=cli.folder) == start
+
+
+# where the answer cannot be printed
+
+
+def _through_shell(cli: Cli, line: str) -> tuple[int, str]:
+    """Run a line of a shell in which `$O` is a new interpreter of the command line; return its code and stderr."""
+    variables = {**cli.environment, "O": f"{sys.executable} -m gitorch", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", line], cwd=cli.folder, env=variables, capture_output=True, timeout=SECONDS)
+    return done.returncode, done.stderr.decode()
+
+
+def test_closed_streams_are_as_good_as_dev_null(cli: Cli) -> None:
+    """With streams closed by the caller, as some daemons do, a command does its work, and errors have their code."""
+    assert _through_shell(cli, "$O status <&- >&-") == (0, "")
+    assert _through_shell(cli, "$O status --json 2>&-") == (0, "")
+    code, said = _through_shell(cli, "$O nope >&-")
+    assert (code, said.splitlines()[0]) == (2, "error: there is no command nope; did you mean notes?")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", ["status", "status --json", "nope --json"])
+def test_an_answer_that_does_not_fit_on_the_disk_is_an_error(cli: Cli, words: str) -> None:
+    """Where stdout is full, stderr says so, also with --json."""
+    code, said = _through_shell(cli, f"$O {words} > /dev/full")
+    assert (code, said.splitlines()[0]) == (4, "error: no space to write the repository")
+
+
+@pytest.mark.parametrize("words", ["status", "nope --json", "-h"])
+def test_a_reader_that_has_closed_our_output_is_exit_141(cli: Cli, words: str) -> None:
+    """A reader that has gone is no error to report."""
+    late = f"(sleep 0.2; exec $O {words}) | exec <&-; exit ${{PIPESTATUS[0]}}"
+    assert _through_shell(cli, late) == (141, "")
 
 
 # where there is no repository to work in
