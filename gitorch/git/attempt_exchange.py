@@ -6,6 +6,7 @@ their ids, and delivers by one atomic push that fails when the lease has moved o
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -16,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from gitorch.git import incoming, unreferenced
-from gitorch.git.history_store import config_variables, object_format
+from gitorch.git import config_text, incoming, unreferenced
+from gitorch.git.history_store import config_variables
 from gitorch.git.repository import Output, RefsMoved, Repository
 from gitorch.model.naming import OWN_REFS, Oid, Ref
 from gitorch.model.refs import RefUpdate
@@ -114,9 +115,12 @@ def _parse_lease(repository: Repository, commit: Oid) -> tuple[int, str]:
 
 def _write_lease(repository: Repository, epoch: int, token: str) -> Oid:
     tree = repository.git("mktree", input=b"").text
-    return unreferenced.store_commit(
-        repository, f"tree {tree}\nauthor {_LEASE}\ncommitter {_LEASE}\n\n{epoch} {token}\n".encode()
-    )
+    return unreferenced.store_commit(repository, _lease_content(tree, epoch, token))
+
+
+def _lease_content(tree: str, epoch: int, token: str) -> bytes:
+    """Return a lease's commit. Workers make the same one, so it must not change between versions without need."""
+    return f"tree {tree}\nauthor {_LEASE}\ncommitter {_LEASE}\n\n{epoch} {token}\n".encode()
 
 
 def holds_lease(repository: Repository, task: str, epoch: int) -> bool:
@@ -155,7 +159,7 @@ class Mirror:
         """Have these commits with all of their history. Raises `ExchangeFailed` if the origin does not give them."""
         with self._locked() as repository:
             if not (self._folder / "HEAD").exists():
-                _initialize(self._folder, "sha256" if len(commits[0]) == 64 else "sha1")
+                _initialize(self._folder, _kind(commits[0]))
             missing = [commit for commit in dict.fromkeys(commits) if repository.read_ref(_base(commit)) is None]
             if not missing:
                 return
@@ -164,18 +168,25 @@ class Mirror:
             if answer.code != 0:
                 raise ExchangeFailed(f"could not fetch from {self._origin}: {_reason(answer)}")
 
-    def borrow(self, folder: Path, name: str, mail: str) -> Repository:
-        """Return a new bare repository that uses the mirror's objects, and has no remote."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    def hold(self, lease: Lease, token: str) -> None:
+        """Have the commit of a lease, to deliver with. It is fetched only if this version makes another one."""
+        kind = _kind(lease.commit)
+        tree = hashlib.new(kind, b"tree 0\0").hexdigest()
+        words = ("hash-object", "-w", "-t", "commit", "--stdin")
         with self._locked() as mirror:
-            _initialize(folder, object_format(mirror))
+            made = mirror.git(*words, input=_lease_content(tree, lease.epoch, token)).text
+        if made != lease.commit:
+            self.fetch(lease.commit)
+
+    def borrow(self, folder: Path, start: Oid, name: str, mail: str) -> Repository:
+        """Return a new bare repository that uses the mirror's objects, such as those of `start`, and has no remote."""
+        shutil.rmtree(folder, ignore_errors=True)
+        _initialize(folder, _kind(start))
         (folder / "objects/info").mkdir(parents=True, exist_ok=True)
         (folder / "objects/info/alternates").write_text(f"{self._folder / 'objects'}\n")
-        repository = Repository(folder, None)
-        for key, value in (("user.name", name), ("user.email", mail)):
-            repository.git("config", key, value)
-        return repository
+        with (folder / "config").open("a", encoding="utf-8") as config:
+            config.writelines(config_text.lines([("user.name", name), ("user.email", mail)]))
+        return Repository(folder, None)
 
     def take(self, repository: Repository, name: Ref, token: str) -> Oid:
         """Bring the commit of a borrowed repository's ref into the mirror. Raises `ExchangeFailed`."""
@@ -219,6 +230,10 @@ def _base(commit: Oid) -> Ref:
 
 def _taken_ref(token: str) -> Ref:
     return Ref(f"{OWN_REFS}taken/{token}")
+
+
+def _kind(commit: Oid) -> str:
+    return "sha256" if len(commit) == 64 else "sha1"
 
 
 def _initialize(folder: Path, kind: str) -> None:

@@ -25,7 +25,7 @@ from gitorch.executors.temporal.connection import Target
 from gitorch.executors.temporal.host import CannotEnter, Host
 from gitorch.executors.temporal.messages import BUNDLE_BYTES, Delivery, Order, Result, Route
 from gitorch.executors.temporal.worker import serve
-from gitorch.git.attempt_exchange import ExchangeFailed, Mirror, delivery_ref, lease_ref
+from gitorch.git.attempt_exchange import ExchangeFailed, Lease, Mirror, delivery_ref, lease_ref
 from gitorch.git.notes import NoteWriter
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, Ref, branch_ref
@@ -45,6 +45,7 @@ _KEPT_SECONDS = 14 * 86_400.0
 _PROGRAMS = ("claude", "codex")
 _RESULTS = "result-*.json"
 _LARGEST_RESULT = 65_536
+_TRASH = "trash"
 _MESSAGE = "Files that the agent of {task} has not committed\n"
 
 
@@ -82,6 +83,7 @@ class GitSurroundings:
         self._options = options
         self._environment = environment
         self._visits: dict[str, _Visit] = {}
+        self._finished: dict[str, _Visit] = {}
 
     def check(self, order: Order, local: Executor) -> Result:
         """Run the checks of an order in a worktree of its commit. Raises `CannotEnter` when that is impossible."""
@@ -91,14 +93,15 @@ class GitSurroundings:
         try:
             settings = typed.from_json(order.errand.settings, ErrandSettings)
             mirror = self._mirror(order.route)
-            mirror.fetch(Oid(order.errand.start))
-            repository = mirror.borrow(top / "repository.git", settings.name, settings.mail)
+            start = Oid(order.errand.start)
+            mirror.fetch(start)
+            repository = mirror.borrow(top / "repository.git", start, settings.name, settings.mail)
             config = self._config(settings, order.errand.agent, worktrees=str(top / "{task}"))
             return run_ordered_checks(self._context(repository, config, top / "state", local), order.errand, order.key)
         except (ExchangeFailed, RoomError, GitorchError, msgspec.MsgspecError) as error:
             raise CannotEnter(str(error)) from error
         finally:
-            shutil.rmtree(top, ignore_errors=True)
+            self._throw_away(order.token)
 
     def _mirror(self, route: Route) -> Mirror:
         origin = f"{self._options.prefix}{route.origin}" if route.origin.startswith("/") else route.origin
@@ -126,10 +129,11 @@ class GitSurroundings:
     def _enter(self, token: str, errand: Errand, route: Route, spec: Spec, local: Executor) -> Spec:
         settings = typed.from_json(errand.settings, ErrandSettings)
         mirror = self._mirror(route)
-        needed = (errand.start, errand.base, route.lease, *([errand.conflict] if errand.conflict else []))
-        mirror.fetch(*map(Oid, needed))
+        mirror.fetch(*map(Oid, filter(None, (errand.start, errand.base, errand.conflict))))
+        if route.push:
+            mirror.hold(Lease(route.epoch, Oid(route.lease)), token)
         top = self._options.folder / "rooms" / token
-        repository = mirror.borrow(top / "repository.git", settings.name, settings.mail)
+        repository = mirror.borrow(top / "repository.git", Oid(errand.start), settings.name, settings.mail)
         config = self._config(settings, errand.agent)
         context = self._context(repository, config, top / "state", local)
         room = context.rooms.create(_room_spec(errand, top))
@@ -211,6 +215,7 @@ class GitSurroundings:
         visit = self._visits.pop(order.token, None)
         if visit is None:
             return result
+        self._finished[order.token] = visit
         try:
             with visit.lock:
                 delivery = self._deliver(order.token, visit)
@@ -220,7 +225,7 @@ class GitSurroundings:
             note = f"kept on {os.uname().nodename} in {visit.top}"
             delivery = msgspec.structs.replace(delivery, problem=f"{delivery.problem} ({note})")
         else:
-            shutil.rmtree(visit.top, ignore_errors=True)
+            self._throw_away(order.token)
         return msgspec.structs.replace(result, delivery=delivery)
 
     def _deliver(self, token: str, visit: _Visit) -> Delivery:
@@ -238,8 +243,21 @@ class GitSurroundings:
             _push(visit.mirror, tip, ref, errand, route)
         else:
             bundle = visit.mirror.bundle(token, Oid(errand.start), BUNDLE_BYTES)
-        visit.mirror.release(token)
         return Delivery(tip=tip, ref=ref, bundle=bundle, is_completed=collected.completed, files=files)
+
+    def tidy(self, order: Order) -> None:
+        """Remove what an order has left here, once its result is on its way: of many files, that takes a while."""
+        if visit := self._finished.pop(order.token, None):
+            with contextlib.suppress(GitorchError, OSError):  # what stays in the mirror is in nobody's way
+                visit.mirror.release(order.token)
+        shutil.rmtree(self._options.folder / _TRASH / order.token, ignore_errors=True)
+
+    def _throw_away(self, token: str) -> None:
+        trash = self._options.folder / _TRASH / token
+        shutil.rmtree(trash, ignore_errors=True)
+        trash.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # nothing was made
+            (self._options.folder / "rooms" / token).rename(trash)
 
     def abandon(self, token: str) -> None:
         """Forget an order that was given up; its files stay, as nothing of it was delivered."""
@@ -306,7 +324,11 @@ def work(
 
 
 def remove_old(folder: Path, now: float) -> None:
-    """Remove rooms and output that nobody has asked for in two weeks: those of lost attempts, or kept for a person."""
+    """Remove what nobody has asked for in two weeks: rooms and output of lost attempts, or kept for a person.
+
+    The trash goes in any case: a worker was killed over it.
+    """
+    shutil.rmtree(folder / _TRASH, ignore_errors=True)
     for kept in (folder / "rooms", folder / "executions"):
         for path in kept.iterdir() if kept.is_dir() else ():
             if now - path.lstat().st_mtime > _KEPT_SECONDS:

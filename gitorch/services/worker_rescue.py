@@ -27,12 +27,14 @@ class Rescues:
         self._errand = errand
         self._route = route
         self._token = f"{token}-saved"
-        self._last = Progress(Oid(errand.start), repository.tree(Oid(errand.start)))
+        self._last: Progress | None = None
         self._number = 0
 
     def save(self, progress: Progress) -> Delivery | None:
         """Push what differs from the last rescue point; None if nothing does. Raises `ExchangeFailed`."""
-        if progress == self._last:
+        start = Oid(self._errand.start)
+        last = self._last or Progress(start, self._repository.tree(start))
+        if progress == last:
             return None
         is_completed = progress.tree != self._repository.tree(progress.tip)
         self._keep(self._commit(progress) if is_completed else progress.tip)

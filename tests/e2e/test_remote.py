@@ -76,6 +76,10 @@ def test_a_night_on_two_workers(cli: Cli, tmp_path: Path) -> None:
     assert len([text for text in findings if text.startswith(f"worker {os.uname().nodename}: 0 of 2 slots busy")]) == 2
     assert not marked(tmp_path)
     assert [*tmp_path.glob("worker-*/rooms/*")] == []
+    assert until(lambda: not [*tmp_path.glob("worker-*/trash/*")])
+    for mirror in tmp_path.glob("worker-*/mirrors/*.git"):
+        refs = git("for-each-ref", "--format=%(refname)", cwd=mirror).splitlines()
+        assert {ref.rpartition("/")[0] for ref in refs} == {"refs/gitorch/base"}, "what a task needs stays there"
     cli("approve", "one", "two", "three")
     cli("merge", "-y")
     assert set(cli.states().values()) == {"merged"}
@@ -326,6 +330,7 @@ def test_serve_and_a_worker_that_joins_over_ssh(repository_folder: Path, tmp_pat
             assert cli.error("serve", "--port", port, exit=5)["code"] == "port-held"
             far.process.send_signal(signal.SIGTERM)
             assert far.end().code == 0
+            assert not [*tmp_path.glob("far/rooms/*"), *tmp_path.glob("far/trash/*")], "it ended before it was tidy"
         serve.process.send_signal(signal.SIGTERM)
         assert serve.end().code == 0
     assert not marked(repository_folder)

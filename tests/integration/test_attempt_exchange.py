@@ -48,7 +48,7 @@ def mirror(home: Repository, tmp_path: Path) -> Mirror:
 
 def worked(mirror: Mirror, folder: Path, start: Oid, token: str = "a1") -> Oid:
     """Let somebody commit in a borrowed repository, and take the commit into the mirror."""
-    repository = mirror.borrow(folder / f"{token}.git", "Some Body", "some@body")
+    repository = mirror.borrow(folder / f"{token}.git", start, "Some Body", "some@body")
     tree = repository.tree(start)
     tip = git("commit-tree", tree, "-p", start, "-m", f"work of {token}", cwd=repository.common_dir)
     git("update-ref", "refs/heads/orch/t", tip, cwd=repository.common_dir)
@@ -112,6 +112,25 @@ def test_a_stale_submission_cannot_deliver(home: Repository, mirror: Mirror, sta
     assert home.read_ref(lease_ref("t")) == current.commit
 
 
+@pytest.mark.parametrize("kind", ["sha1", "sha256"])
+def test_a_lease_need_not_travel(tmp_path: Path, kind: str) -> None:
+    """A worker makes its commit itself, and delivers with it; one of another version is fetched."""
+    git("init", "--quiet", f"--object-format={kind}", str(tmp_path / "home"), cwd=tmp_path)
+    git("commit", "--quiet", "--allow-empty", "--message=start", cwd=tmp_path / "home")
+    home = Repository.discover(tmp_path / "home")
+    start = Oid(git("rev-parse", "HEAD", cwd=tmp_path / "home"))
+    mirror = Mirror(tmp_path / "mirror.git", str(home.common_dir))
+    mirror.fetch(start)
+    lease, other = take_lease(home, "t", "a1"), take_lease(home, "u", "b1")
+    mirror.hold(lease, "a1")
+    mirror.hold(other, "not its token")
+    tip = worked(mirror, tmp_path, start)
+    mirror.push(tip, delivery_ref("t", 1, 1), lease_ref("t"), lease.commit)
+    mirror.push(tip, delivery_ref("u", 1, 1), lease_ref("u"), other.commit)
+    fetched = git("for-each-ref", "--format=%(refname)", "refs/gitorch/base", cwd=tmp_path / "mirror.git")
+    assert {name.rpartition("/")[2] for name in fetched.splitlines()} == {start, other.commit}
+
+
 def test_a_bundle_brings_the_same_commit(home: Repository, mirror: Mirror, start: Oid, tmp_path: Path) -> None:
     """Twice is as once; a limit is kept; a damaged one is refused with a reason."""
     mirror.fetch(start)
@@ -127,7 +146,7 @@ def test_a_bundle_brings_the_same_commit(home: Repository, mirror: Mirror, start
 def test_a_borrowed_repository_has_no_way_back(mirror: Mirror, start: Oid, tmp_path: Path) -> None:
     """It has no remote, and commits in the name of the user at home."""
     mirror.fetch(start)
-    repository = mirror.borrow(tmp_path / "b.git", "Some Body", "some@body")
+    repository = mirror.borrow(tmp_path / "b.git", start, "Some Body", "some@body")
     assert repository.exists(start)
     assert git("remote", cwd=repository.common_dir) == ""
     assert repository.committer().startswith("Some Body <some@body>")
@@ -176,7 +195,7 @@ def rescues(home: Repository, mirror: Mirror, start: Oid, folder: Path) -> tuple
     """Begin an attempt on a worker, which has the lease."""
     lease = take_lease(home, "t", "a1")
     mirror.fetch(start, lease.commit)
-    repository = mirror.borrow(folder / "borrowed.git", "Some Body", "some@body")
+    repository = mirror.borrow(folder / "borrowed.git", start, "Some Body", "some@body")
     errand = Errand(
         conflict="",
         directory="",

@@ -97,11 +97,12 @@ def test_a_target_does_not_show_its_key(tmp_path: Path) -> None:
 
 
 def test_a_worker_removes_what_nobody_asked_for(tmp_path: Path) -> None:
-    """Rooms of lost attempts stay for two weeks; mirrors stay."""
-    for name in ("rooms/old", "rooms/new", "executions/old", "mirrors/old"):
+    """Rooms of lost attempts stay for two weeks; mirrors stay, and the trash goes at once."""
+    for name in ("rooms/old", "rooms/new", "executions/old", "mirrors/old", "trash/new"):
         (tmp_path / name).mkdir(parents=True)
     now = (tmp_path / "rooms/old").stat().st_mtime + 15 * 86_400
-    os.utime(tmp_path / "rooms/new", (now, now))
+    for name in ("rooms/new", "trash/new"):
+        os.utime(tmp_path / name, (now, now))
     remove_old(tmp_path, now)
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")) == ["mirrors/old", "rooms/new"]
 

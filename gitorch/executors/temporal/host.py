@@ -66,6 +66,9 @@ class Surroundings(Protocol):
     def leave(self, order: Order, result: Result) -> Result:
         """Return the result with what the program has made."""
 
+    def tidy(self, order: Order) -> None:
+        """Remove what an order that has ended left, after its result was returned."""
+
     def abandon(self, token: str) -> None:
         """Remove what is left of an order."""
 
@@ -90,6 +93,9 @@ class SameFolders:
     def leave(self, order: Order, result: Result) -> Result:  # noqa: ARG002
         """Return the result as it is."""
         return result
+
+    def tidy(self, order: Order) -> None:
+        """Do nothing: there is nothing of its own."""
 
     def abandon(self, token: str) -> None:
         """Do nothing: there is nothing of its own."""
@@ -173,6 +179,10 @@ class Host:
         for execution in _executions(local, order.key):
             local.cancel(execution, "its worker was given up", now=True)
             local.wait(execution)
+
+    def tidy(self, order: Order) -> None:
+        """Remove what an order has left besides its output. Its result comes first: of many files, it takes a while."""
+        self._surroundings.tidy(order)
 
     def remove(self, token: str) -> None:
         """Remove what there is of an execution that has ended. Raises `StillRuns` when it has not."""

@@ -65,6 +65,7 @@ class Activities:
         self._free = host.slots
         self._idle = asyncio.Event()
         self._idle.set()
+        self._tidying = set[asyncio.Task[None]]()
         # for each slot its program, and what saves its work meanwhile
         self._threads = ThreadPoolExecutor(2 * host.slots + _MORE_THREADS, "execution")
 
@@ -81,11 +82,15 @@ class Activities:
 
     async def _run_or_kill(self, order: Order) -> Result:
         try:
-            return await self._in_thread(self._host.run, order)
+            result = await self._in_thread(self._host.run, order)
         except asyncio.CancelledError:
             # lost to the engine: its result counts no more, so it must not go on
             await asyncio.shield(self._in_thread(self._host.kill, order))
             raise
+        tidying = asyncio.create_task(self._in_thread(self._host.tidy, order))
+        self._tidying.add(tidying)
+        tidying.add_done_callback(self._tidying.discard)
+        return result
 
     @activity.defn(name=STOP)
     async def stop(self, order: StopOrder) -> None:
@@ -109,8 +114,9 @@ class Activities:
             raise _expected(str(error), "runs") from error
 
     async def wait_until_idle(self) -> None:
-        """Wait until nothing runs here."""
+        """Wait until nothing runs here, and everything is tidied up."""
         await self._idle.wait()
+        await asyncio.gather(*self._tidying)
 
     @contextlib.contextmanager
     def _slot(self) -> Any:
