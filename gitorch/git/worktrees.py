@@ -37,6 +37,9 @@ __all__ = [
     "take_away",
 ]
 
+_IN_PARALLEL = ("-c", f"checkout.workers={min(4, os.cpu_count() or 1)}")
+"""How git writes many files: by several processes. It does so only for a hundred files and more."""
+
 _SEQUENCES = ("rebase-merge", "rebase-apply", "sequencer")
 """What git keeps of a rebase or of several picks. A reset ends a merge or a single pick, but not these."""
 
@@ -67,7 +70,7 @@ def add(repository: Repository, path: Path, branch: str, reason: str, *, new: bo
     # a git killed in an earlier worktree of this name may have left locks, which would stop the agent's commits
     remove_stale_locks(repository, worktree, branch_ref(branch))
     with _checkout_lock(repository, worktree.admin):
-        worktree.git(repository, "reset", "--quiet", "--hard")
+        worktree.git(repository, *_IN_PARALLEL, "reset", "--quiet", "--hard")
     untouched.settle(repository, worktree)
     return worktree
 

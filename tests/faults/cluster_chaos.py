@@ -1,10 +1,11 @@
 """A night on workers in network namespaces, with a failure every few seconds, and a checker of what must hold.
 
-    python -m tests.faults.cluster_chaos [--minutes 10] [--every 10] [--workers 3] [--slots 4] [--seed N]
+    python -m tests.faults.cluster_chaos [--minutes 10] [--every 10] [--workers 3] [--slots 4] [--seed N] [--logs DIR]
 
 Needs root and iproute2. Workers are killed, stood still, and cut off for 20 and 45 seconds; the run and the server are
 killed; agents, each with a daemon of its own, are cancelled; a stale push is tried. At the end: no delivered commit is
-lost, none is there twice, no agent began again without a failure of its worker, none is alive.
+lost, none is there twice, no agent began again without a failure of its worker, none is alive, and neither a run nor a
+worker has written a traceback. `--logs` keeps what they have written.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import itertools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +122,16 @@ class Cluster:
         """Kill what was started here."""
         for process in (*self.workers, *self.runs):
             process.kill()
+
+    def logs(self) -> list[Path]:
+        """Return what the runs and the workers have written."""
+        return [*self.top.glob("*.log")]
+
+    def keep_logs(self, folder: Path) -> None:
+        """Copy everything that was written to another folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (*self.logs(), self.log, *self.top.glob("temporal/*.log")):
+            shutil.copy(path, folder / path.name)
 
     # what a person does
 
@@ -302,8 +314,9 @@ class Cluster:
         before = git("for-each-ref", "refs/heads", cwd=self.cli.folder)
         self.cli("run", ok=range(256), seconds=_SECONDS)  # imports nothing a second time
         assert git("for-each-ref", "refs/heads", cwd=self.cli.folder) == before
-        _, crash, trace = (self.top / "run.log").read_text().partition("Traceback")
-        assert not crash, trace[:3000]
+        for log in self.logs():
+            _, crash, trace = log.read_text(errors="replace").partition("Traceback")
+            assert not crash, f"{log.name}: {trace[:3000]}"
         return {
             "tasks": len(states),
             "finished": sum(state == "finished" for state in states.values()),
@@ -381,6 +394,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument(
+        "--logs", type=Path, metavar="DIR", help="where to keep what runs, workers and the server write"
+    )
     options = parser.parse_args(arguments)
     random.seed(options.seed)
     print(f"seed {options.seed}", flush=True)
@@ -395,6 +411,8 @@ def main(arguments: list[str]) -> int:
         install_ssh(top, port)
         server = stack.enter_context(serving(top / "temporal", "0.0.0.0"))
         cluster = Cluster(top, network, server, options)
+        if options.logs is not None:
+            stack.callback(cluster.keep_logs, options.logs)
         stack.callback(cluster.end)
         done = cluster.attack(60 * options.minutes)
         figures = cluster.check(cluster.come_to_rest())

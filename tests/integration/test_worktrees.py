@@ -68,6 +68,19 @@ def test_a_new_worktree(repo: Repository) -> None:
     assert git("status", "--porcelain", cwd=home(repo)) == ""
 
 
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one processor writes them all")
+def test_many_files_are_written_in_parallel(repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By more than one process of git, whatever the user has set for their own checkouts."""
+    commit(home(repo), "many", {f"f{number}.txt": f"{number}\n" for number in range(120)})
+    git("config", "checkout.workers", "1", cwd=home(repo))
+    (tmp_path / "traces").mkdir()
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(tmp_path / "traces"))
+    worktree = added(repo)
+    monkeypatch.delenv("GIT_TRACE2_EVENT")
+    assert sum("checkout--worker" in trace.read_text() for trace in (tmp_path / "traces").iterdir()) > 1
+    assert files(worktree.path) == files(home(repo))
+
+
 @pytest.mark.parametrize("name", ["with space", "línea\nnueva", "--force", "'\"`;$(x)", "t.lock", "a" * 200])
 def test_any_path(repo: Repository, name: str) -> None:
     """A worktree can be at any path that the file system takes."""
