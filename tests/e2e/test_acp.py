@@ -48,6 +48,19 @@ def test_an_acp_agent_asks_and_goes_on(repository_folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("forked_acp")
+def test_an_acp_agent_that_finds_its_database_locked_starts_again(repository_folder: Path) -> None:
+    """Its agent is not held for it, and the next attempt begins a session: there is none to go on with."""
+    command = "command = [{}]".format(", ".join(f'"{word}"' for word in forkserver.acp_agent("--busy")))
+    cli = Cli(repository_folder, f'agent = "any"\n[agents.any]\nkind = "acp"\n{command}\n')
+    cli.environment["GITORCH_SANDBOX_MODE"] = "off"
+    cli.queue(does("Work", saved("a.txt", "one"), id="work"))
+    text = cli.run().text
+    assert "retrying after: It ended: Error: database is locked" in text
+    task = cli.tasks()["work"]
+    assert (task["state"], task["attempts"], task["attempt"]["resumed"]) == ("finished", 2, False)
+
+
+@pytest.mark.usefixtures("forked_acp")
 @pytest.mark.parametrize("options", [("--login",), ("--login", "--no-sessions")])
 def test_an_acp_agent_answers_questions(repository_folder: Path, options: tuple[str, ...]) -> None:
     """`??` is asked in its session, or with the task where it has none; it may not write, and what it wrote is kept."""

@@ -9,7 +9,7 @@ A line that starts with `acp` is about the protocol, any other is for the shell:
     acp noise                         a line that is not JSON, an unknown update, and a call of what is not offered
 
 A loaded session goes on at the line that was not permitted. Options: `--no-sessions` (it cannot load any), `--login`
-(it wants the login method `key`), `--model` (it offers models).
+(it wants the login method `key`), `--model` (it offers models), `--busy` (its database is locked the first time).
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ class ScriptedAcpAgent:
         self.client = conn
 
     async def initialize(self, protocol_version: int, **_: Any) -> schema.InitializeResponse:
+        if "--busy" in self.options and not (started := Path.home() / "acp-started").exists():
+            started.touch()
+            raise acp.RequestError(1001, "It ended:\nwarning: slow disk\nError: database is locked")
         if "--version" in self.options:
             protocol_version = 99
         return schema.InitializeResponse(

@@ -21,6 +21,10 @@ from gitorch.model.outcome import Exit, ExitReason
 from gitorch.rooms.mailbox import Mailboxes
 
 EXITED = Exit(cause="exited", exit_code=1)
+RACE = (
+    "Codex process has exited with code 1:\nWARNING: proceeding, even though we could not create PATH aliases\n"
+    "Error: failed to initialize sqlite state runtime under /h/.codex"
+)
 
 
 def end(**fields: Any) -> bytes:
@@ -32,6 +36,7 @@ def end(**fields: Any) -> bytes:
     [
         ({"phase": "start", "result": "x: No such file"}, ExitReason.SETUP),
         ({"phase": "initialize", "result": "the agent ended with exit code 2"}, ExitReason.SETUP),
+        ({"phase": "initialize", "code": 1001, "result": RACE}, ExitReason.TRANSIENT),
         ({"phase": "authenticate", "result": "Invalid params"}, ExitReason.UNAUTHENTICATED),
         ({"phase": "session", "code": -32000, "result": "Authentication required"}, ExitReason.UNAUTHENTICATED),
         ({"phase": "prompt", "code": -32000, "result": "Authentication required"}, ExitReason.UNAUTHENTICATED),
@@ -78,6 +83,15 @@ def test_what_a_program_prints_that_does_not_speak_the_protocol_is_the_reason() 
     final = end(phase="initialize", result="the agent ended with exit code 2")
     outcome = Acp().outcome([final], "usage: x\nunknown option: --acp\n", EXITED)
     assert outcome.reason == "the agent ended with exit code 2: unknown option: --acp"
+
+
+def test_the_last_words_of_a_program_that_died_are_the_reason() -> None:
+    """Warnings before them would leave no room for why it ended."""
+    final = end(phase="initialize", code=1001, result=RACE)
+    outcome = Acp().outcome([final], "[APP-SERVER EXIT] {}\n", EXITED)
+    assert outcome.reason == (
+        "Codex process has exited with code 1: Error: failed to initialize sqlite state runtime under /h/.codex"
+    )
 
 
 def test_a_stopped_execution_is_no_failure_of_the_agent() -> None:

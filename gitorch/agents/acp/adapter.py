@@ -65,6 +65,9 @@ _MESSAGES: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
         ),
     )
 )
+_BUSY_STATE = re.compile(r"failed to initialize (sqlite )?state runtime|database is locked", re.IGNORECASE)
+"""What codex says that loses the race to create its database, when several start in a new `CODEX_HOME` at once."""
+
 _STATUS = re.compile(r"\b(?:status|error|code):? ?([45]\d\d)\b", re.IGNORECASE)
 _INSTALL = "pip install 'gitorch[acp]'"
 _YES = re.compile(r"\W*(y|yes|ok|okay|allow|allowed|granted|sure|go ahead)\b", re.IGNORECASE)
@@ -192,7 +195,7 @@ def _finished(state: _StreamState, final: Record, stderr: str, result: Exit) -> 
     if streams.was_stopped(result) and ending is not ExitReason.COMPLETED:
         ending = streams.stop_ending(result)
     text = _end_text(final)
-    if text_at(final, "phase") in ("start", "initialize", "ended"):
+    if text_at(final, "phase") in ("start", "initialize", "ended") and len(text_at(final, "result").splitlines()) < 2:
         text = ": ".join(filter(None, (text, *stderr.strip().splitlines()[-1:])))
     reason = streams.stop_reason(result) if streams.was_stopped(result) else text
     return Outcome(
@@ -218,6 +221,8 @@ def _ending(final: Record) -> ExitReason:
         return ExitReason.UNAUTHENTICATED
     if phase == "load":
         return ExitReason.NO_SESSION
+    if phase in ("initialize", "session") and _BUSY_STATE.search(text_at(final, "result")):
+        return ExitReason.TRANSIENT
     return _PHASES.get(phase) or _error_ending(code, text_at(final, "result"))
 
 
@@ -233,7 +238,10 @@ def _error_ending(code: int, text: str) -> ExitReason:
 def _end_text(final: Record) -> str:
     if final.get("is_error") is False:
         return _STOP_TEXTS.get(text_at(final, "stop_reason"), "")
-    return text_at(final, "result")
+    lines = text_at(final, "result").strip().splitlines()
+    if len(lines) > 2:  # what a program printed: its last words say why it ended
+        return f"{lines[0].rstrip(': ')}: {lines[-1]}"
+    return "\n".join(lines)
 
 
 def _usage(final: Record) -> Usage:

@@ -204,7 +204,7 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
     attempt = current_attempt(task)
     return change_attempt(
         task,
-        session=outcome.session or attempt.session,
+        session=outcome.session or _known_session(attempt, env),
         ending=outcome.ending,
         summary=redacted(outcome.summary)[: note.LONGEST],
         usage=_total_usage(attempt, outcome, prices_of(env.settings), cumulative=env.agent.usage_is_cumulative),
@@ -218,6 +218,12 @@ def _with_outcome(task: Task, env: AttemptEnv, outcome: Outcome) -> Task:
         ),
         seconds=elapsed(task),
     )
+
+
+def _known_session(attempt: Attempt, env: AttemptEnv) -> str:
+    """Return the session of an attempt whose last round did not name it; empty if the agent never began one."""
+    never_began = env.agent.resumable and attempt.round == 1 and not attempt.resumed
+    return "" if never_began else attempt.session
 
 
 def _commands(outcome: Outcome) -> list[str]:
