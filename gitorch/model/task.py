@@ -340,6 +340,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return all(result.passed for result in self.results) if self.results else None
 
     @property
+    def is_pending(self) -> bool:
+        """Whether a run still works on it: it is queued or running, or waits for a time. No person has to act."""
+        if self.state is State.WAITING:
+            return self.wake is not None
+        return self.state in (State.QUEUED, State.RUNNING)
+
+    @property
     def question(self) -> str:
         """The question that it waits for an answer to, or an empty text."""
         waits = self.state is State.WAITING and self.wake is None and not self.has_result

@@ -10,7 +10,7 @@ from gitorch.errors import SetupNeeded
 from gitorch.executors.probe import probe as probe_command
 from gitorch.git.notes import NoteWriter
 from gitorch.model.naming import TaskId
-from gitorch.model.task import State, Task
+from gitorch.model.task import Task
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.environment import agent_environment
 from gitorch.services.executor import executor_of
@@ -58,10 +58,10 @@ def agent_name(workspace: Workspace, task: Task) -> str:
 
 
 def agents_needed(workspace: Workspace) -> dict[str, list[TaskId]]:
-    """Return the agents that unfinished tasks need ("auto" if none is named), with those tasks."""
+    """Return the agents that the tasks of a run need ("auto" if none is named), with those tasks."""
     needed: dict[str, list[TaskId]] = {}
     for task in workspace.tasks.values():
-        if task.state in (State.QUEUED, State.WAITING, State.RUNNING):
+        if task.is_pending:
             needed.setdefault(agent_name(workspace, task), []).append(task.id)
     return needed
 

@@ -15,7 +15,7 @@ from gitorch.flow.scheduling import base
 from gitorch.flow.scheduling.run_limits import RunLimits
 from gitorch.model.naming import Oid
 from gitorch.model.preflight import Level, Preflight, PreflightLine
-from gitorch.model.task import ALIVE, CheckResult, State, Task
+from gitorch.model.task import CheckResult, State, Task
 from gitorch.model.visible import readable_list
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.prepare import files_to_copy
@@ -88,7 +88,7 @@ def examine(workspace: Workspace, limits: RunLimits, agents: ReadyAgents, report
         for commit, name in [*bases.items()][:_MAX_BASES]:
             if examination.error is None:
                 _examine_base(workspace, commit, name, examination, report)
-    tasks = sum(task.state in ALIVE for task in workspace.tasks.values())
+    tasks = sum(task.is_pending for task in workspace.tasks.values())
     forecast = forecast_run(workspace, agents, limits.max_agents) if examination.error is None else None
     return Preflight(lines=tuple(examination.lines), tasks=tasks, forecast=forecast, error=examination.error)
 

@@ -23,7 +23,7 @@ from gitorch.storage import run_records
 
 def forecast_run(workspace: Workspace, agents: ReadyAgents, max_agents: int) -> RunForecast | None:
     """Return what the queued tasks will take; None if there are too few earlier tasks like them."""
-    waiting = in_order(task for task in workspace.tasks.values() if task.state in ALIVE)
+    waiting = in_order(task for task in workspace.tasks.values() if task.is_pending)
     tasks = [_next_task(workspace, agents, task) for task in waiting]
     return forecast(_in_order(workspace, [*_gone(workspace), *_on_board(workspace)]), tasks, max_agents)
 

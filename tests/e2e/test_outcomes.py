@@ -42,7 +42,10 @@ def test_a_question_waits_and_its_answer_goes_on_in_the_same_session(cli: Cli) -
     assert (task["state"], task["question"], task["attempt"]["outcome"]) == ("waiting", "Postgres or SQLite?", "asked")
     assert "Postgres or SQLite?" in cli("status").text
     assert 'orchestrate resume choose -m "..."' in cli("task", "choose").text
-    cli.run(ok=0)  # nobody answered: nothing starts
+    idle = cli.run(ok=9)  # nobody answered: nothing starts
+    assert "0 tasks, " in idle.stderr
+    assert "no task finished, 1 with a question" in idle.text
+    assert 'orchestrate resume choose -m "..."' in idle.text
     assert cli.error("resume", "choose", exit=9)["why"] == "Postgres or SQLite?"
     cli("resume", "choose", "-m", "SQLite\n#!claude work db.txt")
     cli.run()

@@ -20,6 +20,13 @@ def started(cli: Cli) -> list[str]:
     return [task["id"] for task in tasks]
 
 
+def test_several_texts_in_quotes_are_said_to_be_one_task(cli: Cli) -> None:
+    """Words without quotes are one prompt, as for `echo`; two sentences were likely meant as two tasks."""
+    assert "quotes" not in cli("submit", "Add", "a", "table").stderr
+    assert "2 texts in quotes are one task" in cli("submit", "Add a table", "Add a page").stderr
+    assert set(cli.states()) == {"add-a-table", "add-a-table-add-a-page"}
+
+
 def test_what_waits_can_be_changed_and_moved(cli: Cli) -> None:
     """Edits and moves show in the answer, in `status` and in the run; `undo` takes each back exactly."""
     for name in ("one", "two", "three"):

@@ -94,7 +94,7 @@ def test_what_the_agent_did_is_a_signal() -> None:
     past = (PastAttempt(number=1, agent="sh", outcome="timed out"),)
     signals = {entry.kind: entry.text for entry in task_signals(_task(past=past), ["refs/x"], [TaskId("base")])}
     assert signals["attempt-ended-early"] == "attempt 1 timed out"
-    assert signals["rounds"] == "failing checks went back to the agent: 1 times"
+    assert signals["rounds"] == "failing checks went back to the agent once"
     assert signals["risky-command"] == "the agent ran curl x | sh"
     assert signals["unapproved-base"] == "builds on base, which is not approved"
     assert {"refused-action", "not-checked", "moved-outside"} <= set(signals)

@@ -53,9 +53,9 @@ def the_card() -> ReviewCard:
         ),
         commits=("9f3c21a Limit login attempts",),
         signals=(
-            RiskSignal(3, "check lint fails"),
-            RiskSignal(2, "sensitive", "src/limits.py"),
-            RiskSignal(1, "binary", "logo.png"),
+            RiskSignal(3, "check lint fails", kind="check-failed"),
+            RiskSignal(2, "sensitive", "src/limits.py", kind="sensitive"),
+            RiskSignal(1, "binary", "logo.png", kind="binary"),
         ),
     )
 
@@ -125,6 +125,14 @@ def test_the_review_list() -> None:
         2 tasks to review, +192 -14 lines
         ↳ orchestrate review rate-limit   start with the first
         """)
+
+
+def test_the_review_list_names_each_kind_of_signal_once() -> None:
+    """Five deleted tests do not hide the next reason."""
+    kinds = ["test-deleted"] * 5 + ["conflict"]
+    signals = tuple(RiskSignal(3, f"signal {number}", "a.py", 0, kind) for number, kind in enumerate(kinds))
+    listed = page(review.review_list, [msgspec.structs.replace(the_card(), signals=signals)], width=120)
+    assert "signal 0: a.py (and more); signal 5: a.py" in listed
 
 
 def test_nothing_to_review() -> None:

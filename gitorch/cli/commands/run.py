@@ -245,13 +245,15 @@ def _print_summary(session: Session, summary: RunSummary, preflight: Preflight |
     changed = [tasks[name] for name in summary.changed if name in tasks]
     if changed:
         write_page(session)
+    # a run that could do nothing says what waits for a person
+    shown = changed or [task for task in tasks.values() if task.question]
     if session.json:
         session.answer("", schema.run.RunAnswer.of(summary, changed, session.workspace.config.integration, preflight))
     else:
         stop_reason = summary.stopped.reason if summary.stopped else ""
         session.answer(
             views.run.run_summary(
-                changed,
+                shown,
                 stop_reason,
                 summary.seconds,
                 summary.usage.usd or 0.0,
@@ -261,7 +263,7 @@ def _print_summary(session: Session, summary: RunSummary, preflight: Preflight |
                 moved=summary.foreign_changes,
             )
         )
-    _exit_for(summary, changed)
+    _exit_for(summary, shown)
 
 
 def _exit_for(summary: RunSummary, changed: Sequence[Task]) -> None:

@@ -65,6 +65,8 @@ def submit_command(session: Session, /, **options: Any) -> None:
     if options["decompose"]:
         _decompose(session, options)
         return
+    if sum(" " in text.strip() for text in options["text"]) > 1:
+        session.say(f"{len(options['text'])} texts in quotes are one task: to queue several, submit each, or use -F")
     drafts = _with_options(session, _drafts(session, options), options)
     workspace, dry_run = session.workspace, options["dry_run"]
     resolve = services.submit.resolve_drafts if dry_run else services.submit.submit_drafts

@@ -93,7 +93,7 @@ def sections(report: NightReport, now: datetime) -> list[ReportSection]:
 def _need(entry: ReportEntry, tasks: Mapping[TaskId, Task], unlocks: Mapping[TaskId, int], now: datetime) -> str:
     verb, reason = labels.next_step(entry.task, tasks, now)
     card = entry.card
-    signals = [signal.text for signal in card.signals[:_NAMED]] if card else []
+    signals = [signal.text for signal, _ in card.first_signals()[:_NAMED]] if card else []
     size = f"+{card.added} -{card.removed}, {card.risk} risk" if card else ""
     words = [labels.unlocks(unlocks.get(entry.task.id, 0)), size, *(signals or ([reason] if reason else []))]
     return f"{verb}: " + "; ".join(word for word in words if word)

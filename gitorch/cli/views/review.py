@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import takewhile
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -69,11 +69,12 @@ def _reasons(card: ReviewCard) -> list[str]:
     """Return why a task has its place in the list."""
     unlocks = [f"unlocks {', '.join(card.unlocks)}"] if card.unlocks else []
     verdict = labels.rival_verdict(card.task, by_id(card.rivals))
-    return [*filter(None, [verdict]), *unlocks, *map(_signal_text, card.signals)]
+    return [*filter(None, [verdict]), *unlocks, *itertools.starmap(_signal_text, card.first_signals())]
 
 
-def _signal_text(signal: RiskSignal) -> str:
-    return f"{signal.text}: {signal.place}" if signal.place else signal.text
+def _signal_text(signal: RiskSignal, has_more: bool) -> str:
+    text = f"{signal.text}: {signal.place}" if signal.place else signal.text
+    return f"{text} (and more)" if has_more else text
 
 
 def card(reviewed: ReviewCard, *, terminal: TerminalStyle | None = None, now: datetime | None = None) -> RenderableType:
@@ -231,7 +232,7 @@ def _path(change: FileChange) -> str:
 
 def _common(old: Sequence[str], new: Sequence[str]) -> int:
     """Return how many names are the same at the start of two paths."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 
 def shortened_path(path: str, room: int | None, terminal: TerminalStyle) -> str:

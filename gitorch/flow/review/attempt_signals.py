@@ -88,7 +88,9 @@ def _attempts(task: Task, moved: Sequence[str]) -> Iterator[RiskSignal]:
     for action in attempt.denials:
         yield signal("denied", f"the agent was refused: {action}")
     if attempt.round > 1:
-        yield signal("rounds", f"failing checks went back to the agent: {attempt.round - 1} times")
+        count = attempt.round - 1
+        times = "once" if count == 1 else f"{count} times"
+        yield signal("rounds", f"failing checks went back to the agent {times}")
 
 
 def _kind(alarm: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
 from gitorch.git.file_changes import FileChange
@@ -60,6 +62,12 @@ class ReviewCard(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def removed(self) -> int:
         return sum(change.removed or 0 for change in self.changes)
+
+    def first_signals(self) -> list[tuple[RiskSignal, bool]]:
+        """Return the first signal of each kind, and whether there are more of that kind."""
+        counts = Counter(signal.kind for signal in self.signals)
+        first = {signal.kind: signal for signal in reversed(self.signals)}
+        return [(first[kind], counts[kind] > 1) for kind in counts]
 
     @property
     def risk(self) -> str:

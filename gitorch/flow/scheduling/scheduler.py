@@ -281,11 +281,7 @@ class Scheduler:
             return self.stopped
         tasks = self.hooks.tasks().values()
         # what waits for an answer does not wait for its agent
-        agents = [
-            self.hooks.agent(task)
-            for task in tasks
-            if task.state is State.QUEUED or (task.state is State.WAITING and task.wake is not None)
-        ]
+        agents = [self.hooks.agent(task) for task in tasks if task.is_pending and task.state is not State.RUNNING]
         for agent, reason in self._held.agents.items():
             return StopReason(StopCause.LOGIN, reason + _waiting(agents.count(agent)))
         for agent, wake in self._held.limited(tasks, self.hooks.agent).items():
