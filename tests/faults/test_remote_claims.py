@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,30 @@ class StaleFirst(ExecutionWorkflow):
 
     def grant(self, claim: Claim) -> bool:
         return claim.attempt > 1 and super().grant(claim)
+
+
+@workflow.defn(name="slow-step", sandboxed=False)
+class SlowStep:
+    """Takes too long for its first step, as on a machine that is much too busy."""
+
+    has_been_said = threading.Event()
+
+    @workflow.run
+    async def run(self) -> str:
+        self.has_been_said.wait(60)
+        return "done"
+
+
+class Said(logging.Handler):
+    """Keeps what is logged as it would be printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += self.format(record)
+        SlowStep.has_been_said.set()
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +179,21 @@ def test_the_server_is_killed_before_the_answer(server: Server, tmp_path: Path) 
     result = asyncio.run(wait())
     assert (result.exit.cause, result.exit.exit_code) == ("exited", 3)
     assert (tmp_path / "count").read_text() == "started\n"
+
+
+def test_a_slow_step_is_repeated_without_a_traceback(server: Server) -> None:
+    """The SDK takes it for an endless loop."""
+
+    async def wait() -> str:
+        client = await connect(Target(address=server.address), runtime())
+        async with Worker(client, task_queue="slow", workflows=[SlowStep], workflow_runner=UnsandboxedWorkflowRunner()):
+            return await client.execute_workflow(SlowStep.run, id="slow", task_queue="slow")
+
+    said = Said()
+    logging.getLogger("temporalio").addHandler(said)
+    try:
+        assert asyncio.run(wait()) == "done"
+    finally:
+        logging.getLogger("temporalio").removeHandler(said)
+    assert said.text.startswith("this machine is too busy")
+    assert "Traceback" not in said.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -34,7 +35,11 @@ ANSWER = timedelta(seconds=5)
 
 _PATIENCE_SECONDS = 120.0
 _PAUSE_SECONDS = 0.5
-_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED)
+_AWAY = (
+    *(RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED),
+    # a server that is killed while it answers, and an answer that takes too long, look like these
+    *(RPCStatusCode.CANCELLED, RPCStatusCode.ABORTED, RPCStatusCode.INTERNAL, RPCStatusCode.UNKNOWN),
+)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,8 +97,26 @@ class _Converter(CompositePayloadConverter):
 CONVERTER = DataConverter(payload_converter_class=_Converter)
 
 
+class _SlowSteps(logging.Filter):
+    """Says that a step of a workflow took too long in one line, without a traceback: the server repeats it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if _SLOW in str(error):
+            record.msg, record.args = "this machine is too busy: a step of an execution is repeated", ()
+            record.exc_info = None
+        return True
+
+
+_SLOW = "[TMPRL1101]"
+"""How the SDK marks such an error, which it takes for a fault of the code."""
+
+_SLOW_STEPS = _SlowSteps()
+
+
 def runtime() -> Runtime:
     """Return a runtime that reports errors only, and nothing to anybody else."""
+    logging.getLogger("temporalio.worker._workflow").addFilter(_SLOW_STEPS)
     quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
     return Runtime(telemetry=TelemetryConfig(logging=quiet), worker_heartbeat_interval=None)
 
