@@ -116,11 +116,13 @@ class Session:
             services.refresh.start(self.workspace)
 
     def print_notices(self) -> None:
-        """Warn about what was repaired while reading the state."""
+        """Warn about what was repaired while reading the state, and say what was done besides the command."""
         if "workspace" in self.__dict__:
-            notices = self.workspace.store.notices
+            notices, news = self.workspace.store.notices, self.workspace.store.news
             while notices:
                 self.screen.warn(notices.pop(0))
+            while news:
+                self.say(news.pop(0))
 
     def fail(self, error: GitorchError) -> None:
         """Print an error: to stderr as text, or with `--json` to stdout as an object."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 
 from gitorch.config import Config
 from gitorch.errors import Refused
-from gitorch.git import notes_revert, worktrees
+from gitorch.git import notes_revert, worktree_list
 from gitorch.git.repository import Repository
 from gitorch.model.naming import OWN_REFS, Oid, Ref, TaskId, branch_ref, trash_ref
 from gitorch.model.plan import PlanSession
@@ -28,7 +29,7 @@ class RepoSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     refs: Mapping[Ref, Oid]
     tasks: Mapping[TaskId, Task]
-    checked_out: Mapping[Ref, Path]
+    checked_out: Mapping[Ref, Sequence[Path]]
     own_refs: tuple[str, ...]
     plans: Mapping[str, PlanSession] = {}
 
@@ -60,7 +61,7 @@ def take_snapshot(
     return RepoSnapshot(
         refs=repository.refs(*sorted(names)) if names else {},
         tasks=tasks,
-        checked_out=worktrees.checked_out(repository) if has_branches else {},
+        checked_out=worktree_list.all_checkouts(repository) if has_branches else {},
         # of the user's notes only what a merge carried is taken back (`notes.rewriteRef`)
         own_refs=(OWN_REFS, _NOTES, branch_ref(config.integration), *_task_refs(config, operations)),
         plans=plans,
@@ -93,17 +94,23 @@ def _refused(operation: Operation, reason: str, details: str = "", *fix: str) ->
 def _ref_refusal(operation: Operation, update: RefUpdate, snapshot: RepoSnapshot) -> Refused | None:
     now = snapshot.refs.get(update.ref)
     name = update.ref.removeprefix("refs/heads/")
-    checkout = snapshot.checked_out.get(update.ref)
+    checkouts = snapshot.checked_out.get(update.ref, ())
     if not snapshot.is_own(update.ref):
-        return _user_branch_refusal(operation, update, now, checkout)
+        return _user_branch_refusal(operation, update, now, checkouts)
     if update.ref.startswith(_NOTES) or update.old == update.new:
         return None  # notes that others added since then are kept
     if now != update.new:
         position = f"the operation left it at {_short(update.new)}; it is now at {_short(now)}"
         return _refused(operation, f"{name} has moved since", position, f"git log {name}" if now else "git reflog")
-    if checkout is not None and not (_moves_away(operation, checkout) or _is_followed(update, snapshot)):
-        return _refused(operation, f"{name} is checked out in {checkout}", "", f"git -C {checkout} switch --detach")
+    staying = [path for path in checkouts if not _moves_away(operation, path)]
+    if staying and not _is_followed(update, snapshot):
+        places = " and ".join(map(str, staying))
+        return _refused(operation, f"{name} is checked out in {places}", "", *map(_detach, staying))
     return None
+
+
+def _detach(checkout: Path) -> str:
+    return f"git -C {shlex.quote(str(checkout))} switch --detach"
 
 
 def _is_followed(update: RefUpdate, snapshot: RepoSnapshot) -> bool:
@@ -118,7 +125,7 @@ def _moves_away(operation: Operation, checkout: Path) -> bool:
 
 
 def _user_branch_refusal(
-    operation: Operation, update: RefUpdate, now: Oid | None, checkout: Path | None
+    operation: Operation, update: RefUpdate, now: Oid | None, checkouts: Sequence[Path]
 ) -> Refused | None:
     """Return why a user branch blocks an undo. Only its owner moves it; once they have, it blocks nothing."""
     name = update.ref.removeprefix("refs/heads/")
@@ -128,10 +135,23 @@ def _user_branch_refusal(
         return None
     if now != update.new:
         return _refused(operation, f"it was published to {name}, which has moved since", f"{name} is at {_short(now)}")
-    reset = f"git branch --force {name} {update.old}" if update.old else f"git branch -D {name}"
-    reset = f"git -C {checkout} reset --keep {update.old}" if checkout and update.old else reset
     owner = f"{name} is yours, and gitorch does not remove commits from it"
-    return _refused(operation, f"it was published to {name}", owner, reset, "orchestrate undo")
+    commands = _move_back(name, update, checkouts)
+    return _refused(operation, f"it was published to {name}", owner, *commands, "orchestrate undo")
+
+
+def _move_back(name: str, update: RefUpdate, checkouts: Sequence[Path]) -> Iterator[str]:
+    """Yield the commands that move a user branch back, with the files of all its checkouts; changes in them stay."""
+    if update.old is None:
+        yield f"git branch -D {name}"
+        return
+    if not checkouts:
+        yield f"git branch --force {name} {update.old}"
+        return
+    first, *others = [shlex.quote(str(path)) for path in checkouts]
+    yield f"git -C {first} reset --keep {update.old}"
+    # the branch has moved then: only their index and files are left
+    yield from (f"git -C {path} read-tree -m -u {update.new} {update.old}" for path in others)
 
 
 def _short(oid: Oid | None) -> str:

@@ -72,7 +72,16 @@ def _entry(block: str) -> WorktreeEntry:
 
 def checked_out(repository: Repository) -> dict[Ref, Path]:
     """Return where each branch is checked out, in the user's work tree and in linked ones."""
-    return {entry.branch: entry.path for entry in list_entries(repository) if entry.branch}
+    return {branch: paths[-1] for branch, paths in all_checkouts(repository).items()}
+
+
+def all_checkouts(repository: Repository) -> dict[Ref, tuple[Path, ...]]:
+    """Return all checkouts of each branch: with `--force`, git checks out a branch more than once."""
+    found: dict[Ref, tuple[Path, ...]] = {}
+    for entry in list_entries(repository):
+        if entry.branch:
+            found[entry.branch] = (*found.get(entry.branch, ()), entry.path)
+    return found
 
 
 def place_of(repository: Repository, branch: Ref) -> Path | None:

@@ -58,7 +58,7 @@ def refresh(workspace: Workspace) -> list[str]:
                 resolve=lambda replayer, plan: services.resolving.known(workspace, replayer, plan),
             )
             if rebuilt is not None:
-                publish_candidate(workspace, rebuilt)
+                publish_candidate(workspace, _with_earlier_results(workspace, rebuilt))
     except GitorchError as error:
         return [f"the candidate was not rebuilt: {error.what}"]
     except OSError as error:
@@ -155,6 +155,23 @@ def _before_checks(inputs: MergeInputs, loaded: LoadedConfig, rebuilt: Candidate
     if reason:
         return msgspec.structs.replace(rebuilt, reason=reason)
     return msgspec.structs.replace(rebuilt, status=CheckStatus.CHECKING) if checked else unchecked(rebuilt)
+
+
+def _with_earlier_results(workspace: Workspace, rebuilt: RebuiltCandidate) -> RebuiltCandidate:
+    """Return a candidate that waits for its checks with their results, if earlier commands saw its tree pass.
+
+    One that failed still waits: a run checks it again, and finds the tasks that make it fail.
+    """
+    plan, waiting = rebuilt.plan, rebuilt.candidate
+    if waiting != unchecked(waiting):
+        return rebuilt
+    results = plan.results or services.merge_checks.passed_earlier(
+        workspace, checks_at(workspace.repository, workspace.loaded, plan.onto), plan.tip
+    )
+    if not results:
+        return rebuilt
+    green = msgspec.structs.replace(waiting, status=CheckStatus.GREEN, results=results, reason="")
+    return msgspec.structs.replace(rebuilt, candidate=green)
 
 
 def _with_known_results(rebuilt: Candidate, saved: Candidate | None) -> Candidate:

@@ -6,6 +6,8 @@ from collections.abc import Generator, Mapping
 
 from gitorch.flow.merge import MergePlan, Progress
 from gitorch.flow.merge.checks import verify_plan
+from gitorch.model.naming import Oid
+from gitorch.model.task import CheckResult
 from gitorch.replay import Replayer
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services.agents import run_context
@@ -26,3 +28,10 @@ def run_checks(
     with TreeChecker(run_context(workspace), checks, recheck=recheck) as checker:
         verified = yield from verify_plan(replayer, workspace.tasks, plan, checker.check, verify, checker.width)
         return (yield from check_target(verified, checker.check, verify))
+
+
+def passed_earlier(workspace: Workspace, checks: Mapping[str, str], commit: Oid) -> tuple[CheckResult, ...]:
+    """Return the results of checks that earlier commands ran on a commit's tree, if all passed; runs nothing."""
+    with TreeChecker(run_context(workspace), checks) as checker:
+        results = checker.known(commit) or ()
+    return results if all(result.passed for result in results) else ()

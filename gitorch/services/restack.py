@@ -77,7 +77,7 @@ def follow(workspace: Workspace, names: Iterable[TaskId], *, in_run: bool = Fals
         return Restacked()
     for task in () if in_run else restacked.rebased:
         checks = "its checks run in the next run" if not task.results else "its checks still count"
-        workspace.store.say(f"{task.id} was {_words(task)}; {checks} (orchestrate check {task.id})")
+        workspace.store.news.append(f"{task.id} was {_words(task)}; {checks} (orchestrate check {task.id})")
     left_behind = [task for task in restacked.not_rebased if task.is_left_behind]
     workspace.store.notices.extend(f"{task.id} is stale: {_words(task)}" for task in left_behind)
     return restacked

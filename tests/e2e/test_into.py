@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -234,6 +235,23 @@ def test_all_checkouts_of_a_branch_follow_or_none(cli: Cli, tmp_path: Path) -> N
         assert (checkout / "one.txt").exists()
         assert not (checkout / "README.md").exists()
         assert status(cli, checkout) == ""
+
+
+def test_a_refused_undo_says_how_all_checkouts_go_back(cli: Cli, tmp_path: Path) -> None:
+    """The commands of the hint move the branch and the files of each checkout; edits of other files stay."""
+    other = tmp_path / "an other"
+    git("worktree", "add", "--quiet", "--force", str(other), "main", cwd=cli.folder)
+    before = at(cli, "main")
+    cli("merge", "--into", "main")
+    (other / "two.txt").write_text("mine\n")
+    edited = status(cli, other)
+    *commands, again = cli.error("undo", exit=5)["fix"]
+    assert again == "orchestrate undo"
+    for command in commands:
+        git(*shlex.split(command)[1:], cwd=cli.folder)
+    assert (at(cli, "main"), status(cli), status(cli, other)) == (before, "", edited)
+    assert not (other / "one.txt").exists()
+    cli("undo")
 
 
 @pytest.mark.parametrize("name", ["project.git", "project/.bare"])

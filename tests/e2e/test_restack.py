@@ -120,6 +120,7 @@ def test_a_look_at_a_commit_by_hand_takes_its_dependants_along(cli: Cli, words: 
     cli(*words, env=program)
     assert git("rev-parse", "orch/mid", cwd=cli.folder) == before["mid"]["tip"]
     said = cli(*words).stderr
+    assert "warning:" not in said  # it is what happened, and nothing is wrong
     assert "mid was rebased on the new work of low; its checks run in the next run" in said
     assert "clash was rebased" in said
     tasks = cli.tasks()

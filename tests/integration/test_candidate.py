@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import gitorch
 from gitorch import services
 from gitorch.flow.merge.resolutions import FileResolutions, Sides
 from gitorch.git import worktrees
@@ -403,3 +404,20 @@ def test_nothing_is_called_checked_that_was_not(night: Night) -> None:
     night.workspace = open_workspace(night.folder, ["checks.test=true"], {})
     night.task("two", {"two.txt": "x\n"})
     assert (night.candidate().status, night.candidate().reason) == (CheckStatus.UNCHECKED, "the next run checks it")
+
+
+def test_a_tree_that_passed_is_not_unchecked_again(night: Night) -> None:
+    """After an undo of a checked merge the candidate is the tree that passed; one that failed waits for a run."""
+    night.workspace = open_workspace(night.folder, ["checks.test=test ! -e red.txt"])
+    night.task("one", {"one.txt": "x\n"}, state=State.APPROVED)
+    night.task("two", {"two.txt": "x\n"}, state=State.APPROVED)
+    plan = gitorch.plan_merge(night.workspace)
+    gitorch.publish_merge(night.workspace, plan)
+    assert services.candidate.refresh(night.workspace) == []
+    gitorch.undo(night.workspace)
+    again = night.candidate()
+    assert (again.tree, again.status, again.reason) == (plan.results[0].tree, CheckStatus.GREEN, "")
+    assert again.results == plan.results
+    night.task("red", {"red.txt": "x\n"}, state=State.APPROVED)
+    assert len(gitorch.plan_merge(night.workspace).failures) == 1
+    assert (night.candidate().status, night.candidate().results) == (CheckStatus.UNCHECKED, ())

@@ -49,7 +49,7 @@ def operation(
 
 
 def snapshot(
-    *tasks: Task, refs: dict[Ref, Oid] | None = None, checked_out: dict[Ref, Path] | None = None
+    *tasks: Task, refs: dict[Ref, Oid] | None = None, checked_out: dict[Ref, list[Path]] | None = None
 ) -> RepoSnapshot:
     """Return a repository in which gitorch may move the integration branch, notes and its own refs."""
     return RepoSnapshot(
@@ -88,10 +88,19 @@ def test_a_ref_that_moved_since_is_in_the_way(now: Oid | None, where: str) -> No
 
 def test_a_branch_that_is_checked_out_is_in_the_way() -> None:
     """The fix names the worktree."""
-    refused = undo.why_not(MERGE, snapshot(MERGED, refs={INTEGRATION: NEW}, checked_out={INTEGRATION: Path("/w")}))
+    refused = undo.why_not(MERGE, snapshot(MERGED, refs={INTEGRATION: NEW}, checked_out={INTEGRATION: [Path("/w")]}))
     assert "orch/integration is checked out in /w" in reason(refused)
     assert refused is not None
     assert refused.fix == ("git -C /w switch --detach",)
+
+
+def test_each_worktree_with_a_branch_is_named() -> None:
+    """A branch can be checked out more than once, in folders with any name."""
+    checkouts = [Path("/w"), Path("/an other")]
+    refused = undo.why_not(MERGE, snapshot(MERGED, refs={INTEGRATION: NEW}, checked_out={INTEGRATION: checkouts}))
+    assert "orch/integration is checked out in /w and /an other" in reason(refused)
+    assert refused is not None
+    assert refused.fix == ("git -C /w switch --detach", "git -C '/an other' switch --detach")
 
 
 def test_notes_and_refs_that_did_not_move_are_no_obstacle() -> None:
@@ -142,7 +151,7 @@ def test_a_branch_of_the_users_is_moved_by_its_owner() -> None:
     assert "it was published to main" in reason(refused)
     assert refused is not None
     assert refused.fix == (f"git branch --force main {OLD}", "orchestrate undo")
-    checked_out = undo.why_not(INTO, snapshot(refs={MAIN: NEW}, checked_out={MAIN: Path("/w")}))
+    checked_out = undo.why_not(INTO, snapshot(refs={MAIN: NEW}, checked_out={MAIN: [Path("/w")]}))
     assert checked_out is not None
     assert checked_out.fix[0] == f"git -C /w reset --keep {OLD}"
     assert "which has moved since" in reason(undo.why_not(INTO, snapshot(refs={MAIN: OTHER})))

@@ -43,13 +43,15 @@ class Store:
     """The tasks of one repository, in a folder that all its worktrees share.
 
     `rebuild` is called if nothing in the folder can be read; it returns the tasks known from branches and notes.
-    Warnings for the user are appended to `notices`. What is lost is also kept, for every later command.
+    Warnings for the user are appended to `notices`, and what was done besides the command to `news`. What is lost is
+    also kept, for every later command.
     """
 
     def __init__(self, folder: Path, rebuild: Callable[[], Iterable[Task]] = tuple) -> None:
         self.folder = folder
         self.rebuild = rebuild
         self.notices: list[str] = []
+        self.news: list[str] = []
         self._said: set[str] = set()
         # attempts read other tasks in their own threads
         self._threads = threading.RLock()
