@@ -103,6 +103,26 @@ def test_a_stack_goes_before_what_it_clashes_with(branches: Branches) -> None:
     assert [(one.task.id, one.partners) for one in plan.conflicts] == [("old", ("low",))]
 
 
+def test_a_task_goes_in_when_a_later_one_fills_the_folder_that_was_moved(branches: Branches) -> None:
+    """A file added to a folder that is gone belongs elsewhere, until the folder is there again: then it is tried again.
+
+    The conflict names the path in the new folder, which nobody changes.
+    """
+    text = "".join(f"line {number}\n" for number in range(9))
+    branches.task("base", {"old/a.txt": text, "old/b.txt": f"{text}b\n"})
+    branches.task(
+        "mover",
+        {"old/a.txt": None, "old/b.txt": None, "new/a.txt": text, "new/b.txt": f"{text}b\n"},
+        after="base",
+    )
+    branches.task("adder", {"old/c.txt": "c\n"}, after="base")
+    branches.task("again", {"old/d.txt": "d\n"}, after="mover")
+    assert [conflict.paths for conflict in branches.plan("again").conflicts] == [("new/c.txt",)]
+    plan = branches.plan()
+    assert not plan.conflicts
+    assert merged(plan) == ["base", "mover", "again", "adder"]
+
+
 def test_equal_orders_are_decided_by_priority_and_age(branches: Branches) -> None:
     """One against one: the urgent goes in, and of two alike the older."""
     branches.task("older", {"a.txt": "1\n"})

@@ -17,6 +17,8 @@ from tests.support.histories import Flock, write_flocks
 from tests.support.scale import scaled
 
 HISTORIES = int(os.environ.get("GITORCH_TEST_WHOLE_MERGES") or scaled(2))
+BRANCHES = int(os.environ.get("GITORCH_TEST_BRANCHES") or 6)
+"""Branches of a history."""
 
 CONFIGURED: tuple[dict[str, str], ...] = (
     {},
@@ -75,7 +77,7 @@ def test_a_merge_is_a_loop_of_rebases(empty: Repository, seed: int, monkeypatch:
     assert folder is not None
     for name, value in CONFIGURED[seed % len(CONFIGURED)].items():
         git("config", name, value, cwd=folder)
-    (flock,) = write_flocks(folder, [seed + 9_000])
+    (flock,) = write_flocks(folder, [seed + 9_000], BRANCHES)
     cli = Cli(folder)
     branches = adopted(cli, flock)
     refs = git("for-each-ref", "refs/heads/b*", "refs/heads/main", cwd=folder)
@@ -87,5 +89,7 @@ def test_a_merge_is_a_loop_of_rebases(empty: Repository, seed: int, monkeypatch:
     conflicted = frozenset(task["id"] for task in answer["conflicted"])
     integration = Oid(git("rev-parse", "orch/integration", cwd=folder)) if answer["merged"] else flock.onto
     assert Outcome(integration, conflicted) == expected(folder, flock, branches, names)
+    counts = {key: len(answer[key]) for key in ("merged", "conflicted", "held")}
+    print(f"{seed}: {len(branches)} branches, {counts}")
     git("checkout", "--quiet", "--force", "main", cwd=folder)
     git("fsck", "--no-dangling", "--connectivity-only", cwd=folder)

@@ -163,7 +163,7 @@ class MergePlanner:
         if isinstance(replayed, TaskError):
             draft.block(Blocked(task, replayed.reason, replayed))
         elif isinstance(replayed, Conflicted):
-            draft.conflict(task, replayed)
+            draft.conflict(task, replayed, self.paths[task.id])
         else:
             draft.add(self.step(task, replayed))
 
