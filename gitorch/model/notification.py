@@ -10,7 +10,7 @@ import msgspec
 
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import ExitReason
-from gitorch.model.task import ANSWERED, State, Task
+from gitorch.model.task import State, Task
 from gitorch.model.visible import visible
 
 _MAX_TEXT = 500
@@ -47,7 +47,7 @@ def of_task(task: Task) -> Notification | None:
         return notification(NotificationKind.QUESTION, f"{task.id} asks", task.question, task.id)
     if task.has_result:
         title = f"{task.id} has an answer"
-        return notification(NotificationKind.QUESTION, title, task.reason.removeprefix(ANSWERED), task.id)
+        return notification(NotificationKind.QUESTION, title, task.reason, task.id)
     is_limited = task.attempt is not None and task.attempt.ending == ExitReason.LIMITED
     if task.state is State.WAITING and is_limited and task.wake is not None:
         return of_limit(task.spec.agent, task.wake)

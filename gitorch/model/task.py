@@ -52,12 +52,20 @@ DONE = frozenset({State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED
 """States in which a task's branch holds work that others may build on."""
 
 
-ASKED = "asked: "
-"""What the reason of a task starts with that waits for an answer; the question follows."""
+class ReasonKind(StrEnum):
+    """What the reason of a task is, where that decides what happens next."""
 
+    ASKED = "asked"
+    """The question that its agent ended with."""
+    ANSWERED = "answered"
+    """The first line of its result: its agent may only read."""
+    LEFT_OUT = "left-out"
+    """Why a check holds an approved task back."""
 
-ANSWERED = "answered: "
-"""What the reason of a task starts with whose agent may only read: the first line of its result follows."""
+    @property
+    def words(self) -> str:
+        """What is said before such a reason."""
+        return "left out of the last merge" if self is ReasonKind.LEFT_OUT else str(self)
 
 
 class Priority(StrEnum):
@@ -217,6 +225,7 @@ class BeforeQuestions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     state: State
     reason: str = ""
+    reason_kind: ReasonKind | None = None
 
 
 class Restack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -286,6 +295,7 @@ class Commits(msgspec.Struct, frozen=True, omit_defaults=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One piece of work: what was asked (`spec`), where it stands (`state`, `reason`), and what was done.
 
+    - `reason_kind`: what the reason is, where that decides what happens next
     - `commits`: its base and tip; without them, the next attempt starts from a fresh base
     - `attempt`: the last attempt; `past`: those before; `retried`: how many of them gitorch started automatically
     - `results`: of its checks; `comments`: those that wait to be sent; `answered`: the last questions that got answers
@@ -301,6 +311,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spec: TaskSpec
     state: State = State.QUEUED
     reason: str = ""
+    reason_kind: ReasonKind | None = None
     place: tuple[int, ...] = ()
     branch: str = ""
     worktree: str = ""
@@ -350,12 +361,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def question(self) -> str:
         """The question that it waits for an answer to, or an empty text."""
         waits = self.state is State.WAITING and self.wake is None and not self.has_result
-        return self.reason.removeprefix(ASKED) if waits else ""
+        return self.reason if waits else ""
 
     @property
     def has_result(self) -> bool:
         """Whether its agent, which may only read, has answered: its last message is to be read."""
-        return self.state is State.WAITING and self.reason.startswith(ANSWERED)
+        return self.state is State.WAITING and self.reason_kind is ReasonKind.ANSWERED
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether a check held it back in the last merge: merging again alone does not help."""
+        return self.state is State.APPROVED and self.reason_kind is ReasonKind.LEFT_OUT
 
     @property
     def awaits_checks(self) -> bool:
@@ -378,9 +394,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.restack.words if self.restack and (self.awaits_checks or self.is_left_behind) else ""
 
     @property
+    def full_reason(self) -> str:
+        """Its reason, after what kind of reason it is."""
+        return f"{self.reason_kind.words}: {self.reason}" if self.reason_kind else self.reason
+
+    @property
     def explanation(self) -> str:
         """Why it is in its state, in words, with what became of it when what it builds on changed."""
-        return "; ".join(filter(None, (self.reason, self.restack_words)))
+        return "; ".join(filter(None, (self.full_reason, self.restack_words)))
 
     @property
     def usages(self) -> tuple[Usage, ...]:
@@ -394,10 +415,6 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return sum(self.usages[1:], start=self.usages[0]) if self.usages else None
 
 
-LEFT_OUT = "left out of the last merge: "
-"""How the reason of an approved task starts that a check holds back."""
-
-
 def change(task: Task, **fields: Any) -> Task:
     """Return the task with these fields changed; raise `Refused` if the new `state` is not a valid transition."""
     target = fields.get("state", task.state)
@@ -405,6 +422,8 @@ def change(task: Task, **fields: Any) -> Task:
         raise Refused("state", f"{task.id} is {task.state}: it cannot become {target}")
     if "reason" in fields:
         fields["reason"] = readable(fields["reason"])  # the task file is UTF-8
+        if fields["reason"] != task.reason:
+            fields.setdefault("reason_kind", None)
     return msgspec.structs.replace(task, **fields)
 
 
@@ -414,7 +433,15 @@ def after_questions(task: Task, trouble: str = "") -> Task:
     if before is None:
         raise LookupError(f"{task.id} was not asked anything")
     reason = readable("; ".join(filter(None, (before.reason, trouble))))
-    return msgspec.structs.replace(task, state=before.state, reason=reason, before_questions=None, retried=0, wake=None)
+    return msgspec.structs.replace(
+        task,
+        state=before.state,
+        reason=reason,
+        reason_kind=before.reason_kind,
+        before_questions=None,
+        retried=0,
+        wake=None,
+    )
 
 
 def change_spec(task: Task, **fields: Any) -> Task:

@@ -111,8 +111,14 @@ def _state_change_pair(workspace: Workspace, item: StateChange) -> Pair | None:
         raise task_moved(item.task, task)
     if item.new is item.old:
         if not item.merged_as:
-            return (task, change(task, reason=item.reason)) if item.reason else None
+            return (task, change(task, reason=item.reason, reason_kind=item.reason_kind)) if item.reason else None
         # the integration branch was replayed: a merged task has a new commit
         return task, change(task, merged_as=item.merged_as)
-    changed = change(promote(task, item.new), state=item.new, reason=item.reason, merged_as=item.merged_as)
+    changed = change(
+        promote(task, item.new),
+        state=item.new,
+        reason=item.reason,
+        reason_kind=item.reason_kind,
+        merged_as=item.merged_as,
+    )
     return task, changed

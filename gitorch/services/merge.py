@@ -16,7 +16,7 @@ from gitorch.git import notes
 from gitorch.git.repository import GitFailed, RefsMoved
 from gitorch.model.naming import TaskId
 from gitorch.model.redact import redacted
-from gitorch.model.task import LEFT_OUT, State, Task, by_id, change
+from gitorch.model.task import ReasonKind, State, Task, by_id, change
 from gitorch.model.visible import readable_list
 from gitorch.replay import Conflicted, Replayer, hunks
 from gitorch.replay.hunks import Hunk
@@ -180,7 +180,10 @@ def publish_stored(workspace: Workspace, plan: MergePlan, lines: NoteLines | Non
     _prove(workspace, plan)
     record_base(workspace, plan)
     state_changes = [StateChange(step.task.id, step.task.state, State.MERGED, step.replayed.tip) for step in plan.steps]
-    state_changes += [StateChange(task.id, tasks[task.id].state, task.state, reason=task.reason) for task in conflicted]
+    state_changes += [
+        StateChange(task.id, tasks[task.id].state, task.state, reason=task.reason, reason_kind=task.reason_kind)
+        for task in conflicted
+    ]
     state_changes += merged_commit_changes(workspace, plan)
     with operation_lock(workspace), notes.lock(workspace.repository):
         moves = merge.ref_updates(workspace.repository, plan, integration, lines)
@@ -240,7 +243,8 @@ def _left_out(workspace: Workspace, plan: MergePlan) -> list[Task]:
     for failure in plan.failures:
         current = workspace.tasks[failure.task.id]
         partners = f" together with {', '.join(failure.partners)}" if failure.partners else " with it"
-        changed = change(current, reason=f"{LEFT_OUT}check {failure.check} fails{partners}")
+        reason = f"check {failure.check} fails{partners}"
+        changed = change(current, reason=reason, reason_kind=ReasonKind.LEFT_OUT)
         if current.id not in merged and changed != current:
             tasks.append(changed)
     return tasks

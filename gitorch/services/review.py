@@ -43,7 +43,7 @@ def review_card(workspace: Workspace, task: Task) -> ReviewCard:
     """Return the review card of a task, with its branch as it is. Raises `Refused` if it has no commits."""
     if task.tip is None:
         raise Refused(
-            "no-commits", f"{task.id} has no commits yet", why=task.reason, fix=(f"orchestrate log {task.id}",)
+            "no-commits", f"{task.id} has no commits yet", why=task.full_reason, fix=(f"orchestrate log {task.id}",)
         )
     state = branch_state(workspace, task)
     return _card(workspace, state, _board(workspace, [state]))
@@ -211,7 +211,9 @@ def _ask(workspace: Workspace, task: Task, reviewer: str, questions: tuple[Comme
     """Queue a task so that its agent answers questions; then it is what it was, with its verdict open."""
     is_approved = task.state is State.APPROVED
     before = BeforeQuestions(
-        state=State.FINISHED if is_approved else task.state, reason="" if is_approved else task.reason
+        state=State.FINISHED if is_approved else task.state,
+        reason="" if is_approved else task.reason,
+        reason_kind=None if is_approved else task.reason_kind,
     )
     asked = change(
         task,

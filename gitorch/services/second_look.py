@@ -166,7 +166,7 @@ def find_hunks(hunks: Sequence[HunkPatch], place: str) -> list[HunkPatch]:
 def _current(workspace: Workspace, task: Task) -> Task:
     """Return a task with its branch as it is; raise `Refused` if it has no commits."""
     if task.tip is None:
-        raise Refused("no-commits", f"{task.id} has no commits yet", why=task.reason)
+        raise Refused("no-commits", f"{task.id} has no commits yet", why=task.full_reason)
     return branch_state(workspace, task).task
 
 

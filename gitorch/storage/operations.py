@@ -23,8 +23,9 @@ from gitorch import typed
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table, to_table
-from gitorch.model.task import State, Task
+from gitorch.model.task import ReasonKind, State, Task
 from gitorch.storage import atomic, backwards, locks, own_changes, sizes
+from gitorch.storage.tasks.upgrade import as_before, upgraded
 
 SUBMIT, UNDO, REDO = "submit", "undo", "redo"
 
@@ -42,6 +43,7 @@ class StateChange(msgspec.Struct, frozen=True):
     new: State
     merged_as: Oid | None = None
     reason: str = ""
+    reason_kind: ReasonKind | None = None
 
 
 class TaskChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -125,10 +127,11 @@ def describe(verb: str, tasks: Sequence[Task]) -> str:
 
 
 def fingerprint(value: msgspec.Struct | None) -> str:
-    """Return the fingerprint of a whole task or plan; empty for None."""
+    """Return the fingerprint of a whole task or plan, the same as an earlier version's; empty for None."""
     if value is None:
         return ""
-    builtins = _without_zeros(msgspec.to_builtins(value, order="deterministic"))
+    written = as_before(value) if isinstance(value, Task) else value
+    builtins = _without_zeros(msgspec.to_builtins(written, order="deterministic"))
     import hashlib  # loads OpenSSL: 5 ms, for every command
 
     return hashlib.blake2b(msgspec.json.encode(builtins), digest_size=16).hexdigest()
@@ -158,7 +161,10 @@ def restored(change: TaskChange, now: Task | None) -> Task | None:
     """Return a task as it was before a change; `now` is the task after the change."""
     if change.old is None:
         return None
-    return from_table({**(to_table(now) if now else {}), **change.old})
+    task = from_table({**(to_table(now) if now else {}), **change.old})
+    if now and fingerprint(task) != change.before:  # the change is of a version that knew no kinds of reasons
+        task = from_table({**to_table(as_before(now)), **change.old})
+    return upgraded(task)
 
 
 def applied(change: TaskChange, now: Task | None) -> Task | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gitorch.model.naming import TaskId
 from gitorch.model.notification import Notification, NotificationKind, notification, of_end, of_task
 from gitorch.model.outcome import ExitReason
-from gitorch.model.task import ASKED, Attempt, State, Task
+from gitorch.model.task import Attempt, ReasonKind, State, Task
 from gitorch.services.notifications import Notifier, command_sender
 from gitorch.storage.foreign_changes import ForeignChange
 from tests.support.tasks import make_task
@@ -38,7 +38,7 @@ def sent(*, held: dict[str, str] | None = None, tasks: tuple[Task, ...] = ()) ->
 
 def test_tasks_that_tell_a_person_something() -> None:
     """A question is one for each task, a limit one for each agent; other changes are not worth a notification."""
-    asking = task(1, state=State.WAITING, reason=f"{ASKED}SQLite or Postgres?")
+    asking = task(1, state=State.WAITING, reason="SQLite or Postgres?", reason_kind=ReasonKind.ASKED)
     events, _ = sent(tasks=(asking, limited(2), limited(3), task(4, state=State.FINISHED)))
     assert [(event.kind, event.task, event.title) for event in events] == [
         (NotificationKind.QUESTION, "t1", "t1 asks"),

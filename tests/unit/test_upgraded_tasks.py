@@ -1,15 +1,18 @@
-"""State files of earlier versions: what became of a rebased task was known by the first words of its reason."""
+"""State files of earlier versions: some things were known by the first words of a reason."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gitorch.model.naming import Oid, TaskId
-from gitorch.model.task import Commits, Restack, State, change
+from gitorch.model.task import Commits, ReasonKind, Restack, State, Task, change
+from gitorch.storage.operations import TaskChange, difference, fingerprint, inverse, restored
 from gitorch.storage.tasks import Store
+from tests.support.tasks import make_task
 
 _COMMIT = "1" * 40
 _FILE = """\
@@ -85,3 +88,64 @@ def test_what_was_settled_does_not_come_back(store: Store, *, writes_snapshot: b
     assert (after[mid.id].restack, after[mid.id].reason, after[mid.id].state) == (None, "", State.FINISHED)
     assert after[top.id].restack == top.restack
     assert after[top.id].tip is None
+
+
+WORDS = {
+    (State.WAITING, ReasonKind.ASKED): ("asked: which?", "which?"),
+    (State.WAITING, ReasonKind.ANSWERED): ("answered: it is one line", "it is one line"),
+    (State.APPROVED, ReasonKind.LEFT_OUT): (
+        "left out of the last merge: check t fails with it",
+        "check t fails with it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("state", "kind"), WORDS)
+def test_the_kind_of_a_reason_becomes_a_field(tmp_path: Path, state: State, kind: ReasonKind) -> None:
+    """It is shown as before; the same words in another state, or after another kind, are only words."""
+    words, reason = WORDS[state, kind]
+    tasks = (
+        table("old", 1, state, words),
+        table("failed", 2, "failed", words),
+        table("new", 3, state, words).replace("stale =", f'reason_kind = "{kind}"\nstale ='),
+    )
+    (tmp_path / "tasks.toml").write_text(_FILE.format(tasks="".join(tasks)))
+    old, failed, new = Store(tmp_path).load().values()
+    assert (old.reason, old.reason_kind, old.explanation) == (reason, kind, words)
+    assert (old.question, old.has_result, old.is_left_out) == (
+        reason if kind is ReasonKind.ASKED else "",
+        kind is ReasonKind.ANSWERED,
+        kind is ReasonKind.LEFT_OUT,
+    )
+    assert (failed.reason, failed.reason_kind) == (words, None)
+    assert (new.reason, new.reason_kind, new.explanation) == (words, kind, f"{kind.words}: {words}")
+
+
+def _written_before(before: Task, after: Task) -> TaskChange:
+    """Return a change between two tasks without kinds of reasons, as an earlier version wrote it."""
+    recorded = msgspec.to_builtins(difference(before, after))
+    for side in ("old", "new"):
+        recorded[side].pop("reason_kind", None)
+    return msgspec.convert(recorded, TaskChange)
+
+
+@pytest.mark.parametrize(("state", "kind"), WORDS)
+def test_an_operation_of_an_earlier_version_is_undone_and_redone(state: State, kind: ReasonKind) -> None:
+    """Its entry has the words in the reason, and no kind."""
+    words, reason = WORDS[state, kind]
+    plain = make_task(id=TaskId("one"), number=1, title="T", prompt="P", state=state, reason="")
+    recorded = _written_before(plain, msgspec.structs.replace(plain, reason=words))
+    task = change(plain, reason=reason, reason_kind=kind)
+    assert fingerprint(task) == recorded.after
+    assert restored(recorded, task) == plain
+    assert restored(inverse(recorded), plain) == task
+
+
+def test_a_change_of_the_reason_alone_is_undone() -> None:
+    """The kind stays; and with another reason it goes, unless it is given."""
+    plain = make_task(id=TaskId("one"), number=1, title="T", prompt="P", state=State.WAITING)
+    asked = change(plain, reason="which?", reason_kind=ReasonKind.ASKED)
+    again = change(asked, reason="or which?", reason_kind=ReasonKind.ASKED)
+    assert restored(difference(asked, again), again) == asked
+    assert change(asked, reason="which?").reason_kind is ReasonKind.ASKED
+    assert change(asked, reason="killed").reason_kind is None

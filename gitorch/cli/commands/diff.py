@@ -129,7 +129,7 @@ def show_text(session: Session, text: str) -> None:
 def show_diff(session: Session, task: Task, options: Sequence[str], paths: Sequence[str] = ()) -> int:
     """Run `git diff` with the user's configuration (pager, colours, external diff), made harmless for a terminal."""
     if task.tip is None:
-        raise Refused("no-commits", f"{task.id} has no commits yet", why=task.reason)
+        raise Refused("no-commits", f"{task.id} has no commits yet", why=task.full_reason)
     branch = services.branch_tips.branch_state(session.workspace, task)
     base, tip = commit_range(branch.task)
     if by_hand := describe(branch):

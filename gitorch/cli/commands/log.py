@@ -40,7 +40,7 @@ def log_command(session: Session, name: str | None, follow: bool, attempt: int |
     task, past = session.find_any(name)
     workspace = services.past_tasks.with_logs(session.workspace, past) if past else session.workspace
     if not services.watch.executions(workspace, task, attempt):
-        raise NotFound("no-log", f"{task.id} has not been started", why=task.reason, fix=("orchestrate run",))
+        raise NotFound("no-log", f"{task.id} has not been started", why=task.full_reason, fix=("orchestrate run",))
     if raw:
         _print_raw(workspace, task, attempt)
         return

@@ -160,7 +160,7 @@ def _approve(session: Session, task: Task) -> bool:
     _, *rivals = services.review.approve(workspace, [session.find(task.id)], reviewer)
     session.say(f"approved {task.id}")
     for rival in rivals:
-        session.say(f"{rival.id}  {rival.state}: {safe(rival.reason)}")
+        session.say(f"{rival.id}  {rival.state}: {safe(rival.full_reason)}")
     return True
 
 

@@ -118,7 +118,7 @@ def approve_command(
     approved = [task for task in changed if task.state in (State.APPROVED, State.MERGED)]
     rivals = [task for task in changed if task.state in (State.REJECTED, State.CANCELLED)]
     lines = [f"{task.id}  {task.state}" for task in approved]
-    lines += [f"{task.id}  {task.state}: {safe(task.reason)}" for task in rivals]
+    lines += [f"{task.id}  {task.state}: {safe(task.full_reason)}" for task in rivals]
     none_approved = "no task was approved" if held else "no task is waiting for approval"
     session.answer("\n".join(lines) or none_approved, schema.review.ApproveAnswer.of(approved, rivals, held))
     if approved:

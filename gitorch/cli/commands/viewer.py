@@ -35,7 +35,7 @@ def open_viewer(session: Session, task: Task) -> Task:
             fix=("""orchestrate config set review.viewer "revdiff --output {output} {base} {tip}" --user""",),
         )
     if task.tip is None:
-        raise Refused("no-commits", f"{task.id} has no commits yet", why=task.reason)
+        raise Refused("no-commits", f"{task.id} has no commits yet", why=task.full_reason)
     services.checks.require_trust(workspace)
     branch = services.branch_tips.branch_state(workspace, task)
     base, tip = commit_range(branch.task)

@@ -11,7 +11,7 @@ from gitorch.cli.views.quantities import clock, count, dollars, duration, plural
 from gitorch.model import graph, rivals
 from gitorch.model.naming import TaskId, is_foreign
 from gitorch.model.outcome import Usage
-from gitorch.model.task import ANSWERED, DONE, LEFT_OUT, Attempt, CheckResult, Phase, Priority, State, Task
+from gitorch.model.task import DONE, Attempt, CheckResult, Phase, Priority, State, Task
 
 _LONGEST_TITLE = 40
 
@@ -169,9 +169,9 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
         case Bucket.ANSWER:
             return "answer", task.question or "the agent asked a question"
         case Bucket.READ:
-            return "read", task.reason.removeprefix(ANSWERED)
+            return "read", task.reason
         case Bucket.FIX:
-            return "retry", task.reason or "no reason given"
+            return "retry", task.full_reason or "no reason given"
         case Bucket.RUNNING:
             return "", activity or progress(task)
         case Bucket.PAUSED:
@@ -183,12 +183,12 @@ def next_step(task: Task, tasks: Mapping[TaskId, Task], now: datetime, activity:
         case Bucket.MERGED:
             return "", f"as {task.merged_as[:7]}" if task.merged_as else ""
         case Bucket.DROPPED:
-            return "", task.reason
+            return "", task.full_reason
 
 
 def _merge_step(task: Task) -> tuple[str, str]:
-    if is_left_out(task):
-        return "revise", task.reason
+    if task.is_left_out:
+        return "revise", task.full_reason
     reasons = [STALE] if task.stale else []
     reasons += [task.restack_words] if task.restack_words else []
     return "merge", "; ".join(reasons)
@@ -202,11 +202,6 @@ def unlock_counts(tasks: Mapping[TaskId, Task]) -> dict[TaskId, int]:
 def unlocks(count: int) -> str:
     """Return how many tasks a verdict lets go on, in words; empty for none."""
     return f"unlocks {plural(count, 'task')}" if count else ""
-
-
-def is_left_out(task: Task) -> bool:
-    """Return whether a check held an approved task back in the last merge: merging again alone does not help."""
-    return task.state is State.APPROVED and task.reason.startswith(LEFT_OUT)
 
 
 def title_in_other_script(task: Task, terminal: TerminalStyle) -> str:
@@ -246,7 +241,7 @@ def _review_reason(task: Task, tasks: Mapping[TaskId, Task]) -> str:
     elif not task.results:
         reasons.append(NOT_CHECKED)
     if task.reason and not task.reason.startswith("checks failed"):
-        reasons.append(task.reason)
+        reasons.append(task.full_reason)
     if task.restack_words:
         reasons.append(task.restack_words)
     return "; ".join(reasons)
@@ -265,7 +260,7 @@ def _queue_reason(task: Task, tasks: Mapping[TaskId, Task]) -> str:
         what = "question" if is_asked else "comment"
         parts.append(f"{'asks' if is_asked else 'sent back with'} {plural(len(task.comments), what)}")
     if task.reason and not (parts and task.reason == "sent back"):
-        parts.append(task.reason)
+        parts.append(task.full_reason)
     if names := blockers(task.spec.after, tasks):
         parts.append(f"after {', '.join(names)}")
     return "; ".join(parts)

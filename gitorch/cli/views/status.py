@@ -306,7 +306,7 @@ def _next_commands(
             hints.append((f"{PROGRAM} merge --resolved", f"take {plural(len(ready), 'proven resolution')}"))
         hints.append((f"{PROGRAM} merge -n", f"show {plural(len(group), 'conflict')}"))
     if group := groups.get(Bucket.MERGE):
-        left_out = [task for task in group if labels.is_left_out(task)]
+        left_out = [task for task in group if task.is_left_out]
         if len(group) > len(left_out):
             hints.append((f"{PROGRAM} merge", f"{len(group) - len(left_out)} approved"))
         if left_out:

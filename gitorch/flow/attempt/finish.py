@@ -18,12 +18,11 @@ from gitorch.model import handoff, note, questions
 from gitorch.model.outcome import AttemptOutcome, ExitReason, Outcome, outcome_of
 from gitorch.model.redact import redacted
 from gitorch.model.task import (
-    ANSWERED,
-    ASKED,
     Comment,
     Commits,
     ConflictRetry,
     Phase,
+    ReasonKind,
     State,
     Task,
     after_questions,
@@ -53,7 +52,7 @@ def return_to_conflict(context: RunContext, task: Task, before: ConflictRetry) -
     return msgspec.structs.replace(
         task,
         state=State.CONFLICTED,
-        reason=f"{before.reason}; attempt {task.attempts} did not resolve it: {task.reason}",
+        reason=f"{before.reason}; attempt {task.attempts} did not resolve it: {task.full_reason}",
         commits=Commits(before.base, before.tip),
         results=before.results,
         conflict=None,
@@ -73,7 +72,7 @@ def fail(context: RunContext, task: Task, error: GitorchError) -> Task:
     ended = change_attempt(task, outcome=outcome) if task.attempt else task
     failed = change(ended, state=State.FAILED, reason=redacted(f"{error.what}{cause}"))
     if failed.before_questions and ended.attempt and ended.attempt.answers_only:
-        return after_questions(failed, _no_answer(failed, failed.reason))
+        return after_questions(failed, _no_answer(failed, failed.full_reason))
     if failed.conflict is None:
         return failed
     try:
@@ -137,10 +136,9 @@ def end_failed(context: RunContext, task: Task, outcome: AttemptOutcome, reason:
 def end_unchanged(context: RunContext, task: Task, outcome: Outcome) -> Task:
     """End a completed attempt that changed nothing: it asked a question, was denied a tool, or found nothing to do."""
     if question := outcome.question or questions.at_end_of(outcome.summary):
-        reason = f"{ASKED}{redacted(question)[: note.LONGEST]}"
-        if task.conflict is not None:
-            return end_failed(context, task, AttemptOutcome.ASKED, reason)
-        return _end(context, task, AttemptOutcome.ASKED, state=State.WAITING, reason=reason, wake=None)
+        state = State.WAITING if task.conflict is None else State.FAILED
+        asked = {"reason": redacted(question)[: note.LONGEST], "reason_kind": ReasonKind.ASKED}
+        return _end(context, task, AttemptOutcome.ASKED, state=state, wake=None, **asked)
     if outcome.denials:
         reason = f"no changes; denied: {redacted(', '.join(outcome.denials))}"
         return end_failed(context, task, AttemptOutcome.REFUSED, reason)
@@ -152,8 +150,8 @@ def end_answered(context: RunContext, task: Task, outcome: Outcome) -> Task:
     lines = handoff.read(outcome.summary).done.strip().splitlines()
     if not lines:
         return end_failed(context, task, AttemptOutcome.NO_CHANGES, "it may only read, and ended without an answer")
-    reason = f"{ANSWERED}{lines[0][: note.LONGEST]}"
-    return _end(context, task, AttemptOutcome.ANSWERED, state=State.WAITING, reason=reason, wake=None)
+    answer = {"reason": lines[0][: note.LONGEST], "reason_kind": ReasonKind.ANSWERED}
+    return _end(context, task, AttemptOutcome.ANSWERED, state=State.WAITING, wake=None, **answer)
 
 
 def end_refused_by_hook(context: RunContext, task: Task, output: str) -> Task:
@@ -199,7 +197,7 @@ def _end(context: RunContext, task: Task, outcome: AttemptOutcome, **fields: Any
     tip = last.tip if last.answers_only else task.tip
     task = change(change_attempt(task, phase=Phase.ENDED, outcome=outcome, seconds=elapsed(task), tip=tip), **fields)
     if task.before_questions and last.answers_only and task.state in (State.FAILED, State.CANCELLED):
-        task = after_questions(task, _no_answer(task, task.reason))
+        task = after_questions(task, _no_answer(task, task.full_reason))
     if task.state is not State.QUEUED and task.wake is None:  # the agent has had the answer
         task = msgspec.structs.replace(task, answer="")
     if (tip := task.tip) is not None:
