@@ -139,6 +139,8 @@ _WHAT = {
     "remote.private_key": "a PEM file with the key of the client's certificate",
     "remote.api_key": 'the variable that holds the API key: `{ env = "TEMPORAL_API_KEY" }`',
     "remote.origin": "where workers reach this repository. Empty: at its path, with the prefix of the worker's `--git`",
+    "remote.copy_files": "send the files of `prepare.copy` to workers, over git: at most 20 MB "
+    "([remote.md](remote.md#files-that-git-ignores))",
     "remote.deliver": "`push`: workers push to `refs/gitorch/attempts/`. `bundle`: commits come with the result, "
     "at most 0.9 MB for each attempt",
     "remote.lost_after": "how long a worker may be silent before its attempts count as lost",

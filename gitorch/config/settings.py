@@ -151,7 +151,7 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
 
     `address` is HOST:PORT, or "env" for Temporal's own environment variables and profile. `api_key` names the variable
     that holds the key. `ca`, `certificate` and `private_key` are paths of PEM files. Checks on workers run on those
-    with `checks_label`.
+    with `checks_label`. `copy_files` sends them what `prepare.copy` names.
     """
 
     address: str = ""
@@ -166,6 +166,7 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
     lost_after: str = "60s"
     checks_on: Literal["home", "workers"] = "home"
     checks_label: str = ""
+    copy_files: bool = False
 
 
 class NotifySettings(Section, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
 
     `agents` are the kinds of agents, `folder` is the state folder, `environment` the user's. `spending` is what the
     running attempts have used so far, `mailboxes` where their agents find what they are told. Checks run on this
-    machine, or as `worker_checks` says.
+    machine, or as `worker_checks` says. `copies` is where the files of `prepare.copy` are, if not in the checkout.
     """
 
     repository: Repository
@@ -45,3 +45,4 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     spending: Spending = msgspec.field(default_factory=Spending)
     mailboxes: Mailboxes = msgspec.field(default_factory=Mailboxes)
     worker_checks: WorkerChecks | None = None
+    copies: Path | None = None

@@ -47,7 +47,7 @@ def prepare(context: RunContext, site: Site, prefix: str) -> None:
 
     `prefix` starts the keys of the executions.
     """
-    copies = files_to_copy(context.repository, context.config)
+    copies = files_to_copy(context.repository, context.config, context.copies)
     steps = [_copy_command(source, site.directory / name) for name, source in copies]
     steps += [shell(command) for command in context.config.prepare.run]
     if not steps:
@@ -104,9 +104,12 @@ def _write_git(repository: Repository, folder: Path) -> None:
     program.chmod(0o700)
 
 
-def files_to_copy(repository: Repository, config: Config) -> list[tuple[str, Path]]:
-    """Return the files to copy, with their names relative to the work tree; raise `RoomError` when one is missing."""
-    top = repository.checkout
+def files_to_copy(repository: Repository, config: Config, folder: Path | None = None) -> list[tuple[str, Path]]:
+    """Return the files to copy, with their names relative to the work tree; raise `RoomError` when one is missing.
+
+    They are in `folder`, if it is named, and otherwise in the checkout.
+    """
+    top = folder or repository.checkout
     if top is None:
         if config.prepare.copy:
             raise RoomError(

@@ -18,6 +18,7 @@ from gitorch.model.preflight import Level, Preflight, PreflightLine
 from gitorch.model.task import CheckResult, State, Task
 from gitorch.model.visible import readable_list
 from gitorch.rooms.base import RoomError
+from gitorch.rooms.errands import archive_to_send
 from gitorch.rooms.prepare import files_to_copy
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services import guard
@@ -82,7 +83,7 @@ def examine(workspace: Workspace, limits: RunLimits, agents: ReadyAgents, report
     if text := description(of_workspace(workspace)):
         examination.add(Level.OK, text)
     _examine_agents(workspace, agents, examination, limits)
-    examination.require(_require_no_copies_for_workers, workspace)
+    examination.require(_require_copies_for_workers, workspace)
     if workspace.config.run.try_base and examination.error is None:
         _examine_preparation(workspace, examination)
         for commit, name in [*bases.items()][:_MAX_BASES]:
@@ -156,14 +157,26 @@ def _examine_agents(workspace: Workspace, agents: ReadyAgents, examination: _Exa
         examination.add(Level.WARNING, text, f"set agents.{unpriced[0]}.prices, or run with --token-budget")
 
 
-def _require_no_copies_for_workers(workspace: Workspace) -> None:
-    if workspace.config.prepare.copy and services.remote.is_on(workspace):
+def _require_copies_for_workers(workspace: Workspace) -> None:
+    """Refuse files that workers would not get."""
+    config = workspace.config
+    if not config.prepare.copy or not services.remote.is_on(workspace):
+        return
+    if not config.remote.copy_files:
         raise SetupNeeded(
             "remote-copy",
             "prepare.copy does not reach workers",
-            why="these files are often secrets, and would pass through the server",
-            fix=("put the files on each worker, and let prepare.run copy them", "orchestrate config edit"),
+            why="these files are often secrets, which gitorch sends to no other machine by itself",
+            fix=(
+                "orchestrate config set remote.copy_files true",
+                "put the files on each worker, and let prepare.run copy them",
+            ),
         )
+    try:
+        archive_to_send(workspace.repository, config)
+    except RoomError as failure:
+        fix = ("put large files on each worker, and let prepare.run copy them", "orchestrate config edit")
+        raise SetupNeeded("remote-copy-files", failure.reason, fix=fix) from failure
 
 
 def _examine_preparation(workspace: Workspace, examination: _Examination) -> None:

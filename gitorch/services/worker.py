@@ -25,6 +25,7 @@ from gitorch.executors.temporal.connection import Target
 from gitorch.executors.temporal.host import CannotEnter, Host
 from gitorch.executors.temporal.messages import BUNDLE_BYTES, Delivery, Order, Result, Route
 from gitorch.executors.temporal.worker import serve
+from gitorch.git import sent_files
 from gitorch.git.attempt_exchange import ExchangeFailed, Lease, Mirror, delivery_ref, lease_ref
 from gitorch.git.notes import NoteWriter
 from gitorch.git.repository import Repository
@@ -94,10 +95,11 @@ class GitSurroundings:
             settings = typed.from_json(order.errand.settings, ErrandSettings)
             mirror = self._mirror(order.route)
             start = Oid(order.errand.start)
-            mirror.fetch(start)
+            mirror.fetch(start, *_copies(settings))
             repository = mirror.borrow(top / "repository.git", start, settings.name, settings.mail)
             config = self._config(settings, order.errand.agent, worktrees=str(top / "{task}"))
-            return run_ordered_checks(self._context(repository, config, top / "state", local), order.errand, order.key)
+            context = self._context(repository, config, top / "state", local, settings)
+            return run_ordered_checks(context, order.errand, order.key)
         except (ExchangeFailed, RoomError, GitorchError, msgspec.MsgspecError) as error:
             raise CannotEnter(str(error)) from error
         finally:
@@ -129,13 +131,13 @@ class GitSurroundings:
     def _enter(self, token: str, errand: Errand, route: Route, spec: Spec, local: Executor) -> Spec:
         settings = typed.from_json(errand.settings, ErrandSettings)
         mirror = self._mirror(route)
-        mirror.fetch(*map(Oid, filter(None, (errand.start, errand.base, errand.conflict))))
+        mirror.fetch(*map(Oid, filter(None, (errand.start, errand.base, errand.conflict))), *_copies(settings))
         if route.push:
             mirror.hold(Lease(route.epoch, Oid(route.lease)), token)
         top = self._options.folder / "rooms" / token
         repository = mirror.borrow(top / "repository.git", Oid(errand.start), settings.name, settings.mail)
         config = self._config(settings, errand.agent)
-        context = self._context(repository, config, top / "state", local)
+        context = self._context(repository, config, top / "state", local, settings)
         room = context.rooms.create(_room_spec(errand, top))
         if errand.conflict:
             room.checkout_conflict(Oid(errand.conflict))
@@ -177,8 +179,13 @@ class GitSurroundings:
             secrets={**spec.secrets, **secret_values(command.env)},
         )
 
-    def _context(self, repository: Repository, config: Config, folder: Path, local: Executor) -> RunContext:
+    def _context(
+        self, repository: Repository, config: Config, folder: Path, local: Executor, settings: ErrandSettings
+    ) -> RunContext:
         folder.mkdir(parents=True)
+        copies = folder.parent / "copies"
+        for commit in _copies(settings):
+            sent_files.unpack(repository, commit, copies)
         return RunContext(
             repository=repository,
             config=config,
@@ -189,6 +196,7 @@ class GitSurroundings:
             folder=folder,
             environment=self._environment,
             notes=NoteWriter(repository),
+            copies=copies,
         )
 
     def save(self, order: Order) -> Delivery | None:
@@ -275,6 +283,11 @@ def _push(mirror: Mirror, tip: Oid, ref: str, errand: Errand, route: Route) -> N
             threading.Event().wait(pause)
         else:
             return
+
+
+def _copies(settings: ErrandSettings) -> list[Oid]:
+    """Return the commit with the files of `prepare.copy`, if there is one."""
+    return [Oid(settings.copies)] if settings.copies else []
 
 
 def _room_spec(errand: Errand, top: Path) -> RoomSpec:

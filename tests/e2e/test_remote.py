@@ -187,12 +187,31 @@ def test_the_next_round_begins_a_session_and_knows_all(cli: Cli, server: Server,
         person.shows("session of work is on the worker")
 
 
-def test_files_that_workers_do_not_get_are_refused_before_a_run(cli: Cli) -> None:
-    """An agent would work without them, and nobody would know."""
+@pytest.mark.usefixtures("workers")
+def test_ignored_files_reach_workers_once_the_user_says_so(cli: Cli, server: Server, tmp_path: Path) -> None:
+    """Agents and checks have them there, and no commit gets them, although only the user's own settings ignore them.
+
+    Otherwise the run is refused before it begins: an agent would work without them, and nobody would know.
+    """
     (cli.folder / ".env").write_text("A=1\n")
-    cli.queue(does("Work", "true"))
-    assert cli.error("-c", 'prepare.copy=[".env"]', "run", exit=4)["code"] == "remote-copy"
+    (cli.folder / ".git/info").mkdir(exist_ok=True)
+    (cli.folder / ".git/info/exclude").write_text(".env\n")
+    cli.configure(
+        settings(
+            server, tmp_path.name, 'checks_on = "workers"\n[prepare]\ncopy = [".env"]\n[checks]\nt = "grep A .env"\n'
+        )
+    )
+    cli.queue(does("Work", "cp .env copy.txt", "echo left > left.txt"))
+    assert cli.error("run", exit=4)["code"] == "remote-copy"
     assert cli.states() == {"work": "queued"}
+    with (cli.folder / ".env").open("a") as file:
+        file.truncate(30_000_000)
+    assert cli.error("-c", "remote.copy_files=true", "run", exit=4)["code"] == "remote-copy-files"
+    (cli.folder / ".env").write_text("A=1\n")
+    cli.run("-c", "remote.copy_files=true")
+    assert cli.tasks()["work"]["checks"]["passed"] is True
+    assert git("show", "--format=", "--name-only", "orch/work", cwd=cli.folder).split() == ["copy.txt", "left.txt"]
+    assert show(cli, "orch/work:copy.txt") == "A=1"
 
 
 @pytest.mark.usefixtures("workers")

@@ -231,7 +231,7 @@ def _workers(place: WorkerChecks) -> dict[str, object]:
 def _copied(context: RunContext) -> list[tuple[str, int, int]] | str:
     """Return the files that are copied into each worktree, with their sizes and modification times."""
     try:
-        sources = files_to_copy(context.repository, context.config)
+        sources = files_to_copy(context.repository, context.config, context.copies)
     except RoomError as failure:
         return failure.reason
     return [_fingerprint(path) for _, source in sources for path in sorted([source, *source.rglob("*")])]

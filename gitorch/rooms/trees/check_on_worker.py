@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from gitorch import typed
-from gitorch.executors.base import Errand, Spec
+from gitorch.executors.base import Errand, ExecutionId, Spec
 from gitorch.model.naming import Oid
 from gitorch.model.outcome import Exit
 from gitorch.model.task import CheckResult
+from gitorch.rooms.base import RoomError
 from gitorch.rooms.checks import TRIES, CheckRun, Execute, key_not_lost
 from gitorch.rooms.context import RunContext, WorkerChecks
 from gitorch.rooms.errands import CHECKS_FILE, WorkerCheck, errand_settings
@@ -24,7 +25,10 @@ def check_on_worker(
     A tree that cannot be prepared there has one failing result, as at home.
     """
     tree = context.repository.tree(commit)
-    errand = _errand(context, place, checks, commit)
+    try:
+        errand = _errand(context, place, checks, commit)
+    except RoomError as error:  # a file to copy is missing
+        return _not_run(checks, tree, context.executor.id_of(key), error.reason)
     end = Exit(cause="lost")
     name = key
     for _ in range(TRIES):
@@ -36,10 +40,7 @@ def check_on_worker(
     content = place.files(execution).get(CHECKS_FILE) if end.cause == "exited" else None
     if content is None:
         failure = end.message or f"the worker ended with: {end.cause}"
-        return tuple(
-            CheckRun(CheckResult(name=check, command=line, tree=tree, exit_code=None), execution, failure)
-            for check, line in checks.items()
-        )
+        return _not_run(checks, tree, execution, failure)
     output = context.executor.output_location(execution, "stdout")
     return tuple(
         CheckRun(
@@ -56,6 +57,13 @@ def check_on_worker(
             check.tail,
         )
         for check in typed.from_json(content, tuple[WorkerCheck, ...])
+    )
+
+
+def _not_run(checks: Mapping[str, str], tree: Oid, execution: ExecutionId, failure: str) -> tuple[CheckRun, ...]:
+    return tuple(
+        CheckRun(CheckResult(name=check, command=line, tree=tree, exit_code=None), execution, failure)
+        for check, line in checks.items()
     )
 
 
