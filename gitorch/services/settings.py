@@ -15,8 +15,13 @@ from gitorch.config import FILE, PERSONAL, Config, LoadedConfig
 from gitorch.errors import InvalidInput, Refused, did_you_mean
 from gitorch.git import file_state
 from gitorch.git.repository import Repository
+from gitorch.model.redact import redacted
+from gitorch.model.secret_values import secret_values
 from gitorch.services import guard
 from gitorch.storage import atomic, own_changes
+
+HIDDEN = "[hidden]"
+"""What is shown in place of a credential."""
 
 
 class ConfigFile(StrEnum):
@@ -54,6 +59,20 @@ def flat(config: Config) -> dict[str, Any]:
 
     add("", msgspec.to_builtins(config))
     return values
+
+
+def shown(config: Config) -> dict[str, Any]:
+    """Return settings by their dotted names, for a person: credentials are hidden."""
+    values = flat(config)
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    safe = {name: _redacted(value) for name, value in values.items()}
+    return {**safe, **dict.fromkeys(secret_values(texts), HIDDEN)}
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redacted(value)
+    return [_redacted(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def value_of(config: Config, name: str) -> Any:

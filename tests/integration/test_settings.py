@@ -63,6 +63,21 @@ def test_personal_and_user_files(cli: Cli) -> None:
     cli.error("config", "set", "--user", "--personal", "run.retries", "3", exit=2)
 
 
+def test_credentials_are_hidden_where_all_settings_are_shown(cli: Cli) -> None:
+    """By the name of a variable, and by what a value looks like; `get` prints what is asked for."""
+    token = f"ghp_{'a1B2c3D4e5' * 4}"[:40]
+    lines = (f"args = ['--token', '{token}']", "env = { MY_API_KEY = 'ordinary words', MODE = 'fast' }")
+    cli.configure("\n".join(("[agents.mine]", "kind = 'command'", "command = ['true']", *lines)))
+    for words in (("config", "show"), ("config", "show", "--json"), ("config", "show", "--origin")):
+        text = cli(*words).text
+        assert "[hidden]" in text
+        assert "[redacted github-" in text
+        assert "ordinary words" not in text
+        assert token not in text
+        assert "fast" in text
+    assert cli("config", "get", "agents.mine.env.MY_API_KEY").text == "ordinary words\n"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

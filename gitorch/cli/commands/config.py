@@ -36,9 +36,9 @@ def config_command(ctx: click.Context) -> None:
 @click.option("--origin", is_flag=True, help="Show which file or option sets each value.")
 @pass_session
 def show_config(session: Session, origin: bool) -> None:
-    """Print all settings in force."""
+    """Print all settings in force. Credentials are hidden; `config get` prints them."""
     loaded = session.workspace.loaded
-    values = services.settings.flat(loaded.config)
+    values = services.settings.shown(loaded.config)
     origins = {name: loaded.origins.get(name, _BUILT_IN) for name in values}
     width = max(map(len, origins.values()))
     lines = [

@@ -136,7 +136,7 @@ class RunAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
             stopped=summary.stopped.reason if summary.stopped else None,
             interrupted=summary.interrupted,
             seconds=round(summary.seconds, 3),
-            usd=summary.usage.usd or 0.0,
+            usd=round(summary.usage.usd or 0.0, 9),
             tokens=summary.usage.input_tokens + summary.usage.output_tokens,
             foreign_changes=list(dict.fromkeys(change.what for change in summary.foreign_changes)),
             tasks={state: count for state, count in counts.items() if count},

@@ -29,7 +29,7 @@ class CostJson(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, usage: Usage) -> CostJson:
         """Return the cost of a usage."""
         return cls(
-            usd=usage.usd,
+            usd=None if usage.usd is None else round(usage.usd, 9),
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cached_tokens,
