@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -164,12 +165,13 @@ def run(words: Sequence[str]) -> int:
     try:
         code = _run(session, words)
         sys.stdout.flush()
-        sys.stderr.flush()
     except BrokenPipeError:
         return _READER_HAS_CLOSED
     except OSError as error:  # stdout cannot be written, neither the answer nor an error as JSON
         session.json = False
         return _fail(session, system_error(error) or error)
+    with contextlib.suppress(OSError):  # it is narration
+        sys.stderr.flush()
     return code
 
 

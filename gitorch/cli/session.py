@@ -36,7 +36,7 @@ class Session:
     """The common options, the repository and the terminal of one call."""
 
     def __init__(self) -> None:
-        self.start = Path.cwd()
+        self.start = _current_folder()
         self.assignments: list[str] = []
         self.quiet = False
         self.verbose = False
@@ -190,6 +190,18 @@ def _assign(session: Session, assignments: Sequence[str]) -> None:
 
 def _flag(name: str) -> Callable[[Session, Any], None]:
     return lambda session, value: setattr(session, name, bool(value))
+
+
+def _current_folder() -> Path:
+    """Return the folder of this process; of one that was removed its name, and then work in the root folder.
+
+    A shell stays in the worktree of a task that `cleanup` has removed.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        os.chdir("/")
+        return Path(os.environ.get("PWD") or "/")
 
 
 pass_session = click.make_pass_decorator(Session)

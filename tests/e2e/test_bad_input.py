@@ -69,7 +69,24 @@ def test_a_reader_that_has_closed_our_output_is_exit_141(cli: Cli, words: str) -
     assert _through_shell(cli, late) == (141, "")
 
 
+@pytest.mark.parametrize("sink", ["2> /dev/full", "2> >(exec <&-)"])
+def test_a_night_goes_on_without_its_narration(cli: Cli, sink: str) -> None:
+    """Where the log is full, or the program that shows it has ended, the tasks are worked through all the same."""
+    cli("submit", WORK)
+    assert _through_shell(cli, f"$O run {sink}")[0] == 0
+    assert cli.states() == {"write-a-file": "finished"}
+
+
 # where there is no repository to work in
+
+
+def test_a_shell_in_a_worktree_that_was_removed(cli: Cli, tmp_path: Path) -> None:
+    """Its folder is gone: the error names it, and `-C` works from there."""
+    gone = tmp_path / "gone"
+    leave = f"mkdir {gone} && cd {gone} && rmdir {gone} &&"
+    code, said = _through_shell(cli, f"{leave} $O status")
+    assert (code, said.splitlines()[0]) == (3, f"error: there is no folder {gone}")
+    assert _through_shell(cli, f"{leave} $O -C {cli.folder} status --json") == (0, "")
 
 
 def test_outside_of_a_repository_every_command_is_exit_3(tmp_path: Path) -> None:

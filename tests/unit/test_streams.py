@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 
 import pytest
 
@@ -44,6 +46,20 @@ def test_symbols_need_a_stream_and_a_terminal_that_can() -> None:
     assert not style_of(a_stream(encoding="latin-1"), {}).symbols
     assert not style_of(a_stream(Terminal), {"TERM": "linux"}).symbols
     assert TerminalStyle(charset="ascii", symbols=False).clean("grün\x1b") == r"gr\xfcn\x1b"
+
+
+def test_narration_whose_reader_is_gone_is_dropped_and_answers_are_not() -> None:
+    """What cannot be narrated ends nothing; an answer that cannot be printed is an error."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    broken = io.TextIOWrapper(io.FileIO(writer, "w"), encoding="utf-8")
+    screen = Screen(a_stream(), broken, broken, {})
+    screen.say("told")
+    screen.warn("beware")
+    with pytest.raises(BrokenPipeError):
+        screen.answer("green")
+    with contextlib.suppress(BrokenPipeError):
+        broken.close()
 
 
 def test_narration_keeps_quiet_and_answers_do_not() -> None:

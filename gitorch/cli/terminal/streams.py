@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Screen:
     """Where a command prints: answers to `stdout`, narration to `stderr`.
 
-    `quiet` hides the narration, `verbose` (0, 1, 2) shows more of it. `interactive` says whether a person can answer,
-    so that questions, live boards and pagers make sense.
+    `quiet` hides the narration, `verbose` (0, 1, 2) shows more of it. Narration that cannot be written is dropped, and
+    ends no command. `interactive` says whether a person can answer, so that questions, live boards and pagers make
+    sense.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Screen:
         self.out_is_live = can_animate(stdout, environment)
         self.err_is_live = can_animate(stderr, environment)
         self.interactive = stdin.isatty() and stdout.isatty()
+        self._is_mute = False
 
     @classmethod
     def of_process(cls, *, quiet: bool = False, verbose: int = 0) -> Screen:
@@ -52,12 +54,12 @@ class Screen:
     def say(self, content: RenderableType) -> None:
         """Print narration to stderr, unless quiet."""
         if not self.quiet:
-            _write(self.stderr, self.err, content)
+            self._narrate(content)
 
     def detail(self, content: RenderableType) -> None:
         """Print narration that only `-v` asks for."""
         if self.verbose:
-            _write(self.stderr, self.err, content)
+            self._narrate(content)
 
     def warn(self, text: str) -> None:
         """Print a warning, even when quiet."""
@@ -68,7 +70,16 @@ class Screen:
 
     def alert(self, content: RenderableType) -> None:
         """Print to stderr what the user has to know, even when quiet."""
-        _write(self.stderr, self.err, content)
+        self._narrate(content)
+
+    def _narrate(self, content: RenderableType) -> None:
+        """Print to stderr; once its reader is gone or its disk is full, a night goes on without narration."""
+        if self._is_mute:
+            return
+        try:
+            _write(self.stderr, self.err, content)
+        except OSError:
+            self._is_mute = True
 
 
 def _write(stream: TextIO, terminal: TerminalStyle, content: RenderableType) -> None:
