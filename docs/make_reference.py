@@ -81,8 +81,8 @@ _WHAT = {
     "run.retries": "automatic retries after a crash, a fatal signal or a lost network",
     "run.fix_checks": "how often failing checks are sent back to the agent's session",
     "run.tell_conflicts": "tell running agents, in a file that their brief names, whose work will conflict with theirs",
-    "run.rate_limits": "when an agent reaches a limit: `wait` until it ends, `switch` to the next agent that is ready, "
-    "or `stop`",
+    "run.rate_limits": "when an agent reaches a limit: `wait` until it ends, `switch` to the next agent that is ready "
+    "(never one of the kind `command`), or `stop`",
     "run.max_unreviewed": "start nothing while this many tasks wait for review; 0 is no limit",
     "run.until": "start nothing after this time, such as `07:00`",
     "run.budget": "stop a run when its ended and running agents have spent this many dollars; 0 is no limit",

@@ -154,6 +154,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     - `ending`: the `ExitReason` of its last round; `outcome`: its own `AttemptOutcome`; both are empty while it runs
     - `usage`: the sum of its ended rounds; `session_usage`: the session's total, for agents that count that way
     - `diff_lines`: the lines that a rival's branch had added and removed at the end
+    - `instead_of`: the agent that was asked for, whose limit this one does not share; empty if nobody took over
     - `answers_only`: it only answers questions about its branch; `summary` and `tip` are those of the attempt before
     """
 
@@ -177,6 +178,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     denials: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
     diff_lines: int | None = None
+    instead_of: str = ""
     answers_only: bool = False
 
 

@@ -44,6 +44,7 @@ class Night:
     ) -> None:
         self.tasks = {one.id: one for one in tasks}
         self.started: list[str] = []
+        self.instead_of: list[tuple[str, str, str]] = []
         self.most = 0
         self._live = 0
         self._carry = carry
@@ -75,6 +76,8 @@ class Night:
 
     def _counted(self, one: Task) -> Iterator[Task]:
         with self._count:
+            if one.attempt:
+                self.instead_of.append((one.id, one.attempt.agent, one.attempt.instead_of))
             self._live += 1
             self.most = max(self.most, self._live)
         yield from self._carry(one)
@@ -244,6 +247,21 @@ def test_a_limit_can_move_tasks_to_another_agent() -> None:
     assert night.started == ["t1", "t1", "t1", "t2", "t3"]
     assert set(night.states().values()) == {"finished"}
     assert {one.spec.agent for one in night.tasks.values()} == {"c"}
+    # each attempt knows whose work it does
+    assert night.instead_of == [("t1", "a", ""), ("t1", "b", "a"), ("t1", "c", "b"), ("t2", "c", "a"), ("t3", "c", "a")]
+
+
+def test_a_task_that_cannot_start_with_another_agent_keeps_its_own() -> None:
+    """What was asked for is not forgotten because another agent was tried."""
+
+    def carry(one: Task) -> Iterator[Task]:
+        yield from [limited(one, 7_200)]
+
+    until = datetime.now(UTC) + timedelta(hours=1)
+    night = Night(task(1), task(2), carry=carry, max_agents=1, switch_on_limit=True, until=until)
+    night.refuse = {"t2": Refused("no", "it cannot start")}
+    night.run()
+    assert night.tasks[TaskId("t2")].spec.agent == "a"
 
 
 @pytest.mark.parametrize("ending", [ExitReason.UNAUTHENTICATED, ExitReason.SETUP])

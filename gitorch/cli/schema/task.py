@@ -115,6 +115,8 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     agent: str
+    instead_of: str | None
+    """The agent that was asked for, if this one took over because of its limit."""
     base: ObjectId | None
     phase: Phase
     round: int
@@ -145,6 +147,7 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             number=attempt.number,
             agent=attempt.agent,
+            instead_of=attempt.instead_of or None,
             base=attempt.base,
             phase=attempt.phase,
             round=attempt.round,

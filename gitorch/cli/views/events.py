@@ -99,7 +99,9 @@ def _change(task: Task, before: Task | None) -> str:
 def _facts(task: Task, now: datetime, terminal: TerminalStyle, diff: labels.LineCounts | None) -> list[Span]:
     attempt = (f"attempt {task.attempts}" if task.attempts else "", "")
     if task.state is State.RUNNING:
-        return [attempt, (terminal.clean(task.spec.agent), ""), (terminal.clean(task.branch), "dim")]
+        asked_for = task.attempt.instead_of if task.attempt else ""
+        agent = f"{task.spec.agent} instead of {asked_for}" if asked_for else task.spec.agent
+        return [attempt, (terminal.clean(agent), ""), (terminal.clean(task.branch), "dim")]
     _, checks_style = labels.checks(task, terminal)
     _, reason = labels.next_step(task, {}, now)
     attention = "red" if labels.needs_attention(task) else ""

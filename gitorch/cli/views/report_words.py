@@ -11,6 +11,7 @@ from gitorch.cli.views import labels
 from gitorch.cli.views.groups import total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
+from gitorch.cli.views.takeovers import takeovers
 from gitorch.model.naming import TaskId
 from gitorch.model.task import State, Task
 from gitorch.services.report import NightReport, ReportEntry
@@ -72,6 +73,7 @@ def sections(report: NightReport, now: datetime) -> list[ReportSection]:
         ),
         ReportSection("Went well", tuple((task.id, f"{labels.checks_passed(task)}, {task.state}") for task in well)),
         ReportSection("Went wrong", tuple((task.id, _reason(task)) for task in wrong), is_bad=True),
+        ReportSection("Changed hands", tuple(takeovers(tasks.values()))),
         ReportSection("Goes on", tuple((task.id, labels.next_step(task, tasks, now)[1]) for task in paused)),
         ReportSection(
             "Would conflict",

@@ -17,6 +17,7 @@ from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.status import PROGRAM
+from gitorch.cli.views.takeovers import takeover_lines
 from gitorch.model.forecast import Candidate, Conflict
 from gitorch.model.task import Task
 from gitorch.storage.foreign_changes import ForeignChange
@@ -117,6 +118,7 @@ def run_summary(
         [
             *(bullets([(mark, head)]), _problems(groups, terminal, now), _waiting(groups, terminal, now)),
             early if stopped else None,
+            *takeover_lines(changed, terminal),
             *forecast.conflict_lines(conflicts, terminal),
             *forecast.candidate_lines(candidate, terminal),
             *(warning(text, terminal) for text in troubles),

@@ -16,6 +16,7 @@ from gitorch.cli.views import forecast, foreign_changes, labels, quantities
 from gitorch.cli.views.groups import grouped, total_cost
 from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
+from gitorch.cli.views.takeovers import takeover_lines
 from gitorch.model.forecast import IN_FLIGHT, Candidate, Conflict, RemovedName
 from gitorch.model.naming import TaskId, is_foreign, slug
 from gitorch.model.task import State, Task
@@ -124,6 +125,7 @@ def status(
         terminal,
         *forecast.conflict_lines(conflicts, terminal),
         *forecast.removed_name_lines(removed_names, terminal),
+        *takeover_lines(by_id.values(), terminal),
         *forecast.candidate_lines(candidate, terminal),
     )
     hints = section(terminal, commands(_next_commands(groups, candidate, running=running), terminal))

@@ -140,6 +140,7 @@ def _attempt(
         return None
     parts = [
         f"{attempt.number} by {attempt.agent}",
+        f"instead of {attempt.instead_of}, which had reached its limit" if attempt.instead_of else "",
         f"started {quantities.clock(attempt.started, now)}" if attempt.started else "",
         labels.took(attempt, now),
         f"round {attempt.round}" if attempt.round > 1 else "",

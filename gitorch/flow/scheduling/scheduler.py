@@ -20,7 +20,7 @@ from gitorch.flow.scheduling.run_limits import RunLimits, StopCause, StopReason
 from gitorch.model import graph
 from gitorch.model.naming import TaskId
 from gitorch.model.outcome import ExitReason, Usage
-from gitorch.model.task import ALIVE, State, Task, change, change_spec, urgency
+from gitorch.model.task import ALIVE, State, Task, change, change_attempt, change_spec, urgency
 
 POLL_SECONDS = 1.0
 """The longest time until a run notices a change by another command."""
@@ -189,10 +189,16 @@ class Scheduler:
     def _start(self, task: Task) -> Task:
         tasks = self.hooks.tasks()
         self._last_start_keys[task.id] = _start_key(task, tasks)
+        asked_for = tasks.get(task.id, task)
         try:
-            return self.hooks.start(task)
+            started = self.hooks.start(task)
         except GitorchError as error:
-            return change(task, reason=f"{error.what}{': ' + error.why if error.why else ''}")
+            return change(asked_for, reason=f"{error.what}{': ' + error.why if error.why else ''}")
+        if task.spec.agent == asked_for.spec.agent:
+            return started
+        if started.state is State.RUNNING:
+            return change_attempt(started, instead_of=self.hooks.agent(asked_for))
+        return change_spec(started, agent=asked_for.spec.agent)
 
     def _launch(self, pool: ThreadPoolExecutor, task: Task) -> None:
         self.budget.start(task.id)
