@@ -73,6 +73,8 @@ def _is_ideograph(letter: str) -> bool:
 
 def is_foreign(text: str) -> bool:
     """Return whether a text has letters that are not Latin: an id made from it does not show them."""
+    if text.isascii():
+        return False
     decomposed = unicodedata.normalize("NFKD", text)
     return any(letter.isalnum() and not letter.isascii() for letter in decomposed)
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from gitorch import typed
 from gitorch.config import SandboxSettings
 from gitorch.model.key_variables import holds_key
-from gitorch.rooms.sandbox import probing
-from gitorch.rooms.sandbox.probing import BoxSupport
 from gitorch.services import run_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage import atomic
+
+if TYPE_CHECKING:
+    from gitorch.rooms.sandbox.probing import BoxSupport
 
 Mode: TypeAlias = Literal["bwrap", "landlock", "private", "off"]
 Keys: TypeAlias = Literal["none", "inside", "outside"]
@@ -65,14 +66,20 @@ def in_force(settings: SandboxSettings, probed: tuple[BoxSupport, str] | None = 
         return _under_landlock(settings, "", "")
     if settings.mode != "auto":
         return Protection(mode=settings.mode, network=network)
-    support = probed[0] if probed else probing.support()
+    support, landlock = probed or _probe()
     if not support.problem:
         return Protection(mode="bwrap", network=network)
-    landlock = probed[1] if probed else probing.landlock_problem()
     if not landlock:
         return _under_landlock(settings, f"bubblewrap does not work here: {support.problem}", support.fix)
     problem = f"a sandbox is not possible here: {support.problem}; {landlock}"
     return Protection(mode="private", network=network, problem=problem, fix=support.fix)
+
+
+def _probe(cache: Path | None = None) -> tuple[BoxSupport, str]:
+    """Return what works here; with the file of an earlier answer, as it said, which is for showing only."""
+    from gitorch.rooms.sandbox import probing  # 4 ms, for `status` where the settings name what confines agents
+
+    return probing.remembered(cache) if cache else probing.probed()
 
 
 def _under_landlock(settings: SandboxSettings, problem: str, fix: str) -> Protection:
@@ -165,4 +172,4 @@ def _remembered_support(workspace: Workspace) -> tuple[BoxSupport, str]:
     """Return what the last probe on this machine, as it is now, said: for showing, never for running."""
     home = Path(workspace.environment.get("HOME", "/"))
     cache = Path(workspace.environment.get("XDG_CACHE_HOME") or home / ".cache")
-    return probing.remembered(cache / "gitorch" / "sandbox.json")
+    return _probe(cache / "gitorch" / "sandbox.json")

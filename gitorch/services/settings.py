@@ -111,8 +111,7 @@ def read(repository: Repository, file: ConfigFile) -> str:
 
 def with_value(text: str, name: str, value: Any) -> str:
     """Return the text of a file with one setting changed or added. Comments, order and spaces stay."""
-    import tomlkit  # 60 ms, for the one command that changes a file
-    from tomlkit.exceptions import TOMLKitError
+    import tomlkit.exceptions  # 60 ms, for the one command that changes a file
 
     try:
         document = tomlkit.parse(text)
@@ -126,7 +125,7 @@ def with_value(text: str, name: str, value: Any) -> str:
                 raise InvalidInput("config-assignment", f"{name}: {part} is not a table")
         table[key] = value
         return tomlkit.dumps(document)
-    except TOMLKitError as error:
+    except tomlkit.exceptions.TOMLKitError as error:
         raise InvalidInput("toml-syntax", f"the file cannot be changed: {error}") from error
 
 

@@ -25,6 +25,7 @@ from gitorch.model.refs import RefUpdate
 from gitorch.model.table import field_values, from_table, to_table
 from gitorch.model.task import ReasonKind, State, Task
 from gitorch.storage import atomic, backwards, locks, own_changes, sizes
+from gitorch.storage.digests import digest
 from gitorch.storage.tasks.upgrade import as_before, upgraded
 
 SUBMIT, UNDO, REDO = "submit", "undo", "redo"
@@ -132,9 +133,7 @@ def fingerprint(value: msgspec.Struct | None) -> str:
         return ""
     written = as_before(value) if isinstance(value, Task) else value
     builtins = _without_zeros(msgspec.to_builtins(written, order="deterministic"))
-    import hashlib  # loads OpenSSL: 5 ms, for every command
-
-    return hashlib.blake2b(msgspec.json.encode(builtins), digest_size=16).hexdigest()
+    return digest(msgspec.json.encode(builtins)).hex()
 
 
 def _without_zeros(value: Any) -> Any:

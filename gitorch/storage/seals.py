@@ -7,8 +7,6 @@ forgeries by accident, by a script that knows the format, and by whatever is in 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 import stat
 from contextlib import suppress
@@ -17,34 +15,29 @@ from pathlib import Path
 
 from gitorch.config import user_folder
 from gitorch.errors import Refused, SetupNeeded
+from gitorch.storage.digests import digest, is_digest
 
 _KEY_BYTES = 32
-_SEAL_BYTES = 16
 _MARK = b', "seal": "'
 _END = b'"}'
 
 
 def derived_key(purpose: str) -> bytes:
     """Return the key for one purpose; raise `SetupNeeded` or `Refused` if the user's key cannot be made or read."""
-    return hashlib.blake2b(purpose.encode(), key=_key(user_folder() / "seal.key"), digest_size=_KEY_BYTES).digest()
+    return digest(purpose.encode(), key=_key(user_folder() / "seal.key"), size=_KEY_BYTES)
 
 
 def seal(content: bytes, key: bytes) -> bytes:
     """Return a JSON object, other than an empty one, with its seal as the last field."""
-    return content[:-1] + _MARK + _digest(content, key) + _END
+    return content[:-1] + _MARK + digest(content, key=key).hex().encode() + _END
 
 
 def unseal(sealed: bytes, key: bytes) -> bytes | None:
     """Return the JSON object that was sealed; None if this key did not seal it."""
     content, mark, rest = sealed.rpartition(_MARK)
     content += b"}"
-    if not mark or not hmac.compare_digest(rest, _digest(content, key) + _END):
-        return None
-    return content
-
-
-def _digest(content: bytes, key: bytes) -> bytes:
-    return hashlib.blake2b(content, key=key, digest_size=_SEAL_BYTES).hexdigest().encode()
+    is_ours = mark and rest.endswith(_END) and is_digest(rest.removesuffix(_END), content, key=key)
+    return content if is_ours else None
 
 
 @cache

@@ -103,34 +103,25 @@ def status(
     """
     terminal, now = terminal or stdout_style(), now or datetime.now().astimezone()
     by_id: dict[TaskId, Task] = {task.id: task for task in tasks}
-    header = _Header(
-        repository=repository, branch=branch, integration=integration, tip=tip, running=running, sandbox=sandbox
-    )
+    header = _Header(repository, branch, integration, tip, running, sandbox)
     top = [*_header_lines(header, terminal), *(warning(text, terminal) for text in warnings)]
     top += section(terminal, *foreign_changes.changes(moved, terminal, show_all=show_all))
     unlocks = labels.unlock_counts(by_id)
     groups = grouped(by_id.values(), unlocks)
     if not groups:
         return stack([*top, *section(terminal, Text("no tasks yet")), commands(_FIRST_COMMANDS, terminal)])
-    facts = _Facts(
-        tasks=by_id,
-        unlocks=unlocks,
-        diffs=diffs or {},
-        activity=activity or {},
-        conflicts=forecast.marks(conflicts),
-        by_hand=by_hand or {},
-        now=now,
-    )
-    outlook = section(
-        terminal,
+    marks = forecast.marks(conflicts)
+    facts = _Facts(by_id, unlocks, diffs or {}, activity or {}, marks, by_hand or {}, now)
+    outlook = (
         *forecast.conflict_lines(conflicts, terminal),
         *forecast.removed_name_lines(removed_names, terminal),
         *takeover_lines(by_id.values(), terminal),
         *forecast.candidate_lines(candidate, terminal),
     )
-    hints = section(terminal, commands(_next_commands(groups, candidate, running=running), terminal))
+    hints = commands(_next_commands(groups, candidate, running=running), terminal)
     rows = _tasks(groups, facts, terminal, show_all)
-    return stack([*top, summary(by_id.values(), terminal, facts), *rows, *outlook, *hints])
+    bottom = [*section(terminal, *outlook), *section(terminal, hints)]
+    return stack([*top, _summary(groups, facts, terminal), *rows, *bottom])
 
 
 def _tasks(
@@ -270,25 +261,26 @@ _SUMMARY_STYLES = {
 }
 
 
-def summary(tasks: Iterable[Task], terminal: TerminalStyle, facts: _Facts | None = None) -> RenderableType | None:
+def _summary(groups: _Groups, facts: _Facts, terminal: TerminalStyle) -> RenderableType | None:
     """Return whose turn it is: the number of tasks in each bucket, until when they wait, and what they cost."""
-    counted = list(tasks)
     texts = [
         Text(f"{len(group)} {bucket}{_until(group, facts)}", _SUMMARY_STYLES.get(bucket, ""))
-        for bucket, group in grouped(counted).items()
+        for bucket, group in groups.items()
     ]
-    if facts and (conflicting := [task for task in counted if task.id in facts.conflicts and task.state in _PREDICTED]):
+    if conflicting := [
+        name for name in facts.conflicts if name in facts.tasks and facts.tasks[name].state in _PREDICTED
+    ]:
         texts.append(Text(f"{len(conflicting)} will conflict", "bold red"))
     counts = Text(", ").join(texts)
-    if cost := total_cost(counted):
+    if cost := total_cost(facts.tasks.values()):
         counts.append(terminal.dot + cost, "dim")
-    return bullets([((f"{plural(len(counted), 'task')}:", ""), prose(counts))])
+    return bullets([((f"{plural(len(facts.tasks), 'task')}:", ""), prose(counts))])
 
 
-def _until(group: Sequence[Task], facts: _Facts | None) -> str:
+def _until(group: Sequence[Task], facts: _Facts) -> str:
     """Return until when a group waits: the time at which its first task goes on."""
     times = [task.wake for task in group if task.wake and labels.bucket(task) is Bucket.PAUSED]
-    return f" until {quantities.clock(min(times), facts.now)}" if facts and times else ""
+    return f" until {quantities.clock(min(times), facts.now)}" if times else ""
 
 
 def _next_commands(

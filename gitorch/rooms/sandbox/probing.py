@@ -55,6 +55,12 @@ def support(run: Run | None = None) -> BoxSupport:
     return _probed() if run is None else _support(run)
 
 
+def probed() -> tuple[BoxSupport, str]:
+    """Return whether a box can be made here; where it cannot, also the `landlock_problem`."""
+    result = support()
+    return result, landlock_problem() if result.problem else ""
+
+
 @cache
 def landlock_problem() -> str:
     """Return why Landlock does not confine programs here, found out by running `true` under it; empty if it does."""
@@ -95,8 +101,7 @@ def remembered(file: Path) -> tuple[BoxSupport, str]:
         answer = typed.from_json(file.read_bytes(), _Remembered)
         if answer.machine == machine:
             return answer.support, answer.landlock
-    result = support()
-    landlock = landlock_problem() if result.problem else ""
+    result, landlock = probed()
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic.replace(file, msgspec.json.encode(_Remembered(machine, result, landlock)), concurrent=True)

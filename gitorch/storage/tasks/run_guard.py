@@ -6,7 +6,6 @@ an active run nothing is checked: a person may edit the task file then.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from gitorch.storage import locks, own_changes
+from gitorch.storage.digests import digest
 
 OnForeign: TypeAlias = Callable[[str], None]
 """What a run does with the news that its tasks were changed by another program."""
@@ -71,4 +71,4 @@ def _names(contents: Iterable[bytes]) -> dict[str, tuple[str, str]]:
 
 
 def _name(content: bytes) -> str:
-    return f"content {hashlib.blake2b(content, digest_size=16).hexdigest()}"
+    return f"content {digest(content).hex()}"
