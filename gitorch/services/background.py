@@ -37,10 +37,10 @@ from gitorch.services.background_jobs import (
     UpdateResult,
 )
 from gitorch.services.candidate import RebuiltCandidate, publish_candidate
+from gitorch.services.credentials import adds_credentials
 from gitorch.services.forecast_record import save_candidate, save_forecast, saved_candidate, unchecked
 from gitorch.services.merge import publish_stored
 from gitorch.services.replaying import learn_resolutions
-from gitorch.services.review import adds_credentials
 from gitorch.services.workspace import Workspace
 
 POLL_SECONDS = 2.0

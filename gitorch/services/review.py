@@ -14,7 +14,6 @@ from gitorch import services
 from gitorch.errors import InvalidInput, Refused
 from gitorch.flow import review
 from gitorch.flow.review import BranchFacts, ReviewCard
-from gitorch.git import credentials
 from gitorch.model import branch_state as branch_state_model
 from gitorch.model import graph, note, rivals
 from gitorch.model.branch_state import BranchState
@@ -28,6 +27,7 @@ from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
 from gitorch.services.checks import checks_for
 from gitorch.services.comments import SENT_BACK
+from gitorch.services.credentials import adds_credentials, require_no_credentials
 from gitorch.services.forecast_record import current_resolutions, saved_conflicts, saved_names
 from gitorch.services.resume import answered
 from gitorch.services.rivals import Dropped, dropped_by
@@ -166,7 +166,7 @@ def approve(
         if workspace.config.review.require_checks and not force:
             _require_checks(workspace, task)
         if not force:
-            _require_no_credentials(workspace, task)
+            require_no_credentials(workspace, task)
     approved = [change(task, state=State.APPROVED, reason="") for task in current]
     comments = (Comment(text=comment),) if comment else ()
     dropped = dropped_by(workspace, current, reviewer)
@@ -249,24 +249,6 @@ def _require_checks(workspace: Workspace, task: Task) -> None:
                 f"orchestrate revise {task.id} -m ..." if failing else f"orchestrate check {task.id}",
                 f"orchestrate approve {task.id} --force",
             ),
-        )
-
-
-def adds_credentials(workspace: Workspace, task: Task) -> bool:
-    """Return whether the commits of a task add a credential."""
-    return task.tip is not None and bool(credentials.search(workspace.repository, *commit_range(task)).credentials)
-
-
-def _require_no_credentials(workspace: Workspace, task: Task) -> None:
-    """Raise `Refused` if the commits of a task add a credential, which nobody can take out of the history again."""
-    if task.tip is None:
-        return
-    if found := credentials.search(workspace.repository, *commit_range(task)).credentials:
-        raise Refused(
-            "credentials",
-            f"{task.id} adds credentials: {credentials.named(found)}",
-            why="what is merged stays in the history; a credential that is real has to be replaced where it is valid",
-            fix=(f"orchestrate retry {task.id}", f"orchestrate approve {task.id} --force"),
         )
 
 

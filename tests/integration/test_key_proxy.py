@@ -16,7 +16,7 @@ from gitorch.rooms.sandbox.key_proxy import KeyProxy, placeholder
 from tests.support.certificates import certify
 
 KEY = "the-real-key-1234"
-SETTINGS = {"service": "WHERE", "keys": ["API_KEY"]}
+SETTINGS = {"service": "WHERE", "prefix": "/key/", "keys": ["API_KEY"]}
 INSIDE = placeholder("API_KEY")
 LARGE = b"x" * 3_000_000
 

@@ -21,7 +21,7 @@ def test_claude_and_api_follow_the_base_url_of_the_user() -> None:
     env = {"ANTHROPIC_AUTH_TOKEN": "t", "ANTHROPIC_BASE_URL": "https://gw.example/claude"}
     outside = keys.outside(AgentSettings(kind="claude"), env)
     assert outside.env == {"ANTHROPIC_BASE_URL": INSIDE, "GITORCH_KEY_SERVICE": "https://gw.example/claude"}
-    assert outside.service == {"service": "GITORCH_KEY_SERVICE", "keys": ["ANTHROPIC_AUTH_TOKEN"]}
+    assert outside.service == {"service": "GITORCH_KEY_SERVICE", "prefix": "/key/", "keys": ["ANTHROPIC_AUTH_TOKEN"]}
     service = key_service(AgentSettings(kind="api", key={"env": "MY_KEY"}), {"MY_KEY": "k"})
     assert service is not None
     assert (service.url, service.variables) == ("https://api.anthropic.com", ("MY_KEY",))
@@ -44,7 +44,7 @@ def test_codex_with_a_login_of_chatgpt_keeps_its_service() -> None:
     """OPENAI_API_KEY is for programs that codex runs: codex itself sends the login to another host."""
     outside = keys.outside(AgentSettings(kind="codex"), {"OPENAI_API_KEY": "k", "HOME": "/nonexistent"})
     assert outside.args == ()
-    assert outside.service == {"service": "GITORCH_KEY_SERVICE", "keys": ["OPENAI_API_KEY"]}
+    assert outside.service == {"service": "GITORCH_KEY_SERVICE", "prefix": "/key/", "keys": ["OPENAI_API_KEY"]}
 
 
 @pytest.mark.parametrize("kind", ["claude", "codex", "api", "acp", "command"])

@@ -10,6 +10,7 @@ import pytest
 from gitorch.flow.review.attempt_signals import task_signals
 from gitorch.flow.review.patch_signals import patch_signals
 from gitorch.flow.review.rules import MAX_NAMED, shortened, signal, table
+from gitorch.flow.review.settings_diff import read_settings
 from gitorch.git.file_patches import read_files
 from gitorch.model import alarms
 from gitorch.model.naming import TaskId
@@ -46,6 +47,16 @@ def test_labelled_branches_get_their_signals(tmp_path: Path) -> None:
             assert entry.path or entry.kind == "incomplete"
     assert missing == [("codecov target", "check-weakened")]
     assert false == []
+
+
+@pytest.mark.parametrize("pair", ["{left: *x%d, right: *x%d}", "[*x%d, *x%d]"])
+@pytest.mark.parametrize("innermost", ["{a: 1}", "{}", "[1]"])
+def test_a_short_file_that_grows_without_bound_is_not_read(pair: str, innermost: str) -> None:
+    """Aliases that double a value 40 times would take longer than any review, and more memory than there is."""
+    doubled = "".join(f"x{number}: &x{number} {pair % (number - 1, number - 1)}\n" for number in range(1, 40))
+    assert read_settings("ci.yml", f"x0: &x0 {innermost}\n{doubled}") is None
+    assert read_settings("ci.yml", "self: &self {again: *self}") is None
+    assert read_settings("ci.yml", "base: &base {a: [1]}\nother: *base") == {"base.a": [1], "other.a": [1]}
 
 
 def test_a_flood_is_shortened() -> None:

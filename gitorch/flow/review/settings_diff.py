@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+import msgspec
 import tomli
-import yaml
 
 Settings: TypeAlias = dict[str, Any]
 """Values by their path: `tool.ruff.lint.ignore`. Lists are values."""
+
+_MOST_VALUES = 50_000
 
 _LENIENT = re.compile(
     r"ignore|disable|exclude|omit|\bskip|deselect|allow|norecurse|^max|max[-_]|nonfatal|continue|tolerance|any$", re.I
@@ -37,10 +39,10 @@ def read_settings(path: str, text: str) -> Settings | None:
         if path.endswith((".json", ".nycrc", ".mocharc", ".eslintrc")):
             return dict(_flat(json.loads(_without_comments(text) or "{}")))
         if path.endswith((".yml", ".yaml")):
-            return dict(_flat(yaml.safe_load(text) or {}))
+            return _from_yaml(text)
         if path.endswith((".ini", ".cfg", ".flake8", ".coveragerc", "pylintrc", ".bandit")):
             return _ini(text)
-    except (tomli.TOMLDecodeError, ValueError, yaml.YAMLError, configparser.Error, RecursionError):
+    except (tomli.TOMLDecodeError, msgspec.DecodeError, ValueError, configparser.Error, RecursionError):
         return None
     return None
 
@@ -136,6 +138,25 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
     elif prefix:
         yield prefix, value
+
+
+def _from_yaml(text: str) -> Settings | None:
+    # msgspec imports yaml when it is used: 25 ms, and few branches change such a file
+    content = msgspec.yaml.decode(text) or {}
+    return dict(_flat(content)) if _is_bounded(content) else None
+
+
+def _is_bounded(content: Any) -> bool:
+    """Return whether values are not too many: with aliases, a few lines of YAML can be more than fits into memory."""
+    pending = [content]
+    for _ in range(_MOST_VALUES):
+        if not pending:
+            return True
+        value = pending.pop()
+        pending += value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+        if len(pending) > _MOST_VALUES:
+            return False
+    return False
 
 
 def _ini(text: str) -> Settings:

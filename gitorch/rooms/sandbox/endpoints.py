@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import tomli
 
 from gitorch import typed
 
@@ -26,7 +26,7 @@ def of_claude(settings: Path) -> tuple[str, ...]:
 def of_codex(config: Path) -> tuple[str, ...]:
     """Return the base URLs in codex's `config.toml`: its own, and those of the model providers."""
     try:
-        content = tomllib.loads(config.read_text(encoding="utf-8"))
+        content = tomli.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ()
     providers = [provider.get("base_url") for provider in _tables(_table(content, "model_providers"))]

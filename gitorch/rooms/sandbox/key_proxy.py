@@ -1,7 +1,7 @@
 """Requests of a box to a service with a key: the box knows a placeholder, and the key is put in its place outside.
 
 Uses only the standard library. It runs beside `egress` in the launcher. A program in the box asks the box's proxy for a
-path, `/key/...`; the request goes to one service, and to no other host.
+path, such as `/key/...`; the request goes to one service, and to no other host.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` would delay the start of every agent
     from typing import Any
 
-PREFIX = "/key/"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Not TRACE: its answer is the request, key and all."""
 _WITH_KEYS = (b"authorization", b"x-api-key", b"api-key")
@@ -31,10 +30,12 @@ class KeyProxy:
     def __init__(self, settings: dict[str, Any], env: dict[str, str]) -> None:
         """Take the keys out of the environment of the box's program, and leave a placeholder for each.
 
-        `settings` has the names of variables: `service`, an address that is taken out, and `keys`.
+        `settings` has the names of variables, `service`, an address that is taken out, and `keys`; and `prefix`, with
+        which a path for the service begins.
         """
         self.url = urlsplit(env.pop(settings["service"]))
         self.port = self.url.port or (443 if self.url.scheme == "https" else 80)
+        self.prefix: str = settings["prefix"]
         self.keys = {placeholder(name).encode(): env[name].encode() for name in settings["keys"]}
         env.update((name, placeholder(name)) for name in settings["keys"])
         self.authorities = [env[name] for name in _AUTHORITIES if env.get(name)]
@@ -60,10 +61,10 @@ class KeyProxy:
         Raises `ValueError` for a request that is not for the service.
         """
         method, address, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
-        path = address.removeprefix(PREFIX)
+        path = address.removeprefix(self.prefix)
         # the service can share its host with others: no way out of its own path
         climbs = ".." in re.split(r"[/\\]", unquote(path.partition("?")[0]))
-        if method not in _METHODS or not address.startswith(PREFIX) or climbs:
+        if method not in _METHODS or not address.startswith(self.prefix) or climbs:
             raise ValueError(address)
         lines = [f"{method} {self.url.path.rstrip('/')}/{path} HTTP/1.1".encode("latin-1")]
         lines.append(b"Host: " + self.url.netloc.encode("latin-1"))

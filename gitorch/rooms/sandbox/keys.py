@@ -10,9 +10,10 @@ import msgspec
 from gitorch.agents.key_service import key_service
 from gitorch.config import AgentSettings
 from gitorch.rooms.sandbox.entry import PROXY_PORT
-from gitorch.rooms.sandbox.key_proxy import PREFIX
 
 _URL = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?(?:/[^\s?#\"\\]*)?")
+_PREFIX = "/key/"
+"""The path that the box's proxy sends on to the service."""
 _ADDRESS = "GITORCH_KEY_SERVICE"
 """The variable with the service's address, from which the launcher learns it: arguments can be seen by all users."""
 
@@ -35,9 +36,9 @@ def outside(settings: AgentSettings, env: Mapping[str, str]) -> OutsideKeys:
         return OutsideKeys()
     if not _URL.fullmatch(service.url):
         raise ValueError(f"{service.url!r} is not an address of a service")
-    url = f"http://127.0.0.1:{PROXY_PORT}{PREFIX}".rstrip("/")
+    url = f"http://127.0.0.1:{PROXY_PORT}{_PREFIX}".rstrip("/")
     return OutsideKeys(
         env={**service.env(url), _ADDRESS: service.url},
         args=service.args(url),
-        service={"service": _ADDRESS, "keys": list(service.variables)},
+        service={"service": _ADDRESS, "prefix": _PREFIX, "keys": list(service.variables)},
     )
