@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -28,7 +28,11 @@ _MARKS = {"!": "negation is not supported", "#": "a comment matches nothing"}
 def matches(path: str, patterns: Iterable[str]) -> bool:
     """Return whether any of these patterns matches a path. Raises `InvalidInput` for an invalid pattern."""
     relative = path.removeprefix("/")
-    return any(_compiled(pattern).match(relative) for pattern in patterns)
+    # compiling takes 0.3 ms, and few of the 200 patterns of a review match any path
+    return any(
+        all(text in relative for text in _literals(pattern)) and _compiled(pattern).match(relative)
+        for pattern in patterns
+    )
 
 
 def problem(pattern: str) -> str:
@@ -53,11 +57,17 @@ def matches_name(name: str, pattern: str) -> bool:
 
 
 @lru_cache(1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    reason = problem(pattern)
-    regex = None if reason else _regex(pattern)
-    if regex is None:
+def _literals(pattern: str) -> Sequence[str]:
+    """Return texts that are in every path that a pattern matches; raise `InvalidInput` if it is not valid."""
+    if reason := problem(pattern):
         raise InvalidInput("invalid-glob", f"{pattern} is not a valid glob", why=reason)
+    return () if "[" in pattern or "\\" in pattern else re.split(r"[*?/]+", pattern.strip())
+
+
+@lru_cache(1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    regex = _regex(pattern)
+    assert regex, f"{pattern} is valid, and cannot be compiled"
     return regex
 
 
