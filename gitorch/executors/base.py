@@ -44,7 +44,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     files are checked out, or empty. `settings` is JSON, as the rooms on that machine read it. `directory`, `state` and
     `python` are paths at home: the agent's files, its state, and the interpreter. With `checks`, command lines by name,
     there is no agent: they run on `start`, and what they came to comes home as a file. `messages` are files that the
-    agent finds in its state.
+    agent finds in its state. `notes` are what the agents of the run share, a line each, and `run` is its number.
     """
 
     task: str
@@ -61,6 +61,8 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
     checks: Mapping[str, str] = {}
     messages: Mapping[str, bytes] = {}
+    run: int = 1
+    notes: bytes = b""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):

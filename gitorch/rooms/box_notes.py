@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from gitorch import typed
@@ -24,10 +26,14 @@ def exchange(private: PrivateRepository, notes: SharedNotes, task: str) -> None:
 
 
 def _take(private: PrivateRepository, notes: SharedNotes, task: str) -> None:
-    run = notes.run
-    existing = {note.text for note in notes.read(run)}
-    for line in private.read_file(f"gitorch/context/run-{run}.jsonl", MOST_BYTES).split(b"\n"):
-        text = _text(line)
+    lines = private.read_file(f"gitorch/context/run-{notes.run}.jsonl", MOST_BYTES).split(b"\n")
+    take(map(_text, lines), notes, task)
+
+
+def take(texts: Iterable[str], notes: SharedNotes, task: str) -> None:
+    """Add what a task's agent has noted where the notes of others are not; what is there already is left out."""
+    existing = {note.text for note in notes.read(notes.run)}
+    for text in texts:
         if not text or text in existing:
             continue
         try:

@@ -16,12 +16,15 @@ from gitorch.git.repository import RefsMoved, Repository
 from gitorch.git.worktrees import Worktree
 from gitorch.model.naming import Oid, Ref, branch_ref
 from gitorch.model.secret_values import secret_values
-from gitorch.rooms import mailbox
+from gitorch.rooms import box_notes, mailbox
 from gitorch.rooms.base import CheckSite, Command, Progress, Room, RoomError, Rooms, RoomSpec
 from gitorch.rooms.errands import errand_settings
 from gitorch.storage import atomic
+from gitorch.storage.shared_notes import SharedNotes
 
 _MARK, _CONFLICT = "remote", "conflict"
+_NOTES_BYTES = 200_000
+"""The most that an order carries of the notes that agents share."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +36,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     is_completed: bool = False
     problem: str = ""
     files: Mapping[str, bytes] = {}
+    notes: tuple[str, ...] = ()
 
 
 LastWork = Callable[[str, int], Work | None]
@@ -51,6 +55,7 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     last_work: LastWork
     send: Send
+    notes: SharedNotes
 
     @property
     def directory(self) -> Path:
@@ -107,6 +112,8 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
             python=sys.executable,
             label=agent.label,
             messages=self._messages(),
+            run=self.notes.run,
+            notes=self.notes.newest(_NOTES_BYTES),
         )
 
     def _messages(self) -> dict[str, bytes]:
@@ -151,6 +158,7 @@ class RemoteRoom(msgspec.Struct, frozen=True, kw_only=True):
             return self.inner.collect(message)
         for name, content in work.files.items():
             atomic.replace(self.agent_state / Path(name).name, content, durable=False)
+        box_notes.take(work.notes, self.notes, self.spec.task)
         if work.problem:
             return Rejected(work.problem)
         if not work.tip:
@@ -222,6 +230,7 @@ class RemoteRooms(msgspec.Struct, frozen=True, kw_only=True):
     is_on: bool
     last_work: LastWork
     send: Send
+    notes: SharedNotes
 
     def create(self, spec: RoomSpec) -> Room:
         """Create the room at home, and mark it as one whose agent works elsewhere."""
@@ -259,4 +268,5 @@ class RemoteRooms(msgspec.Struct, frozen=True, kw_only=True):
             config=self.config,
             last_work=self.last_work,
             send=self.send,
+            notes=self.notes,
         )

@@ -20,6 +20,7 @@ from gitorch.rooms.remote_room import RemoteRooms
 from gitorch.rooms.sandbox import hosts, probing
 from gitorch.services.protection import in_force
 from gitorch.services.workspace import Workspace
+from gitorch.storage.shared_notes import SharedNotes
 
 
 def rooms_of(workspace: Workspace, environment: Mapping[str, str]) -> Rooms:
@@ -33,6 +34,7 @@ def rooms_of(workspace: Workspace, environment: Mapping[str, str]) -> Rooms:
         is_on=is_remote,
         last_work=services.remote.last_work(workspace) if is_remote else _no_work,
         send=services.remote.send_files(workspace) if is_remote else _send_nothing,
+        notes=SharedNotes(workspace.folder / "context"),
     )
 
 

@@ -40,12 +40,14 @@ from gitorch.services.ordered_checks import run_ordered_checks
 from gitorch.services.sandbox import rooms_in
 from gitorch.services.worker_rescue import Rescues
 from gitorch.storage import locks
+from gitorch.storage.shared_notes import SharedNotes
 
 _PUSH_PAUSES = (1.0, 5.0, 15.0)
 _KEPT_SECONDS = 14 * 86_400.0
 _PROGRAMS = ("claude", "codex")
 _RESULTS = "result-*.json"
 _LARGEST_RESULT = 65_536
+_MOST_NOTES_BYTES = 200_000
 _TRASH = "trash"
 _MESSAGE = "Files that the agent of {task} has not committed\n"
 
@@ -73,6 +75,8 @@ class _Visit(msgspec.Struct, frozen=True, kw_only=True):
     repository: Repository
     room: Room
     state: Path
+    notes: SharedNotes
+    known: frozenset[str]
     rescues: Rescues
     lock: threading.Lock
 
@@ -98,7 +102,7 @@ class GitSurroundings:
             mirror.fetch(start, *_copies(settings))
             repository = mirror.borrow(top / "repository.git", start, settings.name, settings.mail)
             config = self._config(settings, order.errand.agent, worktrees=str(top / "{task}"))
-            context = self._context(repository, config, top / "state", local, settings)
+            context = self._context(repository, config, local, settings)
             return run_ordered_checks(context, order.errand, order.key)
         except (ExchangeFailed, RoomError, GitorchError, msgspec.MsgspecError) as error:
             raise CannotEnter(str(error)) from error
@@ -137,7 +141,9 @@ class GitSurroundings:
         top = self._options.folder / "rooms" / token
         repository = mirror.borrow(top / "repository.git", Oid(errand.start), settings.name, settings.mail)
         config = self._config(settings, errand.agent)
-        context = self._context(repository, config, top / "state", local, settings)
+        context = self._context(repository, config, local, settings)
+        notes = SharedNotes(context.folder / "context")
+        notes.copy_in(errand.run, errand.notes)
         room = context.rooms.create(_room_spec(errand, top))
         if errand.conflict:
             room.checkout_conflict(Oid(errand.conflict))
@@ -154,6 +160,8 @@ class GitSurroundings:
             repository=repository,
             room=room,
             state=state,
+            notes=notes,
+            known=frozenset(note.text for note in notes.read(errand.run)),
             rescues=Rescues(mirror, repository, errand, route, token),
             lock=threading.Lock(),
         )
@@ -179,11 +187,11 @@ class GitSurroundings:
             secrets={**spec.secrets, **secret_values(command.env)},
         )
 
-    def _context(
-        self, repository: Repository, config: Config, folder: Path, local: Executor, settings: ErrandSettings
-    ) -> RunContext:
-        folder.mkdir(parents=True)
-        copies = folder.parent / "copies"
+    def _context(self, repository: Repository, config: Config, local: Executor, settings: ErrandSettings) -> RunContext:
+        # where `orchestrate context` looks for notes, if the agent's git is this one
+        folder = repository.common_dir / "gitorch"
+        folder.mkdir()
+        copies = repository.common_dir.parent / "copies"
         for commit in _copies(settings):
             sent_files.unpack(repository, commit, copies)
         return RunContext(
@@ -240,10 +248,11 @@ class GitSurroundings:
         errand, route = visit.errand, visit.route
         files = _result_files(visit.state)
         collected = visit.room.collect(_MESSAGE.format(task=errand.task))
+        notes = _new_notes(visit)
         if isinstance(collected, Rejected):
-            return Delivery(problem=collected.reason, files=files)
+            return Delivery(problem=collected.reason, files=files, notes=notes)
         if not isinstance(collected, Collected) or collected.tip == errand.start:
-            return Delivery(files=files)
+            return Delivery(files=files, notes=notes)
         tip = visit.mirror.take(visit.repository, branch_ref(errand.branch), token)
         ref, bundle = "", b""
         if route.push:
@@ -251,7 +260,7 @@ class GitSurroundings:
             _push(visit.mirror, tip, ref, errand, route)
         else:
             bundle = visit.mirror.bundle(token, Oid(errand.start), BUNDLE_BYTES)
-        return Delivery(tip=tip, ref=ref, bundle=bundle, is_completed=collected.completed, files=files)
+        return Delivery(tip=tip, ref=ref, bundle=bundle, is_completed=collected.completed, files=files, notes=notes)
 
     def tidy(self, order: Order) -> None:
         """Remove what an order has left here, once its result is on its way: of many files, that takes a while."""
@@ -301,6 +310,15 @@ def _room_spec(errand: Errand, top: Path) -> RoomSpec:
         directory=top / "work",
         folder=top / "attempt",
     )
+
+
+def _new_notes(visit: _Visit) -> tuple[str, ...]:
+    """Return what the agent has noted for others; only the room brings it out of a sandbox, when it collects."""
+    new, room = list[str](), _MOST_NOTES_BYTES
+    for note in visit.notes.read(visit.errand.run):
+        if note.text not in visit.known and (room := room - len(note.text.encode())) >= 0:
+            new.append(note.text)
+    return tuple(new)
 
 
 def _result_files(state: Path) -> dict[str, bytes]:

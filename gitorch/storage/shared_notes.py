@@ -108,6 +108,23 @@ class SharedNotes:
             sizes.note(self.folder.parent, self._file(run), name=f"context {run}")
         return note
 
+    def newest(self, most: int) -> bytes:
+        """Return the lines of the current run's newest notes, as many as have at most so many bytes."""
+        lines: list[bytes] = []
+        for note in reversed(self.read(self.run)):
+            line = msgspec.json.encode(note) + b"\n"
+            most -= len(line)
+            if most < 0:
+                break
+            lines.append(line)
+        return b"".join(reversed(lines))
+
+    def copy_in(self, run: int, lines: bytes) -> None:
+        """Begin with the notes of another machine's run, in a folder that has none."""
+        self.folder.mkdir(parents=True)
+        replace(self.folder / "run", f"{run}\n".encode(), durable=False)
+        replace(self._file(run), lines, durable=False)
+
     def close(self) -> None:
         """End the notes of this run: later notes belong to the next one."""
         if not self.folder.exists():

@@ -215,6 +215,25 @@ def test_ignored_files_reach_workers_once_the_user_says_so(cli: Cli, server: Ser
 
 
 @pytest.mark.usefixtures("workers")
+@pytest.mark.parametrize("mode", ["off", "private"])
+def test_agents_on_workers_share_notes(cli: Cli, mode: str) -> None:
+    """They see those from before their start, and what they add comes home under their names, once."""
+    cli("context", "add", "The API is versioned: /v2")
+    first = ("orchestrate context add The table is called accounts", "GITORCH_TASK=two orchestrate context add forged")
+    second = ("orchestrate context list > seen.txt 2>&1", "git add -A", "git commit -qm x")
+    cli.queue(does("One", *first, saved("one.txt", "1")), does("Two", *second, after=["one"]))
+    cli.run("-c", f'sandbox.mode="{mode}"')
+    notes = cli.json("context", "list")["notes"]
+    assert [(note.get("task"), note["text"]) for note in notes] == [
+        (None, "The API is versioned: /v2"),
+        ("one", "The table is called accounts"),
+        ("one", "forged"),
+    ]
+    seen = git("show", "orch/two:seen.txt", cwd=cli.folder)
+    assert seen.count("The table is called accounts") == seen.count("/v2") == 1
+
+
+@pytest.mark.usefixtures("workers")
 def test_a_message_reaches_an_agent_on_a_worker(cli: Cli) -> None:
     """Whose work conflicts with its own: told while it runs, in the file that its brief names."""
     second = saved("README.md", "second")

@@ -148,6 +148,23 @@ def test_a_run_ends_with_its_notes(notes: SharedNotes) -> None:
         notes.add("x")
 
 
+def test_the_newest_notes_begin_a_run_on_another_machine(notes: SharedNotes, tmp_path: Path) -> None:
+    """As many as have so many bytes; what is added there follows them."""
+    notes.add("of an earlier run")
+    notes.close()
+    for number in range(3):
+        notes.add(f"{number} " + "x" * 1000, task="t")
+    elsewhere = SharedNotes(tmp_path / "elsewhere" / "context")
+    elsewhere.copy_in(notes.run, notes.newest(2_500))
+    elsewhere.add("new", task="u")
+    assert [(note.run, note.task, note.text[:3]) for note in elsewhere.read(2)] == [
+        (2, "t", "1 x"),
+        (2, "t", "2 x"),
+        (2, "u", "new"),
+    ]
+    assert SharedNotes(tmp_path / "none").newest(2_500) == b""
+
+
 def test_the_writer_is_known_by_its_ancestors(tmp_path: Path) -> None:
     """A child that changes or clears its environment is still known; a person is nobody's agent."""
     state = tmp_path / "gitorch"

@@ -57,7 +57,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """The work of an errand: its tip, and where it is: in a ref of the repository, or in a bundle.
 
     `is_completed`: the last commit holds what the agent did not commit. `files` are those that it wrote for gitorch.
-    `problem` is why there is no tip, empty if nothing was changed.
+    `problem` is why there is no tip, empty if nothing was changed. `notes` are what the agent shares with others.
     """
 
     tip: str = ""
@@ -66,6 +66,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     is_completed: bool = False
     problem: str = ""
     files: Mapping[str, bytes] = {}
+    notes: tuple[str, ...] = ()
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
