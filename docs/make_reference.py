@@ -107,6 +107,7 @@ _WHAT = {
     "sandbox.read": "further paths that agents may read, such as `~/.cargo/registry`",
     "sandbox.write": "further paths that agents may write, such as a cache; never inside the repository",
     "sandbox.watch": "further files and folders whose changes by agents are reported, such as `~/.myshellrc`; "
+    "with `!`, globs of ignored files in your checkout that are not; "
     "see [What moved](state-and-recovery.md#what-moved)",
     "sandbox.memory": "how much memory an agent or a check may use, with all its processes, before gitorch ends it",
     "sandbox.processes": "how many processes an agent or a check may have at once; 0 is no limit",

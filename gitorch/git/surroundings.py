@@ -91,14 +91,23 @@ def name_settings(lines: Sequence[str]) -> tuple[str, ...]:
 
 def other_worktrees(repository: Repository, own: set[Path], present: Inventory) -> dict[str, str]:
     """Return the states of the user's linked worktrees: all but those that gitorch made."""
-    if own.issuperset(linked_folders(repository)):
-        return {}
-    paths = [entry.path for entry in list_entries(repository)[1:] if entry.path not in own]
     filters = fence.without_filters(present.settings)
     digests: dict[str, str] = {}
-    for path in paths:
+    for path in foreign_worktrees(repository, own):
         digests |= worktree(repository, path, filters)
     return digests
+
+
+def foreign_worktrees(repository: Repository, own: set[Path]) -> list[Path]:
+    """Return the folders of the user's linked worktrees: all but those that gitorch made."""
+    if own.issuperset(linked_folders(repository)):
+        return []
+    return [entry.path for entry in list_entries(repository)[1:] if entry.path not in own]
+
+
+def worktree_label(path: Path) -> str:
+    """Return what a line about a linked worktree begins with."""
+    return f"worktree {printable(str(path))}"
 
 
 def worktree(repository: Repository, path: Path, filters: Sequence[str] | None = None) -> dict[str, str]:
@@ -106,7 +115,7 @@ def worktree(repository: Repository, path: Path, filters: Sequence[str] | None =
 
     `filters` are those of `fence.checkout`.
     """
-    name = f"worktree {printable(str(path))}"
+    name = worktree_label(path)
     pointer = {f"{name}: .git": state} if (state := digest(path / ".git")) else {}
     linked = find(repository, path)
     if linked is None:

@@ -19,6 +19,7 @@ from gitorch.model.task import ALIVE, State, Task
 from gitorch.rooms.paths import worktree_path
 from gitorch.services import copied_files, protection, startup_files
 from gitorch.services.branches import own_refs
+from gitorch.services.unseen_changes import UNWATCHED, UnseenWatch
 from gitorch.services.workspace import Workspace
 from gitorch.storage import foreign_changes, own_changes, trust
 from gitorch.storage.foreign_changes import ForeignChange
@@ -64,6 +65,7 @@ class ChangeWatch:
         self._graphs = object_files.graphs(workspace.repository.common_dir)
         self._lfs = object_files.lfs_objects(workspace.repository.common_dir)
         self._locks = git_folder.locks(workspace.repository.common_dir)
+        self._unseen = UnseenWatch(workspace, self._own_folders) if self._reaches_user else None
         self._reported: set[str] = set()
         self._resting = self._worktrees(workspace.tasks.values())
         self._due = 0.0
@@ -105,6 +107,10 @@ class ChangeWatch:
         self.changes += [change for change in recorded if change.what not in seen]
         return tuple(self.changes)
 
+    def troubles(self) -> list[str]:
+        """Return what could not be watched."""
+        return self._unseen.troubles() if self._unseen else []
+
     def owns_state(self) -> bool:
         """Return whether gitorch alone has written the task file and the operation log since the run started."""
         own, state = own_changes.read(self.workspace.folder), self._state_files()
@@ -117,9 +123,10 @@ class ChangeWatch:
         if _unknown_files(after, self._before, own):
             time.sleep(_SETTLE_SECONDS)
             after, own = self._survey(), own_changes.read(self.workspace.folder)
-        before = _with_own_changes(self._before, after, own, self._own_branches())
+        before, is_moved = _with_own_changes(self._before, after, own, self._own_branches())
         moved = surroundings.name_settings(_differences(before, after))
-        lines = (*moved, *self._moved_before(own), *self._lost_objects(), *more)
+        unseen = self._unseen.compare(is_moved=is_moved, told=moved) if self._unseen else ()
+        lines = (*moved, *unseen, *self._moved_before(own), *self._lost_objects(), *more)
         tasks = sorted(self._active or self._ran)
         self.changes += foreign_changes.record(self.workspace.folder, lines, tasks)
         self._before, self._active = after, self._running()
@@ -174,7 +181,7 @@ class ChangeWatch:
         if self._reaches_user:
             found = {**copied_files.states(repository, workspace.config), **found}
         found |= git_folder.states(common_dir) | surroundings.settings(workspace.environment)
-        more = workspace.config.sandbox.watch
+        more = [path for path in workspace.config.sandbox.watch if not path.startswith(UNWATCHED)]
         found |= startup_files.states(repository, workspace.environment, more, is_reachable=self._reaches_user)
         return {name: state for name, state in {**found, **self._state_files()}.items() if state}
 
@@ -261,8 +268,11 @@ def _unknown_files(after: Mapping[str, str], before: Mapping[str, str], own: Own
 
 def _with_own_changes(
     before: Mapping[str, str], after: Mapping[str, str], own: OwnChanges, branches: Mapping[str, str | None]
-) -> dict[str, str]:
-    """Return what was before, changed as gitorch itself has changed it: the rest of the difference is foreign."""
+) -> tuple[dict[str, str], bool]:
+    """Return what was before, changed as gitorch itself has changed it: the rest of the difference is foreign.
+
+    And whether gitorch has moved a branch of the user's.
+    """
     expected = dict(before)
     moved_by_gitorch = False
     for name in before.keys() | after.keys():
@@ -280,7 +290,7 @@ def _with_own_changes(
             _set(expected, f"logs/{name}", after.get(f"logs/{name}", ""))
     for name in _CHECKOUT if moved_by_gitorch else ():
         _set(expected, name, after.get(name, ""))
-    return expected
+    return expected, moved_by_gitorch
 
 
 def _own_values(own: OwnChanges, name: str) -> set[str]:

@@ -106,7 +106,8 @@ def run(
         summary = _summary(workspace, scheduler, changed, stop, started, watch.finish())
         _record_end(workspace, summary)
         _notify_end(workspace, notifier, scheduler, summary)
-        return msgspec.structs.replace(summary, troubles=(*background.troubles(), *notifier.troubles))
+        troubles = (*background.troubles(), *notifier.troubles, *watch.troubles())
+        return msgspec.structs.replace(summary, troubles=troubles)
 
 
 def _prepare(workspace: Workspace) -> RunContext:

@@ -12,7 +12,7 @@ import msgspec
 
 from tests.attacks.attack import World
 from tests.support.cli import Cli, does, saved
-from tests.support.git import git, standard
+from tests.support.git import commit, git, standard
 
 SECRETS = {
     ".ssh/id_rsa": "secret-key",
@@ -67,6 +67,7 @@ def build(top: Path) -> Victims:
     outside.mkdir()
     standard(repo)
     _fill_home(Path(os.environ["HOME"]))
+    _embed(repo, outside)
     for name in SIDES:
         git("worktree", "add", "-q", "-b", name, f"../{name}", cwd=repo)
     _let_work(repo)
@@ -114,6 +115,20 @@ def _fill_home(home: Path) -> None:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text)
     (home / ".ssh").chmod(0o700)
+
+
+def _embed(repo: Path, outside: Path) -> None:
+    """Give the repository a submodule, an ignored folder, and a file that is flagged as unchanged."""
+    library = standard(outside / "library")
+    commit(repo, "Settings\n", {"settings.py": "mine = 1\n"})
+    git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library), "library", cwd=repo)
+    git("commit", "-qam", "Embed", cwd=repo)
+    git("update-index", "--skip-worktree", "settings.py", cwd=repo)
+    (repo / ".git" / "info" / "exclude").write_text("build/\nvendor/\n")
+    git("clone", "-q", str(library), "vendor/tool", cwd=repo)
+    (repo / "vendor" / "run.js").write_text("mine\n")
+    (repo / "vendor" / "private.key").write_text("secret-vendor")
+    (repo / "vendor" / "private.key").chmod(0o600)
 
 
 def _let_work(repo: Path) -> None:

@@ -43,6 +43,12 @@ DEEDS = {
     "echo >> '{main}/inside/.git/config'": "file inside/.git/config changed",
     "echo >> '{main}/secret.env'": "file secret.env changed",
     "echo >> '{main}/deps.env/run.js'": "folder deps.env changed",
+    "echo >> '{main}/ignored/a'": "file ignored/a changed",
+    "echo >> '{side}/new.env'": "worktree {side}: file new.env appeared",
+    "echo >> '{main}/inside/tracked'": "file inside/tracked appeared",
+    "chmod 606 '{main}/src/app.py'": "mode of src/app.py changed",
+    "mkdir '{main}/hollow'": "folder hollow appeared",
+    "mkfifo '{main}/pipe'": "pipe pipe appeared",
     "chmod 700 '{main}/.git'": "mode of .git changed",
     "touch '{main}/.git/config.lock'": "config.lock appeared, and makes git wait",
     "rm -f '{main}/.git/objects/{unreachable}'": "objects disappeared: ",
@@ -52,6 +58,8 @@ DEEDS = {
     "mkdir -p '{home}/bin'; echo > '{home}/bin/git'": "{home}/bin/git appeared",
     "echo > '{home}/.myrc'": "{home}/.myrc appeared",
 }
+_UNWATCHED = "echo >> '{main}/ignored/noise/a'"
+"""What the settings take out."""
 
 
 @pytest.fixture
@@ -61,7 +69,10 @@ def cli(repository_folder: Path) -> Cli:
     (repository_folder / "README.md").write_text("stashed\n")
     git("stash", cwd=repository_folder)
     git("init", "-q", "inside", cwd=repository_folder)
-    (repository_folder / ".git/info/exclude").write_text("*.env\n")
+    (repository_folder / ".git/info/exclude").write_text("*.env\nignored/\n")
+    for name in ("ignored/a", "ignored/noise/a"):
+        (repository_folder / name).parent.mkdir(exist_ok=True)
+        (repository_folder / name).write_text("x\n")
     (repository_folder / "deps.env").mkdir()
     for name in ("secret.env", "deps.env/run.js"):
         (repository_folder / name).write_text("x\n")
@@ -97,11 +108,12 @@ def test_every_deed_is_told(cli: Cli) -> None:
         "unreachable": _loose_object(cli.folder, b"unreachable"),
         "broken": _loose_object(cli.folder, b"broken"),
     }
-    cli.configure(f'{OBEDIENT}[sandbox]\nwatch = ["~/.myrc"]\n[prepare]\ncopy = ["*.env"]\n')
-    cli.queue(does("Two", saved("two.txt", "2"), *(deed.format(**names) for deed in DEEDS)))
+    cli.configure(f'{OBEDIENT}[sandbox]\nwatch = ["~/.myrc", "!noise"]\n[prepare]\ncopy = ["*.env"]\n')
+    cli.queue(does("Two", saved("two.txt", "2"), *(deed.format(**names) for deed in (*DEEDS, _UNWATCHED))))
     lines = cli("run", "--json", ok=6).stream[-1]["moved"]
     for told in (told.format(**names) for told in DEEDS.values()):
         assert any(line.startswith(told) for line in lines), (told, lines)
+    assert not any("noise" in line for line in lines)
     assert "config changed: core.bare, core.hookspath" in cli("task", "two").text
     assert "core.hooksPath" in cli("status").text
     assert {change["what"] for change in cli.json("status")["moved"]} == set(lines)

@@ -122,7 +122,7 @@ class RunAnswer(JsonAnswer, tag="gitorch/run/1", frozen=True, kw_only=True):
     candidate: CandidateJson | None
     """Null when there is no candidate yet."""
     troubles: list[str]
-    """What kept gitorch from predicting conflicts or building the candidate."""
+    """What kept gitorch from predicting conflicts, building the candidate, or watching all files."""
     preflight: PreflightJson | Absent = msgspec.UNSET
     """Absent when nothing was queued, or the run went on in the background."""
 

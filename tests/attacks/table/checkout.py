@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.attacks.attack import FAILED, Attack, World, by_path, gone, holds, linked, lists, lost, mode, moved, there
+from tests.attacks.attack import (
+    FAILED,
+    Attack,
+    World,
+    by_path,
+    encoded,
+    gone,
+    holds,
+    linked,
+    lists,
+    lost,
+    mode,
+    moved,
+    there,
+)
 from tests.support.git import git
 
 
@@ -91,7 +105,7 @@ FILES = (
         lambda world: (world.repo / "docs").is_file(),
         "file docs",
     ),
-    by_path("C12", "a FIFO", "mkfifo $REPO/pipe", there(_repo("pipe")), "warned", night="clean"),
+    by_path("C12", "a FIFO", "mkfifo $REPO/pipe", there(_repo("pipe")), "pipe pipe appeared", night="clean"),
     by_path(
         "C13",
         "a name with an escape",
@@ -143,8 +157,7 @@ FILES = (
         "a folder that nobody can read",
         "mkdir $REPO/closed; touch $REPO/closed/x; chmod 0 $REPO/closed",
         there(_repo("closed")),
-        "warned",
-        certain=False,
+        "f*closed",
         night="clean",
     ),
     by_path(
@@ -172,6 +185,160 @@ FILES = (
         night="config",
     ),
 )
+
+UNSEEN = (
+    by_path(
+        "C50",
+        "let everybody write a file",
+        "chmod 646 $REPO/src/lib.py",
+        mode(_repo("src/lib.py"), 0o646),
+        "mode of src/lib.py changed",
+        landlock="hits",
+        night="unseen",
+    ),
+    by_path(
+        "C51",
+        "let everybody write into a folder",
+        "chmod 777 $REPO/docs",
+        mode(_repo("docs"), 0o777),
+        "mode of docs changed",
+        landlock="hits",
+        night="unseen",
+    ),
+    by_path(
+        "C52",
+        "a script that runs with the rights of its owner",
+        "chmod 4755 $REPO/run.sh",
+        mode(_repo("run.sh"), 0o4755),
+        "mode of run.sh changed",
+        landlock="hits",
+        night="unseen",
+    ),
+    by_path(
+        "C53",
+        "an empty folder",
+        "mkdir -p $REPO/hollow/deep",
+        there(_repo("hollow")),
+        "folder hollow/deep appeared",
+        night="unseen",
+    ),
+    by_path(
+        "C54",
+        "a socket",
+        encoded(
+            "import os, socket\nos.chdir(os.environ['REPO'])\nsocket.socket(socket.AF_UNIX).bind('planted.sock')\n"
+        ),
+        there(_repo("planted.sock")),
+        "socket planted.sock appeared",
+        night="unseen",
+    ),
+    by_path(
+        "C55",
+        "a program in an ignored folder",
+        "echo evil > $REPO/vendor/evil.js",
+        there(_repo("vendor/evil.js")),
+        "file vendor/evil.js appeared",
+        night="unseen",
+    ),
+    by_path(
+        "C56",
+        "an ignored file of the same size and time",
+        "touch -r $REPO/vendor/run.js mark && printf 'evil\\n' > $REPO/vendor/run.js && touch -r mark $REPO/vendor/run.js",
+        holds(_repo("vendor/run.js"), "evil"),
+        "file vendor/run.js changed",
+        night="unseen",
+    ),
+    by_path(
+        "C57",
+        "a file in the place of an ignored one",
+        "echo evil > $OUTSIDE/planted; mv $OUTSIDE/planted $REPO/build/private.log",
+        holds(_repo("build/private.log"), "evil"),
+        "file build/private.log changed",
+        night="unseen",
+    ),
+    by_path(
+        "C58",
+        "remove an ignored folder",
+        "rm -rf $REPO/vendor",
+        gone(_repo("vendor")),
+        "folder vendor disappeared",
+        night="unseen4",
+    ),
+    by_path(
+        "C59",
+        "a file of a submodule",
+        "echo evil >> $REPO/library/run.sh",
+        holds(_repo("library/run.sh"), "evil"),
+        "file library/run.sh changed",
+        night="unseen",
+    ),
+    by_path(
+        "C60",
+        "a file that git takes for unchanged",
+        "echo evil >> $REPO/settings.py",
+        holds(_repo("settings.py"), "evil"),
+        "file settings.py changed",
+        night="unseen",
+    ),
+    by_path(
+        "C61",
+        "the settings of a repository in an ignored folder",
+        "printf '[core]\\n\\tfsmonitor = evil\\n' >> $REPO/vendor/tool/.git/config",
+        holds(_repo("vendor/tool/.git/config"), "evil"),
+        "file vendor/tool/.git/config changed",
+        night="unseen",
+    ),
+    by_path(
+        "C62",
+        "a hook of a repository in an ignored folder",
+        "mkdir -p $REPO/vendor/tool/.git/hooks; echo evil > $REPO/vendor/tool/.git/hooks/post-checkout",
+        there(_repo("vendor/tool/.git/hooks/post-checkout")),
+        "f*vendor/tool/.git/hooks",
+        night="unseen",
+    ),
+    by_path(
+        "C63",
+        "an ignored file, with the file that says so",
+        "cp $COMMON/info/exclude ex; : > $COMMON/info/exclude; echo evil > $REPO/vendor/run.js; cp ex $COMMON/info/exclude",
+        holds(_repo("vendor/run.js"), "evil"),
+        "file vendor/run.js changed",
+        night="unseen2",
+    ),
+    by_path(
+        "C64",
+        "an ignored file in the user's worktree",
+        "mkdir $SIDE/build; echo evil > $SIDE/build/evil.js",
+        there(_side("build/evil.js")),
+        "worktree {side}: folder build appeared",
+        night="unseen",
+    ),
+    by_path(
+        "C65",
+        "read what was private",
+        "chmod 644 $REPO/vendor/private.key",
+        mode(_repo("vendor/private.key"), 0o644),
+        "file vendor/private.key changed",
+        landlock="hits",
+        night="unseen",
+    ),
+    by_path(
+        "C66",
+        "many files, to hide one",
+        "for n in $(seq 200); do echo > $REPO/vendor/noise$n; done; echo evil > $REPO/vendor/evil2.js",
+        there(_repo("vendor/evil2.js")),
+        "201 files appeared in vendor: vendor/evil2.js",
+        night="unseen3",
+    ),
+    by_path(
+        "C67",
+        "a link in the place of an ignored folder",
+        "mv $REPO/build $OUTSIDE/build; ln -s $WT $REPO/build",
+        linked(_repo("build")),
+        "f*build",
+        night="unseen3",
+    ),
+)
+"""What `git status` says nothing of."""
 
 THROUGH_GIT = (
     Attack(
@@ -422,7 +589,7 @@ ELSEWHERE = (
         "an ignored file of the checkout",
         "echo evil > $REPO/build/private.log",
         holds(_repo("build/private.log"), "evil"),
-        "warned",
+        "file build/private.log changed",
         night="trees",
     ),
     by_path(
@@ -453,4 +620,4 @@ ELSEWHERE = (
 )
 """What no comparison sees (other files of the user's) is told by the standing warning."""
 
-ATTACKS: tuple[Attack, ...] = (*FILES, *THROUGH_GIT, *WORKTREES, *ELSEWHERE)
+ATTACKS: tuple[Attack, ...] = (*FILES, *UNSEEN, *THROUGH_GIT, *WORKTREES, *ELSEWHERE)

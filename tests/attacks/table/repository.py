@@ -212,7 +212,7 @@ BY_GIT = (
     by_git(
         "R19b",
         "delete from a reflog",
-        "git reflog delete main@{0}; git reflog delete main@{0}; git reflog delete main@{0}; git reflog delete main@{0}",
+        "for n in 1 2 3 4 5 6 7 8; do git reflog delete main@{0}; done",
         _no_reflog,
         "logs/",
         night="swap",
