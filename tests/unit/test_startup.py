@@ -9,6 +9,7 @@ import pytest
 from gitorch.services.open import open_workspace
 from tests.bench.status import FOREIGN, loaded, thousand
 from tests.support import days
+from tests.support.cli import Cli, saved, told
 
 _LAZY = {
     "concurrent.futures",
@@ -78,6 +79,24 @@ def test_a_merge_without_checks_loads_no_rooms(repository_folder: Path) -> None:
     assert "gitorch.services.merge" in found, "the command did not run"
     heavy = {"gitorch.rooms.trees", "gitorch.rooms.context", "gitorch.syntax", "rich.progress", "rich.live"}
     assert found & {*FOREIGN, *_LAZY - {"gitorch.replay"}, *heavy} == set()
+
+
+def test_a_run_without_conflicts_loads_little(repository_folder: Path) -> None:
+    """YAML, TLS, the matcher of globs and the merge by structure are for what few runs meet."""
+    cli = Cli(repository_folder)
+    cli("submit", told("Write a file", saved("new.txt", "new")))
+    found = loaded(repository_folder, "run")
+    assert cli.states() == {"write-a-file": "finished"}
+    assert found & {"anthropic", "yaml", "ssl", "pathspec", "gitorch.syntax.proposals", "tomllib"} == set()
+
+
+def test_status_loads_no_openssl(repository_folder: Path) -> None:
+    """Neither seals nor fingerprints of records need it."""
+    _with_ten_tasks(repository_folder)
+    loaded(repository_folder, "status")  # the first one records where the repository is
+    found = loaded(repository_folder, "status")
+    assert "gitorch.storage.seals" in found, "the command did not run"
+    assert found & {"_hashlib", "hmac", "ssl"} == set()
 
 
 def test_the_check_sees_what_a_command_loads(repository_folder: Path) -> None:

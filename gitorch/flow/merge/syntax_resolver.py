@@ -6,13 +6,15 @@ The merge itself is the package `gitorch.syntax`: `tree_merge` for languages wit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gitorch import syntax
 from gitorch.flow.merge.resolutions import ReadBlob, Sides
 from gitorch.flow.merge.resolver import ConflictFile, Proposal, Resolver
 from gitorch.model.naming import Oid
-from gitorch.syntax import SyntaxProposal
+
+if TYPE_CHECKING:
+    from gitorch.syntax import SyntaxProposal
 
 MAX_PROPOSALS = 6
 """How many proposals are made for one file; most right ones are the first or the second."""
@@ -35,7 +37,7 @@ class SyntaxResolver:
     `read` returns the content of a blob, also of one that exists only in memory; `store` stores a proposal.
     """
 
-    def __init__(self, read: ReadBlob, store: StoreBlob, propose: ProposeSyntax = syntax.propose) -> None:
+    def __init__(self, read: ReadBlob, store: StoreBlob, propose: ProposeSyntax | None = None) -> None:
         self._read = read
         self._store = store
         self._propose = propose
@@ -59,7 +61,8 @@ class SyntaxResolver:
         ours, theirs = self._read(sides.ours), self._read(sides.theirs)
         if ours is None or theirs is None or (sides.base and base is None):
             return []
-        return self._propose(path, base, ours, theirs, limit=MAX_PROPOSALS)
+        propose = self._propose or syntax.propose
+        return propose(path, base, ours, theirs, limit=MAX_PROPOSALS)
 
 
 class ChosenProposals:
