@@ -28,6 +28,8 @@ _PROBLEM = 120
 """Characters of a failed command's output that a comment shows."""
 
 _LARGEST_FILE = 1 << 20
+_TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+"""Colours and other control sequences."""
 
 Report = Callable[[str], None]
 """Is told what is tried next."""
@@ -90,7 +92,14 @@ def _run(workspace: Workspace, commit: Oid, candidate: Setup, report: Report) ->
     with TreeChecker(context, candidate.checks, recheck=True) as checker:
         results = {result.name: result for result in checker.check(commit, on_check=on_check)}
     unprepared = next((result for name, result in results.items() if name not in candidate.checks), None)
-    return tuple(_trial(name, command, results.get(name) or unprepared) for name, command in candidate.checks.items())
+    if unprepared is not None:
+        problem = _last_line(unprepared.output) or "failed"
+        steps = f"{unprepared.command}: {problem}"[:_PROBLEM]
+        return tuple(
+            CheckTrial(name=name, command=command, passed=False, problem=f"not prepared: {steps}")
+            for name, command in candidate.checks.items()
+        )
+    return tuple(_trial(name, command, results.get(name)) for name, command in candidate.checks.items())
 
 
 def _trial(name: str, command: str, result: CheckResult | None) -> CheckTrial:
@@ -107,10 +116,16 @@ def _trial(name: str, command: str, result: CheckResult | None) -> CheckTrial:
 
 
 def _problem(result: CheckResult) -> str:
-    lines = [line.strip() for line in _tail(result.output).splitlines() if re.search(r"\w", line)]
     code = "did not end" if result.exit_code is None else f"failed with exit code {result.exit_code}"
-    last = "".join(character if character.isprintable() else " " for character in lines[-1]) if lines else ""
+    last = _last_line(result.output)
     return f"{code}: {last}"[:_PROBLEM] if last else code
+
+
+def _last_line(location: str | None) -> str:
+    """Return the last line of an output that says something, without what only a terminal understands."""
+    text = _TERMINAL.sub("", _tail(location))
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
+    return "".join(character if character.isprintable() else " " for character in lines[-1]) if lines else ""
 
 
 def _tail(location: str | None) -> str:

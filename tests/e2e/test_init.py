@@ -51,10 +51,12 @@ def test_a_night_after_init(cli: Cli) -> None:
 
 
 def test_a_red_base_is_said(cli: Cli) -> None:
-    committed(cli, {"tests/test_a.py": RED})
+    last = "def pytest_unconfigure(config):\n    print('\\x1b[1;31mbroken\\x1b[0m\\n\\x1b[0m\\x1b[0m')\n"
+    committed(cli, {"tests/test_a.py": RED, "conftest.py": last})
     answer = cli("init")
     assert settings(cli)["checks"] == {}
-    assert "failed with exit code 1" in answer.text
+    assert "failed with exit code 1: broken" in answer.text
+    assert "[0m" not in answer.text + (cli.folder / ".orchestrate.toml").read_text()
     assert "\x1b" not in answer.text + (cli.folder / ".orchestrate.toml").read_text()
     row = cli.json("init", "--force")["checks"][0]
     assert (row["name"], row["passed"], row["exit_code"]) == ("test", False, 1)

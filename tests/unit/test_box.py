@@ -103,6 +103,17 @@ def test_an_address_is_plain(text: str) -> None:
         egress.split_address(text)
 
 
+def test_programs_in_java_are_led_to_the_proxy(tmp_path: Path) -> None:
+    """They do not read the variables of other programs; the user's own options stay, and the last one counts."""
+    env = {"MAVEN_OPTS": "-Xmx1g -Dhttps.proxyHost=proxy.example.org", "HTTPS_PROXY": "http://proxy.example.org:80"}
+    port = egress.serve("", str(tmp_path / "log"), [], env).port
+    ends = [f"-D{scheme}.proxy{end}" for scheme in ("http", "https") for end in ("Host=127.0.0.1", f"Port={port}")]
+    options = [*ends, "-Daether.connector.http.useSystemProperties=true"]
+    assert env["MAVEN_OPTS"].split() == ["-Xmx1g", "-Dhttps.proxyHost=proxy.example.org", *options]
+    assert env["GRADLE_OPTS"].split() == env["JAVA_OPTS"].split() == options
+    assert env["HTTPS_PROXY"] == f"http://127.0.0.1:{port}"
+
+
 def test_hosts_of_an_agent() -> None:
     """Its kind's, the addresses that its configuration names, and the configured ones; not the user's proxy."""
     settings = AgentSettings(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SOCKET = "proxy.sock"
 PORT_IN_BOX = 3128
 MOST_CONNECTIONS = 128
+_OPTIONS_OF_JAVA = ("MAVEN_OPTS", "GRADLE_OPTS", "JAVA_OPTS")
+"""Variables with options of the JVM, for the tools that have one. `JAVA_TOOL_OPTIONS` makes each JVM write a line."""
 MOST_NAMED = 5
 """Refused hosts that a failed check or preparation is told about."""
 LONGEST_HEAD = 16_384
@@ -52,10 +54,18 @@ def serve(folder: str, log: str, hosts: list[str], env: dict[str, str], keys: Ke
     port = PORT_IN_BOX if folder else listener.getsockname()[1]
     env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), f"http://127.0.0.1:{port}")
     env |= dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost,::1")
+    env |= {name: f"{env.get(name, '')} {_java_options(port)}".strip() for name in _OPTIONS_OF_JAVA}
     gate = Gate(hosts, log, upstream, keys)
     gate.port = port
     threading.Thread(target=_accept, args=(listener, gate), daemon=True).start()
     return gate
+
+
+def _java_options(port: int) -> str:
+    """Return the options that lead a program in Java to the proxy: it does not read the variables of other programs."""
+    ends = (f"-D{scheme}.proxyHost=127.0.0.1 -D{scheme}.proxyPort={port}" for scheme in ("http", "https"))
+    # Maven 3.9 and later reads these properties only if it is told to
+    return " ".join((*ends, "-Daether.connector.http.useSystemProperties=true"))
 
 
 def _listen_in(folder: str) -> socket.socket:
