@@ -97,6 +97,9 @@ _IMPORTED_BY_PYTHON = (".local/lib/python3*/site-packages/*.pth", ".local/lib/py
 _PRIVATE_FOLDERS = ("", ".ssh", ".gnupg", ".aws", ".config")
 """Folders whose modes say who else may read them."""
 
+_DEVICES = tuple(Path("/dev", name) for name in ("null", "zero", "full", "random", "urandom", "tty"))
+"""A box has the machine's own, and root may change the permissions of what is root's."""
+
 _CRON_FOLDERS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/var/at/tabs")
 _MOST_FILES = 2000
 
@@ -115,15 +118,18 @@ def states(
     state_by_name = {
         file_state.printable(str(path)): state for path in _files(paths) if (state := file_state.quick_digest(path))
     }
+    state_by_name |= _modes(_DEVICES) if os.geteuid() == 0 else {}
     if not is_reachable:
         return state_by_name
-    state_by_name |= {
-        f"mode of {file_state.printable(str(home / name))}": mode
-        for name in _PRIVATE_FOLDERS
-        if (mode := file_state.permissions(home / name))
-    }
+    state_by_name |= _modes(home / name for name in _PRIVATE_FOLDERS)
     crontab = _crontab(repository)
     return {**state_by_name, "your crontab": crontab} if crontab else state_by_name
+
+
+def _modes(paths: Iterable[Path]) -> dict[str, str]:
+    return {
+        f"mode of {file_state.printable(str(path))}": mode for path in paths if (mode := file_state.permissions(path))
+    }
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

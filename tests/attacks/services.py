@@ -19,16 +19,19 @@ class Services(msgspec.Struct, frozen=True):
     """Servers on loopback, on a socket in a folder and on an abstract one, as a user has them."""
 
     addresses: dict[str, str]
+    input: Path
 
     @contextlib.contextmanager
     def with_process(self) -> Iterator[dict[str, str]]:
         """Add a process with a secret in its environment; yield the variables that name everything."""
+        self.input.write_text("mine")
         with (
-            subprocess.Popen(["sleep", "600"], env={"TOKEN": "secret-environment"}) as process,
+            self.input.open("rb") as stdin,
+            subprocess.Popen(["sleep", "600"], stdin=stdin, env={"TOKEN": "secret-environment"}) as process,
             subprocess.Popen(["sleep", "600"]) as second,
         ):
             try:
-                yield {**self.addresses, "PID": str(process.pid), "PID2": str(second.pid)}
+                yield {**self.addresses, "PID": str(process.pid), "PID2": str(second.pid), "INPUT": str(self.input)}
             finally:  # without it, a test that fails would wait for both to end by themselves
                 process.kill()
                 second.kill()
@@ -51,7 +54,7 @@ def serving(folder: Path) -> Iterator[Services]:
         datagrams.bind(("127.0.0.1", 0))
         threading.Thread(target=_answer, args=(datagrams,), daemon=True).start()
         ports = {"PORT": str(servers[0].getsockname()[1]), "UDP_PORT": str(datagrams.getsockname()[1])}
-        yield Services({**ports, "SOCKET": str(path), "ABSTRACT": name})
+        yield Services({**ports, "SOCKET": str(path), "ABSTRACT": name}, folder / "input")
 
 
 def _server(family: socket.AddressFamily, address: tuple[str, int] | str) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Literal
@@ -55,6 +56,14 @@ def test_what_toolchains_need_of_etc_is_shown(tmp_path: Path) -> None:
     for name in (*shown, *hidden):
         is_visible = any((tmp_path / name).is_relative_to(path) for path in visible)
         assert is_visible == (name in shown), name
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's programs may write the kernel's settings")
+def test_settings_of_the_kernel_are_read_only_for_root() -> None:
+    """bubblewrap leaves /proc/sys writable for root without a capability: the kernel runs what `core_pattern` names."""
+    read, _ = host.system(shares_network=False)
+    assert ("/proc/sys", "/proc/sys") in read
+    assert not [place for _, place in read if place.startswith("/proc/self") or place.startswith("/proc/1")]
 
 
 def test_the_later_bind_wins() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -55,9 +56,20 @@ def system(*, shares_network: bool, etc: Path = Path("/etc")) -> tuple[tuple[Bin
     folders = [path for path in tops if path.is_dir() and not path.is_symlink()]
     folders += [Path(path) for path in _SYSTEM]
     names = (*_ETC, *(("resolv.conf",) if shares_network else ()))
-    visible = (*folders, *(path for name in names for path in sorted(etc.glob(name))))
+    visible = (*folders, *(path for name in names for path in sorted(etc.glob(name))), *_kernel_settings())
     # the file behind a link, in the place of the link: what it leads through is not shown
     return tuple((os.path.realpath(path), os.fspath(path)) for path in visible if path.exists()), links
+
+
+def _kernel_settings(proc: Path = Path("/proc")) -> list[Path]:
+    """Return what root could change the kernel's settings with, without any capability: files of root's in `/proc`.
+
+    bubblewrap covers some of it, but not `/proc/sys`, whose `core_pattern` names a program that the kernel runs.
+    """
+    if os.geteuid() != 0:
+        return []
+    entries = (path for path in sorted(proc.iterdir()) if not path.name.isdigit() and not path.is_symlink())
+    return [path for path in entries if path.is_dir() or path.lstat().st_mode & stat.S_IWUSR]
 
 
 def tools(argv: Sequence[str], env: Mapping[str, str], *, inside: Iterable[Path], hidden: Iterable[Path]) -> list[Path]:

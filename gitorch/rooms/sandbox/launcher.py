@@ -14,9 +14,11 @@ It ends with the exit code of the program, or with 128 and the signal's number.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:  # `typing` would delay the start of every agent and every che
     from gitorch.rooms.sandbox import confine, egress, key_proxy
 
 BRIEF = "/run/gitorch-brief"
+_CHUNK = 1 << 20
 TOO_MUCH = 125
 """The exit code of a program that printed more than it may."""
 
@@ -86,9 +89,11 @@ class BoxLaunch:
             argv += ["--seccomp", str(descriptors[-1])]
         if self.brief:
             argv += ["--ro-bind", self.brief, BRIEF]
+        source = _sealed_input()
         # a program that asks for no terminal input gets none of ours
-        self.box = subprocess.Popen([*argv, "--", *self.argv], env=env, stdout=stdout, pass_fds=descriptors)
-        for descriptor in descriptors:
+        words = [*argv, "--", *self.argv]
+        self.box = subprocess.Popen(words, env=env, stdin=source, stdout=stdout, pass_fds=descriptors)
+        for descriptor in (*descriptors, *([] if source is None else [source])):
             os.close(descriptor)
         self._read_status(status)
 
@@ -180,6 +185,23 @@ def _readable(content: bytes) -> int:
     os.write(writer, content)
     os.close(writer)
     return reader
+
+
+def _sealed_input() -> int | None:
+    """Return a copy of a file that is the input, which nobody can change; None for any other input.
+
+    A program could open the file itself again for writing, through `/proc/self/fd/0`: mounts do not hide that.
+    """
+    if not stat.S_ISREG(os.fstat(0).st_mode):
+        return None
+    copy = os.memfd_create("input", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    while chunk := os.read(0, _CHUNK):
+        os.write(copy, chunk)
+    os.lseek(copy, 0, os.SEEK_SET)
+    fcntl.fcntl(
+        copy, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    )
+    return copy
 
 
 def main(words: list[str]) -> int:

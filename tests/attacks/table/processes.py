@@ -35,6 +35,11 @@ def _outlived(world: World) -> bool:
     return False
 
 
+def _has_other_input(world: World) -> bool:
+    files = (Path(world.service["INPUT"]), *(world.state / "attempts" / "night").glob("*/*/stdin"))
+    return any("evil-input" in file.read_text("utf-8") for file in files if file.exists())
+
+
 def _limited(world: World) -> bool:
     return resource.prlimit(int(world.service["PID"]), resource.RLIMIT_CORE)[0] == 4096
 
@@ -205,6 +210,37 @@ except OSError:
     ),
     _syscall(
         "P28", "counters of the processor", f"c.syscall(298, ctypes.create_string_buffer({_EVENT}), 0, -1, -1, 0)"
+    ),
+    _hit(
+        "P31",
+        "the file that is a program's input",
+        "for f in /proc/[0-9]*/fd/0; do"
+        " case $(readlink $f) in $STATE/*|$INPUT) printf evi%s-input l >> $f;; esac; done 2>/dev/null",
+        _has_other_input,
+    ),
+    reading(
+        "P32",
+        "settings of the kernel",
+        'f=/proc/sys/kernel/core_pattern; was="$(cat $f)"; printf %s "$was" > $f && echo granted',
+        "granted",
+        certain=False,
+        night="p",
+    ),
+    reading(
+        "P33",
+        "the disks",
+        "for d in /dev/vda /dev/sda /dev/nvme0n1; do test -b $d && head -c 1 $d | wc -c; done | grep -q 1 && echo granted",
+        "granted",
+        certain=False,
+        night="p",
+    ),
+    reading(
+        "P34",
+        "a control group of its own",
+        "mkdir /sys/fs/cgroup/evil /sys/fs/cgroup/pids/evil 2>/dev/null; rmdir /sys/fs/cgroup/evil /sys/fs/cgroup/pids/evil 2>/dev/null && echo granted",
+        "granted",
+        certain=False,
+        night="p",
     ),
     _syscall("P29", "page faults in user space", "c.syscall(323, 0)"),
     _syscall("P30", "another process's files", "c.syscall(438, c.syscall(434, pid, 0), 0, 0)"),
