@@ -48,7 +48,7 @@ def key_service(settings: AgentSettings, env: Mapping[str, str]) -> KeyService |
 
 
 def _claude(_: AgentSettings, env: Mapping[str, str]) -> KeyService | None:
-    return _anthropic(key_variables.ANTHROPIC, env)
+    return _anthropic(key_variables.CLAUDE, env)
 
 
 def _api(settings: AgentSettings, env: Mapping[str, str]) -> KeyService | None:

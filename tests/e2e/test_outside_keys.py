@@ -97,6 +97,21 @@ def test_an_agent_that_looks_everywhere_finds_no_key(repository_folder: Path, mo
     assert "API keys: outside" in told
 
 
+@pytest.mark.real_agents
+def test_the_token_of_a_login_stays_outside(repository_folder: Path) -> None:
+    """The real claude with a token of `claude setup-token` is served, and finds no token."""
+    with ModelServer(model) as server:
+        cli = person(repository_folder, server, "outside")
+        del cli.environment["ANTHROPIC_API_KEY"], cli.environment["CODEX_API_KEY"]
+        cli.environment["CLAUDE_CODE_OAUTH_TOKEN"] = KEY
+        cli("submit", "Search", "--agent", "claude")
+        cli.run()
+        sent = {request.headers.get("authorization", "") for request in server.requests}
+    assert cli.states() == {"search": "finished"}
+    assert git("show", "orch/search:found.txt", cwd=repository_folder) == "read"
+    assert sent == {f"Bearer {KEY}"}
+
+
 def test_with_keys_inside_it_finds_the_key(repository_folder: Path) -> None:
     """The search does find: and the run says that agents can read keys."""
     with ModelServer(model) as server:

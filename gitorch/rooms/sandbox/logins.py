@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from gitorch import typed
+from gitorch.model import key_variables
 from gitorch.rooms.sandbox import endpoints
 from gitorch.rooms.sandbox.box import Bind
 from gitorch.rooms.sandbox.home import plain_folder, set_aside
 from gitorch.storage import atomic
 
-_CLAUDE_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
+_CLAUDE_KEYS = (*key_variables.CLAUDE, "ANTHROPIC_BASE_URL")
 
 
 class Login(msgspec.Struct, frozen=True):
