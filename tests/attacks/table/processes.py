@@ -228,14 +228,6 @@ except OSError:
     ),
     reading(
         "P33",
-        "the disks",
-        "for d in /dev/vda /dev/sda /dev/nvme0n1; do test -b $d && head -c 1 $d | wc -c; done | grep -q 1 && echo granted",
-        "granted",
-        certain=False,
-        night="p",
-    ),
-    reading(
-        "P34",
         "a control group of its own",
         "mkdir /sys/fs/cgroup/evil /sys/fs/cgroup/pids/evil 2>/dev/null; rmdir /sys/fs/cgroup/evil /sys/fs/cgroup/pids/evil 2>/dev/null && echo granted",
         "granted",
