@@ -11,6 +11,9 @@ from gitorch.model.naming import Oid
 from gitorch.replay.objects import Entry
 from gitorch.replay.values import CommitRange
 
+_REMEMBERED = 2
+"""How many growing sequences of tips are remembered with what they reach."""
+
 
 class Change(msgspec.Struct, frozen=True, gc=False):
     """What a commit does to one path: its entry before and after (None: there is none)."""
@@ -41,7 +44,7 @@ class History:
         self._read_excluded: tuple[Oid, ...] = ()  # the last growing sequence that was found to be read
         self._parents: dict[Oid, tuple[Oid, ...]] = {}
         self._changes: dict[Oid, Changes] = {}
-        self._reachable: tuple[tuple[Oid, ...], set[Oid]] = ((), set())
+        self._reachable: list[tuple[tuple[Oid, ...], set[Oid]]] = []
         self._below: tuple[Oid, set[Oid]] | None = None
 
     def read(self, ranges: Iterable[CommitRange], onto: Oid) -> None:
@@ -63,7 +66,7 @@ class History:
         self._tips |= tips
         self._bases |= bases
         self._parents = dict(map(_parents, lines))
-        self._reachable = ((), set())
+        self._reachable = []
         self._below = None
 
     def _has_read(self, commits: CommitRange, onto: Oid) -> bool:
@@ -176,13 +179,18 @@ class History:
         return Pick(oid, parents[0] if parents else None, self._changes.get(oid, ()))
 
     def reachable_from(self, tips: Sequence[Oid]) -> set[Oid]:
-        """Return all commits of the part that was read that these tips reach; a growing sequence grows one set."""
-        previous, commits = self._reachable
-        if tuple(tips[: len(previous)]) != previous:
-            previous, commits = (), set()
-        for tip in tips[len(previous) :]:
+        """Return all commits of the part that was read that these tips reach; a growing sequence grows one set.
+
+        A planner asks in turns about what is in with the tasks before and about what was in already.
+        """
+        wanted = tuple(tips)
+        begun = [entry for entry in self._reachable if wanted[: len(entry[0])] == entry[0]]
+        earlier = max(begun, key=lambda entry: len(entry[0]), default=((), set[Oid]()))
+        previous, commits = earlier
+        for tip in wanted[len(previous) :]:
             self._add_reachable(tip, commits)
-        self._reachable = (tuple(tips), commits)
+        others = [entry for entry in self._reachable if entry is not earlier]
+        self._reachable = [(wanted, commits), *others[: _REMEMBERED - 1]]
         return commits
 
     def reachable(self, tip: Oid) -> set[Oid]:

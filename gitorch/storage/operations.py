@@ -132,8 +132,10 @@ def fingerprint(value: msgspec.Struct | None) -> str:
     if value is None:
         return ""
     written = as_before(value) if isinstance(value, Task) else value
-    builtins = _without_zeros(msgspec.to_builtins(written, order="deterministic"))
-    return digest(msgspec.json.encode(builtins)).hex()
+    content = msgspec.json.encode(written, order="deterministic")
+    if b"0.0" in content:
+        content = msgspec.json.encode(_without_zeros(msgspec.to_builtins(written, order="deterministic")))
+    return digest(content).hex()
 
 
 def _without_zeros(value: Any) -> Any:

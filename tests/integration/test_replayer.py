@@ -12,7 +12,8 @@ import pytest
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.model.naming import Oid
 from gitorch.replay import CommitRange, Conflicted, MemoryReplayer, Replayed, quarantine
-from tests.support.git import commit, git
+from gitorch.replay.history import History
+from tests.support.git import commit, commit_on_branch, git
 
 LINES = [f"line {number}\n" for number in range(1, 21)]
 
@@ -47,6 +48,20 @@ def test_any_place_and_any_kind_of_ids(tmp_path: Path, name: str, form: str) -> 
     git("checkout", "--quiet", "--detach", tip, cwd=folder)
     git("rebase", "--quiet", onto, cwd=folder)
     assert git("rev-parse", "HEAD^{tree}", cwd=folder) == git("rev-parse", f"{done.tip}^{{tree}}", cwd=folder)
+
+
+def test_what_several_growing_sequences_reach(repo: Repository) -> None:
+    """Asked in turns, shortened and begun anew, a sequence of tips reaches what each of them reaches."""
+    assert repo.work_tree is not None
+    base = Oid(git("rev-parse", "HEAD", cwd=repo.work_tree))
+    tips = [Oid(commit_on_branch(repo.work_tree, f"b{n}", base, (f"{n}\n", {f"{n}": "x\n"}))) for n in range(5)]
+    history = History(repo)
+    history.read([CommitRange(base, tip) for tip in tips], base)
+    for count in (1, 2, 0, 3, 1, 5, 0, 2, 4):
+        for sequence in (tips[:count], tips[:1], [tips[4], *tips[:count]]):
+            reached = set[Oid]().union(*(history.reachable(tip) for tip in sequence))
+            assert history.reachable_from(sequence) == reached
+    assert tips[0] in history.reachable(tips[0])
 
 
 def test_nothing_is_visible_before_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

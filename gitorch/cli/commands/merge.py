@@ -125,8 +125,10 @@ def _publish(session: Session, replayer: Replayer, plan: MergePlan, how: _How) -
     branch = session.workspace.config.integration
     hunks = _conflict_hunks(replayer, plan)
     plan = _published(session, replayer, plan, how)
+    if not session.json:
+        return _Merge(plan, views.merge_result.merge_result(plan, branch), None)
     answer = schema.merge.MergeAnswer.of(plan, branch, hunks, conflicts=None, removed_names=(), dry_run=False)
-    return _Merge(plan, views.merge_result.merge_result(plan, branch), answer)
+    return _Merge(plan, None, answer)
 
 
 def _conflict_hunks(replayer: Replayer, plan: MergePlan) -> dict[TaskId, tuple[Hunk, ...]]:
@@ -159,11 +161,11 @@ class _How(NamedTuple):
 
 
 class _Merge(NamedTuple):
-    """A merge that was planned or published, as a page and as a JSON answer."""
+    """A merge that was planned or published, as a page or as a JSON answer: making both would take twice as long."""
 
     plan: MergePlan
-    page: RenderableType
-    answer: schema.merge.MergeAnswer
+    page: RenderableType | None
+    answer: schema.merge.MergeAnswer | None
 
 
 def _published(session: Session, replayer: Replayer, plan: MergePlan, how: _How) -> MergePlan:

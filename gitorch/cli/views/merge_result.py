@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from gitorch.cli.terminal.blocks import commands, fitted, prose, section, stack
+from gitorch.cli.terminal.aligned import AlignedRows
+from gitorch.cli.terminal.blocks import commands, prose, section, stack
 from gitorch.cli.terminal.style import Span, TerminalStyle, stdout_style
 from gitorch.cli.views import merge_branches, resolutions
 from gitorch.cli.views.labels import NOT_CHECKED
@@ -40,23 +40,22 @@ def merge_result(plan: MergePlan, integration: str, *, terminal: TerminalStyle |
     )
 
 
-def _outcomes(plan: MergePlan, left_out: Mapping[str, Entry], terminal: TerminalStyle) -> Table | None:
-    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
-    grid.add_column(no_wrap=True)
+def _outcomes(plan: MergePlan, left_out: Mapping[str, Entry], terminal: TerminalStyle) -> AlignedRows | None:
+    rows = AlignedRows()
     tick = terminal.pick("✓", "+")
     for step in plan.steps:
         commits = f"{plural(len(step.replayed.pairs), 'commit')} as {step.replayed.tip[:7]}"
-        grid.add_row(_outcome_name(step.task, (tick, "green"), terminal), commits)
+        rows.add(_outcome_name(step.task, (tick, "green"), terminal), commits)
     outputs = {failure.task.id: failure.output for failure in plan.failures if failure.output}
     for task, mark, details in left_out.values():
         output = terminal.clean(outputs[task.id]) if task.id in outputs else ""
         reason = Group(details, Text(f"output: {output}", "dim", overflow="fold")) if output else details
-        grid.add_row(_outcome_name(task, mark, terminal), reason)
-    return grid if grid.row_count else None
+        rows.add(_outcome_name(task, mark, terminal), reason)
+    return rows if len(rows) else None
 
 
-def _outcome_name(task: Task, mark: Span, terminal: TerminalStyle) -> Text:
-    return fitted(mark, " ", (terminal.clean(task.id), "bold"))
+def _outcome_name(task: Task, mark: Span, terminal: TerminalStyle) -> tuple[Span, ...]:
+    return mark, (" ", ""), (terminal.clean(task.id), "bold")
 
 
 def _red_base(plan: MergePlan, integration: str, terminal: TerminalStyle) -> list[Text]:
