@@ -123,12 +123,6 @@ def _lease_content(tree: str, epoch: int, token: str) -> bytes:
     return f"tree {tree}\nauthor {_LEASE}\ncommitter {_LEASE}\n\n{epoch} {token}\n".encode()
 
 
-def holds_lease(repository: Repository, task: str, epoch: int) -> bool:
-    """Return whether the submission with this number may still deliver."""
-    current = repository.read_ref(lease_ref(task))
-    return current is not None and _parse_lease(repository, current)[0] == epoch
-
-
 def import_bundle(repository: Repository, bundle: bytes, ref: Ref) -> str:
     """Bring the one commit of a bundle into `ref`; return why not."""
     with tempfile.TemporaryDirectory(prefix="gitorch-") as folder:

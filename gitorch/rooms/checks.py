@@ -14,7 +14,6 @@ from gitorch.model.secret_values import secret_values
 from gitorch.model.task import CheckResult
 from gitorch.rooms.base import Command, Site
 from gitorch.rooms.context import RunContext
-from gitorch.rooms.resources import resource_limits
 from gitorch.rooms.steps import numbered, shell
 
 TRIES = 3
@@ -98,7 +97,7 @@ def _executed(
         timeout=seconds(context.config.run.task_timeout),
         max_output=size(context.config.run.max_output),
         secrets=secret_values(context.environment, command.env),
-        resources=resource_limits(context.config.sandbox),
+        resources=context.resource_limits,
     )
     status = execute(spec)
     if status.cause == "lost" and tries > 1:

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from gitorch.agents.protocol import Agent
-from gitorch.config import Config
-from gitorch.executors.base import ExecutionId, Executor
+from gitorch.config import Config, size
+from gitorch.executors.base import ExecutionId, Executor, ResourceLimits
 from gitorch.git.notes import NoteWriter
 from gitorch.git.repository import Repository
 from gitorch.model.roles import Role
@@ -46,3 +46,9 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     mailboxes: Mailboxes = msgspec.field(default_factory=Mailboxes)
     worker_checks: WorkerChecks | None = None
     copies: Path | None = None
+
+    @property
+    def resource_limits(self) -> ResourceLimits:
+        """What each agent and each check may use: memory, processes and disk."""
+        limits = self.config.sandbox
+        return ResourceLimits(memory=size(limits.memory), processes=max(0, limits.processes), disk=size(limits.disk))

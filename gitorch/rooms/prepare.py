@@ -18,7 +18,6 @@ from gitorch.model.outcome import Exit
 from gitorch.model.secret_values import secret_values
 from gitorch.rooms.base import RoomError, Site
 from gitorch.rooms.context import RunContext
-from gitorch.rooms.resources import resource_limits
 from gitorch.rooms.steps import command_line, numbered, shell
 
 PREPARE_SECONDS = 1800.0
@@ -73,7 +72,7 @@ def _run_steps(context: RunContext, site: Site, prefix: str, steps: Sequence[tup
             timeout=PREPARE_SECONDS,
             max_output=size(context.config.run.max_output),
             secrets=secret_values(context.environment, command.env),
-            resources=resource_limits(context.config.sandbox),
+            resources=context.resource_limits,
         )
         execution = executor.submit(spec)
         status = wait_for_end(executor, spec)

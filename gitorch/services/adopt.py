@@ -23,7 +23,7 @@ from gitorch.services.agents import run_context
 from gitorch.services.branch_tips import branch_states
 from gitorch.services.branches import integration_tip
 from gitorch.services.changes import change_with_notes
-from gitorch.services.checks import checks_for
+from gitorch.services.configured_checks import checks_for
 from gitorch.services.submit import require_prefix, reserved_names
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe

@@ -28,7 +28,7 @@ from gitorch.replay import MemoryReplayer, Replayer
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services.candidate import RebuiltCandidate, rebuild_candidate
-from gitorch.services.checks import checks_at
+from gitorch.services.configured_checks import checks_at
 from gitorch.services.forecast import in_flight_refs, inputs_fingerprint, make_forecast, save_uncommitted
 from gitorch.services.merge import plan_for
 from gitorch.services.merge_base import MergeInputs, read_inputs

@@ -20,7 +20,7 @@ from gitorch.model.naming import Oid, branch_ref
 from gitorch.model.refs import RefUpdate
 from gitorch.replay import MemoryReplayer, Replayer
 from gitorch.services.branches import refuse_checked_out
-from gitorch.services.checks import checks_at
+from gitorch.services.configured_checks import checks_at
 from gitorch.services.forecast import make_forecast
 from gitorch.services.forecast_record import last_forecast, save_candidate, save_forecast, saved_candidate, unchecked
 from gitorch.services.merge import plan_for

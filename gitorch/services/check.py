@@ -20,7 +20,7 @@ from gitorch.services import guard
 from gitorch.services.agents import run_context
 from gitorch.services.branch_tips import branch_states
 from gitorch.services.changes import change_with_notes
-from gitorch.services.checks import checks_for
+from gitorch.services.configured_checks import checks_for
 from gitorch.services.stale import with_stale_dependents
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe

@@ -14,7 +14,7 @@ from gitorch.model import graph
 from gitorch.model.handoff import Handoff
 from gitorch.model.task import State, Task
 from gitorch.services.agents import run_context
-from gitorch.services.checks import checks_for
+from gitorch.services.configured_checks import checks_for
 from gitorch.services.executor import enclosing_task
 from gitorch.services.workspace import Workspace
 from gitorch.storage.shared_notes import SharedNotes

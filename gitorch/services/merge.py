@@ -23,7 +23,7 @@ from gitorch.replay.hunks import Hunk
 from gitorch.services import guard, merge_signing, remembered
 from gitorch.services.branches import integration_tip, refuse_checked_out
 from gitorch.services.changes import change_tasks, move_refs_and_states
-from gitorch.services.checks import checks_at
+from gitorch.services.configured_checks import checks_at
 from gitorch.services.merge_base import (
     MergeInputs,
     blocked_by_base,

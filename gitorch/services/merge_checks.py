@@ -26,7 +26,7 @@ def run_checks(
 ) -> Generator[Progress, None, MergePlan]:
     """Check the trees that a plan would publish; return the plan of the steps that pass."""
     with TreeChecker(run_context(workspace), checks, recheck=recheck) as checker:
-        verified = yield from verify_plan(replayer, workspace.tasks, plan, checker.check, verify, checker.width)
+        verified = yield from verify_plan(replayer, workspace.tasks, plan, checker.check, verify, checker.parallel)
         return (yield from check_target(verified, checker.check, verify))
 
 

@@ -10,7 +10,7 @@ from gitorch.flow.planning.model import model_planner
 from gitorch.model.plan import Planner
 from gitorch.services import guard
 from gitorch.services.agents import probe, run_context
-from gitorch.services.checks import require_trust
+from gitorch.services.configured_checks import require_trust
 from gitorch.services.lookup import unknown_name
 from gitorch.services.workspace import Workspace
 

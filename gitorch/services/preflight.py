@@ -24,7 +24,7 @@ from gitorch.rooms.trees import TreeChecker
 from gitorch.services import guard
 from gitorch.services.agent_versions import new_version_note
 from gitorch.services.agents import ReadyAgents, agents_needed, run_context
-from gitorch.services.checks import checks_at, require_trust
+from gitorch.services.configured_checks import checks_at, require_trust
 from gitorch.services.protection import description, of_workspace
 from gitorch.services.run_forecast import forecast_run
 from gitorch.services.sandbox import require_sandbox

@@ -24,7 +24,7 @@ from gitorch.rooms.trees import reclaim
 from gitorch.services import guard
 from gitorch.services.agents import run_context
 from gitorch.services.branch_tips import branch_states
-from gitorch.services.checks import require_trust
+from gitorch.services.configured_checks import require_trust
 from gitorch.services.merge import plan_for
 from gitorch.services.merge_base import merge_inputs
 from gitorch.services.workspace import Workspace

@@ -18,7 +18,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services.changes import change_with_notes
 from gitorch.services.check import with_results
-from gitorch.services.checks import checks_for
+from gitorch.services.configured_checks import checks_for
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe
 

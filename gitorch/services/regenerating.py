@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitorch.flow.merge.regenerate import Regenerator
 from gitorch.services.agents import run_context
-from gitorch.services.checks import require_trust
+from gitorch.services.configured_checks import require_trust
 from gitorch.services.workspace import Workspace
 
 

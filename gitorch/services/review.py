@@ -25,8 +25,8 @@ from gitorch.services import guard, moved
 from gitorch.services.branch_facts import branch_facts
 from gitorch.services.branch_tips import branch_state, branch_states, is_shown
 from gitorch.services.changes import change_tasks, change_with_notes
-from gitorch.services.checks import checks_for
 from gitorch.services.comments import SENT_BACK
+from gitorch.services.configured_checks import checks_for
 from gitorch.services.credentials import adds_credentials, require_no_credentials
 from gitorch.services.forecast_record import current_resolutions, saved_conflicts, saved_names
 from gitorch.services.resume import answered

@@ -30,7 +30,7 @@ from gitorch.services import guard, past_runs, protection, remote
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
 from gitorch.services.background import BackgroundMerger, background_merger
 from gitorch.services.change_watch import ChangeWatch
-from gitorch.services.checks import checks_for, require_trust
+from gitorch.services.configured_checks import checks_for, require_trust
 from gitorch.services.conflict_messages import ConflictMessages
 from gitorch.services.conflicts import conflicting_tasks, queue_conflicted
 from gitorch.services.executor import keep_orphans

@@ -16,7 +16,7 @@ from gitorch.rooms.context import RunContext
 from gitorch.services import hooks, repairs, setup_checks
 from gitorch.services.agent_versions import version_note
 from gitorch.services.agents import probe, run_context
-from gitorch.services.checks import require_trust
+from gitorch.services.configured_checks import require_trust
 from gitorch.services.protection import description, gaps, in_force, of_workspace, reasons
 from gitorch.services.sandbox import require_sandbox
 from gitorch.services.setup_checks import SetupFinding

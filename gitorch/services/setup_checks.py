@@ -17,7 +17,7 @@ from gitorch.rooms.prepare import files_to_copy
 from gitorch.rooms.trees import TreeChecker
 from gitorch.services import project_setup
 from gitorch.services.agents import run_context
-from gitorch.services.checks import checks_at
+from gitorch.services.configured_checks import checks_at
 from gitorch.services.disk import for_worktrees
 from gitorch.services.preflight import needed_files
 from gitorch.services.workspace import Workspace

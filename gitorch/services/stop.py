@@ -10,7 +10,7 @@ from gitorch.model.task import State, Task, after_questions, change
 from gitorch.rooms.context import RunContext
 from gitorch.services.agents import run_context
 from gitorch.services.changes import change_tasks
-from gitorch.services.checks import checks_for
+from gitorch.services.configured_checks import checks_for
 from gitorch.services.run_lock import git_lock, is_running, run_lock
 from gitorch.services.workspace import Workspace
 from gitorch.storage.operations import describe

@@ -13,7 +13,7 @@ from gitorch.model.task import Task, base_of
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.trees import NAME
 from gitorch.services.agents import run_context
-from gitorch.services.checks import checks_at
+from gitorch.services.configured_checks import checks_at
 from gitorch.services.workspace import Workspace
 
 

@@ -36,8 +36,8 @@ from gitorch.rooms.base import Collected, Rejected, Room, RoomError, RoomSpec
 from gitorch.rooms.context import RunContext
 from gitorch.rooms.errands import ErrandSettings
 from gitorch.rooms.prepare import prepare
-from gitorch.services.ordered_checks import run_ordered_checks
 from gitorch.services.sandbox import rooms_in
+from gitorch.services.worker_checks import run_ordered_checks
 from gitorch.services.worker_rescue import Rescues
 from gitorch.storage import locks
 from gitorch.storage.shared_notes import SharedNotes

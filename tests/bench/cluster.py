@@ -26,12 +26,12 @@ from gitorch.executors.base import Spec
 from gitorch.executors.temporal.connection import Connection, Target
 from gitorch.executors.temporal.engine import Engine
 from gitorch.executors.temporal.executor import TemporalExecutor
-from gitorch.executors.temporal.host import Host, SameFolders
+from gitorch.executors.temporal.host import Host
 from gitorch.executors.temporal.messages import Order, Result
 from gitorch.executors.temporal.worker import end_process, serve
 from gitorch.model.outcome import Exit
 from tests.support.executions import marked, shell
-from tests.support.temporal import Server, serving, working
+from tests.support.temporal import SameFolders, Server, serving, working
 
 _PER_PROCESS = 10
 _THREADS = 32

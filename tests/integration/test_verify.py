@@ -169,7 +169,7 @@ def test_trees_are_judged_side_by_side(court: Court) -> None:
     both = f"[ $(ls '{begun}' | wc -l) = 2 ]"
     test = f"touch '{begun}'/$(git rev-parse HEAD); until {both}; do sleep 0.02; done"
     with court.judge("merge.parallel_checks=2", test=test) as judge, ThreadPoolExecutor(2) as pool:
-        assert judge.width == 2
+        assert judge.parallel == 2
         assert [one[0].exit_code for one in pool.map(judge.check, trees)] == [0, 0]
     names = sorted(path.name for path in (court.folder.parent / "repo.orch").iterdir())
     assert names == ["integration", "integration_2"]

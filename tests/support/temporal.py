@@ -10,21 +10,51 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
 from temporalio.client import Client
 
 from gitorch.executors.base import Executor, Spec
+from gitorch.executors.local import LocalExecutor
 from gitorch.executors.temporal.connection import Connection, Target
 from gitorch.executors.temporal.engine import Engine
 from gitorch.executors.temporal.executor import TemporalExecutor
-from gitorch.executors.temporal.host import Host, SameFolders
+from gitorch.executors.temporal.host import CannotEnter, Host
+from gitorch.executors.temporal.messages import Order, Result
 from gitorch.executors.temporal.worker import end_process, serve
 from gitorch.services.serve import SERVER_ENVIRONMENT, server_command
 
 _START_SECONDS = 60.0
+
+
+class SameFolders:
+    """Programs run in the folders that their orders name: this machine has them too."""
+
+    def enter(self, order: Order, spec: Spec, local: LocalExecutor) -> Spec:
+        """Return the program as it is."""
+        return spec
+
+    def check(self, order: Order, local: LocalExecutor) -> Result:
+        """Refuse: there is no repository."""
+        raise CannotEnter("it takes no checks")
+
+    def save(self, order: Order) -> None:
+        """Do nothing: the files are at home."""
+
+    def give(self, token: str, files: Mapping[str, bytes]) -> None:
+        """Do nothing: nobody has such a folder."""
+
+    def leave(self, order: Order, result: Result) -> Result:
+        """Return the result as it is."""
+        return result
+
+    def tidy(self, order: Order) -> None:
+        """Do nothing: there is nothing of its own."""
+
+    def abandon(self, token: str) -> None:
+        """Do nothing: there is nothing of its own."""
 
 
 class Server:

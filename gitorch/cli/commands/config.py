@@ -150,7 +150,7 @@ def trust_config(session: Session, yes: bool) -> None:
     workspace = session.workspace
     commands = trust.commands(workspace.loaded.layers)
     common = workspace.repository.common_dir
-    untrusted = services.checks.untrusted_checks(workspace)
+    untrusted = services.configured_checks.untrusted_checks(workspace)
     # trusting the files includes their checks
     base_checks = {str(commit): checks for commit, checks in untrusted.items() if checks != commands.get("checks")}
     answer = schema.maintenance.ConfigTrustAnswer(commands=commands, base_checks=base_checks)

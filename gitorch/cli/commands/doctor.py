@@ -28,7 +28,7 @@ def doctor_command(session: Session, checks: bool, remote: bool, fix: bool, yes:
     """Show what works, what does not, and how to fix it."""
     services.losses.examine(session.workspace)
     findings = _findings(session, checks=checks)
-    workers = [*services.remote_checks.worker_findings(session.workspace)] if remote else []
+    workers = [*services.setup_remote.worker_findings(session.workspace)] if remote else []
     findings += workers
     repaired = _repair(session, findings, yes=yes) if fix else []
     if repaired:

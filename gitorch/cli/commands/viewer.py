@@ -36,7 +36,7 @@ def open_viewer(session: Session, task: Task) -> Task:
         )
     if task.tip is None:
         raise Refused("no-commits", f"{task.id} has no commits yet", why=task.full_reason)
-    services.checks.require_trust(workspace)
+    services.configured_checks.require_trust(workspace)
     branch = services.branch_tips.branch_state(workspace, task)
     base, tip = commit_range(branch.task)
     with tempfile.TemporaryDirectory(prefix="gitorch-viewer-") as folder:

@@ -73,34 +73,6 @@ class Surroundings(Protocol):
         """Remove what is left of an order."""
 
 
-class SameFolders:
-    """Programs run in the folders that their orders name: this machine has them too."""
-
-    def enter(self, order: Order, spec: Spec, local: LocalExecutor) -> Spec:  # noqa: ARG002
-        """Return the program as it is."""
-        return spec
-
-    def check(self, order: Order, local: LocalExecutor) -> Result:  # noqa: ARG002
-        """Refuse: there is no repository."""
-        raise CannotEnter("it takes no checks")
-
-    def save(self, order: Order) -> None:
-        """Do nothing: the files are at home."""
-
-    def give(self, token: str, files: Mapping[str, bytes]) -> None:
-        """Do nothing: nobody has such a folder."""
-
-    def leave(self, order: Order, result: Result) -> Result:  # noqa: ARG002
-        """Return the result as it is."""
-        return result
-
-    def tidy(self, order: Order) -> None:
-        """Do nothing: there is nothing of its own."""
-
-    def abandon(self, token: str) -> None:
-        """Do nothing: there is nothing of its own."""
-
-
 class Host:
     """Runs the orders that this machine was given, below `folder`; all die with this process.
 

@@ -27,7 +27,6 @@ from gitorch.model.task import Task, current_attempt
 from gitorch.rooms import mailbox
 from gitorch.rooms.base import RoomError
 from gitorch.rooms.context import RunContext
-from gitorch.rooms.resources import resource_limits
 
 _MORE_PRECISE = (
     ExitReason.COMPLETED,
@@ -120,7 +119,7 @@ def _agent_spec(context: RunContext, task: Task, env: AttemptEnv, round_number: 
         idle=seconds(context.config.run.idle_timeout),
         max_output=size(context.config.run.max_output),
         secrets=secret_values(context.environment, command.env, names=tuple(env.settings.key.values())),
-        resources=resource_limits(context.config.sandbox),
+        resources=context.resource_limits,
         errand=command.errand,
     )
 

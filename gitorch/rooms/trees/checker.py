@@ -41,9 +41,9 @@ class TreeChecker:
         self.context = context
         self.checks = checks
         self.recheck = recheck
-        self.width = context.config.merge.parallel_checks or min(_DEFAULT_WIDTH, os.cpu_count() or 1)
+        self.parallel = context.config.merge.parallel_checks or min(_DEFAULT_WIDTH, os.cpu_count() or 1)
         self.key = f"merges/{uuid.uuid4().hex[:12]}"
-        self.pool = WorktreePool(context, [name, *(f"{name}_{number}" for number in range(2, self.width + 1))])
+        self.pool = WorktreePool(context, [name, *(f"{name}_{number}" for number in range(2, self.parallel + 1))])
         self.cache = CheckCache(context.folder, context.executor)
         self._results: dict[Oid, TreeResults] = {}
         self._numbers = itertools.count(1)
