@@ -22,7 +22,7 @@ _ENDINGS: Mapping[DeclaredOutcome, ExitReason] = {
     "out of budget": ExitReason.EXHAUSTED,
     "not logged in": ExitReason.UNAUTHENTICATED,
     "setup": ExitReason.SETUP,
-    "crashed": ExitReason.TRANSIENT,
+    "crashed": ExitReason.LOST,
     "failed": ExitReason.FAILED,
 }
 

@@ -53,7 +53,7 @@ def first_brief(
         *_scope(task),
         *_built_on(before),
         *review_section(task.comments, task.attempts),
-        *_answer(task.answer),
+        *_answers(task),
         *_unfinished(task),
         *conflict,
         *(_reading() if reads_only else _working(task, checks, tells_conflicts=tells_conflicts)),
@@ -253,10 +253,11 @@ def _within(text: str, budget: int) -> str:
     return text[: budget - len(mark)] + mark if budget >= _LEAST else ""
 
 
-def _answer(answer: str) -> list[str]:
-    if not answer:
+def _answers(task: Task) -> list[str]:
+    answers = task.user_answers or ((task.answer,) if task.answer else ())
+    if not answers:
         return []
-    return ["\n# The answer of the user\n", "An earlier attempt ended with a question.\n", closed(answer)]
+    return ["\n# The answer of the user\n", "An earlier attempt ended with a question.\n", *map(closed, answers)]
 
 
 def _unfinished(task: Task) -> list[str]:

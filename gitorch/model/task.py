@@ -303,7 +303,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     - `results`: of its checks; `comments`: those that wait to be sent; `answered`: the last questions that got answers
     - `wake`: when a task that waits for a limit goes on; `place`: its place in the queue, if a person has moved it
     - `conflict`: what the next attempt has to solve; `failed_conflict_id`: what an attempt has failed to solve
-    - `answer`: what the next attempt tells the agent in the session of the last one
+    - `answer`: what the next attempt tells the agent in the session of the last one; `user_answers`: the questions of
+      its agents with the user's answers, for an attempt in another session
     - `before_questions`: set while its agent is asked questions only
     - `restack`: what became of its work when what it builds on changed, until the next attempt or the next checks
     """
@@ -325,6 +326,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     comments: tuple[Comment, ...] = ()
     answered: tuple[Comment, ...] = ()
     answer: str = ""
+    user_answers: tuple[str, ...] = ()
     retried: int = 0
     wake: datetime | None = None
     stale: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from gitorch.agents import AGENTS
 from gitorch.errors import AnswerNeeded, InvalidInput, Refused
 from gitorch.flow.attempt import was_cut_off
@@ -41,8 +43,10 @@ def resume(workspace: Workspace, task: Task, message: str = "") -> Task:
 def answered(workspace: Workspace, task: Task, message: str) -> Task:
     """Return a task queued again, with what its agent is told in the session of the last attempt."""
     answer = message or task.answer
-    if message and task.question and not _is_resumable(workspace, task):
-        answer = f"Question: {task.question}\n\nAnswer: {message}"
+    if message and task.question:
+        both = f"Question: {task.question}\n\nAnswer: {message}"
+        task = msgspec.structs.replace(task, user_answers=(*task.user_answers, both))
+        answer = message if _is_resumable(workspace, task) else both
     reason = "answered" if message else "resumed"
     if task.state is State.QUEUED:
         return change(task, reason=reason, answer=answer, retried=0)

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,39 @@ def test_a_question_waits_and_its_answer_goes_on_in_the_same_session(cli: Cli) -
     assert cli.error("resume", "choose", "-m", "more", exit=5)["code"] == "finished"
 
 
+def test_an_answer_survives_the_attempt_that_was_told_it(cli: Cli) -> None:
+    """The session with the answer crashes, also twice: a fresh attempt is told the question and the answer."""
+    cli.queue(told("Choose", "ask", "Postgres or SQLite?"))
+    cli.run(ok=9)
+    cli("resume", "choose", "-m", "MongoDB\n#!claude cut")
+    cli.run(ok=6)
+    assert cli.tasks()["choose"]["state"] == "failed"
+    cli("resume", "choose")
+    cli.run(ok=6)
+    assert "The user answers:\n\nMongoDB\n" in cli("task", "choose", "--brief").text
+    cli("retry", "choose")
+    cli.run("-c", "run.retries=0", ok=6)
+    told_again = cli("task", "choose", "--brief").text
+    assert "Question: Postgres or SQLite?\n\nAnswer: MongoDB\n" in told_again
+    assert cli.tasks()["choose"]["attempt"]["resumed"] is False
+
+
+def test_a_service_that_is_down_takes_no_other_task_with_it(cli: Cli) -> None:
+    """Its first task fails twice and waits; nothing else is started into the outage, and the run says why it ends."""
+    cli.queue(*(told(f"Number {number}", "fail", "overloaded") for number in (1, 2, 3)))
+    soon = (datetime.now() + timedelta(minutes=2)).strftime("%H:%M")
+    ended = cli.run("-m", "1", "--until", soon, ok=8)
+    tasks = cli.tasks()
+    assert {name: (task["state"], task["attempts"]) for name, task in tasks.items()} == {
+        "number-1": ("waiting", 2),
+        "number-2": ("queued", 0),
+        "number-3": ("queued", 0),
+    }
+    assert tasks["number-1"]["reason"].startswith("API Error: overloaded; goes on at ")
+    assert "the service of claude failed: it goes on at " in ended.text + ended.stderr
+    assert "3 tasks wait for it" in ended.text + ended.stderr
+
+
 @pytest.mark.real_agents
 def test_questions_of_real_agents_are_answered_in_their_sessions(repository_folder: Path) -> None:
     """`claude`, `codex` and the API agent that only ask wait for the answer, and go on with it where they asked."""
@@ -103,7 +137,7 @@ def test_every_end_has_an_outcome(cli: Cli) -> None:
     assert ends["deny"] == ("failed", "refused", 1, "no changes; denied: Bash: make")
     assert ends["cut"] == ("failed", "crashed", 2, "its last message was cut off at the output limit")
     assert ends["left"] == ("finished", "finished", 1, "")
-    assert ends["long"][:3] == ("failed", "crashed", 1)
+    assert ends["long"][:3] == ("failed", "setup", 1)
 
 
 def test_a_session_that_was_never_written_is_started_afresh(cli: Cli) -> None:

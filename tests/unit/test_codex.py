@@ -97,6 +97,7 @@ ENDINGS = [
     ("unexpected status 529 <unknown status code>: no", ExitReason.TRANSIENT),
     ("Selected model is at capacity. Please try a different model.", ExitReason.TRANSIENT),
     ("idle timeout waiting for SSE", ExitReason.TRANSIENT),
+    ("The 'gpt-9' model is not supported when using Codex with a ChatGPT account.", ExitReason.SETUP),
     ("rate limit exceeded: slow down", ExitReason.LIMITED),
     ("To use Codex with your ChatGPT plan, upgrade to Plus: https://x", ExitReason.UNAUTHENTICATED),
     ("You\u2019ve hit your usage limit. Try again later.", ExitReason.LIMITED),

@@ -31,7 +31,7 @@ def exited(code: int, cause: str = "exited") -> Exit:
         (41, "refused", ExitReason.DECLINED),
         (41, "limited", ExitReason.LIMITED),
         (41, "out of budget", ExitReason.EXHAUSTED),
-        (41, "crashed", ExitReason.TRANSIENT),
+        (41, "crashed", ExitReason.LOST),
         (41, "failed", ExitReason.FAILED),
         (41, "finished", ExitReason.COMPLETED),
         (40, "finished", ExitReason.FAILED),

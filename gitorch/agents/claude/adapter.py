@@ -69,7 +69,19 @@ _TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_toke
 _ADDED_USAGE = "model_usage_since_last_result"
 _MODEL_TOKENS = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens", "outputTokens")
 
-_TRANSIENT = re.compile(r"unable to connect|timed out|overloaded|connection|socket|failed to parse json", re.IGNORECASE)
+# tried in order on the text of a result that comes without a code, as from a gateway
+_TEXTS: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), ending)
+    for pattern, ending in (
+        (r"hit your \D*\blimit|(usage|hour|weekly|rate) limit|out of extra usage", ExitReason.LIMITED),
+        (r"invalid api key|/login|oauth token|authentication_error|failed to authenticate", ExitReason.UNAUTHENTICATED),
+        (r"organization has been disabled|not have access to claude|consumer terms", ExitReason.UNAUTHENTICATED),
+        (r"prompt is too long", ExitReason.TOO_LONG),
+        (r"issue with the selected model|not_found_error\W+message\W+model", ExitReason.SETUP),
+        (r"unable to connect|timed out|overloaded|connection|socket|failed to parse json", ExitReason.TRANSIENT),
+    )
+)
+_STATUS = re.compile(r"\bAPI Error:? \(?(\d{3})\b")
 _CREDITS = re.compile(r"out of (\w+ )?credits?|spend(ing)? limit|credit balance|\borg\w* is out of", re.IGNORECASE)
 _NO_SESSION = re.compile(r"no conversation found with session id", re.IGNORECASE)
 _LOGIN = re.compile(r"not logged in|/login|authenticat|api key|oauth", re.IGNORECASE)
@@ -284,7 +296,9 @@ def _error_ending(error: str, status: float | None, text: str, *, limited: bool 
         return _ERRORS[error]
     if status:
         return streams.by_status(int(status))
-    return ExitReason.TRANSIENT if _TRANSIENT.search(text) else ExitReason.FAILED
+    by_text = (ending for pattern, ending in _TEXTS if pattern.search(text))
+    stated = _STATUS.search(text)
+    return next(by_text, streams.by_status(int(stated[1])) if stated else ExitReason.FAILED)
 
 
 def _without_result(state: _StreamState, stderr: str, result: Exit, *, silent: bool) -> Outcome:

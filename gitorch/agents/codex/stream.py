@@ -25,6 +25,7 @@ _MESSAGES: tuple[tuple[re.Pattern[str], ExitReason], ...] = tuple(
         (r"content[_ ]policy|cyber_policy|usage polic|was flagged", ExitReason.DECLINED),
         (r"ran out of room|context window|input exceeds the maximum length", ExitReason.TOO_LONG),
         (r"model\W+\S+\W+(does not exist|is not supported|not found)|model_not_found", ExitReason.SETUP),
+        (r"\S+ model is not supported", ExitReason.SETUP),
         (r"high demand|at capacity|overloaded|stream disconnected|idle timeout|timed out", ExitReason.TRANSIENT),
         (r"connection failed|error sending request|waiting for network|network error", ExitReason.TRANSIENT),
     )

@@ -13,6 +13,7 @@ from gitorch.flow.attempt import briefing
 from gitorch.flow.attempt.answering import answered_questions, unanswered
 from gitorch.flow.attempt.environment import room_spec
 from gitorch.flow.attempt.records import INTERRUPTED, attempt_folder, stop_reason
+from gitorch.flow.attempt.start import was_cut_off
 from gitorch.git.line_counts import line_counts
 from gitorch.model import handoff, note, questions
 from gitorch.model.outcome import AttemptOutcome, ExitReason, Outcome, outcome_of
@@ -86,9 +87,8 @@ def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
     reason = redacted(outcome.reason) or str(outcome.ending)
     result = outcome_of(outcome.ending)
     if outcome.ending is ExitReason.LIMITED:
-        wake = datetime.fromtimestamp(outcome.resets_at, UTC) if outcome.resets_at else _retry_time(task)
-        text = f"{reason}; goes on at {wake:%Y-%m-%d %H:%M} UTC"
-        return _end(context, task, result, state=State.WAITING, reason=text, wake=wake)
+        wake = datetime.fromtimestamp(outcome.resets_at, UTC) if outcome.resets_at else _retry_time(task.attempts - 1)
+        return _end(context, task, result, state=State.WAITING, reason=_goes_on(reason, wake), wake=wake)
     if outcome.ending in _FAULTS:
         text = f"{task.spec.agent} {_FAULTS[outcome.ending]}: {reason}"
         return _end(context, task, result, state=State.QUEUED, reason=text)
@@ -99,6 +99,11 @@ def end_incomplete(context: RunContext, task: Task, outcome: Outcome) -> Task:
     if crashed and task.retried < context.config.run.retries:
         text = f"retrying after: {reason}"
         return _end(context, task, result, state=State.QUEUED, reason=text, retried=task.retried + 1)
+    waited = task.retried - context.config.run.retries
+    if outcome.ending is ExitReason.TRANSIENT and context.config.run.retries and waited < _OUTAGE_WAITS:
+        wake = _retry_time(waited)
+        fields = {"reason": _goes_on(reason, wake), "wake": wake, "retried": task.retried + 1}
+        return _end(context, task, result, state=State.WAITING, **fields)
     return end_failed(context, task, result, reason)
 
 
@@ -109,9 +114,17 @@ _FAULTS = {
 """Faults that every attempt of an agent would meet: its tasks stay queued."""
 
 
-def _retry_time(task: Task) -> datetime:
-    """Return when to retry after a limit with unknown end: after 5 minutes, then 10, 20, at most an hour."""
-    return datetime.now(UTC) + timedelta(minutes=min(60, 5 * 2 ** max(0, task.attempts - 1)))
+_OUTAGE_WAITS = 8
+"""How often a task waits for a service that does not answer before it fails: for five and a half hours."""
+
+
+def _retry_time(waited: int) -> datetime:
+    """Return when to retry what ends at an unknown time: after 5 minutes, then 10, 20, at most an hour."""
+    return datetime.now(UTC) + timedelta(minutes=min(60, 5 * 2 ** max(0, waited)))
+
+
+def _goes_on(reason: str, wake: datetime) -> str:
+    return f"{reason}; goes on at {wake:%Y-%m-%d %H:%M} UTC"
 
 
 def end_stopped_or_failed(context: RunContext, task: Task, reason: str) -> Task:
@@ -198,7 +211,8 @@ def _end(context: RunContext, task: Task, outcome: AttemptOutcome, **fields: Any
     task = change(change_attempt(task, phase=Phase.ENDED, outcome=outcome, seconds=elapsed(task), tip=tip), **fields)
     if task.before_questions and last.answers_only and task.state in (State.FAILED, State.CANCELLED):
         task = after_questions(task, _no_answer(task, task.full_reason))
-    if task.state is not State.QUEUED and task.wake is None:  # the agent has had the answer
+    # an agent that was cut off may not have had the answer
+    if task.state is not State.QUEUED and task.wake is None and not was_cut_off(last):
         task = msgspec.structs.replace(task, answer="")
     if (tip := task.tip) is not None:
         task = _with_diff_lines(context, task)

@@ -1,4 +1,4 @@
-"""Which agents start nothing for now: those with a fault of their setup, and those that wait for a limit to end."""
+"""Which agents start nothing for now: those with a fault of their setup, a limit, or a service that is down."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class HeldAgents:
         return bool(self._failed_probes)
 
     def limit(self, agent: str, until: datetime) -> None:
-        """Start nothing more with an agent until its limit ends."""
+        """Start nothing more with an agent until then: it has reached a limit, or its service does not answer."""
         self._limits[agent] = max(until, self._limits.get(agent, until))
 
     def limited(self, tasks: Iterable[Task], agent_of: Callable[[Task], str]) -> dict[str, datetime]:
-        """Return the agents that have reached a limit, and when it ends: what one task was told holds for all."""
+        """Return the agents that wait for their service, and until when: what one task was told holds for all."""
         now = self._now()
         limits = {agent: until for agent, until in self._limits.items() if until > now}
         for task in tasks:
@@ -71,7 +71,7 @@ class HeldAgents:
 
 
 def is_limited(task: Task, now: datetime) -> bool:
-    """Return whether a task waits for the limit of its agent to end."""
+    """Return whether a task waits for the limit of its agent to end, or for a service that does not answer."""
     ended = task.attempt.ending if task.attempt else ""
-    is_waiting = task.state is State.WAITING and ended == ExitReason.LIMITED
+    is_waiting = task.state is State.WAITING and ended in (ExitReason.LIMITED, ExitReason.TRANSIENT)
     return is_waiting and task.wake is not None and task.wake > now

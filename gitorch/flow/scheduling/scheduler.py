@@ -292,8 +292,14 @@ class Scheduler:
             return StopReason(StopCause.LOGIN, reason + _waiting(agents.count(agent)))
         for agent, wake in self._held.limited(tasks, self.hooks.agent).items():
             if count := agents.count(agent):
-                text = f"{agent} has reached its limit until {wake.astimezone():%Y-%m-%d %H:%M}"
-                return StopReason(StopCause.LIMIT, text + _waiting(count))
+                time = f"{wake.astimezone():%Y-%m-%d %H:%M}"
+                is_down = any(self.hooks.agent(task) == agent and _met_outage(task) for task in tasks)
+                text = (
+                    f"the service of {agent} failed: it goes on at"
+                    if is_down
+                    else f"{agent} has reached its limit until"
+                )
+                return StopReason(StopCause.LIMIT, f"{text} {time}{_waiting(count)}")
         if late := self._deadline.problem(tasks):
             return StopReason(StopCause.LIMIT, late)
         return None
@@ -330,6 +336,10 @@ class Scheduler:
         return any(
             task.wake is not None and task.wake < horizon and self._deadline.fits(task, task.wake) for task in waiting
         )
+
+
+def _met_outage(task: Task) -> bool:
+    return task.state is State.WAITING and task.attempt is not None and task.attempt.ending == ExitReason.TRANSIENT
 
 
 def _waiting(count: int) -> str:
