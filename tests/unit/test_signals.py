@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from gitorch.flow.review.attempt_signals import task_signals
+from gitorch.flow.review.check_files import check_file_signals
+from gitorch.flow.review.file_signals import file_signals
 from gitorch.flow.review.patch_signals import patch_signals
 from gitorch.flow.review.rules import MAX_NAMED, shortened, signal, table
 from gitorch.flow.review.settings_diff import read_settings
-from gitorch.git.file_patches import read_files
+from gitorch.git.file_patches import NO_FILE, FilePatch, read_files
 from gitorch.model import alarms
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Attempt, PastAttempt, Task
@@ -47,6 +49,28 @@ def test_labelled_branches_get_their_signals(tmp_path: Path) -> None:
             assert entry.path or entry.kind == "incomplete"
     assert missing == [("codecov target", "check-weakened")]
     assert false == []
+
+
+def _changed(path: str, old_mode: str = "100644") -> FilePatch:
+    return FilePatch(path=path, old_path=path, status="M", old_mode=old_mode, new_mode="100644")
+
+
+def test_scripts_that_a_check_runs_stand_out() -> None:
+    """Those that its command names, and those that its Makefile names; tests, sources and new files do not."""
+    checks = '[checks]\nown = "./verify.sh --all tests/test_a.py new.sh"\nmake = "make test"\n'
+    before: Files = {".orchestrate.toml": checks, "Makefile": "test: src/app.py\n\tsh ci/run.sh\n"}
+    files = [_changed(path) for path in ("ci/run.sh", "other.sh", "src/app.py", "tests/test_a.py", "verify.sh")]
+    found = [*check_file_signals([*files, _changed("new.sh", NO_FILE)], partial(_text, before))]
+    assert [(entry.kind, entry.path, entry.text) for entry in found] == [
+        ("check-script", "verify.sh", "the check own runs it, and it was changed"),
+        ("check-script", "ci/run.sh", "the check make runs it, and it was changed"),
+    ]
+
+
+@pytest.mark.parametrize("path", [".vscode/tasks.json", ".devcontainer/devcontainer.json", ".envrc", "src/x.pth"])
+def test_files_that_run_by_themselves_stand_out(path: str) -> None:
+    """Opening the branch in an editor or a shell is enough."""
+    assert [entry.kind for entry in file_signals(_changed(path, NO_FILE))] == ["runs-by-itself"]
 
 
 @pytest.mark.parametrize("pair", ["{left: *x%d, right: *x%d}", "[*x%d, *x%d]"])

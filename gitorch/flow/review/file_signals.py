@@ -24,6 +24,7 @@ _LISTED = {
     "hooks": ("hook-changed", "a git hook was changed"),
     "attributes": ("attributes-changed", "attributes of files were changed"),
     "instructions": ("instructions-changed", "agents read this as instructions"),
+    "autorun": ("runs-by-itself", "an editor, a shell or Python runs its commands by itself"),
     "schemas": ("schema-changed", "a migration or an interface description was changed"),
 }
 _WORKFLOW_ENDS = ("yml", "yaml")

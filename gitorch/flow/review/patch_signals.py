@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitorch.flow.review.changed_checks import ReadText, changed_checks
+from gitorch.flow.review.check_files import check_file_signals
 from gitorch.flow.review.dependencies import dependency_signals
 from gitorch.flow.review.file_signals import file_signals
 from gitorch.flow.review.interfaces import interface_signals
@@ -27,6 +28,7 @@ def patch_signals(patch: BranchPatch, before: ReadText, after: ReadText) -> Iter
         yield from changed_checks(file, before, after)
         yield from dependency_signals(file, before, after)
         yield from line_signals(file)
+    yield from check_file_signals(patch.files, before)
     yield from weakened_tests(patch.files)
     yield from interface_signals(patch.files)
     if patch.is_cut:
