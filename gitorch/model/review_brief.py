@@ -68,4 +68,5 @@ def _comment(number: int, comment: Comment) -> str:
 
 
 def _location(comment: Comment) -> str:
-    return f"`{comment.place}`: " if comment.file else ""
+    side = f" ({comment.side}, which the branch removes)" if comment.side else ""
+    return f"`{comment.place}`{side}: " if comment.file else ""

@@ -134,6 +134,11 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         lines = f":{self.line}" if self.line else ""
         return f"{self.file}{lines}-{self.end}" if lines and self.end > self.line else f"{self.file}{lines}"
 
+    @property
+    def side(self) -> str:
+        """Whose lines they are, in words: empty for those of the branch."""
+        return "of the base" if self.is_old and self.line else ""
+
 
 class Phase(StrEnum):
     """The phase of a running attempt: it decides how the next command recovers after a kill."""

@@ -9,6 +9,7 @@ import msgspec
 
 from gitorch.errors import InvalidInput, Refused
 from gitorch.model import suggestions
+from gitorch.model.severity import with_severity
 from gitorch.model.task import Comment, State, Task, change
 from gitorch.services import guard
 from gitorch.services.changes import change_tasks
@@ -61,7 +62,9 @@ def _with_comments(workspace: Workspace, task: Task, comments: tuple[Comment, ..
 def keep_comments(workspace: Workspace, task: Task, comments: Sequence[Comment]) -> Task:
     """Add the comments of another program to a task: one whose place does not exist is about the task, and names it."""
     reviewer = current_reviewer(workspace)
-    signed = [msgspec.structs.replace(comment, author=reviewer, attempt=task.attempts) for comment in comments]
+    signed = [
+        with_severity(msgspec.structs.replace(comment, author=reviewer, attempt=task.attempts)) for comment in comments
+    ]
     return add_comments(workspace, task, [_placed_or_not(workspace, task, comment) for comment in signed])
 
 

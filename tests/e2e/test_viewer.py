@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import terminal
 from tests.support.cli import OBEDIENT, Cli, does, saved
+from tests.support.git import git
 
 WRITES = """\
 cat > {output} <<END
@@ -39,6 +40,33 @@ def test_comments_come_back(cli: Cli) -> None:
     comments = cli.json("task", "one")["task"]["comments"]
     assert [(comment.get("file", ""), comment.get("line", 0)) for comment in comments] == [("new.txt", 1), ("", 0)]
     assert comments[1]["text"] == "gone.txt:7: where is it?"
+
+
+REMOVED = """\
+cat > {output} <<END
+## old.txt:2 (-)
+must: keep this line
+END
+"""
+
+
+def test_a_comment_on_a_removed_line_says_so_everywhere(cli: Cli) -> None:
+    """The line of the base is not that of the branch: JSON, the review and the brief of the agent tell them apart."""
+    (cli.folder / "old.txt").write_text("a\nb\nc\n")
+    git("add", "-A", cwd=cli.folder)
+    git("commit", "-qm", "old", cwd=cli.folder)
+    cli.queue(does("one", r"printf 'a\nc\nd\n' > old.txt; git commit -qam x", id="one"))
+    cli.run()
+    cli.configure(OBEDIENT + f"[review]\nviewer = '''{REMOVED}'''\n")
+    cli("diff", "one", "--viewer", ok=10)
+    (comment,) = cli.json("task", "one")["task"]["comments"]
+    assert (comment["line"], comment["old"], comment["severity"]) == (2, True, "must")
+    assert comment["text"] == "keep this line"
+    assert "old.txt:2 · of the base · must" in cli("task", "one").text
+    cli("revise", "one")
+    brief = cli("task", "one", "--brief").text
+    assert "`old.txt:2` (of the base, which the branch removes): keep this line" in brief
+    assert "-b" in brief
 
 
 _SERVER = """\

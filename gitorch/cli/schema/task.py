@@ -79,6 +79,8 @@ class CommentJson(msgspec.Struct, frozen=True, kw_only=True):
     """Absent when the comment is about the whole file or task."""
     end: int | Absent = msgspec.UNSET
     """The last of several lines."""
+    old: bool | Absent = msgspec.UNSET
+    """True when the lines are those of the base, which the branch removes."""
     severity: str | Absent = msgspec.UNSET
     """must, should or note."""
     suggestion: str | Absent = msgspec.UNSET
@@ -98,6 +100,7 @@ class CommentJson(msgspec.Struct, frozen=True, kw_only=True):
             file=present(comment.file),
             line=present(comment.line),
             end=present(comment.end),
+            old=present(comment.is_old),
             severity=present(comment.severity),
             suggestion=msgspec.UNSET if comment.suggestion is None else comment.suggestion,
             text=comment.text,

@@ -185,7 +185,8 @@ def _answer(text: str, terminal: TerminalStyle) -> RenderableType | None:
 
 
 def _comment(comment: Comment, terminal: TerminalStyle) -> RenderableType:
-    head = terminal.dot.join(filter(None, (terminal.clean(comment.place), terminal.clean(comment.severity))))
+    parts_of_head = (terminal.clean(comment.place), comment.side, terminal.clean(comment.severity))
+    head = terminal.dot.join(filter(None, parts_of_head))
     parts = [prose((head, "cyan")) if head else None, block(comment.text, terminal)]
     if comment.suggestion is not None:
         lines = block(comment.suggestion, terminal, "green") or Text("no lines", "red")

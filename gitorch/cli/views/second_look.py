@@ -63,7 +63,7 @@ def _placed(comparison: SecondLook) -> dict[str, list[AnsweredComment]]:
 
 def _comment(entry: AnsweredComment, terminal: TerminalStyle) -> Iterator[str]:
     comment = entry.comment
-    place = comment.place
+    place = f"{comment.place} ({comment.side})" if comment.side else comment.place
     first, *more_lines = terminal.clean_block(comment.text).split("\n")
     mark = terminal.pick("▲", "!")
     yield f"{mark} {entry.number}. {terminal.clean(place)}{': ' if place else ''}{first}"
