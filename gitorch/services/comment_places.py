@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gitorch.errors import InvalidInput
 from gitorch.flow.scheduling import base as task_base
 from gitorch.git.file_commit import file_entry
 from gitorch.git.file_patches import read_files
@@ -12,6 +13,7 @@ from gitorch.git.patch_lines import LineKind, PatchLine
 from gitorch.model.naming import Oid
 from gitorch.model.redact import redacted
 from gitorch.model.task import Comment, Commits, Task, base_of, change, commit_range
+from gitorch.model.visible import readable
 from gitorch.services.branch_tips import branch_state
 from gitorch.services.input_checks import require_place
 from gitorch.services.workspace import Workspace
@@ -22,7 +24,15 @@ _MARKS = {LineKind.ADDED: "+", LineKind.REMOVED: "-", LineKind.CONTEXT: " "}
 
 
 def placed(workspace: Workspace, task: Task, comment: Comment) -> Comment:
-    """Return a comment with the code of its place; raise `InvalidInput` if there is no such place."""
+    """Return a comment with the code of its place; raise `InvalidInput` if there is no such place.
+
+    What is not UTF-8 in its words becomes escapes: the task file is UTF-8.
+    """
+    suggestion = None if comment.suggestion is None else readable(comment.suggestion)
+    comment = msgspec.structs.replace(comment, text=readable(comment.text), suggestion=suggestion)
+    if comment.file != readable(comment.file):
+        words = f"the name of {readable(comment.file)} is not UTF-8: a comment on the task can name it"
+        raise InvalidInput("no-such-file", words, fix=(f'orchestrate comment {task.id} -m "..."',))
     if not comment.file:
         return comment
     if task.commits is None:
@@ -65,7 +75,7 @@ def _code(hunks: list[HunkPatch], comment: Comment) -> str:
             if comment.line in numbers:
                 start, end = hunk.hunk.lines.index(lines[0]), hunk.hunk.lines.index(lines[-1]) + 1
                 excerpt = hunk.hunk.lines[start:end][:_MAX_LINES]
-                return redacted("\n".join(f"{_MARKS.get(line.kind, '')}{line.text}" for line in excerpt))
+                return readable(redacted("\n".join(f"{_MARKS.get(line.kind, '')}{line.text}" for line in excerpt)))
     return ""
 
 

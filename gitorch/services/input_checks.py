@@ -54,6 +54,10 @@ def require_place(repository: Repository, task: Task, file: str, line: int) -> N
     content = next((content for content in contents if content is not None), None)
     if content is None:
         names = repository.git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commits[0]).fields()
+        if file in names and not line:
+            return  # a submodule
+        if file in names:
+            raise InvalidInput("no-such-line", f"{file} is a submodule: it has no lines here")
         hint = did_you_mean(file, names, lead="; ")
         raise InvalidInput(
             "no-such-file", f"there is no {file} on the branch of {task.id}{hint}", fix=(f"orchestrate diff {task.id}",)

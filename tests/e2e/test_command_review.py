@@ -88,6 +88,23 @@ def test_stale_is_told_and_undone(cli: Cli) -> None:
     assert (tasks["b"]["stale"], tasks["b"]["base"]) == (False, tasks["a"]["tip"])
 
 
+def test_a_comment_on_what_is_not_utf8(cli: Cli) -> None:
+    """The code of such a file, bytes of a terminal, a submodule: each can have a comment."""
+    script = (
+        r"""printf 'caf\351\n' > latin.txt; mkdir sub; printf x > "$(printf 'caf\351.txt')"; git add -A""",
+        "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),sub; git commit -qm x",
+    )
+    cli.queue(does("A", *script, id="a"))
+    cli.run()
+    (comment,) = cli.json("comment", "a", "latin.txt:1", "-m", "caf\udce9")["task"]["comments"]
+    assert (comment["line"], comment["text"]) == (1, r"caf\xe9")
+    assert r"+caf\xe9" in (cli("revise", "a"), cli("task", "a", "--brief").text)[1]
+    cli("comment", "a", "sub", "-m", "why a submodule")
+    assert cli.error("comment", "a", "sub:1", "-m", "x", exit=2)["what"] == "sub is a submodule: it has no lines here"
+    said = cli.error("comment", "a", "caf\udce9.txt", "-m", "x", exit=2)["what"]
+    assert said.startswith(r"the name of caf\xe9.txt is not UTF-8")
+
+
 def test_a_place_must_exist_before_a_task_has_started(cli: Cli) -> None:
     """A comment on a queued task is about what it would start on: its base, and what it builds on."""
     cli.queue(does("A", "echo a > a.txt"))
