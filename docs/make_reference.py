@@ -65,10 +65,10 @@ well this works on labelled branches.
 """
 
 _WHAT = {
-    "base": "the branch that new work starts on; `auto` is the branch you are on",
+    "base": "the branch that new work starts on; `auto` is the branch you are on when you queue a task",
     "integration": "the branch that approved work is merged into",
     "branch": "the name of a task's branch",
-    "worktrees": "where a task's worktree goes, relative to the work tree; never inside a superproject",
+    "worktrees": "where a task's worktree goes, relative to the work tree; never inside of it or of a superproject",
     "agent": "the agent for tasks that name none; `auto` is the first of claude, codex, api that is ready",
     "role": "the role for tasks that name none; `auto` chooses by title, paths and prompt",
     "prepare.copy": "ignored files to copy into each worktree, by globs from the top: `.env`, `packages/*/.env`",

@@ -97,16 +97,18 @@ def environment(
     task: str,
     agent: str,
     alarm: Path,
+    safe_folders: Sequence[str] = (),
 ) -> dict[str, str]:
     """Return the variables for an agent's git.
 
     `hooks` is `hooks_folder()`, `user_hooks` what `user_hooks()` found; `git_dir` the worktree's own git folder and
     `common_dir` the repository's, by which the hooks know other repositories (a test suite's) and let them be.
     `branch` is the full name of the one ref that may move; `alarm` the file to which refusals are appended.
+    `safe_folders` are those of other users that git may use.
     """
-    pins = {"core.hooksPath": str(hooks), **_PINS}
+    pins = [("core.hooksPath", str(hooks)), *_PINS.items(), *(("safe.directory", folder) for folder in safe_folders)]
     config = {"GIT_CONFIG_COUNT": str(len(pins))}
-    for number, (key, value) in enumerate(pins.items()):
+    for number, (key, value) in enumerate(pins):
         config |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return {
         **_UNATTENDED,
@@ -119,6 +121,12 @@ def environment(
         "GITORCH_AGENT": agent,
         "GITORCH_ALARM": str(alarm),
     }
+
+
+def safe_folders(repository: Repository) -> tuple[str, ...]:
+    """Return what variables, not files, say of the folders of other users that git may use (`safe.directory`)."""
+    entries = repository.settings.entries
+    return tuple(entry.value or "" for entry in entries if (entry.scope, entry.name) == ("command", "safe.directory"))
 
 
 def unattended() -> dict[str, str]:

@@ -90,6 +90,20 @@ def _checkout_of_bare(runner: GitRunner, start: Path) -> Path | None:
     return Path(top) if top and not (admin / REMEMBERED_FOLDER).exists() else None
 
 
+def head_name(start: Path, common_dir: Path) -> str:
+    """Return what the repository calls the HEAD of the worktree around a folder; for gitorch's own, the main one's."""
+    for folder in (start, *start.absolute().parents):
+        link = folder / ".git"
+        if link.is_file():
+            admin = folder / os.fsdecode(link.read_bytes()[:4096].removeprefix(b"gitdir:").strip())
+            is_linked = admin.is_dir() and admin.parent.name == "worktrees" and admin.parent.parent.samefile(common_dir)
+            is_users = is_linked and not (admin / REMEMBERED_FOLDER).exists()
+            return f"worktrees/{admin.name}/HEAD" if is_users else "HEAD"
+        if link.exists():
+            break
+    return "HEAD"
+
+
 def unlinked_worktree(start: Path) -> Path | None:
     """Return the worktree around a folder whose `.git` file names a git folder that is gone; None if there is none."""
     for folder in (start, *start.absolute().parents):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import time
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -39,17 +40,29 @@ GITORCH_IDENTITY = {
 STALE_SECONDS = 2.0
 """A running git holds the lock of a ref or an index for milliseconds."""
 
-# `git rev-parse --local-env-vars`: set by hooks and aliases, they would point our git at another repository
-LOCAL_VARIABLES = (
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CONFIG GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT GIT_OBJECT_DIRECTORY GIT_DIR "
-    "GIT_WORK_TREE GIT_IMPLICIT_WORK_TREE GIT_GRAFT_FILE GIT_INDEX_FILE GIT_NO_REPLACE_OBJECTS GIT_REPLACE_REF_BASE "
-    "GIT_PREFIX GIT_SHALLOW_FILE GIT_COMMON_DIR GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE"
+_IDENTITY = re.compile(r"(user|author|committer)\.(name|email)")
+
+# most of `git rev-parse --local-env-vars`: set by hooks and aliases, they would point our git at another repository
+_LOCAL_VARIABLES = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CONFIG GIT_OBJECT_DIRECTORY GIT_DIR GIT_WORK_TREE GIT_IMPLICIT_WORK_TREE "
+    "GIT_GRAFT_FILE GIT_INDEX_FILE GIT_NO_REPLACE_OBJECTS GIT_REPLACE_REF_BASE GIT_PREFIX GIT_SHALLOW_FILE "
+    "GIT_COMMON_DIR GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE"
 ).split()
+# they change what a path in a command means, or how git prints what we read
+_ANSWER_VARIABLES = (
+    "GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS GIT_DIFF_OPTS GIT_FLUSH"
+).split()
+# settings of git without a file: a person's own, such as an identity, or those that fence an agent's git
+_SETTINGS_VARIABLES = ("GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS")
 
 
 def clear_local_variables() -> None:
-    """Forget the repository that a hook or an alias of git has put into the environment."""
-    for name in LOCAL_VARIABLES:
+    """Forget what in the environment would point our git at another repository, or change its answers.
+
+    The settings that the environment holds stay in force, except those that fence an agent.
+    """
+    fence = _SETTINGS_VARIABLES if "GITORCH_GIT_DIR" in os.environ else ()
+    for name in (*_LOCAL_VARIABLES, *_ANSWER_VARIABLES, *fence):
         os.environ.pop(name, None)
 
 
@@ -71,6 +84,7 @@ class Repository:
         self._objects = ObjectReader(self._runner)
         self._committers: dict[str, str] = {}  # by the date that the environment pins
         self._inode = _inode(common_dir)
+        self.head_name = "HEAD"  # of the worktree in which the command was started
 
     @classmethod
     def discover(cls, start: Path) -> Repository:
@@ -84,6 +98,7 @@ class Repository:
             _refuse_discovery(start, answer)
         parts = layout.find(start, Path(answer.text))
         repository = cls(parts.common_dir, parts.work_tree, parts.checkout)
+        repository.head_name = layout.head_name(start, parts.common_dir)
         if parts.settings is not None:
             repository.settings = parts.settings
         return repository
@@ -153,9 +168,12 @@ class Repository:
             return None
 
     def head(self) -> tuple[Ref | None, Oid | None]:
-        """Return the branch that the user is on (None: detached) and its commit (None: no commit yet)."""
-        answer = self.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1))
-        return (Ref(answer.text) if answer.code == 0 else None), self.resolve("HEAD")
+        """Return the branch that the user is on (None: detached) and its commit (None: no commit yet).
+
+        In a linked worktree of the user's it is the branch of that worktree.
+        """
+        answer = self.git("symbolic-ref", "--quiet", self.head_name, ok=(0, 1))
+        return (Ref(answer.text) if answer.code == 0 else None), self.resolve(self.head_name)
 
     def tree(self, commit: Oid) -> Oid:
         """Return the tree of a commit."""
@@ -213,7 +231,10 @@ class Repository:
         return layout.superproject(self.work_tree) if self.work_tree is not None else None
 
     def identity(self) -> dict[str, str]:
-        """Return the environment that lets git commit: empty if the user has configured a name."""
+        """Return the environment that lets git commit: empty if the user has configured a name in a file.
+
+        A name that is configured in a variable (`GIT_CONFIG_COUNT`) would not reach an agent otherwise.
+        """
         return self._identity
 
     @cached_property
@@ -221,8 +242,16 @@ class Repository:
         answer = self.git("var", "GIT_COMMITTER_IDENT", ok=(0, 128))
         if answer.code == 0:
             self._committers[os.environ.get("GIT_COMMITTER_DATE", "")] = answer.text
-            return {}
+            given = any(entry.scope == "command" and _IDENTITY.fullmatch(entry.name) for entry in self.settings.entries)
+            return self._name_variables() if given else {}
         return GITORCH_IDENTITY
+
+    def _name_variables(self) -> dict[str, str]:
+        variables: dict[str, str] = {}
+        for who in ("AUTHOR", "COMMITTER"):
+            name, _, rest = self.git("var", f"GIT_{who}_IDENT").text.partition(" <")
+            variables |= {f"GIT_{who}_NAME": name, f"GIT_{who}_EMAIL": rest.partition(">")[0]}
+        return variables
 
     def committer(self) -> str:
         """Return the committer line's value for a commit made now: name, mail, time, zone."""

@@ -268,6 +268,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     - `checks`: commands in addition to the repository's, by name; `paths`: globs that the work should stay in
     - `base_ref`: the base that was asked for ("" = the configured one); `context`: JSON text for the agent
+    - `base_branch`: the branch that the user was on, which `base = "auto"` means (name without `refs/heads/`)
     - `budget`: dollars for all attempts; `timeout`: seconds for one (0 = the configured limit)
     - `goal`: the goal of the plan that the task came from; `acceptance`: what must hold at the end
     - `role_reason`: why it has its role ("" = it was named); `rival`: its place among rival attempts
@@ -286,6 +287,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paths: tuple[str, ...] = ()
     context: str = ""
     base_ref: str = ""
+    base_branch: str = ""
     budget: float = 0.0
     timeout: float = 0.0
     created: datetime | None = None

@@ -156,6 +156,7 @@ class FencedWorktrees(msgspec.Struct, frozen=True, kw_only=True):
             task=spec.task,
             agent=spec.agent,
             alarm=_alarm(spec),
+            safe_folders=fence.safe_folders(self.repository),
         )
 
 

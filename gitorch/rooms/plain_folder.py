@@ -55,5 +55,6 @@ def fenced_folder(
         task=name,
         agent="",
         alarm=own / "alarms",
+        safe_folders=fence.safe_folders(repository),
     )
     return PlainFolder(worktree.path, {**repository.identity(), **env, **variables})

@@ -70,7 +70,8 @@ def _bases(workspace: Workspace) -> Iterator[Oid]:
         if task.commits is not None and task.state not in (State.MERGED, State.REJECTED, State.CANCELLED):
             yield task.commits.base
         # many tasks start on the same commit
-        if task.state is State.QUEUED and (origin := (task.spec.base_ref, *task.spec.after)) not in tried:
+        origin = (task.spec.base_ref, task.spec.base_branch, *task.spec.after)
+        if task.state is State.QUEUED and origin not in tried:
             tried.add(origin)
             with contextlib.suppress(NotFound):  # `run` reports a base that does not exist
                 start = base.choose_base(repository, config, task, tasks)

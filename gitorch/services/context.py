@@ -52,7 +52,7 @@ def _current_brief(workspace: Workspace, task: Task) -> str:
     repository, config = workspace.repository, workspace.config
     start = base.choose_base(repository, config, task, workspace.tasks)
     # a task whose dependencies conflict cannot start, but its brief can be composed
-    commit = start.commit if isinstance(start, base.Base) else base.start_commit(repository, config, task.spec.base_ref)
+    commit = start.commit if isinstance(start, base.Base) else base.start_of(repository, config, task.spec)
     context = run_context(workspace)
     started = attempt.start(context, msgspec.structs.replace(task, state=State.QUEUED), commit)
     dependencies = graph.nearest_first(task, workspace.tasks)

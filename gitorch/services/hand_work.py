@@ -54,7 +54,7 @@ def _limits(workspace: Workspace, task: Task) -> list[Oid]:
     dependencies = [tasks[name] for name in task.spec.after if name in tasks]
     commits = [commit for dependency in dependencies for commit in (dependency.tip, dependency.merged_as)]
     with suppress(NotFound):  # the branch that the task started from may be gone
-        commits.append(task_base.start_commit(workspace.repository, workspace.config, task.spec.base_ref))
+        commits.append(task_base.start_of(workspace.repository, workspace.config, task.spec))
     known = dict.fromkeys([base_of(task), integration_tip(workspace), *commits])
     return [commit for commit in known if commit is not None]
 

@@ -24,6 +24,8 @@ from gitorch.storage import sizes
 from gitorch.storage.atomic import replace
 from gitorch.storage.operations import StateChange
 
+_TO_MERGE = (State.FINISHED, State.APPROVED, State.CONFLICTED, State.MERGED)
+
 
 class MergeInputs(msgspec.Struct, frozen=True, kw_only=True):
     """The inputs of a merge plan, read at one moment; background threads can share them.
@@ -54,7 +56,8 @@ def read_inputs(repository: Repository, config: Config, folder: Path, tasks: Map
     refs = [branch_ref(config.integration), branch_ref(config.candidate)]
     integration, candidate, *commits = repository.object_ids(*refs, *([f"{name}^{{commit}}"] if name else []))
     if integration is None:
-        merge_base: MergeBase = (None, base.start_commit(repository, config))
+        branch = _queued_on(repository, tasks)
+        merge_base: MergeBase = (None, base.start_commit(repository, config, branch=branch))
     else:
         merge_base = (integration, commits[0] if commits else None)
     return MergeInputs(
@@ -105,6 +108,9 @@ def record_base(workspace: Workspace, plan: MergePlan) -> None:
     """Record the branch that a new integration branch starts on."""
     if plan.before is None and workspace.config.base == "auto":
         branch, commit = workspace.repository.head()
+        if queued_on := _queued_on(workspace.repository, workspace.tasks):
+            branch = branch_ref(queued_on)
+            commit = workspace.repository.read_ref(branch)
         if branch is not None and commit == plan.onto:
             replace(_base_file(workspace.folder), branch.removeprefix("refs/heads/").encode())
             sizes.note(workspace.folder, _base_file(workspace.folder))
@@ -132,6 +138,14 @@ def _is_rewritable(inputs: MergeInputs, branch: str) -> bool:
     """Return whether a branch is gitorch's own or adopted: its merged commits may be rewritten."""
     is_task = any(task.branch == branch for task in inputs.tasks.values())
     return is_own_branch(inputs.config, inputs.tasks, branch) or is_task
+
+
+def _queued_on(repository: Repository, tasks: Mapping[TaskId, Task]) -> str:
+    """Return the branch on which all tasks with work were queued; empty if there are several, or it is gone."""
+    worked = (task for task in tasks.values() if task.tip is not None and not task.spec.base_ref)
+    names = {task.spec.base_branch for task in worked if task.state in _TO_MERGE and task.spec.base_branch}
+    name = names.pop() if len(names) == 1 else ""
+    return name if name and repository.read_ref(branch_ref(name)) is not None else ""
 
 
 def _base_name(config: Config, folder: Path) -> str:

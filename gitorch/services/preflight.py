@@ -100,9 +100,9 @@ def _bases(workspace: Workspace) -> dict[Oid, str]:
     for task in workspace.tasks.values():
         if task.state is State.QUEUED and not any(name in workspace.tasks for name in task.spec.after):
             try:
-                commit = base.start_commit(workspace.repository, workspace.config, task.spec.base_ref)
+                commit = base.start_of(workspace.repository, workspace.config, task.spec)
             except NotFound:
-                if not task.spec.base_ref:
+                if not (task.spec.base_ref or task.spec.base_branch):
                     raise
                 continue  # only this task cannot start, and says so
             bases.setdefault(commit, _base_name(workspace, task))
@@ -110,9 +110,9 @@ def _bases(workspace: Workspace) -> dict[Oid, str]:
 
 
 def _base_name(workspace: Workspace, task: Task) -> str:
-    configured = "" if workspace.config.base == "auto" else workspace.config.base
     ref, _ = workspace.repository.head()
-    return task.spec.base_ref or configured or (ref or "HEAD").removeprefix("refs/heads/")
+    current = (ref or "HEAD").removeprefix("refs/heads/")
+    return task.spec.base_ref or base.base_name(workspace.config, task.spec.base_branch or current)
 
 
 def _examine_disk(workspace: Workspace, limits: RunLimits, examination: _Examination, names: list[str]) -> None:

@@ -26,6 +26,7 @@ from gitorch.model.task import ALIVE, State, Task, change, change_spec
 from gitorch.model.visible import readable_list
 from gitorch.model.wall_clock import next_time
 from gitorch.rooms.context import RunContext
+from gitorch.rooms.paths import require_outside
 from gitorch.services import guard, past_runs, protection, remote
 from gitorch.services.agents import ReadyAgents, agent_name, agents_needed, run_context
 from gitorch.services.background import BackgroundMerger, background_merger
@@ -116,6 +117,7 @@ def _prepare(workspace: Workspace) -> RunContext:
     follow_worktrees(workspace)
     workspace.repository.require_git()
     _require_base(workspace)
+    require_outside(workspace.repository, workspace.config)
     require_trust(workspace)
     keep_orphans()
     require_sandbox(workspace)
@@ -204,7 +206,8 @@ def run_limits(
 
 def _require_base(workspace: Workspace) -> None:
     """Raise `NotFound` if there is no commit on which a queued task could start."""
-    if any(task.state is State.QUEUED and not task.spec.base_ref for task in workspace.tasks.values()):
+    specs = [task.spec for task in workspace.tasks.values() if task.state is State.QUEUED]
+    if any(not (spec.base_ref or spec.base_branch) for spec in specs):
         base.start_commit(workspace.repository, workspace.config)
 
 

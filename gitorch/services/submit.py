@@ -13,6 +13,7 @@ from gitorch.flow.intake import TaskDraft
 from gitorch.model import graph
 from gitorch.model.naming import branch_ref
 from gitorch.model.task import Comment, State, Task, by_id, change, change_spec
+from gitorch.rooms.paths import require_outside
 from gitorch.services import guard
 from gitorch.services.changes import change_tasks
 from gitorch.services.input_checks import require_bases, require_commands
@@ -31,6 +32,7 @@ def submit(workspace: Workspace, tasks: Sequence[Task], *, plan: PlanApproval | 
     """
     guard.require_person("queue tasks")
     require_prefix(workspace)
+    require_outside(workspace.repository, workspace.config)
     graph.refuse_broken(by_id(tasks), workspace.tasks)
     queued = change_tasks(workspace, SUBMIT, [(None, task) for task in tasks], describe("submit", tasks), plan)
     workspace.store.snapshot_if_due()
@@ -61,7 +63,9 @@ def resolve_drafts(
     tasks = workspace.tasks
     number = max((task.number for task in tasks.values()), default=0) + 1
     reserved = reserved_names(workspace) if reserved is None else reserved
-    resolved = intake.resolve(drafts, tasks, number, reserved=reserved, created=created)
+    branch, commit = workspace.repository.head()
+    current = branch.removeprefix("refs/heads/") if branch and commit else ""
+    resolved = intake.resolve(drafts, tasks, number, reserved=reserved, created=created, branch=current)
     assigned = [assign_role(workspace.roles, workspace.config, task) for task in resolved]
     require_known_names(workspace, assigned)
     return assigned

@@ -249,6 +249,31 @@ def test_names_that_mean_nothing_or_two_things(cli: Cli) -> None:
     assert len(cli.tasks()) == 2
 
 
+@pytest.mark.parametrize("place", ["trees/{task}", ".git/trees/{task}", "../{repo}/{task}"])
+def test_worktrees_never_go_inside_the_repository(cli: Cli, place: str) -> None:
+    """Neither `submit` nor `run` accepts such a place, whatever git ignores, and nothing is made there."""
+    cli("submit", WORK)
+    setting = f'worktrees = "{place}"'
+    with cli.untouched():
+        for words in (["submit", "x"], ["run"]):
+            assert cli.error("-c", setting, *words, exit=5)["code"] == "worktrees-inside"
+    assert cli.states() == {"write-a-file": "queued"}
+
+
+def test_a_commit_that_is_missing_is_not_called_a_missing_first_commit(cli: Cli, tmp_path: Path) -> None:
+    """Where borrowed objects are gone, no command proposes to make a first commit; it works when they are back."""
+    git("clone", "--quiet", "--shared", str(cli.folder), str(tmp_path / "borrowed"), cwd=tmp_path)
+    borrowed = Cli(tmp_path / "borrowed")
+    borrowed("submit", WORK)
+    away = cli.folder.rename(tmp_path / "away")
+    assert borrowed.error("merge", exit=3)["code"] == "commit-missing"
+    said = borrowed.run(ok=6)
+    assert "the repository does not have this commit" in said.text + said.stderr
+    assert borrowed.states() == {"write-a-file": "queued"}
+    away.rename(cli.folder)
+    works(borrowed)
+
+
 def test_a_branch_called_orch_is_in_the_way(cli: Cli) -> None:
     """Beside a branch `orch` the first command says which config line helps, and that line helps."""
     git("branch", "orch", cwd=cli.folder)

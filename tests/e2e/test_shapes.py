@@ -391,3 +391,31 @@ def test_a_checkout_that_is_dirty_from_the_start_follows_a_merge(repository_fold
     cli("merge", "--into", "main")
     assert (folder / "one.txt").exists()
     assert (folder / "text.txt").read_bytes() == before
+
+
+# settings of git in variables, as containers and CI have them
+
+
+def test_settings_in_variables_reach_the_agent(repository_folder: Path) -> None:
+    """An identity that no file holds is that of the agent's commits, and a folder of another user's stays trusted."""
+    settings = {"user.name": "Variable", "user.email": "variable@example.org", "safe.directory": "/srv/their folder"}
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    for name in ("user.name", "user.email"):
+        run("config", "--unset", name, cwd=repository_folder, ok=(0, 5))
+    cli = Cli(repository_folder, **OFF, **variables)
+    for name in [*cli.environment]:
+        if name.startswith(("GIT_AUTHOR_", "GIT_COMMITTER_")):
+            del cli.environment[name]
+    script = ("git config --get-all safe.directory > folders.txt", "git add --all", COMMIT)
+    cli.queue(does("Off", *script))
+    cli.run()
+    cli("approve", "off")
+    commit(repository_folder, "Move on", {"moved.txt": "1"})
+    cli("merge")
+    assert git("log", "-1", "--format=%an %cn", "orch/integration", cwd=cli.folder) == "Variable Variable"
+    assert git("show", "orch/off:folders.txt", cwd=cli.folder) == "/srv/their folder"
+    cli.queue(does("Private", "git config --unset-all safe.directory || true", "echo 1 > two.txt", *script[1:]))
+    cli.run(env={"GITORCH_SANDBOX_MODE": "private"})
+    assert git("log", "-1", "--format=%an", "orch/private", cwd=cli.folder) == "Variable"

@@ -52,6 +52,23 @@ def test_a_replaced_commit_changes_no_answer(repo: Repository) -> None:
     assert repo.commits([original])[0].message.startswith("Add a library")
 
 
+def test_variables_of_git_change_no_answer(repository_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changes the meaning of paths or the output of git is dropped; the user's settings in variables count."""
+    commit(repository_folder, "Lines\n", {"lines.txt": "a\nb\nc\nd\ne\n"})
+    (repository_folder / "lines.txt").write_text("a\nb\nC\nd\ne\n")
+    variables = {"GIT_LITERAL_PATHSPECS": "1", "GIT_DIFF_OPTS": "-u0", "GIT_DIR": "/nowhere"}
+    settings = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "Environment"}
+    for name, value in (variables | settings).items():
+        monkeypatch.setenv(name, value)
+    repository = Repository.discover(repository_folder)
+    patch = repository.git("diff-files", "--patch", "--", ":(top)lines.txt", cwd=repository_folder).text
+    assert " b\n-c\n+C\n d" in patch
+    assert repository.settings.get("user.name") == "Environment"
+    # those of an agent's fence do not
+    monkeypatch.setenv("GITORCH_GIT_DIR", "/nowhere")
+    assert Repository.discover(repository_folder).settings.get("user.name") != "Environment"
+
+
 def _readers(repo: Repository) -> list[psutil.Process]:
     """Return the processes that read objects of a repository; readers of earlier tests may just be ending."""
     return [child for child in psutil.Process().children() if {"--batch-command", _folder(repo)} <= _words(child)]

@@ -22,12 +22,13 @@ def resolve(
     *,
     reserved: Collection[str] = (),
     created: datetime | None = None,
+    branch: str = "",
 ) -> list[Task]:
     """Return the tasks of these drafts, each with a unique id and the ids of its dependencies.
 
     A name in `after` may be an id, a number, a title or a unique prefix of an id; these drafts are searched first.
-    `reserved` are further ids that cannot be used. Raises `InvalidInput` for a duplicate id, an unknown or ambiguous
-    dependency, a cycle, or paths that are not valid globs.
+    `reserved` are further ids that cannot be used, `branch` is the one that the user is on. Raises `InvalidInput` for a
+    duplicate id, an unknown or ambiguous dependency, a cycle, or paths that are not valid globs.
     """
     for draft in drafts:
         _refuse_invalid_globs(draft)
@@ -51,6 +52,7 @@ def resolve(
                 acceptance=draft.acceptance,
                 context=draft.context,
                 base_ref=draft.base,
+                base_branch=branch,
                 budget=draft.budget,
                 timeout=draft.timeout,
                 created=timestamp,
