@@ -6,6 +6,7 @@ This is the only place where gitorch writes to the user's checkout, for the one 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from gitorch.errors import Refused
 from gitorch.git import lockfiles, untouched, worktree_status
+from gitorch.git.index_flags import read_flags
 from gitorch.git.repository import GitFailed, Repository
 from gitorch.git.worktree_list import Worktree, find, list_entries, read_text
 from gitorch.model.naming import Oid, Ref
@@ -146,8 +148,19 @@ def _require_dry_run(repository: Repository, checkout: Worktree, name: str, old:
             "checkout-stuck",
             f"{name} is checked out in {checkout.path}, and git cannot bring its files along",
             why=error.why,
-            fix=(f"git -C {checkout.path} status",),
+            fix=_shown_again(repository, checkout, old, new) or (f"git -C {checkout.path} status",),
         ) from error
+
+
+def _shown_again(repository: Repository, checkout: Worktree, old: Oid, new: Oid) -> tuple[str, ...]:
+    """Return the commands that make git look at the changed files again which its index passes over."""
+    flagged, changes = read_flags(repository, checkout), _changes(repository, old, new)
+    hidden = {"--no-assume-unchanged": flagged.assumed, "--no-skip-worktree": flagged.skipped}
+    commands = []
+    for option, paths in hidden.items():
+        if words := shlex.join(sorted(changes.keys() & {*paths})):
+            commands.append(f"git -C {shlex.quote(str(checkout.path))} update-index {option} -- {words}")
+    return tuple(commands)
 
 
 def _changes(repository: Repository, old: Oid, new: Oid) -> dict[str, str]:

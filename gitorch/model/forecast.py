@@ -12,6 +12,7 @@ import msgspec
 from msgspec import field
 
 from gitorch import typed
+from gitorch.model.branch_state import BranchState
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.resolution import Resolution
 from gitorch.model.task import CheckResult, State, Task
@@ -122,6 +123,12 @@ def active_conflicts(conflicts: Iterable[Conflict], tasks: Mapping[TaskId, Task]
         for conflict in conflicts
         if all(name in tasks and tasks[name].state in IN_FLIGHT for name in conflict.tasks)
     )
+
+
+def without_rewritten(conflicts: Iterable[Conflict], states: Iterable[BranchState]) -> tuple[Conflict, ...]:
+    """Leave out the conflicts of branches that a person has rewritten since: they are about other commits."""
+    rewritten = {state.task.id for state in states if state.unseen and state.is_rewritten}
+    return tuple(conflict for conflict in conflicts if rewritten.isdisjoint(conflict.tasks))
 
 
 def active_names(removed: Iterable[RemovedName], tasks: Mapping[TaskId, Task]) -> tuple[RemovedName, ...]:

@@ -38,7 +38,9 @@ def _refresh_alone(workspace: Workspace, lock: IO[str]) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)  # where another one is at work, it may have begun too early
     # a repository without the git processes of the caller
     old = workspace.repository
-    refresh(msgspec.structs.replace(workspace, repository=Repository(old.common_dir, old.work_tree, old.checkout)))
+    fresh = Repository(old.common_dir, old.work_tree, old.checkout)
+    fresh.head_name = old.head_name
+    refresh(msgspec.structs.replace(workspace, repository=fresh))
 
 
 def refresh(workspace: Workspace) -> None:

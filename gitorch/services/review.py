@@ -17,7 +17,7 @@ from gitorch.flow.review import BranchFacts, ReviewCard
 from gitorch.model import branch_state as branch_state_model
 from gitorch.model import graph, note, rivals
 from gitorch.model.branch_state import BranchState
-from gitorch.model.forecast import Conflict, RemovedName, conflicts_of
+from gitorch.model.forecast import Conflict, RemovedName, conflicts_of, without_rewritten
 from gitorch.model.naming import Oid, TaskId, branch_ref
 from gitorch.model.resolution import Resolution
 from gitorch.model.task import BeforeQuestions, Comment, State, Task, by_id, change, commit_range
@@ -83,7 +83,7 @@ def _board(workspace: Workspace, states: Sequence[BranchState]) -> _Board:
     names = [state.task.id for state in states if needs_verdict(state)]
     return _Board(
         foreign_changes=moved.unacknowledged(workspace),
-        conflicts=saved_conflicts(workspace),
+        conflicts=without_rewritten(saved_conflicts(workspace), states),
         removed_names=saved_names(workspace),
         resolutions=current_resolutions(workspace),
         unlocks=graph.unlocked(names, tasks),

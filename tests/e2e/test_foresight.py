@@ -66,6 +66,19 @@ def test_a_conflict_is_known_before_the_morning(cli: Cli) -> None:
     assert cli.json("task", "three")["conflicts"] == []
 
 
+def test_a_conflict_of_rewritten_commits_is_not_repeated(cli: Cli) -> None:
+    """A commit by hand on top leaves a foreseen conflict; a branch whose commits a person replaced has none of them."""
+    cli.queue(does("one", saved("same.txt", "one"), id="one"), does("two", saved("same.txt", "two"), id="two"))
+    cli.run()
+    base, worktree = cli.tasks()["two"]["base"], Path(cli.tasks()["two"]["worktree"])
+    commit(worktree, "Add more", {"more.txt": "1"})
+    assert pairs(cli.json("status")) == [["one", "two"]]
+    git("reset", "--quiet", "--hard", base, cwd=worktree)
+    commit(worktree, "Start over", {"other.txt": "1"})
+    assert pairs(cli.json("status")) == []
+    assert "will conflict" not in cli("review", "--list").text
+
+
 def test_uncommitted_work_of_a_running_agent_is_foreseen(cli: Cli, tmp_path: Path) -> None:
     """An agent that has not committed yet already meets what is finished; its worktree does not notice."""
     pipe, go = Pipe(tmp_path / "pipe"), Pipe(tmp_path / "go")

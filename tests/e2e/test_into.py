@@ -443,3 +443,16 @@ def test_what_a_run_has_merged_by_itself_needs_approval_here(repository_folder: 
     cli("approve", "one")
     cli("merge", "--into", "main")
     assert (cli.folder / "one.txt").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("flag", ["assume-unchanged", "skip-worktree"])
+def test_a_change_that_git_does_not_show_stops_it_with_what_shows_it(cli: Cli, flag: str) -> None:
+    """`git status` would be silent: the command that is named makes it tell, and the change is kept."""
+    git("update-index", f"--{flag}", "README.md", cwd=cli.folder)
+    (cli.folder / "README.md").write_text("hidden\n")
+    with cli.untouched():
+        (command,) = cli.error("merge", "--into", "main", exit=5)["fix"]
+    assert status(cli) == ""
+    subprocess.run(shlex.split(command), check=True)
+    assert status(cli) == " M README.md"
+    assert (cli.folder / "README.md").read_text() == "hidden\n"

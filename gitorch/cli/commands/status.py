@@ -15,7 +15,7 @@ from gitorch.cli import schema, views
 from gitorch.cli.session import Session, pass_session
 from gitorch.git.line_counts import LineCounts
 from gitorch.model.branch_state import BranchState, describe
-from gitorch.model.forecast import Candidate, Conflict, RemovedName
+from gitorch.model.forecast import Candidate, Conflict, RemovedName, without_rewritten
 from gitorch.model.naming import Oid, TaskId
 from gitorch.model.task import State, Task
 from gitorch.services.protection import Protection
@@ -86,7 +86,7 @@ def _board(workspace: Workspace) -> _Board:
         tip=services.branches.integration_tip(workspace),
         sizes=services.diff_sizes.diff_sizes(workspace, tasks.values()),
         protection=services.protection.to_show(workspace),
-        conflicts=services.forecast_record.saved_conflicts(workspace),
+        conflicts=without_rewritten(services.forecast_record.saved_conflicts(workspace), branches.values()),
         removed_names=services.forecast_record.saved_names(workspace),
         candidate=services.forecast_record.saved_candidate(workspace),
     )
