@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,7 @@ _SETTINGS = {
 _ORIGIN = re.compile(r"/[^\n]*|(?:ssh|https|file)://[^\n]+")
 _DELIVERY = re.compile(r"refs/gitorch/attempts/[^/]+/\d+-\d+(?:-\d+)?")
 _QUIET = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+_AT_THE_END = 1 << 62
 _TRIES = 100
 _SHOWN = 300
 _LEASE = "gitorch <gitorch@localhost> 0 +0000"
@@ -69,6 +70,28 @@ def delivery_ref(task: str, epoch: int, attempt: int, rescue: int = 0) -> Ref:
 def is_delivery_ref(name: str) -> bool:
     """Return whether a worker makes a ref of this name. It says nothing by itself: the engine names the tip."""
     return _DELIVERY.fullmatch(name) is not None
+
+
+def attempts_folder(task: str) -> str:
+    """Return the folder of the refs under which a task's work is delivered."""
+    return f"{OWN_REFS}attempts/{task}/"
+
+
+def last_rescue(repository: Repository, refs: Mapping[Ref, Oid], task: str) -> Oid | None:
+    """Return the newest rescue point of a task's agent that is at work elsewhere; None if there is none.
+
+    `refs` has those of `attempts_folder`. An agent that has delivered at its end is at work no more.
+    """
+    found = {}
+    for ref, commit in refs.items():
+        if ref.startswith(attempts_folder(task)) and is_delivery_ref(ref):
+            epoch, attempt, *number = map(int, ref.rpartition("/")[2].split("-"))
+            found[epoch, attempt, *(number or [_AT_THE_END])] = commit
+    if not found or (newest := max(found))[2] == _AT_THE_END:
+        return None
+    lease = repository.read_ref(lease_ref(task))
+    is_current = lease is not None and _parse_lease(repository, lease)[0] == newest[0]
+    return found[newest] if is_current else None
 
 
 def take_lease(repository: Repository, task: str, token: str) -> Lease:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from gitorch.flow.forecast import pairs
 from gitorch.flow.forecast.pairs import Branch, MergeCache
 from gitorch.flow.scheduling import base
 from gitorch.git import worktrees
+from gitorch.git.attempt_exchange import attempts_folder, last_rescue
 from gitorch.git.repository import Repository
 from gitorch.git.tree_size import comparison_problem
 from gitorch.model import naming, rivals
@@ -54,8 +55,9 @@ def make_forecast(
 
 
 def in_flight_refs(inputs: MergeInputs) -> dict[Ref, Oid]:
-    """Return the refs that a forecast depends on: the branches of tasks, and their rescue points."""
-    return inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue")
+    """Return the refs that a forecast depends on: the branches of tasks, and their rescue points, also of workers."""
+    elsewhere = [attempts_folder(task.id) for task in inputs.tasks.values() if _is_open(task)]
+    return inputs.repository.refs(*_branch_patterns(inputs), f"{naming.OWN_REFS}rescue", *elsewhere)
 
 
 def inputs_fingerprint(inputs: MergeInputs, refs: Mapping[Ref, Oid]) -> object:
@@ -96,7 +98,23 @@ def _branches_in_flight(inputs: MergeInputs, refs: Mapping[Ref, Oid], clean: Col
     for name, commit in zip(saved, inputs.repository.commits(saved.values()), strict=True):
         if commit.parents[-1:] == (tips[name],):  # an older rescue point holds work that has been committed since
             tips[name] = commit.oid
+    tips |= _at_work_elsewhere(inputs.repository, refs, [task for task in tasks if _is_open(task)], tips)
     return [Branch(task.id, task.base, tips[task.id]) for task in tasks if task.base and task.id in tips]
+
+
+def _at_work_elsewhere(
+    repository: Repository, refs: Mapping[Ref, Oid], tasks: Sequence[Task], tips: Mapping[TaskId, Oid]
+) -> dict[TaskId, Oid]:
+    """Return the rescue points of agents that work on workers now, where these build on the branch."""
+    found = {}
+    for task in tasks:
+        tip = tips.get(task.id)
+        saved = last_rescue(repository, refs, task.id) if tip else None
+        if tip is None or saved is None or task.base is None or not repository.is_ancestor(tip, saved):
+            continue
+        if not comparison_problem(repository, task.base, saved):
+            found[task.id] = saved
+    return found
 
 
 def _branch_patterns(inputs: MergeInputs) -> list[str]:

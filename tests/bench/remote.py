@@ -4,7 +4,8 @@
 
 Agents end at once, one runs at a time, and there are no checks: what is left is the work around an agent. Printed are
 also the medians of the two parts that a worker has in it: from the submission to the start of the agent, and from its
-end until its branch has the commits.
+end until its branch has the commits. Processor time says more than these on a busy machine: that of the worker has its
+programs and its git in it, with what answers a push at home.
 """
 
 from __future__ import annotations
@@ -71,6 +72,11 @@ def parts(cli: Cli, name: str, tasks: int) -> tuple[float, float]:
     return statistics.median(starts), statistics.median(imports)
 
 
+def processor_seconds(pid: int) -> float:
+    """Return what a process and the children that it waited for have used."""
+    return sum(psutil.Process(pid).cpu_times()[:4])
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
@@ -92,12 +98,16 @@ def main() -> None:
             local = seconds_each(cli, "local", options.tasks)
             cli.configure(OBEDIENT + f'[remote]\naddress = "{server.address}"\n')
             cold = seconds_each(cli, "cold", 1)
+            before = [processor_seconds(pid) for pid in (worker.pid, server.pid)]
             warm = seconds_each(cli, "warm", options.tasks)
+            used = [processor_seconds(pid) for pid in (worker.pid, server.pid)]
             print(f"at home {local:.2f} s, first on a worker {cold:.2f} s, then {warm:.2f} s for each task")
             start, imported = parts(cli, "warm", options.tasks)
             print(
                 f"submission to start {start:.2f} s, end to import {imported:.2f} s, together {start + imported:.2f} s"
             )
+            each = [(after - first) / options.tasks for first, after in zip(before, used, strict=True)]
+            print(f"processor time for each task: worker {each[0]:.2f} s, server {each[1]:.2f} s")
             print(f"load {os.getloadavg()[0]:.1f}")
             print(f"worker {psutil.Process(worker.pid).memory_info().rss / 1e6:.0f} MB")
             worker.terminate()

@@ -246,6 +246,19 @@ def test_a_message_reaches_an_agent_on_a_worker(cli: Cli) -> None:
     assert "first" in show(cli, "orch/second:told.txt")
 
 
+@pytest.mark.usefixtures("workers")
+def test_the_forecast_sees_what_an_agent_on_a_worker_has_not_committed(cli: Cli) -> None:
+    """By its rescue points: it is told of a conflict with a branch although its own has nothing yet."""
+    wait = "for i in $(seq 600); do test -s $GITORCH_CONFLICTS && break; sleep 0.1; done"
+    second = {
+        "id": "second",
+        "prompt": told("Do Second", "echo second > README.md", wait, "cp $GITORCH_CONFLICTS told.txt"),
+    }
+    cli.queue(does("First", saved("README.md", "first")), second)
+    cli.run("-m", "2", "-c", "run.rescue_every=1s")
+    assert "first" in show(cli, "orch/second:told.txt")
+
+
 def test_a_killed_worker_costs_one_attempt(cli: Cli, server: Server, workers: list[int], tmp_path: Path) -> None:
     """The attempt is lost and made again on the other machine, once; nothing of the first stays alive."""
     ready = Pipe(tmp_path / "ready")

@@ -12,10 +12,12 @@ from gitorch.executors.temporal.messages import Route
 from gitorch.git.attempt_exchange import (
     ExchangeFailed,
     Mirror,
+    attempts_folder,
     delivery_ref,
     end_lease,
     import_bundle,
     is_delivery_ref,
+    last_rescue,
     lease_ref,
     take_lease,
 )
@@ -251,6 +253,28 @@ def test_a_push_whose_answer_was_lost_does_not_end_the_rescue_points(
     saved = saver.save(progress_with(repository, start, one="x"))
     assert saved is not None
     assert saved.ref == "refs/gitorch/attempts/t/1-1-2"
+
+
+def test_the_last_rescue_point_is_that_of_who_works_now(
+    home: Repository, mirror: Mirror, start: Oid, tmp_path: Path
+) -> None:
+    """Not of another task, an earlier submission, or an agent that has delivered at its end."""
+    repository, saver = rescues(home, mirror, start, tmp_path)
+    saver.save(progress_with(repository, start, one="x"))
+    saved = saver.save(progress_with(repository, start, one="y"))
+    git("update-ref", "refs/gitorch/attempts/t2/1-1-9", start, cwd=home.common_dir)
+
+    def last() -> Oid | None:
+        return last_rescue(home, home.refs(attempts_folder("t")), "t")
+
+    assert saved is not None
+    assert last() == saved.tip
+    assert last_rescue(home, {}, "t") is None
+    git("update-ref", "refs/gitorch/attempts/t/1-1", start, cwd=home.common_dir)
+    assert last() is None
+    git("update-ref", "-d", "refs/gitorch/attempts/t/1-1", cwd=home.common_dir)
+    take_lease(home, "t", "b2")
+    assert last() is None
 
 
 def test_a_repository_inside_is_saved_and_not_for_the_branch(

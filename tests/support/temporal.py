@@ -89,10 +89,14 @@ class Server:
         self._process.wait()
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def memory(self) -> int:
         """Return its resident memory, in bytes."""
-        assert self._process is not None
-        return psutil.Process(self._process.pid).memory_info().rss
+        return psutil.Process(self.pid).memory_info().rss
 
 
 class TemporalConnect:
