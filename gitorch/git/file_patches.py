@@ -66,6 +66,11 @@ class FilePatch(msgspec.Struct, frozen=True, kw_only=True):
         return [line for hunk in self.hunks for line in hunk.removed]
 
     @property
+    def is_binary(self) -> bool:
+        """Whether it has no lines for people: attributes do not decide that, since a branch can change them."""
+        return any("\0" in line.text for hunk in self.hunks for line in hunk.lines)
+
+    @property
     def is_rename(self) -> bool:
         """Whether the file was renamed."""
         return self.status == "R"

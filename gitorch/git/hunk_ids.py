@@ -18,7 +18,7 @@ _LENGTH = 16
 
 
 class HunkPatch(msgspec.Struct, frozen=True):
-    """A hunk of a branch with its patch ids; `hunk` is None for what has no lines (a mode, a rename)."""
+    """A hunk of a branch with its patch ids; `hunk` is None for what has no lines (a mode, a rename, a binary file)."""
 
     file: FilePatch
     hunk: Hunk | None
@@ -50,6 +50,11 @@ def hunk_patches(patch: BranchPatch) -> list[HunkPatch]:
 
 
 def _of_file(file: FilePatch) -> Iterator[HunkPatch]:
+    if file.is_binary:
+        yield HunkPatch(
+            file, None, (_digest("file", file.old_path, file.path, file.old_mode, file.new_mode, file.new_id),)
+        )
+        return
     if not file.hunks or file.old_path != file.path or (file.status == "M" and file.old_mode != file.new_mode):
         content = () if file.hunks else (file.new_id,)
         yield HunkPatch(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gitorch.cli.terminal.hunk_text import patch_text
+from gitorch.cli.views.report_diff import patch_files
+from gitorch.cli.views.review_file import quoted_lines
 from gitorch.config import Config
 from gitorch.config.settings import ReviewSettings
 from gitorch.flow.review import branch_facts, branch_signals
 from gitorch.git.file_changes import FileChange, file_changes
+from gitorch.git.file_patches import read_files
+from gitorch.git.hunk_ids import hunk_patches
 from gitorch.git.line_counts import line_counts
+from gitorch.git.patch_lines import read_patch
 from gitorch.git.repository import Repository
 from gitorch.model.naming import Oid, TaskId
 from tests.support.git import git
@@ -86,3 +92,48 @@ def test_a_rename_hides_no_path(repository_folder: Path) -> None:
         ("sensitive", "auth/login.py"),
         ("outside-paths", "login.py"),
     }
+
+
+def test_a_binary_file_is_one_line(repository_folder: Path) -> None:
+    """Its bytes are neither hunks nor quoted lines nor on a page; attributes make no text of it, and hide no text."""
+    base = Oid(git("rev-parse", "HEAD", cwd=repository_folder))
+    (repository_folder / "raw.bin").write_bytes(b"a\0b\nsecond\n")
+    (repository_folder / "code.py").write_text("text = 1\n")
+    (repository_folder / ".gitattributes").write_text("*.bin diff\n*.py -diff\n")
+    git("add", "-A", cwd=repository_folder)
+    git("commit", "-qm", "x", cwd=repository_folder)
+    tip = Oid(git("rev-parse", "HEAD", cwd=repository_folder))
+    repository = Repository.discover(repository_folder)
+    hunks = hunk_patches(read_files(repository, base, tip))
+    assert [(hunk.place, hunk.hunk is None) for hunk in hunks] == [
+        (".gitattributes:1", False),
+        ("code.py:1", False),
+        ("raw.bin", True),
+    ]
+    text = patch_text(hunks)
+    assert "Binary files a/raw.bin and b/raw.bin differ" in text
+    assert "+text = 1" in text
+    assert "second" not in text
+    assert [line.text for line in quoted_lines(hunks) if line.file == "raw.bin"] == [
+        "diff --git a/raw.bin b/raw.bin",
+        "new file mode 100644",
+        "Binary files a/raw.bin and b/raw.bin differ",
+    ]
+    files = {file.name: file for file in patch_files(read_patch(repository, base, tip, 100))}
+    ((run,), (added,)) = (files["raw.bin"].runs, files["code.py"].runs[-1:])
+    assert [line.text for line, _ in run.lines] == ["a binary file"]
+    assert [line.text for line, _ in added.lines] == ["text = 1"]
+
+
+def test_a_binary_file_that_changed_is_to_be_looked_at_again(repository_folder: Path) -> None:
+    """Its id is that of its content: the same bytes after a rebase were viewed, others were not."""
+    base = Oid(git("rev-parse", "HEAD", cwd=repository_folder))
+    ids = []
+    for content in (b"a\0b\n", b"a\0c\n", b"a\0b\n"):
+        (repository_folder / "raw.bin").write_bytes(content)
+        git("add", "-A", cwd=repository_folder)
+        git("commit", "-qm", "x", cwd=repository_folder)
+        tip = Oid(git("rev-parse", "HEAD", cwd=repository_folder))
+        (hunk,) = hunk_patches(read_files(Repository.discover(repository_folder), base, tip))
+        ids.append(hunk.ids)
+    assert ids[0] == ids[2] != ids[1]

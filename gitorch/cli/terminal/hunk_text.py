@@ -54,7 +54,9 @@ def head_lines(file: FilePatch) -> Iterator[str]:
     if file.old_path != file.path:
         yield f"rename from {old}"
         yield f"rename to {new}"
-    if file.hunks:
+    if file.is_binary:
+        yield f"Binary files a/{old} and b/{new} differ"
+    elif file.hunks:
         yield f"--- {'/dev/null' if file.old_mode == NO_FILE else f'a/{old}'}"
         yield f"+++ {'/dev/null' if file.new_mode == NO_FILE else f'b/{new}'}"
 

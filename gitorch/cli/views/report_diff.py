@@ -59,6 +59,8 @@ def hunk_files(hunks: Sequence[HunkPatch]) -> Iterator[DiffFile]:
 
 
 def _file(name: str, lines: Sequence[PatchLine]) -> DiffFile:
+    if any("\0" in line.text for line in lines):
+        lines = [PatchLine(LineKind.META, "a binary file")]
     redactor = Redactor()
     texts = [(line, safe_block(redactor.feed(line.text + "\n")).rstrip("\n")) for line in lines]
     runs = tuple(
