@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 
 import click
@@ -12,6 +13,20 @@ from gitorch.model.task import ALIVE, DONE, State
 
 _HAS_LOG = frozenset(State) - {State.QUEUED}
 _STOPPED = frozenset({State.FAILED, State.CANCELLED})
+
+
+class Dollars(click.FloatRange):
+    """An amount of 0 or more; `nan`, which no amount reaches, is none."""
+
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the amount."""
+        amount = float(super().convert(value, param, ctx))
+        if not math.isfinite(amount):
+            self.fail(f"{value} is not an amount", param, ctx)
+        return amount
+
+
+DOLLARS = Dollars(min=0)
 
 
 class TaskIn(TaskName):

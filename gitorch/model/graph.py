@@ -128,6 +128,16 @@ def blockers(task: Task, tasks: Mapping[TaskId, Task]) -> list[Task]:
     return [tasks[name] for name in task.spec.after if name in tasks and not _is_done(tasks[name], DONE)]
 
 
+def stranded(tasks: Mapping[TaskId, Task]) -> dict[TaskId, list[TaskId]]:
+    """Return each task without a result that queued tasks wait for, at any depth, with these in their order."""
+    direct = _direct_dependants(tasks)
+    over = (State.FAILED, State.CANCELLED, State.REJECTED)
+    found = {task.id: _reached(task.id, direct) for task in tasks.values() if task.state in over and task.id in direct}
+    queued = sorted((task for task in tasks.values() if task.state is State.QUEUED), key=urgency)
+    waiting = {name: [task.id for task in queued if task.id in reached] for name, reached in found.items()}
+    return {name: names for name, names in waiting.items() if names}
+
+
 def is_unpicked(task: Task) -> bool:
     """Return whether a task is finished, and a person has yet to pick it or one of its rivals."""
     return task.spec.rival is not None and task.state is State.FINISHED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -107,8 +107,19 @@ def run(
         summary = _summary(workspace, scheduler, changed, stop, started, watch.finish())
         _record_end(workspace, summary)
         _notify_end(workspace, notifier, scheduler, summary)
-        troubles = (*background.troubles(), *notifier.troubles, *watch.troubles())
+        troubles = (*background.troubles(), *notifier.troubles, *watch.troubles(), *_stranded(workspace.tasks))
         return msgspec.structs.replace(summary, troubles=troubles)
+
+
+_MAX_NAMED = 5
+
+
+def _stranded(tasks: Mapping[TaskId, Task]) -> Iterator[str]:
+    """Yield which queued tasks no run can start, because of a task that has no result."""
+    for name, waiting in graph.stranded(tasks).items():
+        more = f" and {len(waiting) - _MAX_NAMED} more" if len(waiting) > _MAX_NAMED else ""
+        named = ", ".join(waiting[:_MAX_NAMED])
+        yield f"{named}{more} cannot start: {name} is {tasks[name].state} (orchestrate retry {name})"
 
 
 def _prepare(workspace: Workspace) -> RunContext:

@@ -320,6 +320,14 @@ def test_from_inside_an_agent_a_persons_commands_are_refused(cli: Cli) -> None:
     assert "new.txt" in cli("diff", "write-a-file", env=inside).text
 
 
+def test_a_budget_that_no_amount_reaches_is_exit_2(cli: Cli) -> None:
+    """`nan` is no limit, and would be taken for one."""
+    for words in (("run",), ("submit", WORK)):
+        assert (
+            cli.error(*words, "--budget", "nan", exit=2)["what"] == "Invalid value for '--budget': nan is not an amount"
+        )
+
+
 def test_json_that_cannot_be_given_is_exit_2(cli: Cli) -> None:
     """With --json nothing but JSON is printed: the help as an object where a command is missing, no raw transcript."""
     assert cli("log", "x", "--raw", "--json", ok=2).json["code"] == "usage"

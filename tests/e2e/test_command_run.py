@@ -67,6 +67,14 @@ def test_until_stops_the_run(cli: Cli, tmp_path: Path) -> None:
     assert cli.states() == {"measure": "failed", "one": "finished", "two": "queued"}
 
 
+def test_tasks_that_wait_for_a_failed_one_are_named_at_the_end(cli: Cli) -> None:
+    """No run can start them: the summary says so, and which command helps, also when nothing else is left to run."""
+    cli.queue(does("Bad", "exit 3"), does("Kid", "true", after=["bad"]), does("Grandkid", "true", after=["kid"]))
+    text = "kid, grandkid cannot start: bad is failed (orchestrate retry bad)"
+    assert cli("run", "--json", "-c", "run.retries=0", ok=6).stream[-1]["troubles"] == [text]
+    assert f"warning: {text}" in cli.run().text
+
+
 def test_dependencies_that_conflict_wait_and_the_rest_goes_on(cli: Cli) -> None:
     """Where several dependencies cannot be combined, that task says so and waits; nothing else stops."""
     cli.queue(

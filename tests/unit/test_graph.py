@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitorch.errors import InvalidInput
-from gitorch.model.graph import blockers, closure, dependants, merge_order, ready, refuse_broken
+from gitorch.model.graph import blockers, closure, dependants, merge_order, ready, refuse_broken, stranded
 from gitorch.model.naming import TaskId
 from gitorch.model.task import Priority, State, Task, by_id
 from tests.support.tasks import make_task
@@ -94,6 +94,22 @@ def test_what_holds_no_work_blocks(state: State) -> None:
     tasks = by_id([task("a", 1, state=state), task("b", 2, "a")])
     assert ids(blockers(tasks[TaskId("b")], tasks)) == ["a"]
     assert ready(tasks) == []
+
+
+def test_what_waits_for_a_task_without_a_result_is_stranded() -> None:
+    """At any depth, most urgent first; what is done already, and what waits for work that goes on, is not."""
+    tasks = by_id(
+        [
+            task("bad", 1, state=State.FAILED),
+            task("kid", 2, "bad"),
+            task("grandkid", 3, "kid", priority=Priority.HIGH),
+            task("done", 4, "bad", state=State.FINISHED),
+            task("works", 5, state=State.RUNNING),
+            task("waits", 6, "works"),
+            task("alone", 7, state=State.CANCELLED),
+        ]
+    )
+    assert stranded(tasks) == {"bad": ["grandkid", "kid"]}
 
 
 @given(graphs())

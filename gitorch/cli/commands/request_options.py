@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from gitorch import config, services
-from gitorch.cli.choices import AGENT, PREDECESSOR, REF, ROLE
+from gitorch.cli.choices import AGENT, DOLLARS, PREDECESSOR, REF, ROLE
 from gitorch.cli.session import Session
 from gitorch.errors import InvalidInput
 from gitorch.model.naming import TaskId
@@ -30,7 +30,7 @@ _OPTIONS = (
     ),
     click.option("--paths", multiple=True, metavar="GLOB", help="Paths that the task should stay in (repeatable)."),
     click.option("--base", type=REF, metavar="REF", help="Start from REF instead of the configured base."),
-    click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Cost limit of all attempts."),
+    click.option("--budget", type=DOLLARS, metavar="DOLLARS", help="Cost limit of all attempts."),
     click.option("--timeout", metavar="TIME", help="Time limit of one attempt: 45m, 2h."),
 )
 

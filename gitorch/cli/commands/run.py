@@ -15,6 +15,7 @@ import click
 
 from gitorch import services
 from gitorch.cli import schema, views
+from gitorch.cli.choices import DOLLARS
 from gitorch.cli.commands.changes import print_change
 from gitorch.cli.commands.report import write_page
 from gitorch.cli.session import Session, pass_session
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     metavar="07:00",
     help="Start no task after this time, nor one that very likely takes longer.",
 )
-@click.option("--budget", type=click.FloatRange(0), metavar="DOLLARS", help="Stop after spending this much.")
+@click.option("--budget", type=DOLLARS, metavar="DOLLARS", help="Stop after spending this much.")
 @click.option(
     "--token-budget", type=click.IntRange(0), metavar="TOKENS", help="Stop after using this many tokens of any agent."
 )
