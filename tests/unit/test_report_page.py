@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from gitorch.cli.views import report_page
+from gitorch.cli.views import report_page, report_words
 from gitorch.cli.views.report_diff import patch_files
 from gitorch.cli.views.report_graph import BOX_HEIGHT, BOX_WIDTH, TaskGraph, task_graph
 from gitorch.cli.views.report_timeline import timeline
@@ -119,3 +119,10 @@ def test_a_night_without_work_is_red() -> None:
     page = report_page.page(a_report(ReportEntry(task=failed)), NOW)
     assert '<strong class="bad">0 of 1 task finished' in page
     assert '<p class="bad">exit code 3</p>' in page
+
+
+def test_no_task_went_both_well_and_wrong() -> None:
+    """Passed checks do not make a conflict good news."""
+    named = {section.title: {name for name, _ in section.lines} for section in report_words.sections(busy_night(), NOW)}
+    assert "orders-api" in named["Went wrong"]
+    assert not named["Went well"] & named["Went wrong"]

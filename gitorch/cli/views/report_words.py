@@ -13,7 +13,7 @@ from gitorch.cli.views.labels import Bucket
 from gitorch.cli.views.quantities import plural
 from gitorch.cli.views.takeovers import takeovers
 from gitorch.model.naming import TaskId
-from gitorch.model.task import State, Task
+from gitorch.model.task import Task
 from gitorch.services.report import NightReport, ReportEntry
 
 _PROGRAM = "orchestrate"
@@ -61,8 +61,8 @@ def sections(report: NightReport, now: datetime) -> list[ReportSection]:
     entries = report.entries
     tasks = {entry.task.id: entry.task for entry in entries}
     waiting = {task.id for task in report.waiting}
-    well = [entry.task for entry in entries if entry.task.passed and entry.task.state is not State.FAILED]
     wrong = [task for task in tasks.values() if labels.needs_attention(task)]
+    well = [task for task in tasks.values() if task.passed and task not in wrong]
     paused = [task for task in tasks.values() if labels.bucket(task) in (Bucket.PAUSED, Bucket.RUNNING)]
     unlocks = labels.unlock_counts(tasks)
     all_sections = [
