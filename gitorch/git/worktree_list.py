@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import msgspec
 
+from gitorch.git import trusted_filters
 from gitorch.git.opened_worktree import is_genuine, opened
 from gitorch.git.repository import Output, Repository
 from gitorch.model.naming import Ref
@@ -29,17 +31,27 @@ class Worktree(msgspec.Struct, frozen=True):
         """Whether it is a linked worktree, not the user's own work tree."""
         return self.admin.parent.name == "worktrees"
 
-    def git(self, repository: Repository, *args: str, input: bytes | None = None, **options: object) -> Output:
+    def git(
+        self,
+        repository: Repository,
+        *args: str,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        ok: Container[int] = (0,),
+    ) -> Output:
         """Run git in it, with its own git folder and not with the `.git` file that an agent could replace.
 
         Raises `WorktreeReplaced` if a linked worktree's folder is not the one that git made. Git then works in the
-        folder that was opened, whatever takes its place meanwhile.
+        folder that was opened, whatever takes its place meanwhile, and starts the user's filters elsewhere.
         """
         if not self.is_linked:
-            return repository.git(*args, input=input, cwd=self.path, git_dir=self.admin, **options)  # type: ignore[arg-type]
+            return repository.git(*args, input=input, cwd=self.path, git_dir=self.admin, env=env, ok=ok)
+        words, commands = trusted_filters.options(repository)
         with opened(self.path, self.admin) as folder, repository.inherit_lock(folder, all_threads=False):
             cwd = _DESCRIPTORS / str(folder) if _HAS_DESCRIPTORS else self.path
-            return repository.git(*args, input=input, cwd=cwd, git_dir=self.admin, **options)  # type: ignore[arg-type]
+            return repository.git(
+                *words, *args, input=input, cwd=cwd, git_dir=self.admin, env={**commands, **(env or {})}, ok=ok
+            )
 
 
 class WorktreeEntry(msgspec.Struct, frozen=True):
