@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -79,6 +82,26 @@ def test_an_open_network_is_the_hosts() -> None:
     assert "--unshare-net" not in words(
         Box(read=(), write=(), folder="/", shares_network=True),
     )
+
+
+def test_a_name_does_not_lead_to_an_address_of_this_machine(tmp_path: Path) -> None:
+    """Not only loopback: services may listen on its other addresses alone. The number stands for a name here."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        name = str(int(ipaddress.ip_address(probe.getsockname()[0])))
+    with socket.create_server(("", 0)) as server:
+        address = f"{name}:{server.getsockname()[1]}"
+        client, other = socket.socketpair()
+        with client, other:
+            other.sendall(f"CONNECT {address} HTTP/1.1\r\n\r\n".encode())
+            gate = egress.Gate([address], str(tmp_path / "log"), "")
+            # it would relay for ever what it allows
+            threading.Thread(target=gate.answer, args=(client,), daemon=True).start()
+            assert other.recv(99).startswith(b"HTTP/1.1 403 ")
+    assert (tmp_path / "log").read_text().endswith(f" DENY {address}\n")
 
 
 @pytest.mark.parametrize(

@@ -245,10 +245,11 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 def _connect_directly(host: str, port: int) -> socket.socket:
     """Connect to a host; an allowed name must not lead to this machine, unless it is a name of this machine."""
     problem: OSError | None = None
-    for _, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         where = ipaddress.ip_address(str(address[0]).partition("%")[0])
         mapped = getattr(where, "ipv4_mapped", None) or where
         is_own = mapped.is_loopback or mapped.is_link_local or mapped.is_unspecified or mapped.is_multicast
+        is_own = is_own or (not _is_address(host) and _is_of_this_machine(family, str(address[0])))
         if is_own and not (_is_local(host) and mapped.is_loopback):
             raise Denied("403 Forbidden", f"{host} leads to {where}, an address of this machine or its network")
         try:
@@ -256,6 +257,16 @@ def _connect_directly(host: str, port: int) -> socket.socket:
         except OSError as error:
             problem = error
     raise problem or OSError("no address")
+
+
+def _is_of_this_machine(family: int, address: str) -> bool:
+    """Return whether an address is one of this machine's own: a service could wait there for this machine alone."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+        return True
 
 
 def _through(proxy: str, host: str, port: int) -> socket.socket:
