@@ -95,9 +95,10 @@ def rebase_integration(
     branch, name = inputs.base_name, inputs.config.integration
     result = merge.rebase(replayer, integration, branch, base_tip, lambda branch: _is_rewritable(inputs, branch))
     if target is not None and isinstance(result, merge.NotRebased):
+        move = f"moved on by {result.ahead} commits" if result.ahead else "was reset"
         raise Refused(
             "into-diverged",
-            f"{branch} moved on by {result.ahead} commits, and {name} cannot be replayed on it",
+            f"{branch} {move}, and {name} cannot be replayed on it",
             why=result.reason,
             fix=(f"git switch {branch} && git merge {name}",),
         )

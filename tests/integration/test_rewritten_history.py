@@ -54,7 +54,7 @@ def edited(*lines: tuple[int, str]) -> str:
 
 
 @pytest.mark.parametrize("published_by", ["gitorch", "git"])
-@pytest.mark.parametrize("how", ["reset", "drop", "amend"])
+@pytest.mark.parametrize("how", ["only reset", "reset", "drop", "amend"])
 def test_what_was_removed_does_not_come_back(made: Repo, published_by: str, how: str) -> None:
     """Commits that `main` had and that its owner took out, or amended, stay out of the integration branch, too."""
     made.task("one", {"one": "1\n"})
@@ -64,7 +64,10 @@ def test_what_was_removed_does_not_come_back(made: Repo, published_by: str, how:
     else:
         made.cli("merge")
         made.git("merge", "--quiet", "--ff-only", "orch/integration")
-    if how == "reset":
+    if how == "only reset":
+        made.git("reset", "--quiet", "--hard", "HEAD~1")
+        expected = {"one"}
+    elif how == "reset":
         made.git("reset", "--quiet", "--hard", "HEAD~2")
         commit(made.folder, "instead", {"instead": "x\n"})
         expected = {"instead"}

@@ -21,7 +21,8 @@ def base_lines(plan: MergePlan, integration: str, terminal: TerminalStyle) -> li
     if rebased is None:
         return []
     branch = terminal.clean(integration)
-    prefix = f"{terminal.clean(rebased.branch)} moved by {plural(rebased.ahead, 'commit')}: "
+    move = f"moved by {plural(rebased.ahead, 'commit')}" if rebased.ahead else "was reset"
+    prefix = f"{terminal.clean(rebased.branch)} {move}: "
     if isinstance(rebased, NotRebased):
         return [prose((f"{prefix}{branch} is not rebased ({terminal.clean(rebased.reason)})", "yellow"))]
     if isinstance(rebased.replayed, Conflicted):

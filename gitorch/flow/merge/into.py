@@ -38,7 +38,7 @@ class MergeTarget(msgspec.Struct, frozen=True):
 
 
 class Rebased(msgspec.Struct, frozen=True, kw_only=True):
-    """The integration branch replayed on a branch that moved on by `ahead` commits.
+    """The integration branch replayed on a branch that moved on by `ahead` commits, or was reset to an earlier one (0).
 
     `removed` commits of it were on that branch before, and were removed there: they stay out.
     """
@@ -105,24 +105,28 @@ def _no_branch(repository: Repository, name: str, integration: str) -> NotFound 
 def rebase(
     replayer: Replayer, integration: Oid, branch: str, branch_tip: Oid, is_own_branch: IsOwnBranch
 ) -> Rebased | NotRebased | None:
-    """Replay the integration branch's own commits on a branch that moved on; None if it contains all of that branch.
+    """Replay the integration branch's own commits on a branch that moved on or was reset; None if it did neither.
 
     What the branch had before, and has no more, was removed by its owner and does not come back. Never rewrites
     merges, or commits that are also on another user branch: the integration branch then does not move.
     """
     repository = replayer.repository
     behind, ahead = _distance(repository, integration, branch_tip)
-    if not ahead:
-        return None
     if not behind:
-        return Rebased(branch=branch, ahead=ahead, before=integration, replayed=Replayed(branch_tip, ()))
+        replayed = Replayed(branch_tip, ())
+        return Rebased(branch=branch, ahead=ahead, before=integration, replayed=replayed) if ahead else None
+    published = _published(repository, integration, branch)
+    if not ahead and published in (None, branch_tip):
+        return None
     fork = repository.git("merge-base", integration, branch_tip, ok=(0, 1))
     if fork.code != 0:
         return NotRebased(branch, ahead, "they have no commit in common")
-    start = _published(repository, integration, branch) or Oid(fork.text.split("\n")[0])
+    start = published or Oid(fork.text.split("\n")[0])
+    removed = repository.git("rev-list", "--reverse", start, f"^{branch_tip}").text.split()
+    if not ahead and not removed:
+        return None
     if reason := _why_not_rewritable(repository, integration, (branch_tip, start), is_own_branch):
         return NotRebased(branch, ahead, reason)
-    removed = repository.git("rev-list", "--reverse", start, f"^{branch_tip}").text.split()
     commits = CommitRange(start, integration)
     replayer.read([commits], branch_tip)
     return Rebased(
