@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitorch.cli.session import with_common_options
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Sections = Mapping[str, Mapping[str, tuple[str, str]]]
 """By title: the commands of a section of the help, each with its module and one line about it."""
@@ -44,6 +47,14 @@ class LazyGroup(click.Group):
             return None
         module, function = self.functions[cmd_name]
         return with_common_options(getattr(importlib.import_module(f"gitorch.cli.commands.{module}"), function))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands and options; click would import each command for its help."""
+        summaries = {name: summary for section in self.sections.values() for name, (_, summary) in section.items()}
+        commands = [click.Command(name, short_help=summary) for name, summary in summaries.items()]
+        names = click.Group(commands=commands, add_help_option=False)
+        found = names.shell_complete(click.Context(names), incomplete)
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         for title, section in self.sections.items():

@@ -81,6 +81,16 @@ def test_a_merge_without_checks_loads_no_rooms(repository_folder: Path) -> None:
     assert found & {*FOREIGN, *_LAZY - {"gitorch.replay"}, *heavy} == set()
 
 
+def test_completing_a_command_loads_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names and summaries of all commands are known without any of them."""
+    variables = {"_ORCHESTRATE_COMPLETE": "bash_complete", "COMP_WORDS": "orchestrate ", "COMP_CWORD": "1"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = loaded(tmp_path)
+    assert "click.shell_completion" in found, "nothing was completed"
+    assert not {name for name in found if name.startswith(("gitorch.cli.commands.", "msgspec"))}
+
+
 def test_a_run_without_conflicts_loads_little(repository_folder: Path) -> None:
     """YAML, TLS, the matcher of globs and the merge by structure are for what few runs meet."""
     cli = Cli(repository_folder)
