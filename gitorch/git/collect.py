@@ -143,8 +143,10 @@ def _commit(repository: Repository, worktree: Worktree, message: str) -> None:
     file = worktree.admin / "gitorch-message"
     file.write_bytes(message.encode())
     options = ("--quiet", "--no-verify", "--cleanup=verbatim", "--allow-empty-message", f"--file={file}")
+    # the message is in UTF-8, whatever the user writes commits in
+    words = ("-c", "i18n.commitEncoding=UTF-8", "commit", *options)
     # 1: nothing that was staged is a change
-    worktree.git(repository, "commit", *options, env=repository.identity(), ok=(0, 1))
+    worktree.git(repository, *words, env=repository.identity(), ok=(0, 1))
     file.unlink()
 
 

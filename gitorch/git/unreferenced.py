@@ -73,7 +73,8 @@ def commit_tree(
             return commit_tree(repository, tree, parents, message, env, objects=places)
     parents = list(parents)
     options = [word for parent in parents for word in ("-p", parent)]
-    answer = repository.git("commit-tree", tree, *options, input=message.encode(), env={**objects, **env})
+    words = ("-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, *options)
+    answer = repository.git(*words, input=message.encode(), env={**objects, **env})
     commit = Oid(answer.text)
     store_reachable(repository, objects, commit, parents)
     return commit

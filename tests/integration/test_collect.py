@@ -47,6 +47,15 @@ def test_what_was_forgotten_is_committed(repo: Repository, worktree: Worktree, b
     assert git("status", "--porcelain", cwd=worktree.path) == ""
 
 
+def test_the_message_is_utf8_in_any_repository(repo: Repository, worktree: Worktree, base: Oid) -> None:
+    """Where commits are written in another encoding, the message is not declared to be in that one."""
+    git("config", "i18n.commitEncoding", "ISO-8859-1", cwd=worktree.path)
+    (worktree.path / "new").write_text("x")
+    assert isinstance(collected(repo, worktree, base), Collected)
+    shown = run("-c", "i18n.logOutputEncoding=UTF-8", "log", "-1", "--format=%s", tip(repo), cwd=worktree.path)
+    assert shown.stdout.decode().strip() == MESSAGE.split("\n")[0]
+
+
 def test_nothing_was_done(repo: Repository, worktree: Worktree, base: Oid) -> None:
     """An agent that changed nothing has not finished anything; ignored files are nothing."""
     (worktree.path / "debug.log").write_text("ignored")
