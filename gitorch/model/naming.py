@@ -35,7 +35,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 def slug(title: str, existing: Collection[str] = ()) -> TaskId:
     """Make a task id from a title: ASCII letters, digits and dashes, at most 50, not among `existing`.
 
-    Titles in other scripts are transliterated.
+    Titles in other scripts are transliterated, and a title that is a number becomes `task-` and the number.
     """
     words = re.findall(r"[a-z0-9]+", _in_ascii(title).lower().replace("'", ""))
     name = ""
@@ -44,7 +44,8 @@ def slug(title: str, existing: Collection[str] = ()) -> TaskId:
         if len(longer) > LONGEST_ID:
             break
         name = longer
-    return unused(name or "task", existing)
+    # a number alone would stand for the task with that number, too
+    return unused(f"task-{name}"[:LONGEST_ID] if name.isdigit() else name or "task", existing)
 
 
 def _in_ascii(title: str) -> str:

@@ -28,6 +28,7 @@ from tests.support.git import run
         ("🦀", "task"),
         ("", "task"),
         ("integration", "integration-2"),
+        ("12", "task-12"),
         ("  v2.0 -- done  ", "v2-0-done"),
         ("a" * 80, "a" * LONGEST_ID),
         ("word " * 20, "word-word-word-word-word-word-word-word-word-word"),

@@ -136,7 +136,7 @@ class _TaskNames:
 
     def _candidates(self, dependency: str, name: TaskId) -> Iterator[set[TaskId]]:
         """Yield the tasks that the dependency could mean, the most specific match first."""
-        title = slug(dependency) if re.search(r"[A-Za-z0-9]", dependency) else ""
+        title = slug(dependency) if re.search(r"[A-Za-z]", dependency) else ""
         ids = {*self.new, *self.existing}
         if dependency in self.origins:  # a nested item of a checklist
             yield {self.origins[dependency]}
