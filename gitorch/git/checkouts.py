@@ -47,6 +47,7 @@ def require_ready(repository: Repository, branch: Ref, old: Oid, new: Oid) -> No
                     f"{name} is in the middle of {operation} in {checkout.path}",
                     fix=(f"finish it there, or give it up: git -C {checkout.path} status",),
                 )
+        lockfiles.require_no_lock(checkout.admin / "index.lock")
         if dirty := _dirty(repository, checkout):
             raise Refused(
                 "checkout-dirty",

@@ -64,6 +64,12 @@ def remove_stale_index_lock(repository: Repository, lock: Path) -> None:
     repository.remove_stale_locks(lock)
 
 
+def require_no_lock(lock: Path) -> None:
+    """Raise `Refused` if a lock file exists: a program that is no git, such as an editor, may hold it as well."""
+    if lock.exists():
+        raise _locked(lock)
+
+
 def explain(
     repository: Repository, error: GitorchError, updates: Iterable[RefUpdate], users: Collection[Ref]
 ) -> GitorchError:
@@ -85,7 +91,7 @@ def _locked(lock: Path) -> Refused:
     return Refused(
         "refs-locked",
         f"git is locked by {lock}",
-        why="a running git process holds it, or a killed one left it behind",
+        why="a running git process or an editor holds it, or a killed one left it behind",
         fix=("ps -e | grep git", f"rm {shlex.quote(str(lock))}"),
     )
 

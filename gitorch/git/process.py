@@ -97,7 +97,15 @@ def command_failed(args: Sequence[str], output: Output) -> GitFailed:
     if _NO_OBJECTS in message:  # git does not say why: a read-only disk, or a missing permission
         fix = ("check that you can write to .git/objects",)
         return GitFailed("read-only", "cannot write objects of the repository", why=message, fix=fix, exit=4)
-    return GitFailed("git-failed", f"git {args[0]} ended with exit code {output.code}", why=message)
+    return GitFailed("git-failed", f"git {_command(args)} ended with exit code {output.code}", why=message)
+
+
+def _command(args: Sequence[str]) -> str:
+    """Return the command in the arguments of git, which may start with options of git itself: `-c KEY=VALUE`."""
+    position = 0
+    while position + 1 < len(args) and args[position].startswith("-"):
+        position += 2 if args[position] in ("-c", "-C") else 1
+    return args[min(position, len(args) - 1)]
 
 
 class _ThreadLocks(threading.local):
@@ -135,7 +143,7 @@ class GitRunner:
                 stdout, stderr = process.communicate(input, timeout=LONGEST_SECONDS)
             except subprocess.TimeoutExpired as error:
                 process.kill()
-                raise _timed_out(args[0], LONGEST_SECONDS) from error
+                raise _timed_out(_command(args), LONGEST_SECONDS) from error
             except BaseException:
                 process.terminate()  # on SIGTERM git removes its lock files
                 raise
@@ -181,7 +189,7 @@ class GitRunner:
                 raise
             reader.join()
         if watch.is_stalled:
-            raise _timed_out(args[0], LONGEST_SECONDS)
+            raise _timed_out(_command(args), LONGEST_SECONDS)
         if process.returncode != 0:
             raise command_failed(args, Output(b"", b"".join(errors), process.returncode))
 

@@ -186,6 +186,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
         "checkout-busy",
     ),
     "merge": (lambda top: git("update-ref", "MERGE_HEAD", "HEAD~1", cwd=top), "checkout-busy"),
+    "locked": (lambda top: (top / ".git/index.lock").touch(), "refs-locked"),
 }
 
 
@@ -202,6 +203,7 @@ def test_a_checkout_that_cannot_follow_is_refused(cli: Cli, name: str) -> None:
     for one in (before, after):
         one.pop("index", None)
     assert after == before
+    assert (cli.folder / ".git/index.lock").exists() is (name == "locked")
     assert set(cli.states().values()) == {"approved"}
 
 

@@ -44,3 +44,16 @@ def test_a_git_that_finds_the_disk_full_says_so() -> None:
     error = command_failed(["commit-tree"], Output(b"", stderr, 128))
     assert (error.code, error.exit) == ("disk-full", 4)
     assert command_failed(["log"], Output(b"", b"fatal: bad revision", 128)).exit == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["commit", "-q"], "commit"),
+        (["-c", "a.b=c", "-C", "/x", "--bare", "merge-tree", "-z"], "merge-tree"),
+        (["-v"], "-v"),
+    ],
+)
+def test_an_error_of_git_names_its_command(arguments: list[str], command: str) -> None:
+    """Options of git itself come before the command."""
+    assert command_failed(arguments, Output(b"", b"", 3)).what == f"git {command} ended with exit code 3"

@@ -223,7 +223,13 @@ class MergePlanner:
             if name in self.tasks and self.tasks[name].state is not State.MERGED and name not in names:
                 return f"it builds on {name}, {reasons.get(name) or _why_missing(self.tasks[name])}"
         tip = self._branch_tips.get(branch_ref(task.branch))
-        return "" if tip == task.tip else f"{task.branch} has moved since it was approved: approve it again"
+        if tip is None:
+            return f"the branch {task.branch} is gone: rename or restore it (its tip was {task.tip[:12]})"
+        if tip == task.tip:
+            return ""
+        if task.state is State.APPROVED:
+            return f"{task.branch} has moved since it was approved: approve it again"
+        return f"{task.branch} has moved since its attempt: look at it again"
 
     @cached_property
     def _branch_tips(self) -> Mapping[Ref, Oid]:
