@@ -14,7 +14,7 @@ import re
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -113,7 +113,11 @@ class PrivateRepository(msgspec.Struct, frozen=True):
             (fresh / branch).parent.mkdir(parents=True, exist_ok=True)
             _write(fresh / branch, f"{start}\n")
         _write(fresh / "objects/info/alternates", f"{alternate(store.objects)}\n")
-        _write(fresh / "config", _config(repository, worktree, start))
+        # without what gitorch itself says in each call
+        listing = worktree.git(repository, "config", "-z", "--list", "--show-scope").fields()
+        settings = list(config_text.without_command_line(listing))
+        _write(fresh / "config", _config(repository, worktree, start, settings))
+        _copy_rules(repository, worktree, fresh, dict(settings))
         if shallow := store.shallow():
             (fresh / "shallow").write_bytes(shallow)
         _copy_checkout(worktree.admin, fresh)
@@ -266,6 +270,20 @@ class _Folder:
             file.write(content)
 
 
+def _copy_rules(repository: Repository, worktree: Worktree, fresh: Path, settings: Mapping[str, str]) -> None:
+    """Copy what the user ignores, and the attributes of files, that no commit has: from HOME, then the repository's."""
+    folder = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "git"
+    for name, setting, default in (
+        ("exclude", "core.excludesfile", folder / "ignore"),
+        ("attributes", "core.attributesfile", folder / "attributes"),
+    ):
+        users = worktree.path / Path(settings.get(setting) or default).expanduser()
+        rules = [file.read_bytes() for file in (users, repository.common_dir / "info" / name) if file.is_file()]
+        if any(rules):
+            # the last rule counts; the files may lack the end of their last line
+            (fresh / "info" / name).write_bytes(b"\n".join(rules))
+
+
 def _copy_checkout(admin: Path, fresh: Path) -> None:
     """Copy what git knows of the checked-out files, so that it need not read them again."""
     for name in ("index", *(path.name for path in admin.glob("sharedindex.*")), "info/sparse-checkout"):
@@ -279,14 +297,12 @@ def alternate(objects: Path) -> str:
     return '"' + config_text.escaped(path).replace("\n", "\\n") + '"' if "\n" in path else path
 
 
-def _config(repository: Repository, worktree: Worktree, start: Oid) -> str:
+def _config(repository: Repository, worktree: Worktree, start: Oid, listed: Sequence[tuple[str, str]]) -> str:
     """Return the configuration: what of the user's decides content, and gitorch's own settings over it."""
     kind = object_format(repository)
     settings = [("core.repositoryformatversion", "0" if kind == "sha1" else "1")]
     settings += [("extensions.objectformat", kind)] if kind != "sha1" else []
-    # without what gitorch itself says in each call
-    listing = worktree.git(repository, "config", "-z", "--list", "--show-scope").fields()
-    settings += [(name, value) for name, value in config_text.without_command_line(listing) if _COPIED.fullmatch(name)]
+    settings += [(name, value) for name, value in listed if _COPIED.fullmatch(name)]
     settings += _submodule_addresses(worktree, repository, start)
     identity = repository.identity()
     if identity:

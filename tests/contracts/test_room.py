@@ -165,6 +165,28 @@ def test_uncommitted_files_are_committed(suite: Suite) -> None:
     assert room.collect(MESSAGE) == msgspec.structs.replace(result, completed=False)
 
 
+@pytest.mark.parametrize(
+    "suite", ["fenced worktree", "boxed worktree", "landlock worktree", "private worktree"], indirect=True
+)
+def test_what_the_user_ignores_is_no_work(suite: Suite, tmp_path: Path) -> None:
+    """By the user's own files, which no commit has; their attributes count as well."""
+    rules = {"ignore": "*.tmp\n!kept.out", "attributes": "*.txt -text"}
+    for name, text in rules.items():
+        (tmp_path / name).write_text(text)
+    git("config", "--global", "core.excludesFile", str(tmp_path / "ignore"), cwd=suite.folder)
+    git("config", "--global", "core.attributesFile", str(tmp_path / "attributes"), cwd=suite.folder)
+    (suite.folder / ".git/info/exclude").write_text("*.out\n!seen.out\n")
+    (suite.folder / ".git/info/attributes").write_text("own.txt text\n")
+    room = suite.room()
+    act(room, "touch a.tmp b.out kept.out seen.out; printf 'a\\r\\n' | tee own.txt > other.txt")
+    added = act(room, "git add -A; git ls-files --eol --cached -- '*.out' '*.tmp' '*.txt'").splitlines()
+    assert [line.split()[0] + line.split()[-1] for line in added] == [
+        "i/crlfother.txt",
+        "i/lfown.txt",
+        "i/noneseen.out",
+    ]
+
+
 def test_no_changes(suite: Suite) -> None:
     """Neither nothing, nor an empty commit, nor work that was undone is a change."""
     room = suite.room()
