@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.checked import checked, notes, show
-from tests.support.cli import Cli, does, saved
+from tests.support.cli import OBEDIENT, Cli, does, saved
 from tests.support.git import DATE, commit_on_branch, git
 
 
@@ -118,6 +118,24 @@ def test_a_red_union_is_named(cli: Cli) -> None:
     tree = git("rev-parse", "orch/integration^{tree}", cwd=cli.folder)
     assert any(line["tree"] == tree and line["exit_code"] == 0 for line in noted)
     assert cli.states()["b"] == "approved"
+
+
+def test_a_partner_that_went_in_earlier_is_named(repository_folder: Path) -> None:
+    """A task that passes by itself, and fails with one of an earlier merge: that one is found among all of them."""
+    check = '[checks]\ntest = "! { test -e b.txt && test -e last.txt; }"\n'
+    cli = Cli(repository_folder, OBEDIENT + check)
+    names = ["a", "b", "c", "d", "last"]
+    cli.queue(*(does(name.title(), saved(f"{name}.txt", name), id=name) for name in names))
+    cli.run()
+    cli("approve", *names[:2])
+    cli("merge")
+    cli("approve", *names[2:4])
+    cli("merge")
+    cli("approve", "last")
+    (failed,) = cli.json("merge", ok=6)["failed"]
+    assert (failed["id"], failed["with"], failed["alone"]) == ("last", ["b"], True)
+    assert "check test fails together with b" in cli.tasks()["last"]["reason"]
+    assert "check test passes alone, fails together with b" in cli("merge", ok=6).text
 
 
 def test_a_merge_shows_its_work(cli: Cli) -> None:

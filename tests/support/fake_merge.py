@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from gitorch.flow.merge.values import MergePlan, MergeStep, Progress
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import CheckResult, State, Task, by_id
-from gitorch.replay import CommitRange, Conflicted, Replayed
+from gitorch.replay import CommitRange, Conflicted, Replayed, UpstreamCommit
 from tests.support.tasks import make_task
 
 MAIN = Oid("main")
@@ -88,6 +88,10 @@ class FakeReplayer:
     def rooted(self, ranges: Sequence[CommitRange], onto: Oid, tips: tuple[Oid, ...] = ()) -> list[bool]:
         assert onto == MAIN
         return [True for _ in ranges]
+
+    def upstream(self, base: Oid, onto: Oid) -> list[UpstreamCommit]:
+        assert onto == MAIN
+        return []
 
     def replay(self, commits: CommitRange, onto: Oid) -> Replayed | Conflicted:
         name, merged = _name(commits), names_in(onto)

@@ -60,9 +60,9 @@ def _choose_greedily(
 
 def _failure(task: Task, failing_sets: Sequence[FailingSet]) -> Failure:
     sets_with_task = [failing_set for failing_set in failing_sets if task in failing_set.members]
-    partners = dict.fromkeys(
-        member.id for failing_set in sets_with_task for member in failing_set.members if member != task
-    )
+    together = (member.id for failing_set in sets_with_task for member in failing_set.members if member != task)
+    earlier = (failing_set.earlier for failing_set in sets_with_task if failing_set.earlier)
+    partners = dict.fromkeys((*together, *earlier))
     return Failure(
         task=task,
         check=sets_with_task[0].check,
@@ -74,6 +74,7 @@ def _failure(task: Task, failing_sets: Sequence[FailingSet]) -> Failure:
 
 def _passes_alone(task: Task, sets_with_task: Sequence[FailingSet]) -> bool | None:
     """Return whether a task passes alone; None if that was not looked at."""
-    if any(len(failing_set.members) == 1 for failing_set in sets_with_task):
-        return False
+    single = [failing_set for failing_set in sets_with_task if len(failing_set.members) == 1]
+    if single:
+        return all(failing_set.earlier for failing_set in single)
     return True if all(task.id in failing_set.alone for failing_set in sets_with_task) else None

@@ -10,6 +10,7 @@ import msgspec
 from gitorch.flow.merge import red_base
 from gitorch.flow.merge.blame import choose_failures
 from gitorch.flow.merge.check_runner import CheckRunner, failing
+from gitorch.flow.merge.earlier_partner import earlier_partner
 from gitorch.flow.merge.failing_set import FailingSetSearch
 from gitorch.flow.merge.planner import CommitReplayer, MergePlanner
 from gitorch.flow.merge.values import Blocked, FailingSet, MergePlan, Progress, TreeCheck, TreeStore
@@ -68,6 +69,9 @@ def _verify(search: FailingSetSearch, planner: MergePlanner, plan: MergePlan) ->
         failing_set = yield from search.failing_set([step.task for step in current.steps], position)
         if failing_set is None:
             continue  # the failure was a flake
+        if len(failing_set.members) == 1:
+            earlier = yield from earlier_partner(search, planner, failing_set.members[0])
+            failing_set = msgspec.structs.replace(failing_set, earlier=earlier)
         failing_sets.append(failing_set)
         current = _plan_without(planner, plan, failing_sets)
     return current

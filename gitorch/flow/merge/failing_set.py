@@ -90,7 +90,7 @@ class FailingSetSearch:
         if suspect is not None or self.red_base:
             return suspect or 0
         odds = PositionOdds([1.0] * len(plan.steps), 0)
-        end = yield from self._bisect(lambda end: _prefix(plan, end), len(plan.steps), odds, needs_base=True)
+        end = yield from self.bisect(lambda end: _prefix(plan, end), len(plan.steps), odds, needs_base=True)
         return max(0, end - 1)
 
     def _suspect(self, plan: MergePlan) -> Generator[Progress, None, int | None]:
@@ -101,7 +101,7 @@ class FailingSetSearch:
                 return position if (yield from self._is_base_green()) else None
         return None
 
-    def _bisect(
+    def bisect(
         self, union_at: Callable[[int], TaskUnion | None], high: int, odds: PositionOdds, *, needs_base: bool = False
     ) -> Generator[Progress, None, int]:
         """Return an end whose union is red although the one before it is green; 0 is green and `high` is red.
@@ -138,7 +138,7 @@ class FailingSetSearch:
             if not earlier:
                 break
             union_at = self._union_with(needed, earlier, tasks)
-            end = yield from self._bisect(union_at, len(earlier), self._odds(members, earlier))
+            end = yield from self.bisect(union_at, len(earlier), self._odds(members, earlier))
             members.append(earlier[end - 1])
             earlier = earlier[: end - 1]
         if len(members) == 1 and not (yield from self._is_base_green()):

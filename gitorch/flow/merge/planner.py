@@ -21,7 +21,7 @@ from gitorch.flow.merge.values import (
 from gitorch.model import graph
 from gitorch.model.naming import Oid, Ref, TaskId, branch_ref
 from gitorch.model.task import State, Task, by_id, commit_range
-from gitorch.replay import CommitRange, Conflicted, Replayed
+from gitorch.replay import CommitRange, Conflicted, Replayed, UpstreamCommit
 
 _MAX_PARTNERS = 8
 """How many tasks a conflict is tried with one by one."""
@@ -50,6 +50,8 @@ class CommitReplayer(Protocol):
     def paths(self, commits: CommitRange, onto: Oid, /) -> frozenset[str]: ...
 
     def rooted(self, ranges: Sequence[CommitRange], onto: Oid, tips: tuple[Oid, ...] = ..., /) -> list[bool]: ...
+
+    def upstream(self, base: Oid, onto: Oid, /) -> list[UpstreamCommit]: ...
 
 
 class MergePlanner:

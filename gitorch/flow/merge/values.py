@@ -78,19 +78,21 @@ class FailingSet(msgspec.Struct, frozen=True, kw_only=True):
     """A minimal set of tasks whose union fails a check: its members in merge order, the check, and its output file.
 
     `alone` are the members of several that were seen to pass alone; the others passed together, without those.
+    `earlier` is a task of an earlier merge with which a single member fails, though it passes on its own base.
     """
 
     members: tuple[Task, ...]
     check: str
     output: str = ""
     alone: tuple[TaskId, ...] = ()
+    earlier: TaskId | None = None
 
 
 class Failure(msgspec.Struct, frozen=True):
     """One task that is left out because a check fails with it.
 
-    `partners` are the tasks that it fails together with. `alone` says whether it passes without them, with only its
-    dependencies (None: unknown). `output` is the file with the output of the check.
+    `partners` are the tasks that it fails together with, in this merge or in an earlier one. `alone` says whether it
+    passes without them, with only its dependencies (None: unknown). `output` is the file with the output of the check.
     """
 
     task: Task
