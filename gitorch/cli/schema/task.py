@@ -118,8 +118,8 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     agent: str
-    instead_of: str | None
-    """The agent that was asked for, if this one took over because of its limit."""
+    instead_of: str | Absent = msgspec.UNSET
+    """The agent whose limit this one took over for; else absent."""
     base: ObjectId | None
     phase: Phase
     round: int
@@ -150,7 +150,7 @@ class AttemptJson(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             number=attempt.number,
             agent=attempt.agent,
-            instead_of=attempt.instead_of or None,
+            instead_of=attempt.instead_of or msgspec.UNSET,
             base=attempt.base,
             phase=attempt.phase,
             round=attempt.round,
