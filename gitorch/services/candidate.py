@@ -43,13 +43,19 @@ class RebuiltCandidate(msgspec.Struct, frozen=True):
     tip_before: Oid | None
 
 
-def refresh(workspace: Workspace) -> list[str]:
-    """Rebuild the forecast and the candidate outside of a run; return a message for an error."""
+def refresh(workspace: Workspace, is_wanted: Callable[[], bool] = lambda: True) -> list[str]:
+    """Rebuild the forecast and the candidate outside of a run; return a message for an error.
+
+    Nothing is written once it is not wanted any more.
+    """
     try:
         # two commands at once would overwrite each other's files
         with locks.file_lock(workspace.folder / "forecast.lock"), MemoryReplayer(workspace.repository) as engine:
             inputs = merge_inputs(workspace)
-            save_forecast(workspace, make_forecast(inputs, engine, last=last_forecast(workspace)))
+            forecast = make_forecast(inputs, engine, last=last_forecast(workspace))
+            if not is_wanted():
+                return []
+            save_forecast(workspace, forecast)
             rebuilt = rebuild_candidate(
                 inputs,
                 workspace.loaded,
@@ -57,7 +63,7 @@ def refresh(workspace: Workspace) -> list[str]:
                 saved_candidate(workspace),
                 resolve=lambda replayer, plan: services.resolving.known(workspace, replayer, plan),
             )
-            if rebuilt is not None:
+            if rebuilt is not None and is_wanted():
                 publish_candidate(workspace, _with_earlier_results(workspace, rebuilt))
     except GitorchError as error:
         return [f"the candidate was not rebuilt: {error.what}"]

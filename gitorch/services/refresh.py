@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO
@@ -40,25 +42,35 @@ def _refresh_alone(workspace: Workspace, lock: IO[str]) -> None:
     old = workspace.repository
     fresh = Repository(old.common_dir, old.work_tree, old.checkout)
     fresh.head_name = old.head_name
-    refresh(msgspec.structs.replace(workspace, repository=fresh))
+    _refresh(msgspec.structs.replace(workspace, repository=fresh), lock)
 
 
-def refresh(workspace: Workspace) -> None:
-    """Refresh what the marks say is out of date; call with the lock held."""
+def _refresh(workspace: Workspace, lock: IO[str]) -> None:
+    """Refresh what the marks say is out of date. A repository that is being removed gets no new files."""
     folder = workspace.folder
+
+    def is_wanted() -> bool:
+        with suppress(OSError):
+            return os.path.samestat((folder / pending_refresh.LOCK).stat(), os.fstat(lock.fileno()))
+        return False
+
     while done := pending_refresh.marks(folder):
         # a run that has begun in the meantime does it by itself
-        trouble = "" if is_running(workspace) else _trouble(workspace)
+        trouble = "" if is_running(workspace) else _trouble(workspace, is_wanted)
+        if not is_wanted():
+            return
         pending_refresh.settle(folder, done, trouble)
         if trouble:
             return
 
 
-def _trouble(workspace: Workspace) -> str:
+def _trouble(workspace: Workspace, is_wanted: Callable[[], bool]) -> str:
     """Refresh; return why it failed, empty if it did not."""
     try:
-        return "; ".join(services.candidate.refresh(workspace))
+        return "; ".join(services.candidate.refresh(workspace, is_wanted))
     except Exception as error:  # a bug: save the traceback; the next command says it
+        if not is_wanted():
+            return ""
         path = workspace.folder / "crashes" / f"refresh-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(redacted(traceback.format_exc()), "utf-8", "backslashreplace")

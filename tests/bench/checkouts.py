@@ -128,18 +128,26 @@ def _reap() -> None:
             return
 
 
+def _checkout(text: str) -> Path:
+    """Return the folder of a checkout; without one, Python would find this one's gitorch again."""
+    path = Path(text).resolve()
+    if not (path / "gitorch").is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder with a checkout of gitorch")
+    return path
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--branches", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--against", type=Path, nargs="*", default=[], help="other checkouts")
+    parser.add_argument("--against", type=_checkout, nargs="*", default=[], help="folders of other checkouts")
     options = parser.parse_args()
     become_subreaper()
     with tempfile.TemporaryDirectory(prefix="gitorch-bench-") as name:
         sealed(Path(name))
-        checkouts = [ROOT, *(path.resolve() for path in options.against)]
+        checkouts = [ROOT, *options.against]
         tops = [Path(name).resolve() / str(number) for number in range(len(checkouts))]
         made = [scenes(*pair, options.tasks, options.branches) for pair in zip(checkouts, tops, strict=True)]
         print("| command | " + " | ".join(f"{path.name}: ms | git" for path in checkouts) + " |")

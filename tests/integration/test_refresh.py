@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from gitorch.services import pending_refresh, refresh
 from gitorch.storage.locks import file_lock
 from tests.integration.test_candidate import Night
 from tests.support.cli import settle
+from tests.support.git import git
 
 UPDATING = "are being updated"
 OUT_OF_DATE = "are out of date"
@@ -97,6 +99,24 @@ def test_what_changes_meanwhile_is_refreshed_too(night: Night) -> None:
     settle(night.folder)
     assert pending_refresh.marks(folder) == []
     assert tasks_in_candidate(night) == ["one", "two"]
+
+
+def test_a_repository_that_is_removed_meanwhile_gets_no_new_files(night: Night) -> None:
+    """A removal that runs beside it would stop at a folder that is not empty any more."""
+    night.task("one", {"one.txt": "1\n"})
+    state = night.workspace.folder
+    pending_refresh.mark(state)
+    with contextlib.ExitStack() as stack:
+        with file_lock(state / "forecast.lock"):
+            refresh.start(night.workspace)
+            lock = stack.enter_context((state / pending_refresh.LOCK).open())
+            # what a removal has come to, in the moment in which the refresh would write
+            (state / pending_refresh.LOCK).unlink()
+            left = sorted(path.name for path in state.rglob("*"))
+            refs = git("for-each-ref", cwd=night.folder)
+        fcntl.flock(lock, fcntl.LOCK_SH)  # it has ended
+    assert sorted(path.name for path in state.rglob("*")) == left
+    assert git("for-each-ref", cwd=night.folder) == refs
 
 
 def test_a_failure_is_kept_until_the_next_success(night: Night) -> None:
