@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,10 @@ def write(
     `last` is the content as it was read or written last, and `changed` are the tasks that differ from it. The blocks of
     the others are copied from the file, unless a person may have edited it.
     """
-    ordered = sorted(tasks, key=lambda task: task.number)
+    ordered = sorted(tasks, key=attrgetter("number"))
     copies = {name: text for name, text in last.texts(path).items() if name not in changed}
-    later = {task.id: last.later[task.id] for task in ordered if task.id in last.later}
+    names = {task.id for task in ordered} if last.later else ()
+    later = {name: fields for name, fields in last.later.items() if name in names}
     new = {task.id: blocks.render(task, later.get(task.id, {})) for task in ordered if task.id not in copies}
     _check(new, [task for task in ordered if task.id in new])
     content, positions = blocks.join([copies.get(task.id) or new[task.id] for task in ordered], generation)

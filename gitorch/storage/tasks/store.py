@@ -134,8 +134,9 @@ class Store:
     def _fold(self, entries: Sequence[Entry]) -> None:
         """Apply the entries of the journal to the snapshot."""
         state = folded(self._snapshot.tasks, self._snapshot.generation, entries)
-        self.tasks = {name: upgraded(task) for name, task in state.tasks.items()}
-        self._upgraded = {name for name, task in self.tasks.items() if task is not state.tasks[name]}
+        new = {name: upgraded(task) for name, task in state.tasks.items() if task.reason}
+        self._upgraded = {name for name, task in new.items() if task is not state.tasks[name]}
+        self.tasks = {**state.tasks, **{name: new[name] for name in self._upgraded}}
         self.generation, self._changed = state.generation, state.changed | self._upgraded
 
     def recall_losses(self) -> None:
