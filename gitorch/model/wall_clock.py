@@ -23,6 +23,15 @@ def next_time(text: str, after: datetime, zone: tzinfo | None = None) -> datetim
     return min(moment for moment in moments if moment > after)
 
 
+def last_time(text: str, before: datetime, zone: tzinfo | None = None) -> datetime:
+    """Return the last moment up to `before`, in UTC, at which a clock showed `07:00`; arguments as for `next_time`."""
+    day = timedelta(days=1)
+    found = next_time(text, before - 2 * day, zone)
+    while (following := next_time(text, found, zone)) <= before:
+        found = following
+    return found
+
+
 def _parsed(text: str) -> time:
     try:
         return datetime.strptime(text, "%H:%M").time()

@@ -19,7 +19,7 @@ from gitorch.executors.base import STREAMS, ExecutionId, Executor, ResourceUsage
 from gitorch.flow.attempt import attempt_key
 from gitorch.model.forecast import ForecastSummary
 from gitorch.model.naming import TaskId
-from gitorch.model.outcome import Event
+from gitorch.model.outcome import Event, Exit
 from gitorch.model.redact import redacted
 from gitorch.model.task import ALIVE, Attempt, PastAttempt, State, Task
 from gitorch.services import forecast_record
@@ -41,6 +41,12 @@ Steps: TypeAlias = tuple[AttemptStep, ...]
 def executions(workspace: Workspace, task: Task, number: int | None = None) -> list[Submitted]:
     """Return an attempt's executions (prepare, agent and checks) in the order of their submission."""
     return executor_of(workspace).executions(attempt_key(task, number))
+
+
+def ran_since(workspace: Workspace, execution: Submitted, since: datetime) -> bool:
+    """Return whether an execution was still at work at a time, or has begun after it."""
+    status = executor_of(workspace).poll(execution.id)
+    return not isinstance(status, Exit) or status.started + status.seconds >= since.timestamp()
 
 
 def running(workspace: Workspace) -> list[tuple[Task, Submitted, Running]]:

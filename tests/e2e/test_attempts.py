@@ -112,6 +112,22 @@ def test_the_log_tells_what_was_said(cli: Cli) -> None:
     assert cli.json("task", cwd=Path(worktree) / "src")["task"]["id"] == "talk"
 
 
+def test_a_part_of_the_log(cli: Cli) -> None:
+    """Lines that match, the steps since a time, and only what the agent did; each also for programs."""
+    checked(cli, test="echo the check says so")
+    cli.queue(does("Talk", "echo alpha; echo beta", saved("a.txt", "a")))
+    cli.run()
+    assert cli("log", "talk", "--grep", "^(beta|the check)").text.splitlines() == ["beta", "the check says so"]
+    assert [event["text"] for event in cli("log", "talk", "--json", "--grep", "alph").stream] == ["alpha"]
+    assert "alpha" in cli("log", "talk", "--since", "1h").text
+    assert cli("log", "talk", "--since", "0s").text == ""
+    assert "beta" in cli("log", "talk", "-f", "--since", "1h", "--grep", "beta").text
+    assert cli("log", "talk", "--commands").text == "", "a command agent tells of no tools"
+    assert cli.error("log", "talk", "--grep", "(", exit=2)["code"] == "pattern"
+    assert cli.error("log", "talk", "--since", "25:00", exit=2)["code"] == "time"
+    assert "--raw shows everything" in cli("log", "talk", "--raw", "--grep", "a", ok=2).stderr
+
+
 def test_a_worktree_is_prepared(cli: Cli) -> None:
     """Ignored files are copied, commands run, and each task has its own free port, the same in its next attempt."""
     (cli.folder / ".env").write_text("SECRET=1\n")

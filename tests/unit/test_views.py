@@ -295,6 +295,18 @@ def test_a_merge_plan_shows_the_places_of_a_conflict() -> None:
     )
 
 
+def test_of_the_output_of_a_tool_the_end_is_shown() -> None:
+    """That is where the error is; what comes before it is counted."""
+    output = "\n".join([*(f"line {number}" for number in range(30)), "Error: no such table\n"])
+    shown = page(events.event, Event(kind="result", text=output), width=80).splitlines()
+    assert shown[0].strip() == "… 19 earlier lines"
+    assert [line.strip() for line in shown[1:]] == [
+        *(f"line {number}" for number in range(19, 30)),
+        "Error: no such table",
+    ]
+    assert "earlier" not in page(events.event, Event(kind="result", text="short\n"), width=80)
+
+
 def test_what_a_merge_is_doing_is_one_line() -> None:
     """Which tree of how many, what for, which check, of which tasks; it never breaks into two lines."""
     names = tuple(TaskId(f"task-{number}") for number in range(20))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gitorch.errors import InvalidInput
-from gitorch.model.wall_clock import next_time
+from gitorch.model.wall_clock import last_time, next_time
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,19 @@ def test_the_clock_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_not_a_time(text: str) -> None:
     with pytest.raises(InvalidInput, match="is not a time"):
         next_time(text, datetime(2026, 11, 29, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "text", "expected"),
+    [
+        ("UTC", "2026-11-29 22:00", "21:59", "2026-11-29 21:59"),
+        ("UTC", "2026-11-29 22:00", "22:00", "2026-11-29 22:00"),
+        ("UTC", "2026-11-29 22:00", "22:01", "2026-11-28 22:01"),
+        ("Europe/Berlin", "2026-03-29 05:30", "07:00", "2026-03-29 05:00"),
+        # shown twice: the later of both
+        ("Europe/Berlin", "2026-10-25 03:00", "02:30", "2026-10-25 01:30"),
+    ],
+)
+def test_last_time(zone: str, now: str, text: str, expected: str) -> None:
+    moment = last_time(text, datetime.fromisoformat(now).replace(tzinfo=UTC), ZoneInfo(zone))
+    assert moment == datetime.fromisoformat(expected).replace(tzinfo=UTC)

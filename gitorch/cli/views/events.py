@@ -16,6 +16,7 @@ from gitorch.model.task import Phase, State, Task
 
 _MAX_RESULT_LINES = 12
 _MAX_RESULT_LENGTH = 4_000
+"""How much of the output of a tool is shown: its end, where an error is."""
 
 _EVENT_MARKS: dict[str, tuple[str, str, str]] = {
     "thinking": ("·", ".", "dim"),
@@ -40,20 +41,20 @@ def event(happened: Event, *, terminal: TerminalStyle | None = None) -> Renderab
         return fitted((f"{mark} ", style), tool, f"  {terminal.clean(arguments)}" if arguments else "")
     separator = ": " if happened.text else ""
     prefix = f"{happened.kind}{separator}" if happened.kind in _PREFIXED else ""
-    text, note = _shortened(happened.text) if happened.kind == "result" else (happened.text, "")
+    note, text = _ending(happened.text) if happened.kind == "result" else ("", happened.text)
     content = block(prefix + text, terminal, style) or Text()
-    page = Group(content, Text(f"{terminal.ellipsis} {note}", style)) if note else content
+    page = Group(Text(f"{terminal.ellipsis} {note}", style), content) if note else content
     return (bullets([((mark, style), page)]) or page) if mark else page
 
 
-def _shortened(text: str) -> tuple[str, str]:
-    """Return the beginning of a long result, and a note on what is missing."""
+def _ending(text: str) -> tuple[str, str]:
+    """Return a note on what is missing of a long result, and its end."""
     lines = text.strip("\n").split("\n")
-    beginning = "\n".join(lines[:_MAX_RESULT_LINES])
-    if len(beginning) > _MAX_RESULT_LENGTH:
-        return beginning[:_MAX_RESULT_LENGTH], "cut, see log --raw"
+    end = "\n".join(lines[-_MAX_RESULT_LINES:])
+    if len(end) > _MAX_RESULT_LENGTH:
+        return "cut, see log --raw", end[-_MAX_RESULT_LENGTH:]
     hidden = len(lines) - _MAX_RESULT_LINES
-    return beginning, quantities.plural(hidden, "more line") if hidden > 0 else ""
+    return quantities.plural(hidden, "earlier line") if hidden > 0 else "", end
 
 
 _STATE_WIDTH = max(map(len, State))

@@ -9,7 +9,7 @@ from gitorch.flow.setup.values import CheckTrial, Trial
 
 _HEAD = """\
 # Configuration of gitorch for this repository. Every setting is optional.
-# Commands in this file run only after `orchestrate config trust`.
+# Commands in this file run only after `orchestrate config trust`. Its JSON Schema: `orchestrate config schema`.
 
 # base        = "auto"                   # the branch you are on
 # integration = "orch/integration"       # approved work is merged here
