@@ -46,7 +46,7 @@ class RebuiltCandidate(msgspec.Struct, frozen=True):
 def refresh(workspace: Workspace, is_wanted: Callable[[], bool] = lambda: True) -> list[str]:
     """Rebuild the forecast and the candidate outside of a run; return a message for an error.
 
-    Nothing is written once it is not wanted any more.
+    Nothing is written once `is_wanted` returns False.
     """
     try:
         # two commands at once would overwrite each other's files

@@ -115,7 +115,7 @@ class Board:
         return [task.id for task in _in_order(self.tasks)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        """Draw the board: anew each second, and when something on it has changed. Between, drawing costs nothing."""
+        """Draw the board each second, and when something on it has changed; otherwise repeat the last drawing."""
         now, size = datetime.now().astimezone().replace(microsecond=0), console.size
         shown = (now, size, self.tasks, self.details, self.selected, self.hint)
         if self._drawn is None or self._drawn[0] != shown:

@@ -62,7 +62,7 @@ def serve(folder: str, log: str, hosts: list[str], env: dict[str, str], keys: Ke
 
 
 def _java_options(port: int) -> str:
-    """Return the options that lead a program in Java to the proxy: it does not read the variables of other programs."""
+    """Return the JVM options for the proxy: Java does not read `HTTPS_PROXY`."""
     ends = (f"-D{scheme}.proxyHost=127.0.0.1 -D{scheme}.proxyPort={port}" for scheme in ("http", "https"))
     # Maven 3.9 and later reads these properties only if it is told to
     return " ".join((*ends, "-Daether.connector.http.useSystemProperties=true"))
